@@ -1,0 +1,1 @@
+"""Stage three: what the rule says. Its text is parsed, lowered to one plan, compiled to SQL and run."""

@@ -1,0 +1,70 @@
+"""What an engine is to the rest: telemetry in, plans run, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol
+
+from harness.detection.plan.columns import Columns
+from harness.detection.plan.nodes import Node
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.telemetry.platform import View
+
+Value = str | float | int | bool | list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a query returned: column names and rows of values; null is an absent field, numbers are floats."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def records(self) -> Iterator[dict[str, Value]]:
+        """Each row as a mapping without absent fields."""
+        for row in self.rows:
+            yield {n: v for n, v in zip(self.columns, row, strict=True) if v is not None}
+
+    def column(self, name: str) -> tuple[Value, ...]:
+        """All values of one column."""
+        at = self.columns.index(name)
+        return tuple(row[at] for row in self.rows)
+
+
+class Engine(Protocol):
+    """An engine that runs plans over one store of events."""
+
+    name: str
+
+    def load(self, views: Sequence[View]) -> Columns:
+        """Replaces the store's events by these and gives the columns of the table `events`."""
+
+    def run(self, node: Node, *, limit: int | None = None) -> Rows:
+        """The rows of a plan in its order, hidden columns included if the plan has them."""
+
+    def sql(self, node: Node) -> str:
+        """The statement that `run` executes, for people."""
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+
+
+def names() -> tuple[str, ...]:
+    """All engines there are; an engine's name is its file's."""
+    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")]) if not m.ispkg))
+
+
+def engine(name: str = "duckdb") -> Engine:
+    """A new, empty engine of that name; its module has a function `connect` that makes one."""
+    if name not in names():
+        hint = did_you_mean(name, names()) or f"engines are {', '.join(names())}"
+        raise HarnessError("unknown-engine", f"no engine is called `{name}`", help=hint)
+    made: Engine = import_module(f"harness.detection.engines.{name}").connect()
+    return made

@@ -1,0 +1,146 @@
+"""What a query language is to the rest: text in, plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol
+
+from harness.detection.plan.columns import Columns
+from harness.detection.plan.nodes import Node
+from harness.diagnostics import Finding, HarnessError, Source, Span, did_you_mean
+
+
+class Dialect(StrEnum):
+    """How a text is read: STRICT as its product would, LENIENT as its author meant it, each deviation recorded."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A meaning that could not be settled: its values, the first being the default, and how the product settles it."""
+
+    name: str
+    values: tuple[str, ...]
+    question: str
+    settle: str = ""
+
+    @property
+    def default(self) -> str:
+        """The value that holds unless somebody says otherwise."""
+        return self.values[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a query: its text's place, and the relation after it."""
+
+    span: Span
+    node: Node
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a query means over one schema.
+
+    `switches` are those that the query's meaning depends on, with the value used. `reads` are the names of event
+    fields that it reads. `findings` are remarks that need the schema, such as a field that no event has.
+    """
+
+    node: Node
+    steps: tuple[Step, ...]
+    switches: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a query's meaning depends on beside its text.
+
+    `now` is the search's time in epoch seconds; `zone` that of the searching user; `switches` chosen values by name;
+    `parameters` values of `?name`; `macros`, `lookups` and `saved` are content of the platform the rule was made for.
+    """
+
+    now: float = 0.0
+    zone: str = "UTC"
+    switches: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    macros: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    saved: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """A table that a rule looks values up in: rows of text, and how its keys match.
+
+    `match` gives for a key column `wildcard` or `cidr`, the column then holding patterns.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    match: Mapping[str, str] = field(default_factory=dict)
+    case_sensitive: bool = True
+    most: int = 100
+    least: int = 0
+    default: str | None = None
+
+
+class Query(Protocol):
+    """A parsed query.
+
+    `deviations` are the places where lenient reading was needed, empty if it was not. `raw` says whether it may read
+    the text of events themselves (`_raw`, `@rawstring`, free text), which a platform then has to supply.
+    """
+
+    source: Source
+    deviations: tuple[Finding, ...]
+    raw: bool
+
+    def plan(self, columns: Columns, settings: Settings) -> Plan:
+        """The meaning over a schema; raises SourceError for what is not supported."""
+
+    def render(self) -> str:
+        """The query printed again; parsing that gives an equal query."""
+
+
+class Language(Protocol):
+    """A query language: one folder in `languages/`, its module has an object of this shape called LANGUAGE."""
+
+    name: str
+    product: str
+    platform: str
+    switches: tuple[Switch, ...]
+
+    def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> Query:
+        """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
+
+    def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
+        """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
+
+
+def names() -> tuple[str, ...]:
+    """All languages there are; a language's name is its folder's and its files' suffix."""
+    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "languages")]) if m.ispkg))
+
+
+def language(name: str) -> Language:
+    """The language of that name or file suffix."""
+    wanted = name.removeprefix(".").lower()
+    if wanted not in names():
+        raise HarnessError("unknown-language", f"no query language is called `{wanted}`", help=hint(wanted))
+    found: Language = import_module(f"harness.detection.languages.{wanted}").LANGUAGE
+    return found
+
+
+def hint(wanted: str) -> str:
+    """The nearest language, or all of them."""
+    return did_you_mean(wanted, names()) or f"languages are {', '.join(names())}"

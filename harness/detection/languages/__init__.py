@@ -1,0 +1,1 @@
+"""Query languages: one folder each, found by name."""

@@ -1,0 +1,1 @@
+"""CQL, the CrowdStrike query language of LogScale."""

@@ -1,0 +1,1 @@
+"""SPL, the Splunk search processing language."""

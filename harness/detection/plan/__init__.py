@@ -1,0 +1,1 @@
+"""The plan: what a query means, free of any language's or engine's spelling."""

@@ -1,0 +1,44 @@
+"""Kinds of values, and which columns a relation has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a column or an expression holds; known before anything runs.
+
+    TEXT is what a recorded field is. NUMBER is an IEEE double (times too: epoch seconds in SPL, milliseconds in CQL).
+    LIST is an ordered list of text, never empty: absence is NULL. NULL is the kind of a bare null literal.
+    """
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    NULL = "null"
+
+
+Columns = Mapping[str, Kind]
+"""The columns of a relation in order; names are case-sensitive."""
+
+ROW = "@row"
+"""Hidden column with a row's place in the current order; see `plan.order`."""
+
+EVENT = "@event"
+"""Hidden column of provenance: which recorded events contributed to a row; see `plan.provenance`."""
+
+
+def hidden(name: str) -> bool:
+    """Whether a column is the engine's own and no field of the rule."""
+    return name in (ROW, EVENT)
+
+
+def either(a: Kind, b: Kind) -> Kind:
+    """The kind that holds values of both: equal kinds stay, NULL yields, LIST wins, all else becomes text."""
+    if a == b or b is Kind.NULL:
+        return a
+    if a is Kind.NULL:
+        return b
+    return Kind.LIST if Kind.LIST in (a, b) else Kind.TEXT

@@ -1,0 +1,161 @@
+"""Expressions of the plan: literals, columns, and calls of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import Span
+
+if TYPE_CHECKING:
+    from harness.detection.plan.nodes import SortKey
+
+Scalar = str | float | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value for each row. `span` is the place in the rule that it came from, for explanations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Expression):
+    """The same value in every row; a tuple is a list of text."""
+
+    value: Scalar | tuple[str, ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Expression):
+    """The value of one column of the row; null if the relation has no such column."""
+
+    name: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expression):
+    """An operation of `plan.operations` on arguments."""
+
+    operation: str
+    arguments: tuple[Expression, ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Expression):
+    """The current element inside a `Lambda`."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Expression):
+    """`body` for each element of a list; the last argument of `list_filter`, `list_map` and `list_any`."""
+
+    parameter: Parameter
+    body: Expression
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation(Expression):
+    """One value for all rows of a group: an aggregate operation on `arguments`.
+
+    Only rows where `where` is true count. `first`, `last` and `list` see rows in `order`, or in the current row order
+    where it is empty. Ordinary calls may surround aggregations: `if(equal(count(x), 1), 0, stdev_sample(x))`.
+    """
+
+    operation: str
+    arguments: tuple[Expression, ...] = ()
+    where: Expression | None = None
+    order: tuple[SortKey, ...] = ()
+    span: Span | None = None
+
+
+AnyExpression = Literal | Column | Call | Parameter | Lambda | Aggregation
+
+NULL = Literal(None)
+TRUE = Literal(True)
+FALSE = Literal(False)
+
+
+def call(operation: str, *arguments: Expression, span: Span | None = None) -> Call:
+    """A call, short to write."""
+    return Call(operation, arguments, span)
+
+
+def every(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
+    """All of them; true for none."""
+    return combined("and", conditions, TRUE, span)
+
+
+def any_of(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
+    """At least one of them; false for none."""
+    return combined("or", conditions, FALSE, span)
+
+
+def combined(operation: str, parts: tuple[Expression, ...], empty: Expression, span: Span | None) -> Expression:
+    """One call of `operation` over all parts, the only part itself, or `empty`."""
+    if len(parts) == 1:
+        return parts[0]
+    return Call(operation, parts, span) if parts else empty
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions directly inside."""
+    match expression:
+        case Call(_, arguments):
+            return arguments
+        case Lambda(_, body):
+            return (body,)
+        case Aggregation(_, arguments, where, order):
+            extra = () if where is None else (where,)
+            return (*arguments, *extra, *(k.expression for k in order))
+        case _:
+            return ()
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """The expression and everything inside it, outermost first."""
+    stack = [expression]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(reversed(children(current)))
+
+
+def rebuilt(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """The expression with `change` made to each part, innermost first."""
+    match expression:
+        case Call(operation, arguments, span):
+            return change(Call(operation, tuple(rebuilt(a, change) for a in arguments), span))
+        case Lambda(parameter, body, span):
+            return change(Lambda(parameter, rebuilt(body, change), span))
+        case Aggregation(operation, arguments, where, order, span):
+            return change(
+                Aggregation(
+                    operation,
+                    tuple(rebuilt(a, change) for a in arguments),
+                    None if where is None else rebuilt(where, change),
+                    tuple(replace(k, expression=rebuilt(k.expression, change)) for k in order),
+                    span,
+                )
+            )
+        case _:
+            return change(expression)
+
+
+def columns_read(expression: Expression) -> frozenset[str]:
+    """Names of the columns that the expression depends on."""
+    return frozenset(e.name for e in walk(expression) if isinstance(e, Column))
+
+
+def span_of(expression: Expression) -> Span | None:
+    """The place in the rule that the expression came from, if it came from one."""
+    return getattr(expression, "span", None)

@@ -1,0 +1,217 @@
+"""Nodes of the plan: each is one relational step with one meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.detection.plan.columns import Columns
+from harness.detection.plan.expressions import Expression, Scalar
+from harness.diagnostics import Span
+
+Named = tuple[str, Expression]
+"""A column and what it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A relation. `span` is the part of the rule that made it; most nodes read one `source`."""
+
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan(Node):
+    """All rows of a stored table; `events` is the platform's view of what was recorded.
+
+    Its current order is that of `order`.
+    """
+
+    table: str = "events"
+    columns: Columns
+    order: tuple[SortKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values(Node):
+    """Rows that the rule itself or a small table brings, in order."""
+
+    columns: Columns
+    rows: tuple[tuple[Scalar | tuple[str, ...], ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Node):
+    """The rows of `source` for which `condition` is true; null is not true."""
+
+    source: Node
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derive(Node):
+    """`source` with columns added or replaced; all expressions read the row as it was in `source`."""
+
+    source: Node
+    columns: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Select(Node):
+    """Exactly these columns, in this order; two of one name are an error of the front end."""
+
+    source: Node
+    columns: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate(Node):
+    """One row for each distinct combination of `keys` in `source`; without keys exactly one, also of no rows.
+
+    NULL is a key like any other here. SPL drops such rows, so its front end puts a `Filter` below; a language that
+    keeps them does not. The order of its rows is ascending by the keys.
+    """
+
+    source: Node
+    keys: tuple[Named, ...]
+    measures: tuple[Named, ...]
+
+
+class Frame(StrEnum):
+    """Which rows of a partition a window measure sees."""
+
+    ALL = "all"
+    RUNNING = "running"
+    BEFORE = "before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window(Node):
+    """`source` with columns that look at other rows of the same `partition`.
+
+    Measures are aggregations, or the window operations `row_number`, `lag` and `lead`. RUNNING is from the first row
+    to the current one in the current order (only the last `rows` of them if given), BEFORE the same without the
+    current one. `time` and `range` limit the frame to rows whose `time` is less than `range` away.
+    """
+
+    source: Node
+    partition: tuple[Expression, ...] = ()
+    measures: tuple[Named, ...]
+    frame: Frame = Frame.ALL
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key of an order; nulls come last whichever the direction, unless `nulls_first`."""
+
+    expression: Expression
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort(Node):
+    """`source` in the order of `keys`; equal rows stay in the order they had."""
+
+    source: Node
+    keys: tuple[SortKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Node):
+    """The first `count` rows in the current order after skipping `offset`; of the last rows if `last`."""
+
+    source: Node
+    count: int
+    offset: int = 0
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(Node):
+    """`source` in the opposite of its current order."""
+
+    source: Node
+
+
+class JoinKind(StrEnum):
+    """What becomes of rows of the left side without a partner; SEMI and ANTI add no columns."""
+
+    INNER = "inner"
+    LEFT = "left"
+    SEMI = "semi"
+    ANTI = "anti"
+    CROSS = "cross"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join(Node):
+    """Rows of `left` with the columns of their partners in `right`, in the order of `left`.
+
+    Partners agree in all `keys` (a pair is left, right; null agrees with nothing) and satisfy `condition`, which sees
+    the columns of both. `columns` are the columns of `right` to take, by the name to give them; a name that `left` has
+    too is replaced where there is a partner. Of several partners the first `most` in the order of `right` count.
+    """
+
+    left: Node
+    right: Node
+    kind: JoinKind = JoinKind.INNER
+    keys: tuple[tuple[Expression, Expression], ...] = ()
+    condition: Expression | None = None
+    columns: tuple[Named, ...] = ()
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Union(Node):
+    """The rows of all `sources` one after the other; a column that one of them lacks is null there."""
+
+    sources: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unnest(Node):
+    """One row for each element of the list `column`, which then holds the element as text, in order.
+
+    A row whose list is null is dropped, or stays with null if `keep_empty`. `position`, if given, names a column for
+    the element's place, counted from 0.
+    """
+
+    source: Node
+    column: str
+    keep_empty: bool = False
+    position: str | None = None
+
+
+AnyNode = Scan | Values | Filter | Derive | Select | Aggregate | Window | Sort | Limit | Reverse | Join | Union | Unnest
+
+
+def sources(node: Node) -> tuple[Node, ...]:
+    """The nodes that a node reads."""
+    match node:
+        case Join(left=left, right=right):
+            return (left, right)
+        case Union(sources=several):
+            return several
+        case Scan() | Values():
+            return ()
+        case _:
+            return (node.source,)  # type: ignore[attr-defined]
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all below it, each once, the deepest first."""
+    done: set[int] = set()
+    stack = [(node, False)]
+    while stack:
+        current, ready = stack.pop()
+        if id(current) in done:
+            continue
+        if ready:
+            done.add(id(current))
+            yield current
+            continue
+        stack.append((current, True))
+        stack.extend((s, False) for s in reversed(sources(current)))

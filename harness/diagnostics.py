@@ -1,0 +1,203 @@
+"""Places in text, and what went wrong there: one class of error for queries and for YAML."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text and the name people know it by, usually a path."""
+
+    name: str
+    text: str
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character, both counted from 1."""
+        starts = [0] + [i + 1 for i, c in enumerate(self.text) if c == "\n"]
+        line = bisect_right(starts, max(0, min(offset, len(self.text)))) - 1
+        return line + 1, max(0, min(offset, len(self.text))) - starts[line] + 1
+
+    def line(self, number: int) -> str:
+        """The text of one line, without its end."""
+        return self.text.split("\n")[number - 1].rstrip("\r")
+
+    def span(self, start: int, end: int) -> Span:
+        """The characters from `start` up to `end`, which is not included."""
+        return Span(self, start, max(start, end))
+
+    def whole(self) -> Span:
+        """All of it."""
+        return Span(self, 0, len(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source: characters `start` up to and without `end`."""
+
+    source: Source = field(repr=False)
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The characters themselves."""
+        return self.source.text[self.start : self.end]
+
+    def __str__(self) -> str:
+        line, column = self.source.position(self.start)
+        return f"{self.source.name}:{line}:{column}"
+
+    def to(self, other: Span) -> Span:
+        """From the start of this one to the end of `other`."""
+        return Span(self.source, min(self.start, other.start), max(self.end, other.end))
+
+
+class Severity(StrEnum):
+    """How much a finding matters: the product rejects it, gets it silently wrong, or it is worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A replacement of one stretch of text."""
+
+    span: Span
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to tell about a place: a code, a sentence, at most one hint, and how to mend it where that is safe."""
+
+    code: str
+    span: Span
+    message: str
+    help: str | None = None
+    severity: Severity = Severity.ERROR
+    edits: tuple[Edit, ...] = ()
+
+    def render(self) -> str:
+        """The finding as a person reads it: code, place, their own line, caret, hint."""
+        return render(self.severity, self.code, self.message, self.span, self.help)
+
+    def as_json(self) -> dict[str, object]:
+        """The finding for machines; lines and columns count from 1."""
+        line, column = self.span.source.position(self.span.start)
+        place = {"file": self.span.source.name, "line": line, "column": column, "text": self.span.text[:200]}
+        return {"severity": str(self.severity), "code": self.code, "message": self.message, "help": self.help, **place}
+
+
+class HarnessError(Exception):
+    """A failure to be told to a person: a code, a sentence in the field's words, one thing to do."""
+
+    exit_code = 2
+
+    def __init__(self, code: str, message: str, *, help: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.help = code, message, help
+
+    def render(self) -> str:
+        """The error as a person reads it."""
+        hint = f"\n  = help: {self.help}" if self.help else ""
+        return f"error[{self.code}]: {self.message}{hint}"
+
+    def as_json(self) -> dict[str, object]:
+        """The error for machines."""
+        return {"severity": "error", "code": self.code, "message": self.message, "help": self.help}
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+class UnreachableError(HarnessError):
+    """An engine, a host or a service that did not answer."""
+
+    exit_code = 3
+
+
+class SourceError(HarnessError):
+    """A failure that has a place in a text."""
+
+    def __init__(self, code: str, message: str, span: Span, *, help: str | None = None) -> None:
+        super().__init__(code, message, help=help)
+        self.span = span
+
+    def render(self) -> str:
+        """The error with the person's own line and a caret."""
+        return render(Severity.ERROR, self.code, self.message, self.span, self.help)
+
+    def as_json(self) -> dict[str, object]:
+        """The error for machines; lines and columns count from 1."""
+        return self.finding().as_json()
+
+    def finding(self) -> Finding:
+        """The same as a finding."""
+        return Finding(code=self.code, span=self.span, message=self.message, help=self.help)
+
+
+class RejectedError(HarnessError):
+    """A text that a product would not accept, with every place where it would not."""
+
+    def __init__(self, product: str, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        places = "1 place" if len(self.findings) == 1 else f"{len(self.findings)} places"
+        super().__init__("rejected", f"{product} rejects this in {places}")
+
+    def render(self) -> str:
+        """Each finding in the order of the text, then the count."""
+        return "\n\n".join([*(f.render() for f in self.findings), f"error[{self.code}]: {self.message}"])
+
+    def as_json(self) -> dict[str, object]:
+        """The rejection for machines."""
+        return {**HarnessError.as_json(self), "findings": [f.as_json() for f in self.findings]}
+
+
+LONGEST_LINE_SHOWN = 160
+
+
+def render(severity: str, code: str, message: str, span: Span, help: str | None) -> str:
+    """Code, place, the line itself, a caret under the place, one hint; a very long line is cut around the place."""
+    number, column = span.source.position(span.start)
+    line = span.source.line(number).expandtabs(1)
+    width = max(1, min(span.end - span.start, len(line) - column + 1))
+    if len(line) > LONGEST_LINE_SHOWN:
+        first = max(0, column - 1 - LONGEST_LINE_SHOWN // 2)
+        line, column = line[first : first + LONGEST_LINE_SHOWN], column - first
+        width = max(1, min(width, len(line) - column + 1))
+    gutter = " " * len(str(number))
+    rows = [
+        f"{severity}[{code}]: {message}",
+        f"{gutter}--> {span}",
+        f"{gutter} |",
+        f"{number} | {line}",
+        f"{gutter} | {' ' * (column - 1)}{'^' * width}",
+    ]
+    if help:
+        rows.append(f"{gutter} = help: {help}")
+    return "\n".join(rows)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint that names the nearest known word, if one is near."""
+    names = {k.lower(): k for k in known}
+    near = get_close_matches(word.lower(), list(names), n=1, cutoff=0.7)
+    return f"did you mean `{names[near[0]]}`?" if near else None
+
+
+def mend(source: Source, edits: Sequence[Edit]) -> str:
+    """The text with all edits made; of two edits that overlap only the first counts."""
+    text, at = [], 0
+    for edit in sorted(edits, key=lambda e: (e.span.start, e.span.end)):
+        if edit.span.start < at:
+            continue
+        text += [source.text[at : edit.span.start], edit.replacement]
+        at = edit.span.end
+    return "".join([*text, source.text[at:]])

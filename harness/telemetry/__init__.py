@@ -1,0 +1,1 @@
+"""Stage two: what was recorded. Simulated, replayed or detonated, always as columns."""

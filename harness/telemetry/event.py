@@ -1,0 +1,134 @@
+"""Recorded events as columns, and who caused them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+
+TIME = "@time"
+CAUSE = "@cause"
+UNLABELLED = -1
+
+TIME_TYPE = pa.timestamp("us", tz="UTC")
+TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
+
+
+class Origin(StrEnum):
+    """Where telemetry came from; every report says so."""
+
+    SIMULATED = "simulated"
+    REPLAYED = "replayed"
+    DETONATED = "detonated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One thing that somebody did and that left events: the truth a verdict is measured against."""
+
+    name: str
+    malicious: bool
+    host: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """Events of one kind from one sensor: a column a field, in the order in which the sensor writes them.
+
+    `sensor` is the folder's word (`sysmon`, `windows_security`, `falcon`); `kind` the sensor's own (`3`,
+    `NetworkConnectIP4`). `constants` are fields with one value in all of these events (Channel, Provider_Name,
+    EventID). `columns` are the others, text as `TEXT_TYPE`; a null is an absent field, "" an empty one. Two columns are
+    not fields: `@time` (`TIME_TYPE`, when the event was written) and `@cause` (int32, index into `Telemetry.causes`,
+    `UNLABELLED` where nobody said).
+
+    Windows System fields have the names Provider_Name, Provider_Guid, EventID, Version, Level, Task, Opcode, Keywords,
+    SystemTime, EventRecordID, Correlation_ActivityID, Execution_ProcessID, Execution_ThreadID, Channel, Computer and
+    Security_UserID; every other column is event data under its own name. All values are text as recorded.
+    """
+
+    sensor: str
+    kind: str
+    constants: Mapping[str, str] = field(default_factory=dict)
+    columns: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.columns.num_rows)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of all fields, constant ones first."""
+        return (*self.constants, *(n for n in self.columns.column_names if n not in (TIME, CAUSE)))
+
+    def with_columns(self, columns: pa.Table) -> Events:
+        """The same kind of events with other rows or fields."""
+        return replace(self, columns=columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A part of an input that could not be read, and its place: `capture.evtx: record 17`."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """Everything that was recorded of one scenario or one input."""
+
+    events: tuple[Events, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    origin: Origin = Origin.SIMULATED
+    damages: tuple[Damage, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(e) for e in self.events)
+
+    def of(self, sensor: str, kind: str | None = None) -> tuple[Events, ...]:
+        """The events of one sensor, or of one kind of it."""
+        return tuple(e for e in self.events if e.sensor == sensor and kind in (None, e.kind))
+
+
+def merged(parts: Iterable[Telemetry]) -> Telemetry:
+    """Several recordings as one; causes are renumbered, events of one kind with equal fields share a table."""
+    events: list[Events] = []
+    causes: list[Cause] = []
+    damages: list[Damage] = []
+    origins: list[Origin] = []
+    for part in parts:
+        events += (shifted(e, len(causes)) for e in part.events)
+        causes += part.causes
+        damages += part.damages
+        origins.append(part.origin)
+    origin = origins[0] if origins else Origin.SIMULATED
+    return Telemetry(events=grouped(events), causes=tuple(causes), origin=origin, damages=tuple(damages))
+
+
+def shifted(events: Events, by: int) -> Events:
+    """The events with each cause's number raised by `by`; unlabelled ones stay so."""
+    if by == 0:
+        return events
+    at = events.columns.schema.get_field_index(CAUSE)
+    causes = events.columns.column(at).to_numpy()
+    moved = pa.array(np.where(causes == UNLABELLED, UNLABELLED, causes + by), pa.int32())
+    return events.with_columns(events.columns.set_column(at, CAUSE, moved))
+
+
+def grouped(events: Sequence[Events]) -> tuple[Events, ...]:
+    """Tables of the same sensor, kind, constants and fields put together, in order of first appearance."""
+    groups: dict[tuple[object, ...], list[Events]] = {}
+    for e in events:
+        if len(e):
+            key = (e.sensor, e.kind, tuple(e.constants.items()), tuple(e.columns.column_names))
+            groups.setdefault(key, []).append(e)
+    return tuple(
+        same[0].with_columns(pa.concat_tables([e.columns for e in same]).unify_dictionaries())
+        for same in groups.values()
+    )

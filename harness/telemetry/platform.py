@@ -1,0 +1,57 @@
+"""How a platform presents what was recorded: the room between recording and rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol
+
+import pyarrow as pa
+
+from harness.telemetry.event import Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Events of one kind as a platform shows them: fields that are the same in all, and one column for each other.
+
+    Text columns are `TEXT_TYPE` or string, numbers double; lists of text are multivalue fields. `@event` (int64, unique
+    over all views, ascending in the order of recording) and `@cause` (int32) come with it.
+    """
+
+    constants: Mapping[str, str] = field(default_factory=dict)
+    columns: pa.Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A choice about how a platform was set up, its values (the first is the default) and what it changes."""
+
+    name: str
+    values: tuple[str, ...]
+    meaning: str
+
+    @property
+    def default(self) -> str:
+        """The value that holds unless a scenario says otherwise."""
+        return self.values[0]
+
+
+class Platform(Protocol):
+    """A place where rules run: one file in `platforms/`, its module has an object of this shape called PLATFORM."""
+
+    name: str
+    conditions: tuple[Condition, ...]
+
+    def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
+        """The events that this platform has of what was recorded, as its rules see them.
+
+        Only with `raw` do they carry their own text (`_raw`, `@rawstring`): it costs more than all the rest.
+        """
+
+
+def platform(name: str) -> Platform:
+    """The platform of that name."""
+    found: Platform = import_module(f"harness.telemetry.platforms.{name}").PLATFORM
+    return found

@@ -1,0 +1,1 @@
+"""Stage four: was it right?"""
