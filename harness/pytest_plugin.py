@@ -1,0 +1,1 @@
+"""Collects scenario files: each expectation is a test."""
