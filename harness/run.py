@@ -1,0 +1,175 @@
+"""Scenario -> telemetry -> detection -> verdict: the whole program on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from harness.detection.engine import Engine, Rows, engine
+from harness.detection.language import Dialect, Plan, Query, Settings, language
+from harness.diagnostics import Finding, HarnessError
+from harness.scenario.pack import beside, find
+from harness.scenario.rule import Rule, read_rule
+from harness.scenario.scenario import Expectation, Label, Scenario, read_scenario
+from harness.telemetry.event import Damage, merged
+from harness.telemetry.record import record
+from harness.telemetry.replay import replay
+from harness.verdict.alerts import Alert
+from harness.verdict.store import Store
+from harness.verdict.trial import Trial
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints, outcome
+from harness.verdict.visibility import count
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person may choose for a whole run; it comes before what a scenario says of its own."""
+
+    engine: str = "duckdb"
+    dialect: str | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a rule returned on recorded events, and everything that has to be said about it."""
+
+    rule: Rule
+    rows: Rows
+    alerts: tuple[Alert, ...]
+    plan: Plan
+    deviations: tuple[Finding, ...]
+    damages: tuple[Damage, ...]
+    events: int
+    absent: tuple[str, ...]
+    trial: Trial
+
+
+class Bench:
+    """One engine, and everything read once: rules and parsed queries."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        """Connects to the engine when it is first needed."""
+        self.options = options or Options()
+        self.rules: dict[Path, Rule] = {}
+        self.queries: dict[tuple[Path, Dialect], Query] = {}
+        self.connected: Engine | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.connected:
+            self.connected.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, connected."""
+        self.connected = self.connected or engine(self.options.engine)
+        return self.connected
+
+    def judge(self, scenario: Scenario) -> Iterator[Verdict | Visibility | Broken]:
+        """Every signal and every expectation of a scenario, judged; what cannot be is broken, never negative."""
+        store = Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
+        chosen = {**scenario.body.conditions, **self.options.conditions}
+        try:
+            telemetry = store.telemetry(chosen)
+        except HarnessError as error:
+            yield Broken(path=str(scenario.path), error=error)
+            return
+        for signal in scenario.body.telemetry:
+            yield Visibility(scenario=scenario, signal=signal, counted=count(telemetry, signal))
+        for number, expectation in enumerate(scenario.body.expect):
+            try:
+                yield self.verdict(scenario, expectation, store)
+            except HarnessError as error:
+                yield Broken(path=str(scenario.path), error=error, place=scenario.place("expect", number, "rule"))
+
+    def verdict(self, scenario: Scenario, expectation: Expectation, store: Store) -> Verdict:
+        """What one rule says of one scenario."""
+        conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
+        switches = {**expectation.switches, **self.options.switches}
+        trial = self.trial(beside(scenario.path, expectation.rule), expectation.dialect, store, conditions, switches)
+        plan = trial.plan()
+        alerts = trial.alerts(plan)
+        activity = scenario.body.activity
+        missed = activity is Label.MALICIOUS and not any(a.malicious for a in alerts)
+        verdict = Verdict(
+            scenario=scenario,
+            rule=trial.rule,
+            expectation=expectation,
+            observed=outcome(activity, alerts),
+            alerts=alerts,
+            origin=store.origin(conditions),
+            engine=self.engine.name,
+            conditions=conditions,
+            switches=plan.switches,
+            deviations=trial.query.deviations,
+            findings=plan.findings,
+            explanation=trial.explanation(plan) if missed else None,
+            absent=trial.absent(plan),
+            flips=tuple(trial.flips(plan, alerts, activity)),
+            damages=store.telemetry(conditions).damages,
+        )
+        return replace(verdict, complaints=tuple(complaints(verdict)))
+
+    def trial(
+        self, path: Path, dialect: str, store: Store, conditions: Mapping[str, str], switches: Mapping[str, str]
+    ) -> Trial:
+        """A rule set against a store; its text is read and parsed once."""
+        rule = self.rules[path] if path in self.rules else self.rules.setdefault(path, read_rule(path))
+        how = Dialect(self.options.dialect or dialect)
+        settings = replace(self.options.settings, switches=switches)
+        if (path, how) not in self.queries:
+            self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
+        query = self.queries[path, how]
+        return Trial(rule=rule, query=query, store=store, conditions=conditions, settings=settings)
+
+    def query(self, path: Path, events: Sequence[Path]) -> Answer:
+        """The rows of a rule on recorded events."""
+        telemetry = merged(replay(p) for p in events)
+        store = Store(self.engine, lambda _: telemetry)
+        trial = self.trial(path, "lenient", store, self.options.conditions, self.options.switches)
+        plan = trial.plan()
+        return Answer(
+            rule=trial.rule,
+            rows=self.engine.run(plan.node),
+            alerts=trial.alerts(plan),
+            plan=plan,
+            deviations=trial.query.deviations,
+            damages=telemetry.damages,
+            events=len(telemetry),
+            absent=trial.absent(plan),
+            trial=trial,
+        )
+
+
+def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
+    """Judges all scenarios under these paths."""
+    began = perf_counter()
+    found = find(paths)
+    results: list[Verdict | Visibility | Broken] = []
+    with Bench(options) as bench:
+        for number, path in enumerate(found):
+            if progress:
+                progress(str(path), number, len(found))
+            try:
+                results += bench.judge(read_scenario(path))
+            except HarnessError as error:
+                results.append(Broken(path=str(path), error=error))
+    return Outcomes(
+        verdicts=tuple(r for r in results if isinstance(r, Verdict)),
+        visibilities=tuple(r for r in results if isinstance(r, Visibility)),
+        broken=tuple(r for r in results if isinstance(r, Broken)),
+        seconds=perf_counter() - began,
+        scenarios=len(found),
+    )

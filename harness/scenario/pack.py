@@ -1,0 +1,94 @@
+"""A pack: scenarios, rules and behaviours of one place, found by path alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from harness.diagnostics import HarnessError
+
+PACKAGE = Path(__file__).parents[1]
+BUNDLED = PACKAGE / "bundled" if (PACKAGE / "bundled").is_dir() else PACKAGE.parent
+DEFAULT = Path("scenarios")
+NOT_SCENARIOS = frozenset({"worlds", "__pycache__"})
+MOST_FILES = 100_000
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The scenario files under these paths, in order; without paths those of ./scenarios, else of the bundled pack."""
+    wanted = list(paths) or [DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios"]
+    found: list[Path] = []
+    for path in wanted:
+        if path.is_dir():
+            found += (p for p in files(path, ".yaml", ".yml") if looks_like_scenario(p))
+        elif path.exists():
+            found.append(path)
+        else:
+            hint = "`detlab list` shows what there is"
+            raise HarnessError("no-such-path", f"there is no file or folder {path}", help=hint)
+    return list(dict.fromkeys(found))
+
+
+def files(folder: Path, *suffixes: str) -> Iterator[Path]:
+    """All files of these suffixes in a folder and below, in order of their names; links out of it are not followed."""
+    seen = 0
+    stack = [folder]
+    while stack:
+        current = stack.pop()
+        entries = sorted(current.iterdir(), key=lambda p: (p.is_dir(), p.name))
+        yield from (p for p in entries if p.is_file() and p.suffix in suffixes)
+        below = [p for p in entries if p.is_dir() and not p.is_symlink() and not ignored(p.name)]
+        stack += reversed(below)
+        seen += len(entries)
+        if seen > MOST_FILES:
+            raise HarnessError("too-many-files", f"{folder} holds more than {MOST_FILES} files")
+
+
+def ignored(name: str) -> bool:
+    """Whether a folder holds no scenarios."""
+    return name.startswith(".") or name in NOT_SCENARIOS
+
+
+def looks_like_scenario(path: Path) -> bool:
+    """Whether a YAML file has what only scenarios have, judged by its lines' beginnings and without reading YAML."""
+    if Path(path.stem).suffix:
+        return False
+    keys: set[bytes] = set()
+    with path.open("rb") as lines:
+        for line in lines.read(1 << 20).splitlines():
+            if line[:1].isalpha():
+                keys.add(line.split(b":", 1)[0])
+    return b"activity" in keys and bool(keys & {b"simulate", b"replay", b"detonate"})
+
+
+def rules(folders: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+    """The rule files in these folders and below."""
+    wanted = tuple(f".{s.lstrip('.')}" for s in suffixes)
+    return [path for folder in folders for path in files(folder, *wanted)]
+
+
+def behaviour_folders(path: Path) -> list[Path]:
+    """Folders with behaviours for a scenario: every `generators/` upwards of it, then the bundled pack's."""
+    upwards = [p / "generators" for p in path.resolve().parents]
+    candidates = [*upwards, BUNDLED / "generators"]
+    return [p for p in dict.fromkeys(candidates) if p.is_dir()]
+
+
+def beside(scenario: Path, name: str) -> Path:
+    """The file that a scenario names: beside it, or in one of the three folders above it.
+
+    Raises HarnessError for a name that leads elsewhere: a scenario is input and may be hostile.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        hint = "name a file beside the scenario or in a folder above it"
+        raise HarnessError("outside", f"`{name}` leads out of the scenario's folders", help=hint)
+    for folder in list(scenario.resolve().parents)[:4]:
+        if (folder / name).is_file():
+            return relative(folder / name)
+    return scenario.parent / name
+
+
+def relative(path: Path) -> Path:
+    """The path as seen from the working folder, where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,79 @@
+"""A rule: the published text of a query, byte for byte, and what its page says about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.diagnostics import HarnessError, Source, Span
+from harness.scenario.document import convert, load
+
+LARGEST_RULE = 1 << 20
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page beside a rule says; everything but the title may be left out."""
+
+    title: str
+    id: str = ""
+    description: str = ""
+    author: str = ""
+    license: str = ""
+    technique: str = ""
+    tactic: str = ""
+    level: str = ""
+    confidence: str = ""
+    platform: str = ""
+    data_sources: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    false_positives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A query to be judged: its text and its page. `language` is the suffix of its file."""
+
+    path: Path
+    language: str
+    query: Source
+    page: Metadata
+
+    @property
+    def name(self) -> str:
+        """The file's name, which scenarios use."""
+        return self.path.name
+
+
+def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = None) -> Rule:
+    """The rule in a file; `<file>.yaml` beside it is its page. `used_at` is the place that names it."""
+    shown = name or str(path)
+    try:
+        if path.stat().st_size > LARGEST_RULE:
+            raise HarnessError("rule-too-large", f"{shown} is larger than {LARGEST_RULE >> 20} MiB")
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise HarnessError("no-such-rule", f"there is no file {shown}", help=nearby(path)) from error
+    except IsADirectoryError as error:
+        raise HarnessError("no-such-rule", f"{shown} is a folder") from error
+    except UnicodeDecodeError as error:
+        raise HarnessError("not-utf8", f"{shown} is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise HarnessError("unreadable", f"{shown}: {error.strerror}") from error
+    return Rule(path=path, language=path.suffix.lstrip(".").lower(), query=Source(shown, text), page=read_page(path))
+
+
+def read_page(path: Path) -> Metadata:
+    """The page beside a rule's file, or one that has the file's name for a title."""
+    page = path.with_name(path.name + ".yaml")
+    if not page.is_file():
+        return Metadata(title=path.stem)
+    return convert(load(Source(str(page), page.read_text("utf-8"))), Metadata)
+
+
+def nearby(path: Path) -> str | None:
+    """Rules that are in the folder where one was looked for."""
+    if not path.parent.is_dir():
+        return None
+    found = sorted(p.name for p in path.parent.iterdir() if p.suffix == path.suffix)
+    return f"in {path.parent} there is {', '.join(found[:5])}" if found else None

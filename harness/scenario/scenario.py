@@ -1,0 +1,162 @@
+"""A scenario: what is done, what a host should record of it, and what each rule should say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.diagnostics import HarnessError, Source, SourceError, Span
+from harness.scenario.document import Document, convert, load
+
+LARGEST_SCENARIO = 1 << 20
+
+
+class Label(StrEnum):
+    """Whether what is done is an attack."""
+
+    MALICIOUS = "malicious"
+    BENIGN = "benign"
+
+
+class Outcome(StrEnum):
+    """A cell of the confusion matrix."""
+
+    TRUE_POSITIVE = "true positive"
+    FALSE_NEGATIVE = "false negative"
+    TRUE_NEGATIVE = "true negative"
+    FALSE_POSITIVE = "false positive"
+
+    @property
+    def short(self) -> str:
+        """TP, FN, TN or FP."""
+        return "".join(word[0] for word in self.value.split()).upper()
+
+    @property
+    def gap(self) -> bool:
+        """Whether it is a gap on record: it then needs a reason."""
+        return self in (Outcome.FALSE_NEGATIVE, Outcome.FALSE_POSITIVE)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that is done: a behaviour on a host with its parameters; `at` is its delay after the start."""
+
+    behaviour: str
+    host: str = "WS01"
+    given: dict[str, Any] = {}
+    at: str = "0s"
+    activity: Label | None = None
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recorded events: a file or folder, and a filter (field to value, * is a wildcard) that labels the attack's."""
+
+    path: str
+    malicious: dict[str, Any] = {}
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Events that must have been recorded: how many of one kind, and what the published page promised instead."""
+
+    sensor: str
+    event: str | int
+    where: dict[str, Any] = {}
+    exactly: int | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+    promised: int | str | None = None
+    because: str = ""
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one rule should say, under stated conditions, switches and dialect; a gap needs its reason."""
+
+    rule: str
+    outcome: Outcome
+    because: str = ""
+    dialect: str = "lenient"
+    conditions: dict[str, str] = {}
+    switches: dict[str, str] = {}
+    lost_at: str = ""
+    nearest: dict[str, Any] = {}
+    alert: dict[str, Any] = {}
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A scenario's document as it is written."""
+
+    title: str
+    activity: Label
+    technique: str = ""
+    atomic_test: int | str | None = None
+    description: str = ""
+    seed: int = 1
+    start: str = "2026-03-03T09:12:00Z"
+    conditions: dict[str, str] = {}
+    simulate: tuple[Step, ...] = ()
+    replay: tuple[Replay, ...] = ()
+    telemetry: tuple[Signal, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario and the document that it was read from, for the places of its parts."""
+
+    path: Path
+    body: Body
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    def place(self, *keys: str | int) -> Span:
+        """Where a part is written: `place("expect", 0, "rule")`."""
+        return self.document.span(keys)
+
+
+def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
+    """The scenario in a file. Raises SourceError at the place of what is wrong."""
+    shown = name or str(path)
+    try:
+        if path.stat().st_size > LARGEST_SCENARIO:
+            raise HarnessError("scenario-too-large", f"{shown} is larger than {LARGEST_SCENARIO >> 20} MiB")
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise HarnessError("not-utf8", f"{shown} is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise HarnessError("unreadable", f"{shown}: {error.strerror}") from error
+    document = load(Source(shown, text))
+    scenario = Scenario(path=path, body=convert(document, Body), document=document)
+    check(scenario)
+    return scenario
+
+
+def check(scenario: Scenario) -> None:
+    """What types cannot say: something is done, gaps have reasons, outcomes fit the activity."""
+    body = scenario.body
+    if not body.simulate and not body.replay:
+        raise SourceError(
+            "nothing-happens",
+            "a scenario simulates something or replays a recording",
+            scenario.place("title"),
+            help="add a `simulate:` list with a behaviour",
+        )
+    possible = POSSIBLE[body.activity]
+    for i, expectation in enumerate(body.expect):
+        place = scenario.place("expect", i, "outcome")
+        if expectation.outcome not in possible:
+            either = " or ".join(possible)
+            raise SourceError("impossible-outcome", f"a {body.activity} activity ends in {either}", place)
+        if expectation.outcome.gap and not expectation.because.strip():
+            message = f"a known {expectation.outcome} needs its reason"
+            raise SourceError("gap-without-reason", message, place, help="add `because:` with one sentence")
+
+
+POSSIBLE = {
+    Label.MALICIOUS: (Outcome.TRUE_POSITIVE, Outcome.FALSE_NEGATIVE),
+    Label.BENIGN: (Outcome.TRUE_NEGATIVE, Outcome.FALSE_POSITIVE),
+}

@@ -1,0 +1,73 @@
+"""A scenario's telemetry in an engine: made or read once for each set of conditions, loaded once for each view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.detection.engine import Engine
+from harness.detection.plan.columns import EVENT, Columns
+from harness.telemetry.event import CAUSE, TIME, Origin, Telemetry
+from harness.telemetry.platform import View, platform
+from harness.verdict.alerts import Truth
+
+Make = Callable[[Mapping[str, str]], Telemetry]
+Key = tuple[tuple[str, str], ...]
+
+
+class Store:
+    """Telemetry by conditions, and which of its views an engine has loaded now."""
+
+    def __init__(self, engine: Engine, make: Make) -> None:
+        """`make` gives the telemetry under some conditions; it is called once for each set of them."""
+        self.engine, self.make = engine, make
+        self.made: dict[Key, Telemetry] = {}
+        self.loaded: tuple[str, Key, bool] | None = None
+        self.columns: Columns = {}
+        self.truth = Truth(causes=(), by_event=np.empty(0, np.int32))
+
+    def telemetry(self, conditions: Mapping[str, str]) -> Telemetry:
+        """What was recorded under these conditions."""
+        key = tuple(sorted(conditions.items()))
+        if key not in self.made:
+            self.made[key] = self.make(conditions)
+        return self.made[key]
+
+    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Columns:
+        """Puts a platform's view into the engine, if it is not there yet, and gives its columns."""
+        wanted = (name, tuple(sorted(conditions.items())), raw)
+        if self.loaded != wanted:
+            telemetry = self.telemetry(conditions)
+            views = platform(name).present(telemetry, conditions, raw=raw)
+            self.columns = self.engine.load(views)
+            self.truth = Truth(causes=telemetry.causes, by_event=causes_by_event(views))
+            self.loaded = wanted
+        return self.columns
+
+    def forget(self) -> None:
+        """Says that somebody else has loaded the engine since."""
+        self.loaded = None
+
+    def origin(self, conditions: Mapping[str, str]) -> Origin:
+        """Where the telemetry came from."""
+        return self.telemetry(conditions).origin
+
+
+def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """For each event's number the number of its cause."""
+    numbers = [view.columns.column(EVENT).to_numpy() for view in views]
+    causes = [view.columns.column(CAUSE).to_numpy() for view in views]
+    size = max((int(n.max()) + 1 for n in numbers if len(n)), default=0)
+    found = np.full(size, -1, np.int32)
+    for number, cause in zip(numbers, causes, strict=True):
+        found[number] = cause
+    return found
+
+
+def end(telemetry: Telemetry) -> float:
+    """The time of the last event in epoch seconds, 0 without events: a search's own "now"."""
+    latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
+    return max(latest, default=0) / 1e6

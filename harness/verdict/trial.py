@@ -1,0 +1,64 @@
+"""One rule against one store: its alerts, what they hang on, and why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from harness.detection.engine import Engine
+from harness.detection.language import Plan, Query, Settings, language
+from harness.detection.plan.provenance import traced
+from harness.scenario.rule import Rule
+from harness.scenario.scenario import Label
+from harness.verdict.alerts import Alert, alerts_of
+from harness.verdict.explain import Explanation, Labels, absent_fields, explain
+from harness.verdict.store import Store, end
+from harness.verdict.verdict import Flip, outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A rule, the events it is run on, and under which conditions."""
+
+    rule: Rule
+    query: Query
+    store: Store
+    conditions: Mapping[str, str]
+    settings: Settings
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that holds the events."""
+        return self.store.engine
+
+    def plan(self, settings: Settings | None = None) -> Plan:
+        """What the rule means over these events, which are loaded for it; its "now" is when they end."""
+        columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
+        chosen = settings or self.settings
+        return self.query.plan(columns, replace(chosen, now=chosen.now or end(self.store.telemetry(self.conditions))))
+
+    def alerts(self, plan: Plan) -> tuple[Alert, ...]:
+        """The rows of the rule and who caused them."""
+        return alerts_of(self.engine.run(traced(plan.node)), self.store.truth)
+
+    def flips(self, plan: Plan, alerts: tuple[Alert, ...], activity: Label) -> Iterator[Flip]:
+        """The plan's switches whose other values change the outcome."""
+        here = outcome(activity, alerts)
+        known = {s.name: s for s in language(self.rule.language).switches}
+        for name, used in plan.switches.items():
+            for other in known[name].values:
+                if other == used:
+                    continue
+                changed = self.plan(replace(self.settings, switches={**self.settings.switches, name: other}))
+                there = outcome(activity, self.alerts(changed))
+                if there != here:
+                    yield Flip(switch=name, used=used, other=other, outcome=there)
+
+    def explanation(self, plan: Plan) -> Explanation:
+        """What became of the attack's events at each step."""
+        truth = self.store.truth
+        return explain(plan, self.engine, Labels(truth.malicious, len(truth.by_event)))
+
+    def absent(self, plan: Plan) -> tuple[str, ...]:
+        """Fields that the rule reads but none of the events has that pass its first step."""
+        return absent_fields(plan, self.engine)

@@ -1,0 +1,123 @@
+"""Verdicts: what a rule said of a scenario, held against what it should have said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.diagnostics import Finding, Span
+from harness.scenario.rule import Rule
+from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
+from harness.telemetry.event import Damage, Origin
+from harness.verdict.alerts import Alert, differing
+from harness.verdict.explain import Explanation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """A switch whose other value gives another outcome: the verdict hangs on something nobody has settled."""
+
+    switch: str
+    used: str
+    other: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one rule said of one scenario. `findings` are deviations of lenient reading and remarks on the schema."""
+
+    scenario: Scenario
+    rule: Rule
+    expectation: Expectation
+    observed: Outcome
+    alerts: tuple[Alert, ...]
+    origin: Origin
+    engine: str
+    conditions: Mapping[str, str]
+    switches: Mapping[str, str]
+    deviations: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    flips: tuple[Flip, ...] = ()
+    absent: tuple[str, ...] = ()
+    explanation: Explanation | None = None
+    damages: tuple[Damage, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the outcome is the expected one and every other statement of the expectation holds."""
+        return self.observed == self.expectation.outcome and not self.complaints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visibility:
+    """Whether a host recorded what it should have, apart from whether a rule flagged it."""
+
+    scenario: Scenario
+    signal: Signal
+    counted: int
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the count is within the signal's bounds; without bounds at least one event is needed."""
+        signal = self.signal
+        bounds = (signal.exactly, signal.at_least, signal.at_most)
+        if all(b is None for b in bounds):
+            return self.counted > 0
+        return (
+            signal.exactly in (None, self.counted)
+            and (signal.at_least is None or self.counted >= signal.at_least)
+            and (signal.at_most is None or self.counted <= signal.at_most)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A scenario or an expectation that could not be judged: never a true negative."""
+
+    path: str
+    error: Exception
+    place: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Everything a run found out."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    visibilities: tuple[Visibility, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    seconds: float = 0.0
+    scenarios: int = 0
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether everything was judged and nothing differs."""
+        return not self.broken and all(v.as_expected for v in (*self.verdicts, *self.visibilities))
+
+
+def outcome(activity: Label, alerts: tuple[Alert, ...]) -> Outcome:
+    """The cell of the confusion matrix: for an attack an alert that it contributed to counts, else any alert."""
+    if activity is Label.MALICIOUS:
+        return Outcome.TRUE_POSITIVE if any(a.malicious for a in alerts) else Outcome.FALSE_NEGATIVE
+    return Outcome.FALSE_POSITIVE if alerts else Outcome.TRUE_NEGATIVE
+
+
+def complaints(verdict: Verdict) -> Iterator[str]:
+    """What an expectation says beside the outcome and does not hold, a sentence each."""
+    expectation = verdict.expectation
+    loss = verdict.explanation.loss if verdict.explanation else None
+    if expectation.lost_at:
+        texts = [*(c.span.text for c in loss.clauses), loss.span.text] if loss else []
+        if not any(expectation.lost_at in text for text in texts):
+            yield f"it is lost at `{texts[0] if texts else 'no step'}`, not at `{expectation.lost_at}`"
+    misses = {m.column: m.best for m in loss.misses} if loss else {}
+    for name, value in expectation.nearest.items():
+        if misses.get(name) != value:
+            yield f"the nearest {name} is {misses.get(name)}, not {value}"
+    if expectation.alert:
+        differences = [list(differing(a, expectation.alert)) for a in verdict.alerts]
+        if all(differences):
+            nearest = "; ".join(min(differences, key=len)) if differences else "there is no alert"
+            yield f"no alert has these fields: {nearest}"
