@@ -1,0 +1,315 @@
+"""Hosts, users and processes, with the identifiers that all sensors of a host agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.telemetry.identity import Integers, digest, digest_hex, sid
+from harness.telemetry.process_tree import SERVICES, TREE, WELL_KNOWN_USERS
+from harness.telemetry.spelling import Times, is_ipv6
+
+POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
+SECOND = np.timedelta64(1_000_000, "us")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class User:
+    """An account and its logon session on one host; `logon_id` is the session's LUID."""
+
+    name: str
+    domain: str
+    sid: str
+    logon_id: int
+    logged_on: np.datetime64
+    session: int = 0
+    integrity: str = "Medium"
+
+    @property
+    def account(self) -> str:
+        r"""`DOMAIN\name`."""
+        return f"{self.domain}\\{self.name}"
+
+    @property
+    def system(self) -> bool:
+        """Whether it is an account of the operating system itself."""
+        return self.domain == "NT AUTHORITY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Process:
+    """A process, or an array of like ones: then `started`, `sequence` and `pid` are arrays with one element each.
+
+    `sequence` counts the processes of a boot: with the boot's number it is the ProcessStartKey.
+    """
+
+    host: Host
+    image: str
+    command_line: str
+    user: User
+    parent: Process | None
+    started: np.datetime64 | Times
+    sequence: int | Integers
+    pid: int | Integers
+    integrity: str = "Medium"
+    current_directory: str = "C:\\Windows\\system32\\"
+
+    def __len__(self) -> int:
+        return int(np.size(self.started))
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self.image.rpartition("\\")[2]
+
+    @property
+    def session(self) -> int:
+        """The terminal session it runs in; 0 is that of services."""
+        return self.user.session
+
+    @property
+    def start_keys(self) -> Integers:
+        """ProcessStartKey of each: the boot's number in the upper 16 bits."""
+        return np.atleast_1d(np.asarray(self.sequence, np.int64)) | (self.host.boot_number << 48)
+
+    @property
+    def starts(self) -> Times:
+        """Start time of each."""
+        return np.atleast_1d(np.asarray(self.started, "datetime64[us]"))
+
+    @property
+    def pids(self) -> Integers:
+        """Process id of each."""
+        return np.atleast_1d(np.asarray(self.pid, np.int64))
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Process:
+        """The processes at these places, in this order: for activities of which one process has several."""
+        if np.ndim(self.started) == 0:
+            return self
+        return replace(self, started=self.starts[rows], sequence=np.asarray(self.sequence)[rows], pid=self.pids[rows])
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What a host has handed out already: process numbers, and processes that exist once."""
+
+    sequences: set[int] = field(default_factory=set)
+    pids: set[int] = field(default_factory=set)
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    def number(self, wanted: Integers) -> Integers:
+        """The wanted numbers, each raised until nobody has it."""
+        given = []
+        for number in wanted.tolist():
+            while number in self.sequences:
+                number += 1
+            self.sequences.add(number)
+            given.append(number)
+        return np.array(given, np.int64)
+
+    def identify(self, wanted: int) -> int:
+        """The wanted process id, or the next one that no lasting process has."""
+        while wanted in self.pids:
+            wanted += 4
+        return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Host:
+    """A Windows machine. `now` is the time at which a behaviour begins on it: new processes start then.
+
+    `domain` is the DNS domain, "" in a workgroup. `clock_skew` is added to the time of everything the host records.
+    """
+
+    name: str
+    domain: str
+    netbios_domain: str
+    build: str
+    address: str
+    address_v6: str
+    public_address: str
+    resolvers: tuple[str, ...]
+    time_zone: str
+    boot: np.datetime64
+    boot_number: int
+    machine: int
+    aid: str
+    cid: str
+    volume: int
+    user: User
+    machine_sid: str
+    now: np.datetime64
+    clock_skew: np.timedelta64 = field(default_factory=lambda: np.timedelta64(0, "us"))
+    seed: int = 0
+    ledger: Ledger = field(default_factory=Ledger, repr=False)
+
+    @property
+    def computer(self) -> str:
+        """Its name in Windows events: fully qualified in a domain."""
+        return f"{self.name}.{self.domain}" if self.domain else self.name
+
+    def starting(self, now: np.datetime64) -> Host:
+        """The same host at the time at which something begins."""
+        return replace(self, now=now.astype("datetime64[us]"))
+
+    def source_for(self, destination: str) -> str:
+        """The address from which this host calls a destination."""
+        if destination.startswith("127.") or destination in ("::1", self.address, self.address_v6):
+            return destination
+        return self.address_v6 if is_ipv6(destination) else self.address
+
+    def account(self, name: str) -> User:
+        """SYSTEM, NETWORK SERVICE or LOCAL SERVICE of this host."""
+        identifier, logon = WELL_KNOWN_USERS[name]
+        logged_on = self.boot + 8 * SECOND
+        return User(
+            name=name, domain="NT AUTHORITY", sid=identifier, logon_id=logon, logged_on=logged_on, integrity="System"
+        )
+
+    def process(
+        self,
+        image: str,
+        *,
+        command_line: str | None = None,
+        parent: Process | None = None,
+        user: User | None = None,
+        started: np.datetime64 | Times | None = None,
+        integrity: str | None = None,
+        current_directory: str | None = None,
+    ) -> Process:
+        """A new process, or with an array of start times one for each.
+
+        Without more it is started now by the user at the desktop; with a system account as its user, by services.exe.
+        """
+        who = user or (parent.user if parent else self.user)
+        begun = np.asarray(self.now if started is None else started, "datetime64[us]")
+        elapsed = (np.atleast_1d(begun) - self.boot) // SECOND
+        sequence = self.ledger.number(np.maximum(elapsed.astype(np.int64), 0) + 300)
+        pids = np.array([self.ledger.identify(1000 + 4 * (n * 2654435761 % 4099)) for n in sequence.tolist()], np.int64)
+        alone = begun.ndim == 0
+        if alone:
+            self.ledger.pids.add(int(pids[0]))
+        home = "C:\\Windows\\system32\\" if who.system else f"C:\\Users\\{who.name}\\"
+        return Process(
+            host=self,
+            image=image,
+            command_line=f'"{image}"' if command_line is None else command_line,
+            user=who,
+            parent=parent or self.running("services.exe" if who.system else "explorer.exe"),
+            started=begun[()] if alone else begun,
+            sequence=int(sequence[0]) if alone else sequence,
+            pid=int(pids[0]) if alone else pids,
+            integrity=integrity or who.integrity,
+            current_directory=current_directory or home,
+        )
+
+    def running(self, name: str) -> Process:
+        """A process of every Windows host: `System`, `services.exe`, `lsass.exe`, `explorer.exe`, ..."""
+        known = self.ledger.processes.get(name)
+        return known or self._remember(name, *TREE[name])
+
+    def service(self, name: str) -> Process:
+        """The svchost.exe of a service: `Schedule`, `Dnscache`, `BITS`, ..."""
+        known = self.ledger.processes.get(name)
+        account, group = SERVICES[name]
+        line = f"C:\\Windows\\system32\\svchost.exe {group}"
+        return known or self._remember(
+            name, "services.exe", "C:\\Windows\\System32\\svchost.exe", line, account, 20.0 + 0.4 * len(name)
+        )
+
+    def daemon(self, image: str, *, command_line: str | None = None, account: str = "SYSTEM") -> Process:
+        """A service with its own executable, running since boot; asked for again it is the same process."""
+        known = self.ledger.processes.get(image)
+        line = f'"{image}"' if command_line is None else command_line
+        delay = 25.0 + digest(image) % 60
+        return known or self._remember(image, "services.exe", image, line, account, delay)
+
+    def application(self, image: str, *, command_line: str | None = None) -> Process:
+        """A program that the user at the desktop has open since logon; asked for again it is the same process."""
+        known = self.ledger.processes.get(image)
+        if known is None:
+            after = (5 + digest(self.name, image) % 300) * SECOND
+            started = min(self.user.logged_on + after, self.now)
+            known = self.process(image, command_line=command_line, started=started)
+            self.ledger.processes[image] = known
+        return known
+
+    def _remember(self, name: str, parent: str, image: str, line: str, account: str, delay: float) -> Process:
+        user = self.account(account) if account else self.user
+        begun = (self.user.logged_on if not account else self.boot) + np.timedelta64(int(delay * 1e6), "us")
+        elapsed = int((begun - self.boot) / SECOND)
+        wanted = int(delay * 4) + 2 if account else elapsed + 300
+        sequence = int(self.ledger.number(np.array([wanted]))[0])
+        pid = 4 if name == "System" else self.ledger.identify(500 + 4 * (digest(self.name, name) % 900))
+        self.ledger.pids.add(pid)
+        process = Process(
+            host=self,
+            image=image,
+            command_line=line,
+            user=user,
+            parent=self.running(parent) if parent else None,
+            started=begun,
+            sequence=sequence,
+            pid=pid,
+            integrity=user.integrity,
+        )
+        self.ledger.processes[name] = process
+        return process
+
+
+FIRST_NAMES = ("anna", "ben", "carla", "david", "elif", "femi", "grace", "hiro", "ines", "jonas", "kim", "lena")
+LAST_NAMES = ("adeyemi", "becker", "costa", "dubois", "evans", "fischer", "garcia", "hansen", "ito", "jensen", "khan")
+SERVER_PREFIXES = ("DC", "SRV", "SERVER", "BUILD", "DNS", "WEB", "SQL")
+
+
+def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = "corp.example") -> Host:
+    """A host of which only the name is known: everything else follows from the name and the seed.
+
+    Names that begin with DC, SRV, BUILD, DNS, WEB or SQL are servers, others workstations.
+    """
+    start = start.astype("datetime64[us]")
+    pick = digest(seed, name, domain)
+    server = name.upper().startswith(SERVER_PREFIXES)
+    boot = start - np.timedelta64(3600 * (10 + pick % 120) + pick % 3600, "s")
+    logged_on = max(boot + 95 * SECOND, start - np.timedelta64(7000 + pick % 5000, "s"))
+    netbios = domain.partition(".")[0].upper()[:15]
+    authority = sid(seed, domain)
+    who = FIRST_NAMES[pick % len(FIRST_NAMES)] + "." + LAST_NAMES[pick // 64 % len(LAST_NAMES)]
+    user = User(
+        name="svc-admin" if server else who,
+        domain=netbios or name,
+        sid=f"{authority}-{1104 + pick % 4000}",
+        logon_id=0x30000 + pick % 0x2000000,
+        logged_on=logged_on,
+        session=1 + pick % 3,
+        integrity="High" if server else "Medium",
+    )
+    return Host(
+        name=name,
+        domain=domain,
+        netbios_domain=netbios,
+        build="10.0.20348" if server else ("10.0.19045", "10.0.22631", "10.0.26100")[pick % 3],
+        address=f"10.{20 + digest(seed, domain) % 40}.{pick // 7 % 250}.{10 + pick // 1750 % 240}",
+        address_v6=f"2001:db8:20:{pick % 4096:x}::{10 + pick // 4096 % 60000:x}",
+        public_address=f"198.51.100.{10 + digest(seed, domain) % 200}",
+        resolvers=tuple(f"10.{20 + digest(seed, domain) % 40}.0.{last}" for last in (10, 11)),
+        time_zone="UTC",
+        boot=boot,
+        boot_number=20 + pick % 400,
+        machine=digest("machine", seed, domain, name, size=4),
+        aid=digest_hex("aid", seed, domain, name),
+        cid=digest_hex("cid", seed, domain),
+        volume=3 + pick % 2,
+        user=user,
+        machine_sid=f"{authority}-{5200 + pick % 4000}",
+        now=start,
+        seed=seed,
+    )
+
+
+def computers(hosts: Iterable[Host]) -> list[str]:
+    """Names of the hosts in Windows events."""
+    return [h.computer for h in hosts]

@@ -1,0 +1,201 @@
+"""What a sensor is: a file in `sensors/` that turns batches of activity into the events it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.telemetry.activity import Activity, Flags, Integers, Texts
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events
+from harness.telemetry.host import Process
+from harness.telemetry.platform import Condition
+from harness.telemetry.spelling import Times, coded, encoded
+
+A = TypeVar("A", bound=Activity)
+
+FOLDER = Path(__file__).parent / "sensors"
+
+
+class Rows(Generic[A]):
+    """Many batches of one kind of activity laid end to end, one row for each time that it happened."""
+
+    def __init__(self, activities: Sequence[A], causes: Sequence[int]) -> None:
+        self.activities = activities
+        self.counts = np.fromiter((len(a) for a in activities), np.int64, len(activities))
+        self.which = np.repeat(np.arange(len(activities)), self.counts)
+        self.cause: npt.NDArray[np.int32] = np.repeat(np.asarray(causes, np.int32), self.counts)
+        skewed = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) + a.host.clock_skew for a in activities]
+        self.at: Times = np.concatenate(skewed) if skewed else np.empty(0, "datetime64[us]")
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def each(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
+        """A column of what holds for a whole batch."""
+        return coded(self.which, [value(a) for a in self.activities])
+
+    def number(self, value: Callable[[A], int | Integers]) -> Integers:
+        """Numbers, given for a batch or for each of its rows."""
+        numbers: Integers = self._laid_out(value, np.int64)
+        return numbers
+
+    def flag(self, value: Callable[[A], bool | Flags]) -> Flags:
+        """Truth, given for a batch or for each of its rows."""
+        flags: Flags = self._laid_out(value, np.bool_)
+        return flags
+
+    def _laid_out(self, value: Callable[[A], Any], kind: Any) -> Any:
+        found = [value(a) for a in self.activities]
+        if all(np.ndim(v) == 0 for v in found):
+            return np.repeat(np.asarray(found, kind), self.counts)
+        return np.concatenate(
+            [np.broadcast_to(np.asarray(v, kind), (n,)) for v, n in zip(found, self.counts, strict=True)]
+        )
+
+    def text(
+        self, value: Callable[[A], Any], spell: Callable[[str, A], str | None] | None = None
+    ) -> pa.DictionaryArray:
+        """Text, given for a batch or for each of its rows; `spell` sees each distinct value of a batch once."""
+        values: list[str | None] = []
+        codes = []
+        for activity, count in zip(self.activities, self.counts.tolist(), strict=True):
+            few, own = as_texts(value(activity), count)
+            codes.append(own + len(values))
+            values += [v if v is None or spell is None else spell(v, activity) for v in few]
+        return coded(np.concatenate(codes) if codes else np.empty(0, np.int64), values)
+
+    def processes(self, value: Callable[[A], Process | None] | None = None) -> Processes:
+        """The processes of the rows: the actor, or what `value` finds."""
+        return Processes([value(a) if value else a.process for a in self.activities], self.counts)
+
+    def where(self, chosen: Callable[[A], bool]) -> Rows[A]:
+        """The batches for which something holds."""
+        kept = [i for i, a in enumerate(self.activities) if chosen(a)]
+        starts = np.cumsum(self.counts) - self.counts
+        causes = [int(self.cause[starts[i]]) if self.counts[i] else -1 for i in kept]
+        return Rows([self.activities[i] for i in kept], causes)
+
+
+def as_texts(value: Any, count: int) -> tuple[Sequence[str | None], Integers]:
+    """A field as few values and a code for each row."""
+    if value is None or isinstance(value, str):
+        return (value,), np.zeros(count, np.int64)
+    if isinstance(value, Texts):
+        return value.values, np.asarray(value.codes, np.int64)
+    return list(value), np.arange(count)
+
+
+class Processes:
+    """The processes of many rows: each different one once, and which of them a row has."""
+
+    def __init__(self, found: Sequence[Process | None], counts: Integers) -> None:
+        self.distinct: list[Process] = []
+        first: dict[int, int] = {}
+        size, rows = 0, []
+        for process, count in zip(found, counts.tolist(), strict=True):
+            if process is None:
+                rows.append(np.full(count, -1))
+                continue
+            if id(process) not in first:
+                first[id(process)] = size
+                self.distinct.append(process)
+                size += len(process)
+            at = first[id(process)]
+            rows.append(np.full(count, at) if np.ndim(process.started) == 0 else at + np.arange(count))
+        self.sizes = np.array([len(p) for p in self.distinct], np.int64)
+        self.rows: Integers = np.concatenate(rows) if rows else np.empty(0, np.int64)
+
+    def each(self, value: Callable[[Process], str | None]) -> pa.DictionaryArray:
+        """A column of what holds for a process."""
+        places = np.repeat(np.arange(len(self.distinct)), self.sizes)
+        return self.column(coded(places, [value(p) for p in self.distinct]))
+
+    def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
+        """A number for each different process, before it is spelled and given to `column`."""
+        parts = [np.broadcast_to(np.asarray(value(p), np.int64), (len(p),)) for p in self.distinct]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def starts(self) -> Times:
+        """Start time of each different process, on its host's clock."""
+        parts = [p.starts + p.host.clock_skew for p in self.distinct]
+        return np.concatenate(parts) if parts else np.empty(0, "datetime64[us]")
+
+    def column(self, values: pa.DictionaryArray | pa.StringArray) -> pa.DictionaryArray:
+        """A column of texts that are given for each different process; rows without a process have none."""
+        by_process = values if isinstance(values, pa.DictionaryArray) else values.dictionary_encode()
+        missing = self.rows < 0
+        rows = pa.array(np.maximum(self.rows, 0), mask=missing if missing.any() else None)
+        return pa.DictionaryArray.from_arrays(by_process.indices.take(rows), by_process.dictionary)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How a sensor is set up in one run, and its chance."""
+
+    conditions: Mapping[str, str]
+    random: np.random.Generator
+
+    def on(self, condition: str) -> bool:
+        """Whether a switch is on."""
+        return self.conditions[condition] == "on"
+
+
+Record = Callable[[Any, Setup], Iterator[Events]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensor:
+    """A sensor: its conditions and one function an activity. An activity that is not in `records` leaves no event.
+
+    The functions give events with their own time, cause and fields, in any order; who calls them sorts them by time and
+    numbers the records of each Windows channel.
+    """
+
+    name: str
+    meaning: str
+    conditions: tuple[Condition, ...] = ()
+    records: Mapping[type[Activity], Record]
+
+
+def sensor(name: str) -> Sensor:
+    """The sensor of that name. Raises HarnessError when there is none."""
+    if name not in sensor_names():
+        hint = did_you_mean(name, sensor_names()) or f"there are {', '.join(sensor_names())}"
+        raise HarnessError("unknown-sensor", f"no sensor is called `{name}`", help=hint)
+    found: Sensor = import_module(f"harness.telemetry.sensors.{name}").SENSOR
+    return found
+
+
+def sensor_names() -> tuple[str, ...]:
+    """Names of all sensors."""
+    return tuple(sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_")))
+
+
+def events(
+    sensor: str,
+    kind: str,
+    *,
+    at: Times,
+    cause: npt.NDArray[np.int32],
+    constants: Mapping[str, str],
+    columns: Mapping[str, Any],
+) -> Events:
+    """Events of one kind from columns of text; a column given as one text becomes a constant field."""
+    fixed = {**constants, **{name: v for name, v in columns.items() if isinstance(v, str)}}
+    varying = {name: v for name, v in columns.items() if not isinstance(v, str)}
+    time = pa.array(at.astype("datetime64[us]"), pa.timestamp("us")).cast(TIME_TYPE)
+    table = pa.table({TIME: time, CAUSE: pa.array(cause, pa.int32()), **varying})
+    return Events(sensor=sensor, kind=kind, constants=fixed, columns=table)
+
+
+def same(value: str, count: int) -> pa.DictionaryArray:
+    """A column that holds one value but need not, as a column: other events of its kind may hold another."""
+    return encoded(np.zeros(count, np.int32), pa.array([value]))

@@ -1,0 +1,146 @@
+"""Numbers, times and addresses as dictionary-encoded text, written for whole columns at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.telemetry.identity import Bytes, Integers, fixed
+
+Times = npt.NDArray[np.datetime64]
+
+SMALL = 1 << 20
+
+
+def coded(codes: Integers, values: Sequence[str | None]) -> pa.DictionaryArray:
+    """`values[code]` for each code; equal values share one entry, None is absent."""
+    place: dict[str | None, int] = {}
+    moved = np.fromiter((place.setdefault(v, len(place)) for v in values), np.int32, len(values))
+    return encoded(moved[codes] if len(moved) else np.empty(0, np.int32), pa.array(list(place), pa.string()))
+
+
+def encoded(codes: npt.NDArray[np.int32], values: pa.StringArray) -> pa.DictionaryArray:
+    """Codes into distinct values; a null value is an absent one."""
+    if values.null_count:
+        missing = np.asarray(values.is_null())
+        moved = np.cumsum(~missing, dtype=np.int32) - 1
+        return pa.DictionaryArray.from_arrays(pa.array(moved[codes], mask=missing[codes]), values.drop_null())
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), values)
+
+
+def taken(column: pa.DictionaryArray, rows: Integers) -> pa.DictionaryArray:
+    """The rows of a column, in that order."""
+    return pa.DictionaryArray.from_arrays(column.indices.take(pa.array(rows)), column.dictionary)
+
+
+def each_its_own(values: pa.StringArray) -> pa.DictionaryArray:
+    """A column whose values are all different."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.arange(len(values), dtype=np.int32)), values)
+
+
+def distinct(values: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
+    """The different numbers in rising order, and for each row which of them it is."""
+    if len(values) and values.min() >= 0 and values.max() < SMALL:
+        seen = np.zeros(int(values.max()) + 1, bool)
+        seen[values] = True
+        places = np.cumsum(seen, dtype=np.int32) - 1
+        return np.flatnonzero(seen), places[values]
+    if len(values) and (np.diff(values) > 0).all():
+        return values, np.arange(len(values), dtype=np.int32)
+    found, codes = np.unique(values, return_inverse=True)
+    return found, codes.astype(np.int32)
+
+
+def decimal(values: Integers) -> pa.DictionaryArray:
+    """Numbers as decimal text."""
+    found, codes = distinct(np.asarray(values, np.int64))
+    return encoded(codes, pa.array(found, pa.int64()).cast(pa.string()))
+
+
+def hexadecimal(values: Integers) -> pa.DictionaryArray:
+    """Numbers as `0x1a4`: lower case, no leading zeros."""
+    found, codes = distinct(np.asarray(values, np.int64))
+    return encoded(codes, pa.array([hex(v) for v in found.tolist()], pa.string()))
+
+
+def flags(values: npt.NDArray[np.bool_], words: tuple[str, str] = ("false", "true")) -> pa.DictionaryArray:
+    """Truth as words."""
+    if values.all() or not values.any():
+        word = words[bool(len(values) and values.all())]
+        return encoded(np.zeros(len(values), np.int32), pa.array([word]))
+    return encoded(values.astype(np.int32), pa.array(words))
+
+
+def written(times: Times, pattern: str) -> pa.DictionaryArray:
+    """Times in UTC spelled after a pattern: YYYY mm DD HH MM SS, f for each digit of the fraction."""
+    found, codes = distinct(times.astype("datetime64[us]").astype(np.int64))
+    return encoded(codes, fixed(spelled(found, pattern)))
+
+
+def spelled(micros: Integers, pattern: str) -> Bytes:
+    """Microseconds since 1970 as rows of ASCII bytes; digits of the fraction beyond the sixth are 0."""
+    days = micros // 86_400_000_000
+    rest = micros - days * 86_400_000_000
+    seconds, fraction = np.divmod(rest, 1_000_000)
+    found, which = distinct(days)
+    dates = found.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    parts: dict[str, Integers] = {
+        "Y": (months.astype("datetime64[Y]").astype(np.int64) + 1970)[which],
+        "m": (months.astype(np.int64) % 12 + 1)[which],
+        "D": ((dates - months).astype(np.int64) + 1)[which],
+        "H": seconds // 3600,
+        "M": seconds // 60 % 60,
+        "S": seconds % 60,
+        "f": fraction,
+    }
+    text = np.empty((len(micros), len(pattern)), np.uint8)
+    for letter, numbers in parts.items():
+        places = [i for i, c in enumerate(pattern) if c == letter]
+        width = 6 if letter == "f" else len(places)
+        for digit, place in enumerate(places):
+            text[:, place] = 48 + numbers // 10 ** (width - 1 - digit) % 10 if digit < width else 48
+    for place, character in enumerate(pattern):
+        if character not in parts:
+            text[:, place] = ord(character)
+    return text
+
+
+UTC_TIME = "YYYY-mm-DD HH:MM:SS.fff"
+SYSTEM_TIME = "YYYY-mm-DDTHH:MM:SS.fffffffffZ"
+
+
+def utc_time(times: Times) -> pa.DictionaryArray:
+    """Sysmon's UtcTime."""
+    return written(times, UTC_TIME)
+
+
+def epoch_seconds(times: Times) -> pa.DictionaryArray:
+    """Falcon's ContextTimeStamp: seconds since 1970 with three digits of the fraction."""
+    found, codes = distinct(times.astype("datetime64[ms]").astype(np.int64))
+    text = np.full((len(found), 14), ord("."), np.uint8)
+    for place, power in zip([*range(10), 11, 12, 13], range(12, -1, -1), strict=True):
+        text[:, place] = 48 + found // 10**power % 10
+    return encoded(codes, fixed(text))
+
+
+def is_ipv6(address: str) -> bool:
+    """Whether it is an address of version 6."""
+    return ":" in address
+
+
+def long_ipv6(address: str) -> str:
+    """Sysmon's and Falcon's spelling: all eight groups of an IPv6 address without leading zeros; IPv4 as it is."""
+    if not is_ipv6(address):
+        return address
+    number = int(IPv6Address(address.partition("%")[0]))
+    return ":".join(f"{number >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
+
+
+def parsed(address: str) -> IPv4Address | IPv6Address:
+    """The address behind a text."""
+    return ip_address(address.partition("%")[0])
