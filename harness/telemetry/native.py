@@ -1,0 +1,116 @@
+"""The text of each event as its own log holds it: XML of a Windows event, a line of JSON of all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+from xml.sax.saxutils import escape
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.columnar import Field, fields_of, mapped, with_entities
+from harness.telemetry.event import TIME, Events
+from harness.telemetry.multivalue import MEMBER
+from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
+
+ROWS_AT_ONCE = 20_000
+
+NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
+
+Piece: TypeAlias = "str | pa.ChunkedArray"
+"""A part of each event's text: the same for all, or a column of text without nulls."""
+
+
+def texts(events: Events) -> pa.ChunkedArray:
+    """The native text of each event, a column of strings."""
+    if is_windows(events):
+        return joined(xml_pieces(events), len(events))
+    return json_texts(fields_of(events), len(events))
+
+
+def joined(pieces: list[Piece], rows: int) -> pa.ChunkedArray:
+    """The pieces of each event one after another; done in parts, so that no array of text grows beyond its limit."""
+    parts = []
+    for first in range(0, rows, ROWS_AT_ONCE):
+        here = [p if isinstance(p, str) else p.slice(first, ROWS_AT_ONCE).cast(pa.string()) for p in pieces]
+        solid = [pa.scalar(p) if isinstance(p, str) else p.combine_chunks() for p in here]
+        anchor = pa.array([""] * min(ROWS_AT_ONCE, rows - first))
+        parts.append(pc.binary_join_element_wise(*solid, anchor, "", null_handling="replace", null_replacement=""))
+    return pa.chunked_array(parts, pa.string())
+
+
+def wrapped(field: Field | None, before: str, after: str) -> list[Piece]:
+    """The field's text between two texts; an event without the field has neither."""
+    if field is None:
+        return []
+    if isinstance(field, str):
+        return [before + field + after]
+    around = mapped(field, lambda v: pc.binary_join_element_wise(pa.scalar(before), v, pa.scalar(after), ""))
+    return [] if around is None else [around]
+
+
+def xml_pieces(events: Events) -> list[Piece]:
+    """A Windows event as the event log renders it: one line but for what its data hold, single quotes, 100 ns times."""
+    fields = {n: mapped(f, with_entities) for n, f in fields_of(events).items()}
+    if "SystemTime" not in fields:
+        fields["SystemTime"] = system_time(events.columns.column(TIME))
+    pieces: list[Piece] = [f"<Event xmlns='{NAMESPACE}'><System>"]
+    pieces += element("Provider", {"Name": "Provider_Name", "Guid": "Provider_Guid"}, fields)
+    for name in ("EventID", "Version", "Level", "Task", "Opcode", "Keywords"):
+        pieces += wrapped(fields.get(name), f"<{name}>", f"</{name}>")
+    pieces += element("TimeCreated", {"SystemTime": "SystemTime"}, fields)
+    pieces += wrapped(fields.get("EventRecordID"), "<EventRecordID>", "</EventRecordID>")
+    ids = {"ActivityID": "Correlation_ActivityID", "RelatedActivityID": "Correlation_RelatedActivityID"}
+    pieces += element("Correlation", ids, fields)
+    pieces += element("Execution", {"ProcessID": "Execution_ProcessID", "ThreadID": "Execution_ThreadID"}, fields)
+    for name in ("Channel", "Computer"):
+        pieces += wrapped(fields.get(name), f"<{name}>", f"</{name}>")
+    pieces += [*element("Security", {"UserID": "Security_UserID"}, fields), "</System><EventData>"]
+    for name, field in fields.items():
+        if name not in SYSTEM_FIELDS:
+            pieces += wrapped(field, data_tag(name), "</Data>")
+    return [*pieces, "</EventData></Event>"]
+
+
+def element(tag: str, attributes: Mapping[str, str], fields: Mapping[str, Field | None]) -> list[Piece]:
+    """An element of System without text: only those attributes that an event has."""
+    pieces: list[Piece] = [f"<{tag}"]
+    for attribute, name in attributes.items():
+        field = fields.get(name)
+        quoted = None if field is None else mapped(field, lambda v: pc.replace_substring(v, "'", "&apos;"))
+        pieces += wrapped(quoted, f" {attribute}='", "'")
+    return [*pieces, "/>"]
+
+
+def data_tag(name: str) -> str:
+    """The start of one datum; members of the list `Data` have no name in an event log."""
+    if MEMBER.sub("", name) == "Data":
+        return "<Data>"
+    return f"<Data Name='{escape(name, {chr(39): '&apos;'})}'>"
+
+
+def system_time(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times as Windows prints them: UTC, nine digits of a second; ours have microseconds, so the last three are 0."""
+    return pc.binary_join_element_wise(pc.strftime(times, "%Y-%m-%dT%H:%M:%S"), pa.scalar("000Z"), "")
+
+
+def json_pieces(fields: Mapping[str, Field]) -> list[Piece]:
+    """An event as one JSON object, all values strings; an absent field is no member."""
+    pieces: list[Piece] = ["{"]
+    for name, field in fields.items():
+        pieces += wrapped(mapped(field, as_json), f"{msgspec.json.encode(name).decode()}:", ",")
+    return pieces
+
+
+def json_texts(fields: Mapping[str, Field], rows: int) -> pa.ChunkedArray:
+    """The events' JSON objects, a column of strings."""
+    open_ended = joined(json_pieces(fields), rows)
+    trimmed = pc.replace_substring_regex(open_ended, ",$", "")
+    return pc.binary_join_element_wise(trimmed, pa.scalar("}"), "")
+
+
+def as_json(values: pa.Array) -> pa.Array:
+    """Each value as a JSON string."""
+    return pa.array((None if v is None else msgspec.json.encode(v).decode() for v in values.to_pylist()), pa.string())

@@ -1,0 +1,60 @@
+"""What LogScale has of recorded events: tags, `@timestamp`, and the fields as they were ingested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.columnar import Field, epoch, fields_of, numbered
+from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.native import texts
+from harness.telemetry.platform import Condition, View
+
+FALCON_TAGS = {"#repo": "base_sensor", "#type": "falcon-raw-data"}
+
+CONDITIONS = (
+    Condition(
+        name="repository",
+        values=("base_sensor",),
+        meaning="the repository of Falcon events, `#repo`; any name (Falcon Long Term Repository has its own)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogScale:
+    """LogScale as Next-Gen SIEM runs it: Falcon's events and whatever else was sent to it."""
+
+    name: str = "logscale"
+    conditions: tuple[Condition, ...] = CONDITIONS
+
+    def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
+        """Every event as a query sees it: `@timestamp` is when the cloud or the log received it, in milliseconds."""
+        return tuple(view(events, numbers, conditions, raw) for numbers, events in numbered(telemetry))
+
+
+def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
+    """One kind of events."""
+    recorded = fields_of(events)
+    found: dict[str, Field] = {"@timestamp": pc.floor(epoch(events.columns.column(TIME), 1000))}
+    if events.sensor == "falcon":
+        name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))
+        repository = conditions.get("repository", CONDITIONS[0].default)
+        found |= {"#event_simpleName": name, **FALCON_TAGS, "#repo": repository}
+        if "repository" not in conditions:
+            found |= {n: f for n, f in recorded.items() if n in FALCON_TAGS}
+    for field in recorded.items():
+        found.setdefault(*field)
+    if raw:
+        found["@rawstring"] = texts(events)
+    columns = {n: f for n, f in found.items() if not isinstance(f, str)}
+    return View(
+        constants={n: f for n, f in found.items() if isinstance(f, str)},
+        columns=pa.table({**columns, "@event": numbers, CAUSE: events.columns.column(CAUSE)}),
+    )
+
+
+PLATFORM = LogScale()

@@ -1,0 +1,177 @@
+"""What Splunk makes of recorded events: metadata, extracted fields, and what extraction loses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.columnar import Field, epoch, fields_of, mapped, numbered, with_entities, without_empty
+from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.multivalue import gathered
+from harness.telemetry.native import texts
+from harness.telemetry.platform import Condition, View
+from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
+
+ADD_ON_NAMES = {
+    "Provider_Name": ("Name",),
+    "Provider_Guid": ("Guid",),
+    "EventID": ("EventCode", "EventID"),
+    "EventRecordID": ("EventRecordID", "RecordNumber"),
+    "Correlation_ActivityID": ("ActivityID",),
+    "Correlation_RelatedActivityID": ("RelatedActivityID",),
+    "Execution_ProcessID": ("ProcessID",),
+    "Execution_ThreadID": ("ThreadID",),
+    "Security_UserID": ("UserID",),
+}
+"""System fields whose names the Windows add-on changes; the others keep theirs."""
+
+METADATA = ("index", "source", "sourcetype", "host")
+
+ORIGINS = {
+    "falcon": {"index": "crowdstrike", "source": "crowdstrike:fdr", "sourcetype": "crowdstrike:events:sensor"},
+    "proxy": {"index": "proxy", "source": "proxy", "sourcetype": "proxy"},
+}
+"""Metadata of events that come from no Windows channel, by sensor."""
+
+CONDITIONS = (
+    Condition(name="index", values=("wineventlog",), meaning="the index of Windows events; any name"),
+    Condition(
+        name="addon",
+        values=("current", "legacy"),
+        meaning="sourcetype is `xmlwineventlog`, or as long ago `XmlWinEventLog:<Channel>`",
+    ),
+    Condition(
+        name="source", values=("XmlWinEventLog", "WinEventLog"), meaning="what stands before the channel in `source`"
+    ),
+    Condition(
+        name="time",
+        values=("TimeCreated", "UtcTime"),
+        meaning="what `_time` is read from: when the event was written, or when Sysmon says that it happened",
+    ),
+    Condition(
+        name="host", values=("short", "fqdn"), meaning="whether `host` is the first label of the computer's name"
+    ),
+    Condition(
+        name="system_names",
+        values=("addon", "sigma"),
+        meaning="with `sigma`, System fields have besides the names that converted Sigma rules read (Provider_Name)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Splunk:
+    """Splunk with the add-ons for Windows, Sysmon and CrowdStrike."""
+
+    name: str = "splunk"
+    conditions: tuple[Condition, ...] = CONDITIONS
+
+    def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
+        """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""
+        return tuple(view(events, numbers, conditions, raw) for numbers, events in numbered(telemetry))
+
+
+def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
+    """One kind of events."""
+    chosen = {c.name: conditions.get(c.name, c.default) for c in CONDITIONS}
+    recorded = fields_of(events)
+    found: dict[str, Field | None] = {}
+    if is_windows(events):
+        found["_time"] = time(events, chosen["time"])
+        found |= windows_metadata(recorded, chosen, given=conditions)
+        extracted = windows_fields(recorded, len(events), chosen["system_names"])
+    else:
+        found["_time"] = epoch(events.columns.column(TIME), 1)
+        found |= other_metadata(recorded, events.sensor)
+        extracted = gathered(recorded, len(events), "{}").items()
+    for name, field in extracted:
+        if field is not None:
+            found.setdefault(name, field)
+    if raw:
+        found["_raw"] = texts(events)
+    columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
+    return View(
+        constants={n: f for n, f in found.items() if isinstance(f, str)},
+        columns=pa.table({**columns, "@event": numbers, CAUSE: events.columns.column(CAUSE)}),
+    )
+
+
+def time(events: Events, read_from: str) -> pa.ChunkedArray:
+    """`_time` as epoch seconds; where `UtcTime` is asked for and absent or no time, when the event was written."""
+    written = events.columns.column(TIME)
+    happened = fields_of(events).get("UtcTime") if read_from == "UtcTime" else None
+    if happened is None or isinstance(happened, str):
+        return epoch(written, 1)
+    values = happened.cast(pa.string())
+    plausible = pc.match_substring_regex(values, r"^\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d\.\d{1,6}$")
+    times = pc.if_else(plausible, values, pa.scalar(None, pa.string())).cast(pa.timestamp("us"))
+    return epoch(pc.coalesce(times.cast(pa.timestamp("us", tz="UTC")), written), 1)
+
+
+def windows_metadata(
+    recorded: Mapping[str, Field], chosen: Mapping[str, str], *, given: Mapping[str, str]
+) -> dict[str, Field | None]:
+    """Index, source, sourcetype and host of events from a Windows event log."""
+    channel, computer = recorded.get("Channel"), recorded.get("Computer")
+    made = {
+        "index": chosen["index"],
+        "source": changed(channel, lambda v: prefixed(v, f"{chosen['source']}:")),
+        "sourcetype": "xmlwineventlog",
+        "host": changed(computer, first_label) if chosen["host"] == "short" else computer,
+    }
+    if chosen["addon"] == "legacy":
+        made["sourcetype"] = changed(channel, lambda v: prefixed(v, "XmlWinEventLog:"))
+    condition = {"index": "index", "source": "source", "sourcetype": "addon", "host": "host"}
+    return {n: recorded[n] if n in recorded and condition[n] not in given else made[n] for n in METADATA}
+
+
+def other_metadata(recorded: Mapping[str, Field], sensor: str) -> dict[str, Field | None]:
+    """Index, source, sourcetype and host of events that are no Windows events."""
+    made = {"index": "main", "source": sensor, "sourcetype": "_json", **ORIGINS.get(sensor, {})}
+    host = recorded.get("ComputerName")
+    return {n: recorded.get(n, host if n == "host" else made[n]) for n in METADATA}
+
+
+def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iterator[tuple[str, Field | None]]:
+    """What extraction finds in the event's XML: entities stay encoded, empty values are no field, names are cleaned."""
+    for name in SYSTEM_FIELDS:
+        if name in recorded:
+            field = as_extracted(recorded[name])
+            yield from ((n, field) for n in ADD_ON_NAMES.get(name, (name,)))
+            if names == "sigma":
+                yield name, field
+    data = {n: as_extracted(f) for n, f in recorded.items() if n not in SYSTEM_FIELDS and n not in METADATA}
+    for name, field in gathered(data, rows).items():
+        yield cleaned(name), field
+
+
+def as_extracted(field: Field) -> Field | None:
+    """The field as its text stands in the XML; empty text is no field."""
+    return changed(mapped(field, without_empty), with_entities)
+
+
+def changed(field: Field | None, change: Callable[[pa.Array], pa.Array]) -> Field | None:
+    """The field with a change made to its values; an absent one stays absent."""
+    return None if field is None else mapped(field, change)
+
+
+def prefixed(values: pa.Array, prefix: str) -> pa.Array:
+    """Each value behind the prefix."""
+    return pc.binary_join_element_wise(pa.scalar(prefix), values, "")
+
+
+def first_label(values: pa.Array) -> pa.Array:
+    """Each name up to its first dot."""
+    return pc.replace_substring_regex(values, r"\..*$", "")
+
+
+def cleaned(name: str) -> str:
+    """A field's name as Splunk keeps it: letters, digits and underscores, neither digit nor underscore first."""
+    return re.sub(r"[^A-Za-z0-9]", "_", name).lstrip("_0123456789")
+
+
+PLATFORM = Splunk()

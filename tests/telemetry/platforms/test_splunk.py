@@ -1,0 +1,161 @@
+"""What a Splunk search sees of recorded events."""
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from harness.telemetry.columnar import text
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.platform import platform
+
+SYSMON = {
+    "Channel": "Microsoft-Windows-Sysmon/Operational",
+    "EventID": "3",
+    "Provider_Name": "Microsoft-Windows-Sysmon",
+}
+
+
+def events(sensor="sysmon", kind="3", constants=SYSMON, causes=None, **columns):
+    rows = len(next(iter(columns.values())))
+    at = [datetime(2024, 1, 1, 10, 0, second, 250_000, tzinfo=UTC) for second in range(rows)]
+    fixed = {TIME: pa.array(at, TIME_TYPE), CAUSE: pa.array(causes or [-1] * rows, pa.int32())}
+    table = pa.table({**fixed, **{name: text(values) for name, values in columns.items()}})
+    return Events(sensor=sensor, kind=kind, constants=constants, columns=table)
+
+
+def seen(recorded, conditions=None, *, raw=False, name="splunk"):
+    (view,) = platform(name).present(Telemetry(events=(recorded,)), conditions or {}, raw=raw)
+    rows = view.columns.to_pylist()
+    return [{n: v for n, v in {**view.constants, **row}.items() if v is not None} for row in rows]
+
+
+def test_a_sysmon_event_in_a_current_installation():
+    assert seen(events(Computer=["WS01.corp.local"], Image=["C:\\a.exe"], DestinationPort=["443"])) == [
+        {
+            "index": "wineventlog",
+            "source": "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational",
+            "sourcetype": "xmlwineventlog",
+            "host": "WS01",
+            "_time": 1704103200.25,
+            "Name": "Microsoft-Windows-Sysmon",
+            "EventCode": "3",
+            "EventID": "3",
+            "Channel": "Microsoft-Windows-Sysmon/Operational",
+            "Computer": "WS01.corp.local",
+            "Image": "C:\\a.exe",
+            "DestinationPort": "443",
+            "@event": 0,
+            "@cause": -1,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "field", "value"),
+    [
+        ({"addon": "legacy"}, "sourcetype", "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"),
+        ({"addon": "current"}, "sourcetype", "xmlwineventlog"),
+        ({"source": "WinEventLog"}, "source", "WinEventLog:Microsoft-Windows-Sysmon/Operational"),
+        ({"index": "sysmon"}, "index", "sysmon"),
+        ({"host": "fqdn"}, "host", "WS01.corp.local"),
+        ({"time": "UtcTime"}, "_time", 1704103199.001),
+        ({"system_names": "sigma"}, "Provider_Name", "Microsoft-Windows-Sysmon"),
+    ],
+)
+def test_each_condition_changes_one_field(conditions, field, value):
+    recorded = events(Computer=["WS01.corp.local"], UtcTime=["2024-01-01 09:59:59.001"])
+    without, changed = seen(recorded)[0], seen(recorded, conditions)[0]
+    assert changed[field] == value
+    assert {n for n in changed if changed[n] != without.get(n)} <= {field}
+
+
+def test_an_empty_value_is_no_field_and_a_dash_is_text():
+    assert [e.get("DestinationHostname") for e in seen(events(DestinationHostname=["", "-", None]))] == [
+        None,
+        "-",
+        None,
+    ]
+
+
+def test_entities_stay_encoded_but_quotes_do_not():
+    assert seen(events(CommandLine=["a > b & \"c\" <d> 'e'"]))[0]["CommandLine"] == "a &gt; b &amp; \"c\" &lt;d&gt; 'e'"
+
+
+def test_names_are_cleaned_and_of_two_that_become_one_the_first_value_wins():
+    recorded = events(**{"Threat Name": ["first"], "Threat-Name": ["second"], "_1st": ["x"]})
+    assert {n: v for n, v in seen(recorded)[0].items() if n in ("Threat_Name", "st")} == {
+        "Threat_Name": "first",
+        "st": "x",
+    }
+
+
+def test_the_logging_process_and_the_actor_differ_only_in_the_case_of_their_names():
+    event = seen(events(Execution_ProcessID=["2684"], ProcessId=["5728"]))[0]
+    assert (event["ProcessID"], event["ProcessId"]) == ("2684", "5728")
+
+
+def test_unnamed_data_are_one_multivalue_field():
+    assert [e.get("Data") for e in seen(events(**{"Data[0]": ["a", "b", None], "Data[1]": ["c", None, None]}))] == [
+        ["a", "c"],
+        ["b"],
+        None,
+    ]
+
+
+def test_time_without_a_readable_utctime_is_when_the_event_was_written():
+    recorded = events(UtcTime=["-", "2024-13-77 10:00:00.000", "2024-01-01 09:00:00.5"])
+    assert [e["_time"] for e in seen(recorded, {"time": "UtcTime"})] == [1704103200.25, 1704103201.25, 1704099600.5]
+
+
+def test_metadata_that_an_input_recorded_stays_unless_a_condition_is_given():
+    recorded = events(source=["WinEventLog:Security"], host=["collector"], Computer=["WS01"])
+    kept, told = seen(recorded)[0], seen(recorded, {"source": "XmlWinEventLog"})[0]
+    assert (kept["source"], kept["host"]) == ("WinEventLog:Security", "collector")
+    assert told["source"] == "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"
+
+
+def test_a_falcon_event_is_json_whose_values_stay_as_they_are():
+    recorded = events("falcon", "DnsRequest", {"event_simpleName": "DnsRequest"}, **{"a>b": ["<x>"], "Tags[0]": [""]})
+    assert seen(recorded) == [
+        {
+            "index": "crowdstrike",
+            "source": "crowdstrike:fdr",
+            "sourcetype": "crowdstrike:events:sensor",
+            "_time": 1704103200.25,
+            "event_simpleName": "DnsRequest",
+            "a>b": "<x>",
+            "Tags{}": [""],
+            "@event": 0,
+            "@cause": -1,
+        }
+    ]
+
+
+def test_events_are_numbered_over_all_views_and_keep_their_cause():
+    first, second = events(causes=[0, 1], Image=["a", "b"]), events(kind="1", causes=[-1], Image=["c"])
+    views = platform("splunk").present(Telemetry(events=(first, second)), {})
+    assert [v.columns.column("@event").to_pylist() for v in views] == [[0, 1], [2]]
+    assert [v.columns.column("@cause").to_pylist() for v in views] == [[0, 1], [-1]]
+
+
+def test_raw_text_is_the_native_xml_and_comes_only_when_asked_for():
+    recorded = events(DestinationHostname=["", None], Image=["a<b", "c"])
+    assert "_raw" not in seen(recorded)[0]
+    system = (
+        "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>"
+        "<Provider Name='Microsoft-Windows-Sysmon'/><EventID>3</EventID>"
+        "<TimeCreated SystemTime='2024-01-01T10:00:0{}.250000000Z'/><Correlation/><Execution/>"
+        "<Channel>Microsoft-Windows-Sysmon/Operational</Channel><Security/></System><EventData>"
+    )
+    assert [e["_raw"] for e in seen(recorded, raw=True)] == [
+        system.format(0)
+        + "<Data Name='DestinationHostname'></Data><Data Name='Image'>a&lt;b</Data></EventData></Event>",
+        system.format(1) + "<Data Name='Image'>c</Data></EventData></Event>",
+    ]
+
+
+def test_columns_stay_dictionary_encoded():
+    (view,) = platform("splunk").present(Telemetry(events=(events(Image=["a", "a"], Computer=["b.c", "b.d"]),)), {})
+    assert view.columns.column("Image").combine_chunks().dictionary.to_pylist() == ["a"]
+    assert view.columns.column("host").combine_chunks().dictionary.to_pylist() == ["b"]
