@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -83,7 +83,7 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
     if is_windows(events):
         found["_time"] = time(events, chosen["time"])
         found |= windows_metadata(recorded, chosen, given=conditions)
-        extracted = windows_fields(recorded, len(events), chosen["system_names"])
+        extracted: Iterable[tuple[str, Field | None]] = windows_fields(recorded, len(events), chosen["system_names"])
     else:
         found["_time"] = epoch(events.columns.column(TIME), 1)
         found |= other_metadata(recorded, events.sensor)
