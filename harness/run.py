@@ -116,7 +116,7 @@ class Bench:
             deviations=trial.query.deviations,
             findings=plan.findings,
             explanation=trial.explanation(plan) if missed else None,
-            absent=trial.absent(plan),
+            absent=trial.absent(plan, alerts),
             flips=tuple(trial.flips(plan, alerts, activity)),
             damages=store.telemetry(conditions).damages,
         )
@@ -140,15 +140,16 @@ class Bench:
         store = Store(self.engine, lambda _: telemetry)
         trial = self.trial(path, "lenient", store, self.options.conditions, self.options.switches)
         plan = trial.plan()
+        alerts = trial.alerts(plan)
         return Answer(
             rule=trial.rule,
             rows=self.engine.run(plan.node),
-            alerts=trial.alerts(plan),
+            alerts=alerts,
             plan=plan,
             deviations=trial.query.deviations,
             damages=telemetry.damages,
             events=len(telemetry),
-            absent=trial.absent(plan),
+            absent=trial.absent(plan, alerts),
             trial=trial,
         )
 

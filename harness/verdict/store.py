@@ -27,6 +27,7 @@ class Store:
         self.made: dict[Key, Telemetry] = {}
         self.loaded: tuple[str, Key, bool] | None = None
         self.columns: Columns = {}
+        self.views: tuple[View, ...] = ()
         self.truth = Truth(causes=(), by_event=np.empty(0, np.int32))
 
     def telemetry(self, conditions: Mapping[str, str]) -> Telemetry:
@@ -41,9 +42,9 @@ class Store:
         wanted = (name, tuple(sorted(conditions.items())), raw)
         if self.loaded != wanted:
             telemetry = self.telemetry(conditions)
-            views = platform(name).present(telemetry, conditions, raw=raw)
-            self.columns = self.engine.load(views)
-            self.truth = Truth(causes=telemetry.causes, by_event=causes_by_event(views))
+            self.views = platform(name).present(telemetry, conditions, raw=raw)
+            self.columns = self.engine.load(self.views)
+            self.truth = Truth(causes=telemetry.causes, by_event=causes_by_event(self.views))
             self.loaded = wanted
         return self.columns
 

@@ -10,8 +10,10 @@ from harness.detection.language import Plan, Query, Settings, language
 from harness.detection.plan.provenance import traced
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label
+from harness.verdict.absent import absent
 from harness.verdict.alerts import Alert, alerts_of
-from harness.verdict.explain import Explanation, Labels, absent_fields, explain
+from harness.verdict.explain import Explanation, Labels, events_behind
+from harness.verdict.loss import explain
 from harness.verdict.store import Store, end
 from harness.verdict.verdict import Flip, outcome
 
@@ -57,8 +59,15 @@ class Trial:
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""
         truth = self.store.truth
-        return explain(plan, self.engine, Labels(truth.malicious, len(truth.by_event)))
+        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=len(truth.by_event)))
 
-    def absent(self, plan: Plan) -> tuple[str, ...]:
-        """Fields that the rule reads but none of the events has that pass its first step."""
-        return absent_fields(plan, self.engine)
+    def absent(self, plan: Plan, alerts: tuple[Alert, ...]) -> tuple[str, ...]:
+        """Fields that the rule reads but none of the events has that it looks at.
+
+        Those are the events behind its alerts, or where there are none the attack's that pass its first step.
+        """
+        events = {e for a in alerts for e in a.events}
+        if not events and plan.steps:
+            first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
+            events = first & self.store.truth.malicious or first
+        return absent(plan.reads, events, self.store.views)

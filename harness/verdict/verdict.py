@@ -94,7 +94,11 @@ class Outcomes:
     @property
     def as_expected(self) -> bool:
         """Whether everything was judged and nothing differs."""
-        return not self.broken and all(v.as_expected for v in (*self.verdicts, *self.visibilities))
+        return (
+            not self.broken
+            and all(v.as_expected for v in self.verdicts)
+            and all(v.as_expected for v in self.visibilities)
+        )
 
 
 def outcome(activity: Label, alerts: tuple[Alert, ...]) -> Outcome:
@@ -117,7 +121,7 @@ def complaints(verdict: Verdict) -> Iterator[str]:
         if misses.get(name) != value:
             yield f"the nearest {name} is {misses.get(name)}, not {value}"
     if expectation.alert:
-        differences = [list(differing(a, expectation.alert)) for a in verdict.alerts]
+        differences = sorted((list(differing(a, expectation.alert)) for a in verdict.alerts), key=len)
         if all(differences):
-            nearest = "; ".join(min(differences, key=len)) if differences else "there is no alert"
+            nearest = "; ".join(differences[0]) if differences else "there is no alert"
             yield f"no alert has these fields: {nearest}"
