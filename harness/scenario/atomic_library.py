@@ -1,0 +1,91 @@
+"""A folder of atomics, one folder a technique, and finding tests in it by technique, number, GUID or name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.diagnostics import HarnessError, SourceError, did_you_mean
+from harness.scenario.atomic import GUID, TECHNIQUE, Atomic, SupportedPlatform, read_atomics
+
+ADDRESS = re.compile(rf"(?P<technique>{TECHNIQUE.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Folders with atomics: `T1053.005/T1053.005.yaml` in the library, `T1583.004/atomic_tests.yaml` in a pack."""
+
+    folders: tuple[Path, ...]
+
+    def files(self, technique: str = "") -> Iterator[Path]:
+        """The files of one technique or of all, each folder's in order."""
+        found = False
+        for folder in self.folders:
+            if not folder.is_dir():
+                raise HarnessError("no-atomics", f"there is no folder {folder}", help="name one with --atomics")
+            own = [folder] if is_technique(folder) else [p for p in sorted(folder.iterdir()) if is_technique(p)]
+            for home in own:
+                for path in (home / f"{home.name}.yaml", home / "atomic_tests.yaml"):
+                    if path.is_file() and technique.upper() in ("", home.name.upper()):
+                        found = True
+                        yield path
+        if not found and not technique:
+            places = " and ".join(str(f) for f in self.folders)
+            raise HarnessError("no-atomics", f"no atomics are in {places}", help="a technique has a folder of its name")
+
+    def read(self, technique: str = "") -> Iterator[Atomic]:
+        """The tests of one technique or of all; two tests with one GUID are refused."""
+        seen: dict[str, Atomic] = {}
+        for path in self.files(technique):
+            for atomic in read_atomics(path):
+                other = seen.setdefault(atomic.guid, atomic)
+                if atomic.guid and other is not atomic:
+                    place = atomic.place("auto_generated_guid")
+                    raise SourceError("reused-guid", f"{other.name} has this GUID too", place)
+                yield atomic
+
+    def find(self, address: str) -> tuple[Atomic, ...]:
+        """The tests at an address: `T1053.005` (all), `T1053.005-2`, `T1053.005-1,3`, a GUID, or an exact name."""
+        matched = ADDRESS.fullmatch(address.strip())
+        if matched:
+            return self.numbered(matched["technique"].upper(), matched["numbers"])
+        word = address.strip().lower()
+        found = tuple(a for a in self.read() if word in (a.guid, a.test.name.lower()))
+        if found:
+            return found
+        kind = "GUID" if GUID.fullmatch(address.strip()) else "name"
+        raise HarnessError("no-such-atomic", f"no test has the {kind} `{address}`", help=self.nearest(address))
+
+    def numbered(self, technique: str, numbers: str | None) -> tuple[Atomic, ...]:
+        """The tests of a technique with these numbers, or all of them."""
+        tests = tuple(self.read(technique))
+        if not tests:
+            known = sorted({p.parent.name for p in self.files()})
+            raise HarnessError(
+                "no-such-atomic", f"there are no tests of {technique}", help=did_you_mean(technique, known)
+            )
+        if numbers is None:
+            return tests
+        wanted = [int(n) for n in numbers.split(",")]
+        for n in wanted:
+            if not 1 <= n <= len(tests):
+                message = f"{technique} has tests 1 to {len(tests)}, not {n}"
+                raise HarnessError("no-such-atomic", message, help=f"`detlab atomics list {technique}` shows them")
+        return tuple(tests[n - 1] for n in wanted)
+
+    def nearest(self, address: str) -> str:
+        """A hint with the nearest name."""
+        hint = did_you_mean(address, (a.test.name for a in self.read()))
+        return hint or "an address is T1053.005, T1053.005-2, a GUID or a test's name"
+
+
+def is_technique(path: Path) -> bool:
+    """Whether a folder is that of a technique."""
+    return path.is_dir() and TECHNIQUE.fullmatch(path.name.upper()) is not None
+
+
+def runs_on_windows(atomic: Atomic) -> bool:
+    """Whether the test is for Windows hosts."""
+    return SupportedPlatform.WINDOWS in atomic.test.supported_platforms

@@ -1,0 +1,230 @@
+"""Atomic Red Team's YAML: what is accepted, what is refused and where, and what the commands become."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.diagnostics import HarnessError, Source, SourceError
+from harness.scenario.atomic import parse_atomics, read_atomics
+from harness.scenario.atomic_library import Library
+from harness.scenario.atomic_rendering import render
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "samples" / "dev"
+needs_samples = pytest.mark.skipif(not SHARED.is_dir(), reason="the sample library is not on this machine")
+
+TEST = """\
+attack_technique: T1059.001
+display_name: PowerShell
+atomic_tests:
+- name: Copy a file
+  auto_generated_guid: 0f7c5301-6859-45ba-8b4d-1fac30fc31ed
+  description: Copies a file.
+  supported_platforms:
+  - windows
+  input_arguments:
+    source:
+      description: What is copied
+      type: path
+      default: PathToAtomicsFolder\\T1059.001\\#{arch}.exe
+    arch:
+      description: Architecture
+      type: string
+      default: x64
+    times:
+      description: How often
+      type: integer
+      default: 0x10
+    wait:
+      description: Pause
+      type: float
+      default: 1.50
+    note:
+      description: A remark
+      type: string
+      default:
+  dependency_executor_name: command_prompt
+  dependencies:
+  - description: "#{source} must be there"
+    prereq_command: if exist "#{source}" (exit 0) else (exit 1)
+    get_prereq_command: copy seed.exe "#{source}"
+  executor:
+    name: powershell
+    elevation_required: true
+    command: |
+      Copy-Item "$PathToAtomicsFolder\\a.txt" "#{source}"
+      1..#{times} | ForEach-Object { Start-Sleep #{wait} }  # '#{note}'
+    cleanup_command: Remove-Item "#{source}"
+"""
+
+
+def only(text):
+    (atomic,) = parse_atomics(Source("T1059.001.yaml", text))
+    return atomic
+
+
+def refusal(text):
+    with pytest.raises(SourceError) as caught:
+        parse_atomics(Source("T1059.001.yaml", text))
+    return caught.value
+
+
+@needs_samples
+def test_every_file_of_the_library_loads_and_every_command_renders():
+    atomics = list(Library((SHARED / "atomics",)).read())
+    assert len({a.technique for a in atomics}) == 269
+    assert len(atomics) == 1581
+    texts = [c.text for a in atomics for _, c in render(a, folder="F:").commands()]
+    assert len(texts) == 3815
+    assert [t for t in texts if "#{" in t or "pathtoatomicsfolder" in t.lower()] == []
+    assert sum(1 for a in atomics if a.manual and render(a).steps and not list(render(a).commands())) == 13
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("name", "code", "place"),
+    [
+        ("elevation_required_but_not_provided.yaml", "elevation", "12:7"),
+        ("empty_dependency_executor_name.yaml", "wrong-type", "20:28"),
+        ("empty_input_arguments.yaml", "wrong-type", "10:19"),
+        ("extra_forbidden.yaml", "unknown-field", "5:3"),
+        ("float_type.yaml", "argument-type", "14:16"),
+        ("int_parsing.yaml", "argument-type", "14:16"),
+        ("invalid_dependency_executor_name.yaml", "needless-field", "20:3"),
+        ("invalid_filename.yml", "file-name", "1:1"),
+        ("missing_input_argument.yaml", "unknown-argument", "12:8"),
+        ("reused_guid.yaml", "reused-guid", "21:24"),
+        ("string_pattern_mismatch.yaml", "technique-id", "1:19"),
+        ("string_too_short.yaml", "too-short", "2:15"),
+        ("unused_input_argument.yaml", "unused-argument", "15:5"),
+        ("url_parsing.yaml", "argument-type", "14:16"),
+    ],
+)
+def test_what_the_library_refuses_is_refused_with_its_line(name, code, place):
+    with pytest.raises(SourceError) as caught:
+        read_atomics(SHARED / "atomics_invalid" / name, name=name)
+    assert (caught.value.code, str(caught.value.span)) == (code, f"{name}:{place}")
+
+
+def test_arguments_are_filled_in_as_they_are_written():
+    rendered = render(only(TEST))
+    assert rendered.command.text == (
+        'Copy-Item "C:\\AtomicRedTeam\\atomics\\a.txt" "C:\\AtomicRedTeam\\atomics\\T1059.001\\x64.exe"\n'
+        "1..0x10 | ForEach-Object { Start-Sleep 1.50 }  # ''\n"
+    )
+    assert rendered.cleanup.text == 'Remove-Item "C:\\AtomicRedTeam\\atomics\\T1059.001\\x64.exe"'
+    assert rendered.prerequisites[0].description == "C:\\AtomicRedTeam\\atomics\\T1059.001\\x64.exe must be there"
+    assert rendered.prerequisites[0].check.shell == "command_prompt"
+    assert rendered.prerequisites[0].get.text == 'copy seed.exe "C:\\AtomicRedTeam\\atomics\\T1059.001\\x64.exe"'
+
+
+def test_a_given_value_reaches_defaults_that_name_it():
+    rendered = render(only(TEST), {"arch": "arm64", "times": 3}, folder="D:\\a$1\\b")
+    assert rendered.arguments["source"] == "D:\\a$1\\b\\T1059.001\\arm64.exe"
+    assert rendered.arguments["times"] == "3"
+
+
+def test_a_given_value_is_not_read_for_placeholders():
+    rendered = render(only(TEST), {"note": "#{arch}"}, raw=frozenset({"note"}))
+    assert "# '#{arch}'" in rendered.command.text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sorce": "x"}, "T1059.001-1 has no argument `sorce`\n  = help: did you mean `source`?"),
+        ({"times": "5; calc"}, "the value of `times` for T1059.001-1 is not a whole number"),
+        ({"wait": "soon"}, "the value of `wait` for T1059.001-1 is not a number"),
+        (
+            {"source": 'a" | calc'},
+            'the value of `source` for T1059.001-1 holds " |, which can change what the command is',
+        ),
+        ({"source": "a\r\ncalc"}, r"the value of `source` for T1059.001-1 holds \n \r, which can"),
+        ({"note": "it\u2019s"}, r"the value of `note` for T1059.001-1 holds \u2019, which can"),
+    ],
+)
+def test_a_given_value_cannot_leave_its_place(given, message):
+    with pytest.raises(HarnessError) as caught:
+        render(only(TEST), given)
+    assert message in str(caught.value)
+
+
+def test_a_space_is_refused_only_outside_quotes():
+    assert '"C:\\Program Files\\a.exe"' in render(only(TEST), {"source": "C:\\Program Files\\a.exe"}).command.text
+    bare = TEST.replace('Remove-Item "#{source}"', "'Remove-Item #{source}'")
+    with pytest.raises(HarnessError, match="holds space"):
+        render(only(bare), {"source": "C:\\Program Files\\a.exe"})
+
+
+def test_defaults_that_lead_back_to_themselves_are_refused():
+    atomic = only(TEST.replace("default: x64", "default: '#{source}'"))
+    with pytest.raises(SourceError) as caught:
+        render(atomic)
+    assert (caught.value.code, str(caught.value.span)) == ("circular-argument", "T1059.001.yaml:13:16")
+
+
+def test_defaults_that_grow_without_end_are_refused():
+    arguments = "".join(
+        f"    a{i}:\n      description: x\n      type: string\n      default: '{('#{a' + str(i + 1) + '}') * 40}'\n"
+        for i in range(9)
+    )
+    text = TEST.replace(
+        "    arch:\n", arguments + "    a9:\n      description: x\n      type: string\n      default: abc\n    arch:\n"
+    )
+    text = text.replace("'#{note}'", "'#{note}#{a0}'")
+    with pytest.raises(HarnessError) as caught:
+        render(only(text))
+    assert caught.value.code == "command-too-long"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "place"),
+    [
+        ("name: Copy a file", "name: ''", "too-short", "4:9"),
+        ("0f7c5301-6859", "0f7c5301", "guid", "5:24"),
+        ("- windows", "- dos", "unknown-value", "8:5"),
+        ("type: path", "type: folder", "unknown-value", "12:13"),
+        ("type: path", "type: PATH", "unknown-value", "12:13"),
+        ("default: x64", "default: 64", "argument-type", "17:16"),
+        ("name: powershell", "name: perl", "unknown-value", "36:11"),
+        ("name: powershell", "name: manual", "missing-field", "36:11"),
+        ("    arch:\n", "    arhc:\n", "unknown-argument", "13:46"),
+        ("arch", "a", "argument-name", "14:5"),
+    ],
+)
+def test_a_broken_test_is_refused_at_its_place(before, after, code, place):
+    error = refusal(TEST.replace(before, after))
+    assert (error.code, str(error.span)) == (code, f"T1059.001.yaml:{place}")
+
+
+@needs_samples
+def test_tests_are_addressed_by_technique_number_guid_and_name():
+    library = Library((SHARED / "atomics",))
+    assert [a.name for a in library.find("t1053.005-1,3")] == ["T1053.005-1", "T1053.005-3"]
+    assert [a.name for a in library.find("T1053.005#2")] == ["T1053.005-2"]
+    assert [a.name for a in library.find("FEC27F65-db86-4c2d-b66c-61945aee87c2")] == ["T1053.005-1"]
+    assert [a.name for a in library.find("scheduled task local")] == ["T1053.005-2"]
+    assert len(library.find("T1053.005")) == 12
+    with pytest.raises(HarnessError, match=r"T1053\.005 has tests 1 to 12, not 13"):
+        library.find("T1053.005-13")
+    with pytest.raises(HarnessError, match="did you mean `Scheduled task Local`"):
+        library.find("Scheduled task Locl")
+
+
+def test_the_published_tests_default_to_the_published_values():
+    one, two, three, four = Library((ROOT / "scenarios",)).find("T1583.004")
+    beacon = render(one, {"run": "0f1e2d3c"}).command.text
+    assert beacon.startswith('powershell.exe -NoProfile -Command "1..5 | ')
+    assert "Start-Sleep -Seconds 30 }" in beacon
+    assert "-UserAgent 'detlab/0f1e2d3c' -Uri 'http://127.0.0.1:8888/'" in beacon
+    assert len(render(two).arguments["domains"].split(",")) == 5
+    assert render(three).arguments == {"server": "127.0.0.1", "ports": "4444,8080,8443"}
+    assert 'schtasks.exe /Create /F /SC MINUTE /MO 30 /TN "WindowsNetworkHealth"' in render(four).command.text
+    assert 'schtasks.exe /Delete /TN "WindowsNetworkHealth" /F' in render(four).cleanup.text
+
+
+def test_a_published_test_takes_another_server():
+    one = Library((ROOT / "scenarios",)).find("T1583.004-1")[0]
+    assert "http://203.0.113.10:8888/" in render(one, {"server": "203.0.113.10"}).command.text
+    with pytest.raises(HarnessError, match="is not a URL, a domain or an address"):
+        render(one, {"server": "127.0.0.1'; calc; '"})
