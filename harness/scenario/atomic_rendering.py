@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
-from harness.scenario.atomic import PLACEHOLDER, Atomic, Shell, misfit
+from harness.scenario.atomic import PLACEHOLDER, Atomic, Dependency, Shell, misfit
 
 ATOMICS_FOLDER = r"C:\AtomicRedTeam\atomics"
 LARGEST_COMMAND = 1 << 20
@@ -78,31 +78,48 @@ def render(
     for name, value in supplied.items():
         check_value(atomic, name, (given or {})[name], value, raw)
     arguments = {n: in_folder(v, folder) for n, v in resolved(atomic, supplied).items()}
-    executor, shell = atomic.test.executor, atomic.dependency_shell
+    return Filler(atomic=atomic, arguments=arguments, folder=folder, supplied=frozenset(supplied)).rendered()
 
-    def filled(text: str) -> str:
-        return in_folder(limited(atomic, PLACEHOLDER.sub(lambda m: arguments.get(m[1], m[0]), text)), folder)
 
-    def command(text: str | None, by: Shell) -> Command | None:
-        return Command(shell=by, text=filled(text)) if text and text.strip() else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filler:
+    """Puts the values of one test's arguments in its texts."""
 
-    prerequisites = tuple(
-        Prerequisite(
-            description=filled(d.description).strip(),
-            check=Command(shell=shell, text=filled(d.prereq_command)),
-            get=command(d.get_prereq_command, shell),
+    atomic: Atomic
+    arguments: Mapping[str, str]
+    folder: str
+    supplied: frozenset[str]
+
+    def filled(self, text: str) -> str:
+        """A text with its placeholders replaced, once each: values are not read again."""
+        replaced = PLACEHOLDER.sub(lambda m: self.arguments.get(m[1], m[0]), text)
+        return in_folder(limited(self.atomic, replaced), self.folder)
+
+    def command(self, text: str | None, shell: Shell) -> Command | None:
+        """A command, where there is one to run."""
+        return Command(shell=shell, text=self.filled(text)) if text and text.strip() else None
+
+    def prerequisite(self, dependency: Dependency) -> Prerequisite:
+        """A dependency's commands."""
+        shell = self.atomic.dependency_shell
+        return Prerequisite(
+            description=self.filled(dependency.description).strip(),
+            check=Command(shell=shell, text=self.filled(dependency.prereq_command)),
+            get=self.command(dependency.get_prereq_command, shell),
         )
-        for d in atomic.test.dependencies or ()
-    )
-    return Rendered(
-        atomic=atomic,
-        arguments=arguments,
-        prerequisites=prerequisites,
-        command=None if atomic.manual else command(executor.command, executor.name),
-        cleanup=None if atomic.manual else command(executor.cleanup_command, executor.name),
-        steps=filled(executor.steps),
-        set_by={n: "given" if n in supplied else "default" for n in arguments},
-    )
+
+    def rendered(self) -> Rendered:
+        """The whole test."""
+        executor, manual = self.atomic.test.executor, self.atomic.manual
+        return Rendered(
+            atomic=self.atomic,
+            arguments=self.arguments,
+            prerequisites=tuple(self.prerequisite(d) for d in self.atomic.test.dependencies or ()),
+            command=None if manual else self.command(executor.command, executor.name),
+            cleanup=None if manual else self.command(executor.cleanup_command, executor.name),
+            steps=self.filled(executor.steps),
+            set_by={n: "given" if n in self.supplied else "default" for n in self.arguments},
+        )
 
 
 def in_folder(text: str, folder: str) -> str:
