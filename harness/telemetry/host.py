@@ -151,13 +151,18 @@ class Host:
         """Its name in Windows events: fully qualified in a domain."""
         return f"{self.name}.{self.domain}" if self.domain else self.name
 
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """Addresses that are this host itself."""
+        return ("127.0.0.1", "::1", self.address, self.address_v6)
+
     def starting(self, now: np.datetime64) -> Host:
         """The same host at the time at which something begins."""
         return replace(self, now=now.astype("datetime64[us]"))
 
     def source_for(self, destination: str) -> str:
         """The address from which this host calls a destination."""
-        if destination.startswith("127.") or destination in ("::1", self.address, self.address_v6):
+        if destination.startswith("127.") or destination in self.own_addresses:
             return destination
         return self.address_v6 if is_ipv6(destination) else self.address
 

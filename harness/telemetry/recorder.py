@@ -1,0 +1,69 @@
+"""The last touch on recorded events: time order, and record numbers that rise along each Windows channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.telemetry.event import TIME, Events
+from harness.telemetry.identity import Integers, digest
+from harness.telemetry.spelling import decimal
+
+
+def finished(events: Iterable[Events]) -> tuple[Events, ...]:
+    """The events of each kind in order of time; those of one channel on one host numbered without gaps."""
+    ordered = [in_time_order(e) for e in events]
+    channels: dict[tuple[str, str], list[int]] = {}
+    for place, e in enumerate(ordered):
+        if "Channel" in e.constants:
+            channels.setdefault((e.sensor, e.constants["Channel"]), []).append(place)
+    for (_, channel), places in channels.items():
+        for place, numbers in zip(places, record_numbers([ordered[p] for p in places], channel), strict=True):
+            e = ordered[place]
+            columns = e.columns.add_column(2, "EventRecordID", pa.chunked_array([decimal(numbers)]))
+            ordered[place] = e.with_columns(columns)
+    return tuple(ordered)
+
+
+def micros(events: Events) -> Integers:
+    """The time of each event in microseconds."""
+    times: Integers = events.columns.column(TIME).cast(pa.int64()).to_numpy()
+    return times
+
+
+def in_time_order(events: Events) -> Events:
+    """The same events, the earliest first; equal times stay in the order in which they came."""
+    times = micros(events)
+    if (np.diff(times) >= 0).all():
+        return events.with_columns(events.columns.combine_chunks())
+    order = pa.array(np.argsort(times, kind="stable"))
+    return events.with_columns(events.columns.combine_chunks().take(order))
+
+
+def record_numbers(events: list[Events], channel: str) -> list[Integers]:
+    """EventRecordID of each event of a channel: hosts count apart, each from a number of its own."""
+    names: dict[str, int] = {}
+    hosts = np.concatenate([host_numbers(e, names) for e in events])
+    times = np.concatenate([micros(e) for e in events])
+    order = np.lexsort((times, hosts))
+    first = np.array([1000 + digest(channel, name) % 400_000 for name in names], np.int64)
+    sizes = np.bincount(hosts, minlength=len(names))
+    before = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    numbers = np.empty(len(times), np.int64)
+    numbers[order] = np.repeat(first, sizes) + np.arange(len(times)) - before
+    ends = np.cumsum([len(e) for e in events])[:-1]
+    return np.split(numbers, ends)
+
+
+def host_numbers(events: Events, names: dict[str, int]) -> npt.NDArray[np.int64]:
+    """For each event the number of its Computer in `names`, which grows."""
+    if "Computer" in events.constants:
+        number = names.setdefault(events.constants["Computer"], len(names))
+        return np.full(len(events), number, np.int64)
+    column = events.columns.column("Computer").combine_chunks()
+    places = np.array([names.setdefault(n, len(names)) for n in column.dictionary.to_pylist()], np.int64)
+    found: npt.NDArray[np.int64] = places[column.indices.to_numpy()]
+    return found

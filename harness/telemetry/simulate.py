@@ -1,0 +1,142 @@
+"""Simulated telemetry: behaviours yield what happens, every sensor records what it would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.telemetry.activity import Activity, NetworkConnection, Text, Texts
+from harness.telemetry.behaviour import Behaviour
+from harness.telemetry.event import Cause, Events, Origin, Telemetry, grouped
+from harness.telemetry.host import Host, host_named
+from harness.telemetry.identity import digest
+from harness.telemetry.platform import Condition
+from harness.telemetry.recorder import finished
+from harness.telemetry.sensor import Rows, Sensor, Setup, sensor, sensor_names
+
+MOST_EVENTS = 50_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that is done: a behaviour on a host with its parameters, `at` after the start."""
+
+    behaviour: str
+    host: str = "WS01"
+    given: Mapping[str, object] = field(default_factory=dict)
+    at: timedelta = timedelta(0)
+    malicious: bool = False
+    detail: str = ""
+
+
+def simulate(
+    steps: Sequence[Step],
+    *,
+    behaviours: Mapping[str, Behaviour],
+    start: datetime,
+    seed: int = 0,
+    conditions: Mapping[str, str] | None = None,
+    hosts: Mapping[str, Host] | None = None,
+    sensors: Sequence[str] | None = None,
+) -> Telemetry:
+    """What all sensors record of these steps; each step is a cause of its own.
+
+    `start` without a zone is UTC. Conditions that belong to no sensor are not looked at. A host that `hosts` does not
+    describe follows from its name and the seed. The same arguments give the same telemetry, byte for byte.
+    """
+    begin = np.datetime64((start.astimezone(UTC) if start.tzinfo else start).replace(tzinfo=None), "us")
+    known = dict(hosts or {})
+    happened: list[tuple[int, Activity]] = []
+    for number, step in enumerate(steps):
+        host = known.setdefault(step.host, host_named(step.host, start=begin, seed=seed))
+        happened += ((number, a) for a in activities(step, host, behaviours, begin, [seed, number]))
+    chosen = [sensor(name) for name in (sensor_names() if sensors is None else sensors)]
+    recorded = record(happened, chosen, conditions or {}, seed)
+    causes = tuple(
+        Cause(name=s.behaviour, malicious=s.malicious, host=known[s.host].name, detail=s.detail) for s in steps
+    )
+    return Telemetry(events=recorded, causes=causes, origin=Origin.SIMULATED)
+
+
+def activities(
+    step: Step, host: Host, behaviours: Mapping[str, Behaviour], begin: np.datetime64, seed: Sequence[int]
+) -> Iterator[Activity]:
+    """What happens in a step, nothing left open; it begins within the second it is due, as nothing real is punctual."""
+    behaviour = behaviours[step.behaviour]
+    arguments = behaviour.arguments(step.given)
+    random = np.random.default_rng(list(seed))
+    fraction = digest("fraction", *seed) % 900_000
+    start = begin + np.timedelta64(round(step.at.total_seconds() * 1e6) + fraction, "us")
+    total = 0
+    for activity in behaviour.function(host.starting(start), start, random, **arguments):
+        total += len(activity)
+        if total > MOST_EVENTS:
+            message = f"behaviour `{step.behaviour}` does more than {MOST_EVENTS} things"
+            raise HarnessError("too-much", message, help="make `times` smaller")
+        if len(activity):
+            yield settled(activity, random) if isinstance(activity, NetworkConnection) else activity
+
+
+def settled(call: NetworkConnection, random: np.random.Generator) -> NetworkConnection:
+    """The connection with its source, and with the name that a host has for its own addresses."""
+    ports = call.source_port
+    if ports is None:
+        steps = random.integers(1, 7, len(call)).cumsum()
+        ports = 49152 + (int(random.integers(0, 16384)) + steps) % 16384
+    name = call.destination_hostname
+    if name is None and call.destination_ip in call.host.own_addresses:
+        name = call.host.computer
+    source = source_of(call) if call.source_ip is None else call.source_ip
+    return replace(call, source_ip=source, source_port=ports, destination_hostname=name)
+
+
+def source_of(call: NetworkConnection) -> Text:
+    """The address from which the host makes this call."""
+    destination = call.destination_ip
+    if destination is None or isinstance(destination, str):
+        return call.host.source_for(destination or "")
+    if isinstance(destination, Texts):
+        return Texts(values=[call.host.source_for(v or "") for v in destination.values], codes=destination.codes)
+    return [call.host.source_for(v) for v in destination]
+
+
+def record(
+    happened: Iterable[tuple[int, Activity]], sensors: Sequence[Sensor], conditions: Mapping[str, str], seed: int
+) -> tuple[Events, ...]:
+    """The events of each sensor, in time order, records of a Windows channel numbered."""
+    kinds: dict[type[Activity], tuple[list[Activity], list[int]]] = {}
+    for cause, activity in happened:
+        batch, causes = kinds.setdefault(type(activity), ([], []))
+        batch.append(activity)
+        causes.append(cause)
+    rows = {kind: Rows(batch, causes) for kind, (batch, causes) in kinds.items()}
+    events: list[Events] = []
+    for each in sensors:
+        setting = settings(each, conditions)
+        for kind, function in each.records.items():
+            if kind in rows:
+                random = np.random.default_rng([seed, digest(each.name, kind.__name__, size=4)])
+                events += function(rows[kind], Setup(conditions=setting, random=random))
+    return finished(grouped(events))
+
+
+def settings(sensor: Sensor, conditions: Mapping[str, str]) -> dict[str, str]:
+    """A sensor's conditions, each with the given value or its default. Raises HarnessError for a value it has not."""
+    chosen = {}
+    for condition in sensor.conditions:
+        value = conditions.get(condition.name, condition.default)
+        if value not in condition.values:
+            hint = did_you_mean(value, condition.values) or f"it has {', '.join(condition.values)}"
+            message = f"condition `{condition.name}` has no value `{value}`"
+            raise HarnessError("unknown-condition-value", message, help=hint)
+        chosen[condition.name] = value
+    return chosen
+
+
+def sensor_conditions() -> tuple[Condition, ...]:
+    """Every condition of every sensor."""
+    return tuple(c for name in sensor_names() for c in sensor(name).conditions)
