@@ -57,8 +57,8 @@ class Engine(Protocol):
 
 
 def names() -> tuple[str, ...]:
-    """All engines there are; an engine's name is its file's."""
-    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")]) if not m.ispkg))
+    """All engines there are; an engine's name is that of its file or folder."""
+    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
 def engine(name: str = "duckdb") -> Engine:

@@ -10,7 +10,8 @@ class Kind(StrEnum):
     """What a column or an expression holds; known before anything runs.
 
     TEXT is what a recorded field is. NUMBER is an IEEE double (times too: epoch seconds in SPL, milliseconds in CQL).
-    LIST is an ordered list of text, never empty: absence is NULL. NULL is the kind of a bare null literal.
+    LIST is an ordered list of text, never empty: absence is NULL. NULL is the kind of a bare null literal. EVENT is the
+    number of one recorded event, EVENTS a list of such numbers: both only in the hidden column of provenance.
     """
 
     TEXT = "text"
@@ -18,6 +19,8 @@ class Kind(StrEnum):
     BOOLEAN = "boolean"
     LIST = "list"
     NULL = "null"
+    EVENT = "event"
+    EVENTS = "events"
 
 
 Columns = Mapping[str, Kind]
@@ -41,4 +44,6 @@ def either(a: Kind, b: Kind) -> Kind:
         return a
     if a is Kind.NULL:
         return b
+    if Kind.EVENTS in (a, b):
+        return Kind.EVENTS
     return Kind.LIST if Kind.LIST in (a, b) else Kind.TEXT

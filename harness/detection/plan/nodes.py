@@ -100,6 +100,8 @@ class Window(Node):
     measures: tuple[Named, ...]
     frame: Frame = Frame.ALL
     rows: int | None = None
+    time: Expression | None = None
+    range: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

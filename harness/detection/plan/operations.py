@@ -233,6 +233,7 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
         T,
         "value of key=value in a text; quotes taken off; null if it is not there",
     ),
+    ("events_joined", "events, ...", Kind.EVENTS, "provenance: the distinct events of all arguments, nulls left out"),
     ("ip_text", "t", T, "an address in its canonical form; null of other text"),
     ("ip_network", "t, bits", T, "the network of that many bits that an address is in; null of other text"),
 )
@@ -261,7 +262,7 @@ AGGREGATES: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("slope", "y, x", N, "of the least-squares line"),
     ("intercept", "y, x", N, "of the least-squares line"),
     ("r_squared", "y, x", N, "of the least-squares line"),
-    ("gather", "events", L, "provenance: the events of all rows; see `plan.provenance`"),
+    ("gather", "events", Kind.EVENTS, "provenance: the distinct events of all rows, ascending; see `plan.provenance`"),
 )
 
 WINDOWS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (

@@ -1,0 +1,20 @@
+"""DuckDB's table of primitives, and the types of the plan's kinds there."""
+
+from __future__ import annotations
+
+from harness.detection.plan.columns import Kind
+from harness.detection.sql.dialect import Dialect
+
+DUCKDB = Dialect(
+    name="duckdb",
+    prints_as="duckdb",
+    types={
+        Kind.TEXT: "TEXT",
+        Kind.NUMBER: "DOUBLE",
+        Kind.BOOLEAN: "BOOLEAN",
+        Kind.LIST: "TEXT[]",
+        Kind.NULL: "TEXT",
+        Kind.EVENT: "BIGINT",
+        Kind.EVENTS: "BIGINT[]",
+    },
+)

@@ -1,0 +1,195 @@
+"""Conditions in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import expressions as exp
+
+from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.sql import build as b
+from harness.detection.sql.build import SQL, fn
+
+COMPARISONS = {
+    "equal": exp.EQ,
+    "not_equal": exp.NEQ,
+    "less": exp.LT,
+    "less_equal": exp.LTE,
+    "greater": exp.GT,
+    "greater_equal": exp.GTE,
+}
+
+
+def comparison(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+    """An infix comparison."""
+    return lambda x, y: b.binary(node, x, y)
+
+
+for name, node in COMPARISONS.items():
+    DUCKDB.spell(name)(comparison(node))
+
+
+@DUCKDB.spell("not")
+def negation(x: SQL) -> SQL:
+    """NOT x."""
+    return b.negated(x)
+
+
+@DUCKDB.spell("is_null")
+def is_null(x: SQL) -> SQL:
+    """X IS NULL."""
+    return b.is_null(x)
+
+
+@DUCKDB.spell("is_true")
+def is_true(x: SQL) -> SQL:
+    """X IS TRUE."""
+    return exp.Is(this=b.bracketed(x), expression=b.truth(True))
+
+
+@DUCKDB.spell("if")
+def choice(condition: SQL, x: SQL, y: SQL) -> SQL:
+    """CASE WHEN condition THEN x ELSE y END; a chain of them is one CASE."""
+    if isinstance(y, exp.Case) and y.this is None:
+        return exp.Case(ifs=[exp.If(this=condition, true=x), *y.args["ifs"]], default=y.args.get("default"))
+    return b.case((condition, x), default=y)
+
+
+@DUCKDB.spell("coalesce")
+def coalesce(*x: SQL) -> SQL:
+    """coalesce(x, ...)."""
+    return fn("coalesce", *x)
+
+
+@DUCKDB.spell("in")
+def among(x: SQL, *others: SQL) -> SQL:
+    """X IN (...)."""
+    return exp.In(this=b.bracketed(x), expressions=list(others))
+
+
+@DUCKDB.spell("equal_ci")
+def equal_ci(x: SQL, y: SQL) -> SQL:
+    """lower(x) = lower(y)."""
+    return b.eq(lowered(x), lowered(y))
+
+
+@DUCKDB.spell("in_ci")
+def in_ci(x: SQL, *others: SQL) -> SQL:
+    """lower(x) IN (...)."""
+    return exp.In(this=lowered(x), expressions=[lowered(o) for o in others])
+
+
+def lowered(x: SQL) -> SQL:
+    """Text in lower case, a literal at once; as DuckDB does it, one code point for one."""
+    if b.is_literal(x) and isinstance(b.literal(x), str):
+        return b.text(simple_lower(b.literal(x)))
+    return fn("lower", x)
+
+
+def simple_lower(text: str) -> str:
+    """Each code point's own lower-case form, where that is one code point."""
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+@DUCKDB.spell("starts_with")
+def starts_with(x: SQL, y: SQL) -> SQL:
+    """starts_with(x, y)."""
+    return fn("starts_with", x, y)
+
+
+@DUCKDB.spell("ends_with")
+def ends_with(x: SQL, y: SQL) -> SQL:
+    """suffix(x, y)."""
+    return fn("suffix", x, y)
+
+
+@DUCKDB.spell("contains")
+def contains(x: SQL, y: SQL) -> SQL:
+    """contains(x, y)."""
+    return fn("contains", x, y)
+
+
+@DUCKDB.spell("starts_with_ci")
+def starts_with_ci(x: SQL, y: SQL) -> SQL:
+    """starts_with of both in lower case."""
+    return ilike(x, y, "", "%") or fn("starts_with", lowered(x), lowered(y))
+
+
+@DUCKDB.spell("ends_with_ci")
+def ends_with_ci(x: SQL, y: SQL) -> SQL:
+    """Suffix of both in lower case."""
+    return ilike(x, y, "%", "") or fn("suffix", lowered(x), lowered(y))
+
+
+@DUCKDB.spell("contains_ci")
+def contains_ci(x: SQL, y: SQL) -> SQL:
+    """Contains of both in lower case."""
+    return ilike(x, y, "%", "%") or fn("contains", lowered(x), lowered(y))
+
+
+def ilike(x: SQL, y: SQL, before: str, after: str) -> SQL | None:
+    """ILIKE with a literal pattern, which DuckDB runs faster than lower(); None where it would need an escape."""
+    if not b.is_literal(y) or not isinstance(b.literal(y), str) or not plain(b.literal(y)):
+        return None
+    return exp.ILike(this=b.bracketed(x), expression=b.text(before + b.literal(y) + after))
+
+
+def plain(pattern: str) -> bool:
+    """Whether ILIKE takes every character for itself, and folds it as `lower` does."""
+    return pattern.isascii() and not set(pattern) & set("%_\\") and bool(pattern)
+
+
+@DUCKDB.spell("glob")
+def glob(x: SQL, pattern: SQL) -> SQL:
+    """The text matches a pattern in which only * is special."""
+    return matched(x, pattern, exp.Like, "*", "")
+
+
+@DUCKDB.spell("glob_ci")
+def glob_ci(x: SQL, pattern: SQL) -> SQL:
+    """The same in any case."""
+    return matched(x, pattern, exp.ILike, "*", "")
+
+
+@DUCKDB.spell("like")
+def like(x: SQL, pattern: SQL) -> SQL:
+    """The text matches a pattern in which % and _ are special."""
+    return matched(x, pattern, exp.Like, "%", "_")
+
+
+@DUCKDB.spell("like_ci")
+def like_ci(x: SQL, pattern: SQL) -> SQL:
+    """The same in any case."""
+    return matched(x, pattern, exp.ILike, "%", "_")
+
+
+ESCAPE = "\x01"
+
+
+def matched(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: str) -> SQL:
+    """LIKE whose pattern is written in another alphabet: `run` is any run, `one` any character, nothing escapes."""
+    if b.is_literal(pattern):
+        value = b.literal(pattern)
+        if value is None:
+            return b.cast(b.null(), "BOOLEAN")
+        escaped = any(c in value and c not in (run, one) for c in "%_")
+        for special in (ESCAPE, "%", "_") if escaped else ():
+            value = value.replace(special, special if special in (run, one) else ESCAPE + special)
+        made: SQL = b.text(value if run == "%" else value.replace(run, "%"))
+    else:
+        escaped, made = True, pattern
+        for special in (ESCAPE, "%", "_"):
+            if special not in (run, one):
+                made = fn("replace", made, b.text(special), b.text(ESCAPE + special))
+        made = made if run == "%" else fn("replace", made, b.text(run), b.text("%"))
+    match = node(this=b.bracketed(x), expression=made)
+    return exp.Escape(this=match, expression=b.text(ESCAPE)) if escaped else match
+
+
+@DUCKDB.spell("is_number")
+def is_number(x: SQL) -> SQL:
+    """Whether `to_number` reads the text."""
+    return fn("coalesce", fn("regexp_full_match", x, b.text(NUMBER)), b.truth(False))
+
+
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"

@@ -1,0 +1,87 @@
+"""Text operations in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import expressions as exp
+
+from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.sql import build as b
+from harness.detection.sql.build import SQL, fn
+
+
+def direct(name: str) -> Callable[..., SQL]:
+    """A function of the same arguments under DuckDB's own name."""
+    return lambda *arguments: fn(name, *arguments)
+
+
+for operation, name in {
+    "lower": "lower",
+    "upper": "upper",
+    "replace_text": "replace",
+    "trim": "trim",
+    "trim_start": "ltrim",
+    "trim_end": "rtrim",
+    "reverse": "reverse",
+    "md5": "md5",
+    "sha1": "sha1",
+    "sha256": "sha256",
+    "url_encode": "url_encode",
+}.items():
+    DUCKDB.spell(operation)(direct(name))
+
+
+@DUCKDB.spell("length")
+def length(t: SQL) -> SQL:
+    """Code points, as a double."""
+    return b.cast(fn("length", t), "DOUBLE")
+
+
+@DUCKDB.spell("concat")
+def concat(*t: SQL) -> SQL:
+    """A || b; null if one is null."""
+    whole = b.bracketed(t[0])
+    for each in t[1:]:
+        whole = exp.DPipe(this=whole, expression=b.bracketed(each))
+    return whole if len(t) > 1 else t[0]
+
+
+@DUCKDB.spell("substring", twice=True)
+def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
+    """Substring by code points; a start beyond the front begins there, a negative length gives nothing."""
+    arguments = [t, b.place(start)]
+    if size is not None and not (b.is_literal(size) and b.literal(size) is None):
+        return fn("substring", *arguments, fn("greatest", b.place(size), b.integer(0)))
+    return fn("substring", *arguments)
+
+
+@DUCKDB.spell("position")
+def position(t: SQL, part: SQL) -> SQL:
+    """instr, as a double."""
+    return b.cast(fn("instr", t, part), "DOUBLE")
+
+
+@DUCKDB.spell("repeat")
+def repeat(t: SQL, n: SQL) -> SQL:
+    """Repeats the text."""
+    return fn("repeat", t, fn("greatest", b.place(n), b.integer(0)))
+
+
+@DUCKDB.spell("pad_start", twice=True)
+def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
+    """Lpad that never cuts."""
+    wide = fn("greatest", b.place(n), fn("length", t.copy()))
+    return fn("lpad", t, wide, filling)
+
+
+@DUCKDB.spell("url_decode")
+def url_decode(t: SQL) -> SQL:
+    """%41 becomes A."""
+    return fn("url_decode", t)
+
+
+@DUCKDB.spell("base64_encode")
+def base64_encode(t: SQL) -> SQL:
+    """Of the UTF-8 bytes."""
+    return fn("to_base64", fn("encode", t))

@@ -1,0 +1,59 @@
+"""Where the order of rows matters: everywhere else an engine is free to ignore it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.detection.plan.expressions import Aggregation, Expression, walk
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Frame,
+    Join,
+    JoinKind,
+    Limit,
+    Named,
+    Node,
+    Union,
+    Window,
+    sources,
+)
+from harness.detection.plan.nodes import walk as walk_nodes
+
+SENSITIVE = frozenset({"first", "last", "collect", "row_number", "lag", "lead", "fill"})
+"""Aggregates and window operations whose result depends on the order of rows."""
+
+
+def sensitive(expression: Expression) -> bool:
+    """Whether the expression looks at rows in their current order."""
+    return any(isinstance(e, Aggregation) and e.operation in SENSITIVE and not e.order for e in walk(expression))
+
+
+def any_sensitive(named: Iterable[Named]) -> bool:
+    """Whether one of these columns does."""
+    return any(sensitive(e) for _, e in named)
+
+
+def ordered(root: Node, final: bool = True) -> frozenset[int]:
+    """Ids of the nodes in the plan whose order somebody above looks at; `final` says whether the result's counts."""
+    needed: set[int] = {id(root)} if final else set()
+    for node in reversed(list(walk_nodes(root))):
+        needed.update(id(s) for s in looked_at(node, id(node) in needed))
+    return frozenset(needed)
+
+
+def looked_at(node: Node, demanded: bool) -> tuple[Node, ...]:
+    """The sources whose order a node needs, given whether its own is needed."""
+    match node:
+        case Limit():
+            return sources(node)
+        case Aggregate(measures=measures):
+            return sources(node) if any_sensitive(measures) else ()
+        case Window(measures=measures, frame=frame):
+            return sources(node) if demanded or frame is not Frame.ALL or any_sensitive(measures) else ()
+        case Join(left=left, right=right, kind=kind, most=most):
+            adds = kind not in (JoinKind.SEMI, JoinKind.ANTI)
+            return (*((left,) if demanded else ()), *((right,) if adds and (demanded or most is not None) else ()))
+        case Union():
+            return sources(node) if demanded else ()
+        case _:
+            return sources(node) if demanded else ()

@@ -1,0 +1,98 @@
+"""Aggregates and window measures as SQL: the filter, the order and the frame around a call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.expressions import Aggregation
+from harness.detection.sql import build as b
+from harness.detection.sql.expressions import Printer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderKey:
+    """One key of the current order: a physical column and its direction."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool = False
+
+    def flipped(self) -> OrderKey:
+        """The same for the opposite order."""
+        return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
+
+    def sql(self, table: str | None = None) -> exp.Expression:
+        """As a member of ORDER BY."""
+        return ordered(b.column(self.column, table), self.descending, self.nulls_first)
+
+
+Order = tuple[OrderKey, ...]
+
+
+def ordered(value: exp.Expression, descending: bool = False, nulls_first: bool = False) -> exp.Expression:
+    """A member of ORDER BY; nulls last unless said otherwise."""
+    return exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
+
+
+def order_by(keys: list[exp.Expression]) -> exp.Expression | None:
+    """ORDER BY, if there is something to order by."""
+    return exp.Order(expressions=keys) if keys else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What stands around an aggregate function: which rows count, in which order, over which window.
+
+    A spelling gets it as its first argument and calls it for each engine function that it uses.
+    """
+
+    where: exp.Expression | None = None
+    order: tuple[exp.Expression, ...] = ()
+    window: exp.Window | None = None
+
+    def __call__(
+        self,
+        name: str,
+        *arguments: exp.Expression,
+        present: exp.Expression | None = None,
+        distinct: bool = False,
+        in_order: bool = False,
+    ) -> exp.Expression:
+        """The function of that name; rows where `present` is null do not count, `in_order` gives it its rows in order."""
+        inside: list[exp.Expression] = [a.copy() for a in arguments]
+        if distinct:
+            inside = [exp.Distinct(expressions=inside)]
+        if in_order and self.order:
+            inside[-1] = exp.Order(this=inside[-1], expressions=[o.copy() for o in self.order])
+        call: exp.Expression = b.fn(name, *inside)
+        conditions = [c for c in (self.where, None if present is None else b.not_null(present.copy())) if c is not None]
+        if conditions:
+            call = exp.Filter(this=call, expression=exp.Where(this=b.joined(exp.And, [c.copy() for c in conditions])))
+        if self.window is None:
+            return call
+        window = self.window.copy()
+        window.set("this", call)
+        return window
+
+
+def aggregate(
+    printer: Printer, aggregation: Aggregation, current: Order, window: exp.Window | None = None
+) -> exp.Expression:
+    """SQL of an aggregation over the printer's relation, whose current order is given."""
+    operation = aggregation.operation
+    spelling = printer.dialect.spelling(operation)
+    kinds = [printer.kind(a) for a in aggregation.arguments]
+    wanted = printer.wanted(aggregation, kinds)
+    arguments = [printer(a, k) for a, k in zip(aggregation.arguments, wanted, strict=True)]
+    arguments = [printer.simple(s, e) for s, e in zip(arguments, aggregation.arguments, strict=True)]
+    keys = [ordered(printer(k.expression), k.descending, k.nulls_first) for k in aggregation.order]
+    around = Around(
+        where=None if aggregation.where is None else printer(aggregation.where),
+        order=tuple(keys) if keys else tuple(k.sql() for k in current),
+        window=window,
+    )
+    if operation in printer.dialect.with_kinds:
+        return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
+    return spelling(around, *arguments)

@@ -1,0 +1,164 @@
+"""Short words for sqlglot's nodes, so that a table of primitives reads like the SQL it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlglot import expressions as exp
+
+SQL = exp.Expression
+
+
+def text(value: str) -> SQL:
+    """A text literal."""
+    return exp.Literal.string(value)
+
+
+def number(value: float) -> SQL:
+    """A number literal; always a double, because decimals and integers overflow and round in their own ways."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return cast(text(str(value)), "DOUBLE")
+    digits = repr(value)
+    bare = exp.Literal.number(digits.lstrip("-") if "e" in digits else digits.lstrip("-").removesuffix(".0") + "e0")
+    return exp.Neg(this=bare) if digits.startswith("-") else bare
+
+
+def integer(value: int) -> SQL:
+    """An integer literal, for places and counts."""
+    bare = exp.Literal.number(str(abs(value)))
+    return exp.Neg(this=bare) if value < 0 else bare
+
+
+def null() -> SQL:
+    """NULL."""
+    return exp.Null()
+
+
+def truth(value: bool) -> SQL:
+    """TRUE or FALSE."""
+    return exp.Boolean(this=value)
+
+
+def fn(name: str, *arguments: SQL) -> SQL:
+    """A call of a function by the engine's own name."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def cast(value: SQL, kind: str) -> SQL:
+    """A cast that raises where it does not fit; only for what always fits."""
+    return exp.Cast(this=value, to=datatype(kind))
+
+
+def try_cast(value: SQL, kind: str) -> SQL:
+    """A cast that gives null where it does not fit."""
+    return exp.TryCast(this=value, to=datatype(kind))
+
+
+def datatype(kind: str) -> SQL:
+    """A type by name; `X[]` is a list."""
+    if kind.endswith("[]"):
+        inner = datatype(kind.removesuffix("[]"))
+        return exp.DataType(this=exp.DataType.Type.ARRAY, expressions=[inner], nested=True)
+    return exp.DataType(this=exp.DataType.Type[kind])
+
+
+def case(*branches: tuple[SQL, SQL], default: SQL | None = None) -> SQL:
+    """CASE WHEN condition THEN value ... ELSE default END."""
+    return exp.Case(ifs=[exp.If(this=c, true=v) for c, v in branches], default=default)
+
+
+def binary(node: Any, left: SQL, right: SQL) -> SQL:
+    """An infix operator with whatever brackets its sides need."""
+    return node(this=bracketed(left), expression=bracketed(right))
+
+
+def bracketed(value: SQL) -> SQL:
+    """The value in brackets unless it binds tightly by itself."""
+    tight = (
+        exp.Column | exp.Literal | exp.Anonymous | exp.Paren | exp.Cast | exp.Null | exp.Boolean | exp.Case | exp.Func
+    )
+    return value if isinstance(value, tight) and not isinstance(value, exp.Connector) else exp.Paren(this=value)
+
+
+def eq(left: SQL, right: SQL) -> SQL:
+    """Left = right."""
+    return binary(exp.EQ, left, right)
+
+
+def is_null(value: SQL) -> SQL:
+    """Value IS NULL."""
+    return exp.Is(this=bracketed(value), expression=exp.Null())
+
+
+def not_null(value: SQL) -> SQL:
+    """Value IS NOT NULL."""
+    return exp.Not(this=is_null(value))
+
+
+def negated(value: SQL) -> SQL:
+    """NOT value."""
+    return exp.Not(this=bracketed(value))
+
+
+def joined(node: Any, parts: Sequence[SQL]) -> SQL:
+    """AND or OR of many parts as a balanced tree, so that thousands of them nest no deeper than their logarithm."""
+    level = [bracketed(p) for p in parts]
+    while len(level) > 1:
+        pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
+        level = [node(this=p[0], expression=p[1]) if len(p) == 2 else p[0] for p in pairs]
+        level = [exp.Paren(this=x) if len(level) > 1 and isinstance(x, exp.Connector) else x for x in level]
+    return level[0]
+
+
+def array(*items: SQL) -> SQL:
+    """A list of these."""
+    return exp.Array(expressions=list(items))
+
+
+def column(name: str, table: str | None = None) -> SQL:
+    """A column by its physical name."""
+    place = exp.to_identifier(table, quoted=False) if table else None
+    return exp.Column(this=exp.to_identifier(name, quoted=True), table=place)
+
+
+def alias(value: SQL, name: str) -> SQL:
+    """Value AS "name"."""
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
+
+
+def lambda_of(parameter: str, body: SQL) -> SQL:
+    """The engine's lambda: `lambda x: body` in DuckDB, `x -> body` elsewhere."""
+    return exp.Lambda(this=body, expressions=[exp.to_identifier(parameter)])
+
+
+def literal(value: SQL) -> Any:
+    """The Python value of a literal node; raises ValueError for anything else."""
+    match value:
+        case exp.Null():
+            return None
+        case exp.Boolean():
+            return bool(value.this)
+        case exp.Neg():
+            return -literal(value.this)
+        case exp.Paren():
+            return literal(value.this)
+        case exp.Literal():
+            return value.this if value.is_string else float(value.this)
+    raise ValueError("not a literal")
+
+
+def is_literal(value: SQL) -> bool:
+    """Whether `literal` can read it."""
+    try:
+        literal(value)
+    except ValueError:
+        return False
+    return True
+
+
+def place(value: SQL) -> SQL:
+    """A number used as a place or a count: an integer literal where it is one, else rounded towards zero."""
+    if is_literal(value) and literal(value) is not None:
+        return integer(int(literal(value)))
+    return try_cast(fn("trunc", value), "BIGINT")

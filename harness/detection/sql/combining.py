@@ -1,0 +1,258 @@
+"""How windows, joins and unions become SQL."""
+
+from __future__ import annotations
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.columns import Columns, Kind
+from harness.detection.plan.expressions import Expression
+from harness.detection.plan.needed import pruned
+from harness.detection.plan.nodes import Frame, Join, JoinKind, Union, Window
+from harness.detection.plan.order import sensitive
+from harness.detection.sql import build as b
+from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
+from harness.detection.sql.relations import Compilation, Query, Relation, Workbench, listing, select
+
+
+def window(c: Compilation, node: Window) -> None:
+    """Measures OVER the partition."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    partition = [bench.printer(e) for e in node.partition]
+    added = {}
+    for name, measure in pruned(node.measures, frozenset(own)):
+        over = frame(node, partition, below.order, sensitive(measure), bench)
+        bench.printer.aggregation = lambda a, over=over: aggregate(bench.printer, a, below.order, over)  # type: ignore[misc]
+        added[name] = bench.printer(measure, own[name])
+        bench.printer.aggregation = None
+    c.add(node, bench.keeping(own, added), own, below.order)
+
+
+def frame(node: Window, partition: list[exp.Expression], order: Order, in_order: bool, bench: Workbench) -> exp.Window:
+    """The OVER clause of a measure."""
+    made = exp.Window(this=b.null(), partition_by=[p.copy() for p in partition])
+    if node.frame is Frame.ALL:
+        if in_order:
+            made.set("order", order_by([k.sql() for k in order]))
+            made.set("spec", rows(None, None))
+        return made
+    made.set("order", order_by([k.sql() for k in order]))
+    start = None if node.rows is None else node.rows - (node.frame is Frame.RUNNING)
+    made.set("spec", rows(start, 0 if node.frame is Frame.RUNNING else 1))
+    return made
+
+
+def rows(start: int | None, end: int | None) -> exp.WindowSpec:
+    """ROWS BETWEEN so many rows before and so many before; None is without bound."""
+
+    def side(count: int | None) -> str | exp.Expression:
+        return "UNBOUNDED" if count is None else "CURRENT ROW" if count == 0 else b.integer(count)
+
+    return exp.WindowSpec(
+        kind="ROWS",
+        start=side(start),
+        start_side=None if start == 0 else "PRECEDING",
+        end=side(end),
+        end_side=None if end == 0 else "FOLLOWING" if end is None else "PRECEDING",
+    )
+
+
+def union(c: Compilation, node: Union) -> None:
+    """UNION ALL; each source's rows are numbered where their order counts."""
+    own = c.shape(node)
+    order = c.order_keys([(False, False), (False, False)]) if c.wants_order(node) else ()
+    parts = [part(c, own, c.below(s), i, order) for i, s in enumerate(node.sources)]
+    whole: exp.Expression = parts[0].sql
+    for each in parts[1:]:
+        whole = exp.Union(this=whole, expression=each.sql, distinct=False)
+    c.add(node, Query(sql=whole, held=parts[0].held), own, order)  # type: ignore[arg-type]
+
+
+def part(c: Compilation, own: Columns, source: Relation, number: int, order: Order) -> Query:
+    """One source of a union with the columns of all."""
+    bench = c.over(source)
+    items = {}
+    for name, kind in own.items():
+        has = source.columns.get(name, Kind.NULL)
+        held = b.column(c.names(name)) if name in source.columns else b.null()
+        items[c.names(name)] = bench.printer.converted(held, has, kind)
+    if order:
+        numbering = exp.Window(this=b.fn("row_number"), order=order_by([k.sql() for k in source.order]))
+        items |= {order[0].column: b.integer(number), order[1].column: numbering}
+    return listing(items, bench.relation())
+
+
+def join(c: Compilation, node: Join) -> None:
+    """Both sides made ready (keys, place, limit of partners), then joined."""
+    if node.kind in (JoinKind.SEMI, JoinKind.ANTI):
+        half_join(c, node)
+        return
+    right = right_side(c, node)
+    left = left_side(c, node)
+    own = c.shape(node)
+    taken = {n: right.taken[n] for n, _ in node.columns if n in own}
+    inner = node.kind is not JoinKind.LEFT
+    items: dict[str, exp.Expression] = {}
+    for name, kind in own.items():
+        items[c.names(name)] = joined_column(c, left, right, name, kind, taken, inner)
+    items |= {k.column: b.column(k.column, "l") for k in left.relation.order}
+    ordered = right.relation.order if c.wants_order(node) else ()
+    new = c.order_keys((k.descending, k.nulls_first) for k in ordered)
+    items |= {n.column: b.column(k.column, "r") for n, k in zip(new, ordered, strict=True)}
+    query = listing(items)
+    attach(query.sql, left.relation.name, right.relation.name, matching(c, node, left, right), inner)
+    if node.most is not None and node.condition is not None:
+        partition = [b.column(left.place, "l")] if left.place else []
+        by = order_by(
+            [
+                OrderKey(column=k.column, descending=k.descending, nulls_first=k.nulls_first).sql("r")
+                for k in right.relation.order
+            ]
+        )
+        numbering = exp.Window(this=b.fn("row_number"), partition_by=partition, order=by)
+        query.sql.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.integer(node.most))))
+    c.add(node, query, own, (*left.relation.order, *new))
+
+
+class Side:
+    """One side of a join made ready: its relation, the columns of its keys, and where each column taken is."""
+
+    def __init__(self, relation: Relation, keys: list[str], taken: dict[str, str], place: str = "") -> None:
+        self.relation, self.keys, self.taken, self.place = relation, keys, taken, place
+
+
+def left_side(c: Compilation, node: Join) -> Side:
+    """The left relation with its keys as columns, its rows numbered where each may keep only some partners."""
+    return ready(c, node, c.below(node.left), [k for k, _ in node.keys], {}, numbered=node.condition is not None)
+
+
+def right_side(c: Compilation, node: Join) -> Side:
+    """The right relation with its keys and the columns taken; only the first `most` rows of a key where that says all."""
+    below = c.below(node.right)
+    side = ready(c, node, below, [k for _, k in node.keys], dict(node.columns), numbered=False)
+    if node.most is None or node.condition is not None:
+        return side
+    keys: list[exp.Expression] = [b.column(k) for k in side.keys]
+    numbering = exp.Window(
+        this=b.fn("row_number"), partition_by=keys, order=order_by([k.sql() for k in side.relation.order])
+    )
+    query = select([exp.Star()], side.relation.name)
+    query.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.integer(node.most))))
+    name = c.cte("partners", query)
+    relation = Relation(name=name, columns=below.columns, held=side.relation.held, order=below.order)
+    return Side(relation, side.keys, side.taken, side.place)
+
+
+def ready(
+    c: Compilation, node: Join, below: Relation, keys: list[Expression], taken: dict[str, Expression], numbered: bool
+) -> Side:
+    """A side's relation with hidden columns for its keys, the columns taken, and each row's number."""
+    bench = c.over(below)
+    pairs = [joint(c, node, i) for i in range(len(keys))]
+    made = {c.fresh("key"): bench.printer(k, kind) for k, kind in zip(keys, pairs, strict=True)}
+    own = c.shapes[id(node)]
+    named = {n: c.fresh("taken") for n in taken if n in own}
+    made |= {named[n]: bench.printer(taken[n], own[n]) for n in named}
+    key_names = list(made)[: len(keys)]
+    place = ""
+    if numbered and node.most is not None:
+        place = c.fresh("place")
+        made[place] = exp.Window(this=b.fn("row_number"))
+    if taken and node.kind is JoinKind.LEFT:
+        place = c.fresh("partner")
+        made[place] = b.truth(True)
+    if not taken and not keys and not place:
+        return Side(below, [], {})
+    query = bench.keeping(below.columns, {}, made)
+    name = c.cte("side", query.sql)
+    relation = Relation(name=name, columns=below.columns, held=query.held, order=below.order)
+    return Side(relation, key_names, named, place)
+
+
+def joint(c: Compilation, node: Join, place: int) -> Kind:
+    """The kind in which the two expressions of a key are compared."""
+    from_left, from_right = node.keys[place]
+    kinds = (
+        c.over(c.below(node.left)).printer.kind(from_left),
+        c.over(c.below(node.right)).printer.kind(from_right),
+    )
+    return kinds[0] if kinds[0] is kinds[1] else Kind.TEXT
+
+
+def joined_column(
+    c: Compilation, left: Side, right: Side, name: str, kind: Kind, taken: dict[str, str], inner: bool
+) -> exp.Expression:
+    """A column of the result: the right side's where there is a partner that has it, else the left's."""
+    held = b.column(c.names(name), "l")
+    if name not in taken:
+        return held
+    from_right = b.column(taken[name], "r")
+    if inner or name not in left.relation.columns:
+        return from_right
+    printer = c.over(left.relation).printer
+    return b.case(
+        (b.not_null(b.column(right.place, "r")), from_right),
+        default=printer.converted(held, left.relation.columns[name], kind),
+    )
+
+
+def matching(c: Compilation, node: Join, left: Side, right: Side) -> exp.Expression | None:
+    """The ON condition: keys agree, and the condition that sees both sides holds."""
+    parts = [b.eq(b.column(x, "l"), b.column(y, "r")) for x, y in zip(left.keys, right.keys, strict=True)]
+    if node.condition is not None:
+        bench = Workbench(c, left.relation)
+        bench.printer.columns = {**right.relation.columns, **left.relation.columns}
+        bench.printer.hoist = None
+        bench.printer.side = lambda n: "l" if n in left.relation.columns else "r"
+        parts.append(bench.printer(node.condition, Kind.BOOLEAN))
+    return b.joined(exp.And, parts) if parts else None
+
+
+def attach(query: exp.Select, left: str, right: str, condition: exp.Expression | None, inner: bool) -> None:
+    """FROM left AS l JOIN right AS r ON condition."""
+
+    def named(name: str, short: str) -> exp.Table:
+        return exp.Table(this=exp.to_identifier(name), alias=exp.TableAlias(this=exp.to_identifier(short)))
+
+    query.set("from_", exp.From(this=named(left, "l")))
+    if condition is None and inner:
+        query.set("joins", [exp.Join(this=named(right, "r"), kind="CROSS")])
+        return
+    on = b.truth(True) if condition is None else condition
+    query.set(
+        "joins",
+        [exp.Join(this=named(right, "r"), on=on, side=None if inner else "LEFT", kind="INNER" if inner else None)],
+    )
+
+
+def half_join(c: Compilation, node: Join) -> None:
+    """The left rows that have a partner, or those that have none."""
+    left, right = left_side(c, node), ready(c, node, c.below(node.right), [k for _, k in node.keys], {}, False)
+    inner = select([b.integer(1)])
+    inner.set(
+        "from_",
+        exp.From(
+            this=exp.Table(
+                this=exp.to_identifier(right.relation.name), alias=exp.TableAlias(this=exp.to_identifier("r"))
+            )
+        ),
+    )
+    condition = matching(c, node, left, right)
+    if condition is not None:
+        inner.set("where", exp.Where(this=condition))
+    found: exp.Expression = exp.Exists(this=inner)
+    own = c.shape(node)
+    items = {c.names(n): b.column(c.names(n), "l") for n in own}
+    items |= {k.column: b.column(k.column, "l") for k in left.relation.order}
+    query = listing(items)
+    query.sql.set(
+        "from_",
+        exp.From(
+            this=exp.Table(
+                this=exp.to_identifier(left.relation.name), alias=exp.TableAlias(this=exp.to_identifier("l"))
+            )
+        ),
+    )
+    query.sql.set("where", exp.Where(this=b.negated(found) if node.kind is JoinKind.ANTI else found))
+    c.add(node, query, own, left.relation.order)

@@ -1,0 +1,64 @@
+"""A dialect: how one engine spells each operation, and which ones it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import HarnessError
+
+Spelling = Callable[..., exp.Expression]
+S = TypeVar("S", bound=Spelling)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One engine's table of primitives.
+
+    A spelling takes one SQL node for each argument, already of the kind that the operation's line asks for, literals
+    as literals. One that is registered with `kinds` also gets the kinds of its arguments, one with `twice` uses an
+    argument in several places and so gets only columns and literals. `computed` names operations that SQL lacks and
+    `plan.computed` evaluates on distinct values; `unsupported` those that cannot be had, with the reason.
+    """
+
+    name: str
+    prints_as: str
+    types: Mapping[Kind, str]
+    spellings: dict[str, Spelling] = field(default_factory=dict)
+    with_kinds: set[str] = field(default_factory=set)
+    with_twice: set[str] = field(default_factory=set)
+    unsupported: dict[str, str] = field(default_factory=dict)
+
+    def spell(self, *operations: str, kinds: bool = False, twice: bool = False) -> Callable[[S], S]:
+        """Registers a function as the spelling of these operations."""
+
+        def register(function: S) -> S:
+            for operation in operations:
+                self.spellings[operation] = function
+                if kinds:
+                    self.with_kinds.add(operation)
+                if twice:
+                    self.with_twice.add(operation)
+            return function
+
+        return register
+
+    def refuse(self, reason: str, *operations: str) -> None:
+        """Lists operations that this engine cannot spell."""
+        self.unsupported.update(dict.fromkeys(operations, reason))
+
+    def spelling(self, operation: str) -> Spelling:
+        """The function that spells an operation; raises HarnessError where there is none."""
+        if operation not in self.spellings:
+            reason = self.unsupported.get(operation, "the operation is not in its table")
+            raise HarnessError("unsupported-operation", f"{self.name} cannot run `{operation}`: {reason}")
+        return self.spellings[operation]
+
+    def print(self, statement: exp.Expression, pretty: bool = False) -> str:
+        """The statement's text."""
+        text: str = statement.sql(dialect=self.prints_as, pretty=pretty, normalize_functions=False, comments=False)
+        return text

@@ -1,0 +1,161 @@
+"""Expressions of the plan as SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.columns import Columns, Kind, either
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, Literal, Parameter
+from harness.detection.plan.kinds import joint_kind, kind_of
+from harness.detection.plan.signatures import argument_kind
+from harness.detection.sql import build as b
+from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.names import Names
+from harness.diagnostics import HarnessError
+
+CHAINS = {"and": exp.And, "or": exp.Or}
+SIDES_OF_ONE_KIND = frozenset(
+    {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "in", "coalesce", "if"}
+)
+SIMPLE = exp.Column | exp.Literal | exp.Null | exp.Boolean | exp.Identifier
+
+Hoist = Callable[[exp.Expression, Expression], exp.Expression]
+"""Takes a value's SQL out into a column of its own and gives that column."""
+
+
+class Printer:
+    """Writes expressions over one relation; `hoist` gives a name to a value that a spelling needs more than once."""
+
+    def __init__(self, dialect: Dialect, names: Names, columns: Columns, hoist: Hoist | None = None) -> None:
+        self.dialect, self.names, self.columns, self.hoist = dialect, names, columns, hoist
+        self.side: Callable[[str], str | None] = lambda _: None
+        self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
+
+    def kind(self, expression: Expression) -> Kind:
+        """What the expression holds."""
+        return kind_of(expression, self.columns)
+
+    def __call__(self, expression: Expression, wanted: Kind | None = None) -> exp.Expression:
+        """SQL of the expression, converted to the kind wanted."""
+        made = self.plain(expression)
+        return made if wanted is None else self.converted(made, self.kind(expression), wanted)
+
+    def plain(self, expression: Expression) -> exp.Expression:
+        """SQL of the expression, of its own kind."""
+        match expression:
+            case Literal(value):
+                return self.literal(value)
+            case Column(name):
+                if name in self.columns:
+                    return b.column(self.names(name), self.side(name))
+                return self.typed_null(Kind.NULL)
+            case Parameter(name):
+                return exp.Column(this=exp.to_identifier(name))
+            case Lambda(parameter, body):
+                return b.lambda_of(parameter.name, self(body))
+            case Call("and" | "or" as operation):
+                parts = [self(p, Kind.BOOLEAN) for p in chain(expression)]
+                return b.joined(CHAINS[operation], parts) if parts else b.truth(operation == "and")
+            case Call():
+                return self.call(expression)
+            case Aggregation() if self.aggregation is not None:
+                return self.aggregation(expression)
+        raise HarnessError("plan", f"an aggregation cannot stand here: {expression!r:.80}")
+
+    def call(self, expression: Call | Aggregation) -> exp.Expression:
+        """SQL of an operation's call."""
+        operation = expression.operation
+        spelling = self.dialect.spelling(operation)
+        kinds = [self.kind(a) for a in expression.arguments]
+        wanted = self.wanted(expression, kinds)
+        arguments = [self(a, k) for a, k in zip(expression.arguments, wanted, strict=True)]
+        if operation in self.dialect.with_twice:
+            arguments = [self.simple(s, e) for s, e in zip(arguments, expression.arguments, strict=True)]
+        if operation in self.dialect.with_kinds:
+            return spelling(*arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
+        return spelling(*arguments)
+
+    def wanted(self, expression: Call | Aggregation, kinds: list[Kind]) -> list[Kind | None]:
+        """The kind that each argument is converted to."""
+        operation = expression.operation
+        wanted = [argument_kind(operation, i) for i in range(len(kinds))]
+        if operation in SIDES_OF_ONE_KIND:
+            first = 1 if operation == "if" else 0
+            joint = joint_kind(iter(kinds[first:]))
+            wanted[first:] = [joint] * (len(kinds) - first)
+        return wanted
+
+    def simple(self, made: exp.Expression, source: Expression) -> exp.Expression:
+        """A column or a literal that holds the value."""
+        if isinstance(made, SIMPLE) or b.is_literal(made) or self.hoist is None:
+            return made
+        if any(isinstance(p, Parameter) for p in free(source)):
+            return made
+        return self.hoist(made, source)
+
+    def literal(self, value: object) -> exp.Expression:
+        """SQL of a literal."""
+        match value:
+            case None:
+                return self.typed_null(Kind.NULL)
+            case bool():
+                return b.truth(value)
+            case int() | float():
+                return b.number(value)
+            case tuple():
+                return b.array(*(b.text(str(v)) for v in value)) if value else self.typed_null(Kind.LIST)
+            case _:
+                return b.text(str(value))
+
+    def typed_null(self, kind: Kind) -> exp.Expression:
+        """NULL, with a type where it stands alone."""
+        return b.null() if kind is Kind.NULL else b.cast(b.null(), self.dialect.types[kind])
+
+    def converted(self, made: exp.Expression, kind: Kind, wanted: Kind) -> exp.Expression:
+        """A value of one kind as another; the conversions are `to_text`, `to_number` and a list of one."""
+        if kind is wanted or wanted is Kind.NULL:
+            return made
+        if kind is Kind.NULL:
+            return self.typed_null(wanted)
+        if either(kind, wanted) is Kind.EVENTS:
+            return self.dialect.spelling("events_joined")(made)
+        spelled = {
+            (Kind.NUMBER, Kind.TEXT): "to_text",
+            (Kind.TEXT, Kind.NUMBER): "to_number",
+            (Kind.BOOLEAN, Kind.TEXT): "boolean_text",
+            (Kind.TEXT, Kind.LIST): "list",
+        }.get((kind, wanted))
+        if spelled == "boolean_text":
+            return self.dialect.spelling(spelled)(made, b.text("true"), b.text("false"))
+        if spelled:
+            return self.dialect.spelling(spelled)(made)
+        if wanted is Kind.LIST:
+            return self.converted(self.converted(made, kind, Kind.TEXT), Kind.TEXT, wanted)
+        raise HarnessError("plan", f"a {kind} stands where a {wanted} is needed")
+
+
+def chain(expression: Call) -> list[Expression]:
+    """The members of nested calls of one associative operation, in order."""
+    members: list[Expression] = []
+    stack: list[Expression] = [expression]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Call) and current.operation == expression.operation:
+            stack.extend(reversed(current.arguments))
+        else:
+            members.append(current)
+    return members
+
+
+def free(expression: Expression) -> list[Parameter]:
+    """Parameters inside the expression."""
+    match expression:
+        case Parameter():
+            return [expression]
+        case Call(_, arguments):
+            return [p for a in arguments for p in free(a)]
+        case Lambda(_, body):
+            return free(body)
+    return []

@@ -1,0 +1,85 @@
+"""A whole plan as one statement."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Filter,
+    Join,
+    Limit,
+    Node,
+    Reverse,
+    Scan,
+    Select,
+    Sort,
+    Union,
+    Unnest,
+    Values,
+    Window,
+    walk,
+)
+from harness.detection.sql import build as b
+from harness.detection.sql.aggregation import order_by
+from harness.detection.sql.combining import join, union, window
+from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.names import Names
+from harness.detection.sql.relations import Compilation, Stored, select
+from harness.detection.sql.steps import derive, group, limit, project, reverse, scan, sort, unnest, values, where
+from harness.diagnostics import HarnessError
+
+STEPS: dict[type[Node], Callable[[Compilation, Any], None]] = {
+    Scan: scan,
+    Values: values,
+    Filter: where,
+    Derive: derive,
+    Select: project,
+    Aggregate: group,
+    Window: window,
+    Sort: sort,
+    Limit: limit,
+    Reverse: reverse,
+    Join: join,
+    Union: union,
+    Unnest: unnest,
+}
+DEEPEST = 20_000
+"""Python frames that writing and printing one statement may take; each costs about half a kilobyte."""
+
+
+def statement(
+    root: Node, dialect: Dialect, names: Names, tables: Mapping[str, Stored], *, limit: int | None = None
+) -> tuple[exp.Expression, tuple[str, ...]]:
+    """The statement that gives a plan's rows in its order, and the logical names of its columns."""
+    c = Compilation(dialect, names, tables, root, final=True)
+    for node in walk(root):
+        if id(node) not in c.relations:
+            STEPS[type(node)](c, node)
+    last = c.below(root)
+    columns = tuple(c.shapes[id(root)])
+    query = select([b.column(names(n)) for n in columns], last.name)
+    query.set("order", order_by([k.sql() for k in last.order]))
+    if limit is not None:
+        query.set("limit", exp.Limit(expression=exp.Literal.number(str(limit))))
+    return c.statement(query), columns
+
+
+@contextmanager
+def deep() -> Iterator[None]:
+    """Room for deep expressions; what needs even more is an error and no traceback."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEEPEST))
+    try:
+        yield
+    except RecursionError:
+        help = "split the expression into several steps"
+        raise HarnessError("too-deep", "the query nests too deep to be run", help=help) from None
+    finally:
+        sys.setrecursionlimit(before)

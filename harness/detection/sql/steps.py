@@ -1,0 +1,193 @@
+"""How each node that reads one source becomes SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression, walk
+from harness.detection.plan.needed import pruned
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Filter,
+    Limit,
+    Reverse,
+    Scan,
+    Select,
+    Sort,
+    Unnest,
+    Values,
+)
+from harness.detection.sql import build as b
+from harness.detection.sql.aggregation import OrderKey, aggregate, order_by
+from harness.detection.sql.relations import Compilation, Query, Relation, listing, select
+from harness.diagnostics import HarnessError
+
+
+def scan(c: Compilation, node: Scan) -> None:
+    """The stored table's columns that are read."""
+    if node.table not in c.tables:
+        raise HarnessError("unknown-table", f"the store has no table `{node.table}`")
+    stored = c.tables[node.table]
+    columns = c.shape(node)
+    source = Relation(name=stored.name, columns=stored.columns, held=frozenset())
+    bench = c.over(source)
+    items = {
+        c.names(n): b.column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
+        for n, k in columns.items()
+    }
+    order = ()
+    if c.wants_order(node):
+        order = c.order_keys((k.descending, k.nulls_first) for k in node.order)
+        items |= {o.column: bench.printer(k.expression) for o, k in zip(order, node.order, strict=True)}
+    c.add(node, listing(items, stored.name), columns, order)
+
+
+def values(c: Compilation, node: Values) -> None:
+    """The rows as a table of literals; a relation of no rows has types all the same."""
+    columns = c.shape(node)
+    names = list(node.columns)
+    bench = c.over(Relation(name="", columns={}, held=frozenset()))
+    physical = {n: c.names(n) for n in names}
+    order = c.order_keys([(False, False)]) if c.wants_order(node) else ()
+    typed = {n: physical[n] for n in columns}
+    rows = [
+        exp.Tuple(expressions=[*(bench.printer.literal(v) for v in row), b.integer(i)])
+        for i, row in enumerate(node.rows)
+    ]
+    last = order[0].column if order else c.fresh()
+    if not rows:
+        items = {p: bench.printer.typed_null(node.columns[n]) for n, p in typed.items()}
+        query = listing(items | {o.column: b.null() for o in order})
+        query.sql.set("where", exp.Where(this=b.truth(False)))
+    else:
+        listed = [exp.to_identifier(x, quoted=True) for x in (*physical.values(), last)]
+        table = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("v"), columns=listed))
+        kinds = c.dialect.types
+        made = {p: b.cast(b.column(p), kinds[node.columns[n]]) for n, p in typed.items()}
+        query = listing(made | {o.column: b.column(o.column) for o in order})
+        query.sql.set("from_", exp.From(this=table))
+    c.add(node, query, columns, order)
+
+
+def where(c: Compilation, node: Filter) -> None:
+    """The rows for which the condition holds."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    condition = bench.printer(node.condition, Kind.BOOLEAN)
+    query = bench.keeping(c.shape(node), {})
+    query.sql.set("where", exp.Where(this=condition))
+    c.add(node, query, c.shape(node), below.order)
+
+
+def derive(c: Compilation, node: Derive) -> None:
+    """The source with columns added or replaced."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    added = {n: bench.printer(e, own[n]) for n, e in node.columns if n in own}
+    c.add(node, bench.keeping(own, added), own, below.order)
+
+
+def project(c: Compilation, node: Select) -> None:
+    """Exactly the columns named."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    items = {c.names(n): bench.printer(e, own[n]) for n, e in pruned(node.columns, frozenset(own))}
+    items |= {k.column: b.column(k.column) for k in below.order}
+    c.add(node, listing(items, bench.relation()), own, below.order)
+
+
+def group(c: Compilation, node: Aggregate) -> None:
+    """GROUP BY; expressions around aggregations are a second step."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    measures = pruned(node.measures, frozenset(own))
+    keys = {n: bench.printer(e, bench.printer.kind(e)) for n, e in node.keys}
+    found: dict[Aggregation, str] = {}
+    for name, measure in measures:
+        for each in aggregations(measure):
+            direct = each is measure and each not in found
+            found.setdefault(each, c.names(name) if direct else c.fresh())
+    made = {p: aggregate(bench.printer, a, below.order) for a, p in found.items()}
+    grouped = listing({c.names(n): k for n, k in keys.items()} | made, bench.relation())
+    if keys:
+        places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
+        grouped.sql.set("group", exp.Group(expressions=places))
+    elif not made:
+        grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
+    finish_group(c, node, grouped, found)
+
+
+def finish_group(c: Compilation, node: Aggregate, grouped: Query, found: dict[Aggregation, str]) -> None:
+    """Puts expressions around the aggregations and gives the rows their order, where there is need."""
+    own = c.shape(node)
+    measures = pruned(node.measures, frozenset(own))
+    order = c.order_keys((False, False) for _ in node.keys) if c.wants_order(node) else ()
+    if not order and all(isinstance(e, Aggregation) and found[e] == c.names(n) for n, e in measures):
+        c.add(node, grouped, own)
+        return
+    source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
+    bench = c.over(source)
+    bench.printer.aggregation = lambda a: b.column(found[a])
+    items = {c.names(n): b.column(c.names(n)) for n, _ in node.keys if n in own}
+    items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
+    items |= {o.column: b.column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
+    c.add(node, listing(items, bench.relation()), own, order)
+
+
+def aggregations(measure: Expression) -> Iterable[Aggregation]:
+    """The outermost aggregations inside a measure."""
+    return [e for e in walk(measure) if isinstance(e, Aggregation)]
+
+
+def sort(c: Compilation, node: Sort) -> None:
+    """New order columns before the old ones; nothing at all where nobody looks."""
+    below = c.below(node.source)
+    if not c.wants_order(node):
+        c.relations[id(node)] = below
+        return
+    bench = c.over(below)
+    new = c.order_keys((k.descending, k.nulls_first) for k in node.keys)
+    made = {o.column: bench.printer(k.expression) for o, k in zip(new, node.keys, strict=True)}
+    c.add(node, bench.keeping(c.shape(node), {}, made), c.shape(node), (*new, *below.order))
+
+
+def limit(c: Compilation, node: Limit) -> None:
+    """The first rows of the current order, or the last."""
+    below = c.below(node.source)
+    keys = tuple(k.flipped() for k in below.order) if node.last else below.order
+    query = c.over(below).keeping(c.shape(node), {})
+    query.sql.set("order", order_by([k.sql() for k in keys]))
+    query.sql.set("limit", exp.Limit(expression=exp.Literal.number(str(node.count))))
+    if node.offset:
+        query.sql.set("offset", exp.Offset(expression=exp.Literal.number(str(node.offset))))
+    c.add(node, query, c.shape(node), below.order)
+
+
+def reverse(c: Compilation, node: Reverse) -> None:
+    """The same rows, their order read backwards."""
+    below = c.below(node.source)
+    flipped = tuple(k.flipped() for k in below.order)
+    c.relations[id(node)] = Relation(name=below.name, columns=below.columns, held=below.held, order=flipped)
+
+
+def unnest(c: Compilation, node: Unnest) -> None:
+    """One row for each element of a list; the elements' places order the rows that one row became."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    kind = below.columns.get(node.column, Kind.NULL)
+    lists = bench.printer(Column(node.column), kind if kind is Kind.EVENTS else Kind.LIST)
+    lists = bench.printer.simple(lists, Column(node.column))
+    held, place = c.names(node.column), c.names(node.position) if node.position else c.fresh()
+    items = {c.names(n): b.column(c.names(n)) for n in below.columns if n not in (node.column, node.position)}
+    items |= {k.column: b.column(k.column) for k in below.order}
+    made = c.dialect.spelling("unnest")(lists, held, place, node.keep_empty)
+    query = select([*items.values(), *made], bench.relation())
+    order = (*below.order, OrderKey(column=place)) if c.wants_order(node) else ()
+    c.add(node, Query(sql=query, held=frozenset({*items, held, place})), c.shape(node), order)
