@@ -14,7 +14,7 @@ from harness.detection.language import Dialect, Plan, Query, Settings, language
 from harness.diagnostics import Finding, HarnessError
 from harness.scenario.pack import beside, find
 from harness.scenario.rule import Rule, read_rule
-from harness.scenario.scenario import Expectation, Label, Scenario, read_scenario
+from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.event import Damage, merged
 from harness.telemetry.record import record
 from harness.telemetry.replay import replay
@@ -29,7 +29,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a person may choose for a whole run; it comes before what a scenario says of its own."""
+    """What a person may choose for a whole run; it comes before what a scenario says of its own.
+
+    `rules`, if given, are judged in place of those that scenarios name.
+    """
 
     engine: str = "duckdb"
     dialect: str | None = None
@@ -37,6 +40,7 @@ class Options:
     switches: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     seed: int | None = None
+    rules: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,9 @@ class Bench:
         """What one rule says of one scenario."""
         conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
         switches = {**expectation.switches, **self.options.switches}
-        trial = self.trial(beside(scenario.path, expectation.rule), expectation.dialect, store, conditions, switches)
+        given = Path(expectation.rule)
+        path = given if given in self.options.rules else beside(scenario.path, expectation.rule)
+        trial = self.trial(path, expectation.dialect, store, conditions, switches)
         plan = trial.plan()
         alerts = trial.alerts(plan)
         activity = scenario.body.activity
@@ -164,7 +170,8 @@ def run(paths: Sequence[Path], options: Options | None = None, progress: Progres
             if progress:
                 progress(str(path), number, len(found))
             try:
-                results += bench.judge(read_scenario(path))
+                scenario = read_scenario(path)
+                results += bench.judge(judged_by(scenario, bench.options.rules) if bench.options.rules else scenario)
             except HarnessError as error:
                 results.append(Broken(path=str(path), error=error))
     return Outcomes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     def place(self, *keys: str | int) -> Span:
         """Where a part is written: `place("expect", 0, "rule")`."""
         return self.document.span(keys)
+
+
+def judged_by(scenario: Scenario, rules: Sequence[Path]) -> Scenario:
+    """The scenario with these rules in place of its own; each should see an attack and be quiet about all else."""
+    outcome = Outcome.TRUE_POSITIVE if scenario.body.activity is Label.MALICIOUS else Outcome.TRUE_NEGATIVE
+    expect = tuple(Expectation(rule=str(rule), outcome=outcome) for rule in rules)
+    body = msgspec.structs.replace(scenario.body, expect=expect)
+    return msgspec.structs.replace(scenario, body=body)
 
 
 def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
