@@ -81,9 +81,13 @@ class Bench:
         self.connected = self.connected or engine(self.options.engine)
         return self.connected
 
+    def store(self, scenario: Scenario) -> Store:
+        """The scenario's telemetry, made when it is needed."""
+        return Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
+
     def judge(self, scenario: Scenario) -> Iterator[Verdict | Visibility | Broken]:
         """Every signal and every expectation of a scenario, judged; what cannot be is broken, never negative."""
-        store = Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
+        store = self.store(scenario)
         chosen = {**scenario.body.conditions, **self.options.conditions}
         try:
             telemetry = store.telemetry(chosen)
@@ -100,11 +104,8 @@ class Bench:
 
     def verdict(self, scenario: Scenario, expectation: Expectation, store: Store) -> Verdict:
         """What one rule says of one scenario."""
-        conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
-        switches = {**expectation.switches, **self.options.switches}
-        given = Path(expectation.rule)
-        path = given if given in self.options.rules else beside(scenario.path, expectation.rule)
-        trial = self.trial(path, expectation.dialect, store, conditions, switches)
+        trial = self.trial_of(scenario, expectation, store)
+        conditions = trial.conditions
         plan = trial.plan()
         alerts = trial.alerts(plan)
         activity = scenario.body.activity
@@ -127,6 +128,14 @@ class Bench:
             damages=store.telemetry(conditions).damages,
         )
         return replace(verdict, complaints=tuple(complaints(verdict)))
+
+    def trial_of(self, scenario: Scenario, expectation: Expectation, store: Store) -> Trial:
+        """The rule of an expectation set against a scenario, under the conditions and switches that hold for it."""
+        conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
+        switches = {**expectation.switches, **self.options.switches}
+        given = Path(expectation.rule)
+        path = given if given in self.options.rules else beside(scenario.path, expectation.rule)
+        return self.trial(path, expectation.dialect, store, conditions, switches)
 
     def trial(
         self, path: Path, dialect: str, store: Store, conditions: Mapping[str, str], switches: Mapping[str, str]
