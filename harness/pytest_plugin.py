@@ -1,1 +1,203 @@
-"""Collects scenario files: each expectation is a test."""
+"""Collects scenario files: each expectation and each signal is a test.
+
+Every pytest run of an environment that has detlab loads this, so nothing heavy is imported before the first scenario is
+found, and nothing at all happens where there is none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.diagnostics import HarnessError, Span
+from harness.scenario.pack import looks_like_scenario
+
+if TYPE_CHECKING:
+    from harness.scenario.scenario import Scenario
+
+BENCH = pytest.StashKey[Any]()
+SUFFIXES = (".yaml", ".yml")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options, all with one prefix."""
+    group = parser.getgroup("detlab", "detection scenarios (detlab)")
+    group.addoption("--detlab-engine", default="duckdb", metavar="NAME", help="what runs the rules (default: duckdb)")
+    group.addoption(
+        "--detlab-dialect", choices=("strict", "lenient"), help="how rules are read, whatever scenarios say"
+    )
+    pairs = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
+    group.addoption("--detlab-condition", **pairs, help="how hosts and platform are set up; may be repeated")
+    group.addoption("--detlab-switch", **pairs, help="a meaning that a product leaves open; may be repeated")
+    group.addoption("--detlab-seed", type=int, metavar="N", help="seed of simulated telemetry, whatever scenarios say")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the marker that every test from a scenario has."""
+    config.addinivalue_line("markers", "detlab: an expectation or a signal of a detection scenario")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Gives back the engine, if one was needed."""
+    bench = config.stash.get(BENCH, None)
+    if bench is not None:
+        bench.__exit__(None, None, None)
+        del config.stash[BENCH]
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """A scenario file, judged so by the beginnings of its lines; any other YAML is left alone."""
+    if file_path.suffix not in SUFFIXES or not is_scenario(file_path):
+        return None
+    found: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)
+    return found
+
+
+def is_scenario(path: Path) -> bool:
+    """Whether a file can be read and looks like a scenario."""
+    try:
+        return looks_like_scenario(path)
+    except OSError:
+        return False
+
+
+class Differs(Exception):
+    """A verdict or a count that is not as expected; its text is the explanation."""
+
+
+class ScenarioFile(pytest.File):
+    """A scenario; it is judged once, when the first of its tests runs."""
+
+    scenario: Scenario
+    results: list[Any] | None = None
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test a signal, one an expectation; one for itself where it has neither."""
+        try:
+            self.scenario = import_module("harness.scenario.scenario").read_scenario(self.path, name=self.shown)
+        except HarnessError as error:
+            raise self.CollectError(printable(error.render())) from error
+        naming = import_module("harness.report.naming")
+        body = self.scenario.body
+        named = [("telemetry", i, naming.signal_name(s)) for i, s in enumerate(body.telemetry)]
+        named += [("expect", i, naming.expectation_name(e)) for i, e in enumerate(body.expect)]
+        seen: Counter[str] = Counter()
+        for key, number, name in named or [("title", 0, "can be judged")]:
+            seen[name] += 1
+            unique = name if seen[name] == 1 else f"{name} ({seen[name]})"
+            yield ScenarioItem.from_parent(self, name=printable(unique), key=key, number=number)
+
+    @property
+    def shown(self) -> str:
+        """The file's name as seen from the root of the run."""
+        root = self.config.rootpath
+        return str(self.path.relative_to(root)) if self.path.is_relative_to(root) else str(self.path)
+
+    def judged(self) -> list[Any]:
+        """Verdicts, visibilities and what is broken."""
+        if self.results is None:
+            self.results = list(bench_of(self.config).judge(self.scenario))
+        return self.results
+
+
+class ScenarioItem(pytest.Item):
+    """One expectation or one signal of a scenario."""
+
+    def __init__(self, *, key: str, number: int, **rest: Any) -> None:
+        """`key` and `number` are its place in the document: `expect`, 0."""
+        super().__init__(**rest)
+        self.key, self.number = key, number
+        self.add_marker("detlab")
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that it belongs to."""
+        assert isinstance(self.parent, ScenarioFile)
+        return self.parent.scenario
+
+    @property
+    def span(self) -> Span:
+        """Where it is written."""
+        place = (self.key, self.number) if self.key != "title" else (self.key,)
+        return self.scenario.place(*place)
+
+    def runtest(self) -> None:
+        """Raises Differs with the explanation, or the error that kept it from being judged."""
+        body = self.scenario.body
+        self.user_properties += [("technique", body.technique), ("scenario", body.title)]
+        result = self.result()
+        if result is None:
+            return
+        observed = getattr(result, "observed", None) or getattr(result, "counted", "")
+        self.user_properties.append(("observed", str(observed)))
+        if not result.as_expected:
+            raise Differs(import_module("harness.report.steps").plain(result))
+
+    def result(self) -> Any:
+        """The verdict or count that this test is about; raises what kept it, or all, from being judged."""
+        assert isinstance(self.parent, ScenarioFile)
+        results = self.parent.judged()
+        kinds = import_module("harness.verdict.verdict")
+        for broken in results:
+            if isinstance(broken, kinds.Broken) and self.concerned(broken.place):
+                raise broken.error
+        if self.key == "title":
+            return None
+        part = getattr(self.scenario.body, self.key)[self.number]
+        found = [r for r in results if part is getattr(r, "expectation", None) or part is getattr(r, "signal", None)]
+        if not found:
+            raise Differs(f"{self.name} was not judged")
+        return found[0]
+
+    def concerned(self, place: Span | None) -> bool:
+        """Whether something that is broken at a place, or altogether, is this part."""
+        return place is None or (self.key == "expect" and place == self.scenario.place("expect", self.number, "rule"))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:
+        """The explanation without a traceback; other failures are defects and keep theirs."""
+        if isinstance(excinfo.value, Differs):
+            return printable(str(excinfo.value))
+        if isinstance(excinfo.value, HarnessError):
+            return printable(excinfo.value.render())
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """File, line counted from 0, and a title for the failure."""
+        return self.path, self.span.source.position(self.span.start)[0] - 1, f"{self.scenario.body.title}: {self.name}"
+
+
+def bench_of(config: pytest.Config) -> Any:
+    """The run's one bench, made when the first scenario is judged."""
+    if BENCH not in config.stash:
+        run = import_module("harness.run")
+        options = run.Options(
+            engine=config.getoption("--detlab-engine"),
+            dialect=config.getoption("--detlab-dialect"),
+            conditions=pairs(config, "--detlab-condition"),
+            switches=pairs(config, "--detlab-switch"),
+            seed=config.getoption("--detlab-seed"),
+        )
+        config.stash[BENCH] = run.Bench(options)
+    return config.stash[BENCH]
+
+
+def pairs(config: pytest.Config, option: str) -> dict[str, str]:
+    """`name=value` options as a mapping."""
+    found: dict[str, str] = {}
+    for text in config.getoption(option):
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise pytest.UsageError(f"{option} {text}: write {option} name=value")
+        found[name] = value
+    return found
+
+
+def printable(text: str) -> str:
+    """Text of strangers without control characters."""
+    cleaned: str = import_module("harness.report.paper").clean(text)
+    return cleaned

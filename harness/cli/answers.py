@@ -1,0 +1,138 @@
+"""What a rule found in recorded events: its rows, and everything a reader has to know to believe them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.cli.screen import out, paper
+from harness.detection.engine import Rows
+from harness.detection.language import names as languages
+from harness.detection.plan.columns import hidden
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects
+from harness.report.paper import Paper, count
+from harness.report.steps import alert_lines, steps_table
+from harness.report.wording import line_of, reads_absent, why_missed
+from harness.run import Answer, Bench, Options
+from harness.scenario.pack import BUNDLED, DEFAULT
+from harness.scenario.pack import rules as rules_in
+from harness.verdict.explain import Explanation, Labels, shown
+from harness.verdict.loss import explain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An answer, and what became of the events on their way, where that was asked for or nothing came out."""
+
+    answer: Answer
+    explanation: Explanation | None
+
+
+def ask(rules: Sequence[Path], events: Sequence[Path], options: Options, *, explained: bool) -> Iterator[Found]:
+    """Runs each rule on the events."""
+    with Bench(options) as bench:
+        for rule in rules:
+            answer = bench.query(rule, events)
+            explanation = None
+            if explained or not len(answer.rows):
+                total = len(answer.trial.store.truth.by_event)
+                explanation = explain(answer.plan, bench.engine, Labels(malicious=frozenset(range(total)), total=total))
+            yield Found(answer=answer, explanation=explanation)
+
+
+def inquire(rules: Sequence[Path], events: Sequence[Path], options: Options, *, as_json: bool, verbose: bool) -> None:
+    """`run --events`: every rule, or all of the pack's, on recorded events."""
+    chosen = rules or pack_rules()
+    found = ask(chosen, events, options, explained=verbose)
+    if as_json:
+        out(dumps({"document": "answers", "version": VERSION, "answers": [answer_object(f) for f in found]}))
+        return
+    sheet = paper()
+    for number, each in enumerate(found):
+        out(([""] if number else []) + list(report_lines(each, events, sheet, verbose=verbose)))
+
+
+def pack_rules() -> list[Path]:
+    """The rules of ./scenarios, else of the bundled pack."""
+    folder = DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios"
+    found = rules_in([folder], languages())
+    if not found:
+        raise HarnessError("no-rules", f"there is no rule in {folder}", help="name one: --rule FILE")
+    return found
+
+
+def report_lines(found: Found, events: Sequence[Path], sheet: Paper, *, verbose: bool) -> Iterator[str]:
+    """One rule's answer for people."""
+    answer = found.answer
+    where = ", ".join(str(e) for e in events)
+    head = f"{answer.rule.path} on {where}: {count(answer.events, 'event')}, {count(len(answer.rows), 'row')}"
+    yield from (sheet.paint(line, "strong") for line in sheet.paragraph(head))
+    yield from rows_table(answer.rows, sheet)
+    yield from remarks(found, sheet, verbose=verbose)
+
+
+def rows_table(rows: Rows, sheet: Paper) -> list[str]:
+    """The rows as a table; too many columns for the width are written one below the other."""
+    shown_at = [i for i, name in enumerate(rows.columns) if not hidden(name)]
+    head = [rows.columns[i] for i in shown_at]
+    cells = [["" if row[i] is None else shown(row[i]) for i in shown_at] for row in rows.rows]
+    if not cells or not head:
+        return []
+    widths = [max(len(h), *(min(len(r[i]), 40) for r in cells)) for i, h in enumerate(head)]
+    if sum(widths) + 2 * len(widths) <= sheet.width:
+        numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_number(row[at]) for row in rows.rows))
+        return sheet.table(head, cells, right=numeric)
+    lines: list[str] = []
+    widest = max(len(h) for h in head)
+    for number, row in enumerate(cells, 1):
+        lines.append(sheet.paint(f"row {number}", "dim"))
+        for name, cell in zip(head, row, strict=True):
+            if cell:
+                lines += sheet.paragraph(cell, indent=widest + 4, first=f"  {name}")
+    return lines
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell is a number or empty."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
+    """Why nothing came out, fields read in vain, lenient reading, damages."""
+    answer = found.answer
+    if not len(answer.rows):
+        lost = why_missed(found.explanation)
+        if answer.events == 0:
+            yield "no event was read"
+        elif lost:
+            yield from sheet.paragraph(f"line {lost[0]} lets no event pass: {lost[1]}" if lost[0] else lost[1])
+    if found.explanation is not None and (verbose or not len(answer.rows)):
+        yield from steps_table(found.explanation, sheet, attack="events", other="")
+    if verbose:
+        yield from alert_lines(answer.alerts, sheet)
+    if answer.absent:
+        yield from sheet.paragraph(reads_absent(answer.absent))
+    for finding in (*answer.deviations, *answer.plan.findings):
+        yield from sheet.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
+    for damage in answer.damages:
+        yield from sheet.paragraph(f"damaged: {damage}", indent=2)
+
+
+def answer_object(found: Found) -> dict[str, Any]:
+    """One rule's answer for machines."""
+    answer = found.answer
+    return {
+        "rule": {"path": str(answer.rule.path), "language": answer.rule.language, "title": answer.rule.page.title},
+        "events": answer.events,
+        "columns": [c for c in answer.rows.columns if not hidden(c)],
+        "rows": list(row_objects(answer.rows)),
+        "switches": dict(answer.plan.switches),
+        "absent": list(answer.absent),
+        "deviations": [d.as_json() for d in answer.deviations],
+        "findings": [f.as_json() for f in answer.plan.findings],
+        "damages": [{"place": d.place, "message": d.message} for d in answer.damages],
+        "explanation": explanation_object(found.explanation) if found.explanation else None,
+    }

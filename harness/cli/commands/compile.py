@@ -1,0 +1,81 @@
+"""Print the SQL that a rule becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+import pyarrow as pa
+
+from harness.cli import options
+from harness.cli.screen import out
+from harness.detection.engine import engine, names
+from harness.detection.language import Dialect, Query, Settings, language
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column
+from harness.detection.plan.nodes import Scan, walk
+from harness.report.formats.json import VERSION, dumps
+from harness.run import Bench, Options
+from harness.scenario.rule import read_rule
+from harness.telemetry.event import CAUSE
+from harness.telemetry.platform import View
+
+FILE = click.Path(path_type=Path)
+EVENT = "@event"
+
+
+@click.command("compile")
+@click.argument("rule", type=FILE)
+@click.option("--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(names())}.")
+@click.option("--strict", is_flag=True, help="Read the rule as its product does.")
+@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Take the fields from these events.")
+@options.switch
+@options.condition
+@options.as_json
+def command(
+    rule: Path,
+    dialect: str,
+    strict: bool,
+    events: tuple[Path, ...],
+    switch: Mapping[str, str],
+    condition: Mapping[str, str],
+    as_json: bool,
+) -> int:
+    """Prints the SQL statement that RULE becomes, over a table `events`.
+
+    Without --events the table has the fields that the rule reads, as text.
+    """
+    how = Dialect.STRICT if strict else Dialect.LENIENT
+    if events:
+        text = over_events(rule, events, Options(engine=dialect, dialect=how, switches=switch, conditions=condition))
+    else:
+        read = read_rule(rule)
+        settings = Settings(switches=switch)
+        text = over_fields(language(read.language).parse(read.query, how, settings), settings, dialect)
+    out(dumps({"document": "compile", "version": VERSION, "dialect": dialect, "sql": text}) if as_json else text)
+    return 0
+
+
+def over_events(rule: Path, events: Sequence[Path], chosen: Options) -> str:
+    """The statement over the fields that recorded events have."""
+    with Bench(chosen) as bench:
+        answer = bench.query(rule, events)
+        return bench.engine.sql(answer.plan.node)
+
+
+def over_fields(query: Query, settings: Settings, dialect: str) -> str:
+    """The statement over the fields that the rule reads; those that order events are numbers, all else is text."""
+    bare = query.plan({}, settings)
+    scans = [node for node in walk(bare.node) if isinstance(node, Scan)]
+    clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT}
+    fields = {name: pa.string() for name in sorted(bare.reads - clocks)}
+    fields |= {name: pa.float64() for name in sorted(clocks)} | {EVENT: pa.int64(), CAUSE: pa.int32()}
+    empty = pa.table({name: pa.array([], kind) for name, kind in fields.items()})
+    target = engine(dialect)
+    try:
+        columns = target.load([View(columns=empty)])
+        assert all(columns.get(name) is Kind.NUMBER for name in clocks)
+        return target.sql(query.plan(columns, settings).node)
+    finally:
+        target.close()

@@ -1,0 +1,115 @@
+"""Show each step of a query: what comes in, what goes out, where an attack is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.cli.answers import inquire
+from harness.cli.screen import out, paper
+from harness.detection.language import names as languages
+from harness.diagnostics import HarnessError
+from harness.report.evidence import Evidence, evidence
+from harness.report.formats.json import VERSION, dumps, evidence_object, verdict_object
+from harness.report.paper import Paper, one_line
+from harness.report.steps import verdict_lines
+from harness.run import Bench, Options
+from harness.scenario.pack import find
+from harness.scenario.scenario import Scenario, judged_by, read_scenario
+from harness.verdict.trial import Trial
+from harness.verdict.verdict import Verdict
+
+FILE = click.Path(path_type=Path)
+MOST_EVENTS = 6
+MOST_EVENTS_IN_FULL = 1000
+
+
+@click.command("explain")
+@click.argument("path", type=FILE)
+@click.option("--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Only this rule, or one of your own.")
+@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded events, where PATH is a rule.")
+@options.choices
+def command(
+    path: Path,
+    rules: tuple[Path, ...],
+    events: tuple[Path, ...],
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    r"""Shows each step of a query with the rows, the attack's events and other events that go in and come out.
+
+    PATH is a scenario, or a rule with --events. A line that starts with > is where the attack is lost; below it stand
+    the clause that lost it, what its events held, and the nearest miss of each threshold.
+
+    \b
+    detlab explain scenarios/T1583.004/1-beacon.yaml
+    detlab explain my.spl --events capture.evtx
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    if path.suffix.lstrip(".") in languages():
+        if not events:
+            raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")
+        inquire([path], events, chosen, as_json=as_json, verbose=True)
+        return 0
+    if events:
+        raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")
+    found = [examined for each in find([path]) for examined in examine(read_scenario(each), rules, chosen)]
+    if not found:
+        raise HarnessError("nothing-expected", f"{path} expects nothing of any such rule", help="add `expect:`")
+    if as_json:
+        verdicts = [{**verdict_object(v), "evidence": [list(map(evidence_object, e)) for e in es]} for v, es in found]
+        out(dumps({"document": "explain", "version": VERSION, "verdicts": verdicts}))
+        return 0
+    sheet = paper()
+    for number, (verdict, behind) in enumerate(found):
+        out(([""] if number else []) + list(lines(verdict, behind, sheet, verbose=verbose)))
+    return 0
+
+
+Examined = tuple[Verdict, list[list[Evidence]]]
+
+
+def examine(scenario: Scenario, rules: tuple[Path, ...], chosen: Options) -> Iterator[Examined]:
+    """Each expectation of a scenario with its steps, whatever its verdict, and the events behind its alerts."""
+    named = {r for r in rules if any(Path(e.rule).name == str(r) for e in scenario.body.expect)}
+    own = tuple(r for r in rules if r not in named)
+    if own:
+        scenario = judged_by(scenario, own)
+    with Bench(replace(chosen, rules=own)) as bench:
+        store = bench.store(scenario)
+        for expectation in scenario.body.expect:
+            if named and Path(Path(expectation.rule).name) not in named:
+                continue
+            verdict = bench.verdict(scenario, expectation, store)
+            trial = bench.trial_of(scenario, expectation, store)
+            plan = trial.plan()
+            explanation = verdict.explanation or trial.explanation(plan)
+            yield replace(verdict, explanation=explanation), behind_alerts(trial, verdict, plan.reads)
+
+
+def behind_alerts(trial: Trial, verdict: Verdict, reads: frozenset[str]) -> list[list[Evidence]]:
+    """For each alert the events that it rests on."""
+    return [evidence(trial.store.views, a.events, reads, MOST_EVENTS_IN_FULL) for a in verdict.alerts]
+
+
+def lines(verdict: Verdict, behind: list[list[Evidence]], sheet: Paper, *, verbose: bool) -> Iterator[str]:
+    """One verdict for people."""
+    scenario = verdict.scenario
+    title = f"{scenario.path}: {one_line(scenario.body.title)}"
+    yield from (sheet.paint(line, "strong") for line in sheet.paragraph(title))
+    conditions = ", ".join(f"{n}={v}" for n, v in verdict.conditions.items()) or "default conditions"
+    facts = f"telemetry {verdict.origin}, {conditions}; engine {verdict.engine}"
+    if verdict.switches:
+        facts += "; switches " + ", ".join(f"{n}={v}" for n, v in verdict.switches.items())
+    yield from sheet.paragraph(facts)
+    most = MOST_EVENTS_IN_FULL if verbose else MOST_EVENTS
+    yield from verdict_lines(verdict, sheet, evidence=behind, most_events=most)

@@ -1,0 +1,93 @@
+"""Say what the real product would reject in a rule, or silently get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.cli.failure import DIFFERS
+from harness.cli.screen import out, paper
+from harness.detection.language import language
+from harness.diagnostics import Finding, HarnessError, Severity, mend
+from harness.report.formats.json import VERSION, dumps
+from harness.report.paper import Paper, clean, count
+from harness.scenario.rule import Rule, read_rule
+
+FILE = click.Path(path_type=Path)
+STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linted:
+    """A rule, what was found in it, and how many of that has been mended in its file."""
+
+    rule: Rule
+    findings: tuple[Finding, ...]
+    mended: int = 0
+
+    @property
+    def left(self) -> tuple[Finding, ...]:
+        """What has not been mended."""
+        return tuple(f for f in self.findings if not (self.mended and f.edits))
+
+    def fails(self, *, strict: bool) -> bool:
+        """Whether something is left that the product rejects, or with `strict` that it gets wrong."""
+        worst = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
+        return any(f.severity in worst for f in self.left)
+
+
+@click.command("lint")
+@click.argument("rules", nargs=-1, required=True, type=FILE, metavar="RULE...")
+@click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
+@click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
+@options.as_json
+def command(rules: tuple[Path, ...], fix: bool, strict: bool, as_json: bool) -> int:
+    """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
+
+    The exit code is 1 where an error is left.
+    """
+    linted = [lint(path, fix=fix) for path in rules]
+    if as_json:
+        out(dumps({"document": "lint", "version": VERSION, "rules": [as_object(each) for each in linted]}))
+    else:
+        sheet = paper()
+        for each in linted:
+            out(lines(each, sheet))
+    return DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
+
+
+def lint(path: Path, *, fix: bool) -> Linted:
+    """What is found in one rule; with `fix` its file is mended."""
+    rule = read_rule(path)
+    findings = language(rule.language).lint(rule.query)
+    edits = [edit for f in findings for edit in f.edits]
+    if not (fix and edits):
+        return Linted(rule=rule, findings=findings)
+    try:
+        path.write_bytes(mend(rule.query, edits).encode("utf-8"))
+    except OSError as error:
+        raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+    return Linted(rule=rule, findings=findings, mended=sum(1 for f in findings if f.edits))
+
+
+def lines(linted: Linted, sheet: Paper) -> Iterator[str]:
+    """One rule's findings for people, and how many."""
+    for finding in linted.left:
+        head, _, rest = clean(finding.render()).partition("\n")
+        yield from (sheet.paint(head, STYLES[finding.severity]), *([rest] if rest else []), "")
+    kinds = [count(sum(f.severity is s for f in linted.left), str(s)) for s in Severity]
+    product = language(linted.rule.language).product
+    mendable = sum(1 for f in linted.left if f.edits)
+    hint = f"; `detlab lint --fix {linted.rule.path}` mends {mendable}" if mendable else ""
+    done = f"; {linted.mended} mended" if linted.mended else ""
+    yield f"{linted.rule.path} ({product}): {', '.join(kinds)}{done}{hint}"
+
+
+def as_object(linted: Linted) -> dict[str, object]:
+    """One rule's findings for machines."""
+    findings = [{**f.as_json(), "mendable": bool(f.edits)} for f in linted.left]
+    return {"path": str(linted.rule.path), "findings": findings, "mended": linted.mended}

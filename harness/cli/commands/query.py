@@ -1,0 +1,59 @@
+"""Run a rule on recorded events and print its rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.cli.answers import answer_object, ask, remarks, rows_table
+from harness.cli.screen import out, paper
+from harness.report.formats.json import VERSION, dumps
+from harness.report.paper import Paper, count
+from harness.run import Options
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("query")
+@click.argument("rule", type=FILE)
+@click.option(
+    "--events", multiple=True, required=True, type=FILE, metavar="PATH", help="A log file, or a folder of them."
+)
+@options.choices
+def command(
+    rule: Path,
+    events: tuple[Path, ...],
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    r"""Runs RULE on recorded events and prints its rows; remarks go to stderr.
+
+    Events are .evtx, exported Windows XML, NDJSON, Falcon FDR or Parquet, each also gzipped, or folders of them.
+
+    \b
+    detlab query my.spl --events capture.evtx
+    detlab query my.cql --events fdr/ --json | jq .rows
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    found = next(ask([rule], events, chosen, explained=verbose))
+    if as_json:
+        out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
+        return 0
+    answer = found.answer
+    out(rows_table(answer.rows, paper()))
+    sys.stdout.flush()
+    said = [
+        f"{count(answer.events, 'event')}, {count(len(answer.rows), 'row')}",
+        *remarks(found, Paper(), verbose=verbose),
+    ]
+    sys.stderr.write("\n".join(said) + "\n")
+    return 0

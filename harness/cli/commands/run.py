@@ -1,0 +1,75 @@
+"""Judge scenarios: does each rule say what it should?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli import options
+from harness.cli.answers import inquire
+from harness.cli.failure import DIFFERS
+from harness.cli.reports import write_reports, written_reports
+from harness.cli.screen import Progress, out, paper
+from harness.diagnostics import HarnessError
+from harness.report.formats.terminal import Terminal
+from harness.report.report import Report, format
+from harness.run import Options, run
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("run")
+@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH]...")
+@click.option(
+    "--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Judge this rule, not the scenarios' own."
+)
+@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Run rules on recorded events, not scenarios.")
+@click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
+@written_reports
+@options.choices
+def command(
+    paths: tuple[Path, ...],
+    rules: tuple[Path, ...],
+    events: tuple[Path, ...],
+    quiet: bool,
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+    **files: Any,
+) -> int:
+    r"""Judges scenarios and says which rule sees what, and why not.
+
+    PATH is a scenario file or a folder of them; without one it is ./scenarios, or the pack that comes with detlab.
+
+    \b
+    detlab run                                         the pack
+    detlab run --rule my.spl                           does my rule see the pack's attacks?
+    detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed, rules=rules)
+    if events:
+        if paths:
+            hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
+            raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
+        inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
+        return 0
+    progress = Progress()
+    try:
+        outcomes = run(paths, chosen, progress)
+    finally:
+        progress.done()
+    if not outcomes.scenarios:
+        where = ", ".join(str(p) for p in paths) or "scenarios"
+        raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="`detlab run --help`")
+    report = Report(outcomes=outcomes, engine=engine, chosen=(*condition.items(), *switch.items()))
+    write_reports(report, files)
+    terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
+    out(format("json").write(report) if as_json else terminal.lines(report))
+    return 0 if outcomes.as_expected else DIFFERS

@@ -1,0 +1,94 @@
+"""The command `detlab`: subcommands found by file name, every failure told in one way and with one exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Never
+
+import click
+
+from harness import __version__
+from harness.cli.failure import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, tell
+from harness.diagnostics import HarnessError, did_you_mean
+
+COMMANDS = Path(__file__).parent / "commands"
+COMPLETION = "_DETLAB_COMPLETE"
+
+
+def names() -> list[str]:
+    """All subcommands there are: one for each file in `commands/`."""
+    return sorted(p.stem.replace("_", "-") for p in COMMANDS.glob("*.py") if not p.stem.startswith("_"))
+
+
+def summary(name: str) -> str:
+    """What a subcommand does: the first line of its file, read without importing it."""
+    with (COMMANDS / f"{name.replace('-', '_')}.py").open(encoding="utf-8") as text:
+        return text.readline().strip().strip('"')
+
+
+class Commands(click.Group):
+    """Subcommands that are imported when they are called for, so that the others cost nothing."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names of all subcommands."""
+        return names()
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The subcommand of that name; its file has an object called `command`."""
+        if name not in names():
+            hint = did_you_mean(name, names()) or "`detlab --help` lists them"
+            raise HarnessError("unknown-command", f"no subcommand is called `{name}`", help=hint)
+        found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
+        return found
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of subcommands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(name)) for name in names()])
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> Never:
+        """Runs a command line and ends the process with its exit code."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        if COMPLETION in os.environ:
+            super().main(arguments, "detlab", COMPLETION)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        sys.exit(self.run(arguments))
+
+    def run(self, arguments: list[str]) -> int:
+        """The exit code of a command line; whatever goes wrong has been told."""
+        as_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
+        try:
+            with self.make_context("detlab", list(arguments)) as context:
+                code = self.invoke(context)
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except (KeyboardInterrupt, EOFError, click.Abort):
+            return INTERRUPTED
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- what is still buffered has nowhere to go
+            return BROKEN_PIPE
+        except Exception as error:
+            failure = as_failure(error)
+            if failure.exit_code == BUG and os.environ.get("DETLAB_TRACEBACK"):
+                traceback.print_exc()
+            tell(failure, as_json=as_json)
+            return failure.exit_code
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="detlab %(version)s")
+def main() -> None:
+    """Proves detections: runs the text of a published rule (SPL, CQL) on simulated, recorded or detonated telemetry.
+
+    `detlab run` judges the scenarios in ./scenarios, or those that come with it. Exit codes: 0 as expected, 1 a verdict
+    differs, 2 something to put right, 3 an engine or lab that does not answer.
+    """

@@ -1,0 +1,50 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from harness.diagnostics import HarnessError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:
+    """`name=value` options as a mapping; the last of a name counts."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, chosen = value.partition("=")
+        if not equals or not name.strip():
+            option = f"--{parameter.name}"
+            raise HarnessError(
+                "not-a-pair", f"{option} {value} has no name and value", help=f"write {option} name=value"
+            )
+        found[name.strip()] = chosen.strip()
+    return found
+
+
+engine = click.option("--engine", default="duckdb", show_default=True, metavar="NAME", help="What runs the query.")
+dialect = click.option(
+    "--dialect",
+    type=click.Choice(["strict", "lenient"]),
+    help="Read rules as their product does, or as their author meant them (default: as each scenario says).",
+)
+condition = click.option(
+    "--condition", multiple=True, callback=pairs, metavar="NAME=VALUE", help="How hosts and platform are set up."
+)
+switch = click.option(
+    "--switch", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A meaning that the product leaves open."
+)
+seed = click.option("--seed", type=int, help="Seed of simulated telemetry (default: each scenario's own).")
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full.")
+
+
+def choices(command: F) -> F:
+    """The options that say under what a rule is judged."""
+    for option in (verbose, as_json, seed, switch, condition, dialect, engine):
+        command = option(command)
+    return command

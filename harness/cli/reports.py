@@ -1,0 +1,36 @@
+"""One option for each report format that is written to a file: `--junit FILE`, `--html FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.diagnostics import HarnessError
+from harness.report.report import Report, format, names
+
+F = TypeVar("F", bound=Callable[..., Any])
+TO_STDOUT = ("terminal", "json")
+
+
+def written_reports(command: F) -> F:
+    """Adds the options; their values arrive as keyword arguments by the format's name."""
+    for name in reversed([n for n in names() if n not in TO_STDOUT]):
+        kind = click.Path(dir_okay=False, path_type=Path)
+        command = click.option(f"--{name}", type=kind, metavar="FILE", help=f"Also write the report as {name}.")(
+            command
+        )
+    return command
+
+
+def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
+    """Writes each report that was asked for."""
+    for name, path in files.items():
+        if path is None:
+            continue
+        try:
+            path.write_text(format(name).write(report), encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error

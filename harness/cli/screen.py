@@ -1,0 +1,53 @@
+"""Where output goes: data to stdout, progress to stderr, colours only for a person's terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from time import monotonic
+
+from harness.report.paper import WIDTH, Paper, beginning
+
+NARROWEST, WIDEST = 60, 140
+PATIENCE = 0.7
+
+
+def paper() -> Paper:
+    """As wide as the terminal within reason, else 100; no colours in a pipe, with NO_COLOR or on a dumb terminal."""
+    terminal = sys.stdout.isatty()
+    width = min(WIDEST, max(NARROWEST, shutil.get_terminal_size((WIDTH, 50)).columns)) if terminal else WIDTH
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Paper(width=width, colour=(terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain)
+
+
+def out(lines: Iterable[str] | str) -> None:
+    """Writes data."""
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+class Progress:
+    """One line on stderr that tells how far long work is, on a terminal only, and that is gone at the end."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before work has taken `PATIENCE` seconds."""
+        self.began = monotonic()
+        self.shown = False
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, what: str, number: int, total: int) -> None:
+        """Tells which of how many is being worked on."""
+        if self.terminal and monotonic() - self.began > PATIENCE:
+            line = beginning(f"{number + 1}/{total} {what}", WIDTH - 20)
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+            self.shown = True
+
+    def done(self) -> None:
+        """Clears the line."""
+        if self.shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self.shown = False

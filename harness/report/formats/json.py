@@ -1,0 +1,214 @@
+"""One JSON document: every verdict, signal and failure with its place; `version` rises when a field changes or goes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.detection.engine import Rows, Value
+from harness.diagnostics import HarnessError, Span
+from harness.report.evidence import Evidence
+from harness.report.report import Report, chapter_title
+from harness.scenario.scenario import Scenario
+from harness.verdict.alerts import Alert
+from harness.verdict.explain import Clause, Explanation, Miss
+from harness.verdict.verdict import Broken, Verdict, Visibility
+
+VERSION = 1
+MOST_EVENT_NUMBERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """The run as one document of kind `run`."""
+
+    suffix: str = "json"
+
+    def write(self, report: Report) -> str:
+        """The whole report."""
+        return dumps(run_document(report))
+
+
+def dumps(document: Mapping[str, Any]) -> str:
+    """A document as text, two spaces deep."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def run_document(report: Report) -> dict[str, Any]:
+    """A whole run."""
+    outcomes = report.outcomes
+    return {
+        "document": "run",
+        "version": VERSION,
+        "detlab": report.version,
+        "engine": report.engine,
+        "chosen": dict(report.chosen),
+        "as_expected": outcomes.as_expected,
+        "summary": {
+            "scenarios": outcomes.scenarios,
+            "verdicts": len(outcomes.verdicts),
+            "verdicts_differing": len(report.differing),
+            "signals": len(outcomes.visibilities),
+            "signals_differing": len(report.unseen),
+            "broken": len(outcomes.broken),
+            "seconds": round(outcomes.seconds, 3),
+        },
+        "verdicts": [verdict_object(v) for v in outcomes.verdicts],
+        "signals": [signal_object(v) for v in outcomes.visibilities],
+        "broken": [broken_object(b) for b in outcomes.broken],
+    }
+
+
+def scenario_object(scenario: Scenario) -> dict[str, Any]:
+    """Which scenario something is about."""
+    body = scenario.body
+    return {
+        "path": str(scenario.path),
+        "title": body.title,
+        "technique": body.technique,
+        "atomic_test": body.atomic_test,
+        "activity": str(body.activity),
+        "chapter": chapter_title(scenario),
+    }
+
+
+def verdict_object(verdict: Verdict) -> dict[str, Any]:
+    """One verdict with all that led to it."""
+    expectation = verdict.expectation
+    return {
+        "scenario": scenario_object(verdict.scenario),
+        "rule": {"path": str(verdict.rule.path), "language": verdict.rule.language, "title": verdict.rule.page.title},
+        "expected": str(expectation.outcome),
+        "observed": str(verdict.observed),
+        "as_expected": verdict.as_expected,
+        "because": expectation.because,
+        "complaints": list(verdict.complaints),
+        "origin": str(verdict.origin),
+        "engine": verdict.engine,
+        "dialect": expectation.dialect,
+        "conditions": dict(verdict.conditions),
+        "switches": dict(verdict.switches),
+        "flips": [
+            {"switch": f.switch, "used": f.used, "other": f.other, "outcome": str(f.outcome)} for f in verdict.flips
+        ],
+        "absent": list(verdict.absent),
+        "deviations": [d.as_json() for d in verdict.deviations],
+        "findings": [f.as_json() for f in verdict.findings],
+        "damages": [{"place": d.place, "message": d.message} for d in verdict.damages],
+        "explanation": explanation_object(verdict.explanation) if verdict.explanation else None,
+        "alerts": [alert_object(a) for a in verdict.alerts],
+    }
+
+
+def signal_object(visibility: Visibility) -> dict[str, Any]:
+    """One kind of event: promised, wanted and counted."""
+    signal = visibility.signal
+    return {
+        "scenario": scenario_object(visibility.scenario),
+        "sensor": signal.sensor,
+        "event": str(signal.event),
+        "where": signal.where,
+        "exactly": signal.exactly,
+        "at_least": signal.at_least,
+        "at_most": signal.at_most,
+        "promised": signal.promised,
+        "because": signal.because,
+        "recorded": visibility.counted,
+        "as_expected": visibility.as_expected,
+    }
+
+
+def broken_object(broken: Broken) -> dict[str, Any]:
+    """What could not be judged."""
+    error = broken.error
+    told = error.as_json() if isinstance(error, HarnessError) else {"code": "bug", "message": str(error)}
+    return {"path": broken.path, "place": place_object(broken.place), "error": told}
+
+
+def alert_object(alert: Alert) -> dict[str, Any]:
+    """One row that a rule returned; at most `MOST_EVENT_NUMBERS` events are named."""
+    return {
+        "fields": {n: plain(v) for n, v in alert.fields.items()},
+        "malicious": alert.malicious,
+        "causes": [
+            {"name": c.name, "malicious": c.malicious, "host": c.host, "detail": c.detail} for c in alert.causes
+        ],
+        "event_count": len(alert.events),
+        "events": list(alert.events[:MOST_EVENT_NUMBERS]),
+    }
+
+
+def evidence_object(event: Evidence) -> dict[str, Any]:
+    """One recorded event behind an alert; `time` is in epoch seconds."""
+    return {"event": event.number, "time": event.at, "fields": dict(event.fields)}
+
+
+def explanation_object(explanation: Explanation) -> dict[str, Any]:
+    """A query step by step."""
+    loss = explanation.loss
+    return {
+        "recorded": explanation.recorded,
+        "malicious": explanation.malicious,
+        "steps": [
+            {"place": place_object(s.span), "rows": s.rows, "malicious": s.malicious, "benign": s.benign}
+            for s in explanation.steps
+        ],
+        "loss": None
+        if loss is None
+        else {
+            "step": loss.step,
+            "place": place_object(loss.span),
+            "reason": loss.reason,
+            "clauses": [clause_object(c) for c in loss.clauses],
+            "misses": [miss_object(m) for m in loss.misses],
+        },
+    }
+
+
+def clause_object(clause: Clause) -> dict[str, Any]:
+    """A clause that lost events of the attack."""
+    return {
+        "place": place_object(clause.span),
+        "lost": clause.lost,
+        "excluded": clause.excluded,
+        "held": {n: [plain(v) for v in some] for n, some in clause.held.items()},
+    }
+
+
+def miss_object(miss: Miss) -> dict[str, Any]:
+    """A threshold that was not reached."""
+    return {
+        "column": miss.column,
+        "best": plain(miss.best),
+        "operator": miss.operator,
+        "needed": plain(miss.needed),
+        "place": place_object(miss.span),
+    }
+
+
+def place_object(span: Span | None) -> dict[str, Any] | None:
+    """A place in a text; lines and columns count from 1."""
+    if span is None:
+        return None
+    line, column = span.source.position(span.start)
+    return {"file": span.source.name, "line": line, "column": column, "text": span.text}
+
+
+def row_objects(rows: Rows) -> Iterable[dict[str, Any]]:
+    """Rows as objects without absent fields."""
+    return ({n: plain(v) for n, v in record.items()} for record in rows.records())
+
+
+def plain(value: Value) -> Any:
+    """A value that JSON has: numbers without a fraction as integers, those it cannot write as text."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value
+
+
+FORMAT = Json()

@@ -1,0 +1,62 @@
+"""An ATT&CK Navigator layer: how much of each technique's attacks the rules see."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report.paper import count, one_line
+from harness.report.report import Report
+from harness.report.wording import WORDS, label
+from harness.scenario.scenario import Label, Outcome
+from harness.verdict.verdict import Verdict
+
+TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Navigator:
+    """A layer in format 4.5; the score is the share of attack verdicts that are true positives, 0 to 100."""
+
+    suffix: str = "json"
+
+    def write(self, report: Report) -> str:
+        """The whole layer."""
+        found: dict[str, list[Verdict]] = {}
+        for verdict in report.outcomes.verdicts:
+            technique = verdict.scenario.body.technique or verdict.rule.page.technique
+            if TECHNIQUE.fullmatch(technique):
+                found.setdefault(technique, []).append(verdict)
+        layer = {
+            "name": "detlab",
+            "versions": {"layer": "4.5", "navigator": "5.1.0"},
+            "domain": "enterprise-attack",
+            "description": f"share of attack scenarios that a rule sees, by detlab {report.version}",
+            "techniques": [technique_object(name, verdicts) for name, verdicts in sorted(found.items())],
+            "gradient": {"colors": ["#ff6666", "#ffe766", "#8ec843"], "minValue": 0, "maxValue": 100},
+            "showTacticRowBackground": False,
+            "hideDisabled": False,
+        }
+        return json.dumps(layer, indent=2) + "\n"
+
+
+def technique_object(name: str, verdicts: list[Verdict]) -> dict[str, Any]:
+    """One technique with its score and one metadata line a verdict."""
+    attacks = [v for v in verdicts if v.scenario.body.activity is Label.MALICIOUS]
+    seen = [v for v in attacks if v.observed is Outcome.TRUE_POSITIVE]
+    flagged = [v for v in verdicts if v.observed is Outcome.FALSE_POSITIVE]
+    comment = f"{len(seen)} of {count(len(attacks), 'attack verdict')} seen; {count(len(flagged), 'false positive')}"
+    return {
+        "techniqueID": name,
+        "score": round(100 * len(seen) / len(attacks)) if attacks else 0,
+        "comment": comment,
+        "enabled": True,
+        "metadata": [
+            {"name": f"{one_line(v.scenario.body.title)}: {label(v)}", "value": WORDS[v.observed]} for v in verdicts
+        ],
+    }
+
+
+FORMAT = Navigator()

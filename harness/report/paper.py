@@ -1,0 +1,100 @@
+"""What plain text is written on: a width, colours or none, tables, and no control characters of strangers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+WIDTH = 100
+STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "2"}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+PAINT = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def clean(text: str) -> str:
+    """The text with control characters, bidirectional marks and surrogates spelled out; tabs and newlines stay."""
+    return CONTROL.sub(lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 0xFF else f"\\x{ord(m[0]):02x}", text)
+
+
+def one_line(text: str) -> str:
+    """The text on one line, runs of white space made one space."""
+    return clean(" ".join(text.split()))
+
+
+def short(text: str, width: int) -> str:
+    """The text on one line of at most `width` characters, its middle part left out where it is longer."""
+    line = one_line(text)
+    if len(line) <= width:
+        return line
+    if width < 12:
+        return line[: max(0, width - 2)] + ".."
+    end = width // 4
+    return f"{line[: width - end - 4].rstrip()} .. {line[len(line) - end :].lstrip()}"
+
+
+def beginning(text: str, width: int) -> str:
+    """The text on one line of at most `width` characters, its end left out where it is longer."""
+    line = one_line(text)
+    return line if len(line) <= width else line[: max(0, width - 2)].rstrip() + ".."
+
+
+def beginning_kept(text: str, width: int) -> str:
+    """The text cut to `width`, its own indentation kept."""
+    blank = len(text) - len(text.lstrip())
+    return " " * blank + beginning(text, width - blank)
+
+
+def printed_width(text: str) -> int:
+    """How many characters a painted text takes on a line."""
+    return len(PAINT.sub("", text))
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number and its noun: `1 event`, `1,204 events`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """How wide lines may be and whether colours are understood."""
+
+    width: int = WIDTH
+    colour: bool = False
+
+    def paint(self, text: str, style: str) -> str:
+        """The text in a style of STYLES, where colours are understood."""
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and style and text else text
+
+    def pad(self, text: str, width: int, *, right: bool = False) -> str:
+        """The painted text filled up with spaces."""
+        fill = " " * max(0, width - printed_width(text))
+        return fill + text if right else text + fill
+
+    def paragraph(self, text: str, *, indent: int = 0, first: str = "") -> list[str]:
+        """The text on as many lines as it needs; `first` stands in the indentation of the first."""
+        lines = wrap(one_line(text), max(20, self.width - indent), break_on_hyphens=False) or [""]
+        return [(first.ljust(indent) if i == 0 else " " * indent) + line for i, line in enumerate(lines)]
+
+    def table(
+        self,
+        head: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        right: frozenset[int] = frozenset(),
+        indent: int = 0,
+    ) -> list[str]:
+        """Columns two spaces apart under a dim head; while the table is too wide its widest column gives way."""
+        every = [[one_line(c) for c in row] for row in (head, *rows)]
+        widths = [max((len(row[i]) for row in every), default=0) for i in range(len(head))]
+        while sum(widths) + 2 * (len(widths) - 1) + indent > self.width and max(widths) > 8:
+            widths[widths.index(max(widths))] -= 1
+        lines = []
+        for number, row in enumerate(every):
+            cells = [
+                self.pad(beginning(c, w), w, right=i in right) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            ]
+            line = (" " * indent + "  ".join(cells)).rstrip()
+            lines.append(line if number else self.paint(line, "dim"))
+        return lines

@@ -1,0 +1,134 @@
+"""What a report is: everything that a run found out, and how a format writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol
+
+from harness import __version__
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.report.naming import setting_of
+from harness.scenario.scenario import Label, Outcome, Scenario
+from harness.verdict.verdict import Outcomes, Verdict, Visibility
+
+PUBLISHED, BENIGN = "Published atomic tests", "Benign software"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A run's outcomes, and under which engine and choices they came about."""
+
+    outcomes: Outcomes
+    engine: str = "duckdb"
+    chosen: tuple[tuple[str, str], ...] = ()
+    version: str = __version__
+
+    @property
+    def differing(self) -> tuple[Verdict, ...]:
+        """Verdicts other than expected."""
+        return tuple(v for v in self.outcomes.verdicts if not v.as_expected)
+
+    @property
+    def unseen(self) -> tuple[Visibility, ...]:
+        """Signals that were not recorded as expected."""
+        return tuple(v for v in self.outcomes.visibilities if not v.as_expected)
+
+
+class Format(Protocol):
+    """One file in `formats/`: its module has an object of this shape called FORMAT."""
+
+    suffix: str
+
+    def write(self, report: Report) -> str:
+        """The whole report as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A scenario under one setting, and what each rule said of it by the rule's name."""
+
+    scenario: Scenario
+    setting: str
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """Scenarios that belong together: published tests, a folder of variants, benign software of one technique."""
+
+    technique: str
+    title: str
+    rows: list[Row] = field(default_factory=list)
+    visibilities: list[Visibility] = field(default_factory=list)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of all rules in it, in order of appearance."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.verdicts))
+
+    def of(self, rule: str) -> Iterator[Verdict]:
+        """Everything one rule said."""
+        return (row.verdicts[rule] for row in self.rows if rule in row.verdicts)
+
+
+def chapter_title(scenario: Scenario) -> str:
+    """Under which heading a scenario is told: by what it is and in which folder it lies."""
+    folder = scenario.path.parent
+    if scenario.body.activity is Label.BENIGN:
+        return BENIGN
+    if (folder / "atomic_tests.yaml").is_file():
+        return PUBLISHED if scenario.body.atomic_test is not None else "Scenarios"
+    return f"Variants: {folder.name}" if scenario.body.atomic_test is not None else f"Scenarios: {folder.name}"
+
+
+def chapters(outcomes: Outcomes) -> list[Chapter]:
+    """The run in the order in which it is told: by technique, published tests first, benign software last."""
+    found: dict[tuple[str, str], Chapter] = {}
+    rows: dict[tuple[str, str], Row] = {}
+
+    def chapter(scenario: Scenario) -> Chapter:
+        key = (scenario.body.technique, chapter_title(scenario))
+        return found.setdefault(key, Chapter(technique=key[0], title=key[1]))
+
+    for verdict in outcomes.verdicts:
+        key = (str(verdict.scenario.path), setting_of(verdict.expectation))
+        if key not in rows:
+            rows[key] = Row(scenario=verdict.scenario, setting=key[1])
+            chapter(verdict.scenario).rows.append(rows[key])
+        rows[key].verdicts[verdict.rule.name] = verdict
+    for visibility in outcomes.visibilities:
+        chapter(visibility.scenario).visibilities.append(visibility)
+    rank = {PUBLISHED: 0, BENIGN: 2}
+    techniques = list(dict.fromkeys(t for t, _ in found))
+    return sorted(found.values(), key=lambda c: (techniques.index(c.technique), rank.get(c.title, 1)))
+
+
+def variants_seen(row: Row, rule: str, every: Sequence[Chapter]) -> tuple[list[Scenario], int]:
+    """Other scenarios of the same atomic test that a rule sees, and how many others it was run on."""
+    test, technique = row.scenario.body.atomic_test, row.scenario.body.technique
+    others = [
+        verdict
+        for chapter in every
+        if chapter.technique == technique and chapter.title not in (PUBLISHED, BENIGN)
+        for other in chapter.rows
+        if other.scenario.body.atomic_test == test and (verdict := other.verdicts.get(rule))
+    ]
+    return [v.scenario for v in others if v.observed is Outcome.TRUE_POSITIVE], len(others)
+
+
+def names() -> tuple[str, ...]:
+    """All formats there are; a format's name is its file's."""
+    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "formats")])))
+
+
+def format(name: str) -> Format:
+    """The format of that name."""
+    if name not in names():
+        hint = did_you_mean(name, names()) or f"formats are {', '.join(names())}"
+        raise HarnessError("unknown-format", f"no report format is called `{name}`", help=hint)
+    found: Format = import_module(f"harness.report.formats.{name}").FORMAT
+    return found

@@ -1,0 +1,133 @@
+"""A query step by step: rows, the attack's events and others, and a mark where the attack is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.report.evidence import Evidence
+from harness.report.naming import signal_name
+from harness.report.paper import Paper, beginning, beginning_kept, count, one_line, short
+from harness.report.wording import (
+    STYLES,
+    differences,
+    hangs_on,
+    label,
+    line_of,
+    lost_by,
+    reads_absent,
+    recorded,
+)
+from harness.verdict.alerts import Alert
+from harness.verdict.explain import Clause, Explanation, Loss, shown
+from harness.verdict.verdict import Verdict, Visibility
+
+MOST_ALERTS = 5
+LEAST_TEXT = 24
+
+
+def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack", other: str = "other") -> list[str]:
+    """One line a step: its line, its own text, rows after it, the attack's and other events in and out."""
+    before = (explanation.recorded, explanation.malicious, explanation.recorded - explanation.malicious)
+    rows = []
+    for step in explanation.steps:
+        after = (step.rows, step.malicious, step.benign)
+        rows.append((step, [change(b, a) for b, a in zip(before, after, strict=True)]))
+        before = after
+    heads = ("rows", attack, other)
+    widths = [max(len(h), *(len(r[1][i]) for r in rows)) if rows else len(h) for i, h in enumerate(heads)]
+    text = max(LEAST_TEXT, paper.width - sum(widths) - 6 - 8 - 8)
+    head = (
+        f"  line  {'step'.ljust(text)}  {'rows'.rjust(widths[0])}  {attack.rjust(widths[1])}  {other.rjust(widths[2])}"
+    )
+    lines = [paper.paint(head.rstrip(), "dim")]
+    for number, (step, cells) in enumerate(rows):
+        gone = explanation.loss is not None and explanation.loss.step == number
+        counts = "  ".join(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))
+        line = f"{'>' if gone else ' '} {line_of(step.span):>4}  {short(step.span.text, text).ljust(text)}  {counts}"
+        lines.append(paper.paint(f"{line}  LOST", "bad") if gone else line)
+        if gone and explanation.loss is not None:
+            lines += loss_lines(explanation.loss, paper)
+    return lines
+
+
+def change(before: int, after: int) -> str:
+    """A count that goes in and one that comes out."""
+    return f"{after:,}" if before == after else f"{before:,} -> {after:,}"
+
+
+def loss_lines(loss: Loss, paper: Paper) -> list[str]:
+    """Which clauses of a step lost the attack, what its events held, and the nearest misses."""
+    lines: list[str] = []
+    for clause in loss.clauses:
+        lines += paper.paragraph(clause_sentence(clause), indent=8)
+    for miss in loss.misses:
+        lines += paper.paragraph(f"nearest miss: {miss}", indent=8)
+    if not loss.misses and not loss.clauses:
+        lines += paper.paragraph(loss.reason or "no row rests on the attack any more", indent=8)
+    return lines
+
+
+def clause_sentence(clause: Clause) -> str:
+    """What one clause lost."""
+    return f"line {line_of(clause.span)} lost {count(clause.lost, 'row')}: {lost_by(clause)}"
+
+
+def alert_lines(
+    alerts: Sequence[Alert], paper: Paper, *, evidence: Sequence[Sequence[Evidence]] = (), most_events: int = 0
+) -> Iterator[str]:
+    """The rows that a rule returned, who caused them, and the events that they rest on."""
+    for number, alert in enumerate(alerts[:MOST_ALERTS], 1):
+        causes = ", ".join(dict.fromkeys(f"{c.name}{'' if c.malicious else ' (benign)'}" for c in alert.causes))
+        who = f" by {beginning(causes, 60)}" if causes else ""
+        yield f"  alert {number}: {count(len(alert.events), 'event')}{who}"
+        yield from paper.paragraph("; ".join(f"{n} {shown(v)}" for n, v in alert.fields.items()), indent=4)
+        events = evidence[number - 1] if number <= len(evidence) else ()
+        for event in events[:most_events]:
+            line = f"      {event.when}  {one_line('; '.join(f'{n} {v}' for n, v in event.fields.items()))}"
+            yield paper.paint(beginning_kept(line, paper.width), "dim")
+        if events and len(alert.events) > most_events:
+            yield f"      and {count(len(alert.events) - most_events, 'more event')}"
+    if len(alerts) > MOST_ALERTS:
+        yield f"  and {count(len(alerts) - MOST_ALERTS, 'more alert')}"
+
+
+def verdict_lines(
+    verdict: Verdict, paper: Paper, *, evidence: Sequence[Sequence[Evidence]] = (), most_events: int = 0
+) -> Iterator[str]:
+    """Everything that there is to say about one verdict; `evidence` has the events behind each alert."""
+    style = STYLES[verdict.observed] if verdict.as_expected else "bad"
+    head = f"{label(verdict)}: {verdict.observed}"
+    state = "as expected" if verdict.as_expected else "DIFFERS"
+    yield f"{paper.paint(head, style)}, {state}"
+    for sentence in () if verdict.as_expected else differences(verdict):
+        yield from paper.paragraph(sentence, indent=2)
+    if verdict.expectation.because and verdict.as_expected:
+        yield from paper.paragraph(f"because {verdict.expectation.because}", indent=2)
+    if verdict.explanation is not None:
+        yield from steps_table(verdict.explanation, paper)
+    yield from alert_lines(verdict.alerts, paper, evidence=evidence, most_events=most_events)
+    yield from remark_lines(verdict, paper)
+
+
+def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
+    """What to know beside the outcome: absent fields, switches that decide, deviations, findings, damages."""
+    if verdict.absent:
+        yield from paper.paragraph(reads_absent(verdict.absent), indent=2)
+    for flip in verdict.flips:
+        yield from paper.paragraph(hangs_on(flip), indent=2)
+    for finding in (*verdict.deviations, *verdict.findings):
+        yield from paper.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
+    for damage in verdict.damages:
+        yield from paper.paragraph(f"damaged: {damage}", indent=2)
+
+
+def plain(result: Verdict | Visibility) -> str:
+    """A verdict or a count for JUnit and pytest: the scenario, then everything there is to say, 100 wide."""
+    scenario = result.scenario
+    first = f"{scenario.document.source.name}: {one_line(scenario.body.title)}"
+    if isinstance(result, Verdict):
+        return "\n".join([first, *verdict_lines(result, Paper())])
+    signal = result.signal
+    promised = f"the page promises {signal.promised}" if signal.promised is not None else ""
+    remarks = [r for r in (promised, one_line(signal.because)) if r]
+    return "\n".join([first, f"{signal_name(signal)}, but {recorded(result)}", *(f"  {r}" for r in remarks)])

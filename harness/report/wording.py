@@ -1,0 +1,126 @@
+"""What reports say of verdicts, in the words of the field and the same in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.detection.engine import Value
+from harness.diagnostics import HarnessError, Span
+from harness.report.naming import bounds, setting_of
+from harness.report.paper import count, one_line, short
+from harness.scenario.scenario import Outcome
+from harness.verdict.explain import Clause, Explanation, Loss, shown
+from harness.verdict.verdict import Broken, Flip, Verdict, Visibility
+
+WORDS = {
+    Outcome.TRUE_POSITIVE: "seen",
+    Outcome.FALSE_NEGATIVE: "missed",
+    Outcome.TRUE_NEGATIVE: "quiet",
+    Outcome.FALSE_POSITIVE: "flagged",
+}
+STYLES = {
+    Outcome.TRUE_POSITIVE: "good",
+    Outcome.FALSE_NEGATIVE: "warn",
+    Outcome.TRUE_NEGATIVE: "dim",
+    Outcome.FALSE_POSITIVE: "warn",
+}
+LONGEST_CLAUSE = 60
+MOST_CLAUSES = 2
+
+
+def line_of(span: Span) -> int:
+    """The line of a place, from 1."""
+    return span.source.position(span.start)[0]
+
+
+def held(values: Mapping[str, Sequence[Value]]) -> str:
+    """What events had in the fields that a clause reads: `DestinationIp 127.0.0.1`."""
+    parts = []
+    for name, some in values.items():
+        known = ", ".join(short(shown(v), 40) for v in some if v is not None)
+        parts.append(f"{name} {known}" if known else f"no {name}")
+    return "; ".join(parts)
+
+
+def lost_by(clause: Clause) -> str:
+    """One clause that lost events of the attack, its text and what they held."""
+    verb = "excluded by" if clause.excluded else "needs"
+    had = held(clause.held)
+    return f"{verb} {short(clause.span.text, LONGEST_CLAUSE)}" + (f" (events held {had})" if had else "")
+
+
+def lost_at(loss: Loss) -> tuple[Span, str]:
+    """The place where the attack was lost and why, on one line."""
+    if loss.misses:
+        place = next((m.span for m in loss.misses if m.span), loss.span)
+        return place, "; ".join(str(m) for m in loss.misses)
+    if loss.clauses:
+        telling = [c for c in loss.clauses if c.excluded] or [loss.clauses[-1]]
+        if telling[-1] is not loss.clauses[-1]:
+            telling = [loss.clauses[-1]]
+        more = f", and {len(telling) - MOST_CLAUSES} more" if len(telling) > MOST_CLAUSES else ""
+        return telling[0].span, "; ".join(lost_by(c) for c in telling[:MOST_CLAUSES]) + more
+    return loss.span, loss.reason or f"no event of the attack passes {short(loss.span.text, LONGEST_CLAUSE)}"
+
+
+def why_missed(explanation: Explanation | None) -> tuple[int, str] | None:
+    """Line of the rule and reason why an attack was not seen; line 0 where no line is to blame."""
+    if explanation is None:
+        return None
+    if explanation.malicious == 0:
+        return 0, "the platform has no event of the attack"
+    if explanation.loss is None:
+        return 0, "no alert rests on an event of the attack"
+    place, reason = lost_at(explanation.loss)
+    return line_of(place), reason
+
+
+def label(verdict: Verdict) -> str:
+    """The rule and its setting, unique enough to be called for: `server.spl (sysmon_version=10)`."""
+    special = setting_of(verdict.expectation)
+    return f"{verdict.rule.name} ({special})" if special else verdict.rule.name
+
+
+def hangs_on(flip: Flip) -> str:
+    """A switch that decides the outcome."""
+    return f"hangs on {flip.switch}={flip.used}: {flip.other} gives {flip.outcome}"
+
+
+def reads_absent(absent: Sequence[str]) -> str:
+    """Fields that a rule reads in vain."""
+    return f"reads {', '.join(absent)}, which no event here carries"
+
+
+def lenient(verdict: Verdict) -> str:
+    """That a rule is not valid where it is published for, and where."""
+    lines = ", ".join(str(n) for n in sorted({line_of(d.span) for d in verdict.deviations}))
+    places = count(len(verdict.deviations), "place")
+    return f"{verdict.rule.name} is read leniently: its product rejects it in {places} (line {lines})"
+
+
+def recorded(visibility: Visibility) -> str:
+    """What the host records against what was wanted."""
+    signal = visibility.signal
+    wanted = "" if visibility.as_expected else f", expected {bounds(signal)}"
+    return f"{visibility.counted:,} recorded{wanted}"
+
+
+def broken_promise(visibility: Visibility) -> bool:
+    """Whether the published page promises something else than is recorded."""
+    promised = visibility.signal.promised
+    return promised is not None and str(promised) != str(visibility.counted)
+
+
+def differences(verdict: Verdict) -> Iterator[str]:
+    """What is other than expected, a sentence each."""
+    if verdict.observed != verdict.expectation.outcome:
+        yield f"expected {verdict.expectation.outcome}, observed {verdict.observed}"
+        if verdict.expectation.outcome.gap:
+            yield f"the gap on record is closed: {one_line(verdict.expectation.because)}"
+    yield from verdict.complaints
+
+
+def fault(broken: Broken) -> str:
+    """Why something could not be judged, with its place where it has one."""
+    error = broken.error
+    return error.render() if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
