@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from harness.telemetry.event import Events
 
 SYSTEM_FIELDS = (
@@ -43,3 +46,18 @@ def sensor_of(channel: str | None) -> str:
 def is_windows(events: Events) -> bool:
     """Whether these are records of a Windows event log."""
     return events.sensor == "windows" or events.sensor in SENSORS.values()
+
+
+BARE_GUID = r"^([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$"
+
+
+def repaired(values: pa.Array) -> pa.Array:
+    """Values with what decoders and shippers change put back: braces of GUIDs, brackets of `<unknown process>`.
+
+    Only upper-case GUIDs are touched: EVTX decoders print those of type GUID so, while ids that are text, as the
+    ScriptBlockId of PowerShell, are lower case and have no braces in the log itself.
+    """
+    if pc.any(pc.equal(pc.binary_length(values), 36)).as_py():
+        values = pc.replace_substring_regex(values, BARE_GUID, r"{\1}")
+    unknown = pc.equal(values, "&lt;unknown process&gt;")
+    return pc.if_else(unknown, "<unknown process>", values) if pc.any(unknown).as_py() else values

@@ -1,0 +1,80 @@
+"""What collectors put around an event in JSON: Splunk's event collector and exports, Elasticsearch, Falcon streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+METADATA = ("index", "source", "sourcetype", "host")
+COLLECTOR = frozenset({*METADATA, "time", "event", "fields"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What was in an envelope, and what was written on it: metadata, and a time for an event without its own."""
+
+    inner: Mapping[str, Any] | str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    time: str | None = None
+
+
+def opened(value: Mapping[str, Any]) -> Opened | None:
+    """The content of an envelope; None for a value that is none. Raises ValueError for content that cannot be read."""
+    event = value.get("event")
+    if event is not None and COLLECTOR.issuperset(value):
+        return Opened(inner=content(event), metadata=metadata_of(value), time=text_of(value.get("time")))
+    if isinstance(event, dict):
+        return falcon(value, event)
+    result = value.get("result")
+    if isinstance(result, dict) and isinstance(result.get("_raw"), str):
+        return Opened(inner=content(result["_raw"]), metadata=metadata_of(result), time=text_of(result.get("_time")))
+    if isinstance(value.get("_source"), dict) and ("_index" in value or "_id" in value):
+        return Opened(inner=value["_source"])
+    data = value.get("EventData")
+    if isinstance(data, str) and data.startswith("{"):
+        return Opened(inner={**{n: v for n, v in value.items() if n != "EventData"}, **object_in(data)})
+    return None
+
+
+def falcon(value: Mapping[str, Any], event: dict[str, Any]) -> Opened | None:
+    """A Falcon event with what a stream or a data set wrote beside it."""
+    about = value.get("metadata")
+    if isinstance(about, dict) and "eventType" in about:
+        kind = {"ExternalApiType": str(about["eventType"])}
+        return Opened(inner={**kind, **event}, time=text_of(about.get("eventCreationTime")))
+    name = value.get("event_simpleName")
+    return None if name is None else Opened(inner={"event_simpleName": name, **event})
+
+
+def content(event: Any) -> Mapping[str, Any] | str:
+    """An event's object, or the text of its XML."""
+    if isinstance(event, dict):
+        return event
+    if isinstance(event, str):
+        text = event.lstrip()
+        if text.startswith("<"):
+            return text
+        if text.startswith("{"):
+            return object_in(text)
+    raise ValueError(f"the event is neither XML nor a JSON object: `{str(event)[:60]}`")
+
+
+def object_in(text: str) -> dict[str, Any]:
+    """The JSON object in a text."""
+    try:
+        return msgspec.json.decode(text, type=dict)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"the JSON within the event cannot be read: {error}") from error
+
+
+def metadata_of(value: Mapping[str, Any]) -> dict[str, str]:
+    """Index, source, sourcetype and host, those that are there."""
+    return {n: str(value[n]) for n in METADATA if value.get(n) is not None}
+
+
+def text_of(value: Any) -> str | None:
+    """A value as text."""
+    return None if value is None else str(value)

@@ -1,0 +1,151 @@
+"""The XML of one Windows event, taken apart: five entities and numbers, no document types, nothing fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from harness.telemetry.windows import SYSTEM_FIELDS
+from harness.telemetry.windows_json import SYSTEM_NAMES
+
+NATIVE_DATA = re.compile(r"<Data Name='([^'<&]*)'>([^<]*)</Data>")
+NATIVE_SYSTEM = re.compile(
+    r"<Event xmlns='[^'<&]*'><System><Provider Name='([^'<&]*)'(?: Guid='([^'<&]*)')?/><EventID>(\d+)</EventID>"
+    r"<Version>(\d+)</Version><Level>(\d+)</Level><Task>(\d+)</Task><Opcode>(\d+)</Opcode>"
+    r"<Keywords>(\w+)</Keywords><TimeCreated SystemTime='([^'<&]*)'/><EventRecordID>(\d+)</EventRecordID>"
+    r"<Correlation(?: ActivityID='([^'<&]*)')?(?: RelatedActivityID='([^'<&]*)')?/>"
+    r"<Execution ProcessID='(\d+)' ThreadID='(\d+)'/><Channel>([^<&]*)</Channel><Computer>([^<&]*)</Computer>"
+    r"<Security(?: UserID='([^'<&]*)')?/></System><EventData>"
+)
+NATIVE_END = "</EventData></Event>"
+AROUND_DATA = len("<Data Name=''></Data>")
+
+TOKEN = re.compile(
+    r"<(?P<close>/)?(?P<tag>[\w.:-]+)(?P<attributes>(?:\s+[\w.:-]+\s*=\s*(?:'[^'<]*'|\"[^\"<]*\"))*)\s*(?P<empty>/)?>"
+    r"|(?P<text>[^<]+)|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<!--.*?-->|<\?.*?\?>",
+    re.S,
+)
+ATTRIBUTE = re.compile(r"([\w.:-]+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\")")
+ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9A-Fa-f]{1,6}|\w{1,20});?")
+ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "apos": "'", "quot": '"'}
+
+DEEPEST = 50
+
+
+def fields_of_event(xml: str) -> dict[str, str]:
+    """System fields, then data in their order; of a repeated name the first value counts.
+
+    Text as the log itself prints it goes a fast way, all else is scanned. Raises ValueError for what is no XML.
+    """
+    system = NATIVE_SYSTEM.match(xml)
+    if system and xml.endswith(NATIVE_END):
+        end = len(xml) - len(NATIVE_END)
+        pairs = NATIVE_DATA.findall(xml, system.end(), end)
+        if sum(len(n) + len(v) for n, v in pairs) + AROUND_DATA * len(pairs) == end - system.end():
+            data = ((name, plain(value)) for name, value in pairs)
+            return joined(zip(SYSTEM_FIELDS, system.groups(), strict=True), data)
+    leaves = [*scanned(xml)]
+    if not leaves or leaves[0].path[0] != "Event":
+        raise ValueError("there is no Event element")
+    return joined(system_of(leaves), data_of(leaves))
+
+
+def joined(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Both parts as one; a datum named as a System field is told apart by `Data_`."""
+    fields = {name: value for name, value in system if value}
+    for name, value in data:
+        fields.setdefault(f"Data_{name}" if name in SYSTEM_FIELDS else name, value)
+    return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An element without elements in it: the names of those around it and its own, its attributes and text."""
+
+    path: tuple[str, ...]
+    attributes: dict[str, str]
+    text: str
+
+
+def system_of(leaves: Iterable[Leaf]) -> Iterator[tuple[str, str]]:
+    """Names and values from the System element."""
+    for leaf in leaves:
+        if leaf.path[1:2] == ("System",) and len(leaf.path) == 3:
+            name = leaf.path[2]
+            for attribute, value in leaf.attributes.items():
+                yield SYSTEM_NAMES.get(f"{name}.{attribute}", f"{name}_{attribute}"), value
+            if leaf.text.strip():
+                yield name, leaf.text.strip()
+
+
+def data_of(leaves: Iterable[Leaf]) -> Iterator[tuple[str, str]]:
+    """Names and values from EventData and UserData; data without a name are members of a list called Data."""
+    unnamed = 0
+    for leaf in leaves:
+        part, inner = leaf.path[1:2], leaf.path[2:]
+        if part == ("EventData",) and inner:
+            if "Name" in leaf.attributes:
+                yield leaf.attributes["Name"], leaf.text
+            elif inner == ("Data",):
+                yield f"Data[{unnamed}]", leaf.text
+                unnamed += 1
+            else:
+                yield ".".join(inner), leaf.text
+        elif part == ("UserData",) and len(inner) > 1:
+            yield ".".join(inner[1:]), leaf.text
+
+
+def scanned(xml: str) -> Iterator[Leaf]:
+    """Each element without elements in it. Raises ValueError where the text is no well-formed XML."""
+    path: list[str] = []
+    attributes: dict[str, str] = {}
+    text: list[str] = []
+    at, leaf = 0, False
+    while at < len(xml):
+        token = TOKEN.match(xml, at)
+        if token is None:
+            raise ValueError(f"no markup: `{xml[at : at + 40]}`")
+        at = token.end()
+        if token["tag"] is None:
+            text.append(token["cdata"] if token["cdata"] is not None else plain(token["text"] or ""))
+        elif token["close"]:
+            if not path or path[-1] != token["tag"]:
+                raise ValueError(f"`</{token['tag']}>` ends no open element")
+            if leaf:
+                yield Leaf(tuple(path), attributes, "".join(text))
+            path.pop()
+            leaf = False
+        else:
+            path.append(token["tag"])
+            if len(path) > DEEPEST:
+                raise ValueError(f"elements lie more than {DEEPEST} deep in one another")
+            attributes, text, leaf = attributes_of(token["attributes"]), [], True
+            if token["empty"]:
+                yield Leaf(tuple(path), attributes, "")
+                path.pop()
+                leaf = False
+    if path:
+        raise ValueError(f"`<{path[-1]}>` has no end")
+
+
+def attributes_of(text: str) -> dict[str, str]:
+    """Attributes of a tag without those that name spaces."""
+    pairs = ((n, plain(single or double)) for n, single, double in ATTRIBUTE.findall(text))
+    return {name: value for name, value in pairs if not name.startswith("xmlns")}
+
+
+def plain(text: str) -> str:
+    """Text without entities. Raises ValueError for one that XML does not define itself."""
+    return ENTITY.sub(character, text) if "&" in text else text
+
+
+def character(entity: re.Match[str]) -> str:
+    """What an entity stands for."""
+    name = entity[1]
+    if name in ENTITIES and entity[0].endswith(";"):
+        return ENTITIES[name]
+    number = int(name[2:], 16) if name.startswith("#x") else int(name[1:]) if name.startswith("#") else -1
+    if not 0 <= number <= 0x10FFFF or 0xD800 <= number <= 0xDFFF or not entity[0].endswith(";"):
+        raise ValueError(f"`{entity[0]}` is no entity")
+    return chr(number)

@@ -1,0 +1,40 @@
+"""Nested values as flat fields of text: `user.name`, `tags[0]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+DEEPEST = 50
+
+
+def flattened(
+    value: Mapping[str, Any], prefix: str = "", *, empty: str | None = None, depth: int = 0
+) -> Iterator[tuple[str, str]]:
+    """Names and texts of all values in an object; null is absent unless `empty` stands for it.
+
+    Raises ValueError where objects lie too deep in one another.
+    """
+    for name, inner in value.items():
+        yield from flat(f"{prefix}{name}", inner, empty, depth)
+
+
+def flat(name: str, value: Any, empty: str | None, depth: int) -> Iterator[tuple[str, str]]:
+    """One value as fields: itself, or what it holds."""
+    if isinstance(value, str):
+        yield name, value
+    elif value is None:
+        if empty is not None:
+            yield name, empty
+    elif isinstance(value, bool):
+        yield name, "true" if value else "false"
+    elif isinstance(value, (dict, list)):
+        if depth >= DEEPEST:
+            raise ValueError(f"objects lie more than {DEEPEST} deep in one another")
+        if isinstance(value, dict):
+            yield from flattened(value, f"{name}.", empty=empty, depth=depth + 1)
+        else:
+            for i, item in enumerate(value):
+                yield from flat(f"{name}[{i}]", item, empty, depth + 1)
+    else:
+        yield name, str(value)

@@ -1,0 +1,38 @@
+"""Times as logs write them, read as microseconds since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(text: str | None) -> int | None:
+    """An ISO time or an epoch number (seconds, milliseconds, micro- or nanoseconds); None for all else.
+
+    A time without a zone is UTC: every log that writes one so means it.
+    """
+    if not text:
+        return None
+    try:
+        if text[4:5] == "-":
+            moment = datetime.fromisoformat(text)
+            zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (zoned - EPOCH) // MICROSECOND
+        return from_epoch(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def from_epoch(text: str) -> int | None:
+    """An epoch number as microseconds; its size tells its unit: seconds up to the year 5138, else a thousandth part."""
+    whole, _, fraction = text.partition(".")
+    if not whole.isdecimal() or len(whole) > 19 or (fraction and not fraction.isdecimal()):
+        return None
+    digits = len(whole)
+    unit = 1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1
+    number = int(whole)
+    if digits > 17:
+        return number // 1000
+    return number * unit + (int(fraction.ljust(6, "0")[:6]) * unit // 1_000_000 if fraction else 0)

@@ -1,0 +1,76 @@
+"""Recorded events from files of any format; the content tells the format, not the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.event import Origin, Telemetry
+from harness.telemetry.stream import Stream
+from harness.telemetry.tables import Tables
+
+FOLDER = Path(__file__).parent / "readers"
+
+
+class Reader(Protocol):
+    """A format: one file in `readers/` with these two functions; no two formats recognise the same beginning."""
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether content that begins so has this format; text comes as UTF-8 without leading blanks."""
+
+    def read(self, stream: Stream, tables: Tables) -> None:
+        """Adds every record that can be read to the tables, and a damage for each part that cannot."""
+
+
+def formats() -> tuple[str, ...]:
+    """Names of all formats that can be read."""
+    return tuple(sorted(m.name for m in iter_modules([str(FOLDER)])))
+
+
+def read(path: Path) -> Telemetry:
+    """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
+
+    Raises HarnessError for a path that is not there, cannot be opened or holds no known format.
+    """
+    tables = Tables()
+    for file in files(path):
+        name = str(file.relative_to(path)) if file != path else file.name
+        stream = Stream(file, name, tables.damage)
+        if reader := reader_of(stream):
+            reader.read(stream, tables)
+        elif file == path:
+            raise HarnessError(
+                "unknown-format",
+                f"{path} is no format that can be read",
+                help=f"formats are {', '.join(formats())}, each also as gzip",
+            )
+        else:
+            tables.damage(name, "no format that can be read")
+    return Telemetry(events=tables.events(), origin=Origin.REPLAYED, damages=tables.damages)
+
+
+def files(path: Path) -> Iterator[Path]:
+    """The file itself, or all files in a folder and below by name; hidden ones are not read."""
+    if not path.exists():
+        raise HarnessError("no-such-file", f"{path} is not there")
+    if not path.is_dir():
+        yield path
+        return
+    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if not found:
+        raise HarnessError("no-events", f"{path} holds no files")
+    yield from found
+
+
+def reader_of(stream: Stream) -> Reader | None:
+    """The reader of a stream's format."""
+    binary, text = stream.head, stream.text_head
+    for name in formats():
+        reader: Reader = import_module(f"harness.telemetry.readers.{name}")
+        if reader.recognises(binary) or reader.recognises(text):
+            return reader
+    return None

@@ -1,0 +1,92 @@
+"""Windows events as XML: exported by wevtutil or Event Viewer, or as Splunk's forwarder renders them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.telemetry.event_xml import fields_of_event
+from harness.telemetry.moment import micros
+from harness.telemetry.stream import LONGEST_RECORD, Stream
+from harness.telemetry.tables import Tables
+from harness.telemetry.windows import sensor_of
+
+START = re.compile(rb"<Event(?=[\s>])")
+END = b"</Event>"
+BETWEEN = re.compile(rb"(?:\s+|<\?xml[^>]*\?>|</?Events[^>]*>|<!--.*?-->|\xef\xbb\xbf)*", re.S)
+
+
+def recognises(head: bytes) -> bool:
+    """Whether content that begins so is XML, or text with events in XML among it."""
+    return head.startswith(b"<") or (head[:1] not in b"{[" and START.search(head) is not None and b"\0" not in head)
+
+
+def read(stream: Stream, tables: Tables) -> None:
+    """Adds every event; what stands between events and is no markup around them is damage."""
+    for line, xml in events(stream):
+        place = f"{stream.name}: line {line}"
+        try:
+            text = xml.decode("utf-8")
+        except UnicodeDecodeError as error:
+            tables.damage(place, f"bytes that are no UTF-8 are replaced (the first is at {error.start} of this event)")
+            text = xml.decode("utf-8", "replace")
+        try:
+            fields = fields_of_event(text)
+        except ValueError as error:
+            tables.damage(place, f"malformed XML: {error}")
+            continue
+        time = micros(fields.get("SystemTime"))
+        if time is None:
+            tables.damage(place, "the event has no readable SystemTime")
+        tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
+
+
+def events(stream: Stream) -> Iterator[tuple[int, bytes]]:
+    """Each event's text and the number of the line on which it starts; all else is told as damage."""
+    buffer, line, skipping = b"", 1, False
+    for block in stream.text_blocks():
+        buffer += block
+        done = 0
+        while (found := START.search(buffer, done)) is not None:
+            if not skipping:
+                tell_between(stream, buffer[done : found.start()], line)
+            line += buffer.count(b"\n", done, found.start())
+            done, skipping = found.start(), False
+            end = buffer.find(END, done)
+            again = START.search(buffer, done + 1, end if end >= 0 else len(buffer))
+            if again:
+                stream.damage(f"{stream.name}: line {line}", "the event has no end before the next one starts")
+                line += buffer.count(b"\n", done, again.start())
+                done = again.start()
+                continue
+            if end < 0:
+                break
+            end += len(END)
+            yield line, buffer[done:end]
+            line += buffer.count(b"\n", done, end)
+            done = end
+        buffer = buffer[done:]
+        if len(buffer) > LONGEST_RECORD:
+            message = f"no event ends within {LONGEST_RECORD >> 20} MiB; skipped to the next one"
+            stream.damage(f"{stream.name}: line {line}", message)
+            line += buffer[:-16].count(b"\n")
+            buffer, skipping = buffer[-16:], True
+    tell_rest(stream, buffer, line, skipping)
+
+
+def tell_rest(stream: Stream, buffer: bytes, line: int, skipping: bool) -> None:
+    """Tells what is left after the last event."""
+    if START.match(buffer):
+        stream.damage(f"{stream.name}: line {line}", "the file ends within this event")
+    elif not skipping:
+        tell_between(stream, buffer, line)
+
+
+def tell_between(stream: Stream, text: bytes, line: int) -> None:
+    """Tells text between events that is neither blank nor the markup around them."""
+    known = BETWEEN.match(text)
+    rest = text[known.end() if known else 0 :]
+    if rest.strip():
+        at = line + text.count(b"\n", 0, len(text) - len(rest))
+        shown = rest.lstrip()[:60].split(b"\n")[0].decode("utf-8", "replace").strip()
+        stream.damage(f"{stream.name}: line {at}", f"this is no event in XML: `{shown}`")

@@ -1,0 +1,270 @@
+"""What log shippers call a Windows or Falcon event's fields, and what those are called in the log itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.telemetry.moment import micros
+from harness.telemetry.windows import sensor_of
+
+Flat = Mapping[str, str]
+
+NXLOG = {
+    "SourceName": "Provider_Name",
+    "ProviderGuid": "Provider_Guid",
+    "OpcodeValue": "Opcode",
+    "TimeCreated": "SystemTime",
+    "RecordNumber": "EventRecordID",
+    "ActivityID": "Correlation_ActivityID",
+    "RelatedActivityID": "Correlation_RelatedActivityID",
+    "ExecutionProcessID": "Execution_ProcessID",
+    "ThreadID": "Execution_ThreadID",
+    "Hostname": "Computer",
+    "UserID": "Security_UserID",
+    "EventTypeOrignal": "EventType",
+}
+"""NXLog, and Security-Datasets after it; the misspelt name is theirs, for data called EventType."""
+
+NXLOG_OWN = frozenset(
+    [
+        "Message",
+        "EventTime",
+        "EventReceivedTime",
+        "EventType",
+        "Severity",
+        "SeverityValue",
+        "SourceModuleName",
+        "SourceModuleType",
+        "Category",
+        "Opcode",
+        "type",
+        "AccountName",
+        "AccountType",
+        "Domain",
+        "ERROR_EVT_UNRESOLVED",
+        "@timestamp",
+        "@version",
+        "host",
+        "port",
+    ]
+)
+"""What NXLog and Logstash add, or render from the event for people."""
+
+WINLOGBEAT = {
+    "provider_name": "Provider_Name",
+    "source_name": "Provider_Name",
+    "provider_guid": "Provider_Guid",
+    "event_id": "EventID",
+    "version": "Version",
+    "record_id": "EventRecordID",
+    "record_number": "EventRecordID",
+    "activity_id": "Correlation_ActivityID",
+    "related_activity_id": "Correlation_RelatedActivityID",
+    "process.pid": "Execution_ProcessID",
+    "process_id": "Execution_ProcessID",
+    "process.thread.id": "Execution_ThreadID",
+    "thread_id": "Execution_ThreadID",
+    "channel": "Channel",
+    "log_name": "Channel",
+    "computer_name": "Computer",
+    "user.identifier": "Security_UserID",
+}
+"""Winlogbeat; from version 7 each name stands behind `winlog.`."""
+
+AZURE = {"Provider": "Provider_Name", "EventLevel": "Level", "EventRecordId": "EventRecordID"}
+AZURE_OWN = frozenset(
+    [
+        "EventLevelName",
+        "EventOriginId",
+        "ManagementGroupName",
+        "SourceSystem",
+        "TenantId",
+        "TimeGenerated",
+        "Type",
+        "_ResourceId",
+    ]
+)
+
+FALCON_KINDS = ("event_simpleName", "#event_simpleName", "ExternalApiType")
+
+TIMES = (
+    "@time",
+    "SystemTime",
+    "_time",
+    "@timestamp",
+    "timestamp",
+    "ContextTimeStamp",
+    "TimeCreated",
+    "TimeGenerated",
+    "EventTime",
+    "UtcTime",
+    "time",
+    "ts",
+    "date",
+    "datetime",
+)
+"""Fields that may hold an event's time, the best first."""
+
+QUARTER = 15 * 60 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How events with the same field names are read: old and new names, sensor, kind, time, and what else to mend."""
+
+    names: tuple[tuple[str, str], ...]
+    sensor: Callable[[Flat], str]
+    kind: Callable[[Flat], str]
+    time: Callable[[Flat], int | None]
+    mend: Callable[[dict[str, str]], None] = lambda fields: None
+    guessed: str = ""
+
+
+def shape_of(flat: Flat) -> Shape:
+    """The shape of events with these fields."""
+    if "@sensor" in flat:
+        return own(flat)
+    if any(name in flat for name in FALCON_KINDS):
+        return Shape(names=same(flat), sensor=lambda f: "falcon", kind=falcon_kind, time=first_time)
+    if any(name.startswith(("winlog.", "event_data.")) for name in flat):
+        return windows(winlogbeat(flat), first_time)
+    if "EventLevelName" in flat and "EventID" in flat:
+        return windows(azure(flat), first_time)
+    if "EventID" in flat and "Provider_Name" not in flat and ("SourceName" in flat or "Hostname" in flat):
+        return windows(nxlog(flat), nxlog_time, with_hexadecimal_keywords)
+    if "EventID" in flat and ("Channel" in flat or "Provider_Name" in flat):
+        return windows(tuple((n, n) for n in flat if n != "EventCode"), first_time)
+    if "EventCode" in flat and ("Channel" in flat or "RecordNumber" in flat):
+        return windows(tuple((n, "EventID" if n == "EventCode" else n) for n in flat), first_time)
+    if "EventID" not in flat and (number := trimmed_sysmon(flat)):
+        return trimmed(flat, number)
+    return Shape(names=same(flat), sensor=lambda f: "other", kind=lambda f: f.get("sourcetype", ""), time=first_time)
+
+
+TELLING = {
+    "1": {"Image", "CommandLine", "ParentImage"},
+    "3": {"Image", "DestinationIp", "DestinationPort", "Initiated"},
+    "22": {"Image", "QueryName", "QueryStatus"},
+}
+"""Fields that only one kind of Sysmon event has together."""
+
+
+def trimmed_sysmon(flat: Flat) -> str:
+    """The EventID of a Sysmon event that somebody trimmed to its data, if its fields tell."""
+    if not {"UtcTime", "ProcessGuid"} <= flat.keys():
+        return ""
+    return next((number for number, names in TELLING.items() if names <= flat.keys()), "")
+
+
+def trimmed(flat: Flat, number: str) -> Shape:
+    """The shape of Sysmon events without their System fields."""
+    system = {"EventID": number, "Provider_Name": SYSMON, "Channel": CHANNELS[SYSMON]}
+    return Shape(
+        names=same(flat),
+        sensor=lambda f: "sysmon",
+        kind=lambda f: number,
+        time=first_time,
+        mend=lambda fields: fields.update(system),
+        guessed=f"name no EventID; their fields are those of Sysmon {number}",
+    )
+
+
+def windows(
+    names: tuple[tuple[str, str], ...],
+    time: Callable[[Flat], int | None],
+    mend: Callable[[dict[str, str]], None] = lambda fields: None,
+) -> Shape:
+    """The shape of Windows events with these names; the sensor follows from the channel."""
+    return Shape(
+        names=names,
+        sensor=lambda f: sensor_of(f.get("Channel") or CHANNELS.get(f.get("Provider_Name", ""))),
+        kind=lambda f: f.get("EventID", ""),
+        time=time,
+        mend=mend,
+    )
+
+
+SYSMON = "Microsoft-Windows-Sysmon"
+CHANNELS = {
+    SYSMON: "Microsoft-Windows-Sysmon/Operational",
+    "Microsoft-Windows-Security-Auditing": "Security",
+    "Microsoft-Windows-PowerShell": "Microsoft-Windows-PowerShell/Operational",
+    "Microsoft-Windows-DNS-Client": "Microsoft-Windows-DNS-Client/Operational",
+    "Microsoft-Windows-TaskScheduler": "Microsoft-Windows-TaskScheduler/Operational",
+}
+"""The channel of a provider, for events that do not name theirs."""
+
+
+def own(flat: Flat) -> Shape:
+    """The shape of events that this program wrote and that name their sensor and kind themselves."""
+    sensor, kind = flat["@sensor"], flat.get("@kind", "")
+    names = tuple((n, n) for n in flat if n not in ("@sensor", "@kind", "@time"))
+    return Shape(names=names, sensor=lambda f: sensor, kind=lambda f: kind, time=first_time)
+
+
+def same(flat: Flat) -> tuple[tuple[str, str], ...]:
+    """Every name as it is."""
+    return tuple((n, n) for n in flat)
+
+
+def first_time(flat: Flat) -> int | None:
+    """The first time that can be read."""
+    for name in TIMES:
+        if name in flat and (time := micros(flat[name])) is not None:
+            return time
+    return None
+
+
+def falcon_kind(fields: Flat) -> str:
+    """A Falcon event's name."""
+    return next((fields[n] for n in FALCON_KINDS if n in fields), "")
+
+
+def nxlog(flat: Flat) -> tuple[tuple[str, str], ...]:
+    """Old and new names of an event from NXLog."""
+    names = dict(NXLOG)
+    if "ExecutionProcessID" not in flat:
+        names["ProcessID"] = "Execution_ProcessID"
+    dropped = NXLOG_OWN if "SourceModuleType" in flat or "@timestamp" in flat else frozenset({"Message"})
+    return tuple((n, names.get(n, n)) for n in flat if n not in dropped and not n.startswith("tags["))
+
+
+def nxlog_time(flat: Flat) -> int | None:
+    """When an event was written: NXLog prints local time without its zone, which other times of the event tell."""
+    local = micros(flat.get("EventTime"))
+    if "TimeCreated" in flat or local is None or re.search(r"(Z|[+-]\d\d:?\d\d)$", flat["EventTime"][19:]):
+        return micros(flat.get("TimeCreated")) or local or first_time(flat)
+    for utc, beside in (("@timestamp", "EventReceivedTime"), ("UtcTime", "EventTime")):
+        there, here = micros(flat.get(utc)), micros(flat.get(beside))
+        if there is not None and here is not None:
+            return local + round((there - here) / QUARTER) * QUARTER
+    return local
+
+
+def with_hexadecimal_keywords(fields: dict[str, str]) -> None:
+    """Keywords as the log prints them; NXLog has them as a signed number."""
+    keywords = fields.get("Keywords", "")
+    if keywords.lstrip("-").isdecimal() and len(keywords) <= 20:
+        fields["Keywords"] = f"0x{int(keywords) & 0xFFFFFFFFFFFFFFFF:x}"
+
+
+def winlogbeat(flat: Flat) -> tuple[tuple[str, str], ...]:
+    """Old and new names of an event from Winlogbeat; what it renders or derives from the event is left out."""
+    names = []
+    for name in flat:
+        bare = name.removeprefix("winlog.")
+        if bare.startswith(("event_data.", "user_data.")):
+            inner = bare.partition(".")[2]
+            if inner != "xml_name":
+                names.append((name, inner))
+        elif bare in WINLOGBEAT and (bare != name or "winlog.event_id" not in flat):
+            names.append((name, WINLOGBEAT[bare]))
+    return tuple(names)
+
+
+def azure(flat: Flat) -> tuple[tuple[str, str], ...]:
+    """Old and new names of an event from Azure Monitor's WindowsEvent table."""
+    kept = (n for n in flat if n not in AZURE_OWN)
+    return tuple((n, AZURE.get(n, n.removeprefix("EventData."))) for n in kept)

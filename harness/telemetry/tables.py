@@ -1,0 +1,132 @@
+"""From records one by one to tables of events, one for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.columnar import mapped
+from harness.telemetry.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, UNLABELLED, Damage, Events
+from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, repaired
+
+ROWS_AT_ONCE = 32_768
+MOST_FIELDS = 2_000
+MOST_KINDS = 5_000
+MOST_DAMAGES = 1_000
+
+CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName"})
+"""Fields that say what kind an event is; of one value in a table, they need no column."""
+
+Fields = Mapping[str, str]
+
+
+class Tables:
+    """What readers fill: records of any kinds in the order of the input, and its damages."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], Kind] = {}
+        self._damages: list[Damage] = []
+        self._more_damages = 0
+
+    def add(self, sensor: str, kind: str, time: int | None, fields: Fields) -> None:
+        """Takes one record: its time in microseconds since 1970 and its fields as text."""
+        rows = self._kinds.get((sensor, kind))
+        if rows is None:
+            if len(self._kinds) >= MOST_KINDS:
+                self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
+                return
+            rows = self._kinds[sensor, kind] = Kind(sensor, kind, self.damage)
+        rows.add(time, fields)
+
+    def damage(self, place: str, message: str) -> None:
+        """Takes note of a part that could not be read."""
+        if len(self._damages) < MOST_DAMAGES:
+            self._damages.append(Damage(place=place, message=message))
+        else:
+            self._more_damages += 1
+
+    @property
+    def damages(self) -> tuple[Damage, ...]:
+        """All damages; beyond a thousand only how many more there are."""
+        if not self._more_damages:
+            return tuple(self._damages)
+        last = Damage(place=self._damages[-1].place, message=f"{self._more_damages} more damages are not listed")
+        return (*self._damages, last)
+
+    def events(self) -> tuple[Events, ...]:
+        """All records, a table a kind, in the order in which kinds first came."""
+        return tuple(kind.events() for kind in self._kinds.values())
+
+
+class Kind:
+    """Records of one kind, turned into Arrow columns part by part so that few are held as Python objects."""
+
+    def __init__(self, sensor: str, kind: str, damage: Callable[[str, str], None]) -> None:
+        self.sensor, self.kind, self.damage = sensor, kind, damage
+        self.names: dict[str, None] = {}
+        self.known: object = None
+        self.rows: list[Fields] = []
+        self.times: list[int | None] = []
+        self.parts: list[pa.Table] = []
+
+    def add(self, time: int | None, fields: Fields) -> None:
+        """Takes one record."""
+        if fields.keys() != self.known:
+            self.names.update(dict.fromkeys(fields))
+            self.known = fields.keys()
+        self.rows.append(fields)
+        self.times.append(time)
+        if len(self.rows) >= ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Turns the records held so far into a part of the table."""
+        if len(self.names) > MOST_FIELDS:
+            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_FIELDS} fields; the others are not read")
+            self.names = dict.fromkeys([*self.names][:MOST_FIELDS])
+        columns: dict[str, pa.Array] = {
+            TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
+            CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
+        }
+        for name in self.names:
+            columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
+        self.parts.append(pa.table(columns))
+        self.rows, self.times = [], []
+
+    def events(self) -> Events:
+        """The whole table; System fields with one value in all of it are constants."""
+        if self.rows or not self.parts:
+            self.flush()
+        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        return tidied(Events(sensor=self.sensor, kind=self.kind, columns=table))
+
+
+def tidied(events: Events) -> Events:
+    """The same events with System fields of one value as constants and what decoders do to values repaired."""
+    constants: dict[str, str] = {}
+    columns: dict[str, pa.ChunkedArray] = {}
+    windows = is_windows(events)
+    for name in events.columns.column_names:
+        column = events.columns.column(name)
+        if name not in (TIME, CAUSE):
+            column = mapped(column, repaired if windows else unchanged)
+            if column is None:
+                continue
+            if name in CONSTANT_FIELDS and (value := the_one_value(column)) is not None:
+                constants[name] = value
+                continue
+        columns[name] = column
+    return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
+
+
+def unchanged(values: pa.Array) -> pa.Array:
+    """The values themselves."""
+    return values
+
+
+def the_one_value(column: pa.ChunkedArray) -> str | None:
+    """The value that every event has, if there is one."""
+    values = pc.unique(column.cast(pa.string()) if column.type != TEXT_TYPE else column.combine_chunks())
+    return str(values[0].as_py()) if len(values) == 1 and values[0].is_valid else None
