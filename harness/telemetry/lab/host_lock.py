@@ -1,0 +1,41 @@
+"""One run at a time on a host; the lock goes with the process that holds it, however it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from harness.telemetry.lab.guard import RefusedError, Refusal
+
+
+def locking() -> ModuleType | None:
+    """The system's file locks; where there are none, runs are not kept apart."""
+    try:
+        return import_module("fcntl")
+    except ImportError:
+        return None
+
+
+@contextmanager
+def locked(folder: Path, host: str) -> Iterator[None]:
+    """Holds a host's lock. Raises RefusedError where another process has it."""
+    place = folder / "locks" / f"{''.join(c if c.isalnum() or c in '-._' else '_' for c in host)}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl = locking()
+        if fcntl:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                message = f"another detlab works on {host}"
+                raise RefusedError(
+                    [Refusal(rule="host-busy", message=message, allow="wait until it has ended")]
+                ) from error
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,211 @@
+"""The journal: what was done to a host, written and synced before it is done, so that clean-up survives anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.lab.secret import redacted_data
+
+VERSION = 1
+LARGEST_JOURNAL = 64 << 20
+
+
+class Step(StrEnum):
+    """What an entry says happens next, or has happened. `started` and `cleaning` come before, the others after."""
+
+    PLANNED = "planned"
+    GETTING = "getting"
+    GOT = "got"
+    BLOCKED = "blocked"
+    STARTED = "started"
+    FINISHED = "finished"
+    CLEANING = "cleaning"
+    CLEANED = "cleaned"
+    DIRTY = "dirty"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line: when, which run, host and test, which step, and what belongs to it."""
+
+    at: str
+    run: str
+    step: Step
+    host: str = ""
+    test: str = ""
+    data: Mapping[str, Any]
+
+    def line(self) -> bytes:
+        """The entry with a checksum, as one line."""
+        fields = {"v": VERSION, "at": self.at, "run": self.run, "step": self.step, "host": self.host, "test": self.test}
+        body = json.dumps({**fields, "data": self.data}, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+        return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A clean-up that has not been done: the command, how often it was tried, and the journal that says so."""
+
+    journal: Path
+    run: str
+    host: str
+    test: str
+    shell: str
+    cleanup: str
+    tried: int = 0
+    last: str = ""
+
+
+class Journal:
+    """An append-only file of entries; each is on the disk when `write` returns."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        """Opens the journal of a run, which is made where there is none."""
+        self.path, self.run = path, run
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self.end_torn_line()
+            sync_folder(path.parent)
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def end_torn_line(self) -> None:
+        """Ends a line that a crash cut off, so that the next entry has its own."""
+        content = self.path.read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.write(self.file, b"\n")
+
+    def write(self, step: Step, host: str = "", test: str = "", **data: Any) -> None:
+        """Adds an entry and waits until the disk has it. Raises HarnessError where it cannot: nothing is done then."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = Entry(at=at, run=self.run, step=step, host=host, test=test, data=redacted_data(data)).line()
+        try:
+            written = os.write(self.file, line)
+            if written != len(line):
+                raise OSError(28, "No space left on device")
+            os.fsync(self.file)
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def failure(self, error: OSError) -> HarnessError:
+        """The error that stops a run: what cannot be journaled is not done."""
+        reason = (error.strerror or str(error)).lower()
+        hint = "nothing more is done without a journal; `detlab cleanup` does what is owed"
+        return HarnessError("journal", f"the journal {self.path} cannot be written: {reason}", help=hint)
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self.file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the disk has a folder's own list of files."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def state_folder() -> Path:
+    """Where journals are, independent of the current folder: `DETLAB_STATE`, else below the user's state folder."""
+    if own := os.environ.get("DETLAB_STATE"):
+        return Path(own)
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "detlab"
+
+
+def journals(folder: Path) -> tuple[Path, ...]:
+    """All journals, oldest first."""
+    return tuple(sorted((folder / "journals").glob("*.journal")))
+
+
+def journal_of(folder: Path, run: str) -> Path:
+    """The journal of a run."""
+    return folder / "journals" / f"{run}.journal"
+
+
+def read_journal(path: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """The entries of a journal, and what is wrong with it. A last line that a crash cut off is no fault."""
+    if path.stat().st_size > LARGEST_JOURNAL:
+        raise HarnessError("journal", f"{path} is larger than {LARGEST_JOURNAL >> 20} MiB")
+    entries: list[Entry] = []
+    faults: list[str] = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        entry = parse(line)
+        if entry:
+            entries.append(entry)
+        elif line.strip() and not is_beginning(line, last=number == len(lines)):
+            faults.append(f"{path}:{number}: this line is damaged")
+    return tuple(entries), tuple(faults)
+
+
+def is_beginning(line: bytes, *, last: bool) -> bool:
+    """Whether a line is the torn end of a write: what stands before it was synced, what follows is a later run."""
+    return last or (not line.endswith(b"}") and b"\0" not in line)
+
+
+def parse(line: bytes) -> Entry | None:
+    """An entry, if the line is whole."""
+    checksum, _, body = line.partition(b" ")
+    try:
+        if int(checksum, 16) != zlib.crc32(body):
+            return None
+        found = json.loads(body)
+        step = Step(found["step"])
+        return Entry(
+            at=found["at"], run=found["run"], step=step, host=found["host"], test=found["test"], data=found["data"]
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def owed_by(path: Path) -> Iterator[Owed]:
+    """Clean-ups that a journal's run still owes: of every test that was started and is not cleaned, last one first."""
+    entries, _ = read_journal(path)
+    planned = {(e.host, e.test): e for e in entries if e.step is Step.PLANNED}
+    open_: dict[tuple[str, str], Owed] = {}
+    for entry in entries:
+        key = (entry.host, entry.test)
+        if entry.step is Step.STARTED and key in planned:
+            plan = planned[key].data
+            owed = Owed(
+                journal=path,
+                run=entry.run,
+                host=entry.host,
+                test=entry.test,
+                shell=str(plan.get("shell", "")),
+                cleanup=str(plan.get("cleanup", "")),
+            )
+            open_.pop(key, None)
+            open_[key] = owed
+        elif entry.step is Step.CLEANED:
+            open_.pop(key, None)
+        elif entry.step in (Step.CLEANING, Step.DIRTY) and key in open_:
+            was = open_[key]
+            tried = was.tried + (entry.step is Step.CLEANING)
+            why = str(entry.data.get("why", "")) if entry.step is Step.DIRTY else was.last
+            open_[key] = Owed(**{**{f: getattr(was, f) for f in was.__slots__}, "tried": tried, "last": why})
+    yield from reversed(open_.values())
+
+
+def owed(folder: Path, host: str = "") -> tuple[Owed, ...]:
+    """Clean-ups that all journals still owe, of one host or of all, last run first."""
+    return tuple(o for path in reversed(journals(folder)) for o in owed_by(path) if host in ("", o.host))
+
+
+def faults(folder: Path) -> tuple[str, ...]:
+    """Damage in any journal: what such a line said is not known, and this is never left out silently."""
+    return tuple(f for path in journals(folder) for f in read_journal(path)[1])

@@ -1,0 +1,85 @@
+"""A host that commands run on: the contract between a detonation and the transports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from harness.diagnostics import HarnessError, UnreachableError
+from harness.telemetry.lab.inventory import LabHost
+
+LARGEST_OUTPUT = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLine:
+    """A program and its arguments as one line each, and what it reads. `mark` stands in the line and finds its process."""
+
+    program: str
+    arguments: str
+    stdin: bytes = b""
+    mark: str = ""
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return f"{self.program} {self.arguments}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended. `exit_code` is None where it never came; `complete` is false where output may be lost."""
+
+    exit_code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    seconds: float = 0.0
+    timed_out: bool = False
+    complete: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself with exit code 0."""
+        return self.exit_code == 0 and not self.timed_out
+
+
+class Remote(Protocol):
+    """A connection to a host. Both methods raise the errors below; a command that was sent is never sent again."""
+
+    def run(self, line: CommandLine, *, timeout: float) -> Ended:
+        """Runs a command to its end; after `timeout` seconds its process tree is killed on the host."""
+
+    def close(self) -> None:
+        """Ends the connection; never raises."""
+
+
+class HostUnreachableError(UnreachableError):
+    """No answer from a host, or no connection to it."""
+
+
+class HostRefusedError(HarnessError):
+    """A host that answers and does not let us in, or whose certificate is not good."""
+
+    exit_code = 3
+
+
+class LostError(UnreachableError):
+    """A command whose fate is not known: the connection went after it was sent."""
+
+
+Connect = Callable[[LabHost], Remote]
+
+
+def connect(host: LabHost) -> Remote:
+    """A connection to a host over the transport that the inventory names."""
+    name = str(host.entry.wire)
+    try:
+        found: Remote = import_module(f"harness.telemetry.lab.{name}").connect(host)
+    except ImportError as error:
+        hint = "pip install 'detlab[lab]'"
+        raise HarnessError(
+            "no-transport", f"the transport {name} needs a package that is not there: {error.name}", help=hint
+        ) from error
+    return found
