@@ -165,5 +165,5 @@ class ScheduledJobRun(Activity):
 
     task: ScheduledTask
     service: Process
-    until: np.datetime64 | Times | None = None
+    until: np.datetime64 | Times
     on_demand: bool = False

@@ -17,7 +17,9 @@ from harness.telemetry.activity import Activity, Flags, Integers, Texts
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.host import Process
 from harness.telemetry.platform import Condition
-from harness.telemetry.spelling import Times, coded, encoded
+from harness.telemetry.spelling import Times, coded, taken
+
+Causes = npt.NDArray[np.int32]
 
 A = TypeVar("A", bound=Activity)
 
@@ -31,7 +33,7 @@ class Rows(Generic[A]):
         self.activities = activities
         self.counts = np.fromiter((len(a) for a in activities), np.int64, len(activities))
         self.which = np.repeat(np.arange(len(activities)), self.counts)
-        self.cause: npt.NDArray[np.int32] = np.repeat(np.asarray(causes, np.int32), self.counts)
+        self.cause: Causes = np.repeat(np.asarray(causes, np.int32), self.counts)
         skewed = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) + a.host.clock_skew for a in activities]
         self.at: Times = np.concatenate(skewed) if skewed else np.empty(0, "datetime64[us]")
 
@@ -184,7 +186,7 @@ def events(
     kind: str,
     *,
     at: Times,
-    cause: npt.NDArray[np.int32],
+    cause: Causes,
     constants: Mapping[str, str],
     columns: Mapping[str, Any],
 ) -> Events:
@@ -196,6 +198,6 @@ def events(
     return Events(sensor=sensor, kind=kind, constants=fixed, columns=table)
 
 
-def same(value: str, count: int) -> pa.DictionaryArray:
-    """A column that holds one value but need not, as a column: other events of its kind may hold another."""
-    return encoded(np.zeros(count, np.int32), pa.array([value]))
+def chosen(columns: Mapping[str, Any], rows: Integers) -> dict[str, Any]:
+    """These rows of every column, in this order and as often as they are named."""
+    return {name: c if isinstance(c, str) else taken(c, rows) for name, c in columns.items()}

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from harness.telemetry.activity import (
-    Activity,
     DnsQuery,
     FileCreation,
+    Flags,
+    Integers,
     NetworkConnection,
     ProcessCreation,
     ProcessTermination,
     RegistryChange,
 )
+from harness.telemetry.dns import answers
 from harness.telemetry.event import Events
-from harness.telemetry.identity import digest, logon_tail, old_tail, start_key_tail, sysmon_guid
+from harness.telemetry.event_log import Channel, computer, late, thread_of
+from harness.telemetry.identity import logon_tail, old_tail, start_key_tail, sysmon_guid
 from harness.telemetry.images import Image, image
 from harness.telemetry.platform import Condition
-from harness.telemetry.schedule import seconds
-from harness.telemetry.sensor import Processes, Rows, Sensor, Setup, events
-from harness.telemetry.spelling import Times, coded, decimal, flags, is_ipv6, long_ipv6, taken, utc_time
+from harness.telemetry.sensor import Processes, Rows, Sensor, Setup, chosen
+from harness.telemetry.spelling import Times, coded, decimal, flags, is_ipv6, long_ipv6, utc_time
 from harness.telemetry.sysmon_config import PORT_NAMES, included
+
+CHANNEL = Channel(
+    sensor="sysmon",
+    provider="Microsoft-Windows-Sysmon",
+    guid="{5770385F-C22A-43E0-BF4C-06F5698FFBD9}",
+    name="Microsoft-Windows-Sysmon/Operational",
+)
 
 VERSIONS = {"1": "5", "3": "5", "5": "3", "11": "2", "12": "2", "13": "2", "22": "5"}
 
@@ -65,14 +73,14 @@ def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Even
     }
     if modern(setup):
         columns["ParentUser"] = parents.each(lambda p: p.user.account)
-    yield written("1", rows, setup, columns, lag=(0.012, 0.006, 0.6))
+    yield written("1", rows, setup, columns, least=0.012, median=0.006)
 
 
 def process_termination(rows: Rows[ProcessTermination], setup: Setup) -> Iterator[Events]:
     """Event 5."""
     actors = rows.processes()
     columns = {"RuleName": missing(setup), "UtcTime": utc_time(rows.at), **identity(actors, setup)}
-    yield written("5", rows, setup, with_user(columns, actors, setup), lag=(0.006, 0.005, 0.6))
+    yield written("5", rows, setup, with_user(columns, actors, setup), least=0.006, median=0.005)
 
 
 def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[Events]:
@@ -105,7 +113,7 @@ def connections(rows: Rows[NetworkConnection], setup: Setup, *, accepted: bool) 
     if setup.conditions["sysmon_config"] == "swift":
         numbers = rows.number(lambda a: a.destination_port)
         kept = kept & included(columns["Image"], columns["DestinationIp"], numbers)
-    yield written("3", rows, setup, columns, lag=(0.95, 0.3, 1.0), kept=kept)
+    yield written("3", rows, setup, columns, least=0.95, median=0.3, spread=1.0, kept=kept)
 
 
 def endpoints(rows: Rows[NetworkConnection], setup: Setup) -> tuple[Columns, Columns]:
@@ -140,23 +148,23 @@ def source_port(call: NetworkConnection) -> Any:
     return 0 if call.source_port is None else call.source_port
 
 
-def port_names(ports: npt.NDArray[np.int64], dash: str) -> pa.DictionaryArray:
+def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:
     """Names of ports in the hosts' services file."""
     column = decimal(ports)
     return coded(column.indices.to_numpy(), [PORT_NAMES.get(int(p), dash) for p in column.dictionary.to_pylist()])
 
 
-def mirrored(source: Columns, destination: Columns, initiated: npt.NDArray[np.bool_]) -> tuple[Columns, Columns]:
+def mirrored(source: Columns, destination: Columns, initiated: Flags) -> tuple[Columns, Columns]:
     """Both ends as Sysmon wrote them up to version 10: an accepted connection has the listener as its source."""
 
-    def chosen(first: pa.DictionaryArray, second: pa.DictionaryArray) -> pa.DictionaryArray:
+    def either(first: pa.DictionaryArray, second: pa.DictionaryArray) -> pa.DictionaryArray:
         values = [*first.dictionary.to_pylist(), *second.dictionary.to_pylist()]
         other = second.indices.to_numpy() + len(first.dictionary)
         return coded(np.where(initiated, first.indices.to_numpy(), other), values)
 
     return (
-        {n: chosen(c, destination[n]) for n, c in source.items()},
-        {n: chosen(c, source[n]) for n, c in destination.items()},
+        {n: either(c, destination[n]) for n, c in source.items()},
+        {n: either(c, source[n]) for n, c in destination.items()},
     )
 
 
@@ -170,25 +178,10 @@ def dns_query(rows: Rows[DnsQuery], setup: Setup) -> Iterator[Events]:
         "ProcessId": actors.column(decimal(actors.numbers(lambda p: p.pids))),
         "QueryName": rows.text(lambda a: a.query_name),
         "QueryStatus": decimal(rows.number(lambda a: a.status)),
-        "QueryResults": query_results(rows, missing(setup)),
+        "QueryResults": answers(rows, rows.number(lambda a: a.status), missing(setup)),
         "Image": actors.each(lambda p: p.image),
     }
-    yield written("22", rows, setup, with_user(columns, actors, setup), lag=(1.9, 0.35, 1.2))
-
-
-def query_results(rows: Rows[DnsQuery], dash: str) -> pa.DictionaryArray:
-    """CNAME chain and addresses, each ended by `;`; a query for both families shows IPv4 as mapped into IPv6."""
-
-    def results(query: DnsQuery) -> str:
-        chain = [f"type:  5 {name}" for name in query.canonical_names]
-        mapped = ["::ffff:" + a if query.query_type == "A+AAAA" and not is_ipv6(a) else a for a in query.answers]
-        return "".join(part + ";" for part in (*chain, *mapped)) or dash
-
-    failed = rows.number(lambda a: a.status) != 0
-    answers = rows.each(results)
-    return coded(
-        np.where(failed, len(answers.dictionary), answers.indices.to_numpy()), [*answers.dictionary.to_pylist(), dash]
-    )
+    yield written("22", rows, setup, with_user(columns, actors, setup), least=1.9, median=0.35, spread=1.2)
 
 
 def file_creation(rows: Rows[FileCreation], setup: Setup) -> Iterator[Events]:
@@ -201,80 +194,56 @@ def file_creation(rows: Rows[FileCreation], setup: Setup) -> Iterator[Events]:
         "TargetFilename": rows.text(lambda a: a.target_filename),
         "CreationUtcTime": utc_time(rows.at),
     }
-    yield written("11", rows, setup, with_user(columns, actors, setup), lag=(0.008, 0.004, 0.6))
+    yield written("11", rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
 
 
 def registry_change(rows: Rows[RegistryChange], setup: Setup) -> Iterator[Events]:
     """Event 12 for keys and deletions, 13 for values that are set."""
-    for kind, chosen in (
-        ("12", rows.where(lambda a: a.change != "SetValue")),
-        ("13", rows.where(lambda a: a.change == "SetValue")),
-    ):
-        if not len(chosen):
-            continue
-        actors = chosen.processes()
-        columns: Columns = {
-            "RuleName": missing(setup),
-            "EventType": chosen.each(lambda a: a.change),
-            "UtcTime": utc_time(chosen.at),
-            **identity(actors, setup),
-            "TargetObject": chosen.text(lambda a: a.target_object),
-        }
-        if kind == "13":
-            columns["Details"] = chosen.text(lambda a: a.details)
-        yield written(kind, chosen, setup, with_user(columns, actors, setup), lag=(0.008, 0.004, 0.6))
+    yield from registry_events("12", rows.where(lambda a: a.change != "SetValue"), setup)
+    yield from registry_events("13", rows.where(lambda a: a.change == "SetValue"), setup)
+
+
+def registry_events(kind: str, rows: Rows[RegistryChange], setup: Setup) -> Iterator[Events]:
+    """The records of one of both kinds."""
+    if not len(rows):
+        return
+    actors = rows.processes()
+    columns: Columns = {
+        "RuleName": missing(setup),
+        "EventType": rows.each(lambda a: a.change),
+        "UtcTime": utc_time(rows.at),
+        **identity(actors, setup),
+        "TargetObject": rows.text(lambda a: a.target_object),
+    }
+    if kind == "13":
+        columns["Details"] = rows.text(lambda a: a.details)
+    yield written(kind, rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
 
 
 def written(
     kind: str,
     rows: Rows[Any],
     setup: Setup,
-    columns: Mapping[str, Any],
+    columns: Columns,
     *,
-    lag: tuple[float, float, float],
-    kept: npt.NDArray[np.bool_] | None = None,
+    least: float,
+    median: float,
+    spread: float = 0.6,
+    kept: Flags | None = None,
 ) -> Events:
-    """Records of one kind, some time after what they record: `lag` is least, median beyond it, spread (lognormal)."""
-    least, median, spread = lag
-    waits = np.minimum(least + median * np.exp(spread * setup.random.standard_normal(len(rows))), least + 5)
-    at, cause = rows.at + seconds(waits), rows.cause
-    everything = {
-        "Execution_ProcessID": rows.each(lambda a: str(service(a).pid)),
-        "Execution_ThreadID": rows.each(lambda a: str(thread(a, kind))),
-        "Computer": rows.each(lambda a: a.host.computer),
+    """Records of one kind, written by the service some time after what they record."""
+    at, cause = late(rows.at, setup, least=least, median=median, spread=spread), rows.cause
+    everything: Columns = {
+        "Computer": rows.each(computer),
+        "Execution_ProcessID": rows.each(lambda a: str(a.host.running("sysmon").pid)),
+        "Execution_ThreadID": rows.each(thread_of("1" if kind == "5" else kind)),
+        "Security_UserID": "S-1-5-18",
         **columns,
     }
     if kept is not None and not kept.all():
-        chosen = np.flatnonzero(kept)
-        at, cause = at[chosen], cause[chosen]
-        everything = {n: c if isinstance(c, str) else taken(c, chosen) for n, c in everything.items()}
-    return events("sysmon", kind, at=at, cause=cause, constants=envelope(kind), columns=everything)
-
-
-def envelope(kind: str) -> dict[str, str]:
-    """System fields that are the same in all records of a kind."""
-    return {
-        "Provider_Name": "Microsoft-Windows-Sysmon",
-        "Provider_Guid": "{5770385F-C22A-43E0-BF4C-06F5698FFBD9}",
-        "EventID": kind,
-        "Version": VERSIONS[kind],
-        "Level": "4",
-        "Task": kind,
-        "Opcode": "0",
-        "Keywords": "0x8000000000000000",
-        "Channel": "Microsoft-Windows-Sysmon/Operational",
-        "Security_UserID": "S-1-5-18",
-    }
-
-
-def service(activity: Activity) -> Any:
-    """The process of Sysmon's own service on the host of an activity."""
-    return activity.host.running("sysmon")
-
-
-def thread(activity: Activity, kind: str) -> int:
-    """The service's thread that writes records of a kind: one for each, but starts and ends share one."""
-    return 1000 + 4 * (digest(activity.host.name, "1" if kind == "5" else kind, activity.host.boot_number) % 1500)
+        some = np.flatnonzero(kept)
+        at, cause, everything = at[some], cause[some], chosen(everything, some)
+    return CHANNEL.written(kind, everything, at=at, cause=cause, version=VERSIONS[kind])
 
 
 def missing(setup: Setup) -> str:
@@ -321,9 +290,9 @@ def logon_guid(actors: Processes, setup: Setup) -> pa.DictionaryArray:
     return actors.column(sysmon_guid(actors.numbers(lambda p: p.host.machine), logged_on, tail))
 
 
-def whole_seconds(times: Times) -> npt.NDArray[np.int64]:
+def whole_seconds(times: Times) -> Integers:
     """Seconds since 1970."""
-    found: npt.NDArray[np.int64] = times.astype("datetime64[s]").astype(np.int64)
+    found: Integers = times.astype("datetime64[s]").astype(np.int64)
     return found
 
 

@@ -1,0 +1,37 @@
+"""Answers of the DNS resolver as Windows spells them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from harness.telemetry.activity import DnsQuery, Integers
+from harness.telemetry.host import Process
+from harness.telemetry.sensor import Rows
+from harness.telemetry.spelling import coded, is_ipv6
+
+TYPES = {"A": (1,), "AAAA": (28,), "A+AAAA": (1, 28)}
+
+
+def types_of(query: DnsQuery) -> tuple[int, ...]:
+    """Record types that are asked for: 1 is A, 28 AAAA."""
+    return TYPES[query.query_type]
+
+
+def service_of(query: DnsQuery) -> Process:
+    """The service that asks the network for all processes."""
+    return query.host.service("Dnscache")
+
+
+def results(query: DnsQuery) -> str:
+    """CNAME chain and addresses, each ended by `;`; a query for both families shows IPv4 as mapped into IPv6."""
+    chain = [f"type:  5 {name}" for name in query.canonical_names]
+    mapped = ["::ffff:" + a if query.query_type == "A+AAAA" and not is_ipv6(a) else a for a in query.answers]
+    return "".join(part + ";" for part in (*chain, *mapped))
+
+
+def answers(rows: Rows[DnsQuery], status: Integers, nothing: str = "") -> pa.DictionaryArray:
+    """The results of each query; `nothing` where it failed or has none."""
+    texts = rows.each(lambda query: results(query) or nothing)
+    codes = np.where(status != 0, len(texts.dictionary), texts.indices.to_numpy())
+    return coded(codes, [*texts.dictionary.to_pylist(), nothing])

@@ -1,0 +1,79 @@
+"""What the records of a Windows event channel have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.telemetry.activity import Activity
+from harness.telemetry.event import Events
+from harness.telemetry.identity import digest
+from harness.telemetry.schedule import seconds
+from harness.telemetry.sensor import Causes, Setup, events
+from harness.telemetry.spelling import Times
+
+PLAIN = "0x8000000000000000"
+AUDIT_SUCCESS = "0x8020000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A channel of the event log and the provider that writes it; `sensor` is the file that knows its events."""
+
+    sensor: str
+    provider: str
+    guid: str
+    name: str
+    keywords: str = PLAIN
+    level: str = "4"
+
+    def written(
+        self,
+        kind: str,
+        columns: Mapping[str, Any],
+        *,
+        at: Times,
+        cause: Causes,
+        version: str = "0",
+        task: str | None = None,
+        opcode: str = "0",
+        level: str | None = None,
+    ) -> Events:
+        """Records of one kind with their System fields: a column given as one text is the same in all records."""
+        constants = {
+            "Provider_Name": self.provider,
+            "Provider_Guid": self.guid,
+            "EventID": kind,
+            "Version": version,
+            "Level": level or self.level,
+            "Task": task or kind,
+            "Opcode": opcode,
+            "Keywords": self.keywords,
+            "Channel": self.name,
+        }
+        return events(self.sensor, kind, at=at, cause=cause, constants=constants, columns=columns)
+
+
+def computer(activity: Activity) -> str:
+    """The field Computer."""
+    return activity.host.computer
+
+
+def late(times: Times, setup: Setup, *, least: float, median: float = 0.004, spread: float = 0.6) -> Times:
+    """Times of writing: `least` seconds after the event and a lognormal rest, never more than five seconds later."""
+    waits = np.minimum(least + median * np.exp(spread * setup.random.standard_normal(len(times))), least + 5)
+    written: Times = times + seconds(waits)
+    return written
+
+
+def thread(*parts: object) -> str:
+    """A thread id that follows from its owner and task."""
+    return str(600 + 4 * (digest("thread", *parts) % 2400))
+
+
+def thread_of(name: str) -> Callable[[Activity], str]:
+    """The thread of a service on an activity's host."""
+    return lambda a: thread(a.host.name, a.host.boot_number, name)
