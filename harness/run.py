@@ -15,6 +15,7 @@ from harness.diagnostics import Finding, HarnessError
 from harness.scenario.pack import beside, find
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
+from harness.telemetry.conditions import check, check_scenario
 from harness.telemetry.event import Damage, merged
 from harness.telemetry.record import record
 from harness.telemetry.replay import replay
@@ -90,6 +91,8 @@ class Bench:
         store = self.store(scenario)
         chosen = {**scenario.body.conditions, **self.options.conditions}
         try:
+            check_scenario(scenario)
+            check(self.options.conditions)
             telemetry = store.telemetry(chosen)
         except HarnessError as error:
             yield Broken(path=str(scenario.path), error=error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Protocol
 
 import pyarrow as pa
@@ -26,11 +28,15 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A choice about how a platform was set up, its values (the first is the default) and what it changes."""
+    """A choice about how a sensor or a platform was set up: its values, the first being the default, and its effect.
+
+    A `free` one takes any other value too: a name that each site chooses.
+    """
 
     name: str
     values: tuple[str, ...]
     meaning: str
+    free: bool = False
 
     @property
     def default(self) -> str:
@@ -49,6 +55,11 @@ class Platform(Protocol):
 
         Only with `raw` do they carry their own text (`_raw`, `@rawstring`): it costs more than all the rest.
         """
+
+
+def platform_names() -> tuple[str, ...]:
+    """Names of all platforms."""
+    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "platforms")])))
 
 
 def platform(name: str) -> Platform:

@@ -19,7 +19,8 @@ CONDITIONS = (
     Condition(
         name="repository",
         values=("base_sensor",),
-        meaning="the repository of Falcon events, `#repo`; any name (Falcon Long Term Repository has its own)",
+        meaning="the repository of Falcon events, `#repo` (Falcon Long Term Repository has its own)",
+        free=True,
     ),
 )
 

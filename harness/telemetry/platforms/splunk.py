@@ -38,7 +38,7 @@ ORIGINS = {
 """Metadata of events that come from no Windows channel, by sensor."""
 
 CONDITIONS = (
-    Condition(name="index", values=("wineventlog",), meaning="the index of Windows events; any name"),
+    Condition(name="index", values=("wineventlog",), meaning="the index of Windows events", free=True),
     Condition(
         name="addon",
         values=("current", "legacy"),

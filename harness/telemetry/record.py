@@ -1,0 +1,84 @@
+"""A scenario's telemetry: what it simulates and what it replays, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from harness.diagnostics import HarnessError, SourceError, Span
+from harness.scenario.pack import behaviour_folders, beside
+from harness.scenario.scenario import Label, Scenario
+from harness.telemetry.behaviour import Behaviours, ParameterError, load_behaviours
+from harness.telemetry.event import Telemetry, merged
+from harness.telemetry.parameter import typed
+from harness.telemetry.replay import replay
+from harness.telemetry.simulate import Step, simulate
+
+
+def record(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | None = None) -> Telemetry:
+    """Everything that the scenario leaves behind under these conditions; `seed` takes the place of the scenario's.
+
+    Raises SourceError at the part of the scenario that cannot be.
+    """
+    parts: list[Telemetry] = []
+    if scenario.body.simulate:
+        behaviours = load_behaviours(*behaviour_folders(scenario.path))
+        parts.append(
+            simulate(
+                [step(scenario, i, behaviours) for i in range(len(scenario.body.simulate))],
+                behaviours=behaviours,
+                start=start(scenario),
+                seed=scenario.body.seed if seed is None else seed,
+                conditions=conditions,
+            )
+        )
+    for i, recording in enumerate(scenario.body.replay):
+        try:
+            path = beside(scenario.path, recording.path)
+            parts.append(replay(path, malicious=recording.malicious or scenario.body.activity is Label.MALICIOUS))
+        except SourceError:
+            raise
+        except HarnessError as error:
+            raise placed(error, scenario.place("replay", i, "path")) from error
+    return merged(parts)
+
+
+def step(scenario: Scenario, number: int, behaviours: Behaviours) -> Step:
+    """One step of the scenario, its behaviour and parameters checked at their places."""
+    written = scenario.body.simulate[number]
+    try:
+        behaviours[written.behaviour].arguments(written.given)
+    except ParameterError as error:
+        at = ("simulate", number, "given", error.parameter)
+        place = scenario.document.key(at) if error.code == "unknown-parameter" else scenario.place(*at)
+        raise placed(error, place) from error
+    except HarnessError as error:
+        raise placed(error, scenario.place("simulate", number, "behaviour")) from error
+    try:
+        delay: timedelta = typed(written.at, timedelta)
+    except ValueError as error:
+        raise SourceError("wrong-parameter", f"`at` is {error}", scenario.place("simulate", number, "at")) from error
+    activity = written.activity or scenario.body.activity
+    return Step(
+        behaviour=written.behaviour,
+        host=written.host,
+        given=written.given,
+        at=delay,
+        malicious=activity is Label.MALICIOUS,
+        detail=scenario.body.title,
+    )
+
+
+def placed(error: HarnessError, span: Span) -> SourceError:
+    """The same error with its place in the scenario."""
+    return SourceError(error.code, error.message, span, help=error.help)
+
+
+def start(scenario: Scenario) -> datetime:
+    """When the scenario begins; a time without a zone is UTC."""
+    try:
+        found = datetime.fromisoformat(scenario.body.start)
+    except ValueError as error:
+        message = "`start` is a time such as 2026-03-03T09:12:00Z"
+        raise SourceError("wrong-start", message, scenario.place("start")) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
