@@ -87,6 +87,11 @@ class NetworkConnection(Activity):
     url_path: str = "/"
     user_agent: str = "-"
 
+    @property
+    def ports(self) -> int | Integers:
+        """The calling port; 0 where nobody has settled it."""
+        return 0 if self.source_port is None else self.source_port
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DnsQuery(Activity):

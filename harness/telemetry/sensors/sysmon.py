@@ -120,7 +120,7 @@ def endpoints(rows: Rows[NetworkConnection], setup: Setup) -> tuple[Columns, Col
     """Both ends of each connection: IsIpv6, Ip, Hostname, Port, PortName."""
     dash, lookup = missing(setup), setup.on("sysmon_hostname_lookup")
     udp_or_tcp = {
-        "Source": (rows.text(lambda a: a.source_ip, lambda v, _: long_ipv6(v)), rows.number(source_port)),
+        "Source": (rows.text(lambda a: a.source_ip, lambda v, _: long_ipv6(v)), rows.number(lambda a: a.ports)),
         "Destination": (
             rows.text(lambda a: a.destination_ip, lambda v, _: long_ipv6(v)),
             rows.number(lambda a: a.destination_port),
@@ -141,11 +141,6 @@ def endpoints(rows: Rows[NetworkConnection], setup: Setup) -> tuple[Columns, Col
             }
         )
     return ends[0], ends[1]
-
-
-def source_port(call: NetworkConnection) -> Any:
-    """The calling port; simulate() has drawn it unless a behaviour gave it."""
-    return 0 if call.source_port is None else call.source_port
 
 
 def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:

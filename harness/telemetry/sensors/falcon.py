@@ -1,0 +1,297 @@
+"""CrowdStrike Falcon: events of the sensor as delivered raw, or with the fields that other places add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from harness.telemetry.activity import (
+    Activity,
+    DnsQuery,
+    NetworkConnection,
+    ProcessCreation,
+    ProcessTermination,
+    ScheduledJobCreation,
+    ScheduledJobDeletion,
+)
+from harness.telemetry.dns import types_of
+from harness.telemetry.event import Events
+from harness.telemetry.falcon_fields import (
+    LEVELS,
+    SUBSYSTEM,
+    VERSIONS,
+    device_path,
+    falcon_id,
+    first_datagrams,
+    tags,
+    thread_id,
+)
+from harness.telemetry.identity import random_guids
+from harness.telemetry.images import image
+from harness.telemetry.platform import Condition
+from harness.telemetry.schedule import seconds
+from harness.telemetry.sensor import Rows, Sensor, Setup, chosen, events
+from harness.telemetry.spelling import Times, coded, decimal, each_its_own, epoch_seconds, is_ipv6, long_ipv6
+
+Columns = dict[str, Any]
+
+
+def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Events]:
+    """ProcessRollup2: the event that knows the image, the command line and the parent."""
+    new, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
+    files = {id(p): image(p.image, p.host.build) for p in new.distinct}
+    parent_ids = parents.column(decimal(parents.numbers(falcon_id)))
+    columns: Columns = {
+        "AuthenticationId": new.each(lambda p: str(p.user.logon_id)),
+        "AuthenticodeHashData": new.each(lambda p: files[id(p)].sha1),
+        "CommandLine": new.each(lambda p: p.command_line),
+        "ImageFileName": new.each(device_path),
+        "ImageSubsystem": new.each(lambda p: SUBSYSTEM[files[id(p)].console]),
+        "IntegrityLevel": new.each(lambda p: LEVELS[p.integrity]),
+        "MD5HashData": new.each(lambda p: files[id(p)].md5),
+        "ParentAuthenticationId": parents.each(lambda p: str(p.user.logon_id)),
+        "ParentBaseFileName": parents.each(lambda p: p.name),
+        "ParentProcessId": parent_ids,
+        "ProcessCreateFlags": "1024",
+        "ProcessEndTime": "",
+        "ProcessParameterFlags": "24577",
+        "ProcessStartTime": epoch_seconds(rows.at),
+        "ProcessSxsFlags": "64",
+        "RawProcessId": new.column(decimal(new.numbers(lambda p: p.pids))),
+        "SHA1HashData": "0" * 40,
+        "SHA256HashData": new.each(lambda p: files[id(p)].sha256),
+        "SessionId": new.each(lambda p: str(p.session)),
+        "SignInfoFlags": new.each(lambda p: "8683538" if files[id(p)].microsoft else "8683522"),
+        "SourceProcessId": parent_ids,
+        "SourceThreadId": rows.each(lambda a: thread_id(a.process.parent or a.process)),
+        "Tags": new.each(tags),
+        "TargetProcessId": new.column(decimal(new.numbers(falcon_id))),
+        "TokenType": "1",
+        "UserSid": new.each(lambda p: p.user.sid),
+        "WindowFlags": new.each(lambda p: "128" if p.session == 0 else "3073"),
+    }
+    if setup.conditions["falcon"] == "ngsiem":
+        columns["FileName"] = new.each(lambda p: p.name)
+        columns["FilePath"] = new.each(lambda p: device_path(p).removesuffix(p.name))
+        columns["UserName"] = new.each(lambda p: p.user.name)
+        columns["LocalAddressIP4"] = columns["LocalIP"] = rows.each(lambda a: a.host.address)
+    yield sent("ProcessRollup2", rows, setup, columns)
+
+
+def process_termination(rows: Rows[ProcessTermination], setup: Setup) -> Iterator[Events]:
+    """EndOfProcess."""
+    ended = rows.processes()
+    ids = ended.column(decimal(ended.numbers(falcon_id)))
+    parents = rows.processes(lambda a: a.process.parent)
+    files = {id(p): image(p.image, p.host.build) for p in ended.distinct}
+    busy = np.maximum(1, setup.random.exponential(150_000, len(rows)).astype(np.int64))
+    columns: Columns = {
+        **in_context(rows, ended.each(lambda p: thread_id(p)), ids),
+        "ConHostId": "0",
+        "ConHostProcessId": "0",
+        "CycleTime": decimal(busy * 2900),
+        "ExitCode": decimal(rows.number(lambda a: a.exit_code)),
+        "ImageSubsystem": ended.each(lambda p: SUBSYSTEM[files[id(p)].console]),
+        "KernelTime": decimal(busy // 3 * 10),
+        "MaxThreadCount": decimal(setup.random.integers(3, 30, len(rows))),
+        "ParentProcessId": parents.column(decimal(parents.numbers(falcon_id))),
+        "ProcessStartTime": ended.column(epoch_seconds(ended.starts())),
+        "RawProcessId": ended.column(decimal(ended.numbers(lambda p: p.pids))),
+        "SHA256HashData": ended.each(lambda p: files[id(p)].sha256),
+        "TargetProcessId": ids,
+        "UserSid": ended.each(lambda p: p.user.sid),
+        "UserTime": decimal(busy // 2 * 10),
+    }
+    yield sent("EndOfProcess", rows, setup, columns, process=ended)
+
+
+def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[Events]:
+    """NetworkConnectIP4/IP6 for every attempt, NetworkReceiveAcceptIP4/IP6 where a process on this host answered."""
+    calls = rows.where(lambda a: a.initiated)
+    if len(calls):
+        yield from connections("NetworkConnect", calls, setup, accepted=False)
+    for taken_by, answered in (
+        (rows.where(lambda a: not a.initiated), False),
+        (rows.where(lambda a: a.listener is not None), True),
+    ):
+        if len(taken_by):
+            yield from connections("NetworkReceiveAccept", taken_by, setup, accepted=True, by_listener=answered)
+
+
+def connections(
+    kind: str, rows: Rows[NetworkConnection], setup: Setup, *, accepted: bool, by_listener: bool = False
+) -> Iterator[Events]:
+    """The events of one side of connections, each address family under its own name."""
+    actors = rows.processes(lambda a: a.listener if by_listener else a.process)
+    source = rows.text(lambda a: a.source_ip, lambda v, _: long_ipv6(v)), rows.number(lambda a: a.ports)
+    destination = (
+        rows.text(lambda a: a.destination_ip, lambda v, _: long_ipv6(v)),
+        rows.number(lambda a: a.destination_port),
+    )
+    local, remote = (destination, source) if accepted else (source, destination)
+    v6 = np.array([is_ipv6(a) for a in destination[0].dictionary.to_pylist()], bool)[destination[0].indices.to_numpy()]
+    kept = rows.flag(lambda a: a.established) if accepted else first_datagrams(rows)
+    ids = actors.column(decimal(actors.numbers(falcon_id)))
+    for family, mine in (("4", ~v6), ("6", v6)):
+        columns: Columns = {
+            **in_context(rows, None, ids),
+            "ConnectionDirection": "1" if accepted else "0",
+            "ConnectionFlags": "0",
+            "ContextBaseFileName": actors.each(lambda p: p.name),
+            "InContext": "0",
+            f"LocalAddressIP{family}": local[0],
+            "LocalPort": decimal(local[1]),
+            "Protocol": rows.each(lambda a: "17" if a.protocol == "udp" else "6"),
+            f"RemoteAddressIP{family}": remote[0],
+            "RemotePort": decimal(remote[1]),
+        }
+        if not accepted:
+            columns["RemoteAddressString"] = remote[0]
+        if (mine & kept).any():
+            yield sent(f"{kind}IP{family}", rows, setup, columns, process=actors, kept=mine & kept)
+
+
+def dns_query(rows: Rows[DnsQuery], setup: Setup) -> Iterator[Events]:
+    """DnsRequest; answers are absent when the query failed."""
+    actors = rows.processes()
+    failed = rows.number(lambda a: a.status) != 0
+
+    def if_answered(column: Any) -> Any:
+        return coded(
+            np.where(failed, len(column.dictionary), column.indices.to_numpy()), [*column.dictionary.to_pylist(), None]
+        )
+
+    addresses = [[a for a in q.answers if not is_ipv6(a)] for q in rows.activities]
+    ids = actors.column(decimal(actors.numbers(falcon_id)))
+    columns: Columns = {
+        **in_context(rows, actors.each(lambda p: thread_id(p)), ids),
+        "CNAMERecords": if_answered(rows.each(lambda q: "".join(c + ";" for c in q.canonical_names))),
+        "ContextBaseFileName": actors.each(lambda p: p.name),
+        "DnsRequestCount": "1",
+        "DnsResponseType": if_answered(rows.each(lambda q: "2")),
+        "DomainName": rows.text(lambda q: q.query_name),
+        "DualRequest": rows.each(lambda q: str(len(types_of(q)) - 1)),
+        "FirstIP4Record": if_answered(coded(rows.which, [a[0] if a else "" for a in addresses])),
+        "IP4Records": if_answered(coded(rows.which, ["".join(i + ";" for i in a) for a in addresses])),
+        "InterfaceIndex": rows.each(lambda q: "0" if q.cached else "12"),
+        "QueryStatus": decimal(rows.number(lambda q: q.status)),
+        "RequestType": rows.each(lambda q: str(types_of(q)[0])),
+        "RespondingDnsServer": if_answered(rows.each(lambda q: "" if q.cached else q.resolver or q.host.resolvers[0])),
+    }
+    yield sent("DnsRequest", rows, setup, columns, process=actors)
+
+
+def job_creation(rows: Rows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
+    """ScheduledTaskRegistered, with the task's document."""
+    columns: Columns = {
+        **job(rows),
+        "TaskAuthor": rows.each(lambda a: a.task.author.account),
+        "TaskExecArguments": rows.each(lambda a: a.task.arguments),
+        "TaskExecCommand": rows.each(lambda a: a.task.command),
+        "TaskXml": rows.each(lambda a: a.task.document),
+    }
+    yield sent("ScheduledTaskRegistered", rows, setup, columns, process=rows.processes(lambda a: a.service))
+
+
+def job_deletion(rows: Rows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
+    """ScheduledTaskDeleted."""
+    yield sent("ScheduledTaskDeleted", rows, setup, job(rows), process=rows.processes(lambda a: a.service))
+
+
+def job(rows: Rows[Any]) -> Columns:
+    """What both events of a task have: the Schedule service acted for an RPC client, schtasks.exe."""
+    services, clients = rows.processes(lambda a: a.service), rows.processes()
+    return {
+        **in_context(rows, None, services.column(decimal(services.numbers(falcon_id)))),
+        "AuthenticationId": clients.each(lambda p: str(p.user.logon_id)),
+        "InterfaceGuid": "86D35949-83C9-4044-B424-DB363231FD0C",
+        "InterfaceVersion": "1",
+        "RpcClientProcessId": clients.column(decimal(clients.numbers(falcon_id))),
+        "RpcClientThreadId": clients.each(lambda p: thread_id(p)),
+        "RpcNestingLevel": "0",
+        "RpcOpNum": "1",
+        "TaskName": rows.each(lambda a: a.task.name),
+        "TokenType": "2",
+        "UserName": clients.each(lambda p: p.user.account),
+    }
+
+
+def in_context(rows: Rows[Any], threads: Any, ids: Any) -> Columns:
+    """Who did it and when, by the sensor's clock."""
+    columns: Columns = {"ContextProcessId": ids, "ContextTimeStamp": epoch_seconds(rows.at)}
+    return columns if threads is None else {**columns, "ContextThreadId": threads}
+
+
+def sent(
+    kind: str, rows: Rows[Any], setup: Setup, columns: Columns, *, process: Any = None, kept: Any = None
+) -> Events:
+    """Events of one kind as the cloud has them: its own time of receipt, identifiers of sensor and customer."""
+    at = cloud_times(rows, setup)
+    everything: Columns = {
+        "aid": rows.each(lambda a: a.host.aid),
+        "aip": rows.each(lambda a: a.host.public_address),
+        "cid": rows.each(lambda a: a.host.cid),
+        "ConfigStateHash": rows.each(config_state),
+        **columns,
+    }
+    if setup.conditions["falcon"] != "raw":
+        everything["ComputerName"] = rows.each(lambda a: a.host.name)
+    if setup.conditions["falcon"] == "enriched" and process is not None:
+        everything["ImageFileName"] = process.each(device_path)
+    cause = rows.cause
+    if kept is not None and not kept.all():
+        some = np.flatnonzero(kept)
+        at, cause, everything = at[some], cause[some], chosen(everything, some)
+    everything["timestamp"] = decimal(at.astype("datetime64[ms]").astype(np.int64))
+    everything["id"] = each_its_own(random_guids(setup.random, len(at)))
+    return events("falcon", kind, at=at, cause=cause, constants=constants(kind), columns=everything)
+
+
+def constants(kind: str) -> dict[str, str]:
+    """Fields that are the same in all events of a kind."""
+    return {
+        "event_simpleName": kind,
+        "name": kind + VERSIONS[kind],
+        "event_platform": "Win",
+        "ConfigBuild": "1007.3.0018909.11",
+        "EffectiveTransmissionClass": "3",
+        "Entitlements": "15",
+        "EventOrigin": "1",
+    }
+
+
+def config_state(activity: Activity) -> str:
+    """The hash of a sensor's configuration: the same for all sensors of a customer."""
+    return str(int(activity.host.cid[:8], 16))
+
+
+def cloud_times(rows: Rows[Any], setup: Setup) -> Times:
+    """When the cloud received each event: half a second to a second later, by its own clock, in milliseconds."""
+    skew = rows.number(lambda a: int(a.host.clock_skew.astype("timedelta64[us]").astype(int)))
+    lag = seconds(setup.random.uniform(0.45, 1.05, len(rows)))
+    received: Times = (rows.at - skew.astype("timedelta64[us]") + lag).astype("datetime64[ms]").astype("datetime64[us]")
+    return received
+
+
+SENSOR = Sensor(
+    name="falcon",
+    meaning="the Falcon sensor of Windows and its cloud",
+    conditions=(
+        Condition(
+            name="falcon",
+            values=("raw", "enriched", "ngsiem"),
+            meaning="raw: network events have no ImageFileName and nothing has ComputerName, as the sensor sends them; "
+            "enriched: both are added, as the published rules expect; ngsiem: ComputerName is, ImageFileName is not",
+        ),
+    ),
+    records={
+        ProcessCreation: process_creation,
+        ProcessTermination: process_termination,
+        NetworkConnection: network_connection,
+        DnsQuery: dns_query,
+        ScheduledJobCreation: job_creation,
+        ScheduledJobDeletion: job_deletion,
+    },
+)

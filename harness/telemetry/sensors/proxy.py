@@ -1,0 +1,76 @@
+"""A firewall and proxy at the edge: what leaves for public addresses, attempts included, in CIM's field names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import numpy as np
+
+from harness.telemetry.activity import NetworkConnection
+from harness.telemetry.event import Events
+from harness.telemetry.platform import Condition
+from harness.telemetry.schedule import seconds
+from harness.telemetry.sensor import Rows, Sensor, Setup, chosen, events
+from harness.telemetry.spelling import decimal, flags, parsed, written
+
+INSIDE = tuple(
+    ip_network(n)
+    for n in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"),
+        *("255.255.255.255/32", "0.0.0.0/8", "::1/128", "fe80::/10", "fc00::/7", "ff00::/8"),
+    )
+)
+
+
+def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[Events]:
+    """One line a connection when it ends; names of hosts where the program asked for one."""
+    if not setup.on("proxy_log"):
+        return
+    calls = rows.where(lambda a: a.initiated)
+    destinations = calls.text(lambda a: a.destination_ip)
+    public = np.array([leaves(a) for a in destinations.dictionary.to_pylist()], bool)
+    some = np.flatnonzero(public[destinations.indices.to_numpy()])
+    if not len(some):
+        return
+    established = calls.flag(lambda a: a.established)
+    length = np.where(established, calls.number(lambda a: a.duration_ms), 3000)
+    skew = calls.number(lambda a: int(a.host.clock_skew.astype("timedelta64[us]").astype(int)))
+    at = calls.at - skew.astype("timedelta64[us]") + seconds(length / 1000)
+    columns: dict[str, Any] = {
+        "timestamp": written(at, "YYYY-mm-DDTHH:MM:SS.fffZ"),
+        "action": "allowed",
+        "src": calls.text(lambda a: a.source_ip),
+        "src_port": decimal(calls.number(lambda a: a.ports)),
+        "dest": destinations,
+        "dest_port": decimal(calls.number(lambda a: a.destination_port)),
+        "dest_host": calls.text(lambda a: a.requested_hostname),
+        "transport": calls.each(lambda a: a.protocol),
+        "session_end_reason": flags(established, ("aged-out", "tcp-fin")),
+        "bytes_out": decimal(np.where(established, calls.number(lambda a: a.bytes_sent), 66)),
+        "bytes_in": decimal(np.where(established, calls.number(lambda a: a.bytes_received), 0)),
+        "duration": decimal(length),
+        "user": calls.each(lambda a: a.process.user.account),
+        "url_path": calls.each(lambda a: a.url_path),
+        "http_user_agent": calls.each(lambda a: a.user_agent),
+    }
+    yield events("proxy", "traffic", at=at[some], cause=calls.cause[some], constants={}, columns=chosen(columns, some))
+
+
+def leaves(address: str | None) -> bool:
+    """Whether a connection there passes the edge of the network."""
+    if address is None:
+        return False
+    found = parsed(address)
+    return not any(found.version == n.version and found in n for n in INSIDE)
+
+
+SENSOR = Sensor(
+    name="proxy",
+    meaning="a firewall and proxy at the edge of the network",
+    conditions=(
+        Condition(name="proxy_log", values=("on", "off"), meaning="whether there is a log of the edge at all"),
+    ),
+    records={NetworkConnection: network_connection},
+)
