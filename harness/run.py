@@ -9,6 +9,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
+from harness.detection import switches
 from harness.detection.engine import Engine, Rows, engine
 from harness.detection.language import Dialect, Plan, Query, Settings, language
 from harness.diagnostics import Finding, HarnessError
@@ -63,8 +64,10 @@ class Bench:
     """One engine, and everything read once: rules and parsed queries."""
 
     def __init__(self, options: Options | None = None) -> None:
-        """Connects to the engine when it is first needed."""
+        """Connects to the engine when it is first needed. Raises HarnessError for a choice that there is not."""
         self.options = options or Options()
+        check(self.options.conditions)
+        switches.check(self.options.switches)
         self.rules: dict[Path, Rule] = {}
         self.queries: dict[tuple[Path, Dialect], Query] = {}
         self.connected: Engine | None = None
@@ -92,7 +95,7 @@ class Bench:
         chosen = {**scenario.body.conditions, **self.options.conditions}
         try:
             check_scenario(scenario)
-            check(self.options.conditions)
+            switches.check_scenario(scenario)
             telemetry = store.telemetry(chosen)
         except HarnessError as error:
             yield Broken(path=str(scenario.path), error=error)

@@ -10,7 +10,7 @@ import click
 
 from harness.cli import options
 from harness.cli.answers import inquire
-from harness.cli.failure import DIFFERS
+from harness.cli.failure import BUG, DIFFERS
 from harness.cli.reports import write_reports, written_reports
 from harness.cli.screen import Progress, out, paper
 from harness.diagnostics import HarnessError
@@ -72,4 +72,5 @@ def command(
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
-    return 0 if outcomes.as_expected else DIFFERS
+    broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
+    return broken or (0 if outcomes.as_expected else DIFFERS)
