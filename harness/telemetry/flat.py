@@ -36,5 +36,7 @@ def flat(name: str, value: Any, empty: str | None, depth: int) -> Iterator[tuple
         else:
             for i, item in enumerate(value):
                 yield from flat(f"{name}[{i}]", item, empty, depth + 1)
+    elif isinstance(value, bytes):
+        yield name, value.decode("utf-8", "replace")
     else:
         yield name, str(value)

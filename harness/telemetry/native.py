@@ -10,10 +10,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import Field, fields_of, mapped, with_entities
+from harness.telemetry.columnar import Field, epoch, fields_of, mapped, with_entities
 from harness.telemetry.event import TIME, Events
 from harness.telemetry.multivalue import MEMBER
-from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
+from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, sensor_of
 
 ROWS_AT_ONCE = 20_000
 
@@ -96,19 +96,49 @@ def system_time(times: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(pc.strftime(times, "%Y-%m-%dT%H:%M:%S"), pa.scalar("000Z"), "")
 
 
-def json_pieces(fields: Mapping[str, Field]) -> list[Piece]:
-    """An event as one JSON object, all values strings; an absent field is no member."""
+def json_texts(fields: Mapping[str, Field], rows: int) -> pa.ChunkedArray:
+    """The events' JSON objects, a column of strings: all values strings, an absent field is no member."""
     pieces: list[Piece] = ["{"]
     for name, field in fields.items():
-        pieces += wrapped(mapped(field, as_json), f"{msgspec.json.encode(name).decode()}:", ",")
-    return pieces
-
-
-def json_texts(fields: Mapping[str, Field], rows: int) -> pa.ChunkedArray:
-    """The events' JSON objects, a column of strings."""
-    open_ended = joined(json_pieces(fields), rows)
-    trimmed = pc.replace_substring_regex(open_ended, ",$", "")
+        pieces += json_member(name, field)
+    trimmed = pc.replace_substring_regex(joined(pieces, rows), ",$", "")
     return pc.binary_join_element_wise(trimmed, pa.scalar("}"), "")
+
+
+def json_member(name: str, field: Field | None) -> list[Piece]:
+    """A field's name and text as JSON, with a comma behind."""
+    encoded = None if field is None else mapped(field, as_json)
+    return wrapped(encoded, f"{msgspec.json.encode(name).decode()}:", ",")
+
+
+def stamped(events: Events) -> dict[str, Field]:
+    """The fields as JSON carries them: with the time of the event, and its sensor and kind if they do not show."""
+    fields = fields_of(events)
+    times = events.columns.column(TIME)
+    if is_windows(events):
+        fields.setdefault("SystemTime", system_time(times))
+    elif events.sensor == "falcon":
+        fields.setdefault("event_simpleName", events.kind)
+        if "@timestamp" not in fields:
+            fields.setdefault("timestamp", milliseconds(times))
+    if tells_itself(events):
+        return fields
+    return {"@sensor": events.sensor, "@kind": events.kind, "@time": system_time(times), **fields}
+
+
+def tells_itself(events: Events) -> bool:
+    """Whether a reader of the fields alone would find the same sensor and kind."""
+    fields = fields_of(events)
+    if events.sensor == "falcon":
+        return fields.get("event_simpleName", events.kind) == events.kind
+    channel = fields.get("Channel")
+    known = isinstance(channel, str) and sensor_of(channel) == events.sensor
+    return known and fields.get("EventID") == events.kind
+
+
+def milliseconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times as epoch milliseconds in text, as Falcon writes them."""
+    return pc.floor(epoch(times, 1000)).cast(pa.int64()).cast(pa.string())
 
 
 def as_json(values: pa.Array) -> pa.Array:

@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from typing import Protocol
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import Origin, Telemetry
+from harness.telemetry.event import Telemetry
 from harness.telemetry.stream import Stream
 from harness.telemetry.tables import Tables
 
@@ -50,7 +50,7 @@ def read(path: Path) -> Telemetry:
             )
         else:
             tables.damage(name, "no format that can be read")
-    return Telemetry(events=tables.events(), origin=Origin.REPLAYED, damages=tables.damages)
+    return tables.telemetry()
 
 
 def files(path: Path) -> Iterator[Path]:

@@ -27,28 +27,9 @@ NXLOG = {
 }
 """NXLog, and Security-Datasets after it; the misspelt name is theirs, for data called EventType."""
 
-NXLOG_OWN = frozenset(
-    [
-        "Message",
-        "EventTime",
-        "EventReceivedTime",
-        "EventType",
-        "Severity",
-        "SeverityValue",
-        "SourceModuleName",
-        "SourceModuleType",
-        "Category",
-        "Opcode",
-        "type",
-        "AccountName",
-        "AccountType",
-        "Domain",
-        "ERROR_EVT_UNRESOLVED",
-        "@timestamp",
-        "@version",
-        "host",
-        "port",
-    ]
+NXLOG_OWN = re.compile(
+    r"Message|Event(Time|ReceivedTime|Type)|Severity(Value)?|SourceModule(Name|Type)|Category|Opcode|"
+    r"Account(Name|Type)|Domain|ERROR_EVT_UNRESOLVED|@timestamp|@version|host|port|type|tags\[.*"
 )
 """What NXLog and Logstash add, or render from the event for people."""
 
@@ -74,17 +55,8 @@ WINLOGBEAT = {
 """Winlogbeat; from version 7 each name stands behind `winlog.`."""
 
 AZURE = {"Provider": "Provider_Name", "EventLevel": "Level", "EventRecordId": "EventRecordID"}
-AZURE_OWN = frozenset(
-    [
-        "EventLevelName",
-        "EventOriginId",
-        "ManagementGroupName",
-        "SourceSystem",
-        "TenantId",
-        "TimeGenerated",
-        "Type",
-        "_ResourceId",
-    ]
+AZURE_OWN = re.compile(
+    r"EventLevelName|EventOriginId|ManagementGroupName|SourceSystem|TenantId|TimeGenerated|Type|_ResourceId"
 )
 
 FALCON_KINDS = ("event_simpleName", "#event_simpleName", "ExternalApiType")
@@ -227,8 +199,8 @@ def nxlog(flat: Flat) -> tuple[tuple[str, str], ...]:
     names = dict(NXLOG)
     if "ExecutionProcessID" not in flat:
         names["ProcessID"] = "Execution_ProcessID"
-    dropped = NXLOG_OWN if "SourceModuleType" in flat or "@timestamp" in flat else frozenset({"Message"})
-    return tuple((n, names.get(n, n)) for n in flat if n not in dropped and not n.startswith("tags["))
+    dropped = NXLOG_OWN if "SourceModuleType" in flat or "@timestamp" in flat else re.compile("Message")
+    return tuple((n, names.get(n, n)) for n in flat if not dropped.fullmatch(n))
 
 
 def nxlog_time(flat: Flat) -> int | None:
@@ -266,5 +238,5 @@ def winlogbeat(flat: Flat) -> tuple[tuple[str, str], ...]:
 
 def azure(flat: Flat) -> tuple[tuple[str, str], ...]:
     """Old and new names of an event from Azure Monitor's WindowsEvent table."""
-    kept = (n for n in flat if n not in AZURE_OWN)
+    kept = (n for n in flat if not AZURE_OWN.fullmatch(n))
     return tuple((n, AZURE.get(n, n.removeprefix("EventData."))) for n in kept)

@@ -73,6 +73,16 @@ class Stream:
         blocks = self.blocks()
         return next(blocks, b"")[:65536]
 
+    def whole(self, most: int) -> bytes:
+        """All of the content. Raises HarnessError where it is more than `most` bytes."""
+        parts, size = [], 0
+        for block in self.blocks():
+            parts.append(block)
+            size += len(block)
+            if size > most:
+                raise HarnessError("too-large", f"{self.name} unpacks to more than {most >> 20} MiB")
+        return b"".join(parts)
+
     @cached_property
     def encoding(self) -> str:
         """The encoding that a byte order mark names; UTF-8 without one."""

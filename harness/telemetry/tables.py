@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.columnar import mapped
-from harness.telemetry.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, UNLABELLED, Damage, Events
+from harness.telemetry.event import (
+    CAUSE,
+    TEXT_TYPE,
+    TIME,
+    TIME_TYPE,
+    UNLABELLED,
+    Damage,
+    Events,
+    Origin,
+    Telemetry,
+    merged,
+)
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, repaired
 
 ROWS_AT_ONCE = 32_768
@@ -29,6 +41,11 @@ class Tables:
         self._kinds: dict[tuple[str, str], Kind] = {}
         self._damages: list[Damage] = []
         self._more_damages = 0
+        self._whole: list[Telemetry] = []
+
+    def take(self, whole: Telemetry) -> None:
+        """Takes tables that are ready, with their causes, as this program writes them."""
+        self._whole.append(whole)
 
     def add(self, sensor: str, kind: str, time: int | None, fields: Fields) -> None:
         """Takes one record: its time in microseconds since 1970 and its fields as text."""
@@ -55,9 +72,13 @@ class Tables:
         last = Damage(place=self._damages[-1].place, message=f"{self._more_damages} more damages are not listed")
         return (*self._damages, last)
 
-    def events(self) -> tuple[Events, ...]:
-        """All records, a table a kind, in the order in which kinds first came."""
-        return tuple(kind.events() for kind in self._kinds.values())
+    def telemetry(self) -> Telemetry:
+        """Everything taken, a table a kind, in the order in which kinds first came."""
+        records = tuple(kind.events() for kind in self._kinds.values())
+        parts = [*self._whole, Telemetry(events=records, origin=Origin.REPLAYED)] if records else self._whole
+        origins = {part.origin for part in parts}
+        origin = origins.pop() if len(origins) == 1 else Origin.REPLAYED
+        return replace(merged(parts), origin=origin, damages=self.damages)
 
 
 class Kind:

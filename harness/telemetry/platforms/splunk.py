@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.columnar import Field, epoch, fields_of, mapped, numbered, with_entities, without_empty
-from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.moment import micros
 from harness.telemetry.multivalue import gathered
 from harness.telemetry.native import texts
 from harness.telemetry.platform import Condition, View
@@ -77,17 +78,12 @@ class Splunk:
 
 def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
     """One kind of events."""
-    chosen = {c.name: conditions.get(c.name, c.default) for c in CONDITIONS}
     recorded = fields_of(events)
-    found: dict[str, Field | None] = {}
+    found: dict[str, Field | None] = {"_time": time(events, condition("time", conditions))}
+    found |= metadata(events, conditions)
+    extracted: Iterable[tuple[str, Field | None]] = gathered(recorded, len(events), "{}").items()
     if is_windows(events):
-        found["_time"] = time(events, chosen["time"])
-        found |= windows_metadata(recorded, chosen, given=conditions)
-        extracted: Iterable[tuple[str, Field | None]] = windows_fields(recorded, len(events), chosen["system_names"])
-    else:
-        found["_time"] = epoch(events.columns.column(TIME), 1)
-        found |= other_metadata(recorded, events.sensor)
-        extracted = gathered(recorded, len(events), "{}").items()
+        extracted = windows_fields(recorded, len(events), condition("system_names", conditions))
     for name, field in extracted:
         if field is not None:
             found.setdefault(name, field)
@@ -100,40 +96,50 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
     )
 
 
+def condition(name: str, conditions: Mapping[str, str]) -> str:
+    """The value of a condition, given or by default."""
+    return conditions.get(name) or next(c.default for c in CONDITIONS if c.name == name)
+
+
 def time(events: Events, read_from: str) -> pa.ChunkedArray:
     """`_time` as epoch seconds; where `UtcTime` is asked for and absent or no time, when the event was written."""
     written = events.columns.column(TIME)
-    happened = fields_of(events).get("UtcTime") if read_from == "UtcTime" else None
+    happened = fields_of(events).get("UtcTime") if read_from == "UtcTime" and is_windows(events) else None
     if happened is None or isinstance(happened, str):
         return epoch(written, 1)
     values = happened.cast(pa.string())
-    plausible = pc.match_substring_regex(values, r"^\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d\.\d{1,6}$")
-    times = pc.if_else(plausible, values, pa.scalar(None, pa.string())).cast(pa.timestamp("us"))
-    return epoch(pc.coalesce(times.cast(pa.timestamp("us", tz="UTC")), written), 1)
+    try:
+        times = values.cast(pa.timestamp("us")).cast(TIME_TYPE)
+    except pa.ArrowInvalid:
+        times = pa.chunked_array([pa.array([micros(v) for v in values.to_pylist()], pa.int64()).cast(TIME_TYPE)])
+    return epoch(pc.coalesce(times, written), 1)
 
 
-def windows_metadata(
-    recorded: Mapping[str, Field], chosen: Mapping[str, str], *, given: Mapping[str, str]
-) -> dict[str, Field | None]:
-    """Index, source, sourcetype and host of events from a Windows event log."""
+def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field | None]:
+    """Index, source, sourcetype and host: what an input recorded, unless a condition is given."""
+    recorded = fields_of(events)
+    made = windows_metadata(recorded, conditions) if is_windows(events) else other_metadata(recorded, events.sensor)
+    told = {"source": "source", "sourcetype": "addon", "index": "index", "host": "host"}
+    return {n: recorded[n] if n in recorded and told[n] not in conditions else made[n] for n in METADATA}
+
+
+def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str]) -> dict[str, Field | None]:
+    """What the forwarder and the add-on set for events from a Windows event log."""
     channel, computer = recorded.get("Channel"), recorded.get("Computer")
-    made = {
-        "index": chosen["index"],
-        "source": changed(channel, lambda v: prefixed(v, f"{chosen['source']}:")),
-        "sourcetype": "xmlwineventlog",
-        "host": changed(computer, first_label) if chosen["host"] == "short" else computer,
+    source = condition("source", conditions)
+    legacy = condition("addon", conditions) == "legacy"
+    return {
+        "index": condition("index", conditions),
+        "source": changed(channel, lambda v: prefixed(v, f"{source}:")),
+        "sourcetype": changed(channel, lambda v: prefixed(v, "XmlWinEventLog:")) if legacy else "xmlwineventlog",
+        "host": changed(computer, first_label) if condition("host", conditions) == "short" else computer,
     }
-    if chosen["addon"] == "legacy":
-        made["sourcetype"] = changed(channel, lambda v: prefixed(v, "XmlWinEventLog:"))
-    condition = {"index": "index", "source": "source", "sourcetype": "addon", "host": "host"}
-    return {n: recorded[n] if n in recorded and condition[n] not in given else made[n] for n in METADATA}
 
 
 def other_metadata(recorded: Mapping[str, Field], sensor: str) -> dict[str, Field | None]:
-    """Index, source, sourcetype and host of events that are no Windows events."""
+    """What the inputs of other sources set."""
     made = {"index": "main", "source": sensor, "sourcetype": "_json", **ORIGINS.get(sensor, {})}
-    host = recorded.get("ComputerName")
-    return {n: recorded.get(n, host if n == "host" else made[n]) for n in METADATA}
+    return {**made, "host": recorded.get("ComputerName")}
 
 
 def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iterator[tuple[str, Field | None]]:

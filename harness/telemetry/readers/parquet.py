@@ -1,0 +1,83 @@
+"""Parquet: what this program wrote, exactly as it was, and tables of others, a field a column."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.columnar import encoded
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Origin, Telemetry
+from harness.telemetry.json_events import JsonEvents
+from harness.telemetry.stream import Stream
+from harness.telemetry.tables import Tables
+
+MAGIC = b"PAR1"
+LAYOUT = b"detlab"
+"""Key of the metadata that say which of the file's rows and columns are which table of events."""
+
+ROWS_AT_ONCE = 10_000
+LARGEST = 8 << 30
+"""A file whose columns say that they hold more bytes than this is not read."""
+
+
+def recognises(head: bytes) -> bool:
+    """Whether content that begins so is Parquet."""
+    return head.startswith(MAGIC)
+
+
+def read(stream: Stream, tables: Tables) -> None:
+    """Adds the tables of a file of ours, the rows of any other."""
+    try:
+        file = pq.ParquetFile(opened(stream))
+        held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        if held > LARGEST:
+            raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST >> 20}")
+        metadata = file.schema_arrow.metadata or {}
+        if LAYOUT in metadata:
+            restore(file, json.loads(metadata[LAYOUT]), tables)
+        else:
+            rows_of(file, stream, tables)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        message = str(error).split("\n")[0]
+        raise HarnessError("damaged-parquet", f"{stream.name} cannot be read as Parquet: {message}") from error
+
+
+def opened(stream: Stream) -> Any:
+    """What Arrow reads from: the file itself, or its unpacked content."""
+    return io.BytesIO(stream.whole(LARGEST)) if stream.packed else str(stream.path)
+
+
+def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: Tables) -> None:
+    """Takes the tables of a file of ours."""
+    first = 0
+    events = []
+    for table in layout["tables"]:
+        groups = range(first, first + table["row_groups"])
+        first += table["row_groups"]
+        columns = file.read_row_groups(groups, columns=[TIME, CAUSE, *table["columns"]])
+        texts = {n: encoded(columns.column(n)) for n in table["columns"]}
+        fixed = {TIME: columns.column(TIME).cast(TIME_TYPE), CAUSE: columns.column(CAUSE).cast(pa.int32())}
+        whole = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
+        kind = {"sensor": str(table["sensor"]), "kind": str(table["kind"])}
+        events.append(Events(**kind, constants=dict(table["constants"]), columns=whole))
+    causes = tuple(Cause(**cause) for cause in layout["causes"])
+    tables.take(Telemetry(events=tuple(events), causes=causes, origin=Origin(layout["origin"])))
+
+
+def rows_of(file: pq.ParquetFile, stream: Stream, tables: Tables) -> None:
+    """Adds each row of somebody else's table as an event."""
+    events = JsonEvents(stream.name, tables)
+    number = 0
+    for batch in file.iter_batches(ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            number += 1
+            try:
+                events.add_object(row)
+            except ValueError as error:
+                tables.damage(f"{stream.name}: row {number}", str(error))
+    events.done()

@@ -1,0 +1,117 @@
+"""Recorded events as telemetry of a scenario: whose they are is said by a filter on their fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.telemetry.columnar import Field, encoded, fields_of
+from harness.telemetry.event import CAUSE, TIME, Cause, Events, Telemetry
+from harness.telemetry.moment import micros
+from harness.telemetry.reader import read
+
+Flags = npt.NDArray[np.bool_]
+
+BEFORE, AFTER = "before", "after"
+"""Keys of a filter that bound the time; every other key is a field's name."""
+
+
+def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None) -> Telemetry:
+    """The recording in a file or folder; events that the filter matches are the attack's, the others benign.
+
+    A filter has fields and values that must all hold; in a value `*` stands for any text, a list holds alternatives,
+    case does not count. `after` and `before` bound the time, both included. True and False label all events alike.
+    Without a filter nobody is said to have caused anything, unless the recording itself says who did. Raises
+    HarnessError for a filter that matches nothing.
+    """
+    recorded = read(path)
+    if malicious is None or malicious == {} or (isinstance(malicious, bool) and recorded.causes):
+        return recorded
+    if isinstance(malicious, bool):
+        labels = [np.full(len(events), malicious) for events in recorded.events]
+    else:
+        labels = [matches(events, malicious) for events in recorded.events]
+        if not any(label.any() for label in labels):
+            raise no_match(recorded, malicious, path)
+    causes = (
+        Cause(name=f"attack in {path.name}", malicious=True, detail=str(path)),
+        Cause(name=f"background of {path.name}", malicious=False, detail=str(path)),
+    )
+    events = tuple(labelled(e, label) for e, label in zip(recorded.events, labels, strict=True))
+    return replace(recorded, events=events, causes=causes)
+
+
+def labelled(events: Events, attack: Flags) -> Events:
+    """The events with cause 0 where the attack left them and 1 where it did not."""
+    causes = pa.array(np.where(attack, 0, 1), pa.int32())
+    at = events.columns.schema.get_field_index(CAUSE)
+    return events.with_columns(events.columns.set_column(at, CAUSE, causes))
+
+
+def matches(events: Events, wanted: Mapping[str, Any]) -> Flags:
+    """Which events have all of the wanted values."""
+    found: Flags = np.ones(len(events), dtype=np.bool_)
+    fields = fields_of(events)
+    for name, value in wanted.items():
+        if name in (AFTER, BEFORE):
+            found &= in_time(events, name, value)
+        elif name not in fields:
+            return np.zeros(len(events), dtype=np.bool_)
+        else:
+            found &= holds(fields[name], pattern(value), len(events))
+    return found
+
+
+def in_time(events: Events, side: str, value: Any) -> Flags:
+    """Which events are not before, or not after, a time."""
+    bound = micros(str(value))
+    if bound is None:
+        message = f"`{side}: {value}` of the filter is no time"
+        raise HarnessError("wrong-filter", message, help="write it as 2026-03-03T09:12:00Z")
+    times = events.columns.column(TIME).cast(pa.int64())
+    within = pc.greater_equal(times, bound) if side == AFTER else pc.less_equal(times, bound)
+    return flags(within)
+
+
+def holds(field: Field, wanted: re.Pattern[str], rows: int) -> Flags:
+    """Which events' field has a wanted value; each distinct value is looked at once."""
+    if isinstance(field, str):
+        return np.full(rows, wanted.fullmatch(field) is not None)
+    parts = []
+    for chunk in encoded(field).chunks:
+        good = pa.array([bool(v is not None and wanted.fullmatch(v)) for v in chunk.dictionary.to_pylist()], pa.bool_())
+        parts.append(good.take(chunk.indices))
+    return flags(pa.chunked_array(parts, pa.bool_()))
+
+
+def pattern(value: Any) -> re.Pattern[str]:
+    """What a value of the filter stands for."""
+    alternatives = value if isinstance(value, (list, tuple)) else [value]
+    texts = ("true" if v is True else "false" if v is False else str(v) for v in alternatives)
+    either = "|".join(re.sub(r"(\\\*)+", ".*", re.escape(text)) for text in texts)
+    return re.compile(either, re.I | re.S)
+
+
+def flags(truth: pa.ChunkedArray) -> Flags:
+    """A column of truth as an array; null is false."""
+    return np.asarray(truth.fill_null(False).to_numpy(), np.bool_)
+
+
+def no_match(recorded: Telemetry, wanted: Mapping[str, Any], path: Path) -> HarnessError:
+    """Why a filter that matches nothing cannot be meant."""
+    known = {name for events in recorded.events for name in events.fields}
+    for name in wanted:
+        if name not in known and name not in (AFTER, BEFORE):
+            message = f"no event in {path} has the field `{name}` of the filter"
+            return HarnessError("no-such-field", message, help=did_you_mean(name, known))
+    shown = ", ".join(f"{name}: {value}" for name, value in wanted.items())
+    return HarnessError("no-match", f"no event in {path} matches the filter {{{shown}}}")

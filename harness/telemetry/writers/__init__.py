@@ -1,0 +1,1 @@
+"""Formats of events that can be written: one file a format."""

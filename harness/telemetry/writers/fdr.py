@@ -1,0 +1,17 @@
+"""Falcon events as Falcon Data Replicator delivers them: a JSON object a line, every value a string."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from harness.telemetry.event import Telemetry
+from harness.telemetry.lines import write_lines
+from harness.telemetry.native import json_texts, stamped
+
+SUFFIX = ".ndjson"
+
+
+def write(telemetry: Telemetry, out: IO[bytes]) -> int:
+    """Writes the Falcon events; others have no such form."""
+    falcon = telemetry.of("falcon")
+    return write_lines([(events, json_texts(stamped(events), len(events))) for events in falcon], out)
