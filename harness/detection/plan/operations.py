@@ -25,6 +25,7 @@ class Operation:
 
 B, N, T, L = Kind.BOOLEAN, Kind.NUMBER, Kind.TEXT, Kind.LIST
 ANY = tuple(range(256))
+EVEN = tuple(range(0, 1024, 2))
 
 LOGIC: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("and", "b, ...", B, "all true; Kleene's three values"),
@@ -33,6 +34,7 @@ LOGIC: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("is_null", "x", B, "whether it is null; never null"),
     ("is_true", "b", B, "whether it is true; false of null"),
     ("if", "b, x, y", (1, 2), "x where b is true, else y; null is not true"),
+    ("case", "y, b, x, ...", EVEN, "x of the first b that is true, pair by pair, else y; null is not true"),
     ("coalesce", "x, ...", ANY, "the first that is not null"),
     ("equal", "x, y", B, "the same value; both of one kind"),
     ("not_equal", "x, y", B, "another value; both of one kind"),

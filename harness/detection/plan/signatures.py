@@ -21,7 +21,7 @@ KINDS = {
     "fraction": Kind.NUMBER,
     **dict.fromkeys(NUMBERS, Kind.NUMBER),
 }
-REPEATED = {"json_object": 2}
+REPEATED = {"case": 2, "json_object": 2}
 """Operations whose `...` repeats more than the last parameter."""
 
 

@@ -55,6 +55,12 @@ def choice(condition: SQL, x: SQL, y: SQL) -> SQL:
     return b.case((condition, x), default=y)
 
 
+@DUCKDB.spell("case")
+def cases(otherwise: SQL, *pairs: SQL) -> SQL:
+    """CASE WHEN b THEN x ... ELSE y END."""
+    return b.case(*zip(pairs[::2], pairs[1::2], strict=True), default=otherwise)
+
+
 @DUCKDB.spell("coalesce")
 def coalesce(*x: SQL) -> SQL:
     """coalesce(x, ...)."""
