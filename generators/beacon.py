@@ -6,10 +6,12 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, NetworkConnection, ProcessCreation
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.calls import call
 from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.lifecycle import lived
 from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import SECOND, periodic
+from harness.telemetry.schedule import SECOND, Shape, periodic
 
 
 def beacon(
@@ -22,10 +24,22 @@ def beacon(
     port: Port = 443,
     every: timedelta = timedelta(seconds=60),
     jitter: Fraction = 0.1,
+    shape: Shape = "around",
     times: Count = 180,
+    ptr: str | None = None,
+    listener: bool | None = None,
 ) -> Iterator[Activity]:
-    """One process that connects to `server` `times` times, each wait off by up to `jitter` of itself."""
-    process = host.process(image)
-    yield ProcessCreation(at=start, host=host, process=process)
-    at = periodic(start + SECOND, every, times, random, jitter=jitter)
-    yield NetworkConnection(at=at, host=host, process=process, destination_ip=server, destination_port=port)
+    """One process that connects to `server` `times` times, each wait off by up to `jitter` of itself.
+
+    Published defaults of the field: Cobalt Strike 60 s, 0 %, shorter; Sliver 60 s, 50 %, longer; Empire 5 s, 0 %;
+    Covenant 5 s, 10 %; Mythic http 10 s, 23 %; Havoc 2 s, 15 %; PoshC2 5 s, 20 %.
+    """
+    seconds = every.total_seconds()
+    request = f"Invoke-WebRequest -UseBasicParsing -DisableKeepAlive -Uri 'http://{server}:{port}/'"
+    script = f"1..{times} | ForEach-Object {{ {request} | Out-Null; Start-Sleep -Seconds {seconds:g} }}"
+    scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
+    line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
+    process = host.process(image, command_line=line)
+    at = periodic(start + 2 * SECOND, every, times, random, jitter=jitter, shape=shape)
+    yield from lived(process, at[-1] + SECOND if len(at) else None, script=script if scripted else None)
+    yield call(host, process, at, server=server, port=port, ptr=ptr, listener=listener)

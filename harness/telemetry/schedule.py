@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.diagnostics import HarnessError
 from harness.telemetry.spelling import Times
 
 Floats = npt.NDArray[np.float64]
@@ -23,18 +25,60 @@ def seconds(values: float | Floats) -> Waits:
     return np.asarray(np.rint(np.asarray(values, np.float64) * 1e6), "int64").astype("timedelta64[us]")
 
 
+MOST_AT_ONCE = 20_000_000
+
+
+def wait(length: timedelta) -> np.timedelta64:
+    """A duration as one wait."""
+    return np.timedelta64(round(length.total_seconds() * 1e6), "us")
+
+
+def fits(count: float) -> int:
+    """The count, if that many moments can be held at once. Raises HarnessError."""
+    if count > MOST_AT_ONCE:
+        message = f"{count:.0f} times is more than {MOST_AT_ONCE} at once"
+        raise HarnessError("too-much", message, help="make it shorter or rarer")
+    return int(count)
+
+
+def rounds(lasts: timedelta, every: timedelta) -> int:
+    """How often something that happens every so often happens within a time, the beginning included."""
+    if every <= timedelta(0):
+        raise HarnessError("too-much", "a period of no length never ends", help="give a period such as `60s`")
+    return fits(lasts / every) + 1
+
+
+Shape = Literal["around", "longer", "shorter"]
+"""Where jitter moves a wait: either way, only up (Sliver adds), or only down (Cobalt Strike takes away)."""
+
+RANGES = {"around": (-1.0, 1.0), "longer": (0.0, 1.0), "shorter": (-1.0, 0.0)}
+
+
 def periodic(
-    start: np.datetime64, every: timedelta, times: int, random: np.random.Generator, *, jitter: float = 0.0
+    start: np.datetime64,
+    every: timedelta,
+    times: int,
+    random: np.random.Generator,
+    *,
+    jitter: float = 0.0,
+    shape: Shape = "around",
 ) -> Times:
-    """`times` moments from `start` on, each wait off by up to `jitter` of itself; the first is at the start."""
-    waits = every.total_seconds() * (1 + random.uniform(-jitter, jitter, max(0, times - 1)))
-    moments: Times = start + seconds(np.concatenate([np.zeros(min(1, times)), waits]).cumsum())
+    """`times` moments from `start` on, each wait off by up to `jitter` of itself; the first is at the start.
+
+    Each round costs about a tenth of a second beside its wait, as measured on an agent that calls every 5 s
+    (524 intervals: mean 5.130 s, standard deviation 0.070 s, least 5.062 s).
+    """
+    more = max(0, fits(times) - 1)
+    least, most = RANGES[shape]
+    waits = every.total_seconds() * (1 + jitter * random.uniform(least, most, more))
+    busy = 0.06 + 0.055 * np.exp(0.6 * random.standard_normal(more))
+    moments: Times = start + seconds(np.concatenate([np.zeros(min(1, times)), waits + busy]).cumsum())
     return moments
 
 
 def within(start: np.datetime64, length: timedelta, count: int, random: np.random.Generator) -> Times:
     """`count` moments anywhere in a stretch of time, in order."""
-    moments: Times = start + seconds(np.sort(random.uniform(0, length.total_seconds(), count)))
+    moments: Times = start + seconds(np.sort(random.uniform(0, length.total_seconds(), fits(count))))
     return moments
 
 
@@ -51,7 +95,7 @@ def hourly(start: np.datetime64, counts: Sequence[int], random: np.random.Genera
 
 def poisson(start: np.datetime64, length: timedelta, per_hour: float, random: np.random.Generator) -> Times:
     """Moments without memory, `per_hour` of them in the mean."""
-    return within(start, length, int(random.poisson(per_hour * length.total_seconds() / 3600)), random)
+    return within(start, length, int(random.poisson(fits(per_hour * length.total_seconds() / 3600))), random)
 
 
 def during(moments: Times, opens: float, closes: float) -> Times:

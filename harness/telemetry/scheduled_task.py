@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from xml.sax.saxutils import escape
 
 import numpy as np
 
-from harness.telemetry.activity import ScheduledTask
-from harness.telemetry.host import Host, User
+from harness.telemetry.activity import (
+    Activity,
+    FileCreation,
+    RegistryChange,
+    ScheduledJobCreation,
+    ScheduledJobDeletion,
+    ScheduledTask,
+)
+from harness.telemetry.host import Host, Process, User
 from harness.telemetry.identity import guid
+from harness.telemetry.lifecycle import lived
 
 DOCUMENT = """<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
@@ -65,6 +74,10 @@ DOCUMENT = """<?xml version="1.0" encoding="UTF-16"?>
 """What `schtasks /Create /SC MINUTE` registers, with Principals last; seen in 4698 records of real hosts."""
 
 
+CACHE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache"
+SCHTASKS = r"C:\Windows\System32\schtasks.exe"
+
+
 def scheduled_task(
     host: Host,
     *,
@@ -100,3 +113,72 @@ def scheduled_task(
         identifier="{" + guid("task", host.aid, path).upper() + "}",
         document=document.replace("\n", "\r\n"),
     )
+
+
+def registered(host: Host, task: ScheduledTask, at: np.datetime64, *, every: timedelta) -> Iterator[Activity]:
+    """What `schtasks /Create` leaves: itself, the service's registry keys and file, the registration; all in 31 ms."""
+    minutes = max(1, round(every.total_seconds() / 60))
+    run = f"{task.command} {task.arguments}"
+    who = " /RU SYSTEM" if task.run_as.system else ""
+    line = f'schtasks.exe  /Create /F /SC MINUTE /MO {minutes} /TN "{task.name[1:]}" /TR "{run}"{who}'
+    process = host.process(SCHTASKS, command_line=line, parent=shell(host))
+    service = host.service("Schedule")
+    yield from lived(process, at + np.timedelta64(95_000, "us"))
+    tree, details = rf"{CACHE}\Tree{task.name}", rf"{CACHE}\Tasks\{task.identifier}"
+    steps = (
+        (tree, "CreateKey", None),
+        (rf"{tree}\SD", "SetValue", "Binary Data"),
+        (rf"{tree}\Id", "SetValue", task.identifier),
+        (rf"{tree}\Index", "SetValue", "DWORD (0x00000003)"),
+        (details, "CreateKey", None),
+        (rf"{details}\Path", "SetValue", task.name),
+        (rf"{details}\Hash", "SetValue", "Binary Data"),
+        (rf"{CACHE}\Plain\{task.identifier}", "CreateKey", None),
+        (rf"{details}\Schema", "SetValue", "DWORD (0x00010002)"),
+        (rf"{details}\Date", "SetValue", np.datetime_as_string(at.astype("datetime64[s]"))),
+        (rf"{details}\Author", "SetValue", task.author.account),
+        (rf"{details}\URI", "SetValue", task.name),
+        (rf"{details}\Triggers", "SetValue", "Binary Data"),
+        (rf"{details}\Actions", "SetValue", "Binary Data"),
+        (rf"{details}\DynamicInfo", "SetValue", "Binary Data"),
+    )
+    begun = at + np.timedelta64(40_000, "us")
+    yield from changes(host, service, begun, steps)
+    file = rf"C:\Windows\System32\Tasks{task.name}"
+    written = begun + np.timedelta64(16_000, "us")
+    yield FileCreation(at=written, host=host, process=service, target_filename=file)
+    done = begun + np.timedelta64(20_000, "us")
+    yield ScheduledJobCreation(at=done, host=host, process=process, task=task, service=service)
+
+
+def removed(host: Host, task: ScheduledTask, at: np.datetime64) -> Iterator[Activity]:
+    """What `schtasks /Delete` leaves."""
+    line = f'schtasks.exe  /Delete /TN "{task.name[1:]}" /F'
+    process = host.process(SCHTASKS, command_line=line, parent=shell(host), started=at)
+    service = host.service("Schedule")
+    yield from lived(process, at + np.timedelta64(80_000, "us"))
+    tree, details = rf"{CACHE}\Tree{task.name}", rf"{CACHE}\Tasks\{task.identifier}"
+    steps = (
+        (rf"{CACHE}\Plain\{task.identifier}", "DeleteKey", None),
+        (details, "DeleteKey", None),
+        (tree, "DeleteKey", None),
+    )
+    begun = at + np.timedelta64(40_000, "us")
+    yield from changes(host, service, begun, steps)
+    yield ScheduledJobDeletion(at=begun, host=host, process=process, task=task, service=service)
+
+
+def changes(
+    host: Host, service: Process, at: np.datetime64, steps: Sequence[tuple[str, str, str | None]]
+) -> Iterator[Activity]:
+    """Changes of the registry by a service, a millisecond apart."""
+    for number, (target, change, details) in enumerate(steps):
+        moment = at + np.timedelta64(1000 * number, "us")
+        yield RegistryChange(
+            at=moment, host=host, process=service, target_object=target, change=change, details=details
+        )
+
+
+def shell(host: Host) -> Process:
+    """The command prompt that the user has open."""
+    return host.application(r"C:\Windows\System32\cmd.exe")

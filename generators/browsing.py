@@ -1,0 +1,73 @@
+"""A person who browses the web."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, NetworkConnection, Texts
+from harness.telemetry.agents import sizes
+from harness.telemetry.calls import lookup
+from harness.telemetry.host import Host
+from harness.telemetry.parameter import Count, Port
+from harness.telemetry.schedule import SECOND, bursts, fits, seconds
+
+EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
+NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
+
+
+def browsing(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = EDGE,
+    port: Port = 443,
+    lasts: timedelta = timedelta(hours=8),
+    pages_per_hour: float = 20.0,
+    sites: Count = 30,
+    addresses: Count = 4,
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """Pages of popular and unpopular sites, each a burst of 5 to 30 connections within a second.
+
+    Thinking times are lognormal with a Pareto tail (shape 1.5), as in models of web users since Barford and Crovella;
+    a site is delivered from several addresses that change with the DNS lifetime.
+    """
+    pages = visits(start, lasts, pages_per_hour, random)
+    if not len(pages) or not sites:
+        return
+    popularity = 1 / np.arange(1, sites + 1)
+    site = random.choice(sites, len(pages), p=popularity / popularity.sum())
+    pool = tuple(NETWORKS[i % 3] + str(1 + i * 37 % 254) for i in range(min(sites * max(1, addresses), 700)))
+    counts = random.integers(5, 31, len(pages))
+    at = bursts(pages, counts, 1.0, random)
+    which = np.repeat(site, counts) * max(1, addresses) + random.integers(0, max(1, addresses), len(at))
+    process = host.application(image)
+    names = Texts(values=tuple(f"www.site{i}.example" for i in range(sites)), codes=site)
+    yield from lookup(host, process, pages - seconds(0.05), name=names, answers=pool[:1])
+    yield NetworkConnection(
+        at=at,
+        host=host,
+        process=process,
+        destination_ip=Texts(values=pool, codes=which % len(pool)),
+        destination_port=port,
+        destination_hostname=ptr,
+        bytes_sent=sizes(random, len(at), 1800),
+        bytes_received=sizes(random, len(at), 24_000),
+        user_agent="Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
+    )
+
+
+def visits(
+    start: np.datetime64, lasts: timedelta, per_hour: float, random: Generator
+) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+    """Moments at which a page is opened."""
+    expected = fits(max(0.0, per_hour) * lasts.total_seconds() / 3600)
+    body = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
+    away = random.random(len(body)) < 0.08
+    waits = np.where(away, 60 * (1 + random.pareto(1.5, len(body))), body)
+    waits *= 3600 / max(per_hour, 1e-9) / waits.mean()
+    moments = start + SECOND + seconds(np.minimum(waits, 86_400).cumsum())
+    return moments[moments < start + seconds(lasts.total_seconds())]

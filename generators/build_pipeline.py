@@ -1,0 +1,48 @@
+"""A build agent whose jobs fetch artifacts with curl."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.agents import agent
+from harness.telemetry.host import Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Count, Fraction, Port
+from harness.telemetry.schedule import periodic, rounds, seconds
+
+
+def build_pipeline(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = r"C:\Windows\System32\curl.exe",
+    runner: str = r"C:\actions-runner\bin\Runner.Worker.exe",
+    servers: tuple[Address, ...] = ("198.51.100.150",),
+    port: Port = 443,
+    every: timedelta = timedelta(minutes=10),
+    jitter: Fraction = 0.02,
+    artifacts: Count = 3,
+    lasts: timedelta = timedelta(hours=8),
+    endpoint: str | None = "artifacts.build.example",
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """A scheduled job every ten minutes; each fetches `artifacts` files, one process and one connection a file.
+
+    A GitLab runner asks for jobs every 3 s (check_interval), a GitHub runner holds one long poll: both keep their
+    connection, so that what is seen again and again are the downloads.
+    """
+    jobs = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    pauses = seconds(np.cumsum(random.uniform(1.5, 6.0, (len(jobs), artifacts)), axis=1))
+    moments = (jobs[:, None] + pauses).ravel()
+    parent = host.daemon(runner, account="NETWORK SERVICE")
+    line = f"curl.exe -fsSL -O https://{endpoint or servers[0]}/artifact.zip"
+    process = host.process(image, command_line=line, parent=parent, user=parent.user, started=moments)
+    yield from lived(process, moments + seconds(random.uniform(0.8, 1.4, len(moments))))
+    at = moments + seconds(random.uniform(0.12, 0.4, len(moments)))
+    yield from agent(
+        host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr, bytes_received=4_000_000
+    )

@@ -1,0 +1,48 @@
+"""A configuration runbook in PowerShell that polls a management interface."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.agents import agent
+from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Fraction, Port
+from harness.telemetry.schedule import periodic, rounds, seconds
+
+
+def configuration_runbook(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = POWERSHELL,
+    servers: tuple[Address, ...] = ("198.51.100.30",),
+    port: Port = 443,
+    every: timedelta = timedelta(minutes=15),
+    jitter: Fraction = 0.01,
+    lasts: timedelta = timedelta(hours=8),
+    endpoint: str | None = "management.runbook.example",
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """Every quarter of an hour a task starts PowerShell, which asks an outside interface whether all is well.
+
+    DSC checks consistency every 15 minutes and asks for a new configuration every 30: ConfigurationModeFrequencyMins,
+    RefreshFrequencyMins (PowerShell-Docs-DSC, metaConfig).
+    """
+    moments = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    parent, system = host.service("Schedule"), host.account("SYSTEM")
+    process = host.process(
+        image,
+        command_line=r'"powershell.exe" -NoProfile -NonInteractive -File C:\ProgramData\runbooks\Test-State.ps1',
+        parent=parent,
+        user=system,
+        started=moments,
+    )
+    ended = moments + seconds(random.uniform(4.5, 9.0, len(moments)))
+    yield from lived(process, ended, script="Invoke-RestMethod -Uri $ManagementUri -UseBasicParsing | Test-State")
+    at = moments + seconds(random.uniform(2.0, 4.0, len(moments)))
+    yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

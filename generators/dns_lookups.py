@@ -1,0 +1,50 @@
+"""A process that asks for the addresses of several domains, as test 2 does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address, Texts
+from harness.telemetry.calls import lookup
+from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Count
+from harness.telemetry.schedule import SECOND, periodic
+
+DOMAINS = (
+    "update-check.example",
+    "cdn-sync.example",
+    "telemetry-relay.example",
+    "vps-gateway.test",
+    "c2-staging.test",
+)
+
+
+def dns_lookups(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = POWERSHELL,
+    domains: tuple[str, ...] = DOMAINS,
+    every: timedelta = timedelta(seconds=1),
+    times: Count = 1,
+    status: int = 9003,
+    answers: tuple[Address, ...] = (),
+    query_type: Literal["A", "AAAA", "A+AAAA"] = "A",
+) -> Iterator[Activity]:
+    """Each domain in turn, `times` rounds; `status` 9003 says that there is no such name, 0 gives `answers`.
+
+    A host without a way out has 9502, 1460 or 9002 instead of 9003: the codes seen in 2,059 recorded queries.
+    """
+    names = ",".join(domains)
+    script = f"'{names}'.Split(',') | ForEach-Object {{ Resolve-DnsName -Name $_ -Type A -DnsOnly }}"
+    scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
+    process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
+    at = periodic(start + 2 * SECOND, every, times * len(domains), random)
+    yield from lived(process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None)
+    asked = Texts(values=domains, codes=np.tile(np.arange(len(domains)), times))
+    yield from lookup(host, process, at, name=asked, answers=answers, status=status, query_type=query_type)

@@ -1,0 +1,49 @@
+"""A member of a domain that talks to its own servers."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address, NetworkConnection
+from harness.telemetry.calls import call
+from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.schedule import periodic, rounds
+
+
+def internal_services(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    domain_controller: Address = "10.20.0.10",
+    file_server: Address = "172.16.4.20",
+    inventory: Address = "192.168.10.30",
+    lasts: timedelta = timedelta(hours=8),
+) -> Iterator[Activity]:
+    """LDAP and Kerberos by lsass.exe, SMB by System, NTP, and an inventory script in PowerShell, all to RFC 1918.
+
+    Group Policy is refreshed every 90 minutes plus up to 30; the others are as regular as such services are.
+    """
+
+    def moments(minutes: float, jitter: float) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+        every = timedelta(minutes=minutes)
+        return periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+
+    lsass, system = host.running("lsass.exe"), host.running("System")
+    yield call(host, lsass, moments(15, 0.3), server=domain_controller, port=389)
+    yield call(host, lsass, moments(30, 0.4), server=domain_controller, port=88)
+    yield call(host, host.service("gpsvc"), moments(105, 0.14), server=domain_controller, port=389)
+    yield call(host, system, moments(6, 0.5), server=file_server, port=445)
+    yield NetworkConnection(
+        at=moments(17, 0.02),
+        host=host,
+        process=host.service("W32Time"),
+        destination_ip=domain_controller,
+        destination_port=123,
+        protocol="udp",
+        source_port=123,
+    )
+    script = host.daemon(POWERSHELL, command_line=rf'"{POWERSHELL}" -NoProfile -File C:\ProgramData\inventory.ps1')
+    yield call(host, script, moments(5, 0.02), server=inventory, port=8530)

@@ -1,0 +1,70 @@
+"""A scheduled task that calls a server, as test 4 does: created, run on its schedule, removed."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address, ScheduledJobRun
+from harness.telemetry.calls import call
+from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Count, Port
+from harness.telemetry.schedule import SECOND, seconds, wait
+from harness.telemetry.scheduled_task import registered, removed
+from harness.telemetry.scheduled_task import scheduled_task as task_of
+
+
+def scheduled_task(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    task_name: str = "WindowsNetworkHealth",
+    server: Address = "127.0.0.1",
+    port: Port = 8888,
+    every: timedelta = timedelta(minutes=30),
+    times: Count = 1,
+    run_as: Literal["user", "SYSTEM"] = "user",
+    on_demand: bool = False,
+    removed_after: timedelta | None = None,
+    ptr: str | None = None,
+    listener: bool | None = None,
+) -> Iterator[Activity]:
+    """schtasks.exe registers a task; svchost.exe runs PowerShell for it `times` times, each run one call.
+
+    The first run is at once with `on_demand` (schtasks /Run), else at the next full period of minutes. The parent of a
+    run is the svchost.exe of the Schedule service, never taskhostw.exe: 144 recorded process starts.
+    """
+    arguments = (
+        "-NoProfile -WindowStyle Hidden -Command Invoke-WebRequest -UseBasicParsing "
+        f"-UserAgent detlab/none -Uri http://{server}:{port}/"
+    )
+    user = host.account("SYSTEM") if run_as == "SYSTEM" else host.user
+    task = task_of(
+        host,
+        name=task_name,
+        command="powershell.exe",
+        arguments=arguments,
+        author=host.user,
+        run_as=user,
+        every=every,
+        at=start,
+    )
+    yield from registered(host, task, start, every=every)
+    due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
+    waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
+    runs = due.astype("datetime64[us]") + seconds(waits)
+    if times:
+        line = f'"powershell.exe" {arguments}'
+        service = host.service("Schedule")
+        process = host.process(POWERSHELL, command_line=line, parent=service, user=user, started=runs)
+        ended = runs + seconds(random.uniform(2.5, 5.0, times))
+        yield ScheduledJobRun(at=runs, host=host, process=process, task=task, service=service, until=ended)
+        yield from lived(process, ended, script=arguments.partition("-Command ")[2])
+        moments = runs + seconds(random.uniform(1.4, 2.2, times))
+        yield call(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
+    if removed_after is not None:
+        yield from removed(host, task, start + wait(removed_after))

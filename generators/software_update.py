@@ -1,0 +1,44 @@
+"""An updater that looks for new versions."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.agents import agent
+from harness.telemetry.host import Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Fraction, Port
+from harness.telemetry.schedule import periodic, rounds, seconds
+
+
+def software_update(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = r"C:\Program Files (x86)\Microsoft\EdgeUpdate\MicrosoftEdgeUpdate.exe",
+    servers: tuple[Address, ...] = ("198.51.100.200", "198.51.100.201"),
+    port: Port = 443,
+    every: timedelta = timedelta(hours=1),
+    jitter: Fraction = 0.05,
+    lasts: timedelta = timedelta(hours=8),
+    endpoint: str | None = "update.software.example",
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """Every hour a task starts the updater, which asks its server whether there is something new.
+
+    Browsers' updaters check every five to ten hours, their tasks run hourly; Windows Update draws its wait between
+    80 and 100 % of 22 hours.
+    """
+    moments = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    parent, system = host.service("Schedule"), host.account("SYSTEM")
+    process = host.process(
+        image, command_line=f'"{image}" /ua /installsource scheduler', parent=parent, user=system, started=moments
+    )
+    ended = moments + seconds(random.uniform(3.0, 20.0, len(moments)))
+    yield from lived(process, ended)
+    at = moments + seconds(random.uniform(0.5, 2.0, len(moments)))
+    yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

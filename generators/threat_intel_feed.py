@@ -1,0 +1,40 @@
+"""A security tool that fetches indicators with curl."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.agents import agent
+from harness.telemetry.host import Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Fraction, Port
+from harness.telemetry.schedule import periodic, rounds, seconds
+
+
+def threat_intel_feed(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = r"C:\Windows\System32\curl.exe",
+    servers: tuple[Address, ...] = ("203.0.113.150",),
+    port: Port = 443,
+    every: timedelta = timedelta(minutes=15),
+    jitter: Fraction = 0.01,
+    lasts: timedelta = timedelta(hours=8),
+    endpoint: str | None = "feed.intel.example",
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """Every quarter of an hour a task starts curl.exe, which fetches a list of indicators."""
+    moments = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    parent, system = host.service("Schedule"), host.account("SYSTEM")
+    address = f"https://{endpoint or servers[0]}/indicators.csv"
+    line = f"curl.exe -sS --fail -o C:\\ProgramData\\intel\\indicators.csv {address}"
+    process = host.process(image, command_line=line, parent=parent, user=system, started=moments)
+    ended = moments + seconds(random.uniform(0.9, 2.5, len(moments)))
+    yield from lived(process, ended)
+    at = moments + seconds(random.uniform(0.15, 0.5, len(moments)))
+    yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

@@ -1,0 +1,33 @@
+"""A business application that keeps in touch with its vendor."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.agents import agent
+from harness.telemetry.host import Host
+from harness.telemetry.parameter import Fraction, Port
+from harness.telemetry.schedule import periodic, rounds
+
+
+def vendor_heartbeat(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    image: str = r"C:\Program Files\Contoso\Ledger\LedgerSync.exe",
+    servers: tuple[Address, ...] = ("198.51.100.80",),
+    port: Port = 443,
+    every: timedelta = timedelta(minutes=5),
+    jitter: Fraction = 0.1,
+    lasts: timedelta = timedelta(hours=8),
+    endpoint: str | None = "heartbeat.ledger.example",
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """A service that calls its vendor's cloud every five minutes, off by up to a tenth."""
+    process = host.daemon(image)
+    at = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

@@ -1,0 +1,64 @@
+"""Software that calls a few endpoints again and again: which of their addresses, and the lookups before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from harness.telemetry.activity import Activity, Integers, Texts
+from harness.telemetry.calls import call, lookup
+from harness.telemetry.host import Host, Process
+from harness.telemetry.schedule import wait
+from harness.telemetry.spelling import Times
+
+
+def agent(
+    host: Host,
+    process: Process,
+    at: Times,
+    random: np.random.Generator,
+    *,
+    servers: Sequence[str],
+    port: int = 443,
+    name: str | None = None,
+    ptr: str | None = None,
+    rotation: timedelta = timedelta(minutes=5),
+    bytes_received: int = 4200,
+    user_agent: str = "-",
+) -> Iterator[Activity]:
+    """Calls at these moments to an endpoint with several addresses; its name is asked for once a DNS lifetime.
+
+    Each lifetime (`rotation`) the resolver hands out another address, so that counts an address and hour have gaps.
+    """
+    if not len(at):
+        return
+    period = ((at - at.min()) // wait(rotation)).astype(np.int64)
+    chosen = random.integers(0, len(servers), int(period.max()) + 1)[period]
+    if name is not None:
+        first = np.flatnonzero(np.diff(period, prepend=-1))
+        for number in range(len(servers)):
+            mine = first[chosen[first] == number]
+            if len(mine):
+                asked = at[mine] - np.timedelta64(45_000, "us")
+                whose = process.take(mine)
+                yield from lookup(host, whose, asked, name=name, answers=(servers[number],))
+    yield call(
+        host,
+        process,
+        at,
+        server=Texts(values=tuple(servers), codes=chosen),
+        port=port,
+        ptr=ptr,
+        name=name,
+        bytes_sent=sizes(random, len(at), 900),
+        bytes_received=sizes(random, len(at), bytes_received),
+        user_agent=user_agent,
+    )
+
+
+def sizes(random: np.random.Generator, count: int, median: float) -> Integers:
+    """Sizes of requests or answers: lognormal around a median."""
+    found: Integers = np.rint(median * np.exp(0.35 * random.standard_normal(count))).astype(np.int64)
+    return found

@@ -1,0 +1,77 @@
+"""What a process leaves behind from its start to its end, beside what it was started for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from harness.telemetry.activity import Activity, FileCreation, ProcessCreation, ProcessTermination, ScriptExecution
+from harness.telemetry.host import Process
+from harness.telemetry.identity import digest
+from harness.telemetry.images import image
+from harness.telemetry.spelling import Times
+
+CONHOST = r"C:\Windows\System32\conhost.exe"
+CONHOST_LINE = r"\??\C:\Windows\system32\conhost.exe 0xffffffff -ForceV1"
+POWERSHELLS = ("powershell.exe", "pwsh.exe")
+LETTERS = "abcdefghijklmnopqrstuvwxyz012345"
+
+
+def lived(process: Process, until: np.datetime64 | Times | None, *, script: str | None = None) -> Iterator[Activity]:
+    """Start and end of a process (of each, if it is an array); `until` None: it still runs when the recording ends.
+
+    A console program without a console gets a conhost.exe of its own. PowerShell writes its two policy test files, logs
+    `script` as one script block, and leaves a usage log at its end.
+    """
+    host, begun = process.host, process.started
+    whole = [process]
+    yield ProcessCreation(at=begun, host=host, process=process)
+    if is_console(process) and not (process.parent and is_console(process.parent)):
+        started = begun + milliseconds(14)
+        console = host.process(CONHOST, command_line=CONHOST_LINE, parent=process, user=process.user, started=started)
+        yield ProcessCreation(at=started, host=host, process=console)
+        whole.append(console)
+    if process.name.lower() in POWERSHELLS:
+        yield from policy_test(process)
+        if script is not None:
+            yield ScriptExecution(at=begun + milliseconds(1150), host=host, process=process, script_block=script)
+    if until is not None:
+        if process.name.lower() in POWERSHELLS:
+            log = rf"{local_folder(process)}\Microsoft\CLR_v4.0\UsageLogs\{process.name}.log"
+            yield FileCreation(at=until - milliseconds(35), host=host, process=process, target_filename=log)
+        for ended in whole:
+            yield ProcessTermination(at=until, host=host, process=ended)
+
+
+def policy_test(process: Process) -> Iterator[Activity]:
+    """The two files with which PowerShell finds out whether scripts are restricted."""
+    temp = r"C:\Windows\Temp" if process.user.system else rf"{local_folder(process)}\Temp"
+    numbers = [digest("policy", process.host.aid, n) for n in np.atleast_1d(np.asarray(process.sequence)).tolist()]
+    for suffix, wait in ((".ps1", 930), (".psm1", 938)):
+        names = [rf"{temp}\__PSScriptPolicyTest_{letters(n, 8)}.{letters(n >> 40, 3)}{suffix}" for n in numbers]
+        name = names if np.ndim(process.started) else names[0]
+        at = process.started + milliseconds(wait)
+        yield FileCreation(at=at, host=process.host, process=process, target_filename=name)
+
+
+def letters(number: int, count: int) -> str:
+    """A random file name of Windows: letters and the digits 0 to 5."""
+    return "".join(LETTERS[number >> 5 * i & 31] for i in range(count))
+
+
+def local_folder(process: Process) -> str:
+    """The local application data of the user."""
+    if process.user.system:
+        return r"C:\Windows\system32\config\systemprofile\AppData\Local"
+    return rf"C:\Users\{process.user.name}\AppData\Local"
+
+
+def is_console(process: Process) -> bool:
+    """Whether it is a program of the console."""
+    return image(process.image, process.host.build).console
+
+
+def milliseconds(count: int) -> np.timedelta64:
+    """A short wait."""
+    return np.timedelta64(count * 1000, "us")
