@@ -1,1 +1,54 @@
-"""CQL, the CrowdStrike query language of LogScale."""
+"""CQL, the query language of CrowdStrike LogScale (formerly Humio)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.detection.language import Dialect, Settings, Switch
+from harness.detection.languages.cql import functions
+from harness.detection.languages.cql.check import checked
+from harness.detection.languages.cql.parser import parsed
+from harness.detection.languages.cql.query import CqlQuery
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.switches import SWITCHES
+from harness.diagnostics import Finding, RejectedError, Severity, Source, SourceError
+
+assert functions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cql:
+    """The language; see `harness.detection.language.Language`."""
+
+    name: str = "cql"
+    product: str = "LogScale"
+    platform: str = "logscale"
+    switches: tuple[Switch, ...] = SWITCHES
+
+    def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> CqlQuery:
+        """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
+        pipeline, parser = parsed(source)
+        check = checked(pipeline, parser.findings)
+        refused = [f for f in check.findings if f.severity is Severity.ERROR]
+        if refused and dialect is Dialect.STRICT:
+            raise RejectedError(self.product, refused)
+        return CqlQuery(
+            source=source,
+            deviations=tuple(refused) + check.liberties,
+            raw=check.raw,
+            pipeline=pipeline,
+            dialect=dialect,
+            textual=check.textual,
+        )
+
+    def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
+        """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
+        try:
+            pipeline, parser = parsed(source)
+        except SourceError as error:
+            return (error.finding(),)
+        return checked(pipeline, parser.findings).findings
+
+
+LANGUAGE = Cql()
+__all__ = ["FUNCTIONS", "LANGUAGE"]

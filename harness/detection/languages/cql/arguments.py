@@ -1,0 +1,320 @@
+"""Calls, their arguments, and expressions of CQL."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+
+from harness.detection.languages.cql.lexer import CALL, NAME, NUMBER, PATTERN, Scanner
+from harness.detection.languages.cql.names import FUNCTION_NAMES, expression_argument
+from harness.detection.languages.cql.syntax import (
+    Argument,
+    Array,
+    Assign,
+    Binary,
+    Call,
+    Logic,
+    Parameter,
+    Pipeline,
+    Regex,
+    Saved,
+    Syntax,
+    Unary,
+    Word,
+)
+from harness.diagnostics import Source, SourceError, Span, did_you_mean
+
+DEEPEST = 100
+LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
+BLOCK_LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
+NAMED = re.compile(rf'({NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
+COMPARE = re.compile(r"==|!=|<=|>=|<|>|=(?![=~>])")
+AND = re.compile(r"(?:and(?!\w)|&&)\s*", re.I)
+OR = re.compile(r"(?:or(?!\w)|\|\|)\s*", re.I)
+NOT = re.compile(r"not(?!\w)\s*", re.I)
+ELEMENT = re.compile(rf'(?:{NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
+BACKTICK = re.compile(r"`([^`\n]+)`")
+SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
+PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
+SIGNS = (("+", "-"), ("*", "/", "%"))
+
+
+class ArgumentParser(Scanner):
+    """The part of the parser that reads what stands inside calls."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.depth = 0
+
+    @abstractmethod
+    def block(self) -> Pipeline:
+        """`{ pipeline }`."""
+
+    def deeper(self) -> None:
+        """One level of nesting more, up to a limit."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.fail("too-deep", f"a query is nested at most {DEEPEST} levels deep")
+
+    def name(self) -> Word:
+        """A field's name, bare or in quotes."""
+        start = self.at
+        text = self.string()
+        if text is not None:
+            return Word(text=text, quoted=True, span=self.span(start))
+        found = self.take(NAME)
+        if not found:
+            raise self.fail("syntax", f"expected a field name, found {self.found()}")
+        return Word(text=found[0], span=self.span(start))
+
+    def target(self) -> tuple[Word, bool]:
+        """What is assigned to, and whether its name is taken from a field."""
+        start = self.at
+        found = self.take(BACKTICK)
+        if found:
+            return Word(text=found[1], span=self.span(start)), True
+        return self.name(), False
+
+    def slashes(self) -> Regex:
+        """`/body/flags`, which has to come next."""
+        start = self.at
+        found = self.regex()
+        if found is None:
+            raise self.fail("syntax", f"expected a regular expression, found {self.found()}")
+        return Regex(body=found[0], flags=found[1], span=self.span(start))
+
+    def parameter(self) -> Parameter:
+        """`?name`, `?"name"` or `?{name=default}`."""
+        start = self.at
+        found = self.take(PARAMETER)
+        if not found:
+            raise self.fail("syntax", "expected the name of a parameter after `?`")
+        default = None
+        if found[3] or found[4]:
+            if not self.sees("}"):
+                default = self.plain()
+            self.expect("}", "after the default of a parameter")
+        name = found[1] or found[2] or found[3] or found[4]
+        return Parameter(name=name, default=default, span=self.span(start))
+
+    def plain(self) -> Word:
+        """A text with or without quotes."""
+        start = self.at
+        text = self.string()
+        if text is not None:
+            return Word(text=text, quoted=True, span=self.span(start))
+        found = self.take(PATTERN)
+        if not found:
+            raise self.fail("syntax", f"expected a value, found {self.found()}")
+        return Word(text=found[0], span=self.span(start))
+
+    def saved(self) -> Saved:
+        """`$name(arguments)`."""
+        start = self.at
+        found = self.take(SAVED)
+        if not found:
+            raise self.fail("syntax", "expected the name of a saved query and `(` after `$`")
+        return Saved(name=found[1] or found[2], arguments=self.arguments(""), span=self.span(start))
+
+    def call(self) -> Call | None:
+        """A call, if a known function's name and a parenthesis come next."""
+        found = CALL.match(self.text, self.at)
+        name = FUNCTION_NAMES.get(found[1].lower()) if found else None
+        if not found or name is None:
+            return None
+        start = self.at
+        self.move(found.end() - 1)
+        return Call(name=name, arguments=self.arguments(name), span=self.span(start))
+
+    def arguments(self, function: str) -> tuple[Argument, ...]:
+        """`(argument, ...)`."""
+        self.expect("(", "before arguments")
+        self.deeper()
+        made: list[Argument] = []
+        while not self.sees(")"):
+            made.append(self.argument(function))
+            comma = self.at
+            if not self.takes(","):
+                break
+            self.trailing(comma, ")")
+        self.depth -= 1
+        self.expect(")", "or `,` after an argument")
+        return tuple(made)
+
+    def trailing(self, comma: int, closer: str) -> None:
+        """Notes a comma with nothing after it."""
+        if self.sees(closer):
+            place = self.span(comma, comma + 1)
+            self.deviation("trailing-comma", place, f"a comma before `{closer}` has no element after it", [(place, "")])
+
+    def argument(self, function: str) -> Argument:
+        """One argument with its name or label, and the attributes after it."""
+        start, name, label = self.at, None, None
+        if found := NAMED.match(self.text, self.at):
+            name = found[1].strip('"`')
+            self.move(found.end())
+        elif found := self.take(BLOCK_LABEL):
+            label = found[1]
+        value = self.argument_value(function, name)
+        attributes = []
+        while found := LABEL.match(self.text, self.at):
+            begun = self.at
+            self.move(found.end())
+            inside = self.argument_value("", found[1])
+            attributes.append(Argument(name=found[1], value=inside, span=self.span(begun)))
+        return Argument(name=name, label=label, value=value, attributes=tuple(attributes), span=self.span(start))
+
+    def argument_value(self, function: str, name: str | None) -> Syntax:
+        """What an argument holds; words that are no expression are taken as they stand."""
+        if self.sees("["):
+            return self.array(function if expression_argument(function, name) else None)
+        if self.sees("{"):
+            return self.block()
+        if self.sees("/"):
+            return self.slashes()
+        if not expression_argument(function, name) and (word := self.bare()):
+            return word
+        return self.expression()
+
+    def bare(self) -> Word | None:
+        """A word that nothing but the end of an argument follows."""
+        start = self.at
+        found = PATTERN.match(self.text, start)
+        if not found or found[0].endswith("//"):
+            return None
+        self.move(found.end())
+        if self.text[self.at : self.at + 1] in (",", ")", "]", "}", "") or LABEL.match(self.text, self.at):
+            return Word(text=found[0], span=self.span(start))
+        self.move(start)
+        return None
+
+    def array(self, function: str | None) -> Array:
+        """`[element, ...]`; elements are expressions where the argument is."""
+        start = self.at
+        self.expect("[", "before a list")
+        self.deeper()
+        items: list[Syntax] = []
+        while not self.sees("]"):
+            items.append(self.element(function))
+            comma = self.at
+            if not self.takes(","):
+                break
+            self.trailing(comma, "]")
+        self.depth -= 1
+        self.expect("]", "or `,` after an element")
+        return Array(items=tuple(items), span=self.span(start))
+
+    def element(self, function: str | None) -> Syntax:
+        """One element of a list."""
+        if ELEMENT.match(self.text, self.at):
+            target, dynamic = self.target()
+            self.expect(":=", "after the target")
+            value = self.expression()
+            return Assign(target=target, value=value, dynamic=dynamic, span=target.span.to(value.span))
+        return self.expression() if function else self.argument_value("", None)
+
+    def expression(self) -> Syntax:
+        """An expression, with `and`, `or` and `not` as other languages have them."""
+        return self.logic(0)
+
+    def logic(self, level: int) -> Syntax:
+        """Parts joined by `or`, or within them by `and`."""
+        pattern, word = ((OR, "or"), (AND, "and"))[level]
+        start = self.at
+        parts = [self.logic(1) if level == 0 else self.relation()]
+        while found := pattern.match(self.text, self.at):
+            self.move(found.end())
+            parts.append(self.logic(1) if level == 0 else self.relation())
+        return parts[0] if len(parts) == 1 else Logic(operator=word, parts=tuple(parts), span=self.span(start))
+
+    def relation(self) -> Syntax:
+        """Two sums compared, or one."""
+        left = self.arithmetic(0)
+        start = self.at
+        found = self.take(COMPARE)
+        if not found:
+            return left
+        sign = found[0]
+        if sign == "=":
+            place = self.span(start, start + 1)
+            self.deviation(
+                "single-equals", place, "an expression compares with `==`; `=` stands in filters only", [(place, "==")]
+            )
+            sign = "=="
+        right = self.arithmetic(0)
+        return Binary(operator=sign, left=left, right=right, span=left.span.to(right.span))
+
+    def arithmetic(self, level: int) -> Syntax:
+        """Sums of products, from left to right."""
+        left = self.unary() if level == 1 else self.arithmetic(1)
+        chain = 0
+        while self.text[self.at : self.at + 1] in SIGNS[level] and self.at < len(self.text):
+            sign = self.text[self.at]
+            self.move(self.at + 1)
+            chain += 1
+            if chain > DEEPEST:
+                raise self.fail("too-deep", f"an expression has at most {DEEPEST} operators in a row")
+            right = self.unary() if level == 1 else self.arithmetic(1)
+            left = Binary(operator=sign, left=left, right=right, span=left.span.to(right.span))
+        return left
+
+    def unary(self) -> Syntax:
+        """An operand with its sign."""
+        start = self.at
+        if self.sees("-") or (self.sees("!") and not self.sees("!=")):
+            sign = self.text[self.at]
+            self.move(self.at + 1)
+        elif found := NOT.match(self.text, self.at):
+            self.move(found.end())
+            place = self.span(start, start + 3)
+            self.deviation("not-in-expression", place, "an expression negates with `!`", [(place, "!")])
+            sign = "!"
+        else:
+            return self.operand()
+        self.deeper()
+        operand = self.unary()
+        self.depth -= 1
+        return Unary(operator=sign, operand=operand, span=self.span(start))
+
+    def operand(self) -> Syntax:
+        """A call, a name, a number, a text, or an expression in parentheses."""
+        start = self.at
+        if self.takes("("):
+            self.deeper()
+            inside = self.expression()
+            self.depth -= 1
+            self.expect(")", "after an expression")
+            return inside
+        if self.sees("["):
+            return self.array(None)
+        if self.sees("{"):
+            return self.block()
+        if self.sees("?"):
+            return self.parameter()
+        if self.sees("$"):
+            return self.saved()
+        if call := self.call():
+            return call
+        text = self.string()
+        if text is not None:
+            return Word(text=text, quoted=True, span=self.span(start))
+        return self.named_operand()
+
+    def named_operand(self) -> Word:
+        """A number or the name of a field."""
+        start = self.at
+        if found := self.take(NUMBER):
+            return Word(text=found[0], span=self.span(start))
+        called = CALL.match(self.text, self.at)
+        if called and called[1].lower() not in FUNCTION_NAMES:
+            raise self.unknown(called[1], self.source.span(called.start(1), called.end(1)))
+        found = self.take(NAME)
+        if not found:
+            raise self.fail("syntax", f"expected a value, found {self.found()}")
+        return Word(text=found[0], span=self.span(start))
+
+    def unknown(self, name: str, place: Span) -> SourceError:
+        """The error for a function that does not exist."""
+        near = did_you_mean(name, FUNCTION_NAMES.values())
+        searched = f"LogScale would silently search for the text `{name}`"
+        return self.fail("unknown-function", f"no function is called `{name}`; {searched}", place, near)

@@ -1,0 +1,214 @@
+"""Which argument of a call is which parameter, and what it is to the function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+from harness.detection.languages.cql.coercion import number
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.regex import Pattern, translated
+from harness.detection.languages.cql.registry import Function
+from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Regex, Saved, Syntax, Word
+from harness.detection.languages.cql.values import text_of, texts_of
+from harness.detection.plan.expressions import Expression
+from harness.diagnostics import SourceError, Span, did_you_mean
+
+Name = NewType("Name", str)
+"""The name of a field."""
+
+RAWSTRING = Name("@rawstring")
+TIMESTAMP = Name("@timestamp")
+
+Names = tuple[Name, ...]
+Texts = tuple[str, ...]
+Pairs = tuple[tuple[str, str], ...]
+Duration = NewType("Duration", float)
+"""A length of time in milliseconds."""
+
+UNITS = {
+    1: r"milliseconds?|millis|ms",
+    1000: r"seconds?|secs?|s",
+    60_000: r"minutes?|min|m",
+    3_600_000: r"hours?|hrs?|h",
+    86_400_000: r"days?|d",
+    604_800_000: r"weeks?|w",
+    2_592_000_000: r"months?|mon",
+    7_776_000_000: r"quarters?|qtrs?|q",
+    31_536_000_000: r"years?|yrs?|y",
+}
+RELATIVE = re.compile(r"(\d+(?:\.\d+)?) ?(?:" + "|".join(f"({u})" for u in UNITS.values()) + ")")
+
+
+@dataclass(slots=True)
+class Bound:
+    """Arguments by parameter, and those that the product would not take as they are."""
+
+    given: dict[str, Argument] = field(default_factory=dict)
+    extra: list[Argument] = field(default_factory=list)
+    gathered: tuple[Argument, ...] = ()
+    positional: list[tuple[str, Argument]] = field(default_factory=list)
+    unknown: list[Argument] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
+
+
+def pair(function: Function, call: Call, *, implied: bool = False, assigned: bool = False) -> Bound:
+    """Each argument with its parameter; `implied` fields and `assigned` outputs count as given."""
+    bound, unnamed = Bound(), []
+    folded = {n.lower(): n for n in function.parameters}
+    for argument in call.arguments:
+        if argument.name is None:
+            unnamed.append(argument)
+        elif function.open:
+            bound.given[argument.name] = argument
+        elif (name := folded.get(argument.name.lower())) is not None:
+            bound.given[name] = argument
+        else:
+            bound.unknown.append(argument)
+    place_unnamed(function, bound, unnamed, implied)
+    given = {*bound.given, *(("field",) if implied else ()), *(("as",) if assigned else ())}
+    bound.missing = tuple(n for n, p in function.parameters.items() if p.required and n not in given)
+    return bound
+
+
+def place_unnamed(function: Function, bound: Bound, unnamed: list[Argument], implied: bool) -> None:
+    """Finds parameters for arguments without a name: the product takes one, more follow the documented order."""
+    free = [n for n in function.positional if n not in bound.given and not (implied and n == "field")]
+    if len(unnamed) > 1 and free and gathers(function, free[0]) and not isinstance(unnamed[0].value, Array):
+        bound.gathered = tuple(unnamed)
+        bound.given[free[0]] = unnamed[0]
+        return
+    for i, argument in enumerate(unnamed):
+        if i >= len(free):
+            bound.extra.append(argument)
+            continue
+        bound.given[free[i]] = argument
+        if i:
+            bound.positional.append((free[i], argument))
+
+
+def gathers(function: Function, parameter: str) -> bool:
+    """Whether a parameter is a list, so that several unnamed arguments can be its elements."""
+    return function.hints.get(parameter) in (Names, Texts)
+
+
+def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) -> tuple[dict[str, Any], str | None]:
+    """Arguments for the Python function, and the text of `as` where the table itself deals with it."""
+    bound = pair(function, call, implied=row.implied is not None and "field" in function.parameters, assigned=assigned)
+    refuse(function, call, bound)
+    values: dict[str, Any] = {}
+    if row.implied is not None and "field" in function.parameters and "field" not in bound.given:
+        hint = function.hints["field"]
+        values["field"] = (row.implied,) if hint is Names else row.implied
+    into = None
+    for name, argument in bound.given.items():
+        if name == "as" and function.into is not None:
+            into = text_of(row.meaning, argument.value)
+            continue
+        known = function.parameters.get(name)
+        value = argument.value
+        if bound.gathered and argument is bound.gathered[0]:
+            value = Array(items=tuple(a.value for a in bound.gathered), span=call.span)
+        hint = function.hints[name] if known else Syntax
+        values[known.attribute if known else name] = convert(hint, row, value, argument)
+    return values, into
+
+
+def refuse(function: Function, call: Call, bound: Bound) -> None:
+    """Raises SourceError for a call that no dialect can read."""
+    if bound.unknown:
+        name = bound.unknown[0].name or ""
+        near = did_you_mean(name, function.parameters) or f"parameters are {', '.join(function.parameters)}"
+        message = f"`{function.name}` has no parameter `{name}`"
+        raise SourceError("unknown-parameter", message, bound.unknown[0].span, help=near)
+    if bound.extra:
+        raise SourceError("too-many-arguments", f"`{function.name}` has no parameter for this", bound.extra[0].span)
+    if bound.missing:
+        message = f"`{function.name}` needs `{bound.missing[0]}`"
+        raise SourceError("missing-parameter", message, call.span, help=f"add `{bound.missing[0]}=`")
+
+
+def convert(hint: Any, row: Row, value: Syntax, argument: Argument) -> Any:
+    """What an argument is to a parameter of this type."""
+    reader = CONVERTERS.get(hint)
+    if reader is None:
+        return value
+    return reader(row, value)
+
+
+def number_of(row: Row, value: Syntax) -> float:
+    """A number that stands in the text."""
+    text = text_of(row.meaning, value)
+    found = number(text)
+    if found is None:
+        raise SourceError("not-a-number", f"expected a number, found `{text[:40]}`", value.span)
+    return found
+
+
+def numbers_of(row: Row, value: Syntax) -> tuple[float, ...]:
+    """Numbers of a list, or the only one."""
+    items = value.items if isinstance(value, Array) else (value,)
+    return tuple(number_of(row, item) for item in items)
+
+
+def flag_of(row: Row, value: Syntax) -> bool:
+    """`true` or `false`."""
+    text = text_of(row.meaning, value).lower()
+    if text not in ("true", "false"):
+        raise SourceError("not-a-boolean", f"expected `true` or `false`, found `{text[:40]}`", value.span)
+    return text == "true"
+
+
+def pattern_of(row: Row, value: Syntax) -> Pattern:
+    """A regular expression, between slashes or as a text."""
+    flags = value.flags if isinstance(value, Regex) else ""
+    return translated(text_of(row.meaning, value), flags, value.span)
+
+
+def milliseconds(text: str, span: Span) -> float:
+    """A length of time such as `15m` or `2 hours`; a bare number counts milliseconds."""
+    found = RELATIVE.fullmatch(text.strip())
+    if found:
+        unit = next(u for u, matched in zip(UNITS, found.groups()[1:], strict=True) if matched)
+        return float(found[1]) * unit
+    bare = number(text)
+    if bare is None:
+        raise SourceError("not-a-duration", f"`{text[:40]}` is no length of time", span, help="one such as `15m`")
+    return bare
+
+
+def pipeline_of(row: Row, value: Syntax) -> Pipeline:
+    """A sub-query, or one step in its place."""
+    return value if isinstance(value, Pipeline) else Pipeline(steps=(value,), span=value.span)
+
+
+def pairs_of(row: Row, value: Syntax) -> Pairs:
+    """A list of pairs of names."""
+    if not isinstance(value, Array):
+        raise SourceError("argument", "expected a list of pairs", value.span)
+    pairs = []
+    for item in value.items:
+        texts = texts_of(row.meaning, item)
+        if len(texts) != 2:
+            raise SourceError("argument", "expected a pair of names", item.span)
+        pairs.append((texts[0], texts[1]))
+    return tuple(pairs)
+
+
+CONVERTERS: dict[Any, Callable[[Row, Syntax], Any]] = {
+    Name: lambda row, v: text_of(row.meaning, v),
+    str: lambda row, v: text_of(row.meaning, v),
+    Names: lambda row, v: texts_of(row.meaning, v),
+    Texts: lambda row, v: texts_of(row.meaning, v),
+    float: number_of,
+    int: lambda row, v: int(number_of(row, v)),
+    bool: flag_of,
+    tuple[float, ...]: numbers_of,
+    Pattern: pattern_of,
+    Duration: lambda row, v: milliseconds(text_of(row.meaning, v), v.span),
+    Pipeline: pipeline_of,
+    Pairs: pairs_of,
+}
+"""How an argument is read for each type of parameter; `evaluate` adds expressions."""

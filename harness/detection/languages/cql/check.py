@@ -1,0 +1,313 @@
+"""What LogScale would reject in a query, or get silently wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harness.detection.languages.cql import mending
+from harness.detection.languages.cql.binding import Bound, pair
+from harness.detection.languages.cql.names import FUNCTION_NAMES
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import (
+    Apply,
+    Argument,
+    Array,
+    Assign,
+    Call,
+    Case,
+    Comparison,
+    FreeText,
+    Junction,
+    Logic,
+    Match,
+    Negation,
+    Parameter,
+    Pipeline,
+    Regex,
+    Syntax,
+    Word,
+    children,
+)
+from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
+
+TEXTUAL = frozenset({"formatTime", "format", "lower", "upper", "concat", "formatDuration", "time:monthName"})
+RAW_BY_DEFAULT = frozenset({"regex", "replace", "splitString", "findTimestamp", "writeJson", "json:prettyPrint"})
+RAW_UNNAMED = frozenset({"parseJson", "kvParse", "parseCEF", "parseLEEF", "parseFixedWidth", "parseXml", "parseCsv"})
+ALTERNATION = re.compile(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
+FOREIGN = (
+    (re.compile(r"\(\?<[=!]"), "look-behind"),
+    (re.compile(r"\(\?>"), "atomic groups"),
+    (re.compile(r"\(\?P<"), "groups written `(?P<name>`"),
+)
+
+
+@dataclass(slots=True)
+class Check:
+    """Findings in the order of the text, and what the reading of the query takes from them.
+
+    `liberties` are places that the product accepts and gets wrong but lenient reading does not; `textual` are fields
+    that hold text where a smallest or largest one is asked for; `raw` says whether events' own text may be read.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    liberties: tuple[Finding, ...] = ()
+    textual: frozenset[str] = frozenset()
+    raw: bool = False
+
+
+def checked(pipeline: Pipeline, noted: Sequence[Finding]) -> Check:
+    """All that there is to say about a query; `noted` is what reading it found."""
+    checker = Checker(findings=list(noted))
+    checker.pipeline(pipeline, top=True)
+    ordered = tuple(sorted(checker.findings, key=lambda f: f.span.start))
+    liberties = tuple(f for f in ordered if f.code == "text-in-min-max")
+    return Check(ordered, liberties, frozenset(checker.compared_texts), checker.raw)
+
+
+@dataclass(slots=True)
+class Checker:
+    """Goes through a query once."""
+
+    findings: list[Finding] = field(default_factory=list)
+    texts: dict[str, Call] = field(default_factory=dict)
+    compared_texts: set[str] = field(default_factory=set)
+    raw: bool = False
+
+    def add(
+        self,
+        code: str,
+        span: Span,
+        message: str,
+        severity: Severity = Severity.ERROR,
+        help: str | None = None,
+        edits: Sequence[Edit] = (),
+    ) -> None:
+        """Notes something."""
+        made = Finding(code=code, span=span, message=message, help=help, severity=severity, edits=tuple(edits))
+        self.findings.append(made)
+
+    def pipeline(self, pipeline: Pipeline, *, top: bool = False, branch: bool = False) -> None:
+        """Steps in order; what an aggregate leaves are no events."""
+        gathered = False
+        for step in pipeline.steps:
+            if gathered:
+                self.free_text(step)
+            self.part(step)
+            aggregates = aggregating(step)
+            if aggregates and branch:
+                self.add("aggregate-in-case", step.span, "an aggregate cannot stand in a branch of `case` or `match`")
+            gathered = gathered or aggregates
+        if top and not gathered and pipeline.steps:
+            message = "without an aggregate LogScale keeps the 200 newest events only"
+            self.add("implied-tail", pipeline.steps[-1].span, message, Severity.NOTE, "end with `tail(limit=...)`")
+
+    def free_text(self, step: Syntax) -> None:
+        """Refuses a search in all fields where there are no events any more."""
+        inside = [step, *(step.parts if isinstance(step, Junction) else ())]
+        for part in inside:
+            searched = part.part if isinstance(part, Negation) else part
+            if isinstance(searched, FreeText) and not isinstance(searched.value, Parameter):
+                message = "text is looked for in events; after an aggregate there are none"
+                self.add("free-text-after-aggregate", searched.span, message, help="name a field: `field = *text*`")
+
+    def part(self, part: Syntax) -> None:
+        """One part and all inside it."""
+        match part:
+            case Pipeline():
+                self.pipeline(part)
+                return
+            case Case(branches=branches):
+                for branch in branches:
+                    self.pipeline(branch, branch=True)
+                return
+            case Match(arms=arms):
+                for arm in arms:
+                    self.part(arm.guard)
+                    self.pipeline(arm.pipeline, branch=True)
+                return
+            case Assign(value=Call() as call):
+                self.call(call, assigned=True)
+                self.arguments(call)
+                self.assigned(part.target.text, call)
+                return
+            case Apply(call=Call() as call):
+                self.call(call, implied=True)
+                self.arguments(call)
+                return
+            case Call():
+                self.call(part)
+                self.arguments(part)
+                return
+        self.itself(part)
+        for inside in children(part):
+            self.part(inside)
+
+    def itself(self, part: Syntax) -> None:
+        """What is to be said about a part by itself."""
+        match part:
+            case Assign(target=target):
+                self.texts.pop(target.text, None)
+            case Logic():
+                self.logic(part)
+            case Junction(operator=operator, parts=parts):
+                self.junction(operator, parts)
+            case Regex():
+                self.regex(part.body, part)
+            case FreeText(value=value):
+                self.raw = self.raw or not isinstance(value, Parameter)
+                self.misspelt(part)
+            case Comparison(value=Word(text=text, quoted=False) as value):
+                self.function_as_value(text, value.span)
+            case Word(text="@rawstring"):
+                self.raw = True
+
+    def arguments(self, call: Call) -> None:
+        """The inside of a call; a list that is assigned to in it is too."""
+        for argument in call.arguments:
+            self.part(argument)
+            if call.name in ("regex", "replace", "array:regex") and argument.name in (None, "regex"):
+                if isinstance(argument.value, Word):
+                    self.regex(argument.value.text, argument.value)
+
+    def logic(self, part: Logic) -> None:
+        """Refuses `and` and `or` in an expression."""
+        start = part.parts[0].span.end
+        sign = part.span.source.span(start, part.parts[1].span.start)
+        word = part.operator
+        shown = sign.text.strip(" ()\n\t")
+        at = sign.start + max(0, sign.text.find(shown))
+        place = part.span.source.span(at, at + len(shown))
+        help = "nest two `if`" if word == "and" else "nest two `if`, or use `case`"
+        self.add(f"{word}-in-expression", place, f"an expression has no `{word}`", help=help, edits=mending.logic(part))
+
+    def junction(self, operator: str, parts: Sequence[Syntax]) -> None:
+        """Functions do not mix with `or`."""
+        for part in parts:
+            inside = part.part if isinstance(part, Negation) else part
+            call = inside.call if isinstance(inside, Apply) else inside
+            if isinstance(call, Call) and operator == "or":
+                message = f"the function `{call.name}` cannot be joined by `or`"
+                self.add("function-in-or", part.span, message, Severity.WARNING, "use `case { ...; ... }`")
+
+    def call(self, call: Call, *, implied: bool = False, assigned: bool = False) -> None:
+        """A call against the function's signature."""
+        function = FUNCTIONS.get(call.name)
+        if function is None:
+            return
+        bound = pair(function, call, implied=implied and "field" in function.parameters, assigned=assigned)
+        for argument in bound.unknown:
+            near = did_you_mean(argument.name or "", function.parameters)
+            self.add("unknown-parameter", argument.span, f"`{call.name}` has no parameter `{argument.name}`", help=near)
+        for argument in bound.extra:
+            self.add("too-many-arguments", argument.span, f"`{call.name}` has no parameter for this")
+        for name in bound.missing:
+            self.add("missing-parameter", call.span, f"`{call.name}` needs `{name}`", help=f"add `{name}=`")
+        self.unnamed(call, bound)
+        self.special(call, bound)
+
+    def unnamed(self, call: Call, bound: Bound) -> None:
+        """One unnamed argument is all that a call may have."""
+        if bound.positional:
+            names = [n for n, _ in bound.positional]
+            span = bound.positional[0][1].span.to(bound.positional[-1][1].span)
+            shown = " and ".join(f"`{n}=`" for n in names)
+            edits = [Edit(a.span.source.span(a.span.start, a.span.start), f"{n}=") for n, a in bound.positional]
+            message = f"`{call.name}` takes one unnamed argument only"
+            self.add(
+                "unnamed-argument",
+                span,
+                message,
+                help=f"name {'it' if len(names) == 1 else 'them'}: {shown}",
+                edits=edits,
+            )
+        if bound.gathered:
+            span = bound.gathered[0].span.to(bound.gathered[-1].span)
+            edits = [Edit(span, f"[{span.text}]")]
+            message = f"several unnamed arguments of `{call.name}` are not documented"
+            self.add("unnamed-list", span, message, Severity.WARNING, "put them in a list", edits)
+
+    def special(self, call: Call, bound: Bound) -> None:
+        """What is particular to one function."""
+        given = bound.given
+        if call.name in RAW_BY_DEFAULT | RAW_UNNAMED and "field" not in given:
+            self.raw = True
+        if call.name == "groupBy" and "limit" not in given:
+            message = "LogScale keeps 20,000 groups at most and drops the rest with a warning"
+            self.add("groupby-limit", call.span, message, Severity.NOTE, "add `limit=max`")
+        if call.name in ("min", "max") and "field" in given:
+            self.extreme(call, given["field"])
+        if call.name == "stdDev":
+            message = "whether stdDev() is that of a sample or of a population is not documented"
+            self.add("stddev-convention", call.span, message, Severity.NOTE)
+        if "as" in given and isinstance(given["as"].value, Word):
+            self.assigned(given["as"].value.text, call)
+
+    def extreme(self, call: Call, argument: Argument) -> None:
+        """The smallest or largest text."""
+        name = argument.value.text if isinstance(argument.value, Word) else ""
+        made = self.texts.get(name)
+        if made is None:
+            return
+        self.compared_texts.add(name)
+        message = f"`{call.name}` is numeric and `{name}` is text of `{made.name}`: it gives nothing"
+        self.add("text-in-min-max", call.span, message, Severity.WARNING, "compare times as numbers, format them after")
+
+    def assigned(self, name: str, call: Call) -> None:
+        """Remembers which fields hold text."""
+        if call.name in TEXTUAL or (call.name in ("min", "max") and self.of_text(call)):
+            self.texts[name] = call
+        else:
+            self.texts.pop(name, None)
+
+    def of_text(self, call: Call) -> bool:
+        """Whether an aggregate is one of texts."""
+        return any(isinstance(a.value, Word) and a.value.text in self.texts for a in call.arguments if a.name != "as")
+
+    def regex(self, body: str, part: Syntax) -> None:
+        """What the product's regular expressions lack or read in another way."""
+        for pattern, name in FOREIGN:
+            if pattern.search(body):
+                self.add("regex-unsupported", part.span, f"LogScale's regular expressions have no {name}")
+        flags = part.flags if isinstance(part, Regex) else ""
+        if ALTERNATION.match(body) and "F" not in flags:
+            message = "the flag in front holds for the first alternative only"
+            self.add(
+                "inline-flag",
+                part.span,
+                message,
+                Severity.WARNING,
+                "put the alternatives in parentheses",
+                mending.inline_flag(part),
+            )
+
+    def function_as_value(self, text: str, span: Span) -> None:
+        """A function's name as a value, with parentheses after it."""
+        after = span.source.text[span.end : span.end + 1]
+        if after == "(" and text.lower() in FUNCTION_NAMES:
+            message = f"a filter compares with text: `{text}` is no call here, and what follows is a filter of its own"
+            self.add("function-as-value", span, message, Severity.WARNING, "assign it first, then use `test()`")
+
+    def misspelt(self, part: FreeText) -> None:
+        """Free text with a parenthesis after it, near to a function's name."""
+        after = part.span.source.text[part.span.end :].lstrip()
+        if isinstance(part.value, Word) and not part.value.quoted and after.startswith("("):
+            near = did_you_mean(part.value.text, FUNCTION_NAMES.values())
+            if near:
+                message = f"no function is called `{part.value.text}`; LogScale searches for that text"
+                self.add("misspelt-function", part.span, message, Severity.WARNING, near)
+
+
+def aggregating(step: Syntax) -> bool:
+    """Whether events end at this step."""
+    match step:
+        case Array():
+            return True
+        case Assign(value=Call(name=name)) | Call(name=name):
+            function = FUNCTIONS.get(name)
+            return function is not None and function.aggregates
+        case Pipeline(steps=steps):
+            return any(aggregating(s) for s in steps)
+        case _:
+            return False

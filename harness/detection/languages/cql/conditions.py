@@ -1,0 +1,202 @@
+"""Filters over a row: which events a step lets pass."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.coercion import negated, number
+from harness.detection.languages.cql.evaluate import condition_of, function_of
+from harness.detection.languages.cql.flow import TEMPORARY, Row
+from harness.detection.languages.cql.regex import Pattern, translated
+from harness.detection.languages.cql.registry import Role
+from harness.detection.languages.cql.syntax import (
+    Apply,
+    Call,
+    Comparison,
+    FreeText,
+    Junction,
+    Link,
+    Negation,
+    Parameter,
+    Regex,
+    Syntax,
+    Truth,
+    Word,
+)
+from harness.detection.languages.cql.values import text_of
+from harness.detection.plan.columns import EVENT, ROW, Kind
+from harness.detection.plan.expressions import FALSE, NULL, Expression, Literal, any_of, call
+from harness.diagnostics import Severity, SourceError, Span
+
+NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT)
+NUMERIC = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+
+
+def condition(row: Row, part: Syntax, *, alone: bool = True) -> Expression:
+    """What a filter asks of the row; only one that stands `alone` may fill fields from its named groups."""
+    match part:
+        case Junction(operator="and", parts=parts):
+            return call("and", *(condition(row, p, alone=alone) for p in parts), span=part.span)
+        case Junction(parts=parts):
+            with row.refusing():
+                return call("or", *(condition(row, p, alone=False) for p in parts), span=part.span)
+        case Negation(part=inside):
+            with row.refusing():
+                return spanned(negated(condition(row, inside, alone=False)), part.span)
+        case Truth(value=value):
+            return Literal(value, part.span)
+        case Comparison():
+            return compared(row, part)
+        case FreeText(value=value):
+            return searched(row, value)
+        case Apply():
+            return applied(row, part)
+        case Call():
+            return asked(row, part)
+        case Link():
+            raise SourceError("misplaced", "`<=>` stands in `correlate` only", part.span)
+        case _:
+            raise SourceError("misplaced", "this is a step, no filter", part.span)
+
+
+def spanned(expression: Expression, span: Span) -> Expression:
+    """The condition with the place of what negates it."""
+    operation, arguments = getattr(expression, "operation", None), getattr(expression, "arguments", None)
+    return call(operation, *arguments, span=span) if operation and arguments is not None else expression
+
+
+def asked(row: Row, part: Call) -> Expression:
+    """What a filter function asks."""
+    function = function_of(part)
+    if function.role is not Role.FILTER:
+        raise SourceError("misplaced", f"`{part.name}` is no filter; it stands as a step of its own", part.span)
+    return condition_of(row, function, part)
+
+
+def applied(row: Row, part: Apply) -> Expression:
+    """`field =~ function`."""
+    before, row.implied = row.implied, text_of(row.meaning, part.field)
+    try:
+        if not isinstance(part.call, Call):
+            raise row.unsupported("a saved query after `=~`", part.span)
+        if not part.negated:
+            return asked(row, part.call)
+        with row.refusing():
+            return spanned(negated(asked(row, part.call)), part.span)
+    finally:
+        row.implied = before
+
+
+def compared(row: Row, part: Comparison) -> Expression:
+    """A field against a text, a pattern, a number or a regular expression."""
+    name = text_of(row.meaning, part.field)
+    subject = row.read(name, part.field.span)
+    if part.operator in NUMERIC:
+        return ordered(row, subject, part)
+    if isinstance(part.value, Regex):
+        pattern = translated(part.value.body, part.value.flags, part.value.span)
+        found = matched(row, subject, pattern, part.span)
+    elif part.operator == "like":
+        found = fits(row, subject, f"*{text_of(row.meaning, part.value)}*", part.span)
+    else:
+        found = fits(row, subject, text_of(row.meaning, part.value), part.span)
+    if part.operator != "!=":
+        return found
+    row.offers.clear()
+    if isinstance(part.value, Word) and part.value.text == "" and row.meaning.switch("missing-not-empty") == "drop":
+        return call("and", call("not", call("is_null", subject)), call("not", found), span=part.span)
+    return spanned(negated(found), part.span)
+
+
+def matched(row: Row, subject: Expression, pattern: Pattern, span: Span | None) -> Expression:
+    """Whether a regular expression is found in a value; its named groups are on offer."""
+    text = row.text(subject)
+    for name, value in pattern.extracted(text):
+        row.offer(name, value)
+    return pattern.found(text, span)
+
+
+def ordered(row: Row, subject: Expression, part: Comparison) -> Expression:
+    """A numeric comparison; false where the field is no number."""
+    text = text_of(row.meaning, part.value)
+    limit = number(text)
+    if limit is None:
+        if isinstance(part.value, Parameter):
+            message = f"the value of `{part.value.name}` is no number; the comparison holds for no event"
+            row.meaning.tell("not-a-number", part.value.name, message, part.value.span)
+            return FALSE
+        raise SourceError("not-a-number", f"`{part.operator}` compares with a number", part.value.span)
+    return call(NUMERIC[part.operator], row.number(subject), literal(limit), span=part.span)
+
+
+def literal(value: float) -> Literal:
+    """A number as it is best printed."""
+    return Literal(int(value) if value == int(value) and abs(value) < 2**53 else value)
+
+
+def fits(row: Row, subject: Expression, pattern: str, span: Span | None) -> Expression:
+    """Whether a whole value fits a text in which `*` stands for anything."""
+    if pattern == "*":
+        return call("not", call("is_null", subject), span=span)
+    if "*" in pattern:
+        return globbed(row.text(subject), pattern, span)
+    value = number(pattern)
+    if row.kind(subject) is Kind.NUMBER:
+        if value is None:
+            return call("and", call("is_null", subject), FALSE, span=span)
+        return call("equal", subject, literal(value), span=span)
+    same = call("equal", row.text(subject), Literal(pattern), span=span)
+    if value is None or row.meaning.switch("numeric-equality") == "text":
+        return same
+    return call("or", same, call("equal", row.number(subject), literal(value)), span=span)
+
+
+def globbed(text: Expression, pattern: str, span: Span | None, *, ignore_case: bool = False) -> Expression:
+    """Whether a text fits a pattern with `*`; the simple shapes are said simply."""
+    suffix = "_ci" if ignore_case else ""
+    core = pattern.strip("*")
+    if not core:
+        return call("not", call("is_null", text), span=span)
+    if "*" in core:
+        return call(f"glob{suffix}", text, Literal(pattern), span=span)
+    ends = pattern.startswith("*"), pattern.endswith("*")
+    name = {(True, True): "contains", (False, True): "starts_with", (True, False): "ends_with"}.get(ends, "equal")
+    return call(f"{name}{suffix}", text, Literal(core), span=span)
+
+
+def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
+    """Text or a regular expression in any field that the event came with."""
+    meaning = row.meaning
+    if isinstance(value, Parameter) and text_of(meaning, value) == "*":
+        return Literal(True, value.span)
+    if not row.flow.events:
+        message = "text is looked for in events; after an aggregate there are none"
+        raise SourceError("free-text-after-aggregate", message, value.span, help="name a field: `field = *text*`")
+    names = [n for n in meaning.schema if not n.startswith("#") and n not in NOT_SEARCHED]
+    columns = [row.flow.columns.get(n, Kind.NULL) for n in names]
+    texts = [row.text(original(row, n)) for n, k in zip(names, columns, strict=True) if k is not Kind.NULL]
+    if not texts:
+        meaning.tell("no-fields", "", "there are no fields to look in", value.span, severity=Severity.NOTE)
+        return FALSE
+    if isinstance(value, Regex):
+        pattern = translated(value.body, value.flags, value.span)
+        for name, index in pattern.groups:
+            row.offer(name, call("coalesce", *(dict_of(pattern, t)[name, index] for t in raw_first(names, texts))))
+        return any_of(tuple(pattern.found(t) for t in texts), value.span)
+    text = text_of(meaning, value)
+    return any_of(tuple(globbed(t, f"*{text}*", None) for t in texts), value.span)
+
+
+def dict_of(pattern: Pattern, text: Expression) -> dict[tuple[str, int], Expression]:
+    """What each group finds in a text."""
+    return {(n, g): e for (n, g), (_, e) in zip(pattern.groups, pattern.extracted(text), strict=True)}
+
+
+def raw_first(names: list[str], texts: list[Expression]) -> list[Expression]:
+    """The texts, that of the event itself first."""
+    pairs = sorted(zip(names, texts, strict=True), key=lambda p: p[0] != "@rawstring")
+    return [t for _, t in pairs]
+
+
+def original(row: Row, name: str) -> Expression:
+    """A field as the event came with it, if the query has changed it since."""
+    kept = f"{TEMPORARY}{name}"
+    return row.read(kept, quiet=True) if kept in row.flow.columns else row.read(name, quiet=True) or NULL

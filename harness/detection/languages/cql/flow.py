@@ -1,0 +1,380 @@
+"""Events on their way through a query: the relation so far, and one row of it while a step is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from harness.detection.language import Dialect, Lookup, Settings, Step
+from harness.detection.languages.cql.switches import DEFAULTS
+from harness.detection.languages.cql.coercion import alike, as_number, as_text, as_truth, first_of
+from harness.detection.languages.cql.syntax import Pipeline, Syntax
+from harness.detection.plan.columns import Columns, Kind
+from harness.detection.plan.expressions import NULL, Call, Column, Expression, Literal, call, every, walk
+from harness.detection.plan.kinds import kind_of
+from harness.detection.plan.nodes import Derive, Filter, Node, Select, sources
+from harness.detection.plan.shape import own_columns
+from harness.diagnostics import Finding, Severity, Source, SourceError, Span
+
+TEMPORARY = "@~"
+CLOSING = frozenset(
+    "equal equal_ci in in_ci glob glob_ci contains contains_ci starts_with starts_with_ci ends_with ends_with_ci "
+    "regex_found less less_equal greater greater_equal cidr_contains".split()
+)
+ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
+INLINE = 6
+
+
+@dataclass(slots=True, kw_only=True)
+class Meaning:
+    """What the reading of one query knows and collects."""
+
+    source: Source
+    dialect: Dialect
+    settings: Settings
+    schema: Columns
+    switches: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    tables: dict[str, Flow] = field(default_factory=dict)
+    saved: tuple[str, ...] = ()
+    defaults: dict[str, str] = field(default_factory=dict)
+    mentioned: frozenset[str] = frozenset()
+    searches: bool = False
+    textual: frozenset[str] = frozenset()
+    run: Callable[[Flow, Pipeline], None]
+    take: Callable[[Row, Syntax], None]
+    step: Callable[[Flow, Syntax], None]
+    plain: Callable[[Syntax], bool]
+    events: Node | None = None
+    made: int = 0
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+    def switch(self, name: str) -> str:
+        """The value of a switch, which the meaning then depends on."""
+        default = DEFAULTS[name]
+        value = self.switches[name] = self.settings.switches.get(name, default)
+        return value
+
+    def temporary(self) -> str:
+        """A new column's name that is no field."""
+        self.made += 1
+        return f"{TEMPORARY}{self.made}"
+
+    def tell(
+        self,
+        code: str,
+        what: str,
+        message: str,
+        span: Span,
+        help: str | None = None,
+        severity: Severity = Severity.WARNING,
+    ) -> None:
+        """Notes something once for each `what`."""
+        if (code, what) not in self.told:
+            self.told.add((code, what))
+            self.findings.append(Finding(code=code, span=span, message=message, help=help, severity=severity))
+
+    def lookup(self, name: str) -> Lookup | None:
+        """The table of that name, with or without its folder and suffix."""
+        tables = self.settings.lookups
+        short = name.rpartition("/")[2]
+        for wanted in (name, short, short.removesuffix(".csv")):
+            if wanted in tables:
+                return tables[wanted]
+        return None
+
+
+@dataclass(slots=True)
+class Flow:
+    """A relation that grows step by step.
+
+    `timed` says that it is in the order of `@timestamp`, `events` that its rows are still events. Steps that make
+    other rows do so apart for each combination of the columns in `partition`, which they keep.
+    """
+
+    meaning: Meaning
+    node: Node
+    columns: dict[str, Kind]
+    timed: bool = True
+    events: bool = True
+    partition: tuple[str, ...] = ()
+    present: frozenset[str] = frozenset({"@timestamp"})
+    span: Span | None = None
+
+    def become(self, node: Node, *others: Flow) -> None:
+        """Takes a node that reads this relation, and perhaps others, for the relation."""
+        known: dict[int, Columns] = {id(f.node): f.columns for f in (self, *others)}
+        for below in sources(node):
+            known.setdefault(id(below), self.columns)
+        self.columns = dict(own_columns(node, known))
+        self.node = node
+
+    def copy(self) -> Flow:
+        """The same relation, to go another way from here."""
+        return replace(self, columns=dict(self.columns))
+
+    def keep(self, value: Expression, name: str | None = None) -> Column:
+        """A column with this value."""
+        column = name or self.meaning.temporary()
+        self.become(Derive(source=self.node, columns=((column, value),)))
+        return Column(column)
+
+    def require(self, condition: Expression, span: Span | None) -> None:
+        """Only rows for which the condition is true."""
+        if condition != Literal(True):
+            self.become(Filter(source=self.node, condition=condition, span=span))
+            self.present |= found_in(condition)
+
+    def visible(self) -> tuple[str, ...]:
+        """Columns that are fields and hold something."""
+        return tuple(n for n, k in self.columns.items() if not n.startswith(TEMPORARY) and k is not Kind.NULL)
+
+    def select(self, named: Iterable[tuple[str, Expression]], span: Span | None = None) -> None:
+        """Exactly these columns, and what the flow itself needs."""
+        chosen = dict(named)
+        kept = {n: Column(n) for n in self.columns if n.startswith(TEMPORARY) or n in self.partition}
+        self.become(Select(source=self.node, columns=tuple({**kept, **chosen}.items()), span=span))
+
+
+def found_in(condition: Expression) -> frozenset[str]:
+    """Columns that are not null where the condition is true."""
+    match condition:
+        case Call("and", parts):
+            return frozenset().union(*(found_in(p) for p in parts))
+        case Call("or", parts) if parts:
+            each = [found_in(p) for p in parts]
+            return each[0].intersection(*each[1:])
+        case Call("not", (Call("is_null", (Column(name),)),)):
+            return frozenset({name})
+        case Call(operation, (Column(name), *_)) if operation in CLOSING:
+            return frozenset({name})
+        case Call(operation, (Call(_, (Column(name), *_)), *_)) if operation in CLOSING:
+            return frozenset({name})
+        case _:
+            return frozenset()
+
+
+def never_null(value: Expression, present: frozenset[str]) -> bool:
+    """Whether the value is there in every row."""
+    match value:
+        case Literal(held):
+            return held is not None
+        case Column(name):
+            return name in present
+        case Call("if", (_, a, b)):
+            return never_null(a, present) and never_null(b, present)
+        case Call("case", (otherwise, *branches)):
+            return never_null(otherwise, present) and all(never_null(v, present) for v in branches[1::2])
+        case Call("coalesce", values):
+            return any(never_null(v, present) for v in values)
+        case Call("format_time" | "concat" | "lower" | "upper" | "to_text" | "boolean_text", values):
+            return all(never_null(v, present) for v in values)
+        case Call("divide" | "modulo", (a, Literal(held))):
+            return bool(held) and never_null(a, present)
+        case Call("add" | "subtract" | "multiply" | "floor" | "is_null" | "is_true", values):
+            return all(never_null(v, present) for v in values)
+        case _:
+            return False
+
+
+class Row:
+    """One row of a flow while a step, a branch or an aggregate's argument is read.
+
+    What is assigned lies over the flow's columns until `flush`; so branches can be read side by side.
+    """
+
+    __slots__ = ("conditions", "flow", "implied", "inline", "local", "offers", "overlay")
+
+    def __init__(self, flow: Flow, overlay: dict[str, Expression] | None = None, *, local: bool = False) -> None:
+        self.flow, self.local, self.inline = flow, local, True
+        self.overlay: dict[str, Expression] = dict(overlay or {})
+        self.conditions: list[Expression] = []
+        self.offers: dict[str, Expression] = {}
+        self.implied: str | None = None
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the reading of the query knows."""
+        return self.flow.meaning
+
+    def kind(self, value: Expression) -> Kind:
+        """What an expression over this row holds."""
+        return kind_of(value, self.flow.columns)
+
+    def has(self, name: str) -> bool:
+        """Whether the row may have the field."""
+        return self.read(name, quiet=True) is not NULL
+
+    def read(self, name: str, span: Span | None = None, *, quiet: bool = False) -> Expression:
+        """The value of a field, null if there is none of that name."""
+        if name in self.overlay:
+            return self.overlay[name]
+        if name in self.flow.columns:
+            if name in self.meaning.schema:
+                self.meaning.reads.add(name)
+            return Column(name, span)
+        found = ELEMENT.fullmatch(name)
+        if found and (listed := self.listed(found[1] + "[]")) is not None:
+            return call("list_get", listed, Literal(int(found[2]) + 1), span=span)
+        if not quiet and span is not None and self.flow.events:
+            self.meaning.tell("absent-field", name, f"no event has a field `{name}` here", span, severity=Severity.NOTE)
+        return NULL
+
+    def listed(self, name: str) -> Expression | None:
+        """The column or assignment that holds a whole array, if one does."""
+        if name in self.overlay:
+            return self.overlay[name]
+        return Column(name) if self.flow.columns.get(name) is Kind.LIST else None
+
+    def array(self, name: str) -> Expression:
+        """The array `name[]`: its own column, or the elements `name[0]`, `name[1]` up to the first gap."""
+        plain = name.replace("`", "").removesuffix("[]")
+        listed = self.listed(plain + "[]")
+        if listed is not None:
+            return listed
+        elements: list[Expression] = []
+        gap: Expression = Literal(False)
+        for i in range(1000):
+            value = self.read(f"{plain}[{i}]", quiet=True)
+            if value is NULL:
+                break
+            text = self.text(value)
+            elements.append(text if i == 0 else call("if", gap, NULL, text))
+            missing = call("is_null", text)
+            gap = missing if i == 0 else call("or", gap, missing)
+        return Call("list", tuple(elements)) if elements else NULL
+
+    def text(self, value: Expression | str, span: Span | None = None) -> Expression:
+        """A field or a value as text."""
+        return as_text(self.read(value, span) if isinstance(value, str) else value, self.flow.columns)
+
+    def number(self, value: Expression | str, span: Span | None = None) -> Expression:
+        """A field or a value as a number."""
+        return as_number(self.read(value, span) if isinstance(value, str) else value, self.flow.columns)
+
+    def truth(self, value: Expression | str) -> Expression:
+        """A field or a value as a condition."""
+        return as_truth(self.read(value) if isinstance(value, str) else value, self.flow.columns)
+
+    def alike(self, *values: Expression) -> tuple[Expression, ...]:
+        """The values in one kind."""
+        return alike(values, self.flow.columns)
+
+    def first(self, *values: Expression) -> Expression:
+        """The first value that is not null."""
+        return first_of(values, self.flow.columns)
+
+    def assign(self, name: str, value: Expression) -> None:
+        """Gives a field a value; where that is null the field stays as it was."""
+        if self.kind(value) is Kind.BOOLEAN:
+            value = self.text(value)
+        if self.kind(value) is Kind.LIST:
+            plain = name.removesuffix("[]")
+            self.forget_elements(plain)
+            name = plain + "[]"
+        elif name not in self.flow.columns and name not in self.overlay and self.assign_element(name, value):
+            return
+        self.put(name, self.first(value, self.read(name, quiet=True)))
+
+    def assign_element(self, name: str, value: Expression) -> bool:
+        """Gives one element of an array that is held whole a value; false if there is no such array."""
+        found = ELEMENT.fullmatch(name)
+        listed = self.listed(found[1] + "[]") if found else None
+        if not found or listed is None:
+            return False
+        at = int(found[2])
+        whole = call(
+            "list_concat",
+            *([call("list_slice", listed, Literal(1), Literal(at))] if at else []),
+            call("list", self.text(value)),
+            call("list_slice", listed, Literal(at + 2), Literal(-1)),
+        )
+        fits = call("greater_equal", call("coalesce", call("list_length", listed), Literal(0)), Literal(at))
+        given = call("not", call("is_null", value))
+        self.put(found[1] + "[]", call("if", call("and", fits, given), whole, listed))
+        return True
+
+    def forget_elements(self, plain: str) -> None:
+        """Drops elements that are fields of their own."""
+        for known in (*self.flow.columns, *self.overlay):
+            found = ELEMENT.fullmatch(known)
+            if found and found[1] == plain:
+                self.overlay[known] = NULL
+
+    def put(self, name: str, value: Expression) -> None:
+        """Gives a field exactly this value, null included."""
+        if not self.inline and sum(1 for _ in walk(value)) > INLINE:
+            value = self.keep(value)
+        self.overlay[name] = value
+
+    def keep(self, value: Expression) -> Expression:
+        """The value as something cheap to repeat."""
+        if self.local or isinstance(value, Column | Literal):
+            return value
+        return self.flow.keep(value)
+
+    def offer(self, name: str, value: Expression) -> None:
+        """A field that a filter finds on the way; it counts where the filter stands for itself."""
+        self.offers[name] = value
+
+    def accept(self) -> None:
+        """Assigns what was offered."""
+        offers, self.offers = self.offers, {}
+        for name, value in offers.items():
+            self.assign(name, value)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """What is offered inside is not taken."""
+        before = dict(self.offers)
+        try:
+            yield
+        finally:
+            self.offers = before
+
+    def require(self, condition: Expression) -> None:
+        """Only where the condition is true."""
+        if condition != Literal(True):
+            self.conditions.append(condition)
+
+    def condition(self) -> Expression:
+        """All that was required."""
+        return every(tuple(self.conditions))
+
+    def branch(self) -> Row:
+        """A row that starts as this one is now."""
+        made = Row(self.flow, self.overlay, local=self.local)
+        made.implied, made.inline = self.implied, self.local
+        return made
+
+    def flush(self, span: Span | None) -> None:
+        """Makes the flow what this row has become."""
+        flow = self.flow
+        if self.conditions:
+            flow.require(self.condition(), span)
+        if self.overlay:
+            self.remember()
+            there = {n for n, v in self.overlay.items() if never_null(v, flow.present)}
+            flow.become(Derive(source=flow.node, columns=tuple(self.overlay.items()), span=span))
+            flow.present = (flow.present - self.overlay.keys()) | there
+        if "@timestamp" in self.overlay:
+            flow.timed = False
+        self.overlay, self.conditions = {}, []
+
+    def remember(self) -> None:
+        """Keeps what events came with in the fields that change, for free text further on."""
+        flow, meaning = self.flow, self.flow.meaning
+        if not (meaning.searches and flow.events):
+            return
+        changed = [n for n in self.overlay if n in meaning.schema and f"{TEMPORARY}{n}" not in flow.columns]
+        if changed:
+            kept = tuple((f"{TEMPORARY}{n}", Column(n)) for n in changed)
+            flow.become(Derive(source=flow.node, columns=kept))
+
+    def unsupported(self, what: str, span: Span, help: str | None = None) -> SourceError:
+        """The error for what is not supported."""
+        return SourceError("unsupported", f"{what} is not supported", span, help=help)

@@ -1,0 +1,213 @@
+"""Aggregates that give one row."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import NULL, Aggregation, Expression, Literal, call
+from harness.detection.plan.nodes import Named, SortKey
+
+ABSENT = "\0"
+
+
+def aggregation(operation: str, *arguments: Expression) -> Aggregation:
+    """An aggregation, short to write."""
+    return Aggregation(operation, arguments)
+
+
+@FUNCTIONS.aggregate("count", into="_count")
+def count(row: Row, field: Name | None = None, *, distinct: bool = False) -> Expression:
+    """How many events, events with `field`, or distinct values of it.
+
+        createEvents(["a=1", "a=1", "b=2"]) | kvParse() | count() -> _count=3
+        createEvents(["a=1", "a=1", "b=2"]) | kvParse() | count(a) -> _count=2
+        createEvents(["a=1", "a=1", "b=2"]) | kvParse() | count(a, distinct=true) -> _count=1
+
+    Reference: library.humio.com, count()
+    """
+    if field is None or field == "*":
+        return aggregation("count")
+    return aggregation("count_distinct" if distinct else "count", row.read(field))
+
+
+@FUNCTIONS.aggregate("sum", into="_sum")
+def total(row: Row, field: Name) -> Expression:
+    """The sum of the numbers in `field`; 0 of none.
+
+        createEvents(["a=1", "a=2", "a=x"]) | kvParse() | sum(a) -> _sum=3
+        createEvents(["b=1"]) | kvParse() | sum(a) -> _sum=0
+
+    Reference: library.humio.com, sum()
+    """
+    return call("coalesce", aggregation("sum", row.number(field)), Literal(0))
+
+
+@FUNCTIONS.aggregate("avg", into="_avg")
+def average(row: Row, field: Name) -> Expression:
+    """The mean of the numbers in `field`.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | avg(a) -> _avg=1.5
+
+    Reference: library.humio.com, avg()
+    """
+    return aggregation("mean", row.number(field))
+
+
+@FUNCTIONS.aggregate("min", into="_min")
+def minimum(row: Row, field: Name, *, type: str = "") -> Expression:
+    """The smallest number in `field`; nothing of texts.
+
+        createEvents(["a=10", "a=9"]) | kvParse() | min(a) -> _min=9
+
+    Reference: library.humio.com, min()
+    """
+    return extreme(row, "minimum", field)
+
+
+@FUNCTIONS.aggregate("max", into="_max")
+def maximum(row: Row, field: Name, *, type: str = "") -> Expression:
+    """The largest number in `field`; nothing of texts.
+
+        createEvents(["a=10", "a=9"]) | kvParse() | max(a) -> _max=10
+
+    Reference: library.humio.com, max()
+    """
+    return extreme(row, "maximum", field)
+
+
+def extreme(row: Row, operation: str, field: str) -> Expression:
+    """The smallest or largest number; of a field known to hold text its first or last text, read leniently."""
+    number = aggregation(operation, row.number(field))
+    if field not in row.meaning.textual:
+        return number
+    return call("coalesce", call("to_text", number), aggregation(operation, row.text(field)))
+
+
+@FUNCTIONS.aggregate("range", into="_range")
+def extent(row: Row, field: Name) -> Expression:
+    """The distance from the smallest number in `field` to the largest.
+
+        createEvents(["a=10", "a=7"]) | kvParse() | range(a) -> _range=3
+
+    Reference: library.humio.com, range()
+    """
+    value = row.number(field)
+    return call("subtract", aggregation("maximum", value), aggregation("minimum", value))
+
+
+@FUNCTIONS.aggregate("stdDev", into="_stddev")
+def deviation(row: Row, field: Name) -> Expression:
+    """The standard deviation of the numbers in `field`; of n or of n - 1 is not documented, so it is a switch.
+
+        createEvents(["a=3", "a=7"]) | kvParse() | stdDev(a) | x := round(_stddev) -> x=3
+
+    Reference: library.humio.com, stdDev()
+    """
+    return aggregation(f"stdev_{row.meaning.switch('stddev')}", row.number(field))
+
+
+@FUNCTIONS.aggregate("percentile")
+def percentile(
+    row: Row,
+    field: Name,
+    *,
+    percentiles: tuple[float, ...] = (50, 75, 99),
+    accuracy: float = 0.01,
+    as_: Name | None = None,
+) -> list[Named]:
+    """Values below which the given shares of the numbers lie.
+
+        createEvents(["a=1", "a=2", "a=3"]) | kvParse() | percentile(a, percentiles=[50]) -> _50=2
+
+    Reference: library.humio.com, percentile()
+    """
+    value = row.number(field)
+    made: list[Named] = []
+    for share in percentiles:
+        label = str(int(share)) if share == int(share) else str(share)
+        made.append((f"{as_ or ''}_{label}", aggregation("percentile", value, Literal(share / 100))))
+    return made
+
+
+@FUNCTIONS.aggregate("collect")
+def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True, separator: str = "\n") -> list[Named]:
+    """The distinct values of each field in one text.
+
+        createEvents(["a=2", "a=1", "a=2"]) | kvParse() | collect(a, separator=",") -> a=1,2
+
+    Reference: library.humio.com, collect()
+    """
+    made: list[Named] = []
+    for name in fields:
+        held = row.read(name)
+        value = held if row.kind(held) is Kind.LIST else row.text(held)
+        distinct = call("list_slice", aggregation("values", value), Literal(1), Literal(limit))
+        made.append(
+            (name, call("list_join", distinct, Literal(separator)) if row.kind(value) is not Kind.NULL else NULL)
+        )
+    return made
+
+
+@FUNCTIONS.aggregate("selectLast")
+def select_last(row: Row, fields: Names) -> list[Named]:
+    """For each field its value in the latest event that has it.
+
+        createEvents(["a=1", "a=2", "b=3"]) | kvParse() | selectLast([a, b]) -> a=2 b=3
+
+    Reference: library.humio.com, selectLast()
+    """
+    order: tuple[SortKey, ...] = ()
+    if not row.flow.timed and "@timestamp" in row.flow.columns:
+        order = (SortKey(row.number("@timestamp")),)
+    return [(n, Aggregation("last", (row.read(n),), order=order)) for n in fields]
+
+
+@FUNCTIONS.aggregate("selectFromMax")
+def select_from_max(row: Row, field: Name, include: Names) -> list[Named]:
+    """Fields of the one event with the largest number in `field`.
+
+        createEvents(["a=1 b=x", "a=3 b=y", "a=2 b=z"]) | kvParse() | selectFromMax(a, include=[b]) -> b=y
+
+    Reference: library.humio.com, selectFromMax()
+    """
+    return selected(row, field, include, "greatest_by")
+
+
+@FUNCTIONS.aggregate("selectFromMin")
+def select_from_min(row: Row, field: Name, include: Names) -> list[Named]:
+    """Fields of the one event with the smallest number in `field`.
+
+        createEvents(["a=1 b=x", "a=3 b=y"]) | kvParse() | selectFromMin(a, include=[b]) -> b=x
+
+    Reference: library.humio.com, selectFromMin()
+    """
+    return selected(row, field, include, "least_by")
+
+
+def selected(row: Row, field: str, include: Names, operation: str) -> list[Named]:
+    """The fields of one event; those that it lacks stay missing, whatever the others have."""
+    by = row.number(field)
+    made: list[Named] = []
+    for name in row.flow.visible() if include == ("*",) else include:
+        value = row.text(name)
+        if value == NULL:
+            continue
+        found = aggregation(operation, call("coalesce", value, Literal(ABSENT)), by)
+        made.append((name, call("if", call("equal", found, Literal(ABSENT)), NULL, found)))
+    return made
+
+
+@FUNCTIONS.aggregate("linReg")
+def linear_regression(row: Row, *, x: Name, y: Name, prefix: str = "_") -> list[Named]:
+    """The straight line nearest to the points: slope, intercept, fit and number of points.
+
+        createEvents(["x=1 y=2", "x=2 y=4"]) | kvParse() | linReg(x=x, y=y) -> _slope=2 _intercept=0
+
+    Reference: library.humio.com, linReg()
+    """
+    a, b = row.number(y), row.number(x)
+    both = call("if", call("is_null", a), NULL, b)
+    shown = (("slope", "slope"), ("intercept", "intercept"), ("r2", "r_squared"))
+    return [*((prefix + n, aggregation(o, a, b)) for n, o in shown), (prefix + "n", aggregation("count", both))]

@@ -1,0 +1,188 @@
+"""Functions that keep or drop an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
+from harness.detection.languages.cql.conditions import fits, globbed, matched
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.regex import Pattern
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.expressions import FALSE, TRUE, Expression, Literal, any_of, call
+
+
+@FUNCTIONS.filter("cidr")
+def cidr(
+    row: Row, field: Name, subnet: Texts = (), *, file: str = "", column: str = "", negate: bool = False
+) -> Expression:
+    """Whether the address in `field` is inside one of the networks; no address is in none.
+
+        ip := "10.1.2.3" | cidr(ip, subnet="10.0.0.0/8") -> ip=10.1.2.3
+        ip := "10.1.2.3" | !cidr(ip, subnet=["10.0.0.0/8"]) -> -
+        !cidr(ip, subnet="10.0.0.0/8") | x := 1 -> x=1
+
+    Reference: library.humio.com, cidr()
+    """
+    networks = list(subnet)
+    if file:
+        table = row.meaning.lookup(file)
+        at = table.columns.index(column) if table and column in table.columns else 0
+        networks += [r[at] for r in table.rows] if table else []
+    made = tuple(Literal(padded(n.strip())) for n in networks)
+    inside = call("cidr_contains", row.text(field), *made) if made else FALSE
+    return call("not", call("is_true", inside)) if negate else inside
+
+
+def padded(network: str) -> str:
+    """A network with all of its numbers: 127.0.0/16 is 127.0.0.0/16."""
+    address, slash, bits = network.partition("/")
+    if ":" in address or not slash:
+        return network
+    numbers = address.rstrip(".").split(".")
+    return ".".join([*numbers, *["0"] * (4 - len(numbers))]) + "/" + bits
+
+
+@FUNCTIONS.filter("in")
+def among(row: Row, field: Name, values: Texts, *, ignoreCase: bool = False) -> Expression:
+    """Whether `field` has one of the values; `*` in a value stands for anything.
+
+        a := "WS01" | in(a, values=["DC*", "WS*"]) -> a=WS01
+        a := "WS01" | in(a, values=["ws01"]) -> -
+        a := "WS01" | in(a, values=["ws01"], ignoreCase=true) -> a=WS01
+
+    Reference: library.humio.com, in()
+    """
+    subject = row.read(field)
+    if not ignoreCase:
+        return any_of(tuple(fits(row, subject, v, None) for v in values))
+    text = row.text(subject)
+    plain = tuple(Literal(v) for v in values if "*" not in v)
+    same = (call("in_ci", text, *plain),) if plain else ()
+    return any_of((*same, *(globbed(text, v, None, ignore_case=True) for v in values if "*" in v)))
+
+
+@FUNCTIONS.filter("regex")
+def regex(
+    row: Row,
+    regex: Pattern,
+    field: Name = RAWSTRING,
+    *,
+    flags: str = "",
+    repeat: bool = False,
+    strict: bool = True,
+    limit: int = 100,
+) -> Expression:
+    r"""Whether the regular expression is found in `field`; its named groups become fields.
+
+        a := "cmd.exe" | regex("(?<name>\w+)\.exe", field=a) -> name=cmd
+        a := "cmd.exe" | regex("^exe", field=a) -> -
+        a := "cmd.exe" | regex("^(?<b>exe)", field=a, strict=false) -> a=cmd.exe
+
+    Reference: library.humio.com, regex()
+    """
+    pattern = flagged(regex, flags)
+    found = matched(row, row.read(field), pattern, None)
+    return found if strict else TRUE
+
+
+def flagged(pattern: Pattern, flags: str) -> Pattern:
+    """The pattern with the flags of the call."""
+    letters = {"i": "i", "m": "m", "d": "s"}
+    made = "".join(dict.fromkeys(pattern.flags + "".join(letters.get(f, "") for f in flags)))
+    return Pattern(text=pattern.text, flags=made, groups=pattern.groups, repeat=pattern.repeat)
+
+
+@FUNCTIONS.filter("wildcard")
+def wildcard(
+    row: Row, pattern: str, field: Names = (), *, ignoreCase: bool = False, includeEverythingOnAsterisk: bool = False
+) -> Expression:
+    """Whether `field` fits a pattern in which `*` stands for anything.
+
+        a := "Horse" | wildcard(field=a, pattern="horse", ignoreCase=true) -> a=Horse
+        a := "HORSES" | wildcard(field=a, pattern="horse", ignoreCase=true) -> -
+        wildcard(field=a, pattern="*", includeEverythingOnAsterisk=true) | x := 1 -> x=1
+
+    Reference: library.humio.com, wildcard()
+    """
+    if pattern == "*" and includeEverythingOnAsterisk:
+        return TRUE
+    names: Sequence[str] = field or tuple(n for n in row.meaning.schema if not n.startswith(("#", "@")))
+    shown = pattern if field else f"*{pattern}*"
+    found = []
+    for name in names:
+        subject = row.read(name)
+        found.append(
+            globbed(row.text(subject), shown, None, ignore_case=True) if ignoreCase else fits(row, subject, shown, None)
+        )
+    return any_of(tuple(found))
+
+
+@FUNCTIONS.filter("test")
+def test(row: Row, expression: Expression) -> Expression:
+    """Whether the expression is true.
+
+        a := 3 | b := 5 | test(a < b) -> a=3
+        a := 3 | test(a == missing) -> -
+
+    Reference: library.humio.com, test()
+    """
+    return row.truth(expression)
+
+
+@FUNCTIONS.filter("text:contains")
+def text_contains(row: Row, string: Expression, substring: Expression) -> Expression:
+    """Whether the text has the other one inside.
+
+        a := "cmd.exe /c" | text:contains(string=a, substring=".exe") -> a=cmd.exe /c
+        a := "cmd.exe" | text:contains(string=a, substring="CMD") -> -
+
+    Reference: library.humio.com, text:contains()
+    """
+    return call("contains", row.text(string), row.text(substring))
+
+
+@FUNCTIONS.filter("text:startsWith")
+def text_starts_with(row: Row, string: Expression, substring: Expression) -> Expression:
+    """Whether the text begins with the other one.
+
+        a := "cmd.exe" | text:startsWith(a, substring="cmd") -> a=cmd.exe
+
+    Reference: library.humio.com, text:startsWith()
+    """
+    return call("starts_with", row.text(string), row.text(substring))
+
+
+@FUNCTIONS.filter("text:endsWith")
+def text_ends_with(row: Row, string: Expression, substring: Expression) -> Expression:
+    """Whether the text ends with the other one.
+
+        a := "cmd.exe" | text:endsWith(a, substring=".exe") -> a=cmd.exe
+
+    Reference: library.humio.com, text:endsWith()
+    """
+    return call("ends_with", row.text(string), row.text(substring))
+
+
+@FUNCTIONS.filter("dropEvent")
+def drop_event(row: Row) -> Expression:
+    """No event passes.
+
+        a := 1 | dropEvent() -> -
+
+    Reference: library.humio.com, dropEvent()
+    """
+    return FALSE
+
+
+@FUNCTIONS.filter("sample")
+def sample(row: Row, percentage: float = 1.0, *, field: Name = TIMESTAMP) -> Expression:
+    """A share of the events: those whose `field` has a hash below it.
+
+        a := 1 | sample(100, field=a) -> a=1
+        a := 1 | sample(0, field=a) -> -
+
+    Reference: library.humio.com, sample()
+    """
+    digest = call("substring", call("md5", row.text(field)), Literal(1), Literal(6))
+    return call("less", call("from_base", digest, Literal(16)), Literal(percentage / 100 * 16**6))

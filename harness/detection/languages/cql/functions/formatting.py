@@ -1,0 +1,144 @@
+"""`format`: Java's conversions over fields, and lengths of time as people write them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.functions.time import epoch, formatted
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.zones import zone_name
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.diagnostics import SourceError
+
+CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
+TIMES = {"L": "%L", "N": "%N", "F": "%F", "T": "%T", "D": "%D", "R": "%R", "s": "%s", "Q": "%Q"}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One conversion of a format."""
+
+    flags: str
+    width: int
+    precision: int | None
+    letter: str
+
+
+@FUNCTIONS.value("format", into="_format")
+def format_fields(row: Row, format: str, field: Names, *, timezone: str = "UTC") -> Expression:
+    """Fields put into a text by Java's conversions.
+
+        a := "WS01" | b := 3 | format("%s has %s", field=[a, b]) -> _format=WS01 has 3
+        a := 1234.567 | format("%,.1f", field=a) -> _format=1,234.6
+        a := 7 | format("%03d", field=a) -> _format=007
+        a := "abcdef" | format("%.3s", field=a) -> _format=abc
+
+    Reference: library.humio.com, format()
+    """
+    pieces: list[Expression] = []
+    at, following, last = 0, 0, 0
+    for found in CONVERSION.finditer(format):
+        pieces.append(Literal(format[at : found.start()]))
+        at = found.end()
+        if found[6] in ("%", "n"):
+            pieces.append(Literal("%" if found[6] == "%" else "\n"))
+            continue
+        if found[2]:
+            which = last
+        elif found[1]:
+            which = int(found[1]) - 1
+        else:
+            which, following = following, following + 1
+        last = which
+        value = row.read(field[which]) if which < len(field) else NULL
+        conversion = Conversion(found[3], int(found[4] or 0), int(found[5]) if found[5] else None, found[6])
+        pieces.append(converted(row, value, conversion, zone_name(timezone)))
+    pieces.append(Literal(format[at:]))
+    return joined(pieces)
+
+
+def joined(pieces: list[Expression]) -> Expression:
+    """The pieces in one text, neighbouring literals as one."""
+    made: list[Expression] = []
+    for piece in pieces:
+        if isinstance(piece, Literal) and made and isinstance(made[-1], Literal):
+            made[-1] = Literal(f"{made[-1].value}{piece.value}")
+        elif piece != Literal(""):
+            made.append(piece)
+    made = [p for p in made if p != Literal("")] or [Literal("")]
+    return made[0] if len(made) == 1 else Call("concat", tuple(made))
+
+
+def converted(row: Row, value: Expression, how: Conversion, zone: str) -> Expression:
+    """One value as its conversion writes it; `null` where there is none."""
+    letter = how.letter
+    if letter[0] in "tT" and len(letter) == 2:
+        text = formatted(epoch(row.number(value), "auto"), TIMES.get(letter[1], "%" + letter[1]), zone)
+        return call("coalesce", call("upper", text) if letter[0] == "T" else text, Literal("null"))
+    if letter in "sSbBc":
+        text = row.text(value)
+        if how.precision is not None:
+            text = call("substring", text, Literal(1), Literal(how.precision))
+        text = call("coalesce", text, Literal("null"))
+        return padded(call("upper", text) if letter == "S" else text, how)
+    number = row.number(value)
+    if letter in "diuxXo":
+        number = call("truncate", number)
+    return call("coalesce", numeric(number, how), Literal("null"))
+
+
+def numeric(number: Expression, how: Conversion) -> Expression:
+    """A number as its conversion writes it."""
+    letter = "d" if how.letter in "iu" else how.letter
+    if letter not in "dxXofFeEgGaA":
+        return NULL
+    digits = 6 if how.precision is None else how.precision
+    if "," in how.flags:
+        return padded(call("group_digits", number, Literal(0 if letter == "d" else digits)), how)
+    flags = "".join(f for f in how.flags if f in "-+ 0#")
+    width = str(how.width) if how.width else ""
+    precision = f".{digits}" if letter in "fFeEgG" else ""
+    return call("format_number", number, Literal(f"%{flags}{width}{precision}{letter}"))
+
+
+def padded(text: Expression, how: Conversion) -> Expression:
+    """The text filled with blanks up to the width."""
+    if not how.width:
+        return text
+    if "-" in how.flags:
+        return call("reverse", call("pad_start", call("reverse", text), Literal(how.width), Literal(" ")))
+    return call("pad_start", text, Literal(how.width), Literal(" "))
+
+
+SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+SCALES = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+@FUNCTIONS.value("formatDuration", into="=field")
+def format_duration(row: Row, field: Name, *, from_: str = "ms", precision: int = 0) -> Expression:
+    """A length of time as days, hours, minutes, seconds and milliseconds; `precision` is how many of them.
+
+        a := 23452553 | formatDuration(a) -> a=6h30m52s553ms
+        a := 23452553 | formatDuration(a, precision=2) -> a=6h30m
+        a := 90 | formatDuration(a, from=s) -> a=1m30s
+
+    Reference: library.humio.com, formatDuration()
+    """
+    if from_ not in SCALES:
+        raise SourceError("argument", f"`{from_}` is no unit of time", row.meaning.source.whole())
+    whole = call("round", call("multiply", row.number(field), Literal(SCALES[from_])), Literal(0))
+    whole = row.keep(call("abs", whole))
+    pieces = []
+    for i, (name, size) in enumerate(SIZES):
+        above = call("modulo", whole, Literal(SIZES[i - 1][1])) if i else whole
+        count = call("floor", call("divide", above, Literal(size)))
+        shown = call("greater", count, Literal(0))
+        if precision and i >= precision:
+            shown = call("and", shown, call("less", whole, Literal(SIZES[i - precision][1])))
+        pieces.append(call("if", shown, call("concat", call("to_text", count), Literal(name)), Literal("")))
+    text = Call("concat", tuple(pieces))
+    nothing = call("less", whole, Literal(1))
+    return call("if", call("is_null", whole), NULL, call("if", nothing, Literal("0ms"), text))

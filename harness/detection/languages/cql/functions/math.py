@@ -1,0 +1,161 @@
+"""Functions of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import pi
+
+from harness.detection.languages.cql.binding import Name
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.expressions import Expression, Literal, call
+
+ONE, TWO = Literal(1), Literal(2)
+EXP = "exp"
+
+
+def hyperbolic(sign: str) -> Callable[[Expression], Expression]:
+    """Half the sum or the difference of e^x and e^-x."""
+    return lambda n: call("divide", call(sign, call(EXP, n), call(EXP, call("negate", n))), TWO)
+
+
+FORMULAS: dict[str, tuple[str, str, Callable[[Expression], Expression]]] = {
+    "abs": ("the number without its sign", "-2 -> 2", lambda n: call("abs", n)),
+    "ceil": ("the next integer above", "1.2 -> 2", lambda n: call("ceil", n)),
+    "floor": ("the next integer below", "1.8 -> 1", lambda n: call("floor", n)),
+    "sqrt": ("the square root", "9 -> 3", lambda n: call("sqrt", n)),
+    "exp": ("e to the power of the number", "0 -> 1", lambda n: call("exp", n)),
+    "expm1": ("e to the power of the number, minus 1", "0 -> 0", lambda n: call("subtract", call("exp", n), ONE)),
+    "log": ("the natural logarithm", "1 -> 0", lambda n: call("ln", n)),
+    "log10": ("the decimal logarithm", "1000 -> 3", lambda n: call("log", n, Literal(10))),
+    "log2": ("the binary logarithm", "8 -> 3", lambda n: call("log", n, TWO)),
+    "log1p": ("the natural logarithm of the number plus 1", "0 -> 0", lambda n: call("ln", call("add", n, ONE))),
+    "sin": ("the sine", "0 -> 0", lambda n: call("sin", n)),
+    "cos": ("the cosine", "0 -> 1", lambda n: call("cos", n)),
+    "tan": ("the tangent", "0 -> 0", lambda n: call("tan", n)),
+    "arcsin": ("the angle with that sine", "0 -> 0", lambda n: call("asin", n)),
+    "arccos": ("the angle with that cosine", "1 -> 0", lambda n: call("acos", n)),
+    "arctan": ("the angle with that tangent", "0 -> 0", lambda n: call("atan", n)),
+    "sinh": ("the hyperbolic sine", "0 -> 0", hyperbolic("subtract")),
+    "cosh": ("the hyperbolic cosine", "0 -> 1", hyperbolic("add")),
+    "tanh": (
+        "the hyperbolic tangent",
+        "0 -> 0",
+        lambda n: call("divide", hyperbolic("subtract")(n), hyperbolic("add")(n)),
+    ),
+    "deg2rad": ("degrees as radians", "0 -> 0", lambda n: call("multiply", n, Literal(pi / 180))),
+    "rad2deg": ("radians as degrees", "0 -> 0", lambda n: call("multiply", n, Literal(180 / pi))),
+}
+
+
+def define(short: str, summary: str, example: str, formula: Callable[[Expression], Expression]) -> None:
+    """Puts one function of one number into the table."""
+
+    def run(row: Row, field: Name) -> Expression:
+        return formula(row.number(field))
+
+    given, _, result = example.partition(" -> ")
+    shown = f"a := {given} | math:{short}(a) -> _{short}={result}"
+    run.__doc__ = f"{summary.capitalize()}.\n\n    {shown}\n\nReference: library.humio.com, math:{short}()\n"
+    FUNCTIONS.value(f"math:{short}", into=f"_{short}")(run)
+
+
+for name, (summary, example, formula) in FORMULAS.items():
+    define(name, summary, example, formula)
+
+
+@FUNCTIONS.value("math:mod", into="_mod")
+def modulus(row: Row, field: Name, divisor: float) -> Expression:
+    """The remainder with the sign of the divisor.
+
+        a := -3 | math:mod(a, divisor=5) -> _mod=2
+
+    Reference: library.humio.com, math:mod()
+    """
+    value, by = row.number(field), Literal(divisor)
+    times = call("floor", call("divide", value, by))
+    return call("subtract", value, call("multiply", times, by))
+
+
+@FUNCTIONS.value("math:pow", into="_pow")
+def power(row: Row, field: Name, exponent: float) -> Expression:
+    """The number to a power.
+
+        a := 2 | math:pow(a, exponent=10) -> _pow=1024
+
+    Reference: library.humio.com, math:pow()
+    """
+    return call("power", row.number(field), Literal(exponent))
+
+
+@FUNCTIONS.value("math:arctan2", into="_arctan2")
+def arctan2(row: Row, *, x: Name, y: Name) -> Expression:
+    """The angle of the point (x, y).
+
+        a := 0 | b := 1 | math:arctan2(x=b, y=a) -> _arctan2=0
+
+    Reference: library.humio.com, math:arctan2()
+    """
+    return call("atan2", row.number(y), row.number(x))
+
+
+@FUNCTIONS.value("round", into="=field")
+def rounded(row: Row, field: Name, *, how: str = "round") -> Expression:
+    """The nearest integer, or the next one above or below, in place of the number.
+
+        a := 2.5 | round(a) -> a=3
+        a := 2.1 | x := round(a, how=ceil) -> x=3
+
+    Reference: library.humio.com, round()
+    """
+    value = row.number(field)
+    if how in ("ceil", "floor"):
+        return call(how, value)
+    return call("round", value, Literal(0))
+
+
+POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
+
+
+def factor(unit: str, binary: bool) -> float:
+    """How many a unit's prefix stands for: `KB`, `Mi`, `bytes`."""
+    text = unit.strip()
+    if text.lower().startswith(("byte", "bit")) or not text:
+        return 1
+    prefix = text[0].lower()
+    if prefix not in POWERS:
+        return 1
+    base = 1024 if binary or text[1:2] == "i" else 1000
+    return float(base ** POWERS[prefix])
+
+
+@FUNCTIONS.value("unit:convert", into="=field")
+def convert_unit(
+    row: Row, field: Name, *, to: str = "", from_: str = "", binary: bool = False, keepUnit: bool = False, unit: str = ""
+) -> Expression:
+    """A number of one unit as one of another.
+
+        a := 5000000 | x := unit:convert(a, to=M) -> x=5
+        a := 2048 | x := unit:convert(a, to=K, binary=true) -> x=2
+
+    Reference: library.humio.com, unit:convert()
+    """
+    value = call("multiply", row.number(field), Literal(factor(from_ or unit, binary) / factor(to, binary)))
+    exact = call("round", value, Literal(9))
+    return call("concat", row.text(exact), Literal(to)) if keepUnit else exact
+
+
+@FUNCTIONS.value("parseInt", into="=field")
+def parse_int(row: Row, field: Name, *, radix: float = 16, endian: str = "big") -> Expression:
+    """The number that digits of a base stand for.
+
+        a := "ff" | parseInt(a) -> a=255
+        a := "0x10" | x := parseInt(a, radix=16) -> x=16
+
+    Reference: library.humio.com, parseInt()
+    """
+    digits = row.text(field)
+    if endian == "little":
+        pairs = call("regex_extract_all", digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
+        digits = call("list_join", call("list_reverse", pairs), Literal(""))
+    return call("from_base", digits, Literal(int(radix)))

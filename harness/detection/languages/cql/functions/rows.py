@@ -1,0 +1,272 @@
+"""Functions that order, choose and shape rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.detection.languages.cql.binding import Names, Texts
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.gathering import grouped, stats
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import Array, Call, Syntax
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call, every
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
+from harness.diagnostics import Span
+
+ROWS = 200_000
+
+
+def counted(span: Span) -> Array:
+    """`count()`."""
+    return Array(items=(Call(name="count", span=span),), span=span)
+
+
+@FUNCTIONS.step("groupBy", gathers=True)
+def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: str = "20000") -> None:
+    """One row for each combination of values of the fields.
+
+        createEvents(["a=1", "a=1", "a=2"]) | kvParse() | groupBy(a) | a=1 -> a=1 _count=2
+
+    Reference: library.humio.com, groupBy()
+    """
+    span = place(flow)
+    grouped(flow, field, function or counted(span), span)
+
+
+@FUNCTIONS.step("stats", gathers=True)
+def statistics(flow: Flow, function: Syntax | None = None) -> None:
+    """One row with the values of several aggregates.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | stats([min(a), max(a)]) -> _min=1 _max=2
+
+    Reference: library.humio.com, stats()
+    """
+    span = place(flow)
+    stats(flow, (), function or counted(span), span)
+
+
+def place(flow: Flow) -> Span:
+    """Where the step stands."""
+    return flow.span or flow.meaning.source.whole()
+
+
+def limit_of(flow: Flow, limit: str) -> int:
+    """A number of rows; `max` is the most that the product allows."""
+    return ROWS if limit == "max" else int(float(limit or "200"))
+
+
+def sort_keys(flow: Flow, fields: Sequence[str], order: Texts, type: Texts) -> tuple[SortKey, ...]:
+    """The keys of an order; each field has its own direction and type, the last ones given for the rest."""
+    row, keys = Row(flow), []
+    for i, name in enumerate(fields):
+        direction = order[min(i, len(order) - 1)].lower() if order else "desc"
+        kind = type[min(i, len(type) - 1)].lower() if type else "number"
+        keys += typed_keys(row, name, kind, not direction.startswith("asc"))
+    return tuple(keys)
+
+
+def typed_keys(row: Row, name: str, kind: str, descending: bool) -> list[SortKey]:
+    """A field as a key: as number, text or hex number."""
+    text = row.text(name)
+    match kind:
+        case "string":
+            return [SortKey(text, descending)]
+        case "hex":
+            return [SortKey(call("from_base", text, Literal(16)), descending)]
+        case "any":
+            return [SortKey(row.number(name), descending), SortKey(text, descending)]
+        case _:
+            return [SortKey(row.number(name), descending)]
+
+
+def keep_first(flow: Flow, count: int, *, last: bool = False) -> None:
+    """The first rows in the current order, of each partition."""
+    if not flow.partition:
+        flow.become(Limit(source=flow.node, count=count, last=last, span=flow.span))
+        return
+    mark, size = flow.meaning.temporary(), flow.meaning.temporary()
+    partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
+    place_in = Window(source=flow.node, partition=partition, measures=((mark, call("row_number")),))
+    flow.become(place_in)
+    if last:
+        from_end = call("subtract", Column(size), Column(mark))
+        flow.become(Window(source=flow.node, partition=partition, measures=((size, Aggregation("count")),)))
+        flow.become(Filter(source=flow.node, condition=call("less", from_end, Literal(count)), span=flow.span))
+    else:
+        flow.become(
+            Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(count)), span=flow.span)
+        )
+
+
+@FUNCTIONS.step("sort", gathers=True)
+def sort(
+    flow: Flow,
+    field: Names = (),
+    *,
+    order: Texts = ("desc",),
+    type: Texts = ("number",),
+    limit: str = "200",
+    reverse: bool = False,
+) -> None:
+    """The rows in order of fields: by default the largest number first, and 200 of them.
+
+        createEvents(["a=1", "a=3"]) | kvParse() | sort(a, limit=1) -> a=3
+        createEvents(["a=1", "a=3"]) | kvParse() | sort(a, order=asc, limit=1) -> a=1
+
+    Reference: library.humio.com, sort()
+    """
+    names: Sequence[str] = field or tuple(n for n in ("_count",) if n in flow.columns)
+    if reverse:
+        order = ("asc",)
+    keys = sort_keys(flow, names, order, type)
+    if keys:
+        flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
+    keep_first(flow, limit_of(flow, limit))
+    flow.timed = False
+
+
+@FUNCTIONS.step("head", gathers=True)
+def head(flow: Flow, limit: str = "200") -> None:
+    """The oldest events.
+
+        createEvents(["a=1", "a=3"]) | kvParse() | head(1) -> a=1
+
+    Reference: library.humio.com, head()
+    """
+    by_time(flow)
+    keep_first(flow, limit_of(flow, limit))
+
+
+@FUNCTIONS.step("tail", gathers=True)
+def tail(flow: Flow, limit: str = "200") -> None:
+    """The newest events.
+
+        createEvents(["a=1", "a=3"]) | kvParse() | tail(1) -> a=3
+
+    Reference: library.humio.com, tail()
+    """
+    by_time(flow)
+    keep_first(flow, limit_of(flow, limit), last=True)
+
+
+def by_time(flow: Flow) -> None:
+    """The rows in order of time, if they have one."""
+    if not flow.timed and flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
+        keys = (SortKey(Row(flow).number("@timestamp")),)
+        flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
+        flow.timed = True
+
+
+@FUNCTIONS.step("table", gathers=True)
+def table(
+    flow: Flow,
+    fields: Names,
+    *,
+    limit: str = "200",
+    order: Texts = ("desc",),
+    reverse: bool = False,
+    sortby: Names = (),
+    type: Texts = ("number",),
+) -> None:
+    """These fields, newest events first.
+
+        createEvents(["a=1 b=2"]) | kvParse() | table([b]) -> b=2
+
+    Reference: library.humio.com, table()
+    """
+    if sortby:
+        keys = sort_keys(flow, sortby, ("asc",) if reverse else order, type)
+        flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
+    elif flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
+        keys = sort_keys(flow, ("@timestamp",), order, ("number",))
+        flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
+    keep_first(flow, limit_of(flow, limit))
+    choose(flow, fields)
+    flow.timed = False
+
+
+@FUNCTIONS.step("select")
+def select(flow: Flow, fields: Names) -> None:
+    """These fields and no others.
+
+        a := 1 | b := 2 | select([b]) -> b=2
+
+    Reference: library.humio.com, select()
+    """
+    choose(flow, fields)
+
+
+def choose(flow: Flow, fields: Names) -> None:
+    """Exactly these fields in this order; `name*` means all that begin so."""
+    row = Row(flow)
+    named: dict[str, Expression] = {}
+    for name in fields:
+        if name.endswith("*"):
+            named |= {n: Column(n) for n in flow.visible() if n.startswith(name[:-1])}
+        elif name.endswith("[]"):
+            named[name] = row.array(name)
+        else:
+            named[name] = row.read(name)
+    flow.select(named.items(), flow.span)
+
+
+@FUNCTIONS.step("top", gathers=True)
+def top(
+    flow: Flow,
+    field: Names,
+    *,
+    limit: str = "10",
+    sum: str = "",
+    max: str = "",
+    as_: str = "",
+    percent: bool = False,
+    rest: str = "",
+    error: float = 5,
+) -> None:
+    """The most frequent combinations of fields, or those with the largest sum.
+
+        createEvents(["a=1", "a=1", "a=2"]) | kvParse() | top(a, limit=1) -> a=1 _count=2
+
+    Reference: library.humio.com, top()
+    """
+    row = Row(flow)
+    there = tuple(call("not", call("is_null", row.read(n))) for n in field)
+    flow.become(Filter(source=flow.node, condition=every(there), span=flow.span))
+    row = Row(flow)
+    measure, output = top_measure(row, sum, max)
+    output = as_ or output
+    keys = tuple((n, row.read(n)) for n in (*flow.partition, *field))
+    flow.become(Aggregate(source=flow.node, keys=keys, measures=((output, measure),), span=flow.span))
+    flow.events = flow.timed = False
+    if percent:
+        whole = flow.meaning.temporary()
+        flow.become(Window(source=flow.node, measures=((whole, Aggregation("sum", (Column(output),))),)))
+        share = call("multiply", call("divide", Column(output), Column(whole)), Literal(100))
+        flow.become(Derive(source=flow.node, columns=(("percent", share),)))
+    flow.become(Sort(source=flow.node, keys=(SortKey(Column(output), True),), span=flow.span))
+    if rest:
+        with_rest(flow, field, output, limit_of(flow, limit), rest)
+    else:
+        keep_first(flow, limit_of(flow, limit))
+
+
+def top_measure(row: Row, sum: str, max: str) -> tuple[Expression, str]:
+    """What `top` ranks by, and the field for it."""
+    if sum:
+        return call("coalesce", Aggregation("sum", (row.number(sum),)), Literal(0)), "_sum"
+    if max:
+        return Aggregation("maximum", (row.number(max),)), "_max"
+    return Aggregation("count"), "_count"
+
+
+def with_rest(flow: Flow, field: Names, output: str, limit: int, rest: str) -> None:
+    """The first rows, and all others as one."""
+    others = flow.copy()
+    flow.become(Limit(source=flow.node, count=limit, span=flow.span))
+    others.become(Limit(source=others.node, count=ROWS, offset=limit))
+    total = (output, Aggregation("sum", (Column(output),)))
+    others.become(Aggregate(source=others.node, keys=(), measures=(total,)))
+    others.become(Filter(source=others.node, condition=call("not", call("is_null", Column(output)))))
+    others.become(Derive(source=others.node, columns=((field[0], Literal(rest)),)))
+    flow.become(Union(sources=(flow.node, others.node), span=flow.span), others)

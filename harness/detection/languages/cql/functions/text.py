@@ -1,0 +1,243 @@
+"""Functions of texts."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.functions.filters import flagged
+from harness.detection.languages.cql.regex import Pattern
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+
+START, FIRST = Literal(0), Literal(1)
+
+
+@FUNCTIONS.value("lower", into="_lower")
+def lower(row: Row, field: Name, *, locale: str = "", type: str = "") -> Expression:
+    """The text in lower case.
+
+        a := "WS01" | lower(a) -> _lower=ws01
+
+    Reference: library.humio.com, lower()
+    """
+    return call("lower", row.text(field))
+
+
+@FUNCTIONS.value("upper", into="_upper")
+def upper(row: Row, field: Name, *, locale: str = "") -> Expression:
+    """The text in upper case.
+
+        a := "ws01" | upper(a) -> _upper=WS01
+
+    Reference: library.humio.com, upper()
+    """
+    return call("upper", row.text(field))
+
+
+@FUNCTIONS.row("lowercase")
+def lowercase(row: Row, field: Names, *, include: str = "values", locale: str = "") -> None:
+    """The fields themselves in lower case; `include` says whether names, values or both change.
+
+        a := "WS01" | lowercase(a) -> a=ws01
+
+    Reference: library.humio.com, lowercase()
+    """
+    names = field if field != ("*",) else row.flow.visible()
+    for name in names:
+        value = row.text(name) if include == "fields" else call("lower", row.text(name))
+        if include in ("fields", "both") and name.lower() != name:
+            row.put(name, NULL)
+        row.assign(name.lower() if include in ("fields", "both") else name, value)
+
+
+@FUNCTIONS.value("length", into="_length")
+def length(row: Row, field: Name) -> Expression:
+    """How many characters the text has.
+
+        a := "WS01" | length(a) -> _length=4
+
+    Reference: library.humio.com, length()
+    """
+    return call("length", row.text(field))
+
+
+@FUNCTIONS.value("concat", into="_concat")
+def concat(row: Row, field: Names) -> Expression:
+    """The texts of the fields one after the other; missing ones are left out.
+
+        a := "x" | b := "y" | concat([a, missing, b]) -> _concat=xy
+
+    Reference: library.humio.com, concat()
+    """
+    values = [row.text(n) for n in field]
+    some = [v for v in values if v != NULL]
+    if not some:
+        return NULL
+    joined = Call("concat", tuple(call("coalesce", v, Literal("")) for v in some))
+    absent = Call("and", tuple(call("is_null", v) for v in some))
+    return call("if", absent, NULL, joined)
+
+
+@FUNCTIONS.value("replace", into="=field")
+def replace(
+    row: Row,
+    regex: Pattern,
+    with_: str = "",
+    field: Name = RAWSTRING,
+    *,
+    flags: str = "",
+    replacement: str = "",
+) -> Expression:
+    r"""The text with every match of a regular expression replaced; `$1` is a group.
+
+        a := "a-b-c" | replace("-", with="+", field=a) -> a=a+b+c
+        a := "cmd.exe" | replace("(\w+)\.exe", with="$1", field=a) -> a=cmd
+
+    Reference: library.humio.com, replace()
+    """
+    pattern = flagged(regex, flags)
+    new = template(with_ or replacement)
+    return call(
+        "regex_replace", row.text(field), Literal(pattern.text), Literal(pattern.flags), Literal(new), Literal(True)
+    )
+
+
+def template(text: str) -> str:
+    r"""A replacement in the plan's spelling: `$1` is `\1`, a backslash is itself."""
+    made, at = [], 0
+    while at < len(text):
+        if text[at] == "\\" and at + 1 < len(text) and text[at + 1] in "$\\":
+            made.append("\\\\" if text[at + 1] == "\\" else "$")
+            at += 2
+        elif text[at] == "$" and at + 1 < len(text) and text[at + 1].isdigit():
+            made.append("\\" + text[at + 1])
+            at += 2
+        else:
+            made.append("\\\\" if text[at] == "\\" else text[at])
+            at += 1
+    return "".join(made)
+
+
+@FUNCTIONS.value("splitString", into="_splitstring")
+def split_string(row: Row, field: Name = RAWSTRING, by: str = "", *, index: int | None = None) -> Expression:
+    r"""The pieces between matches of a regular expression as an array, or the piece at `index`.
+
+        a := "a,b,c" | splitString(a, by=",") | x := _splitstring[1] -> x=b
+        a := "C:\Windows\cmd.exe" | x := splitString(a, by="\\\\", index=-1) -> x=cmd.exe
+
+    Reference: library.humio.com, splitString()
+    """
+    pieces = call("regex_split", row.text(field), Literal(by), Literal(""))
+    if index is None:
+        return pieces
+    return call("list_get", pieces, Literal(index + 1 if index >= 0 else index))
+
+
+@FUNCTIONS.value("urlDecode", into="_urldecode")
+def url_decode(row: Row, field: Name) -> Expression:
+    """The text with its escapes resolved.
+
+        a := "a%20b" | urlDecode(a) -> _urldecode=a b
+
+    Reference: library.humio.com, urlDecode()
+    """
+    return call("url_decode", row.text(field))
+
+
+@FUNCTIONS.value("urlEncode", into="_urlencode")
+def url_encode(row: Row, field: Name, *, type: str = "") -> Expression:
+    """The text with escapes for what may not stand in an address.
+
+        a := "a b" | urlEncode(a) -> _urlencode=a%20b
+
+    Reference: library.humio.com, urlEncode()
+    """
+    return call("url_encode", row.text(field))
+
+
+@FUNCTIONS.value("base64Decode", into="_base64Decode")
+def base64_decode(row: Row, field: Name, *, charset: str = "UTF-8") -> Expression:
+    """The text that base64 stands for; `UTF-16LE` is that of encoded PowerShell commands.
+
+        a := "V1MwMQ==" | base64Decode(a) -> _base64Decode=WS01
+
+    Reference: library.humio.com, base64Decode()
+    """
+    return call("base64_decode", row.text(field), Literal(charset.lower()))
+
+
+@FUNCTIONS.value("base64Encode", into="_base64Encode")
+def base64_encode(row: Row, field: Name, *, charset: str = "UTF-8") -> Expression:
+    """The text in base64.
+
+        a := "WS01" | base64Encode(a) -> _base64Encode=V1MwMQ==
+
+    Reference: library.humio.com, base64Encode()
+    """
+    return call("base64_encode", row.text(field))
+
+
+@FUNCTIONS.value("shannonEntropy", into="_shannonentropy")
+def shannon_entropy(row: Row, field: Name) -> Expression:
+    """The entropy of the text's characters in bits.
+
+        a := "abab" | shannonEntropy(a) -> _shannonentropy=1
+
+    Reference: library.humio.com, shannonEntropy()
+    """
+    return call("entropy", row.text(field))
+
+
+@FUNCTIONS.value("text:length", into="_length")
+def text_length(row: Row, string: Expression) -> Expression:
+    """How many characters a text has.
+
+        a := "WS01" | text:length(a) -> _length=4
+
+    Reference: library.humio.com, text:length()
+    """
+    return call("length", row.text(string))
+
+
+@FUNCTIONS.value("text:substring", into="_string")
+def text_substring(
+    row: Row, string: Expression, begin: Expression = START, end: Expression | None = None
+) -> Expression:
+    """The characters from place `begin`, counted from 0, up to `end`, which is not included.
+
+        a := "kermit.the.frog@x" | text:substring(a, begin=0, end=text:positionOf(a, character="@")) -> _string=kermit.the.frog
+        a := "abc" | text:substring(a, begin=1) -> _string=bc
+
+    Reference: library.humio.com, text:substring()
+    """
+    text, first = row.text(string), row.number(begin)
+    start = call("add", first, Literal(1))
+    if end is None:
+        return call("substring", text, start, NULL)
+    last = row.number(end)
+    fits = call("and", call("less_equal", first, last), call("less_equal", last, call("length", text)))
+    return call("if", fits, call("substring", text, start, call("subtract", last, first)), NULL)
+
+
+@FUNCTIONS.value("text:positionOf", into="_position")
+def text_position(
+    row: Row,
+    string: Expression,
+    character: Expression,
+    begin: Expression = START,
+    occurrence: Expression = FIRST,
+) -> Expression:
+    """The place, counted from 0, where a text occurs for the nth time.
+
+        a := "x@y@z" | text:positionOf(a, character="@") -> _position=1
+        a := "x@y@z" | text:positionOf(a, character="@", occurrence=2) -> _position=3
+
+    Reference: library.humio.com, text:positionOf()
+    """
+    text, wanted, first = row.text(string), row.text(character), row.number(begin)
+    rest = call("substring", text, call("add", first, Literal(1)), NULL)
+    pieces = call("list_split", rest, wanted)
+    before = call("list_slice", pieces, Literal(1), row.number(occurrence))
+    enough = call("greater", call("list_length", pieces), row.number(occurrence))
+    place = call("length", call("list_join", before, wanted))
+    return call("if", enough, call("add", place, first), NULL)

@@ -1,0 +1,168 @@
+"""Functions of times: milliseconds since 1970 and how they are written."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.zones import zone_name
+from harness.detection.plan.expressions import Call, Expression, Literal, call
+
+SHORT = {
+    "R": "%H:%M",
+    "T": "%H:%M:%S",
+    "r": "%I:%M:%S %p",
+    "D": "%m/%d/%y",
+    "F": "%Y-%m-%d",
+    "c": "%a %b %d %H:%M:%S %Z %Y",
+    "h": "%b",
+}
+EPOCH_LIMIT = 100_000_000_000
+
+
+@FUNCTIONS.value("formatTime", into="required")
+def format_time(
+    row: Row,
+    format: str,
+    field: Name = TIMESTAMP,
+    *,
+    locale: str = "",
+    timezone: str = "UTC",
+    unit: str = "auto",
+) -> Expression:
+    """A time as text.
+
+        t := 1700000000000 | x := formatTime("%Y-%m-%d %H:00:00", field=t) -> x=2023-11-14 22:00:00
+        t := 1700000000 | x := formatTime("%F %T %Z", field=t) -> x=2023-11-14 22:13:20 UTC
+        t := 1700000000000 | x := formatTime("%H:%M", field=t, timezone="+02:00") -> x=00:13
+
+    Reference: library.humio.com, formatTime()
+    """
+    seconds = epoch(row.number(field), unit)
+    return formatted(seconds, format, zone_name(timezone))
+
+
+def epoch(value: Expression, unit: str) -> Expression:
+    """A time in seconds; up to 100,000,000,000 a bare number counts seconds, above milliseconds."""
+    match unit:
+        case "seconds" | "s":
+            return value
+        case "milliseconds" | "ms" | "millis":
+            return call("divide", value, Literal(1000))
+        case _:
+            small = call("less_equal", value, Literal(EPOCH_LIMIT))
+            return call("if", small, value, call("divide", value, Literal(1000)))
+
+
+def formatted(seconds: Expression, format: str, zone: str) -> Expression:
+    """A time as text, the codes that the plan lacks spelled apart."""
+    parts: list[Expression] = []
+    plain = ""
+    for kind, text in codes(format):
+        if kind == "plain":
+            plain += text
+            continue
+        if plain:
+            parts.append(call("format_time", seconds, Literal(plain), Literal(zone)))
+            plain = ""
+        parts.append(special(seconds, text, zone))
+    if plain or not parts:
+        parts.append(call("format_time", seconds, Literal(plain), Literal(zone)))
+    return parts[0] if len(parts) == 1 else Call("concat", tuple(parts))
+
+
+def codes(format: str) -> list[tuple[str, str]]:
+    """The format in stretches that the plan knows and codes that it does not."""
+    made: list[tuple[str, str]] = []
+    at = 0
+    while at < len(format):
+        if format[at] != "%" or at + 1 >= len(format):
+            made.append(("plain", format[at] if format[at] != "%" else "%%"))
+            at += 1
+            continue
+        code = format[at + 1]
+        at += 2
+        if code in SHORT and code != "r":
+            made.append(("plain", SHORT[code]))
+        elif code == "r":
+            made += [("plain", "%I:%M:%S "), ("special", "P")]
+        elif code in "HIMSZBbAayYjmd%":
+            made.append(("plain", "%" + code))
+        elif code in "LNkleCsQpz":
+            made.append(("special", code))
+        else:
+            made.append(("plain", "%%" + code))
+    return made
+
+
+def special(seconds: Expression, code: str, zone: str) -> Expression:
+    """A code that has to be put together."""
+
+    def shown(text: str) -> Expression:
+        return call("format_time", seconds, Literal(text), Literal(zone))
+
+    millis = call("floor", call("multiply", seconds, Literal(1000)))
+    match code:
+        case "L" | "N":
+            rest = call("modulo", millis, Literal(1000))
+            digits = call("pad_start", call("to_text", rest), Literal(3), Literal("0"))
+            return digits if code == "L" else call("concat", digits, Literal("000000"))
+        case "s":
+            return call("to_text", call("floor", seconds))
+        case "Q":
+            return call("to_text", millis)
+        case "p":
+            return call("lower", shown("%p"))
+        case "P":
+            return shown("%p")
+        case "C":
+            return call("substring", shown("%Y"), Literal(1), Literal(2))
+        case "z":
+            return call("replace_text", shown("%z"), Literal(":"), Literal(""))
+        case _:
+            padded = shown({"k": "%H", "l": "%I", "e": "%d"}[code])
+            return call("regex_replace", padded, Literal("^0"), Literal(""), Literal(""), Literal(False))
+
+
+@FUNCTIONS.value("now", into="_now")
+def now(row: Row) -> Expression:
+    """The time at which the query runs.
+
+        now() | test(_now >= 0) | x := 1 -> x=1
+
+    Reference: library.humio.com, now()
+    """
+    return Literal(row.meaning.settings.now * 1000)
+
+
+@FUNCTIONS.value("start", into="_start")
+def start(row: Row) -> Expression:
+    """The start of the searched interval: that of the events at hand is not known, so the epoch.
+
+        start() -> _start=0
+
+    Reference: library.humio.com, start()
+    """
+    return Literal(0)
+
+
+@FUNCTIONS.value("end", into="_end")
+def end(row: Row) -> Expression:
+    """The end of the searched interval: the time at which the query runs.
+
+        end() | test(_end >= 0) | x := 1 -> x=1
+
+    Reference: library.humio.com, end()
+    """
+    return now(row)
+
+
+@FUNCTIONS.value("duration", into="_duration")
+def duration(row: Row, duration: Duration) -> Expression:
+    """A length of time in milliseconds.
+
+        duration("1h") -> _duration=3600000
+
+    Reference: library.humio.com, duration()
+    """
+    return Literal(duration)

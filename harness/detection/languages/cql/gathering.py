@@ -1,0 +1,226 @@
+"""Aggregates: one row for many, and how several of them stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.detection.languages.cql.binding import bind
+from harness.detection.languages.cql.evaluate import function_of
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.registry import FUNCTIONS, Role
+from harness.detection.languages.cql.syntax import Array, Assign, Call, Pipeline, Syntax
+from harness.detection.languages.cql.values import text_of
+from harness.detection.plan.columns import Kind
+from harness.detection.plan import expressions as plan
+from harness.detection.plan.expressions import (
+    Aggregation,
+    Column,
+    Expression,
+    Literal,
+    call,
+    every,
+    rebuilt,
+)
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Named
+from harness.diagnostics import SourceError, Span
+
+
+@dataclass(slots=True)
+class Part:
+    """One function of a list: what it is, where its value goes, what happens to events before and rows after."""
+
+    function: Syntax
+    target: str | None = None
+    before: tuple[Syntax, ...] = ()
+    after: tuple[Syntax, ...] = ()
+    several: bool = False
+
+
+def parts_of(row: Row, functions: Syntax, target: str | None = None) -> list[Part]:
+    """The functions of an argument, one by one."""
+    match functions:
+        case Array(items=items):
+            return [p for item in items for p in parts_of(row, item, target)]
+        case Assign(target=name, value=value):
+            return parts_of(row, value, text_of(row.meaning, name))
+        case Pipeline():
+            return composite(row, functions, target)
+        case Call(name="stats", arguments=arguments) if arguments:
+            return parts_of(row, arguments[0].value, target)
+        case Call():
+            function = function_of(functions)
+            if not function.aggregates:
+                raise SourceError("not-an-aggregate", f"`{functions.name}` is no aggregate", functions.span)
+            return [Part(functions, target, several=function.role is not Role.AGGREGATE)]
+        case _:
+            raise SourceError("not-an-aggregate", "expected an aggregate function here", functions.span)
+
+
+def composite(row: Row, pipeline: Pipeline, target: str | None) -> list[Part]:
+    """A pipeline in the place of a function: filters, one aggregate, and what becomes of its row."""
+    plain = row.meaning.plain
+    at = next((i for i, s in enumerate(pipeline.steps) if not plain(s)), None)
+    if at is None:
+        raise SourceError("not-an-aggregate", "this pipeline has no aggregate", pipeline.span)
+    step, before, after = pipeline.steps[at], pipeline.steps[:at], pipeline.steps[at + 1 :]
+    simple = aggregate_step(step) and all(plain(s) and isinstance(s, Assign | Call) for s in after)
+    if not simple:
+        return [Part(pipeline, target, several=True)]
+    inside = parts_of(row, step, target)
+    if any(p.several or p.before or p.after for p in inside):
+        return [Part(pipeline, target, several=True)]
+    made = [replace(p, before=before) for p in inside]
+    if made:
+        made[-1].after = after
+    return made
+
+
+def aggregate_step(step: Syntax) -> bool:
+    """Whether a step is an aggregate, or a list of them."""
+    match step:
+        case Array(items=items):
+            return all(aggregate_step(i) for i in items)
+        case Assign(value=value):
+            return aggregate_step(value)
+        case Call(name="stats"):
+            return True
+        case Call(name=name):
+            function = FUNCTIONS.get(name)
+            return function is not None and function.role is Role.AGGREGATE
+        case _:
+            return False
+
+
+def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, target: str | None = None) -> None:
+    """One row a combination of `keys`, with the values of all functions; those of several rows are combined."""
+    parts = parts_of(Row(flow), functions, target)
+    several = [p for p in parts if p.several]
+    own = tuple((n, Column(n)) for n in flow.partition if n not in dict(keys))
+    ways = [apart(flow, keys, p) for p in several]
+    if len(parts) > len(several) or not several:
+        base = flow.copy()
+        aggregate(base, (*own, *keys), [p for p in parts if not p.several], span)
+        ways.insert(0, base)
+    first, *others = ways
+    names = tuple(n for n, _ in (*own, *keys))
+    for other in others:
+        beside(first, other, names, span)
+    flow.node, flow.columns, flow.present = first.node, first.columns, first.present
+    flow.events = flow.timed = False
+
+
+def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Span) -> None:
+    """All functions that give one row."""
+    measures: dict[str, Expression] = {}
+    for part in parts:
+        way = Row(flow).branch()
+        for step in part.before:
+            flow.meaning.take(way, step)
+        for name, value in measured(way, part):
+            if name in measures:
+                clash(flow, name, part.function.span)
+            measures[name] = limited(value, way)
+    renamed = {n: flow.meaning.temporary() for n, _ in keys if n in measures}
+    present = frozenset(n for n, v in keys if isinstance(v, Column) and v.name in flow.present)
+    made = tuple((renamed.get(n, n), v) for n, v in measures.items())
+    flow.become(Aggregate(source=flow.node, keys=tuple(keys), measures=made, span=span))
+    flow.events = flow.timed = False
+    flow.present = present | {n for n, v in measures.items() if certain(v)}
+    if renamed:
+        row = Row(flow)
+        values = tuple((n, row.first(Column(t), Column(n))) for n, t in renamed.items())
+        flow.become(Derive(source=flow.node, columns=values))
+    for part in parts:
+        for step in part.after:
+            flow.meaning.step(flow, step)
+
+
+def clash(flow: Flow, name: str, span: Span) -> None:
+    """Notes that two functions give the same field."""
+    message = f"two functions give the field `{name}`; the last one counts"
+    flow.meaning.tell("same-output", name, message, span, help="name one of them with `as=`")
+
+
+def certain(value: Expression) -> bool:
+    """Whether an aggregate always has a value."""
+    match value:
+        case Aggregation(operation):
+            return operation in ("count", "count_distinct")
+        case plan.Call("coalesce", arguments):
+            return isinstance(arguments[-1], Literal)
+        case _:
+            return False
+
+
+def measured(row: Row, part: Part) -> list[tuple[str, Expression]]:
+    """Names and aggregations of one function."""
+    assert isinstance(part.function, Call)
+    function = function_of(part.function)
+    values, into = bind(function, part.function, row, assigned=part.target is not None)
+    if part.target is not None and function.into is None and "as" in function.parameters:
+        values[function.parameters["as"].attribute] = part.target
+    made = function.run(row, **values)
+    if isinstance(made, Expression):
+        return [(part.target or into or function.into or "", made)]
+    return list(made)
+
+
+def limited(value: Expression, row: Row) -> Expression:
+    """The aggregation over those rows that the branch lets pass."""
+    if not row.conditions:
+        return value
+    where = row.condition()
+
+    def change(each: Expression) -> Expression:
+        if not isinstance(each, Aggregation):
+            return each
+        both = where if each.where is None else every((where, each.where))
+        return replace(each, where=both)
+
+    return rebuilt(value, change)
+
+
+def apart(flow: Flow, keys: Sequence[Named], part: Part) -> Flow:
+    """A function of several rows, run for each combination of keys."""
+    way = flow.copy()
+    derived = tuple((n, v) for n, v in keys if v != Column(n))
+    if derived:
+        way.become(Derive(source=way.node, columns=derived))
+    way.partition = tuple(dict.fromkeys((*way.partition, *(n for n, _ in keys))))
+    inside = (
+        part.function
+        if isinstance(part.function, Pipeline)
+        else Pipeline(steps=(part.function,), span=part.function.span)
+    )
+    flow.meaning.run(way, inside)
+    way.partition = flow.partition
+    return way
+
+
+def beside(flow: Flow, other: Flow, names: tuple[str, ...], span: Span) -> None:
+    """Every combination of the rows of both that agree in the keys."""
+    keys = tuple((sign(flow, n), sign(other, n)) for n in names)
+    taken = tuple((n, Column(n)) for n in other.visible() if n not in names)
+    kind = JoinKind.LEFT if names else JoinKind.CROSS
+    flow.become(Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, span=span), other)
+
+
+def sign(flow: Flow, name: str) -> Expression:
+    """A key that agrees with itself even where it is missing."""
+    return call("coalesce", Row(flow).text(Column(name)), Literal("\0"))
+
+
+def grouped(flow: Flow, names: Sequence[str], functions: Syntax, span: Span) -> None:
+    """`groupBy`: events without a key form a group or are dropped, as the switches say."""
+    row = Row(flow)
+    keys = tuple((n, row.read(n, span)) for n in dict.fromkeys(names))
+    keys = tuple((n, v if row.kind(v) is not Kind.BOOLEAN else row.text(v)) for n, v in keys)
+    absent = [v for _, v in keys if not (isinstance(v, Column) and v.name in flow.present)]
+    if absent:
+        switch = "missing-key" if len(keys) > 1 else "missing-single-key"
+        if flow.meaning.switch(switch) == "drop":
+            condition = every(tuple(call("not", call("is_null", v)) for v in absent))
+            flow.become(Filter(source=flow.node, condition=condition, span=span))
+            flow.present |= {v.name for v in absent if isinstance(v, Column)}
+    stats(flow, keys, functions, span)

@@ -1,0 +1,129 @@
+"""Reading characters: what a stretch of CQL is depends on where it stands, so the parser asks for what may follow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from harness.diagnostics import Edit, Finding, Source, SourceError, Span
+
+NAME_CHARACTER = r"[#%&.@\\^\w\u00a1-\u00aa\u00ae-\u00ba\u00bc-\u00ff]"
+INDEX = r"\[\d+\]"
+NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX})*(?:\[\])?")
+LOOSE = r"[*+\-~\u00ac]|:(?!=)"
+PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX}|{LOOSE}|/)*(?:\[\])?")
+TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0\ufeff\u200b]+|//[^\n]*|/\*.*?\*/)*", re.S)
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
+CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
+SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.S)
+ESCAPE = re.compile(r'\\(["\\n])')
+REGEX = re.compile(r"/((?:[^/\\\[\n]|\\.|\[\^?\]?(?:[^\]\\\n]|\\.)*\])*)/([dimgFsux]*)")
+PLAIN_REGEX = re.compile(r"/((?:[^/\\\n]|\\.)*)/([dimgFsux]*)")
+CALL = re.compile(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\s*)\(")
+NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
+KEYWORD = re.compile(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
+REPLACED = {'"': '"', "\\": "\\", "n": "\n"}
+
+
+def unescaped(body: str) -> str:
+    r"""The text a string stands for: `\"`, `\\` and `\n` are escapes, any other backslash is itself."""
+    return ESCAPE.sub(lambda m: REPLACED[m[1]], body) if "\\" in body else body
+
+
+class Scanner:
+    """A place in a text that moves on; what it cannot read it leaves and returns None."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.text, self.at = source, source.text, 0
+        self.end = 0
+        self.findings: list[Finding] = []
+
+    def span(self, start: int, end: int | None = None) -> Span:
+        """From `start` to `end`, or to the end of what was read last."""
+        return self.source.span(start, self.end if end is None else end)
+
+    def fail(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> SourceError:
+        """An error at a place, by default at the next character."""
+        return SourceError(
+            code, message, span or self.source.span(self.at, min(self.at + 1, len(self.text))), help=help
+        )
+
+    def move(self, to: int) -> None:
+        """Reads up to `to`, and past what means nothing after it."""
+        self.end = to
+        found = TRIVIA.match(self.text, to)
+        self.at = found.end() if found else to
+        if self.text.startswith("/*", self.at):
+            raise self.fail("open-comment", "a comment is not closed", self.source.span(self.at, self.at + 2))
+
+    def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """What fits here, read; or nothing."""
+        found = pattern.match(self.text, self.at)
+        if found:
+            self.move(found.end())
+        return found
+
+    def sees(self, text: str) -> bool:
+        """Whether this text comes next."""
+        return self.text.startswith(text, self.at)
+
+    def takes(self, text: str) -> bool:
+        """Reads this text if it comes next."""
+        if self.text.startswith(text, self.at):
+            self.move(self.at + len(text))
+            return True
+        return False
+
+    def expect(self, text: str, what: str) -> None:
+        """Reads this text, which has to come next."""
+        if not self.takes(text):
+            raise self.fail("syntax", f"expected `{text}` {what}, found {self.found()}")
+
+    def found(self) -> str:
+        """What comes next, for a message."""
+        if self.at >= len(self.text):
+            return "the end"
+        word = PATTERN.match(self.text, self.at)
+        shown = word[0][:30] if word else self.text[self.at]
+        return f"`{shown}`" if shown.isascii() and shown.isprintable() else "another character"
+
+    def keyword(self) -> str | None:
+        """The keyword that comes next, in lower case, unread."""
+        found = KEYWORD.match(self.text, self.at)
+        return found[1].lower() if found else None
+
+    def string(self) -> str | None:
+        """A text in quotes; those of word processors and single ones are read too."""
+        start = self.at
+        if self.sees('"'):
+            found = self.take(STRING)
+            if not found:
+                raise self.fail("open-string", "a string is not closed", self.source.span(start, start + 1))
+            return unescaped(found[1])
+        if self.text[start : start + 1] in ("“", "”", "„") and (found := self.take(CURLY)):
+            return unescaped(found[1])
+        if self.sees("'") and (found := self.take(SINGLE)):
+            self.deviation(
+                "single-quotes",
+                self.span(start),
+                "a string stands in double quotes; single ones are no delimiter",
+                [(self.span(start), '"' + found[1].replace('"', '\\"') + '"')],
+            )
+            return unescaped(found[1])
+        return None
+
+    def regex(self) -> tuple[str, str] | None:
+        """Body and flags of a regular expression between slashes; a slash in a class needs no backslash."""
+        if not self.sees("/"):
+            return None
+        found = self.take(REGEX) or self.take(PLAIN_REGEX)
+        if not found:
+            raise self.fail("open-regex", "a regular expression is not closed")
+        return found[1], found[2]
+
+    def deviation(
+        self, code: str, span: Span, message: str, edits: Iterable[tuple[Span, str]] = (), help: str | None = None
+    ) -> None:
+        """Notes what the product would reject here."""
+        made = tuple(Edit(s, t) for s, t in edits)
+        self.findings.append(Finding(code=code, span=span, message=message, help=help, edits=made))

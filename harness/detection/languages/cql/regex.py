@@ -1,0 +1,151 @@
+"""LogScale's regular expressions in the plan's syntax."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.detection.plan.expressions import Expression, Literal, call
+from harness.diagnostics import SourceError, Span
+
+GROUP = re.compile(r"\?P?<([A-Za-z_#@][^>]*)>")
+INLINE_FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?\)")
+UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+MEANING = {"i": "i", "m": "m", "d": "s", "s": "s"}
+PLAIN = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
+UNESCAPE = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A regular expression: its text and flags for the plan, and the fields that its named groups fill."""
+
+    text: str
+    flags: str = ""
+    groups: tuple[tuple[str, int], ...] = ()
+    repeat: bool = False
+
+    def found(self, subject: Expression, span: Span | None = None) -> Expression:
+        """Whether it is found in a text; plain text is looked for as such."""
+        plain = PLAIN.fullmatch(self.text)
+        if not plain or set(self.flags) - {"i"}:
+            return call("regex_found", subject, Literal(self.text), Literal(self.flags), span=span)
+        operation = {("", ""): "contains", ("^", ""): "starts_with", ("", "$"): "ends_with", ("^", "$"): "equal"}
+        suffix = "_ci" if "i" in self.flags else ""
+        text = UNESCAPE.sub(r"\1", plain[2])
+        return call(operation[plain[1], plain[3]] + suffix, subject, Literal(text), span=span)
+
+    def extracted(self, subject: Expression) -> list[tuple[str, Expression]]:
+        """The fields that the first match gives."""
+        text, flags = Literal(self.text), Literal(self.flags)
+        return [(n, call("regex_extract", subject, text, flags, Literal(g))) for n, g in self.groups]
+
+
+def translated(body: str, flags: str, span: Span) -> Pattern:
+    """A pattern with numbered groups; raises SourceError where it cannot be one."""
+    reader = Reader(body, span)
+    text = reader.read()
+    leading = INLINE_FLAGS.match(body)
+    if leading and reader.alternatives and "F" not in flags and (leading[1] or leading[2]):
+        first = reader.alternatives[0]
+        scope = leading[0][:-1]
+        text = f"{scope}:{text[leading.end() : first]}){text[first:]}"
+    kept = "".join(dict.fromkeys(MEANING[f] for f in flags if f in MEANING))
+    return Pattern(text=text, flags=kept, groups=tuple(reader.groups), repeat="g" in flags)
+
+
+class Reader:
+    """Goes through a regular expression once."""
+
+    def __init__(self, body: str, span: Span) -> None:
+        self.body, self.span, self.at = body, span, 0
+        self.made: list[str] = []
+        self.groups: list[tuple[str, int]] = []
+        self.alternatives: list[int] = []
+        self.count = self.depth = self.length = 0
+
+    def fail(self, message: str) -> SourceError:
+        """The error for what is no regular expression."""
+        return SourceError("bad-regex", message, self.span)
+
+    def put(self, text: str, read: int) -> None:
+        """Writes `text` for the next `read` characters."""
+        self.made.append(text)
+        self.length += len(text)
+        self.at += read
+
+    def read(self) -> str:
+        """The whole of it."""
+        body = self.body
+        while self.at < len(body):
+            match body[self.at]:
+                case "\\":
+                    self.escape()
+                case "[":
+                    self.bracket()
+                case "(":
+                    self.group()
+                case ")":
+                    self.depth -= 1
+                    if self.depth < 0:
+                        raise self.fail("a `)` in the regular expression closes nothing")
+                    self.put(")", 1)
+                case "|":
+                    if self.depth == 0:
+                        self.alternatives.append(self.length)
+                    self.put("|", 1)
+                case c:
+                    self.put(c, 1)
+        if self.depth:
+            raise self.fail("a `(` in the regular expression is not closed")
+        return "".join(self.made)
+
+    def escape(self) -> None:
+        """A backslash and what it changes."""
+        body = self.body
+        if self.at + 1 >= len(body):
+            raise self.fail("the regular expression ends in a backslash")
+        if body.startswith("\\Q", self.at):
+            end = body.find("\\E", self.at)
+            end = len(body) if end < 0 else end
+            self.put(re.escape(body[self.at + 2 : end]), min(end + 2, len(body)) - self.at)
+        elif code := UNICODE.match(body, self.at):
+            self.put(f"\\x{{{code[1]}}}", 6)
+        elif body[self.at + 1] in "/\"'<>=!@#%&,:;~`_- ":
+            mark = body[self.at + 1]
+            self.put(mark if mark not in "-#" else "\\" + mark, 2)
+        else:
+            self.put(body[self.at : self.at + 2], 2)
+
+    def bracket(self) -> None:
+        """A class in brackets."""
+        body, start = self.body, self.at
+        end = start + 1
+        if body.startswith("^", end):
+            end += 1
+        if body.startswith("]", end):
+            end += 1
+        while end < len(body) and body[end] != "]":
+            end += 2 if body[end] == "\\" else 1
+        if end >= len(body):
+            raise self.fail("a `[` in the regular expression is not closed")
+        inside = body[start + 1 : end].replace("\\/", "/")
+        inside = re.sub(r"(?<!\\)((?:\\\\)*)\[(?!:)", r"\1\\[", inside)
+        self.put(f"[{inside}]", end + 1 - start)
+
+    def group(self) -> None:
+        """An opening parenthesis; names are taken off, for other engines know fewer letters in them."""
+        self.depth += 1
+        named = GROUP.match(self.body, self.at + 1)
+        if named:
+            self.count += 1
+            self.groups.append((named[1], self.count))
+            self.put("(", named.end() - self.at)
+        elif inline := INLINE_FLAGS.match(self.body, self.at):
+            self.depth -= 1
+            self.put(inline[0], len(inline[0]))
+        elif self.body.startswith("(?", self.at):
+            self.put("(?", 2)
+        else:
+            self.count += 1
+            self.put("(", 1)

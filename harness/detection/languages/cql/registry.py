@@ -1,0 +1,174 @@
+"""The table of functions: one decorated function each, whose signature is how it is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from harness.detection.languages.cql.names import FUNCTION_NAMES
+
+NO_DEFAULT = inspect.Parameter.empty
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Role(StrEnum):
+    """What a function makes of events: a value, a condition, other fields, other rows, or one row for many."""
+
+    VALUE = "value"
+    FILTER = "filter"
+    ROW = "row"
+    STEP = "step"
+    AGGREGATE = "aggregate"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter in the documented spelling; `default` is `NO_DEFAULT` where a value is required."""
+
+    name: str
+    attribute: str
+    default: object
+    positional: bool
+
+    @property
+    def required(self) -> bool:
+        """Whether a call has to give it."""
+        return self.default is NO_DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function of the language.
+
+    `into` is the field its value goes to unless `as` says otherwise; `=field` is that of its parameter `field`.
+    `gathers` is true for what ends the stream of events, though it is no plain aggregate.
+    """
+
+    name: str
+    role: Role
+    run: Callable[..., Any]
+    into: str | None = None
+    gathers: bool = False
+    unnamed: str | None = None
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether events end here."""
+        return self.gathers or self.role is Role.AGGREGATE
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """Its parameters by documented name."""
+        found = {}
+        for each in list(inspect.signature(self.run).parameters.values())[1:]:
+            if each.kind is each.VAR_KEYWORD:
+                continue
+            name = each.name.rstrip("_")
+            positional = each.kind is each.POSITIONAL_OR_KEYWORD
+            found[name] = Parameter(name, each.name, each.default, positional)
+        if self.into is not None and "as" not in found:
+            found["as"] = Parameter("as", "as", self.into if self.into != "required" else NO_DEFAULT, False)
+        return found
+
+    @cached_property
+    def open(self) -> bool:
+        """Whether any name may stand for a parameter."""
+        return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(self.run).parameters.values())
+
+    @cached_property
+    def positional(self) -> tuple[str, ...]:
+        """Names that unnamed arguments stand for, in order; the product knows only the first."""
+        names = tuple(p.name for p in self.parameters.values() if p.positional)
+        return names if self.unnamed is None else (self.unnamed, *(n for n in names if n != self.unnamed))
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        """What each parameter is, None left out."""
+        hints = get_type_hints(self.run)
+        return {name.rstrip("_"): bare(hint) for name, hint in hints.items()}
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of its manual."""
+        return (inspect.getdoc(self.run) or "").splitlines()
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a sentence."""
+        return self.lines[0] if self.lines else ""
+
+    @property
+    def examples(self) -> tuple[tuple[str, str], ...]:
+        """Pipelines on an empty event, and fields of what comes out; `-` for no event."""
+        shown = (line.strip().rpartition(" -> ") for line in self.lines if line.startswith("    ") and " -> " in line)
+        return tuple((left.strip(), right.strip()) for left, _, right in shown)
+
+    @property
+    def reference(self) -> str:
+        """Where it is documented."""
+        return next((r.removeprefix("Reference: ") for r in self.lines if r.startswith("Reference: ")), "")
+
+
+def bare(hint: Any) -> Any:
+    """A type without `| None`."""
+    inside = [h for h in get_args(hint) if h is not type(None)]
+    return inside[0] if len(inside) == 1 and type(None) in get_args(hint) else hint
+
+
+class Functions(dict[str, Function]):
+    """Functions by documented name.
+
+    `several` has the other form `(flow, ...) -> None` of filters that can make several events of one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.several: dict[str, Callable[..., Any]] = {}
+
+    def multiplying(self, name: str) -> Callable[[F], F]:
+        """Puts the decorated function into `several`."""
+
+        def add(run: F) -> F:
+            self.several[name] = run
+            return run
+
+        return add
+
+    def define(
+        self, role: Role, name: str, *, into: str | None = None, gathers: bool = False, unnamed: str | None = None
+    ) -> Callable[[F], F]:
+        """Puts the decorated function into the table."""
+
+        def add(run: F) -> F:
+            assert FUNCTION_NAMES[name.lower()] == name
+            self[name] = Function(name=name, role=role, run=run, into=into, gathers=gathers, unnamed=unnamed)
+            return run
+
+        return add
+
+    def value(self, name: str, *, into: str, unnamed: str | None = None) -> Callable[[F], F]:
+        """A function `(row, ...) -> Expression` that computes one field."""
+        return self.define(Role.VALUE, name, into=into, unnamed=unnamed)
+
+    def filter(self, name: str, *, unnamed: str | None = None) -> Callable[[F], F]:
+        """A function `(row, ...) -> Expression` that keeps events, true or false."""
+        return self.define(Role.FILTER, name, unnamed=unnamed)
+
+    def row(self, name: str, *, unnamed: str | None = None) -> Callable[[F], F]:
+        """A function `(row, ...) -> None` that changes the row's fields or requires something of it."""
+        return self.define(Role.ROW, name, unnamed=unnamed)
+
+    def step(self, name: str, *, gathers: bool = False, unnamed: str | None = None) -> Callable[[F], F]:
+        """A function `(flow, ...) -> None` that makes other rows."""
+        return self.define(Role.STEP, name, gathers=gathers, unnamed=unnamed)
+
+    def aggregate(self, name: str, *, into: str | None = None) -> Callable[[F], F]:
+        """A function `(row, ...) -> Expression` of all rows, or of several names and expressions."""
+        return self.define(Role.AGGREGATE, name, into=into)
+
+
+FUNCTIONS = Functions()

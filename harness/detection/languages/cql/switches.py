@@ -1,0 +1,51 @@
+"""What is not known of LogScale: a name, possible values, and how the product settles it."""
+
+from __future__ import annotations
+
+from harness.detection.language import Switch
+
+SWITCHES = (
+    Switch(
+        name="stddev",
+        values=("sample", "population"),
+        question="is stdDev() that of n - 1 (sample) or of n (population)?",
+        settle='createEvents(["a=3", "a=7"]) | kvParse() | stdDev(a)',
+    ),
+    Switch(
+        name="missing-key",
+        values=("keep", "drop"),
+        question="does groupBy() of several fields form a group of events that lack one of them?",
+        settle='createEvents(["a=1 b=2", "a=1"]) | kvParse() | groupBy([a, b])',
+    ),
+    Switch(
+        name="missing-single-key",
+        values=("drop", "keep"),
+        question="does groupBy() of one field form a group of events that lack it?",
+        settle='createEvents(["a=1", "b=1"]) | kvParse() | groupBy(a)',
+    ),
+    Switch(
+        name="division-by-zero",
+        values=("null", "infinity"),
+        question="is x / 0 no value, or larger than every number?",
+        settle='createEvents(["a=1"]) | kvParse() | x := a / 0 | y := if(x > 5, then=1, else=0)',
+    ),
+    Switch(
+        name="missing-not-empty",
+        values=("pass", "drop"),
+        question='does `field != ""` let an event pass that lacks the field?',
+        settle='createEvents(["a=1"]) | kvParse() | b != ""',
+    ),
+    Switch(
+        name="numeric-equality",
+        values=("numbers", "text"),
+        question="does 404 equal 404.0 in filters and in `==`?",
+        settle='createEvents(["a=404.0"]) | kvParse() | a = 404',
+    ),
+    Switch(
+        name="missing-content",
+        values=("pass", "refuse"),
+        question="do events pass a saved query or a lookup that is not at hand unchanged, or is it an error?",
+        settle="bring the saved query or the file",
+    ),
+)
+DEFAULTS = {s.name: s.default for s in SWITCHES}

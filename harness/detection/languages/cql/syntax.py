@@ -1,0 +1,220 @@
+"""What a CQL text is made of: steps, filters, expressions and arguments, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.diagnostics import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Syntax:
+    """A part of a query; parts are equal whatever their place."""
+
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word(Syntax):
+    """A name, a number or a text: what it is, its place decides; quotes matter only in expressions."""
+
+    text: str
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regex(Syntax):
+    """A regular expression between slashes, and the letters after it."""
+
+    body: str
+    flags: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Syntax):
+    """`?name` or `?{name=default}`: a value given with the query."""
+
+    name: str
+    default: Word | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Array(Syntax):
+    """`[a, b]`."""
+
+    items: tuple[Syntax, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline(Syntax):
+    """Steps one after the other; also what stands in braces."""
+
+    steps: tuple[Syntax, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument(Syntax):
+    """`value` or `name=value`; `label` is that of `A: {...}`, `attributes` follow a value as `include: [...]`."""
+
+    name: str | None = None
+    label: str | None = None
+    value: Syntax
+    attributes: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Syntax):
+    """A function and its arguments; `name` is in the documented spelling."""
+
+    name: str
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved(Syntax):
+    """`$name(arguments)`: the pipeline saved under that name."""
+
+    name: str
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign(Syntax):
+    """`target := value`; with `dynamic` the target's name is the value of the field in back-ticks."""
+
+    target: Word
+    value: Syntax
+    dynamic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary(Syntax):
+    """An arithmetic operator or a comparison in an expression."""
+
+    operator: str
+    left: Syntax
+    right: Syntax
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unary(Syntax):
+    """`-x` or `!x` in an expression."""
+
+    operator: str
+    operand: Syntax
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logic(Syntax):
+    """`and` or `or` in an expression, which the product does not have."""
+
+    operator: str
+    parts: tuple[Syntax, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Junction(Syntax):
+    """Filters joined by `and` or `or`."""
+
+    operator: str
+    parts: tuple[Syntax, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negation(Syntax):
+    """`not` before a filter."""
+
+    part: Syntax
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Syntax):
+    """`field operator value`; operators are = != < <= > >= like."""
+
+    field: Word
+    operator: str
+    value: Word | Regex | Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply(Syntax):
+    """`field =~ call`: the call's field is the one on the left."""
+
+    field: Word
+    call: Call | Saved
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeText(Syntax):
+    """Text or a regular expression that is looked for in every field."""
+
+    value: Word | Regex | Parameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Syntax):
+    """`field <=> A.field`: two events of a constellation agree."""
+
+    left: Word
+    right: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth(Syntax):
+    """`true`, `false` or `*` as a filter."""
+
+    value: bool
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case(Syntax):
+    """`case { ... ; ... }`."""
+
+    branches: tuple[Pipeline, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm(Syntax):
+    """`guard => pipeline`."""
+
+    guard: Syntax
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match(Syntax):
+    """`field match { guard => pipeline ; ... }`."""
+
+    field: Word
+    arms: tuple[Arm, ...]
+
+
+def children(part: Syntax) -> tuple[Syntax, ...]:
+    """The parts directly inside, in the order of the text."""
+    match part:
+        case Array(items=inside) | Pipeline(steps=inside) | Case(branches=inside) | Match(arms=inside):
+            return tuple(inside)
+        case Logic(parts=inside) | Junction(parts=inside) | Call(arguments=inside) | Saved(arguments=inside):
+            return tuple(inside)
+        case Argument(value=value, attributes=attributes):
+            return (value, *attributes)
+        case Assign(target=a, value=b) | Binary(left=a, right=b) | Link(left=a, right=b):
+            return (a, b)
+        case Comparison(field=a, value=b) | Apply(field=a, call=b) | Arm(guard=a, pipeline=b):
+            return (a, b)
+        case Unary(operand=a) | Negation(part=a) | FreeText(value=a):
+            return (a,)
+        case _:
+            return ()
+
+
+def walk(part: Syntax) -> list[Syntax]:
+    """The part and all inside it, outermost first, in the order of the text."""
+    found, stack = [], [part]
+    while stack:
+        current = stack.pop()
+        found.append(current)
+        stack.extend(reversed(children(current)))
+    return found
