@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Annotated
 
 import numpy as np
 from numpy.random import Generator
@@ -10,10 +11,12 @@ from harness.telemetry.activity import Activity, NetworkConnection, Texts
 from harness.telemetry.agents import sizes
 from harness.telemetry.calls import lookup
 from harness.telemetry.host import Host
-from harness.telemetry.parameter import Count, Port
+from harness.telemetry.parameter import Between, Count, Port
 from harness.telemetry.schedule import SECOND, bursts, fits, seconds
 
 EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
+USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
+Addresses = Annotated[int, Between(1, 100)]
 NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
@@ -27,7 +30,7 @@ def browsing(
     lasts: timedelta = timedelta(hours=8),
     pages_per_hour: float = 20.0,
     sites: Count = 30,
-    addresses: Count = 4,
+    addresses: Addresses = 4,
     ptr: str | None = None,
 ) -> Iterator[Activity]:
     """Pages of popular and unpopular sites, each a burst of 5 to 30 connections within a second.
@@ -40,10 +43,10 @@ def browsing(
         return
     popularity = 1 / np.arange(1, sites + 1)
     site = random.choice(sites, len(pages), p=popularity / popularity.sum())
-    pool = tuple(NETWORKS[i % 3] + str(1 + i * 37 % 254) for i in range(min(sites * max(1, addresses), 700)))
+    pool = tuple(NETWORKS[i % 3] + str(1 + i * 37 % 254) for i in range(min(sites * addresses, 700)))
     counts = random.integers(5, 31, len(pages))
     at = bursts(pages, counts, 1.0, random)
-    which = np.repeat(site, counts) * max(1, addresses) + random.integers(0, max(1, addresses), len(at))
+    which = np.repeat(site, counts) * addresses + random.integers(0, addresses, len(at))
     process = host.application(image)
     names = Texts(values=tuple(f"www.site{i}.example" for i in range(sites)), codes=site)
     yield from lookup(host, process, pages - seconds(0.05), name=names, answers=pool[:1])
@@ -56,7 +59,7 @@ def browsing(
         destination_hostname=ptr,
         bytes_sent=sizes(random, len(at), 1800),
         bytes_received=sizes(random, len(at), 24_000),
-        user_agent="Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
+        user_agent=USER_AGENT,
     )
 
 

@@ -1,5 +1,6 @@
 """A scheduled task that calls a server, as test 4 does: created, run on its schedule, removed."""
 
+from collections.abc import Generator as TypedGenerator
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
@@ -7,14 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, ScheduledJobRun
+from harness.telemetry.activity import Activity, Address, ScheduledJobRun, ScheduledTask
 from harness.telemetry.calls import call
-from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.host import POWERSHELL, Host, Process
 from harness.telemetry.lifecycle import lived
 from harness.telemetry.parameter import Count, Port
 from harness.telemetry.schedule import SECOND, seconds, wait
 from harness.telemetry.scheduled_task import registered, removed
 from harness.telemetry.scheduled_task import scheduled_task as task_of
+from harness.telemetry.spelling import Times
 
 
 def scheduled_task(
@@ -43,28 +45,24 @@ def scheduled_task(
         f"-UserAgent detlab/none -Uri http://{server}:{port}/"
     )
     user = host.account("SYSTEM") if run_as == "SYSTEM" else host.user
-    task = task_of(
-        host,
-        name=task_name,
-        command="powershell.exe",
-        arguments=arguments,
-        author=host.user,
-        run_as=user,
-        every=every,
-        at=start,
-    )
+    task = task_of(host, name=task_name, arguments=arguments, author=host.user, run_as=user, every=every, at=start)
     yield from registered(host, task, start, every=every)
-    due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
-    waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
-    runs = due.astype("datetime64[us]") + seconds(waits)
     if times:
-        line = f'"powershell.exe" {arguments}'
-        service = host.service("Schedule")
-        process = host.process(POWERSHELL, command_line=line, parent=service, user=user, started=runs)
-        ended = runs + seconds(random.uniform(2.5, 5.0, times))
-        yield ScheduledJobRun(at=runs, host=host, process=process, task=task, service=service, until=ended)
-        yield from lived(process, ended, script=arguments.partition("-Command ")[2])
-        moments = runs + seconds(random.uniform(1.4, 2.2, times))
+        due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
+        waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
+        process = yield from runs(host, task, due.astype("datetime64[us]") + seconds(waits), random)
+        moments = process.starts + seconds(random.uniform(1.4, 2.2, times))
         yield call(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
     if removed_after is not None:
         yield from removed(host, task, start + wait(removed_after))
+
+
+def runs(host: Host, task: ScheduledTask, at: Times, random: Generator) -> TypedGenerator[Activity, None, Process]:
+    """The task's runs, each a PowerShell under the Schedule service."""
+    service = host.service("Schedule")
+    line = f'"{task.command}" {task.arguments}'
+    process = host.process(POWERSHELL, command_line=line, parent=service, user=task.run_as, started=at)
+    until = at + seconds(random.uniform(2.5, 5.0, len(at)))
+    yield ScheduledJobRun(at=at, host=host, process=process, task=task, service=service, until=until)
+    yield from lived(process, until, script=task.arguments.partition("-Command ")[2])
+    return process

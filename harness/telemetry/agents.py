@@ -37,13 +37,7 @@ def agent(
     period = ((at - at.min()) // wait(rotation)).astype(np.int64)
     chosen = random.integers(0, len(servers), int(period.max()) + 1)[period]
     if name is not None:
-        first = np.flatnonzero(np.diff(period, prepend=-1))
-        for number in range(len(servers)):
-            mine = first[chosen[first] == number]
-            if len(mine):
-                asked = at[mine] - np.timedelta64(45_000, "us")
-                whose = process.take(mine)
-                yield from lookup(host, whose, asked, name=name, answers=(servers[number],))
+        yield from lookups(host, process, at, name, servers, period, chosen)
     yield call(
         host,
         process,
@@ -56,6 +50,18 @@ def agent(
         bytes_received=sizes(random, len(at), bytes_received),
         user_agent=user_agent,
     )
+
+
+def lookups(
+    host: Host, process: Process, at: Times, name: str, servers: Sequence[str], period: Integers, chosen: Integers
+) -> Iterator[Activity]:
+    """The lookups of the name: before the first call of each DNS lifetime, answered with the address then in use."""
+    first = np.flatnonzero(np.diff(period, prepend=-1))
+    for number, server in enumerate(servers):
+        mine = first[chosen[first] == number]
+        if len(mine):
+            asked = at[mine] - np.timedelta64(45_000, "us")
+            yield from lookup(host, process.take(mine), asked, name=name, answers=(server,))
 
 
 def sizes(random: np.random.Generator, count: int, median: float) -> Integers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -278,20 +277,10 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
     start = start.astype("datetime64[us]")
     pick = digest(seed, name, domain)
     server = name.upper().startswith(SERVER_PREFIXES)
+    logged_on = start - np.timedelta64(7000 + pick % 5000, "s")
     boot = start - np.timedelta64(3600 * (10 + pick % 120) + pick % 3600, "s")
-    logged_on = max(boot + 95 * SECOND, start - np.timedelta64(7000 + pick % 5000, "s"))
     netbios = domain.partition(".")[0].upper()[:15]
     authority = sid(seed, domain)
-    who = FIRST_NAMES[pick % len(FIRST_NAMES)] + "." + LAST_NAMES[pick // 64 % len(LAST_NAMES)]
-    user = User(
-        name="svc-admin" if server else who,
-        domain=netbios or name,
-        sid=f"{authority}-{1104 + pick % 4000}",
-        logon_id=0x30000 + pick % 0x2000000,
-        logged_on=logged_on,
-        session=1 + pick % 3,
-        integrity="High" if server else "Medium",
-    )
     return Host(
         name=name,
         domain=domain,
@@ -308,13 +297,22 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
         aid=digest_hex("aid", seed, domain, name),
         cid=digest_hex("cid", seed, domain),
         volume=3 + pick % 2,
-        user=user,
+        user=desktop_user(netbios or name, authority, pick, server, max(boot + 95 * SECOND, logged_on)),
         machine_sid=f"{authority}-{5200 + pick % 4000}",
         now=start,
         seed=seed,
     )
 
 
-def computers(hosts: Iterable[Host]) -> list[str]:
-    """Names of the hosts in Windows events."""
-    return [h.computer for h in hosts]
+def desktop_user(domain: str, authority: str, pick: int, server: bool, logged_on: np.datetime64) -> User:
+    """Who is at the desktop: a person at a workstation, an administrator at a server."""
+    person = FIRST_NAMES[pick % len(FIRST_NAMES)] + "." + LAST_NAMES[pick // 64 % len(LAST_NAMES)]
+    return User(
+        name="svc-admin" if server else person,
+        domain=domain,
+        sid=f"{authority}-{1104 + pick % 4000}",
+        logon_id=0x30000 + pick % 0x2000000,
+        logged_on=logged_on,
+        session=1 + pick % 3,
+        integrity="High" if server else "Medium",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import numpy as np
@@ -75,48 +75,48 @@ def flags(values: npt.NDArray[np.bool_], words: tuple[str, str] = ("false", "tru
     return encoded(values.astype(np.int32), pa.array(words))
 
 
-def written(times: Times, pattern: str) -> pa.DictionaryArray:
-    """Times in UTC spelled after a pattern: YYYY mm DD HH MM SS, f for each digit of the fraction."""
-    found, codes = distinct(times.astype("datetime64[us]").astype(np.int64))
-    return encoded(codes, fixed(spelled(found, pattern)))
+def written(times: Times, between: str = " ", end: str = "") -> pa.DictionaryArray:
+    """Times in UTC: date, `between`, clock with milliseconds, `end`."""
+    found, codes = distinct(times.astype("datetime64[ms]").astype(np.int64))
+    days, rest = np.divmod(found, 86_400_000)
+    clock, fraction = np.divmod(rest, 1000)
+    text = np.empty((len(found), 23 + len(end)), np.uint8)
+    text[:, :10] = dates(days)
+    text[:, 10] = ord(between)
+    text[:, 11:19] = from_table(clock, 86_400, clocks)
+    text[:, 19] = ord(".")
+    text[:, 20:23] = from_table(fraction, 1000, thousandths)
+    text[:, 23:] = np.frombuffer(end.encode(), np.uint8)
+    return encoded(codes, fixed(text))
 
 
-def spelled(micros: Integers, pattern: str) -> Bytes:
-    """Microseconds since 1970 as rows of ASCII bytes; digits of the fraction beyond the sixth are 0."""
-    days = micros // 86_400_000_000
-    rest = micros - days * 86_400_000_000
-    seconds, fraction = np.divmod(rest, 1_000_000)
+utc_time = written
+"""Sysmon's UtcTime."""
+
+
+def from_table(numbers: Integers, size: int, spell: Callable[[Integers], Bytes]) -> Bytes:
+    """The text of each number below `size`; where there are many numbers every text is written once."""
+    return spell(np.arange(size))[numbers] if len(numbers) > size // 4 else spell(numbers)
+
+
+def dates(days: Integers) -> Bytes:
+    """Days since 1970 as `2026-03-03`."""
     found, which = distinct(days)
-    dates = found.astype("datetime64[D]")
-    months = dates.astype("datetime64[M]")
-    parts: dict[str, Integers] = {
-        "Y": (months.astype("datetime64[Y]").astype(np.int64) + 1970)[which],
-        "m": (months.astype(np.int64) % 12 + 1)[which],
-        "D": ((dates - months).astype(np.int64) + 1)[which],
-        "H": seconds // 3600,
-        "M": seconds // 60 % 60,
-        "S": seconds % 60,
-        "f": fraction,
-    }
-    text = np.empty((len(micros), len(pattern)), np.uint8)
-    for letter, numbers in parts.items():
-        places = [i for i, c in enumerate(pattern) if c == letter]
-        width = 6 if letter == "f" else len(places)
-        for digit, place in enumerate(places):
-            text[:, place] = 48 + numbers // 10 ** (width - 1 - digit) % 10 if digit < width else 48
-    for place, character in enumerate(pattern):
-        if character not in parts:
-            text[:, place] = ord(character)
+    text = "".join(np.datetime_as_string(found.astype("datetime64[D]")).tolist()).encode()
+    return np.frombuffer(text, np.uint8).reshape(-1, 10)[which]
+
+
+def clocks(seconds: Integers) -> Bytes:
+    """Seconds of a day as `09:12:00`."""
+    text = np.full((len(seconds), 8), ord(":"), np.uint8)
+    for place, number in ((0, seconds // 3600), (3, seconds // 60 % 60), (6, seconds % 60)):
+        text[:, place], text[:, place + 1] = 48 + number // 10, 48 + number % 10
     return text
 
 
-UTC_TIME = "YYYY-mm-DD HH:MM:SS.fff"
-SYSTEM_TIME = "YYYY-mm-DDTHH:MM:SS.fffffffffZ"
-
-
-def utc_time(times: Times) -> pa.DictionaryArray:
-    """Sysmon's UtcTime."""
-    return written(times, UTC_TIME)
+def thousandths(numbers: Integers) -> Bytes:
+    """Three digits."""
+    return np.stack([48 + numbers // 100, 48 + numbers // 10 % 10, 48 + numbers % 10], axis=1).astype(np.uint8)
 
 
 def epoch_seconds(times: Times) -> pa.DictionaryArray:

@@ -39,7 +39,7 @@ def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[
     skew = calls.number(lambda a: int(a.host.clock_skew.astype("timedelta64[us]").astype(int)))
     at = calls.at - skew.astype("timedelta64[us]") + seconds(length / 1000)
     columns: dict[str, Any] = {
-        "timestamp": written(at, "YYYY-mm-DDTHH:MM:SS.fffZ"),
+        "timestamp": written(at, between="T", end="Z"),
         "action": "allowed",
         "src": calls.text(lambda a: a.source_ip),
         "src_port": decimal(calls.number(lambda a: a.ports)),
