@@ -16,9 +16,8 @@ NATIVE_SYSTEM = re.compile(
     r"<Keywords>(\w+)</Keywords><TimeCreated SystemTime='([^'<&]*)'/><EventRecordID>(\d+)</EventRecordID>"
     r"<Correlation(?: ActivityID='([^'<&]*)')?(?: RelatedActivityID='([^'<&]*)')?/>"
     r"<Execution ProcessID='(\d+)' ThreadID='(\d+)'/><Channel>([^<&]*)</Channel><Computer>([^<&]*)</Computer>"
-    r"<Security(?: UserID='([^'<&]*)')?/></System><EventData>"
+    r"<Security(?: UserID='([^'<&]*)')?/></System>"
 )
-NATIVE_END = "</EventData></Event>"
 AROUND_DATA = len("<Data Name=''></Data>")
 
 TOKEN = re.compile(
@@ -38,17 +37,35 @@ def fields_of_event(xml: str) -> dict[str, str]:
 
     Text as the log itself prints it goes a fast way, all else is scanned. Raises ValueError for what is no XML.
     """
-    system = NATIVE_SYSTEM.match(xml)
-    if system and xml.endswith(NATIVE_END):
-        end = len(xml) - len(NATIVE_END)
-        pairs = NATIVE_DATA.findall(xml, system.end(), end)
-        if sum(len(n) + len(v) for n, v in pairs) + AROUND_DATA * len(pairs) == end - system.end():
-            data = ((name, plain(value)) for name, value in pairs)
-            return joined(zip(SYSTEM_FIELDS, system.groups(), strict=True), data)
-    leaves = [*scanned(xml)]
-    if not leaves or leaves[0].path[0] != "Event":
-        raise ValueError("there is no Event element")
-    return joined(system_of(leaves), data_of(leaves))
+    before, opened, rest = xml.partition("<EventData>")
+    data, closed, after = rest.partition("</EventData>")
+    if not (opened and closed) or "<![CDATA[" in xml or "<!--" in xml:
+        leaves = [*scanned(xml)]
+        return joined(system_of(leaves), data_of(leaves))
+    if after != "</Event>":
+        scanned_whole(f"<Event>{after}")
+    return joined(native_system(before), native_data(data))
+
+
+def native_system(text: str) -> Iterable[tuple[str, str | None]]:
+    """Names and values from the text before the data."""
+    native = NATIVE_SYSTEM.fullmatch(text)
+    if native:
+        return zip(SYSTEM_FIELDS, native.groups(), strict=True)
+    return system_of(scanned_whole(f"{text}</Event>"))
+
+
+def native_data(text: str) -> Iterable[tuple[str, str]]:
+    """Names and values from the text within EventData; all of it must be accounted for to go the fast way."""
+    pairs = NATIVE_DATA.findall(text)
+    if sum(len(n) + len(v) for n, v in pairs) + AROUND_DATA * len(pairs) == len(text):
+        return ((name, plain(value)) for name, value in pairs)
+    return data_of(scanned_whole(f"<Event><EventData>{text}</EventData></Event>"))
+
+
+def scanned_whole(xml: str) -> list[Leaf]:
+    """All elements without elements in them."""
+    return [*scanned(xml)]
 
 
 def joined(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -13,11 +13,15 @@ import pyarrow.compute as pc
 from harness.telemetry.columnar import Field, epoch, fields_of, mapped, with_entities
 from harness.telemetry.event import TIME, Events
 from harness.telemetry.multivalue import MEMBER
+from harness.telemetry.shippers import FALCON_KINDS
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, sensor_of
 
 ROWS_AT_ONCE = 20_000
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
+
+METADATA = ("index", "source", "sourcetype", "host")
+"""What a collector wrote on an event; it is no part of the event's own text."""
 
 Piece: TypeAlias = "str | pa.ChunkedArray"
 """A part of each event's text: the same for all, or a column of text without nulls."""
@@ -53,9 +57,9 @@ def wrapped(field: Field | None, before: str, after: str) -> list[Piece]:
 
 def xml_pieces(events: Events) -> list[Piece]:
     """A Windows event as the event log renders it: one line but for what its data hold, single quotes, 100 ns times."""
-    fields = {n: mapped(f, with_entities) for n, f in fields_of(events).items()}
-    if "SystemTime" not in fields:
-        fields["SystemTime"] = system_time(events.columns.column(TIME))
+    recorded = {n: f for n, f in fields_of(events).items() if n not in METADATA}
+    fields = {n: mapped(f, with_entities) for n, f in recorded.items()}
+    fields["SystemTime"] = with_times(fields.get("SystemTime"), system_time(events.columns.column(TIME)))
     pieces: list[Piece] = [f"<Event xmlns='{NAMESPACE}'><System>"]
     pieces += element("Provider", {"Name": "Provider_Name", "Guid": "Provider_Guid"}, fields)
     for name in ("EventID", "Version", "Level", "Task", "Opcode", "Keywords"):
@@ -116,11 +120,12 @@ def stamped(events: Events) -> dict[str, Field]:
     fields = fields_of(events)
     times = events.columns.column(TIME)
     if is_windows(events):
-        fields.setdefault("SystemTime", system_time(times))
+        fields["SystemTime"] = with_times(fields.get("SystemTime"), system_time(times))
     elif events.sensor == "falcon":
-        fields.setdefault("event_simpleName", events.kind)
+        if not any(name in fields for name in FALCON_KINDS):
+            fields["event_simpleName"] = events.kind
         if "@timestamp" not in fields:
-            fields.setdefault("timestamp", milliseconds(times))
+            fields["timestamp"] = with_times(fields.get("timestamp"), milliseconds(times))
     if tells_itself(events):
         return fields
     return {"@sensor": events.sensor, "@kind": events.kind, "@time": system_time(times), **fields}
@@ -130,10 +135,17 @@ def tells_itself(events: Events) -> bool:
     """Whether a reader of the fields alone would find the same sensor and kind."""
     fields = fields_of(events)
     if events.sensor == "falcon":
-        return fields.get("event_simpleName", events.kind) == events.kind
+        return next((fields[name] for name in FALCON_KINDS if name in fields), events.kind) == events.kind
     channel = fields.get("Channel")
     known = isinstance(channel, str) and sensor_of(channel) == events.sensor
     return known and fields.get("EventID") == events.kind
+
+
+def with_times(field: Field | None, times: pa.ChunkedArray) -> Field:
+    """A field of time, and where an event lacks it the time at which it was recorded."""
+    if field is None:
+        return times
+    return field if isinstance(field, str) or not field.null_count else pc.coalesce(field.cast(pa.string()), times)
 
 
 def milliseconds(times: pa.ChunkedArray) -> pa.ChunkedArray:

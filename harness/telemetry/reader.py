@@ -43,14 +43,18 @@ def read(path: Path) -> Telemetry:
         if reader := reader_of(stream):
             reader.read(stream, tables)
         elif file == path:
-            raise HarnessError(
-                "unknown-format",
-                f"{path} is no format that can be read",
-                help=f"formats are {', '.join(formats())}, each also as gzip",
-            )
+            raise unreadable(path, stream)
         else:
-            tables.damage(name, "no format that can be read")
+            tables.damage(name, "no format that can be read" if stream.text_head else "the file is empty")
     return tables.telemetry()
+
+
+def unreadable(path: Path, stream: Stream) -> HarnessError:
+    """Why a file has no format."""
+    if not stream.text_head:
+        return HarnessError("no-events", f"{path} is empty")
+    hint = f"formats are {', '.join(formats())}, each also as gzip"
+    return HarnessError("unknown-format", f"{path} is no format that can be read", help=hint)
 
 
 def files(path: Path) -> Iterator[Path]:

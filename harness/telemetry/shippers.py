@@ -150,7 +150,7 @@ def windows(
 ) -> Shape:
     """The shape of Windows events with these names; the sensor follows from the channel."""
     return Shape(
-        names=names,
+        names=tuple((old, "Data[0]" if new == "Data" else new) for old, new in names),
         sensor=lambda f: sensor_of(f.get("Channel") or CHANNELS.get(f.get("Provider_Name", ""))),
         kind=lambda f: f.get("EventID", ""),
         time=time,

@@ -28,7 +28,7 @@ MOST_FIELDS = 2_000
 MOST_KINDS = 5_000
 MOST_DAMAGES = 1_000
 
-CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName"})
+CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName", "ExternalApiType"})
 """Fields that say what kind an event is; of one value in a table, they need no column."""
 
 Fields = Mapping[str, str]

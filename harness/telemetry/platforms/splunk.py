@@ -13,7 +13,7 @@ from harness.telemetry.columnar import Field, epoch, fields_of, mapped, numbered
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.moment import micros
 from harness.telemetry.multivalue import gathered
-from harness.telemetry.native import texts
+from harness.telemetry.native import METADATA, texts
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
 
@@ -29,8 +29,6 @@ ADD_ON_NAMES = {
     "Security_UserID": ("UserID",),
 }
 """System fields whose names the Windows add-on changes; the others keep theirs."""
-
-METADATA = ("index", "source", "sourcetype", "host")
 
 ORIGINS = {
     "falcon": {"index": "crowdstrike", "source": "crowdstrike:fdr", "sourcetype": "crowdstrike:events:sensor"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -54,19 +55,25 @@ def opened(stream: Stream) -> Any:
 
 def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: Tables) -> None:
     """Takes the tables of a file of ours."""
+    whole = file.read()
+    shared = Counter(n for table in layout["tables"] for n in table["columns"])
     first = 0
     events = []
     for table in layout["tables"]:
-        groups = range(first, first + table["row_groups"])
-        first += table["row_groups"]
-        columns = file.read_row_groups(groups, columns=[TIME, CAUSE, *table["columns"]])
-        texts = {n: encoded(columns.column(n)) for n in table["columns"]}
-        fixed = {TIME: columns.column(TIME).cast(TIME_TYPE), CAUSE: columns.column(CAUSE).cast(pa.int32())}
-        whole = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
+        rows = whole.slice(first, table["rows"])
+        first += table["rows"]
+        fixed = {TIME: rows.column(TIME).cast(TIME_TYPE), CAUSE: rows.column(CAUSE).cast(pa.int32())}
+        texts = {n: of_its_own(rows.column(n), shared[n]) for n in table["columns"]}
         kind = {"sensor": str(table["sensor"]), "kind": str(table["kind"])}
-        events.append(Events(**kind, constants=dict(table["constants"]), columns=whole))
+        one = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
+        events.append(Events(**kind, constants=dict(table["constants"]), columns=one))
     causes = tuple(Cause(**cause) for cause in layout["causes"])
     tables.take(Telemetry(events=tuple(events), causes=causes, origin=Origin(layout["origin"])))
+
+
+def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
+    """A table's part of a column, without the distinct values of other tables."""
+    return encoded(column if tables == 1 else column.cast(pa.string()))
 
 
 def rows_of(file: pq.ParquetFile, stream: Stream, tables: Tables) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.telemetry.columnar import encoded
-from harness.telemetry.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.readers.parquet import LAYOUT
 
 SUFFIX = ".parquet"
@@ -19,13 +19,11 @@ ROWS_IN_GROUP = 1 << 20
 
 
 def write(telemetry: Telemetry, out: IO[bytes]) -> int:
-    """Writes every table one after another; columns that a table lacks are null, the layout says which it has."""
-    names = dict.fromkeys(n for events in telemetry.events for n in texts_of(events))
-    schema = pa.schema([(TIME, TIME_TYPE), (CAUSE, pa.int32()), *((n, TEXT_TYPE) for n in names)])
-    schema = schema.with_metadata({LAYOUT: json.dumps(layout(telemetry), ensure_ascii=False).encode()})
-    with pq.ParquetWriter(out, schema, compression="zstd") as file:
-        for events in telemetry.events:
-            file.write_table(widened(events, schema), row_group_size=ROWS_IN_GROUP)
+    """Writes the tables one below the other; the layout says which rows and columns are whose."""
+    tables = [tidy(events) for events in telemetry.events] or [pa.schema([(TIME, TIME_TYPE)]).empty_table()]
+    whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
+    about = {LAYOUT: json.dumps(layout(telemetry), ensure_ascii=False).encode()}
+    pq.write_table(whole.replace_schema_metadata(about), out, compression="zstd", row_group_size=ROWS_IN_GROUP)
     return len(telemetry)
 
 
@@ -41,7 +39,7 @@ def layout(telemetry: Telemetry) -> dict[str, Any]:
                 "kind": events.kind,
                 "constants": dict(events.constants),
                 "columns": texts_of(events),
-                "row_groups": -(-len(events) // ROWS_IN_GROUP),
+                "rows": len(events),
             }
             for events in telemetry.events
         ],
@@ -53,9 +51,7 @@ def texts_of(events: Events) -> list[str]:
     return [n for n in events.columns.column_names if n not in (TIME, CAUSE)]
 
 
-def widened(events: Events, schema: pa.Schema) -> pa.Table:
-    """The table with the columns of all tables."""
+def tidy(events: Events) -> pa.Table:
+    """The table with time and cause first and all text dictionary-encoded."""
     columns = {TIME: events.columns.column(TIME), CAUSE: events.columns.column(CAUSE)}
-    columns |= {n: encoded(events.columns.column(n)) for n in texts_of(events)}
-    nothing = pa.chunked_array([pa.nulls(len(events), pa.string()).dictionary_encode()], TEXT_TYPE)
-    return pa.table([columns.get(n, nothing) for n in schema.names], schema=schema)
+    return pa.table({**columns, **{n: encoded(events.columns.column(n)) for n in texts_of(events)}})

@@ -23,7 +23,7 @@ def write(telemetry: Telemetry, out: IO[bytes]) -> int:
 
 def lines(events: Events) -> pa.ChunkedArray:
     """Each event in its envelope, a column of strings."""
-    pieces: list[Piece] = ['{"time":', seconds(events.columns.column(TIME)), ","]
+    pieces: list[Piece] = ["{", seconds(events.columns.column(TIME))]
     for name, field in metadata(events, {}).items():
         pieces += json_member(name, field)
     if is_windows(events):
@@ -34,8 +34,9 @@ def lines(events: Events) -> pa.ChunkedArray:
 
 
 def seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times as epoch seconds in text, microseconds behind the point."""
+    """The member `time`: epoch seconds, microseconds behind the point; an event without a time has none."""
     micros = times.cast(pa.int64())
     whole = pc.divide(micros, 1_000_000)
     rest = pc.utf8_lpad(pc.subtract(micros, pc.multiply(whole, 1_000_000)).cast(pa.string()), 6, "0")
-    return pc.binary_join_element_wise(whole.cast(pa.string()), rest, ".")
+    number = pc.binary_join_element_wise(whole.cast(pa.string()), rest, ".")
+    return pc.binary_join_element_wise(pa.scalar('"time":'), number, pa.scalar(","), "")
