@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from harness.telemetry.lab.guard import RefusedError, Refusal
+from harness.telemetry.lab.guard import Refusal, RefusedError
 
 
 def locking() -> ModuleType | None:

@@ -15,17 +15,11 @@ LARGEST_OUTPUT = 4 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandLine:
-    """A program and its arguments as one line each, and what it reads. `mark` stands in the line and finds its process."""
+    """A line for the command prompt and what its program reads; `mark` stands in the line, so its process is found."""
 
-    program: str
-    arguments: str
+    text: str
     stdin: bytes = b""
     mark: str = ""
-
-    @property
-    def text(self) -> str:
-        """The whole line."""
-        return f"{self.program} {self.arguments}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,114 @@
+"""How an atomic's command becomes a line for a host's command prompt, and the lines detlab itself runs there."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+
+from harness.diagnostics import HarnessError
+from harness.scenario.atomic import Shell
+from harness.scenario.atomic_rendering import Command
+from harness.telemetry.lab.remote import CommandLine
+
+LONGEST_LINE = 8000
+MARK = "DETLAB"
+BREAK = "----"
+
+QUIET = "$ProgressPreference='SilentlyContinue'\n"
+POWERSHELL = "powershell.exe -NoProfile -NonInteractive -OutputFormat Text"
+FROM_STDIN = (
+    QUIET + "$text=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String([Console]::In.ReadToEnd()))\n"
+    "& ([ScriptBlock]::Create($text))\nexit $LASTEXITCODE"
+)
+
+# What a transport puts between its service and a command: parts of parents' command lines, outermost first.
+CHAINS: Mapping[str, tuple[str, ...]] = {
+    "winrm": ("winrshost.exe -Embedding", "cmd.exe /C set DETLAB="),
+    "psrp": ("wsmprovhost.exe -Embedding", 'cmd.exe /d /s /c "set DETLAB='),
+}
+
+
+def line_of(command: Command, mark: str) -> CommandLine:
+    """A command as one line that carries `mark`, so that its processes and their events are found by it.
+
+    Lines of a batch text are joined as Atomic Red Team's own runner joins them. What is longer than a command prompt
+    takes is read by the program from its input. Raises HarnessError for a shell that Windows does not have.
+    """
+    if command.shell is Shell.POWERSHELL:
+        return powershell(command.text, mark)
+    if command.shell is not Shell.COMMAND_PROMPT:
+        message = f"a command for {command.shell} does not run on Windows"
+        raise HarnessError(
+            "no-such-shell", message, help="choose a test whose executor is powershell or command_prompt"
+        )
+    lines = [row.strip() for row in command.text.strip().splitlines() if row.strip()]
+    text = marked(" & ".join(lines), mark)
+    if len(text) <= LONGEST_LINE:
+        return CommandLine(text=text, mark=mark)
+    for row in lines:
+        if len(row) > LONGEST_LINE:
+            message = f"a line of {len(row)} characters is more than a command prompt takes ({LONGEST_LINE})"
+            raise HarnessError("line-too-long", message, help="give the test shorter arguments")
+    stdin = "".join(f"{row}\r\n" for row in (*lines, "exit"))
+    return CommandLine(text=marked("cmd.exe /d /q /k rem", mark), stdin=stdin.encode(), mark=mark)
+
+
+def powershell(script: str, mark: str) -> CommandLine:
+    """A script that PowerShell reads from its command line, or from its input where that is too long."""
+    text = marked(f"{POWERSHELL} -EncodedCommand {encoded(QUIET + script)}", mark)
+    if len(text) <= LONGEST_LINE:
+        return CommandLine(text=text, mark=mark)
+    text = marked(f"{POWERSHELL} -EncodedCommand {encoded(FROM_STDIN)}", mark)
+    return CommandLine(text=text, stdin=base64.b64encode(script.encode("utf-8")), mark=mark)
+
+
+def marked(text: str, mark: str) -> str:
+    """The line with its mark in front: an environment variable, so that the command itself stays as it is."""
+    return f"set {MARK}={mark}& {text}"
+
+
+def encoded(script: str) -> str:
+    """A script as PowerShell's -EncodedCommand takes it: base64 of UTF-16."""
+    return base64.b64encode(script.encode("utf-16-le")).decode()
+
+
+def facts() -> CommandLine:
+    """Asks a host for its marker, its product type, the rights of the account, and its name."""
+    parts = (
+        r"reg query HKLM\SOFTWARE\detlab /v Lab 2>nul",
+        r"reg query HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions /v ProductType",
+        "whoami /groups /fo csv /nh",
+        "hostname",
+    )
+    return CommandLine(text=f" & echo {BREAK} & ".join(parts))
+
+
+def clock() -> CommandLine:
+    """Asks a host for its time in UTC."""
+    return CommandLine(text="powershell.exe -NoProfile -NonInteractive -Command \"[DateTime]::UtcNow.ToString('o')\"")
+
+
+def kill(mark: str) -> CommandLine:
+    """Kills every process whose command line carries a mark, with all its descendants.
+
+    The mark is put together on the host, so that this line does not carry it and finds only the others.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", mark):
+        raise ValueError(mark)
+    script = (
+        f"$mark = '{MARK}=' + '{mark}'; Get-CimInstance Win32_Process | Where-Object {{ $_.CommandLine -and "
+        "$_.CommandLine.Contains($mark) } | ForEach-Object { taskkill.exe /F /T /PID $_.ProcessId }"
+    )
+    return CommandLine(text=f'powershell.exe -NoProfile -NonInteractive -Command "{script}"')
+
+
+def parts(text: str) -> list[str]:
+    """The outputs of the commands of one line, which `echo ----` keeps apart."""
+    found: list[list[str]] = [[]]
+    for row in text.splitlines():
+        if row.strip() == BREAK:
+            found.append([])
+        else:
+            found[-1].append(row)
+    return ["\n".join(rows).strip() for rows in found]

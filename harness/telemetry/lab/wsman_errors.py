@@ -1,0 +1,133 @@
+"""What goes wrong between us and a host, as one clear message each; shared by the transports."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+
+import requests.exceptions as http
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.lab.inventory import LabHost
+from harness.telemetry.lab.remote import HostRefusedError, HostUnreachableError
+from harness.telemetry.lab.secret import redacted
+
+SHELL_NOT_FOUND = 2150858843
+ACCESS_DENIED = 5
+QUOTAS = frozenset({2150859173, 2150859174, 2150859175, 2150859176})
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and everything that it came from."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        found = queue.pop()
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            queue += [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
+
+
+def never_sent(error: Exception) -> bool:
+    """Whether no connection was made at all, so that nothing can have reached the host."""
+    names = {type(c).__name__ for c in causes(error)}
+    return bool(
+        names
+        & {
+            "NewConnectionError",
+            "NameResolutionError",
+            "ConnectTimeoutError",
+            "ConnectTimeout",
+            "ConnectionRefusedError",
+        }
+    ) or isinstance(error, http.SSLError)
+
+
+def passes(error: Exception) -> bool:
+    """Whether an error may be gone a moment later."""
+    if isinstance(error, http.SSLError) and not isinstance(root(error), ConnectionError | EOFError | ssl.SSLEOFError):
+        return False
+    status = getattr(error, "code", None)
+    return isinstance(error, http.ConnectionError | http.Timeout | http.ChunkedEncodingError) or status in (503, 502)
+
+
+def root(error: Exception) -> BaseException:
+    """What an error came from in the end."""
+    return list(causes(error))[-1]
+
+
+def reason(error: Exception) -> str:
+    """The shortest true sentence about a failed connection."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message.lower()
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known"
+        if isinstance(cause, ConnectionRefusedError):
+            return "it refuses the connection"
+        if type(cause).__name__ in (
+            "ReadTimeoutError",
+            "ReadTimeout",
+            "ConnectTimeoutError",
+            "ConnectTimeout",
+            "TimeoutError",
+        ):
+            return "it does not answer"
+    return "it closed the connection"
+
+
+def fault_code(error: Exception) -> int | None:
+    """Windows' code of a SOAP fault, which the two libraries keep under different names."""
+    for name in ("wsman_fault_code", "code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int) and type(error).__name__ == "WSManFaultError":
+            return value
+    return None
+
+
+def told(error: Exception, host: LabHost) -> HarnessError:
+    """An exception of a transport as an error that a person can act on."""
+    if isinstance(error, HarnessError):
+        return error
+    kind, where = type(error).__name__, f"{host.name} ({host.endpoint})"
+    if isinstance(error, http.SSLError) and not passes(error):
+        hint = (
+            "name the certificate of the lab's own authority as `ca:`"
+            if "self" in reason(error) or "issuer" in reason(error)
+            else "give the host a new certificate"
+        )
+        return HostRefusedError("certificate", f"the certificate of {where} is not good: {reason(error)}", help=hint)
+    if kind in ("InvalidCredentialsError", "AuthenticationError"):
+        return HostRefusedError(
+            "credentials",
+            f"{where} does not let `{host.entry.user}` in with {host.entry.authentication}",
+            help=SECRET_HINT,
+        )
+    if isinstance(error, http.RequestException):
+        hint = "is it on, is WinRM listening, is the port open? `detlab doctor` looks"
+        return HostUnreachableError("unreachable", f"{where} cannot be reached: {reason(error)}", help=hint)
+    code = fault_code(error)
+    if code == ACCESS_DENIED:
+        hint = "the account has to be a local administrator, and a local account needs LocalAccountTokenFilterPolicy=1"
+        return HostRefusedError("access-denied", f"{where} denies `{host.entry.user}` a shell", help=hint)
+    text = redacted(re.sub(r"\s+", " ", str(getattr(error, "reason", "") or error)))[:300]
+    if code in QUOTAS:
+        return HostRefusedError(
+            "quota", f"{where} has no room for another shell: {text}", help="restart its WinRM service"
+        )
+    return HostUnreachableError("wsman", f"{where} answers with an error: {text}")
+
+
+SECRET_HINT = "is the password of the inventory's `password:` the account's?"
+
+
+def answers(host: LabHost) -> bool:
+    """Whether anything takes connections on the host's port."""
+    try:
+        socket.create_connection((host.entry.address, host.port), timeout=3).close()
+    except OSError:
+        return False
+    return True
