@@ -52,7 +52,7 @@ class Trial:
                 if other == used:
                     continue
                 changed = self.plan(replace(self.settings, switches={**self.settings.switches, name: other}))
-                there = outcome(activity, self.alerts(changed))
+                there = here if changed.node == plan.node else outcome(activity, self.alerts(changed))
                 if there != here:
                     yield Flip(switch=name, used=used, other=other, outcome=there)
 
