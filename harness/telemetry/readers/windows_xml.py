@@ -66,9 +66,10 @@ def events(stream: Stream) -> Iterator[tuple[int, bytes]]:
             line += buffer.count(b"\n", done, end)
             done = end
         buffer = buffer[done:]
-        if len(buffer) > LONGEST_RECORD:
+        if len(buffer) > LONGEST_RECORD or skipping:
             message = f"no event ends within {LONGEST_RECORD >> 20} MiB; skipped to the next one"
-            stream.damage(f"{stream.name}: line {line}", message)
+            if not skipping:
+                stream.damage(f"{stream.name}: line {line}", message)
             line += buffer[:-16].count(b"\n")
             buffer, skipping = buffer[-16:], True
     tell_rest(stream, buffer, line, skipping)
