@@ -53,7 +53,7 @@ def of_sources(node: Node, own: set[str], shapes: dict[int, Columns]) -> list[se
         case Join():
             return of_join(node, own, shapes)
         case Unnest(column=column, position=position):
-            return [own - {position} | {column}]  # type: ignore[arg-type]
+            return [own - {position} | {column}]
         case _:
             return [own & set(shapes[id(s)]) for s in sources(node)]
 

@@ -19,7 +19,10 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.nodes import walk as walk_nodes
 
-SENSITIVE = frozenset({"first", "last", "collect", "row_number", "lag", "lead", "fill"})
+MOVING = frozenset({"row_number", "lag", "lead", "fill"})
+"""Window operations."""
+
+SENSITIVE = frozenset({"first", "last", "collect", "least_by", "greatest_by", *MOVING})
 """Aggregates and window operations whose result depends on the order of rows."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import expressions as exp
@@ -50,6 +51,7 @@ class Around:
 
     where: exp.Expression | None = None
     order: tuple[exp.Expression, ...] = ()
+    own_order: bool = False
     window: exp.Window | None = None
 
     def __call__(
@@ -59,22 +61,38 @@ class Around:
         present: exp.Expression | None = None,
         distinct: bool = False,
         in_order: bool = False,
+        order: Sequence[exp.Expression] = (),
     ) -> exp.Expression:
-        """The function of that name; rows where `present` is null do not count, `in_order` gives it its rows in order."""
+        """The function of that name.
+
+        Rows where `present` is null do not count; `in_order` gives it its rows in their order, `order` in another.
+        """
         inside: list[exp.Expression] = [a.copy() for a in arguments]
         if distinct:
             inside = [exp.Distinct(expressions=inside)]
-        if in_order and self.order:
-            inside[-1] = exp.Order(this=inside[-1], expressions=[o.copy() for o in self.order])
+        keys = list(order) or (list(self.order) if in_order and (self.window is None or self.own_order) else [])
+        if keys:
+            inside[-1] = exp.Order(this=inside[-1], expressions=[o.copy() for o in keys])
         call: exp.Expression = b.fn(name, *inside)
         conditions = [c for c in (self.where, None if present is None else b.not_null(present.copy())) if c is not None]
         if conditions:
             call = exp.Filter(this=call, expression=exp.Where(this=b.joined(exp.And, [c.copy() for c in conditions])))
+        return self.over(call)
+
+    def over(self, call: exp.Expression) -> exp.Expression:
+        """The call with its OVER clause, if there is one."""
         if self.window is None:
             return call
         window = self.window.copy()
         window.set("this", call)
         return window
+
+    def nth(self, which: str, value: exp.Expression) -> exp.Expression:
+        """The `first` or the `last` value that is not null, in row order."""
+        if self.window is None or self.own_order:
+            return self(which, value, present=value, in_order=True)
+        kept = value.copy() if self.where is None else b.case((self.where.copy(), value.copy()))
+        return self.over(exp.IgnoreNulls(this=b.fn(f"{which}_value", kept)))
 
 
 def aggregate(
@@ -91,6 +109,7 @@ def aggregate(
     around = Around(
         where=None if aggregation.where is None else printer(aggregation.where),
         order=tuple(keys) if keys else tuple(k.sql() for k in current),
+        own_order=bool(keys),
         window=window,
     )
     if operation in printer.dialect.with_kinds:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlglot import expressions as exp
 
-SQL = exp.Expression
+SQL: TypeAlias = exp.Expression
 
 
 def text(value: str) -> SQL:
@@ -129,7 +129,7 @@ def alias(value: SQL, name: str) -> SQL:
 
 def lambda_of(parameter: str, body: SQL) -> SQL:
     """The engine's lambda: `lambda x: body` in DuckDB, `x -> body` elsewhere."""
-    return exp.Lambda(this=body, expressions=[exp.to_identifier(parameter)])
+    return exp.Lambda(this=body, expressions=[exp.to_identifier(parameter, quoted=True)])
 
 
 def literal(value: SQL) -> Any:
@@ -143,6 +143,8 @@ def literal(value: SQL) -> Any:
             return -literal(value.this)
         case exp.Paren():
             return literal(value.this)
+        case exp.Cast(this=exp.Null()):
+            return None
         case exp.Literal():
             return value.this if value.is_string else float(value.this)
     raise ValueError("not a literal")
@@ -162,3 +164,13 @@ def place(value: SQL) -> SQL:
     if is_literal(value) and literal(value) is not None:
         return integer(int(literal(value)))
     return try_cast(fn("trunc", value), "BIGINT")
+
+
+def named(name: str) -> SQL:
+    """A lambda's parameter."""
+    return exp.Column(this=exp.to_identifier(name, quoted=True))
+
+
+def every_column(table: str) -> SQL:
+    """table.*"""
+    return exp.Column(this=exp.Star(), table=exp.to_identifier(table))

@@ -5,54 +5,87 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Columns, Kind
-from harness.detection.plan.expressions import Expression
+from harness.detection.plan.expressions import Aggregation, Expression
 from harness.detection.plan.needed import pruned
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Union, Window
-from harness.detection.plan.order import sensitive
+from harness.detection.plan.order import MOVING, sensitive
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
-from harness.detection.sql.relations import Compilation, Query, Relation, Workbench, listing, select
+from harness.detection.sql.build import fn
+from harness.detection.sql.relations import Compilation, Relation
+from harness.detection.sql.selects import Query, listing, select, table_as
+from harness.detection.sql.workbench import Workbench
 
 
 def window(c: Compilation, node: Window) -> None:
-    """Measures OVER the partition."""
+    """Measures OVER the partition; a frame by time is first turned into one by rows."""
     below = c.below(node.source)
     bench = c.over(below)
     own = c.shape(node)
     partition = [bench.printer(e) for e in node.partition]
-    added = {}
-    for name, measure in pruned(node.measures, frozenset(own)):
-        over = frame(node, partition, below.order, sensitive(measure), bench)
-        bench.printer.aggregation = lambda a, over=over: aggregate(bench.printer, a, below.order, over)  # type: ignore[misc]
-        added[name] = bench.printer(measure, own[name])
-        bench.printer.aggregation = None
+    start = time_frame(c, node, bench, partition) if node.time is not None and node.range is not None else None
+
+    def over(aggregation: Aggregation) -> exp.Expression:
+        return aggregate(
+            bench.printer, aggregation, below.order, frame(node, aggregation, partition, below.order, start)
+        )
+
+    bench.printer.aggregation = over
+    added = {n: bench.printer(e, own[n]) for n, e in pruned(node.measures, frozenset(own))}
     c.add(node, bench.keeping(own, added), own, below.order)
 
 
-def frame(node: Window, partition: list[exp.Expression], order: Order, in_order: bool, bench: Workbench) -> exp.Window:
+def time_frame(c: Compilation, node: Window, bench: Workbench, partition: list[exp.Expression]) -> exp.Expression:
+    """How many rows before the current one are less than the range away, for times that rise or fall with the order."""
+    moment = bench.printer(node.time, Kind.NUMBER)  # type: ignore[arg-type]
+    ticks = b.cast(fn("round", b.binary(exp.Mul, moment, b.number(1e6))), "BIGINT")
+    ticks = bench.hoist(ticks)
+    order = order_by([k.sql() for k in bench.start.order])
+    place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=[p.copy() for p in partition], order=order))
+    width = b.integer(max(0, round((node.range or 0.0) * 1e6) - 1))
+    near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width.copy(), end_side="FOLLOWING")
+    by_time = order_by([OrderKey(column=ticks.name).sql()])
+    whole = exp.Window(
+        this=fn("min", place.copy()), partition_by=[p.copy() for p in partition], order=by_time, spec=near
+    )
+    return bench.hoist(b.binary(exp.Sub, place, whole))
+
+
+def frame(
+    node: Window, aggregation: Aggregation, partition: list[exp.Expression], order: Order, start: exp.Expression | None
+) -> exp.Window:
     """The OVER clause of a measure."""
     made = exp.Window(this=b.null(), partition_by=[p.copy() for p in partition])
-    if node.frame is Frame.ALL:
-        if in_order:
-            made.set("order", order_by([k.sql() for k in order]))
-            made.set("spec", rows(None, None))
+    moving = aggregation.operation in MOVING
+    if node.frame is Frame.ALL and not sensitive(aggregation):
         return made
     made.set("order", order_by([k.sql() for k in order]))
-    start = None if node.rows is None else node.rows - (node.frame is Frame.RUNNING)
-    made.set("spec", rows(start, 0 if node.frame is Frame.RUNNING else 1))
+    if moving:
+        if aggregation.operation == "fill":
+            made.set("spec", rows(None, 0))
+        return made
+    if node.frame is Frame.ALL:
+        made.set("spec", rows(None, None))
+        return made
+    first: int | exp.Expression | None = start
+    if start is None and node.rows is not None:
+        first = node.rows - (node.frame is Frame.RUNNING)
+    made.set("spec", rows(first, 0 if node.frame is Frame.RUNNING else 1))
     return made
 
 
-def rows(start: int | None, end: int | None) -> exp.WindowSpec:
+def rows(start: int | exp.Expression | None, end: int | None) -> exp.WindowSpec:
     """ROWS BETWEEN so many rows before and so many before; None is without bound."""
 
-    def side(count: int | None) -> str | exp.Expression:
+    def side(count: int | exp.Expression | None) -> str | exp.Expression:
+        if isinstance(count, exp.Expression):
+            return b.bracketed(count.copy())
         return "UNBOUNDED" if count is None else "CURRENT ROW" if count == 0 else b.integer(count)
 
     return exp.WindowSpec(
         kind="ROWS",
         start=side(start),
-        start_side=None if start == 0 else "PRECEDING",
+        start_side=None if isinstance(start, int) and start == 0 else "PRECEDING",
         end=side(end),
         end_side=None if end == 0 else "FOLLOWING" if end is None else "PRECEDING",
     )
@@ -66,7 +99,7 @@ def union(c: Compilation, node: Union) -> None:
     whole: exp.Expression = parts[0].sql
     for each in parts[1:]:
         whole = exp.Union(this=whole, expression=each.sql, distinct=False)
-    c.add(node, Query(sql=whole, held=parts[0].held), own, order)  # type: ignore[arg-type]
+    c.add(node, Query(sql=whole, held=parts[0].held), own, order)
 
 
 def part(c: Compilation, own: Columns, source: Relation, number: int, order: Order) -> Query:
@@ -78,7 +111,7 @@ def part(c: Compilation, own: Columns, source: Relation, number: int, order: Ord
         held = b.column(c.names(name)) if name in source.columns else b.null()
         items[c.names(name)] = bench.printer.converted(held, has, kind)
     if order:
-        numbering = exp.Window(this=b.fn("row_number"), order=order_by([k.sql() for k in source.order]))
+        numbering = exp.Window(this=fn("row_number"), order=order_by([k.sql() for k in source.order]))
         items |= {order[0].column: b.integer(number), order[1].column: numbering}
     return listing(items, bench.relation())
 
@@ -110,7 +143,7 @@ def join(c: Compilation, node: Join) -> None:
                 for k in right.relation.order
             ]
         )
-        numbering = exp.Window(this=b.fn("row_number"), partition_by=partition, order=by)
+        numbering = exp.Window(this=fn("row_number"), partition_by=partition, order=by)
         query.sql.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.integer(node.most))))
     c.add(node, query, own, (*left.relation.order, *new))
 
@@ -128,14 +161,14 @@ def left_side(c: Compilation, node: Join) -> Side:
 
 
 def right_side(c: Compilation, node: Join) -> Side:
-    """The right relation with its keys and the columns taken; only the first `most` rows of a key where that says all."""
+    """The right relation with its keys and the columns taken, cut to the first `most` rows of a key where possible."""
     below = c.below(node.right)
     side = ready(c, node, below, [k for _, k in node.keys], dict(node.columns), numbered=False)
     if node.most is None or node.condition is not None:
         return side
     keys: list[exp.Expression] = [b.column(k) for k in side.keys]
     numbering = exp.Window(
-        this=b.fn("row_number"), partition_by=keys, order=order_by([k.sql() for k in side.relation.order])
+        this=fn("row_number"), partition_by=keys, order=order_by([k.sql() for k in side.relation.order])
     )
     query = select([exp.Star()], side.relation.name)
     query.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.integer(node.most))))
@@ -158,7 +191,7 @@ def ready(
     place = ""
     if numbered and node.most is not None:
         place = c.fresh("place")
-        made[place] = exp.Window(this=b.fn("row_number"))
+        made[place] = exp.Window(this=fn("row_number"))
     if taken and node.kind is JoinKind.LEFT:
         place = c.fresh("partner")
         made[place] = b.truth(True)
@@ -211,18 +244,14 @@ def matching(c: Compilation, node: Join, left: Side, right: Side) -> exp.Express
 
 def attach(query: exp.Select, left: str, right: str, condition: exp.Expression | None, inner: bool) -> None:
     """FROM left AS l JOIN right AS r ON condition."""
-
-    def named(name: str, short: str) -> exp.Table:
-        return exp.Table(this=exp.to_identifier(name), alias=exp.TableAlias(this=exp.to_identifier(short)))
-
-    query.set("from_", exp.From(this=named(left, "l")))
+    query.set("from_", exp.From(this=table_as(left, "l")))
     if condition is None and inner:
-        query.set("joins", [exp.Join(this=named(right, "r"), kind="CROSS")])
+        query.set("joins", [exp.Join(this=table_as(right, "r"), kind="CROSS")])
         return
     on = b.truth(True) if condition is None else condition
     query.set(
         "joins",
-        [exp.Join(this=named(right, "r"), on=on, side=None if inner else "LEFT", kind="INNER" if inner else None)],
+        [exp.Join(this=table_as(right, "r"), on=on, side=None if inner else "LEFT", kind="INNER" if inner else None)],
     )
 
 
@@ -232,11 +261,7 @@ def half_join(c: Compilation, node: Join) -> None:
     inner = select([b.integer(1)])
     inner.set(
         "from_",
-        exp.From(
-            this=exp.Table(
-                this=exp.to_identifier(right.relation.name), alias=exp.TableAlias(this=exp.to_identifier("r"))
-            )
-        ),
+        exp.From(this=table_as(right.relation.name, "r")),
     )
     condition = matching(c, node, left, right)
     if condition is not None:
@@ -248,11 +273,7 @@ def half_join(c: Compilation, node: Join) -> None:
     query = listing(items)
     query.sql.set(
         "from_",
-        exp.From(
-            this=exp.Table(
-                this=exp.to_identifier(left.relation.name), alias=exp.TableAlias(this=exp.to_identifier("l"))
-            )
-        ),
+        exp.From(this=table_as(left.relation.name, "l")),
     )
     query.sql.set("where", exp.Where(this=b.negated(found) if node.kind is JoinKind.ANTI else found))
     c.add(node, query, own, left.relation.order)

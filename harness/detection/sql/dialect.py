@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import HarnessError
 
-Spelling = Callable[..., exp.Expression]
+Spelling = Callable[..., Any]
 S = TypeVar("S", bound=Spelling)
 
 
@@ -21,13 +21,15 @@ class Dialect:
 
     A spelling takes one SQL node for each argument, already of the kind that the operation's line asks for, literals
     as literals. One that is registered with `kinds` also gets the kinds of its arguments, one with `twice` uses an
-    argument in several places and so gets only columns and literals. `computed` names operations that SQL lacks and
-    `plan.computed` evaluates on distinct values; `unsupported` those that cannot be had, with the reason.
+    argument in several places and so gets only columns and literals. One that gives None cannot spell these arguments.
+    Where `computes`, what has no spelling is evaluated by `plan.computed` on distinct values; `unsupported` lists
+    operations that cannot be had, with the reason.
     """
 
     name: str
     prints_as: str
     types: Mapping[Kind, str]
+    computes: bool = False
     spellings: dict[str, Spelling] = field(default_factory=dict)
     with_kinds: set[str] = field(default_factory=set)
     with_twice: set[str] = field(default_factory=set)
@@ -51,10 +53,11 @@ class Dialect:
         """Lists operations that this engine cannot spell."""
         self.unsupported.update(dict.fromkeys(operations, reason))
 
-    def spelling(self, operation: str) -> Spelling:
-        """The function that spells an operation; raises HarnessError where there is none."""
-        if operation not in self.spellings:
-            reason = self.unsupported.get(operation, "the operation is not in its table")
+    def spelling(self, operation: str, partly: bool = False) -> Spelling:
+        """The function that spells an operation; raises HarnessError where there is none or it gave none."""
+        if operation not in self.spellings or partly:
+            reason = "not with these arguments" if partly else "the operation is not in its table"
+            reason = self.unsupported.get(operation, reason)
             raise HarnessError("unsupported-operation", f"{self.name} cannot run `{operation}`: {reason}")
         return self.spellings[operation]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Columns, Kind, either
+from harness.detection.plan.computed import FUNCTIONS
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, Literal, Parameter
 from harness.detection.plan.kinds import joint_kind, kind_of
 from harness.detection.plan.signatures import argument_kind
@@ -17,7 +18,7 @@ from harness.diagnostics import HarnessError
 
 CHAINS = {"and": exp.And, "or": exp.Or}
 SIDES_OF_ONE_KIND = frozenset(
-    {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "in", "coalesce", "if"}
+    {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "in", "coalesce", "if", "case"}
 )
 SIMPLE = exp.Column | exp.Literal | exp.Null | exp.Boolean | exp.Identifier
 
@@ -31,6 +32,8 @@ class Printer:
     def __init__(self, dialect: Dialect, names: Names, columns: Columns, hoist: Hoist | None = None) -> None:
         self.dialect, self.names, self.columns, self.hoist = dialect, names, columns, hoist
         self.side: Callable[[str], str | None] = lambda _: None
+        self.compute: Callable[[Call | Aggregation, list[exp.Expression]], exp.Expression] | None = None
+        self.lists: dict[str, exp.Expression] = {}
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
 
     def kind(self, expression: Expression) -> Kind:
@@ -52,9 +55,7 @@ class Printer:
                     return b.column(self.names(name), self.side(name))
                 return self.typed_null(Kind.NULL)
             case Parameter(name):
-                return exp.Column(this=exp.to_identifier(name))
-            case Lambda(parameter, body):
-                return b.lambda_of(parameter.name, self(body))
+                return exp.Column(this=exp.to_identifier(name, quoted=True))
             case Call("and" | "or" as operation):
                 parts = [self(p, Kind.BOOLEAN) for p in chain(expression)]
                 return b.joined(CHAINS[operation], parts) if parts else b.truth(operation == "and")
@@ -65,26 +66,51 @@ class Printer:
         raise HarnessError("plan", f"an aggregation cannot stand here: {expression!r:.80}")
 
     def call(self, expression: Call | Aggregation) -> exp.Expression:
-        """SQL of an operation's call."""
-        operation = expression.operation
-        spelling = self.dialect.spelling(operation)
+        """SQL of an operation's call; what SQL cannot say is computed in Python on distinct values."""
+        operation, dialect = expression.operation, self.dialect
         kinds = [self.kind(a) for a in expression.arguments]
         wanted = self.wanted(expression, kinds)
-        arguments = [self(a, k) for a, k in zip(expression.arguments, wanted, strict=True)]
-        if operation in self.dialect.with_twice:
-            arguments = [self.simple(s, e) for s, e in zip(arguments, expression.arguments, strict=True)]
-        if operation in self.dialect.with_kinds:
-            return spelling(*arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
-        return spelling(*arguments)
+        arguments = self.arguments(expression, wanted)
+        spelling = dialect.spellings.get(operation)
+        made = None
+        if spelling is not None:
+            ready = arguments
+            if operation in dialect.with_twice:
+                ready = [self.simple(s, e) for s, e in zip(arguments, expression.arguments, strict=True)]
+            if operation in dialect.with_kinds:
+                known = tuple(w or k for w, k in zip(wanted, kinds, strict=True))
+                made = spelling(*ready, kinds=known)
+            else:
+                made = spelling(*ready)
+        if made is not None:
+            return made
+        if operation not in FUNCTIONS or self.compute is None:
+            return dialect.spelling(operation, partly=spelling is not None)(*arguments)
+        return self.compute(expression, arguments)
+
+    def arguments(self, expression: Call | Aggregation, wanted: list[Kind | None]) -> list[exp.Expression]:
+        """SQL of the arguments; those of a lambda know the list that they run over."""
+        made: list[exp.Expression] = []
+        for argument, kind in zip(expression.arguments, wanted, strict=True):
+            if isinstance(argument, Lambda) and made:
+                made[0] = self.simple(made[0], expression.arguments[0])
+                outer = dict(self.lists)
+                self.lists[argument.parameter.name] = made[0]
+                body = Kind.TEXT if expression.operation == "list_map" else Kind.BOOLEAN
+                made.append(b.lambda_of(argument.parameter.name, self(argument.body, body)))
+                self.lists = outer
+            else:
+                made.append(self(argument, kind))
+        return made
 
     def wanted(self, expression: Call | Aggregation, kinds: list[Kind]) -> list[Kind | None]:
         """The kind that each argument is converted to."""
         operation = expression.operation
         wanted = [argument_kind(operation, i) for i in range(len(kinds))]
         if operation in SIDES_OF_ONE_KIND:
-            first = 1 if operation == "if" else 0
-            joint = joint_kind(iter(kinds[first:]))
-            wanted[first:] = [joint] * (len(kinds) - first)
+            alike = slice(1, None) if operation == "if" else slice(0, None, 2 if operation == "case" else 1)
+            joint = joint_kind(iter(kinds[alike]))
+            wanted[alike] = [joint] * len(kinds[alike])
         return wanted
 
     def simple(self, made: exp.Expression, source: Expression) -> exp.Expression:

@@ -22,8 +22,9 @@ from harness.detection.plan.nodes import (
     Values,
 )
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import OrderKey, aggregate, order_by
-from harness.detection.sql.relations import Compilation, Query, Relation, listing, select
+from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
+from harness.detection.sql.relations import Compilation, Relation
+from harness.detection.sql.selects import Query, listing, select
 from harness.diagnostics import HarnessError
 
 
@@ -39,7 +40,7 @@ def scan(c: Compilation, node: Scan) -> None:
         c.names(n): b.column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
         for n, k in columns.items()
     }
-    order = ()
+    order: Order = ()
     if c.wants_order(node):
         order = c.order_keys((k.descending, k.nulls_first) for k in node.order)
         items |= {o.column: bench.printer(k.expression) for o, k in zip(order, node.order, strict=True)}

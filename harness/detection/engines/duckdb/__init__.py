@@ -1,8 +1,20 @@
-"""DuckDB, embedded: the default engine."""
+"""DuckDB, embedded: the default engine. Each module of this folder spells a family of operations."""
 
 from __future__ import annotations
 
+from harness.detection.engines.duckdb import (
+    aggregates,
+    documents,
+    lists,
+    logic,
+    numbers,
+    patterns,
+    text,
+    times,
+)
 from harness.detection.engines.duckdb.connection import DuckDB
+
+SPELLED = (logic, text, numbers, times, lists, documents, patterns, aggregates)
 
 
 def connect() -> DuckDB:

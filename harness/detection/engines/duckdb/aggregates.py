@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.engines.duckdb.numbers import to_text
 from harness.detection.plan.columns import Kind
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Around
+from harness.detection.sql.aggregation import Around, ordered
 from harness.detection.sql.build import SQL, fn
 
 
@@ -46,8 +46,6 @@ for operation, name in {
     "slope": "regr_slope",
     "intercept": "regr_intercept",
     "r_squared": "regr_r2",
-    "least_by": "arg_min",
-    "greatest_by": "arg_max",
 }.items():
     DUCKDB.spell(operation)(direct(name))
 
@@ -55,52 +53,76 @@ for operation, name in {
 @DUCKDB.spell("mode")
 def mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
-    return around("mode", x)
+    return around("mode", x, order=[ordered(x.copy())])
 
 
 @DUCKDB.spell("values", kinds=True)
 def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
-    return fn("list_sort", around("list", t, present=t, distinct=True))
+    if kinds[0] is Kind.LIST:
+        return fn("list_sort", fn("list_distinct", fn("flatten", around("list", t, present=t, distinct=True))))
+    return fn("list_sort", around("list", as_text(t, kinds[0]), present=t, distinct=True))
 
 
-@DUCKDB.spell("collect")
-def collect(around: Around, t: SQL) -> SQL:
+@DUCKDB.spell("collect", kinds=True)
+def collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """All texts in row order."""
-    return around("list", t, present=t, in_order=True)
+    made = around("list", as_text(t, kinds[0]), present=t, in_order=True)
+    return fn("flatten", made) if kinds[0] is Kind.LIST else made
+
+
+def as_text(t: SQL, kind: Kind) -> SQL:
+    """A text; numbers are written out."""
+    return to_text(t) if kind is Kind.NUMBER else t
 
 
 @DUCKDB.spell("first")
 def first(around: Around, x: SQL) -> SQL:
     """Of the first row where it is not null."""
-    return around("first", x, present=x, in_order=True)
+    return around.nth("first", x)
 
 
 @DUCKDB.spell("last")
 def last(around: Around, x: SQL) -> SQL:
     """Of the last row where it is not null."""
-    return around("last", x, present=x, in_order=True)
+    return around.nth("last", x)
+
+
+@DUCKDB.spell("fill")
+def fill(around: Around, x: SQL) -> SQL:
+    """The last value so far."""
+    return around.nth("last", x)
+
+
+def extreme(descending: bool) -> Callable[..., SQL]:
+    """Of the row with the smallest or largest number; of equal ones the first in row order."""
+
+    def spelled(around: Around, x: SQL, n: SQL) -> SQL:
+        both = b.case((b.not_null(n.copy()), x))
+        return around("first", x, present=both, order=[ordered(n, descending), *around.order])
+
+    return spelled
+
+
+DUCKDB.spell("least_by")(extreme(False))
+DUCKDB.spell("greatest_by")(extreme(True))
 
 
 @DUCKDB.spell("gather", kinds=True)
 def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
-    """The events of all rows."""
+    """The distinct events of all rows, ascending."""
+    if kinds[0] is Kind.NULL:
+        return b.cast(b.null(), "BIGINT[]")
     gathered = around("list", events, present=events)
     if kinds[0] is Kind.EVENTS:
-        gathered = fn("flatten", gathered)
-    return fn("list_sort", fn("list_distinct", gathered))
+        gathered = fn("list_distinct", fn("flatten", gathered))
+    return fn("list_sort", gathered)
 
 
 @DUCKDB.spell("row_number")
 def row_number(around: Around) -> SQL:
     """Place in the partition."""
     return b.cast(around("row_number"), "DOUBLE")
-
-
-@DUCKDB.spell("lag", "lead")
-def unspelled(around: Around, *x: SQL) -> SQL:
-    """Replaced below."""
-    return x[0]
 
 
 def shifted(name: str) -> Callable[..., SQL]:
@@ -115,11 +137,3 @@ def shifted(name: str) -> Callable[..., SQL]:
 
 for operation in ("lag", "lead"):
     DUCKDB.spell(operation)(shifted(operation))
-
-
-@DUCKDB.spell("unnest")
-def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
-    """Select items that make a row of each element, and its place."""
-    source = fn("coalesce", lists, b.array(b.null())) if keep_empty else lists
-    places = b.binary(exp.Sub, fn("generate_subscripts", source.copy(), b.integer(1)), b.integer(1))
-    return [b.alias(fn("unnest", source), name), b.alias(b.cast(places, "DOUBLE"), place)]

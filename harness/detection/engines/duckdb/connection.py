@@ -8,14 +8,15 @@ import duckdb
 import pyarrow as pa
 
 from harness.detection.engine import Rows
-from harness.detection.engines.duckdb import aggregates, lists, logic, numbers, text  # noqa: F401
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan.columns import Columns, Kind, hidden
 from harness.detection.plan.nodes import Node
 from harness.detection.sql import build as b
 from harness.detection.sql.names import Names
 from harness.detection.sql.relations import Stored
-from harness.detection.sql.statement import deep, statement
+from harness.detection.sql.statement import Statement, deep, statement
+from harness.detection.sql.workbench import Computation
+from harness.diagnostics import HarnessError
 from harness.telemetry.event import CAUSE
 from harness.telemetry.platform import View
 
@@ -30,10 +31,14 @@ class DuckDB:
         self.names = Names()
         self.tables: dict[str, Stored] = {}
         self.loaded = 0
+        self.computed: set[str] = set()
 
     def load(self, views: Sequence[View]) -> Columns:
         """Replaces the store's events by these and gives the columns of the table `events`."""
         self.connection.execute("DROP VIEW IF EXISTS events")
+        for table in self.computed:
+            self.connection.execute(f"DROP TABLE {table}")
+        self.computed.clear()
         for i in range(self.loaded):
             self.connection.unregister(f"events_{i}")
         self.names = Names(["@event"])
@@ -75,20 +80,48 @@ class DuckDB:
 
     def run(self, node: Node, *, limit: int | None = None) -> Rows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
-        text, columns = self.compiled(node, limit=limit)
-        rows = self.connection.execute(text).fetchall()
-        return Rows(columns, tuple(rows) if columns else tuple(() for _ in rows))
+        made = self.compiled(node, limit=limit)
+        for computation in made.computations:
+            self.compute(computation)
+        rows = self.execute(DUCKDB.print(made.sql)).fetchall()
+        return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
+
+    def execute(self, text: str) -> duckdb.DuckDBPyConnection:
+        """Runs a statement; a failure of the engine itself is told as such."""
+        try:
+            return self.connection.execute(text)
+        except duckdb.Error as error:
+            message = str(error).partition("\n")[0].strip() or type(error).__name__
+            raise HarnessError("engine", f"DuckDB gave up: {message}") from error
+
+    def compute(self, computation: Computation) -> None:
+        """Evaluates an operation on its distinct arguments and keeps the results as a table."""
+        if computation.table in self.computed:
+            return
+        rows = self.execute(computation.query).fetchall()
+        results = computation.results(rows)
+        columns = {k: pa.array([r[i] for r in rows]) for i, k in enumerate(computation.keys)}
+        held = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TEXT[]": pa.list_(pa.string())}
+        columns[computation.value] = pa.array(results, held[computation.kind])
+        self.connection.register("results", pa.table(columns))
+        try:
+            self.execute(f"CREATE TEMP TABLE {computation.table} AS SELECT * FROM results")
+        finally:
+            self.connection.unregister("results")
+        self.computed.add(computation.table)
 
     def sql(self, node: Node) -> str:
-        """The statement that `run` executes, for people."""
-        return self.compiled(node, pretty=True)[0]
+        """The statement that `run` executes, for people; what Python computes before it stands in comments."""
+        made = self.compiled(node)
+        notes = [
+            f"-- {c.table}: {c.operation} of the distinct values in {', '.join(c.keys)}" for c in made.computations
+        ]
+        return "\n".join([*notes, DUCKDB.print(made.sql, pretty=True)])
 
-    def compiled(self, node: Node, *, limit: int | None = None, pretty: bool = False) -> tuple[str, tuple[str, ...]]:
-        """A plan's statement as text, and the names of its columns."""
+    def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
+        """A plan's statement."""
         with deep():
-            names = Names(self.names.physical)
-            made, columns = statement(node, DUCKDB, names, self.tables, limit=limit)
-            return DUCKDB.print(made, pretty), columns
+            return statement(node, DUCKDB, Names(self.names.physical), self.tables, limit=limit)
 
     def close(self) -> None:
         """Gives back what it holds."""

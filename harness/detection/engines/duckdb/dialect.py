@@ -8,6 +8,7 @@ from harness.detection.sql.dialect import Dialect
 DUCKDB = Dialect(
     name="duckdb",
     prints_as="duckdb",
+    computes=True,
     types={
         Kind.TEXT: "TEXT",
         Kind.NUMBER: "DOUBLE",

@@ -1,10 +1,15 @@
-"""Lists in DuckDB."""
+"""Lists in DuckDB: never empty, absence is null."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlglot import expressions as exp
+
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.plan.columns import Kind
 from harness.detection.sql import build as b
-from harness.detection.sql.build import SQL, fn
+from harness.detection.sql.build import SQL, fn, lambda_of, named
 
 
 def never_empty(value: SQL) -> SQL:
@@ -12,13 +17,166 @@ def never_empty(value: SQL) -> SQL:
     return fn("nullif", value, b.cast(b.array(), "TEXT[]"))
 
 
+def present(lists: SQL) -> SQL:
+    """The members that are not null."""
+    return fn("list_filter", lists, lambda_of("x", b.not_null(named("x"))))
+
+
+def count(lists: SQL) -> SQL:
+    """How many members."""
+    return fn("len", lists)
+
+
 @DUCKDB.spell("list")
 def listed(*t: SQL) -> SQL:
     """The texts that are not null."""
-    return never_empty(fn("list_filter", b.array(*t), b.lambda_of("x", b.not_null(b.fn("x")))))
+    return never_empty(b.cast(present(b.array(*t)), "TEXT[]"))
+
+
+@DUCKDB.spell("list_concat")
+def list_concat(*lists: SQL) -> SQL:
+    """One after the other."""
+    nothing = b.cast(b.array(), "TEXT[]")
+    return never_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
+
+
+@DUCKDB.spell("list_length")
+def list_length(lists: SQL) -> SQL:
+    """How many, as a double."""
+    return b.cast(count(lists), "DOUBLE")
+
+
+@DUCKDB.spell("list_get")
+def list_get(lists: SQL, i: SQL) -> SQL:
+    """The element at a place."""
+    return fn("list_extract", lists, b.place(i))
+
+
+@DUCKDB.spell("list_slice", twice=True)
+def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
+    """Both ends included; a place before the first is the first."""
+    return never_empty(fn("list_slice", lists, b.place(i), b.place(j)))
+
+
+@DUCKDB.spell("list_join")
+def list_join(lists: SQL, separator: SQL) -> SQL:
+    """One text."""
+    if b.is_literal(separator):
+        return fn("array_to_string", lists, separator)
+    pair = [exp.to_identifier(n, quoted=True) for n in ("x", "y")]
+    body = exp.DPipe(this=exp.DPipe(this=named("x"), expression=separator), expression=named("y"))
+    return fn("list_reduce", lists, exp.Lambda(this=body, expressions=pair))
+
+
+@DUCKDB.spell("list_split")
+def list_split(t: SQL, separator: SQL) -> SQL:
+    """The pieces between."""
+    return fn("string_split", t, separator)
+
+
+@DUCKDB.spell("list_distinct", twice=True)
+def list_distinct(lists: SQL) -> SQL:
+    """Each element at its first place."""
+    first = b.eq(fn("list_position", lists.copy(), named("x")), named("i"))
+    both = exp.Lambda(
+        this=first, expressions=[exp.to_identifier("x", quoted=True), exp.to_identifier("i", quoted=True)]
+    )
+    return fn("list_filter", lists, both)
+
+
+@DUCKDB.spell("list_sort")
+def list_sort(lists: SQL) -> SQL:
+    """By bytes."""
+    return fn("list_sort", lists)
+
+
+@DUCKDB.spell("list_reverse")
+def list_reverse(lists: SQL) -> SQL:
+    """Backwards."""
+    return fn("list_reverse", lists)
+
+
+@DUCKDB.spell("list_contains")
+def list_contains(lists: SQL, t: SQL) -> SQL:
+    """Has this element."""
+    return fn("list_contains", lists, t)
+
+
+@DUCKDB.spell("list_position")
+def list_position(lists: SQL, t: SQL) -> SQL:
+    """Place of the first such element."""
+    return b.cast(fn("nullif", fn("list_position", lists, t), b.integer(0)), "DOUBLE")
+
+
+@DUCKDB.spell("list_zip", twice=True)
+def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
+    """Pairs up to the shorter one."""
+    size = b.binary(exp.Add, fn("least", count(x.copy()), count(y.copy())), b.integer(1))
+    pair = fn("list_extract", x, named("i")), separator, fn("list_extract", y, named("i"))
+    body = exp.DPipe(this=exp.DPipe(this=pair[0], expression=b.bracketed(pair[1])), expression=pair[2])
+    known = b.joined(exp.And, [b.not_null(x.copy()), b.not_null(y.copy())])
+    return b.case((known, fn("list_transform", fn("range", b.integer(1), size), lambda_of("i", body))))
+
+
+@DUCKDB.spell("list_filter")
+def list_filter(lists: SQL, condition: SQL) -> SQL:
+    """Elements for which it is true."""
+    return never_empty(fn("list_filter", lists, condition))
+
+
+@DUCKDB.spell("list_map")
+def list_map(lists: SQL, change: SQL) -> SQL:
+    """What it makes of each, without nulls."""
+    return never_empty(present(fn("list_transform", lists, change)))
+
+
+@DUCKDB.spell("list_any")
+def list_any(lists: SQL, condition: SQL) -> SQL:
+    """Whether one is true."""
+    return b.binary(exp.GT, count(fn("list_filter", lists, condition)), b.integer(0))
+
+
+@DUCKDB.spell("list_index")
+def list_index(lists: SQL, condition: SQL) -> SQL:
+    """Place of the first for which it is true."""
+    return list_position(fn("list_transform", lists, condition), b.truth(True))
 
 
 @DUCKDB.spell("events_joined", kinds=True)
-def events_joined(*events: SQL, kinds: tuple = ()) -> SQL:  # type: ignore[type-arg]
-    """Distinct events of all."""
-    return events[0]
+def events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) -> SQL:
+    """Distinct events of all, ascending."""
+    known = [(e, k) for e, k in zip(events, kinds, strict=True) if k in (Kind.EVENT, Kind.EVENTS)]
+    nothing = b.cast(b.array(), "BIGINT[]")
+    lists = [
+        fn("coalesce", e if k is Kind.EVENTS else b.case((b.not_null(e), b.array(e.copy()))), nothing.copy())
+        for e, k in known
+    ]
+    if not lists:
+        return b.cast(b.null(), "BIGINT[]")
+    return fn("nullif", fn("list_sort", fn("list_distinct", fn("list_concat", *lists))), nothing)
+
+
+@DUCKDB.spell("map_of")
+def map_of(keys: SQL, values: SQL) -> SQL:
+    """A map of all rows."""
+    return fn("map", fn("list", keys), fn("list", values))
+
+
+@DUCKDB.spell("map_value")
+def map_value(table: SQL, key: SQL) -> SQL:
+    """What a map has for a key."""
+    return fn("list_extract", fn("map_extract", table, key), b.integer(1))
+
+
+@DUCKDB.spell("elements")
+def elements(lists: SQL) -> SQL:
+    """One row for each element."""
+    return fn("unnest", lists)
+
+
+@DUCKDB.spell("unnest")
+def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
+    """Select items that make a row of each element, and its place from 0."""
+    source = fn("coalesce", lists, b.array(b.null())) if keep_empty else lists
+    places = b.binary(exp.Sub, fn("generate_subscripts", source.copy(), b.integer(1)), b.integer(1))
+    return [b.alias(fn("unnest", source), name), b.alias(b.cast(places, "DOUBLE"), place)]

@@ -63,7 +63,7 @@ def cases(otherwise: SQL, *pairs: SQL) -> SQL:
 
 @DUCKDB.spell("coalesce")
 def coalesce(*x: SQL) -> SQL:
-    """coalesce(x, ...)."""
+    """The first that is not null."""
     return fn("coalesce", *x)
 
 
@@ -99,7 +99,7 @@ def simple_lower(text: str) -> str:
 
 @DUCKDB.spell("starts_with")
 def starts_with(x: SQL, y: SQL) -> SQL:
-    """starts_with(x, y)."""
+    """Begins with."""
     return fn("starts_with", x, y)
 
 
@@ -111,7 +111,7 @@ def ends_with(x: SQL, y: SQL) -> SQL:
 
 @DUCKDB.spell("contains")
 def contains(x: SQL, y: SQL) -> SQL:
-    """contains(x, y)."""
+    """Has inside."""
     return fn("contains", x, y)
 
 

@@ -8,6 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.logic import NUMBER
+from harness.detection.plan.digits import number_text
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
@@ -46,7 +47,7 @@ def divide(x: SQL, y: SQL) -> SQL:
 @DUCKDB.spell("modulo")
 def modulo(x: SQL, y: SQL) -> SQL:
     """X % y with the sign of x; null for 0."""
-    return fn("fmod", x, nonzero(y))
+    return b.binary(exp.Mod, x, nonzero(y))
 
 
 def nonzero(y: SQL) -> SQL:
@@ -79,19 +80,17 @@ def log(x: SQL, base: SQL) -> SQL:
     """Null unless both are positive; exact for powers of 2 and 10."""
     if b.is_literal(base) and b.literal(base) in (2, 10):
         return guarded(positive(x), fn("log2" if b.literal(base) == 2 else "log10", x.copy()))
+    both = exp.And(this=positive(x), expression=positive(base))
     quotient = divide(fn("ln", x.copy()), fn("ln", base.copy()))
-    return guarded(exp.And(this=positive(x), expression=positive(base)), quotient)
+    if not b.is_literal(base):
+        decimal = b.eq(base.copy(), b.number(10))
+        quotient = b.case((decimal, fn("log10", x.copy())), default=quotient)
+    return guarded(both, quotient)
 
 
 def positive(x: SQL) -> SQL:
     """X > 0."""
     return exp.GT(this=x, expression=b.number(0))
-
-
-@DUCKDB.spell("asin", "acos", twice=True)
-def nothing(x: SQL) -> SQL:
-    """Replaced below."""
-    return x
 
 
 def arc(name: str) -> Callable[[SQL], SQL]:
@@ -109,10 +108,19 @@ def to_number(t: SQL) -> SQL:
     return b.try_cast(fn("regexp_extract", t, b.text(f"^{NUMBER}$")), "DOUBLE")
 
 
-@DUCKDB.spell("to_text")
+@DUCKDB.spell("to_text", twice=True)
 def to_text(n: SQL) -> SQL:
-    """The shortest decimal, without `.0`."""
-    return fn("regexp_replace", b.cast(n, "TEXT"), b.text(r"\.0$"), b.text(""))
+    """An integer without fraction, else DuckDB's own text, which is the shortest."""
+    if b.is_literal(n) and b.literal(n) is not None:
+        return b.text(number_text(b.literal(n)))
+    whole = b.eq(n, fn("trunc", n.copy()))
+    small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n.copy()), expression=b.number(9e15)))
+    large = exp.And(this=whole.copy(), expression=exp.LT(this=fn("abs", n.copy()), expression=b.number(1e38)))
+    return b.case(
+        (small, b.cast(b.try_cast(n.copy(), "BIGINT"), "TEXT")),
+        (large, b.cast(b.try_cast(n.copy(), "INT128"), "TEXT")),
+        default=b.cast(n.copy(), "TEXT"),
+    )
 
 
 @DUCKDB.spell("boolean_text", twice=True)
@@ -122,6 +130,45 @@ def boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
 
 
 @DUCKDB.spell("round", twice=True)
-def rounded(n: SQL, digits: SQL | None = None) -> SQL:
-    """Round."""
-    return fn("round", n, b.integer(0) if digits is None else b.place(digits))
+def rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
+    """To whole numbers as such, to a few decimals through the decimal text; the rest is left to Python."""
+    if digits is None or (b.is_literal(digits) and b.literal(digits) == 0):
+        return fn("round", n)
+    if not b.is_literal(digits) or b.literal(digits) is None or not 0 < b.literal(digits) <= 15:
+        return None
+    places = int(b.literal(digits))
+    decimal = exp.DataType.build(f"DECIMAL(38, {places})", dialect="duckdb")
+    exact = exp.Cast(this=exp.TryCast(this=b.cast(n, "TEXT"), to=decimal), to=b.datatype("DOUBLE"))
+    return b.case((exp.LT(this=fn("abs", n.copy()), expression=b.number(1e15)), exact), default=n.copy())
+
+
+def integer_of(n: SQL) -> SQL:
+    """The number as a 64-bit integer, null where it is none."""
+    return b.try_cast(fn("trunc", n), "BIGINT")
+
+
+def bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+    """An operator on integers."""
+    return lambda x, y: b.cast(exp.Paren(this=b.binary(node, integer_of(x), integer_of(y))), "DOUBLE")
+
+
+DUCKDB.spell("bit_and")(bitwise(exp.BitwiseAnd))
+DUCKDB.spell("bit_or")(bitwise(exp.BitwiseOr))
+
+
+@DUCKDB.spell("bit_xor")
+def bit_xor(x: SQL, y: SQL) -> SQL:
+    """xor(x, y)."""
+    return b.cast(fn("xor", integer_of(x), integer_of(y)), "DOUBLE")
+
+
+@DUCKDB.spell("shift_left")
+def shift_left(x: SQL, y: SQL) -> SQL:
+    """X * 2 ** y."""
+    return b.binary(exp.Mul, fn("trunc", x), fn("pow", b.number(2), fn("trunc", y)))
+
+
+@DUCKDB.spell("shift_right")
+def shift_right(x: SQL, y: SQL) -> SQL:
+    """X / 2 ** y, rounded down."""
+    return fn("floor", b.binary(exp.Div, fn("trunc", x), fn("pow", b.number(2), fn("trunc", y))))

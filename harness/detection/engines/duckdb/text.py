@@ -49,11 +49,23 @@ def concat(*t: SQL) -> SQL:
 
 @DUCKDB.spell("substring", twice=True)
 def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
-    """Substring by code points; a start beyond the front begins there, a negative length gives nothing."""
-    arguments = [t, b.place(start)]
+    """Substring by code points; a start before the first character is the first."""
+    arguments = [t, from_front(t, start)]
     if size is not None and not (b.is_literal(size) and b.literal(size) is None):
-        return fn("substring", *arguments, fn("greatest", b.place(size), b.integer(0)))
+        arguments.append(fn("greatest", b.place(size), b.integer(0)))
     return fn("substring", *arguments)
+
+
+def from_front(t: SQL, start: SQL) -> SQL:
+    """The place counted from the front."""
+    if b.is_literal(start) and b.literal(start) is not None and b.literal(start) >= 0:
+        return b.integer(max(1, int(b.literal(start))))
+    counted = b.binary(exp.Add, fn("length", t.copy()), b.binary(exp.Add, b.place(start), b.integer(1)))
+    behind = fn("greatest", counted, b.integer(1))
+    if b.is_literal(start):
+        return behind
+    front = fn("greatest", b.place(start.copy()), b.integer(1))
+    return b.case((exp.LT(this=b.place(start.copy()), expression=b.integer(0)), behind), default=front)
 
 
 @DUCKDB.spell("position")
@@ -72,13 +84,7 @@ def repeat(t: SQL, n: SQL) -> SQL:
 def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     """Lpad that never cuts."""
     wide = fn("greatest", b.place(n), fn("length", t.copy()))
-    return fn("lpad", t, wide, filling)
-
-
-@DUCKDB.spell("url_decode")
-def url_decode(t: SQL) -> SQL:
-    """%41 becomes A."""
-    return fn("url_decode", t)
+    return fn("lpad", t, b.cast(wide, "INT"), filling)
 
 
 @DUCKDB.spell("base64_encode")

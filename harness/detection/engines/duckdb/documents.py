@@ -1,0 +1,98 @@
+"""JSON in DuckDB."""
+
+from __future__ import annotations
+
+from sqlglot import expressions as exp
+
+from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.engines.duckdb.lists import never_empty, present
+from harness.detection.engines.duckdb.numbers import to_text
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.documents import json_path
+from harness.detection.sql import build as b
+from harness.detection.sql.build import SQL, fn
+
+
+def path_of(path: SQL) -> str | None:
+    """The path as DuckDB writes it, None for no literal; a path that is none reaches nothing."""
+    if not b.is_literal(path) or not isinstance(b.literal(path), str):
+        return None
+    return json_path(b.literal(path)) or '$."\\u0000"'
+
+
+def extracted(t: SQL, path: str) -> SQL:
+    """json_extract_string, null of text that is no JSON."""
+    return fn("try", fn("json_extract_string", t, b.text(path)))
+
+
+@DUCKDB.spell("json_text")
+def json_text(t: SQL, path: SQL) -> SQL | None:
+    """The value at a path; the first of several."""
+    known = path_of(path)
+    if known is None:
+        return None
+    made = extracted(t, known)
+    return fn("list_extract", made, b.integer(1)) if "[*]" in known else made
+
+
+@DUCKDB.spell("json_list")
+def json_list(t: SQL, path: SQL) -> SQL | None:
+    """Every value that a path reaches."""
+    known = path_of(path)
+    if known is None:
+        return None
+    made = extracted(t, known)
+    return never_empty(present(made if "[*]" in known else b.array(made)))
+
+
+@DUCKDB.spell("json_keys")
+def json_keys(t: SQL) -> SQL:
+    """Names in the object."""
+    return never_empty(fn("try", fn("json_keys", t)))
+
+
+@DUCKDB.spell("json_valid")
+def json_valid(t: SQL) -> SQL:
+    """Whether it is JSON."""
+    return fn("json_valid", t)
+
+
+@DUCKDB.spell("to_json", kinds=True, twice=True)
+def to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
+    """Text quoted, number and boolean bare, list as array."""
+    if kinds[0] is Kind.NUMBER:
+        return to_text(x)
+    if kinds[0] is Kind.NULL:
+        return b.cast(b.null(), "TEXT")
+    return b.cast(fn("to_json", x), "TEXT")
+
+
+def or_null(x: SQL, kind: Kind) -> SQL:
+    """A value as JSON, `null` where it is absent."""
+    return fn("coalesce", to_json(x, (kind,)), b.text("null"))
+
+
+@DUCKDB.spell("json_object", kinds=True, twice=True)
+def json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
+    """An object as text."""
+    pairs = []
+    for i in range(0, len(x) - 1, 2):
+        pairs += [b.text("," if i else "{"), or_null(x[i], kinds[i]), b.text(":"), or_null(x[i + 1], kinds[i + 1])]
+    return chained(pairs or [b.text("{")], "}")
+
+
+@DUCKDB.spell("json_array", kinds=True, twice=True)
+def json_array(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
+    """An array as text."""
+    items = []
+    for i, (each, kind) in enumerate(zip(x, kinds, strict=True)):
+        items += [b.text("," if i else "["), or_null(each, kind)]
+    return chained(items or [b.text("[")], "]")
+
+
+def chained(parts: list[SQL], end: str) -> SQL:
+    """All parts as one text."""
+    whole = parts[0]
+    for each in [*parts[1:], b.text(end)]:
+        whole = exp.DPipe(this=whole, expression=b.bracketed(each))
+    return whole

@@ -1,0 +1,107 @@
+"""Regular expressions that RE2 cannot run, by the `regex` library, never longer than a bound."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from harness.detection.plan.regexes import groups, library
+from harness.diagnostics import HarnessError
+
+LONGEST_MATCH = 2.0
+"""Seconds that one text may take."""
+LONGEST_QUERY = 60.0
+"""Seconds that all texts of one pattern may take together."""
+
+ends = [float("inf")]
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Starts the clock for one pattern over many texts; raises HarnessError when it has run out."""
+    ends.append(monotonic() + LONGEST_QUERY)
+    try:
+        yield
+    except TimeoutError:
+        raise HarnessError(
+            "regex-timeout",
+            f"a regular expression took longer than {LONGEST_MATCH:g} s for one value",
+            help="rewrite nested repetitions such as `(a+)+` so that there is one way to match",
+        ) from None
+    finally:
+        ends.pop()
+
+
+def seconds() -> float:
+    """What is left for the next text."""
+    left = min(LONGEST_MATCH, ends[-1] - monotonic())
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def regex_found(text: str, pattern: str, flags: str) -> bool:
+    """Whether it is found anywhere."""
+    return library(pattern, flags).search(text, timeout=seconds()) is not None
+
+
+def regex_extract(text: str, pattern: str, flags: str, group: str | float) -> str | None:
+    """The group of the first match."""
+    number = groups(pattern).number(group)
+    found = library(pattern, flags).search(text, timeout=seconds()) if number is not None else None
+    return found[number] if found else None
+
+
+def regex_extract_all(text: str, pattern: str, flags: str, group: str | float) -> list[str] | None:
+    """The group of every match, those left out where it took no part."""
+    number = groups(pattern).number(group)
+    if number is None:
+        return None
+    matches = library(pattern, flags).finditer(text, timeout=seconds())
+    return [m[number] for m in matches if m[number] is not None] or None
+
+
+def regex_replace(text: str, pattern: str, flags: str, new: str, every: bool) -> str:
+    r"""Matches replaced; \1 is a group, a group that took no part is nothing."""
+    parts = pieces(new)
+
+    def replacement(match: Any) -> str:
+        return "".join(p if isinstance(p, str) else group_of(match, p) for p in parts)
+
+    made: str = library(pattern, flags).sub(replacement, text, count=0 if every else 1, timeout=seconds())
+    return made
+
+
+def group_of(match: Any, number: int) -> str:
+    """A group's text, empty where there is none."""
+    return (match[number] or "") if number <= match.re.groups else ""
+
+
+def pieces(new: str) -> list[str | int]:
+    r"""A replacement as text and group numbers; `\\` is a backslash."""
+    parts: list[str | int] = []
+    for piece in re.findall(r"\\\d|\\\\|[^\\]+|\\", new):
+        parts.append(int(piece[1]) if re.fullmatch(r"\\\d", piece) else "\\" if piece == r"\\" else piece)
+    return parts
+
+
+def regex_split(text: str, pattern: str, flags: str) -> list[str]:
+    """The pieces between matches; empty matches do not divide."""
+    made, at = [], 0
+    for match in library(pattern, flags).finditer(text, timeout=seconds()):
+        if match.end() > match.start():
+            made.append(text[at : match.start()])
+            at = match.end()
+    return [*made, text[at:]]
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "regex_found": regex_found,
+    "regex_extract": regex_extract,
+    "regex_extract_all": regex_extract_all,
+    "regex_replace": regex_replace,
+    "regex_split": regex_split,
+}

@@ -1,0 +1,95 @@
+"""Numbers as text and text as numbers, where SQL has no word for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from math import isfinite
+from typing import Any
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+CONVERSION = re.compile(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
+EXACT = Context(prec=400)
+LONGEST = 1_000_000
+"""Numbers that a range may have."""
+
+
+def rounded(number: float, places: float = 0.0) -> float | None:
+    """Half away from zero, on the shortest decimal text."""
+    if not isfinite(number) or not isfinite(places):
+        return number
+    try:
+        unit = Decimal(1).scaleb(-max(-320, min(int(places), 330)))
+        return float(Decimal(repr(float(number))).quantize(unit, ROUND_HALF_UP, EXACT))
+    except InvalidOperation:
+        return number
+
+
+def number_text(number: float) -> str:
+    """An integer without fraction, else the shortest decimal."""
+    if isfinite(number) and number == int(number) and abs(number) < 1e38:
+        return str(int(number))
+    return repr(float(number)).removesuffix(".0")
+
+
+def from_base(text: str, base: float) -> float | None:
+    """The number that digits of a base write."""
+    if not 2 <= base <= 36 or not re.fullmatch(r"[+-]?\w+", text, re.ASCII) or "_" in text:
+        return None
+    try:
+        return float(int(text, int(base)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def to_base(number: float, base: float) -> str | None:
+    """Digits of a base, the fraction cut off."""
+    if not isfinite(number) or not 2 <= base <= 36:
+        return None
+    rest, made = abs(int(number)), ""
+    while rest:
+        rest, digit = divmod(rest, int(base))
+        made = DIGITS[digit] + made
+    return ("-" if number <= -1 else "") + (made or "0")
+
+
+def format_number(number: float, printf: str) -> str | None:
+    """The number through the first C conversion of the text; null where there is none."""
+    found = next((m for m in CONVERSION.finditer(printf) if m[4] != "%"), None)
+    if found is None:
+        return None
+    flags, width, precision, kind = found.groups()
+    kind = {"i": "d", "u": "d"}.get(kind, kind)
+    if kind in "doxXc" and not isfinite(number):
+        return None
+    value: Any = int(number) if kind in "doxX" else number_text(number) if kind in "sc" else float(number)
+    points = "" if precision is None else f".{precision or 0}"
+    made = f"%{flags}{width}{points}{'s' if kind == 'c' else kind}" % (value,)
+    return (printf[: found.start()] + made + printf[found.end() :]).replace("%%", "%")
+
+
+def group_digits(number: float, places: float) -> str | None:
+    """With thousands commas and so many decimals."""
+    if not isfinite(number):
+        return number_text(number)
+    exact = rounded(number, places)
+    return f"{exact:,.{max(0, min(int(places), 300))}f}"
+
+
+def list_range(start: float, end: float, step: float) -> list[str] | None:
+    """Numbers as text from the first up to the second, at most a million."""
+    if not step or not all(map(isfinite, (start, end, step))):
+        return None
+    count = max(0, -int((start - end) // step))
+    return [number_text(start + i * step) for i in range(min(count, LONGEST))] or None
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "round": rounded,
+    "from_base": from_base,
+    "to_base": to_base,
+    "format_number": format_number,
+    "group_digits": group_digits,
+    "list_range": list_range,
+}

@@ -1,0 +1,124 @@
+"""XML and key=value text, read where SQL cannot; JSON paths."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
+BIGGEST_XML = 4_000_000
+
+
+def json_steps(path: str) -> list[str | int | None] | None:
+    """The steps of a path such as `$.a."b c"[0][*]`: a key, a place, None for all; None if it is no path."""
+    rest = path.removeprefix("$")
+    if rest and rest[0] not in '.["':
+        rest = "." + rest
+    steps: list[str | int | None] = []
+    at = 0
+    while at < len(rest):
+        found = STEP.match(rest, at)
+        if not found:
+            return None
+        quoted, plain, place, every, single = found.groups()
+        key = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain if plain is not None else single
+        steps.append(None if every else int(place) if place is not None else key)
+        at = found.end()
+    return steps
+
+
+def json_path(path: str) -> str | None:
+    """The path as engines write it, each key quoted."""
+    steps = json_steps(path)
+    if steps is None:
+        return None
+    return "$" + "".join(written_step(s) for s in steps)
+
+
+def written_step(step: str | int | None) -> str:
+    """One step as engines write it."""
+    if step is None:
+        return "[*]"
+    if isinstance(step, int):
+        return f"[{step}]"
+    return '."' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def reached(text: str, path: str) -> list[Any]:
+    """The values at a path in a JSON text, nulls left out."""
+    steps = json_steps(path)
+    try:
+        found = [json.loads(text)] if steps is not None else []
+    except (ValueError, RecursionError):
+        return []
+    for step in steps or ():
+        if step is None:
+            found = [child for parent in found if isinstance(parent, list) for child in parent]
+        elif isinstance(step, int):
+            found = [p[step] for p in found if isinstance(p, list) and step < len(p)]
+        else:
+            found = [p[step] for p in found if isinstance(p, dict) and step in p]
+    return [f for f in found if f is not None]
+
+
+def written(value: Any) -> str:
+    """A JSON value as text: text bare, objects as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def json_text(text: str, path: str) -> str | None:
+    """The value at a path, the first of several."""
+    found = reached(text, path)
+    return written(found[0]) if found else None
+
+
+def json_list(text: str, path: str) -> list[str] | None:
+    """Every value that a path reaches."""
+    return [written(f) for f in reached(text, path)] or None
+
+
+def xml_text(text: str, path: str) -> list[str] | None:
+    """Texts of all elements on a path, or of an attribute; null where it is no XML."""
+    if len(text) > BIGGEST_XML or "<!DOCTYPE" in text[:4096].upper():
+        return None
+    tree = import_module("xml.etree.ElementTree")
+    try:
+        root = tree.fromstring(text)
+    except tree.ParseError:
+        return None
+    steps, attribute = re.fullmatch(r"(.*?)(?:\{@([^}]*)\})?", path, re.DOTALL).groups()  # type: ignore[union-attr]
+    names = steps.split(".")
+    found = [root] if local(root.tag) == names[0] else []
+    for name in names[1:]:
+        found = [child for parent in found for child in parent if local(child.tag) == name]
+    if attribute:
+        made = [e.get(attribute) for e in found]
+    else:
+        made = ["".join(e.itertext()).strip() for e in found]
+    return [m for m in made if m is not None] or None
+
+
+def local(tag: str) -> str:
+    """A tag's name without its namespace."""
+    return tag.rsplit("}", 1)[-1]
+
+
+def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
+    """Value of key=value in a text: `pair` stands between them, any of `delimiters` between pairs."""
+    between, ends = re.escape(pair), re.escape(delimiters)
+    value = rf"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^{ends}]*))"""
+    found = re.search(rf"(?:^|[{ends}]){re.escape(key)}\s*{between}\s*{value}", text, re.DOTALL)
+    if not found:
+        return None
+    return next((g for g in found.groups() if g is not None), None)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "json_text": json_text,
+    "json_list": json_list,
+    "xml_text": xml_text,
+    "key_value": key_value,
+}

@@ -1,0 +1,62 @@
+"""Encodings and measures of text that SQL lacks."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha512
+from math import log2
+from typing import Any
+
+CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16le": "utf-16-le", "utf-16": "utf-16-le"}
+
+
+def base64_decode(text: str, charset: str) -> str | None:
+    """Decoded; blanks are skipped, missing padding is added; null if it is no base64 of that charset."""
+    plain = re.sub(r"\s+", "", text).rstrip("=").replace("-", "+").replace("_", "/")
+    if charset.lower() not in CHARSETS or not re.fullmatch(r"[A-Za-z0-9+/]*", plain):
+        return None
+    try:
+        return b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode(CHARSETS[charset.lower()])
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def hex_decode(text: str) -> str | None:
+    """Bytes written as hex digits, read as UTF-8."""
+    try:
+        return bytes.fromhex(text).decode("utf-8") if re.fullmatch(r"([0-9A-Fa-f]{2})*", text) else None
+    except UnicodeDecodeError:
+        return None
+
+
+def url_decode(text: str) -> str:
+    """%41 becomes A; what is no escape stays, bytes that are no UTF-8 too."""
+
+    def decoded(run: re.Match[str]) -> str:
+        return bytes.fromhex(run[0].replace("%", "")).decode("utf-8", "replace")
+
+    return re.sub(r"(?:%[0-9A-Fa-f]{2})+", decoded, text)
+
+
+def entropy(text: str) -> float:
+    """Shannon entropy of its characters, in bits."""
+    size = len(text)
+    return abs(-sum(n / size * log2(n / size) for n in Counter(text).values()))
+
+
+def sha512_hex(text: str) -> str:
+    """Lower-case hex of the UTF-8 bytes."""
+    return sha512(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "base64_decode": base64_decode,
+    "hex_decode": hex_decode,
+    "url_decode": url_decode,
+    "entropy": entropy,
+    "sha512": sha512_hex,
+}

@@ -1,0 +1,89 @@
+"""Regular expressions in PCRE's syntax: checked, counted, and translated to RE2 where that means the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from harness.detection.plan.pattern import Pattern, PatternError
+from harness.detection.plan.pcre import Reader
+
+__all__ = ["Groups", "PatternError", "compile_check", "groups", "re2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The capturing groups of a pattern: the name of each or None, group 1 first."""
+
+    all: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in order, each once."""
+        return tuple(dict.fromkeys(n for n in self.all if n))
+
+    def number(self, group: str | float | int) -> int | None:
+        """The number of a group given by name or number; None if there is no such group."""
+        if isinstance(group, str):
+            return self.all.index(group) + 1 if group in self.all else None
+        return int(group) if 0 <= int(group) <= len(self.all) else None
+
+
+@lru_cache(maxsize=4096)
+def read(pattern: str, flags: str = "") -> Pattern:
+    """The pattern in both spellings; raises PatternError where it cannot be read."""
+    return Reader(pattern, flags).read()
+
+
+def compile_check(pattern: str, flags: str = "") -> None:
+    """Raises PatternError, a ValueError with `message` and `position`, if the pattern is no regular expression."""
+    try:
+        if read(pattern, flags).reasons:
+            library(pattern, flags)
+    except RecursionError:
+        raise PatternError("the pattern nests too deep", 0) from None
+
+
+def groups(pattern: str) -> Groups:
+    """The capturing groups of a pattern."""
+    return Groups(tuple(read(pattern).names))
+
+
+def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | None:
+    r"""The pattern for RE2, None where RE2 cannot run it or would find something else.
+
+    `$` becomes `\n?\z`, which finds the same but may be longer: with `whole_match` such a pattern is refused.
+    """
+    found = read(pattern, flags)
+    anchors = found.dollar and "m" not in found.flags
+    if found.reasons or (anchors and (whole_match or "m" in inline_flags(found))):
+        return None
+    pieces = [r"(?:\n?\z)" if p == "$" and anchors else p for p in found.re2]
+    prefix = f"(?{found.flags})" if found.flags else ""
+    return prefix + "".join(pieces)
+
+
+def inline_flags(found: Pattern) -> str:
+    """Flags that are switched on inside the pattern."""
+    return "".join(p for p in found.re2 if p.startswith(("(?i", "(?m", "(?s")))
+
+
+@lru_cache(maxsize=1024)
+def library(pattern: str, flags: str = "") -> Any:
+    """The pattern compiled by the `regex` library, which backtracks; raises PatternError."""
+    regex = import_module("regex")
+    found = read(pattern, flags)
+    text = "".join(found.library)
+    bits = regex.VERSION0 | (regex.ASCII if pattern.isascii() else 0)
+    for flag in found.flags:
+        bits |= {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}[flag]
+    try:
+        return regex.compile(text, bits)
+    except regex.error as error:
+        place = min(getattr(error, "pos", None) or 0, len(pattern))
+        raise PatternError(str(error).split(" at position")[0], place) from None

@@ -1,0 +1,38 @@
+"""SELECT statements in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import expressions as exp
+
+from harness.detection.sql import build as b
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A SELECT and the physical columns that it gives."""
+
+    sql: exp.Select
+    held: frozenset[str]
+
+
+def listing(items: Mapping[str, exp.Expression], source: str | None = None) -> Query:
+    """SELECT of exactly these physical columns."""
+    made = [v if isinstance(v, exp.Column) and v.name == n else b.alias(v, n) for n, v in items.items()]
+    return Query(sql=select(made, source), held=frozenset(items))
+
+
+def select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:
+    """SELECT items FROM source; a relation without columns has one that nobody sees."""
+    query = exp.Select(expressions=items or [b.alias(b.null(), "~")])
+    if source is not None:
+        query.set("from_", exp.From(this=table_as(source, short)))
+    return query
+
+
+def table_as(name: str, short: str | None = None) -> exp.Table:
+    """A table under a short name."""
+    alias = exp.TableAlias(this=exp.to_identifier(short)) if short else None
+    return exp.Table(this=exp.to_identifier(name), alias=alias)

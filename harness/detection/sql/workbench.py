@@ -1,0 +1,192 @@
+"""Where expressions over one relation are written, with CTEs in between for what needs a column of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.computed import evaluate
+from harness.detection.plan.expressions import Aggregation, Call, Expression
+from harness.detection.sql import build as b
+from harness.detection.sql.expressions import Printer, free
+from harness.detection.sql.selects import Query, listing, select, table_as
+from harness.diagnostics import HarnessError
+
+if TYPE_CHECKING:
+    from harness.detection.sql.relations import Compilation, Relation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computation:
+    """An operation to evaluate in Python before the statement runs.
+
+    `query` gives the distinct arguments that are no literals, one column each; `literals` has the others by place. The
+    engine makes a table `table` of them with columns `keys` and the result as `value`, of type `kind`.
+    """
+
+    table: str
+    operation: str
+    query: str
+    literals: Mapping[int, object]
+    keys: tuple[str, ...]
+    value: str
+    kind: str
+
+    def results(self, rows: Iterable[Sequence[object]]) -> list[object]:
+        """The operation's value for each row of distinct arguments."""
+        count = len(self.keys) + len(self.literals)
+
+        def filled(row: Sequence[object]) -> list[object]:
+            varying = iter(row)
+            return [self.literals[i] if i in self.literals else next(varying) for i in range(count)]
+
+        return evaluate(self.operation, map(filled, rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An operation whose result is joined in: its arguments as columns, or the list whose elements are the argument."""
+
+    operation: str
+    arguments: tuple[exp.Expression, ...]
+    elements: exp.Expression | None
+    kind: str
+
+
+Level = list[tuple[str, exp.Expression | Pending]]
+
+
+class Workbench:
+    """Expressions over one relation; values needed more than once become columns of CTEs put in between."""
+
+    def __init__(self, compilation: Compilation, relation: Relation) -> None:
+        self.compilation = compilation
+        self.start = relation
+        self.levels: list[Level] = []
+        self.level_of: dict[str, int] = {}
+        self.known: dict[str, str] = {}
+        self.printer = Printer(compilation.dialect, compilation.names, relation.columns, self.hoist)
+        if compilation.dialect.computes:
+            self.printer.compute = self.compute
+
+    def hoist(self, made: exp.Expression, source: Expression | None = None) -> exp.Expression:
+        """Gives a value a column of its own, above those that it reads."""
+        return self.put(made.sql(comments=False), made, made.find_all(exp.Column))
+
+    def put(self, text: str, made: exp.Expression | Pending, reads: Iterable[exp.Expression]) -> exp.Expression:
+        """A column for a value known by its text; an equal one is used again."""
+        if text not in self.known:
+            level = 1 + max((self.level_of.get(c.name, -1) for c in reads), default=-1)
+            name = self.compilation.fresh()
+            while len(self.levels) <= level:
+                self.levels.append([])
+            self.levels[level].append((name, made))
+            self.level_of[name] = level
+            self.known[text] = name
+        return b.column(self.known[text])
+
+    def compute(self, expression: Call | Aggregation, arguments: list[exp.Expression]) -> exp.Expression:
+        """The result of an operation that SQL lacks: a literal, a column, or inside a lambda a look-up in a map."""
+        operation = expression.operation
+        if all(map(b.is_literal, arguments)):
+            result = evaluate(operation, [[b.literal(a) for a in arguments]])[0]
+            if result is not None:
+                return self.printer.literal(tuple(result) if isinstance(result, list) else result)
+            return self.printer.typed_null(self.printer.kind(expression))
+        kind = self.compilation.dialect.types[self.printer.kind(expression)]
+        inside = free(expression)
+        if inside:
+            return self.look_up(expression, arguments, kind)
+        ready = [
+            a if b.is_literal(a) else self.printer.simple(a, e)
+            for a, e in zip(arguments, expression.arguments, strict=True)
+        ]
+        pending = Pending(operation=operation, arguments=tuple(ready), elements=None, kind=kind)
+        text = f"{operation}({', '.join(a.sql() for a in ready)})"
+        return self.put(text, pending, [c for a in ready for c in a.find_all(exp.Column)])
+
+    def look_up(self, expression: Call | Aggregation, arguments: list[exp.Expression], kind: str) -> exp.Expression:
+        """Inside a lambda: a map from each distinct element of the list to the result."""
+        operation = expression.operation
+        varying = [a for a in arguments if not b.is_literal(a)]
+        lists = self.printer.lists.get(varying[0].name) if len(varying) == 1 else None
+        if lists is None or not isinstance(varying[0], exp.Column):
+            reason = "inside a list function only of the element itself"
+            raise HarnessError("unsupported-operation", f"`{operation}` can be had {reason}")
+        pending = Pending(operation=operation, arguments=tuple(arguments), elements=lists, kind=kind)
+        text = f"{operation}({', '.join(a.sql() for a in arguments)}) of {lists.sql()}"
+        table = self.put(text, pending, lists.find_all(exp.Column))
+        return self.compilation.dialect.spelling("map_value")(table, varying[0])
+
+    def relation(self) -> str:
+        """The name of the relation that has all values that were taken out."""
+        name = self.start.name
+        for level in self.levels:
+            items: list[exp.Expression] = []
+            joins: list[exp.Expression] = []
+            for column, made in level:
+                if isinstance(made, Pending):
+                    items.append(self.join_in(column, made, name, joins))
+                else:
+                    items.append(b.alias(made, column))
+            query = select([b.every_column("s"), *items], name, "s") if joins else select([exp.Star(), *items], name)
+            query.set("joins", joins)
+            name = self.compilation.cte("values", query)
+        self.levels, self.level_of = [], {}
+        self.start = replace(self.start, name=name)
+        return name
+
+    def join_in(self, column: str, made: Pending, source: str, joins: list[exp.Expression]) -> exp.Expression:
+        """Plans a computation over a relation, joins its table in, and gives the column of the result."""
+        c = self.compilation
+        literals = {i: b.literal(a) for i, a in enumerate(made.arguments) if b.is_literal(a)}
+        varying = [a for a in made.arguments if not b.is_literal(a)]
+        keys = [c.fresh("argument") for _ in varying]
+        if made.elements is None:
+            inner = select([b.alias(a.copy(), k) for a, k in zip(varying, keys, strict=True)], source)
+        else:
+            inner = select([b.alias(c.dialect.spelling("elements")(made.elements.copy()), keys[0])], source)
+        inner.set("distinct", exp.Distinct())
+        text = c.dialect.print(c.statement(inner))
+        mark = sha256(repr((made.operation, literals, text)).encode()).hexdigest()[:12]
+        table = f"computed_{mark}"
+        c.computations.append(
+            Computation(
+                table=table,
+                operation=made.operation,
+                query=text,
+                literals=literals,
+                keys=tuple(keys),
+                value=column,
+                kind=made.kind,
+            )
+        )
+        if made.elements is not None:
+            whole = select([b.alias(c.dialect.spelling("map_of")(b.column(keys[0]), b.column(column)), column)], table)
+            subquery = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier(f"m{len(joins)}")))
+            joins.append(exp.Join(this=subquery, kind="CROSS"))
+        else:
+            short = f"c{len(joins)}"
+            on = b.joined(
+                exp.And, [b.eq(b.column(a.name, "s"), b.column(k, short)) for a, k in zip(varying, keys, strict=True)]
+            )
+            joins.append(exp.Join(this=table_as(table, short), on=on, side="LEFT"))
+        return b.column(column)
+
+    def keeping(
+        self, own: Iterable[str], added: Mapping[str, exp.Expression], order: Mapping[str, exp.Expression] | None = None
+    ) -> Query:
+        """SELECT of the columns `own`, some of them `added`, with the relation's order columns and new ones."""
+        names = self.compilation.names
+        new = {names(n): v for n, v in added.items()} | dict(order or {})
+        kept = [names(n) for n in own] + [k.column for k in self.start.order]
+        plain = not self.levels and not set(new) & self.start.held
+        source = self.relation()
+        if plain:
+            items = [exp.Star(), *(b.alias(v, n) for n, v in new.items())]
+            return Query(sql=select(items, source), held=self.start.held | set(new))
+        return listing({n: new.get(n, b.column(n)) for n in (*kept, *new)}, source)
