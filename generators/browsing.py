@@ -35,8 +35,7 @@ def browsing(
 ) -> Iterator[Activity]:
     """Pages of popular and unpopular sites, each a burst of 5 to 30 connections within a second.
 
-    Thinking times are lognormal with a Pareto tail (shape 1.5), as in models of web users since Barford and Crovella;
-    a site is delivered from several addresses that change with the DNS lifetime.
+    A site is delivered from several addresses that change with the DNS lifetime.
     """
     pages = visits(start, lasts, pages_per_hour, random)
     if not len(pages) or not sites:
@@ -66,7 +65,10 @@ def browsing(
 def visits(
     start: np.datetime64, lasts: timedelta, per_hour: float, random: Generator
 ) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
-    """Moments at which a page is opened."""
+    """Moments at which a page is opened.
+
+    Thinking times are lognormal with a Pareto tail (shape 1.5), as in models of web users since Barford and Crovella.
+    """
     expected = fits(max(0.0, per_hour) * lasts.total_seconds() / 3600)
     body = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
     away = random.random(len(body)) < 0.08

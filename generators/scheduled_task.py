@@ -50,19 +50,23 @@ def scheduled_task(
     if times:
         due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
         waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
-        process = yield from runs(host, task, due.astype("datetime64[us]") + seconds(waits), random)
+        process = yield from runs(host, task, due.astype("datetime64[us]") + seconds(waits), random, on_demand=on_demand)
         moments = process.starts + seconds(random.uniform(1.4, 2.2, times))
         yield call(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
     if removed_after is not None:
         yield from removed(host, task, start + wait(removed_after))
 
 
-def runs(host: Host, task: ScheduledTask, at: Times, random: Generator) -> TypedGenerator[Activity, None, Process]:
+def runs(
+    host: Host, task: ScheduledTask, at: Times, random: Generator, *, on_demand: bool
+) -> TypedGenerator[Activity, None, Process]:
     """The task's runs, each a PowerShell under the Schedule service."""
     service = host.service("Schedule")
     line = f'"{task.command}" {task.arguments}'
     process = host.process(POWERSHELL, command_line=line, parent=service, user=task.run_as, started=at)
     until = at + seconds(random.uniform(2.5, 5.0, len(at)))
-    yield ScheduledJobRun(at=at, host=host, process=process, task=task, service=service, until=until)
+    yield ScheduledJobRun(
+        at=at, host=host, process=process, task=task, service=service, until=until, on_demand=on_demand
+    )
     yield from lived(process, until, script=task.arguments.partition("-Command ")[2])
     return process
