@@ -196,6 +196,10 @@ class WSManServer:
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self):
+        if "NTLM" in self.auth:
+            with tempfile.NamedTemporaryFile("w", delete=False) as users:
+                users.writelines(f":{u}:{p}\n" for u, p in self.users.items())
+            os.environ["NTLM_USER_FILE"] = self.users_file = users.name
         self.thread.start()
         return self
 
@@ -203,6 +207,9 @@ class WSManServer:
         self.http.shutdown()
         self.http.server_close()
         self.reboot()
+        if "NTLM" in self.auth:
+            os.environ.pop("NTLM_USER_FILE", None)
+            os.unlink(self.users_file)
 
     def reboot(self):
         with self.lock:
@@ -330,28 +337,17 @@ class Handler(BaseHTTPRequestHandler):
     def negotiate(self, server, scheme, token):
         spnego = __import__("spnego")
         if self.ntlm is None:
-            with NTLM_FILE:
-                with tempfile.NamedTemporaryFile("w", delete=False) as users:
-                    users.writelines(f":{u}:{p}\n" for u, p in server.users.items())
-                os.environ["NTLM_USER_FILE"] = users.name
-                self.ntlm = spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
-                del os.environ["NTLM_USER_FILE"]
-                self.users_file = users.name
+            self.ntlm = spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
         try:
             reply = self.ntlm.step(token)
         except spnego.exceptions.SpnegoError as error:
             if os.environ.get("WSMAN_TRACE"):
                 print("NTLM", repr(error), flush=True)
             self.ntlm = None
-            os.unlink(self.users_file)
             self.answer(401, headers=[("WWW-Authenticate", a) for a in server.auth])
             return False
         if self.ntlm.complete:
-            os.unlink(self.users_file)
             self.known = True
             return True
         self.answer(401, headers=[("WWW-Authenticate", f"{scheme} {base64.b64encode(reply).decode()}")])
         return False
-
-
-NTLM_FILE = threading.Lock()
