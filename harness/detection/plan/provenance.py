@@ -1,7 +1,7 @@
-"""Which recorded events contributed to a row: one hidden column, carried through every node.
+"""Which recorded events each row came from.
 
-At a scan it holds the event's own number, after an aggregation the distinct numbers of all rows of the group. A plan
-that is not traced pays nothing for it.
+`traced` rewrites a plan so that its rows have a column `@event`: the number of the event itself where a row is one
+(kind EVENT), the numbers of all that contributed further up (EVENTS). A plan that is not traced costs nothing.
 """
 
 from __future__ import annotations
@@ -10,52 +10,64 @@ from dataclasses import replace
 
 from harness.detection.plan.columns import EVENT, Kind
 from harness.detection.plan.expressions import Aggregation, Column, call
-from harness.detection.plan.nodes import Aggregate, Derive, Join, JoinKind, Node, Scan, Select, Union, Values, walk
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Join,
+    JoinKind,
+    Node,
+    Scan,
+    Select,
+    Union,
+    sources,
+    walk,
+)
 from harness.detection.plan.shape import columns_of
 
-OTHER = "@other"
-"""The events of a join's right side, until both sides are put together."""
+OTHER = "@event.right"
+ITSELF = (EVENT, Column(EVENT))
 
 
-def traced(root: Node) -> Node:
-    """The plan with a column `@event` in every relation that rests on events; parts shared before stay shared."""
-    made: dict[int, Node] = {}
-    for node in walk(root):
-        made[id(node)] = traced_node(node, made)
-    return made[id(root)]
+def traced(node: Node, known: dict[int, Node] | None = None) -> Node:
+    """The plan with `@event` in its rows; `known` keeps what each node became, by its identity, for steps."""
+    known = {} if known is None else known
+    for each in walk(node):
+        if id(each) not in known:
+            known[id(each)] = with_events(each, tuple(known[id(s)] for s in sources(each)))
+    return known[id(node)]
 
 
-def traced_node(node: Node, made: dict[int, Node]) -> Node:
-    """One node over its traced sources."""
+def with_events(node: Node, below: tuple[Node, ...]) -> Node:
+    """One node over sources that have their events already."""
     match node:
-        case Scan(table="events", columns=columns):
+        case Scan(columns=columns):
             return replace(node, columns={**columns, EVENT: Kind.EVENT})
-        case Scan() | Values():
-            return node
-        case Join():
-            return traced_join(node, made[id(node.left)], made[id(node.right)])
-        case Union(sources=several):
-            return replace(node, sources=tuple(made[id(s)] for s in several))
-    source = made[id(node.source)]  # type: ignore[attr-defined]
-    if EVENT not in columns_of(source):
-        return replace(node, source=source)  # type: ignore[call-arg]
-    match node:
-        case Select(columns=named):
-            return replace(node, source=source, columns=(*named, (EVENT, Column(EVENT))))
+        case Select(columns=columns):
+            return replace(node, source=below[0], columns=(*columns, ITSELF))
         case Aggregate(measures=measures):
             gathered = (EVENT, Aggregation("gather", (Column(EVENT),)))
-            return replace(node, source=source, measures=(*measures, gathered))
+            return replace(node, source=below[0], measures=(*measures, gathered))
+        case Join():
+            return joined(node, *below)
+        case Union():
+            return replace(node, sources=below)
         case _:
-            return replace(node, source=source)  # type: ignore[call-arg]
+            return replace(node, source=below[0]) if below else node  # type: ignore[call-arg]
 
 
-def traced_join(node: Join, left: Node, right: Node) -> Node:
-    """A join whose rows rest on the events of both sides."""
-    joined = replace(node, left=left, right=right)
-    adds = node.kind not in (JoinKind.SEMI, JoinKind.ANTI)
-    if not adds or EVENT not in columns_of(right):
-        return joined
-    joined = replace(joined, columns=(*node.columns, (OTHER, Column(EVENT))))
-    both = Derive(source=joined, columns=((EVENT, call("events_joined", Column(EVENT), Column(OTHER))),))
-    kept = [n for n in columns_of(both) if n != OTHER]
-    return Select(source=both, columns=tuple((n, Column(n)) for n in kept), span=node.span)
+def joined(node: Join, left: Node, right: Node) -> Node:
+    """A join whose rows have the events of both sides; a row that only had to have a partner keeps its own."""
+    if node.kind in (JoinKind.SEMI, JoinKind.ANTI):
+        return replace(node, left=left, right=right)
+    both = replace(node, left=left, right=right, columns=(*node.columns, (OTHER, Column(EVENT))))
+    events = call("events_joined", Column(EVENT), Column(OTHER))
+    shape = [n for n in columns_of(both) if n not in (EVENT, OTHER)]
+    merged = Derive(source=both, columns=((EVENT, events),))
+    return Select(source=merged, columns=(*((n, Column(n)) for n in shape), ITSELF), span=node.span)
+
+
+def events_of(value: object) -> tuple[int, ...]:
+    """The numbers of the events in a value of the column `@event`: one, several or none."""
+    if value is None:
+        return ()
+    return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)  # type: ignore[call-overload]

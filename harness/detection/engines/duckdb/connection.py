@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from harness.detection.engine import Rows
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.plan.columns import Columns, Kind, hidden
+from harness.detection.plan.columns import EVENT, Columns, Kind, hidden
 from harness.detection.plan.nodes import Node
 from harness.detection.sql import build as b
 from harness.detection.sql.names import Names
@@ -41,14 +41,15 @@ class DuckDB:
         self.computed.clear()
         for i in range(self.loaded):
             self.connection.unregister(f"events_{i}")
-        self.names = Names(["@event"])
-        columns: dict[str, Kind] = {"@event": Kind.EVENT}
+        self.names = Names([EVENT])
+        columns: dict[str, Kind] = {EVENT: Kind.EVENT}
         for view in views:
             for name in view.constants:
                 columns.setdefault(name, Kind.TEXT)
             for field in view.columns.schema:
+                if field.name in (EVENT, CAUSE):
+                    continue
                 columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
-        columns.pop(CAUSE, None)
         for name in columns:
             self.names(name)
         parts = [self.part(i, view, columns) for i, view in enumerate(views)] or [self.empty(columns)]
