@@ -52,9 +52,9 @@ def events(stream: Stream) -> Iterator[tuple[int, bytes]]:
                 tell_between(stream, buffer[done : found.start()], line)
             line += buffer.count(b"\n", done, found.start())
             done, skipping = found.start(), False
-            end = buffer.find(END, done)
-            again = START.search(buffer, done + 1, end if end >= 0 else len(buffer))
-            if again:
+            again = START.search(buffer, done + 1)
+            end = buffer.find(END, done, again.start() if again else len(buffer))
+            if again and end < 0:
                 stream.damage(f"{stream.name}: line {line}", "the event has no end before the next one starts")
                 line += buffer.count(b"\n", done, again.start())
                 done = again.start()
