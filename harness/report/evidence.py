@@ -48,7 +48,8 @@ def of_view(view: View, events: Collection[int], reads: Sequence[str], most: int
     times = view.columns.column(clock).take(chosen).to_pylist() if clock else [None] * len(chosen)
     fixed = {n: view.constants[n] for n in reads if n in view.constants}
     for row, number in enumerate(chosen.tolist()):
-        at = times[row] if times[row] is None else float(times[row]) / (1 if clock == SECONDS else 1000)
+        time = times[row]
+        at = None if time is None else float(time) / (1 if clock == SECONDS else 1000)
         own = {n: as_text(values[row]) for n, values in columns.items() if values[row] is not None}
         shown = {n: v for n, v in {**own, **fixed}.items() if n not in (SECONDS, MILLISECONDS)}
         yield Evidence(number=int(numbers[number]), at=at, fields=dict(sorted(shown.items())))

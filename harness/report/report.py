@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -102,9 +103,17 @@ def chapters(outcomes: Outcomes) -> list[Chapter]:
         rows[key].verdicts[verdict.rule.name] = verdict
     for visibility in outcomes.visibilities:
         chapter(visibility.scenario).visibilities.append(visibility)
+    for each in found.values():
+        each.rows.sort(key=lambda r: (str(r.scenario.path.parent), r.scenario.path.stem))
     rank = {PUBLISHED: 0, BENIGN: 2}
     techniques = list(dict.fromkeys(t for t, _ in found))
     return sorted(found.values(), key=lambda c: (techniques.index(c.technique), rank.get(c.title, 1)))
+
+
+def usual_conditions(report: Report) -> dict[str, str]:
+    """The conditions that most scenarios of a run have in common."""
+    settings = Counter(tuple(sorted(v.scenario.body.conditions.items())) for v in report.outcomes.verdicts)
+    return dict(settings.most_common(1)[0][0]) if settings else {}
 
 
 def variants_seen(row: Row, rule: str, every: Sequence[Chapter]) -> tuple[list[Scenario], int]:

@@ -12,6 +12,7 @@ from harness.report.wording import (
     differences,
     hangs_on,
     label,
+    lenient,
     line_of,
     lost_by,
     reads_absent,
@@ -31,14 +32,13 @@ def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack
     rows = []
     for step in explanation.steps:
         after = (step.rows, step.malicious, step.benign)
-        rows.append((step, [change(b, a) for b, a in zip(before, after, strict=True)]))
+        rows.append((step, [change(b, a) for b, a in zip(before, after, strict=True)][: 3 if other else 2]))
         before = after
-    heads = ("rows", attack, other)
+    heads = [h for h in ("rows", attack, other) if h]
     widths = [max(len(h), *(len(r[1][i]) for r in rows)) if rows else len(h) for i, h in enumerate(heads)]
     text = max(LEAST_TEXT, paper.width - sum(widths) - 6 - 8 - 8)
-    head = (
-        f"  line  {'step'.ljust(text)}  {'rows'.rjust(widths[0])}  {attack.rjust(widths[1])}  {other.rjust(widths[2])}"
-    )
+    names = "  ".join(h.rjust(w) for h, w in zip(heads, widths, strict=True))
+    head = f"  line  {'step'.ljust(text)}  {names}"
     lines = [paper.paint(head.rstrip(), "dim")]
     for number, (step, cells) in enumerate(rows):
         gone = explanation.loss is not None and explanation.loss.step == number
@@ -47,6 +47,9 @@ def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack
         lines.append(paper.paint(f"{line}  LOST", "bad") if gone else line)
         if gone and explanation.loss is not None:
             lines += loss_lines(explanation.loss, paper)
+            rest = explanation.steps[number + 1 :]
+            if rest and not any((step.rows, *(r.rows for r in rest))):
+                return [*lines, paper.paint(f"        {count(len(rest), 'step')} after it: no rows", "dim")]
     return lines
 
 
@@ -115,7 +118,9 @@ def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
         yield from paper.paragraph(reads_absent(verdict.absent), indent=2)
     for flip in verdict.flips:
         yield from paper.paragraph(hangs_on(flip), indent=2)
-    for finding in (*verdict.deviations, *verdict.findings):
+    if verdict.deviations:
+        yield from paper.paragraph(lenient(verdict), indent=2)
+    for finding in verdict.findings:
         yield from paper.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
     for damage in verdict.damages:
         yield from paper.paragraph(f"damaged: {damage}", indent=2)

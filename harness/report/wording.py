@@ -24,7 +24,8 @@ STYLES = {
     Outcome.TRUE_NEGATIVE: "dim",
     Outcome.FALSE_POSITIVE: "warn",
 }
-LONGEST_CLAUSE = 60
+LONGEST_CLAUSE = 48
+LONGEST_VALUE = 60
 MOST_CLAUSES = 2
 
 
@@ -34,19 +35,26 @@ def line_of(span: Span) -> int:
 
 
 def held(values: Mapping[str, Sequence[Value]]) -> str:
-    """What events had in the fields that a clause reads: `DestinationIp 127.0.0.1`."""
-    parts = []
-    for name, some in values.items():
-        known = ", ".join(short(shown(v), 40) for v in some if v is not None)
-        parts.append(f"{name} {known}" if known else f"no {name}")
-    return "; ".join(parts)
+    """What events had in the fields that a clause reads: `127.0.0.1`, of several fields each with its name."""
+    parts = {
+        name: ", ".join(short(shown(v), LONGEST_VALUE) for v in some if v is not None) for name, some in values.items()
+    }
+    if len(parts) == 1:
+        return next(iter(parts.values())) or f"no {next(iter(parts))}"
+    return "; ".join(f"{name} {known}" if known else f"no {name}" for name, known in parts.items())
 
 
 def lost_by(clause: Clause) -> str:
-    """One clause that lost events of the attack, its text and what they held."""
-    verb = "excluded by" if clause.excluded else "needs"
-    had = held(clause.held)
-    return f"{verb} {short(clause.span.text, LONGEST_CLAUSE)}" + (f" (events held {had})" if had else "")
+    """One clause that lost events of the attack, and what they held: `DestinationIp="127.*" excludes 127.0.0.1`."""
+    text = short(clause.span.text, LONGEST_CLAUSE)
+    if clause.held and all(v is None for some in clause.held.values() for v in some):
+        names = " or ".join(clause.held)
+        return f"no event has {names}" + ("" if names == text else f", which {text} needs")
+    if not clause.held:
+        return f"{text} excludes them" if clause.excluded else f"no event passes {text}"
+    return (
+        f"{text} excludes {held(clause.held)}" if clause.excluded else f"needs {text}, events hold {held(clause.held)}"
+    )
 
 
 def lost_at(loss: Loss) -> tuple[Span, str]:
@@ -93,9 +101,10 @@ def reads_absent(absent: Sequence[str]) -> str:
 
 def lenient(verdict: Verdict) -> str:
     """That a rule is not valid where it is published for, and where."""
-    lines = ", ".join(str(n) for n in sorted({line_of(d.span) for d in verdict.deviations}))
+    numbers = sorted({line_of(d.span) for d in verdict.deviations})
+    lines = f"line{'s' if len(numbers) > 1 else ''} {', '.join(str(n) for n in numbers)}"
     places = count(len(verdict.deviations), "place")
-    return f"{verdict.rule.name} is read leniently: its product rejects it in {places} (line {lines})"
+    return f"{verdict.rule.name} is read leniently: its product rejects it in {places} ({lines})"
 
 
 def recorded(visibility: Visibility) -> str:
@@ -103,12 +112,6 @@ def recorded(visibility: Visibility) -> str:
     signal = visibility.signal
     wanted = "" if visibility.as_expected else f", expected {bounds(signal)}"
     return f"{visibility.counted:,} recorded{wanted}"
-
-
-def broken_promise(visibility: Visibility) -> bool:
-    """Whether the published page promises something else than is recorded."""
-    promised = visibility.signal.promised
-    return promised is not None and str(promised) != str(visibility.counted)
 
 
 def differences(verdict: Verdict) -> Iterator[str]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from harness.report.formats.terminal import notes_of, promise
+from harness.report.notes import broken_promise, notes_of, promise
 from harness.report.paper import Paper, clean, count, one_line
 from harness.report.report import BENIGN, Chapter, Report, Row, chapters
 from harness.report.steps import verdict_lines
-from harness.report.wording import STYLES, WORDS, broken_promise, fault, label, lenient
+from harness.report.wording import STYLES, WORDS, fault, label, lenient
 from harness.verdict.verdict import Verdict
 
 STYLE = """
@@ -78,7 +78,7 @@ class Html:
         notes = [
             f"{name}{place} {sentence}"
             for name, verdict in row.verdicts.items()
-            for place, sentence in notes_of(verdict, verbose=False)
+            for place, sentence in notes_of(verdict, verbose=True)
         ]
         signals = [v for v in chapter.visibilities if v.scenario is row.scenario]
         notes += [promise(v) for v in signals if broken_promise(v) or not v.as_expected]

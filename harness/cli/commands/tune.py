@@ -1,0 +1,106 @@
+"""Find a rule's thresholds, what each setting of them costs and catches, and which to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from harness.cli import studied
+from harness.cli.failure import DIFFERS
+from harness.cli.options import pairs
+from harness.cli.screen import out, paper
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import dumps
+from harness.report.studies import tuning as told
+from harness.report.studies.plots import draw
+from harness.run import Bench, Options
+from harness.verdict.tuning.tune import Tuning, Wishes, tune
+
+FILE = studied.FILE
+
+
+@click.command("tune")
+@click.argument("rule", type=FILE)
+@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded or simulated events in place of scenarios.")
+@click.option("--malicious", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Which of --events are an attack's.")
+@click.option("--values", multiple=True, callback=pairs, metavar="NAME=V,V,...", help="Values to try for a threshold.")
+@click.option("--steps", type=click.IntRange(2, 200), help="How many values to try for each threshold.")
+@click.option("--budget", type=click.FloatRange(min=0), help="False alerts a day and 1,000 hosts that are bearable.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of all intervals.")
+@click.option("--fast", is_flag=True, help="Neither try exclusions nor ask for second opinions.")
+@click.option("--write", is_flag=True, help="Print the rule with only its literals changed, as a patch.")
+@studied.plot
+@studied.choices
+def command(
+    rule: Path,
+    paths: tuple[Path, ...],
+    events: tuple[Path, ...],
+    malicious: Mapping[str, str],
+    values: Mapping[str, str],
+    steps: int | None,
+    budget: float | None,
+    confidence: float,
+    fast: bool,
+    write: bool,
+    plot: Path | None,
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+) -> int:
+    r"""Finds every literal that an aggregated value of RULE is compared with and judges all combinations of them.
+
+    The rule is run once, on scenarios (by default those beside it, each a world of its own) or on --events. Exit code 1
+    says that no combination stays within the budget.
+
+    \b
+    detlab tune server.spl
+    detlab tune server.spl --events world.parquet --budget 5 --write
+    detlab tune server.spl --values TotalConnections=5,10,20,40 --plot tuning.svg
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    axes = {name: numbers(name, text) for name, text in values.items()}
+    wishes = Wishes(
+        values=axes, steps=steps, budget=budget, confidence=confidence, seed=seed or 0, exclusions=not fast, opinions=not fast
+    )
+    found = studied_rule(rule, paths, events, malicious, chosen, wishes)
+    if plot:
+        draw("tuning", found, plot)
+    tell(found, as_json=as_json, write=write)
+    return DIFFERS if budget is not None and found.population.attacks and found.recommended is None else 0
+
+
+def studied_rule(
+    rule: Path, paths: Sequence[Path], events: Sequence[Path], malicious: Mapping[str, str], chosen: Options, wishes: Wishes
+) -> Tuning:
+    """The study itself."""
+    with Bench(chosen) as bench:
+        if not events:
+            return tune(studied.subjects(bench, rule, paths), wishes)
+        if paths:
+            raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
+        return tune([studied.recorded(bench, rule, events, malicious, chosen.conditions)], wishes)
+
+
+def tell(found: Tuning, *, as_json: bool, write: bool) -> None:
+    """Prints what was found; with `write` alone the patch goes to stdout, so that it can be applied."""
+    if as_json:
+        out(dumps(told.document(found)))
+    elif write:
+        out(found.diff or "")
+    else:
+        out(told.lines(found, paper()))
+
+
+def numbers(name: str, text: str) -> tuple[float, ...]:
+    """The values of `NAME=V,V,...`."""
+    try:
+        return tuple(float(v) for v in text.split(","))
+    except ValueError:
+        message = f"--values {name}={text} holds something that is no number"
+        raise HarnessError("not-a-number", message, help="write --values NAME=5,10,20") from None

@@ -1,0 +1,93 @@
+"""What a study runs a rule on: scenarios, each a world of its own, or recorded events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from harness.cli import options
+from harness.diagnostics import HarnessError
+from harness.run import Bench
+from harness.scenario.pack import beside, find
+from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
+from harness.telemetry.event import merged
+from harness.telemetry.replay import replay
+from harness.verdict.store import Store
+from harness.verdict.study.ensemble import Subject
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path)
+RULE = click.Path(path_type=Path, exists=False)
+
+
+def choices(command: F) -> F:
+    """The options that say under what a rule is studied."""
+    for option in (options.as_json, options.seed, options.switch, options.condition, options.dialect, options.engine):
+        command = option(command)
+    return command
+
+
+def plot(command: F) -> F:
+    """The option that draws."""
+    return click.option(
+        "--plot", type=FILE, metavar="FILE", help="Also draw it: FILE.svg, or FILE.png; needs the extra `plots`."
+    )(command)
+
+
+def scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
+    """The scenarios under these paths, else those in the rule's own folder and below."""
+    if not rule.is_file():
+        raise HarnessError("no-such-rule", f"there is no file {rule}")
+    found = [read_scenario(p) for p in find(list(paths) or [rule.parent])]
+    if not found:
+        where = ", ".join(map(str, paths)) or str(rule.parent)
+        raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")
+    return found
+
+
+def subjects(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[Subject]:
+    """The rule on each scenario once, read alike for all: under the conditions of its first expectation of the rule."""
+    found = []
+    for scenario in scenarios(rule, paths):
+        plain = judged_by(scenario, [rule]).body.expect[0]
+        own = next(iter(expectations(scenario, rule)), plain)
+        alike = msgspec.structs.replace(plain, conditions=own.conditions)
+        found.append(subject(bench, scenario, rule, alike, shown=False))
+    return found
+
+
+def expected(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[Subject]:
+    """The rule on each scenario that expects something of it, once for each expectation."""
+    return [subject(bench, s, rule, e) for s in scenarios(rule, paths) for e in expectations(s, rule)]
+
+
+def expectations(scenario: Scenario, rule: Path) -> Iterator[Expectation]:
+    """What a scenario expects of a rule."""
+    for expectation in scenario.body.expect:
+        named = beside(scenario.path, expectation.rule)
+        if named.is_file() and named.samefile(rule):
+            yield expectation
+
+
+def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *, shown: bool = True) -> Subject:
+    """The rule on one scenario as an expectation has it; its name tells the expectation's own setting if `shown`."""
+    conditions = {**scenario.body.conditions, **judged.conditions, **bench.options.conditions}
+    switches = {**judged.switches, **bench.options.switches}
+    trial = bench.trial(rule, judged.dialect, bench.store(scenario), conditions, switches)
+    setting = ", ".join(f"{n}={v}" for n, v in {**judged.conditions, **judged.switches}.items())
+    name = f"{scenario.path}" + (f" ({setting})" if setting and shown else "")
+    return Subject(name=name, label=scenario.body.activity, trial=trial, scenario=scenario, expectation=judged)
+
+
+def recorded(
+    bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str], conditions: Mapping[str, str]
+) -> Subject:
+    """The rule on recorded events; those that fit the filter are an attack's, where they do not say so themselves."""
+    telemetry = merged(replay(p, malicious=dict(malicious) or False) for p in events)
+    store = Store(bench.engine, lambda _: telemetry)
+    trial = bench.trial(rule, "lenient", store, conditions, bench.options.switches)
+    return Subject(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)

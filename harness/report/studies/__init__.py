@@ -1,0 +1,1 @@
+"""What studies found, for people, for machines, and drawn."""

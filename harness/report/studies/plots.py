@@ -1,0 +1,28 @@
+"""Pictures of studies, where the extra `plots` is installed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from harness.diagnostics import HarnessError
+
+FORMATS = (".svg", ".png")
+
+
+def draw(kind: str, found: Any, path: Path) -> None:
+    """Draws a study of a kind (`tuning`, `envelope`, `mutation`, `latency`) into a file; its suffix is the format."""
+    if path.suffix.lower() not in FORMATS:
+        raise HarnessError("unknown-format", f"{path} is neither SVG nor PNG", help="write --plot FILE.svg")
+    try:
+        drawing = import_module("harness.report.studies.drawing")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("matplotlib"):
+            raise
+        hint = "pip install 'detlab[plots]'"
+        raise HarnessError("no-plots", "drawing needs matplotlib, which is not installed", help=hint) from error
+    try:
+        drawing.save(kind, found, path)
+    except OSError as error:
+        raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error

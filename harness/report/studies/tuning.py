@@ -1,0 +1,223 @@
+"""What `detlab tune` found, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.report.formats.json import VERSION
+from harness.report.paper import Paper, count, short
+from harness.report.studies.wording import estimate_object, finite, literal, percent, rate, short_number
+from harness.verdict.tuning.margins import Edge, Margin
+from harness.verdict.tuning.thresholds import Threshold
+from harness.verdict.tuning.tune import Point, Tuning
+
+
+def lines(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
+    """The whole study."""
+    watched = tuning.population
+    head = f"{tuning.rule.name}: {count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
+    yield paper.paint(head, "strong")
+    yield (
+        f"{count(tuning.groups, 'group')} on {count(len(watched.days), 'host')}, {short_number(watched.host_days)} host-days, "
+        f"{count(len(watched.attacks), 'attack')}; grid {tuning.grid_seconds * 1000:.0f} ms of {tuning.seconds:.1f} s"
+    )
+    yield ""
+    yield from thresholds_table(tuning, paper)
+    yield ""
+    yield from points_table(tuning, paper)
+    yield ""
+    yield from margins_table(tuning, paper)
+    if tuning.exclusions:
+        yield ""
+        yield from exclusions_table(tuning, paper)
+    if tuning.opinions:
+        yield ""
+        yield from opinions_table(tuning, paper)
+    yield ""
+    for remark in tuning.remarks:
+        yield from paper.paragraph(remark, indent=6, first="note:")
+    if diff:
+        yield ""
+        yield tuning.diff.rstrip("\n") if tuning.changes else "nothing to change: the published literals are the recommended ones"
+
+
+def line_of(threshold: Threshold) -> str:
+    """Where a threshold is written."""
+    return str(threshold.place.source.position(threshold.place.start)[0]) if threshold.place else "-"
+
+
+def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
+    """Every threshold with its place, the values tried and the one recommended."""
+    chosen = tuning.recommended.values if tuning.recommended else tuning.published.values
+    place = {id(t): i for i, t in enumerate(tuning.varied)}
+    rows = []
+    for threshold in tuning.thresholds:
+        at = place.get(id(threshold))
+        if at is None:
+            rows.append([line_of(threshold), str(threshold), "-", "-", threshold.fixed or "too many others may fail"])
+            continue
+        axis = tuning.surface.grid.axes[at]
+        span = f"{short_number(min(axis))} .. {short_number(max(axis))}"
+        rows.append([line_of(threshold), str(threshold), literal(chosen[at]), f"{len(axis)}: {span}", ""])
+    return paper.table(["line", "threshold", "recommended", "values tried", "not varied because"], rows, right=frozenset({0}))
+
+
+def points_table(tuning: Tuning, paper: Paper) -> list[str]:
+    """The published point, the recommended one, and the front."""
+    named = [("published", tuning.published)]
+    if tuning.recommended is not None:
+        budget = "" if tuning.budget is None else f" for {short_number(tuning.budget)}/day"
+        named.append((f"recommended{budget}", tuning.recommended))
+    rows = [point_row(name, p, tuning.varied) for name, p in (*named, *(("front", p) for p in tuning.front))]
+    sure = f"{100 * tuning.confidence:.0f} %"
+    head = ["point", "literals", "caught", "false", "precision", "recall", "false/day/1000 hosts"]
+    if tuning.recommended is None and tuning.budget is not None:
+        extra = [f"no combination stays within {short_number(tuning.budget)} false alerts a day and 1,000 hosts"]
+    else:
+        extra = []
+    note = f"intervals hold the truth in {sure} of cases; from resampling hosts"
+    return [*paper.table(head, rows, right=frozenset({2, 3})), *extra, paper.paint(note, "dim")]
+
+
+def point_row(name: str, point: Point, varied: Sequence[Threshold]) -> list[str]:
+    """One point as cells."""
+    changed = [
+        f"{t.name} {t.sign} {literal(v)}" for t, v in zip(varied, point.values, strict=True) if v != t.published
+    ]
+    return [
+        name,
+        ", ".join(changed) or "as published",
+        str(point.caught),
+        str(point.false_alerts),
+        percent(point.precision),
+        percent(point.recall),
+        rate(point.false_alerts_a_day),
+    ]
+
+
+def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
+    """Each attack and its distance from the edge."""
+    rows = [margin_row(m) for m in tuning.margins]
+    return paper.table(["attack", "", "nearest edge"], rows) if rows else ["no attack in this telemetry"]
+
+
+def margin_row(margin: Margin) -> list[str]:
+    """One attack as cells."""
+    state = "caught" if margin.caught else "missed"
+    return [short(margin.attack.name, 60), state, edge_text(margin)]
+
+
+def edge_text(margin: Margin) -> str:
+    """What would change an attack's fate."""
+    if not margin.groups:
+        return "never reaches the thresholds" if margin.attack.events else "left no event on this platform"
+    if not margin.edges:
+        return "no single literal changes it"
+    edge = margin.edges[0]
+    if margin.caught:
+        return f"{edge.threshold.name} {short_number(edge.reached)} for {edge.threshold}: lost beyond it"
+    return f"caught with {edge.threshold.name} {edge.threshold.sign} {needed(edge)} (is {edge.threshold})"
+
+
+def needed(edge: Edge) -> str:
+    """The literal that catches an attack: what it reached, or just beside it."""
+    beside = {"greater": "below ", "less": "above "}.get(edge.threshold.operation, "")
+    return f"{beside}{short_number(edge.reached)}"
+
+
+def exclusions_table(tuning: Tuning, paper: Paper) -> list[str]:
+    """The exclusions that were tried."""
+    rows = [
+        [str(e), str(e.removed), str(e.lost), percent(e.point.recall), rate(e.point.false_alerts_a_day)]
+        for e in tuning.exclusions
+    ]
+    head = ["exclude (run with it)", "false alerts removed", "attacks lost", "recall", "false/day/1000 hosts"]
+    return paper.table(head, rows, right=frozenset({1, 2}))
+
+
+def opinions_table(tuning: Tuning, paper: Paper) -> list[str]:
+    """The rule beside statistics of waits on the same events, at as many false alerts."""
+    rows = [["the rule as published", str(tuning.published.caught), str(tuning.published.false_alerts), "-"]]
+    rows += [[o.name, str(o.caught), str(o.false_alerts), short_number(o.area)] for o in tuning.opinions]
+    return paper.table(["second opinion", "caught", "false alerts", "area under ROC"], rows, right=frozenset({1, 2, 3}))
+
+
+def document(tuning: Tuning) -> dict[str, Any]:
+    """The study for machines."""
+    watched = tuning.population
+    return {
+        "document": "tune",
+        "version": VERSION,
+        "rule": tuning.rule.name,
+        "seconds": round(tuning.seconds, 3),
+        "grid_seconds": round(tuning.grid_seconds, 6),
+        "combinations": tuning.combinations,
+        "groups": tuning.groups,
+        "hosts": len(watched.days),
+        "host_days": watched.host_days,
+        "attacks": len(watched.attacks),
+        "confidence": tuning.confidence,
+        "thresholds": [threshold_object(t, tuning) for t in tuning.thresholds],
+        "published": point_object(tuning.published, tuning.varied),
+        "recommended": point_object(tuning.recommended, tuning.varied) if tuning.recommended else None,
+        "budget": tuning.budget,
+        "front": [point_object(p, tuning.varied) for p in tuning.front],
+        "margins": [margin_object(m) for m in tuning.margins],
+        "exclusions": [
+            {"field": e.field, "pattern": e.pattern, "removed": e.removed, "lost": e.lost, **point_object(e.point, ())}
+            for e in tuning.exclusions
+        ],
+        "opinions": [
+            {"name": o.name, "caught": o.caught, "false_alerts": o.false_alerts, "area": finite(o.area)}
+            for o in tuning.opinions
+        ],
+        "diff": tuning.diff,
+        "remarks": list(tuning.remarks),
+    }
+
+
+def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
+    """One threshold for machines."""
+    at = next((i for i, t in enumerate(tuning.varied) if t is threshold), None)
+    place = threshold.place
+    line, column = place.source.position(place.start) if place else (None, None)
+    return {
+        "name": threshold.name,
+        "comparison": str(threshold),
+        "operation": threshold.operation,
+        "published": threshold.published,
+        "line": line,
+        "column": column,
+        "values": list(tuning.surface.grid.axes[at]) if at is not None else [],
+        "not_varied_because": threshold.fixed or None,
+    }
+
+
+def point_object(point: Point, varied: Sequence[Threshold]) -> dict[str, Any]:
+    """One point for machines; literals by the published comparison."""
+    literals = {str(t): v for t, v in zip(varied, point.values, strict=False)}
+    return {
+        **({"literals": literals} if varied else {}),
+        "alerts": point.alerts,
+        "false_alerts": point.false_alerts,
+        "caught": point.caught,
+        "precision": estimate_object(point.precision),
+        "recall": estimate_object(point.recall),
+        "alerts_a_day_and_1000_hosts": estimate_object(point.alerts_a_day),
+        "false_alerts_a_day_and_1000_hosts": estimate_object(point.false_alerts_a_day),
+    }
+
+
+def margin_object(margin: Margin) -> dict[str, Any]:
+    """One attack's margin for machines."""
+    return {
+        "attack": margin.attack.name,
+        "host": margin.attack.host,
+        "caught": margin.caught,
+        "groups": margin.groups,
+        "edges": [
+            {"threshold": str(e.threshold), "reached": e.reached, "change": "catches" if e.gain else "loses"}
+            for e in margin.edges
+        ],
+    }
