@@ -1,1 +1,5 @@
-"""SPL, the Splunk search processing language."""
+"""SPL, the search processing language of Splunk: its text in, a plan out."""
+
+from harness.detection.languages.spl.language import LANGUAGE
+
+__all__ = ["LANGUAGE"]

@@ -1,0 +1,307 @@
+"""Statistical functions of stats and its relatives.
+
+Reference: reference/spl.md 6.2
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.registry import AGGREGATES
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression
+from harness.detection.plan.operations import OPERATIONS
+from harness.diagnostics import SourceError, Span, did_you_mean
+
+PERCENTILE = re.compile(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
+LONGEST_LIST = 100
+Measured = Typed
+
+
+def aggregate(operation: str, *arguments: Typed, where: Expression | None = None) -> Typed:
+    """An aggregate operation of the plan."""
+    result = OPERATIONS[operation].result
+    kind = result if isinstance(result, Kind) else arguments[0].kind
+    return Typed(Aggregation(operation, tuple(a.expression for a in arguments), where), kind)
+
+
+def numbers(scope: Scope, value: Typed, name: str, span: Span) -> Typed:
+    """The argument as numbers; text that looks like none is left out."""
+    if value.kind is Kind.LIST:
+        raise SourceError("unsupported", f"`{name}` of a field with several values is not supported", span)
+    if value.kind is Kind.NULL:
+        return Typed(value.expression, Kind.NUMBER)
+    return number(value)
+
+
+@AGGREGATES.define("count", "c")
+def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
+    """Rows; of a field its values; of a condition the rows where it is true.
+
+        stats count by a
+
+    Reference: reference/spl.md 6.2
+    """
+    if value is None:
+        return aggregate("count")
+    if value.kind is Kind.BOOLEAN:
+        return aggregate("count", where=value.expression)
+    if value.kind is Kind.LIST:
+        return apply("coalesce", aggregate("sum", apply("list_length", value)), literal(0.0))
+    return aggregate("count", value)
+
+
+@AGGREGATES.define("dc", "distinct_count", "estdc")
+def dc(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Distinct values as text: 1 and 1.0 are two.
+
+    Reference: reference/spl.md 6.2
+    """
+    if value.kind is Kind.LIST:
+        return apply("coalesce", apply("list_length", aggregate("values", value)), literal(0.0))
+    return aggregate("count_distinct", text(value))
+
+
+@AGGREGATES.define("sum")
+def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Sum of the numbers; null if there are none.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("sum", numbers(scope, value, "sum", span))
+
+
+@AGGREGATES.define("sumsq")
+def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Sum of the squares.
+
+    Reference: reference/spl.md 6.2
+    """
+    amount = numbers(scope, value, "sumsq", span)
+    return aggregate("sum", apply("multiply", amount, amount))
+
+
+@AGGREGATES.define("avg", "mean")
+def avg(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Mean of the numbers.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("mean", numbers(scope, value, "avg", span))
+
+
+def of_one(value: Typed, spread: str) -> Typed:
+    """A sample statistic, which Splunk gives as 0 for a single value."""
+    single = apply("equal", aggregate("count", value), literal(1.0))
+    return apply("if", single, literal(0.0), aggregate(spread, value))
+
+
+@AGGREGATES.define("stdev")
+def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Standard deviation of a sample; 0 of one value.
+
+    Reference: reference/spl.md 6.2
+    """
+    return of_one(numbers(scope, value, "stdev", span), "stdev_sample")
+
+
+@AGGREGATES.define("var")
+def var(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Variance of a sample; 0 of one value.
+
+    Reference: reference/spl.md 6.2
+    """
+    return of_one(numbers(scope, value, "var", span), "variance_sample")
+
+
+@AGGREGATES.define("stdevp")
+def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Standard deviation of a population.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("stdev_population", numbers(scope, value, "stdevp", span))
+
+
+@AGGREGATES.define("varp")
+def varp(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Variance of a population.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("variance_population", numbers(scope, value, "varp", span))
+
+
+@AGGREGATES.define("min")
+def min_(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The smallest: any number before any text.
+
+    Reference: reference/spl.md 6.2
+    """
+    if value.kind is not Kind.TEXT:
+        return aggregate("minimum", numbers(scope, value, "min", span))
+    smallest = text(aggregate("minimum", apply("to_number", value)))
+    return apply("coalesce", smallest, aggregate("minimum", value))
+
+
+@AGGREGATES.define("max")
+def max_(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The largest: any text before any number.
+
+    Reference: reference/spl.md 6.2
+    """
+    if value.kind is not Kind.TEXT:
+        return aggregate("maximum", numbers(scope, value, "max", span))
+    words = apply("not", apply("is_number", value))
+    largest = aggregate("maximum", value, where=words.expression)
+    return apply("coalesce", largest, text(aggregate("maximum", apply("to_number", value))))
+
+
+@AGGREGATES.define("range")
+def range_(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The largest number less the smallest.
+
+    Reference: reference/spl.md 6.2
+    """
+    amount = numbers(scope, value, "range", span)
+    return apply("subtract", aggregate("maximum", amount), aggregate("minimum", amount))
+
+
+@AGGREGATES.define("median")
+def median(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The value in the middle.
+
+    Reference: reference/spl.md 6.2
+    """
+    return percentile(scope, value, 0.5, span)
+
+
+def percentile(scope: Scope, value: Typed, fraction: float, span: Span) -> Typed:
+    """A percentile, linear between the nearest values."""
+    return aggregate("percentile", numbers(scope, value, "perc", span), literal(fraction))
+
+
+@AGGREGATES.define("mode")
+def mode(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The most frequent value.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("mode", text(value))
+
+
+@AGGREGATES.define("values")
+def values(scope: Scope, value: Typed, span: Span) -> Typed:
+    """Distinct values as text, sorted by bytes.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("values", value if value.kind is Kind.LIST else text(value))
+
+
+@AGGREGATES.define("list")
+def list_(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The first 100 values in row order.
+
+    Reference: reference/spl.md 6.2
+    """
+    everything = aggregate("collect", value if value.kind is Kind.LIST else text(value))
+    return apply("list_slice", everything, literal(1.0), literal(float(LONGEST_LIST)))
+
+
+@AGGREGATES.define("first")
+def first(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The value of the first row that has one; events come newest first.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("first", value)
+
+
+@AGGREGATES.define("last")
+def last(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The value of the last row that has one.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("last", value)
+
+
+def when(scope: Scope) -> Typed:
+    """The time of a row."""
+    found = scope.typed("_time")
+    return number(found) if found.kind is not Kind.NULL else Typed(Column("_time"), Kind.NUMBER)
+
+
+@AGGREGATES.define("earliest")
+def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The value of the row with the smallest `_time`.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("least_by", value, when(scope))
+
+
+@AGGREGATES.define("latest")
+def latest(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The value of the row with the largest `_time`.
+
+    Reference: reference/spl.md 6.2
+    """
+    return aggregate("greatest_by", value, when(scope))
+
+
+def timed(scope: Scope, value: Typed, operation: str) -> Typed:
+    """The smallest or largest time among the rows that have the field."""
+    present = apply("not", apply("is_null", value))
+    return aggregate(operation, when(scope), where=present.expression)
+
+
+@AGGREGATES.define("earliest_time")
+def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The time of the earliest value.
+
+    Reference: reference/spl.md 6.2
+    """
+    return timed(scope, value, "minimum")
+
+
+@AGGREGATES.define("latest_time")
+def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The time of the latest value.
+
+    Reference: reference/spl.md 6.2
+    """
+    return timed(scope, value, "maximum")
+
+
+@AGGREGATES.define("rate")
+def rate(scope: Scope, value: Typed, span: Span) -> Typed:
+    """The change of a counter a second.
+
+    Reference: reference/spl.md 6.2
+    """
+    amount = numbers(scope, value, "rate", span)
+    change = apply("subtract", latest(scope, amount, span), earliest(scope, amount, span))
+    return apply("divide", change, apply("subtract", timed(scope, value, "maximum"), timed(scope, value, "minimum")))
+
+
+def measured(scope: Scope, function: str, value: Typed | None, span: Span) -> Typed:
+    """The aggregate of that name over a value; an error if there is none."""
+    found = PERCENTILE.fullmatch(function)
+    entry = AGGREGATES.get(function)
+    if entry is None and found is None:
+        hint = did_you_mean(function, AGGREGATES)
+        raise SourceError("unknown-aggregate", f"no statistical function is called `{function}`", span, help=hint)
+    if value is None and function not in ("count", "c"):
+        raise SourceError("missing-field", f"`{function}` needs a field in parentheses", span)
+    if found is not None and value is not None:
+        return percentile(scope, value, float(found[2]) / 100, span)
+    if value is not None and value.kind is Kind.BOOLEAN and function not in ("count", "c"):
+        value = text(value)
+    if entry is None:
+        raise TypeError(function)
+    measure: Typed = entry.define(scope, value, span)
+    return measure

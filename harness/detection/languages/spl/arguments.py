@@ -1,0 +1,99 @@
+"""Arguments of general commands sorted out: options by name, and the other words in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.detection.languages.spl.statistics import truth, whole
+from harness.detection.languages.spl.syntax import (
+    Expression,
+    GeneralArguments,
+    Group,
+    Option,
+    Pipeline,
+    Stage,
+    Template,
+    Word,
+)
+from harness.diagnostics import SourceError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of one stage: `options` by lower-case name, `words` and `pipelines` in order."""
+
+    stage: Stage
+    options: dict[str, Option]
+    words: tuple[Word, ...]
+    pipelines: tuple[Pipeline, ...]
+    others: tuple[Group | Template | Expression, ...]
+
+    def word(self, name: str) -> Word | None:
+        """The value of an option, if it was given."""
+        found = self.options.get(name)
+        return found.value if found is not None and isinstance(found.value, Word) else None
+
+    def text(self, name: str, default: str) -> str:
+        """The text of an option."""
+        word = self.word(name)
+        return default if word is None else word.text
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """An option that is yes or no."""
+        word = self.word(name)
+        return default if word is None else truth(word)
+
+    def number(self, name: str, default: int) -> int:
+        """An option that is a whole number."""
+        word = self.word(name)
+        return default if word is None else whole(word)
+
+    def error(self, code: str, message: str, help: str | None = None) -> SourceError:
+        """An error about the whole stage."""
+        return SourceError(code, message, self.stage.span, help=help)
+
+
+def given(stage: Stage, *known: str) -> Given:
+    """The arguments of a stage; an option that the command does not have is an error."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    options: dict[str, Option] = {}
+    words: list[Word] = []
+    for item in items:
+        if isinstance(item, Word):
+            words.append(item)
+        elif isinstance(item, Option):
+            name = item.name.lower()
+            if name not in known and "*" not in known:
+                hint = did_you_mean(name, known) or (f"options are {', '.join(known)}" if known else None)
+                raise SourceError("unknown-option", f"`{stage.name}` has no option `{item.name}`", item.span, help=hint)
+            options[name] = item
+    pipelines = tuple(i for i in items if isinstance(i, Pipeline))
+    others = tuple(i for i in items if not isinstance(i, Word | Option | Pipeline))
+    return Given(stage, options, tuple(words), pipelines, others)
+
+
+def clauses(words: tuple[Word, ...], *keywords: str) -> dict[str, list[Word]]:
+    """Words by the keyword before them; those before any keyword under the empty one."""
+    found: dict[str, list[Word]] = {"": []}
+    current = ""
+    for word in words:
+        if not word.quoted and word.text.lower() in keywords:
+            current = word.text.lower()
+            found.setdefault(current, [])
+        else:
+            found[current].append(word)
+    return found
+
+
+def renamed(words: list[Word]) -> list[tuple[Word, Word]]:
+    """`a AS b c AS d e` as pairs; a name without AS stands for itself."""
+    pairs: list[tuple[Word, Word]] = []
+    at = 0
+    while at < len(words):
+        if at + 2 < len(words) and words[at + 1].text.lower() == "as" and not words[at + 1].quoted:
+            pairs.append((words[at], words[at + 2]))
+            at += 3
+        else:
+            pairs.append((words[at], words[at]))
+            at += 1
+    return pairs

@@ -1,0 +1,138 @@
+"""Values of eval with what they hold, and how one kind is read as another."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.detection.plan.columns import Kind, either
+from harness.detection.plan.expressions import NULL, Call, Expression, Lambda, Literal, Parameter
+from harness.detection.plan.operations import OPERATIONS
+from harness.diagnostics import Span
+
+NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+KEEPS_NULL = {
+    "and", "or", "not", "is_null", "is_true", "if", "coalesce", "is_number", "least", "greatest", "list",
+    "list_concat", "json_object", "json_array", "to_json", "json_valid",
+    "list_filter", "list_map", "list_any", "list_index",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """An expression and the kind of its values."""
+
+    expression: Expression
+    kind: Kind
+
+    @property
+    def constant(self) -> object:
+        """The value of a literal; None of anything else."""
+        return self.expression.value if isinstance(self.expression, Literal) else None
+
+
+NOTHING = Typed(NULL, Kind.NULL)
+YES = Typed(Literal(True), Kind.BOOLEAN)
+NO = Typed(Literal(False), Kind.BOOLEAN)
+
+
+def literal(value: str | float | bool | None, span: Span | None = None) -> Typed:
+    """A value that is the same in every row."""
+    if value is None:
+        return NOTHING
+    kind = Kind.BOOLEAN if isinstance(value, bool) else Kind.TEXT if isinstance(value, str) else Kind.NUMBER
+    return Typed(Literal(value, span), kind)
+
+
+def apply(operation: str, *arguments: Typed, span: Span | None = None) -> Typed:
+    """An operation of the plan on values; one that gives null of null is null of a null literal."""
+    if operation not in KEEPS_NULL and any(a.kind is Kind.NULL for a in arguments[:1]):
+        return NOTHING
+    result = OPERATIONS[operation].result
+    if not isinstance(result, Kind):
+        kind = Kind.NULL
+        for i in result:
+            if i >= len(arguments):
+                break
+            kind = either(kind, arguments[i].kind)
+    else:
+        kind = result
+    return Typed(Call(operation, tuple(a.expression for a in arguments), span), kind)
+
+
+def numeric(text: str) -> bool:
+    """Whether text looks like a number to eval."""
+    return NUMERIC.fullmatch(text) is not None
+
+
+def number_text(value: float) -> str:
+    """A number as eval prints it."""
+    if value == int(value) if abs(value) < 1e15 else False:
+        return str(int(value))
+    return repr(float(value))
+
+
+def text(value: Typed) -> Typed:
+    """The value as text; a list of several values is null."""
+    if value.kind in (Kind.TEXT, Kind.NULL):
+        return value
+    constant = value.constant
+    if value.kind is Kind.NUMBER:
+        if isinstance(constant, int | float):
+            return literal(number_text(constant))
+        return apply("to_text", value)
+    if value.kind is Kind.LIST:
+        single = apply("equal", apply("list_length", value), literal(1.0))
+        return apply("if", single, apply("list_get", value, literal(1.0)), Typed(NULL, Kind.TEXT))
+    return apply("boolean_text", value, literal("True"), literal("False"))
+
+
+def number(value: Typed) -> Typed:
+    """The value as a number; null of text that looks like none."""
+    if value.kind in (Kind.NUMBER, Kind.NULL):
+        return value
+    if value.kind is Kind.BOOLEAN:
+        return apply("if", value, literal(1.0), literal(0.0))
+    constant = value.constant
+    if isinstance(constant, str):
+        return literal(float(constant)) if numeric(constant) else NOTHING
+    if value.kind is Kind.TEXT and isinstance(value.expression, Call) and value.expression.operation == "to_text":
+        return Typed(value.expression.arguments[0], Kind.NUMBER)
+    return apply("to_number", text(value))
+
+
+def listing(value: Typed) -> Typed:
+    """The value as a list; a single value is a list of one."""
+    if value.kind in (Kind.LIST, Kind.NULL):
+        return value
+    return apply("list", text(value))
+
+
+def storable(value: Typed) -> Typed:
+    """The value as a column holds it."""
+    return value
+
+
+def same_kind(values: list[Typed]) -> list[Typed]:
+    """The values as one kind: their own if they agree, lists if one is, else text."""
+    kind = Kind.NULL
+    for value in values:
+        kind = either(kind, value.kind)
+    change = {Kind.TEXT: text, Kind.LIST: listing}.get(kind)
+    return [change(v) if change else v for v in values]
+
+
+COUNTER = iter(range(1 << 62))
+
+
+def each(values: Typed, kind: Kind = Kind.TEXT) -> tuple[Parameter, Typed]:
+    """A parameter for the elements of a list, and the same as a value."""
+    parameter = Parameter("element", kind)
+    return parameter, Typed(parameter, kind)
+
+
+def over(operation: str, values: Typed, parameter: Parameter, body: Typed, span: Span | None = None) -> Typed:
+    """A list operation whose last argument is a function of the element."""
+    if values.kind is Kind.NULL:
+        return NOTHING
+    return apply(operation, values, Typed(Lambda(parameter, body.expression), body.kind), span=span)

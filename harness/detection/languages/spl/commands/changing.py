@@ -1,0 +1,254 @@
+"""Commands that change values: convert, replace, bin, strcat, rangemap, fieldformat."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.arguments import clauses, given, renamed
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, numeric, over, text
+from harness.detection.languages.spl.conditions import wildcard
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.timespans import floor_to, plan_format, span_unit
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import SourceError, did_you_mean
+
+CTIME = "%m/%d/%Y %H:%M:%S"
+CONVERSION = re.compile(r"(\w+)\((.*)\)", re.S)
+
+
+@COMMANDS.define("convert")
+def convert(scope: Scope, stage: Stage) -> None:
+    """Fields in another form: ctime, mktime, num, dur2sec, memk, rmcomma, rmunit, mstime, auto, none.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "timeformat")
+    form = plan_format(found.text("timeformat", CTIME))
+    for word, name in renamed(list(found.words)):
+        call = CONVERSION.fullmatch(word.text)
+        if call is None:
+            raise SourceError(
+                "bad-argument", f"`{word.text[:60]}` is no conversion", word.span, help="write `ctime(field)`"
+            )
+        function = CONVERSIONS.get(call[1].lower())
+        if function is None:
+            hint = did_you_mean(call[1], CONVERSIONS)
+            raise SourceError("unknown-function", f"no conversion is called `{call[1]}`", word.span, help=hint)
+        pattern = call[2].strip().strip("\"'")
+        for field in scope.matching(pattern) if "*" in pattern else [pattern]:
+            value = scope.typed(field, word.span)
+            target = name.text if name is not word else field
+            if value.kind is not Kind.NULL:
+                scope.derive([(target, function(scope, value, form))], word.span)
+
+
+def ctime(scope: Scope, value: Typed, form: str) -> Typed:
+    """An epoch as text; each of several; what is no number stays."""
+    zone = literal(scope.settings.zone)
+    if value.kind is Kind.LIST:
+        parameter, element = each(value)
+        shown = apply("format_time", apply("to_number", element), literal(form), zone)
+        return over("list_map", value, parameter, apply("coalesce", shown, element))
+    shown = apply("format_time", number(value), literal(form), zone)
+    return shown if value.kind is Kind.NUMBER else apply("coalesce", shown, text(value))
+
+
+def mktime(scope: Scope, value: Typed, form: str) -> Typed:
+    """A text as an epoch."""
+    return apply("parse_time", text(value), literal(form), literal(scope.settings.zone))
+
+
+def num(scope: Scope, value: Typed, form: str) -> Typed:
+    """A number; nothing of other text."""
+    return number(value)
+
+
+def auto(scope: Scope, value: Typed, form: str) -> Typed:
+    """The value itself, which already counts as a number where it looks like one."""
+    return value
+
+
+def pieces(value: Typed, regex: str, weights: tuple[float, ...]) -> Typed:
+    """A sum of the groups of a pattern, each with its weight; null of text that does not fit."""
+    total: Typed | None = None
+    for group, weight in enumerate(weights, start=1):
+        part = apply("regex_extract", text(value), literal(regex), literal(""), literal(float(group)))
+        amount = apply("coalesce", apply("to_number", part), literal(0.0))
+        part_total = apply("multiply", amount, literal(weight))
+        total = part_total if total is None else apply("add", total, part_total)
+    fits = apply("regex_found", text(value), literal(regex), literal(""))
+    return apply("if", fits, total or NOTHING, literal(None))
+
+
+def dur2sec(scope: Scope, value: Typed, form: str) -> Typed:
+    """`[D+]HH:MM:SS` in seconds."""
+    return pieces(value, r"^(?:(\d+)\+)?(?:(\d+):)?(\d+):(\d+)$", (86400.0, 3600.0, 60.0, 1.0))
+
+
+def mstime(scope: Scope, value: Typed, form: str) -> Typed:
+    """`[MM:]SS.SSS` in seconds."""
+    return pieces(value, r"^(?:(\d+):)?(\d+(?:\.\d+)?)$", (60.0, 1.0))
+
+
+def memk(scope: Scope, value: Typed, form: str) -> Typed:
+    """A size with k, m or g in kilobytes."""
+    amount = apply("to_number", apply("regex_extract", text(value), literal(r"^([0-9.]+)"), literal(""), literal(1.0)))
+    unit = apply("lower", apply("regex_extract", text(value), literal(r"([kmgKMG])[bB]?$"), literal(""), literal(1.0)))
+    mega = apply("if", apply("equal", unit, literal("m")), literal(1024.0), literal(1.0))
+    factor = apply("if", apply("equal", unit, literal("g")), literal(1048576.0), mega)
+    return apply("multiply", amount, factor)
+
+
+def rmcomma(scope: Scope, value: Typed, form: str) -> Typed:
+    """A number without its commas."""
+    return apply("to_number", apply("replace_text", text(value), literal(","), literal("")))
+
+
+def rmunit(scope: Scope, value: Typed, form: str) -> Typed:
+    """The number at the start of a text."""
+    found = apply("regex_extract", text(value), literal(r"^([-+]?[0-9.]+)"), literal(""), literal(1.0))
+    return apply("to_number", found)
+
+
+CONVERSIONS = {
+    "ctime": ctime,
+    "mktime": mktime,
+    "num": num,
+    "auto": auto,
+    "none": auto,
+    "dur2sec": dur2sec,
+    "mstime": mstime,
+    "memk": memk,
+    "rmcomma": rmcomma,
+    "rmunit": rmunit,
+}
+
+
+@COMMANDS.define("replace")
+def replace(scope: Scope, stage: Stage) -> None:
+    """Whole values by others, with `*` as wildcard: `replace a WITH b IN field`.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage)
+    parts = clauses(found.words, "in")
+    rules, rest = [], parts[""]
+    while rest:
+        if len(rest) < 3 or rest[1].text.lower() != "with":
+            raise found.error("bad-argument", "`replace` needs `old WITH new`")
+        rules.append((rest[0], rest[2]))
+        rest = rest[3:]
+    names = [n for w in parts.get("in", []) for n in scope.matching(w.text)]
+    if "in" not in parts:
+        names = [n for n in scope.columns if n[0] not in "_@"]
+    changed = []
+    for name in dict.fromkeys(names):
+        value = scope.typed(name)
+        if value.kind in (Kind.LIST, Kind.NULL):
+            continue
+        subject = text(value)
+        new = subject
+        for old, replacement in reversed(rules):
+            new = apply("if", fitting(subject, old), exchanged(subject, old, replacement), new)
+        changed.append((name, new))
+    scope.derive(changed, stage.span)
+
+
+def fitting(subject: Typed, old: Word) -> Typed:
+    """Whether a value fits the old side."""
+    if "*" in old.text:
+        return wildcard(subject, old.text, True, old.span)
+    return apply("equal", subject, literal(old.text, old.span))
+
+
+def exchanged(subject: Typed, old: Word, new: Word) -> Typed:
+    """The new side, with what `*` stood for."""
+    if "*" not in old.text or "*" not in new.text:
+        return literal(new.text, new.span)
+    regex = "^" + "(.*)".join(re.escape(p) for p in old.text.split("*")) + "$"
+    count = iter(range(1, 10))
+    filled = re.sub(r"\*", lambda _: f"\\{next(count)}", new.text.replace("\\", "\\\\"))
+    return apply("regex_replace", subject, literal(regex), literal("s"), literal(filled), literal(False))
+
+
+@COMMANDS.define("bin", "bucket", "discretize")
+def bin_(scope: Scope, stage: Stage) -> None:
+    """Values in steps: times at the start of their span, numbers as ranges `10-20`.
+
+    Reference: reference/spl.md 6.3
+    """
+    found = given(stage, "span", "bins", "minspan", "start", "end", "aligntime")
+    ((field, name),) = renamed(list(found.words)) if len(renamed(list(found.words))) == 1 else ((None, None),)
+    if field is None or name is None:
+        raise found.error("missing-field", "`bin` needs one field")
+    word = found.word("span") or found.word("minspan")
+    value = scope.typed(field.text, field.span)
+    if value.kind is Kind.NULL:
+        return
+    if word is None:
+        raise scope.unsupported("`bin` without `span`", stage.span, "give `span=`")
+    scope.derive([(name.text, binned(scope, number(value), word, field.text))], stage.span)
+
+
+def binned(scope: Scope, value: Typed, word: Word, field: str) -> Typed:
+    """The step that a value is in."""
+    if numeric(word.text) and field != "_time":
+        size = literal(float(word.text))
+        low = apply("multiply", apply("floor", apply("divide", value, size)), size)
+        return apply("concat", text(low), literal("-"), text(apply("add", low, size)))
+    span = span_unit(word.text) or ((float(word.text), "") if numeric(word.text) else None)
+    if span is None or span[0] <= 0:
+        raise SourceError("bad-option", f"`{word.text[:40]}` is no span", word.span, help="write `span=1h`")
+    return floor_to(value, span, scope.settings.zone)
+
+
+@COMMANDS.define("strcat")
+def strcat(scope: Scope, stage: Stage) -> None:
+    """Fields and quoted texts one after the other in the last field.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "allrequired")
+    words = list(found.words)
+    if len(words) < 2:
+        raise found.error("bad-argument", "`strcat` needs sources and a target")
+    parts: list[Typed] = []
+    for word in words[:-1]:
+        value = literal(word.text, word.span) if word.quoted else text(scope.typed(word.text, word.span))
+        if not found.flag("allrequired"):
+            value = literal("") if value.kind is Kind.NULL else apply("coalesce", value, literal(""))
+        parts.append(value)
+    joined = NOTHING if any(p.kind is Kind.NULL for p in parts) else apply("concat", *parts)
+    scope.derive([(words[-1].text, joined)], stage.span)
+
+
+@COMMANDS.define("rangemap")
+def rangemap(scope: Scope, stage: Stage) -> None:
+    """The name of the range that a number is in, in `range`: `rangemap field=f low=0-30 default=high`.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "*")
+    value = number(scope.typed(found.text("field", ""), stage.span))
+    result = literal(found.text("default", "None"))
+    for name, option in reversed(list(found.options.items())):
+        if name in ("field", "default") or not isinstance(option.value, Word):
+            continue
+        bounds = re.fullmatch(r"(-?[\d.]+)-(-?[\d.]+)", option.value.text)
+        if bounds is None:
+            raise SourceError("bad-option", "a range is written `0-30`", option.span)
+        if value.kind is not Kind.NULL:
+            low, high = literal(float(bounds[1])), literal(float(bounds[2]))
+            inside = apply("and", apply("greater_equal", value, low), apply("less_equal", value, high))
+            result = apply("if", inside, literal(option.name), result)
+    scope.derive([("range", result)], stage.span)
+
+
+@COMMANDS.define("fieldformat", shape="eval")
+def fieldformat(scope: Scope, stage: Stage) -> None:
+    """Changes how a field is shown, not what it holds.
+
+    Reference: reference/spl.md 3.3
+    """

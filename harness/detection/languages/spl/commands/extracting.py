@@ -1,0 +1,280 @@
+"""Commands that take fields out of text: rex, spath, xmlkv, kv, xpath, fromjson, iplocation."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.arguments import Given, given
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, text
+from harness.detection.languages.spl.paths import extracted
+from harness.detection.languages.spl.patterns import check, group_names
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import SourceError, Span
+
+SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
+TRANSLATE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
+COMMON_WORDS = {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
+
+
+@COMMANDS.define("rex")
+def rex(scope: Scope, stage: Stage) -> None:
+    """Named groups of a regular expression as fields; with `mode=sed` a substitution.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "field", "max_match", "mode", "offset_field")
+    field = found.text("field", "_raw")
+    pattern = pattern_of(found)
+    subject = scope.typed(field, pattern.span)
+    if found.text("mode", "").lower() == "sed":
+        scope.derive([(field, substituted(text(subject), pattern))], stage.span)
+        return
+    check(pattern.text, pattern.span)
+    names = group_names(pattern.text)
+    if not names:
+        message = "the regular expression has no named group"
+        raise SourceError("no-group", message, pattern.span, help="write `(?<field>...)`")
+    most = found.number("max_match", 1)
+    made = [(n, captured(scope, subject, pattern, n, most)) for n in names]
+    if "offset_field" in found.options:
+        made.append((found.text("offset_field", ""), NOTHING))
+        scope.session.note("no-offset", "`offset_field` is left empty", stage.span)
+    scope.derive(made, stage.span)
+
+
+def pattern_of(found: Given) -> Word:
+    """The one pattern; pieces that a blank outside quotes cut apart are one again."""
+    if not found.words:
+        raise found.error("missing-pattern", "`rex` needs a pattern in quotes")
+    first = found.words[0]
+    if len(found.words) == 1:
+        return first
+    joined = " ".join(w.text for w in found.words)
+    return Word(joined, True, first.span.to(found.words[-1].span))
+
+
+def captured(scope: Scope, subject: Typed, pattern: Word, group: str, most: int) -> Typed:
+    """A group's text; where there is none the field stays as it was."""
+    old = scope.typed(group)
+    if subject.kind is Kind.NULL:
+        return old
+    regex, name = literal(pattern.text, pattern.span), literal(group)
+    if most == 1 and subject.kind is not Kind.LIST:
+        new = apply("regex_extract", text(subject), regex, literal(""), name)
+    else:
+        whole = apply("list_join", subject, literal("\n")) if subject.kind is Kind.LIST else text(subject)
+        new = apply("regex_extract_all", whole, regex, literal(""), name)
+        if most:
+            new = apply("list_slice", new, literal(1.0), literal(float(most)))
+    if old.kind is Kind.NULL:
+        return new
+    if Kind.LIST in (old.kind, new.kind):
+        return apply("coalesce", listing(new), listing(old))
+    return apply("coalesce", new, text(old))
+
+
+def substituted(subject: Typed, script: Word) -> Typed:
+    """The text after the substitutions of a sed script."""
+    at, value = 0, subject
+    while at < len(script.text):
+        found = SED.match(script.text, at)
+        if found is None:
+            return translated(value, script, at)
+        check(found["regex"], script.span)
+        every = "g" in found["flags"]
+        if any(c.isdigit() for c in found["flags"]):
+            raise SourceError("unsupported", "a numbered occurrence in sed mode is not supported", script.span)
+        flags = literal("".join(sorted(set(found["flags"]) & set("ims"))))
+        value = apply("regex_replace", value, literal(found["regex"]), flags, literal(found["new"]), literal(every))
+        at = found.end()
+    return value
+
+
+def translated(value: Typed, script: Word, at: int) -> Typed:
+    """The text with characters exchanged one by one: `y/abc/xyz/`."""
+    found = TRANSLATE.fullmatch(script.text, at)
+    if found is None or len(found["old"]) != len(found["new"]):
+        raise SourceError("bad-sed", "the sed script cannot be read", script.span, help="write `s/regex/text/g`")
+    for place, character in enumerate(found["old"]):
+        mark = chr(0xE000 + place)
+        value = apply("replace_text", value, literal(character), literal(mark))
+    for place, character in enumerate(found["new"]):
+        value = apply("replace_text", value, literal(chr(0xE000 + place)), literal(character))
+    return value
+
+
+def wanted(scope: Scope) -> list[str]:
+    """Names in the query's text that may be fields of a document and are none yet."""
+    return sorted(
+        w.strip("\"'.:-")
+        for w in scope.session.words
+        if w.lower() not in COMMON_WORDS and "*" not in w and re.search(r"[A-Za-z]", w) and w not in scope.columns
+    )
+
+
+@COMMANDS.define("spath")
+def spath(scope: Scope, stage: Stage) -> None:
+    """Values at a path of a JSON or XML text; without a path every field that the query names.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "input", "output", "path")
+    document = scope.typed(found.text("input", "_raw"), stage.span)
+    path = found.word("path") or (found.words[0] if found.words else None)
+    if path is not None:
+        target = found.text("output", path.text)
+        old = scope.typed(target)
+        if document.kind is Kind.NULL:
+            return
+        new = extracted(text(document), path.text, path.span)
+        scope.derive([(target, preferred(new, old))], stage.span)
+        return
+    if document.kind is Kind.NULL:
+        return
+    base = text(document)
+    names = [n for n in dict.fromkeys(wanted(scope)) if n]
+    scope.derive([(n, extracted(base, n)) for n in names], stage.span)
+
+
+def preferred(new: Typed, old: Typed) -> Typed:
+    """A new value, or the old one where there is none."""
+    if old.kind is Kind.NULL:
+        return new
+    if Kind.LIST in (old.kind, new.kind):
+        return apply("coalesce", listing(new), listing(old))
+    return apply("coalesce", new, text(old))
+
+
+@COMMANDS.define("fromjson")
+def fromjson(scope: Scope, stage: Stage) -> None:
+    """The members of a JSON object that the query names, as fields.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "prefix")
+    field = found.words[0].text if found.words else "_raw"
+    document = text(scope.typed(field, stage.span))
+    prefix = found.text("prefix", "")
+    if document.kind is Kind.NULL:
+        return
+    names = [n for n in dict.fromkeys(wanted(scope)) if n.startswith(prefix) and n != prefix]
+    scope.derive([(n, extracted(document, n.removeprefix(prefix))) for n in names if n], stage.span)
+
+
+@COMMANDS.define("tojson")
+def tojson(scope: Scope, stage: Stage) -> None:
+    """All fields as one JSON object in `_raw` or the field named.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "output_field", "default_type", "fill_null", "include_internal")
+    names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
+    members = [v for n in names for v in (literal(n), scope.typed(n))]
+    scope.derive([(found.text("output_field", "_raw"), apply("json_object", *members))], stage.span)
+
+
+@COMMANDS.define("xmlkv")
+def xmlkv(scope: Scope, stage: Stage) -> None:
+    """`<name>value</name>` in the text of the event as fields that the query names.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "maxinputs")
+    field = found.words[0].text if found.words else "_raw"
+    tagged(scope, text(scope.typed(field, stage.span)), stage.span)
+
+
+def tagged(scope: Scope, document: Typed, span: Span) -> None:
+    """Adds the texts of elements by their names."""
+    if document.kind is Kind.NULL:
+        return
+    names = [n for n in dict.fromkeys(wanted(scope)) if re.fullmatch(r"[\w.-]+", n)]
+    made = []
+    for name in names:
+        pattern = literal(rf"<{re.escape(name)}(?:\s[^>]*)?>([^<]*)</{re.escape(name)}>")
+        made.append((name, apply("regex_extract", document, pattern, literal(""), literal(1.0))))
+    scope.derive(made, span)
+
+
+@COMMANDS.define("extract", "kv")
+def extract(scope: Scope, stage: Stage) -> None:
+    """`name=value` in the text of the event as fields that the query names.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(
+        stage, "pairdelim", "kvdelim", "limit", "maxchars", "mv_add", "clean_keys", "reload", "auto", "segment"
+    )
+    document = text(scope.typed("_raw", stage.span))
+    if document.kind is Kind.NULL:
+        return
+    pair, delimiters = literal(found.text("kvdelim", "=")), literal(found.text("pairdelim", " \n\t,;|&"))
+    names = [n for n in dict.fromkeys(wanted(scope)) if re.fullmatch(r"\w+", n)]
+    scope.derive([(n, apply("key_value", document, literal(n), pair, delimiters)) for n in names], stage.span)
+
+
+@COMMANDS.define("xpath")
+def xpath(scope: Scope, stage: Stage) -> None:
+    """The texts at a simple path `//a/b` of an XML text.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "field", "outfield", "default")
+    if not found.words:
+        raise found.error("missing-path", "`xpath` needs a path in quotes")
+    path = found.words[0]
+    if not re.fullmatch(r"/{0,2}[\w:/.-]+(/@\w+)?", path.text):
+        raise scope.unsupported("an XPath with conditions", path.span)
+    steps = path.text.strip("/").replace("/@", "{@", 1).replace("/", ".")
+    steps += "}" if "{@" in steps else ""
+    document = text(scope.typed(found.text("field", "_raw"), stage.span))
+    value = apply("xml_text", document, literal(steps))
+    if "default" in found.options and value.kind is not Kind.NULL:
+        value = apply("coalesce", value, apply("list", literal(found.text("default", ""))))
+    scope.derive([(found.text("outfield", "xpath"), value)], stage.span)
+
+
+PLACES = ("City", "Country", "Region", "lat", "lon")
+MORE_PLACES = ("Continent", "MetroCode", "Timezone")
+
+
+@COMMANDS.define("iplocation")
+def iplocation(scope: Scope, stage: Stage) -> None:
+    """Where an address is, by a lookup table `iplocation` with networks; without one nothing is known.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "prefix", "allfields", "lang")
+    if not found.words:
+        raise found.error("missing-field", "`iplocation` needs a field")
+    prefix = found.text("prefix", "")
+    names = [*PLACES, *(MORE_PLACES if found.flag("allfields") else ())]
+    field = found.words[0]
+    address = scope.typed(field.text, field.span)
+    missing = literal("") if scope.session.switch("iplocation_unknown") == "empty" else NOTHING
+    table = scope.settings.lookups.get("iplocation")
+    made = []
+    for name in names:
+        value = missing
+        if table is not None and address.kind is not Kind.NULL and name in table.columns:
+            value = located(text(address), table.rows, table.columns.index(name), missing)
+        made.append((prefix + name, value))
+    if table is None:
+        message = "no table of addresses is given, so no address has a place"
+        scope.session.warn("no-addresses", message, stage.span, "give a lookup `iplocation` with networks")
+    scope.derive(made, stage.span)
+
+
+def located(address: Typed, rows: tuple[tuple[str, ...], ...], place: int, missing: Typed) -> Typed:
+    """The value of a column for the network that an address is in; the first column holds the networks."""
+    by_value: dict[str, list[str]] = {}
+    for row in rows:
+        by_value.setdefault(row[place], []).append(row[0])
+    found = Typed(missing.expression, Kind.TEXT)
+    for value, networks in by_value.items():
+        inside = apply("cidr_contains", address, *(literal(n) for n in networks))
+        found = apply("if", inside, literal(value), found)
+    return found

@@ -1,0 +1,202 @@
+"""Commands that keep some rows: search, where, regex, head, tail, dedup."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import clauses, given
+from harness.detection.languages.spl.cim.datasets import enrich
+from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
+from harness.detection.languages.spl.conditions import Search
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.patterns import check
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.sorting import sort_keys
+from harness.detection.languages.spl.statistics import present, whole
+from harness.detection.languages.spl.syntax import (
+    Chain,
+    Field,
+    GeneralArguments,
+    Invocation,
+    Number,
+    Option,
+    Prefix,
+    SearchArguments,
+    Stage,
+    String,
+    WhereArguments,
+    Word,
+)
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
+from harness.detection.plan.nodes import Filter, Frame, Limit, Reverse, Sort, Window
+from harness.diagnostics import SourceError
+
+
+@COMMANDS.define("search", shape="search", generating=True)
+def search(scope: Scope, stage: Stage) -> None:
+    """Keeps the rows that satisfy a condition: text but for case, `*` as wildcard, words in the text of the event.
+
+    Reference: reference/spl.md 4
+    """
+    arguments = stage.arguments
+    if not isinstance(arguments, SearchArguments):
+        raise TypeError(stage.name)
+    if scope.first and scope.events:
+        enrich(scope)
+    before = dict(scope.columns)
+    below = scope.node
+    found = Search(scope).condition(arguments.condition)
+    joined = scope.node is not below
+    scope.filter(found.expression, stage.span)
+    if joined:
+        scope.columns = before
+        scope.keep(list(before))
+
+
+@COMMANDS.define("where", shape="where")
+def where(scope: Scope, stage: Stage) -> None:
+    """Keeps the rows for which an expression is true; null is not true.
+
+    Reference: reference/spl.md 5.3
+    """
+    if not isinstance(stage.arguments, WhereArguments):
+        raise TypeError(stage.name)
+    found = Context(scope).condition(stage.arguments.condition)
+    scope.filter(found.expression, stage.span)
+
+
+@COMMANDS.define("regex")
+def regex(scope: Scope, stage: Stage) -> None:
+    """Keeps the rows in whose field a regular expression is found, or with `!=` is not.
+
+    Reference: reference/spl.md 7
+    """
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    if len(items) != 1 or not isinstance(items[0], Word | Option):
+        raise SourceError("bad-argument", '`regex` takes one `field="pattern"`', stage.span)
+    item = items[0]
+    name, operator, pattern = ("_raw", "=", item) if isinstance(item, Word) else (item.name, item.operator, item.value)
+    if not isinstance(pattern, Word):
+        raise SourceError("bad-argument", "`regex` takes a pattern", stage.span)
+    written = literal(check(pattern.text, pattern.span), pattern.span)
+    subject = scope.typed(name, item.span)
+    if subject.kind is Kind.LIST:
+        parameter, element = each(subject)
+        found = over("list_any", subject, parameter, apply("regex_found", element, written, literal("")), item.span)
+    else:
+        found = apply("regex_found", text(subject), written, literal(""), span=item.span)
+    if operator == "!=":
+        keeps = scope.session.switch("regex_without_field") == "keep"
+        found = apply("not", apply("is_true", found) if keeps else found, span=item.span)
+    scope.filter(found.expression, stage.span)
+
+
+@COMMANDS.define("head")
+def head(scope: Scope, stage: Stage) -> None:
+    """The first 10 rows, the first so many, or the rows before an expression is false for the first time.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "limit", "null", "keeplast")
+    count = found.number("limit", 10)
+    conditions = [o for o in found.others if isinstance(o, Number | String | Field | Prefix | Chain | Invocation)]
+    if conditions:
+        while_true(scope, stage, Context(scope).condition(conditions[0]), found.flag("null"), found.flag("keeplast"))
+        if "limit" not in found.options:
+            return
+    elif found.words:
+        count = whole(found.words[0])
+    scope.node = Limit(source=scope.node, count=count, span=stage.span)
+
+
+def while_true(scope: Scope, stage: Stage, condition: Typed, null: bool, keep_last: bool) -> None:
+    """Rows before the first for which the condition fails."""
+    fails = apply("not", apply("coalesce", condition, literal(null)))
+    column = scope.session.fresh("failed")
+    frame = Frame.BEFORE if keep_last else Frame.RUNNING
+    failed = Aggregation("any_true", (fails.expression,))
+    scope.node = Window(source=scope.node, measures=((column, failed),), frame=frame, span=stage.span)
+    over_already = Call("is_true", (Column(column),))
+    scope.node = Filter(source=scope.node, condition=Call("not", (over_already,)), span=stage.span)
+    scope.keep(list(scope.columns))
+
+
+@COMMANDS.define("tail")
+def tail(scope: Scope, stage: Stage) -> None:
+    """The last 10 or so many rows, in reverse order.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage)
+    count = whole(found.words[0]) if found.words else 10
+    scope.node = Reverse(source=Limit(source=scope.node, count=count, last=True, span=stage.span), span=stage.span)
+
+
+@COMMANDS.define("reverse")
+def reverse(scope: Scope, stage: Stage) -> None:
+    """The rows in reverse order.
+
+    Reference: reference/spl.md 7
+    """
+    given(stage)
+    scope.node = Reverse(source=scope.node, span=stage.span)
+
+
+@COMMANDS.define("dedup")
+def dedup(scope: Scope, stage: Stage) -> None:
+    """The first rows of each combination of fields; rows without one of them are dropped unless `keepempty=t`.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "keepevents", "keepempty", "consecutive")
+    parts = clauses(found.words, "sortby")
+    fields = parts[""]
+    count = 1
+    if fields and fields[0].text.isdigit() and not fields[0].quoted:
+        count = whole(fields.pop(0))
+    if not fields:
+        raise found.error("missing-field", "`dedup` needs a field")
+    if "sortby" in parts:
+        keys = sort_keys(scope, parts["sortby"])
+        scope.node = Sort(source=scope.node, keys=tuple(keys), span=stage.span)
+    conditions = present(scope, fields)
+    if not found.flag("keepempty") and not found.flag("keepevents"):
+        place = fields[0].span.to(fields[-1].span)
+        scope.filter(every(tuple(conditions), place), place)
+    if found.flag("consecutive"):
+        consecutive(scope, stage, fields)
+        return
+    numbered(scope, stage, fields, count, found.flag("keepevents"))
+
+
+def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, keep_events: bool) -> None:
+    """Keeps rows by their place among those with equal fields."""
+    column = scope.session.fresh("place")
+    partition: list[Expression] = [Column(f.text) for f in fields]
+    scope.node = Window(
+        source=scope.node,
+        partition=tuple(partition),
+        measures=((column, Call("row_number", ())),),
+        frame=Frame.RUNNING,
+        span=stage.span,
+    )
+    early = apply("less_equal", Typed(Column(column), Kind.NUMBER), literal(float(count)), span=stage.span)
+    if keep_events:
+        blanked = []
+        for name in (f.text for f in fields):
+            value = scope.typed(name)
+            blanked.append((name, apply("if", early, value, Typed(literal(None).expression, value.kind))))
+        scope.derive(blanked, stage.span)
+    else:
+        scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
+    scope.keep(list(scope.columns))
+
+
+def consecutive(scope: Scope, stage: Stage, fields: list[Word]) -> None:
+    """Drops rows that agree in the fields with the row before."""
+    before = {f.text: scope.session.fresh("before") for f in fields}
+    measures = tuple((b, Call("lag", (Column(f), literal(1.0).expression))) for f, b in before.items())
+    scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
+    same = tuple(Call("is_true", (Call("equal", (Column(f), Column(b))),)) for f, b in before.items())
+    scope.node = Filter(source=scope.node, condition=Call("not", (every(same),), stage.span), span=stage.span)
+    scope.keep(list(scope.columns))

@@ -1,0 +1,169 @@
+"""Commands that make rows, and those that only tell a search head what to do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.coercion import literal, text
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.statistics import whole
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Scalar
+from harness.detection.plan.nodes import Limit, Values
+
+MOST_MADE = 100_000
+Cell = Scalar | tuple[str, ...]
+
+
+@COMMANDS.define("makeresults", generating=True)
+def makeresults(scope: Scope, stage: Stage) -> None:
+    """Rows with the time of the search, or those of a JSON or CSV text.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "count", "annotate", "format", "data", "splunk_server", "splunk_server_group")
+    now = scope.settings.now
+    data = found.word("data")
+    if data is None:
+        count = found.number("count", 1)
+        if count > MOST_MADE:
+            raise found.error("bad-option", f"`count` of more than {MOST_MADE:,} is not made")
+        scope.replace(Values(columns={"_time": Kind.NUMBER}, rows=((now,),) * max(count, 0)), {"_time": Kind.NUMBER})
+        scope.events = False
+        scope.defined = {"_time"}
+        return
+    records = from_json(data.text) if found.text("format", "json").lower() == "json" else from_csv(data.text)
+    if records is None:
+        raise found.error("bad-option", "`data` cannot be read")
+    names = list(dict.fromkeys(n for r in records for n in r))
+    kinds = {n: column_kind([r.get(n) for r in records]) for n in names}
+    rows = tuple(tuple(as_kind(r.get(n), kinds[n]) for n in names) for r in records)
+    if "_time" not in kinds:
+        kinds, rows = {**kinds, "_time": Kind.NUMBER}, tuple((*r, now) for r in rows)
+    scope.replace(Values(columns=kinds, rows=rows, span=stage.span), kinds, events=False)
+
+
+def from_json(data: str) -> list[dict[str, Cell]] | None:
+    """Rows of a JSON array of objects."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, list) or not all(isinstance(r, dict) for r in found):
+        return None
+    return [{n: cell(v) for n, v in r.items() if v is not None} for r in found]
+
+
+def cell(value: object) -> Cell:
+    """A JSON value as a field holds it."""
+    if isinstance(value, list):
+        return tuple(v if isinstance(v, str) else json.dumps(v) for v in value) or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def from_csv(data: str) -> list[dict[str, Cell]] | None:
+    """Rows of a CSV text with a header."""
+    try:
+        return [{n: v for n, v in r.items() if n and v} for r in csv.DictReader(io.StringIO(data))]
+    except csv.Error:
+        return None
+
+
+def column_kind(cells: list[Cell]) -> Kind:
+    """What a column of such cells holds."""
+    return Kind.LIST if any(isinstance(c, tuple) for c in cells) else Kind.TEXT
+
+
+def as_kind(value: Cell, kind: Kind) -> Cell:
+    """A cell as its column holds it."""
+    return (value,) if kind is Kind.LIST and isinstance(value, str) else value
+
+
+def sink(scope: Scope, stage: Stage) -> None:
+    """Would send or store the rows; here they pass through and nothing leaves."""
+    message = f"`{stage.name}` acts on a real system; here the rows pass through"
+    scope.session.note("not-sent", message, stage.span)
+
+
+@COMMANDS.define("collect", "meventcollect", "mcollect", "summaryindex", "stash", "tscollect")
+def collect(scope: Scope, stage: Stage) -> None:
+    """Would write the rows to an index; here they pass through.
+
+    Reference: reference/spl.md 7
+    """
+    sink(scope, stage)
+
+
+@COMMANDS.define("sendemail", "sendalert", "summary", "script", "run", "outputtelemetry", "notable", "risk")
+def send(scope: Scope, stage: Stage) -> None:
+    """Would send the rows; here they pass through.
+
+    Reference: reference/spl.md 7
+    """
+    sink(scope, stage)
+
+
+@COMMANDS.define(
+    "noop", "localop", "redistribute", "require", "highlight", "abstract", "iconify", "gauge", "typer", "tags"
+)
+def passed(scope: Scope, stage: Stage) -> None:
+    """Changes how rows are shown or computed, not what they are.
+
+    Reference: reference/spl.md 7
+    """
+
+
+@COMMANDS.define("addinfo")
+def addinfo(scope: Scope, stage: Stage) -> None:
+    """The bounds and the time of the search as fields.
+
+    Reference: reference/spl.md 8.3
+    """
+    given(stage)
+    now = literal(scope.settings.now)
+    bounds = {
+        "info_min_time": literal(0.0),
+        "info_max_time": now,
+        "info_search_time": now,
+        "info_sid": literal("detlab"),
+    }
+    scope.derive(bounds.items(), stage.span)
+
+
+@COMMANDS.define("return")
+def return_(scope: Scope, stage: Stage) -> None:
+    """The fields that a subsearch gives to its search: the first row's, or those of so many rows.
+
+    Reference: reference/spl.md 3.6
+    """
+    found = given(stage, "*")
+    words = list(found.words)
+    count = whole(words.pop(0)) if words and words[0].text.isdigit() else 1
+    scope.node = Limit(source=scope.node, count=count, span=stage.span)
+    kept = [(w.text, scope.typed(w.text, w.span)) for w in words if not w.text.startswith("$")]
+    kept += [(n, text(scope.typed(o.value.text))) for n, o in found.options.items() if hasattr(o.value, "text")]
+    raw = [w for w in words if w.text.startswith("$")]
+    kept += [("query", text(scope.typed(w.text[1:], w.span))) for w in raw[:1]]
+    if len(raw) > 1:
+        raise scope.unsupported("`return` of several `$fields`", stage.span)
+    scope.select(kept, stage.span)
+
+
+@COMMANDS.define("format")
+def format_(scope: Scope, stage: Stage) -> None:
+    """At the end of a subsearch: its rows as a condition, which they are anyway.
+
+    Reference: reference/spl.md 3.6
+    """
+    given(stage, "mvsep", "maxresults", "emptystr")
+    if scope.main:
+        raise scope.unsupported("`format` outside a subsearch", stage.span)

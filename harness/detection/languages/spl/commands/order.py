@@ -1,0 +1,137 @@
+"""Commands that change the order of rows, or look at the rows around: sort, filldown, accum, delta."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import given, renamed
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.sorting import sort_keys
+from harness.detection.languages.spl.statistics import whole
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Call, Column
+from harness.detection.plan.nodes import Frame, Limit, Reverse, Sort, Window
+
+MOST_SORTED = 10_000
+
+
+@COMMANDS.define("sort")
+def sort(scope: Scope, stage: Stage) -> None:
+    """The rows in the order of fields, at most 10,000 of them unless a number says otherwise; 0 is all.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "limit")
+    words = list(found.words)
+    count = found.number("limit", MOST_SORTED)
+    if words and words[0].text.isdigit() and not words[0].quoted:
+        count = whole(words.pop(0))
+    turned = bool(words) and not words[-1].quoted and words[-1].text.lower() in ("d", "desc") and len(words) > 1
+    if turned or (len(words) > 1 and words[-1].text.lower() in ("a", "asc") and not words[-1].quoted):
+        words.pop()
+    keys = sort_keys(scope, words)
+    if not words:
+        raise found.error("missing-field", "`sort` needs a field")
+    if keys:
+        scope.node = Sort(source=scope.node, keys=tuple(keys), span=stage.span)
+    if turned:
+        scope.node = Reverse(source=scope.node, span=stage.span)
+    if count:
+        scope.node = Limit(source=scope.node, count=count, span=stage.span)
+
+
+def windowed(scope: Scope, stage: Stage, name: str, measure: Aggregation | Call, kind: Kind) -> None:
+    """Adds a column that looks at the rows up to the current one."""
+    scope.node = Window(source=scope.node, measures=((name, measure),), frame=Frame.RUNNING, span=stage.span)
+    scope.columns[name] = kind
+    scope.defined.add(name)
+
+
+@COMMANDS.define("filldown")
+def filldown(scope: Scope, stage: Stage) -> None:
+    """A missing value is that of the last row that had one.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage)
+    patterns = [w.text for w in found.words] or ["*"]
+    for name in dict.fromkeys(n for p in patterns for n in scope.matching(p)):
+        windowed(scope, stage, name, Call("fill", (Column(name),)), scope.columns[name])
+
+
+@COMMANDS.define("accum")
+def accum(scope: Scope, stage: Stage) -> None:
+    """The running total of a field.
+
+    Reference: reference/spl.md 7
+    """
+    ((field, name),) = pairs(stage)
+    amount = number(scope.typed(field.text, field.span))
+    windowed(scope, stage, name.text, Aggregation("sum", (amount.expression,)), Kind.NUMBER)
+
+
+@COMMANDS.define("delta")
+def delta(scope: Scope, stage: Stage) -> None:
+    """The difference between a field and the same field some rows before.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "p")
+    ((field, name),) = pairs(stage, "p")
+    amount = number(scope.typed(field.text, field.span))
+    before = scope.session.fresh("before")
+    rows = literal(float(found.number("p", 1)))
+    target = name.text if name is not field else f"delta({field.text})"
+    windowed(scope, stage, before, Call("lag", (amount.expression, rows.expression)), Kind.NUMBER)
+    scope.derive([(target, apply("subtract", amount, Typed(Column(before), Kind.NUMBER)))], stage.span)
+    scope.keep([n for n in scope.columns if n != before])
+
+
+@COMMANDS.define("autoregress")
+def autoregress(scope: Scope, stage: Stage) -> None:
+    """Copies of a field from some rows before: `autoregress f p=1-3`.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "p")
+    ((field, name),) = pairs(stage, "p")
+    low, _, high = found.text("p", "1").partition("-")
+    steps = range(int(low), int(high or low) + 1) if low.isdigit() and (high or low).isdigit() else range(0)
+    if not steps or len(steps) > 100:
+        raise found.error("bad-option", "`p` is a number or a range of at most 100")
+    value = scope.typed(field.text, field.span)
+    for step in steps:
+        target = name.text if name is not field else f"{field.text}_p{step}"
+        windowed(scope, stage, target, Call("lag", (value.expression, literal(float(step)).expression)), value.kind)
+
+
+@COMMANDS.define("trendline")
+def trendline(scope: Scope, stage: Stage) -> None:
+    """The simple moving average of a field: `trendline sma5(f) as x`; weighted ones are not supported.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage)
+    for field, name in renamed(list(found.words)):
+        form, _, rest = field.text.partition("(")
+        if not form.startswith("sma") or not form[3:].isdigit():
+            raise scope.unsupported(f"`{form}` in `trendline`", field.span, "only sma is")
+        size = int(form[3:])
+        amount = number(scope.typed(rest.rstrip(")"), field.span))
+        target = name.text if name is not field else field.text
+        mean, count = scope.session.fresh("mean"), scope.session.fresh("count")
+        measures = ((mean, Aggregation("mean", (amount.expression,))), (count, Aggregation("count", ())))
+        scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, rows=size, span=stage.span)
+        full = apply("equal", Typed(Column(count), Kind.NUMBER), literal(float(size)))
+        scope.derive([(target, apply("if", full, Typed(Column(mean), Kind.NUMBER), literal(None)))], stage.span)
+        scope.keep(list(scope.columns))
+
+
+def pairs(stage: Stage, *options: str) -> list[tuple[Word, Word]]:
+    """The one field and its new name."""
+    found = given(stage, *options)
+    several = renamed(list(found.words))
+    if len(several) != 1:
+        raise found.error("bad-argument", f"`{stage.name}` takes one field")
+    return several

@@ -1,0 +1,210 @@
+"""Commands about columns: table, fields, rename, fillnull, addtotals."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope, fits
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.nodes import Aggregate, Union
+from harness.diagnostics import SourceError
+
+
+def wanted(scope: Scope, words: tuple[Word, ...]) -> dict[str, Typed]:
+    """The columns that words and patterns name; a missing one is empty."""
+    found: dict[str, Typed] = {}
+    for word in words:
+        if "*" in word.text:
+            for name in scope.matching(word.text):
+                found.setdefault(name, scope.typed(name))
+        else:
+            found.setdefault(word.text, scope.typed(word.text, word.span))
+    return found
+
+
+@COMMANDS.define("table")
+def table(scope: Scope, stage: Stage) -> None:
+    """Exactly these columns in this order; a missing one is empty.
+
+    Reference: reference/spl.md 7
+    """
+    scope.select(wanted(scope, given(stage).words).items(), stage.span)
+    scope.events = False
+    scope.defined = set(scope.columns)
+
+
+@COMMANDS.define("fields")
+def fields(scope: Scope, stage: Stage) -> None:
+    """Keeps columns, or with `-` drops them; `_time` and `_raw` stay unless they are dropped by name.
+
+    Reference: reference/spl.md 7
+    """
+    words = list(given(stage).words)
+    sign = "+"
+    if words and not words[0].quoted and words[0].text in ("+", "-"):
+        sign = words.pop(0).text
+    elif words and not words[0].quoted and words[0].text[:1] in ("+", "-") and len(words[0].text) > 1:
+        first = words[0]
+        sign, words[0] = first.text[0], Word(first.text[1:], False, first.span)
+    if sign == "-":
+        patterns = [w.text for w in words]
+        scope.keep([n for n in scope.columns if not any(dropped(p, n) for p in patterns)], stage.span)
+        return
+    internal: dict[str, Typed] = {n: scope.typed(n) for n in ("_time", "_raw") if n in scope.columns}
+    kept = wanted(scope, tuple(words))
+    kept.update(internal)
+    scope.select(kept.items(), stage.span)
+
+
+def dropped(pattern: str, name: str) -> bool:
+    """Whether `fields - pattern` drops a column."""
+    return fits(pattern, name) and (name[0] != "_" or pattern[0] == "_")
+
+
+@COMMANDS.define("rename")
+def rename(scope: Scope, stage: Stage) -> None:
+    """Other names for columns; `*` on both sides carries over.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage)
+    words = list(found.words)
+    at = 0
+    while at < len(words):
+        if at + 2 >= len(words) or words[at + 1].text.lower() != "as":
+            message = f"`{words[at].text[:60]}` has no new name"
+            raise SourceError("bad-rename", message, words[at].span, help="write `rename old AS new`")
+        rename_one(scope, words[at], words[at + 2])
+        at += 3
+    if not words:
+        raise found.error("missing-field", "`rename` needs `old AS new`")
+    scope.keep(list(scope.columns), stage.span)
+
+
+def rename_one(scope: Scope, old: Word, new: Word) -> None:
+    """Moves the columns of one clause to their new names."""
+    if old.text.count("*") != new.text.count("*") and "*" in new.text:
+        raise SourceError("bad-rename", "both names need as many `*`", old.span.to(new.span))
+    if "*" in old.text:
+        moves = [(n, carried(old.text, new.text, n)) for n in scope.matching(old.text)]
+    else:
+        moves = [(old.text, new.text)]
+    for source, target in moves:
+        value = scope.typed(source, old.span)
+        if source == target:
+            continue
+        if value.kind is Kind.NULL:
+            if target in scope.columns and scope.session.switch("rename_missing") == "removes":
+                scope.keep([n for n in scope.columns if n != target], old.span)
+            scope.defined.add(target)
+            continue
+        moved = {}
+        for name in scope.columns:
+            if name == source:
+                moved[target] = value
+            elif name != target:
+                moved[name] = Typed(Column(name), scope.columns[name])
+        scope.select(moved.items(), old.span.to(new.span))
+        scope.defined.add(target)
+        scope.defined.discard(source)
+
+
+def carried(old: str, new: str, name: str) -> str:
+    """The new name of a column, with what `*` stood for."""
+    inside = re.fullmatch("(.*)".join(re.escape(p) for p in old.split("*")), name, re.S)
+    parts = list(inside.groups()) if inside else []
+    return re.sub(r"\*", lambda _: parts.pop(0) if parts else "", new)
+
+
+@COMMANDS.define("fillnull")
+def fillnull(scope: Scope, stage: Stage) -> None:
+    """A value for missing fields, 0 unless given; of all columns if none is named.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "value")
+    value = literal(found.text("value", "0"))
+    names = [w.text for w in found.words if "*" not in w.text]
+    names += [n for w in found.words if "*" in w.text for n in scope.matching(w.text)]
+    if not found.words:
+        names = [n for n in scope.columns if n[0] not in "_@"]
+    filled = []
+    for name in dict.fromkeys(names):
+        old = scope.typed(name)
+        filled.append((name, defaulted(old, value)))
+    scope.derive(filled, stage.span)
+
+
+def defaulted(old: Typed, value: Typed) -> Typed:
+    """A column with a value where it has none, of the column's own kind if that can hold it."""
+    if old.kind is Kind.NULL:
+        return value
+    if old.kind is Kind.NUMBER:
+        amount = number(value)
+        return apply("coalesce", text(old), value) if amount.kind is Kind.NULL else apply("coalesce", old, amount)
+    if old.kind is Kind.LIST:
+        return apply("coalesce", old, apply("list", value))
+    return apply("coalesce", text(old), value)
+
+
+def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
+    """The fields to add up, as numbers."""
+    names = dict.fromkeys(n for w in words for n in scope.matching(w.text)) if words else dict.fromkeys(scope.columns)
+    found = [(n, number(scope.typed(n))) for n in names if n[0] not in "_@" and scope.columns[n] is not Kind.LIST]
+    return [(n, v) for n, v in found if v.kind is Kind.NUMBER]
+
+
+@COMMANDS.define("addtotals")
+def addtotals(scope: Scope, stage: Stage) -> None:
+    """The sum of numeric fields of each row; with `col=t` a last row with the sum of each column.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "row", "col", "fieldname", "labelfield", "label")
+    added = amounts(scope, found.words)
+    if found.flag("row", True):
+        total = literal(0.0)
+        for _, value in added:
+            total = apply("add", total, apply("coalesce", value, literal(0.0)))
+        scope.derive([(found.text("fieldname", "Total"), total)], stage.span)
+    if found.flag("col"):
+        totals_row(
+            scope, stage, amounts(scope, found.words), found.text("labelfield", ""), found.text("label", "Total")
+        )
+
+
+@COMMANDS.define("addcoltotals")
+def addcoltotals(scope: Scope, stage: Stage) -> None:
+    """A last row with the sum of each numeric column.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "labelfield", "label")
+    totals_row(scope, stage, amounts(scope, found.words), found.text("labelfield", ""), found.text("label", "Total"))
+
+
+def totals_row(scope: Scope, stage: Stage, added: list[tuple[str, Typed]], field: str, label: str) -> None:
+    """Appends one row with the sums."""
+    sums = tuple((n, Aggregation("sum", (v.expression,))) for n, v in added)
+    below = scope.branch()
+    below.replace(
+        Aggregate(source=scope.node, keys=(), measures=sums, span=stage.span),
+        {n: Kind.NUMBER for n, _ in added},
+    )
+    aligned = [(n, as_kind(below.typed(n), scope.columns[n])) for n, _ in added]
+    if field:
+        aligned.append((field, literal(label)))
+    below.select(aligned, stage.span)
+    scope.node = Union(sources=(scope.node, below.node), span=stage.span)
+    if field:
+        scope.columns.setdefault(field, Kind.TEXT)
+
+
+def as_kind(value: Typed, kind: Kind) -> Typed:
+    """A value as a column of some kind holds it."""
+    return text(value) if kind is Kind.TEXT else value

@@ -1,0 +1,150 @@
+"""Commands that group rows: stats, eventstats, streamstats."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.statistics import (
+    distinct_keys,
+    flag,
+    group,
+    measures,
+    option,
+    present,
+    whole,
+    without_missing,
+)
+from harness.detection.languages.spl.syntax import Stage, StatisticsArguments, Word
+from harness.detection.languages.spl.timespans import seconds_of
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
+from harness.detection.plan.nodes import Frame, Window
+from harness.diagnostics import SourceError
+
+
+def statistics(stage: Stage) -> StatisticsArguments:
+    """The arguments of a statistical command."""
+    if not isinstance(stage.arguments, StatisticsArguments):
+        raise TypeError(stage.name)
+    return stage.arguments
+
+
+@COMMANDS.define("stats", "sistats", shape="stats")
+def stats(scope: Scope, stage: Stage) -> None:
+    """One row for each combination of BY fields; rows that lack one of them are dropped.
+
+    Reference: reference/spl.md 6
+    """
+    arguments = statistics(stage)
+    if not arguments.measures:
+        raise SourceError("missing-aggregate", f"`{stage.name}` needs an aggregate", stage.span, help="such as `count`")
+    without_missing(scope, arguments.keys)
+    group(scope, arguments.keys, measures(scope, arguments), stage.span)
+
+
+@COMMANDS.define("eventstats", shape="stats")
+def eventstats(scope: Scope, stage: Stage) -> None:
+    """Aggregates added to every row of their group; rows without a BY field stay without them.
+
+    Reference: reference/spl.md 6
+    """
+    arguments = statistics(stage)
+    keys = distinct_keys(scope, arguments.keys)
+    added = measures(scope, arguments)
+    conditions = present(scope, keys)
+    named = []
+    for name, value in added:
+        if conditions:
+            value = apply("if", Typed(every(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
+        named.append((name, value))
+    partition: tuple[Expression, ...] = tuple(Column(k.text) for k in keys)
+    scope.node = Window(
+        source=scope.node,
+        partition=partition,
+        measures=tuple((n, v.expression) for n, v in named),
+        span=stage.span,
+    )
+    for name, value in named:
+        scope.columns[name] = value.kind
+        scope.defined.add(name)
+
+
+@COMMANDS.define("streamstats", shape="stats")
+def streamstats(scope: Scope, stage: Stage) -> None:
+    """Aggregates of the rows up to the current one; rows without a BY field are left out.
+
+    Reference: reference/spl.md 6
+    """
+    arguments = statistics(stage)
+    window = option(arguments, "window")
+    rows = whole(window) if window is not None else 0
+    current = flag(arguments, "current", True)
+    keys = distinct_keys(scope, arguments.keys)
+    partition: list[Expression] = [Column(k.text) for k in keys]
+    before = list(scope.columns)
+    partition += resets(scope, stage, arguments, keys)
+    time_window = option(arguments, "time_window")
+    if time_window is not None:
+        raise_time_window(time_window)
+    added = measures(scope, arguments)
+    scope.node = Window(
+        source=scope.node,
+        partition=tuple(partition),
+        measures=tuple((n, guarded(scope, keys, v).expression) for n, v in added),
+        frame=Frame.RUNNING if current else Frame.BEFORE,
+        rows=rows or None,
+        span=stage.span,
+    )
+    for name, value in added:
+        scope.columns[name] = value.kind
+        scope.defined.add(name)
+    scope.keep(dict.fromkeys([*before, *(n for n, _ in added)]))
+
+
+def guarded(scope: Scope, keys: list[Word], value: Typed) -> Typed:
+    """A measure that rows without a key do not have."""
+    conditions = present(scope, keys)
+    return apply("if", Typed(every(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
+
+
+def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: list[Word]) -> list[Expression]:
+    """More keys for the places where a running aggregate begins anew."""
+    more: list[Expression] = []
+    starts: list[Typed] = []
+    if flag(arguments, "reset_on_change", False) and keys:
+        marks = {k.text: scope.session.fresh("before") for k in keys}
+        shifted = tuple((b, Call("lag", (Column(k), literal(1.0).expression))) for k, b in marks.items())
+        scope.node = Window(source=scope.node, measures=shifted, frame=Frame.RUNNING, span=stage.span)
+        for key, mark in marks.items():
+            same = Typed(Call("is_true", (Call("equal", (Column(key), Column(mark))),)), Kind.BOOLEAN)
+            starts.append(apply("not", same))
+    for each in arguments.options:
+        if each.name in ("reset_before", "reset_after") and not isinstance(each.value, Word):
+            condition = apply("is_true", Context(scope).condition(each.value))  # type: ignore[arg-type]
+            if each.name == "reset_after":
+                condition = shifted_down(scope, stage, condition)
+            starts.append(condition)
+    for start in starts:
+        column = scope.session.fresh("part")
+        counted = Aggregation("count", (), start.expression)
+        scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
+        more.append(Column(column))
+    return more
+
+
+def shifted_down(scope: Scope, stage: Stage, condition: Typed) -> Typed:
+    """Whether a condition was true of the row before."""
+    column = scope.session.fresh("was")
+    shown = apply("if", condition, literal(1.0), literal(0.0))
+    lagged = Call("lag", (shown.expression, literal(1.0).expression))
+    scope.node = Window(source=scope.node, measures=((column, lagged),), frame=Frame.RUNNING, span=stage.span)
+    return apply("is_true", apply("equal", Typed(Column(column), Kind.NUMBER), literal(1.0)))
+
+
+def raise_time_window(word: Word) -> None:
+    """A window of time needs a frame by value."""
+    if seconds_of(word.text) is None:
+        raise SourceError("bad-option", f"`{word.text}` is no span of time", word.span)
+    raise SourceError("unsupported", "`time_window` is not supported", word.span)

@@ -1,0 +1,183 @@
+"""Meaning of search conditions: two-valued, text but for case, `*` as wildcard.
+
+Reference: reference/spl.md 4
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from harness.detection.languages.spl.coercion import (
+    YES,
+    Typed,
+    apply,
+    each,
+    literal,
+    number,
+    number_text,
+    numeric,
+    over,
+    text,
+)
+from harness.detection.languages.spl.comparison import OPERATIONS
+from harness.detection.languages.spl.free_text import found_in_raw
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.special_terms import special_term
+from harness.detection.languages.spl.subsearches import as_condition, as_value
+from harness.detection.languages.spl.syntax import (
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    FreeText,
+    Not,
+    OneOf,
+    Pipeline,
+    Subsearch,
+    Word,
+)
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Call, Literal
+from harness.diagnostics import Span
+
+METADATA = ("host", "source", "sourcetype", "index")
+NUMBERS = Kind.NUMBER
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Lowers the condition of one `search` over the rows of `scope`."""
+
+    scope: Scope
+
+    def condition(self, condition: Condition, negated: bool = False) -> Typed:
+        """What a condition means; below a NOT each atom is made two-valued."""
+        match condition:
+            case Comparison() | OneOf() | FreeText() | Subsearch():
+                found = self.atom(condition)
+                constant = isinstance(found.expression, Literal)
+                return apply("is_true", found, span=condition.span) if negated and not constant else found
+            case Not(operand, span):
+                return Typed(Call("not", (self.condition(operand, True).expression,), span), Kind.BOOLEAN)
+            case All(operands, span) | AnyOf(operands, span):
+                if not operands:
+                    return YES
+                operation = "and" if isinstance(condition, All) else "or"
+                parts = tuple(self.condition(o, negated).expression for o in operands)
+                return Typed(Call(operation, parts, span), Kind.BOOLEAN)
+
+    def atom(self, condition: Comparison | OneOf | FreeText | Subsearch) -> Typed:
+        """What a condition without parts means."""
+        match condition:
+            case FreeText(word, kind, span):
+                return found_in_raw(self.scope, word, kind, span)
+            case Subsearch(pipeline, span):
+                return self.resolved(as_condition(self.scope, pipeline, span))
+            case OneOf(name, values, span):
+                return self.one_of(name, values, span)
+            case Comparison(name, operator, value, case, span):
+                if isinstance(value, Pipeline):
+                    return self.resolved(as_value(self.scope, name, operator, value, span))
+                special = None if name.quoted else special_term(self.scope, name.text, operator, value, span)
+                if special is not None:
+                    return special
+                return self.comparison(name.text, operator, value, case, span)
+
+    def resolved(self, found: Condition | Typed) -> Typed:
+        """What a subsearch came to: a mark, or a condition that is lowered in its place."""
+        return found if isinstance(found, Typed) else apply("is_true", self.condition(found))
+
+    def comparison(self, name: str, operator: str, value: Word, case: bool, span: Span) -> Typed:
+        """`field operator value` over one field; a field of several values matches if one of them does."""
+        subject = self.scope.typed(name)
+        if subject.kind is Kind.NULL:
+            return Typed(Literal(False, span), Kind.BOOLEAN)
+        if operator in ("=", "!=") and value.text.strip("*") == "" and value.text:
+            exists = apply("not", apply("is_null", subject, span=span), span=span)
+            return exists if operator == "=" else Typed(Literal(False, span), Kind.BOOLEAN)
+        if name in METADATA and self.scope.session.switch("metadata_case") == "sensitive":
+            case = True
+        if subject.kind is not Kind.LIST:
+            return compared(subject, operator, value.text, case, span)
+        if operator == "!=" and self.scope.session.switch("multivalue_not_equal") == "all":
+            parameter, element = each(subject)
+            same = over("list_any", subject, parameter, compared(element, "=", value.text, case, None))
+            return apply("not", same, span=span)
+        parameter, element = each(subject)
+        return over("list_any", subject, parameter, compared(element, operator, value.text, case, None), span)
+
+    def one_of(self, name: Word, values: tuple[Word, ...], span: Span) -> Typed:
+        """`field IN (...)`: plain values in one step, the others one by one."""
+        subject = self.scope.typed(name.text)
+        plain = [v for v in values if "*" not in v.text and network(v.text) is None]
+        parts: list[Typed] = []
+        sensitive = name.text in METADATA and self.scope.session.switch("metadata_case") == "sensitive"
+        if subject.kind is Kind.TEXT and len(plain) > 1 and not sensitive:
+            options = [literal(v.text, v.span) for v in plain]
+            parts.append(apply("in_ci", subject, *options, span=span))
+            rest = [v for v in values if v not in plain]
+        else:
+            rest = list(values)
+        parts += [self.comparison(name.text, "=", v, False, v.span) for v in rest]
+        if not parts:
+            return Typed(Literal(False, span), Kind.BOOLEAN)
+        return parts[0] if len(parts) == 1 else apply("or", *parts, span=span)
+
+
+def compared(subject: Typed, operator: str, value: str, case: bool, span: Span | None) -> Typed:
+    """One value against a literal."""
+    if operator == "!=":
+        return apply("not", compared(subject, "=", value, case, None), span=span)
+    if operator == "=":
+        return equality(subject, value, case, span)
+    operation = OPERATIONS[operator]
+    if subject.kind is NUMBERS:
+        if numeric(value):
+            return apply(operation, subject, literal(float(value)), span=span)
+        return apply(operation, text(subject), literal(value), span=span)
+    if not numeric(value):
+        return apply(operation, text(subject), literal(value), span=span)
+    as_number = apply(operation, number(subject), literal(float(value)), span=span)
+    return apply(
+        "if", apply("is_number", text(subject)), as_number, apply(operation, text(subject), literal(value)), span=span
+    )
+
+
+def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
+    """The whole value but for case, a pattern with `*`, or an address inside a network."""
+    if "*" in value:
+        return wildcard(text(subject), value, case, span)
+    if network(value) is not None:
+        inside = apply("cidr_contains", text(subject), literal(value), span=span)
+        return apply("or", inside, apply("equal_ci", text(subject), literal(value)), span=span)
+    if subject.kind is NUMBERS:
+        if numeric(value) and number_text(float(value)) == value:
+            return apply("equal", subject, literal(float(value)), span=span)
+        return apply("equal", text(subject), literal(value), span=span)
+    return apply("equal" if case else "equal_ci", text(subject), literal(value), span=span)
+
+
+def wildcard(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
+    """A pattern with `*`, by the cheapest operation that means it."""
+    suffix = "" if case else "_ci"
+    body = value.strip("*")
+    if "*" not in body:
+        before, after = value.startswith("*"), value.endswith("*")
+        operation = {(True, True): "contains", (True, False): "ends_with", (False, True): "starts_with"}[before, after]
+        return apply(operation + suffix, subject, literal(body), span=span)
+    return apply("glob" + suffix, subject, literal(value), span=span)
+
+
+def network(value: str) -> str | None:
+    """The value if it is a network such as 10.0.0.0/8."""
+    if "/" not in value or (not value[0:1].isalnum() and value[0:1] != ":"):
+        return None
+    address, _, bits = value.rpartition("/")
+    if not bits.isdigit() or not ("." in address or ":" in address):
+        return None
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        return None
+    return value

@@ -1,0 +1,190 @@
+"""Meaning of eval expressions: three-valued logic, null where a field is missing.
+
+Reference: reference/spl.md 5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.detection.languages.spl.coercion import (
+    NOTHING,
+    Typed,
+    apply,
+    literal,
+    number,
+    same_kind,
+    text,
+)
+from harness.detection.languages.spl.comparison import OPERATIONS, compare
+from harness.detection.languages.spl.precision import rounded
+from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Number, Prefix, String
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Call
+from harness.diagnostics import SourceError, Span, did_you_mean
+
+ARITHMETIC = {"-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+LOGIC = {"AND": "and", "OR": "or"}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an expression is evaluated: over which rows, and which names stand for list elements."""
+
+    scope: Scope
+    bound: Mapping[str, Typed] = field(default_factory=dict)
+
+    def value(self, expression: Expression) -> Typed:
+        """What an expression means."""
+        match expression:
+            case Number(written, span):
+                return literal(float(written), span)
+            case String(value, span):
+                return literal(value, span)
+            case Field(name, quoted, span):
+                return self.field(name, quoted, span)
+            case Prefix(operator, operand, span):
+                return self.prefix(operator, operand, span)
+            case Invocation():
+                return self.call(expression)
+            case Chain(operator, operands, span):
+                return self.chain(operator, operands, span)
+
+    def field(self, name: str, quoted: bool, span: Span) -> Typed:
+        """A field, or one of the words true, false and null."""
+        if name in self.bound:
+            return self.bound[name]
+        if not quoted and name not in self.scope.columns and name.lower() in ("true", "false", "null"):
+            return literal({"true": True, "false": False, "null": None}[name.lower()], span)
+        return self.scope.typed(name, span)
+
+    def prefix(self, operator: str, operand: Expression, span: Span) -> Typed:
+        """`NOT x`, `-x`, `+x`."""
+        if operator == "NOT":
+            inner = self.condition(operand)
+            if self.scope.session.switch("null_logic") == "two-valued":
+                inner = apply("is_true", inner)
+            return apply("not", inner, span=span) if inner.kind is not Kind.NULL else NOTHING
+        inner = number(self.value(operand))
+        if operator == "+":
+            return inner
+        if isinstance(inner.constant, int | float):
+            return literal(-inner.constant, span)
+        return apply("negate", inner, span=span)
+
+    def condition(self, expression: Expression) -> Typed:
+        """An expression that has to be true or false."""
+        found = self.value(expression)
+        if found.kind in (Kind.BOOLEAN, Kind.NULL):
+            return found
+        raise SourceError(
+            "not-boolean",
+            f"a condition is needed; this is a {found.kind}",
+            expression.span,
+            help="compare it with something, such as `=1`",
+        )
+
+    def chain(self, operator: str, operands: tuple[Expression, ...], span: Span) -> Typed:
+        """Operands joined by one operator."""
+        if operator in LOGIC:
+            parts = [self.condition(o) for o in operands]
+            return apply(LOGIC[operator], *(known_boolean(p) for p in parts), span=span)
+        if operator == "XOR":
+            found = self.condition(operands[0])
+            for other in operands[1:]:
+                found = apply("not_equal", found, self.condition(other), span=span)
+            return found
+        if operator == ".":
+            return self.concatenation(operands, span)
+        left, right = (self.value(o) for o in operands)
+        if operator in OPERATIONS:
+            any_differs = True
+            if operator == "!=" and Kind.LIST in (left.kind, right.kind):
+                any_differs = self.scope.session.switch("multivalue_not_equal") == "any"
+            return compare(operator, left, right, span, any_differs=any_differs)
+        if operator == "LIKE":
+            return FUNCTIONS["like"].define(self, left, right)  # type: ignore[no-any-return]
+        if operator == "+":
+            return self.addition(left, right, span)
+        return self.arithmetic(operator, left, right, span)
+
+    def concatenation(self, operands: tuple[Expression, ...], span: Span) -> Typed:
+        """Texts and numbers one after the other; a name with dots that is a field is that field."""
+        dotted = [o.name if isinstance(o, Field) and not o.quoted else "" for o in operands]
+        if all(dotted):
+            name = ".".join(dotted)
+            if name in self.scope.columns and not any(d in self.scope.columns for d in dotted):
+                message = f"`{name}` joins {len(dotted)} fields; a field with dots stands in single quotes"
+                self.scope.session.warn("dotted-field", message, span, f"write '{name}'")
+                return self.scope.typed(name, span)
+        parts = [text(self.value(o)) for o in operands]
+        if any(p.kind is Kind.NULL for p in parts):
+            return NOTHING
+        return apply("concat", *parts, span=span)
+
+    def addition(self, left: Typed, right: Typed, span: Span) -> Typed:
+        """The sum of two numbers, or two texts one after the other."""
+        if Kind.NULL in (left.kind, right.kind):
+            return NOTHING
+        if Kind.NUMBER in (left.kind, right.kind):
+            return self.arithmetic("+", left, right, span)
+        texts = apply("concat", text(left), text(right), span=span)
+        if any(isinstance(v.constant, str) and number(v).kind is Kind.NULL for v in (left, right)):
+            return texts
+        both = apply("and", apply("is_number", text(left)), apply("is_number", text(right)))
+        total = text(apply("add", number(left), number(right), span=span))
+        return apply("if", both, total, texts, span=span)
+
+    def arithmetic(self, operator: str, left: Typed, right: Typed, span: Span) -> Typed:
+        """An operation on two numbers; null if one of them is none."""
+        a, b = number(left), number(right)
+        if Kind.NULL in (a.kind, b.kind):
+            return NOTHING
+        result = apply(ARITHMETIC.get(operator, "add"), a, b, span=span)
+        if self.scope.session.switch("significant_digits") == "on":
+            return rounded(operator, a, b, result)
+        return result
+
+    def call(self, invocation: Invocation) -> Typed:
+        """A function of the table; its arguments are evaluated first unless it asks for them as written."""
+        name, span = invocation.name, invocation.span
+        entry = FUNCTIONS.get(name)
+        if entry is None:
+            hint = did_you_mean(name, FUNCTIONS)
+            raise SourceError("unknown-function", f"no eval function is called `{name}`", span, help=hint)
+        given = len(invocation.arguments)
+        if given < entry.least or (entry.most is not None and given > entry.most):
+            expected = str(entry.least) if entry.least == entry.most else f"{entry.least} or more"
+            if entry.most is not None and entry.most > entry.least:
+                expected = f"{entry.least} to {entry.most}"
+            message = f"`{name}` takes {expected} argument{'' if expected == '1' else 's'}, {given} given"
+            raise SourceError("wrong-arity", message, span)
+        if entry.shape == "written":
+            found: Typed = entry.define(self, *invocation.arguments)
+        else:
+            found = entry.define(self, *(self.value(a) for a in invocation.arguments))
+        return placed(found, span)
+
+    def choose(self, branches: list[tuple[Typed, Typed]], otherwise: Typed) -> Typed:
+        """The value of the first branch whose condition is true."""
+        values = same_kind([*(v for _, v in branches), otherwise])
+        found = values[-1]
+        for (condition, _), value in reversed(list(zip(branches, values[:-1], strict=True))):
+            found = apply("if", condition, value, found)
+        return found
+
+
+def known_boolean(value: Typed) -> Typed:
+    """A null literal as an unknown truth value."""
+    return Typed(value.expression, Kind.BOOLEAN) if value.kind is Kind.NULL else value
+
+
+def placed(value: Typed, span: Span) -> Typed:
+    """The value with the place of the call that gave it."""
+    expression = value.expression
+    if isinstance(expression, Call) and expression.span is None:
+        return Typed(Call(expression.operation, expression.arguments, span), value.kind)
+    return value

@@ -1,0 +1,14 @@
+"""Eval functions by family; importing this fills the table."""
+
+from harness.detection.languages.spl.functions import (
+    bits,
+    conditional,
+    conversion,
+    json,
+    mathematics,
+    multivalue,
+    texts,
+    times,
+)
+
+__all__ = ["bits", "conditional", "conversion", "json", "mathematics", "multivalue", "texts", "times"]

@@ -1,0 +1,222 @@
+"""Eval functions of several values."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, number, over, text
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.patterns import checked
+from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Prefix
+from harness.detection.languages.spl.timespans import seconds_of
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import SourceError
+
+
+@FUNCTIONS.define
+def mvappend(context: Context, value: Typed, *more: Typed) -> Typed:
+    """All values one after the other, nulls left out.
+
+        mvjoin(mvappend("a", null(), "b"), ",") -> "a,b"
+
+    Reference: reference/spl.md 5.2
+    """
+    parts = [listing(v) for v in (value, *more) if v.kind is not Kind.NULL]
+    return apply("list_concat", *parts) if parts else NOTHING
+
+
+@FUNCTIONS.define
+def mvcount(context: Context, value: Typed) -> Typed:
+    """How many values there are; null of none.
+
+        mvcount(split("a,b", ",")) -> 2
+        mvcount("a")               -> 1
+        mvcount(null())            -> null
+
+    Reference: reference/spl.md 5.2
+    """
+    return apply("list_length", listing(value))
+
+
+@FUNCTIONS.define
+def mvdedup(context: Context, value: Typed) -> Typed:
+    """Without repetitions.
+
+        mvjoin(mvdedup(split("a,b,a", ",")), ",") -> "a,b"
+
+    Reference: reference/spl.md 5.2
+    """
+    return apply("list_distinct", listing(value))
+
+
+@FUNCTIONS.define
+def mvsort(context: Context, value: Typed) -> Typed:
+    """Sorted as text.
+
+        mvjoin(mvsort(split("b,a,10,9", ",")), ",") -> "10,9,a,b"
+
+    Reference: reference/spl.md 5.2
+    """
+    return apply("list_sort", listing(value))
+
+
+@FUNCTIONS.define
+def mvreverse(context: Context, value: Typed) -> Typed:
+    """The last value first.
+
+        mvjoin(mvreverse(split("a,b,c", ",")), ",") -> "c,b,a"
+
+    Reference: reference/spl.md 5.2
+    """
+    return apply("list_reverse", listing(value))
+
+
+def place(index: Typed) -> Typed:
+    """A place counted from 0, or from the end if negative, as the plan counts it."""
+    at = number(index)
+    if isinstance(at.constant, int | float):
+        return literal(at.constant + 1 if at.constant >= 0 else at.constant)
+    return apply("if", apply("less", at, literal(0.0)), at, apply("add", at, literal(1.0)))
+
+
+@FUNCTIONS.define
+def mvindex(context: Context, value: Typed, start: Typed, end: Typed | None = None) -> Typed:
+    """The value at a place counted from 0, or all from there to `end`; negative places count from the end.
+
+        mvindex(split("a,b,c", ","), 0)              -> "a"
+        mvindex(split("a,b,c", ","), -1)             -> "c"
+        mvindex(split("a,b,c", ","), 5)              -> null
+        mvjoin(mvindex(split("a,b,c", ","), 1, 2), ",") -> "b,c"
+
+    Reference: reference/spl.md 5.2
+    """
+    if end is None:
+        return apply("list_get", listing(value), place(start))
+    return apply("list_slice", listing(value), place(start), place(end))
+
+
+@FUNCTIONS.define
+def mvjoin(context: Context, value: Typed, delimiter: Typed) -> Typed:
+    """All values as one text.
+
+        mvjoin(split("a,b", ","), ";") -> "a;b"
+
+    Reference: reference/spl.md 5.2
+    """
+    return apply("list_join", listing(value), text(delimiter))
+
+
+@FUNCTIONS.define
+def mvzip(context: Context, left: Typed, right: Typed, delimiter: Typed | None = None) -> Typed:
+    """Pairs of two fields' values, up to the shorter one.
+
+        mvjoin(mvzip(split("a,b", ","), split("1,2", ",")), ";") -> "a,1;b,2"
+
+    Reference: reference/spl.md 5.2
+    """
+    if Kind.NULL in (left.kind, right.kind):
+        return NOTHING
+    return apply("list_zip", listing(left), listing(right), text(delimiter) if delimiter else literal(","))
+
+
+@FUNCTIONS.define
+def mvrange(context: Context, start: Typed, end: Typed, step: Typed | None = None) -> Typed:
+    """Numbers from the first up to and without the second.
+
+        mvjoin(mvrange(1, 7, 2), ",") -> "1,3,5"
+
+    Reference: reference/spl.md 5.2
+    """
+    by = literal(1.0) if step is None else step
+    if isinstance(by.constant, str):
+        by = literal(seconds_of(by.constant) or 1.0)
+    return apply("list_range", number(start), number(end), number(by))
+
+
+@FUNCTIONS.define
+def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
+    """The place, counted from 0, of the first value with a match; null if there is none.
+
+        mvfind(split("a,b,c", ","), "^c") -> 2
+        mvfind(split("a,b,c", ","), "x")  -> null
+
+    Reference: reference/spl.md 5.2
+    """
+    several = listing(value)
+    parameter, element = each(several)
+    found = over("list_index", several, parameter, apply("regex_found", element, checked(regex), literal("")))
+    return apply("subtract", found, literal(1.0))
+
+
+@FUNCTIONS.define(shape="written")
+def mvfilter(context: Context, condition: Expression) -> Typed:
+    """The values for which a condition holds; it names the field, which then means each value in turn.
+
+        mvfilter(nosuchfield > 1) -> null
+
+    Reference: reference/spl.md 5.2
+    """
+    names = sorted(fields(condition))
+    if len(names) != 1:
+        message = f"`mvfilter` needs a condition on one field, this names {len(names)}"
+        raise SourceError("bad-argument", message, condition.span)
+    values = listing(context.value(Field(names[0], True, condition.span)))
+    parameter, element = each(values)
+    inside = Context(context.scope, {**context.bound, names[0]: element})
+    return over("list_filter", values, parameter, inside.condition(condition))
+
+
+@FUNCTIONS.define(shape="written")
+def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
+    """What an expression makes of each value; the field's name in it means the value.
+
+        mvmap(nosuchfield, nosuchfield * 2) -> null
+
+    Reference: reference/spl.md 5.2
+    """
+    names = sorted(fields(several))
+    values = listing(context.value(several))
+    if values.kind is Kind.NULL:
+        return NOTHING
+    parameter, element = each(values)
+    bound = dict.fromkeys(names[:1], element)
+    inside = Context(context.scope, {**context.bound, **bound})
+    made = inside.value(body)
+    return over("list_map", values, parameter, text(made)) if made.kind is not Kind.NULL else NOTHING
+
+
+@FUNCTIONS.define
+def tomv(context: Context, value: Typed) -> Typed:
+    """The value as a field of several values.
+
+        mvcount(tomv("a")) -> 1
+
+    Reference: reference/spl.md 5.2
+    """
+    return listing(value)
+
+
+@FUNCTIONS.define
+def commands(context: Context, search: Typed) -> Typed:
+    """Names of the commands of a search, which is given as text.
+
+        mvjoin(commands("search a | stats count"), ",") -> "search,stats"
+
+    Reference: reference/spl.md 5.2
+    """
+    pattern = literal(r"(?:^|\\|)\\s*([a-z]+)")
+    return apply("regex_extract_all", text(search), pattern, literal(""), literal(1.0))
+
+
+def fields(expression: Expression) -> set[str]:
+    """Names of the fields in an expression."""
+    match expression:
+        case Field(name):
+            return {name}
+        case Prefix(_, operand):
+            return fields(operand)
+        case Chain(_, operands):
+            return set().union(*(fields(o) for o in operands))
+        case Invocation(_, arguments):
+            return set().union(*(fields(a) for a in arguments))
+        case _:
+            return set()

@@ -1,0 +1,74 @@
+"""SPL, the search processing language of Splunk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from harness.detection.language import Dialect, Plan, Settings, Switch
+from harness.detection.languages.spl.lint import lint
+from harness.detection.languages.spl.macros import expanded
+from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
+from harness.detection.languages.spl.planner import plan
+from harness.detection.languages.spl.printing import pipeline_text
+from harness.detection.languages.spl.raw import reads_raw
+from harness.detection.languages.spl.switches import ALL
+from harness.detection.languages.spl.syntax import Pipeline
+from harness.detection.languages.spl.text import Text
+from harness.detection.plan.columns import Columns
+from harness.diagnostics import Finding, RejectedError, Source, SourceError
+
+LONGEST = 1 << 18
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+@dataclass(slots=True)
+class SplQuery:
+    """A parsed search."""
+
+    source: Source = field(compare=False)
+    pipeline: Pipeline
+    text: Text = field(compare=False, repr=False)
+    deviations: tuple[Finding, ...] = field(default=(), compare=False)
+    raw: bool = field(default=False, compare=False)
+
+    def plan(self, columns: Columns, settings: Settings) -> Plan:
+        """The meaning over a schema; raises SourceError for what is not supported."""
+        return plan(self.pipeline, self.text, columns, settings)
+
+    def render(self) -> str:
+        """The search printed again, its macros expanded; parsing that gives an equal query."""
+        return pipeline_text(self.pipeline)
+
+
+@dataclass(frozen=True, slots=True)
+class Spl:
+    """The language as the rest of the harness sees it."""
+
+    name: str = "spl"
+    product: str = "Splunk"
+    platform: str = "splunk"
+    switches: tuple[Switch, ...] = ALL
+
+    def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> SplQuery:
+        """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
+        if len(source.text) > LONGEST:
+            raise SourceError("too-long", f"a search of more than {LONGEST:,} characters", source.span(0, 1))
+        strict = dialect is Dialect.STRICT
+        text = expanded(source, (settings or Settings()).macros, strict=strict)
+        pipeline = PipelineGrammar(text).whole()
+        if strict and text.findings:
+            raise RejectedError(self.product, text.findings)
+        return SplQuery(source, pipeline, text, tuple(text.findings), reads_raw(pipeline))
+
+    def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
+        """What Splunk would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
+        chosen = settings or Settings()
+        try:
+            query = self.parse(source, Dialect.LENIENT, chosen)
+        except SourceError as error:
+            return (error.finding(),)
+        return lint(query.pipeline, query.text, query.deviations)
+
+
+LANGUAGE = Spl()

@@ -1,0 +1,46 @@
+"""Paths of spath: `a.b{0}.c` in JSON, `a.b{@attribute}` in XML.
+
+Reference: reference/spl.md 7 (spath) and 5.2 (JSON)
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import Span
+
+STEP = re.compile(r"\{(\d*)\}")
+
+
+def json_path(path: str) -> str:
+    """The path in JSONPath: `a.b{0}.c` is $."a"."b"[0]."c", `{}` is [*]."""
+    found = "$"
+    for key in path.split("."):
+        name = STEP.sub("", key)
+        if name:
+            found += '."' + name.replace('"', "") + '"'
+        for index in STEP.findall(key):
+            found += f"[{index or '*'}]"
+    return found
+
+
+def several(path: str) -> bool:
+    """Whether a path may reach more than one value."""
+    return "{}" in path
+
+
+def extracted(document: Typed, path: str, span: Span | None = None) -> Typed:
+    """What a path reaches in a JSON text, or in an XML text where it is no JSON."""
+    if document.kind is Kind.NULL:
+        return document
+    attribute = "{@" in path
+    if several(path):
+        return apply("json_list", document, literal(json_path(path)), span=span)
+    markup = apply("xml_text", document, literal(path), span=span)
+    first = apply("list_get", markup, literal(1.0))
+    if attribute:
+        return first
+    as_json = apply("json_text", document, literal(json_path(path)), span=span)
+    return apply("if", apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<")), first, as_json)

@@ -1,0 +1,68 @@
+"""A place in one stage's text that moves forward, and what every grammar needs there."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.text import QUOTED, Text
+from harness.diagnostics import SourceError, Span
+
+BLANKS = re.compile(r"[\s,]*")
+ESCAPE = re.compile(r'\\([\\"|])')
+STRING = re.compile(QUOTED, re.S)
+DEEPEST = 60
+
+
+class Reader:
+    """The characters of one stage from `at` up to `end`."""
+
+    __slots__ = ("at", "depth", "end", "source", "text")
+
+    def __init__(self, source: Text, at: int, end: int) -> None:
+        self.source, self.text, self.at, self.end, self.depth = source, source.text, at, end, 0
+
+    def skip(self) -> int:
+        """Moves over blanks and commas."""
+        found = BLANKS.match(self.text, self.at, self.end)
+        self.at = found.end() if found else self.at
+        return self.at
+
+    def done(self) -> bool:
+        """Whether nothing is left but blanks."""
+        return self.skip() >= self.end
+
+    def peek(self, text: str) -> bool:
+        """Whether the text stands here."""
+        return self.text.startswith(text, self.at, self.end)
+
+    def span(self, start: int, end: int | None = None) -> Span:
+        """The place in the original from `start` up to `end` or here."""
+        return self.source.span(start, self.at if end is None else end)
+
+    def error(
+        self, code: str, message: str, start: int, end: int | None = None, help: str | None = None
+    ) -> SourceError:
+        """An error about a stretch of this stage, or about what stands at `start`."""
+        if end is None:
+            found = re.compile(r"\S+").match(self.text, start, self.end)
+            end = found.end() if found else start
+        return self.source.error(code, message, start, end, help)
+
+    def deeper(self) -> None:
+        """Counts one level of nesting more; too many are an error rather than a crash."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.error("too-deep", f"nested more than {DEEPEST} deep", self.at)
+
+
+def unescaped(text: str) -> str:
+    r"""Text of the search language without its escapes: `\\`, `\"` and `\|`; every other backslash stays.
+
+    Reference: reference/spl.md 3.4, level 1
+    """
+    return ESCAPE.sub(r"\1", text) if "\\" in text else text
+
+
+def escaped(text: str) -> str:
+    """Text as it is written inside double quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

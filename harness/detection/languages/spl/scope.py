@@ -1,0 +1,193 @@
+"""The relation that a pipeline has built so far, and what its commands share while they extend it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.detection.language import Settings, Step, Switch
+from harness.detection.languages.spl.coercion import NOTHING, Typed
+from harness.detection.languages.spl.syntax import Pipeline
+from harness.detection.languages.spl.text import Text
+from harness.detection.plan.columns import Columns, Kind, hidden
+from harness.detection.plan.expressions import Column, Expression, Literal
+from harness.detection.plan.kinds import kind_of
+from harness.detection.plan.nodes import (
+    Derive,
+    Filter,
+    Named,
+    Node,
+    Scan,
+    Select,
+    SortKey,
+)
+from harness.diagnostics import Finding, Severity, SourceError, Span
+
+ORDER = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
+WORDS = re.compile(r"[\w.{}*@:-]+")
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """What all pipelines of one query share while it is planned."""
+
+    text: Text
+    schema: Columns
+    settings: Settings
+    switches: Mapping[str, Switch]
+    run: Callable[[Pipeline, Scope], None]
+    used: dict[str, str] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    words: frozenset[str] = frozenset()
+    scan: Scan | None = None
+    counter: int = 0
+
+    def switch(self, name: str) -> str:
+        """The value of a switch, which the query's meaning then depends on."""
+        value = self.settings.switches.get(name, self.switches[name].default)
+        self.used[name] = value
+        return value
+
+    def note(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        """A remark that goes with the plan."""
+        finding = Finding(code=code, span=span, message=message, help=help, severity=Severity.NOTE)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def warn(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        """A warning that goes with the plan."""
+        finding = Finding(code=code, span=span, message=message, help=help, severity=Severity.WARNING)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def fresh(self, stem: str) -> str:
+        """A column name that no field has."""
+        self.counter += 1
+        return f"@{stem}{self.counter}"
+
+    def mentions(self, name: str) -> bool:
+        """Whether the query's text names a field anywhere, so that it is worth having."""
+        return name in self.words or any(fits(p, name) for p in self.words if "*" in p and len(p) > 3)
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether a name fits a pattern with `*`."""
+    if "*" not in pattern:
+        return pattern == name
+    return re.fullmatch(".*".join(re.escape(p) for p in pattern.split("*")), name, re.S) is not None
+
+
+@dataclass(slots=True, kw_only=True)
+class Scope:
+    """One pipeline under construction: its relation, the columns of it, and whether its rows still are events.
+
+    `defined` are the columns that the query itself made; all others are fields of recorded events.
+    """
+
+    session: Session
+    node: Node
+    columns: dict[str, Kind]
+    events: bool = True
+    main: bool = True
+    defined: set[str] = field(default_factory=set)
+    first: bool = True
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the run."""
+        return self.session.settings
+
+    def typed(self, name: str, span: Span | None = None) -> Typed:
+        """A field of the current rows; null if they have none of that name."""
+        if self.events and name not in self.defined:
+            self.session.reads.add(name)
+        kind = self.columns.get(name)
+        if kind is None:
+            return NOTHING if span is None else Typed(Literal(None, span), Kind.NULL)
+        return Typed(Column(name, span), kind)
+
+    def matching(self, pattern: str) -> list[str]:
+        """Columns that a name or a pattern with `*` means; internal ones only if it begins with `_`."""
+        if "*" not in pattern:
+            return [pattern] if pattern in self.columns else []
+        return [
+            n for n in self.columns if fits(pattern, n) and (n[0] != "_" or pattern[0] == "_") and not n.startswith("@")
+        ]
+
+    def filter(self, condition: Expression, span: Span | None = None) -> None:
+        """Keeps the rows for which a condition is true."""
+        if isinstance(condition, Literal) and condition.value is True:
+            return
+        self.node = Filter(source=self.node, condition=condition, span=span)
+
+    def derive(self, named: Iterable[tuple[str, Typed]], span: Span | None = None) -> None:
+        """Adds or replaces columns; a column of a null literal is one that no row has."""
+        columns = list(named)
+        if not columns:
+            return
+        self.node = Derive(source=self.node, columns=tuple((n, v.expression) for n, v in columns), span=span)
+        for name, value in columns:
+            self.columns[name] = value.kind
+            self.defined.add(name)
+
+    def select(self, named: Iterable[tuple[str, Typed]], span: Span | None = None) -> None:
+        """Keeps exactly these columns."""
+        columns = dict(named)
+        self.node = Select(source=self.node, columns=tuple((n, v.expression) for n, v in columns.items()), span=span)
+        self.columns = {n: v.kind for n, v in columns.items()}
+
+    def keep(self, names: Iterable[str], span: Span | None = None) -> None:
+        """Keeps the columns of these names, in this order."""
+        self.select([(n, Typed(Column(n), self.columns[n])) for n in names if n in self.columns], span)
+
+    def replace(self, node: Node, columns: Columns, *, events: bool | None = None) -> None:
+        """Takes another relation as the current one."""
+        self.node = node
+        self.columns = {n: k for n, k in columns.items() if not hidden(n)}
+        if events is not None:
+            self.events = events
+        if not self.events:
+            self.defined = set(self.columns)
+
+    def branch(self) -> Scope:
+        """A scope over the same rows, to go another way from here."""
+        return Scope(
+            session=self.session,
+            node=self.node,
+            columns=dict(self.columns),
+            events=self.events,
+            main=False,
+            defined=set(self.defined),
+            first=False,
+        )
+
+    def subsearch(self, pipeline: Pipeline) -> Scope:
+        """The relation of a pipeline in brackets, which starts from the stored events anew."""
+        scope = fresh_scope(self.session, main=False)
+        self.session.run(pipeline, scope)
+        return scope
+
+    def unsupported(self, what: str, span: Span, help: str | None = None) -> SourceError:
+        """The error about a construct that cannot be run."""
+        return SourceError("unsupported", f"{what} is not supported", span, help=help)
+
+
+def fresh_scope(session: Session, *, main: bool = True) -> Scope:
+    """A scope over all stored events."""
+    if session.scan is None:
+        session.scan = Scan(columns=session.schema, order=ORDER)
+    columns = {n: k for n, k in session.schema.items() if not n.startswith("@")}
+    return Scope(session=session, node=session.scan, columns=columns, main=main)
+
+
+def named_columns(scope: Scope) -> list[Named]:
+    """All columns as they are."""
+    return [(n, Column(n)) for n in scope.columns]
+
+
+def kind_in(scope: Scope, expression: Expression) -> Kind:
+    """What an expression holds over the current rows."""
+    return kind_of(expression, scope.columns)

@@ -1,0 +1,67 @@
+"""Order of rows as `sort` means it: numbers as numbers, addresses as addresses, else text; missing values last.
+
+Reference: reference/spl.md 7 (sort)
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.nodes import SortKey
+
+TYPED = re.compile(r"(auto|str|ip|num)\((.*)\)")
+ADDRESS = r"^([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})$"
+
+
+def sort_keys(scope: Scope, words: list[Word]) -> list[SortKey]:
+    """Keys of `- a, b` (both descending) and of `-a, b` (only the first)."""
+    keys: list[SortKey] = []
+    sign = "+"
+    for word in words:
+        name = word.text
+        own = ""
+        if not word.quoted and name in ("+", "-"):
+            sign = name
+            continue
+        if name[:1] in ("+", "-") and not word.quoted:
+            own, name = name[0], name[1:]
+        form = TYPED.fullmatch(name)
+        kind, name = (form[1], form[2]) if form else ("auto", name)
+        keys += ordered(scope.typed(name.strip("\"'"), word.span), kind, (own or sign) == "-")
+    return keys
+
+
+def ordered(value: Typed, form: str, descending: bool) -> list[SortKey]:
+    """Keys that sort one field."""
+    if value.kind is Kind.NULL:
+        return []
+    if value.kind is Kind.NUMBER and form != "str":
+        return [SortKey(value.expression, descending)]
+    if value.kind is Kind.LIST:
+        value = apply("list_join", value, literal("\n"))
+    shown = text(value)
+    if form == "str":
+        return [SortKey(shown.expression, descending)]
+    if form == "num":
+        return [SortKey(number(shown).expression, descending)]
+    if form == "ip":
+        return [SortKey(address(shown).expression, descending), SortKey(shown.expression, descending)]
+    amount = apply("coalesce", number(shown), address(shown))
+    keys = [SortKey(amount.expression, descending), SortKey(shown.expression, descending)]
+    if descending:
+        words_first = apply("if", apply("is_null", shown), literal(None), apply("not", apply("is_null", amount)))
+        keys.insert(0, SortKey(words_first.expression))
+    return keys
+
+
+def address(value: Typed) -> Typed:
+    """An IPv4 address as a number; null of other text."""
+    total = literal(0.0)
+    for group in range(1, 5):
+        part = apply("to_number", apply("regex_extract", value, literal(ADDRESS), literal(""), literal(float(group))))
+        total = apply("add", apply("multiply", total, literal(256.0)), part)
+    return total

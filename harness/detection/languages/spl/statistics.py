@@ -1,0 +1,131 @@
+"""What stats, eventstats, streamstats, tstats, chart and timechart have in common: measures, keys, grouping.
+
+Reference: reference/spl.md 6.1
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from harness.detection.languages.spl.aggregates import measured
+from harness.detection.languages.spl.coercion import Typed, apply
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.scope import Scope, fits
+from harness.detection.languages.spl.syntax import Measure, StatisticsArguments, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column, Expression, every
+from harness.detection.plan.nodes import Aggregate, Unnest
+from harness.diagnostics import SourceError, Span
+
+Measured = tuple[str, Typed]
+
+
+def measures(scope: Scope, arguments: StatisticsArguments) -> list[Measured]:
+    """All aggregates with the names of their columns; `*` in an argument stands for every field that fits."""
+    found: dict[str, Typed] = {}
+    for measure in arguments.measures:
+        argument = measure.argument
+        if isinstance(argument, Word) and "*" in argument.text:
+            for name in spread(scope, argument.text):
+                alias = carried(measure, argument.text, name)
+                found[alias] = measured(scope, measure.function, scope.typed(name), measure.span)
+            continue
+        value = None
+        if isinstance(argument, Word):
+            value = scope.typed(argument.text, argument.span)
+        elif argument is not None:
+            value = Context(scope).value(argument)
+        name = measure.name.text if measure.name else measure.text
+        found[name] = measured(scope, measure.function, value, measure.span)
+    return list(found.items())
+
+
+def spread(scope: Scope, pattern: str) -> list[str]:
+    """The fields that a pattern in an aggregate means."""
+    return [n for n in scope.columns if fits(pattern, n) and not n.startswith(("_", "@"))]
+
+
+def carried(measure: Measure, pattern: str, name: str) -> str:
+    """The name of the column for one field of a pattern: what `*` stood for goes into the name."""
+    inside = re.fullmatch("(.*)".join(re.escape(p) for p in pattern.split("*")), name, re.S)
+    if measure.name is None:
+        return f"{measure.function}({name})"
+    parts = list(inside.groups()) if inside else []
+    return re.sub(r"\*", lambda _: parts.pop(0) if parts else name, measure.name.text)
+
+
+def present(scope: Scope, keys: Iterable[Word]) -> list[Expression]:
+    """A condition for each key that it has a value, at the key's place."""
+    conditions: list[Expression] = []
+    for key in keys:
+        scope.typed(key.text)
+        missing = apply("is_null", Typed(Column(key.text, key.span), Kind.TEXT), span=key.span)
+        conditions.append(apply("not", missing, span=key.span).expression)
+    return conditions
+
+
+def without_missing(scope: Scope, keys: tuple[Word, ...]) -> None:
+    """Drops the rows that lack a BY field, and gives a row for each value of a field with several."""
+    if not keys:
+        return
+    place = keys[0].span.to(keys[-1].span)
+    scope.filter(every(tuple(present(scope, keys)), place), place)
+    for key in keys:
+        if scope.columns.get(key.text) is Kind.LIST:
+            scope.node = Unnest(source=scope.node, column=key.text, span=key.span)
+            scope.columns[key.text] = Kind.TEXT
+
+
+def distinct_keys(scope: Scope, keys: tuple[Word, ...]) -> list[Word]:
+    """The keys, each once."""
+    return list({k.text: k for k in keys}.values())
+
+
+def group(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span: Span | None) -> None:
+    """One row for each combination of keys, which come first."""
+    once = distinct_keys(scope, keys)
+    taken = {k.text for k in once}
+    for name, value in named:
+        if name in taken and span is not None:
+            message = f"`{name}` is both a BY field and the name of an aggregate"
+            scope.session.warn("name-taken", message, span, "give the aggregate another name with `as`")
+    kept = [(n, v) for n, v in named if n not in taken]
+    keyed = [(k.text, scope.typed(k.text, k.span)) for k in once]
+    node = Aggregate(
+        source=scope.node,
+        keys=tuple((n, Column(n)) for n, _ in keyed),
+        measures=tuple((n, v.expression) for n, v in kept),
+        span=span,
+    )
+    scope.replace(node, {**{n: v.kind for n, v in keyed}, **{n: v.kind for n, v in kept}}, events=False)
+
+
+def option(arguments: StatisticsArguments, name: str) -> Word | None:
+    """The value of an option, if it was given."""
+    for each in arguments.options:
+        if each.name == name and isinstance(each.value, Word):
+            return each.value
+    return None
+
+
+def flag(arguments: StatisticsArguments, name: str, default: bool) -> bool:
+    """An option that is yes or no."""
+    word = option(arguments, name)
+    return default if word is None else truth(word)
+
+
+def truth(word: Word) -> bool:
+    """The truth value of t, true, 1, f, false, 0."""
+    if word.text.lower() in ("t", "true", "1", "yes", "y"):
+        return True
+    if word.text.lower() in ("f", "false", "0", "no", "n"):
+        return False
+    raise SourceError("bad-option", f"`{word.text}` is neither true nor false", word.span, help="write true or false")
+
+
+def whole(word: Word) -> int:
+    """A whole number."""
+    if not re.fullmatch(r"-?\d{1,9}", word.text):
+        raise SourceError("bad-option", f"`{word.text[:40]}` is not a whole number", word.span)
+    return int(word.text)

@@ -1,0 +1,158 @@
+"""Grammar of `stats` and its relatives: options, aggregates with names, FROM, WHERE, OVER and BY."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.argument_grammar import ArgumentGrammar, expression_at
+from harness.detection.languages.spl.eval_grammar import EvalGrammar
+from harness.detection.languages.spl.reader import Reader, unescaped
+from harness.detection.languages.spl.search_grammar import Brackets, SearchGrammar
+from harness.detection.languages.spl.syntax import (
+    Condition,
+    Expression,
+    Measure,
+    Option,
+    StatisticsArguments,
+    Word,
+)
+
+FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
+KEYWORD = re.compile(r"(by|from|where|over|as)(?=[\s\"'(]|$)", re.I)
+BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"'])", re.I)
+EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
+OPTIONS = (
+    "allnum", "delim", "partitions", "prestats", "summariesonly", "allow_old_summaries", "fillnull_value", "span",
+    "bins", "limit", "useother", "usenull", "otherstr", "nullstr", "current", "window", "global", "time_window",
+    "reset_on_change", "reset_before", "reset_after", "dedup_splitvals", "cont", "partial", "fixedrange", "sep",
+    "format", "agg", "chunk_size", "local", "append", "aligntime", "start", "end", "minspan", "include_reduced_buckets",
+    "backfill", "update_period", "chart", "earliest", "latest",
+)  # fmt: skip
+OPTION = re.compile(rf"({'|'.join(OPTIONS)})\s*=\s*", re.I)
+
+
+class StatsGrammar:
+    """Reads the arguments of one statistical command."""
+
+    def __init__(self, reader: Reader, command: str, brackets: Brackets) -> None:
+        self.reader, self.command, self.brackets = reader, command, brackets
+        self.words = ArgumentGrammar(reader, command, brackets)
+        self.options: list[Option] = []
+        self.measures: list[Measure] = []
+        self.keys: list[Word] = []
+        self.dataset: Word | None = None
+        self.over: Word | None = None
+        self.where: Condition | None = None
+
+    def arguments(self) -> StatisticsArguments:
+        """All arguments up to the end of the stage."""
+        reader = self.reader
+        while not reader.done():
+            option = OPTION.match(reader.text, reader.at, reader.end)
+            keyword = KEYWORD.match(reader.text, reader.at, reader.end)
+            if option is not None:
+                self.option(option)
+            elif keyword is not None:
+                self.clause(keyword[1].lower(), keyword)
+            else:
+                self.measures.append(self.measure())
+        return StatisticsArguments(
+            tuple(self.options), tuple(self.measures), self.dataset, self.where, self.over, tuple(self.keys)
+        )
+
+    def option(self, found: re.Match[str]) -> None:
+        """`name=value`; `reset_before` and `reset_after` take an expression in parentheses."""
+        reader = self.reader
+        start, reader.at = found.start(), found.end()
+        name = found[1].lower()
+        value: Word | Expression = (
+            expression_at(self.words) if name in ("reset_before", "reset_after") else self.words.word()
+        )
+        self.options.append(Option(name, value, "=", reader.span(start)))
+
+    def clause(self, keyword: str, found: re.Match[str]) -> None:
+        """BY and its fields, FROM and its data model, WHERE and its condition, OVER and its field."""
+        reader = self.reader
+        reader.at = found.end()
+        if reader.done():
+            raise reader.error("missing-field", f"`{found[1]}` has nothing after it", found.start(), found.end())
+        if keyword == "by":
+            self.by()
+        elif keyword == "from":
+            option = OPTION.match(reader.text, reader.at, reader.end)
+            start = reader.at
+            word = re.compile(r"datamodel\s*(=|:|\s)\s*", re.I).match(reader.text, reader.at, reader.end)
+            reader.at = word.end() if word and option is None else reader.at
+            name = self.words.word()
+            self.dataset = Word(name.text, name.quoted, reader.span(start))
+        elif keyword == "over":
+            self.over = self.words.word()
+        elif keyword == "where":
+            self.condition()
+        else:
+            raise reader.error("unexpected", f"`{found[1]}` has no place here", found.start(), found.end())
+
+    def condition(self) -> None:
+        """A search condition; that of `chart` and `timechart` is about aggregates and is not one."""
+        if self.command in ("chart", "timechart"):
+            raise self.reader.error("unsupported", f"WHERE in `{self.command}` is not supported", self.reader.at)
+        self.where = SearchGrammar(self.reader, self.brackets, BY).condition()
+
+    def by(self) -> None:
+        """Fields to group by; options may stand among them."""
+        reader = self.reader
+        while not reader.done():
+            option = OPTION.match(reader.text, reader.at, reader.end)
+            keyword = KEYWORD.match(reader.text, reader.at, reader.end)
+            if option is not None:
+                self.option(option)
+            elif keyword is not None and keyword[1].lower() != "by":
+                return
+            elif keyword is not None:
+                message = "`by` stands here a second time"
+                reader.source.deviation(
+                    "second-by", message, reader.at, keyword.end(), "name all fields after one `by`"
+                )
+                reader.at = keyword.end()
+            else:
+                self.keys.append(self.words.word())
+
+    def measure(self) -> Measure:
+        """`count`, `function(field)` or `function(eval(expression))`, and `AS name`."""
+        reader = self.reader
+        start = reader.at
+        call = FUNCTION.match(reader.text, start, reader.end)
+        argument: Word | Expression | None = None
+        if call is None:
+            function = self.words.word().text.lower()
+        else:
+            function, reader.at = call[1].lower(), call.end()
+            argument = self.argument(call)
+        text = reader.text[start : reader.at].strip()
+        alias = re.compile(r"\s*\bas\s+", re.I).match(reader.text, reader.at, reader.end)
+        name = None
+        if alias is not None:
+            reader.at = alias.end()
+            name = self.words.word()
+        return Measure(function, argument, name, text, reader.span(start))
+
+    def argument(self, call: re.Match[str]) -> Word | Expression | None:
+        """What stands between the parentheses of an aggregate; the reader is then behind them."""
+        reader = self.reader
+        opened = call.end() - 1
+        evaluated = EVALUATED.match(reader.text, reader.at, reader.end)
+        if evaluated is not None:
+            reader.at = evaluated.end() - 1
+            inner = EvalGrammar(reader)
+            found = inner.operand()
+            if inner.token != ")":
+                raise reader.error("unclosed-parenthesis", "a `(` is not closed", opened, opened + 1)
+            reader.at = inner.start + 1
+            return found
+        reader.at = opened
+        text = self.words.parenthesised(opened)
+        inside = text[1:-1].strip()
+        if not inside:
+            return None
+        quoted = len(inside) > 1 and inside[0] == inside[-1] and inside[0] in "\"'"
+        return Word(unescaped(inside[1:-1]) if quoted else inside, quoted, reader.span(opened + 1, reader.at - 1))

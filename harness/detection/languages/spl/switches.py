@@ -1,0 +1,67 @@
+"""Meanings of SPL that no source settles, each with its default and a search that settles it.
+
+Reference: reference/spl.md 17
+"""
+
+from __future__ import annotations
+
+from harness.detection.language import Switch
+
+ALL: tuple[Switch, ...] = (
+    Switch(
+        name="significant_digits",
+        values=("off", "on"),
+        question="Q1: is the result of arithmetic rounded to the precision of its operands?",
+        settle="| makeresults | eval a=7.5,b=0.7071067811865476 | eval r=b/a",
+    ),
+    Switch(
+        name="multivalue_not_equal",
+        values=("any", "all"),
+        question="Q2: is f!=x true of several values if any of them differs, or only if all do?",
+        settle='| makeresults | eval f=split("a,b",",") | search f!=a',
+    ),
+    Switch(
+        name="null_logic",
+        values=("three-valued", "two-valued"),
+        question="Q3: is NOT of a comparison with a missing field null, or true?",
+        settle='| makeresults | eval r=if(NOT (x="a"),1,0)',
+    ),
+    Switch(
+        name="like_case",
+        values=("sensitive", "insensitive"),
+        question="Q4: does like() heed case?",
+        settle='| makeresults | eval r=if(like("ABC","a%"),1,0)',
+    ),
+    Switch(
+        name="rename_missing",
+        values=("removes", "keeps"),
+        question="Q5: does renaming a missing field onto an existing one remove that one?",
+        settle="| makeresults | eval b=1 | rename nosuch AS b",
+    ),
+    Switch(
+        name="regex_without_field",
+        values=("keep", "drop"),
+        question='Q6: does regex f!="re" keep rows without f?',
+        settle='| makeresults | regex f!="a"',
+    ),
+    Switch(
+        name="iplocation_unknown",
+        values=("null", "empty"),
+        question="Q7: are the fields of iplocation missing or empty for an address without a place?",
+        settle='| makeresults | eval ip="10.0.0.1" | iplocation ip | eval t=isnull(City)',
+    ),
+    Switch(
+        name="lookup_no_match",
+        values=("cleared", "kept"),
+        question="Q8: does OUTPUT clear an existing field where the table has no match?",
+        settle='| makeresults | eval k="none", v="old" | lookup t k OUTPUT v',
+    ),
+    Switch(
+        name="metadata_case",
+        values=("insensitive", "sensitive"),
+        question="Q10: do host=, source= and sourcetype= heed case?",
+        settle='index=_internal sourcetype="SPLUNKD" | head 1',
+    ),
+)
+
+SWITCHES = {s.name: s for s in ALL}

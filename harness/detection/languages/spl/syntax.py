@@ -1,0 +1,243 @@
+"""The parsed query: pipelines of stages, search conditions and eval expressions, as written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+from harness.diagnostics import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """An argument without its quotes and escapes, and whether it was quoted."""
+
+    text: str
+    quoted: bool
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`name=value` among the arguments of a command; `operator` is `=` or `!=`."""
+
+    name: str
+    value: Word | Group | Pipeline | Expression
+    operator: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A search condition in parentheses among the arguments of a command."""
+
+    condition: Condition
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The raw text in brackets of `foreach`, parsed once for each field."""
+
+    text: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Stages one after the other; `generating` if it starts with a pipe."""
+
+    stages: tuple[Stage, ...]
+    generating: bool
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command with its arguments."""
+
+    name: str
+    arguments: Arguments
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`field operator value` of the search command; `case` if the value is CASE(...)."""
+
+    field: Word
+    operator: str
+    value: Word | Pipeline
+    case: bool
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """`field IN (value, ...)` of the search command."""
+
+    field: Word
+    values: tuple[Word, ...]
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeText:
+    """Text to be found in the event itself; `kind` is empty, TERM or CASE."""
+
+    word: Word
+    kind: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Subsearch:
+    """A pipeline in brackets that stands for a condition."""
+
+    pipeline: Pipeline
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Conditions joined by AND or by nothing; none of them is true of everything."""
+
+    operands: tuple[Condition, ...]
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Conditions joined by OR."""
+
+    operands: tuple[Condition, ...]
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite of a condition."""
+
+    operand: Condition
+    span: Span = attribute(compare=False, repr=False)
+
+
+Condition = Comparison | OneOf | FreeText | Subsearch | All | AnyOf | Not
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number of eval as written."""
+
+    text: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """A text in quotes of eval."""
+
+    value: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of eval; `quoted` if it stands in single quotes."""
+
+    name: str
+    quoted: bool
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """`-x`, `+x` or `NOT x`."""
+
+    operator: str
+    operand: Expression
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Operands joined by one operator: AND, OR, XOR, `.`, or two of them by any other."""
+
+    operator: str
+    operands: tuple[Expression, ...]
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A function with its arguments; `in` also spells `x IN (...)`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    span: Span = attribute(compare=False, repr=False)
+
+
+Expression = Number | String | Field | Prefix | Chain | Invocation
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`target=expression` of eval."""
+
+    target: Word
+    value: Expression
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """An aggregate with its argument, either a field or an eval expression, and the name it is given."""
+
+    function: str
+    argument: Word | Expression | None
+    name: Word | None
+    text: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchArguments:
+    """Arguments of `search`."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class WhereArguments:
+    """Arguments of `where`."""
+
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class EvalArguments:
+    """Arguments of `eval`."""
+
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsArguments:
+    """Arguments of `stats` and its relatives: options, aggregates, FROM, WHERE, OVER and BY."""
+
+    options: tuple[Option, ...]
+    measures: tuple[Measure, ...]
+    dataset: Word | None
+    where: Condition | None
+    over: Word | None
+    keys: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralArguments:
+    """Arguments of every other command, in order."""
+
+    items: tuple[Word | Option | Group | Pipeline | Template | Expression, ...]
+
+
+Arguments = SearchArguments | WhereArguments | EvalArguments | StatisticsArguments | GeneralArguments

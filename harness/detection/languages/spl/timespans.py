@@ -1,0 +1,142 @@
+"""Spans, snaps and formats of time as Splunk writes them.
+
+Reference: reference/spl.md 8
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from harness.detection.language import Settings
+from harness.detection.languages.spl.coercion import Typed, apply, literal
+
+UNITS = {
+    "us": 1e-6, "ms": 1e-3, "cs": 1e-2, "ds": 1e-1,
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 604800.0),
+}  # fmt: skip
+CALENDAR = {
+    **dict.fromkeys(("d", "day", "days"), "day"),
+    **dict.fromkeys(("w", "week", "weeks"), "week"),
+    **dict.fromkeys(("mon", "month", "months"), "month"),
+    **dict.fromkeys(("q", "qtr", "qtrs", "quarter", "quarters"), "quarter"),
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), "year"),
+}
+CLOCK = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "second"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "minute"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "hour"),
+}
+SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
+STEP = re.compile(r"([+-])(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
+ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
+EXPANDED = {"%T": "%H:%M:%S", "%X": "%H:%M:%S", "%F": "%Y-%m-%d", "%x": "%m/%d/%Y", "%c": "%a %b %e %H:%M:%S %Y"}
+
+
+def span_unit(text: str) -> tuple[float, str] | None:
+    """Number and unit of a span such as `1h`: seconds if it has a fixed length, else a calendar's unit."""
+    found = SPAN.fullmatch(text.strip())
+    if found is None:
+        return None
+    count = float(found[1] or 1)
+    unit = found[2] if found[2] in UNITS or found[2] in CALENDAR else found[2].lower()
+    if unit in CALENDAR:
+        return count, CALENDAR[unit]
+    return (count * UNITS[unit], "") if unit in UNITS else None
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of a span such as `7d`; null if it is none."""
+    found = SPAN.fullmatch(text.strip())
+    if found is None or found[2].lower() not in UNITS:
+        if text.strip().isdigit():
+            return float(text)
+        extra = {"month": 2592000.0, "quarter": 7776000.0, "year": 31536000.0}
+        return (
+            float(found[1] or 1) * extra[CALENDAR[found[2].lower()]] if found and found[2].lower() in CALENDAR else None
+        )
+    return float(found[1] or 1) * UNITS[found[2].lower()]
+
+
+def floor_to(time: Typed, span: tuple[float, str], zone: str) -> Typed:
+    """The start of the span that a time is in; days and longer begin at midnight of the zone."""
+    count, unit = span
+    if not unit:
+        return apply("time_floor", time, literal(count), literal(0.0))
+    if count == 1:
+        return apply("calendar_floor", time, literal(unit), literal(zone))
+    if unit in ("day", "week"):
+        days = count * (1 if unit == "day" else 7)
+        midnight = apply("calendar_floor", time, literal("day"), literal(zone))
+        return apply("time_floor", midnight, literal(days * 86400.0), literal(0.0))
+    start = apply("calendar_floor", time, literal("year"), literal(zone))
+    months = {"month": 1.0, "quarter": 3.0, "year": 12.0}[unit] * count
+    if unit == "year":
+        return start
+    month = apply("subtract", apply("time_part", time, literal("month"), literal(zone)), literal(1.0))
+    whole = apply("multiply", apply("floor", apply("divide", month, literal(months))), literal(months))
+    return apply("calendar_add", start, whole, literal("month"), literal(zone))
+
+
+def relative(time: Typed, modifier: str, settings: Settings) -> Typed | None:
+    """A time moved by `[+|-]<n><unit>[@<unit>]...`, from left to right; null if the text is no modifier."""
+    text = modifier.strip()
+    if text in ("now", "now()", ""):
+        return literal(settings.now) if text else time
+    at, found = 0, time
+    for step in STEP.finditer(text):
+        if step.start() != at:
+            return None
+        at = step.end()
+        moved = offset(found, step, settings) if step[1] else snap(found, step[4].lower(), settings)
+        if moved is None:
+            return None
+        found = moved
+    return found if at == len(text) else None
+
+
+def offset(time: Typed, step: re.Match[str], settings: Settings) -> Typed | None:
+    """A time some units earlier or later."""
+    count = float(step[2] or 1) * (-1 if step[1] == "-" else 1)
+    unit = step[3] if step[3] in UNITS or step[3] in CALENDAR else step[3].lower()
+    if unit in CALENDAR:
+        return apply("calendar_add", time, literal(count), literal(CALENDAR[unit]), literal(settings.zone))
+    return apply("add", time, literal(count * UNITS[unit])) if unit in UNITS else None
+
+
+def snap(time: Typed, unit: str, settings: Settings) -> Typed | None:
+    """A time moved down to the start of its unit; `w1` is the last Monday."""
+    zone = literal(settings.zone)
+    if unit in CLOCK:
+        return apply("calendar_floor", time, literal(CLOCK[unit]), zone)
+    if unit in CALENDAR:
+        return apply("calendar_floor", time, literal(CALENDAR[unit]), zone)
+    if not re.fullmatch(r"w[0-7]", unit):
+        return None
+    days = float(int(unit[1]) % 7)
+    back = apply("calendar_add", time, literal(-days), literal("day"), zone)
+    return apply(
+        "calendar_add", apply("calendar_floor", back, literal("week"), zone), literal(days), literal("day"), zone
+    )
+
+
+def absolute(text: str, settings: Settings) -> float | None:
+    """A point in time as earliest and latest take it: an epoch or %m/%d/%Y:%H:%M:%S."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.strptime(text, ABSOLUTE).replace(tzinfo=ZoneInfo(settings.zone)).timestamp()
+    except (ValueError, KeyError):
+        return None
+
+
+def plan_format(form: str) -> str:
+    """A time format with the codes that stand for several others spelled out."""
+    return re.sub(r"%[TXFxc]", lambda m: EXPANDED[m.group()], form)
