@@ -170,7 +170,7 @@ def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
     if not row.flow.events:
         message = "text is looked for in events; after an aggregate there are none"
         raise SourceError("free-text-after-aggregate", message, value.span, help="name a field: `field = *text*`")
-    names = [n for n in meaning.schema if not n.startswith("#") and n not in NOT_SEARCHED]
+    names = [n for n in row.flow.origin if not n.startswith("#") and n not in NOT_SEARCHED]
     columns = [row.flow.columns.get(n, Kind.NULL) for n in names]
     texts = [row.text(original(row, n)) for n, k in zip(names, columns, strict=True) if k is not Kind.NULL]
     if not texts:

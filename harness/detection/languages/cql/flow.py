@@ -104,6 +104,13 @@ class Flow:
     partition: tuple[str, ...] = ()
     present: frozenset[str] = frozenset({"@timestamp"})
     span: Span | None = None
+    origin: Columns = field(default_factory=dict)
+
+    def fresh(self) -> Flow:
+        """All events again, for a sub-query."""
+        meaning = self.meaning
+        assert meaning.events is not None
+        return Flow(meaning, meaning.events, dict(meaning.schema), origin=meaning.schema, span=self.span)
 
     def become(self, node: Node, *others: Flow) -> None:
         """Takes a node that reads this relation, and perhaps others, for the relation."""

@@ -58,7 +58,7 @@ class CqlQuery:
         order = tuple(SortKey(Column(n)) for n in ("@timestamp", "@event"))
         scan = Scan(columns=columns, order=order)
         meaning.events = scan
-        flow = Flow(meaning, scan, dict(columns))
+        flow = Flow(meaning, scan, dict(columns), origin=columns)
         lowering.run(flow, self.pipeline, shown=True)
         finish(flow)
         return Plan(

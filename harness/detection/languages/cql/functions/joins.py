@@ -1,0 +1,147 @@
+"""Functions that bring events together: joins, and events that share a key."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import Names
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.gathering import grouped
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Syntax, Word
+from harness.detection.plan.expressions import TRUE, Aggregation, Column, Expression, Literal, any_of, call, every
+from harness.detection.plan.nodes import Join, JoinKind, Select, Window
+from harness.diagnostics import SourceError
+
+
+@FUNCTIONS.filter("join", unnamed="query")
+def join(
+    row: Row,
+    *,
+    query: Pipeline,
+    field: Names,
+    key: Names = (),
+    include: Names = (),
+    mode: str = "inner",
+    max: float = 1,
+    limit: float = 100_000,
+    live: str = "",
+    repo: str = "",
+    view: str = "",
+    start: str = "",
+    end: str = "",
+) -> Expression:
+    """Whether a sub-query gives a row with the same key; the included fields of that row become fields.
+
+    Reference: library.humio.com, join()
+    """
+    if row.local:
+        raise row.unsupported("a join inside an array function", row.meaning.source.whole())
+    flow = row.flow
+    other = flow.fresh()
+    flow.meaning.run(other, query)
+    side, found = Row(other), flow.meaning.temporary()
+    own = {n: flow.meaning.temporary() for n in include}
+    sides = [(row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=False)]
+    marks = [flow.meaning.temporary() for _ in sides]
+    chosen = (*((own[n], side.text(n)) for n in include), *((m, k) for m, (_, k) in zip(marks, sides, strict=True)))
+    other.become(Select(source=other.node, columns=(*chosen, (found, TRUE))))
+    keys = tuple((f, Column(m)) for m, (f, _) in zip(marks, sides, strict=True))
+    taken = tuple((c, Column(c)) for c in (*own.values(), found))
+    flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1), other)
+    there = call("is_true", Column(found))
+    for name, column in own.items():
+        row.offer(name, call("if", there, call("coalesce", Column(column), Literal("")), Column(column)))
+    return TRUE if mode == "left" else there
+
+
+@FUNCTIONS.multiplying("join")
+def join_several(
+    flow: Flow,
+    *,
+    query: Pipeline,
+    field: Names,
+    key: Names = (),
+    include: Names = (),
+    mode: str = "inner",
+    max: float = 1,
+    **rest: object,
+) -> None:
+    """The form of `join` that gives an event for each row found."""
+    row, other = Row(flow), flow.fresh()
+    flow.meaning.run(other, query)
+    side = Row(other)
+    keys = tuple((row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=False))
+    taken = tuple((n, call("coalesce", side.text(n), Literal(""))) for n in include)
+    kind = JoinKind.LEFT if mode == "left" else JoinKind.INNER
+    made = Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, most=int(max), span=flow.span)
+    flow.become(made, other)
+
+
+def clauses(row: Row, where: Syntax) -> list[Expression]:
+    """The conditions that events of one key have to meet, each by one of them."""
+    items = where.items if isinstance(where, Array) else (where,)
+    made = []
+    for item in items:
+        way = row.branch()
+        for step in item.steps if isinstance(item, Pipeline) else (item,):
+            if not row.meaning.plain(step):
+                raise SourceError("unsupported", "a clause that makes other rows is not supported", step.span)
+            row.meaning.take(way, step)
+        made.append(way.condition())
+    return made
+
+
+def shared(row: Row, field: Names, where: Syntax) -> tuple[Expression, list[Expression]]:
+    """Whether all clauses hold for the key somewhere, and the clauses for the event itself."""
+    if row.local:
+        raise row.unsupported("a self join inside an array function", row.meaning.source.whole())
+    tests, flow = clauses(row, where), row.flow
+    keys = tuple(row.read(n) for n in field)
+    marks = [(flow.meaning.temporary(), Aggregation("any_true", (call("is_true", t),))) for t in tests]
+    flow.become(Window(source=flow.node, partition=keys, measures=tuple(marks)))
+    there = [call("not", call("is_null", k)) for k in keys]
+    return every((*there, *(call("is_true", Column(m)) for m, _ in marks))), tests
+
+
+@FUNCTIONS.filter("selfJoinFilter")
+def self_join_filter(row: Row, field: Names, *, where: Syntax, prefilter: bool = False) -> Expression:
+    """Whether the events with the same key meet all clauses between them.
+
+        createEvents(["k=1 a=1", "k=1 b=1", "k=2 a=1"]) | kvParse() | selfJoinFilter(k, where=[{a=1}, {b=1}]) | count() -> _count=2
+
+    Reference: library.humio.com, selfJoinFilter()
+    """
+    together, tests = shared(row, field, where)
+    return every((together, any_of(tuple(tests)))) if prefilter else together
+
+
+@FUNCTIONS.step("selfJoin", gathers=True)
+def self_join(
+    flow: Flow,
+    field: Names,
+    *,
+    where: Syntax,
+    select: Names = (),
+    collect: Names = (),
+    limit: float = 20_000,
+    prefilter: bool = False,
+    postfilter: bool = False,
+) -> None:
+    """One row for each key whose events meet all clauses between them.
+
+        createEvents(["k=1 a=1", "k=1 b=2", "k=2 a=1"]) | kvParse() | selfJoin(k, where=[{a=1}, {b=2}], select=[b]) -> k=1 b=2
+
+    Reference: library.humio.com, selfJoin()
+    """
+    row = Row(flow)
+    span = flow.span or flow.meaning.source.whole()
+    together, _ = shared(row, field, where)
+    row.require(together)
+    row.flush(span)
+    made = []
+    for name, fields in (("selectLast", select), ("collect", collect)):
+        if fields:
+            words = Array(items=tuple(Word(text=f, quoted=True, span=span) for f in fields), span=span)
+            made.append(Call(name=name, arguments=(Argument(value=words, span=span),), span=span))
+    grouped(flow, field, Array(items=tuple(made), span=span), span)
+
+

@@ -1,0 +1,236 @@
+"""Functions that look at rows in their order: neighbours, running values, sessions."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Names
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.rows import counted, place
+from harness.detection.languages.cql.gathering import measured, parts_of, stats
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import Pipeline, Syntax
+from harness.detection.plan.expressions import (
+    NULL,
+    Aggregation,
+    Column,
+    Expression,
+    Literal,
+    call,
+    rebuilt,
+)
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Named, Window
+from harness.diagnostics import SourceError
+
+
+def partition_of(flow: Flow) -> tuple[Expression, ...]:
+    """The keys that rows are kept apart by."""
+    return tuple(Column(n) for n in flow.partition)
+
+
+def windowed(
+    flow: Flow,
+    measures: list[Named],
+    frame: Frame,
+    *,
+    rows: int | None = None,
+    time: Expression | None = None,
+    span: float | None = None,
+) -> None:
+    """Adds values over the rows before each row."""
+    windows: list[Named] = []
+
+    def change(each: Expression) -> Expression:
+        if not isinstance(each, Aggregation):
+            return each
+        name = flow.meaning.temporary()
+        windows.append((name, each))
+        return Column(name)
+
+    outer = [(n, rebuilt(v, change)) for n, v in measures]
+    node = Window(
+        source=flow.node,
+        partition=partition_of(flow),
+        measures=tuple(windows),
+        frame=frame,
+        rows=rows,
+        time=time,
+        range=span,
+        span=flow.span,
+    )
+    flow.become(node)
+    flow.become(Derive(source=flow.node, columns=tuple(outer), span=flow.span))
+
+
+def running(flow: Flow, function: Syntax, frame: Frame, **limits: object) -> None:
+    """The values of aggregates over the rows before each row; the rows keep their fields."""
+    measures: list[Named] = []
+    for part in parts_of(Row(flow), function):
+        if part.several or part.before or part.after:
+            raise SourceError("unsupported", "only plain aggregates can run along rows", part.function.span)
+        measures += measured(Row(flow), part)
+    windowed(flow, measures, frame, **limits)  # type: ignore[arg-type]
+
+
+def frame_of(current: str) -> Frame:
+    """Whether the current row counts."""
+    return Frame.BEFORE if current == "exclude" else Frame.RUNNING
+
+
+@FUNCTIONS.step("accumulate", gathers=True)
+def accumulate(flow: Flow, function: Syntax, *, current: str = "include") -> None:
+    """Aggregates of all rows up to each row.
+
+        createEvents(["a=5", "a=6", "a=1"]) | kvParse() | head() | accumulate(sum(a)) | tail(1) -> a=1 _sum=12
+
+    Reference: library.humio.com, accumulate()
+    """
+    running(flow, function, frame_of(current))
+
+
+@FUNCTIONS.step("slidingWindow", gathers=True)
+def sliding_window(flow: Flow, function: Syntax, *, events: float, current: str = "include") -> None:
+    """Aggregates of the last rows before each row.
+
+        createEvents(["a=1", "a=4", "a=11", "a=2"]) | kvParse() | head() | slidingWindow(sum(a), events=3) | tail(1) -> _sum=17
+
+    Reference: library.humio.com, slidingWindow()
+    """
+    running(flow, function, frame_of(current), rows=int(events))
+
+
+@FUNCTIONS.step("slidingTimeWindow", gathers=True)
+def sliding_time_window(
+    flow: Flow, function: Syntax, *, span: Duration, timestampfield: Name = TIMESTAMP, current: str = "include"
+) -> None:
+    """Aggregates of the rows less than a length of time before each row.
+
+    Reference: library.humio.com, slidingTimeWindow()
+    """
+    time = Row(flow).number(timestampfield)
+    running(flow, function, frame_of(current), time=time, span=span)
+
+
+@FUNCTIONS.step("neighbor", gathers=True)
+def neighbor(
+    flow: Flow, include: Names, *, distance: float = 1, direction: str = "preceding", prefix: str = ""
+) -> None:
+    """Fields of the row before or after, under a prefix.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | head() | neighbor(a, prefix=prev) | tail(1) -> a=2 prev.a=1
+
+    Reference: library.humio.com, neighbor()
+    """
+    operation = "lead" if direction == "succeeding" else "lag"
+    start = prefix or ("next" if operation == "lead" else "prev")
+    row, measures = Row(flow), []
+    for name in include:
+        value = row.read(name)
+        if value is not NULL:
+            measures.append((f"{start}.{name}", call(operation, value, Literal(int(distance)))))
+    if measures:
+        flow.become(Window(source=flow.node, partition=partition_of(flow), measures=tuple(measures), span=flow.span))
+
+
+def numbered(flow: Flow, starts: Expression, frame: Frame = Frame.RUNNING) -> str:
+    """A column that counts how many rows up to each row `starts` was true for."""
+    mark = flow.meaning.temporary()
+    value = call("if", starts, Literal(1), Literal(0))
+    counted_up = Aggregation("sum", (value,))
+    windowed(flow, [(mark, call("coalesce", counted_up, Literal(0)))], frame)
+    return mark
+
+
+def conditions_of(row: Row, condition: Pipeline) -> Expression:
+    """What a pipeline of filters asks."""
+    way = row.branch()
+    for step in condition.steps:
+        if not row.meaning.plain(step):
+            raise SourceError("unsupported", "a condition that makes other rows is not supported", step.span)
+        row.meaning.take(way, step)
+    return call("is_true", way.condition())
+
+
+@FUNCTIONS.step("partition", gathers=True)
+def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: str = "before") -> None:
+    """A function for each stretch of rows; a stretch starts at, or ends with, a row that meets the condition.
+
+        createEvents(["k=a", "k=a", "k=b"]) | kvParse() | head() | partition(accumulate(count()), condition={k=b}) | tail(1) -> k=b _count=1
+
+    Reference: library.humio.com, partition()
+    """
+    meets = conditions_of(Row(flow), condition)
+    mark = numbered(flow, meets, Frame.BEFORE if split == "after" else Frame.RUNNING)
+    before = flow.partition
+    flow.partition = (*before, mark)
+    flow.meaning.run(flow, Pipeline(steps=(function,), span=place(flow)))
+    flow.partition = before
+
+
+def session_mark(flow: Flow, maxpause: float) -> str:
+    """A column that numbers stretches of rows without a longer pause."""
+    time, earlier = Row(flow).number(TIMESTAMP), flow.meaning.temporary()
+    lagged = ((earlier, call("lag", time, Literal(1))),)
+    flow.become(Window(source=flow.node, partition=partition_of(flow), measures=lagged))
+    gap = call("subtract", time, Column(earlier))
+    return numbered(flow, call("greater", gap, Literal(maxpause)))
+
+
+@FUNCTIONS.step("session", gathers=True)
+def session(flow: Flow, function: Syntax | None = None, *, maxpause: Duration = Duration(900_000.0)) -> None:
+    """Aggregates for each stretch of events without a longer pause.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | head() | session(sum(a), maxpause=1m) -> _sum=3
+
+    Reference: library.humio.com, session()
+    """
+    span = place(flow)
+    mark = session_mark(flow, maxpause)
+    before = flow.partition
+    stats(flow, ((mark, Column(mark)),), function or counted(span), span)
+    flow.partition = before
+
+
+@FUNCTIONS.step("series", gathers=True)
+def series(
+    flow: Flow,
+    collect: Names,
+    *,
+    separator: str = "\n",
+    startmatch: Pipeline | None = None,
+    endmatch: Pipeline | None = None,
+    maxpause: Duration | None = None,
+    maxduration: Duration | None = None,
+    memlimit: str = "",
+) -> None:
+    """The values of fields one after the other in time, for each stretch of events.
+
+        createEvents(["a=1", "a=2", "a=1"]) | kvParse() | series(a, separator=",") -> a=1,2,1
+
+    Reference: library.humio.com, series()
+    """
+    span, keys = place(flow), []
+    if startmatch is not None:
+        mark = numbered(flow, conditions_of(Row(flow), startmatch))
+        flow.become(Filter(source=flow.node, condition=call("greater", Column(mark), Literal(0))))
+        keys.append(mark)
+    if endmatch is not None:
+        keys.append(numbered(flow, conditions_of(Row(flow), endmatch), Frame.BEFORE))
+    if maxpause is not None:
+        keys.append(session_mark(flow, maxpause))
+    if maxduration is not None:
+        flow.meaning.tell("not-cut", "maxduration", "a series is not cut at `maxduration`", span)
+    row = Row(flow)
+    measures: list[Named] = []
+    for name in collect:
+        texts = Aggregation("collect", (row.text(name),))
+        measures.append((name, call("list_join", texts, Literal(separator))))
+    time = row.number(TIMESTAMP)
+    first, last = Aggregation("minimum", (time,)), Aggregation("maximum", (time,))
+    measures += [("@timestamp", first), ("_duration", call("subtract", last, first))]
+    gather(flow, [*flow.partition, *keys], measures)
+
+
+def gather(flow: Flow, keys: list[str], measures: list[Named]) -> None:
+    """One row a combination of key columns."""
+    chosen = tuple((k, Column(k)) for k in dict.fromkeys(keys))
+    flow.become(Aggregate(source=flow.node, keys=chosen, measures=tuple(measures), span=flow.span))
+    flow.events = flow.timed = False
