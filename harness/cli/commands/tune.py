@@ -24,12 +24,18 @@ FILE = studied.FILE
 @click.command("tune")
 @click.argument("rule", type=FILE)
 @click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
-@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded or simulated events in place of scenarios.")
-@click.option("--malicious", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Which of --events are an attack's.")
+@click.option(
+    "--events", multiple=True, type=FILE, metavar="PATH", help="Recorded or simulated events in place of scenarios."
+)
+@click.option(
+    "--malicious", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Which of --events are an attack's."
+)
 @click.option("--values", multiple=True, callback=pairs, metavar="NAME=V,V,...", help="Values to try for a threshold.")
 @click.option("--steps", type=click.IntRange(2, 200), help="How many values to try for each threshold.")
 @click.option("--budget", type=click.FloatRange(min=0), help="False alerts a day and 1,000 hosts that are bearable.")
-@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of all intervals.")
+@click.option(
+    "--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of all intervals."
+)
 @click.option("--fast", is_flag=True, help="Neither try exclusions nor ask for second opinions.")
 @click.option("--write", is_flag=True, help="Print the rule with only its literals changed, as a patch.")
 @studied.plot
@@ -66,7 +72,13 @@ def command(
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
     axes = {name: numbers(name, text) for name, text in values.items()}
     wishes = Wishes(
-        values=axes, steps=steps, budget=budget, confidence=confidence, seed=seed or 0, exclusions=not fast, opinions=not fast
+        values=axes,
+        steps=steps,
+        budget=budget,
+        confidence=confidence,
+        seed=seed or 0,
+        exclusions=not fast,
+        opinions=not fast,
     )
     found = studied_rule(rule, paths, events, malicious, chosen, wishes)
     if plot:
@@ -76,7 +88,12 @@ def command(
 
 
 def studied_rule(
-    rule: Path, paths: Sequence[Path], events: Sequence[Path], malicious: Mapping[str, str], chosen: Options, wishes: Wishes
+    rule: Path,
+    paths: Sequence[Path],
+    events: Sequence[Path],
+    malicious: Mapping[str, str],
+    chosen: Options,
+    wishes: Wishes,
 ) -> Tuning:
     """The study itself."""
     with Bench(chosen) as bench:

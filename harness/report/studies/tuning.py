@@ -8,9 +8,10 @@ from typing import Any
 from harness.report.formats.json import VERSION
 from harness.report.paper import Paper, count, short
 from harness.report.studies.wording import estimate_object, finite, literal, percent, rate, short_number
+from harness.verdict.tuning.labelled import Point
 from harness.verdict.tuning.margins import Edge, Margin
 from harness.verdict.tuning.thresholds import Threshold
-from harness.verdict.tuning.tune import Point, Tuning
+from harness.verdict.tuning.tune import Tuning
 
 
 def lines(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
@@ -39,7 +40,11 @@ def lines(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
         yield from paper.paragraph(remark, indent=6, first="note:")
     if diff:
         yield ""
-        yield tuning.diff.rstrip("\n") if tuning.changes else "nothing to change: the published literals are the recommended ones"
+        yield (
+            tuning.diff.rstrip("\n")
+            if tuning.changes
+            else "nothing to change: the published literals are the recommended ones"
+        )
 
 
 def line_of(threshold: Threshold) -> str:
@@ -60,7 +65,9 @@ def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
         axis = tuning.surface.grid.axes[at]
         span = f"{short_number(min(axis))} .. {short_number(max(axis))}"
         rows.append([line_of(threshold), str(threshold), literal(chosen[at]), f"{len(axis)}: {span}", ""])
-    return paper.table(["line", "threshold", "recommended", "values tried", "not varied because"], rows, right=frozenset({0}))
+    return paper.table(
+        ["line", "threshold", "recommended", "values tried", "not varied because"], rows, right=frozenset({0})
+    )
 
 
 def points_table(tuning: Tuning, paper: Paper) -> list[str]:
@@ -82,9 +89,7 @@ def points_table(tuning: Tuning, paper: Paper) -> list[str]:
 
 def point_row(name: str, point: Point, varied: Sequence[Threshold]) -> list[str]:
     """One point as cells."""
-    changed = [
-        f"{t.name} {t.sign} {literal(v)}" for t, v in zip(varied, point.values, strict=True) if v != t.published
-    ]
+    changed = [f"{t.name} {t.sign} {literal(v)}" for t, v in zip(varied, point.values, strict=True) if v != t.published]
     return [
         name,
         ", ".join(changed) or "as published",

@@ -1,0 +1,174 @@
+"""Many cases in one store: each event knows its case, and a plan is run on all of them in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.detection.engine import Engine, Rows
+from harness.detection.plan.columns import EVENT, Columns
+from harness.detection.plan.expressions import Column, Literal, call
+from harness.detection.plan.nodes import Node
+from harness.detection.plan.provenance import traced
+from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Telemetry
+from harness.telemetry.platform import View, platform
+from harness.verdict.alerts import Alert, Truth, alerts_of
+from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
+
+Numbers = npt.NDArray[np.int32]
+
+ATTACK = "@attack"
+"""Hidden column with the number of the attack that an event belongs to, null for all others."""
+
+HOST = "@host"
+"""Hidden column with the host that recorded an event."""
+
+OWN = frozenset({CASE, ATTACK, HOST})
+HOST_FIELDS = ("host", "ComputerName", "Computer", "aid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """Telemetry under some conditions, and the case that each of its causes belongs to.
+
+    Without `case_of` all of it is one case. Events of nobody belong to the first. `one_attack` says that all that is
+    malicious in a case is one attack; else each malicious cause is one.
+    """
+
+    telemetry: Telemetry
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    case_of: Sequence[int] | None = None
+    one_attack: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many cases it holds."""
+        return 1 if self.case_of is None else max(self.case_of, default=-1) + 1
+
+    def cases(self, causes: Numbers) -> Numbers:
+        """The case of each event, given the number of its cause."""
+        if self.case_of is None or not len(self.case_of):
+            return np.zeros(len(causes), np.int32)
+        known = np.asarray(self.case_of, np.int32)
+        return np.where(causes == UNLABELLED, 0, known[np.maximum(causes, 0)]).astype(np.int32)
+
+    def attacks(self) -> Numbers:
+        """For each cause the number of the cause that its attack is named by, `UNLABELLED` for what is no attack."""
+        causes = self.telemetry.causes
+        bad = np.array([c.malicious for c in causes], bool)
+        own = np.where(bad, np.arange(len(causes)), UNLABELLED).astype(np.int32)
+        if not self.one_attack or not bad.any():
+            return own
+        cases = self.cases(np.arange(len(causes), dtype=np.int32))
+        first = {int(c): int(np.flatnonzero(bad & (cases == c))[0]) for c in np.unique(cases[bad])}
+        return np.array([first[int(c)] if b else UNLABELLED for b, c in zip(bad, cases, strict=True)], np.int32)
+
+
+class Batch:
+    """An engine loaded with the events of many cases as one platform shows them."""
+
+    def __init__(self, engine: Engine, platform_name: str, lots: Sequence[Lot], *, raw: bool = False) -> None:
+        """Presents each lot on its own, so that no case sees the events of another, and loads all of them."""
+        self.engine = engine
+        self.lots = tuple(lots)
+        presented = list(numbered(self.lots, platform_name, raw))
+        self.views = tuple(together([v for v, _ in presented]))
+        self.size = sum(lot.count for lot in self.lots)
+        self.events = sum(len(v.columns) for v in self.views)
+        self.truth = truth(self.lots, self.views)
+        self.columns: Columns = {n: k for n, k in engine.load(self.views).items() if n not in OWN}
+
+    def run(self, node: Node) -> Rows:
+        """The rows of a plan on each case, with the case's number and the events behind each row.
+
+        Cases that cannot be told apart in one statement are run one after the other.
+        """
+        try:
+            return self.engine.run(traced(Isolation()(node)))
+        except InseparableError:
+            return self.one_by_one(node)
+
+    def one_by_one(self, node: Node) -> Rows:
+        """The same by one statement a case."""
+        columns: tuple[str, ...] = ()
+        rows = []
+        for case in range(self.size):
+            alone = only(node, [call("equal", Column(CASE), Literal(float(case)))])
+            found = self.engine.run(traced(alone))
+            columns = (*found.columns, CASE)
+            rows += [(*row, float(case)) for row in found.rows]
+        return Rows(columns or (EVENT, CASE), tuple(rows))
+
+    def alerts(self, node: Node) -> tuple[tuple[Alert, ...], ...]:
+        """For each case the rows of a plan as alerts."""
+        rows = self.run(node)
+        at = rows.columns.index(CASE)
+        found: list[list[Alert]] = [[] for _ in range(self.size)]
+        kept = tuple(i for i in range(len(rows.columns)) if i != at)
+        bare = Rows(tuple(rows.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows.rows))
+        for row, alert in zip(rows.rows, alerts_of(bare, self.truth), strict=True):
+            found[int(str(row[at]).partition(".")[0])].append(alert)
+        return tuple(tuple(alerts) for alerts in found)
+
+
+def numbered(lots: Sequence[Lot], name: str, raw: bool) -> Iterator[tuple[View, int]]:
+    """The views of all lots, events, causes and cases numbered through, and the lot that each came from."""
+    presenter = platform(name)
+    event, cause, case = 0, 0, 0
+    for place, lot in enumerate(lots):
+        for view in presenter.present(lot.telemetry, lot.conditions, raw=raw):
+            yield renumbered(view, lot, event, cause, case), place
+        event += len(lot.telemetry)
+        cause += len(lot.telemetry.causes)
+        case += lot.count
+
+
+def renumbered(view: View, lot: Lot, event: int, cause: int, case: int) -> View:
+    """A view whose events, causes and cases are numbered from these on, with the columns that studies need."""
+    columns = view.columns
+    causes = columns.column(CAUSE).to_numpy()
+    attacks = np.append(lot.attacks(), UNLABELLED)[causes]
+    made = {
+        EVENT: pa.array(columns.column(EVENT).to_numpy() + event, pa.int64()),
+        CAUSE: pa.array(np.where(causes == UNLABELLED, UNLABELLED, causes + cause), pa.int32()),
+        CASE: pa.array(lot.cases(causes) + case, pa.int32()),
+        ATTACK: pa.array(attacks.astype(np.int64) + cause, pa.int64(), mask=attacks == UNLABELLED),
+        HOST: hosts(view),
+    }
+    kept = [n for n in columns.column_names if n not in made]
+    return View(constants=view.constants, columns=pa.table({**{n: columns.column(n) for n in kept}, **made}))
+
+
+def hosts(view: View) -> pa.ChunkedArray | pa.Array:
+    """The host of each event, by the first of the fields that name one."""
+    for name in HOST_FIELDS:
+        if name in view.constants:
+            named = pa.array([view.constants[name]], pa.string())
+            return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(view.columns), np.int32)), named)
+        if name in view.columns.column_names:
+            return view.columns.column(name)
+    return pa.nulls(len(view.columns), pa.string())
+
+
+def together(views: Sequence[View]) -> Iterator[View]:
+    """Views of the same constants and columns put together, so that a statement reads few tables."""
+    groups: dict[tuple[object, ...], list[View]] = {}
+    for view in views:
+        shape = tuple((f.name, str(f.type)) for f in view.columns.schema)
+        groups.setdefault((tuple(view.constants.items()), shape), []).append(view)
+    for same in groups.values():
+        table = pa.concat_tables([v.columns for v in same]).unify_dictionaries().combine_chunks()
+        yield View(constants=same[0].constants, columns=table)
+
+
+def truth(lots: Sequence[Lot], views: Sequence[View]) -> Truth:
+    """Who caused each event, over all lots."""
+    causes: tuple[Cause, ...] = tuple(c for lot in lots for c in lot.telemetry.causes)
+    by_event = np.full(sum(len(lot.telemetry) for lot in lots), UNLABELLED, np.int32)
+    for view in views:
+        by_event[view.columns.column(EVENT).to_numpy()] = view.columns.column(CAUSE).to_numpy()
+    return Truth(causes=causes, by_event=by_event)

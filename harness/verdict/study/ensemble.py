@@ -1,0 +1,113 @@
+"""One rule against many scenarios at once: all their telemetry in one store, each scenario a case of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from harness.detection.engine import Engine, engine
+from harness.detection.language import Plan, language
+from harness.diagnostics import HarnessError
+from harness.scenario.scenario import Expectation, Label, Outcome, Scenario
+from harness.verdict.alerts import Alert, differing
+from harness.verdict.store import end
+from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.trial import Trial
+from harness.verdict.verdict import outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A rule set against telemetry, under a name to show, and what that telemetry is: an attack or not.
+
+    Where a scenario with an expectation is behind it, both are given. Recorded events and worlds have neither: what is
+    malicious in them is said by each event's cause.
+    """
+
+    name: str
+    label: Label
+    trial: Trial
+    scenario: Scenario | None = None
+    expectation: Expectation | None = None
+
+    @property
+    def lot(self) -> Lot:
+        """Its telemetry as one case of many."""
+        trial = self.trial
+        telemetry = trial.store.telemetry(trial.conditions)
+        return Lot(telemetry=telemetry, conditions=trial.conditions, one_attack=self.scenario is not None)
+
+
+class Ensemble:
+    """Subjects of one rule in an engine of their own, and the plans that the rule means for them."""
+
+    def __init__(self, subjects: Sequence[Subject], connected: Engine | None = None) -> None:
+        """Loads all subjects. Raises HarnessError where there is none."""
+        if not subjects:
+            raise HarnessError("no-scenarios", "there is nothing to run the rule on", help="name scenarios or events")
+        self.subjects = tuple(subjects)
+        first = subjects[0].trial
+        self.engine = connected or engine(first.engine.name)
+        raw = any(s.trial.query.raw for s in subjects)
+        platform = language(first.rule.language).platform
+        self.batch = Batch(self.engine, platform, [s.lot for s in subjects], raw=raw)
+        self.plans = self.planned()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.engine.close()
+
+    def planned(self) -> tuple[tuple[Plan, tuple[int, ...]], ...]:
+        """What the rule means, and for which subjects it means that; settings and dialects may tell them apart."""
+        found: list[tuple[Plan, list[int]]] = []
+        for number, subject in enumerate(self.subjects):
+            trial = subject.trial
+            settings = trial.settings
+            now = settings.now or end(trial.store.telemetry(trial.conditions))
+            plan = trial.query.plan(self.batch.columns, replace(settings, now=now))
+            for known, numbers in found:
+                if known.node == plan.node:
+                    numbers.append(number)
+                    break
+            else:
+                found.append((plan, [number]))
+        return tuple((plan, tuple(numbers)) for plan, numbers in found)
+
+    @property
+    def plan(self) -> Plan:
+        """The one meaning of the rule. Raises HarnessError where it has several."""
+        if len(self.plans) > 1:
+            message = "the rule means different things for these scenarios: their settings or times differ"
+            raise HarnessError(
+                "several-meanings", message, help="choose one with --dialect and --switch, or fewer paths"
+            )
+        return self.plans[0][0]
+
+    def alerts(self) -> tuple[tuple[Alert, ...], ...]:
+        """The alerts of each subject."""
+        found: list[tuple[Alert, ...]] = [()] * len(self.subjects)
+        for plan, numbers in self.plans:
+            alerts = self.batch.alerts(plan.node)
+            for number in numbers:
+                found[number] = alerts[number]
+        return tuple(found)
+
+
+def observed(subject: Subject, alerts: tuple[Alert, ...]) -> Outcome:
+    """The cell of the confusion matrix that a subject ends in."""
+    return outcome(subject.label, alerts)
+
+
+def noticed(subject: Subject, alerts: tuple[Alert, ...]) -> bool:
+    """Whether a subject's expectation would fail with these alerts: another outcome, or none with the fields it wants."""
+    expectation = subject.expectation
+    if expectation is None:
+        return False
+    if observed(subject, alerts) != expectation.outcome:
+        return True
+    wanted = expectation.alert
+    return bool(wanted) and all(any(True for _ in differing(a, wanted)) for a in alerts)

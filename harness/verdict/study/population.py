@@ -1,0 +1,116 @@
+"""How many hosts were watched for how long, and which attacks there are: what rates are rates of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.event import UNLABELLED
+from harness.telemetry.platform import View
+from harness.verdict.study.batch import ATTACK, HOST, Batch
+from harness.verdict.study.isolation import CASE
+
+TIMES = {"_time": 1.0, "@timestamp": 1000.0}
+"""The platforms' columns of time and how many of their units make a second."""
+DAY = 86400.0
+LEAST_SECONDS = 3600.0
+"""A host counts as watched for at least an hour: less would make rates a day out of minutes."""
+
+Unit = tuple[int, str]
+"""A host of a case: what resampling draws."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """One attack: the cause it is named by, its case, the host it happened on, and how many events it left."""
+
+    number: int
+    case: int
+    name: str
+    host: str
+    events: int
+
+    @property
+    def unit(self) -> Unit:
+        """Where it happened."""
+        return self.case, self.host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """Hosts and the days that each was watched, attacks, and the seconds between the first and last event of a case."""
+
+    days: dict[Unit, float]
+    attacks: tuple[Attack, ...]
+
+    @property
+    def host_days(self) -> float:
+        """Days of all hosts together."""
+        return sum(self.days.values())
+
+
+def population(batch: Batch) -> Population:
+    """What a batch watched; attacks that left no event on this platform are attacks all the same."""
+    hosts: dict[Unit, int] = {}
+    first: dict[int, float] = {}
+    last: dict[int, float] = {}
+    left: dict[int, tuple[Unit, int]] = {}
+    for view in batch.views:
+        for case, host, low, high, count in by_host(view):
+            hosts[case, host] = hosts.get((case, host), 0) + count
+            first[case], last[case] = min(first.get(case, low), low), max(last.get(case, high), high)
+        for attack, case, host, count in by_attack(view):
+            unit, known = left.get(attack, ((case, host), 0))
+            left[attack] = (unit, known + count)
+    days = {u: max(last[u[0]] - first[u[0]], LEAST_SECONDS) / DAY for u in hosts}
+    return Population(days=days, attacks=tuple(attacks(batch, left)))
+
+
+def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[Attack]:
+    """All attacks of a batch."""
+    found: list[Attack] = []
+    cause, case = 0, 0
+    for lot in batch.lots:
+        own = lot.attacks()
+        for number in np.unique(own[own != UNLABELLED]).tolist():
+            told = lot.telemetry.causes[number]
+            of = case + int(lot.cases(np.array([number], np.int32))[0])
+            unit, events = left.get(number + cause, ((of, told.host), 0))
+            name = told.detail or told.name
+            found.append(Attack(number=number + cause, case=of, name=name, host=unit[1], events=events))
+        cause += len(lot.telemetry.causes)
+        case += lot.count
+    return found
+
+
+def by_host(view: View) -> list[tuple[int, str, float, float, int]]:
+    """Case, host, first and last second, and number of events."""
+    name = next((n for n in TIMES if n in view.columns.column_names), None)
+    if name is None or not len(view.columns):
+        return []
+    table = pa.table({"case": view.columns.column(CASE), "host": plain(view), "time": view.columns.column(name)})
+    rows = table.group_by(["case", "host"]).aggregate([("time", "min"), ("time", "max"), ("time", "count")]).to_pylist()
+    per = TIMES[name]
+    return [
+        (r["case"], r["host"] or "", r["time_min"] / per, r["time_max"] / per, r["time_count"])
+        for r in rows
+        if r["time_min"] is not None
+    ]
+
+
+def by_attack(view: View) -> list[tuple[int, int, str, int]]:
+    """Attack, case, host and number of events."""
+    held = pc.is_valid(view.columns.column(ATTACK))
+    table = pa.table({"attack": view.columns.column(ATTACK), "case": view.columns.column(CASE), "host": plain(view)})
+    rows = table.filter(held).group_by(["attack", "case", "host"]).aggregate([([], "count_all")]).to_pylist()
+    return [(r["attack"], r["case"], r["host"] or "", r["count_all"]) for r in rows]
+
+
+def plain(view: View) -> pa.ChunkedArray:
+    """The host column as text."""
+    column = view.columns.column(HOST)
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column

@@ -1,0 +1,138 @@
+"""Which exclusions would take away most false alerts for the least recall, each tried by running the rule with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.detection.engine import Value
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column, Literal, call
+from harness.detection.plan.nodes import Filter, Node, Scan, walk
+from harness.detection.plan.shape import columns_of
+from harness.verdict.study.batch import HOST_FIELDS, Batch
+from harness.verdict.study.isolation import over
+from harness.verdict.tuning.labelled import Observations, Point, observe
+
+Mask = npt.NDArray[np.bool_]
+
+MOST_TRIED = 5
+MOST_VALUES = 2000
+ADDRESS = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+DOMAIN = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An exclusion of events whose `field` fits `pattern` (* is any run), and the rule's point with it."""
+
+    field: str
+    pattern: str
+    removed: int
+    lost: int
+    point: Point
+
+    def __str__(self) -> str:
+        return f"{self.field}={self.pattern}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An exclusion, and what the groups let expect of it."""
+
+    field: str
+    pattern: str
+    removed: int
+    lost: int
+
+
+def entries(batch: Batch, root: Node, observed: Observations, *, most: int = MOST_TRIED) -> tuple[Entry, ...]:
+    """The best exclusions one by one, each run: those that lose no attack first, of these the ones that remove most."""
+    before = observed.groups.published
+    alerting = observed.groups.judged(before)
+    caught = int(observed.caught(alerting).sum())
+    false = int((alerting & ~observed.malicious).sum())
+    found = []
+    for candidate in best(candidates(root, observed, alerting), most):
+        changed = excluding(root, candidate.field, candidate.pattern)
+        after = observe(batch, changed, observed.thresholds, observed.population)
+        point = after.point(before)
+        entry = Entry(
+            field=candidate.field,
+            pattern=candidate.pattern,
+            removed=false - point.false_alerts,
+            lost=caught - point.caught,
+            point=point,
+        )
+        if entry.removed > 0:
+            found.append(entry)
+    return tuple(sorted(found, key=lambda e: (e.lost, -e.removed)))
+
+
+def candidates(root: Node, observed: Observations, alerting: Mask) -> Iterator[Candidate]:
+    """Every value, domain and program name that false alerts have in fields of the events."""
+    fields = observed.groups.fields
+    recorded = {n for scan in walk(root) if isinstance(scan, Scan) for n in columns_of(scan)}
+    false = alerting & ~observed.malicious
+    for at, name in enumerate(fields.columns):
+        if name not in recorded or name in HOST_FIELDS:
+            continue
+        values = [as_texts(row[at]) for row in fields.rows]
+        patterns = {p for i in np.flatnonzero(false) for v in values[i] for p in generalised(v)}
+        for pattern in sorted(patterns)[:MOST_VALUES]:
+            fits = glob(pattern)
+            hit = np.array([bool(v) and all(fits.fullmatch(x) for x in v) for v in values], bool)
+            left = observed.caught(alerting & ~hit)
+            lost = int(observed.caught(alerting).sum() - left.sum())
+            yield Candidate(field=name, pattern=pattern, removed=int((false & hit).sum()), lost=lost)
+
+
+def best(found: Iterator[Candidate], most: int) -> list[Candidate]:
+    """The candidates worth trying; of those that remove and lose the same the broadest name."""
+    order = sorted(found, key=lambda c: (c.lost, -c.removed, len(c.pattern), c.pattern))
+    chosen: list[Candidate] = []
+    seen: set[tuple[int, int, str]] = set()
+    for candidate in order:
+        what = (candidate.removed, candidate.lost, candidate.field)
+        if candidate.removed and what not in seen and len(chosen) < most:
+            chosen.append(candidate)
+            seen.add(what)
+    return chosen
+
+
+def as_texts(value: Value) -> Sequence[str]:
+    """The texts in a cell; numbers are none."""
+    if isinstance(value, str):
+        return (value,)
+    return value if isinstance(value, list) else ()
+
+
+def generalised(value: str) -> Iterator[str]:
+    """A value as patterns: itself, a domain with all names below it, a program wherever it lies."""
+    if not value or "*" in value:
+        return
+    if ADDRESS.fullmatch(value) is None and DOMAIN.fullmatch(value):
+        yield "*." + ".".join(value.split(".")[-2:])
+    if "\\" in value:
+        yield "*\\" + value.rpartition("\\")[2]
+        return
+    yield value
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A pattern with * as a regular expression, but for case."""
+    return re.compile(".*".join(re.escape(p) for p in pattern.split("*")), re.IGNORECASE | re.DOTALL)
+
+
+def excluding(root: Node, field: str, pattern: str) -> Node:
+    """The plan on events whose field does not fit; its comparisons stay the same objects, so its thresholds hold."""
+    fits = call("is_true", call("glob_ci", Column(field), Literal(pattern)))
+    made: dict[int, Node] = {}
+    for node in walk(root):
+        known = isinstance(node, Scan) and node.columns.get(field) is Kind.TEXT
+        made[id(node)] = Filter(source=node, condition=call("not", fits)) if known else over(node, made)
+    return made[id(root)]

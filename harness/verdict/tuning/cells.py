@@ -1,0 +1,111 @@
+"""The whole joint grid at once: an N-dimensional histogram of the groups with cumulative sums.
+
+A group alerts at a point of the grid where its comparisons turn out as some pattern says and that pattern passes. The
+points where a comparison of a group is true are the first so many of its axis, for an axis runs from its loosest value to
+its strictest; so the points of a pattern are a box, and boxes are counted by summing a histogram along each axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.verdict.tuning.lifting import Groups
+
+Counts = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Values to try for each threshold, the loosest first."""
+
+    axes: tuple[tuple[float, ...], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many values each axis has."""
+        return tuple(len(a) for a in self.axes)
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def point(self, cell: Sequence[int]) -> tuple[float, ...]:
+        """The literals of one combination."""
+        return tuple(axis[i] for axis, i in zip(self.axes, cell, strict=True))
+
+    def cell(self, point: Sequence[float]) -> tuple[int, ...]:
+        """Where a combination is."""
+        return tuple(axis.index(v) for axis, v in zip(self.axes, point, strict=True))
+
+
+class Cells:
+    """Where in a grid each group alerts, ready to be counted for any part of the groups."""
+
+    def __init__(self, groups: Groups, grid: Grid) -> None:
+        """Finds for each pattern and group how many values of each axis its comparison is true for."""
+        self.groups, self.grid = groups, grid
+        self.reach = np.zeros(groups.values.shape, np.int64)
+        self.live = groups.passes.copy()
+        for p, pattern in enumerate(groups.patterns):
+            for j, threshold in enumerate(groups.thresholds):
+                values = groups.values[p, j]
+                reach = reached(threshold.operation, np.asarray(grid.axes[j]), values)
+                self.reach[p, j] = reach
+                self.live[p] &= reach > 0 if pattern[j] else reach < len(grid.axes[j])
+
+    def counts(self, mask: Mask) -> Counts:
+        """For each combination how many of these groups alert."""
+        shape = self.grid.shape
+        total = np.zeros(shape, np.int64)
+        for p, pattern in enumerate(self.groups.patterns):
+            chosen = mask & self.live[p]
+            if chosen.any():
+                total += self.box_counts(self.reach[p][:, chosen], pattern)
+        return total
+
+    def box_counts(self, reach: Counts, pattern: Mask) -> Counts:
+        """How many boxes hold each combination; `reach` has a row an axis and a column a group."""
+        shape = self.grid.shape
+        places = [r - 1 if true else r for r, true in zip(reach, pattern, strict=True)]
+        flat = np.ravel_multi_index(tuple(places), shape) if places else np.zeros(reach.shape[1], np.int64)
+        found: Counts = np.bincount(flat, minlength=self.grid.size).astype(np.int64).reshape(shape)
+        for axis, true in enumerate(pattern):
+            found = np.flip(np.flip(found, axis).cumsum(axis), axis) if true else found.cumsum(axis)
+        return found
+
+    def anywhere(self, sets: Sequence[npt.NDArray[np.int64]]) -> Counts:
+        """For each combination how many of these sets of groups have one that alerts."""
+        alone = np.zeros(len(self.groups), bool)
+        single = [s[0] for s in sets if len(s) == 1]
+        total = np.zeros(self.grid.shape, np.int64)
+        if len(single) == len(set(single)):
+            alone[single] = True
+            total += self.counts(alone)
+        else:
+            sets = [*sets, *(np.array([s, s]) for s in single)]
+        for several in sets:
+            if len(several) > 1:
+                mask = np.zeros(len(self.groups), bool)
+                mask[several] = True
+                total += self.counts(mask) > 0
+        return total
+
+
+def reached(operation: str, axis: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Counts:
+    """For how many values of an axis, from its loosest on, a comparison of each value is true; 0 for NaN."""
+    match operation:
+        case "greater_equal":
+            found = np.searchsorted(axis, values, side="right")
+        case "greater":
+            found = np.searchsorted(axis, values, side="left")
+        case "less_equal":
+            found = np.searchsorted(-axis, -values, side="right")
+        case _:
+            found = np.searchsorted(-axis, -values, side="left")
+    return np.where(np.isnan(values), 0, found).astype(np.int64)

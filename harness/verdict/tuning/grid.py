@@ -1,0 +1,86 @@
+"""Which values to try for each threshold: those between which the groups of the telemetry differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.verdict.tuning.cells import Grid
+from harness.verdict.tuning.lifting import Groups
+from harness.verdict.tuning.thresholds import Threshold
+
+Floats = npt.NDArray[np.float64]
+
+COMBINATIONS = 20_000
+MOST_VALUES = 40
+LEAST_VALUES = 3
+
+
+def grid(
+    groups: Groups, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], steps: int | None
+) -> Grid:
+    """Axes around the published values, each at the edges of attacks and among the values of other groups.
+
+    `given` are values for thresholds by name or by their whole text. `steps` is the number of values an axis; without it
+    the grid has about `COMBINATIONS` points.
+    """
+    count = len(groups.thresholds)
+    wanted = steps or max(LEAST_VALUES, min(MOST_VALUES, round(COMBINATIONS ** (1 / max(count, 1)))))
+    return Grid(axes=tuple(axis(groups, j, malicious, given, wanted) for j in range(count)))
+
+
+def axis(
+    groups: Groups, j: int, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], wanted: int
+) -> tuple[float, ...]:
+    """The values of one threshold, the loosest first, the published one among them."""
+    threshold = groups.thresholds[j]
+    chosen = given.get(str(threshold), given.get(threshold.name))
+    if chosen is not None:
+        return ordered({*map(float, chosen), threshold.published}, threshold)
+    values = groups.values[:, j]
+    held = values[~np.isnan(values)]
+    attack = values[:, malicious]
+    attack = attack[~np.isnan(attack)]
+    whole = bool(len(held)) and bool(np.all(held == np.round(held)))
+    candidates = spread(np.unique(attack), wanted) + spread(np.unique(held), wanted)
+    nice = {rounded(v, threshold, whole) for v in candidates} | {threshold.published}
+    return ordered(picked(sorted(nice), threshold.published, wanted), threshold)
+
+
+def spread(values: Floats, count: int) -> list[float]:
+    """About `count` of the distinct values, evenly by rank."""
+    if not len(values):
+        return []
+    return [float(v) for v in np.quantile(values, np.linspace(0, 1, min(count, len(values))), method="nearest")]
+
+
+def rounded(value: float, threshold: Threshold, whole: bool) -> float:
+    """A literal that a person would write and for which the comparison still holds of the value."""
+    loose = threshold.operation in ("greater", "less")
+    if whole:
+        return float(value) - (1 if threshold.operation == "greater" else -1 if loose else 0)
+    if value == 0 or not np.isfinite(value):
+        return (0.01 if threshold.operation == "less" else 0.0) if value == 0 else threshold.published
+    step = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
+    down = np.floor(value / step) if threshold.rising else np.ceil(value / step)
+    if loose and down * step == value:
+        down += -1 if threshold.rising else 1
+    return float(f"{down * step:.12g}")
+
+
+def picked(values: Sequence[float], published: float, wanted: int) -> set[float]:
+    """As many of the values as wanted, evenly by rank, the published one always."""
+    if len(values) <= wanted:
+        return set(values)
+    places = np.unique(np.linspace(0, len(values) - 1, wanted).round().astype(int))
+    found = [values[i] for i in places]
+    if published not in found:
+        found[int(np.argmin([abs(v - published) for v in found]))] = published
+    return set(found)
+
+
+def ordered(values: set[float], threshold: Threshold) -> tuple[float, ...]:
+    """The values from the loosest to the strictest."""
+    return tuple(sorted(values, reverse=not threshold.rising))

@@ -1,0 +1,155 @@
+"""The groups of a rule with what is known of each: on which host it is, and which attacks have a part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.detection.engine import Value
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.nodes import Node
+from harness.verdict.study.batch import ATTACK, HOST, OWN, Batch
+from harness.verdict.study.isolation import CASE, InseparableError, Isolation
+from harness.verdict.study.population import Population, Unit, population
+from harness.verdict.tuning.cells import Cells, Counts, Grid
+from harness.verdict.tuning.intervals import Estimate, ratio
+from harness.verdict.tuning.lifting import Groups, groups
+from harness.verdict.tuning.thresholds import Threshold, chain
+
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+PER_HOSTS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What the rule does at some literals: alerts, attacks caught, and rates with their intervals.
+
+    `alerts_a_day` counts all alerts, `false_alerts_a_day` those with no attack behind them, each a day and 1,000 hosts.
+    """
+
+    values: tuple[float, ...]
+    alerts: int
+    false_alerts: int
+    caught: int
+    precision: Estimate
+    recall: Estimate
+    alerts_a_day: Estimate
+    false_alerts_a_day: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """Groups, and for each whether an attack has a part in it and the host-in-its-case that it belongs to.
+
+    `members` are for each attack of the population the places of its groups.
+    """
+
+    groups: Groups
+    population: Population
+    malicious: Mask
+    units: tuple[Unit, ...]
+    unit_of: Places
+    members: tuple[Places, ...]
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The thresholds that are varied."""
+        return self.groups.thresholds
+
+    def caught(self, alerting: Mask) -> Mask:
+        """Which attacks have a group among those that alert."""
+        return np.array([bool(alerting[m].any()) for m in self.members], bool)
+
+    def point(self, values: Sequence[float], *, confidence: float = 0.95, seed: int = 0) -> Point:
+        """The rule at these literals."""
+        alerting = self.groups.judged(values)
+        caught = self.caught(alerting)
+        size = len(self.units)
+        every = np.bincount(self.unit_of[alerting], minlength=size)
+        true = np.bincount(self.unit_of[alerting & self.malicious], minlength=size)
+        place = {u: i for i, u in enumerate(self.units)}
+        where = np.array([place[a.unit] for a in self.population.attacks], np.int64)
+        days = np.array([self.population.days.get(u, 0.0) for u in self.units]) / PER_HOSTS
+        seen, present = np.bincount(where[caught], minlength=size), np.bincount(where, minlength=size)
+        return Point(
+            values=tuple(values),
+            alerts=int(alerting.sum()),
+            false_alerts=int((alerting & ~self.malicious).sum()),
+            caught=int(caught.sum()),
+            precision=ratio(true, every, confidence=confidence, seed=seed, proportion=True),
+            recall=ratio(seen, present, confidence=confidence, seed=seed, proportion=True),
+            alerts_a_day=ratio(every, days, confidence=confidence, seed=seed),
+            false_alerts_a_day=ratio(every - true, days, confidence=confidence, seed=seed),
+        )
+
+    def surface(self, grid: Grid) -> Surface:
+        """Alerts and attacks caught at every point of a grid."""
+        cells = Cells(self.groups, grid)
+        false = cells.counts(~self.malicious)
+        return Surface(
+            grid=grid, false_alerts=false, true_alerts=cells.counts(self.malicious), caught=cells.anywhere(self.members)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """Counts at every point of a grid."""
+
+    grid: Grid
+    false_alerts: Counts
+    true_alerts: Counts
+    caught: Counts
+
+
+def observe(
+    batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: Population | None = None
+) -> Observations:
+    """Runs a plan once up to its last grouping, and labels the groups."""
+    _, last = chain(root)
+    carried = {ATTACK: "gather", HOST: "minimum"}
+    by: tuple[str, ...] = (CASE,)
+    try:
+        below = Isolation(by=by, carried=carried, kinds={HOST: Kind.TEXT})(last)
+    except InseparableError:
+        if batch.size > 1:
+            raise
+        below = Isolation(by=(), carried=carried, kinds={HOST: Kind.TEXT})(last)
+    return labelled(groups(batch.engine, root, below, thresholds), watched or population(batch))
+
+
+def labelled(found: Groups, watched: Population) -> Observations:
+    """Groups with their hosts and attacks, which their hidden columns say."""
+    columns = found.fields.columns
+    size = len(found)
+    cases = [int(float(str(c))) for c in found.fields.column(CASE)] if CASE in columns else [0] * size
+    hosts = [str(h or "") for h in found.fields.column(HOST)]
+    numbers = [attack_numbers(v) for v in found.fields.column(ATTACK)]
+    of_groups = list(zip(cases, hosts, strict=True))
+    units = tuple(dict.fromkeys([*watched.days, *(a.unit for a in watched.attacks), *of_groups]))
+    place = {u: i for i, u in enumerate(units)}
+    members: dict[int, list[int]] = {}
+    for at, several in enumerate(numbers):
+        for number in several:
+            members.setdefault(number, []).append(at)
+    shown = [n for n in columns if n not in OWN]
+    at_shown = [columns.index(n) for n in shown]
+    rows = tuple(tuple(row[i] for i in at_shown) for row in found.fields.rows)
+    return Observations(
+        groups=replace(found, fields=type(found.fields)(tuple(shown), rows)),
+        population=watched,
+        malicious=np.array([bool(n) for n in numbers], bool),
+        units=units,
+        unit_of=np.array([place[u] for u in of_groups], np.int64),
+        members=tuple(np.array(members.get(a.number, []), np.int64) for a in watched.attacks),
+    )
+
+
+def attack_numbers(value: Value) -> list[int]:
+    """The attacks behind a group."""
+    if value is None:
+        return []
+    return [int(float(v)) for v in value] if isinstance(value, list) else [int(float(value))]

@@ -1,0 +1,103 @@
+"""How far each attack is from the edge: how much one literal may change before it is lost, or must before it is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.verdict.study.population import Attack
+from harness.verdict.tuning.labelled import Observations
+from harness.verdict.tuning.lifting import Groups
+from harness.verdict.tuning.thresholds import Threshold
+
+MOST_CANDIDATES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A threshold and the value that an attack reaches in it: the literal at which its fate changes.
+
+    `gain` says that changing this literal alone catches the attack, otherwise that it loses it.
+    """
+
+    threshold: Threshold
+    reached: float
+    gain: bool
+
+    @property
+    def room(self) -> float:
+        """How far away the edge is, in parts of the published literal."""
+        return abs(self.reached - self.threshold.published) / max(abs(self.threshold.published), 1e-12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """An attack, whether the rule as published catches it, and its edges, the nearest first.
+
+    Without an edge no single literal changes its fate; without groups it never reaches the thresholds at all.
+    """
+
+    attack: Attack
+    caught: bool
+    groups: int
+    edges: tuple[Edge, ...]
+
+
+def margins(observed: Observations) -> tuple[Margin, ...]:
+    """The margin of every attack at the published literals."""
+    published = observed.groups.published
+    alerting = observed.groups.judged(published)
+    found = []
+    for attack, members in zip(observed.population.attacks, observed.members, strict=True):
+        caught = bool(alerting[members].any())
+        own = taken(observed.groups, members)
+        edges = [e for j in range(len(published)) if (e := edge(own, j, published, caught)) is not None]
+        edges.sort(key=lambda e: e.room)
+        found.append(Margin(attack=attack, caught=caught, groups=len(members), edges=tuple(edges)))
+    return tuple(found)
+
+
+def taken(groups: Groups, places: npt.NDArray[np.int64]) -> Groups:
+    """Some of the groups."""
+    return replace(groups, values=groups.values[:, :, places], passes=groups.passes[:, places])
+
+
+def edge(groups: Groups, j: int, published: Sequence[float], caught: bool) -> Edge | None:
+    """Where the attack's fate changes if only threshold `j` does."""
+    threshold = groups.thresholds[j]
+    values = np.unique(groups.values[:, j])
+    values = values[~np.isnan(values)]
+    if len(values) > MOST_CANDIDATES:
+        values = np.quantile(values, np.linspace(0, 1, MOST_CANDIDATES), method="nearest")
+    kept: list[float] = []
+    for value in values:
+        literal = literal_at(threshold, float(value))
+        if groups.judged([*published[:j], literal, *published[j + 1 :]]).any():
+            kept.append(float(value))
+    if not caught:
+        near = sorted(kept, key=lambda v: abs(v - threshold.published))
+        return Edge(threshold=threshold, reached=near[0], gain=True) if near else None
+    if not kept:
+        return None
+    last = max(kept) if threshold.rising else min(kept)
+    beyond = literal_beyond(threshold, last)
+    if groups.judged([*published[:j], beyond, *published[j + 1 :]]).any():
+        return None
+    return Edge(threshold=threshold, reached=last, gain=False)
+
+
+def literal_at(threshold: Threshold, value: float) -> float:
+    """The strictest literal for which the comparison holds of a value."""
+    if threshold.operation == "greater":
+        return float(np.nextafter(value, -np.inf))
+    return float(np.nextafter(value, np.inf)) if threshold.operation == "less" else value
+
+
+def literal_beyond(threshold: Threshold, value: float) -> float:
+    """The loosest literal for which the comparison does not hold of a value."""
+    if threshold.operation == "greater_equal":
+        return float(np.nextafter(value, np.inf))
+    return float(np.nextafter(value, -np.inf)) if threshold.operation == "less_equal" else value

@@ -1,0 +1,197 @@
+"""A second opinion: what statistics of the waits between connections would see in the same events.
+
+The rule counts connections in clock hours. These look at each pair of ends by itself: how regular the waits between its
+connections are, and a score in the manner of RITA (activecm/rita), from our own reading of what it publishes: the mean of
+the symmetry and the narrowness of the waits, how much of half a day the pair was seen, and how alike its hours are; the
+sizes that RITA weighs too are not in these events. Both are ranked against the rule at its own number of false alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.detection.engine import Engine, Rows
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk
+from harness.detection.plan.shape import columns_of
+from harness.verdict.study.batch import ATTACK, HOST
+from harness.verdict.study.isolation import CASE, Isolation
+from harness.verdict.study.population import TIMES, Population
+from harness.verdict.tuning.labelled import attack_numbers
+from harness.verdict.tuning.lifting import as_numbers
+from harness.verdict.tuning.thresholds import chain
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_CONNECTIONS = 4.0
+HALF_A_DAY = 12.0
+AT, WAIT, MIDDLE, OFF, HOUR = "@at", "@wait", "@middle", "@off", "@hour"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """A statistic: how many attacks it ranks above all but so many benign pairs, and how well it ranks at all.
+
+    `area` is the chance that it ranks an attack above a benign pair, NaN without either.
+    """
+
+    name: str
+    caught: int
+    attacks: int
+    false_alerts: int
+    area: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Pairs of ends, scored; `members` are for each attack the places of its pairs."""
+
+    scores: Mapping[str, Floats]
+    malicious: npt.NDArray[np.bool_]
+    members: tuple[npt.NDArray[np.int64], ...]
+
+
+def opinions(engine: Engine, root: Node, watched: Population, false_alerts: int) -> tuple[Opinion, ...]:
+    """Each statistic at as many false alerts as the rule has; nothing where the plan has no pairs or no times."""
+    found = pairs(engine, root, watched)
+    if found is None or not len(found.malicious):
+        return ()
+    return tuple(opinion(name, scores, found, false_alerts) for name, scores in found.scores.items())
+
+
+def opinion(name: str, scores: Floats, found: Pairs, false_alerts: int) -> Opinion:
+    """One statistic, cut where it has that many benign pairs above it."""
+    benign = np.sort(scores[~found.malicious])[::-1]
+    cut = benign[false_alerts] if false_alerts < len(benign) else -np.inf
+    caught = sum(bool((scores[m] > cut).any()) for m in found.members if len(m))
+    bad = scores[found.malicious]
+    area = float("nan")
+    if len(bad) and len(benign):
+        rising = benign[::-1]
+        below, ties = np.searchsorted(rising, bad, "left"), np.searchsorted(rising, bad, "right")
+        area = float((below + (ties - below) / 2).mean() / len(benign))
+    return Opinion(name=name, caught=caught, attacks=len(found.members), false_alerts=false_alerts, area=area)
+
+
+def pairs(engine: Engine, root: Node, watched: Population) -> Pairs | None:
+    """The pairs of ends among the events that the rule lets into its first grouping, scored."""
+    keyed = ends(root)
+    if keyed is None:
+        return None
+    source, keys, time, per_second = keyed
+    isolate = Isolation(carried={ATTACK: "gather", HOST: "minimum"}, kinds={HOST: Kind.TEXT})
+    seconds = call("divide", Column(time), Literal(per_second))
+    base = Derive(source=isolate(source), columns=(*keys, (AT, seconds)))
+    names = (CASE, *(n for n, _ in keys))
+    waits = engine.run(waits_of(base, names))
+    hours = engine.run(hours_of(base, names))
+    return scored(waits, hours, names, watched)
+
+
+def ends(root: Node) -> tuple[Node, tuple[tuple[str, Expression], ...], str, float] | None:
+    """The events under the first grouping, the keys that the last one still has, and the column of time."""
+    first = next((n for n in walk(root) if isinstance(n, Aggregate)), None)
+    _, last = chain(root)
+    if first is None or not isinstance(last, Aggregate):
+        return None
+    kept = {n for n, _ in last.keys}
+    keys = tuple((f"@key{i}", e) for i, (n, e) in enumerate(first.keys) if n in kept)
+    time = next((n for n in TIMES if n in columns_of(first.source)), None)
+    return (first.source, keys, time, TIMES[time]) if keys and time else None
+
+
+def waits_of(base: Node, names: Sequence[str]) -> Node:
+    """For each pair the quartiles of its waits, their spread, and from when to when it was seen."""
+    by = tuple(Column(n) for n in names)
+    sort = Sort(source=base, keys=(SortKey(Column(AT)),))
+    lag = Window(
+        source=sort,
+        partition=by,
+        measures=(("@last", Aggregation("lag", (Column(AT), Literal(1.0)))),),
+        frame=Frame.RUNNING,
+    )
+    waited = Derive(source=lag, columns=((WAIT, call("subtract", Column(AT), Column("@last"))),))
+    middle = Window(source=waited, partition=by, measures=((MIDDLE, quantile(WAIT, 0.5)),))
+    off = call("abs", call("subtract", Column(WAIT), Column(MIDDLE)))
+    spread = Derive(source=middle, columns=((OFF, off),))
+    measures = (
+        ("count", Aggregation("count")),
+        ("low", quantile(WAIT, 0.25)),
+        ("middle", quantile(WAIT, 0.5)),
+        ("high", quantile(WAIT, 0.75)),
+        ("off", quantile(OFF, 0.5)),
+        ("mean", Aggregation("mean", (Column(WAIT),))),
+        ("deviation", Aggregation("stdev_population", (Column(WAIT),))),
+        ("first", Aggregation("minimum", (Column(AT),))),
+        ("last", Aggregation("maximum", (Column(AT),))),
+        (ATTACK, Aggregation("gather", (Column(ATTACK),))),
+    )
+    grouped = Aggregate(source=spread, keys=tuple((n, Column(n)) for n in names), measures=measures)
+    return Filter(source=grouped, condition=call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
+
+
+def hours_of(base: Node, names: Sequence[str]) -> Node:
+    """For each pair how its connections spread over the clock hours that have some."""
+    hour = call("floor", call("divide", Column(AT), Literal(3600.0)))
+    keys = tuple((n, Column(n)) for n in names)
+    hourly = Aggregate(source=base, keys=(*keys, (HOUR, hour)), measures=(("n", Aggregation("count")),))
+    measures = (
+        ("mean", Aggregation("mean", (Column("n"),))),
+        ("deviation", Aggregation("stdev_population", (Column("n"),))),
+        ("count", Aggregation("sum", (Column("n"),))),
+    )
+    grouped = Aggregate(source=hourly, keys=keys, measures=measures)
+    return Filter(source=grouped, condition=call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
+
+
+def quantile(name: str, fraction: float) -> Aggregation:
+    """A quantile of a column."""
+    return Aggregation("percentile", (Column(name), Literal(fraction)))
+
+
+def scored(waits: Rows, hours: Rows, names: Sequence[str], watched: Population) -> Pairs:
+    """Both statistics of each pair, 0 where the waits say nothing and 1 where they could not be more regular."""
+    by_hour = {row[: len(names)]: row for row in hours.rows}
+    at = {n: i for i, n in enumerate(hours.columns)}
+    alike = [by_hour[row[: len(names)]] for row in waits.rows]
+    mean = as_numbers([r[at["mean"]] for r in alike])
+    deviation = as_numbers([r[at["deviation"]] for r in alike])
+    hourly = np.clip(1 - relative(deviation, mean), 0, 1)
+    numbers = [attack_numbers(v) for v in waits.column(ATTACK)]
+    members: dict[int, list[int]] = {}
+    for place, several in enumerate(numbers):
+        for number in several:
+            members.setdefault(number, []).append(place)
+    column = {
+        n: as_numbers(waits.column(n)) for n in ("low", "middle", "high", "off", "mean", "deviation", "first", "last")
+    }
+    regular = np.clip(1 - relative(column["deviation"], column["mean"]), 0, 1)
+    return Pairs(
+        scores={"regularity of waits": regular, "RITA-like score": rita_like(column, hourly)},
+        malicious=np.array([bool(n) for n in numbers], bool),
+        members=tuple(np.array(members.get(a.number, []), np.int64) for a in watched.attacks),
+    )
+
+
+def rita_like(column: Mapping[str, Floats], hourly: Floats) -> Floats:
+    """The mean of three parts, each from 0 to 1: the timing (symmetry and narrowness of waits), how long, how alike hours are."""
+    low, middle, high = column["low"], column["middle"], column["high"]
+    spread = high - low
+    lopsided = (middle == low) | (middle == high)
+    skew = np.where((spread > 0) & ~lopsided, (low + high - 2 * middle) / np.where(spread > 0, spread, 1), 0.0)
+    narrow = np.clip(1 - relative(column["off"], middle), 0, 1)
+    timing = ((1 - np.abs(skew)) + narrow) / 2
+    lasting = np.clip((column["last"] - column["first"]) / 3600 / HALF_A_DAY, 0, 1)
+    found: Floats = (timing + lasting + hourly) / 3
+    return found
+
+
+def relative(part: Floats, whole: Floats) -> Floats:
+    """A ratio; 1 where the whole is nothing."""
+    found: Floats = np.where(whole > 0, part / np.where(whole > 0, whole, 1), 1.0)
+    return found

@@ -1,0 +1,216 @@
+"""The thresholds of a rule: every literal that an aggregated value is compared with, and its place in the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.detection.plan.columns import hidden
+from harness.detection.plan.expressions import Aggregation, Call, Expression, Literal, columns_read, span_of, walk
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Filter,
+    Join,
+    Limit,
+    Node,
+    Reverse,
+    Select,
+    Sort,
+    Union,
+    Window,
+    sources,
+)
+from harness.detection.plan.nodes import walk as walk_nodes
+from harness.diagnostics import Edit, Span
+
+SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
+NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A comparison of an aggregated value with a literal: `TotalConnections >= 10`.
+
+    `side` is the compared expression, `operation` how it compares to the literal read from its side, `comparison` the
+    call itself. `place` is the literal's; it is missing where the rule's text does not hold it. `fixed` says why it is
+    not varied, "" if it is. `needed` says that no row passes without it.
+    """
+
+    name: str
+    operation: str
+    published: float
+    side: Expression
+    comparison: Call
+    place: Span | None
+    needed: bool = False
+    fixed: str = ""
+
+    @property
+    def sign(self) -> str:
+        """The comparison as it is written."""
+        return SIGNS[self.operation]
+
+    @property
+    def rising(self) -> bool:
+        """Whether a larger literal makes the comparison stricter."""
+        return self.operation.startswith("greater")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.sign} {number(self.published)}"
+
+    def edit(self, value: float) -> Edit:
+        """The change of the rule's text that gives the literal this value."""
+        assert self.place is not None
+        return Edit(self.place, number(value))
+
+
+def number(value: float) -> str:
+    """A number as a rule would write it."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def find(root: Node) -> tuple[Threshold, ...]:
+    """All thresholds of a plan, in the order of the text; those above the last grouping can be varied together."""
+    above = {id(n) for n in chain(root)[0]}
+    aggregated = aggregated_columns(root)
+    found = [threshold for node in walk_nodes(root) for threshold in of_node(node, aggregated, free=id(node) in above)]
+    return tuple(sorted(shared(found), key=lambda t: t.place.start if t.place else -1))
+
+
+def chain(root: Node) -> tuple[tuple[Node, ...], Node]:
+    """The nodes above the last grouping, the lowest first, and that grouping: what they all look at row by row."""
+    above: list[Node] = []
+    node = root
+    while isinstance(node, Filter | Derive | Select | Sort | Reverse | Limit):
+        above.append(node)
+        node = node.source
+    return tuple(reversed(above)), node
+
+
+def aggregated_columns(root: Node) -> Mapping[int, frozenset[str]]:
+    """For each node's id the columns that hold, or are computed from, values of more than one row."""
+    found: dict[int, frozenset[str]] = {}
+    for node in walk_nodes(root):
+        below = [found[id(s)] for s in sources(node)]
+        found[id(node)] = own(node, below)
+    return found
+
+
+def own(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
+    """The aggregated columns of one node."""
+    match node:
+        case Aggregate(keys=keys, measures=measures):
+            old = {n for n, e in keys if columns_read(e) & below[0]}
+            return frozenset(old | {n for n, e in measures if any(isinstance(x, Aggregation) for x in walk(e))})
+        case Window(measures=measures):
+            return below[0] | {n for n, _ in measures}
+        case Derive(columns=columns):
+            made = {n for n, e in columns if columns_read(e) & below[0]}
+            return (below[0] - {n for n, _ in columns}) | made
+        case Select(columns=columns):
+            return frozenset(n for n, e in columns if columns_read(e) & below[0])
+        case Join(columns=columns):
+            return below[0] | {n for n, e in columns if columns_read(e) & below[1]}
+        case Union():
+            return frozenset().union(*below)
+        case _:
+            return below[0] if below else frozenset()
+
+
+def of_node(node: Node, aggregated: Mapping[int, frozenset[str]], *, free: bool) -> Iterator[Threshold]:
+    """The thresholds in a node's conditions and expressions."""
+    match node:
+        case Filter(condition=condition):
+            expressions: tuple[Expression, ...] = (condition,)
+            must = {id(c) for c in conjuncts(condition)}
+        case Derive(columns=columns) | Select(columns=columns):
+            expressions, must = tuple(e for _, e in columns), set()
+        case _:
+            return
+    inside = aggregated[id(node.source)]
+    for expression in expressions:
+        for part in walk(expression):
+            found = compared(part)
+            if found and columns_read(found[1]) & inside:
+                operation, side, literal = found
+                assert isinstance(part, Call)
+                fixed = "" if free else "another grouping follows: each value takes a run of its own"
+                yield threshold(part, operation, side, literal, needed=free and id(part) in must, fixed=fixed)
+
+
+def compared(part: Expression) -> tuple[str, Expression, Literal] | None:
+    """A comparison's operation as seen from the value, the value, and the number; nothing for any other expression."""
+    match part:
+        case Call(operation, (side, Literal() as literal)) if operation in SIGNS and is_number(literal):
+            return operation, side, literal
+        case Call(operation, (Literal() as literal, side)) if operation in SIGNS and is_number(literal):
+            return MIRRORED[operation], side, literal
+        case _:
+            return None
+
+
+def is_number(literal: Literal) -> bool:
+    """Whether a literal is a number."""
+    return isinstance(literal.value, int | float) and not isinstance(literal.value, bool)
+
+
+def threshold(
+    comparison: Call, operation: str, side: Expression, literal: Literal, *, needed: bool, fixed: str
+) -> Threshold:
+    """A comparison as a threshold; a guard against dividing by zero is none that anybody tunes."""
+    value = float(literal.value)  # type: ignore[arg-type]
+    place = literal_place(comparison, literal)
+    if place is None:
+        fixed = "the text does not hold the number"
+    elif value == 0 and not fixed:
+        fixed = "a comparison with 0 is a guard, not a threshold"
+    names = sorted(n for n in columns_read(side) if not hidden(n))
+    written = span_of(side)
+    name = names[0] if len(names) == 1 else (written.text if written else " ".join(names))
+    return Threshold(
+        name=name,
+        operation=operation,
+        published=value,
+        side=side,
+        comparison=comparison,
+        place=place,
+        needed=needed,
+        fixed=fixed,
+    )
+
+
+def literal_place(comparison: Call, literal: Literal) -> Span | None:
+    """Where the number is written: its own place if that is a number of this value, else the one inside the comparison."""
+    for span in (literal.span, comparison.span):
+        if span is None:
+            continue
+        hits = [m for m in NUMBER.finditer(span.text) if float(m[0]) == literal.value]
+        if len(hits) == 1:
+            return span.source.span(span.start + hits[0].start(), span.start + hits[0].end())
+    return None
+
+
+def conjuncts(condition: Expression) -> Iterator[Expression]:
+    """The parts of a condition that must all hold."""
+    match condition:
+        case Call("and", parts):
+            for part in parts:
+                yield from conjuncts(part)
+        case Call("is_true", (inner,)):
+            yield from conjuncts(inner)
+        case _:
+            yield condition
+
+
+def shared(found: Sequence[Threshold]) -> Iterator[Threshold]:
+    """The thresholds, those left as they are whose number stands for several comparisons at once."""
+    places = [(t.place.start, t.place.end) for t in found if t.place]
+    for threshold in found:
+        place = threshold.place
+        if place and places.count((place.start, place.end)) > 1 and not threshold.fixed:
+            yield replace(threshold, fixed="one number in the text stands for several comparisons")
+        else:
+            yield threshold

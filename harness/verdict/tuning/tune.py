@@ -1,0 +1,199 @@
+"""What a rule's thresholds should be: every combination judged on the same groups, and the points worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import unified_diff
+from time import perf_counter
+
+import numpy as np
+
+from harness.diagnostics import HarnessError, Source, did_you_mean, mend
+from harness.verdict.study.ensemble import Ensemble, Subject
+from harness.verdict.study.population import LEAST_SECONDS, Population
+from harness.verdict.tuning.allowlist import Entry, entries
+from harness.verdict.tuning.grid import grid
+from harness.verdict.tuning.labelled import PER_HOSTS, Observations, Point, Surface, observe
+from harness.verdict.tuning.lifting import varied
+from harness.verdict.tuning.margins import Margin, margins
+from harness.verdict.tuning.pareto import front, within
+from harness.verdict.tuning.regularity import Opinion, opinions
+from harness.verdict.tuning.thresholds import Threshold, find
+
+MOST_ON_FRONT = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a person may choose: values for thresholds by name, values an axis, a budget, how sure, how much besides.
+
+    `budget` is in false alerts a day and 1,000 hosts.
+    """
+
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    steps: int | None = None
+    budget: float | None = None
+    confidence: float = 0.95
+    seed: int = 0
+    exclusions: bool = True
+    opinions: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Everything that was found out about a rule's thresholds.
+
+    `thresholds` are all of them, `varied` those of the grid. `front` are the points that no other beats, the cheapest
+    first. `recommended` is the one for the budget, or without a budget the cheapest that catches as much as any.
+    """
+
+    rule: Source
+    thresholds: tuple[Threshold, ...]
+    varied: tuple[Threshold, ...]
+    population: Population
+    groups: int
+    combinations: int
+    published: Point
+    front: tuple[Point, ...]
+    recommended: Point | None
+    budget: float | None
+    confidence: float
+    margins: tuple[Margin, ...]
+    exclusions: tuple[Entry, ...]
+    opinions: tuple[Opinion, ...]
+    surface: Surface
+    seconds: float
+    grid_seconds: float
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[tuple[Threshold, float], ...]:
+        """Literals that the recommended point changes."""
+        if self.recommended is None:
+            return ()
+        pairs = zip(self.varied, self.recommended.values, strict=True)
+        return tuple((t, v) for t, v in pairs if v != t.published)
+
+    @property
+    def mended(self) -> str:
+        """The rule's text with only these literals changed."""
+        return mend(self.rule, [t.edit(v) for t, v in self.changes])
+
+    @property
+    def diff(self) -> str:
+        """The change of the text, as a patch."""
+        old, new = (text.splitlines(keepends=True) for text in (self.rule.text, self.mended))
+        lines = unified_diff(list(old), list(new), self.rule.name, self.rule.name)
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def tune(subjects: Sequence[Subject], wishes: Wishes | None = None) -> Tuning:
+    """Judges every combination of a rule's thresholds on telemetry that is loaded and grouped once."""
+    wanted = wishes or Wishes()
+    began = perf_counter()
+    with Ensemble(subjects) as ensemble:
+        root = ensemble.plan.node
+        thresholds = find(root)
+        chosen = varied(thresholds)
+        rule = subjects[0].trial.rule.query
+        check(chosen, thresholds, rule, wanted)
+        observed = observe(ensemble.batch, root, chosen)
+        grouped = perf_counter()
+        surface = observed.surface(grid(observed.groups, observed.malicious, wanted.values, wanted.steps))
+        grid_seconds = perf_counter() - grouped
+        published = at(observed, observed.groups.published, wanted)
+        entries_found = entries(ensemble.batch, root, observed) if wanted.exclusions and published.false_alerts else ()
+        found = opinions(ensemble.engine, root, observed.population, published.false_alerts) if wanted.opinions else ()
+        return Tuning(
+            rule=rule,
+            thresholds=thresholds,
+            varied=chosen,
+            population=observed.population,
+            groups=len(observed.groups),
+            combinations=surface.grid.size,
+            published=published,
+            front=tuple(at(observed, p, wanted) for p in front_points(surface)),
+            recommended=recommended(observed, surface, wanted),
+            budget=wanted.budget,
+            confidence=wanted.confidence,
+            margins=margins(observed),
+            exclusions=entries_found,
+            opinions=found,
+            surface=surface,
+            seconds=perf_counter() - began,
+            grid_seconds=grid_seconds,
+            remarks=tuple(remarks(observed, published)),
+        )
+
+
+def check(chosen: Sequence[Threshold], thresholds: Sequence[Threshold], rule: Source, wishes: Wishes) -> None:
+    """Whether there is something to vary, and every value that was asked for belongs to it."""
+    if not chosen:
+        why = "; ".join(f"`{t}`: {t.fixed}" for t in thresholds)
+        message = "the rule compares no aggregated value with a number that could be varied" + (
+            f" ({why})" if why else ""
+        )
+        from_start = rule.whole()
+        raise HarnessError("no-threshold", f"{from_start}: {message}", help="`detlab mutate` studies rules of any kind")
+    names = {t.name for t in chosen} | {str(t) for t in chosen}
+    for name in wishes.values:
+        if name not in names:
+            hint = did_you_mean(name, names) or f"there are {', '.join(f'`{t}`' for t in chosen)}"
+            raise HarnessError("unknown-threshold", f"the rule has no threshold `{name}`", help=hint)
+
+
+def at(observed: Observations, values: Sequence[float], wishes: Wishes) -> Point:
+    """The rule at some literals."""
+    return observed.point(values, confidence=wishes.confidence, seed=wishes.seed)
+
+
+def front_points(surface: Surface) -> list[tuple[float, ...]]:
+    """The points on the Pareto front of attacks caught and false alerts; of a long front an even choice."""
+    places = front(surface.caught, surface.false_alerts)
+    if len(places) > MOST_ON_FRONT:
+        places = places[np.unique(np.linspace(0, len(places) - 1, MOST_ON_FRONT).round().astype(int))]
+    return [surface.grid.point(tuple(map(int, np.unravel_index(int(p), surface.grid.shape)))) for p in places]
+
+
+def recommended(observed: Observations, surface: Surface, wishes: Wishes) -> Point | None:
+    """The point that catches most within the budget; of equally good ones the one that changes least.
+
+    Without attacks there is nothing to catch and so nothing to recommend.
+    """
+    if not len(observed.members):
+        return None
+    rate = surface.false_alerts / max(observed.population.host_days, 1e-12) * PER_HOSTS
+    places = within(surface.caught, rate, np.inf if wishes.budget is None else wishes.budget)
+    if not len(places):
+        return None
+    points = [surface.grid.point(tuple(map(int, np.unravel_index(int(p), surface.grid.shape)))) for p in places]
+    return at(observed, min(points, key=lambda p: distance(p, observed.thresholds)), wishes)
+
+
+def distance(point: Sequence[float], thresholds: Sequence[Threshold]) -> tuple[int, float]:
+    """How many literals differ from the published ones, and by how much in parts of themselves."""
+    parts = [abs(v - t.published) / max(abs(t.published), 1e-12) for v, t in zip(point, thresholds, strict=True)]
+    return sum(p > 0 for p in parts), sum(parts)
+
+
+def remarks(observed: Observations, published: Point) -> list[str]:
+    """What a reader has to know to believe the numbers."""
+    found = [
+        "an alert is a row of one search over the whole time; a rule that is run every hour alerts again as long as its "
+        "window holds the events (`detlab latency`)"
+    ]
+    watched = observed.population
+    if min(watched.days.values(), default=1.0) * 86400 <= LEAST_SECONDS:
+        found.append(
+            "some hosts were watched for less than an hour and count as watched for one: rates a day are rough"
+        )
+    hosts = len({u for u, b in zip(observed.unit_of.tolist(), observed.malicious.tolist(), strict=True) if not b})
+    if hosts < 30:
+        found.append(f"only {hosts} hosts have groups without an attack: intervals of false alerts are rough")
+    if not watched.attacks:
+        found.append("the telemetry has no attack: recall is unknown")
+    limit = observed.groups.limit
+    if limit is not None and published.alerts > limit:
+        found.append(f"the rule cuts its result to {limit} rows of {published.alerts}: the grid does not cut")
+    return found
