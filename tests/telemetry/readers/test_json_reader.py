@@ -355,10 +355,10 @@ def test_very_many_damages_are_counted_not_listed(tmp_path):
 
 def test_very_many_fields_are_bounded(tmp_path):
     content = "\n".join(
-        json.dumps({"event_simpleName": "X", "timestamp": "1682707778681", f"f{n}": "x"}) for n in range(3_000)
+        json.dumps({"event_simpleName": "X", "timestamp": "1682707778681", f"f{n}": "x"}) for n in range(2_100)
     )
     rows, damages = recorded(tmp_path, content)
-    assert len(rows) == 3_000
+    assert len(rows) == 2_100
     assert damages == ["falcon X: more than 2000 fields; the others are not read"]
 
 
