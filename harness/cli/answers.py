@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.cli.screen import out, paper
 from harness.detection.engine import Rows
+from harness.detection.language import language
 from harness.detection.language import names as languages
 from harness.detection.plan.columns import hidden
 from harness.diagnostics import HarnessError
+from harness.report.evidence import evidence
 from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects
-from harness.report.paper import Paper, count
+from harness.report.paper import Paper, clean, count, one_line
 from harness.report.steps import alert_lines, steps_table
-from harness.report.wording import line_of, reads_absent, why_missed
+from harness.report.wording import lenient, line_of, reads_absent, why_missed
 from harness.run import Answer, Bench, Options
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import rules as rules_in
+from harness.telemetry.platform import platform
 from harness.verdict.explain import Explanation, Labels, shown
 from harness.verdict.loss import explain
+
+MOST_EVENTS_TRIED = 1_000_000
+MOST_EVENTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """An answer, and what became of the events on their way, where that was asked for or nothing came out."""
+    """An answer; what became of the events on their way, where that was asked for or nothing came out.
+
+    `others` are conditions of the platform under which there would be rows, each with their number.
+    """
 
     answer: Answer
     explanation: Explanation | None
+    others: tuple[tuple[str, int], ...] = ()
 
 
 def ask(rules: Sequence[Path], events: Sequence[Path], options: Options, *, explained: bool) -> Iterator[Found]:
@@ -39,8 +49,22 @@ def ask(rules: Sequence[Path], events: Sequence[Path], options: Options, *, expl
             explanation = None
             if explained or not len(answer.rows):
                 total = len(answer.trial.store.truth.by_event)
-                explanation = explain(answer.plan, bench.engine, Labels(malicious=frozenset(range(total)), total=total))
-            yield Found(answer=answer, explanation=explanation)
+                labels = Labels(malicious=frozenset(range(total)), total=total)
+                explanation = explain(answer.plan, bench.engine, labels)
+            empty = not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
+            yield Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
+
+
+def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
+    """Single conditions of the rule's platform that would give it rows, and how many."""
+    trial = answer.trial
+    for condition in platform(language(trial.rule.language).platform).conditions:
+        for value in condition.values:
+            if value != trial.conditions.get(condition.name, condition.default):
+                other = replace(trial, conditions={**trial.conditions, condition.name: value})
+                rows = len(trial.engine.run(other.plan().node))
+                if rows:
+                    yield f"{condition.name}={value}", rows
 
 
 def inquire(rules: Sequence[Path], events: Sequence[Path], options: Options, *, as_json: bool, verbose: bool) -> None:
@@ -91,7 +115,7 @@ def rows_table(rows: Rows, sheet: Paper) -> list[str]:
         lines.append(sheet.paint(f"row {number}", "dim"))
         for name, cell in zip(head, row, strict=True):
             if cell:
-                lines += sheet.paragraph(cell, indent=widest + 4, first=f"  {name}")
+                lines.append(f"  {clean(name).ljust(widest)}  {one_line(cell)}")
     return lines
 
 
@@ -103,19 +127,23 @@ def is_number(value: object) -> bool:
 def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
     """Why nothing came out, fields read in vain, lenient reading, damages."""
     answer = found.answer
-    if not len(answer.rows):
-        lost = why_missed(found.explanation)
-        if answer.events == 0:
-            yield "no event was read"
-        elif lost:
-            yield from sheet.paragraph(f"line {lost[0]} lets no event pass: {lost[1]}" if lost[0] else lost[1])
-    if found.explanation is not None and (verbose or not len(answer.rows)):
+    empty = not len(answer.rows)
+    if answer.events == 0:
+        yield "no event was read"
+    elif empty and (lost := why_missed(found.explanation)):
+        yield from sheet.paragraph(f"line {lost[0]} lets no event pass: {lost[1]}" if lost[0] else lost[1])
+    for condition, rows in found.others:
+        yield from sheet.paragraph(f"with --condition {condition} it returns {count(rows, 'row')}")
+    if found.explanation is not None and answer.events and (verbose or empty):
         yield from steps_table(found.explanation, sheet, attack="events", other="")
     if verbose:
-        yield from alert_lines(answer.alerts, sheet)
+        behind = [evidence(answer.trial.store.views, a.events, answer.plan.reads, MOST_EVENTS) for a in answer.alerts]
+        yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_EVENTS)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
-    for finding in (*answer.deviations, *answer.plan.findings):
+    if answer.deviations and not verbose:
+        yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
+    for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):
         yield from sheet.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
     for damage in answer.damages:
         yield from sheet.paragraph(f"damaged: {damage}", indent=2)
@@ -131,6 +159,7 @@ def answer_object(found: Found) -> dict[str, Any]:
         "rows": list(row_objects(answer.rows)),
         "switches": dict(answer.plan.switches),
         "absent": list(answer.absent),
+        "rows_under_other_conditions": dict(found.others),
         "deviations": [d.as_json() for d in answer.deviations],
         "findings": [f.as_json() for f in answer.plan.findings],
         "damages": [{"place": d.place, "message": d.message} for d in answer.damages],

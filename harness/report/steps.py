@@ -85,13 +85,27 @@ def alert_lines(
         yield f"  alert {number}: {count(len(alert.events), 'event')}{who}"
         yield from paper.paragraph("; ".join(f"{n} {shown(v)}" for n, v in alert.fields.items()), indent=4)
         events = evidence[number - 1] if number <= len(evidence) else ()
-        for event in events[:most_events]:
-            line = f"      {event.when}  {one_line('; '.join(f'{n} {v}' for n, v in event.fields.items()))}"
-            yield paper.paint(beginning_kept(line, paper.width), "dim")
-        if events and len(alert.events) > most_events:
-            yield f"      and {count(len(alert.events) - most_events, 'more event')}"
+        yield from evidence_lines(events, len(alert.events), paper, most_events)
     if len(alerts) > MOST_ALERTS:
         yield f"  and {count(len(alerts) - MOST_ALERTS, 'more alert')}"
+
+
+def evidence_lines(events: Sequence[Evidence], total: int, paper: Paper, most: int) -> Iterator[str]:
+    """The events behind an alert: what they have in common once, then each one's time and what differs."""
+    if not events:
+        return
+    common = {n: v for n, v in events[0].fields.items() if all(e.fields.get(n) == v for e in events)}
+    lines = paper.paragraph("each " + "; ".join(f"{n} {v}" for n, v in common.items()), indent=6) if common else []
+    differing = [{n: v for n, v in e.fields.items() if n not in common} for e in events[:most]]
+    more = f", and {count(total - most, 'more')}".removesuffix("s") if total > most else ""
+    if any(differing):
+        for event, fields in zip(events, differing, strict=False):
+            own = "; ".join(f"{n} {one_line(v)}" for n, v in fields.items())
+            lines.append(beginning_kept(f"      {event.when}  {own}", paper.width))
+        lines += [f"      {more[2:]}"] if more else []
+    else:
+        lines += paper.paragraph("at " + ", ".join(e.when for e in events[:most]) + more, indent=6)
+    yield from (paper.paint(line, "dim") for line in lines)
 
 
 def verdict_lines(
@@ -119,7 +133,7 @@ def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
     for flip in verdict.flips:
         yield from paper.paragraph(hangs_on(flip), indent=2)
     if verdict.deviations:
-        yield from paper.paragraph(lenient(verdict), indent=2)
+        yield from paper.paragraph(lenient(verdict.rule.name, verdict.deviations), indent=2)
     for finding in verdict.findings:
         yield from paper.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
     for damage in verdict.damages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.detection.engine import Value
-from harness.diagnostics import HarnessError, Span
+from harness.diagnostics import Finding, HarnessError, Span
 from harness.report.naming import bounds, setting_of
 from harness.report.paper import count, one_line, short
 from harness.scenario.scenario import Outcome
@@ -99,12 +99,11 @@ def reads_absent(absent: Sequence[str]) -> str:
     return f"reads {', '.join(absent)}, which no event here carries"
 
 
-def lenient(verdict: Verdict) -> str:
+def lenient(rule: str, deviations: Sequence[Finding]) -> str:
     """That a rule is not valid where it is published for, and where."""
-    numbers = sorted({line_of(d.span) for d in verdict.deviations})
+    numbers = sorted({line_of(d.span) for d in deviations})
     lines = f"line{'s' if len(numbers) > 1 else ''} {', '.join(str(n) for n in numbers)}"
-    places = count(len(verdict.deviations), "place")
-    return f"{verdict.rule.name} is read leniently: its product rejects it in {places} ({lines})"
+    return f"{rule} is read leniently: its product rejects it in {count(len(deviations), 'place')} ({lines})"
 
 
 def recorded(visibility: Visibility) -> str:

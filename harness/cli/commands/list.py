@@ -15,7 +15,7 @@ from harness.detection.language import language
 from harness.detection.language import names as languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, count
+from harness.report.paper import Paper, count, one_line
 from harness.report.report import names as reports
 from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find
 from harness.scenario.pack import rules as rules_in
@@ -133,8 +133,19 @@ def command(kind: str | None, paths: tuple[Path, ...], as_json: bool) -> int:
 
 
 def lines(found: Sequence[Entry], sheet: Paper) -> list[str]:
-    """One kind as a table."""
-    return sheet.table(list(found[0]), [list(e.values()) for e in found]) if found else ["there are none"]
+    """One kind as a table; where it is too wide, the last column stands below the others."""
+    if not found:
+        return ["there are none"]
+    rows = [tuple(found[0]), *(tuple(e.values()) for e in found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if sum(widths) + 2 * len(widths) <= sheet.width:
+        return sheet.table(rows[0], rows[1:])
+    shown = []
+    for row in rows[1:]:
+        cells = (one_line(cell).ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
+        shown.append("  ".join(cells).rstrip())
+        shown += [sheet.paint(line, "dim") for line in sheet.paragraph(row[-1], indent=4)]
+    return shown
 
 
 def overview(kind: str, found: Sequence[Entry], sheet: Paper) -> list[str]:

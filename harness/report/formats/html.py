@@ -50,7 +50,7 @@ class Html:
         facts = f"detlab {report.version}; {count(outcomes.scenarios, 'scenario')}; telemetry {origins}; "
         yield f"<p>{text(facts)}engine {text(report.engine)}; conditions {text(chosen)}</p>"
         for verdict in {v.rule.path: v for v in outcomes.verdicts if v.deviations}.values():
-            yield f'<p class="note">{text(lenient(verdict))}</p>'
+            yield f'<p class="note">{text(lenient(verdict.rule.name, verdict.deviations))}</p>'
         for broken in outcomes.broken:
             yield f'<h2 class="bad">{text(broken.path)} cannot be judged</h2><pre>{text(fault(broken))}</pre>'
         for chapter in chapters(outcomes):

@@ -53,8 +53,8 @@ class Terminal:
             f"detlab {report.version}: telemetry {origins}; engine {report.engine}; {conditions}"
         )
         for verdict in {v.rule.path: v for v in verdicts if v.deviations}.values():
-            text = f"{lenient(verdict)}; `detlab lint {verdict.rule.path}` says how to mend it"
-            yield from self.paper.paragraph(text)
+            told = lenient(verdict.rule.name, verdict.deviations)
+            yield from self.paper.paragraph(f"{told}; `detlab lint {verdict.rule.path}` says how to mend it")
 
     def failures(self, report: Report) -> Iterator[str]:
         """Everything that is not as expected, in full."""
