@@ -1,0 +1,368 @@
+r"""Conformance pages: a language's manual in Markdown whose examples run on any engine.
+
+A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a case; below it stand, in any order:
+
+    Reference: where the rule is written down
+    Evidence: documented | observed on <product version> | assumed
+    Known gap: why it fails today            (then it has to fail)
+    Settings: now=1700000000, zone=Europe/London
+    Switches: name=value, name=value
+    Parameters: name=value
+    Dialect: strict                           (lenient if not said)
+
+and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
+kinds of events), `lookup NAME` a lookup table, `macros` one `name(args) = definition` a line, `spl` or `cql` the query,
+and what comes of it: `output` (rows in any order), `output ordered`, or `error`, the message verbatim, the query's name
+being `query.<language>`. `(no rows)` is an output of none; an empty output block is one that nobody has filled in yet.
+
+A table has a line of column names and one line a row, cells between bars. An empty cell is an absent field, `""` an
+empty text, `[a, b]` a list. A cell in double quotes is read as JSON, for texts with bars, line ends, blanks at an end
+or a bracket first; every other cell is taken as it stands, backslashes too. Columns hold text, `_time` and `@timestamp`
+numbers (a cell such as 2024-01-31T12:00:00Z is that moment); `name:number` names another column of numbers. In an
+output a number is compared to 12 digits, columns that are absent from all rows need not be listed, and a last column
+`...` says that there may be others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from harness.detection.engine import Engine, Rows, Value
+from harness.detection.language import Dialect, Lookup, Settings, language
+from harness.detection.plan.digits import number_text
+from harness.diagnostics import HarnessError, Source, SourceError, Span
+from harness.telemetry.event import UNLABELLED
+from harness.telemetry.platform import View
+
+FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
+TIMES = {"_time": 1.0, "@timestamp": 1000.0}
+QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
+NO_ROWS = "(no rows)"
+OTHERS = "..."
+
+Cell = str | list[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of a page: column names and rows of cells."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One example: events, a query, and what comes of it; `place` is its heading's."""
+
+    title: str
+    place: Span
+    language: str
+    query: str
+    inputs: tuple[Table, ...] = ()
+    output: str | None = None
+    ordered: bool = False
+    error: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def known_gap(self) -> str | None:
+        """Why it fails today, if it does."""
+        return self.facts.get("Known gap")
+
+    @property
+    def evidence(self) -> str:
+        """How well it is known."""
+        return self.facts.get("Evidence", "assumed")
+
+
+def cases(source: Source, name: str) -> tuple[Case, ...]:
+    """All cases of a page of the language `name`; raises SourceError where the page cannot be read."""
+    starts = [m.start() for m in re.finditer(r"^## ", outside_fences(source.text), re.MULTILINE)]
+    ends = [*starts[1:], len(source.text)]
+    return tuple(case(source.span(a, z), name) for a, z in zip(starts, ends, strict=True))
+
+
+def outside_fences(text: str) -> str:
+    """The text with all fenced blocks blanked out, of the same length."""
+    return re.sub(r"^```.*?^```", lambda m: re.sub(r"[^\n]", " ", m[0]), text, flags=re.MULTILINE | re.DOTALL)
+
+
+def pages(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each page below `tests/conformance` with its language."""
+    for path in sorted(folder.glob("*/*.md")):
+        yield path.parent.name, path
+
+
+def case(place: Span, name: str) -> Case:
+    """One case."""
+    text = place.text
+    title = text.partition("\n")[0].removeprefix("## ").strip()
+    heading = place.source.span(place.start, place.start + len(text.partition("\n")[0]))
+    facts = dict(FACT.findall(outside_fences(text)))
+    blocks = [(m[1].strip(), m[2]) for m in re.finditer(r"^```(.*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    queries = [body for word, body in blocks if word == name]
+    outputs = [(word, body) for word, body in blocks if word.split()[:1] == ["output"]]
+    errors = [body.rstrip() for word, body in blocks if word == "error"]
+    if len(queries) != 1 or len(outputs) + len(errors) != 1:
+        help = f"give one `{name}` block and one `output` or `error` block"
+        raise SourceError("conformance-page", "a case has one query and one outcome", heading, help=help)
+    return Case(
+        title=title,
+        place=heading,
+        language=name,
+        query=queries[0].rstrip("\n"),
+        inputs=tuple(table(body, heading) for word, body in blocks if word == "input"),
+        output=outputs[0][1].strip("\n") if outputs else None,
+        ordered=bool(outputs) and outputs[0][0] == "output ordered",
+        error=errors[0] if errors else None,
+        facts=facts,
+        settings=settings(facts, blocks, heading),
+    )
+
+
+def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Span) -> Settings:
+    """What the query depends on beside its text."""
+    given = pairs(facts.get("Settings", ""))
+    lookups = {word.split()[1]: lookup(table(body, place)) for word, body in blocks if word.startswith("lookup ")}
+    macros = [line.partition("=") for word, body in blocks if word == "macros" for line in body.splitlines() if line]
+    return Settings(
+        now=float(given.get("now", 0)),
+        zone=given.get("zone", "UTC"),
+        switches=pairs(facts.get("Switches", "")),
+        parameters=pairs(facts.get("Parameters", "")),
+        macros=dict(macro(name.strip(), definition.strip()) for name, _, definition in macros),
+        lookups=lookups,
+    )
+
+
+def macro(signature: str, definition: str) -> tuple[str, Mapping[str, object]]:
+    """A macro by the name that Splunk files it under: `name` or `name(2)`."""
+    name, _, rest = signature.partition("(")
+    arguments = [a.strip() for a in rest.rstrip(")").split(",") if a.strip()]
+    return (f"{name}({len(arguments)})" if arguments else name), {"definition": definition, "args": arguments}
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`a=b, c=d` as a mapping."""
+    return {k.strip(): v.strip() for k, _, v in (p.partition("=") for p in text.split(",") if "=" in p)}
+
+
+def lookup(read: Table) -> Lookup:
+    """A lookup's table."""
+    rows = tuple(tuple(c if isinstance(c, str) else "" for c in row) for row in read.rows)
+    return Lookup(columns=read.columns, rows=rows)
+
+
+def table(text: str, place: Span) -> Table:
+    """A table of bars."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return Table(columns=(), rows=())
+    columns = tuple(str(c) for c in cells(lines[0], place) if c is not None)
+    rows = [cells(line, place) for line in lines[1:]]
+    for line, row in zip(lines[1:], rows, strict=True):
+        if len(row) != len(columns):
+            message = f"a row has {len(row)} cells under {len(columns)} columns: {line.strip()}"
+            raise SourceError(
+                "conformance-page", message, place, help="put a bar between cells, also around empty ones"
+            )
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def cells(line: str, place: Span) -> tuple[Cell, ...]:
+    """The cells of one line; bars at both ends may be there or not."""
+    stripped = line.strip()
+    if stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 1:
+        stripped = stripped[1:-1]
+    made: list[Cell] = []
+    at = 0
+    while True:
+        value, at = cell(stripped, at, place)
+        made.append(value)
+        if at >= len(stripped):
+            return tuple(made)
+        at += 1
+
+
+def cell(line: str, at: int, place: Span) -> tuple[Cell, int]:
+    """A cell from place `at`, and the place of the bar after it."""
+    start = len(line) - len(line[at:].lstrip())
+    if line[start : start + 1] in ('"', "["):
+        found = quoted(line, start, place) if line[start] == '"' else items(line, start, place)
+        value, end = found
+        rest = line.find("|", end)
+        return value, len(line) if rest < 0 else rest
+    end = line.find("|", at)
+    end = len(line) if end < 0 else end
+    return line[at:end].strip() or None, end
+
+
+def quoted(line: str, start: int, place: Span) -> tuple[str, int]:
+    """A text in double quotes, as JSON writes it."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(line, start)
+        return str(value), end
+    except ValueError:
+        raise SourceError("conformance-page", f"a cell in quotes is no JSON text: {line[start:]}", place) from None
+
+
+def items(line: str, start: int, place: Span) -> tuple[list[str], int]:
+    """A list in brackets; a member is bare or in double quotes."""
+    made: list[str] = []
+    at = start + 1
+    while at < len(line):
+        at = len(line) - len(line[at:].lstrip())
+        if line[at : at + 1] == '"':
+            value, at = quoted(line, at, place)
+        else:
+            end = min((p for p in (line.find(",", at), line.find("]", at)) if p >= 0), default=len(line))
+            value, at = line[at:end].strip(), end
+        made.append(value)
+        at = len(line) - len(line[at:].lstrip())
+        if line[at : at + 1] == "]":
+            return [m for m in made if m or len(made) > 1], at + 1
+        at += 1
+    raise SourceError("conformance-page", f"a list is not closed: {line[start:]}", place)
+
+
+def views(inputs: Iterable[Table]) -> tuple[View, ...]:
+    """The events of a case, numbered in the order of the page."""
+    made, number = [], 0
+    for each in inputs:
+        columns = {name_of(c): column(c, [row[i] for row in each.rows]) for i, c in enumerate(each.columns)}
+        columns["@event"] = pa.array(range(number, number + len(each.rows)), pa.int64())
+        columns["@cause"] = pa.array([UNLABELLED] * len(each.rows), pa.int32())
+        number += len(each.rows)
+        made.append(View(columns=pa.table(columns)))
+    return tuple(made)
+
+
+def name_of(header: str) -> str:
+    """A column's name without its type."""
+    return header.removesuffix(":number")
+
+
+def column(header: str, values: list[Cell]) -> pa.Array:
+    """A column as Arrow: numbers, lists where one cell is a list, else text."""
+    name = name_of(header)
+    if name in TIMES or header != name:
+        return pa.array([None if v is None else number(name, str(v)) for v in values], pa.float64())
+    if any(isinstance(v, list) for v in values):
+        return pa.array([[v] if isinstance(v, str) else v for v in values], pa.list_(pa.string()))
+    return pa.array(values, pa.string())
+
+
+def number(name: str, text: str) -> float:
+    """A number, or a moment in the unit of its column."""
+    if re.match(r"\d{4}-\d\d-\d\dT", text):
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * TIMES.get(name, 1.0)
+    return float(text)
+
+
+def run(case: Case, engine: Engine) -> str | None:
+    """What is wrong with what the engine made of a case; None if nothing is."""
+    try:
+        rows = result(case, engine)
+    except HarnessError as error:
+        told = error.render()
+        if case.error is None:
+            return f"expected rows, got:\n{told}"
+        return None if told == case.error else f"expected:\n{case.error}\n\ngot:\n{told}"
+    found = render(rows)
+    if case.error is not None:
+        return f"expected:\n{case.error}\n\ngot rows:\n{found}"
+    if not case.output:
+        return f"the output is not filled in; got:\n{found}"
+    wanted = table("" if case.output.strip() == NO_ROWS else case.output, case.place)
+    problem = difference(wanted, rows, case.ordered)
+    return problem and f"{problem}\nexpected:\n{case.output}\n\ngot:\n{found}"
+
+
+def result(case: Case, engine: Engine) -> Rows:
+    """The rows that a case's query gives."""
+    dialect = Dialect(case.facts.get("Dialect", Dialect.LENIENT))
+    spoken = language(case.language)
+    query = spoken.parse(Source(f"query.{case.language}", case.query), dialect, case.settings)
+    columns = engine.load(views(case.inputs))
+    return engine.run(query.plan(columns, case.settings).node)
+
+
+def difference(wanted: Table, rows: Rows, ordered: bool) -> str | None:
+    """How the rows differ from a page's table; None if they do not."""
+    open_ended = wanted.columns[-1:] == (OTHERS,)
+    listed = wanted.columns[:-1] if open_ended else wanted.columns
+    present = [n for i, n in enumerate(rows.columns) if any(row[i] is not None for row in rows.rows)]
+    surplus = [n for n in present if n not in listed]
+    if surplus and not open_ended:
+        return f"columns that are not expected: {', '.join(surplus)}"
+    places = [rows.columns.index(n) if n in rows.columns else -1 for n in listed]
+    found = [tuple(None if p < 0 else row[p] for p in places) for row in rows.rows]
+    numeric = [any(isinstance(row[i], float) for row in found) for i in range(len(listed))]
+    left = [tuple(canonical(c, n) for c, n in zip(row, numeric, strict=False)) for row in wanted.rows]
+    right = [tuple(canonical(c, n) for c, n in zip(row, numeric, strict=True)) for row in found]
+    if len(left) != len(right):
+        return f"{len(right)} rows instead of {len(left)}"
+    if not ordered:
+        left, right = sorted(left), sorted(right)
+    return None if left == right else "other rows"
+
+
+def canonical(value: Value, numeric: bool) -> str:
+    """A value as it is compared."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower() if value is not None else "\0"
+    if numeric and isinstance(value, str | float | int):
+        try:
+            return number_text(float(f"{float(value):.12g}"))
+        except ValueError:
+            return str(value)
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 else "\1".join(value)
+    return str(value)
+
+
+def render(rows: Rows) -> str:
+    """Rows as a page writes them, without columns that are absent from all."""
+    if not rows.rows:
+        return NO_ROWS
+    places = [i for i in range(len(rows.columns)) if any(row[i] is not None for row in rows.rows)]
+    lines = [[rows.columns[i] for i in places], *([written(row[i]) for i in places] for row in rows.rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(places))]
+    return "\n".join(" | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def written(value: Value) -> str:
+    """A value as a page writes it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case float() | int():
+            return number_text(float(value))
+        case list():
+            return "[" + ", ".join(json.dumps(v) if QUOTED_ITEM.search(v) else v for v in value) + "]"
+        case _:
+            plain = value and value == value.strip() and "|" not in value and "\n" not in value and value[0] not in '["'
+            return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def filled(page: Source, engine: Engine, name: str) -> str:
+    """The page with the outputs that are empty filled in; nothing else is touched."""
+    text = page.text
+    for each in reversed(cases(page, name)):
+        if each.output == "":
+            made = render(result(replace(each), engine))
+            start = text.index("```output", each.place.end)
+            line = text.index("\n", start) + 1
+            text = text[:line] + made + "\n" + text[text.index("```", line) :]
+    return text
