@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.activity import Activity
 from harness.telemetry.host import Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.lifecycle import lived, remote_shell
+from harness.telemetry.schedule import wait
 
 
 def process(
@@ -20,7 +22,16 @@ def process(
     command_line: str | None = None,
     lasts: timedelta = timedelta(seconds=5),
     script: str | None = None,
+    through: Literal["desktop", "winrm"] = "desktop",
 ) -> Iterator[Activity]:
-    """A program that the user starts and that ends after a while; `script` is what PowerShell runs in it."""
-    started = host.process(image, command_line=command_line)
-    yield from lived(started, start + np.timedelta64(round(lasts.total_seconds() * 1e6), "us"), script=script)
+    """A program that ends after a while, started at the desktop or by somebody far away through WinRM.
+
+    `script` is what PowerShell runs in it.
+    """
+    until = start + wait(lasts)
+    parent = None
+    if through == "winrm":
+        parent, chain = remote_shell(host, start, command_line or image, until)
+        yield from chain
+    started = host.process(image, command_line=command_line, parent=parent)
+    yield from lived(started, until, script=script)

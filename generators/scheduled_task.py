@@ -50,7 +50,9 @@ def scheduled_task(
     if times:
         due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
         waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
-        process = yield from runs(host, task, due.astype("datetime64[us]") + seconds(waits), random, on_demand=on_demand)
+        process = yield from runs(
+            host, task, due.astype("datetime64[us]") + seconds(waits), random, on_demand=on_demand
+        )
         moments = process.starts + seconds(random.uniform(1.4, 2.2, times))
         yield call(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
     if removed_after is not None:

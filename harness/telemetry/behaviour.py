@@ -9,7 +9,6 @@ from hashlib import blake2b
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.activity import Activity
@@ -129,8 +128,3 @@ def loaded(path: Path) -> ModuleType:
     except (SyntaxError, ImportError, NameError, OSError) as error:
         raise HarnessError("broken-behaviour", f"{path}: {error}") from error
     return module
-
-
-def described(annotation: Any) -> str:
-    """A parameter's type in the words of a person who writes a scenario."""
-    return Parameter(name="", annotation=annotation, default=None, required=True).kind

@@ -139,7 +139,6 @@ class Host:
     cid: str
     volume: int
     user: User
-    machine_sid: str
     now: np.datetime64
     clock_skew: np.timedelta64 = field(default_factory=lambda: np.timedelta64(0, "us"))
     seed: int = 0
@@ -298,7 +297,6 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
         cid=digest_hex("cid", seed, domain),
         volume=3 + pick % 2,
         user=desktop_user(netbios or name, authority, pick, server, max(boot + 95 * SECOND, logged_on)),
-        machine_sid=f"{authority}-{5200 + pick % 4000}",
         now=start,
         seed=seed,
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from harness.telemetry.activity import Activity, FileCreation, ProcessCreation, ProcessTermination, ScriptExecution
-from harness.telemetry.host import Process
+from harness.telemetry.host import Host, Process
 from harness.telemetry.identity import digest
 from harness.telemetry.images import image
 from harness.telemetry.spelling import Times
 
+WINRSHOST = r"C:\Windows\System32\winrshost.exe"
+WINRSHOST_LINE = r"C:\Windows\system32\WinrsHost.exe -Embedding"
+CMD = r"C:\Windows\System32\cmd.exe"
 CONHOST = r"C:\Windows\System32\conhost.exe"
 CONHOST_LINE = r"\??\C:\Windows\system32\conhost.exe 0xffffffff -ForceV1"
 POWERSHELLS = ("powershell.exe", "pwsh.exe")
@@ -42,6 +46,23 @@ def lived(process: Process, until: np.datetime64 | Times | None, *, script: str 
             yield FileCreation(at=until - milliseconds(35), host=host, process=process, target_filename=log)
         for ended in whole:
             yield ProcessTermination(at=until, host=host, process=ended)
+
+
+def remote_shell(host: Host, at: np.datetime64, line: str, until: np.datetime64) -> tuple[Process, list[Activity]]:
+    """The cmd.exe in which WinRM runs a command line, and what starting it leaves.
+
+    svchost.exe of DCOM starts winrshost.exe, that starts cmd.exe: session 0, high integrity, a network logon. Seen in
+    recordings of WinRM shells; clients of the PSRP kind run scripts in wsmprovhost.exe instead.
+    """
+    logon = 0x100000 + digest("winrm", host.aid, at) % 0x4000000
+    user = replace(host.user, session=0, integrity="High", logon_id=logon, logged_on=at)
+    launcher = host.service("DcomLaunch")
+    shell = host.process(WINRSHOST, command_line=WINRSHOST_LINE, parent=launcher, user=user, started=at)
+    begun = at + milliseconds(60)
+    cmd = host.process(
+        CMD, command_line=rf"C:\Windows\system32\cmd.exe /C {line}", parent=shell, user=user, started=begun
+    )
+    return cmd, [activity for process in (shell, cmd) for activity in lived(process, until)]
 
 
 def policy_test(process: Process) -> Iterator[Activity]:

@@ -17,7 +17,6 @@ Waits = npt.NDArray[np.timedelta64]
 
 SECOND = np.timedelta64(1_000_000, "us")
 HOUR = np.timedelta64(3_600_000_000, "us")
-DAY = 24 * HOUR
 
 
 def seconds(values: float | Floats) -> Waits:
@@ -96,14 +95,6 @@ def hourly(start: np.datetime64, counts: Sequence[int], random: np.random.Genera
 def poisson(start: np.datetime64, length: timedelta, per_hour: float, random: np.random.Generator) -> Times:
     """Moments without memory, `per_hour` of them in the mean."""
     return within(start, length, int(random.poisson(fits(per_hour * length.total_seconds() / 3600))), random)
-
-
-def during(moments: Times, opens: float, closes: float) -> Times:
-    """Those moments that lie between two hours of the day on Monday to Friday, in UTC."""
-    hour = (moments - moments.astype("datetime64[D]")) / HOUR
-    weekday = (moments.astype("datetime64[D]").astype(np.int64) + 3) % 7
-    kept: Times = moments[(hour >= opens) & (hour < closes) & (weekday < 5)]
-    return kept
 
 
 def bursts(moments: Times, sizes: npt.NDArray[np.int64], spread: float, random: np.random.Generator) -> Times:

@@ -134,7 +134,9 @@ class Processes:
         """A column of texts that are given for each different process; rows without a process have none."""
         by_process = values if isinstance(values, pa.DictionaryArray) else values.dictionary_encode()
         missing = self.rows < 0
-        rows = pa.array(np.maximum(self.rows, 0), mask=missing if missing.any() else None)
+        if not missing.any():
+            return taken(by_process, self.rows)
+        rows = pa.array(np.maximum(self.rows, 0), mask=missing)
         return pa.DictionaryArray.from_arrays(by_process.indices.take(rows), by_process.dictionary)
 
 

@@ -13,8 +13,6 @@ from harness.telemetry.identity import Bytes, Integers, fixed
 
 Times = npt.NDArray[np.datetime64]
 
-SMALL = 1 << 20
-
 
 def coded(codes: Integers, values: Sequence[str | None]) -> pa.DictionaryArray:
     """`values[code]` for each code; equal values share one entry, None is absent."""
@@ -34,7 +32,9 @@ def encoded(codes: npt.NDArray[np.int32], values: pa.StringArray) -> pa.Dictiona
 
 def taken(column: pa.DictionaryArray, rows: Integers) -> pa.DictionaryArray:
     """The rows of a column, in that order."""
-    return pa.DictionaryArray.from_arrays(column.indices.take(pa.array(rows)), column.dictionary)
+    if column.null_count:
+        return pa.DictionaryArray.from_arrays(column.indices.take(pa.array(rows)), column.dictionary)
+    return pa.DictionaryArray.from_arrays(pa.array(column.indices.to_numpy()[rows]), column.dictionary)
 
 
 def each_its_own(values: pa.StringArray) -> pa.DictionaryArray:
@@ -44,7 +44,7 @@ def each_its_own(values: pa.StringArray) -> pa.DictionaryArray:
 
 def distinct(values: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
     """The different numbers in rising order, and for each row which of them it is."""
-    if len(values) and values.min() >= 0 and values.max() < SMALL:
+    if len(values) and values.min() >= 0 and values.max() < 4 * len(values):
         seen = np.zeros(int(values.max()) + 1, bool)
         seen[values] = True
         places = np.cumsum(seen, dtype=np.int32) - 1
@@ -58,7 +58,11 @@ def distinct(values: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
 def decimal(values: Integers) -> pa.DictionaryArray:
     """Numbers as decimal text."""
     found, codes = distinct(np.asarray(values, np.int64))
-    return encoded(codes, pa.array(found, pa.int64()).cast(pa.string()))
+    few = len(found) < 1000
+    texts = (
+        pa.array(list(map(str, found.tolist())), pa.string()) if few else pa.array(found, pa.int64()).cast(pa.string())
+    )
+    return encoded(codes, texts)
 
 
 def hexadecimal(values: Integers) -> pa.DictionaryArray:
