@@ -11,6 +11,7 @@ from harness.detection.plan.columns import ROW, Columns, Kind
 from harness.detection.plan.needed import needed
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.order import ordered
+from harness.detection.plan.pruning import Part, parts_needed
 from harness.detection.plan.shape import columns_of
 from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.dialect import Dialect
@@ -31,10 +32,11 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A table of the engine's store: its name there and the columns it has."""
+    """A table of the engine's store: its name there, the columns it has, and the parts it is kept in, if it is."""
 
     name: str
     columns: Columns
+    parts: tuple[Part, ...] = ()
 
 
 class Compilation:
@@ -46,6 +48,7 @@ class Compilation:
         columns_of(root, self.shapes)
         self.needed = needed(root, self.shapes)
         self.ordered = ordered(root, final)
+        self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
         self.relations: dict[int, Relation] = {}
         self.ctes: list[tuple[str, exp.Expression]] = []
         self.computations: list[Computation] = []

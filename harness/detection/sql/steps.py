@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, walk
+from harness.detection.plan.expressions import Aggregation, Column, Expression, columns_read, walk
 from harness.detection.plan.needed import pruned
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -23,6 +23,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
+from harness.detection.sql.parts import stored_relation
 from harness.detection.sql.relations import Compilation, Relation
 from harness.detection.sql.selects import Query, listing, select
 from harness.diagnostics import HarnessError
@@ -44,7 +45,8 @@ def scan(c: Compilation, node: Scan) -> None:
     if c.wants_order(node):
         order = c.order_keys((k.descending, k.nulls_first) for k in node.order)
         items |= {o.column: bench.printer(k.expression) for o, k in zip(order, node.order, strict=True)}
-    c.add(node, listing(items, stored.name), columns, order)
+    read = frozenset(columns) | frozenset(n for k in node.order if order for n in columns_read(k.expression))
+    c.add(node, listing(items, stored_relation(c, node, read)), columns, order)
 
 
 def values(c: Compilation, node: Values) -> None:

@@ -11,7 +11,7 @@ from harness.detection.engine import Rows
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan.columns import EVENT, Columns, Kind, hidden
 from harness.detection.plan.nodes import Node
-from harness.detection.sql import build as b
+from harness.detection.plan.pruning import Part
 from harness.detection.sql.names import Names
 from harness.detection.sql.relations import Stored
 from harness.detection.sql.statement import Statement, deep, statement
@@ -30,54 +30,39 @@ class DuckDB:
         self.connection = duckdb.connect(":memory:")
         self.names = Names()
         self.tables: dict[str, Stored] = {}
-        self.loaded = 0
+        self.parts: tuple[Part, ...] = ()
         self.computed: set[str] = set()
 
     def load(self, views: Sequence[View]) -> Columns:
         """Replaces the store's events by these and gives the columns of the table `events`."""
-        self.connection.execute("DROP VIEW IF EXISTS events")
-        for table in self.computed:
+        for table in (*self.computed, *(p.name for p in self.parts)):
             self.connection.execute(f"DROP TABLE {table}")
         self.computed.clear()
-        for i in range(self.loaded):
-            self.connection.unregister(f"events_{i}")
         self.names = Names([EVENT])
         columns: dict[str, Kind] = {EVENT: Kind.EVENT}
         for view in views:
             for name in view.constants:
                 columns.setdefault(name, Kind.TEXT)
             for field in view.columns.schema:
-                if field.name in (EVENT, CAUSE):
-                    continue
-                columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
+                if field.name not in (EVENT, CAUSE):
+                    columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
         for name in columns:
             self.names(name)
-        parts = [self.part(i, view, columns) for i, view in enumerate(views)] or [self.empty(columns)]
-        self.loaded = len(views)
-        self.connection.execute(f"CREATE VIEW events AS {' UNION ALL '.join(parts)}")
-        self.tables = {"events": Stored(name="events", columns=columns)}
+        self.parts = tuple(self.part(i, view, columns) for i, view in enumerate(views or [NOTHING]))
+        self.tables = {"events": Stored(name="events", columns=columns, parts=self.parts)}
         return {n: k for n, k in columns.items() if not hidden(n)}
 
-    def empty(self, columns: Mapping[str, Kind]) -> str:
-        """A relation of no rows."""
-        listed = ", ".join(f"CAST(NULL AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in columns.items())
-        return f"SELECT {listed} WHERE FALSE"
-
-    def part(self, number: int, view: View, columns: Mapping[str, Kind]) -> str:
-        """SELECT of one view with the columns of all."""
-        names = [self.names(n) for n in view.columns.column_names]
-        self.connection.register(f"events_{number}", view.columns.rename_columns(names))
-        items = []
-        for name, kind in columns.items():
-            physical = quoted(self.names(name))
-            wanted = DUCKDB.types[kind]
-            if name in view.columns.column_names:
-                items.append(f"CAST({physical} AS {wanted}) AS {physical}")
-            elif name in view.constants:
-                items.append(f"CAST({DUCKDB.print(b.text(view.constants[name]))} AS {wanted}) AS {physical}")
-            else:
-                items.append(f"CAST(NULL AS {wanted}) AS {physical}")
-        return f"SELECT {', '.join(items)} FROM events_{number}"
+    def part(self, number: int, view: View, columns: Mapping[str, Kind]) -> Part:
+        """One view as a table of its own."""
+        name = f"events_{number}"
+        kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {EVENT: Kind.EVENT}
+        arrow = pa.table({self.names(n): stored(view.columns.column(n), k) for n, k in kinds.items()})
+        self.connection.register("arriving", arrow)
+        try:
+            self.execute(f"CREATE TABLE {name} AS SELECT * FROM arriving")
+        finally:
+            self.connection.unregister("arriving")
+        return Part(name=name, constants=view.constants, columns=kinds)
 
     def run(self, node: Node, *, limit: int | None = None) -> Rows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
@@ -129,9 +114,14 @@ class DuckDB:
         self.connection.close()
 
 
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+NOTHING = View(columns=pa.table({EVENT: pa.array([], pa.int64())}))
+
+
+def stored(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    """A column in the type that its kind has in the store."""
+    if kind is Kind.NUMBER and not pa.types.is_float64(column.type):
+        return column.cast(pa.float64())
+    return column.cast(pa.string()) if pa.types.is_null(column.type) else column
 
 
 def widest(known: Kind | None, kind: Kind) -> Kind:

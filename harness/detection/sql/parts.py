@@ -1,0 +1,44 @@
+"""A stored table put together from its parts: only those that can give a row, only the columns that are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.nodes import Scan
+from harness.detection.plan.pruning import Part
+from harness.detection.sql import build as b
+from harness.detection.sql.relations import Compilation
+from harness.detection.sql.selects import listing
+
+
+def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
+    """The name of a relation that has these columns of a scan's table."""
+    stored = c.tables[node.table]
+    if not stored.parts:
+        return stored.name
+    columns = {n: k for n, k in stored.columns.items() if n in read}
+    needed = c.parts[id(node)]
+    whole: exp.Query | None = None
+    for part in needed or stored.parts[:1]:
+        query = part_of(c, part, columns)
+        whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
+    assert whole is not None
+    if not needed:
+        whole.set("where", exp.Where(this=b.truth(False)))
+    return c.cte("parts", whole)
+
+
+def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind]) -> exp.Select:
+    """The columns of one part as those of the whole table: its own, its constants, and nulls."""
+    items: dict[str, exp.Expression] = {}
+    for name, kind in columns.items():
+        if name in part.columns:
+            own = b.column(c.names(name))
+            items[c.names(name)] = own if part.columns[name] is kind else b.cast(own, c.dialect.types[kind])
+        else:
+            held = b.text(part.constants[name]) if name in part.constants else b.null()
+            items[c.names(name)] = b.cast(held, c.dialect.types[kind])
+    return listing(items, part.name).sql
