@@ -108,7 +108,7 @@ def case(place: Span, name: str) -> Case:
     title = text.partition("\n")[0].removeprefix("## ").strip()
     heading = place.source.span(place.start, place.start + len(text.partition("\n")[0]))
     facts = dict(FACT.findall(outside_fences(text)))
-    blocks = [(m[1].strip(), m[2]) for m in re.finditer(r"^```(.*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    blocks = [(m[1].strip(), m[2]) for m in re.finditer(r"^```([^\n]*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
     queries = [body for word, body in blocks if word == name]
     outputs = [(word, body) for word, body in blocks if word.split()[:1] == ["output"]]
     errors = [body.rstrip() for word, body in blocks if word == "error"]

@@ -104,4 +104,4 @@ def test_a_column_that_is_not_listed_is_a_difference_unless_there_may_be_others(
 
 
 def test_rows_are_written_as_a_page_has_them():
-    assert render(Rows(("x", "l"), (("", ["a", "b,c"]), ("p|q", None)))) == 'x      | l\n""     | [a, "b,c"]\n"p|q"  |'
+    assert render(Rows(("x", "l"), (("", ["a", "b,c"]), ("p|q", None)))) == 'x     | l\n""    | [a, "b,c"]\n"p|q" |'
