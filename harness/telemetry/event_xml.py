@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.telemetry.windows import SYSTEM_FIELDS
 from harness.telemetry.windows_json import SYSTEM_NAMES
@@ -28,6 +29,8 @@ TOKEN = re.compile(
 ATTRIBUTE = re.compile(r"([\w.:-]+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\")")
 ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9A-Fa-f]{1,6}|\w{1,20});?")
 ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "apos": "'", "quot": '"'}
+
+SYSTEM_NAMED = frozenset(SYSTEM_FIELDS)
 
 DEEPEST = 50
 
@@ -57,9 +60,9 @@ def native_system(text: str) -> Iterable[tuple[str, str | None]]:
 
 def native_data(text: str) -> Iterable[tuple[str, str]]:
     """Names and values from the text within EventData; all of it must be accounted for to go the fast way."""
-    pairs = NATIVE_DATA.findall(text)
-    if sum(len(n) + len(v) for n, v in pairs) + AROUND_DATA * len(pairs) == len(text):
-        return ((name, plain(value)) for name, value in pairs)
+    pairs: list[tuple[str, str]] = NATIVE_DATA.findall(text)
+    if sum(map(len, chain.from_iterable(pairs))) + AROUND_DATA * len(pairs) == len(text):
+        return [(name, plain(value)) for name, value in pairs] if "&" in text else pairs
     return data_of(scanned_whole(f"<Event><EventData>{text}</EventData></Event>"))
 
 
@@ -72,7 +75,10 @@ def joined(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, s
     """Both parts as one; a datum named as a System field is told apart by `Data_`."""
     fields = {name: value for name, value in system if value}
     for name, value in data:
-        fields.setdefault(f"Data_{name}" if name in SYSTEM_FIELDS else name, value)
+        if name in SYSTEM_NAMED:
+            name = f"Data_{name}"
+        if name not in fields:
+            fields[name] = value
     return fields
 
 

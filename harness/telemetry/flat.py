@@ -8,6 +8,16 @@ from typing import Any
 DEEPEST = 50
 
 
+def flat_fields(value: Mapping[str, Any]) -> dict[str, str]:
+    """An object's fields; objects that are flat already, as most are, cost next to nothing."""
+    kinds = {*map(type, value.values())}
+    if kinds == {str}:
+        return dict(value)
+    if kinds <= {str, int}:
+        return {name: inner if type(inner) is str else str(inner) for name, inner in value.items()}
+    return dict(flattened(value))
+
+
 def flattened(
     value: Mapping[str, Any], prefix: str = "", *, empty: str | None = None, depth: int = 0
 ) -> Iterator[tuple[str, str]]:

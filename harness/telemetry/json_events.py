@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.telemetry.envelopes import opened
 from harness.telemetry.event_xml import fields_of_event
-from harness.telemetry.flat import flattened
+from harness.telemetry.flat import flat_fields
 from harness.telemetry.moment import micros
 from harness.telemetry.shippers import Shape, shape_of
 from harness.telemetry.tables import Tables
@@ -56,7 +56,7 @@ class JsonEvents:
         elif isinstance(rendered := inner.get("Event"), dict) and isinstance(rendered.get("System"), dict):
             self.add_windows(from_rendered(rendered), metadata, time)
         else:
-            self.add_fields(dict(flattened(inner)), metadata, time)
+            self.add_fields(flat_fields(inner), metadata, time)
 
     def add_windows(self, fields: dict[str, str], metadata: Mapping[str, str], time: str | None) -> None:
         """Adds a Windows event whose fields have the log's own names."""

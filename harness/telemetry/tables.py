@@ -23,7 +23,7 @@ from harness.telemetry.event import (
 )
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, repaired
 
-ROWS_AT_ONCE = 32_768
+ROWS_AT_ONCE = 8_192
 MOST_FIELDS = 2_000
 MOST_KINDS = 5_000
 MOST_DAMAGES = 1_000
