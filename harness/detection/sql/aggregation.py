@@ -92,7 +92,8 @@ class Around:
         if self.window is None or self.own_order:
             return self(which, value, present=value, in_order=True)
         kept = value.copy() if self.where is None else b.case((self.where.copy(), value.copy()))
-        return self.over(exp.IgnoreNulls(this=b.fn(f"{which}_value", kept)))
+        function = exp.FirstValue if which == "first" else exp.LastValue
+        return self.over(exp.IgnoreNulls(this=function(this=kept)))
 
 
 def aggregate(
