@@ -97,7 +97,7 @@ def kill(mark: str) -> CommandLine:
     if not re.fullmatch(r"[A-Za-z0-9.-]+", mark):
         raise ValueError(mark)
     script = (
-        f"$mark = '{MARK}=' + '{mark}'; Get-CimInstance Win32_Process | Where-Object {{ $_.CommandLine -and "
+        f"$mark = '{MARK}=' + '{mark}&'; Get-CimInstance Win32_Process | Where-Object {{ $_.CommandLine -and "
         "$_.CommandLine.Contains($mark) } | ForEach-Object { taskkill.exe /F /T /PID $_.ProcessId }"
     )
     return CommandLine(text=f'powershell.exe -NoProfile -NonInteractive -Command "{script}"')

@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -54,7 +54,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """A clean-up that has not been done: the command, how often it was tried, and the journal that says so."""
+    """A clean-up that has not been done: the command, how often it was tried, and the journal that says so.
+
+    `unfinished` is whether the test may still run; `mark` finds its processes.
+    """
 
     journal: Path
     run: str
@@ -62,6 +65,8 @@ class Owed:
     test: str
     shell: str
     cleanup: str
+    mark: str = ""
+    unfinished: bool = True
     tried: int = 0
     last: str = ""
 
@@ -180,25 +185,39 @@ def owed_by(path: Path) -> Iterator[Owed]:
     for entry in entries:
         key = (entry.host, entry.test)
         if entry.step is Step.STARTED and key in planned:
-            plan = planned[key].data
-            owed = Owed(
-                journal=path,
-                run=entry.run,
-                host=entry.host,
-                test=entry.test,
-                shell=str(plan.get("shell", "")),
-                cleanup=str(plan.get("cleanup", "")),
-            )
             open_.pop(key, None)
-            open_[key] = owed
+            open_[key] = owed_after(path, planned[key])
         elif entry.step is Step.CLEANED:
             open_.pop(key, None)
-        elif entry.step in (Step.CLEANING, Step.DIRTY) and key in open_:
-            was = open_[key]
-            tried = was.tried + (entry.step is Step.CLEANING)
-            why = str(entry.data.get("why", "")) if entry.step is Step.DIRTY else was.last
-            open_[key] = Owed(**{**{f: getattr(was, f) for f in was.__slots__}, "tried": tried, "last": why})
+        elif key in open_:
+            open_[key] = after(open_[key], entry)
     yield from reversed(open_.values())
+
+
+def owed_after(path: Path, plan: Entry) -> Owed:
+    """What is owed as soon as a planned test has started."""
+
+    def word(name: str) -> str:
+        return str(plan.data.get(name, ""))
+
+    return Owed(
+        journal=path,
+        run=plan.run,
+        host=plan.host,
+        test=plan.test,
+        shell=word("shell"),
+        cleanup=word("cleanup"),
+        mark=word("mark"),
+    )
+
+
+def after(item: Owed, entry: Entry) -> Owed:
+    """What is owed after one more entry about the same test."""
+    if entry.step is Step.FINISHED:
+        return replace(item, unfinished=bool(entry.data.get("lost")))
+    if entry.step is Step.CLEANING:
+        return replace(item, tried=item.tried + 1)
+    return replace(item, last=str(entry.data.get("why", ""))) if entry.step is Step.DIRTY else item
 
 
 def owed(folder: Path, host: str = "") -> tuple[Owed, ...]:

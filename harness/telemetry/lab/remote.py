@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Event
 from typing import Protocol
 
 from harness.diagnostics import HarnessError, UnreachableError
@@ -42,8 +43,8 @@ class Ended:
 class Remote(Protocol):
     """A connection to a host. Both methods raise the errors below; a command that was sent is never sent again."""
 
-    def run(self, line: CommandLine, *, timeout: float) -> Ended:
-        """Runs a command to its end; after `timeout` seconds its process tree is killed on the host."""
+    def run(self, line: CommandLine, *, timeout: float, stop: Event | None = None) -> Ended:
+        """Runs a command to its end; after `timeout` seconds or at `stop` its process tree is killed on the host."""
 
     def close(self) -> None:
         """Ends the connection; never raises."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import TypeVar
 
 from requests.exceptions import RequestException
@@ -19,7 +20,7 @@ from harness.telemetry.lab.remote import CommandLine, Ended, LostError, Remote
 T = TypeVar("T")
 
 UTF8 = 65001
-POLL = 10
+POLL = 5
 READ = 25
 STDIN_CHUNK = 48_000
 RECONNECT = 60.0
@@ -63,7 +64,7 @@ class WinRM:
         self.shell = ""
         self.used = time.monotonic()
 
-    def run(self, line: CommandLine, *, timeout: float) -> Ended:
+    def run(self, line: CommandLine, *, timeout: float, stop: Event | None = None) -> Ended:
         """Runs a command to its end or kills it; see `Remote`."""
         start = time.monotonic()
         deadline = start + timeout
@@ -71,7 +72,7 @@ class WinRM:
         command = self.send_command(self.shell, line)
         shell = self.shell
         streams = (Output(), Output())
-        code, complete = self.receive(shell, command, streams, deadline)
+        code, complete = self.receive(shell, command, streams, deadline, stop or Event())
         if code is None:
             self.stop(line)
         self.quietly(lambda: self.protocol.cleanup_command(shell, command))
@@ -106,13 +107,13 @@ class WinRM:
         return command
 
     def receive(
-        self, shell: str, command: str, streams: tuple[Output, Output], deadline: float
+        self, shell: str, command: str, streams: tuple[Output, Output], deadline: float, stop: Event
     ) -> tuple[int | None, bool]:
         """Takes output until the command has ended or time is up; whether all output came is the second answer."""
         complete = True
         while True:
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or stop.is_set():
                 return None, complete
             self.protocol.operation_timeout_sec = max(1, min(POLL, int(left)))
             try:

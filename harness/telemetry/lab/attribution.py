@@ -1,0 +1,73 @@
+"""Whose doing an event is: a test's, if a process wrote it that descends from the one that carries the test's mark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Fields = Mapping[str, str]
+
+SYSMON = "Microsoft-Windows-Sysmon/Operational"
+NO_GUID = "{00000000-0000-0000-0000-000000000000}"
+TEXTS = ("CommandLine", "ParentCommandLine", "ScriptBlockText", "TaskContent", "Payload", "ProcessCommandLine")
+TUPLE = ("SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
+
+
+@dataclass(slots=True)
+class Family:
+    """The processes of one test: the one that carries its mark, and all that they started, to any depth."""
+
+    mark: str
+    run: str
+    guids: set[str] = field(default_factory=set)
+    pids: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
+    connections: set[tuple[str, ...]] = field(default_factory=set)
+
+    def carries(self, fields: Fields) -> bool:
+        """Whether a text of an event has the test's mark, or the run's name in what the test itself did."""
+        texts = [fields[n] for n in TEXTS if n in fields]
+        return any(f"DETLAB={self.mark}&" in t or f"detlab/{self.run}" in t for t in texts)
+
+    def learn(self, fields: Fields) -> bool:
+        """Takes an event into account; whether anything about the family became known by it."""
+        before = self.known()
+        channel = fields.get("Channel", "")
+        if channel == SYSMON and fields.get("EventID") == "1":
+            if self.carries(fields) or self.is_ours(fields.get("ParentProcessGuid", "")):
+                self.guids.add(fields.get("ProcessGuid", ""))
+                self.pids.add(fields.get("ProcessId", ""))
+        elif self.owns(fields):
+            if "TaskName" in fields:
+                self.tasks.add(fields["TaskName"].lower())
+            if fields.get("EventID") == "3":
+                self.connections.add(tuple(fields.get(n, "") for n in TUPLE))
+        return self.known() != before
+
+    def known(self) -> int:
+        """How much is known."""
+        return len(self.guids) + len(self.pids) + len(self.tasks) + len(self.connections)
+
+    def is_ours(self, guid: str) -> bool:
+        """Whether a process belongs to the family."""
+        return guid in self.guids and guid not in ("", NO_GUID)
+
+    def owns(self, fields: Fields) -> bool:
+        """Whether the test caused an event."""
+        if fields.get("Channel") == SYSMON:
+            guids = (fields.get(n, "") for n in ("ProcessGuid", "SourceProcessGUID", "ParentProcessGuid"))
+            mirrored = tuple(fields.get(n, "") for n in TUPLE)
+            return any(self.is_ours(g) for g in guids) or (
+                fields.get("EventID") == "3" and mirrored in self.connections
+            )
+        if self.carries(fields) or fields.get("TaskName", "").lower() in self.tasks:
+            return True
+        return fields.get("Execution_ProcessID", "") in self.pids and "Security" not in fields.get("Channel", "")
+
+
+def attributed(events: Sequence[Fields], mark: str, run: str) -> list[bool]:
+    """Which events the test with this mark caused; events may come in any order."""
+    family = Family(mark, run)
+    while sum(family.learn(e) for e in events):
+        pass
+    return [family.owns(e) for e in events]

@@ -1,0 +1,276 @@
+"""Detonation: tests run on real hosts, journaled before each step, and cleaned up whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from threading import Event
+from typing import Protocol
+
+from harness.diagnostics import HarnessError
+from harness.scenario.atomic_rendering import Rendered
+from harness.telemetry.lab.cleanup import PATIENCE, CleanUp, clean
+from harness.telemetry.lab.command_line import line_of
+from harness.telemetry.lab.facts import read_facts
+from harness.telemetry.lab.guard import Allowances, HostFacts, Refusal, RefusedError, check_host
+from harness.telemetry.lab.host_lock import locked
+from harness.telemetry.lab.inventory import LabHost
+from harness.telemetry.lab.journal import Journal, Owed, Step, journal_of, owed
+from harness.telemetry.lab.outcome import Cleaning, HostOutcome, Status, TestOutcome
+from harness.telemetry.lab.remote import CommandLine, Connect, LostError, Remote
+
+Tell = Callable[[str], None]
+
+
+class Watcher(Protocol):
+    """Who collects what a host records of a test."""
+
+    def before(self, mark: str) -> None:
+        """Called before a test starts."""
+
+    def after(self, outcome: TestOutcome) -> None:
+        """Called when it has ended, before it is cleaned up."""
+
+
+Watch = Callable[[LabHost, Remote, HostFacts], Watcher]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detonation:
+    """What is to be done: the tests, in order, on each host. Times are in seconds."""
+
+    run: str
+    lab: str
+    tests: tuple[Rendered, ...]
+    state: Path
+    allowed: Allowances = field(default_factory=Allowances)
+    timeout: float = 300.0
+    whole: float = 3600.0
+    get_prerequisites: bool = False
+    cleaning_timeout: float = PATIENCE
+    bound: int = 4
+
+    def mark(self, number: int) -> str:
+        """What finds the processes of a test on its host."""
+        return f"{self.run}.{number}"
+
+
+def new_run() -> str:
+    """A name for a run: its time, so that names sort, and something that no other run has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(3)}"
+
+
+def detonate(
+    plan: Detonation,
+    hosts: Sequence[LabHost],
+    connect: Connect,
+    watch: Watch | None = None,
+    tell: Tell = lambda _: None,
+) -> tuple[HostOutcome, ...]:
+    """Runs the tests on all hosts, at most `bound` of them at a time. An interruption still cleans up."""
+    journal = Journal(journal_of(plan.state, plan.run), plan.run)
+    stop = Event()
+
+    def one(host: LabHost) -> HostOutcome:
+        return OneHost(plan=plan, host=host, journal=journal, connect=connect, watch=watch, tell=tell, stop=stop).run()
+
+    pool = ThreadPoolExecutor(max_workers=max(1, plan.bound), thread_name_prefix="host")
+    try:
+        futures = [pool.submit(one, host) for host in hosts]
+        try:
+            outcomes = tuple(f.result() for f in futures)
+        except KeyboardInterrupt:
+            stop.set()
+            tell("interrupted: cleaning up; interrupt again to leave that to `detlab cleanup`")
+            pool.shutdown(wait=True)
+            raise
+        journal.write(Step.ENDED)
+        return outcomes
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class OneHost:
+    """The run of all tests on one host."""
+
+    plan: Detonation
+    host: LabHost
+    journal: Journal
+    connect: Connect
+    watch: Watch | None
+    tell: Tell
+    stop: Event
+    facts: HostFacts = field(default_factory=HostFacts)
+    outcomes: list[TestOutcome] = field(default_factory=list)
+    deadline: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def run(self) -> HostOutcome:
+        """Everything on this host; an error ends it, never before owed clean-ups were tried."""
+        error: HarnessError | None = None
+        try:
+            with locked(self.plan.state, self.host.name):
+                self.refuse_if_owed()
+                remote = self.connect(self.host)
+                try:
+                    self.on(remote)
+                finally:
+                    remote.close()
+        except HarnessError as caught:
+            error = caught
+        done = {o.test for o in self.outcomes}
+        why = "the run had ended" if error is None else error.message
+        for number, rendered in enumerate(self.plan.tests, 1):
+            if rendered.atomic.name not in done:
+                self.outcomes.append(self.outcome(number, rendered, Status.NOT_RUN, why=why))
+        return HostOutcome(host=self.host.name, tests=tuple(self.outcomes), facts=self.facts, error=error)
+
+    def refuse_if_owed(self) -> None:
+        """A host on which clean-ups are owed is not touched: what is there is not known."""
+        items = owed(self.plan.state, self.host.name)
+        if items:
+            message = f"{self.host.name} still owes a clean-up after {', '.join(i.test for i in items)}"
+            raise RefusedError([Refusal(rule="owed-cleanup", message=message, allow="`detlab cleanup` first")])
+
+    def on(self, remote: Remote) -> None:
+        """Looks at the host, then runs the tests one after another."""
+        self.facts = read_facts(remote, self.host.name)
+        refusals = tuple(check_host(self.host.name, self.facts, self.plan.lab, self.plan.tests, self.plan.allowed))
+        if refusals:
+            raise RefusedError(refusals)
+        watcher = self.watch(self.host, remote, self.facts) if self.watch else None
+        for number, rendered in enumerate(self.plan.tests, 1):
+            self.journal.write(Step.PLANNED, self.host.name, rendered.atomic.name, **self.planned(number, rendered))
+        began = datetime.now(UTC)
+        for number, rendered in enumerate(self.plan.tests, 1):
+            over = (datetime.now(UTC) - began).total_seconds() > self.plan.whole
+            if self.stop.is_set() or over:
+                why = "the run's time was over" if over else "interrupted"
+                self.outcomes.append(self.outcome(number, rendered, Status.NOT_RUN, why=why))
+            else:
+                self.test(remote, watcher, number, rendered)
+
+    def planned(self, number: int, rendered: Rendered) -> dict[str, str]:
+        """What the journal has to know to clean up after a test without anything else."""
+        cleanup = rendered.cleanup
+        return {
+            "mark": self.plan.mark(number),
+            "guid": rendered.atomic.guid,
+            "shell": str(cleanup.shell) if cleanup else "",
+            "cleanup": cleanup.text if cleanup else "",
+        }
+
+    def outcome(self, number: int, rendered: Rendered, status: Status, *, why: str = "") -> TestOutcome:
+        """An outcome of a test that is known by now."""
+        mark = self.plan.mark(number)
+        return TestOutcome(host=self.host.name, test=rendered.atomic.name, mark=mark, status=status, why=why)
+
+    def test(self, remote: Remote, watcher: Watcher | None, number: int, rendered: Rendered) -> None:
+        """One test: its prerequisites, then the rest of it; its outcome is kept whatever happens."""
+        name = rendered.atomic.name
+        if rendered.command is None:
+            self.outcomes.append(self.outcome(number, rendered, Status.MANUAL, why="its steps are for a person"))
+            return
+        missing = self.missing_prerequisite(remote, number, rendered)
+        if missing:
+            self.journal.write(Step.BLOCKED, self.host.name, name, why=missing)
+            self.outcomes.append(self.outcome(number, rendered, Status.BLOCKED, why=missing))
+            return
+        if watcher:
+            watcher.before(self.plan.mark(number))
+        line = line_of(rendered.command, self.plan.mark(number))
+        self.tell(f"{self.host.name}: {name} {rendered.atomic.test.name}")
+        self.journal.write(Step.STARTED, self.host.name, name)
+        self.run_and_clean(remote, watcher, line, self.outcome(number, rendered, Status.LOST), rendered)
+
+    def run_and_clean(
+        self, remote: Remote, watcher: Watcher | None, line: CommandLine, outcome: TestOutcome, rendered: Rendered
+    ) -> None:
+        """The command of a test and what was recorded of it; whatever happens there, its clean-up is next."""
+        try:
+            outcome = self.command(remote, line, outcome)
+            if watcher:
+                watcher.after(outcome)
+        except HarnessError as error:
+            outcome = replace(outcome, why=outcome.why or error.message)
+            raise
+        finally:
+            cleanup = rendered.cleanup
+            item = Owed(
+                journal=self.journal.path,
+                run=self.plan.run,
+                host=self.host.name,
+                test=outcome.test,
+                shell=str(cleanup.shell) if cleanup else "",
+                cleanup=cleanup.text if cleanup else "",
+                mark=line.mark,
+                unfinished=outcome.status is Status.LOST,
+            )
+            cleaned = clean(remote, self.journal, item, timeout=self.plan.cleaning_timeout)
+            self.outcomes.append(with_cleaning(outcome, cleaned))
+
+    def command(self, remote: Remote, line: CommandLine, outcome: TestOutcome) -> TestOutcome:
+        """Runs the command of a test and journals how it ended, also when that is not known."""
+        started = datetime.now(UTC)
+        try:
+            ended = remote.run(line, timeout=self.plan.timeout, stop=self.stop)
+        except LostError as error:
+            self.journal.write(Step.FINISHED, outcome.host, outcome.test, lost=True, why=error.message)
+            return replace(outcome, started=started, ended=datetime.now(UTC), complete=False, why=error.message)
+        self.journal.write(
+            Step.FINISHED, outcome.host, outcome.test, exit_code=ended.exit_code, timed_out=ended.timed_out
+        )
+        reason = "it was interrupted" if self.stop.is_set() else f"it did not end within {self.plan.timeout:.0f} s"
+        return replace(
+            outcome,
+            status=Status.TIMED_OUT if ended.timed_out else Status.FINISHED,
+            exit_code=ended.exit_code,
+            stdout=ended.stdout,
+            stderr=ended.stderr,
+            complete=ended.complete,
+            started=started,
+            ended=datetime.now(UTC),
+            why=f"{reason} and was killed" if ended.timed_out else "",
+        )
+
+    def missing_prerequisite(self, remote: Remote, number: int, rendered: Rendered) -> str:
+        """The first dependency that is not there, after getting it where that is allowed; nothing if all are."""
+        mark = f"{self.plan.mark(number)}p"
+        for prerequisite in rendered.prerequisites:
+            check = line_of(prerequisite.check, mark)
+            if remote.run(check, timeout=self.plan.timeout).ok:
+                continue
+            if prerequisite.get is None or not self.plan.get_prerequisites:
+                return prerequisite.description
+            name = rendered.atomic.name
+            self.journal.write(Step.GETTING, self.host.name, name, what=prerequisite.description)
+            remote.run(line_of(prerequisite.get, mark), timeout=self.plan.timeout)
+            there = remote.run(check, timeout=self.plan.timeout).ok
+            self.journal.write(Step.GOT, self.host.name, name, there=there)
+            if not there:
+                return prerequisite.description
+        return ""
+
+
+def with_cleaning(outcome: TestOutcome, cleaned: CleanUp) -> TestOutcome:
+    """The outcome with what became of its clean-up."""
+    if not cleaned.done:
+        return replace(outcome, cleaning=Cleaning.OWED, why_owed=cleaned.why)
+    return replace(outcome, cleaning=Cleaning.CLEANED if cleaned.owed.cleanup else Cleaning.NOTHING)
+
+
+def what_if(plan: Detonation, hosts: Sequence[LabHost]) -> Iterator[str]:
+    """Every command that would run, host by host, as it would be sent."""
+    for host in hosts:
+        yield f"# {host.name} ({host.endpoint}, {host.entry.wire})"
+        for number, rendered in enumerate(plan.tests, 1):
+            yield f"# {rendered.atomic.name} {rendered.atomic.test.name}"
+            if rendered.steps:
+                yield "\n".join(f"# by hand: {row}" for row in rendered.steps.splitlines())
+            for what, command in rendered.commands():
+                if what != "get prerequisite" or plan.get_prerequisites:
+                    yield f"{what}: {line_of(command, plan.mark(number)).text}"

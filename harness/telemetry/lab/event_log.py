@@ -1,0 +1,116 @@
+"""A host's event logs, read with wevtutil: where each stands, what came since, and what was lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.lab.command_line import BREAK, parts
+from harness.telemetry.lab.remote import CommandLine, Remote
+
+PATIENCE = 120.0
+PAGE = 200
+MOST_EVENTS = 200_000
+CHANNEL = re.compile(r"[\w .()/-]+")
+EVENT = re.compile(r"<Event[ >].*?</Event>", re.DOTALL)
+RECORD = re.compile(r"<EventRecordID>(\d+)</EventRecordID>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogState:
+    """A channel at one moment: whether it is there and on, and the numbers of its oldest and newest record."""
+
+    channel: str
+    there: bool = False
+    enabled: bool = False
+    oldest: int = 0
+    newest: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Events that a host did not keep or did not write, and the command that changes it."""
+
+    channel: str
+    message: str
+    command: str = ""
+    records: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.message}" + (f" (run: {self.command})" if self.command else "")
+
+
+def states(remote: Remote, channels: Iterable[str]) -> Mapping[str, LogState]:
+    """Where each channel stands. Raises HarnessError where the host does not say."""
+    names = tuple(checked(c) for c in channels)
+    text = f" & echo {BREAK} & ".join(f'wevtutil gl "{c}" & echo {BREAK} & wevtutil gli "{c}"' for c in names)
+    ended = remote.run(CommandLine(text=text), timeout=PATIENCE)
+    found = parts(ended.stdout)
+    if ended.timed_out or len(found) != 2 * len(names):
+        raise HarnessError("no-event-logs", f"the host does not say how its logs stand: {ended.stderr.strip()[:200]}")
+    return {c: state_of(c, found[2 * i], found[2 * i + 1]) for i, c in enumerate(names)}
+
+
+def checked(channel: str) -> str:
+    """A channel's name, which has nothing in it that a command prompt would read otherwise."""
+    if not CHANNEL.fullmatch(channel):
+        raise HarnessError("channel-name", f"`{channel}` is no name of a channel")
+    return channel
+
+
+def state_of(channel: str, config: str, status: str) -> LogState:
+    """A channel's state from what `wevtutil gl` and `wevtutil gli` print."""
+    settings = dict(re.findall(r"(?m)^\s*(\w+):[ \t]*(.*?)\s*$", config))
+    numbers = {k: int(v) for k, v in re.findall(r"(?m)^\s*(\w+):[ \t]*(\d+)\s*$", status)}
+    oldest = numbers.get("oldestRecordNumber", 0)
+    return LogState(
+        channel=channel,
+        there="enabled" in settings,
+        enabled=settings.get("enabled") == "true",
+        oldest=oldest,
+        newest=max(0, oldest + numbers.get("numberOfLogRecords", 0) - 1),
+    )
+
+
+def events_between(remote: Remote, channel: str, after: int, upto: int) -> list[tuple[int, str]]:
+    """Number and XML of every record of a channel behind `after` up to `upto`, page by page."""
+    found: list[tuple[int, str]] = []
+    while after < upto and len(found) < MOST_EVENTS:
+        query = f"*[System[(EventRecordID>{after}) and (EventRecordID<={upto})]]"
+        line = CommandLine(text=f'wevtutil qe "{checked(channel)}" /q:"{query}" /f:xml /c:{PAGE} /rd:false')
+        ended = remote.run(line, timeout=PATIENCE)
+        if not ended.ok:
+            said = " ".join(ended.stderr.split())[:200]
+            raise HarnessError("no-events", f"{channel} cannot be read: {said or 'the query did not end'}")
+        page = [(int(number[1]), xml) for xml in EVENT.findall(ended.stdout) if (number := RECORD.search(xml))]
+        found += page
+        if len(page) < PAGE:
+            break
+        after = page[-1][0]
+    return found
+
+
+def lost(before: LogState, now: LogState, got: Iterable[int]) -> Loss | None:
+    """What a channel did not keep between two moments, if anything."""
+    channel = before.channel
+    if not now.there:
+        return Loss(channel=channel, message="this channel is not there", command=provision(channel))
+    if not now.enabled:
+        return Loss(channel=channel, message="this channel is off", command=f'wevtutil sl "{channel}" /e:true /q:true')
+    if now.newest < before.newest:
+        return Loss(channel=channel, message="the log was cleared while the test ran", records=0)
+    numbers = set(got)
+    missing = sum(1 for n in range(before.newest + 1, now.newest + 1) if n not in numbers)
+    if missing:
+        rolled = now.oldest > before.newest + 1
+        why = "the log rolled over" if rolled else "the host does not give them"
+        command = f'wevtutil sl "{channel}" /ms:268435456' if rolled else ""
+        return Loss(channel=channel, message=f"{missing} records are lost: {why}", command=command, records=missing)
+    return None
+
+
+def provision(channel: str) -> str:
+    """What puts a channel there."""
+    return r"lab\windows\provision.ps1, which installs Sysmon" if "Sysmon" in channel else ""

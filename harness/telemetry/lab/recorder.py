@@ -1,0 +1,201 @@
+"""Writes recordings: raw events, labelled tables, the journal, and a manifest with the hash of each file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from harness.scenario.atomic_rendering import Rendered
+from harness.telemetry.columnar import fields_of
+from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Events, Origin, Telemetry
+from harness.telemetry.lab.collect import Collected
+from harness.telemetry.lab.guard import HostFacts
+from harness.telemetry.lab.inventory import LabHost
+from harness.telemetry.lab.outcome import TestOutcome
+from harness.telemetry.lab.secret import redacted
+from harness.telemetry.moment import micros
+from harness.telemetry.recording import MANIFEST, SCHEMA, Manifest, RecordedHost, RecordedTest, digest_of
+from harness.telemetry.tables import Tables
+from harness.telemetry.windows import sensor_of
+from harness.telemetry.writer import write
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorder:
+    """One run's recording, filled test by test; several hosts may write at once."""
+
+    path: Path
+    run: str
+    lab: str
+    tests: Mapping[str, Rendered]
+    hosts: dict[str, RecordedHost] = field(default_factory=dict)
+    collected: dict[tuple[str, str], RecordedTest] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def keep(self, host: LabHost, collected: Collected) -> None:
+        """Writes what was collected of one test; files are whole or not there."""
+        outcome = collected.outcome
+        folder = self.path / safe(host.name) / safe(outcome.test)
+        folder.mkdir(parents=True, exist_ok=True)
+        raw: dict[str, str] = {}
+        for channel in sorted({r.channel for r in collected.records}):
+            file = folder / f"{safe(channel)}.xml"
+            lines = [redacted(r.xml) for r in collected.records if r.channel == channel]
+            put(file, ("<Events>\n" + "\n".join(lines) + "\n</Events>\n").encode("utf-8"))
+            raw[channel] = str(file.relative_to(self.path))
+        events = folder / "events.parquet"
+        with events.with_suffix(".part").open("wb") as out:
+            write(telemetry_of(collected, self.tests[outcome.test]), "parquet", out)
+            out.flush()
+            os.fsync(out.fileno())
+        events.with_suffix(".part").replace(events)
+        told = self.told(collected, events, raw)
+        with self.lock:
+            self.hosts[host.name] = recorded_host(host, collected.facts)
+            self.collected[host.name, outcome.test] = told
+
+    def told(self, collected: Collected, events: Path, raw: dict[str, str]) -> RecordedTest:
+        """A test as the manifest tells it."""
+        return msgspec.structs.replace(
+            self.entry(collected.outcome),
+            events=str(events.relative_to(self.path)),
+            raw=raw,
+            windows=dict(collected.windows),
+            losses=tuple(str(loss) for loss in collected.losses),
+            caused=sum(r.caused for r in collected.records),
+            recorded=len(collected.records),
+            late=collected.late,
+        )
+
+    def entry(self, outcome: TestOutcome) -> RecordedTest:
+        """What the manifest says of a test apart from its events."""
+        rendered = self.tests[outcome.test]
+        return RecordedTest(
+            host=outcome.host,
+            technique=rendered.atomic.technique,
+            number=rendered.atomic.number,
+            name=outcome.test,
+            guid=rendered.atomic.guid,
+            title=rendered.atomic.test.name,
+            mark=outcome.mark,
+            status=str(outcome.status),
+            arguments={k: redacted(v) for k, v in rendered.arguments.items()},
+            exit_code=outcome.exit_code,
+            cleaning=str(outcome.cleaning),
+            started=outcome.started.isoformat() if outcome.started else None,
+            ended=outcome.ended.isoformat() if outcome.ended else None,
+            why=redacted(outcome.why or outcome.why_owed),
+        )
+
+    def finish(self, outcomes: Iterable[TestOutcome], journal: Path) -> Path:
+        """Writes journal and manifest; only with the manifest is the folder a recording."""
+        told = []
+        for outcome in outcomes:
+            kept = self.collected.get((outcome.host, outcome.test), self.entry(outcome))
+            told.append(msgspec.structs.replace(kept, cleaning=str(outcome.cleaning)))
+        self.path.mkdir(parents=True, exist_ok=True)
+        put(self.path / "journal.txt", redacted(journal.read_text("utf-8")).encode("utf-8"))
+        manifest = Manifest(
+            schema=SCHEMA,
+            run=self.run,
+            lab=self.lab,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            tool=f"detlab {tool_version()}",
+            hosts=self.hosts,
+            tests=tuple(told),
+            files=digests(self.path),
+        )
+        write_manifest(self.path, manifest)
+        return self.path
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Writes a manifest, sorted, so that equal recordings have equal bytes."""
+    data = msgspec.to_builtins(manifest)
+    put(path / MANIFEST, (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def digests(path: Path) -> dict[str, str]:
+    """The SHA-256 of every file below a folder but its manifest."""
+    files = sorted(p for p in path.rglob("*") if p.is_file() and p != path / MANIFEST)
+    return {str(p.relative_to(path)): digest_of(p) for p in files}
+
+
+def put(file: Path, data: bytes) -> None:
+    """Writes a file whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    with part.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+
+
+def safe(name: str) -> str:
+    """A name as one for a file."""
+    return "".join(c if c.isalnum() or c in "-._" else "_" for c in name)
+
+
+def tool_version() -> str:
+    """The version of detlab."""
+    try:
+        return version("detlab")
+    except PackageNotFoundError:
+        return "0"
+
+
+def recorded_host(host: LabHost, facts: HostFacts) -> RecordedHost:
+    """A host as the manifest tells it."""
+    return RecordedHost(
+        computer=facts.computer,
+        offset=round(facts.offset, 3),
+        uncertainty=round(facts.uncertainty, 3),
+        wire=str(host.entry.wire),
+        elevated=facts.elevated,
+    )
+
+
+def telemetry_of(collected: Collected, rendered: Rendered) -> Telemetry:
+    """The events as tables, the test's own labelled; times are put right by how far the host's clock is off."""
+    tables = Tables()
+    shift = correction(collected.facts)
+    for record in collected.records:
+        time = micros(record.fields.get("SystemTime"))
+        kind = record.fields.get("EventID", "")
+        fields = {k: redacted(v) for k, v in record.fields.items()}
+        tables.add(sensor_of(record.channel), kind, None if time is None else time - shift, fields)
+    read = tables.telemetry()
+    name = rendered.atomic.name
+    cause = Cause(name=name, malicious=True, host=collected.outcome.host, detail=rendered.atomic.test.name)
+    ours = {(r.channel, str(r.number)) for r in collected.records if r.caused}
+    events = tuple(labelled(e, ours) for e in read.events)
+    return replace(read, events=events, causes=(cause,), origin=Origin.DETONATED)
+
+
+def correction(facts: HostFacts) -> int:
+    """By how many microseconds times are to be put back: nothing where the clocks agree as far as can be told."""
+    return round(facts.offset * 1_000_000) if abs(facts.offset) > facts.uncertainty else 0
+
+
+def labelled(events: Events, ours: set[tuple[str, str]]) -> Events:
+    """The events with the first cause where they are the test's."""
+    fields = fields_of(events)
+    numbers, channels = texts(fields["EventRecordID"], len(events)), texts(fields["Channel"], len(events))
+    found = [0 if key in ours else UNLABELLED for key in zip(channels, numbers, strict=True)]
+    at = events.columns.schema.get_field_index(CAUSE)
+    return events.with_columns(events.columns.set_column(at, CAUSE, pa.array(np.array(found, np.int32))))
+
+
+def texts(values: object, count: int) -> Sequence[str]:
+    """A field's value for each event, constant or not."""
+    return [values] * count if isinstance(values, str) else values.to_pylist()  # type: ignore[attr-defined]
