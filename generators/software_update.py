@@ -20,11 +20,11 @@ def software_update(
     random: Generator,
     *,
     image: str = r"C:\Program Files (x86)\Microsoft\EdgeUpdate\MicrosoftEdgeUpdate.exe",
-    servers: tuple[Address, ...] = ("198.51.100.200", "198.51.100.201"),
+    servers: tuple[Address, ...] = ("198.51.100.200",),
     port: Port = 443,
     every: timedelta = timedelta(hours=1),
     jitter: Fraction = 0.05,
-    lasts: timedelta = timedelta(hours=8),
+    lasts: timedelta = timedelta(hours=24),
     endpoint: str | None = "update.software.example",
     ptr: str | None = None,
 ) -> Iterator[Activity]:

@@ -114,7 +114,8 @@ def test_lookups_ask_for_every_domain_in_turn(simulated, rows):
 
 
 def test_the_resolver_s_service_carries_lookups_to_the_network(simulated, rows):
-    events = rows(simulated("dns_lookups"), "sysmon", "3")
+    assert simulated("dns_lookups").of("sysmon", "3") == ()
+    events = rows(simulated("dns_lookups", packets=True), "sysmon", "3")
     assert {(r["Protocol"], r["DestinationPort"], r["User"]) for r in events} == {
         ("udp", "53", r"NT AUTHORITY\NETWORK SERVICE")
     }

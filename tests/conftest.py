@@ -10,7 +10,7 @@ from harness.telemetry.behaviour import load_behaviours
 from harness.telemetry.host import host_named
 from harness.telemetry.simulate import Step, simulate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BEHAVIOURS = load_behaviours(ROOT / "generators")
 START = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
 
