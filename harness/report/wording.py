@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.detection.engine import Value
-from harness.diagnostics import Finding, HarnessError, Span
+from harness.diagnostics import Finding, HarnessError, Severity, Span
 from harness.report.naming import bounds, setting_of
 from harness.report.paper import count, one_line, short
 from harness.scenario.scenario import Outcome
@@ -100,10 +100,18 @@ def reads_absent(absent: Sequence[str]) -> str:
 
 
 def lenient(rule: str, deviations: Sequence[Finding]) -> str:
-    """That a rule is not valid where it is published for, and where."""
-    numbers = sorted({line_of(d.span) for d in deviations})
-    lines = f"line{'s' if len(numbers) > 1 else ''} {', '.join(str(n) for n in numbers)}"
-    return f"{rule} is read leniently: its product rejects it in {count(len(deviations), 'place')} ({lines})"
+    """That a rule is not valid where it is published for, and where; what would only go wrong there is told apart."""
+    rejected = [d for d in deviations if d.severity is Severity.ERROR]
+    wrong = [d for d in deviations if d.severity is not Severity.ERROR]
+    parts = [f"its product rejects {lines_of(rejected)} ({count(len(rejected), 'place')})"] if rejected else []
+    parts += [f"would silently get {lines_of(wrong)} wrong"] if wrong else []
+    return f"{rule} is read leniently: {' and '.join(parts)}"
+
+
+def lines_of(findings: Sequence[Finding]) -> str:
+    """`line 4`, `lines 4, 20 and 21`."""
+    numbers = [str(n) for n in sorted({line_of(f.span) for f in findings})]
+    return f"line {numbers[0]}" if len(numbers) == 1 else f"lines {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def recorded(visibility: Visibility) -> str:
@@ -120,6 +128,16 @@ def differences(verdict: Verdict) -> Iterator[str]:
         if verdict.expectation.outcome.gap:
             yield f"the gap on record is closed: {one_line(verdict.expectation.because)}"
     yield from verdict.complaints
+
+
+def headline(result: Verdict | Visibility) -> str:
+    """In one line what is other than expected, and why if that is known."""
+    if isinstance(result, Visibility):
+        return recorded(result)
+    lost = why_missed(result.explanation)
+    line = f":{lost[0]}" if lost and lost[0] else ""
+    reason = f": {result.rule.name}{line} {lost[1]}" if lost else ""
+    return "; ".join(one_line(d) for d in differences(result)) + reason
 
 
 def fault(broken: Broken) -> str:
