@@ -6,6 +6,7 @@ found, and nothing at all happens where there is none.
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -31,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--detlab-dialect", choices=("strict", "lenient"), help="how rules are read, whatever scenarios say"
     )
-    pairs = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
-    group.addoption("--detlab-condition", **pairs, help="how hosts and platform are set up; may be repeated")
-    group.addoption("--detlab-switch", **pairs, help="a meaning that a product leaves open; may be repeated")
+    named = {"action": "append", "default": [], "metavar": "NAME=VALUE", "type": pair}
+    group.addoption("--detlab-condition", **named, help="how hosts and platform are set up; may be repeated")
+    group.addoption("--detlab-switch", **named, help="a meaning that a product leaves open; may be repeated")
     group.addoption("--detlab-seed", type=int, metavar="N", help="seed of simulated telemetry, whatever scenarios say")
 
 
@@ -168,7 +169,8 @@ class ScenarioItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line counted from 0, and a title for the failure."""
-        return self.path, self.span.source.position(self.span.start)[0] - 1, f"{self.scenario.body.title}: {self.name}"
+        line = self.span.source.position(self.span.start)[0] - 1
+        return self.path, line, printable(f"{self.scenario.body.title}: {self.name}")
 
 
 def bench_of(config: pytest.Config) -> Any:
@@ -178,23 +180,20 @@ def bench_of(config: pytest.Config) -> Any:
         options = run.Options(
             engine=config.getoption("--detlab-engine"),
             dialect=config.getoption("--detlab-dialect"),
-            conditions=pairs(config, "--detlab-condition"),
-            switches=pairs(config, "--detlab-switch"),
+            conditions=dict(config.getoption("--detlab-condition")),
+            switches=dict(config.getoption("--detlab-switch")),
             seed=config.getoption("--detlab-seed"),
         )
         config.stash[BENCH] = run.Bench(options)
     return config.stash[BENCH]
 
 
-def pairs(config: pytest.Config, option: str) -> dict[str, str]:
-    """`name=value` options as a mapping."""
-    found: dict[str, str] = {}
-    for text in config.getoption(option):
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise pytest.UsageError(f"{option} {text}: write {option} name=value")
-        found[name] = value
-    return found
+def pair(text: str) -> tuple[str, str]:
+    """`name=value` as its two parts."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ArgumentTypeError(f"{text} is no name=value")
+    return name, value
 
 
 def printable(text: str) -> str:

@@ -11,12 +11,12 @@ from harness.report.wording import (
     STYLES,
     differences,
     hangs_on,
+    headline,
     label,
     lenient,
     line_of,
     lost_by,
     reads_absent,
-    recorded,
 )
 from harness.verdict.alerts import Alert
 from harness.verdict.explain import Clause, Explanation, Loss, shown
@@ -143,10 +143,10 @@ def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
 def plain(result: Verdict | Visibility) -> str:
     """A verdict or a count for JUnit and pytest: the scenario, then everything there is to say, 100 wide."""
     scenario = result.scenario
-    first = f"{scenario.document.source.name}: {one_line(scenario.body.title)}"
+    first = [headline(result), f"{scenario.document.source.name}: {one_line(scenario.body.title)}"]
     if isinstance(result, Verdict):
-        return "\n".join([first, *verdict_lines(result, Paper())])
+        return "\n".join([*first, *verdict_lines(result, Paper())])
     signal = result.signal
     promised = f"the page promises {signal.promised}" if signal.promised is not None else ""
     remarks = [r for r in (promised, one_line(signal.because)) if r]
-    return "\n".join([first, f"{signal_name(signal)}, but {recorded(result)}", *(f"  {r}" for r in remarks)])
+    return "\n".join([*first, signal_name(signal), *(f"  {r}" for r in remarks)])

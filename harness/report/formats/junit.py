@@ -10,7 +10,7 @@ from harness.report.naming import expectation_name, signal_name
 from harness.report.paper import one_line
 from harness.report.report import Report
 from harness.report.steps import plain
-from harness.report.wording import differences, fault, recorded
+from harness.report.wording import fault, headline
 from harness.scenario.scenario import Scenario
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
@@ -59,8 +59,7 @@ def verdict_case(verdict: Verdict) -> etree.Element:
     name = expectation_name(verdict.expectation)
     case = etree.Element("testcase", classname=legal(str(verdict.scenario.path)), name=legal(name))
     if not verdict.as_expected:
-        message = "; ".join(one_line(d) for d in differences(verdict))
-        etree.SubElement(case, "failure", message=legal(message)).text = legal(plain(verdict))
+        etree.SubElement(case, "failure", message=legal(headline(verdict))).text = legal(plain(verdict))
     return case
 
 
@@ -69,7 +68,7 @@ def signal_case(visibility: Visibility) -> etree.Element:
     name = signal_name(visibility.signal)
     case = etree.Element("testcase", classname=legal(str(visibility.scenario.path)), name=legal(name))
     if not visibility.as_expected:
-        etree.SubElement(case, "failure", message=legal(recorded(visibility))).text = legal(plain(visibility))
+        etree.SubElement(case, "failure", message=legal(headline(visibility))).text = legal(plain(visibility))
     return case
 
 
