@@ -22,16 +22,16 @@ def software_update(
     image: str = r"C:\Program Files (x86)\Microsoft\EdgeUpdate\MicrosoftEdgeUpdate.exe",
     servers: tuple[Address, ...] = ("198.51.100.200",),
     port: Port = 443,
-    every: timedelta = timedelta(hours=1),
+    every: timedelta = timedelta(hours=5),
     jitter: Fraction = 0.05,
     lasts: timedelta = timedelta(hours=24),
     endpoint: str | None = "update.software.example",
     ptr: str | None = None,
 ) -> Iterator[Activity]:
-    """Every hour a task starts the updater, which asks its server whether there is something new.
+    """Every five hours a task starts the updater, which asks its server whether there is something new.
 
-    Browsers' updaters check every five to ten hours, their tasks run hourly; Windows Update draws its wait between
-    80 and 100 % of 22 hours.
+    Browsers' updaters check every five to ten hours though their tasks run hourly (from practice, in no published
+    source); Windows Update draws its wait between 80 and 100 % of 22 hours.
     """
     moments = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
     parent, system = host.service("Schedule"), host.account("SYSTEM")

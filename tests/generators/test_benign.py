@@ -23,7 +23,7 @@ def test_an_agent_is_one_process_that_runs_since_before(name, simulated, rows):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_job_is_a_process_of_its_own_each_time(name, simulated, rows):
-    telemetry = simulated(name, lasts="4h")
+    telemetry = simulated(name, every="30m", lasts="4h")
     calls = outside(rows, telemetry)
     started = {r["ProcessGuid"] for r in rows(telemetry, "sysmon", "1")}
     assert len({r["ProcessGuid"] for r in calls}) == len(calls) > 3
