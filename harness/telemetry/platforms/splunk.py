@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.telemetry.add_on import added
 from harness.telemetry.columnar import Field, epoch, fields_of, mapped, numbered, with_entities, without_empty
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.moment import micros
@@ -84,6 +85,9 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
         extracted = windows_fields(recorded, len(events), condition("system_names", conditions))
     for name, field in extracted:
         if field is not None:
+            found.setdefault(name, field)
+    if is_windows(events):
+        for name, field in added(events.sensor, events.kind, found).items():
             found.setdefault(name, field)
     if raw:
         found["_raw"] = texts(events)

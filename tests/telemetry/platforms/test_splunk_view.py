@@ -45,6 +45,17 @@ def test_a_sysmon_event_in_a_current_installation():
             "Computer": "WS01.corp.local",
             "Image": "C:\\a.exe",
             "DestinationPort": "443",
+            "app": "C:\\a.exe",
+            "process_exec": "a.exe",
+            "process_name": "a.exe",
+            "dest_port": "443",
+            "transport_dest_port": "443",
+            "state": "established",
+            "protocol": "ip",
+            "action": "allowed",
+            "vendor_product": "Microsoft Sysmon",
+            "dvc": "WS01.corp.local",
+            "signature_id": "3",
             "@event": 0,
             "@cause": -1,
         }
@@ -130,6 +141,45 @@ def test_a_falcon_event_is_json_whose_values_stay_as_they_are():
             "@cause": -1,
         }
     ]
+
+
+def test_the_add_on_names_the_host_or_its_address():
+    recorded = events(
+        DestinationHostname=["-", "", None, "a.example"],
+        DestinationIp=["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"],
+        Initiated=["true", "false", "true", None],
+        User=["CORP\\alice", "NT AUTHORITY\\SYSTEM", "-", None],
+    )
+    found = [tuple(e.get(n) for n in ("dest", "dest_ip", "dest_host", "direction", "user")) for e in seen(recorded)]
+    assert found == [
+        ("192.0.2.1", "192.0.2.1", None, "outbound", "alice"),
+        ("192.0.2.2", "192.0.2.2", None, "inbound", "SYSTEM"),
+        ("192.0.2.3", "192.0.2.3", None, "outbound", "-"),
+        ("a.example", "192.0.2.4", "a.example", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "process"),
+    [
+        ("cmd /c dir", "C:\\Windows\\cmd.exe cmd /c dir"),
+        ("C:\\x\\cmd.exe /c dir", "C:\\x\\cmd.exe /c dir"),
+        ('"C:\\Program Files\\a.exe" x', '"C:\\Program Files\\a.exe" x'),
+    ],
+)
+@pytest.mark.parametrize("constant", ["", "CommandLine", "NewProcessName", "both"])
+def test_the_add_on_puts_the_image_before_a_command_line_without_a_path(line, process, constant):
+    fields = {"CommandLine": line, "NewProcessName": "C:\\Windows\\cmd.exe"}
+    fixed = {n: v for n, v in fields.items() if constant in (n, "both")}
+    columns = {n: [v, v] for n, v in fields.items() if n not in fixed}
+    recorded = events(
+        "windows_security", "4688", {"Channel": "Security", "EventID": "4688", **fixed}, Version=["2", "2"], **columns
+    )
+    assert [(e["process"], e["process_name"]) for e in seen(recorded)] == [(process, "cmd.exe")] * 2
+
+
+def test_a_field_that_the_event_itself_has_stays():
+    assert seen(events(user=["recorded"], User=["CORP\\alice"]))[0]["user"] == "recorded"
 
 
 def test_events_are_numbered_over_all_views_and_keep_their_cause():
