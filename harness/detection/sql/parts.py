@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Scan
 from harness.detection.plan.pruning import Part
 from harness.detection.sql import build as b
+from harness.detection.sql.expressions import Printer
 from harness.detection.sql.relations import Compilation
 from harness.detection.sql.selects import listing
 
@@ -34,11 +36,12 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
 def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind]) -> exp.Select:
     """The columns of one part as those of the whole table: its own, its constants, and nulls."""
     items: dict[str, exp.Expression] = {}
+    printer = Printer(c.dialect, c.names, part.columns)
     for name, kind in columns.items():
         if name in part.columns:
-            own = b.column(c.names(name))
-            items[c.names(name)] = own if part.columns[name] is kind else b.cast(own, c.dialect.types[kind])
+            items[c.names(name)] = printer(Column(name), kind)
+        elif name in part.constants:
+            items[c.names(name)] = b.cast(printer(Literal(part.constants[name]), kind), c.dialect.types[kind])
         else:
-            held = b.text(part.constants[name]) if name in part.constants else b.null()
-            items[c.names(name)] = b.cast(held, c.dialect.types[kind])
+            items[c.names(name)] = printer.typed_null(kind)
     return listing(items, part.name).sql

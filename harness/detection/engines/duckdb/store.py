@@ -1,0 +1,167 @@
+"""The store: events of one kind are one table, with their constant fields beside it, or a file read where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shutil import rmtree
+from tempfile import gettempdir, mkdtemp
+
+import duckdb
+import pyarrow as pa
+
+from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.plan.columns import EVENT, Columns, Kind, hidden
+from harness.detection.plan.pruning import Part
+from harness.detection.sql import build as b
+from harness.detection.sql.names import Names
+from harness.detection.sql.relations import Stored
+from harness.diagnostics import HarnessError
+from harness.telemetry.event import CAUSE
+from harness.telemetry.platform import View
+
+SETTINGS = {
+    "memory_limit": "50%",
+    "preserve_insertion_order": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_progress_bar": "false",
+    "max_expression_depth": "2500",
+    "TimeZone": "UTC",
+}
+NOTHING = View(columns=pa.table({EVENT: pa.array([], pa.int64())}))
+
+
+class Store:
+    """A connection and the tables in it; a rule's text can reach neither files nor the network through it."""
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect(":memory:")
+        self.spill: Path | None = None
+        self.locked = False
+        self.names = Names()
+        self.tables: dict[str, Stored] = {}
+        self.computed: set[str] = set()
+        for name, value in SETTINGS.items():
+            self.connection.execute(f"SET {name} = '{value}'")
+
+    def lock(self) -> None:
+        """From here on nothing outside is reachable, but for a folder of its own to spill what memory cannot hold."""
+        if not self.locked:
+            self.spill = Path(mkdtemp(prefix="detlab-", dir=gettempdir()))
+            self.execute(f"SET temp_directory = {literal(str(self.spill))}")
+            self.execute("SET enable_external_access = false")
+            self.locked = True
+
+    def execute(self, text: str) -> duckdb.DuckDBPyConnection:
+        """Runs a statement; a failure of the engine itself is told as such."""
+        try:
+            return self.connection.execute(text)
+        except duckdb.Error as error:
+            message = str(error).partition("\n")[0].strip() or type(error).__name__
+            raise HarnessError("engine", f"DuckDB gave up: {message}") from error
+
+    def drop(self) -> None:
+        """Takes out all tables."""
+        for name in (*self.computed, *(p.name for t in self.tables.values() for p in t.parts)):
+            self.execute(f"DROP TABLE IF EXISTS {name}")
+        self.computed.clear()
+        self.tables = {}
+        self.names = Names([EVENT])
+
+    def load(self, views: Sequence[View]) -> Columns:
+        """Replaces the events by these."""
+        self.drop()
+        columns: dict[str, Kind] = {EVENT: Kind.EVENT}
+        for view in views:
+            for name in view.constants:
+                columns[name] = widest(columns.get(name), Kind.TEXT)
+            for field in view.columns.schema:
+                if field.name not in (EVENT, CAUSE):
+                    columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
+        for name in columns:
+            self.names(name)
+        parts = tuple(self.part(f"events_{i}", view) for i, view in enumerate(views or [NOTHING]))
+        return self.keep(columns, parts)
+
+    def keep(self, columns: Columns, parts: tuple[Part, ...]) -> Columns:
+        """Takes the parts for the table `events` and gives its columns."""
+        self.tables = {"events": Stored(name="events", columns=columns, parts=parts)}
+        return {n: k for n, k in columns.items() if not hidden(n)}
+
+    def part(self, name: str, view: View) -> Part:
+        """One view as a table of its own."""
+        kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {EVENT: Kind.EVENT}
+        self.create(name, pa.table({self.names(n): stored(view.columns.column(n), k) for n, k in kinds.items()}))
+        return Part(name=name, constants=view.constants, columns=kinds)
+
+    def create(self, name: str, table: pa.Table) -> None:
+        """An Arrow table as a table of the store."""
+        self.connection.register("arriving", table)
+        try:
+            self.execute(f"CREATE TABLE {name} AS SELECT * FROM arriving")
+        finally:
+            self.connection.unregister("arriving")
+
+    def attach(self, path: Path, constants: Mapping[str, str]) -> Columns:
+        """Replaces the events by those in a Parquet file, read where it lies; only before the first query."""
+        self.drop()
+        source = f"read_parquet({literal(str(path))}, file_row_number = TRUE)"
+        listed = self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        kinds = {str(n): kind_of_text(str(t)) for n, t, *_ in listed if n not in (EVENT, CAUSE, "file_row_number")}
+        self.names = Names([EVENT, *constants, *kinds])
+        chosen = [f"CAST({quoted(n)} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()]
+        chosen.append(f"file_row_number AS {quoted(self.names(EVENT))}")
+        self.execute(f"CREATE VIEW stored_events AS SELECT {', '.join(chosen)} FROM {source}")
+        self.execute(f"SET allowed_paths = [{literal(str(path))}]")
+        part = Part(name="stored_events", constants=constants, columns={**kinds, EVENT: Kind.EVENT})
+        return self.keep({EVENT: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+        self.connection.close()
+        if self.spill is not None:
+            rmtree(self.spill, ignore_errors=True)
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return DUCKDB.print(b.text(text))
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def stored(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+    """A column in the type that its kind has in the store."""
+    if kind is Kind.NUMBER and not pa.types.is_float64(column.type):
+        return column.cast(pa.float64())
+    return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+
+
+def widest(known: Kind | None, kind: Kind) -> Kind:
+    """The kind that a column has over all views."""
+    return kind if known in (None, kind) else Kind.LIST if Kind.LIST in (known, kind) else Kind.TEXT
+
+
+def kind_of_type(held: pa.DataType) -> Kind:
+    """The plan's kind of an Arrow type."""
+    if pa.types.is_list(held) or pa.types.is_large_list(held):
+        return Kind.LIST
+    if pa.types.is_boolean(held):
+        return Kind.BOOLEAN
+    if pa.types.is_integer(held) or pa.types.is_floating(held):
+        return Kind.NUMBER
+    return Kind.TEXT
+
+
+def kind_of_text(held: str) -> Kind:
+    """The plan's kind of a type as DuckDB names it."""
+    if held.endswith("[]"):
+        return Kind.LIST
+    if held == "BOOLEAN":
+        return Kind.BOOLEAN
+    numbers = ("DOUBLE", "FLOAT", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U")
+    return Kind.NUMBER if held.startswith(numbers) and held != "UUID" else Kind.TEXT
