@@ -11,7 +11,7 @@ from harness.telemetry.agents import agent
 from harness.telemetry.host import Host
 from harness.telemetry.lifecycle import lived
 from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import periodic, rounds, seconds
+from harness.telemetry.schedule import fits, periodic, rounds, seconds
 
 
 def build_pipeline(
@@ -36,6 +36,7 @@ def build_pipeline(
     connection, so that what is seen again and again are the downloads.
     """
     jobs = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    fits(len(jobs) * artifacts)
     pauses = seconds(np.cumsum(random.uniform(1.5, 6.0, (len(jobs), artifacts)), axis=1))
     moments = (jobs[:, None] + pauses).ravel()
     parent = host.daemon(runner, account="NETWORK SERVICE")

@@ -11,7 +11,7 @@ from harness.telemetry.calls import call
 from harness.telemetry.host import POWERSHELL, Host
 from harness.telemetry.lifecycle import lived
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, periodic, seconds
+from harness.telemetry.schedule import SECOND, fits, periodic, seconds
 
 
 def port_probe(
@@ -37,6 +37,7 @@ def port_probe(
     )
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
+    fits(times * len(ports))
     rounds = periodic(start + 2 * SECOND, every, times, random)
     refused = listener is False or (listener is None and server.startswith("127."))
     pauses = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -27,7 +28,7 @@ class Between:
         return f"from {self.least} to {self.most}"
 
 
-Count = Annotated[int, Between(0, 10_000_000)]
+Count = Annotated[int, Between(0, 1_000_000)]
 Port = Annotated[int, Between(0, 65535)]
 Fraction = Annotated[float, Between(0, 1)]
 
@@ -100,10 +101,9 @@ def integer(value: object) -> int:
 
 
 def real(value: object) -> float:
-    """A number; a truth value is none."""
-    return (
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float(refuse(value, float))
-    )
+    """A finite number; a truth value is none."""
+    good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return float(value) if good and isinstance(value, int | float) else float(refuse(value, float))
 
 
 def text(value: object) -> str:

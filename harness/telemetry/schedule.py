@@ -24,7 +24,7 @@ def seconds(values: float | Floats) -> Waits:
     return np.asarray(np.rint(np.asarray(values, np.float64) * 1e6), "int64").astype("timedelta64[us]")
 
 
-MOST_AT_ONCE = 20_000_000
+MOST_AT_ONCE = 3_000_000
 
 
 def wait(length: timedelta) -> np.timedelta64:
@@ -86,6 +86,7 @@ def hourly(start: np.datetime64, counts: Sequence[int], random: np.random.Genera
 
     The minute left out keeps a record that is written late in the hour in which it happened.
     """
+    fits(sum(counts))
     first = start.astype("datetime64[h]").astype("datetime64[us]")
     parts = [first + i * HOUR + seconds(np.sort(random.uniform(5, 3540, n))) for i, n in enumerate(counts)]
     moments: Times = np.concatenate(parts) if parts else np.empty(0, "datetime64[us]")
@@ -99,6 +100,7 @@ def poisson(start: np.datetime64, length: timedelta, per_hour: float, random: np
 
 def bursts(moments: Times, sizes: npt.NDArray[np.int64], spread: float, random: np.random.Generator) -> Times:
     """`sizes[i]` moments within `spread` seconds after each moment, all in order."""
+    fits(int(sizes.sum()))
     begun = np.repeat(moments, sizes)
     together: Times = np.sort(begun + seconds(random.uniform(0, spread, len(begun))))
     return together

@@ -18,7 +18,8 @@ from harness.telemetry.platform import Condition
 from harness.telemetry.recorder import finished
 from harness.telemetry.sensor import Rows, Sensor, Setup, sensor, sensor_names
 
-MOST_EVENTS = 50_000_000
+MOST_AT_ONCE = 3_000_000
+"""Things that happen in one simulation: each takes some 650 bytes until all sensors have recorded it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,15 @@ def simulate(
     begin = np.datetime64((start.astimezone(UTC) if start.tzinfo else start).replace(tzinfo=None), "us")
     known = dict(hosts or {})
     happened: list[tuple[int, Activity]] = []
+    total = 0
     for number, step in enumerate(steps):
         host = known.setdefault(step.host, host_named(step.host, start=begin, seed=seed))
-        happened += ((number, a) for a in activities(step, host, behaviours, begin, [seed, number]))
+        for activity in activities(step, host, behaviours, begin, [seed, number]):
+            total += len(activity)
+            if total > MOST_AT_ONCE:
+                message = f"behaviour `{step.behaviour}` makes it more than {MOST_AT_ONCE} things that happen"
+                raise HarnessError("too-much", message, help="make `times` smaller")
+            happened.append((number, activity))
     chosen = [sensor(name) for name in (sensor_names() if sensors is None else sensors)]
     recorded = record(happened, chosen, conditions or {}, seed)
     causes = tuple(
@@ -71,12 +78,7 @@ def activities(
     random = np.random.default_rng(list(seed))
     fraction = digest("fraction", *seed) % 900_000
     start = begin + np.timedelta64(round(step.at.total_seconds() * 1e6) + fraction, "us")
-    total = 0
     for activity in behaviour.function(host.starting(start), start, random, **arguments):
-        total += len(activity)
-        if total > MOST_EVENTS:
-            message = f"behaviour `{step.behaviour}` does more than {MOST_EVENTS} things"
-            raise HarnessError("too-much", message, help="make `times` smaller")
         if len(activity):
             yield settled(activity, random) if isinstance(activity, NetworkConnection) else activity
 

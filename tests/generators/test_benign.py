@@ -6,6 +6,8 @@ from ipaddress import ip_address
 import numpy as np
 import pytest
 
+from harness.diagnostics import HarnessError
+
 AGENTS = ("edr_agent", "monitoring_agent", "vendor_heartbeat", "remote_management", "chat")
 TASKS = ("threat_intel_feed", "configuration_runbook", "software_update", "build_pipeline")
 
@@ -107,7 +109,19 @@ def test_every_behaviour_leaves_something_without_parameters(behaviours, simulat
     assert {name for name in behaviours if not len(simulated(name))} == set()
 
 
-@pytest.mark.parametrize("given", [{"every": "0s"}, {"every": "1ms", "lasts": "3000d"}])
-def test_what_would_never_end_is_refused(given, simulated):
-    with pytest.raises(Exception, match="too-much"):
-        simulated("edr_agent", **given)
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("edr_agent", {"every": "0s"}),
+        ("edr_agent", {"every": "1ms", "lasts": "3000d"}),
+        ("browsing", {"lasts": "3650d", "pages_per_hour": 1e9}),
+        ("browsing", {"lasts": "3650d"}),
+        ("build_pipeline", {"artifacts": 1_000_000}),
+        ("multicast_chatter", {"per_hour": 1e12}),
+        ("port_probe", {"times": 1_000_000, "ports": [1, 2, 3, 4]}),
+        ("http_callbacks", {"counts": [1_000_000] * 4}),
+    ],
+)
+def test_what_is_too_much_to_hold_is_refused(name, given, simulated):
+    with pytest.raises(HarnessError, match="too-much"):
+        simulated(name, **given)

@@ -42,9 +42,10 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_name(behaviours):
         ({"every": "9" * 300 + "s"}, "`every` of behaviour `beacon` is a duration such as"),
         ({"times": "five"}, "`times` of behaviour `beacon` is a whole number, not `five`"),
         ({"times": True}, "`times` of behaviour `beacon` is a whole number, not `True`"),
-        ({"times": 10**12}, "`times` of behaviour `beacon` is a number from 0 to 10000000, not 1000000000000"),
-        ({"times": -1}, "`times` of behaviour `beacon` is a number from 0 to 10000000, not -1"),
+        ({"times": 10**12}, "`times` of behaviour `beacon` is a number from 0 to 1000000, not 1000000000000"),
+        ({"times": -1}, "`times` of behaviour `beacon` is a number from 0 to 1000000, not -1"),
         ({"port": 70000}, "`port` of behaviour `beacon` is a number from 0 to 65535, not 70000"),
+        ({"jitter": float("nan")}, "`jitter` of behaviour `beacon` is a number, not `nan`"),
         ({"jitter": 1.5}, "`jitter` of behaviour `beacon` is a number from 0 to 1, not 1.5"),
         ({"server": "example.com"}, "`server` of behaviour `beacon` is an IPv4 or IPv6 address, not `example.com`"),
         ({"shape": "wild"}, "`shape` of behaviour `beacon` is one of around, longer, shorter, not `wild`"),
@@ -110,5 +111,5 @@ def test_types_are_said_in_words(behaviours):
     assert words["every"] == "a duration"
     assert words["server"] == "an address"
     assert words["listener"] == "true or false"
-    assert words["times"] == "a whole number from 0 to 10000000"
+    assert words["times"] == "a whole number from 0 to 1000000"
     assert kind(tuple[int, ...]) == "a list, each a whole number"

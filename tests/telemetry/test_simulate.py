@@ -143,7 +143,7 @@ def test_a_behaviour_without_end_is_stopped(tmp_path, start):
         "import numpy as np\n"
         "def endless(host, start, random):\n"
         "    process = host.process('a.exe')\n"
-        "    at = np.full(30_000_000, start)\n"
+        "    at = np.full(400_000, start)\n"
         "    while True:\n"
         "        yield NetworkConnection(at=at, host=host, process=process, destination_ip='203.0.113.1',"
         " destination_port=1, source_port=2)\n",
