@@ -116,6 +116,16 @@ class HarnessError(Exception):
     def __str__(self) -> str:
         return self.render()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return revived, (type(self), self.args, self.__dict__)
+
+
+def revived(kind: type[HarnessError], arguments: tuple[object, ...], state: dict[str, object]) -> HarnessError:
+    """An error that came from another process."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error
+
 
 class UnreachableError(HarnessError):
     """An engine, a host or a service that did not answer."""

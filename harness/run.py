@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from harness.detection import switches
 from harness.detection.engine import Engine, Rows, engine
@@ -25,8 +25,10 @@ from harness.verdict.store import Store
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints, outcome
 from harness.verdict.visibility import count
+from harness.workers import spread, workers_for
 
 Progress = Callable[[str, int, int], None]
+Result = Verdict | Visibility | Broken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Bench:
         """The scenario's telemetry, made when it is needed."""
         return Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
 
-    def judge(self, scenario: Scenario) -> Iterator[Verdict | Visibility | Broken]:
+    def judge(self, scenario: Scenario) -> Iterator[Result]:
         """Every signal and every expectation of a scenario, judged; what cannot be is broken, never negative."""
         store = self.store(scenario)
         chosen = {**scenario.body.conditions, **self.options.conditions}
@@ -175,20 +177,50 @@ class Bench:
         )
 
 
+class Worker:
+    """The bench of a process that judges files of a run."""
+
+    bench: ClassVar[Bench]
+
+    @classmethod
+    def prepare(cls, options: Options | None) -> None:
+        """Called once in each process."""
+        cls.bench = Bench(options)
+
+    @classmethod
+    def judge(cls, path: Path) -> list[Result]:
+        """Everything that is found out of one file."""
+        return judged(path, cls.bench)
+
+
+def judged(path: Path, bench: Bench) -> list[Result]:
+    """Everything that is found out of one scenario file; what cannot be read is broken."""
+    try:
+        scenario = read_scenario(path)
+        return list(bench.judge(judged_by(scenario, bench.options.rules) if bench.options.rules else scenario))
+    except HarnessError as error:
+        return [Broken(path=str(path), error=error)]
+
+
+def judged_all(found: Sequence[Path], options: Options | None) -> Iterator[list[Result]]:
+    """What is found out of each file, in their order."""
+    workers = workers_for(len(found))
+    if workers > 1:
+        yield from spread(Worker.judge, found, workers, Worker.prepare, options)
+        return
+    with Bench(options) as bench:
+        yield from (judged(path, bench) for path in found)
+
+
 def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
     """Judges all scenarios under these paths."""
     began = perf_counter()
     found = find(paths)
-    results: list[Verdict | Visibility | Broken] = []
-    with Bench(options) as bench:
-        for number, path in enumerate(found):
-            if progress:
-                progress(str(path), number, len(found))
-            try:
-                scenario = read_scenario(path)
-                results += bench.judge(judged_by(scenario, bench.options.rules) if bench.options.rules else scenario)
-            except HarnessError as error:
-                results.append(Broken(path=str(path), error=error))
+    results: list[Result] = []
+    for number, part in enumerate(judged_all(found, options)):
+        results += part
+        if progress:
+            progress(str(found[number]), number + 1, len(found))
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
 from harness.scenario.scenario import Scenario
@@ -10,6 +11,7 @@ from harness.telemetry.platform import Condition, platform, platform_names
 from harness.telemetry.sensor import sensor, sensor_names
 
 
+@cache
 def known() -> dict[str, Condition]:
     """Every condition of every sensor and platform by name."""
     sensors = (c for name in sensor_names() for c in sensor(name).conditions)
