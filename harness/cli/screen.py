@@ -40,7 +40,7 @@ class Progress:
     def __call__(self, what: str, number: int, total: int) -> None:
         """Tells which of how many is being worked on."""
         if self.terminal and monotonic() - self.began > PATIENCE:
-            line = beginning(f"{number + 1}/{total} {what}", WIDTH - 20)
+            line = beginning(f"{number}/{total} {what}", WIDTH - 20)
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
             self.shown = True

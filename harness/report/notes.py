@@ -46,7 +46,7 @@ def promise(visibility: Visibility) -> str:
 def variants_note(row: Row, chapter: Chapter, every: Sequence[Chapter]) -> str | None:
     """Which other forms of a published test each rule can see; told once, under the last row of the test."""
     same = [r for r in chapter.rows if r.scenario.body.atomic_test == row.scenario.body.atomic_test]
-    if same[-1].scenario is not row.scenario:
+    if same[-1].scenario.path != row.scenario.path:
         return None
     parts: list[str] = []
     seen_by: dict[Path, list[Scenario]] = {}

@@ -80,7 +80,7 @@ class Html:
             for name, verdict in row.verdicts.items()
             for place, sentence in notes_of(verdict, verbose=True)
         ]
-        signals = [v for v in chapter.visibilities if v.scenario is row.scenario]
+        signals = [v for v in chapter.visibilities if v.scenario.path == row.scenario.path]
         notes += [promise(v) for v in signals if broken_promise(v) or not v.as_expected]
         shown = "".join(f'<div class="note">{text(n)}</div>' for n in notes)
         steps = "\n\n".join("\n".join(verdict_lines(v, Paper(width=120))) for v in row.verdicts.values())

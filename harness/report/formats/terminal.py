@@ -121,7 +121,7 @@ class Table:
             yield from self.paper.paragraph(", ".join(pairs), indent=2)
         told: Scenario | None = None
         for row in self.chapter.rows:
-            again = row.scenario is told
+            again = told is not None and row.scenario.path == told.path
             yield self.row(row, again=again)
             yield from self.notes(row, again=again)
             told = row.scenario
@@ -173,7 +173,7 @@ class Table:
     def scenario_notes(self, row: Row) -> Iterator[str]:
         """What is said once of a scenario: promises of the page, variants of a published test, its file."""
         for visibility in self.chapter.visibilities:
-            if visibility.scenario is row.scenario and (broken_promise(visibility) or self.verbose):
+            if visibility.scenario.path == row.scenario.path and (broken_promise(visibility) or self.verbose):
                 yield from self.note(promise(visibility))
         if self.chapter.title == PUBLISHED:
             text = variants_note(row, self.chapter, self.every)
@@ -188,9 +188,9 @@ class Table:
 
     def signals_alone(self) -> Iterator[str]:
         """Signals of scenarios without any verdict, which no row tells."""
-        told = {id(row.scenario) for row in self.chapter.rows}
+        told = {row.scenario.path for row in self.chapter.rows}
         for visibility in self.chapter.visibilities:
-            if id(visibility.scenario) not in told:
+            if visibility.scenario.path not in told:
                 yield from self.note(f"{self.title(visibility.scenario)}: {promise(visibility)}")
 
     def false_positives(self) -> Iterator[str]:
