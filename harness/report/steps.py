@@ -23,7 +23,7 @@ from harness.verdict.explain import Clause, Explanation, Loss, shown
 from harness.verdict.verdict import Verdict, Visibility
 
 MOST_ALERTS = 5
-LEAST_TEXT = 24
+LEAST_TEXT = 10
 
 
 def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack", other: str = "other") -> list[str]:
@@ -61,10 +61,13 @@ def change(before: int, after: int) -> str:
 def loss_lines(loss: Loss, paper: Paper) -> list[str]:
     """Which clauses of a step lost the attack, what its events held, and the nearest misses."""
     lines: list[str] = []
+    missed = {m.span for m in loss.misses}
     for clause in loss.clauses:
-        lines += paper.paragraph(clause_sentence(clause), indent=8)
+        if clause.span not in missed:
+            lines += paper.paragraph(clause_sentence(clause), indent=8)
     for miss in loss.misses:
-        lines += paper.paragraph(f"nearest miss: {miss}", indent=8)
+        place = f"line {line_of(miss.span)} " if miss.span else ""
+        lines += paper.paragraph(f"{place}nearest miss: {miss}", indent=8)
     if not loss.misses and not loss.clauses:
         lines += paper.paragraph(loss.reason or "no row rests on the attack any more", indent=8)
     return lines

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.detection.engine import Value
 from harness.diagnostics import Finding, HarnessError, Severity, Span
 from harness.report.naming import bounds, setting_of
-from harness.report.paper import count, one_line, short
+from harness.report.paper import clean, count, one_line, short
 from harness.scenario.scenario import Outcome
 from harness.verdict.explain import Clause, Explanation, Loss, shown
 from harness.verdict.verdict import Broken, Flip, Verdict, Visibility
@@ -143,4 +143,4 @@ def headline(result: Verdict | Visibility) -> str:
 def fault(broken: Broken) -> str:
     """Why something could not be judged, with its place where it has one."""
     error = broken.error
-    return error.render() if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+    return clean(error.render() if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}")

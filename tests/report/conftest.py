@@ -1,4 +1,6 @@
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ simulate:
 telemetry:
   - sensor: sysmon
     event: 3
-    where: {Image: '*\powershell.exe'}
+    where: {DestinationPort: '8888'}
     exactly: 10
     promised: 5
     because: a connection to the same host leaves an event of each side
@@ -79,10 +81,29 @@ def write_pack(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pack(tmp_path_factory.mktemp("pack"))
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "pack").mkdir()
+    write_pack(folder / "pack")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inside(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
 
 
 @pytest.fixture(scope="session")
-def report(pack: Path) -> Report:
-    return Report(outcomes=run([pack]), engine="duckdb")
+def found(repository: Path) -> Report:
+    before = Path.cwd()
+    os.chdir(repository)
+    try:
+        return Report(outcomes=replace(run([Path("pack")]), seconds=0.9))
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def report(found: Report) -> Report:
+    """What the command finds out in a folder that holds this pack."""
+    return found

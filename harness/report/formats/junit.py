@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as etree
 
 from harness.report.naming import expectation_name, signal_name
-from harness.report.paper import one_line
+from harness.report.paper import clean, one_line
 from harness.report.report import Report
 from harness.report.steps import plain
 from harness.report.wording import fault, headline
@@ -82,7 +82,7 @@ def broken_case(broken: Broken) -> etree.Element:
 
 def legal(text: str) -> str:
     """The text without characters that XML does not have."""
-    return NOT_IN_XML.sub("?", text)
+    return NOT_IN_XML.sub("?", clean(text))
 
 
 FORMAT = JUnit()

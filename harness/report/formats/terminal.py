@@ -68,7 +68,8 @@ class Terminal:
             yield from self.paper.paragraph(f"DIFFERS: {promise(visibility)}", indent=2)
         for broken in report.outcomes.broken:
             yield ""
-            yield self.paper.paint(f"{one_line(broken.path)}: cannot be judged", "bad")
+            for line in self.paper.paragraph(f"{broken.path}: cannot be judged"):
+                yield self.paper.paint(line, "bad")
             yield from fault(broken).splitlines()
 
     def heading(self, scenario: Scenario) -> Iterator[str]:
@@ -83,11 +84,12 @@ class Terminal:
         text = f"{count(outcomes.scenarios, 'scenario')}, {count(fine, 'verdict')} as expected"
         text += f", {len(report.differing)} differ"
         if outcomes.visibilities:
-            text += f"; {count(len(outcomes.visibilities) - unseen, 'signal')} recorded as expected, {unseen} differ"
+            text += f"; {count(len(outcomes.visibilities) - unseen, 'signal')} as expected, {unseen} differ"
         if outcomes.broken:
-            text += f"; {len(outcomes.broken)} cannot be judged"
+            text += f"; {len(outcomes.broken)} broken"
         yield ""
-        yield self.paper.paint(f"{text}; {outcomes.seconds:.1f} s", "good" if outcomes.as_expected else "bad")
+        for line in self.paper.paragraph(f"{text}; {outcomes.seconds:.1f} s"):
+            yield self.paper.paint(line, "good" if outcomes.as_expected else "bad")
 
 
 class Table:
@@ -200,7 +202,7 @@ class Table:
             flagged = [v for v in verdicts if v.observed is Outcome.FALSE_POSITIVE]
             entries = verdicts[0].rule.page.false_positives
             listed = f"its page lists {count(len(entries), 'kind')}:" if entries else "its page lists none"
-            yield f"  {rule} flags {len(flagged)} of {len(verdicts)}; {listed}"
+            yield from self.paper.paragraph(f"{rule} flags {len(flagged)} of {len(verdicts)}; {listed}", indent=2)
             yield from (f"      - {beginning(entry, self.paper.width - 8)}" for entry in entries)
 
 
