@@ -1,0 +1,138 @@
+"""Atomic Red Team's tests: list them, show one with its arguments filled in, check files, run one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from harness.cli import lab, options
+from harness.cli.commands.detonate import command as detonate_command
+from harness.cli.failure import DIFFERS
+from harness.cli.screen import out
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import dumps
+from harness.report.paper import clean
+from harness.scenario.atomic import Atomic, read_atomics
+from harness.scenario.atomic_library import Library
+from harness.scenario.atomic_rendering import ATOMICS_FOLDER, Rendered, render
+
+
+@click.group("atomics")
+def command() -> None:
+    r"""Atomic Red Team's tests, read unchanged.
+
+    \b
+    detlab atomics list --atomics ~/atomic-red-team/atomics
+    detlab atomics show T1583.004-1 --set port=8080
+    """
+
+
+@command.command("list")
+@click.argument("technique", default="")
+@lab.atomics
+@click.option("--platform", default="windows", show_default=True, help="`all` for every one.")
+@options.as_json
+def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_json: bool) -> int:
+    """Lists the tests of TECHNIQUE, or all."""
+    library = lab.folders(atomics)
+    found = library.numbered(technique.upper(), None) if technique else tuple(library.read())
+    found = tuple(a for a in found if platform in ("all", *a.test.supported_platforms))
+    out(
+        dumps({"document": "atomics", "version": 1, "tests": [data(a) for a in found]})
+        if as_json
+        else [row(a) for a in found]
+    )
+    return 0
+
+
+@command.command("show")
+@click.argument("address")
+@lab.atomics
+@lab.arguments
+@options.as_json
+def show_command(
+    address: str, atomics: tuple[Path, ...], given: Mapping[str, str], raw: tuple[str, ...], as_json: bool
+) -> int:
+    """Shows every command of a test with its arguments filled in; runs nothing."""
+    tests = lab.rendered(lab.tests_at(lab.folders(atomics), [address]), given, "none", folder=ATOMICS_FOLDER, raw=raw)
+    if as_json:
+        out(dumps({"document": "atomics", "version": 1, "tests": [{**data(t.atomic), **commands(t)} for t in tests]}))
+    else:
+        out([clean(line) for test in tests for line in shown(test)])
+    return 0
+
+
+@command.command("check")
+@click.argument("paths", nargs=-1, type=lab.FOLDER)
+@options.as_json
+def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
+    """Reads files or libraries and renders every test; what the library would refuse is told with its line."""
+    tests, errors = 0, []
+    for file in (f for path in paths or (Path("scenarios"),) for f in files_in(path)):
+        try:
+            for atomic in read_atomics(file):
+                render(atomic)
+                tests += 1
+        except HarnessError as error:
+            errors.append(error)
+    if as_json:
+        out(dumps({"document": "atomics", "version": 1, "checked": tests, "errors": [e.as_json() for e in errors]}))
+    else:
+        out([*(clean(e.render()) for e in errors), f"{tests} tests are as they should be, {len(errors)} files are not"])
+    return DIFFERS if errors else 0
+
+
+command.add_command(detonate_command, "run")
+
+
+def files_in(path: Path) -> list[Path]:
+    """The files of a library, or the file itself; a folder that is no library is taken file by file."""
+    if not path.is_dir():
+        return [path]
+    try:
+        return list(Library((path,)).files())
+    except HarnessError:
+        return sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml"))
+
+
+def row(atomic: Atomic) -> str:
+    """One test in a list."""
+    elevated = " elevated" if atomic.test.executor.elevation_required else ""
+    return clean(f"{atomic.name:<15} {atomic.guid:<36} {atomic.test.executor.name}{elevated}  {atomic.test.name}")
+
+
+def data(atomic: Atomic) -> dict[str, object]:
+    """One test for machines."""
+    executor = atomic.test.executor
+    return {
+        "address": atomic.name,
+        "guid": atomic.guid,
+        "name": atomic.test.name,
+        "executor": str(executor.name),
+        "elevation_required": executor.elevation_required,
+        "supported_platforms": [str(p) for p in atomic.test.supported_platforms],
+        "arguments": {n: a.default for n, a in atomic.test.input_arguments.items()},
+    }
+
+
+def commands(rendered: Rendered) -> dict[str, object]:
+    """The commands of a test for machines."""
+    found = [{"what": what, "executor": str(c.shell), "text": c.text} for what, c in rendered.commands()]
+    return {"commands": found, "steps": rendered.steps, "values": dict(rendered.arguments)}
+
+
+def shown(rendered: Rendered) -> list[str]:
+    """A test for people."""
+    test = rendered.atomic.test
+    lines = [f"{rendered.atomic.name} {test.name}", "", test.description.rstrip(), ""]
+    for name, argument in test.input_arguments.items():
+        lines.append(f"  {name} ({argument.type}) = {rendered.arguments[name]}   {argument.description.strip()}")
+    for prerequisite in rendered.prerequisites:
+        lines += ["", f"needs: {prerequisite.description}"]
+    for what, found in rendered.commands():
+        lines += ["", f"{what} ({found.shell}):", *(f"    {text}" for text in found.text.rstrip().splitlines())]
+    if rendered.steps:
+        lines += ["", "by hand:", *(f"    {text}" for text in rendered.steps.rstrip().splitlines())]
+    return [*lines, ""]

@@ -1,0 +1,67 @@
+"""Do the clean-ups that runs on lab hosts still owe, and list those that cannot be done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli import lab, options
+from harness.cli.failure import DIFFERS
+from harness.cli.screen import out
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import dumps
+from harness.telemetry.lab.cleanup import CleanUp, accept, clean_up
+from harness.telemetry.lab.journal import Owed, faults, owed, state_folder
+from harness.telemetry.lab.remote import connect
+from harness.telemetry.lab.secret import redacted
+
+
+@click.command("cleanup")
+@click.option("--host", default="", metavar="NAME", help="Only this host.")
+@lab.inventory
+@click.option("--list", "only_list", is_flag=True, help="Only show what is owed.")
+@click.option("--accept", "accepted", default="", metavar="RUN[/TEST]", help="The host was cleaned by hand.")
+@options.as_json
+def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json: bool) -> int:
+    r"""Does exactly what is owed: every test that was started and not cleaned, whatever ended its run.
+
+    \b
+    detlab cleanup
+    detlab cleanup --list
+    """
+    state = state_folder()
+    if accepted:
+        run, _, test = accepted.partition("/")
+        if not accept(state, run, test):
+            raise HarnessError("nothing-owed", f"nothing is owed by {accepted}", help="`detlab cleanup --list`")
+        return 0
+    damages = faults(state)
+    if only_list:
+        items = owed(state, host)
+        results = tuple(CleanUp(owed=item, done=False, why=item.last or "not tried yet") for item in items)
+    else:
+        items = owed(state, host)
+        results = clean_up(state, lab.opened(inventory), connect, host=host, tell=lab.tell) if items else ()
+    if as_json:
+        out(dumps({"document": "cleanup", "version": 1, "results": [data(r) for r in results], "damages": damages}))
+    else:
+        out([redacted(line) for r in results for line in lines(r)] or ["nothing is owed"])
+        for damage in damages:
+            lab.tell(damage)
+    return DIFFERS if damages or any(not r.done for r in results) else 0
+
+
+def lines(result: CleanUp) -> list[str]:
+    """One clean-up for people."""
+    item = result.owed
+    name = f"{item.host}  {item.test}  (run {item.run})"
+    if result.done:
+        return [f"{name}  {'cleaned' if item.cleanup else 'nothing to clean'}"]
+    return [f"{name}  owed: {result.why}", *([f"    by hand: {item.cleanup.strip()}"] if item.cleanup else [])]
+
+
+def data(result: CleanUp) -> dict[str, object]:
+    """One clean-up for machines."""
+    item: Owed = result.owed
+    return {"run": item.run, "host": item.host, "test": item.test, "done": result.done, "why": redacted(result.why)}

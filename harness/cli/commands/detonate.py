@@ -1,0 +1,125 @@
+"""Run tests on real lab hosts, judge what they record, clean up whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli import lab, options
+from harness.cli.recorded import judged
+from harness.cli.screen import out
+from harness.report.formats.json import dumps
+from harness.telemetry.lab.collect import Collector, Waiting
+from harness.telemetry.lab.detonate import Detonation, Watch, detonate, new_run, what_if
+from harness.telemetry.lab.guard import HostFacts, RefusedError, check_tests
+from harness.telemetry.lab.inventory import Inventory, LabHost
+from harness.telemetry.lab.journal import journal_of, state_folder
+from harness.telemetry.lab.outcome import HostOutcome
+from harness.telemetry.lab.recorder import Recorder
+from harness.telemetry.lab.remote import Remote, connect
+from harness.telemetry.lab.secret import redacted, redacted_data
+from harness.telemetry.recording import open_recording
+
+
+@click.command("detonate")
+@click.argument("tests", nargs=-1, required=True, metavar="TEST...")
+@click.option("--host", "hosts", multiple=True, required=True, metavar="NAME", help="A host of the inventory.")
+@lab.inventory
+@lab.atomics
+@lab.arguments
+@lab.guard_rails
+@click.option("--scenarios", multiple=True, type=lab.FOLDER, metavar="PATH", help="Judge these (default: the pack's).")
+@click.option("--out", "target", type=lab.FOLDER, help="Where the recording goes (default: recordings/RUN).")
+@click.option("--timeout", default=300, show_default=True, metavar="SECONDS", help="For one test.")
+@click.option("--whole-timeout", default=3600, show_default=True, metavar="SECONDS", help="For all tests on a host.")
+@click.option("--quiet-for", default=6.0, show_default=True, metavar="SECONDS", help="No event for so long: all came.")
+@click.option("--parallel", default=4, show_default=True, metavar="N", help="Hosts at a time.")
+@click.option("--get-prerequisites", is_flag=True, help="Get what a test needs and does not find.")
+@click.option("--nobody-listens", is_flag=True, help="No server answers on the host: judge the scenarios that say so.")
+@click.option("--no-judge", is_flag=True, help="Only record.")
+@click.option("--what-if", "only_show", is_flag=True, help="Print every command that would run, and touch nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@options.as_json
+@options.verbose
+def command(**given: Any) -> int:
+    r"""Runs TEST (T1583.004, T1583.004-2, a GUID or a name) on lab hosts and judges what they recorded.
+
+    \b
+    detlab detonate T1583.004 --host win10
+    detlab detonate T1053.005-2 --host win10 --atomics ~/atomic-red-team/atomics --what-if
+    """
+    inventory = lab.opened(given["inventory"])
+    hosts = [inventory.host(name) for name in dict.fromkeys(given["hosts"])]
+    plan = planned(given, inventory, hosts)
+    if given["only_show"]:
+        out([redacted(line) for line in what_if(plan, hosts)])
+        return 0
+    refusals = tuple(check_tests(plan.tests, inventory.sinks, plan.allowed, get=plan.get_prerequisites))
+    if refusals:
+        raise RefusedError(refusals)
+    lab.confirm(list(what_if(plan, hosts)), yes=given["yes"])
+    path = given["target"] or Path("recordings") / plan.run
+    recorder = Recorder(path=path, run=plan.run, lab=plan.lab, tests={t.atomic.name: t for t in plan.tests})
+    with lab.ended_politely():
+        outcomes = detonate(plan, hosts, connect, watching(plan, recorder, given["quiet_for"]), lab.tell)
+    code = finished(plan, recorder, outcomes)
+    if given["no_judge"] or not recorder.collected:
+        out(told(outcomes, path, recorder, as_json=given["as_json"]))
+        return code
+    if not given["as_json"]:
+        out(told(outcomes, path, recorder, as_json=False))
+    chosen = {name: given[name] for name in ("as_json", "verbose", "nobody_listens")}
+    return max(code, judged(open_recording(path), given["scenarios"], **chosen))
+
+
+def planned(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]) -> Detonation:
+    """The plan that these options ask for."""
+    run = new_run()
+    tests = lab.tests_at(lab.folders(given["atomics"]), given["tests"])
+    folder = hosts[0].entry.atomics
+    return Detonation(
+        run=run,
+        lab=inventory.lab,
+        tests=lab.rendered(tests, given["given"], run, folder=folder, raw=given["raw"]),
+        state=state_folder(),
+        allowed=lab.allowances(given),
+        timeout=given["timeout"],
+        whole=given["whole_timeout"],
+        get_prerequisites=given["get_prerequisites"],
+        bound=given["parallel"],
+    )
+
+
+def watching(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
+    """Who collects what each host records."""
+
+    def watch(host: LabHost, remote: Remote, facts: HostFacts) -> Collector:
+        waiting = Waiting(quiet=quiet)
+        return Collector(host=host, remote=remote, facts=facts, run=plan.run, keep=recorder.keep, waiting=waiting)
+
+    return watch
+
+
+def finished(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOutcome, ...]) -> int:
+    """Closes the recording, if anything was recorded; the exit code of what happened so far."""
+    if recorder.collected:
+        tests = [test for host in outcomes for test in host.tests]
+        recorder.finish(tests, journal_of(plan.state, plan.run))
+    return lab.worst(outcomes)
+
+
+def told(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Recorder, *, as_json: bool) -> list[str]:
+    """What happened, for people or machines."""
+    if as_json:
+        tests = [redacted_data(dict(t.as_json())) for host in outcomes for t in host.tests]
+        errors = [host.error.as_json() for host in outcomes if host.error]
+        document = {"document": "detonation", "version": 1, "run": recorder.run, "tests": tests, "errors": errors}
+        return [dumps({**document, "recording": str(path) if recorder.collected else None})]
+    lines = [redacted(line) for line in lab.outcome_lines(outcomes)]
+    for (host, test), kept in sorted(recorder.collected.items()):
+        lines.append(f"{host}  {test}  recorded {kept.recorded} events, {kept.caused} of them the test's")
+        lines += [f"    lost: {loss}" for loss in kept.losses]
+    return [*lines, f"recording: {path}"] if recorder.collected else lines

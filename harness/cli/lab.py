@@ -1,0 +1,150 @@
+"""What the subcommands of the real lab share: where its parts are, how a plan is chosen, shown and confirmed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.cli.options import pairs
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.report.paper import clean
+from harness.scenario.atomic import Atomic
+from harness.scenario.atomic_library import Library
+from harness.scenario.atomic_rendering import Rendered, render
+from harness.scenario.pack import BUNDLED, DEFAULT
+from harness.telemetry.lab.guard import Allowances
+from harness.telemetry.lab.inventory import Inventory, read_inventory
+from harness.telemetry.lab.outcome import HostOutcome
+from harness.telemetry.lab.secret import redacted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FOLDER = click.Path(path_type=Path)
+
+inventory = click.option(
+    "--inventory", type=FOLDER, default=Path("lab/hosts.yaml"), show_default=True, help="The lab's hosts and sinks."
+)
+atomics = click.option(
+    "--atomics", multiple=True, type=FOLDER, metavar="FOLDER", help="Atomic Red Team's atomics (default: the pack's)."
+)
+
+
+def folders(given: Sequence[Path]) -> Library:
+    """The library of atomics: the given folders, or the pack's own tests."""
+    return Library(tuple(given) or (DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios",))
+
+
+def tests_at(library: Library, addresses: Sequence[str]) -> tuple[Atomic, ...]:
+    """The tests at several addresses, each once, in the order in which they were named."""
+    found = {(a.technique, a.number): a for address in addresses for a in library.find(address)}
+    return tuple(found.values())
+
+
+def rendered(
+    tests: Sequence[Atomic], given: Mapping[str, str], run: str, *, folder: str, raw: Sequence[str] = ()
+) -> tuple[Rendered, ...]:
+    """The tests with given values where they have such an argument; one that none of them has is an error."""
+    known = {name for test in tests for name in test.test.input_arguments}
+    for name in (*given, *raw):
+        if name not in known:
+            hint = did_you_mean(name, known) or f"they have {', '.join(sorted(known)) or 'no arguments'}"
+            raise HarnessError("unknown-argument", f"none of the tests has an argument `{name}`", help=hint)
+    return tuple(one(test, given, run, folder, raw) for test in tests)
+
+
+def one(test: Atomic, given: Mapping[str, str], run: str, folder: str, raw: Sequence[str]) -> Rendered:
+    """One test with its own part of the given values; `run` goes where a test takes the run's name."""
+    own = {"run": run, **given}
+    values = {name: value for name, value in own.items() if name in test.test.input_arguments}
+    return render(test, values, folder=folder, raw=frozenset(raw) & set(test.test.input_arguments))
+
+
+def guard_rails(command: F) -> F:
+    """The options that allow what is refused otherwise, each by name."""
+    options = (
+        click.option("--allow-target", "targets", multiple=True, metavar="NAME", help="A server outside the lab."),
+        click.option("--allow-elevation", "elevation", is_flag=True, help="Tests that need elevated rights."),
+        click.option("--allow-unmarked", "unmarked", is_flag=True, help="Hosts without the lab's marker."),
+        click.option("--allow-domain-controller", "domain_controller", is_flag=True, help="Domain controllers."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def allowances(given: Mapping[str, Any]) -> Allowances:
+    """What these options allow."""
+    flags = {name: bool(given[name]) for name in ("elevation", "unmarked", "domain_controller")}
+    return Allowances(targets=frozenset(given["targets"]), **flags)
+
+
+def arguments(command: F) -> F:
+    """The options that give values to tests."""
+    given = click.option(
+        "--set", "given", multiple=True, callback=pairs, metavar="NAME=VALUE", help="An input argument."
+    )
+    raw = click.option("--raw", multiple=True, metavar="NAME", help="Take this argument's value as it is.")
+    return given(raw(command))
+
+
+def opened(path: Path) -> Inventory:
+    """The inventory."""
+    return read_inventory(path)
+
+
+def confirm(lines: Sequence[str], *, yes: bool) -> None:
+    """Shows a plan and asks; without a person to ask it has to be said beforehand."""
+    for line in lines:
+        tell(line)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        hint = "look at it with --what-if, then add --yes"
+        raise HarnessError("not-confirmed", "nobody is there to confirm the plan", help=hint)
+    click.confirm("Run this?", abort=True, err=True)
+
+
+def tell(line: str) -> None:
+    """A line for the person who watches, on stderr, without secrets and control characters."""
+    sys.stderr.write(clean(redacted(line)) + "\n")
+
+
+def worst(outcomes: Sequence[HostOutcome]) -> int:
+    """One exit code for several hosts: unreachable before refused before unclean."""
+    return max((o.exit_code for o in outcomes), default=0)
+
+
+def outcome_lines(outcomes: Sequence[HostOutcome]) -> Iterator[str]:
+    """What happened, test by test."""
+    for host in outcomes:
+        for test in host.tests:
+            cleaning = "" if test.cleaning == "not needed" else f", {test.cleaning}"
+            code = "" if test.exit_code is None else f", exit code {test.exit_code}"
+            yield f"{test.host}  {test.test}  {test.status}{code}{cleaning}"
+            for why in (test.why, test.why_owed):
+                if why:
+                    yield f"    {why}"
+            if not test.complete and test.status == "finished":
+                yield "    the connection dropped while it ran; some of its output is lost"
+        if host.error:
+            yield host.error.render()
+
+
+@contextmanager
+def ended_politely() -> Iterator[None]:
+    """Lets a request to end (SIGTERM) clean up as an interruption does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

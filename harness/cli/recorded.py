@@ -1,0 +1,37 @@
+"""Verdicts on a recording, told as `detlab run` tells them, with what could not be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.cli import lab
+from harness.cli.failure import DIFFERS
+from harness.cli.screen import out, paper
+from harness.recorded import judge_recording
+from harness.report.formats.terminal import Terminal
+from harness.report.report import Report, format
+from harness.run import Options
+from harness.telemetry.recording import Recording
+
+
+def judged(
+    recording: Recording,
+    scenarios: Sequence[Path],
+    *,
+    as_json: bool,
+    verbose: bool,
+    nobody_listens: bool,
+    chosen: Options | None = None,
+) -> int:
+    """Judges the scenarios that fit a recording and prints the table; the exit code."""
+    chosen = chosen or Options()
+    found = judge_recording(recording, scenarios, chosen, listener=not nobody_listens)
+    report = Report(outcomes=found.outcomes, engine=chosen.engine, chosen=())
+    terminal = Terminal(paper=paper(), verbose=verbose, quiet=False)
+    out(format("json").write(report) if as_json else terminal.lines(report))
+    for reason in found.left_out:
+        lab.tell(f"not judged: {reason}")
+    if not found.outcomes.scenarios:
+        lab.tell("no scenario is about what was recorded; --scenarios names others")
+    return 0 if found.outcomes.as_expected else DIFFERS

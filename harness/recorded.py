@@ -1,0 +1,156 @@
+"""Recording -> detection -> verdict: scenarios judged on what real hosts recorded, in place of simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from harness.diagnostics import HarnessError
+from harness.run import Bench, Options
+from harness.scenario.pack import beside, find
+from harness.scenario.rule import read_rule
+from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
+from harness.telemetry.event import CAUSE, UNLABELLED, Telemetry
+from harness.telemetry.recording import RecordedTest, Recording
+from harness.verdict.store import Store
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
+from harness.verdict.visibility import count
+
+Result = Verdict | Visibility | Broken
+
+PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a run on a recording found out, and what it could not judge, each with its reason."""
+
+    outcomes: Outcomes
+    left_out: tuple[str, ...] = ()
+
+
+class RecordedBench(Bench):
+    """A bench whose scenarios have the telemetry of a recording."""
+
+    def __init__(self, recording: Recording, options: Options | None = None) -> None:
+        """Reads the events of a test when they are needed."""
+        super().__init__(options)
+        self.recording = recording
+
+    def store(self, scenario: Scenario) -> Store:
+        """What was recorded of the scenario's test."""
+        return Store(self.engine, lambda _: self.recorded(scenario))
+
+    def recorded(self, scenario: Scenario) -> Telemetry:
+        """The telemetry of the scenario's test on all hosts of the recording."""
+        return self.recording.telemetry(scenario.body.technique, scenario.body.atomic_test)
+
+    def judge(self, scenario: Scenario) -> Iterator[Result]:
+        """Expectations as ever; of the signals only what the test itself caused counts: a real host is never silent."""
+        body = scenario.body
+        try:
+            own = caused(self.recorded(scenario))
+        except HarnessError as error:
+            yield Broken(path=str(scenario.path), error=error)
+            return
+        for signal in body.telemetry:
+            yield Visibility(scenario=scenario, signal=signal, counted=count(own, signal))
+        bare = msgspec.structs.replace(scenario, body=msgspec.structs.replace(body, telemetry=()))
+        yield from super().judge(bare)
+
+
+def caused(telemetry: Telemetry) -> Telemetry:
+    """Only those events that somebody is known to have caused."""
+
+    def own(table: pa.Table) -> pa.Table:
+        return table.filter(pa.array(table.column(CAUSE).to_numpy() != UNLABELLED))
+
+    events = tuple(e.with_columns(own(e.columns)) for e in telemetry.events)
+    return Telemetry(events=events, causes=telemetry.causes, origin=telemetry.origin, damages=telemetry.damages)
+
+
+def judge_recording(
+    recording: Recording, paths: Sequence[Path], options: Options | None = None, *, listener: bool = True
+) -> Judged:
+    """Judges those scenarios under these paths whose test is in the recording with the same server and port.
+
+    `listener` is whether something answered there: scenarios say for which case they are.
+    """
+    began = perf_counter()
+    results: list[Result] = []
+    left_out: list[str] = []
+    scenarios = 0
+    with RecordedBench(recording, options) as bench:
+        for path in find(paths):
+            try:
+                scenario = read_scenario(path)
+                if not fits(scenario, recording, listener=listener):
+                    continue
+                scenarios += 1
+                if bench.options.rules:
+                    scenario = judged_by(scenario, bench.options.rules)
+                scenario, reasons = within(scenario, bench.recorded(scenario))
+                left_out += reasons
+                results += bench.judge(scenario)
+            except HarnessError as error:
+                results.append(Broken(path=str(path), error=error))
+    outcomes = Outcomes(
+        verdicts=tuple(r for r in results if isinstance(r, Verdict)),
+        visibilities=tuple(r for r in results if isinstance(r, Visibility)),
+        broken=tuple(r for r in results if isinstance(r, Broken)),
+        seconds=perf_counter() - began,
+        scenarios=scenarios,
+    )
+    return Judged(outcomes=outcomes, left_out=tuple(dict.fromkeys(left_out)))
+
+
+def fits(scenario: Scenario, recording: Recording, *, listener: bool) -> bool:
+    """Whether a scenario is about a test of the recording, as it was run."""
+    body = scenario.body
+    if not body.technique or body.atomic_test is None:
+        return False
+    given: dict[str, Any] = {}
+    for step in body.simulate:
+        given.update(step.given)
+    if bool(given.get("listener", True)) != listener:
+        return False
+    return any(alike(given, test) for test in recording.tests(body.technique, body.atomic_test) if test.events)
+
+
+def alike(given: Mapping[str, Any], test: RecordedTest) -> bool:
+    """Whether a recorded test had the server that the simulated one has."""
+    return "server" not in given or test.arguments.get("server", given["server"]) == given["server"]
+
+
+def within(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
+    """The scenario without what the recording cannot answer, and what that is: other sensors, rules that read them."""
+    body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
+    recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}
+    for signal in body.telemetry:
+        if signal.sensor not in there | recorded_by_windows:
+            reasons.append(f"{scenario.name}: {signal.sensor} {signal.event} (no {signal.sensor} on this host)")
+    kept = []
+    for expectation in body.expect:
+        missing = sensors_of(scenario, expectation) - there
+        if missing:
+            reasons.append(
+                f"{scenario.name}: {expectation.rule} (it reads {', '.join(missing)}, which is not recorded)"
+            )
+        else:
+            kept.append(expectation)
+    signals = tuple(s for s in body.telemetry if s.sensor in there | recorded_by_windows)
+    body = msgspec.structs.replace(body, telemetry=signals, expect=tuple(kept))
+    return msgspec.structs.replace(scenario, body=body), reasons
+
+
+def sensors_of(scenario: Scenario, expectation: Expectation) -> set[str]:
+    """Sensors that a rule's page says it needs and that a Windows host alone does not have."""
+    page = read_rule(beside(scenario.path, expectation.rule)).page
+    words = " ".join((page.platform, *page.requires, *page.data_sources)).lower()
+    return {sensor for word, sensors in PLATFORM_SENSORS.items() if word in words for sensor in sensors}
