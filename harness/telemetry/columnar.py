@@ -31,16 +31,22 @@ def mapped(field: Field, change: Callable[[pa.Array], pa.Array]) -> Field | None
     if isinstance(field, str):
         changed: str | None = change(pa.array([field], pa.string()))[0].as_py()
         return changed
-    parts = []
-    for chunk in encoded(field).chunks:
-        before = chunk.dictionary
-        after = change(before)
-        if after is not before:
-            distinct = after.dictionary_encode()
-            chunk = pa.DictionaryArray.from_arrays(distinct.indices.take(chunk.indices), distinct.dictionary)
-        parts.append(chunk)
-    column = pa.chunked_array(parts, TEXT_TYPE)
+    column = encoded(field)
+    chunks = column.chunks
+    parts = [chunk_mapped(chunk, change) for chunk in chunks]
+    if any(after is not before for after, before in zip(parts, chunks, strict=True)):
+        column = pa.chunked_array(parts, TEXT_TYPE)
     return None if column.null_count == len(column) and len(column) else column
+
+
+def chunk_mapped(chunk: pa.DictionaryArray, change: Callable[[pa.Array], pa.Array]) -> pa.DictionaryArray:
+    """A part of a column with `change` made to its distinct values; the same object if there is nothing to change."""
+    before = chunk.dictionary
+    after = change(before)
+    if after is before:
+        return chunk
+    distinct = after.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(distinct.indices.take(chunk.indices), distinct.dictionary)
 
 
 def encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -37,7 +37,7 @@ def from_rendered(event: Mapping[str, Any]) -> dict[str, str]:
 
 def data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, str]]:
     """Names and values of an event's data; UserData have one element around them all."""
-    bare = without_markup(held)
+    bare = without_markup({name: value for name, value in held.items() if name != "#attributes"})
     if part == "UserData" and isinstance(bare, dict) and len(bare) == 1:
         inner = next(iter(bare.values()))
         bare = inner if isinstance(inner, dict) else bare

@@ -31,6 +31,9 @@ ADD_ON_NAMES = {
 }
 """System fields whose names the Windows add-on changes; the others keep theirs."""
 
+TOUCHED = re.compile("^$|[&<>]")
+"""What extraction changes: empty text, and characters that XML encodes."""
+
 ORIGINS = {
     "falcon": {"index": "crowdstrike", "source": "crowdstrike:fdr", "sourcetype": "crowdstrike:events:sensor"},
     "proxy": {"index": "proxy", "source": "proxy", "sourcetype": "proxy"},
@@ -159,7 +162,16 @@ def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iter
 
 def as_extracted(field: Field) -> Field | None:
     """The field as its text stands in the XML; empty text is no field."""
-    return changed(mapped(field, without_empty), with_entities)
+    if isinstance(field, str) and not TOUCHED.search(field):
+        return field
+    return mapped(field, extracted_values)
+
+
+def extracted_values(values: pa.Array) -> pa.Array:
+    """Values with entities, empty ones absent; untouched as they mostly are."""
+    if not pc.any(pc.match_substring_regex(values, TOUCHED.pattern)).as_py():
+        return values
+    return with_entities(without_empty(values))
 
 
 def changed(field: Field | None, change: Callable[[pa.Array], pa.Array]) -> Field | None:
