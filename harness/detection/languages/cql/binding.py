@@ -5,27 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Annotated, Any
 
 from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.regex import Pattern, translated
 from harness.detection.languages.cql.registry import Function
-from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Regex, Saved, Syntax, Word
+from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Regex, Syntax
 from harness.detection.languages.cql.values import text_of, texts_of
-from harness.detection.plan.expressions import Expression
 from harness.diagnostics import SourceError, Span, did_you_mean
 
-Name = NewType("Name", str)
+Name = Annotated[str, "field"]
 """The name of a field."""
 
-RAWSTRING = Name("@rawstring")
-TIMESTAMP = Name("@timestamp")
+RAWSTRING = "@rawstring"
+TIMESTAMP = "@timestamp"
 
 Names = tuple[Name, ...]
 Texts = tuple[str, ...]
 Pairs = tuple[tuple[str, str], ...]
-Duration = NewType("Duration", float)
+Duration = Annotated[float, "milliseconds"]
 """A length of time in milliseconds."""
 
 UNITS = {
@@ -59,7 +58,9 @@ def pair(function: Function, call: Call, *, implied: bool = False, assigned: boo
     bound, unnamed = Bound(), []
     folded = {n.lower(): n for n in function.parameters}
     for argument in call.arguments:
-        if argument.name is None:
+        if argument.label is not None and function.open:
+            bound.given[argument.label] = argument
+        elif argument.name is None:
             unnamed.append(argument)
         elif function.open:
             bound.given[argument.name] = argument
@@ -111,6 +112,9 @@ def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) ->
         value = argument.value
         if bound.gathered and argument is bound.gathered[0]:
             value = Array(items=tuple(a.value for a in bound.gathered), span=call.span)
+        if argument.label is not None:
+            values[name] = argument
+            continue
         hint = function.hints[name] if known else Syntax
         values[known.attribute if known else name] = convert(hint, row, value, argument)
     return values, into

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from harness.detection.language import Dialect, Lookup, Settings, Step
-from harness.detection.languages.cql.switches import DEFAULTS
 from harness.detection.languages.cql.coercion import alike, as_number, as_text, as_truth, first_of
+from harness.detection.languages.cql.switches import DEFAULTS
 from harness.detection.languages.cql.syntax import Pipeline, Syntax
 from harness.detection.plan.columns import Columns, Kind
 from harness.detection.plan.expressions import NULL, Call, Column, Expression, Literal, call, every, walk
@@ -20,8 +20,7 @@ from harness.diagnostics import Finding, Severity, Source, SourceError, Span
 
 TEMPORARY = "@~"
 CLOSING = frozenset(
-    "equal equal_ci in in_ci glob glob_ci contains contains_ci starts_with starts_with_ci ends_with ends_with_ci "
-    "regex_found less less_equal greater greater_equal cidr_contains".split()
+    ["equal", "equal_ci", "in", "in_ci", "glob", "glob_ci", "contains", "contains_ci", "starts_with", "starts_with_ci", "ends_with", "ends_with_ci", "regex_found", "less", "less_equal", "greater", "greater_equal", "cidr_contains"]
 )
 ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
 INLINE = 6

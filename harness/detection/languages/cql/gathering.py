@@ -11,8 +11,8 @@ from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS, Role
 from harness.detection.languages.cql.syntax import Array, Assign, Call, Pipeline, Syntax
 from harness.detection.languages.cql.values import text_of
-from harness.detection.plan.columns import Kind
 from harness.detection.plan import expressions as plan
+from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import (
     Aggregation,
     Column,

@@ -96,7 +96,7 @@ def plain(part: Syntax) -> bool:
     """Whether a step changes or drops each row by itself."""
     match part:
         case Assign(value=Call(name=name)) if (function := FUNCTIONS.get(name)) is not None:
-            return function.role in (Role.VALUE, Role.FILTER)
+            return function.role not in (Role.STEP, Role.AGGREGATE)
         case Case(branches=branches):
             return all(plain(s) for b in branches for s in b.steps)
         case Match(arms=arms):
@@ -215,7 +215,7 @@ def output(function: Function, values: dict[str, object]) -> str:
     into = function.into or ""
     if not into.startswith("="):
         return into
-    field = values[into[1:]]
+    field = values.get(into[1:], function.parameters[into[1:]].default)
     return str(field[0]) if isinstance(field, tuple) else str(field)
 
 

@@ -24,7 +24,6 @@ from harness.detection.languages.cql.syntax import (
     Parameter,
     Pipeline,
     Regex,
-    Saved,
     Syntax,
     Truth,
     Word,

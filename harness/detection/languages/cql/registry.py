@@ -88,7 +88,7 @@ class Function:
     @cached_property
     def hints(self) -> dict[str, Any]:
         """What each parameter is, None left out."""
-        hints = get_type_hints(self.run)
+        hints = get_type_hints(self.run, include_extras=True)
         return {name.rstrip("_"): bare(hint) for name, hint in hints.items()}
 
     @cached_property

@@ -2,11 +2,28 @@
 
 from harness.detection.languages.cql.functions import (
     aggregates,
+    arrays,
     assignment,
+    calendar,
+    charts,
+    constellations,
+    documents,
     filters,
+    formatting,
+    hashes,
+    joins,
+    lookups,
+    making,
+    math,
     rows,
+    sequences,
     text,
     time,
+    timestamps,
 )
 
-__all__ = ["aggregates", "assignment", "filters", "rows", "text", "time"]
+FAMILIES = (
+    filters, assignment, text, formatting, math, time, calendar, timestamps, aggregates, rows, charts, sequences, arrays,
+    documents, lookups, joins, constellations, hashes, making,
+)  # fmt: skip
+"""The modules in the order of the manual."""

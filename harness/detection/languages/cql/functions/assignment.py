@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from harness.detection.languages.cql.binding import Name, Names, Pairs, pairs_of
 from harness.detection.languages.cql.evaluate import evaluated
 from harness.detection.languages.cql.flow import Row

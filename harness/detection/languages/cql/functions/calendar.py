@@ -51,7 +51,9 @@ for name, (unit, example) in PARTS.items():
     define(name, example, part_of(unit))
 for name, (code, example) in NAMES.items():
     define(name, example, name_of(code))
-define("second", "20", lambda seconds, zone: call("floor", call("time_part", seconds, Literal("second"), Literal(zone))))
+define(
+    "second", "20", lambda seconds, zone: call("floor", call("time_part", seconds, Literal("second"), Literal(zone)))
+)
 define(
     "millisecond",
     "123",

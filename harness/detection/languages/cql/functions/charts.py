@@ -19,12 +19,25 @@ from harness.detection.plan.expressions import (
     call,
 )
 from harness.detection.plan.nodes import (
-    Aggregate, Derive, Filter, Join, JoinKind, Limit, Named, Select, Sort, SortKey, Union, Window,
+    Aggregate,
+    Derive,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Named,
+    Select,
+    Sort,
+    SortKey,
+    Union,
+    Window,
 )
+from harness.diagnostics import Severity
 
 DAY = 86_400_000.0
 STEPS = (1e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5, 9e5, 1.8e6, 3.6e6, 1.08e7, 2.16e7, 4.32e7, 8.64e7, 6.048e8, 2.592e9)
 BUCKETS = 127
+MOST_TURNED = 50
 
 
 @FUNCTIONS.step("bucket", gathers=True)
@@ -129,9 +142,7 @@ def largest(flow: Flow, series: tuple[str, ...], limit: int) -> None:
     ranked.become(Sort(source=ranked.node, keys=(SortKey(Column(size), True),)))
     ranked.become(Limit(source=ranked.node, count=limit))
     own = Row(flow)
-    pairs = tuple(
-        (call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True)
-    )
+    pairs = tuple((call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
     flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)
 
 
@@ -152,7 +163,12 @@ def sankey(flow: Flow, *, source: Name, target: Name, weight: Syntax | None = No
 
 @FUNCTIONS.step("worldMap", gathers=True)
 def world_map(
-    flow: Flow, *, ip: Name = Name(""), lat: Name = Name(""), lon: Name = Name(""), magnitude: Syntax | None = None,
+    flow: Flow,
+    *,
+    ip: Name = "",
+    lat: Name = "",
+    lon: Name = "",
+    magnitude: Syntax | None = None,
     precision: float = 4,
 ) -> None:
     """Events by their place; places are those of the fields `lat` and `lon`, or of the address in `ip`.
@@ -170,38 +186,31 @@ def world_map(
 
 
 @FUNCTIONS.step("transpose", gathers=True)
-def transpose(flow: Flow, pivot: Name | None = None, *, header: Name | None = None, column: str = "column", limit: float = 5) -> None:
+def transpose(
+    flow: Flow, pivot: Name | None = None, *, header: Name | None = None, column: str = "column", limit: float = 5
+) -> None:
     """Rows as columns: `row[1]`, `row[2]` and so on, one row for each field.
 
         createEvents(["a=1", "a=2"]) | kvParse() | select([a]) | transpose() -> column=a row[1]=1 row[2]=2
 
     Reference: library.humio.com, transpose()
     """
-    names, count = [n for n in flow.visible() if n != "@timestamp"], int(min(limit, 1000))
-    mark = flow.meaning.temporary()
+    names, count = [n for n in flow.visible() if n != "@timestamp"], int(min(limit, MOST_TURNED))
+    if limit > MOST_TURNED:
+        message = f"`transpose` turns {MOST_TURNED} rows at most here"
+        flow.meaning.tell("not-cut", "transpose", message, place(flow), severity=Severity.NOTE)
+    mark, value = flow.meaning.temporary(), flow.meaning.temporary()
     flow.become(Window(source=flow.node, measures=((mark, call("row_number")),)))
-    row = Row(flow)
-    measures: list[Named] = []
+    flow.become(Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(count))))
+    row, cells = Row(flow), []
     for name in names:
-        for i in range(count):
-            here = call("equal", Column(mark), Literal(i + 1))
-            measures.append((f"{i}.{name}", Aggregation("first", (row.text(name),), where=here)))
-    flow.become(Aggregate(source=flow.node, keys=(), measures=tuple(measures)))
-    turned(flow, names, count, column)
-
-
-def turned(flow: Flow, names: list[str], count: int, column: str) -> None:
-    """One row for each name, from one row that has all values."""
-    rows = []
-    for name in names:
-        way = flow.copy()
-        cells: list[Named] = [(column, Literal(name))]
-        cells += [(f"row[{i + 1}]", Column(f"{i}.{name}")) for i in range(count)]
-        way.become(Select(source=way.node, columns=tuple(cells)))
-        rows.append(way)
-    if rows:
-        flow.node = Union(sources=tuple(r.node for r in rows), span=flow.span)
-        flow.columns = dict(rows[0].columns)
+        chosen: tuple[Named, ...] = ((column, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
+        cells.append(Select(source=flow.node, columns=chosen))
+    flow.node = Union(sources=tuple(cells), span=flow.span)
+    flow.columns = {column: Kind.TEXT, mark: Kind.NUMBER, value: Kind.TEXT}
+    measures = []
+    for i in range(count):
+        here = call("equal", Column(mark), Literal(i + 1))
+        measures.append((f"row[{i + 1}]", Aggregation("first", (Column(value),), where=here)))
+    flow.become(Aggregate(source=flow.node, keys=((column, Column(column)),), measures=tuple(measures), span=flow.span))
     flow.events = flow.timed = False
-
-

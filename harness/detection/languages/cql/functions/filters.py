@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
 from harness.detection.languages.cql.conditions import fits, globbed, matched
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import FALSE, TRUE, Expression, Literal, any_of, call
+from harness.detection.plan.expressions import FALSE, TRUE, Column, Expression, Literal, any_of, call
+from harness.detection.plan.nodes import Unnest
 
 
 @FUNCTIONS.filter("cidr")
@@ -84,6 +85,30 @@ def regex(
     pattern = flagged(regex, flags)
     found = matched(row, row.read(field), pattern, None)
     return found if strict else TRUE
+
+
+@FUNCTIONS.multiplying("regex")
+def regex_repeated(
+    flow: Flow,
+    regex: Pattern,
+    field: Name = RAWSTRING,
+    *,
+    flags: str = "",
+    limit: int = 100,
+    strict: bool = True,
+    repeat: bool = True,
+) -> None:
+    """The form of `regex` that gives an event for each match."""
+    row, pattern = Row(flow), flagged(regex, flags)
+    found = (row.text(field), Literal(pattern.text), Literal(pattern.flags))
+    column = flow.meaning.temporary()
+    whole = call("list_slice", call("regex_extract_all", *found, Literal(0)), Literal(1), Literal(limit))
+    flow.keep(whole, column)
+    flow.become(Unnest(source=flow.node, column=column, keep_empty=not strict, span=flow.span))
+    each = Row(flow)
+    for name, value in pattern.extracted(Column(column)):
+        each.assign(name, value)
+    each.flush(flow.span)
 
 
 def flagged(pattern: Pattern, flags: str) -> Pattern:

@@ -76,18 +76,17 @@ def converted(row: Row, value: Expression, how: Conversion, zone: str) -> Expres
     """One value as its conversion writes it; `null` where there is none."""
     letter = how.letter
     if letter[0] in "tT" and len(letter) == 2:
-        text = formatted(epoch(row.number(value), "auto"), TIMES.get(letter[1], "%" + letter[1]), zone)
-        return call("coalesce", call("upper", text) if letter[0] == "T" else text, Literal("null"))
+        moment = formatted(epoch(row.number(value), "auto"), TIMES.get(letter[1], "%" + letter[1]), zone)
+        return call("coalesce", call("upper", moment) if letter[0] == "T" else moment, Literal("null"))
     if letter in "sSbBc":
-        text = row.text(value)
+        text: Expression = row.text(value)
         if how.precision is not None:
             text = call("substring", text, Literal(1), Literal(how.precision))
         text = call("coalesce", text, Literal("null"))
         return padded(call("upper", text) if letter == "S" else text, how)
     number = row.number(value)
-    if letter in "diuxXo":
-        number = call("truncate", number)
-    return call("coalesce", numeric(number, how), Literal("null"))
+    whole = call("truncate", number) if letter in "diuxXo" else number
+    return call("coalesce", numeric(whole, how), Literal("null"))
 
 
 def numeric(number: Expression, how: Conversion) -> Expression:

@@ -143,5 +143,3 @@ def self_join(
             words = Array(items=tuple(Word(text=f, quoted=True, span=span) for f in fields), span=span)
             made.append(Call(name=name, arguments=(Argument(value=words, span=span),), span=span))
     grouped(flow, field, Array(items=tuple(made), span=span), span)
-
-

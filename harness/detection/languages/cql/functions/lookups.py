@@ -30,7 +30,9 @@ def join_table(
 ) -> tuple[Expression, dict[str, Expression]]:
     """Whether the last row of the table that agrees was found, and its columns."""
     if row.local:
-        raise SourceError("unsupported", "a lookup inside an array function is not supported", row.meaning.source.whole())
+        raise SourceError(
+            "unsupported", "a lookup inside an array function is not supported", row.meaning.source.whole()
+        )
     flow = row.flow
     own = {n: flow.meaning.temporary() for n in names}
     found = flow.meaning.temporary()
@@ -130,14 +132,17 @@ def found_rows(
     pairs = tuple((row.text(f), c) for f, c in zip(field, column or field, strict=False))
     known = row.meaning.tables.get(name)
     if known is not None:
-        return join_table(row, known.node, known.visible(), typed(pairs, known), ignore_case=ignore_case)
+        names = tuple(dict.fromkeys((*known.visible(), *(c for _, c in pairs))))
+        return join_table(row, known.node, names, typed(pairs, known), ignore_case=ignore_case)
     lookup = row.meaning.lookup(name)
     if lookup is None:
         absent(row, name, "lookup")
         return None
     missing = [c for _, c in pairs if c not in lookup.columns]
     if missing:
-        raise SourceError("unknown-column", f"the lookup `{name}` has no column `{missing[0]}`", row.meaning.source.whole())
+        raise SourceError(
+            "unknown-column", f"the lookup `{name}` has no column `{missing[0]}`", row.meaning.source.whole()
+        )
     if mode in ("glob", "cidr"):
         return join_patterns(row, lookup, pairs, mode, ignore_case=ignore_case)
     return join_table(row, values_of(lookup), lookup.columns, pairs, ignore_case=ignore_case)
@@ -217,7 +222,7 @@ def define_table(
 
 
 @FUNCTIONS.row("ipLocation")
-def ip_location(row: Row, field: Name = Name("ip"), *, as_: Name | None = None) -> None:
+def ip_location(row: Row, field: Name = "ip", *, as_: Name | None = None) -> None:
     """Country, city and coordinates of an address, from the lookup `ipLocation` whose column `network` holds networks.
 
         ip := "203.0.113.9" | ipLocation(ip) -> ip=203.0.113.9
@@ -228,7 +233,7 @@ def ip_location(row: Row, field: Name = Name("ip"), *, as_: Name | None = None) 
 
 
 @FUNCTIONS.row("asn")
-def autonomous_system(row: Row, field: Name = Name("ip"), *, as_: Name | None = None) -> None:
+def autonomous_system(row: Row, field: Name = "ip", *, as_: Name | None = None) -> None:
     """Number and owner of an address's network, from the lookup `asn` whose column `network` holds networks.
 
         ip := "203.0.113.9" | asn(ip) -> ip=203.0.113.9
@@ -286,7 +291,7 @@ def ioc_lookup(
 
 
 @FUNCTIONS.row("rdns")
-def reverse_dns(row: Row, field: Name, *, as_: Name = Name("hostname"), limit: float = 0, server: str = "") -> None:
+def reverse_dns(row: Row, field: Name, *, as_: Name = "hostname", limit: float = 0, server: str = "") -> None:
     """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
 
         ip := "203.0.113.9" | rdns(ip) -> ip=203.0.113.9
@@ -297,7 +302,9 @@ def reverse_dns(row: Row, field: Name, *, as_: Name = Name("hostname"), limit: f
 
 
 @FUNCTIONS.row("reverseDns")
-def reverse_dns_names(row: Row, field: Name, *, as_: Name = Name("_hostname"), limit: float = 0, server: str = "") -> None:
+def reverse_dns_names(
+    row: Row, field: Name, *, as_: Name = "_hostname", limit: float = 0, server: str = ""
+) -> None:
     """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
 
         ip := "203.0.113.9" | reverseDns(ip) -> ip=203.0.113.9
@@ -315,5 +322,3 @@ def named(row: Row, field: str, output: str) -> None:
         return
     _, columns = join_table(row, values_of(lookup), lookup.columns, ((row.text(field), "ip"),))
     row.assign(output, columns["hostname"])
-
-

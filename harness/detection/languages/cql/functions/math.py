@@ -131,7 +131,14 @@ def factor(unit: str, binary: bool) -> float:
 
 @FUNCTIONS.value("unit:convert", into="=field")
 def convert_unit(
-    row: Row, field: Name, *, to: str = "", from_: str = "", binary: bool = False, keepUnit: bool = False, unit: str = ""
+    row: Row,
+    field: Name,
+    *,
+    to: str = "",
+    from_: str = "",
+    binary: bool = False,
+    keepUnit: bool = False,
+    unit: str = "",
 ) -> Expression:
     """A number of one unit as one of another.
 

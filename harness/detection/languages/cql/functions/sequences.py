@@ -175,7 +175,7 @@ def session_mark(flow: Flow, maxpause: float) -> str:
 
 
 @FUNCTIONS.step("session", gathers=True)
-def session(flow: Flow, function: Syntax | None = None, *, maxpause: Duration = Duration(900_000.0)) -> None:
+def session(flow: Flow, function: Syntax | None = None, *, maxpause: Duration = 900_000.0) -> None:
     """Aggregates for each stretch of events without a longer pause.
 
         createEvents(["a=1", "a=2"]) | kvParse() | head() | session(sum(a), maxpause=1m) -> _sum=3

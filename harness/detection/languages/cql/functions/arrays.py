@@ -1,0 +1,321 @@
+"""Functions of arrays: fields `a[0]`, `a[1]` and so on, written `a[]` as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.detection.languages.cql.binding import Name, pipeline_of
+from harness.detection.languages.cql.coercion import closed
+from harness.detection.languages.cql.conditions import condition as asked
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.filters import flagged
+from harness.detection.languages.cql.functions.rows import place
+from harness.detection.languages.cql.gathering import stats
+from harness.detection.languages.cql.regex import Pattern
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax
+from harness.detection.plan import expressions as plan
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import NULL, Aggregation, Expression, Lambda, Literal, Parameter, call
+from harness.detection.plan.nodes import Named, Unnest
+
+
+def plain(name: str) -> str:
+    """An array's name without its brackets and back-ticks."""
+    return name.replace("`", "").removesuffix("[]")
+
+
+def lambda_over(row: Row, var: str, make: Callable[[Row], Expression]) -> Lambda:
+    """What `make` says of each element, which it sees as the field `var`."""
+    row.meaning.made += 1
+    element = Parameter(f"element{row.meaning.made}")
+    inside = Row(row.flow, {**row.overlay, plain(var): element, var: element}, local=True)
+    return Lambda(element, make(inside))
+
+
+def after(row: Row, function: Syntax, output: str) -> Expression:
+    """The value that the steps of a function leave in a field."""
+    for step in pipeline_of(row, function).steps:
+        row.meaning.take(row, step)
+    value = row.text(row.overlay.get(output, NULL))
+    return call("if", row.condition(), value, NULL) if row.conditions else value
+
+
+def assigned_name(function: Syntax, var: str) -> str:
+    """The field that a function's last step assigns, or the element itself."""
+    steps = function.steps if isinstance(function, Pipeline) else (function,)
+    last = steps[-1] if steps else None
+    return last.target.text if isinstance(last, Assign) else plain(var)
+
+
+@FUNCTIONS.filter("array:contains")
+def contains(row: Row, array: Name, value: str) -> Expression:
+    """Whether an element of the array is this text; `*` in it stands for anything.
+
+        a := "x,y" | splitString(a, by=",", as=b) | array:contains("b[]", value=y) -> a=x,y
+
+    Reference: library.humio.com, array:contains()
+    """
+    elements = row.array(array)
+    if "*" not in value:
+        return call("list_contains", elements, Literal(value))
+    test = lambda_over(row, array, lambda r: call("glob", r.text(plain(array)), Literal(value)))
+    return call("list_any", elements, test)
+
+
+@FUNCTIONS.filter("array:regex")
+def array_regex(row: Row, array: Name, regex: Pattern, *, flags: str = "") -> Expression:
+    """Whether a regular expression is found in an element.
+
+        a := "cmd,sh" | splitString(a, by=",", as=b) | array:regex("b[]", regex="^c") -> a=cmd,sh
+
+    Reference: library.humio.com, array:regex()
+    """
+    pattern = flagged(regex, flags)
+    return call("list_any", row.array(array), lambda_over(row, array, lambda r: pattern.found(r.text(plain(array)))))
+
+
+def met(row: Row, condition: Syntax) -> Expression:
+    """Whether the element meets a condition."""
+    for step in pipeline_of(row, condition).steps:
+        row.require(closed(asked(row, step)))
+    return row.condition()
+
+
+@FUNCTIONS.filter("array:exists")
+def exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
+    """Whether an element meets a condition.
+
+        a := "cmd,sh" | splitString(a, by=",", as=b) | array:exists("b[]", condition={x=s*}, var=x) -> a=cmd,sh
+
+    Reference: library.humio.com, array:exists()
+    """
+    return call("list_any", row.array(array), lambda_over(row, var or array, lambda r: met(r, condition)))
+
+
+@FUNCTIONS.filter("objectArray:exists")
+def object_exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
+    """Whether an object of the array meets a condition on its fields `a.name`.
+
+    Reference: library.humio.com, objectArray:exists()
+    """
+    tests = [met(object_row(row, array, var or array, i), condition) for i in range(objects(row, array))]
+    return plan.any_of(tuple(tests))
+
+
+def objects(row: Row, array: str) -> int:
+    """How many objects of an array there may be fields of."""
+    start, count = plain(array), 0
+    known = (*row.flow.columns, *row.overlay)
+    while any(n.startswith(f"{start}[{count}].") for n in known):
+        count += 1
+    return count
+
+
+def object_row(row: Row, array: str, var: str, place_in: int) -> Row:
+    """The row with one object's fields under the variable's name."""
+    start = f"{plain(array)}[{place_in}]"
+    inside = Row(row.flow, row.overlay, local=True)
+    for name in (*row.flow.columns, *row.overlay):
+        if name.startswith(f"{start}."):
+            inside.overlay[plain(var) + name.removeprefix(start)] = row.read(name)
+    return inside
+
+
+@FUNCTIONS.row("objectArray:eval")
+def object_eval(row: Row, array: Name, *, asArray: Name, function: Pipeline, var: Name = "") -> None:
+    """What a function makes of each object of an array, as another array.
+
+    Reference: library.humio.com, objectArray:eval()
+    """
+    output = plain(asArray)
+    if not objects(row, array):
+        array_eval(row, array, asArray=asArray, function=function, var=var)
+        return
+    values = []
+    for i in range(objects(row, array)):
+        values.append(after(object_row(row, array, var or array, i), function, output))
+    row.assign(asArray, call("list", *values))
+
+
+@FUNCTIONS.row("array:filter")
+def array_filter(row: Row, array: Name, function: Syntax, *, asArray: Name = "", var: Name = "") -> None:
+    """The elements that meet a condition.
+
+        a := "cmd,sh" | splitString(a, by=",", as=b) | array:filter("b[]", function={x=s*}, var=x, asArray="c[]") | y := c[0] -> y=sh
+
+    Reference: library.humio.com, array:filter()
+    """
+    kept = call("list_filter", row.array(array), lambda_over(row, var or array, lambda r: met(r, function)))
+    replace(row, asArray or array, kept)
+
+
+def replace(row: Row, array: str, value: Expression) -> None:
+    """Makes an array exactly this one."""
+    name = plain(array)
+    row.forget_elements(name)
+    row.put(name + "[]", value)
+
+
+@FUNCTIONS.row("array:eval")
+def array_eval(row: Row, array: Name, *, function: Syntax, asArray: Name = "", var: Name = "") -> None:
+    """What a function makes of each element.
+
+        a := "cmd,sh" | splitString(a, by=",", as=b) | array:eval("b[]", function={x := upper(x)}, var=x) | y := b[1] -> y=SH
+
+    Reference: library.humio.com, array:eval()
+    """
+    output = assigned_name(function, var or array)
+    mapped = lambda_over(row, var or array, lambda r: after(r, function, output))
+    replace(row, asArray or array, call("list_map", row.array(array), mapped))
+
+
+@FUNCTIONS.row("array:append")
+def array_append(row: Row, array: Name, *, values: tuple[Expression, ...]) -> None:
+    """The array with values at its end.
+
+        a := "x,y" | splitString(a, by=",", as=b) | array:append("b[]", values=["z"]) | y := b[2] -> y=z
+
+    Reference: library.humio.com, array:append()
+    """
+    more = call("list", *(row.text(v) for v in values))
+    before = row.array(array)
+    replace(row, array, more if before == NULL else call("list_concat", before, more))
+
+
+@FUNCTIONS.row("array:dedup")
+def array_dedup(row: Row, array: Name, *, asArray: Name = "") -> None:
+    """The array without repetitions.
+
+        a := "x,x,y" | splitString(a, by=",", as=b) | array:dedup("b[]") | y := b[1] -> y=y
+
+    Reference: library.humio.com, array:dedup()
+    """
+    replace(row, asArray or array, call("list_distinct", row.array(array)))
+
+
+@FUNCTIONS.row("array:drop")
+def array_drop(row: Row, array: Name) -> None:
+    """Takes an array away.
+
+        a := "x,y" | splitString(a, by=",", as=b) | array:drop("b[]") | y := b[1] -> a=x,y
+
+    Reference: library.humio.com, array:drop()
+    """
+    replace(row, array, NULL)
+
+
+@FUNCTIONS.value("array:length", into="_length")
+def array_length(row: Row, array: Name) -> Expression:
+    """How many elements the array has; 0 where there is none.
+
+        a := "x,y" | splitString(a, by=",", as=b) | array:length("b[]") -> _length=2
+
+    Reference: library.humio.com, array:length()
+    """
+    return call("coalesce", call("list_length", row.array(array)), Literal(0))
+
+
+@FUNCTIONS.row("array:rename")
+def array_rename(row: Row, array: Name, *, asArray: Name) -> None:
+    """Gives an array another name.
+
+        a := "x,y" | splitString(a, by=",", as=b) | array:rename("b[]", asArray="c[]") | y := c[1] -> y=y
+
+    Reference: library.humio.com, array:rename()
+    """
+    value = row.array(array)
+    replace(row, array, NULL)
+    replace(row, asArray, value)
+
+
+@FUNCTIONS.row("array:sort")
+def array_sort(row: Row, array: Name, *, asArray: Name = "", order: str = "asc", type: str = "string") -> None:
+    """The elements in order.
+
+        a := "y,x" | splitString(a, by=",", as=b) | array:sort("b[]") | y := b[0] -> y=x
+
+    Reference: library.humio.com, array:sort()
+    """
+    ordered: Expression = call("list_sort", row.array(array))
+    replace(row, asArray or array, call("list_reverse", ordered) if order.lower().startswith("desc") else ordered)
+
+
+@FUNCTIONS.step("split")
+def split(flow: Flow, field: Name = "_events", *, strip: bool = False) -> None:
+    """One event for each element of an array, which gets the place of the array; other fields are copied.
+
+        a := "x,y" | splitString(a, by=",", as=b) | split(b) | b=y -> b=y _index=1
+
+    Reference: library.humio.com, split()
+    """
+    name, row = plain(field), Row(flow)
+    column = flow.keep(row.array(name), name) if row.array(name) != NULL else flow.keep(NULL, name)
+    if flow.columns[name] is not Kind.LIST:
+        return
+    flow.become(Unnest(source=flow.node, column=column.name, position="_index", span=flow.span))
+    more = Row(flow)
+    more.forget_elements(name)
+    if f"{name}[]" in flow.columns:
+        more.put(f"{name}[]", NULL)
+    if "@id" in flow.columns:
+        more.put("@id", call("concat", row.text("@id"), Literal("__"), more.text("_index")))
+    more.flush(flow.span)
+
+
+@FUNCTIONS.value("concatArray", into="_concatArray")
+def concat_array(
+    row: Row,
+    field: Name,
+    *,
+    separator: str = "",
+    prefix: str = "",
+    suffix: str = "",
+    from_: float = 0,
+    to: float | None = None,
+) -> Expression:
+    """The elements in one text, up to the first gap.
+
+        a := "x,y,z" | splitString(a, by=",", as=b) | concatArray(b, separator="-") -> _concatArray=x-y-z
+
+    Reference: library.humio.com, concatArray()
+    """
+    elements = row.array(field)
+    if from_ or to is not None:
+        last = -1 if to is None else int(to) + 1
+        elements = call("list_slice", elements, Literal(int(from_) + 1), Literal(last))
+    joined = call("list_join", elements, Literal(separator))
+    return call("concat", Literal(prefix), joined, Literal(suffix)) if prefix or suffix else joined
+
+
+@FUNCTIONS.step("array:reduceAll", gathers=True)
+def reduce_all(flow: Flow, array: Name, *, function: Syntax, var: Name) -> None:
+    """Aggregates of all elements of all events.
+
+        a := "x,y,x" | splitString(a, by=",", as=b) | array:reduceAll("b[]", var=x, function=count(x, distinct=true)) -> _count=2
+
+    Reference: library.humio.com, array:reduceAll()
+    """
+    span = place(flow)
+    row, name = Row(flow), plain(var)
+    value = row.array(array)
+    flow.keep(value, name)
+    if flow.columns[name] is Kind.LIST:
+        flow.become(Unnest(source=flow.node, column=name, span=flow.span))
+    stats(flow, (), function, span)
+
+
+def combined(operation: str, row: Row, array: str) -> Aggregation:
+    """Distinct elements over all events."""
+    return Aggregation(operation, (row.array(array),))
+
+
+@FUNCTIONS.aggregate("array:union")
+def array_union(row: Row, array: Name, *, as_: Name = "_union") -> list[Named]:
+    """The distinct elements of all events' arrays.
+
+        a := "x,y,x" | splitString(a, by=",", as=b) | array:union("b[]") | y := _union[1] -> y=y
+
+    Reference: library.humio.com, array:union()
+    """
+    return [(f"{plain(as_)}[]", combined("values", row, array))]

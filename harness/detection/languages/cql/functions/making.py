@@ -1,0 +1,70 @@
+"""Functions that make events, list fields, or bring sub-queries together by `correlate`."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import Texts
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.rows import place
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.nodes import Aggregate, Named, Select, Union, Values
+
+
+@FUNCTIONS.step("createEvents", gathers=False)
+def create_events(flow: Flow, rawstring: Texts) -> None:
+    """Events made of texts, one each, in the place of those that came.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | a=2 -> a=2
+
+    Reference: library.humio.com, createEvents()
+    """
+    now = flow.meaning.settings.now * 1000
+    rows = tuple((now, text) for text in rawstring)
+    flow.columns = {"@timestamp": Kind.NUMBER, "@rawstring": Kind.TEXT}
+    flow.node = Values(columns=dict(flow.columns), rows=rows, span=flow.span)
+    flow.origin, flow.timed, flow.events = dict(flow.columns), True, True
+    flow.present = frozenset(flow.columns)
+
+
+@FUNCTIONS.step("fieldset", gathers=True)
+def fieldset(flow: Flow) -> None:
+    """The names of all fields, one a row.
+
+        a := 1 | fieldset() | field=a -> field=a
+
+    Reference: library.humio.com, fieldset()
+    """
+    field_rows(flow, statistics=False)
+
+
+@FUNCTIONS.step("fieldstats", gathers=True)
+def fieldstats(flow: Flow, limit: float = 200) -> None:
+    """The names of all fields, how many events have each, and how many values it has.
+
+        a := 1 | fieldstats() | field=a -> field=a _count=1 distinct=1
+
+    Reference: library.humio.com, fieldstats()
+    """
+    field_rows(flow, statistics=True)
+
+
+def field_rows(flow: Flow, *, statistics: bool) -> None:
+    """One row a field that an event has."""
+    span, row = place(flow), Row(flow)
+    names = flow.visible()
+    counted: list[Named] = []
+    for i, name in enumerate(names):
+        counted.append((f"{i}.count", Aggregation("count", (row.read(name),))))
+        counted.append((f"{i}.distinct", Aggregation("count_distinct", (row.read(name),))))
+    whole = Aggregate(source=flow.node, keys=(), measures=tuple(counted), span=span)
+    rows = []
+    for i, name in enumerate(names):
+        cells: list[Named] = [("field", Literal(name)), ("_count", Column(f"{i}.count"))]
+        rows.append(Select(source=whole, columns=(*cells, ("distinct", Column(f"{i}.distinct")))))
+    flow.node = Union(sources=tuple(rows), span=span)
+    flow.columns = {"field": Kind.TEXT, "_count": Kind.NUMBER, "distinct": Kind.NUMBER}
+    flow.require(call("greater", Column("_count"), Literal(0)), span)
+    if not statistics:
+        flow.select([("field", Column("field"))])
+    flow.events = flow.timed = False
