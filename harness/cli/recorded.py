@@ -21,7 +21,7 @@ def judged(
     *,
     as_json: bool,
     verbose: bool,
-    nobody_listens: bool,
+    nobody_listens: bool = False,
     chosen: Options | None = None,
 ) -> int:
     """Judges the scenarios that fit a recording and prints the table; the exit code."""

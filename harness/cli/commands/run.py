@@ -11,12 +11,14 @@ import click
 from harness.cli import options
 from harness.cli.answers import inquire
 from harness.cli.failure import BUG, DIFFERS
+from harness.cli.recorded import judged
 from harness.cli.reports import write_reports, written_reports
 from harness.cli.screen import Progress, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
 from harness.run import Options, run
+from harness.telemetry.recording import open_recording
 
 FILE = click.Path(path_type=Path)
 
@@ -27,6 +29,7 @@ FILE = click.Path(path_type=Path)
     "--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Judge this rule, not the scenarios' own."
 )
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Run rules on recorded events, not scenarios.")
+@click.option("--replay", type=FILE, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
 @options.choices
@@ -34,6 +37,7 @@ def command(
     paths: tuple[Path, ...],
     rules: tuple[Path, ...],
     events: tuple[Path, ...],
+    replay: Path | None,
     quiet: bool,
     engine: str,
     dialect: str | None,
@@ -54,6 +58,8 @@ def command(
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed, rules=rules)
+    if replay:
+        return judged(open_recording(replay), paths, as_json=as_json, verbose=verbose, chosen=chosen)
     if events:
         if paths:
             hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"

@@ -1,0 +1,161 @@
+"""The subcommands of the real lab, as a person types them, against the protocol server."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PASSWORD
+from windows_machine import Machine
+
+from harness.telemetry.lab.listener import Ports, ask, start
+
+ROOT = Path(__file__).parents[2]
+
+
+def detlab(made, folder, *arguments, **environment):
+    (folder / "hosts.yaml").write_text(made.text)
+    command = [sys.executable, "-c", "from harness.cli.main import main; main()", *arguments]
+    if arguments[0] in ("detonate", "cleanup", "doctor"):
+        command += ["--inventory", str(folder / "hosts.yaml")]
+    run = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
+    for text in (run.stdout, run.stderr):
+        assert PASSWORD not in text
+        assert "Traceback" not in text
+    return run
+
+
+def free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture
+def published_listener(tmp_path):
+    if not all(free(p) for p in (8888, 4444, 8080, 8443)):
+        pytest.skip("a published port is in use on this machine")
+    running = start(ROOT / "lab", Ports(dns=(0,)), tmp_path / "seen.ndjson")
+    yield running
+    running.stop()
+
+
+def cells(document):
+    """What each Splunk rule said of each scenario, and whether that is as expected."""
+    return {
+        (Path(v["scenario"]["path"]).name, v["rule"]["path"]): (v["observed"], v["as_expected"])
+        for v in document["verdicts"]
+        if v["rule"]["path"].endswith(".spl")
+    }
+
+
+def test_the_four_tests_give_the_verdicts_of_the_simulation(lab, published_listener, tmp_path):
+    machine = Machine(resolver=lambda name: ask("127.0.0.1", published_listener.ports["dns"][0], name))
+    made = lab(machine=machine)
+    recording = tmp_path / "recording"
+    run = detlab(
+        made,
+        tmp_path,
+        "detonate",
+        "T1583.004",
+        "--host",
+        "win10",
+        "--yes",
+        "--set",
+        "interval=0",
+        "--quiet-for",
+        "1",
+        "--json",
+        "--out",
+        str(recording),
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    detonated = json.loads(run.stdout)
+    simulated = json.loads(detlab(made, tmp_path, "run", "scenarios/T1583.004", "--json").stdout)
+    real, expected = cells(detonated), cells(simulated)
+    assert len(real) == 4
+    assert real == {key: expected[key] for key in real}
+    assert machine.tasks == {}
+    again = detlab(made, tmp_path, "run", "--replay", str(recording), "--json")
+    assert cells(json.loads(again.stdout)) == real
+    written = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert PASSWORD.encode() not in written
+
+
+def test_what_if_prints_and_does_nothing(lab, tmp_path):
+    made = lab()
+    run = detlab(made, tmp_path, "detonate", "T1583.004-4", "--host", "win10", "--what-if")
+    assert run.returncode == 0
+    assert "command: set DETLAB=" in run.stdout
+    assert "cleanup: set DETLAB=" in run.stdout
+    assert made.server.schedule.seen == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["T1583.004-1", "--host", "win10", "--yes", "--set", "server=203.0.113.9"], 2, "refused[target-outside-lab]"),
+        (["T1583.004-1", "--host", "win11", "--yes"], 2, "the inventory has no host `win11`"),
+        (["T1583.004-1", "--host", "win10", "--yes", "--set", "sevrer=x"], 2, "did you mean `server`?"),
+        (["T1583.004-9", "--host", "win10", "--yes"], 2, "T1583.004 has tests 1 to 4, not 9"),
+        (["T1583.004-1", "--host", "win10"], 2, "nobody is there to confirm the plan"),
+    ],
+)
+def test_a_refusal_says_which_rule_and_what_helps(lab, tmp_path, arguments, code, message):
+    made = lab()
+    run = detlab(made, tmp_path, "detonate", *arguments)
+    assert run.returncode == code
+    assert message in run.stderr
+    assert made.server.schedule.seen == []
+
+
+def test_a_wrong_password_ends_with_3_and_one_message(lab, tmp_path):
+    run = detlab(
+        lab(), tmp_path, "detonate", "T1583.004-4", "--host", "win10", "--yes", LAB_TEST_PASSWORD="wrong-password-1"
+    )
+    assert run.returncode == 3
+    assert run.stdout.count("error[credentials]") == 1
+    assert "wrong-password-1" not in run.stdout + run.stderr
+
+
+def test_an_unset_password_is_told_by_the_name_of_its_variable(lab, tmp_path):
+    run = detlab(lab(), tmp_path, "detonate", "T1583.004-4", "--host", "win10", "--yes", LAB_TEST_PASSWORD="")
+    assert run.returncode == 2
+    assert "the environment variable LAB_TEST_PASSWORD is not set" in run.stdout + run.stderr
+
+
+def test_what_is_owed_is_listed_and_paid(lab, tmp_path):
+    machine = Machine()
+    made = lab(machine=machine)
+    inner = machine.do_schtasks
+    machine.do_schtasks = lambda rest, p, io: 5 if "/Delete" in rest else inner(rest, p, io)
+    run = detlab(
+        made,
+        tmp_path,
+        "detonate",
+        "T1583.004-4",
+        "--host",
+        "win10",
+        "--yes",
+        "--no-judge",
+        "--quiet-for",
+        "0.3",
+        "--out",
+        str(tmp_path / "r"),
+    )
+    assert run.returncode == 1
+    assert "owed" in run.stdout
+    listed = detlab(made, tmp_path, "cleanup", "--list")
+    assert listed.returncode == 1
+    assert "win10  T1583.004-4" in listed.stdout
+    assert 'schtasks.exe /Delete /TN "WindowsNetworkHealth" /F' in listed.stdout
+    machine.do_schtasks = inner
+    paid = detlab(made, tmp_path, "cleanup")
+    assert (paid.returncode, machine.tasks) == (0, {})
+    assert "cleaned" in paid.stdout
+    assert detlab(made, tmp_path, "cleanup").stdout == "nothing is owed\n"
