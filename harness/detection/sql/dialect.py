@@ -23,13 +23,14 @@ class Dialect:
     as literals. One that is registered with `kinds` also gets the kinds of its arguments, one with `twice` uses an
     argument in several places and so gets only columns and literals. One that gives None cannot spell these arguments.
     Where `computes`, what has no spelling is evaluated by `plan.computed` on distinct values; `unsupported` lists
-    operations that cannot be had, with the reason.
+    operations that cannot be had, with the reason. `merges` says that one pattern is cheaper than many tests.
     """
 
     name: str
     prints_as: str
     types: Mapping[Kind, str]
     computes: bool = False
+    merges: bool = False
     spellings: dict[str, Spelling] = field(default_factory=dict)
     with_kinds: set[str] = field(default_factory=set)
     with_twice: set[str] = field(default_factory=set)

@@ -12,6 +12,7 @@ from harness.detection.plan.expressions import Aggregation, Call, Column, Expres
 from harness.detection.plan.kinds import joint_kind, kind_of
 from harness.detection.plan.signatures import argument_kind
 from harness.detection.sql import build as b
+from harness.detection.sql.alternatives import merged
 from harness.detection.sql.dialect import Dialect
 from harness.detection.sql.names import Names
 from harness.diagnostics import HarnessError
@@ -57,7 +58,10 @@ class Printer:
             case Parameter(name):
                 return exp.Column(this=exp.to_identifier(name, quoted=True))
             case Call("and" | "or" as operation):
-                parts = [self(p, Kind.BOOLEAN) for p in chain(expression)]
+                members = chain(expression)
+                if operation == "or" and self.dialect.merges:
+                    members = merged(members, self.columns)
+                parts = [self(p, Kind.BOOLEAN) for p in members]
                 return b.joined(CHAINS[operation], parts) if parts else b.truth(operation == "and")
             case Call():
                 return self.call(expression)

@@ -9,6 +9,7 @@ DUCKDB = Dialect(
     name="duckdb",
     prints_as="duckdb",
     computes=True,
+    merges=True,
     types={
         Kind.TEXT: "TEXT",
         Kind.NUMBER: "DOUBLE",

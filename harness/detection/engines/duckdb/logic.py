@@ -8,6 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.sql import build as b
+from harness.detection.sql.alternatives import caseless
 from harness.detection.sql.build import SQL, fn
 
 COMPARISONS = {
@@ -76,13 +77,20 @@ def among(x: SQL, *others: SQL) -> SQL:
 @DUCKDB.spell("equal_ci")
 def equal_ci(x: SQL, y: SQL) -> SQL:
     """lower(x) = lower(y)."""
-    return b.eq(lowered(x), lowered(y))
+    return b.eq(*folded(x, y))
 
 
 @DUCKDB.spell("in_ci")
 def in_ci(x: SQL, *others: SQL) -> SQL:
     """lower(x) IN (...)."""
     return exp.In(this=lowered(x), expressions=[lowered(o) for o in others])
+
+
+def folded(x: SQL, y: SQL) -> tuple[SQL, SQL]:
+    """Both sides as they are compared without case; a literal without letters needs no folding."""
+    if b.is_literal(y) and isinstance(b.literal(y), str) and caseless(b.literal(y)):
+        return x, y
+    return lowered(x), lowered(y)
 
 
 def lowered(x: SQL) -> SQL:
@@ -118,19 +126,19 @@ def contains(x: SQL, y: SQL) -> SQL:
 @DUCKDB.spell("starts_with_ci")
 def starts_with_ci(x: SQL, y: SQL) -> SQL:
     """starts_with of both in lower case."""
-    return ilike(x, y, "", "%") or fn("starts_with", lowered(x), lowered(y))
+    return ilike(x, y, "", "%") or fn("starts_with", *folded(x, y))
 
 
 @DUCKDB.spell("ends_with_ci")
 def ends_with_ci(x: SQL, y: SQL) -> SQL:
     """Suffix of both in lower case."""
-    return ilike(x, y, "%", "") or fn("suffix", lowered(x), lowered(y))
+    return ilike(x, y, "%", "") or fn("suffix", *folded(x, y))
 
 
 @DUCKDB.spell("contains_ci")
 def contains_ci(x: SQL, y: SQL) -> SQL:
     """Contains of both in lower case."""
-    return ilike(x, y, "%", "%") or fn("contains", lowered(x), lowered(y))
+    return ilike(x, y, "%", "%") or fn("contains", *folded(x, y))
 
 
 def ilike(x: SQL, y: SQL, before: str, after: str) -> SQL | None:
@@ -142,7 +150,7 @@ def ilike(x: SQL, y: SQL, before: str, after: str) -> SQL | None:
 
 def plain(pattern: str) -> bool:
     """Whether ILIKE takes every character for itself, and folds it as `lower` does."""
-    return pattern.isascii() and not set(pattern) & set("%_\\") and bool(pattern)
+    return pattern.isascii() and not set(pattern) & set("%_\\") and not caseless(pattern)
 
 
 @DUCKDB.spell("glob")
