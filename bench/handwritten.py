@@ -1,12 +1,37 @@
 """The SPL rule of T1583.004 as somebody who knows SQL well would write it: filters as they read, no tricks."""
 
-NAMES = (
-    "%microsoft.com %windows.com %office.com %azure.com %microsoftonline.com %office365.com %amazonaws.com "
-    "%cloudflare.com %akamai% %googleapi% %digicert.com %verisign.com %ocsp.% %crl.%"
-).split()
+NAMES = [
+    "%microsoft.com",
+    "%windows.com",
+    "%office.com",
+    "%azure.com",
+    "%microsoftonline.com",
+    "%office365.com",
+    "%amazonaws.com",
+    "%cloudflare.com",
+    "%akamai%",
+    "%googleapi%",
+    "%digicert.com",
+    "%verisign.com",
+    "%ocsp.%",
+    "%crl.%",
+]
 ADDRESSES = ["10.%", *(f"172.{i}.%" for i in range(16, 32)), "192.168.%", "127.%"]
 LOOPBACK = ["::1", "0:0:0:0:0:0:0:1"]
-IMAGES = "msedge chrome firefox iexplore opera brave outlook teams slack zoom onedrive msedgewebview2".split()
+IMAGES = [
+    "msedge",
+    "chrome",
+    "firefox",
+    "iexplore",
+    "opera",
+    "brave",
+    "outlook",
+    "teams",
+    "slack",
+    "zoom",
+    "onedrive",
+    "msedgewebview2",
+]
 SUSPICIOUS = (
     r"(?i)(powershell\.exe|pwsh\.exe|cmd\.exe|wscript\.exe|cscript\.exe|rundll32\.exe|regsvr32\.exe|mshta\.exe"
     r"|certutil\.exe|bitsadmin\.exe|curl\.exe|wget\.exe|msiexec\.exe|wmic\.exe|msbuild\.exe)"

@@ -14,12 +14,47 @@ HOSTS, IMAGES, ADDRESSES, NAMES, FLOWS, BEACONS = 5_000, 200, 50_000, 10_600, 25
 START = 1_767_571_200.0
 """Monday 2026-01-05, 00:00 UTC."""
 WEEK = 7 * 86_400
-ALLOWED = (
-    "microsoft.com windows.com office.com azure.com microsoftonline.com office365.com amazonaws.com "
-    "cloudflare.com digicert.com verisign.com"
-).split()
-BROWSERS = "msedge chrome firefox iexplore opera brave outlook teams slack zoom onedrive msedgewebview2".split()
-LOLBINS = "powershell pwsh cmd wscript cscript rundll32 regsvr32 mshta certutil bitsadmin curl wget msiexec".split()
+ALLOWED = [
+    "microsoft.com",
+    "windows.com",
+    "office.com",
+    "azure.com",
+    "microsoftonline.com",
+    "office365.com",
+    "amazonaws.com",
+    "cloudflare.com",
+    "digicert.com",
+    "verisign.com",
+]
+BROWSERS = [
+    "msedge",
+    "chrome",
+    "firefox",
+    "iexplore",
+    "opera",
+    "brave",
+    "outlook",
+    "teams",
+    "slack",
+    "zoom",
+    "onedrive",
+    "msedgewebview2",
+]
+LOLBINS = [
+    "powershell",
+    "pwsh",
+    "cmd",
+    "wscript",
+    "cscript",
+    "rundll32",
+    "regsvr32",
+    "mshta",
+    "certutil",
+    "bitsadmin",
+    "curl",
+    "wget",
+    "msiexec",
+]
 PORTS = np.array(["443", "80", "8080", "8443", "53", "445", "3389", "22", "993", "5671"], dtype=object)
 
 Codes = NDArray[np.int32]
@@ -51,7 +86,9 @@ def skewed(random: Generator, count: int, size: int) -> Codes:
 def flows(random: Generator) -> dict[str, Codes]:
     """Who talks to whom: host, image, address, its name (-1 for none) and port, one entry a flow."""
     browser = random.random(FLOWS) < 0.45
-    image = np.where(browser, random.integers(0, len(BROWSERS), FLOWS), len(BROWSERS) + skewed(random, FLOWS, IMAGES - 12))
+    image = np.where(
+        browser, random.integers(0, len(BROWSERS), FLOWS), len(BROWSERS) + skewed(random, FLOWS, IMAGES - 12)
+    )
     address = random.integers(0, ADDRESSES, FLOWS)
     name = np.where(random.random(FLOWS) < 0.115, -1, address % NAMES)
     return {
@@ -81,7 +118,9 @@ def table(events: int, seed: int = 1) -> pa.Table:
     beacons = random.choice(FLOWS, BEACONS, replace=False)
     every = random.uniform(60, 1800, BEACONS)
     counts = np.minimum((WEEK / every).astype(int), max(1, events // (20 * BEACONS)))
-    steady = [start + np.arange(n) * e for start, n, e in zip(random.random(BEACONS) * 3600, counts, every, strict=True)]
+    steady = [
+        start + np.arange(n) * e for start, n, e in zip(random.random(BEACONS) * 3600, counts, every, strict=True)
+    ]
     flow = np.concatenate([flow, np.repeat(beacons, counts).astype(np.int32)])
     seconds = np.concatenate([seconds, *steady])
     order = np.argsort(seconds, kind="stable")
