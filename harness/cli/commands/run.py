@@ -19,6 +19,7 @@ from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
 from harness.run import Options, run
 from harness.telemetry.recording import open_recording
+from harness.verdict.verdict import Outcomes
 
 FILE = click.Path(path_type=Path)
 
@@ -66,6 +67,17 @@ def command(
             raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
         inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
         return 0
+    outcomes = judge(paths, chosen)
+    report = Report(outcomes=outcomes, engine=engine, chosen=(*condition.items(), *switch.items()))
+    write_reports(report, files)
+    terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
+    out(format("json").write(report) if as_json else terminal.lines(report))
+    broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
+    return broken or (0 if outcomes.as_expected else DIFFERS)
+
+
+def judge(paths: tuple[Path, ...], chosen: Options) -> Outcomes:
+    """Everything that is found out of these paths, progress shown; finding no scenario is an error."""
     progress = Progress()
     try:
         outcomes = run(paths, chosen, progress)
@@ -74,9 +86,4 @@ def command(
     if not outcomes.scenarios:
         where = ", ".join(str(p) for p in paths) or "scenarios"
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="`detlab run --help`")
-    report = Report(outcomes=outcomes, engine=engine, chosen=(*condition.items(), *switch.items()))
-    write_reports(report, files)
-    terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
-    out(format("json").write(report) if as_json else terminal.lines(report))
-    broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
-    return broken or (0 if outcomes.as_expected else DIFFERS)
+    return outcomes
