@@ -118,6 +118,7 @@ class Bench:
         alerts = trial.alerts(plan)
         activity = scenario.body.activity
         missed = activity is Label.MALICIOUS and not any(a.malicious for a in alerts)
+        explanation = trial.explanation(plan) if missed else None
         verdict = Verdict(
             scenario=scenario,
             rule=trial.rule,
@@ -130,9 +131,9 @@ class Bench:
             switches=plan.switches,
             deviations=trial.query.deviations,
             findings=plan.findings,
-            explanation=trial.explanation(plan) if missed else None,
+            explanation=explanation,
             absent=trial.absent(plan, alerts),
-            flips=tuple(trial.flips(plan, alerts, activity)),
+            flips=tuple(trial.flips(plan, alerts, activity, explanation)),
             damages=store.telemetry(conditions).damages,
         )
         return replace(verdict, complaints=tuple(complaints(verdict)))

@@ -13,6 +13,7 @@ from harness.scenario.scenario import Label
 from harness.verdict.absent import absent
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Labels, events_behind
+from harness.verdict.flips import no_effect
 from harness.verdict.loss import explain
 from harness.verdict.store import Store, end
 from harness.verdict.verdict import Flip, outcome
@@ -43,16 +44,21 @@ class Trial:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(traced(plan.node)), self.store.truth)
 
-    def flips(self, plan: Plan, alerts: tuple[Alert, ...], activity: Label) -> Iterator[Flip]:
-        """The plan's switches whose other values change the outcome."""
+    def flips(
+        self, plan: Plan, alerts: tuple[Alert, ...], activity: Label, explanation: Explanation | None = None
+    ) -> Iterator[Flip]:
+        """The plan's switches whose other values change the outcome; an explanation spares running some of them."""
         here = outcome(activity, alerts)
+        lost_at = explanation.loss.step if explanation and explanation.loss else None
         known = {s.name: s for s in language(self.rule.language).switches}
         for name, used in plan.switches.items():
             for other in known[name].values:
                 if other == used:
                     continue
                 changed = self.plan(replace(self.settings, switches={**self.settings.switches, name: other}))
-                there = here if changed.node == plan.node else outcome(activity, self.alerts(changed))
+                if no_effect(plan, changed, self.store.views, lost_at):
+                    continue
+                there = outcome(activity, self.alerts(changed))
                 if there != here:
                     yield Flip(switch=name, used=used, other=other, outcome=there)
 

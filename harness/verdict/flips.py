@@ -1,0 +1,64 @@
+"""Which switches could change an outcome, told from the plans where that is possible, without running them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from harness.detection.language import Plan
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Call, Expression
+from harness.detection.plan.nodes import Filter, Node, walk
+from harness.detection.plan.pruning import UNKNOWN, Part, value
+from harness.telemetry.platform import View
+
+
+def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | None) -> bool:
+    """Whether another reading of a rule surely gives the same outcome.
+
+    It does if the plans are equal, if they first differ after the step that lost the attack, or if they differ only in
+    conditions on fields that are constant in all events of a kind and hold alike there.
+    """
+    if changed.node == plan.node:
+        return True
+    if lost_at is not None and lost_at < first_difference(plan, changed):
+        return True
+    parts = [
+        Part(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT)) for v in views
+    ]
+    ours, theirs = list(walk(plan.node)), list(walk(changed.node))
+    return len(ours) == len(theirs) and all(alike(a, b, parts) for a, b in zip(ours, theirs, strict=True))
+
+
+def first_difference(plan: Plan, changed: Plan) -> int:
+    """The number of the first step that is another."""
+    pairs = zip(plan.steps, changed.steps, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a.node != b.node), min(len(plan.steps), len(changed.steps)))
+
+
+def alike(ours: Node, theirs: Node, parts: Sequence[Part]) -> bool:
+    """Whether two nodes do the same, whatever they read."""
+    if type(ours) is not type(theirs):
+        return False
+    if isinstance(ours, Filter) and isinstance(theirs, Filter):
+        return same_condition(ours.condition, theirs.condition, parts)
+    return own(ours) == own(theirs)
+
+
+def own(node: Node) -> list[object]:
+    """What a node says itself, without its sources."""
+    values = [getattr(node, f.name) for f in fields(node)]
+    return [
+        v for v in values if not isinstance(v, Node) and not (isinstance(v, tuple) and v and isinstance(v[0], Node))
+    ]
+
+
+def same_condition(ours: Expression, theirs: Expression, parts: Sequence[Part]) -> bool:
+    """Whether two conditions hold alike: equal ones, or such that each part's constants decide both alike."""
+    if ours == theirs:
+        return True
+    match ours, theirs:
+        case Call("and" | "or" as a, left), Call("and" | "or" as b, right) if a == b and len(left) == len(right):
+            return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
+    known = [(value(ours, part), value(theirs, part)) for part in parts]
+    return all(a is not UNKNOWN and a == b for a, b in known)
