@@ -168,7 +168,8 @@ def flag_of(row: Row, value: Syntax) -> bool:
 def pattern_of(row: Row, value: Syntax) -> Pattern:
     """A regular expression, between slashes or as a text."""
     flags = value.flags if isinstance(value, Regex) else ""
-    return translated(text_of(row.meaning, value), flags, value.span)
+    text = text_of(row.meaning, value)
+    return translated(".*" if text == "*" else text, flags, value.span)
 
 
 def milliseconds(text: str, span: Span) -> float:

@@ -23,7 +23,7 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.detection.languages.cql.values import text_of
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Literal, any_of, call
+from harness.detection.plan.expressions import NULL, TRUE, Aggregation, Column, Expression, Literal, any_of, call
 from harness.detection.plan.nodes import Join, JoinKind, Sort, SortKey, Union, Window
 from harness.diagnostics import Span
 
@@ -130,7 +130,7 @@ def apart(flow: Flow, part: Case | Match, run: Run) -> None:
     """Branches that make other rows: each takes the events that no branch before it let pass."""
     row = Row(flow)
     mark = flow.meaning.temporary()
-    flow.become(Window(source=flow.node, measures=((mark, call("row_number")),)))
+    flow.become(Window(source=flow.node, measures=((mark, Aggregation("row_number")),)))
     rest, ends = flow.copy(), []
     branches = part.branches if isinstance(part, Case) else part.arms
     for branch in branches:

@@ -126,8 +126,24 @@ class Flow:
     def keep(self, value: Expression, name: str | None = None) -> Column:
         """A column with this value."""
         column = name or self.meaning.temporary()
-        self.become(Derive(source=self.node, columns=((column, value),)))
+        self.derive(((column, value),), None)
         return Column(column)
+
+    def derive(self, named: tuple[tuple[str, Expression], ...], span: Span | None) -> None:
+        """Columns added or replaced; next to a step that did so too, and that they do not read, both are one."""
+        before = self.node
+        if not isinstance(before, Derive) or not apart(before, named):
+            self.become(Derive(source=self.node, columns=named, span=span))
+            return
+        kinds = {n: kind_of(e, self.columns) for n, e in named}
+        place = span if before.span is None else before.span if span is None else before.span.to(span)
+        self.node = Derive(source=before.source, columns=tuple({**dict(before.columns), **dict(named)}.items()), span=place)
+        self.columns |= kinds
+        steps = self.meaning.steps
+        for i in range(len(steps) - 1, -1, -1):
+            if steps[i].node is not before:
+                break
+            steps[i] = replace(steps[i], node=self.node)
 
     def require(self, condition: Expression, span: Span | None) -> None:
         """Only rows for which the condition is true."""
@@ -144,6 +160,12 @@ class Flow:
         chosen = dict(named)
         kept = {n: Column(n) for n in self.columns if n.startswith(TEMPORARY) or n in self.partition}
         self.become(Select(source=self.node, columns=tuple({**kept, **chosen}.items()), span=span))
+
+
+def apart(before: Derive, named: tuple[tuple[str, Expression], ...]) -> bool:
+    """Whether columns can be computed in the same breath as those of the step before."""
+    assigned = {n for n, _ in before.columns}
+    return not any(isinstance(e, Column) and e.name in assigned for _, v in named for e in walk(v))
 
 
 def found_in(condition: Expression) -> frozenset[str]:
@@ -365,7 +387,7 @@ class Row:
         if self.overlay:
             self.remember()
             there = {n for n, v in self.overlay.items() if never_null(v, flow.present)}
-            flow.become(Derive(source=flow.node, columns=tuple(self.overlay.items()), span=span))
+            flow.derive(tuple(self.overlay.items()), span)
             flow.present = (flow.present - self.overlay.keys()) | there
         if "@timestamp" in self.overlay:
             flow.timed = False
@@ -379,7 +401,7 @@ class Row:
         changed = [n for n in self.overlay if n in meaning.schema and f"{TEMPORARY}{n}" not in flow.columns]
         if changed:
             kept = tuple((f"{TEMPORARY}{n}", Column(n)) for n in changed)
-            flow.become(Derive(source=flow.node, columns=kept))
+            flow.derive(kept, None)
 
     def unsupported(self, what: str, span: Span, help: str | None = None) -> SourceError:
         """The error for what is not supported."""

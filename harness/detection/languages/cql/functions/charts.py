@@ -200,7 +200,7 @@ def transpose(
         message = f"`transpose` turns {MOST_TURNED} rows at most here"
         flow.meaning.tell("not-cut", "transpose", message, place(flow), severity=Severity.NOTE)
     mark, value = flow.meaning.temporary(), flow.meaning.temporary()
-    flow.become(Window(source=flow.node, measures=((mark, call("row_number")),)))
+    flow.become(Window(source=flow.node, measures=((mark, Aggregation("row_number")),)))
     flow.become(Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(count))))
     row, cells = Row(flow), []
     for name in names:

@@ -87,7 +87,7 @@ def keep_first(flow: Flow, count: int, *, last: bool = False) -> None:
         return
     mark, size = flow.meaning.temporary(), flow.meaning.temporary()
     partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
-    place_in = Window(source=flow.node, partition=partition, measures=((mark, call("row_number")),))
+    place_in = Window(source=flow.node, partition=partition, measures=((mark, Aggregation("row_number")),))
     flow.become(place_in)
     if last:
         from_end = call("subtract", Column(size), Column(mark))

@@ -125,7 +125,7 @@ def neighbor(
     for name in include:
         value = row.read(name)
         if value is not NULL:
-            measures.append((f"{start}.{name}", call(operation, value, Literal(int(distance)))))
+            measures.append((f"{start}.{name}", Aggregation(operation, (value, Literal(int(distance))))))
     if measures:
         flow.become(Window(source=flow.node, partition=partition_of(flow), measures=tuple(measures), span=flow.span))
 
@@ -168,7 +168,7 @@ def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: str =
 def session_mark(flow: Flow, maxpause: float) -> str:
     """A column that numbers stretches of rows without a longer pause."""
     time, earlier = Row(flow).number(TIMESTAMP), flow.meaning.temporary()
-    lagged = ((earlier, call("lag", time, Literal(1))),)
+    lagged = ((earlier, Aggregation("lag", (time, Literal(1)))),)
     flow.become(Window(source=flow.node, partition=partition_of(flow), measures=lagged))
     gap = call("subtract", time, Column(earlier))
     return numbered(flow, call("greater", gap, Literal(maxpause)))
