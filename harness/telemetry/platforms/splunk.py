@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.add_on import added
-from harness.telemetry.columnar import Field, epoch, fields_of, mapped, numbered, with_entities, without_empty
+from harness.telemetry.columnar import Field, encoded, epoch, fields_of, mapped, numbered, with_entities, without_empty
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.moment import micros
 from harness.telemetry.multivalue import gathered
@@ -125,7 +125,15 @@ def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field |
     recorded = fields_of(events)
     made = windows_metadata(recorded, conditions) if is_windows(events) else other_metadata(recorded, events.sensor)
     told = {"source": "source", "sourcetype": "addon", "index": "index", "host": "host"}
-    return {n: recorded[n] if n in recorded and told[n] not in conditions else made[n] for n in METADATA}
+    kept = [n for n in METADATA if n in recorded and told[n] not in conditions]
+    return {n: filled(recorded[n], made[n]) if n in kept else made[n] for n in METADATA}
+
+
+def filled(recorded: Field, made: Field | None) -> Field:
+    """What was recorded, and in the events that did not record it what is made of the others."""
+    if isinstance(recorded, str) or made is None or not recorded.null_count:
+        return recorded
+    return encoded(pc.coalesce(recorded.cast(pa.string()), made if isinstance(made, str) else made.cast(pa.string())))
 
 
 def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str]) -> dict[str, Field | None]:

@@ -209,3 +209,9 @@ def test_columns_stay_dictionary_encoded():
     (view,) = platform("splunk").present(Telemetry(events=(events(Image=["a", "a"], Computer=["b.c", "b.d"]),)), {})
     assert view.columns.column("Image").combine_chunks().dictionary.to_pylist() == ["a"]
     assert view.columns.column("host").combine_chunks().dictionary.to_pylist() == ["b"]
+
+
+def test_metadata_that_only_some_inputs_recorded_is_made_for_the_others():
+    recorded = events(host=["collector", None], sourcetype=[None, "stash"], Computer=["WS01", "WS02.corp.local"])
+    found = [(e["host"], e["sourcetype"]) for e in seen(recorded)]
+    assert found == [("collector", "xmlwineventlog"), ("WS02", "stash")]
