@@ -277,6 +277,16 @@ def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     return timed(scope, value, "maximum")
 
 
+@AGGREGATES.define("sparkline")
+def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
+    """A small chart in a cell: its data are for eyes only, so the field holds the number of rows.
+
+    Reference: reference/spl.md 6.2
+    """
+    scope.session.warn("not-drawn", "`sparkline` is not drawn; the field holds the number of rows", span)
+    return apply("to_text", aggregate("count"))
+
+
 @AGGREGATES.define("rate")
 def rate(scope: Scope, value: Typed, span: Span) -> Typed:
     """The change of a counter a second.
@@ -295,7 +305,7 @@ def measured(scope: Scope, function: str, value: Typed | None, span: Span) -> Ty
     if entry is None and found is None:
         hint = did_you_mean(function, AGGREGATES)
         raise SourceError("unknown-aggregate", f"no statistical function is called `{function}`", span, help=hint)
-    if value is None and function not in ("count", "c"):
+    if value is None and function not in ("count", "c", "sparkline"):
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", span)
     if found is not None and value is not None:
         return percentile(scope, value, float(found[2]) / 100, span)

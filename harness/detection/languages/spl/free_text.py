@@ -16,7 +16,7 @@ from harness.diagnostics import Span
 
 MAJOR = r"\s\[\]<>(){}|!;,'\"*&?+"
 MINOR = r"/:=@.\-$#%\\_"
-ENCODED = "|".join(f"%{c}" for c in ["20", "21", "26", "2526", "2520", "3B", "7C", "2B", "3D", "5D", "5B", "3A", "0A", "2C", "28", "29"]) + "|--"
+ENCODED = "%(?:20|21|26|2526|2520|3B|7C|2B|3D|5D|5B|3A|0A|2C|28|29)|--"
 
 
 def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:

@@ -9,7 +9,7 @@ from harness.detection.languages.spl.standard_macros import STANDARD, open_ended
 from harness.detection.languages.spl.text import QUOTED, Text
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
-MARKS = re.compile(rf"{QUOTED}|```.*?```|`[^`]*`|`", re.S)
+MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
 CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
 ARGUMENT = re.compile(rf"(?:{QUOTED}|\([^()]*\)|[^,\"(]|[\"(])+", re.S)
 DEEPEST = 100
@@ -28,7 +28,7 @@ def expanded(source: Source, macros: Macros, *, strict: bool = False) -> Text:
     at = length = 0
     for found in MARKS.finditer(text):
         mark = found.group()
-        if mark[0] == '"':
+        if mark[0] in '"\\':
             continue
         span = Span(source, found.start(), found.end())
         marks.append((length, at, -1))
@@ -67,7 +67,7 @@ def expansion(mark: str, macros: Macros, span: Span, depth: int) -> str:
     at = length = 0
     for inner in MARKS.finditer(body):
         text = inner.group()
-        if text[0] == '"':
+        if text[0] in '"\\':
             continue
         pieces.append(body[at : inner.start()])
         pieces.append(" " if text.startswith("```") and len(text) > 3 else expansion(text, macros, span, depth + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.detection.language import Plan, Settings, Step
 from harness.detection.languages.spl import commands, functions
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import WORDS, Scope, Session, fresh_scope
+from harness.detection.languages.spl.scope import FIELD_PATTERN, WORDS, Scope, Session, compiled, fresh_scope
 from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import Text
@@ -16,16 +16,23 @@ TABLES = (commands, functions)
 
 def plan(pipeline: Pipeline, text: Text, columns: Columns, settings: Settings) -> Plan:
     """The meaning of a query over a schema; raises SourceError for what is not supported."""
+    words = frozenset(WORDS.findall(text.text))
     session = Session(
         text=text,
         schema=columns,
         settings=settings,
         switches=SWITCHES,
         run=run,
-        words=frozenset(WORDS.findall(text.text)),
+        words=words,
+        patterns=tuple(compiled(w) for w in words if "*" in w and FIELD_PATTERN.fullmatch(w)),
     )
     scope = fresh_scope(session)
     run(pipeline, scope)
+    visible = [n for n in scope.columns if not n.startswith("@")]
+    if len(visible) < len(scope.columns):
+        scope.keep(visible)
+        last = session.steps[-1]
+        session.steps[-1] = Step(last.span, scope.node, last.name)
     return Plan(
         node=scope.node,
         steps=tuple(session.steps),
@@ -37,10 +44,9 @@ def plan(pipeline: Pipeline, text: Text, columns: Columns, settings: Settings) -
 
 def run(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
-    for i, stage in enumerate(pipeline.stages):
+    for stage in pipeline.stages:
+        scope.last = scope.main and stage is pipeline.stages[-1]
         entry = COMMANDS[stage.name]
-        if entry.generating and (i > 0 or not scope.first) and stage.name != "search":
-            entry = COMMANDS[stage.name]
         entry.define(scope, stage)
         scope.first = False
         if scope.main:

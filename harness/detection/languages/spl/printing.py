@@ -101,7 +101,7 @@ def word_text(word: Word) -> str:
 
 def bare_text(word: Word) -> str:
     """A word of a search, whose backslashes are escapes without quotes too."""
-    return word_text(word) if word.quoted or not word.text else word.text.replace("\\", "\\\\")
+    return word_text(word) if word.quoted or not word.text else escaped(word.text)
 
 
 def condition_text(condition: Condition) -> str:
@@ -157,8 +157,10 @@ def measure_text(measure: Measure) -> str:
     """An aggregate with its name."""
     name = f" as {word_text(measure.name)}" if measure.name else ""
     argument = measure.argument
+    if measure.name is None:
+        return measure.text
     if argument is None:
-        return measure.text + name
+        return measure.function + name
     if isinstance(argument, Word):
         return f"{measure.function}({word_text(argument)}){name}"
     return f"{measure.function}(eval({expression_text(argument)})){name}"

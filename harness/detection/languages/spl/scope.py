@@ -26,6 +26,7 @@ from harness.diagnostics import Finding, Severity, SourceError, Span
 
 ORDER = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
 WORDS = re.compile(r"[\w.{}*@:-]+")
+FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Session:
     findings: list[Finding] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     words: frozenset[str] = frozenset()
+    patterns: tuple[re.Pattern[str], ...] = ()
     scan: Scan | None = None
     counter: int = 0
 
@@ -70,7 +72,7 @@ class Session:
 
     def mentions(self, name: str) -> bool:
         """Whether the query's text names a field anywhere, so that it is worth having."""
-        return name in self.words or any(fits(p, name) for p in self.words if "*" in p and len(p) > 3)
+        return name in self.words or any(p.fullmatch(name) for p in self.patterns)
 
 
 def fits(pattern: str, name: str) -> bool:
@@ -78,6 +80,11 @@ def fits(pattern: str, name: str) -> bool:
     if "*" not in pattern:
         return pattern == name
     return re.fullmatch(".*".join(re.escape(p) for p in pattern.split("*")), name, re.S) is not None
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern with `*` as a regular expression over names."""
+    return re.compile(".*".join(re.escape(p) for p in pattern.split("*")), re.S)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,6 +101,7 @@ class Scope:
     main: bool = True
     defined: set[str] = field(default_factory=set)
     first: bool = True
+    last: bool = False
 
     @property
     def settings(self) -> Settings:

@@ -23,12 +23,14 @@ from harness.detection.languages.spl.text import QUOTED
 TOKEN = re.compile(
     rf"[\s,]*(?:(?P<open>\()|(?P<close>\))|(?P<bracket>\[)|(?P<quoted>{QUOTED})"
     r"|(?P<kind>TERM|CASE)\((?P<inside>[^()]*)\)"
-    r"|(?P<word>(?:[^\s()\[\]\",=<>!]|!(?!=))(?:[^\s()\[\",=<>!]|!(?!=))*)|(?P<stray>[^\s]))",
+    r"|(?P<word>(?:\\[\\\"|]|[^\s()\[\]\",=<>!]|!(?!=))(?:\\[\\\"|]|[^\s()\[\",=<>!]|!(?!=))*)|(?P<stray>[^\s]))",
     re.S,
 )
 OPERATOR = re.compile(r"\s*(==|!=|<=|>=|=|<|>)\s*")
 IN = re.compile(r"\s*(NOT\s+)?IN\s*\(", re.I)
-VALUE = re.compile(rf"(?P<quoted>{QUOTED})|(?P<case>CASE\((?P<inside>[^()]*)\))|(?P<word>[^\s()\"]+)", re.S)
+VALUE = re.compile(
+    rf"(?P<quoted>{QUOTED})|(?P<case>CASE\((?P<inside>[^()]*)\))|(?P<word>(?:\\[\\\"|]|[^\s()\"])+)", re.S
+)
 ITEM = re.compile(
     rf"[\s,]*(?:(?P<quoted>{QUOTED})|(?P<close>\))|(?P<word>[^\s(),\"]+(?:\([^\s()\",]*\)[^\s(),\"]*)*))", re.S
 )

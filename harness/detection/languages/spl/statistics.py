@@ -86,7 +86,7 @@ def group(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span: Spa
     """One row for each combination of keys, which come first."""
     once = distinct_keys(scope, keys)
     taken = {k.text for k in once}
-    for name, value in named:
+    for name, _ in named:
         if name in taken and span is not None:
             message = f"`{name}` is both a BY field and the name of an aggregate"
             scope.session.warn("name-taken", message, span, "give the aggregate another name with `as`")

@@ -134,7 +134,7 @@ class StatsGrammar:
         if alias is not None:
             reader.at = alias.end()
             name = self.words.word()
-        return Measure(function, argument, name, text, reader.span(start))
+        return Measure(function, argument, name, "" if name else text, reader.span(start))
 
     def argument(self, call: re.Match[str]) -> Word | Expression | None:
         """What stands between the parentheses of an aggregate; the reader is then behind them."""

@@ -62,6 +62,12 @@ ALL: tuple[Switch, ...] = (
         question="Q10: do host=, source= and sourcetype= heed case?",
         settle='index=_internal sourcetype="SPLUNKD" | head 1',
     ),
+    Switch(
+        name="timechart_span",
+        values=("1h", "30m", "1d", "5m"),
+        question="timechart without span: which one does the time range of the search give?",
+        settle="index=* | timechart count",
+    ),
 )
 
 SWITCHES = {s.name: s for s in ALL}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.diagnostics import Finding, Source, SourceError, Span
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
-LAYOUT = re.compile(rf"{QUOTED}|\\\||[|\[\]\"]", re.S)
+LAYOUT = re.compile(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
 DEEPEST_SUBSEARCH = 8
 MOST_STAGES = 500
 

@@ -19,9 +19,10 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Expression
 from harness.detection.languages.spl.text import Text
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Literal
+from harness.detection.plan.expressions import Column, Literal
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
+GROUP = "@group"
 COMMON = frozenset(n for g in GROUPS for n in g.fields)
 
 
@@ -70,18 +71,32 @@ def tagged(scope: Scope, field: str, value: str, span: Span) -> Typed:
     return apply("or", *parts, span=span)
 
 
+def number_groups(scope: Scope, groups: tuple[Group, ...]) -> None:
+    """Adds a hidden column with the number of the group that an event belongs to, the first of several."""
+    if GROUP in scope.columns:
+        return
+    found: Typed = Typed(NOTHING.expression, Kind.NUMBER)
+    for group in reversed(groups):
+        condition = belongs(scope, group)
+        if not isinstance(condition.expression, Literal):
+            found = apply("if", condition, literal(float(GROUPS.index(group))), found)
+    if not isinstance(found.expression, Literal):
+        scope.derive([(GROUP, found)])
+
+
 def common(scope: Scope, name: str) -> Typed:
     """A common field: the event's own of that name, else what the add-ons make of its other fields."""
     own = scope.typed(name)
+    number = scope.columns.get(GROUP)
+    by_text: dict[str, list[Typed]] = {}
+    for place, group in enumerate(GROUPS if number is not None else ()):
+        if name in group.fields:
+            by_text.setdefault(group.fields[name], []).append(literal(float(place)))
     made: list[tuple[Typed, Typed]] = []
-    for group in GROUPS:
-        written = group.fields.get(name)
-        if written is None:
-            continue
+    for written, places in by_text.items():
         value = Context(scope).value(parsed(written))
-        condition = belongs(scope, group)
-        if value.kind is not Kind.NULL and not isinstance(condition.expression, Literal):
-            made.append((condition, value))
+        if value.kind is not Kind.NULL:
+            made.append((apply("in", Typed(Column(GROUP), Kind.NUMBER), *places), value))
     if not made:
         return own
     found = Context(scope).choose(made, NOTHING)
@@ -94,10 +109,15 @@ def common(scope: Scope, name: str) -> Typed:
 def enrich(scope: Scope) -> None:
     """Adds the common fields that the query names and the events do not all carry."""
     wanted = [n for n in sorted(COMMON) if scope.session.mentions(n)]
+    if not wanted or "source" not in scope.columns:
+        return
+    reads = set(scope.session.reads)
+    number_groups(scope, tuple(g for g in GROUPS if any(n in g.fields for n in wanted)))
     added = [(n, v) for n in wanted if (v := common(scope, n)).kind is not Kind.NULL and v != scope.typed(n)]
-    reads = scope.session.reads
+    scope.session.reads.difference_update(n for n in wanted if n not in scope.session.schema)
+    if not added:
+        scope.session.reads.intersection_update(reads)
     scope.derive(added)
-    reads.difference_update(n for n, _ in added if n not in scope.session.schema)
 
 
 def dataset(model: str, span: Span) -> tuple[Dataset, Dataset | None]:
@@ -127,8 +147,11 @@ def member(scope: Scope, found: Dataset, span: Span) -> Typed:
         index = scope.typed("index")
         return apply("equal_ci", text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
     own = scope.typed("tag")
-    groups = [g for g in GROUPS if set(found.tags) <= set(g.tags)]
-    parts = [b for g in groups if not isinstance((b := belongs(scope, g)).expression, Literal)]
+    groups = tuple(g for g in GROUPS if set(found.tags) <= set(g.tags))
+    number_groups(scope, groups)
+    parts: list[Typed] = []
+    if GROUP in scope.columns:
+        parts.append(apply("not", apply("is_null", Typed(Column(GROUP), Kind.NUMBER)), span=span))
     if own.kind is Kind.LIST:
         parameter, element = each(own)
         carried = [over("list_any", own, parameter, apply("equal_ci", element, literal(t))) for t in found.tags]

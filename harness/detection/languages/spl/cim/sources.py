@@ -192,7 +192,8 @@ LOGON = {
     **WINDOWS_ALL,
     "action": 'if(in(EventCode, "4625", "4771", "529", "530") OR (in(EventCode, "4768", "4769", "4776") AND '
     'isnotnull(Status) AND NOT Status="0x0"), "failure", "success")',
-    "app": '"win:" . case(in(LogonType, "2", "7", "11"), "local", in(LogonType, "3", "10"), "remote", true(), "unknown")',
+    "app": '"win:" . case(in(LogonType, "2", "7", "11"), "local", in(LogonType, "3", "10"), "remote", '
+    'true(), "unknown")',
     "src": f"coalesce({known('IpAddress')}, {known('WorkstationName')}, {known('Workstation')})",
     "src_ip": known("IpAddress"),
     "src_port": known("IpPort"),
@@ -230,8 +231,10 @@ INSTALLED = {
     "status": '"installed"',
 }
 
+PROCESS_TYPE, PROCESS_TAGS = ("ms-sysmon-process",), ("process", "report")
+
 GROUPS: tuple[Group, ...] = (
-    Group(source=SYSMON, codes=("1", "5"), eventtypes=("ms-sysmon-process",), tags=("process", "report"), fields=PROCESS),
+    Group(source=SYSMON, codes=("1", "5"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PROCESS),
     Group(
         source=SYSMON,
         codes=("6", "7"),
@@ -253,7 +256,7 @@ GROUPS: tuple[Group, ...] = (
         tags=("process", "report"),
         fields={**FILE, "action": '"allowed"'},
     ),
-    Group(source=SYSMON, codes=("17", "18"), eventtypes=("ms-sysmon-process",), tags=("process", "report"), fields=PIPE),
+    Group(source=SYSMON, codes=("17", "18"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PIPE),
     Group(
         source=SYSMON,
         codes=("3",),

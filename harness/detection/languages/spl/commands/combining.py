@@ -9,7 +9,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import ORDER, Scope
 from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Expression
+from harness.detection.plan.expressions import Aggregation, Column, Expression
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Sort, Union, Unnest, Window
 
 MOST_JOINED = 50_000
@@ -126,7 +126,7 @@ def appendcols(scope: Scope, stage: Stage) -> None:
 
 def numbered(scope: Scope, column: str, stage: Stage) -> None:
     """Adds the place of each row."""
-    place = Call("row_number", ())
+    place = Aggregation("row_number", ())
     scope.node = Window(source=scope.node, measures=((column, place),), frame=Frame.RUNNING, span=stage.span)
 
 

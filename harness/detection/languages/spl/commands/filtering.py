@@ -176,7 +176,7 @@ def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, keep_ev
     scope.node = Window(
         source=scope.node,
         partition=tuple(partition),
-        measures=((column, Call("row_number", ())),),
+        measures=((column, Aggregation("row_number", ())),),
         frame=Frame.RUNNING,
         span=stage.span,
     )
@@ -195,7 +195,7 @@ def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, keep_ev
 def consecutive(scope: Scope, stage: Stage, fields: list[Word]) -> None:
     """Drops rows that agree in the fields with the row before."""
     before = {f.text: scope.session.fresh("before") for f in fields}
-    measures = tuple((b, Call("lag", (Column(f), literal(1.0).expression))) for f, b in before.items())
+    measures = tuple((b, Aggregation("lag", (Column(f), literal(1.0).expression))) for f, b in before.items())
     scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
     same = tuple(Call("is_true", (Call("equal", (Column(f), Column(b))),)) for f, b in before.items())
     scope.node = Filter(source=scope.node, condition=Call("not", (every(same),), stage.span), span=stage.span)

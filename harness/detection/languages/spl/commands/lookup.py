@@ -9,7 +9,7 @@ from harness.detection.language import Lookup
 from harness.detection.languages.spl.arguments import Given, clauses, given, renamed
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, text
 from harness.detection.languages.spl.conditions import Search
-from harness.detection.languages.spl.lookups import table, table_rows
+from harness.detection.languages.spl.lookups import ENTROPY, table, table_rows
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Group, Stage, Word
@@ -38,6 +38,9 @@ def lookup(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 10
     """
     found = given(stage, "local", "update", "event_time_field")
+    if found.words and found.words[0].text == ENTROPY and ENTROPY not in scope.settings.lookups:
+        shannon(scope, found)
+        return
     wanted = read(scope, found)
     matches = matched(scope, wanted, stage)
     values: list[tuple[str, Typed]] = []
@@ -45,6 +48,16 @@ def lookup(scope: Scope, stage: Stage) -> None:
         values.append((target, output(scope, wanted, target, matches[column])))
     scope.derive(values, stage.span)
     scope.keep([n for n in scope.columns if not n.startswith("@")])
+
+
+def shannon(scope: Scope, found: Given) -> None:
+    """What the script behind `ut_shannon_lookup` computes: the entropy of a word."""
+    named = renamed(clauses(found.words[1:], "output", "outputnew")[""])
+    if not named:
+        raise found.error("missing-field", "`lookup` needs a field to look up")
+    field = named[0][1]
+    word = text(scope.typed(field.text, field.span))
+    scope.derive([("ut_shannon", apply("entropy", word))], found.stage.span)
 
 
 def read(scope: Scope, found: Given) -> Wanted:

@@ -10,7 +10,7 @@ from harness.detection.languages.spl.sorting import sort_keys
 from harness.detection.languages.spl.statistics import whole
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column
+from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Frame, Limit, Reverse, Sort, Window
 
 MOST_SORTED = 10_000
@@ -41,7 +41,7 @@ def sort(scope: Scope, stage: Stage) -> None:
         scope.node = Limit(source=scope.node, count=count, span=stage.span)
 
 
-def windowed(scope: Scope, stage: Stage, name: str, measure: Aggregation | Call, kind: Kind) -> None:
+def windowed(scope: Scope, stage: Stage, name: str, measure: Aggregation, kind: Kind) -> None:
     """Adds a column that looks at the rows up to the current one."""
     scope.node = Window(source=scope.node, measures=((name, measure),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[name] = kind
@@ -57,7 +57,7 @@ def filldown(scope: Scope, stage: Stage) -> None:
     found = given(stage)
     patterns = [w.text for w in found.words] or ["*"]
     for name in dict.fromkeys(n for p in patterns for n in scope.matching(p)):
-        windowed(scope, stage, name, Call("fill", (Column(name),)), scope.columns[name])
+        windowed(scope, stage, name, Aggregation("fill", (Column(name),)), scope.columns[name])
 
 
 @COMMANDS.define("accum")
@@ -83,7 +83,7 @@ def delta(scope: Scope, stage: Stage) -> None:
     before = scope.session.fresh("before")
     rows = literal(float(found.number("p", 1)))
     target = name.text if name is not field else f"delta({field.text})"
-    windowed(scope, stage, before, Call("lag", (amount.expression, rows.expression)), Kind.NUMBER)
+    windowed(scope, stage, before, Aggregation("lag", (amount.expression, rows.expression)), Kind.NUMBER)
     scope.derive([(target, apply("subtract", amount, Typed(Column(before), Kind.NUMBER)))], stage.span)
     scope.keep([n for n in scope.columns if n != before])
 
@@ -103,7 +103,8 @@ def autoregress(scope: Scope, stage: Stage) -> None:
     value = scope.typed(field.text, field.span)
     for step in steps:
         target = name.text if name is not field else f"{field.text}_p{step}"
-        windowed(scope, stage, target, Call("lag", (value.expression, literal(float(step)).expression)), value.kind)
+        rows = literal(float(step)).expression
+        windowed(scope, stage, target, Aggregation("lag", (value.expression, rows)), value.kind)
 
 
 @COMMANDS.define("trendline")

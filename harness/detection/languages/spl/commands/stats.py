@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -20,7 +20,7 @@ from harness.detection.languages.spl.syntax import Stage, StatisticsArguments, W
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
-from harness.detection.plan.nodes import Frame, Window
+from harness.detection.plan.nodes import Frame, Reverse, Window
 from harness.diagnostics import SourceError
 
 
@@ -85,9 +85,9 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     partition: list[Expression] = [Column(k.text) for k in keys]
     before = list(scope.columns)
     partition += resets(scope, stage, arguments, keys)
-    time_window = option(arguments, "time_window")
-    if time_window is not None:
-        raise_time_window(time_window)
+    time_range = window_of_time(option(arguments, "time_window"))
+    if time_range is not None:
+        scope.node = Reverse(source=scope.node, span=stage.span)
     added = measures(scope, arguments)
     scope.node = Window(
         source=scope.node,
@@ -95,8 +95,12 @@ def streamstats(scope: Scope, stage: Stage) -> None:
         measures=tuple((n, guarded(scope, keys, v).expression) for n, v in added),
         frame=Frame.RUNNING if current else Frame.BEFORE,
         rows=rows or None,
+        time=None if time_range is None else number(scope.typed("_time")).expression,
+        range=time_range,
         span=stage.span,
     )
+    if time_range is not None:
+        scope.node = Reverse(source=scope.node, span=stage.span)
     for name, value in added:
         scope.columns[name] = value.kind
         scope.defined.add(name)
@@ -115,7 +119,7 @@ def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: lis
     starts: list[Typed] = []
     if flag(arguments, "reset_on_change", False) and keys:
         marks = {k.text: scope.session.fresh("before") for k in keys}
-        shifted = tuple((b, Call("lag", (Column(k), literal(1.0).expression))) for k, b in marks.items())
+        shifted = tuple((b, Aggregation("lag", (Column(k), literal(1.0).expression))) for k, b in marks.items())
         scope.node = Window(source=scope.node, measures=shifted, frame=Frame.RUNNING, span=stage.span)
         for key, mark in marks.items():
             same = Typed(Call("is_true", (Call("equal", (Column(key), Column(mark))),)), Kind.BOOLEAN)
@@ -138,13 +142,16 @@ def shifted_down(scope: Scope, stage: Stage, condition: Typed) -> Typed:
     """Whether a condition was true of the row before."""
     column = scope.session.fresh("was")
     shown = apply("if", condition, literal(1.0), literal(0.0))
-    lagged = Call("lag", (shown.expression, literal(1.0).expression))
+    lagged = Aggregation("lag", (shown.expression, literal(1.0).expression))
     scope.node = Window(source=scope.node, measures=((column, lagged),), frame=Frame.RUNNING, span=stage.span)
     return apply("is_true", apply("equal", Typed(Column(column), Kind.NUMBER), literal(1.0)))
 
 
-def raise_time_window(word: Word) -> None:
-    """A window of time needs a frame by value."""
-    if seconds_of(word.text) is None:
-        raise SourceError("bad-option", f"`{word.text}` is no span of time", word.span)
-    raise SourceError("unsupported", "`time_window` is not supported", word.span)
+def window_of_time(word: Word | None) -> float | None:
+    """The seconds of `time_window`; the frame looks back in time, so rows are taken oldest first."""
+    if word is None:
+        return None
+    seconds = seconds_of(word.text)
+    if seconds is None:
+        raise SourceError("bad-option", f"`{word.text[:40]}` is no span of time", word.span, help="write `1h`")
+    return seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.functions.texts import raise_unsupported
+from harness.detection.languages.spl.functions.texts import unsupported
 from harness.detection.languages.spl.paths import json_path, several
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
@@ -19,7 +19,7 @@ def json_object(context: Context, *members: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     if len(members) % 2:
-        raise_unsupported("a name without a value in `json_object`", members[-1])
+        raise unsupported(context, "a name without a value in `json_object`", members[-1])
     return apply("json_object", *members) if members else literal("{}")
 
 
@@ -49,7 +49,7 @@ def json_extract(context: Context, document: Typed, *paths: Typed) -> Typed:
     for path in paths:
         constant = path.constant
         if not isinstance(constant, str):
-            raise_unsupported("a computed JSON path", path)
+            raise unsupported(context, "a computed JSON path", path)
         operation = "json_list" if several(str(constant)) else "json_text"
         found.append(apply(operation, text(document), literal(json_path(str(constant)))))
     return found[0] if len(found) == 1 else apply("json_array", *found)

@@ -9,6 +9,7 @@ from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Prefix
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
 
 
@@ -143,7 +144,13 @@ def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
     """
     several = listing(value)
     parameter, element = each(several)
-    found = over("list_index", several, parameter, apply("regex_found", element, checked(regex), literal("")))
+    if isinstance(regex.constant, str):
+        condition = apply("regex_found", element, checked(regex), literal(""))
+    else:
+        condition = apply("contains", element, text(regex))
+        span = span_of(regex.expression) or context.scope.session.text.source.whole()
+        context.scope.session.warn("computed-regex", "a computed pattern of `mvfind` is looked for as plain text", span)
+    found = over("list_index", several, parameter, condition)
     return apply("subtract", found, literal(1.0))
 
 

@@ -143,15 +143,17 @@ def urldecode(context: Context, value: Typed) -> Typed:
 
 @FUNCTIONS.define
 def spath(context: Context, value: Typed, path: Typed) -> Typed:
-    """The value at a path of a JSON or XML text.
+    r"""The value at a path of a JSON or XML text.
 
-        spath("{\\"a\\":{\\"b\\":5}}", "a.b") -> "5"
+        spath("{\"a\":{\"b\":5}}", "a.b") -> "5"
 
     Reference: reference/spl.md 5.2
     """
     constant = path.constant
+    if path.kind is Kind.NULL:
+        return NOTHING
     if not isinstance(constant, str):
-        raise_unsupported("a computed path of `spath`", path)
+        raise unsupported(context, "a computed path of `spath`", path)
     return extracted(text(value), str(constant))
 
 
@@ -165,7 +167,7 @@ def printf(context: Context, form: Typed, *values: Typed) -> Typed:
     """
     constant = form.constant
     if not isinstance(constant, str):
-        raise_unsupported("a computed format of `printf`", form)
+        raise unsupported(context, "a computed format of `printf`", form)
     parts: list[Typed] = []
     at, rest = 0, list(values)
     for found in CONVERSION.finditer(str(constant)):
@@ -186,9 +188,7 @@ def printf(context: Context, form: Typed, *values: Typed) -> Typed:
     return apply("concat", *parts) if parts else literal("")
 
 
-def raise_unsupported(what: str, value: Typed) -> None:
-    """Refuses what would have to be known before the query runs."""
-    span = span_of(value.expression)
-    if span is None:
-        raise TypeError(what)
-    raise SourceError("unsupported", f"{what} is not supported", span)
+def unsupported(context: Context, what: str, value: Typed) -> SourceError:
+    """The error about something that would have to be known before the query runs."""
+    span = span_of(value.expression) or context.scope.session.text.source.whole()
+    return SourceError("unsupported", f"{what} is not supported", span)

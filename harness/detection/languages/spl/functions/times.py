@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number, text
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.functions.texts import raise_unsupported
+from harness.detection.languages.spl.functions.texts import unsupported
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.timespans import plan_format, relative
+from harness.detection.plan.columns import Kind
 
 
 @FUNCTIONS.define
@@ -71,9 +72,11 @@ def relative_time(context: Context, value: Typed, modifier: Typed) -> Typed:
     Reference: reference/spl.md 8.2
     """
     constant = modifier.constant
+    if modifier.kind is Kind.NULL:
+        return NOTHING
     if not isinstance(constant, str):
-        raise_unsupported("a computed modifier of `relative_time`", modifier)
-    found = relative(number(value), str(constant), context.scope.settings)
+        raise unsupported(context, "a computed modifier of `relative_time`", modifier)
+    found = relative(number(value), constant, context.scope.settings)
     if found is None:
-        raise_unsupported(f"the time modifier `{constant}`", modifier)
-    return found or literal(None)
+        raise unsupported(context, f"the time modifier `{constant[:40]}`", modifier)
+    return found

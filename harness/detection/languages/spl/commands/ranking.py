@@ -1,0 +1,79 @@
+"""Commands that count values: top and rare."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import clauses, given
+from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.statistics import group, truth, whole, without_missing
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression
+from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
+
+OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
+
+
+@COMMANDS.define("top")
+def top(scope: Scope, stage: Stage) -> None:
+    """The 10 most frequent combinations of fields, with count and percent.
+
+    Reference: reference/spl.md 7
+    """
+    ranked(scope, stage, descending=True)
+
+
+@COMMANDS.define("rare")
+def rare(scope: Scope, stage: Stage) -> None:
+    """The 10 least frequent combinations of fields, with count and percent.
+
+    Reference: reference/spl.md 7
+    """
+    ranked(scope, stage, descending=False)
+
+
+def ranked(scope: Scope, stage: Stage, *, descending: bool) -> None:
+    """Counts, shares and places of combinations."""
+    found = given(stage, *OPTIONS)
+    parts = clauses(found.words, "by")
+    fields, by = parts[""], parts.get("by", [])
+    most = found.number("limit", 10)
+    if fields and fields[0].text.isdigit() and not fields[0].quoted:
+        most = whole(fields.pop(0))
+    if not fields:
+        raise found.error("missing-field", f"`{stage.name}` needs a field")
+    other = found.word("useother")
+    if other is not None and truth(other):
+        raise scope.unsupported("`useother`", other.span)
+    count, percent = found.text("countfield", "count"), found.text("percentfield", "percent")
+    keys = (*by, *fields)
+    without_missing(scope, keys)
+    group(scope, keys, [(count, Typed(Aggregation("count"), Kind.NUMBER))], stage.span)
+    share(scope, stage, by, count, percent)
+    order = [SortKey(Column(b.text)) for b in by]
+    order.append(SortKey(Column(count), descending))
+    scope.node = Sort(source=scope.node, keys=tuple(order), span=stage.span)
+    if most:
+        place = scope.session.fresh("place")
+        measures = ((place, Aggregation("row_number")),)
+        scope.node = Window(source=scope.node, partition=partition(by), measures=measures, frame=Frame.RUNNING)
+        early = apply("less_equal", Typed(Column(place), Kind.NUMBER), literal(float(most)))
+        scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
+    hidden = [n for n, o in ((count, "showcount"), (percent, "showperc")) if not found.flag(o, True)]
+    scope.keep([n for n in scope.columns if n not in hidden])
+
+
+def partition(by: list[Word]) -> tuple[Expression, ...]:
+    """The BY fields as a partition."""
+    return tuple(Column(b.text) for b in by)
+
+
+def share(scope: Scope, stage: Stage, by: list[Word], count: str, percent: str) -> None:
+    """Adds the percentage of each count among those of its BY fields."""
+    total = scope.session.fresh("total")
+    sums = ((total, Aggregation("sum", (Column(count),))),)
+    scope.node = Window(source=scope.node, partition=partition(by), measures=sums, span=stage.span)
+    amount, whole_amount = Typed(Column(count), Kind.NUMBER), Typed(Column(total), Kind.NUMBER)
+    ratio = apply("divide", apply("multiply", amount, literal(100.0)), whole_amount)
+    scope.derive([(percent, ratio)], stage.span)
