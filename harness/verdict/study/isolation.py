@@ -158,12 +158,16 @@ def inseparable(why: str) -> InseparableError:
     return InseparableError("inseparable", f"the rule cannot be run on many cases at once: {why}")
 
 
-def only(node: Node, conditions: Sequence[Expression]) -> Node:
-    """The plan on those events for which all conditions hold, its scans filtered and nothing else changed."""
-    made: dict[int, Node] = {}
+def only(node: Node, conditions: Sequence[Expression], known: dict[int, Node] | None = None) -> Node:
+    """The plan on those events for which all conditions hold, its scans filtered and nothing else changed.
+
+    `known` keeps what nodes became, by identity: parts that plans share stay shared.
+    """
+    made: dict[int, Node] = {} if known is None else known
     added = {name for e in conditions for name in columns_read(e)}
     for each in walk(node):
-        made[id(each)] = filtered_scan(each, conditions, added) if isinstance(each, Scan) else over(each, made)
+        if id(each) not in made:
+            made[id(each)] = filtered_scan(each, conditions, added) if isinstance(each, Scan) else over(each, made)
     return made[id(node)]
 
 

@@ -1,0 +1,132 @@
+"""Map which variants of an attack a rule catches, and where the edge is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import msgspec
+
+from harness.cli import studied
+from harness.cli.options import pairs
+from harness.cli.screen import out, paper
+from harness.diagnostics import HarnessError, Source
+from harness.report.formats.json import dumps
+from harness.report.studies import envelope as told
+from harness.report.studies.plots import draw
+from harness.run import Bench, Options
+from harness.scenario.document import convert, load
+from harness.scenario.scenario import Body, Scenario, judged_by, read_scenario
+from harness.telemetry.parameter import duration
+from harness.verdict.envelope.axes import axis
+from harness.verdict.envelope.envelope import Envelope, envelope
+from harness.verdict.study.variants import behaviours_of
+
+FILE = studied.FILE
+
+
+@click.command("envelope")
+@click.argument("rule", type=FILE)
+@click.argument("scenario", type=FILE, required=False)
+@click.option("--behaviour", default="beacon", show_default=True, help="What is varied, where no SCENARIO is given.")
+@click.option("--given", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A parameter that all variants share.")
+@click.option("-x", "across", default="every=30s..2h:50:log", show_default=True, help="The axis across.")
+@click.option("-y", "upwards", default="jitter=0..0.9:50", show_default=True, help="The axis upwards.")
+@click.option("--lasting", default="8h", show_default=True, help="How long it goes on, where it has `every` and `times`.")
+@click.option("--start", default="2026-03-03T09:12:00Z", show_default=True, help="When it begins.")
+@click.option("--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance.")
+@studied.plot
+@studied.choices
+def command(
+    rule: Path,
+    scenario: Path | None,
+    behaviour: str,
+    given: Mapping[str, str],
+    across: str,
+    upwards: str,
+    lasting: str,
+    start: str,
+    tries: int,
+    plot: Path | None,
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+) -> int:
+    r"""Simulates every combination of two axes and judges all of them in one run of RULE.
+
+    An axis is a parameter of the behaviour (LOW..HIGH:COUNT, :log behind it for even ratios, or a list), `start` (a
+    delay), `lasting`, or `condition:NAME`. What SCENARIO does in its first step is varied, else --behaviour.
+
+    \b
+    detlab envelope server.spl                                   interval by jitter
+    detlab envelope server.spl -x every=30s..2h:50:log -y lasting=10m..12h:50:log
+    detlab envelope server.spl -x start=0m..59m:60 -y times=5..60:56 --lasting ""
+    detlab envelope server.cql -x every=1m..1h:50 -y port=443,8443,4444 --plot edge.svg
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    body = read_scenario(scenario) if scenario else made(rule, behaviour, given, start)
+    with Bench(chosen) as bench:
+        found = studied_envelope(bench, rule, body, (across, upwards), lasting, tries, seed)
+    if plot:
+        draw("envelope", found, plot)
+    out(dumps(told.document(found)) if as_json else told.lines(found, paper()))
+    return 0
+
+
+def studied_envelope(
+    bench: Bench, rule: Path, scenario: Scenario, axes: tuple[str, str], lasting: str, tries: int, seed: int | None
+) -> Envelope:
+    """The study itself."""
+    behaviours = behaviours_of(scenario, {})
+    if not scenario.body.simulate:
+        raise HarnessError("nothing-to-vary", f"{scenario.path} simulates nothing", help="name a behaviour")
+    known = behaviours[scenario.body.simulate[0].behaviour]
+    x, y = (axis(text, known) for text in axes)
+    expectation = next(studied.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
+    plain = msgspec.structs.replace(expectation, switches={}, dialect="lenient")
+    subject = studied.subject(bench, scenario, rule, plain, shown=False)
+    goes_on = length(lasting) if {"every", "times"} <= set(known.parameters) and not named(axes, "times") else None
+    return envelope(subject, x, y, lasting=goes_on, tries=tries, seed=seed)
+
+
+def named(axes: tuple[str, str], name: str) -> bool:
+    """Whether an axis varies this parameter."""
+    return any(text.startswith(f"{name}=") for text in axes)
+
+
+def length(text: str) -> timedelta | None:
+    """A duration, nothing for an empty text."""
+    try:
+        return duration(text) if text else None
+    except ValueError as error:
+        raise HarnessError("wrong-parameter", f"--lasting is {error}") from None
+
+
+def made(rule: Path, behaviour: str, given: Mapping[str, str], start: str) -> Scenario:
+    """A scenario beside the rule that does one thing."""
+    if not rule.is_file():
+        raise HarnessError("no-such-rule", f"there is no file {rule}")
+    values = {n: number(v) for n, v in given.items()}
+    body = {
+        "title": f"Variants of {behaviour}",
+        "activity": "malicious",
+        "start": start,
+        "simulate": [{"behaviour": behaviour, "host": "WS01", "given": values}],
+    }
+    document = load(Source("the variants", msgspec.json.encode(body).decode()))
+    return Scenario(path=rule.parent / "variants.yaml", body=convert(document, Body), document=document)
+
+
+def number(text: str) -> object:
+    """A given value: a number where it looks like one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,80 @@
+"""Break a rule in every way and see whether its scenarios notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from harness.cli import studied
+from harness.cli.failure import DIFFERS
+from harness.cli.options import verbose as verbose_option
+from harness.cli.screen import Progress, out, paper
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import dumps
+from harness.report.studies import mutation as told
+from harness.report.studies.plots import draw
+from harness.run import Bench, Options
+from harness.verdict.mutation.mutate import Mutation, mutate
+
+FILE = studied.FILE
+
+
+@click.command("mutate")
+@click.argument("rule", type=FILE)
+@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.option("--fast", is_flag=True, help="Do not look for scenarios that would kill survivors.")
+@click.option("--write", type=FILE, metavar="FOLDER", help="Save the scenarios that would kill survivors there.")
+@click.option("--least", type=click.FloatRange(0, 100), default=95.0, show_default=True, help="Percentage that is enough.")
+@studied.plot
+@verbose_option
+@studied.choices
+def command(
+    rule: Path,
+    paths: tuple[Path, ...],
+    fast: bool,
+    write: Path | None,
+    least: float,
+    plot: Path | None,
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    r"""Changes each condition, list member, comparison, number, key, aggregate and bucket of RULE and runs its scenarios.
+
+    A mutant is killed where an expectation fails: another outcome, or no alert with the fields that it wants. For those
+    that survive it looks for a scenario that would kill them. Exit code 1: the score is below --least.
+
+    \b
+    detlab mutate server.spl
+    detlab mutate server.spl scenarios/T1583.004 --write scenarios/T1583.004/mutants
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    progress = Progress()
+    try:
+        with Bench(chosen) as bench:
+            found = mutate(studied.expected(bench, rule, paths), search=not fast, progress=progress)
+    finally:
+        progress.done()
+    if write:
+        save(found, write)
+    if plot:
+        draw("mutation", found, plot)
+    out(dumps(told.document(found)) if as_json else told.lines(found, paper(), verbose=verbose))
+    return 0 if 100 * found.score >= least else DIFFERS
+
+
+def save(found: Mutation, folder: Path) -> None:
+    """Writes the scenarios that kill survivors; files of the same name are left alone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for survivor in found.survivors:
+            if survivor.killer is not None and not (folder / survivor.killer.name).exists():
+                (folder / survivor.killer.name).write_text(survivor.killer.text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,53 @@
+"""Compare two renderings of one detection on one truth: which clause separates them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from harness.cli import studied
+from harness.cli.failure import DIFFERS
+from harness.cli.screen import out, paper
+from harness.report.formats.json import dumps
+from harness.report.studies import parity as told
+from harness.run import Bench, Options
+from harness.verdict.parity import parity
+
+FILE = studied.FILE
+
+
+@click.command("parity")
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.option("--fast", is_flag=True, help="Only the scenarios, no probes made from the texts of the rules.")
+@studied.choices
+def command(
+    first: Path,
+    second: Path,
+    paths: tuple[Path, ...],
+    fast: bool,
+    engine: str,
+    dialect: str | None,
+    condition: Mapping[str, str],
+    switch: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+) -> int:
+    r"""Runs FIRST and SECOND on the same scenarios and says where they differ, and which single change would settle it.
+
+    Besides the scenarios it makes probes of them with values that the texts of both rules speak of. Exit code 1 says
+    that they differ.
+
+    \b
+    detlab parity server.spl server.cql
+    """
+    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    with Bench(chosen) as bench:
+        where = list(paths) or [first.parent]
+        one, two = (studied.subjects(bench, rule, where) for rule in (first, second))
+        found = parity(one, two, search=not fast)
+    out(dumps(told.document(found)) if as_json else told.lines(found, paper()))
+    return 0 if found.agree else DIFFERS

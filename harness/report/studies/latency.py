@@ -1,0 +1,112 @@
+"""What `detlab latency` found, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from harness.report.formats.json import VERSION
+from harness.report.paper import Paper, count, short
+from harness.report.wording import why_missed
+from harness.verdict.latency import Delay, Latency
+
+SHOWN = ((0.5, "median"), (0.9, "90 %"), (1.0, "all"))
+
+
+def lines(found: Latency, paper: Paper) -> Iterator[str]:
+    """The whole study."""
+    schedule = found.schedule
+    back = f"over the last {span(schedule.back)}" if schedule.back is not None else "over all that has arrived"
+    late = f", events {span(schedule.delay)} late" if schedule.delay else ""
+    yield paper.paint(f"{found.rule.name} every {span(schedule.every)} {back}{late}", "strong")
+    starts = max((len(d.detections) for d in found.delays), default=0)
+    yield f"{count(len(found.delays), 'scenario')}, each begun at {count(starts, 'moment')}; {found.seconds:.1f} s"
+    yield ""
+    rows = [row(d) for d in found.delays]
+    head = ["scenario", "caught", "without window", *(f"{word}" for _, word in SHOWN)]
+    yield from paper.table(head, rows, right=frozenset({1, 2, 3, 4, 5}))
+    yield paper.paint("time from an attack's first event to the first alert; caught is the share of its starts", "dim")
+    for delay in found.delays:
+        text = lost(delay, found)
+        if text:
+            yield ""
+            yield from paper.paragraph(text)
+    for text in gaps(found):
+        yield ""
+        yield from paper.paragraph(text)
+
+
+def row(delay: Delay) -> list[str]:
+    """One scenario as cells."""
+    size = len(delay.detections)
+    times = [delay.quantile(f) for f, _ in SHOWN]
+    words = ["never" if t is None else span(timedelta(seconds=t)) for t in times]
+    return [short(delay.name, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
+
+
+def lost(delay: Delay, found: Latency) -> str:
+    """What the window does to a rule that would see the attack without one."""
+    if not delay.unlimited or delay.caught >= delay.unlimited:
+        return ""
+    back = span(found.schedule.back) if found.schedule.back is not None else "any"
+    if delay.caught:
+        return f"{delay.name}: with a look-back of {back} {delay.unlimited - delay.caught} of {delay.unlimited} starts are lost"
+    why = why_missed(delay.why)
+    reason = f": line {why[0]}, {why[1]}, in the run that sees most of it" if why else ""
+    every = span(found.schedule.every)
+    return f"{delay.name}: never fires every {every} with a look-back of {back}, though it would over all of it{reason}"
+
+
+def gaps(found: Latency) -> Iterator[str]:
+    """What no run ever sees."""
+    schedule = found.schedule
+    if schedule.back is None:
+        return
+    if schedule.back < schedule.every:
+        yield f"events of {span(schedule.every - schedule.back)} of every {span(schedule.every)} are seen by no run"
+    elif schedule.delay and schedule.back < schedule.every + schedule.delay:
+        yield (
+            f"events that arrive {span(schedule.delay)} late miss the run they belong to: with a look-back of "
+            f"{span(schedule.every + schedule.delay)} or more every event is seen"
+        )
+
+
+def span(length: timedelta) -> str:
+    """A length of time in two units at most."""
+    seconds = round(length.total_seconds())
+    parts = []
+    for word, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number} {word}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def document(found: Latency) -> dict[str, Any]:
+    """The study for machines; lengths are in seconds, null is never."""
+    schedule = found.schedule
+    return {
+        "document": "latency",
+        "version": VERSION,
+        "rule": found.rule.name,
+        "every": schedule.every.total_seconds(),
+        "back": schedule.back.total_seconds() if schedule.back is not None else None,
+        "delay": schedule.delay.total_seconds(),
+        "seconds": round(found.seconds, 3),
+        "scenarios": [
+            {
+                "name": d.name,
+                "starts": len(d.detections),
+                "caught": d.caught,
+                "caught_without_window": d.unlimited,
+                **{word: d.quantile(f) for f, word in ((0.5, "median"), (0.9, "ninety_percent"), (1.0, "all"))},
+                "lost": lost(d, found) or None,
+                "detections": [
+                    {"later": x.later.total_seconds(), "seconds": x.seconds, "alerts": x.alerts} for x in d.detections
+                ],
+            }
+            for d in found.delays
+        ],
+        "remarks": list(gaps(found)),
+    }

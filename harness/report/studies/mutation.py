@@ -1,0 +1,80 @@
+"""What `detlab mutate` found, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.report.formats.json import VERSION
+from harness.report.paper import Paper, count, short
+from harness.verdict.mutation.mutate import Fate, Mutation, Trialled
+
+HOW = (
+    "equivalent: after comparisons that the plan's own bounds decide, conditions that others cover and columns that nobody "
+    "reads are left out, the plan is the rule's own"
+)
+
+
+def lines(found: Mutation, paper: Paper, *, verbose: bool = False) -> Iterator[str]:
+    """The whole study."""
+    killed, alive = found.count(Fate.KILLED), found.count(Fate.SURVIVED)
+    head = f"{found.rule.name}: {100 * found.score:.1f} % of {count(killed + alive, 'mutant')} killed"
+    yield paper.paint(head, "good" if not alive else "strong")
+    parts = [f"{count(found.count(f), str(f))}" for f in (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN) if found.count(f)]
+    also = f"; not counted: {', '.join(f'{found.count(f)} {f}' for f in NOT_COUNTED if found.count(f))}" if parts else ""
+    yield f"{killed} killed, {alive} survived{also}; {count(found.expectations, 'expectation')}, {found.seconds:.1f} s"
+    for name in found.failing:
+        yield f"not used, for the rule itself fails it: {name}"
+    if alive:
+        yield ""
+        yield from paper.table(
+            ["line", "survivor", "a scenario that kills it"], [row(t) for t in found.survivors], right=frozenset({0})
+        )
+    if verbose:
+        rest = [t for t in found.mutants if t.fate is not Fate.SURVIVED]
+        yield ""
+        rows = [[str(t.mutant.line), t.mutant.what, str(t.fate), t.by] for t in rest]
+        yield from paper.table(["line", "mutant", "fate", "by"], rows, right=frozenset({0}))
+    if found.count(Fate.EQUIVALENT):
+        yield ""
+        yield from paper.paragraph(HOW, indent=6, first="note:")
+
+
+NOT_COUNTED = (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
+
+
+def row(trialled: Trialled) -> list[str]:
+    """One survivor as cells."""
+    killer = trialled.killer.name if trialled.killer else "none found"
+    return [str(trialled.mutant.line), short(trialled.mutant.what, 70), killer]
+
+
+def document(found: Mutation) -> dict[str, Any]:
+    """The study for machines."""
+    return {
+        "document": "mutate",
+        "version": VERSION,
+        "rule": found.rule.name,
+        "score": found.score,
+        "expectations": found.expectations,
+        "not_used": list(found.failing),
+        "seconds": round(found.seconds, 3),
+        "counts": {str(f): found.count(f) for f in Fate},
+        "mutants": [mutant_object(t) for t in found.mutants],
+    }
+
+
+def mutant_object(trialled: Trialled) -> dict[str, Any]:
+    """One mutant for machines."""
+    mutant = trialled.mutant
+    line, column = mutant.place.source.position(mutant.place.start) if mutant.place else (None, None)
+    return {
+        "kind": mutant.kind,
+        "change": mutant.what,
+        "line": line,
+        "column": column,
+        "text": mutant.place.text[:200] if mutant.place else None,
+        "fate": str(trialled.fate),
+        "by": trialled.by or None,
+        "killer": {"name": trialled.killer.name, "text": trialled.killer.text} if trialled.killer else None,
+    }

@@ -1,0 +1,84 @@
+"""What `detlab parity` found, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.report.formats.json import VERSION
+from harness.report.paper import Paper, count, short
+from harness.report.wording import why_missed
+from harness.verdict.parity import Compared, Difference, Parity
+
+MOST_CASES = 3
+
+
+def lines(found: Parity, paper: Paper) -> Iterator[str]:
+    """The whole study."""
+    one, two = (r.name for r in found.rules)
+    agreed = sum(c.agree for c in found.scenarios)
+    yield paper.paint(f"{one} and {two}: agree on {agreed} of {count(len(found.scenarios), 'scenario')}", "strong")
+    if found.probes:
+        same = sum(c.agree for c in found.probes)
+        yield f"and on {same} of {count(len(found.probes), 'probe')} made from the texts of both; {found.seconds:.1f} s"
+    rows = [scenario_row(c) for c in found.scenarios if not c.alike]
+    if rows:
+        yield ""
+        head = ["scenario", "first", "second", "the silent one"]
+        yield from paper.table(head, rows, right=frozenset({1, 2}))
+        yield paper.paint("alerts of each; both alerting with other numbers is agreement, other keys make other rows", "dim")
+    if found.differences:
+        yield ""
+        rows = [difference_row(d, found) for d in found.differences]
+        yield from paper.table(["in", "line", "this alone would settle it", "cases", "for example"], rows, right=frozenset({3}))
+
+
+def scenario_row(compared: Compared) -> list[str]:
+    """One scenario as cells."""
+    a, b = compared.sides
+    silent = next((s for s in compared.sides if s.explanation is not None), None)
+    why = why_missed(silent.explanation) if silent else None
+    reason = f"line {why[0]}: {why[1]}" if why else ("" if compared.agree else "no alert")
+    return [short(compared.name, 50), str(a.alerts), str(b.alerts), short(reason, 60)]
+
+
+def difference_row(difference: Difference, found: Parity) -> list[str]:
+    """One separating clause as cells."""
+    name = found.rules[difference.side].name.rpartition("/")[2]
+    mutant = difference.mutant
+    example = short(difference.cases[0], 40)
+    return [name, str(mutant.line), short(mutant.what, 60), str(len(difference.cases)), example]
+
+
+def document(found: Parity) -> dict[str, Any]:
+    """The study for machines."""
+    return {
+        "document": "parity",
+        "version": VERSION,
+        "rules": [r.name for r in found.rules],
+        "agree": found.agree,
+        "seconds": round(found.seconds, 3),
+        "scenarios": [case_object(c) for c in found.scenarios],
+        "probes": {"total": len(found.probes), "differing": [case_object(c) for c in found.probes if not c.agree]},
+        "differences": [
+            {
+                "rule": found.rules[d.side].name,
+                "kind": d.mutant.kind,
+                "change": d.mutant.what,
+                "line": d.mutant.line,
+                "cases": list(d.cases),
+            }
+            for d in found.differences
+        ],
+    }
+
+
+def case_object(compared: Compared) -> dict[str, Any]:
+    """One case for machines."""
+    reasons = [why_missed(s.explanation) if s.explanation else None for s in compared.sides]
+    return {
+        "name": compared.name,
+        "alerts": [s.alerts for s in compared.sides],
+        "agree": compared.agree,
+        "lost": [f"line {r[0]}: {r[1]}" if r else None for r in reasons],
+    }

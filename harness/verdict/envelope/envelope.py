@@ -1,0 +1,234 @@
+"""Thousands of variants of an attack, judged in one run of the rule, and the edge between caught and missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import product
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.detection.engine import engine
+from harness.detection.language import language
+from harness.diagnostics import HarnessError, Source
+from harness.scenario.scenario import Scenario
+from harness.telemetry.event import Telemetry
+from harness.verdict.alerts import Alert
+from harness.verdict.envelope.axes import Axis, Sort
+from harness.verdict.explain import Explanation
+from harness.verdict.store import Store, end
+from harness.verdict.study.batch import Batch
+from harness.verdict.study.ensemble import Subject
+from harness.verdict.study.variants import Variant, behaviours_of, lot
+from harness.verdict.trial import Trial
+
+MOST_VARIANTS = 100_000
+MOST_EVENTS = 20_000_000
+MOST_REASONS = 6
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A variant beside the edge, whether it is caught, and what became of its events."""
+
+    cell: tuple[int, int]
+    caught: bool
+    explanation: Explanation
+    alerts: tuple[Alert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A map of variants: `caught[i, j]` is the one with the i-th value of `x` and the j-th of `y`.
+
+    `rates` is the share caught of as many tries, each with chance of its own; `caught` is more than half of them.
+    """
+
+    rule: Source
+    behaviour: str
+    x: Axis
+    y: Axis
+    caught: Mask
+    rates: npt.NDArray[np.float64]
+    events: int
+    tries: int
+    reasons: tuple[Reason, ...]
+    seconds: float
+    fixed: Mapping[str, object]
+
+    @property
+    def variants(self) -> int:
+        """How many variants there are."""
+        return int(self.caught.size) * self.tries
+
+    def extremes(self) -> tuple[tuple[str, tuple[int, int]], ...]:
+        """The caught variants that go farthest along each axis: the largest and the smallest value still caught."""
+        found: list[tuple[str, tuple[int, int]]] = []
+        for place, axis in enumerate((self.x, self.y)):
+            hits = np.argwhere(self.caught)
+            if len(hits) and axis.sort is not Sort.CONDITION:
+                for word, cell in (("largest", hits[hits[:, place].argmax()]), ("smallest", hits[hits[:, place].argmin()])):
+                    found.append((f"{word} {axis.name} caught", (int(cell[0]), int(cell[1]))))
+        return tuple(found)
+
+
+def envelope(
+    subject: Subject,
+    x: Axis,
+    y: Axis,
+    *,
+    lasting: timedelta | None = None,
+    host: str = "WS",
+    tries: int = 1,
+    reasons: int = 4,
+    seed: int | None = None,
+) -> Envelope:
+    """Judges every combination of two axes; the subject's scenario is what is varied, in its first step.
+
+    Raises HarnessError for more variants or events than can be held.
+    """
+    began = perf_counter()
+    scenario = subject.scenario
+    if scenario is None or not scenario.body.simulate:
+        raise HarnessError("nothing-to-vary", "an envelope varies a scenario that simulates something")
+    if len(x) * len(y) * tries > MOST_VARIANTS:
+        raise HarnessError("too-many-variants", f"{len(x) * len(y) * tries} variants are more than {MOST_VARIANTS}")
+    cells = list(product(range(len(x)), range(len(y)))) * tries
+    variants = [made(scenario, x, y, cell, f"{host}{n:05d}", lasting) for n, cell in enumerate(cells)]
+    caught, events = judged(subject, variants, [conditions(subject, x, y, c) for c in cells], seed)
+    rates = np.zeros((len(x), len(y)))
+    for cell, hit in zip(cells, caught, strict=True):
+        rates[cell] += hit / tries
+    seen = rates > 0.5
+    chosen = beside_the_edge(seen)[:reasons]
+    told = tuple(reason(subject, x, y, cell, lasting, seed) for cell in chosen)
+    return Envelope(
+        rule=subject.trial.rule.query,
+        behaviour=scenario.body.simulate[0].behaviour,
+        x=x,
+        y=y,
+        caught=seen,
+        rates=rates,
+        events=events,
+        tries=tries,
+        reasons=told,
+        seconds=perf_counter() - began,
+        fixed=dict(scenario.body.simulate[0].given),
+    )
+
+
+def made(
+    scenario: Scenario, x: Axis, y: Axis, cell: tuple[int, int], host: str | None, going_on: timedelta | None
+) -> Variant:
+    """The variant of one cell; `start` is a delay after the scenario's start, `lasting` makes the number of times."""
+    given: dict[str, object] = {}
+    later = timedelta(0)
+    lasting = going_on
+    for axis, place in zip((x, y), cell, strict=True):
+        value = axis.values[place]
+        if axis.sort is Sort.PARAMETER:
+            given[axis.name] = value
+        elif axis.sort is Sort.START and isinstance(value, timedelta):
+            later += value
+        elif axis.sort is Sort.LASTING and isinstance(value, timedelta):
+            lasting = value
+    if lasting is not None:
+        given["times"] = times(scenario, given, lasting)
+    return Variant(scenario=scenario, given=given, later=later, host=host)
+
+
+def times(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -> int:
+    """How often something is done that goes on for so long. Raises HarnessError for what has no `every` and `times`."""
+    written = scenario.body.simulate[0]
+    parameters = behaviours_of(scenario, {})[written.behaviour].parameters
+    if "every" not in parameters or "times" not in parameters:
+        message = f"behaviour `{written.behaviour}` has no `every` and `times` to go on for so long"
+        raise HarnessError("nothing-to-vary", message, help="leave `lasting` out")
+    default = parameters["every"].default
+    every = parameters["every"].typed(given.get("every", written.given.get("every", default)))
+    return max(1, int(lasting / every) + 1)
+
+
+def conditions(subject: Subject, x: Axis, y: Axis, cell: tuple[int, int]) -> tuple[tuple[str, str], ...]:
+    """The conditions of one cell."""
+    found = dict(subject.trial.conditions)
+    for axis, place in zip((x, y), cell, strict=True):
+        if axis.sort is Sort.CONDITION:
+            found[axis.name] = str(axis.values[place])
+    return tuple(sorted(found.items()))
+
+
+def judged(
+    subject: Subject, variants: Sequence[Variant], under: Sequence[tuple[tuple[str, str], ...]], seed: int | None
+) -> tuple[list[bool], int]:
+    """Which variants are caught, in one run of the rule over all of them, and how many events they left."""
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for number, chosen in enumerate(under):
+        groups.setdefault(chosen, []).append(number)
+    order = [n for numbers in groups.values() for n in numbers]
+    trial = subject.trial
+    lots = [lot([variants[n] for n in numbers], dict(chosen), seed=seed) for chosen, numbers in groups.items()]
+    connected = engine(trial.engine.name)
+    try:
+        batch = Batch(connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
+        if batch.events > MOST_EVENTS:
+            raise HarnessError("too-many-events", f"{batch.events} events are more than {MOST_EVENTS}")
+        now = trial.settings.now or max(end(each.telemetry) for each in lots)
+        plan = trial.query.plan(batch.columns, replace(trial.settings, now=now))
+        alerts = batch.alerts(plan.node)
+    finally:
+        connected.close()
+    found = [False] * len(variants)
+    for case, number in enumerate(order):
+        found[number] = any(a.malicious for a in alerts[case])
+    return found, batch.events
+
+
+def beside_the_edge(caught: Mask) -> list[tuple[int, int]]:
+    """Cells on both sides of the edge, spread along it: a caught one, the missed one beside it, and so on."""
+    pairs: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    for axis in (0, 1):
+        moved = np.diff(caught.astype(np.int8), axis=axis) != 0
+        for i, j in np.argwhere(moved).tolist():
+            one, two = (i, j), (i + 1, j) if axis == 0 else (i, j + 1)
+            pairs.append((one, two) if caught[one] else (two, one))
+    if not pairs:
+        middle = (caught.shape[0] // 2, caught.shape[1] // 2)
+        return [middle] if caught.size else []
+    places = np.unique(np.linspace(0, len(pairs) - 1, MOST_REASONS).round().astype(int))
+    return list(dict.fromkeys(cell for i in places for cell in pairs[i]))
+
+
+def reason(
+    subject: Subject,
+    x: Axis,
+    y: Axis,
+    cell: tuple[int, int],
+    lasting: timedelta | None,
+    seed: int | None,
+) -> Reason:
+    """What becomes of the events of one variant, simulated alone."""
+    trial = subject.trial
+    chosen = dict(conditions(subject, x, y, cell))
+    assert subject.scenario is not None
+    variant = made(subject.scenario, x, y, cell, None, lasting)
+
+    def telemetry(under: Mapping[str, str]) -> Telemetry:
+        return lot([variant], under, seed=seed).telemetry
+
+    connected = engine(trial.engine.name)
+    try:
+        store = Store(connected, telemetry)
+        alone = Trial(rule=trial.rule, query=trial.query, store=store, conditions=chosen, settings=trial.settings)
+        plan = alone.plan()
+        alerts = alone.alerts(plan)
+        return Reason(
+            cell=cell, caught=any(a.malicious for a in alerts), explanation=alone.explanation(plan), alerts=alerts
+        )
+    finally:
+        connected.close()

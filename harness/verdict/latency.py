@@ -1,0 +1,295 @@
+"""How long until somebody is told: a rule replayed as its schedule would run it, on what had arrived by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from math import ceil, floor
+from time import perf_counter
+
+import numpy as np
+
+from harness.detection.engine import Engine, engine
+from harness.detection.language import Plan, language
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column, Literal, call, every
+from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values
+from harness.detection.plan.provenance import traced
+from harness.diagnostics import HarnessError, Source
+from harness.verdict.alerts import Alert, as_events
+from harness.verdict.explain import Explanation, Labels
+from harness.verdict.loss import explain
+from harness.verdict.study.batch import Batch
+from harness.verdict.study.ensemble import Subject
+from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
+from harness.verdict.study.population import TIMES
+from harness.verdict.study.variants import Variant, lot
+
+RUN = "@run"
+OPENS, CLOSES, FIRST = "@opens", "@closes", "@first"
+MOST_RUNS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How a rule is run: every so often, over so much time back, on events that take so long to arrive.
+
+    Runs are due at whole multiples of `every` since midnight UTC, `offset` later. A run at T sees events whose time is
+    in [T - `back`, T) and that had arrived by T. Without `back` it sees all that had arrived.
+    """
+
+    every: timedelta
+    back: timedelta | None
+    delay: timedelta = timedelta(0)
+    offset: timedelta = timedelta(0)
+
+    def runs(self, first: float, last: float) -> list[float]:
+        """When the rule runs, from the first event on until no event is left to see; epoch seconds."""
+        step, offset = self.every.total_seconds(), self.offset.total_seconds()
+        reach = self.back.total_seconds() if self.back is not None else 0.0
+        begin = floor((first - offset) / step) + 1
+        end = max(begin, ceil((last + max(reach, self.delay.total_seconds()) - offset) / step) + 1)
+        if end - begin >= MOST_RUNS:
+            message = f"a run every {step:g} seconds makes more than {MOST_RUNS} runs"
+            raise HarnessError("too-many-runs", message, help="run the rule less often, or use shorter telemetry")
+        return [offset + step * n for n in range(begin, end + 1)]
+
+    def window(self, at: float) -> tuple[float, float]:
+        """The times of the events that a run sees; the second is not included."""
+        opens = at - self.back.total_seconds() if self.back is not None else 0.0
+        return opens, min(at, at - self.delay.total_seconds() + 1e-6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """One start of an attack: how much later than the scenario's, and how long until the first alert; None for never.
+
+    `seconds` count from its first event on the platform to the run that alerts; `alerts` are the runs that do.
+    """
+
+    later: timedelta
+    seconds: float | None
+    runs: int
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """A scenario under a schedule: each start, whether the rule alerts with all time before it, and why it never does."""
+
+    name: str
+    detections: tuple[Detection, ...]
+    unlimited: int
+    why: Explanation | None = None
+
+    @property
+    def caught(self) -> int:
+        """For how many starts there is an alert."""
+        return sum(d.seconds is not None for d in self.detections)
+
+    def quantile(self, fraction: float) -> float | None:
+        """Seconds until the first alert within which so many of the starts are caught; None where so many never are."""
+        found = sorted(d.seconds for d in self.detections if d.seconds is not None)
+        place = ceil(fraction * len(self.detections)) - 1
+        return found[max(0, place)] if place < len(found) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """What a schedule does to a rule."""
+
+    rule: Source
+    schedule: Schedule
+    delays: tuple[Delay, ...]
+    seconds: float
+
+
+def latency(subjects: Sequence[Subject], schedule: Schedule, starts: Sequence[timedelta]) -> Latency:
+    """Replays the rule on each scenario, begun at each of these moments after its own start."""
+    began = perf_counter()
+    delays = []
+    for subject in subjects:
+        connected = engine(subject.trial.engine.name)
+        try:
+            delays.append(delay(subject, schedule, starts, connected))
+        finally:
+            connected.close()
+    rule = subjects[0].trial.rule.query
+    return Latency(rule=rule, schedule=schedule, delays=tuple(delays), seconds=perf_counter() - began)
+
+
+def delay(subject: Subject, schedule: Schedule, starts: Sequence[timedelta], connected: Engine) -> Delay:
+    """One scenario under the schedule."""
+    trial = subject.trial
+    platform = language(trial.rule.language).platform
+    scenario = subject.scenario
+    if scenario is not None and scenario.body.simulate and not scenario.body.replay:
+        moments = tuple(starts)
+        variants = [Variant(scenario=scenario, later=later) for later in moments]
+        lots = [lot(variants, trial.conditions)]
+    else:
+        moments = (timedelta(0),)
+        lots = [subject.lot]
+    batch = Batch(connected, platform, lots, raw=trial.query.raw)
+    spans = times_of(batch)
+    if not spans:
+        return Delay(name=subject.name, detections=tuple(never(m) for m in moments), unlimited=0)
+    first, last = min(low for low, _, _ in spans.values()), max(high for _, high, _ in spans.values())
+    runs = schedule.runs(first, last)
+    plan = trial.query.plan(batch.columns, replace(trial.settings, now=runs[-1]))
+    alerting = replayed(trial.query.plan, batch, plan, schedule, runs, replace(trial.settings, now=runs[0]))
+    detections = tuple(detection(m, spans.get(i), alerting.get(i, []), runs) for i, m in enumerate(moments))
+    everything = batch.alerts(plan.node)
+    unlimited = sum(any(a.malicious for a in alerts) for alerts in everything)
+    why = None
+    if unlimited and not any(d.seconds is not None for d in detections):
+        why = nearest(batch, plan, schedule, runs)
+    return Delay(name=subject.name, detections=detections, unlimited=unlimited, why=why)
+
+
+def never(later: timedelta) -> Detection:
+    """An attack that nothing was recorded of."""
+    return Detection(later=later, seconds=None, runs=0, alerts=0)
+
+
+def detection(
+    later: timedelta, span: tuple[float, float, float] | None, alerting: Sequence[float], runs: Sequence[float]
+) -> Detection:
+    """One start, given when its events were and which runs alert on it."""
+    if span is None:
+        return never(later)
+    seconds = min(alerting) - span[2] if alerting else None
+    return Detection(later=later, seconds=seconds, runs=len(runs), alerts=len(set(alerting)))
+
+
+def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
+    """For each case the seconds of its first and last event, and of the first that an attack left."""
+    found: dict[int, tuple[float, float, float]] = {}
+    bad = np.zeros(len(batch.truth.by_event) + 1, bool)
+    bad[list(batch.truth.malicious)] = True
+    for view in batch.views:
+        name = next((n for n in TIMES if n in view.columns.column_names), None)
+        if name is None or not len(view.columns):
+            continue
+        seconds = view.columns.column(name).to_numpy() / TIMES[name]
+        cases = view.columns.column(CASE).to_numpy()
+        attack = bad[view.columns.column("@event").to_numpy()]
+        for case in np.unique(cases).tolist():
+            own = seconds[cases == case]
+            mine = seconds[(cases == case) & attack]
+            low, high, start = found.get(case, (np.inf, -np.inf, np.inf))
+            start = min(start, float(mine.min())) if len(mine) else start
+            found[case] = (min(low, float(own.min())), max(high, float(own.max())), start)
+    return {c: (a, b, s if np.isfinite(s) else a) for c, (a, b, s) in found.items()}
+
+
+def replayed(planned, batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float], settings) -> dict[int, list[float]]:  # type: ignore[no-untyped-def]
+    """For each case the runs whose alerts rest on its attack; in one statement where the rule does not ask for now."""
+    if planned(batch.columns, settings).node == plan.node:
+        try:
+            return together(batch, plan.node, schedule, runs)
+        except InseparableError:
+            pass
+    found: dict[int, list[float]] = {}
+    for at in runs:
+        node = planned(batch.columns, replace(settings, now=at)).node
+        windowed = only(node, conditions(node, schedule.window(at)))
+        for case, alerts in enumerate(batch.alerts(windowed)):
+            if any(a.malicious for a in alerts):
+                found.setdefault(case, []).append(at)
+    return found
+
+
+def together(batch: Batch, node: Node, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
+    """All runs in one statement: each event stands in every run that sees it, and runs are kept apart like cases."""
+    rows = tuple((float(i), *schedule.window(at)) for i, at in enumerate(runs))
+    kinds = {RUN: Kind.NUMBER, OPENS: Kind.NUMBER, CLOSES: Kind.NUMBER}
+    table = Values(columns=kinds, rows=rows)
+
+    def windowed(scan: Scan) -> Node:
+        source = replace(scan, columns={**scan.columns, CASE: Kind.NUMBER})
+        name = time_column(scan)
+        seconds = call("divide", Column(name), Literal(TIMES[name]))
+        within = (call("less_equal", Column(OPENS), seconds), call("less", seconds, Column(CLOSES)))
+        taken = tuple((n, Column(n)) for n in kinds)
+        joined = Join(left=source, right=table, kind=JoinKind.CROSS, columns=taken)
+        kept = Filter(source=joined, condition=every(within))
+        return Select(source=kept, columns=tuple((n, Column(n)) for n in (*scan.columns, CASE, RUN)))
+
+    found: dict[int, list[float]] = {}
+    result = batch.engine.run(traced(Isolation(by=(CASE, RUN), scan=windowed)(node)))
+    at = {n: i for i, n in enumerate(result.columns)}
+    malicious = batch.truth.malicious
+    for row in result.rows:
+        if not malicious.isdisjoint(as_events(row[at["@event"]])):
+            found.setdefault(as_number(row[at[CASE]]), []).append(runs[as_number(row[at[RUN]])])
+    return found
+
+
+def as_number(value: object) -> int:
+    """The number of a case or of a run."""
+    return int(float(str(value)))
+
+
+def time_column(scan: Scan) -> str:
+    """The column of a scan that says when."""
+    name = next((n for n in TIMES if n in scan.columns), None)
+    if name is None:
+        raise HarnessError("no-time", "these events have no time, so no schedule can be replayed on them")
+    return name
+
+
+def conditions(node: Node, window: tuple[float, float]) -> list:  # type: ignore[type-arg]
+    """Conditions on the events that a run sees."""
+    scan = next(n for n in all_scans(node))
+    name = time_column(scan)
+    seconds = call("divide", Column(name), Literal(TIMES[name]))
+    return [call("greater_equal", seconds, Literal(window[0])), call("less", seconds, Literal(window[1]))]
+
+
+def all_scans(node: Node) -> list[Scan]:
+    """The scans of a plan."""
+    from_below = [node]
+    found = []
+    while from_below:
+        current = from_below.pop()
+        if isinstance(current, Scan):
+            found.append(current)
+        from_below += [getattr(current, n) for n in ("source", "left", "right") if hasattr(current, n)]
+        from_below += list(getattr(current, "sources", ()))
+    return found
+
+
+def nearest(batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
+    """Why the run that sees most of the first attack's events does not alert."""
+    malicious = batch.truth.malicious
+    best: tuple[int, float] | None = None
+    for view in batch.views:
+        name = next((n for n in TIMES if n in view.columns.column_names), None)
+        if name is None:
+            continue
+        events = view.columns.column("@event").to_numpy()
+        cases = view.columns.column(CASE).to_numpy()
+        mine = np.array([int(e) in malicious for e in events.tolist()], bool) & (cases == 0)
+        seconds = view.columns.column(name).to_numpy()[mine] / TIMES[name]
+        for at in runs:
+            opens, closes = schedule.window(at)
+            seen = int(((seconds >= opens) & (seconds < closes)).sum())
+            if best is None or seen > best[0]:
+                best = (seen, at)
+    if best is None or best[0] == 0:
+        return None
+    chosen = [call("equal", Column(CASE), Literal(0.0)), *conditions(plan.node, schedule.window(best[1]))]
+    steps = tuple(replace(s, node=n) for s, n in zip(plan.steps, restricted(plan, chosen), strict=True))
+    own = replace(plan, node=steps[-1].node if steps else plan.node, steps=steps)
+    return explain(own, batch.engine, Labels(malicious=malicious, total=batch.events))
+
+
+def restricted(plan: Plan, chosen: list) -> list[Node]:  # type: ignore[type-arg]
+    """Every step's relation on those events alone; a step still contains the one before it."""
+    made: dict[int, Node] = {}
+    return [only(step.node, chosen, made) for step in plan.steps]
+
+
+__all__ = ["Alert", "Delay", "Detection", "Latency", "Schedule", "latency"]

@@ -1,0 +1,123 @@
+"""What a plan says about its numbers before it runs: between which bounds they lie, whether they are whole, ever null.
+
+A count of a group is at least 1, a mean lies between what it is a mean of, a score of ones and zeros between 0 and their
+number. A comparison that such bounds decide is the same for every event there could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Reverse, Select, Sort, Window, sources, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The least and the greatest value, both possible, whether all are whole, and whether there may be none."""
+
+    low: float = -inf
+    high: float = inf
+    whole: bool = False
+    nullable: bool = True
+
+
+ANYTHING = Bounds()
+Known = Mapping[str, Bounds]
+
+
+def of_nodes(root: Node) -> dict[int, Known]:
+    """For each node's id what is known of its columns."""
+    found: dict[int, Known] = {}
+    for node in walk(root):
+        below = [found[id(s)] for s in sources(node)]
+        found[id(node)] = of_node(node, below[0] if below else {})
+    return found
+
+
+def of_node(node: Node, below: Known) -> Known:
+    """What is known of the columns of one node; nothing of those of joins and unions."""
+    match node:
+        case Derive(columns=columns):
+            return {**below, **{n: bounds(e, below) for n, e in columns}}
+        case Select(columns=columns):
+            return {n: bounds(e, below) for n, e in columns}
+        case Aggregate(keys=keys, measures=measures):
+            rows = bool(keys)
+            return {
+                **{n: bounds(e, below) for n, e in keys},
+                **{n: bounds(e, below, grouped=rows) for n, e in measures},
+            }
+        case Window(measures=measures):
+            return {n: b for n, b in below.items() if n not in {m for m, _ in measures}}
+        case Filter() | Sort() | Reverse():
+            return below
+        case _:
+            return {}
+
+
+def bounds(e: Expression, known: Known, *, grouped: bool = False) -> Bounds:
+    """The bounds of an expression; `grouped` says that its aggregations are of groups with at least one row."""
+    match e:
+        case Literal(bool()):
+            return ANYTHING
+        case Literal(int() | float() as value):
+            return Bounds(value, value, float(value).is_integer(), False)
+        case Column(name):
+            return known.get(name, ANYTHING)
+        case Aggregation(operation, arguments, where):
+            inner = bounds(arguments[0], known) if arguments else ANYTHING
+            return of_aggregation(operation, inner, bool(arguments), grouped and where is None)
+        case Call("if", (_, yes, no)):
+            return either(bounds(yes, known, grouped=grouped), bounds(no, known, grouped=grouped))
+        case Call(operation, (left, right)) if operation in ("add", "subtract", "multiply", "divide"):
+            return arithmetic(operation, bounds(left, known, grouped=grouped), bounds(right, known, grouped=grouped))
+        case Call("abs" | "sqrt" | "length" | "list_length", _):
+            return Bounds(low=0.0)
+        case _:
+            return ANYTHING
+
+
+def of_aggregation(operation: str, inner: Bounds, counted: bool, filled: bool) -> Bounds:
+    """The bounds of an aggregate of values with these bounds; `filled` says that there is at least one row."""
+    nullable = inner.nullable or not filled
+    match operation:
+        case "count":
+            return Bounds(1.0 if filled and not (counted and inner.nullable) else 0.0, inf, True, False)
+        case "count_distinct":
+            return Bounds(1.0 if filled and not inner.nullable else 0.0, inf, True, False)
+        case "sum":
+            return Bounds(inner.low if inner.low >= 0 else -inf, inf, inner.whole, nullable)
+        case "mean" | "percentile":
+            return Bounds(inner.low, inner.high, False, nullable)
+        case "minimum" | "maximum" | "first" | "last" | "mode":
+            return Bounds(inner.low, inner.high, inner.whole, nullable)
+        case "stdev_sample" | "variance_sample":
+            return Bounds(0.0, inf, False, True)
+        case "stdev_population" | "variance_population":
+            return Bounds(0.0, inf, False, nullable)
+        case _:
+            return ANYTHING
+
+
+def either(a: Bounds, b: Bounds) -> Bounds:
+    """The bounds of one or the other."""
+    return Bounds(min(a.low, b.low), max(a.high, b.high), a.whole and b.whole, a.nullable or b.nullable)
+
+
+def arithmetic(operation: str, a: Bounds, b: Bounds) -> Bounds:
+    """The bounds of a sum, a difference, a product or a quotient."""
+    nullable, whole = a.nullable or b.nullable, a.whole and b.whole
+    match operation:
+        case "add":
+            return Bounds(a.low + b.low, a.high + b.high, whole, nullable)
+        case "subtract":
+            return Bounds(a.low - b.high, a.high - b.low, whole, nullable)
+        case "multiply" if a.low >= 0 and b.low >= 0:
+            return Bounds(0.0 if 0 in (a.low, b.low) else a.low * b.low, inf, whole, nullable)
+        case "divide" if a.low >= 0 and b.low >= 0:
+            return Bounds(0.0, inf, False, nullable or b.low == 0)
+        case _:
+            return ANYTHING if nullable else Bounds(nullable=False)

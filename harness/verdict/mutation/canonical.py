@@ -1,0 +1,222 @@
+"""A plan in a form in which equal meanings look equal, so that a mutant that changes nothing is known for one.
+
+Places are left out; comparisons that bounds decide become true or false and vanish; conditions that another one covers
+vanish; columns that nobody reads and orders that nobody looks at vanish. Two plans that are equal after this give the
+same alerts whatever the events are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil, floor
+
+from harness.detection.plan.expressions import FALSE, TRUE, Aggregation, Call, Column, Expression, Lambda, Literal, columns_read
+from harness.detection.plan.needed import needed
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Filter,
+    Join,
+    Named,
+    Node,
+    Scan,
+    Select,
+    Sort,
+    SortKey,
+    Window,
+    walk,
+)
+from harness.detection.plan.order import ordered
+from harness.detection.plan.shape import columns_of
+from harness.verdict.mutation.bounds import Bounds, Known, bounds, of_nodes
+from harness.verdict.mutation.covering import covers
+from harness.verdict.study.isolation import over
+
+
+def canonical(root: Node) -> Node:
+    """The plan in that form; two such plans are compared by `==`."""
+    known = of_nodes(root)
+    made: dict[int, Node] = {}
+    for node in walk(root):
+        made[id(node)] = simplified(over(node, made), known[id(node.source)] if hasattr(node, "source") else {})
+    return pruned(made[id(root)])
+
+
+def simplified(node: Node, known: Known) -> Node:
+    """One node without places, its expressions simplified."""
+    node = replace(node, span=None)
+    match node:
+        case Filter(source=source, condition=condition):
+            made = simple(condition, known)
+            return source if made == TRUE else replace(node, condition=made)
+        case Derive(columns=columns) | Select(columns=columns):
+            return replace(node, columns=all_simple(columns, known))
+        case Aggregate(keys=keys, measures=measures):
+            grouped = bool(keys)
+            listed = tuple((n, simple(e, known, grouped=grouped)) for n, e in measures)
+            return replace(node, keys=all_simple(keys, known), measures=listed)
+        case Window(partition=partition, measures=measures):
+            return replace(node, partition=tuple(simple(e, known) for e in partition), measures=all_simple(measures, known))
+        case Sort(keys=keys):
+            return replace(node, keys=tuple(replace(k, expression=simple(k.expression, known)) for k in keys))
+        case Join(keys=keys, columns=columns, condition=condition):
+            pairs = tuple((simple(a, {}), simple(b, {})) for a, b in keys)
+            return replace(
+                node, keys=pairs, columns=all_simple(columns, {}), condition=condition and simple(condition, {})
+            )
+        case _:
+            return node
+
+
+def all_simple(named: Sequence[Named], known: Known) -> tuple[Named, ...]:
+    """Columns with their expressions simplified."""
+    return tuple((n, simple(e, known)) for n, e in named)
+
+
+def simple(e: Expression, known: Known, *, grouped: bool = False) -> Expression:
+    """An expression without places, simplified."""
+    match e:
+        case Literal(value):
+            return Literal(value)
+        case Column(name):
+            return Column(name)
+        case Lambda(parameter, body):
+            return Lambda(replace(parameter, span=None), simple(body, {}))
+        case Aggregation(operation, arguments, where, order):
+            keys = tuple(SortKey(simple(k.expression, known), k.descending, k.nulls_first) for k in order)
+            inner = tuple(simple(a, known) for a in arguments)
+            return Aggregation(operation, inner, None if where is None else simple(where, known), keys)
+        case Call(operation, arguments):
+            made = Call(operation, tuple(simple(a, known, grouped=grouped) for a in arguments))
+            return folded(made, known, grouped=grouped)
+        case _:
+            return replace(e, span=None)  # type: ignore[call-arg]
+
+
+def folded(e: Call, known: Known, *, grouped: bool) -> Expression:
+    """A call whose arguments are simple, simplified itself."""
+    match e:
+        case Call("less" | "less_equal" | "greater" | "greater_equal", (left, Literal(int() | float() as value))):
+            return decided(e.operation, left, float(value), bounds(left, known, grouped=grouped))
+        case Call("if", (condition, yes, no)):
+            return yes if condition == TRUE else no if condition == FALSE else e
+        case Call("and", parts):
+            return chained("and", parts, TRUE, FALSE)
+        case Call("or", parts):
+            return chained("or", parts, FALSE, TRUE)
+        case Call("not" | "is_true", (Literal(bool() as value),)):
+            return Literal(value if e.operation == "is_true" else not value)
+        case Call("is_true", (Call("is_true", _) as inner,)):
+            return inner
+        case Call("not", (Call("not", (Call("is_true" | "is_null", _) as inner,)),)):
+            return inner
+        case _:
+            return e
+
+
+def decided(operation: str, left: Expression, value: float, held: Bounds) -> Expression:
+    """A comparison with a number: decided by bounds where they can, of whole numbers always with `>=` or `<=`."""
+    if not held.nullable:
+        always = {
+            "less": held.high < value,
+            "less_equal": held.high <= value,
+            "greater": held.low > value,
+            "greater_equal": held.low >= value,
+        }[operation]
+        never = {
+            "less": held.low >= value,
+            "less_equal": held.low > value,
+            "greater": held.high <= value,
+            "greater_equal": held.high < value,
+        }[operation]
+        if always or never:
+            return Literal(always)
+    if held.whole:
+        if operation.startswith("greater"):
+            return Call("greater_equal", (left, Literal(float(floor(value) + 1 if operation == "greater" else ceil(value)))))
+        return Call("less_equal", (left, Literal(float(ceil(value) - 1 if operation == "less" else floor(value)))))
+    return Call(operation, (left, Literal(value)))
+
+
+def chained(operation: str, parts: Sequence[Expression], nothing: Literal, all_of_it: Literal) -> Expression:
+    """AND or OR without parts that add nothing: neutral ones, repetitions, and in an OR what another part covers."""
+    flat: list[Expression] = []
+    for part in parts:
+        flat += part.arguments if isinstance(part, Call) and part.operation == operation else (part,)
+    if all_of_it in flat:
+        return all_of_it
+    kept = [p for p in dict.fromkeys(flat) if p != nothing]
+    if operation == "or":
+        kept = [p for i, p in enumerate(kept) if not any(covers(q, p) for j, q in enumerate(kept) if j != i)]
+    if not kept:
+        return nothing
+    return kept[0] if len(kept) == 1 else Call(operation, tuple(sorted(kept, key=repr)))
+
+
+def pruned(root: Node) -> Node:
+    """The plan without columns that nobody reads and orders that nobody looks at."""
+    wanted = needed(root, shapes(root))
+    seen = ordered(root, final=False)
+    made: dict[int, Node] = {}
+    for node in walk(root):
+        new = over(node, made)
+        own = wanted[id(node)]
+        match new:
+            case Derive(source=source, columns=columns):
+                kept = tuple((n, e) for n, e in columns if n in own)
+                new = replace(new, columns=kept) if kept else source
+            case Aggregate(measures=measures):
+                new = gathered(replace(new, measures=tuple((n, e) for n, e in measures if n in own)))
+            case Select(columns=columns):
+                new = replace(new, columns=tuple((n, e) for n, e in columns if n in own))
+            case Scan():
+                new = replace(new, order=())
+            case Sort(source=source) if id(node) not in seen:
+                new = source
+        made[id(node)] = new
+    return made[id(root)]
+
+
+def gathered(node: Aggregate) -> Aggregate:
+    """A grouping of groups: lists that it only makes distinct need not be distinct below."""
+    path: list[Filter] = []
+    below = node.source
+    while isinstance(below, Filter):
+        path.append(below)
+        below = below.source
+    if not isinstance(below, Aggregate):
+        return node
+    rest = [e for _, e in (*node.keys, *node.measures) if not distinct_list(e)] + [f.condition for f in path]
+    read = {name for e in rest for name in columns_read(e)}
+    loose = {c for _, e in node.measures for c in distinct_list(e) if c not in read}
+    measures = tuple((n, listing(e) if n in loose else e) for n, e in below.measures)
+    source: Node = replace(below, measures=measures)
+    for step in reversed(path):
+        source = replace(step, source=source)
+    return replace(node, source=source)
+
+
+def listing(e: Expression) -> Expression:
+    """A list of values in one form, whether or not it is distinct."""
+    match e:
+        case Aggregation("values" | "collect", arguments, where):
+            return Aggregation("values", arguments, where)
+        case _:
+            return e
+
+
+def distinct_list(e: Expression) -> frozenset[str]:
+    """The column of which a measure lists the distinct values, if that is all it does."""
+    match e:
+        case Aggregation("values", (Column(name),), None):
+            return frozenset({name})
+        case _:
+            return frozenset()
+
+
+def shapes(root: Node) -> dict[int, object]:
+    """The columns of every node of a plan."""
+    known: dict[int, object] = {}
+    columns_of(root, known)  # type: ignore[arg-type]
+    return known

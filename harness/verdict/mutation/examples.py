@@ -1,0 +1,162 @@
+"""Values that the texts of a rule speak of: for each literal an address, a host name or a program that it matches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from harness.detection.plan.expressions import Call, Expression, Literal, walk
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window
+from harness.detection.plan.nodes import walk as walk_nodes
+from harness.verdict.mutation.patterns import alternatives, lists_of_alternatives
+
+FOLDER = "C:\\Program Files\\Vendor"
+PARTIAL = re.compile(r"(?:\d{1,3}\.){1,3}")
+MOST_EXAMPLES = 400
+TESTS = frozenset(
+    f"{name}{fold}" for name in ("equal", "starts_with", "ends_with", "contains", "glob", "in") for fold in ("", "_ci")
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Example:
+    """A value, and of what kind: `address`, `path` or `name`."""
+
+    kind: str
+    value: str
+
+
+def examples(root: Node) -> list[Example]:
+    """Values that the rule's conditions on text tell apart, each once, in the order of the plan."""
+    found: dict[Example, None] = {}
+    for node in walk_nodes(root):
+        for e in expressions(node):
+            for part in walk(e):
+                found.update(dict.fromkeys(of_test(part)))
+    return list(found)[:MOST_EXAMPLES]
+
+
+def expressions(node: Node) -> tuple[Expression, ...]:
+    """The expressions of a node."""
+    match node:
+        case Filter(condition=condition):
+            return (condition,)
+        case Derive(columns=columns) | Select(columns=columns):
+            return tuple(e for _, e in columns)
+        case Aggregate(measures=measures) | Window(measures=measures):
+            return tuple(e for _, e in measures)
+        case _:
+            return ()
+
+
+def numbers(root: Node) -> list[float]:
+    """Numbers that the rule's text holds."""
+    found = {
+        float(part.value)
+        for node in walk_nodes(root)
+        for e in expressions(node)
+        for part in walk(e)
+        if isinstance(part, Literal) and part.span and isinstance(part.value, int | float) and part.value is not True
+    }
+    return sorted(found)
+
+
+def of_test(e: Expression) -> Iterator[Example]:
+    """Values for which a test of text holds."""
+    match e:
+        case Call("cidr_contains", (_, *networks)):
+            for network in networks:
+                if isinstance(network, Literal):
+                    yield from in_network(str(network.value))
+        case Call("regex_found", (_, Literal(str() as pattern), *_)):
+            yield from of_regex(pattern)
+        case Call(operation, (_, *literals)) if operation in TESTS:
+            for literal in literals:
+                if isinstance(literal, Literal) and isinstance(literal.value, str):
+                    yield from of_pattern(operation.removesuffix("_ci"), literal.value)
+
+
+def in_network(network: str) -> Iterator[Example]:
+    """Addresses at both ends of a network, and just outside it."""
+    try:
+        held = ip_network(network, strict=False)
+    except ValueError:
+        return
+    first, last = int(held.network_address), int(held.broadcast_address)
+    for number in (first + 1, last - 1, first - 1, last + 1):
+        if 0 < number < 2**held.max_prefixlen:
+            yield Example("address", str(ip_address(number) if held.version == 4 else held[0] + (number - first)))
+
+
+def of_pattern(operation: str, text: str) -> Iterator[Example]:
+    """Values that fit a text, or a text with wildcards, at the place where an operation looks."""
+    bare = text.strip("*")
+    if not bare:
+        return
+    if is_address(bare):
+        yield Example("address", bare)
+    elif PARTIAL.fullmatch(bare) and (operation == "starts_with" or text.endswith("*")):
+        yield Example("address", completed(bare))
+    elif "\\" in bare or bare.lower().endswith(".exe"):
+        yield Example("path", FOLDER + bare if bare.startswith("\\") else f"{FOLDER}\\{bare}" if ":" not in bare else bare)
+        if operation == "equal":
+            yield Example("path", bare)
+    else:
+        yield from names(operation, text, bare)
+
+
+def names(operation: str, text: str, bare: str) -> Iterator[Example]:
+    """Host names that hold a text; the text alone too, for what a wildcard more or less makes of it."""
+    starts = operation == "starts_with" or (operation == "glob" and not text.startswith("*"))
+    ends = operation == "ends_with" or (operation == "glob" and not text.endswith("*"))
+    head = "" if starts or operation == "equal" else "a."
+    tail = "" if ends or operation == "equal" else (".example" if not bare.endswith(".") else "example")
+    yield Example("name", f"{head}{bare.replace('*', 'x')}{tail}")
+    yield Example("name", bare.replace("*", "x"))
+
+
+def completed(part: str) -> str:
+    """An address that begins with some octets."""
+    octets = [o for o in part.split(".") if o]
+    return ".".join([*octets, *("20", "30", "40")][:4]) if len(octets) < 4 else part
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def of_regex(pattern: str) -> Iterator[Example]:
+    """Texts that each alternative of a pattern stands for, with what follows it; in capitals too, for its flags."""
+    for start, end in lists_of_alternatives(pattern):
+        parts = list(alternatives(pattern, start, end))
+        if len(parts) < 2:
+            continue
+        tail = plain(pattern[end:].removeprefix(")"))
+        for first, last in parts:
+            text = plain(pattern[first:last])
+            if text and tail is not None:
+                yield from of_word(text + tail)
+
+
+def of_word(text: str) -> Iterator[Example]:
+    """A word as a program where it looks like one, else as a name."""
+    if text.lower().endswith(".exe"):
+        bare = text.rpartition("\\")[2]
+        yield Example("path", f"{FOLDER}\\{bare}")
+        yield Example("path", f"{FOLDER}\\x{bare}")
+        yield Example("path", f"{FOLDER}\\{bare.upper()}")
+    else:
+        yield from of_pattern("contains", text)
+
+
+def plain(pattern: str) -> str | None:
+    """The text that a pattern without any choice stands for; nothing for other patterns."""
+    text = re.sub(r"\\([.\\/\-])", r"\1", pattern.removesuffix("$"))
+    return None if re.search(r"[\[\](){}*+?^$|]", text.replace(".", "")) or re.search(r"\\[a-zA-Z]", pattern) else text

@@ -1,0 +1,238 @@
+"""Ways to break an expression: each condition, member, comparison, number and pattern in it changed in turn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.detection.plan.expressions import (
+    FALSE,
+    TRUE,
+    Aggregation,
+    Call,
+    Expression,
+    Lambda,
+    Literal,
+    call,
+    span_of,
+    walk,
+)
+from harness.diagnostics import Span
+from harness.verdict.mutation.patterns import broken_regexes
+
+BOUNDARIES = {
+    "less": "less_equal",
+    "less_equal": "less",
+    "greater": "greater_equal",
+    "greater_equal": "greater",
+}
+OPPOSITES = {"less": "greater_equal", "less_equal": "greater", "greater": "less_equal", "greater_equal": "less"}
+WORDS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "=", "not_equal": "!="}
+TESTS = frozenset({"equal", "equal_ci", "not_equal"})
+ANCHORS = {
+    "ends_with": "equal",
+    "ends_with_ci": "equal_ci",
+    "starts_with": "equal",
+    "starts_with_ci": "equal_ci",
+    "contains": "starts_with",
+    "contains_ci": "starts_with_ci",
+}
+LISTS = frozenset({"in", "in_ci", "cidr_contains"})
+ARITHMETIC = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
+ARITHMETIC_WORDS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+HOURLY = re.compile("%H")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A broken expression in place of another: what kind of change, what was done where."""
+
+    kind: str
+    what: str
+    place: Span | None
+    made: Expression
+
+
+def changes(expression: Expression, within: Span | None = None) -> Iterator[Change]:
+    """Every way to break the expression once."""
+    place = span_of(expression) or within
+    if isinstance(expression, Call):
+        yield from of_call(expression, place)
+        for i, argument in enumerate(expression.arguments):
+            for change in changes(argument, place):
+                yield Change(change.kind, change.what, change.place, with_argument(expression, i, change.made))
+    elif isinstance(expression, Lambda):
+        for change in changes(expression.body, place):
+            yield Change(change.kind, change.what, change.place, Lambda(expression.parameter, change.made, expression.span))
+    elif isinstance(expression, Literal) and expression.span:
+        yield from of_number(expression)
+
+
+def with_argument(expression: Call, place: int, made: Expression) -> Call:
+    """The call with another argument."""
+    arguments = expression.arguments
+    return Call(expression.operation, (*arguments[:place], made, *arguments[place + 1 :]), expression.span)
+
+
+def of_call(e: Call, place: Span | None) -> Iterator[Change]:
+    """Every way to break the call itself."""
+    operation = e.operation
+    if operation in ("and", "or"):
+        yield from members_dropped(e, place)
+    elif operation == "not" and not wraps_test(e):
+        yield Change("negation", f"{words(e)} holds where it did not", place, e.arguments[0])
+    elif operation in BOUNDARIES:
+        yield from of_comparison(e, place)
+    elif operation in TESTS:
+        opposite = call("not", Call(operation, e.arguments, e.span))
+        yield Change("comparison", f"{words(e)} turned around", place, opposite)
+    elif operation in ANCHORS and isinstance(e.arguments[1], Literal):
+        made = Call(ANCHORS[operation], e.arguments, e.span)
+        yield Change("pattern", f"{words(e)} without a wildcard", place, made)
+    elif operation in ("glob", "glob_ci") and isinstance(e.arguments[1], Literal):
+        yield from of_glob(e, place)
+    elif operation in LISTS:
+        yield from entries_dropped(e, place)
+    elif operation == "regex_found" and isinstance(e.arguments[1], Literal):
+        yield from of_regex(e, place)
+    elif operation in ARITHMETIC:
+        signs = f"{ARITHMETIC_WORDS[operation]} becomes {ARITHMETIC_WORDS[ARITHMETIC[operation]]}"
+        yield Change("arithmetic", f"{signs} in {words(e)}", place, Call(ARITHMETIC[operation], e.arguments, e.span))
+    else:
+        yield from of_time(e, place)
+
+
+def wraps_test(e: Call) -> bool:
+    """Whether a `not` belongs to how one test is spelled, and is no negation of somebody's."""
+    inner = e.arguments[0]
+    return isinstance(inner, Call) and inner.operation == "is_null"
+
+
+def members_dropped(e: Call, place: Span | None) -> Iterator[Change]:
+    """Each condition of several left out."""
+    for i, member in enumerate(e.arguments):
+        rest = (*e.arguments[:i], *e.arguments[i + 1 :])
+        empty = TRUE if e.operation == "and" else FALSE
+        made = Call(e.operation, rest, e.span) if len(rest) > 1 else (rest[0] if rest else empty)
+        yield Change("clause", f"{words(member)} dropped", span_of(member) or place, made)
+
+
+def entries_dropped(e: Call, place: Span | None) -> Iterator[Change]:
+    """Each entry of a list of values left out."""
+    if len(e.arguments) < 3:
+        return
+    for i, entry in enumerate(e.arguments[1:], 1):
+        made = Call(e.operation, (*e.arguments[:i], *e.arguments[i + 1 :]), e.span)
+        shown = entry.value if isinstance(entry, Literal) else words(entry)
+        yield Change("member", f"{shown} dropped from {words(e)}", span_of(entry) or place, made)
+
+
+def of_comparison(e: Call, place: Span | None) -> Iterator[Change]:
+    """Its boundary moved in or out, its direction turned around."""
+    for other in (BOUNDARIES[e.operation], OPPOSITES[e.operation]):
+        what = f"{WORDS[e.operation]} becomes {WORDS[other]} in {words(e)}"
+        yield Change("comparison", what, place, Call(other, e.arguments, e.span))
+
+
+def of_number(literal: Literal) -> Iterator[Change]:
+    """A number made a little larger and a little smaller."""
+    value = literal.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    whole = float(value).is_integer()
+    for other in (value + 1, value - 1) if whole else (value * 1.1, value * 0.9):
+        made = Literal(float(f"{other:.12g}"), literal.span)
+        what = f"{value:g} becomes {other:g}"
+        yield Change("number", what, literal.span, made)
+
+
+def of_glob(e: Call, place: Span | None) -> Iterator[Change]:
+    """The wildcard at either end of a pattern taken away."""
+    pattern = str(e.arguments[1].value) if isinstance(e.arguments[1], Literal) else ""
+    for other in dict.fromkeys((pattern.removeprefix("*"), pattern.removesuffix("*"))):
+        if other != pattern:
+            made = with_argument(e, 1, Literal(other, span_of(e.arguments[1])))
+            yield Change("pattern", f"{words(e)} without a wildcard", place, made)
+
+
+def of_regex(e: Call, place: Span | None) -> Iterator[Change]:
+    """Each alternative of a regular expression left out, its flags taken away."""
+    literal = e.arguments[1]
+    assert isinstance(literal, Literal)
+    for what, pattern in broken_regexes(str(literal.value)):
+        made = with_argument(e, 1, Literal(pattern, literal.span))
+        yield Change("member", f"{what} in {words(e)}", literal.span or place, made)
+    flags = e.arguments[2] if len(e.arguments) > 2 else None
+    if isinstance(flags, Literal) and flags.value:
+        yield Change("pattern", f"flags dropped in {words(e)}", place, with_argument(e, 2, Literal("", flags.span)))
+
+
+def of_time(e: Call, place: Span | None) -> Iterator[Change]:
+    """Buckets of time made coarser and finer, moved to another zone."""
+    match e:
+        case Call("format_time", (seconds, Literal(str() as format), zone)) if HOURLY.search(format):
+            finer = format.replace("%H:00", "%H:%M") if "%H:00" in format else format + ":%M"
+            for other, word in ((format.replace("%H", "00"), "days"), (finer, "minutes")):
+                made = Call(e.operation, (seconds, Literal(other), zone), e.span)
+                yield Change("bucket", f"{word} in place of hours in {words(e)}", place, made)
+        case Call("time_floor", (seconds, Literal(float() | int() as span), *rest)):
+            for factor, word in ((2, "twice as long"), (0.5, "half as long")):
+                made = Call(e.operation, (seconds, Literal(span * factor), *rest), e.span)
+                yield Change("bucket", f"spans {word} in {words(e)}", place, made)
+        case Call("calendar_floor", (seconds, Literal(str() as unit), zone)):
+            for other in ({"hour": ("day", "minute"), "day": ("hour",), "minute": ("hour",)}).get(unit, ()):
+                made = Call(e.operation, (seconds, Literal(other), zone), e.span)
+                yield Change("bucket", f"{other}s in place of {unit}s in {words(e)}", place, made)
+
+
+def words(e: Expression) -> str:
+    """An expression as the rule writes it, on one line."""
+    place = span_of(e)
+    if place is not None:
+        return f"`{' '.join(place.text.split())}`"
+    return next((words(p) for p in walk(e) if p is not e and span_of(p)), "a part that the text does not hold")
+
+
+def aggregates_replaced(measure: Expression) -> Iterator[tuple[str, Expression]]:
+    """A measure that computes something near: its aggregates replaced, in words and as an expression."""
+    used = [e for e in walk(measure) if isinstance(e, Aggregation)]
+    for old in dict.fromkeys(e.operation for e in used):
+        if old in NEAR:
+            new, word = NEAR[old]
+            yield f"{old} becomes {word}", replaced(measure, lambda a, old=old, new=new: new(a) if a.operation == old else a)
+    if isinstance(measure, Aggregation) and measure.operation == "count" and not measure.arguments:
+        yield "count becomes 1", Aggregation("maximum", (Literal(1.0),))
+
+
+def named(operation: str) -> Callable[[Aggregation], Expression]:
+    """The same aggregation by another operation."""
+    return lambda a: Aggregation(operation, a.arguments, a.where, a.order, a.span)
+
+
+NEAR: dict[str, tuple[Callable[[Aggregation], Expression], str]] = {
+    "sum": (named("maximum"), "maximum"),
+    "mean": (named("maximum"), "maximum"),
+    "minimum": (named("maximum"), "maximum"),
+    "maximum": (named("minimum"), "minimum"),
+    "stdev_sample": (named("stdev_population"), "that of a population"),
+    "stdev_population": (named("stdev_sample"), "that of a sample"),
+    "variance_sample": (named("variance_population"), "that of a population"),
+    "variance_population": (named("variance_sample"), "that of a sample"),
+    "values": (named("collect"), "all values with repetitions"),
+    "count_distinct": (named("count"), "count of all"),
+    "first": (named("last"), "last"),
+    "last": (named("first"), "first"),
+    "percentile": (lambda a: Aggregation("maximum", a.arguments[:1], a.where, a.order, a.span), "maximum"),
+}
+
+
+def replaced(e: Expression, change: Callable[[Aggregation], Expression]) -> Expression:
+    """The expression with every aggregation in it changed."""
+    match e:
+        case Aggregation():
+            return change(e)
+        case Call(operation, arguments, span):
+            return Call(operation, tuple(replaced(a, change) for a in arguments), span)
+        case _:
+            return e

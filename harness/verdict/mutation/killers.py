@@ -1,0 +1,197 @@
+"""Scenarios that would kill surviving mutants, found among probes, checked as they are written, ready to be saved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.detection.engine import Engine, Value, engine
+from harness.detection.language import language
+from harness.detection.plan.columns import Columns
+from harness.detection.plan.nodes import Node
+from harness.diagnostics import HarnessError, Source
+from harness.scenario.document import convert, load
+from harness.scenario.scenario import Body, Label, Scenario
+from harness.telemetry.record import record
+from harness.verdict.alerts import Alert, same
+from harness.verdict.mutation.mutants import mutants
+from harness.verdict.mutation.probes import bases, probes
+from harness.verdict.store import end
+from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.ensemble import Subject
+from harness.verdict.study.variants import Variant, behaviours_of, lot, possible
+
+Key = tuple[str, str, int, int]
+MOST_CHECKED = 4
+FORMS = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killer:
+    """A scenario that tells a mutant from its rule: its document as text, and a name for its file."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """Probes in an engine: variants by case, the subject whose settings hold, and the rule's alerts on each."""
+
+    variants: tuple[Variant, ...]
+    owners: tuple[Subject, ...]
+    batch: Batch
+    root: Node
+    columns: Columns
+    alerts: tuple[tuple[Alert, ...], ...]
+
+
+def killers(
+    subjects: Sequence[Subject], seen: Sequence[bool], wanted: Sequence[Key], columns: Columns
+) -> dict[Key, Killer]:
+    """For each mutant that is wanted a scenario that kills it, where the probes hold one.
+
+    `columns` are those of all subjects together: over fewer a rule may mean less.
+    """
+    connected = engine(subjects[0].trial.engine.name)
+    try:
+        probed = probe(subjects, seen, columns, connected)
+        if probed is None:
+            return {}
+        found: dict[Key, Killer] = {}
+        chosen = {m.key: m for m in mutants(probed.root)}
+        candidates: dict[Key, list[int]] = {}
+        for key in wanted:
+            if key in chosen:
+                candidates[key] = list(telling(probed, chosen[key].node))
+        for key, cases in candidates.items():
+            killer = first_sound(probed, key, chosen[key].line, cases, connected)
+            if killer is not None:
+                found[key] = killer
+        return found
+    finally:
+        connected.close()
+
+
+def probe(subjects: Sequence[Subject], seen: Sequence[bool], columns: Columns, connected: Engine) -> Probed | None:
+    """Simulates all probes and runs the rule on them."""
+    scenarios = bases(subjects, seen)
+    if not scenarios:
+        return None
+    by_path = {s.scenario.path: s for s in subjects if s.scenario is not None}
+    first = subjects[0].trial
+    root = planned(subjects[0], columns)
+    variants = possible(probes(root, scenarios))
+    grouped: dict[tuple[tuple[str, str], ...], list[Variant]] = {}
+    for variant in variants:
+        conditions = by_path[variant.scenario.path].trial.conditions
+        grouped.setdefault(tuple(sorted(conditions.items())), []).append(variant)
+    ordered = tuple(v for several in grouped.values() for v in several)
+    if not ordered:
+        return None
+    lots = [lot(several, dict(conditions)) for conditions, several in grouped.items()]
+    batch = Batch(connected, language(first.rule.language).platform, lots, raw=first.query.raw)
+    owners = tuple(by_path[v.scenario.path] for v in ordered)
+    return Probed(
+        variants=ordered, owners=owners, batch=batch, root=root, columns=columns, alerts=batch.alerts(root)
+    )
+
+
+def planned(subject: Subject, columns: Columns) -> Node:
+    """What the rule means over these columns."""
+    trial = subject.trial
+    now = trial.settings.now or end(trial.store.telemetry(trial.conditions))
+    return trial.query.plan(columns, replace(trial.settings, now=now)).node
+
+
+def telling(probed: Probed, node: Node) -> Iterator[int]:
+    """Cases in which a mutant's alerts differ: first those where it alerts and the rule does not, or the other way."""
+    try:
+        alerts = probed.batch.alerts(node)
+    except HarnessError:
+        return
+    differs = [bool(a) != bool(b) for a, b in zip(alerts, probed.alerts, strict=True)]
+    yield from (i for i, d in enumerate(differs) if d)
+    for i, (mine, own) in enumerate(zip(alerts, probed.alerts, strict=True)):
+        if not differs[i] and mine and own and not same_fields(mine, own):
+            yield i
+
+
+def same_fields(mine: Sequence[Alert], own: Sequence[Alert]) -> bool:
+    """Whether alerts have equal fields, numbers but for rounding."""
+    return len(mine) == len(own) and not telling_fields(own, mine) and not telling_fields(mine, own)
+
+
+def first_sound(probed: Probed, key: Key, line: int, cases: Sequence[int], connected: Engine) -> Killer | None:
+    """The first of these cases that still kills the mutant when its scenario is read from its text and run alone."""
+    for case in cases[:MOST_CHECKED]:
+        body = written(probed, case, key, line)
+        text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)
+        try:
+            expect = check(probed, case, text, key, connected)
+        except HarnessError:
+            continue
+        if expect is None:
+            continue
+        body["activity"] = expect.pop("activity")
+        body["expect"] = [expect]
+        name = FORMS.sub("-", f"line-{line}-{key[1]}".lower()).strip("-")[:70].strip("-")
+        return Killer(name=f"{name}.yaml", text=yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120))
+    return None
+
+
+def written(probed: Probed, case: int, key: Key, line: int) -> dict[str, Any]:
+    """A probe as the document of a scenario, its expectation still to come."""
+    variant, owner = probed.variants[case], probed.owners[case]
+    body = variant.scenario.body
+    steps = [
+        {"behaviour": s.behaviour, "host": s.host, "given": dict(s.given)}
+        | ({"at": f"{s.at.total_seconds():g}s"} if s.at else {})
+        for s in variant.steps(behaviours_of(variant.scenario, {}))
+    ]
+    return {
+        "title": f"Line {line} of {owner.trial.rule.name}: {key[1]}"[:150],
+        "activity": str(Label.MALICIOUS),
+        **({"technique": body.technique} if body.technique else {}),
+        "start": body.start,
+        **({"conditions": dict(owner.trial.conditions)} if owner.trial.conditions else {}),
+        "simulate": steps,
+    }
+
+
+def check(probed: Probed, case: int, text: str, key: Key, connected: Engine) -> dict[str, Any] | None:
+    """What the scenario in a text expects of the rule and a mutant fails; None where it does not tell them apart."""
+    owner = probed.owners[case]
+    path = probed.variants[case].scenario.path.parent / "killer.yaml"
+    document = load(Source(str(path), text))
+    scenario = Scenario(path=Path(path), body=convert(document, Body), document=document)
+    telemetry = record(scenario, owner.trial.conditions)
+    platform = language(owner.trial.rule.language).platform
+    batch = Batch(connected, platform, [Lot(telemetry=telemetry, conditions=owner.trial.conditions)])
+    root = owner.trial.query.plan(probed.columns, replace(owner.trial.settings, now=end(telemetry))).node
+    broken = next((m for m in mutants(root) if m.key == key), None)
+    if broken is None:
+        return None
+    own, mine = batch.alerts(root)[0], batch.alerts(broken.node)[0]
+    rule = owner.trial.rule.name
+    if bool(own) != bool(mine):
+        outcome = ("malicious", "true positive") if own else ("benign", "true negative")
+        return {"activity": outcome[0], "rule": rule, "outcome": outcome[1]}
+    fields = telling_fields(own, mine)
+    return {"activity": "malicious", "rule": rule, "outcome": "true positive", "alert": fields} if fields else None
+
+
+def telling_fields(own: Sequence[Alert], mine: Sequence[Alert]) -> Mapping[str, Value]:
+    """Fields of one of the rule's alerts that no alert of the mutant has."""
+    for alert in own:
+        nearest = [
+            {n: v for n, v in alert.fields.items() if not same(other.fields.get(n), v)} for other in mine
+        ]
+        if nearest and all(nearest):
+            return min(nearest, key=len)
+    return {}

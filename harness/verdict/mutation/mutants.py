@@ -1,0 +1,182 @@
+"""Mutants of a rule: plans that differ from its own in one place, and where that place is in the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from harness.detection.plan.expressions import TRUE, Call, Column, Expression, columns_read, every
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node, Select, Window, walk
+from harness.diagnostics import Span
+from harness.verdict.mutation.expressions import Change, aggregates_replaced, changes, words
+from harness.verdict.study.isolation import over
+
+WHOLE_FILTER = "filter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """A broken rule: which kind of change, what was changed in words, where, and its plan.
+
+    `key` tells mutants of one rule apart and is the same for one change under all settings.
+    """
+
+    kind: str
+    what: str
+    place: Span | None
+    node: Node
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What it is known by."""
+        place = self.place
+        return self.kind, self.what, place.start if place else -1, place.end if place else -1
+
+    @property
+    def line(self) -> int:
+        """The line of the text, 0 where the text does not hold what was changed."""
+        return self.place.source.position(self.place.start)[0] if self.place else 0
+
+
+def mutants(root: Node) -> tuple[Mutant, ...]:
+    """Every mutant of a plan, each change once, in the order of the text.
+
+    Not changed are the order of rows and limits on their number: neither is part of a verdict.
+    """
+    below = {id(n.source) for n in walk(root) if isinstance(n, Aggregate)}
+    found: dict[tuple[str, str, int, int], Mutant] = {}
+    for node in walk(root):
+        for kind, what, place, made in broken(node, keyed=id(node) in below):
+            mutant = Mutant(kind=kind, what=what, place=place, node=swapped(root, node, made))
+            found.setdefault(mutant.key, mutant)
+    return tuple(sorted(found.values(), key=lambda m: (m.place.start if m.place else -1, m.kind, m.what)))
+
+
+Broken = tuple[str, str, Span | None, Node]
+
+
+def broken(node: Node, *, keyed: bool) -> Iterator[Broken]:
+    """Every way to break one node; `keyed` says that a grouping reads it."""
+    match node:
+        case Filter():
+            if not (keyed and presence(node)):
+                yield from of_filter(node)
+        case Derive(columns=columns) | Select(columns=columns):
+            for i, (name, expression) in enumerate(columns):
+                for change in changes(expression, node.span):
+                    new = (*columns[:i], (name, change.made), *columns[i + 1 :])
+                    yield change.kind, change.what, change.place, replace(node, columns=new)
+        case Aggregate():
+            yield from of_aggregate(node)
+        case Window():
+            yield from of_window(node)
+
+
+def of_filter(node: Filter) -> Iterator[Broken]:
+    """The whole filter dropped, or its condition broken."""
+    yield WHOLE_FILTER, f"the filter {short(words(node.condition))} dropped", node.span, node.source
+    for change in changes(node.condition, node.span):
+        if change.made is not TRUE:
+            yield change.kind, change.what, change.place, replace(node, condition=change.made)
+
+
+def short(text: str) -> str:
+    """At most sixty characters of a text."""
+    return text if len(text) <= 60 else text[:50].rstrip() + " ..`"
+
+
+def presence(node: Filter) -> bool:
+    """Whether a filter only drops rows that lack a key: it belongs to the grouping above it."""
+    return all(key_column(c) is not None for c in parts(node.condition))
+
+
+def parts(condition: Expression) -> tuple[Expression, ...]:
+    """The conditions that must all hold."""
+    return condition.arguments if isinstance(condition, Call) and condition.operation == "and" else (condition,)
+
+
+def key_column(condition: Expression) -> str | None:
+    """The column that a condition asks to be there, and nothing else."""
+    match condition:
+        case Call("not", (Call("is_null", (Column(name),)),)):
+            return name
+        case _:
+            return None
+
+
+def of_aggregate(node: Aggregate) -> Iterator[Broken]:
+    """Each key dropped, and changed where it is computed; each measure replaced by one that is near."""
+    for i, (name, expression) in enumerate(node.keys):
+        rest = (*node.keys[:i], *node.keys[i + 1 :])
+        if rest:
+            place = named_in(node.span, name, last=True)
+            yield "key", f"`{name}` dropped from the keys", place, replace(node, keys=rest, source=without(node, expression))
+        for change in changes(expression, node.span):
+            new = (*node.keys[:i], (name, change.made), *node.keys[i + 1 :])
+            yield change.kind, change.what, change.place, replace(node, keys=new)
+    for i, measure in enumerate(node.measures):
+        yield from of_measure(node, i, measure)
+
+
+def without(node: Aggregate, key: Expression) -> Node:
+    """The source of a grouping that does not ask for a key any more."""
+    source = node.source
+    if not isinstance(source, Filter) or not presence(source):
+        return source
+    names = columns_read(key)
+    kept = tuple(c for c in parts(source.condition) if key_column(c) not in names)
+    return replace(source, condition=every(kept, source.condition.span)) if kept else source.source  # type: ignore[attr-defined]
+
+
+def of_measure(node: Aggregate | Window, i: int, measure: Named) -> Iterator[Broken]:
+    """One measure replaced, or a condition inside it broken."""
+    name, expression = measure
+    place = named_in(node.span, name, last=False)
+    for what, made in aggregates_replaced(expression):
+        new = (*node.measures[:i], (name, made), *node.measures[i + 1 :])
+        yield "aggregate", f"{what} in `{name}`", place, replace(node, measures=new)
+    for change in inside(expression, node.span):
+        new = (*node.measures[:i], (name, change.made), *node.measures[i + 1 :])
+        yield change.kind, change.what, change.place, replace(node, measures=new)
+
+
+def inside(expression: Expression, within: Span | None) -> Iterator[Change]:
+    """Changes of the parts of a measure that the text holds."""
+    return (c for c in changes(expression, within) if c.place is not None and c.place != within)
+
+
+def of_window(node: Window) -> Iterator[Broken]:
+    """Its partition, its frame and its measures."""
+    for i, expression in enumerate(node.partition):
+        rest = (*node.partition[:i], *node.partition[i + 1 :])
+        name = next(iter(sorted(columns_read(expression))), "")
+        place = named_in(node.span, name, last=True)
+        yield "key", f"`{name}` dropped from the partition", place, replace(node, partition=rest)
+    if node.rows is not None:
+        for rows in (node.rows + 1, max(1, node.rows - 1)):
+            yield "window", f"{rows} rows in place of {node.rows}", node.span, replace(node, rows=rows)
+    if node.range is not None:
+        for factor, word in ((2.0, "twice as long"), (0.5, "half as long")):
+            yield "window", f"a window {word}", node.span, replace(node, range=node.range * factor)
+    for i, measure in enumerate(node.measures):
+        yield from of_measure(node, i, measure)
+
+
+def named_in(span: Span | None, name: str, *, last: bool) -> Span | None:
+    """Where a name is written in a part of the text: the last time for keys, the first time for measures."""
+    if span is None or not name:
+        return span
+    hits = list(re.finditer(rf"(?<![\w.#@]){re.escape(name)}(?!\w)", span.text))
+    if not hits:
+        return span
+    hit = hits[-1] if last else hits[0]
+    return span.source.span(span.start + hit.start(), span.start + hit.end())
+
+
+def swapped(root: Node, old: Node, new: Node) -> Node:
+    """The plan with one node in place of another; all other nodes stay as they are."""
+    made: dict[int, Node] = {}
+    for node in walk(root):
+        made[id(node)] = new if node is old else over(node, made)
+    return made[id(root)]

@@ -1,0 +1,154 @@
+"""Mutation testing of detection tests: which changes of a rule its scenarios would notice, and what would show the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from time import perf_counter
+
+from harness.detection.engine import engine
+from harness.detection.plan.nodes import Node
+from harness.diagnostics import HarnessError, Source
+from harness.verdict.alerts import Alert
+from harness.verdict.mutation.canonical import canonical
+from harness.verdict.mutation.killers import Killer, killers
+from harness.verdict.mutation.mutants import Mutant, mutants
+from harness.verdict.study.ensemble import Ensemble, Subject, noticed, observed
+
+Progress = Callable[[str, int, int], None]
+
+
+class Fate(StrEnum):
+    """What became of a mutant.
+
+    EQUIVALENT ones give the same alerts whatever the events are, DUPLICATE ones are the same as another mutant; neither
+    counts. BROKEN ones cannot be run: nobody would ship them.
+    """
+
+    KILLED = "killed"
+    SURVIVED = "survived"
+    EQUIVALENT = "equivalent"
+    DUPLICATE = "duplicate"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trialled:
+    """A mutant and what became of it: the scenario that killed it, or one that would."""
+
+    mutant: Mutant
+    fate: Fate
+    by: str = ""
+    killer: Killer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """The mutants of a rule against the scenarios that expect something of it."""
+
+    rule: Source
+    mutants: tuple[Trialled, ...]
+    expectations: int
+    failing: tuple[str, ...]
+    seconds: float
+
+    def count(self, fate: Fate) -> int:
+        """How many mutants ended so."""
+        return sum(m.fate is fate for m in self.mutants)
+
+    @property
+    def score(self) -> float:
+        """Killed mutants by all that change what the rule does; 1 where there is none."""
+        alive, dead = self.count(Fate.SURVIVED), self.count(Fate.KILLED)
+        return dead / (alive + dead) if alive + dead else 1.0
+
+    @property
+    def survivors(self) -> tuple[Trialled, ...]:
+        """Those that no scenario noticed."""
+        return tuple(m for m in self.mutants if m.fate is Fate.SURVIVED)
+
+
+def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progress | None = None) -> Mutation:
+    """Runs every mutant of a rule on the scenarios; `search` looks for scenarios that kill those that survive.
+
+    Raises HarnessError where no scenario expects anything of the rule.
+    """
+    began = perf_counter()
+    if not subjects:
+        message = "no scenario expects anything of this rule, so none could notice a change"
+        raise HarnessError("no-expectations", message, help="add the rule to a scenario's `expect:`")
+    with Ensemble(subjects, engine(subjects[0].trial.engine.name)) as ensemble:
+        before = ensemble.alerts()
+        failing = tuple(s.name for s, a in zip(subjects, before, strict=True) if noticed(s, a))
+        sound = [i for i, (s, a) in enumerate(zip(subjects, before, strict=True)) if not noticed(s, a)]
+        tried = all_tried(ensemble, sound, progress)
+        columns = ensemble.batch.columns
+    survivors = [m for m, t in tried.items() if t.fate is Fate.SURVIVED]
+    if search and survivors:
+        seen = [bool(a) and observed(s, a).short in ("TP", "FP") for s, a in zip(subjects, before, strict=True)]
+        for key, killer in killers(subjects, seen, survivors, columns).items():
+            old = tried[key]
+            tried[key] = Trialled(mutant=old.mutant, fate=old.fate, killer=killer)
+    ordered = sorted(tried.values(), key=lambda t: (t.mutant.place.start if t.mutant.place else -1, t.mutant.what))
+    return Mutation(
+        rule=subjects[0].trial.rule.query,
+        mutants=tuple(ordered),
+        expectations=len(sound),
+        failing=failing,
+        seconds=perf_counter() - began,
+    )
+
+
+Key = tuple[str, str, int, int]
+
+
+def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | None) -> dict[Key, Trialled]:
+    """Each mutant's fate over all meanings that the rule has for these subjects: one noticing scenario kills it."""
+    found: dict[Key, Trialled] = {}
+    for plan, numbers in ensemble.plans:
+        mine = [n for n in numbers if n in sound]
+        own = canonical(plan.node)
+        known: dict[int, list[Node]] = {}
+        every = mutants(plan.node)
+        for number, mutant in enumerate(every):
+            if progress:
+                progress(mutant.what, number, len(every))
+            if found.get(mutant.key, None) is not None and found[mutant.key].fate is Fate.KILLED:
+                continue
+            fate = sameness(mutant, own, known)
+            made = Trialled(mutant=mutant, fate=fate) if fate else run_mutant(ensemble, mutant, mine)
+            found[mutant.key] = better(found.get(mutant.key), made)
+    return found
+
+
+def sameness(mutant: Mutant, own: Node, known: dict[int, list[Node]]) -> Fate | None:
+    """Whether a mutant is the rule itself, or a mutant that was seen before, in another guise."""
+    form = canonical(mutant.node)
+    if form == own:
+        return Fate.EQUIVALENT
+    alike = known.setdefault(len(repr(form)), [])
+    if form in alike:
+        return Fate.DUPLICATE
+    alike.append(form)
+    return None
+
+
+def run_mutant(ensemble: Ensemble, mutant: Mutant, numbers: Sequence[int]) -> Trialled:
+    """A mutant on all subjects of one meaning."""
+    try:
+        alerts: tuple[tuple[Alert, ...], ...] = ensemble.batch.alerts(mutant.node)
+    except HarnessError as error:
+        return Trialled(mutant=mutant, fate=Fate.BROKEN, by=error.message)
+    for number in numbers:
+        if noticed(ensemble.subjects[number], alerts[number]):
+            return Trialled(mutant=mutant, fate=Fate.KILLED, by=ensemble.subjects[number].name)
+    return Trialled(mutant=mutant, fate=Fate.SURVIVED)
+
+
+ORDER = (Fate.KILLED, Fate.SURVIVED, Fate.BROKEN, Fate.DUPLICATE, Fate.EQUIVALENT)
+
+
+def better(old: Trialled | None, new: Trialled) -> Trialled:
+    """What is known of a mutant after another meaning of the rule: killed in one is killed."""
+    return new if old is None or ORDER.index(new.fate) < ORDER.index(old.fate) else old

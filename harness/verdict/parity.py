@@ -1,0 +1,244 @@
+"""Two renderings of one detection on one truth: where they agree, where not, and which clause separates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from harness.detection.engine import engine
+from harness.detection.language import language
+from harness.detection.plan.nodes import Node
+from harness.diagnostics import HarnessError, Source
+from harness.scenario.scenario import Scenario
+from harness.telemetry.event import Cause
+from harness.verdict.alerts import Alert
+from harness.verdict.explain import Explanation
+from harness.verdict.mutation.mutants import Mutant, mutants
+from harness.verdict.mutation.probes import bases, probes
+from harness.verdict.store import end
+from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.ensemble import Subject
+from harness.verdict.study.variants import Variant, behaviours_of, lot, possible
+
+RANKS = {"member": 0, "pattern": 1, "clause": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}
+"""Kinds of change that may separate two renderings; of changes that settle a case alike the first kind is named."""
+
+MOST_PROBES = 1500
+MOST_STUDIED = 60
+SIDES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What one rendering said of a case: alerts, whose doing they rest on, and of a silent one where events were lost."""
+
+    alerts: int
+    causes: frozenset[Cause] = frozenset()
+    values: tuple[frozenset[str], ...] = ()
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One case under both renderings."""
+
+    name: str
+    sides: tuple[Side, Side]
+
+    @property
+    def agree(self) -> bool:
+        """Whether both alert or both are silent."""
+        return bool(self.sides[0].alerts) == bool(self.sides[1].alerts)
+
+    @property
+    def alike(self) -> bool:
+        """Whether they also give as many alerts."""
+        return self.sides[0].alerts == self.sides[1].alerts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A change that alone makes one rendering agree with the other, and the cases in which it does.
+
+    `side` is the rendering that is changed: 0 is the first.
+    """
+
+    side: int
+    mutant: Mutant
+    cases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """Both renderings on all cases: scenarios first, then probes made from the texts of both."""
+
+    rules: tuple[Source, Source]
+    scenarios: tuple[Compared, ...]
+    probes: tuple[Compared, ...]
+    differences: tuple[Difference, ...]
+    seconds: float
+
+    @property
+    def agree(self) -> bool:
+        """Whether no case tells them apart."""
+        return all(c.agree for c in (*self.scenarios, *self.probes))
+
+
+def parity(first: Sequence[Subject], second: Sequence[Subject], *, search: bool = True) -> Parity:
+    """Compares two renderings on the same scenarios, given for each in the same order."""
+    began = perf_counter()
+    if not first or len(first) != len(second):
+        raise HarnessError("no-scenarios", "there is nothing to run both rules on", help="name scenarios")
+    connected = [Rendering(first), Rendering(second)]
+    try:
+        told = [r.sides([s.lot for s in r.subjects]) for r in connected]
+        pairs = list(zip(first, second, *told, strict=True))
+        scenarios = tuple(explained(Compared(name=a.name, sides=(x, y)), a, b) for a, b, x, y in pairs)
+        cases = [Case(c, (a.lot, b.lot)) for c, (a, b, _, _) in zip(scenarios, pairs, strict=True)]
+        found: list[Case] = []
+        if search:
+            found = list(probed(connected, possible(list(mixed(connected, bases(first, [not c.agree for c in scenarios]))))))
+        differences = tuple(separating(connected, [*cases, *spread(found)]))
+    finally:
+        for rendering in connected:
+            rendering.close()
+    return Parity(
+        rules=(first[0].trial.rule.query, second[0].trial.rule.query),
+        scenarios=scenarios,
+        probes=tuple(c.compared for c in found),
+        differences=differences,
+        seconds=perf_counter() - began,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What was compared, and the telemetry of each rendering to run it again."""
+
+    compared: Compared
+    lots: tuple[Lot, Lot]
+
+
+def spread(found: Sequence[Case]) -> list[Case]:
+    """Probes on which the two differ, an even choice of many."""
+    differing = [c for c in found if not c.compared.agree]
+    step = max(1, len(differing) // MOST_STUDIED)
+    return differing[::step][:MOST_STUDIED]
+
+
+class Rendering:
+    """One of the two: its subjects, an engine, and the plan over what is loaded there now."""
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self.subjects = tuple(subjects)
+        self.trial = subjects[0].trial
+        self.connected = engine(self.trial.engine.name)
+        self.batch: Batch
+        self.root: Node
+
+    def close(self) -> None:
+        """Gives the engine back."""
+        self.connected.close()
+
+    def sides(self, lots: Sequence[Lot]) -> list[Side]:
+        """Loads telemetry and says what the rule says of each case."""
+        trial = self.trial
+        self.batch = Batch(self.connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
+        now = trial.settings.now or max((end(each.telemetry) for each in lots), default=0.0)
+        self.root = trial.query.plan(self.batch.columns, replace(trial.settings, now=now)).node
+        return [side(alerts) for alerts in self.batch.alerts(self.root)]
+
+
+def side(alerts: Sequence[Alert]) -> Side:
+    """Alerts counted, with everything that they rest on."""
+    values = tuple(frozenset(str(v) for v in a.fields.values() if isinstance(v, str)) for a in alerts)
+    return Side(alerts=len(alerts), causes=frozenset(c for a in alerts for c in a.causes), values=values)
+
+
+def mixed(connected: Sequence[Rendering], chosen: Sequence[Scenario]) -> Iterator[Variant]:
+    """Probes from the texts of both rules, in turns."""
+    series = [iter(probes(r.root, chosen)) for r in connected]
+    for _ in range(MOST_PROBES // SIDES):
+        for each in series:
+            found = next(each, None)
+            if found is not None:
+                yield found
+
+
+def probed(connected: Sequence[Rendering], variants: Sequence[Variant]) -> Iterator[Case]:
+    """Both renderings on each probe, under the conditions of the scenario that it varies."""
+    if not variants:
+        return
+    by_path = {s.scenario.path: s for s in connected[0].subjects if s.scenario is not None}
+    grouped: dict[tuple[tuple[str, str], ...], list[Variant]] = {}
+    for variant in variants:
+        chosen = by_path[variant.scenario.path].trial.conditions
+        grouped.setdefault(tuple(sorted(chosen.items())), []).append(variant)
+    ordered = [(v, dict(chosen)) for chosen, several in grouped.items() for v in several]
+    lots = [lot(several, dict(chosen)) for chosen, several in grouped.items()]
+    told = [rendering.sides(lots) for rendering in connected]
+    for (variant, chosen_for), x, y in zip(ordered, told[0], told[1], strict=True):
+        compared = Compared(name=named(variant), sides=(x, y))
+        alone = lot([variant], chosen_for) if not compared.agree else Lot(telemetry=lots[0].telemetry)
+        yield Case(compared, (alone, alone))
+
+
+def named(variant: Variant) -> str:
+    """A probe in words: the scenario and what it has otherwise."""
+    steps = variant.steps(behaviours_of(variant.scenario, {}))
+    changes = [f"{n}={v}" for n, v in variant.given.items()]
+    if variant.again is not None:
+        changes.append("and again with " + (", ".join(f"{n}={v}" for n, v in variant.again.items()) or steps[-1].host))
+    return f"{variant.scenario.name} with {', '.join(changes)}"
+
+
+def explained(compared: Compared, first: Subject, second: Subject) -> Compared:
+    """A disagreement with what became of the events in the rendering that is silent."""
+    if compared.agree:
+        return compared
+    sides = list(compared.sides)
+    for place, subject in enumerate((first, second)):
+        if not sides[place].alerts:
+            trial = subject.trial
+            sides[place] = replace(sides[place], explanation=trial.explanation(trial.plan()))
+    return replace(compared, sides=(sides[0], sides[1]))
+
+
+def separating(connected: Sequence[Rendering], cases: Sequence[Case]) -> Iterator[Difference]:
+    """For each case the single change of the silent rendering that brings it nearest to what the other one says."""
+    for place, rendering in enumerate(connected):
+        wanted = [c for c in cases if not c.compared.agree and not c.compared.sides[place].alerts]
+        if not wanted:
+            continue
+        rendering.sides([c.lots[place] for c in wanted])
+        chosen: dict[int, tuple[tuple[int, int, int], Mutant]] = {}
+        for mutant in mutants(rendering.root):
+            if mutant.kind in RANKS:
+                for i, shared in settled(rendering.batch, mutant, wanted, 1 - place):
+                    worth = (-shared, RANKS[mutant.kind], extent(mutant))
+                    if i not in chosen or worth < chosen[i][0]:
+                        chosen[i] = (worth, mutant)
+        groups: dict[tuple[str, str, int, int], Difference] = {}
+        for i, (_, mutant) in sorted(chosen.items()):
+            known = groups.get(mutant.key)
+            names = (*(known.cases if known else ()), wanted[i].compared.name)
+            groups[mutant.key] = Difference(side=place, mutant=mutant, cases=names)
+        yield from sorted(groups.values(), key=lambda d: (d.mutant.line, extent(d.mutant)))
+
+
+def settled(batch: Batch, mutant: Mutant, wanted: Sequence[Case], other: int) -> Iterator[tuple[int, int]]:
+    """The cases in which a changed rendering alerts on what the other one alerts on, and how much alike the alerts are."""
+    try:
+        alerts = batch.alerts(mutant.node)
+    except HarnessError:
+        return
+    for i, case in enumerate(wanted):
+        mine, theirs = side(alerts[i]), case.compared.sides[other]
+        if mine.causes & theirs.causes:
+            yield i, max((len(a & b) for a in mine.values for b in theirs.values), default=0)
+
+
+def extent(mutant: Mutant) -> int:
+    """How much of the text a change touches."""
+    return mutant.place.end - mutant.place.start if mutant.place else 10**9
