@@ -122,13 +122,10 @@ def same_kind(values: list[Typed]) -> list[Typed]:
     return [change(v) if change else v for v in values]
 
 
-COUNTER = iter(range(1 << 62))
-
-
-def each(values: Typed, kind: Kind = Kind.TEXT) -> tuple[Parameter, Typed]:
+def each(values: Typed, name: str = "element") -> tuple[Parameter, Typed]:
     """A parameter for the elements of a list, and the same as a value."""
-    parameter = Parameter("element", kind)
-    return parameter, Typed(parameter, kind)
+    parameter = Parameter(name)
+    return parameter, Typed(parameter, Kind.TEXT)
 
 
 def over(operation: str, values: Typed, parameter: Parameter, body: Typed, span: Span | None = None) -> Typed:

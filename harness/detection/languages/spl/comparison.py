@@ -58,9 +58,8 @@ def of_lists(operator: str, left: Typed, right: Typed, span: Span | None, any_di
         return apply("not", of_lists("=", left, right, None, True), span=span)
     parameter, element = each(left)
     if right.kind is Kind.LIST:
-        inner, other = each(right)
-        inner = type(inner)("other", inner.kind)
-        body = over("list_any", right, inner, compare(operator, element, Typed(inner, other.kind)))
+        inner, other = each(right, "other")
+        body = over("list_any", right, inner, compare(operator, element, other))
     else:
         body = compare(operator, element, right)
     return over("list_any", left, parameter, body, span)

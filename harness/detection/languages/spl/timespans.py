@@ -35,7 +35,19 @@ CLOCK = {
 SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
 STEP = re.compile(r"([+-])(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
-EXPANDED = {"%T": "%H:%M:%S", "%X": "%H:%M:%S", "%F": "%Y-%m-%d", "%x": "%m/%d/%Y", "%c": "%a %b %e %H:%M:%S %Y"}
+CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|:{2,3}z|Ez|[TXFxc+%])")
+EXPANDED = {
+    "%T": "%H:%M:%S",
+    "%X": "%H:%M:%S",
+    "%F": "%Y-%m-%d",
+    "%x": "%m/%d/%Y",
+    "%c": "%a %b %e %H:%M:%S %Y",
+    "%+": "%a %b %e %H:%M:%S %Z %Y",
+    "%::z": "%:z",
+    "%:::z": "%:z",
+    "%%": "%%",
+}
+FRACTIONS = {"3": "%L", "6": "%f", "9": "%N", "N": "%N", "Q": "%L"}
 
 
 def span_unit(text: str) -> tuple[float, str] | None:
@@ -138,5 +150,12 @@ def absolute(text: str, settings: Settings) -> float | None:
 
 
 def plan_format(form: str) -> str:
-    """A time format with the codes that stand for several others spelled out."""
-    return re.sub(r"%[TXFxc]", lambda m: EXPANDED[m.group()], form)
+    """A time format in the plan's codes: those that stand for several are spelled out."""
+    return CODES.sub(code, form)
+
+
+def code(found: re.Match[str]) -> str:
+    """One code in the plan's spelling."""
+    if found["fraction"]:
+        return FRACTIONS.get(found["digits"] or found["fraction"], "%L")
+    return EXPANDED.get(found.group(), found.group())

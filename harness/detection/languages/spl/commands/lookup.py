@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from harness.detection.language import Lookup
 from harness.detection.languages.spl.arguments import Given, clauses, given, renamed
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, text
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.lookups import ENTROPY, table, table_rows
 from harness.detection.languages.spl.registry import COMMANDS
@@ -19,6 +19,7 @@ from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Union, Val
 from harness.diagnostics import SourceError
 
 PATTERNS = 5_000
+SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,22 +168,28 @@ def by_patterns(scope: Scope, wanted: Wanted, columns: list[str]) -> dict[str, T
     rows = wanted.table.rows
     if len(rows) > PATTERNS:
         raise SourceError("too-many-patterns", f"a lookup table with {len(rows):,} patterns", wanted.keys[0][1].span)
-    conditions = [row_matches(scope, wanted, row) for row in rows]
-    found: dict[str, Typed] = {}
-    for column in columns:
-        place = index_of(wanted, column)
-        by_value: dict[str, list[Typed]] = {}
-        for row, condition in zip(rows, conditions, strict=True):
-            if place is not None and row[place] != "" and condition is not None:
-                by_value.setdefault(row[place], []).append(condition)
-        parts = [
-            apply("if", any_condition(c), literal(v), Typed(Literal(None), Kind.TEXT)) for v, c in by_value.items()
-        ]
-        if len(parts) == 1:
-            found[column] = parts[0]
-        else:
-            found[column] = apply("list", *parts) if parts else NOTHING
-    return found
+    by_payload: dict[str, list[Typed]] = {}
+    for row in rows:
+        condition = row_matches(scope, wanted, row)
+        places = [index_of(wanted, c) for c in columns]
+        payload = SEPARATOR.join("" if p is None else row[p] for p in places)
+        if condition is not None:
+            by_payload.setdefault(payload, []).append(condition)
+    if not by_payload:
+        return dict.fromkeys(columns, NOTHING)
+    nothing = Typed(Literal(None), Kind.TEXT)
+    found = apply("list", *(apply("if", any_condition(c), literal(p), nothing) for p, c in by_payload.items()))
+    mark = scope.session.fresh("matches")
+    scope.derive([(mark, found)])
+    return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+
+
+def member_of(matches: Typed, place: int) -> Typed:
+    """One column of the rows that matched."""
+    parameter, element = each(matches)
+    value = apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(float(place + 1)))
+    shown = apply("if", apply("equal", value, literal("")), Typed(Literal(None), Kind.TEXT), value)
+    return over("list_map", matches, parameter, shown)
 
 
 def any_condition(conditions: list[Typed]) -> Typed:

@@ -147,7 +147,7 @@ def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
     if isinstance(regex.constant, str):
         condition = apply("regex_found", element, checked(regex), literal(""))
     else:
-        condition = apply("contains", element, text(regex))
+        condition = apply("greater", apply("position", element, text(regex)), literal(0.0))
         span = span_of(regex.expression) or context.scope.session.text.source.whole()
         context.scope.session.warn("computed-regex", "a computed pattern of `mvfind` is looked for as plain text", span)
     found = over("list_index", several, parameter, condition)
@@ -167,7 +167,7 @@ def mvfilter(context: Context, condition: Expression) -> Typed:
         message = f"`mvfilter` needs a condition on one field, this names {len(names)}"
         raise SourceError("bad-argument", message, condition.span)
     values = listing(context.value(Field(names[0], True, condition.span)))
-    parameter, element = each(values)
+    parameter, element = each(values, f"value{len(context.bound)}")
     inside = Context(context.scope, {**context.bound, names[0]: element})
     return over("list_filter", values, parameter, inside.condition(condition))
 
@@ -184,7 +184,7 @@ def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
     values = listing(context.value(several))
     if values.kind is Kind.NULL:
         return NOTHING
-    parameter, element = each(values)
+    parameter, element = each(values, f"value{len(context.bound)}")
     bound = dict.fromkeys(names[:1], element)
     inside = Context(context.scope, {**context.bound, **bound})
     made = inside.value(body)
@@ -210,7 +210,7 @@ def commands(context: Context, search: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    pattern = literal(r"(?:^|\\|)\\s*([a-z]+)")
+    pattern = literal(r"(?:^|\|)\s*([a-z]+)")
     return apply("regex_extract_all", text(search), pattern, literal(""), literal(1.0))
 
 
