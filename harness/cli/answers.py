@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from harness.verdict.loss import explain
 
 MOST_EVENTS_TRIED = 1_000_000
 MOST_EVENTS = 100
+MOST_DAMAGES = 5
+MOST_KINDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +131,9 @@ def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
     """Why nothing came out, fields read in vain, lenient reading, damages."""
     answer = found.answer
     empty = not len(answer.rows)
-    if answer.events == 0:
-        yield "no event was read"
-    elif empty and (lost := why_missed(found.explanation)):
-        yield from sheet.paragraph(f"line {lost[0]} lets no event pass: {lost[1]}" if lost[0] else lost[1])
+    yield from sheet.paragraph(kinds(answer)) if answer.events else ["no event was read"]
+    if answer.events and empty and (lost := why_missed(found.explanation)):
+        yield from sheet.paragraph(f"line {lost[0]}: {lost[1]}" if lost[0] else lost[1])
     for condition, rows in found.others:
         yield from sheet.paragraph(f"with --condition {condition} it returns {count(rows, 'row')}")
     if found.explanation is not None and answer.events and (verbose or empty):
@@ -145,8 +147,21 @@ def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
     for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):
         yield from sheet.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
-    for damage in answer.damages:
+    shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
+    for damage in shown_damages:
         yield from sheet.paragraph(f"damaged: {damage}", indent=2)
+    if len(answer.damages) > len(shown_damages):
+        yield f"  and {count(len(answer.damages) - len(shown_damages), 'more damage')}; -v lists them"
+
+
+def kinds(answer: Answer) -> str:
+    """How many events of which sensor were read, the most frequent first."""
+    found: Counter[str] = Counter()
+    for events in answer.trial.store.telemetry(answer.trial.conditions).events:
+        found[f"{events.sensor} {events.kind}"] += len(events)
+    shown = [f"{kind}: {number:,}" for kind, number in found.most_common(MOST_KINDS)]
+    more = f", and {len(found) - MOST_KINDS} more kinds" if len(found) > MOST_KINDS else ""
+    return ", ".join(shown) + more
 
 
 def answer_object(found: Found) -> dict[str, Any]:

@@ -54,12 +54,14 @@ def test_explain_runs_a_rule_on_recorded_events(capture):
             ["scenarios/public.yaml", "--events", "x"],
             "error[usage]: --events needs a rule, and scenarios/public.yaml is none\n",
         ),
+        (["empty"], "error[no-scenarios]: there is no scenario in empty\n"),
         (["scenarios/quiet.yaml"], "error[nothing-expected]: scenarios/quiet.yaml expects nothing of any such rule\n"),
     ],
 )
 def test_explain_says_what_is_missing(repository, arguments, words):
     text = (repository / "scenarios" / "public.yaml").read_text()
     (repository / "scenarios" / "quiet.yaml").write_text(text[: text.index("expect:")])
+    (repository / "empty").mkdir()
     ran = detlab("explain", *arguments)
     assert ran.code == 2
     assert ran.err.startswith(words)
@@ -72,6 +74,7 @@ def test_query_prints_rows_on_stdout_and_remarks_on_stderr(capture):
     assert lines[0].split() == ["Image", "DestinationIp", "count"]
     assert lines[1].split() == ["C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe", "203.0.113.10", "5"]
     assert ran.err.splitlines()[0].endswith("events, 1 row")
+    assert "sysmon 3: 5" in ran.err
 
 
 def test_query_that_finds_nothing_says_where_the_events_were_lost_and_what_would_help(capture, repository):

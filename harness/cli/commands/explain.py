@@ -62,9 +62,7 @@ def command(
         return 0
     if events:
         raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")
-    found = [examined for each in find([path]) for examined in examine(read_scenario(each), rules, chosen)]
-    if not found:
-        raise HarnessError("nothing-expected", f"{path} expects nothing of any such rule", help="add `expect:`")
+    found = examined([read_scenario(each) for each in find([path])], path, rules, chosen)
     if as_json:
         verdicts = [{**verdict_object(v), "evidence": [list(map(evidence_object, e)) for e in es]} for v, es in found]
         out(dumps({"document": "explain", "version": VERSION, "verdicts": verdicts}))
@@ -76,6 +74,16 @@ def command(
 
 
 Examined = tuple[Verdict, list[list[Evidence]]]
+
+
+def examined(scenarios: list[Scenario], path: Path, rules: tuple[Path, ...], chosen: Options) -> list[Examined]:
+    """Each expectation of each scenario; none at all is an error."""
+    if not scenarios:
+        raise HarnessError("no-scenarios", f"there is no scenario in {path}", help="`detlab list scenarios`")
+    found = [each for scenario in scenarios for each in examine(scenario, rules, chosen)]
+    if not found:
+        raise HarnessError("nothing-expected", f"{path} expects nothing of any such rule", help="add `expect:`")
+    return found
 
 
 def examine(scenario: Scenario, rules: tuple[Path, ...], chosen: Options) -> Iterator[Examined]:

@@ -48,10 +48,9 @@ class Terminal:
         verdicts = report.outcomes.verdicts
         origins = ", ".join(sorted({str(v.origin) for v in verdicts})) or "none"
         usual = setting(usual_conditions(report), dict(report.chosen))
-        conditions = f"{usual} unless a row says otherwise" if usual else "as each row says"
-        yield from self.paper.paragraph(
-            f"detlab {report.version}: telemetry {origins}; engine {report.engine}; {conditions}"
-        )
+        conditions = f"; {usual} unless a row says otherwise" if usual else ""
+        text = f"detlab {report.version}: telemetry {origins}; engine {report.engine}{conditions}"
+        yield from self.paper.paragraph(text)
         for verdict in {v.rule.path: v for v in verdicts if v.deviations}.values():
             told = lenient(verdict.rule.name, verdict.deviations)
             yield from self.paper.paragraph(f"{told}; `detlab lint {verdict.rule.path}` says how to mend it")
