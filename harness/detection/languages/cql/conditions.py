@@ -178,16 +178,12 @@ def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
         return FALSE
     if isinstance(value, Regex):
         pattern = translated(value.body, value.flags, value.span)
-        for name, index in pattern.groups:
-            row.offer(name, call("coalesce", *(dict_of(pattern, t)[name, index] for t in raw_first(names, texts))))
+        found = [dict(pattern.extracted(t)) for t in raw_first(names, texts)]
+        for name, _, _ in pattern.groups:
+            row.offer(name, call("coalesce", *(f[name] for f in found)))
         return any_of(tuple(pattern.found(t) for t in texts), value.span)
     text = text_of(meaning, value)
     return any_of(tuple(globbed(t, f"*{text}*", None) for t in texts), value.span)
-
-
-def dict_of(pattern: Pattern, text: Expression) -> dict[tuple[str, int], Expression]:
-    """What each group finds in a text."""
-    return {(n, g): e for (n, g), (_, e) in zip(pattern.groups, pattern.extracted(text), strict=True)}
 
 
 def raw_first(names: list[str], texts: list[Expression]) -> list[Expression]:

@@ -20,7 +20,26 @@ from harness.diagnostics import Finding, Severity, Source, SourceError, Span
 
 TEMPORARY = "@~"
 CLOSING = frozenset(
-    ["equal", "equal_ci", "in", "in_ci", "glob", "glob_ci", "contains", "contains_ci", "starts_with", "starts_with_ci", "ends_with", "ends_with_ci", "regex_found", "less", "less_equal", "greater", "greater_equal", "cidr_contains"]
+    [
+        "equal",
+        "equal_ci",
+        "in",
+        "in_ci",
+        "glob",
+        "glob_ci",
+        "contains",
+        "contains_ci",
+        "starts_with",
+        "starts_with_ci",
+        "ends_with",
+        "ends_with_ci",
+        "regex_found",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "cidr_contains",
+    ]
 )
 ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
 INLINE = 6
@@ -137,7 +156,9 @@ class Flow:
             return
         kinds = {n: kind_of(e, self.columns) for n, e in named}
         place = span if before.span is None else before.span if span is None else before.span.to(span)
-        self.node = Derive(source=before.source, columns=tuple({**dict(before.columns), **dict(named)}.items()), span=place)
+        self.node = Derive(
+            source=before.source, columns=tuple({**dict(before.columns), **dict(named)}.items()), span=place
+        )
         self.columns |= kinds
         steps = self.meaning.steps
         for i in range(len(steps) - 1, -1, -1):

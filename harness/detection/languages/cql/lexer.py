@@ -22,12 +22,22 @@ PLAIN_REGEX = re.compile(r"/((?:[^/\\\n]|\\.)*)/([dimgFsux]*)")
 CALL = re.compile(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\s*)\(")
 NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
 KEYWORD = re.compile(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
+LATER_SLASH = re.compile(r"(?<!\\)/([dimgF]*)(?=[\s|;,)}\]]|$)")
+EMPTY_REGEX = re.compile(r"//([dimgF]*)(?=[\s)|;}]|$)")
+LONGEST_REGEX = 5_000
+BRACKETS = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]", re.S)
 REPLACED = {'"': '"', "\\": "\\", "n": "\n"}
 
 
 def unescaped(body: str) -> str:
     r"""The text a string stands for: `\"`, `\\` and `\n` are escapes, any other backslash is itself."""
     return ESCAPE.sub(lambda m: REPLACED[m[1]], body) if "\\" in body else body
+
+
+def opened(body: str) -> bool:
+    """Whether a regular expression leaves a parenthesis open."""
+    bare = BRACKETS.sub("", body)
+    return bare.count("(") > bare.count(")")
 
 
 class Scanner:
@@ -116,10 +126,36 @@ class Scanner:
         """Body and flags of a regular expression between slashes; a slash in a class needs no backslash."""
         if not self.sees("/"):
             return None
+        start = self.at
         found = self.take(REGEX) or self.take(PLAIN_REGEX)
         if not found:
             raise self.fail("open-regex", "a regular expression is not closed")
+        if not found[2] and opened(found[1]) and (longer := self.longer(start)):
+            return longer
         return found[1], found[2]
+
+    def longer(self, start: int) -> tuple[str, str] | None:
+        """A regular expression with a bare slash inside, up to the slash that leaves no parenthesis open."""
+        for found in LATER_SLASH.finditer(self.text, start + 1, start + LONGEST_REGEX):
+            body = self.text[start + 1 : found.start()]
+            if "\n" in body:
+                break
+            if not opened(body):
+                self.move(found.end())
+                bare = [start + 1 + m.start() for m in re.finditer(r"(?<!\\)/", body)]
+                edits = [(self.source.span(at, at), "\\") for at in bare]
+                place = self.source.span(bare[0], bare[0] + 1) if bare else self.span(start)
+                self.deviation("bare-slash", place, "a slash inside a regular expression needs a backslash", edits)
+                return body, found[1]
+        return None
+
+    def empty_regex(self) -> tuple[str, str] | None:
+        """`//` right after an operator: an expression of nothing rather than a comment."""
+        found = EMPTY_REGEX.match(self.text, self.end)
+        if not found:
+            return None
+        self.move(found.end())
+        return "", found[1]
 
     def deviation(
         self, code: str, span: Span, message: str, edits: Iterable[tuple[Span, str]] = (), help: str | None = None

@@ -37,7 +37,7 @@ MATCH = re.compile(rf"(?:{NAME.pattern}|{STRING.pattern})\s+match\s*\{{", re.I |
 STARRED = re.compile(r"\*[^\s=]")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
 CLOSERS = frozenset("|;})],")
-LONGEST = 65_536
+LONGEST = 1_000_000
 
 
 class Parser(ArgumentParser):
@@ -247,6 +247,9 @@ class Parser(ArgumentParser):
         operator = self.take(OPERATOR)
         if not operator:
             return self.worded(field)
+        if operator[0] in ("=", "!=") and (empty := self.empty_regex()):
+            value = Regex(body=empty[0], flags=empty[1], span=self.span(start + len(operator[0])))
+            return Comparison(field=field, operator=operator[0], value=value, span=field.span.to(value.span))
         if operator[0] == "=~":
             return self.applied(field)
         if operator[0] == "<=>":
@@ -259,8 +262,8 @@ class Parser(ArgumentParser):
                 "double-equals", place, "a filter compares with `=`; `==` stands in expressions only", [(place, "=")]
             )
             sign = "="
-        value = self.value("a value")
-        return Comparison(field=field, operator=sign, value=value, span=field.span.to(value.span))
+        right_side = self.value("a value")
+        return Comparison(field=field, operator=sign, value=right_side, span=field.span.to(right_side.span))
 
     def worded(self, field: Word) -> Syntax | None:
         """`field like value`, or `field in [...]` as other languages have it."""

@@ -11,6 +11,7 @@ from harness.diagnostics import SourceError, Span
 GROUP = re.compile(r"\?P?<([A-Za-z_#@][^>]*)>")
 INLINE_FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?\)")
 UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
 MEANING = {"i": "i", "m": "m", "d": "s", "s": "s"}
 PLAIN = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
 UNESCAPE = re.compile(r"\\(.)")
@@ -18,11 +19,14 @@ UNESCAPE = re.compile(r"\\(.)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """A regular expression: its text and flags for the plan, and the fields that its named groups fill."""
+    """A regular expression: its text and flags for the plan, and the fields that its named groups fill.
+
+    A group is a field's name, the expression that finds it, and the number of the group in that.
+    """
 
     text: str
     flags: str = ""
-    groups: tuple[tuple[str, int], ...] = ()
+    groups: tuple[tuple[str, str, int], ...] = ()
     repeat: bool = False
 
     def found(self, subject: Expression, span: Span | None = None) -> Expression:
@@ -37,21 +41,23 @@ class Pattern:
 
     def extracted(self, subject: Expression) -> list[tuple[str, Expression]]:
         """The fields that the first match gives."""
-        text, flags = Literal(self.text), Literal(self.flags)
-        return [(n, call("regex_extract", subject, text, flags, Literal(g))) for n, g in self.groups]
+        flags = Literal(self.flags)
+        return [(n, call("regex_extract", subject, Literal(t), flags, Literal(g))) for n, t, g in self.groups]
 
 
 def translated(body: str, flags: str, span: Span) -> Pattern:
     """A pattern with numbered groups; raises SourceError where it cannot be one."""
     reader = Reader(body, span)
-    text = reader.read()
-    leading = INLINE_FLAGS.match(body)
-    if leading and reader.alternatives and "F" not in flags and (leading[1] or leading[2]):
-        first = reader.alternatives[0]
-        scope = leading[0][:-1]
-        text = f"{scope}:{text[leading.end() : first]}){text[first:]}"
+    reader.read()
+    first_only = "F" not in flags
     kept = "".join(dict.fromkeys(MEANING[f] for f in flags if f in MEANING))
-    return Pattern(text=text, flags=kept, groups=tuple(reader.groups), repeat="g" in flags)
+    if BACK_REFERENCE.search(body):
+        text = reader.text(None, first_only)
+        groups = tuple((n, text, i + 1) for i, (n, _) in enumerate(reader.groups) if n)
+    else:
+        text = reader.text((), first_only)
+        groups = tuple((n, reader.text((at,), first_only), 1) for n, at in reader.groups if n)
+    return Pattern(text=text, flags=kept, groups=groups, repeat="g" in flags)
 
 
 class Reader:
@@ -62,7 +68,7 @@ class Reader:
         self.made: list[str] = []
         self.groups: list[tuple[str, int]] = []
         self.alternatives: list[int] = []
-        self.count = self.depth = self.length = 0
+        self.depth = 0
 
     def fail(self, message: str) -> SourceError:
         """The error for what is no regular expression."""
@@ -71,10 +77,21 @@ class Reader:
     def put(self, text: str, read: int) -> None:
         """Writes `text` for the next `read` characters."""
         self.made.append(text)
-        self.length += len(text)
         self.at += read
 
-    def read(self) -> str:
+    def text(self, captured: tuple[int, ...] | None, first_only: bool) -> str:
+        """The whole with only these pieces as groups that are kept, or all; a flag in front as LogScale reads it."""
+        opened = {at for _, at in self.groups}
+        pieces = [
+            "(?:" if i in opened and captured is not None and i not in captured else p for i, p in enumerate(self.made)
+        ]
+        flag = INLINE_FLAGS.fullmatch(pieces[0]) if pieces and first_only and self.alternatives else None
+        if flag is None:
+            return "".join(pieces)
+        bar = self.alternatives[0]
+        return f"{pieces[0][:-1]}:{''.join(pieces[1:bar])}){''.join(pieces[bar:])}"
+
+    def read(self) -> None:
         """The whole of it."""
         body = self.body
         while self.at < len(body):
@@ -92,13 +109,12 @@ class Reader:
                     self.put(")", 1)
                 case "|":
                     if self.depth == 0:
-                        self.alternatives.append(self.length)
+                        self.alternatives.append(len(self.made))
                     self.put("|", 1)
                 case c:
                     self.put(c, 1)
         if self.depth:
             raise self.fail("a `(` in the regular expression is not closed")
-        return "".join(self.made)
 
     def escape(self) -> None:
         """A backslash and what it changes."""
@@ -138,8 +154,7 @@ class Reader:
         self.depth += 1
         named = GROUP.match(self.body, self.at + 1)
         if named:
-            self.count += 1
-            self.groups.append((named[1], self.count))
+            self.groups.append((named[1], len(self.made)))
             self.put("(", named.end() - self.at)
         elif inline := INLINE_FLAGS.match(self.body, self.at):
             self.depth -= 1
@@ -147,5 +162,5 @@ class Reader:
         elif self.body.startswith("(?", self.at):
             self.put("(?", 2)
         else:
-            self.count += 1
+            self.groups.append(("", len(self.made)))
             self.put("(", 1)

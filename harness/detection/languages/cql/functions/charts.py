@@ -30,6 +30,7 @@ from harness.detection.plan.nodes import (
     Sort,
     SortKey,
     Union,
+    Values,
     Window,
 )
 from harness.diagnostics import Severity
@@ -206,7 +207,8 @@ def transpose(
     for name in names:
         chosen: tuple[Named, ...] = ((column, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
         cells.append(Select(source=flow.node, columns=chosen))
-    flow.node = Union(sources=tuple(cells), span=flow.span)
+    nothing = Values(columns={column: Kind.TEXT}, rows=())
+    flow.node = Union(sources=tuple(cells), span=flow.span) if cells else nothing
     flow.columns = {column: Kind.TEXT, mark: Kind.NUMBER, value: Kind.TEXT}
     measures = []
     for i in range(count):

@@ -7,7 +7,7 @@ import re
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names, Texts
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
 
 PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
 
@@ -131,21 +131,19 @@ def parse_csv(
     """
     mark = re.escape(delimiter)
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'
-    cells = row.keep(call("regex_extract_all", row.text(field), Literal(cell), Literal(""), Literal(1)))
+    raw = Parameter("cell")
+    inner = call("regex_replace", raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
+    value = call(
+        "if", call("starts_with", raw, Literal('"')), call("replace_text", inner, Literal('""'), Literal('"')), raw
+    )
+    clean = Lambda(raw, call("trim", value, Literal(" \t")) if trim else value)
+    pieces = call("regex_extract_all", row.text(field), Literal(cell), Literal(""), Literal(1))
+    cells = row.keep(call("list_map", pieces, clean))
     for i, name in enumerate(columns):
-        raw = call("list_get", cells, Literal(i + 1))
-        inner = call(
-            "replace_text",
-            call("regex_replace", raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True)),
-            Literal('""'),
-            Literal('"'),
-        )
-        value: Expression = call("if", call("starts_with", raw, Literal('"')), inner, raw)
-        if trim:
-            value = call("trim", value, Literal(" \t"))
+        found: Expression = call("list_get", cells, Literal(i + 1))
         if excludeEmpty:
-            value = call("if", call("equal", value, Literal("")), NULL, value)
-        row.assign(name, value)
+            found = call("if", call("equal", found, Literal("")), NULL, found)
+        row.assign(name, found)
 
 
 @FUNCTIONS.row("parseFixedWidth")

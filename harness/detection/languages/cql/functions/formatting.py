@@ -82,10 +82,10 @@ def converted(row: Row, value: Expression, how: Conversion, zone: str) -> Expres
         text: Expression = row.text(value)
         if how.precision is not None:
             text = call("substring", text, Literal(1), Literal(how.precision))
-        text = call("coalesce", text, Literal("null"))
-        return padded(call("upper", text) if letter == "S" else text, how)
+        shown: Expression = call("coalesce", text, Literal("null"))
+        return padded(call("upper", shown) if letter == "S" else shown, how)
     number = row.number(value)
-    whole = call("truncate", number) if letter in "diuxXo" else number
+    whole: Expression = call("truncate", number) if letter in "diuxXo" else number
     return call("coalesce", numeric(whole, how), Literal("null"))
 
 

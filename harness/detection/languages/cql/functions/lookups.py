@@ -302,9 +302,7 @@ def reverse_dns(row: Row, field: Name, *, as_: Name = "hostname", limit: float =
 
 
 @FUNCTIONS.row("reverseDns")
-def reverse_dns_names(
-    row: Row, field: Name, *, as_: Name = "_hostname", limit: float = 0, server: str = ""
-) -> None:
+def reverse_dns_names(row: Row, field: Name, *, as_: Name = "_hostname", limit: float = 0, server: str = "") -> None:
     """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
 
         ip := "203.0.113.9" | reverseDns(ip) -> ip=203.0.113.9
