@@ -13,15 +13,23 @@ from harness.telemetry.identity import Integers, digest
 from harness.telemetry.spelling import decimal
 
 
-def finished(events: Iterable[Events]) -> tuple[Events, ...]:
-    """The events of each kind in order of time; those of one channel on one host numbered without gaps."""
+Counters = dict[tuple[str, str], int]
+"""Channel and host to how many records of theirs have been numbered already."""
+
+
+def finished(events: Iterable[Events], counters: Counters | None = None) -> tuple[Events, ...]:
+    """The events of each kind in order of time; those of one channel on one host numbered without gaps.
+
+    With `counters` the numbers go on where those of an earlier piece of the same recording ended.
+    """
+    numbered = {} if counters is None else counters
     ordered = [in_time_order(e) for e in events]
     channels: dict[tuple[str, str], list[int]] = {}
     for place, e in enumerate(ordered):
         if "Channel" in e.constants:
             channels.setdefault((e.sensor, e.constants["Channel"]), []).append(place)
     for (_, channel), places in channels.items():
-        for place, numbers in zip(places, record_numbers([ordered[p] for p in places], channel), strict=True):
+        for place, numbers in zip(places, record_numbers([ordered[p] for p in places], channel, numbered), strict=True):
             e = ordered[place]
             columns = e.columns.add_column(2, "EventRecordID", pa.chunked_array([decimal(numbers)]))
             ordered[place] = e.with_columns(columns)
@@ -43,14 +51,15 @@ def in_time_order(events: Events) -> Events:
     return events.with_columns(events.columns.combine_chunks().take(order))
 
 
-def record_numbers(events: list[Events], channel: str) -> list[Integers]:
+def record_numbers(events: list[Events], channel: str, counters: Counters) -> list[Integers]:
     """EventRecordID of each event of a channel: hosts count apart, each from a number of its own."""
     names: dict[str, int] = {}
     hosts = np.concatenate([host_numbers(e, names) for e in events])
     times = np.concatenate([micros(e) for e in events])
     order = np.lexsort((times, hosts))
-    first = np.array([1000 + digest(channel, name) % 400_000 for name in names], np.int64)
+    first = np.array([1000 + digest(channel, n) % 400_000 + counters.get((channel, n), 0) for n in names], np.int64)
     sizes = np.bincount(hosts, minlength=len(names))
+    counters.update({(channel, n): counters.get((channel, n), 0) + int(sizes[i]) for n, i in names.items()})
     before = np.repeat(np.cumsum(sizes) - sizes, sizes)
     numbers = np.empty(len(times), np.int64)
     numbers[order] = np.repeat(first, sizes) + np.arange(len(times)) - before

@@ -107,9 +107,16 @@ def source_of(call: NetworkConnection) -> Text:
 
 
 def record(
-    happened: Iterable[tuple[int, Activity]], sensors: Sequence[Sensor], conditions: Mapping[str, str], seed: int
+    happened: Iterable[tuple[int, Activity]],
+    sensors: Sequence[Sensor],
+    conditions: Mapping[str, str],
+    seed: int,
+    counters: dict[tuple[str, str], int] | None = None,
 ) -> tuple[Events, ...]:
-    """The events of each sensor, in time order, records of a Windows channel numbered."""
+    """The events of each sensor, in time order, records of a Windows channel numbered.
+
+    `counters` goes from piece to piece of one recording, so that numbers rise through all of them.
+    """
     kinds: dict[type[Activity], tuple[list[Activity], list[int]]] = {}
     for cause, activity in happened:
         batch, causes = kinds.setdefault(type(activity), ([], []))
@@ -123,7 +130,7 @@ def record(
             if kind in rows:
                 random = np.random.default_rng([seed, digest(each.name, kind.__name__, size=4)])
                 events += function(rows[kind], Setup(conditions=setting, random=random))
-    return finished(grouped(events))
+    return finished(grouped(events), counters)
 
 
 def settings(sensor: Sensor, conditions: Mapping[str, str]) -> dict[str, str]:

@@ -145,8 +145,9 @@ def endpoints(rows: Rows[NetworkConnection], setup: Setup) -> tuple[Columns, Col
 
 def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:
     """Names of ports in the hosts' services file."""
-    column = decimal(ports)
-    return coded(column.indices.to_numpy(), [PORT_NAMES.get(int(p), dash) for p in column.dictionary.to_pylist()])
+    place = np.zeros(1 << 16, np.int32)
+    place[list(PORT_NAMES)] = np.arange(1, len(PORT_NAMES) + 1)
+    return coded(place[ports & 0xFFFF], [dash, *PORT_NAMES.values()])
 
 
 def mirrored(source: Columns, destination: Columns, initiated: Flags) -> tuple[Columns, Columns]:

@@ -1,0 +1,136 @@
+"""From boot to shutdown: what a host is in that time, and the clocks of the host, of its desktop and of its user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.scenario.world import During, Runs
+from harness.telemetry.host import SECOND, Host, User, host_named
+from harness.telemetry.identity import digest, sid
+from harness.telemetry.world.calendar import DAY, MINUTE, Day, workdays
+from harness.telemetry.world.clock import Clock, Stretch, clock, within
+from harness.telemetry.world.population import Member, Population
+
+LID_CLOSED_AT_LUNCH = 0.4
+LID_OPEN_IN_THE_EVENING = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """One run of a host: `fresh` if it was booted within the world's time, not before it began."""
+
+    number: int
+    host: Host
+    clocks: dict[During, Clock]
+    fresh: bool
+    end: np.datetime64
+
+
+def boots(member: Member, people: Population) -> Iterator[Boot]:
+    """All runs of a host within the world's time, in order."""
+    days = (
+        workdays(member.role.hours, people.nights[member.site.name], member.name, people.seed)
+        if member.role.user
+        else []
+    )
+    begin, end = people.begin, people.end
+    for number, (booted, down) in enumerate(runs(member, days, people)):
+        since = max(begin, booted)
+        until = min(end, down)
+        awake = within(awakenings(member, days, booted, down, people.seed), since, until)
+        on = clock(awake)
+        if on is None:
+            continue
+        logon = next((d.arrival for d in days if d.leave > booted), None)
+        logged_on = booted + 95 * SECOND if logon is None else max(logon, booted + 95 * SECOND)
+        host = host_of(member, people, number, booted, min(logged_on, until))
+        clocks = {During.ON: on}
+        if member.role.user:
+            work = [s for d in days for s in working(d)]
+            for during, stretches in ((During.SESSION, awake), (During.WORKING, work)):
+                if found := clock(within(stretches, max(since, logged_on + 5 * SECOND), until)):
+                    clocks[during] = found
+        yield Boot(number=number, host=host, clocks=clocks, fresh=bool(booted >= begin), end=until)
+
+
+def runs(member: Member, days: list[Day], people: Population) -> Iterator[Stretch]:
+    """From each boot to the next shutdown."""
+    role, begin, end = member.role, people.begin, people.end
+    pick = digest("boots", people.seed, member.name)
+    if role.runs is Runs.WORKDAYS:
+        for day in days:
+            yield day.arrival - 3 * MINUTE, day.leave + 5 * MINUTE
+        return
+    nights = [midnight for _, midnight in people.nights[member.site.name]]
+    age = np.timedelta64(int(86_400e6 * (0.5 + (role.reboot_every_days - 0.5) * (pick % 1000) / 1000)), "us")
+    booted = begin - age
+    while booted < end:
+        due = booted + role.reboot_every_days * DAY
+        if role.runs is Runs.SLEEPS:
+            following = next((d.arrival - MINUTE for d in days if d.arrival >= due), end + DAY)
+        else:
+            night = next((m for m in nights if m + 3 * 60 * MINUTE >= due), end)
+            following = night + (180 + pick % 55) * MINUTE
+        yield booted, following - 2 * MINUTE
+        booted = following
+
+
+def awakenings(member: Member, days: list[Day], booted: np.datetime64, down: np.datetime64, seed: int) -> list[Stretch]:
+    """When the host is awake between boot and shutdown."""
+    if member.role.runs is not Runs.SLEEPS:
+        return [(booted, down)]
+    random = np.random.default_rng([seed, digest("lid", member.name, size=4)])
+    found: list[Stretch] = []
+    for day in days:
+        closed, evening = random.random() < LID_CLOSED_AT_LUNCH, random.random() < LID_OPEN_IN_THE_EVENING
+        late = np.timedelta64(int(random.uniform(90, 210)), "m")
+        begin, end = day.arrival - MINUTE, day.leave + 4 * MINUTE
+        if day.lunch and closed:
+            found += [(begin, day.lunch[0] + MINUTE), (day.lunch[1] - MINUTE, end)]
+        else:
+            found.append((begin, end))
+        if evening:
+            found.append((end + late, end + late + 50 * MINUTE))
+    return within(found, booted, down)
+
+
+def working(day: Day) -> list[Stretch]:
+    """When the user really is at the desk."""
+    if day.lunch is None:
+        return [(day.arrival, day.leave)]
+    return [(day.arrival, day.lunch[0]), (day.lunch[1], day.leave)]
+
+
+def host_of(member: Member, people: Population, number: int, booted: np.datetime64, logged_on: np.datetime64) -> Host:
+    """The host as it is from this boot on."""
+    body = people.world.body
+    pick = digest("host", people.seed, member.name)
+    netbios = body.domain.partition(".")[0].upper()[:15]
+    session = digest("session", people.seed, member.name, number)
+    user = User(
+        name=member.person,
+        domain=netbios or member.name,
+        sid=f"{sid(people.seed, body.domain)}-{1104 + member.number}",
+        logon_id=0x30000 + session % 0x2000000,
+        logged_on=logged_on,
+        session=1 + session // 64 % 2,
+        integrity="Medium" if member.role.user else "High",
+    )
+    random = np.random.default_rng([people.seed, digest("skew", member.name, size=4)])
+    return replace(
+        host_named(member.name, start=booted, seed=people.seed, domain=body.domain),
+        build=member.build,
+        address=member.address,
+        address_v6=f"2001:db8:{20 + member.place:x}:{member.number >> 8:x}::{0x10 + (member.number & 255):x}",
+        public_address=f"198.51.100.{240 + member.place % 15}",
+        resolvers=tuple(f"10.{20 + 8 * member.place}.0.{last}" for last in (10, 11)),
+        time_zone=member.site.time_zone,
+        boot=booted,
+        boot_number=20 + pick % 400 + number,
+        user=user,
+        now=booted,
+        clock_skew=np.timedelta64(int(random.normal(0, body.clock_skew_ms) * 1000), "us"),
+    )

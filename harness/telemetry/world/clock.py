@@ -1,0 +1,71 @@
+"""Time as a host or its user has it: real time without the stretches in which nothing happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.telemetry.spelling import Times
+
+Stretch = tuple[np.datetime64, np.datetime64]
+"""From when until when, in UTC."""
+
+SHORTEST = np.timedelta64(600, "s")
+"""Shorter stretches are left out: nothing of what starts in them would come to an end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clock:
+    """Stretches of real time laid end to end.
+
+    What sleeps with its host goes on where it stopped: a timer of an hour that had ten minutes to go when the lid was
+    closed rings ten minutes after it is opened.
+    """
+
+    begins: Times
+    ends: Times
+
+    @property
+    def start(self) -> np.datetime64:
+        """The first moment, real and on this clock."""
+        first: np.datetime64 = self.begins[0]
+        return first
+
+    @property
+    def length(self) -> np.timedelta64:
+        """How much time passes on it."""
+        total: np.timedelta64 = (self.ends - self.begins).sum()
+        return total
+
+    @property
+    def steady(self) -> bool:
+        """Whether it never stops between its beginning and its end."""
+        return len(self.begins) == 1
+
+    def real(self, at: Any) -> Any:
+        """The real time of moments on this clock: what is before its start or after its end is as far off as there."""
+        if self.steady:
+            return at
+        lengths = self.ends - self.begins
+        passed = np.cumsum(lengths) - lengths
+        since = np.asarray(at, "datetime64[us]") - self.start
+        which = np.clip(np.searchsorted(passed, since, side="right") - 1, 0, None)
+        return (self.begins[which] + (since - passed[which]))[()]
+
+
+def clock(stretches: Iterable[Stretch]) -> Clock | None:
+    """The clock of these stretches; None where nothing is long enough."""
+    long = [(b, e) for b, e in stretches if e - b >= SHORTEST]
+    if not long:
+        return None
+    return Clock(
+        begins=np.array([b for b, _ in long], "datetime64[us]"), ends=np.array([e for _, e in long], "datetime64[us]")
+    )
+
+
+def within(stretches: Sequence[Stretch], begin: np.datetime64, end: np.datetime64) -> list[Stretch]:
+    """The parts of these stretches that lie between two moments."""
+    return [(max(b, begin), min(e, end)) for b, e in stretches if e > begin and b < end]

@@ -1,0 +1,137 @@
+"""What happens on one host of a world: its software and attacks, each a behaviour on the clock it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from harness.diagnostics import HarnessError, SourceError
+from harness.scenario.world import Attack, Software, World
+from harness.telemetry.activity import Activity, NetworkConnection
+from harness.telemetry.behaviour import Behaviour, ParameterError
+from harness.telemetry.simulate import settled
+from harness.telemetry.world.boots import Boot, boots
+from harness.telemetry.world.clock import Clock
+from harness.telemetry.world.population import Member, Population
+from harness.telemetry.world.shifting import Shift, troubled
+
+LASTS = "lasts"
+FRESH = "fresh"
+STARTS_AFTER_BOOT = (20.0, 120.0)
+"""Seconds after boot or logon within which software begins its rounds."""
+USUAL_PERIOD = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """A behaviour with its parameters as software or attack of a world."""
+
+    number: int
+    name: str
+    part: Software | Attack
+    behaviour: Behaviour
+    given: Mapping[str, object]
+
+    def arguments(self, boot: Boot, lasts: timedelta) -> dict[str, Any]:
+        """The parameters for one run of a host: how long it lasts, and whether the host was just booted."""
+        told: dict[str, Any] = dict(self.given)
+        if LASTS in self.behaviour.parameters:
+            own = self.given.get(LASTS)
+            told[LASTS] = min(lasts, own) if isinstance(own, timedelta) else lasts
+        if FRESH in self.behaviour.parameters:
+            told[FRESH] = boot.fresh
+        return told
+
+    @property
+    def every(self) -> timedelta:
+        """Its period, as far as it has one."""
+        default = self.behaviour.parameters["every"].default if "every" in self.behaviour.parameters else None
+        period = self.given.get("every", default)
+        return period if isinstance(period, timedelta) and period else USUAL_PERIOD
+
+
+def doings(world: World, behaviours: Mapping[str, Behaviour]) -> dict[str, Doing]:
+    """All software and attacks of a world. Raises SourceError at the parameter that cannot be."""
+    found: dict[str, Doing] = {}
+    groups: tuple[tuple[str, Mapping[str, Software | Attack]], ...] = (
+        ("software", world.body.software),
+        ("attacks", world.body.attacks),
+    )
+    for group, parts in groups:
+        for name, part in parts.items():
+            if name in found:
+                raise SourceError(
+                    "wrong-world", f"software and attack are both called `{name}`", world.place(group, name)
+                )
+            try:
+                behaviour = behaviours[part.behaviour]
+                given = behaviour.arguments(part.given)
+            except ParameterError as error:
+                at = world.place(group, name, "given", error.parameter)
+                raise SourceError(error.code, error.message, at, help=error.help) from error
+            except HarnessError as error:
+                raise SourceError(
+                    error.code, error.message, world.place(group, name, "behaviour"), help=error.help
+                ) from error
+            found[name] = Doing(number=len(found), name=name, part=part, behaviour=behaviour, given=given)
+    return found
+
+
+def happenings(member: Member, people: Population, known: Mapping[str, Doing]) -> Iterator[list[tuple[int, Activity]]]:
+    """Everything that happens on a host with its cause, one list a run from boot to shutdown."""
+    own = [known[name] for name in (*member.software, *member.attacks)]
+    for boot in boots(member, people):
+        found: list[tuple[int, Activity]] = []
+        for doing in own:
+            cause = people.cause(member, doing.number)
+            found += ((cause, activity) for activity in of_doing(doing, member, boot, people))
+        yield found
+
+
+def of_doing(doing: Doing, member: Member, boot: Boot, people: Population) -> Iterator[Activity]:
+    """What one doing makes happen between boot and shutdown, in real time, with what fails."""
+    clock = boot.clocks.get(doing.part.during)
+    if clock is None:
+        return
+    random = np.random.default_rng([people.seed, member.number, boot.number, doing.number])
+    begin = starting(doing, boot, clock, people, random)
+    if begin is None:
+        return
+    left = (clock.start + clock.length - begin) / np.timedelta64(1, "s")
+    arguments = doing.arguments(boot, timedelta(seconds=float(left)))
+    down = people.outages[member.site.name]
+    failures = doing.part.failures if isinstance(doing.part, Software) else 0.0
+    shift = Shift(clock, boot.end)
+    for activity in doing.behaviour.function(boot.host.starting(begin), begin, random, **arguments):
+        real = shift(activity) if len(activity) else None
+        if real is not None:
+            for each in troubled(real, down, failures, random):
+                yield settled(each, random) if isinstance(each, NetworkConnection) else each
+
+
+def starting(
+    doing: Doing, boot: Boot, clock: Clock, people: Population, random: np.random.Generator
+) -> np.datetime64 | None:
+    """When a doing begins on its clock: soon after boot or logon, anywhere in its period where it ran before."""
+    fresh = boot.fresh or clock.start > people.begin
+    wait = random.uniform(*STARTS_AFTER_BOOT) if fresh else random.uniform(0, doing.every.total_seconds())
+    if FRESH in doing.behaviour.parameters:
+        wait = 0.0
+    if isinstance(doing.part, Attack):
+        due = people.begin + np.timedelta64(int(doing.part.after_days * 86_400e6), "us")
+        real = np.concatenate([clock.begins, clock.ends])
+        if real.max() <= due:
+            return None
+        wait = max(wait, passed(clock, due))
+    begin = clock.start + np.timedelta64(int(wait * 1e6), "us")
+    return None if begin >= clock.start + clock.length else begin
+
+
+def passed(clock: Clock, moment: np.datetime64) -> float:
+    """Seconds that have passed on a clock by a moment of real time."""
+    until = np.clip(moment, clock.begins, clock.ends)
+    return float((until - clock.begins).sum() / np.timedelta64(1, "s"))

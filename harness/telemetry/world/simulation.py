@@ -1,0 +1,168 @@
+"""A world simulated and written as it comes: a group of hosts after another, with a bounded number of events held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import ClassVar
+
+from harness.diagnostics import HarnessError
+from harness.scenario.pack import behaviour_folders
+from harness.scenario.world import World
+from harness.telemetry.activity import Activity
+from harness.telemetry.behaviour import load_behaviours
+from harness.telemetry.event import Origin
+from harness.telemetry.identity import digest
+from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.simulate import record, settings
+from harness.telemetry.world.dataset import (
+    FORMAT,
+    Dataset,
+    Shard,
+    Table,
+    causes_of,
+    conditions_of,
+    is_dataset,
+    joined,
+    write_manifest,
+)
+from harness.telemetry.world.doings import Doing, doings, happenings
+from harness.telemetry.world.population import Population, population
+from harness.workers import spread, workers_for
+
+HOSTS_IN_SHARD = 16
+ROWS_AT_ONCE = 120_000
+"""Things that happen in one piece: small enough to stay near the processor, large enough for columns to pay."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be simulated, and how it is recorded."""
+
+    people: Population
+    conditions: Mapping[str, str]
+    sensors: tuple[str, ...]
+    folder: Path
+
+    def known(self) -> dict[str, Doing]:
+        """What software and attacks do; read from files, so that an order can be handed to another process."""
+        world = self.people.world
+        return doings(world, load_behaviours(*behaviour_folders(world.path)))
+
+
+class Worker:
+    """The order that a process works at."""
+
+    order: ClassVar[Order]
+    known: ClassVar[Mapping[str, Doing]]
+
+    @classmethod
+    def prepare(cls, order: Order) -> None:
+        """Called once in each process."""
+        cls.order, cls.known = order, order.known()
+
+    @classmethod
+    def work(cls, number: int) -> list[Table]:
+        """One shard."""
+        return shard(cls.order, cls.known, number)
+
+
+def simulate_world(
+    world: World,
+    folder: Path,
+    *,
+    hosts: int | None = None,
+    days: int | None = None,
+    seed: int | None = None,
+    conditions: Mapping[str, str] | None = None,
+    sensors: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Writes what all sensors record of a world into a folder; what a document says is the default of what is asked.
+
+    The same world and seed give the same files, byte for byte, whatever the number of processes.
+    """
+    body = world.body
+    given = conditions_of(body.conditions, conditions or {})
+    chosen = tuple(sensors or sensor_names())
+    for name in chosen:
+        settings(sensor(name), given)
+    people = population(
+        world, hosts=hosts or body.hosts, days=days or body.days, seed=body.seed if seed is None else seed
+    )
+    order = Order(people=people, conditions=given, sensors=chosen, folder=folder)
+    order.known()
+    fresh(folder)
+    tables: list[Table] = []
+    count = -(-len(people.members) // HOSTS_IN_SHARD)
+    for number, part in enumerate(shards(order, count)):
+        tables += part
+        if progress:
+            progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
+    dataset = Dataset(
+        format=FORMAT,
+        title=body.title,
+        seed=people.seed,
+        start=str(people.begin.astype("datetime64[s]")) + "Z",
+        days=people.days,
+        hosts=len(people.members),
+        origin=str(Origin.SIMULATED),
+        conditions=given,
+        causes=causes_of(people.causes()),
+        tables=joined(tables),
+    )
+    write_manifest(folder, dataset)
+    return dataset
+
+
+def fresh(folder: Path) -> None:
+    """The folder, empty; an older world in it is removed, anything else is not."""
+    try:
+        if is_dataset(folder):
+            rmtree(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            message = f"{folder} is there already and is no world"
+            raise HarnessError("already-there", message, help="name a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error
+
+
+def shards(order: Order, count: int) -> Iterator[list[Table]]:
+    """The tables of each shard, in their order; with several processors side by side."""
+    workers = min(count, workers_for(8 * count))
+    if workers > 1:
+        yield from spread(Worker.work, range(count), workers, Worker.prepare, order)
+    else:
+        Worker.prepare(order)
+        yield from (Worker.work(number) for number in range(count))
+
+
+def shard(order: Order, known: Mapping[str, Doing], number: int) -> list[Table]:
+    """Simulates and writes one group of hosts."""
+    chosen = [sensor(name) for name in order.sensors]
+    counters: dict[tuple[str, str], int] = {}
+    with Shard(order.folder, number) as files:
+        for piece, happened in enumerate(gathered(order.people, known, number)):
+            seed = digest("piece", order.people.seed, number, piece, size=4)
+            files.write(record(happened, chosen, order.conditions, seed, counters))
+    return files.tables()
+
+
+def gathered(people: Population, known: Mapping[str, Doing], number: int) -> Iterator[list[tuple[int, Activity]]]:
+    """What happens on the hosts of a shard, in pieces that end where a host is shut down."""
+    held: list[tuple[int, Activity]] = []
+    rows = 0
+    for member in people.members[number * HOSTS_IN_SHARD : (number + 1) * HOSTS_IN_SHARD]:
+        for found in happenings(member, people, known):
+            held += found
+            rows += sum(len(activity) for _, activity in found)
+            if rows >= ROWS_AT_ONCE:
+                yield held
+                held, rows = [], 0
+    if held:
+        yield held
