@@ -21,10 +21,12 @@ UNESCAPE = re.compile(r"\\(.)")
 class Pattern:
     """A regular expression: its text and flags for the plan, and the fields that its named groups fill.
 
-    A group is a field's name, the expression that finds it, and the number of the group in that.
+    `captured` is the text with all groups numbered as they are written. A group is a field's name, the expression that
+    finds it, and the number of the group in that.
     """
 
     text: str
+    captured: str = ""
     flags: str = ""
     groups: tuple[tuple[str, str, int], ...] = ()
     repeat: bool = False
@@ -57,7 +59,7 @@ def translated(body: str, flags: str, span: Span) -> Pattern:
     else:
         text = reader.text((), first_only)
         groups = tuple((n, reader.text((at,), first_only), 1) for n, at in reader.groups if n)
-    return Pattern(text=text, flags=kept, groups=groups, repeat="g" in flags)
+    return Pattern(text=text, captured=reader.text(None, first_only), flags=kept, groups=groups, repeat="g" in flags)
 
 
 class Reader:

@@ -148,7 +148,7 @@ def get_field(row: Row, source: Expression) -> Expression:
     return Call("case", (NULL, *pairs)) if pairs else NULL
 
 
-@FUNCTIONS.row("setField", unnamed="target")
+@FUNCTIONS.row("setField")
 def set_field(row: Row, *, target: Expression, value: Expression) -> None:
     """Gives the field with that name a value.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
 from harness.detection.languages.cql.conditions import fits, globbed, matched
@@ -115,7 +116,7 @@ def flagged(pattern: Pattern, flags: str) -> Pattern:
     """The pattern with the flags of the call."""
     letters = {"i": "i", "m": "m", "d": "s"}
     made = "".join(dict.fromkeys(pattern.flags + "".join(letters.get(f, "") for f in flags)))
-    return Pattern(text=pattern.text, flags=made, groups=pattern.groups, repeat=pattern.repeat)
+    return replace(pattern, flags=made)
 
 
 @FUNCTIONS.filter("wildcard")

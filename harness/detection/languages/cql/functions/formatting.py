@@ -129,15 +129,15 @@ def format_duration(row: Row, field: Name, *, from_: str = "ms", precision: int 
     if from_ not in SCALES:
         raise SourceError("argument", f"`{from_}` is no unit of time", row.meaning.source.whole())
     whole = call("round", call("multiply", row.number(field), Literal(SCALES[from_])), Literal(0))
-    whole = row.keep(call("abs", whole))
+    length = row.keep(call("abs", whole))
     pieces = []
     for i, (name, size) in enumerate(SIZES):
-        above = call("modulo", whole, Literal(SIZES[i - 1][1])) if i else whole
+        above = call("modulo", whole, Literal(SIZES[i - 1][1])) if i else length
         count = call("floor", call("divide", above, Literal(size)))
         shown = call("greater", count, Literal(0))
         if precision and i >= precision:
-            shown = call("and", shown, call("less", whole, Literal(SIZES[i - precision][1])))
+            shown = call("and", shown, call("less", length, Literal(SIZES[i - precision][1])))
         pieces.append(call("if", shown, call("concat", call("to_text", count), Literal(name)), Literal("")))
     text = Call("concat", tuple(pieces))
-    nothing = call("less", whole, Literal(1))
-    return call("if", call("is_null", whole), NULL, call("if", nothing, Literal("0ms"), text))
+    nothing = call("less", length, Literal(1))
+    return call("if", call("is_null", length), NULL, call("if", nothing, Literal("0ms"), text))

@@ -182,7 +182,7 @@ def bit_set(row: Row, field: str, bit: int) -> Expression:
     return call("equal", call("modulo", shifted, Literal(2)), Literal(1))
 
 
-@FUNCTIONS.row("bitfield:extractFlags", unnamed="output")
+@FUNCTIONS.row("bitfield:extractFlags")
 def extract_flags(row: Row, *, field: Name, output: Syntax, onlyTrue: bool = False) -> None:
     """Fields that say which bits of a number are set.
 
@@ -238,7 +238,7 @@ def event_size(row: Row) -> Expression:
 def event_field_count(row: Row) -> Expression:
     """How many fields the event has.
 
-        a := 1 | b := 2 | eventFieldCount() -> _eventFieldCount=2
+        a := 1 | b := 2 | eventFieldCount() -> _eventFieldCount=3
 
     Reference: library.humio.com, eventFieldCount()
     """

@@ -39,7 +39,7 @@ def fieldset(flow: Flow) -> None:
 
 
 @FUNCTIONS.step("fieldstats", gathers=True)
-def fieldstats(flow: Flow, limit: float = 200) -> None:
+def fieldstats(flow: Flow, *, limit: float = 200) -> None:
     """The names of all fields, how many events have each, and how many values it has.
 
         a := 1 | fieldstats() | field=a -> field=a _count=1 distinct=1

@@ -130,7 +130,7 @@ def sort(
 def head(flow: Flow, limit: str = "200") -> None:
     """The oldest events.
 
-        createEvents(["a=1", "a=3"]) | kvParse() | head(1) -> a=1
+        createEvents(["a=1", "a=3"]) | kvParse() | head(1) | select([a]) -> a=1
 
     Reference: library.humio.com, head()
     """
@@ -142,7 +142,7 @@ def head(flow: Flow, limit: str = "200") -> None:
 def tail(flow: Flow, limit: str = "200") -> None:
     """The newest events.
 
-        createEvents(["a=1", "a=3"]) | kvParse() | tail(1) -> a=3
+        createEvents(["a=1", "a=3"]) | kvParse() | tail(1) | select([a]) -> a=3
 
     Reference: library.humio.com, tail()
     """

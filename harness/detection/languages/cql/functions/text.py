@@ -98,7 +98,7 @@ def replace(
     pattern = flagged(regex, flags)
     new = template(with_ or replacement)
     return call(
-        "regex_replace", row.text(field), Literal(pattern.text), Literal(pattern.flags), Literal(new), Literal(True)
+        "regex_replace", row.text(field), Literal(pattern.captured), Literal(pattern.flags), Literal(new), Literal(True)
     )
 
 
@@ -119,7 +119,7 @@ def template(text: str) -> str:
 
 
 @FUNCTIONS.value("splitString", into="_splitstring")
-def split_string(row: Row, field: Name = RAWSTRING, by: str = "", *, index: int | None = None) -> Expression:
+def split_string(row: Row, field: Name = RAWSTRING, *, by: str, index: int | None = None) -> Expression:
     r"""The pieces between matches of a regular expression as an array, or the piece at `index`.
 
         a := "a,b,c" | splitString(a, by=",") | x := _splitstring[1] -> x=b
@@ -167,7 +167,7 @@ def base64_decode(row: Row, field: Name, *, charset: str = "UTF-8") -> Expressio
 
 
 @FUNCTIONS.value("base64Encode", into="_base64Encode")
-def base64_encode(row: Row, field: Name, *, charset: str = "UTF-8") -> Expression:
+def base64_encode(row: Row, field: Name) -> Expression:
     """The text in base64.
 
         a := "WS01" | base64Encode(a) -> _base64Encode=V1MwMQ==

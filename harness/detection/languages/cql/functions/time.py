@@ -124,7 +124,7 @@ def special(seconds: Expression, code: str, zone: str) -> Expression:
             return call("regex_replace", padded, Literal("^0"), Literal(""), Literal(""), Literal(False))
 
 
-@FUNCTIONS.value("now", into="_now")
+@FUNCTIONS.value("now", into="_now", unnamed="as")
 def now(row: Row) -> Expression:
     """The time at which the query runs.
 
@@ -135,7 +135,7 @@ def now(row: Row) -> Expression:
     return Literal(row.meaning.settings.now * 1000)
 
 
-@FUNCTIONS.value("start", into="_start")
+@FUNCTIONS.value("start", into="_start", unnamed="as")
 def start(row: Row) -> Expression:
     """The start of the searched interval: that of the events at hand is not known, so the epoch.
 
@@ -146,7 +146,7 @@ def start(row: Row) -> Expression:
     return Literal(0)
 
 
-@FUNCTIONS.value("end", into="_end")
+@FUNCTIONS.value("end", into="_end", unnamed="as")
 def end(row: Row) -> Expression:
     """The end of the searched interval: the time at which the query runs.
 

@@ -104,8 +104,8 @@ FOUND = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2
 @FUNCTIONS.row("findTimestamp")
 def find_timestamp(
     row: Row,
-    field: Name = RAWSTRING,
     *,
+    field: Name = RAWSTRING,
     as_: Name = "@timestamp",
     addErrors: bool = True,
     timezone: str = "",
