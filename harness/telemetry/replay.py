@@ -18,6 +18,7 @@ from harness.telemetry.columnar import Field, encoded, fields_of
 from harness.telemetry.event import CAUSE, TIME, Cause, Events, Telemetry
 from harness.telemetry.moment import micros
 from harness.telemetry.reader import read
+from harness.telemetry.recording import is_recording, open_recording
 
 Flags = npt.NDArray[np.bool_]
 
@@ -33,7 +34,7 @@ def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None) -> Tel
     Without a filter nobody is said to have caused anything, unless the recording itself says who did. Raises
     HarnessError for a filter that matches nothing.
     """
-    recorded = read(path)
+    recorded = open_recording(path).telemetry() if is_recording(path) else read(path)
     if malicious is None or malicious == {} or (isinstance(malicious, bool) and recorded.causes):
         return recorded
     if isinstance(malicious, bool):

@@ -98,12 +98,12 @@ class Machine:
     def utc(self):
         return self.now().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
-    def write(self, channel, event, data, *, task=None, later=0.0, user="S-1-5-18"):
+    def write(self, channel, event, data, *, task=None, later=0.0, user="S-1-5-18", pid=2684):
         log = self.logs.get(channel)
         if log is None:
             return
         if later:
-            timer = threading.Timer(later, self.write, (channel, event, data), {"task": task, "user": user})
+            timer = threading.Timer(later, self.write, (channel, event, data), {"task": task, "user": user, "pid": pid})
             timer.daemon = True
             self.timers.append(timer)
             timer.start()
@@ -123,7 +123,7 @@ class Machine:
                         f"<Provider Name='{provider}' Guid='{guid}'/><EventID>{event}</EventID>"
                         f"<Version>{VERSIONS.get((channel, event), 0)}</Version><Level>4</Level><Task>{task if task is not None else event}</Task>"
                         f"<Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords><TimeCreated SystemTime='{stamp}'/>"
-                        f"<EventRecordID>{number}</EventRecordID><Correlation/><Execution ProcessID='2684' ThreadID='1380'/>"
+                        f"<EventRecordID>{number}</EventRecordID><Correlation/><Execution ProcessID='{pid}' ThreadID='1380'/>"
                         f"<Channel>{channel}</Channel><Computer>{self.name}</Computer><Security UserID='{user}'/></System>"
                         f"<EventData>{fields}</EventData></Event>"
                     ),
@@ -340,6 +340,10 @@ class Machine:
         io.out(f"{self.name},System,Some Events,{match[1]},{setting},\r\n")
         return 0
 
+    def do_netstat(self, rest, process, io):
+        io.out("  TCP    127.0.0.1:8888    0.0.0.0:0    LISTENING\r\n")
+        return 0
+
     def do_sc(self, rest, process, io):
         running = SYSMON in self.logs
         if not running:
@@ -537,6 +541,19 @@ class Machine:
                     "User": f"{self.name}\\detonator",
                 },
                 later=self.lag,
+            )
+            self.write(
+                DNS,
+                3008,
+                {
+                    "QueryName": domain,
+                    "QueryType": 1,
+                    "QueryOptions": 0,
+                    "QueryStatus": 0 if answer else 9003,
+                    "QueryResults": f"::ffff:{answer};" if answer else "",
+                },
+                task=0,
+                pid=process.pid,
             )
             io.out(f"{domain}: {'answered' if answer else 'DNS name does not exist'}\r\n")
             if process.stopped.wait(interval):

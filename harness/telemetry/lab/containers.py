@@ -1,0 +1,158 @@
+"""The lab's services as containers, through the Docker API: Docker, or Podman's socket under DOCKER_HOST."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from harness.diagnostics import HarnessError, UnreachableError
+from harness.telemetry.lab.image import context, label
+from harness.telemetry.lab.listener import SCRIPT, Ports, wait_until_open
+
+LABEL = "detlab.lab"
+LISTENER = "listener"
+LOOPBACK = "127.0.0.1"
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+MEMORY = "128m"
+STOPPING = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service of the lab as it is now: which of its ports answer, and under which name Docker knows it."""
+
+    name: str
+    container: str
+    running: bool
+    answers: Mapping[str, bool]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it runs and every port answers."""
+        return self.running and all(self.answers.values())
+
+
+def engine() -> Any:
+    """A client of the Docker Engine. Raises HarnessError where there is none."""
+    try:
+        docker = import_module("docker")
+    except ImportError as error:
+        raise HarnessError(
+            "no-docker", "the package `docker` is not there", help="pip install 'detlab[lab]'"
+        ) from error
+    hint = "start it, set DOCKER_HOST, or use --no-docker"
+    address = os.environ.get("DOCKER_HOST", "") or DEFAULT_SOCKET
+    if address.startswith("unix://") and not listens(address.removeprefix("unix://")):
+        raise UnreachableError("no-docker", f"no Docker Engine answers on {address}", help=hint)
+    try:
+        return docker.from_env(timeout=60)
+    except Exception as error:
+        raise UnreachableError("no-docker", f"no Docker Engine answers: {first_line(error)}", help=hint) from error
+
+
+def listens(path: str) -> bool:
+    """Whether somebody takes connections on a socket file."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def up(lab: str, folder: Path, ports: Ports, *, client: Any = None) -> Service:
+    """Builds the listener's image where it is not there yet, starts it, and waits until its ports answer.
+
+    Its ports are published on one address only: loopback, or the lab network's that `ports.bind` names.
+    """
+    client = client or engine()
+    script = folder / SCRIPT
+    if not script.is_file():
+        raise HarnessError("no-listener", f"there is no {script}", help="name the lab's folder with --lab-folder")
+    if ports.bind in ("", "0.0.0.0", "::"):
+        hint = "name the lab network's address"
+        raise HarnessError("listens-everywhere", "the lab's services do not listen on every address", help=hint)
+    down(lab, client=client)
+    image = built(client, script)
+    inner = {"http": ports.http, "tcp": ports.tcp, "dns": ports.dns}
+    published = {
+        f"{port}/{'udp' if kind == 'dns' else 'tcp'}": (ports.bind, port) for kind in inner for port in inner[kind]
+    }
+    arguments = Ports(
+        bind="0.0.0.0", http=ports.http, tcp=ports.tcp, dns=ports.dns, answer=ports.answer, domains=ports.domains
+    )
+    try:
+        container = client.containers.run(
+            image,
+            arguments.arguments(""),
+            name=f"detlab-{lab}-{LISTENER}",
+            labels={LABEL: lab, "detlab.service": LISTENER, "detlab.ports": json.dumps({"bind": ports.bind, **inner})},
+            ports=published,
+            detach=True,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit=MEMORY,
+            pids_limit=64,
+        )
+    except Exception as error:
+        down(lab, client=client)
+        hint = "another program may use a port: `detlab lab status`"
+        raise HarnessError("container", f"the listener does not start: {first_line(error)}", help=hint) from error
+    answers = wait_until_open(ports.bind, inner)
+    container.reload()
+    return Service(name=LISTENER, container=container.name, running=container.status == "running", answers=answers)
+
+
+def built(client: Any, script: Path) -> str:
+    """The name of the listener's image, built from this machine if the engine does not have it."""
+    name = f"detlab-listener:{label(script)}"
+    if any(name in (image.tags or ()) for image in client.images.list()):
+        return name
+    try:
+        client.images.build(fileobj=io.BytesIO(context(script)), custom_context=True, tag=name, rm=True, pull=False)
+    except Exception as error:
+        raise HarnessError("image", f"the listener's image cannot be built: {first_line(error)}") from error
+    return name
+
+
+def status(lab: str, *, client: Any = None) -> list[Service]:
+    """Every container of the lab."""
+    found = []
+    for container in (client or engine()).containers.list(all=True, filters={"label": f"{LABEL}={lab}"}):
+        ports = json.loads(container.labels.get("detlab.ports", "{}"))
+        bind = ports.pop("bind", LOOPBACK)
+        running = container.status == "running"
+        answers = wait_until_open(bind, ports, patience=0.0) if running else {}
+        name = container.labels.get("detlab.service", container.name)
+        found.append(Service(name=name, container=container.name, running=running, answers=answers))
+    return found
+
+
+def down(lab: str, *, client: Any = None) -> int:
+    """Removes every container of the lab; how many there were."""
+    containers = (client or engine()).containers.list(all=True, filters={"label": f"{LABEL}={lab}"})
+    for container in containers:
+        if container.status == "running":
+            container.stop(timeout=STOPPING)
+        container.remove(force=True)
+    return len(containers)
+
+
+def seen(lab: str, *, client: Any = None) -> list[dict[str, Any]]:
+    """Everything that the lab's listener saw."""
+    found: list[dict[str, Any]] = []
+    for container in (client or engine()).containers.list(all=True, filters={"label": f"{LABEL}={lab}"}):
+        for line in container.logs().decode("utf-8", "replace").splitlines():
+            if line.startswith('{"time"'):
+                found.append(json.loads(line))
+    return found
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says first."""
+    text = str(getattr(error, "explanation", "") or error).strip()
+    return (text.splitlines() or [type(error).__name__])[0][:200]

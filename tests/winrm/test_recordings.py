@@ -1,0 +1,168 @@
+"""Recordings: hashes, schema, other names; the doctor; what every written file may not hold."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import PASSWORD
+from windows_machine import Machine
+
+from harness.diagnostics import HarnessError
+from harness.scenario.atomic_library import Library
+from harness.scenario.atomic_rendering import render
+from harness.telemetry.lab.anonymise import anonymise
+from harness.telemetry.lab.collect import Collector, Waiting
+from harness.telemetry.lab.detonate import Detonation, detonate
+from harness.telemetry.lab.doctor import examine, healthy, lines_of
+from harness.telemetry.lab.journal import journal_of
+from harness.telemetry.lab.recorder import Recorder
+from harness.telemetry.lab.remote import connect
+from harness.telemetry.recording import open_recording
+from harness.telemetry.replay import replay
+
+ROOT = Path(__file__).parents[2]
+TASK = render(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
+
+
+@pytest.fixture
+def recording(lab, tmp_path):
+    """A recording of test 4, and the lab that it was made in."""
+
+    def make(machine=None):
+        made = lab(machine=machine or Machine(lag=0.05))
+        todo = Detonation(run="r1", lab="purple", tests=(TASK,), state=tmp_path / "state")
+        recorder = Recorder(path=tmp_path / "rec", run="r1", lab="purple", tests={TASK.atomic.name: TASK})
+        waiting = Waiting(quiet=0.3, patience=5, poll=0.1)
+
+        def watch(host, remote, facts):
+            return Collector(host=host, remote=remote, facts=facts, run="r1", keep=recorder.keep, waiting=waiting)
+
+        (outcome,) = detonate(todo, [made.host], connect, watch)
+        return recorder.finish(outcome.tests, journal_of(todo.state, "r1"))
+
+    return make
+
+
+def test_a_recording_is_telemetry_with_the_attack_labelled(recording):
+    telemetry = replay(recording(), malicious=True)
+    assert (telemetry.origin, [c.name for c in telemetry.causes]) == ("detonated", ["T1583.004-4"])
+    (created,) = telemetry.of("windows_security", "4698")
+    assert created.columns.column("@cause").to_pylist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("events.parquet", "is not what was recorded"),
+        ("Security.xml", "is not what was recorded"),
+        ("journal.txt", "is not what"),
+    ],
+)
+def test_a_changed_file_is_refused(recording, file, message):
+    path = recording()
+    (found,) = path.rglob(file)
+    found.write_bytes(found.read_bytes() + b" ")
+    with pytest.raises(HarnessError, match=message):
+        replay(path)
+
+
+def test_a_missing_file_and_another_schema_are_refused(recording):
+    path = recording()
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
+    with pytest.raises(HarnessError, match="has schema 99, this detlab reads schema 1"):
+        open_recording(path)
+    (path / "manifest.json").write_text(json.dumps({**manifest, "files": {"../../etc/passwd": "0"}}))
+    with pytest.raises(HarnessError, match=r"has no \.\./\.\./etc/passwd"):
+        open_recording(path)
+    (path / "manifest.json").write_text("[]")
+    with pytest.raises(HarnessError, match="cannot be read"):
+        open_recording(path)
+
+
+def test_no_file_of_a_recording_holds_a_secret(recording, tmp_path):
+    machine = Machine(lag=0.05)
+    inner = machine.do_schtasks
+
+    def careless(rest, process, io):
+        io.out(f"password is {PASSWORD}\r\n")
+        machine.write("Security", 4688, {"CommandLine": f"net use /user:lab {PASSWORD}"})
+        return inner(rest, process, io)
+
+    machine.do_schtasks = careless
+    path = recording(machine)
+    held = [p.name for p in tmp_path.rglob("*") if p.is_file() and PASSWORD.encode() in p.read_bytes()]
+    assert held == []
+    assert "net use /user:lab &lt;secret&gt;" in (path / "win10/T1583.004-4/Security.xml").read_text().replace(
+        "<secret>", "&lt;secret&gt;"
+    )
+
+
+def test_names_become_others_the_same_everywhere(recording, tmp_path):
+    machine = Machine(lag=0.05)
+    machine.name = "BERLIN-PC7.corp.contoso.com"
+    inner = machine.do_schtasks
+
+    def telling(rest, process, io):
+        machine.write(
+            "Security",
+            4688,
+            {
+                "SubjectUserSid": "S-1-5-21-111-222-333-1104",
+                "SubjectUserName": "anna.schmidt",
+                "SubjectDomainName": "CONTOSO",
+                "CommandLine": r"C:\Users\anna.schmidt\a.exe \\BERLIN-PC7\share 10.1.2.3 93.184.216.34 127.0.0.1",
+            },
+        )
+        return inner(rest, process, io)
+
+    machine.do_schtasks = telling
+    path = recording(machine)
+    target = tmp_path / "public"
+    anonymise(path, target)
+    text = "\n".join(p.read_text() for p in target.rglob("*.xml")) + (target / "manifest.json").read_text()
+    for name in ("berlin", "contoso", "anna", "schmidt", "S-1-5-21-111-222-333", "10.1.2.3", "93.184.216.34"):
+        assert name.lower() not in text.lower(), name
+    assert r"C:\Users\user01\a.exe" in text or r"C:\Users\user02\a.exe" in text
+    assert "127.0.0.1" in text
+    before, after = replay(path), replay(target)
+    assert [(e.sensor, e.kind, len(e)) for e in before.events] == [(e.sensor, e.kind, len(e)) for e in after.events]
+    for one, other in zip(before.events, after.events, strict=True):
+        assert one.columns.column("@cause").to_pylist() == other.columns.column("@cause").to_pylist()
+    values = {
+        v
+        for e in after.events
+        for n in e.columns.column_names
+        if not n.startswith("@")
+        for v in e.columns.column(n).to_pylist()
+        if v
+    }
+    assert not any("anna" in v.lower() or "berlin" in v.lower() for v in values)
+    assert open_recording(target).manifest.anonymised
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_good_host(lab):
+    made = lab()
+    made.machine.registry[r"HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell\ScriptBlockLogging"] = {
+        "EnableScriptBlockLogging": 1
+    }
+    remote = connect(made.host)
+    checks = examine(made.inventory, made.host, remote)
+    remote.close()
+    assert healthy(checks), "\n".join(lines_of(checks))
+    assert not any(c in " ".join(made.machine.ran) for c in ("/set", "reg add", "wevtutil sl"))
+
+
+def test_the_doctor_names_what_is_missing_and_the_command_for_it(lab):
+    made = lab(machine=Machine(marker="", sysmon=False, offset=600))
+    made.machine.audited = False
+    made.machine.logs["Microsoft-Windows-DNS-Client/Operational"].enabled = False
+    remote = connect(made.host)
+    text = "\n".join(lines_of(examine(made.inventory, made.host, remote)))
+    remote.close()
+    assert 'MISSING  lab marker: none\n         run: reg add HKLM\\SOFTWARE\\detlab /v Lab /d "purple" /f' in text
+    assert "MISSING  Sysmon: does not run\n         run: lab\\windows\\provision.ps1" in text
+    assert 'run: wevtutil sl "Microsoft-Windows-DNS-Client/Operational" /e:true /q:true' in text
+    assert 'run: auditpol /set /subcategory:"{0CCE9227-69AE-11D9-BED3-505054503030}" /success:enable' in text
+    assert "EnableScriptBlockLogging /t REG_DWORD /d 1 /f" in text
+    assert "note     clock: +600.0 s" in text or "note     clock: +599.9 s" in text
