@@ -214,7 +214,7 @@ def test_a_run_without_scenarios_imports_nothing_heavy(pytester):
             assert heavy.isdisjoint(sys.modules)
         """
     )
-    ran = pytester.run(sys.executable, "-m", "pytest", "-q", "-p", "harness.pytest_plugin", "-p", "no:faker")
+    ran = pytester.run(sys.executable, "-m", "pytest", "-q", "-p", "no:faker")
     ran.assert_outcomes(passed=1)
 
 
