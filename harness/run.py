@@ -7,25 +7,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
 from harness.detection import switches
+from harness.detection.content import Content
+from harness.detection.content import beside as content_beside
 from harness.detection.engine import Engine, Rows, engine
 from harness.detection.language import Dialect, Plan, Query, Settings, language
 from harness.diagnostics import Finding, HarnessError
-from harness.scenario.pack import beside, find
+from harness.scenario.pack import find
 from harness.scenario.rule import Rule, read_rule
-from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
+from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.conditions import check, check_scenario
 from harness.telemetry.event import Damage, merged
 from harness.telemetry.record import record
 from harness.telemetry.replay import replay
 from harness.verdict.alerts import Alert
+from harness.verdict.panel import Finding as Found
+from harness.verdict.panel import Panel
 from harness.verdict.store import Store
 from harness.verdict.trial import Trial
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints, outcome
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints
 from harness.verdict.visibility import count
-from harness.workers import spread, workers_for
 
 Progress = Callable[[str, int, int], None]
 Result = Verdict | Visibility | Broken
@@ -72,6 +75,7 @@ class Bench:
         switches.check(self.options.switches)
         self.rules: dict[Path, Rule] = {}
         self.queries: dict[tuple[Path, Dialect], Query] = {}
+        self.contents: dict[Path, Content] = {}
         self.connected: Engine | None = None
 
     def __enter__(self) -> Self:
@@ -91,59 +95,72 @@ class Bench:
         """The scenario's telemetry, made when it is needed."""
         return Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
 
-    def judge(self, scenario: Scenario) -> Iterator[Result]:
-        """Every signal and every expectation of a scenario, judged; what cannot be is broken, never negative."""
+    def judge(self, *scenarios: Scenario) -> Iterator[Result]:
+        """Every signal and expectation of scenarios, judged in their order; what cannot be is broken, never negative.
+
+        All expectations of one rule are judged together.
+        """
+        results: dict[tuple[int, int], Result] = {}
+        panels: dict[tuple[object, ...], list[tuple[tuple[int, int], Case]]] = {}
+        for i, scenario in enumerate(scenarios):
+            try:
+                seen, cases = self.prepared(scenario)
+            except HarnessError as error:
+                results[i, 0] = Broken(path=str(scenario.path), error=error)
+                continue
+            for k, result in enumerate(seen):
+                results[i, k] = result
+            for k, case in cases:
+                panels.setdefault((id(case.trial.query), case.trial.rule.path), []).append(((i, len(seen) + k), case))
+        for members in panels.values():
+            judged = self.together([case for _, case in members])
+            results |= zip((place for place, _ in members), judged, strict=True)
+        yield from (results[place] for place in sorted(results))
+
+    def prepared(self, scenario: Scenario) -> tuple[list[Result], list[tuple[int, Case]]]:
+        """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
+        check_scenario(scenario)
+        switches.check_scenario(scenario)
         store = self.store(scenario)
-        chosen = {**scenario.body.conditions, **self.options.conditions}
-        try:
-            check_scenario(scenario)
-            switches.check_scenario(scenario)
-            telemetry = store.telemetry(chosen)
-        except HarnessError as error:
-            yield Broken(path=str(scenario.path), error=error)
-            return
-        for signal in scenario.body.telemetry:
-            yield Visibility(scenario=scenario, signal=signal, counted=count(telemetry, signal))
+        telemetry = store.telemetry({**scenario.body.conditions, **self.options.conditions})
+        seen: list[Result] = [
+            Visibility(scenario=scenario, signal=s, counted=count(telemetry, s)) for s in scenario.body.telemetry
+        ]
+        cases: list[tuple[int, Case]] = []
+        broken: list[Result] = []
         for number, expectation in enumerate(scenario.body.expect):
             try:
-                yield self.verdict(scenario, expectation, store)
+                trial = self.trial_of(scenario, expectation, store)
+                cases.append((number, Case(scenario=scenario, expectation=expectation, number=number, trial=trial)))
             except HarnessError as error:
-                yield Broken(path=str(scenario.path), error=error, place=scenario.place("expect", number, "rule"))
+                broken.append(broken_at(scenario, number, error))
+        return [*seen, *broken], cases
+
+    def together(self, cases: Sequence[Case]) -> list[Result]:
+        """What a rule says in all cases; if one statement cannot tell, or fails, what it says in each."""
+        labels = [case.scenario.body.activity for case in cases]
+        try:
+            findings = list(Panel(self.engine, [case.trial for case in cases], labels).findings())
+            return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
+        except HarnessError as error:
+            if len(cases) == 1:
+                return [broken_at(cases[0].scenario, cases[0].number, error)]
+            return [result for case in cases for result in self.together([case])]
 
     def verdict(self, scenario: Scenario, expectation: Expectation, store: Store) -> Verdict:
         """What one rule says of one scenario."""
         trial = self.trial_of(scenario, expectation, store)
-        conditions = trial.conditions
-        plan = trial.plan()
-        alerts = trial.alerts(plan)
-        activity = scenario.body.activity
-        missed = activity is Label.MALICIOUS and not any(a.malicious for a in alerts)
-        explanation = trial.explanation(plan) if missed else None
-        verdict = Verdict(
-            scenario=scenario,
-            rule=trial.rule,
-            expectation=expectation,
-            observed=outcome(activity, alerts),
-            alerts=alerts,
-            origin=store.origin(conditions),
-            engine=self.engine.name,
-            conditions=conditions,
-            switches=plan.switches,
-            deviations=trial.query.deviations,
-            findings=plan.findings,
-            explanation=explanation,
-            absent=trial.absent(plan, alerts),
-            flips=tuple(trial.flips(plan, alerts, activity, explanation)),
-            damages=store.telemetry(conditions).damages,
+        (finding,) = Panel(self.engine, [trial], [scenario.body.activity]).findings()
+        return verdict(
+            Case(scenario=scenario, expectation=expectation, number=0, trial=trial), finding, self.engine.name
         )
-        return replace(verdict, complaints=tuple(complaints(verdict)))
 
     def trial_of(self, scenario: Scenario, expectation: Expectation, store: Store) -> Trial:
         """The rule of an expectation set against a scenario, under the conditions and switches that hold for it."""
         conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
         switches = {**expectation.switches, **self.options.switches}
         given = Path(expectation.rule)
-        path = given if given in self.options.rules else beside(scenario.path, expectation.rule)
+        path = given if given in self.options.rules else scenario.file(expectation.rule)
         return self.trial(path, expectation.dialect, store, conditions, switches)
 
     def trial(
@@ -152,11 +169,18 @@ class Bench:
         """A rule set against a store; its text is read and parsed once."""
         rule = self.rules[path] if path in self.rules else self.rules.setdefault(path, read_rule(path))
         how = Dialect(self.options.dialect or dialect)
-        settings = replace(self.options.settings, switches=switches)
+        settings = replace(self.settings(path), switches=switches)
         if (path, how) not in self.queries:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
         query = self.queries[path, how]
         return Trial(rule=rule, query=query, store=store, conditions=conditions, settings=settings)
+
+    def settings(self, path: Path) -> Settings:
+        """What a rule's meaning depends on: what was chosen, and the content beside it."""
+        folder = path.parent
+        if folder not in self.contents:
+            self.contents[folder] = content_beside(path)
+        return self.contents[folder].settings(self.options.settings)
 
     def query(self, path: Path, events: Sequence[Path]) -> Answer:
         """The rows of a rule on recorded events."""
@@ -178,39 +202,43 @@ class Bench:
         )
 
 
-class Worker:
-    """The bench of a process that judges files of a run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """An expectation of a scenario, and the rule set against its telemetry."""
 
-    bench: ClassVar[Bench]
-
-    @classmethod
-    def prepare(cls, options: Options | None) -> None:
-        """Called once in each process."""
-        cls.bench = Bench(options)
-
-    @classmethod
-    def judge(cls, path: Path) -> list[Result]:
-        """Everything that is found out of one file."""
-        return judged(path, cls.bench)
+    scenario: Scenario
+    expectation: Expectation
+    number: int
+    trial: Trial
 
 
-def judged(path: Path, bench: Bench) -> list[Result]:
-    """Everything that is found out of one scenario file; what cannot be read is broken."""
-    try:
-        scenario = read_scenario(path)
-        return list(bench.judge(judged_by(scenario, bench.options.rules) if bench.options.rules else scenario))
-    except HarnessError as error:
-        return [Broken(path=str(path), error=error)]
+def broken_at(scenario: Scenario, number: int, error: HarnessError) -> Broken:
+    """An expectation that could not be judged."""
+    return Broken(path=str(scenario.path), error=error, place=scenario.place("expect", number, "rule"))
 
 
-def judged_all(found: Sequence[Path], options: Options | None) -> Iterator[list[Result]]:
-    """What is found out of each file, in their order."""
-    workers = workers_for(len(found))
-    if workers > 1:
-        yield from spread(Worker.judge, found, workers, Worker.prepare, options)
-        return
-    with Bench(options) as bench:
-        yield from (judged(path, bench) for path in found)
+def verdict(case: Case, finding: Found, engine_name: str) -> Verdict:
+    """What was found held against what was expected."""
+    trial = case.trial
+    telemetry = trial.store.telemetry(trial.conditions)
+    found = Verdict(
+        scenario=case.scenario,
+        rule=trial.rule,
+        expectation=case.expectation,
+        observed=finding.observed,
+        alerts=finding.alerts,
+        origin=telemetry.origin,
+        engine=engine_name,
+        conditions=trial.conditions,
+        switches=finding.plan.switches,
+        deviations=trial.query.deviations,
+        findings=finding.plan.findings,
+        explanation=finding.explanation,
+        absent=finding.absent,
+        flips=finding.flips,
+        damages=telemetry.damages,
+    )
+    return replace(found, complaints=tuple(complaints(found)))
 
 
 def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
@@ -218,10 +246,18 @@ def run(paths: Sequence[Path], options: Options | None = None, progress: Progres
     began = perf_counter()
     found = find(paths)
     results: list[Result] = []
-    for number, part in enumerate(judged_all(found, options)):
-        results += part
-        if progress:
-            progress(str(found[number]), number + 1, len(found))
+    scenarios: list[Scenario] = []
+    with Bench(options) as bench:
+        for number, path in enumerate(found):
+            try:
+                scenario = read_scenario(path)
+                own = bench.options.rules
+                scenarios.append(judged_by(scenario, own) if own else scenario)
+            except HarnessError as error:
+                results.append(Broken(path=str(path), error=error))
+            if progress:
+                progress(str(path), number + 1, len(found))
+        results += bench.judge(*scenarios)
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),

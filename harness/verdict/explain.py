@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.detection.engine import Engine, Value
-from harness.detection.language import Step
 from harness.detection.plan.columns import EVENT, Kind
 from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Node, Select, Union
@@ -82,10 +81,15 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Which events are the attack's, and how many events there are at all."""
+    """Which events are the attack's, how many events there are at all, and which they are if they are not all."""
 
     malicious: frozenset[int]
     total: int
+    own: range | None = None
+
+    def __contains__(self, event: int) -> bool:
+        """Whether an event is one of them."""
+        return self.own is None or event in self.own
 
     def count(self, events: Collection[int]) -> tuple[int, int]:
         """How many of these are the attack's, and how many are not."""
@@ -95,15 +99,6 @@ class Labels:
     def among(self, groups: Sequence[tuple[int, ...]]) -> bool:
         """Whether an event of the attack is behind one of these rows."""
         return any(self.malicious.intersection(g) for g in groups)
-
-
-def traces(steps: Sequence[Step], engine: Engine, labels: Labels) -> tuple[Trace, ...]:
-    """Each step's rows and the events behind them."""
-    found = []
-    for step, groups in zip(steps, events_behind([s.node for s in steps], engine), strict=True):
-        bad, good = labels.count(set().union(*groups))
-        found.append(Trace(span=step.span, name=step.name, rows=len(groups), malicious=bad, benign=good))
-    return tuple(found)
 
 
 def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int, ...]]]:

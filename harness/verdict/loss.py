@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from harness.detection.engine import Engine, Value
@@ -14,22 +16,99 @@ from harness.detection.plan.nodes import Filter, Limit, Node, Select, sources
 from harness.detection.plan.provenance import traced
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
-from harness.verdict.explain import Clause, Explanation, Labels, Loss, Miss, events_behind, traces
+from harness.verdict.explain import Clause, Explanation, Labels, Loss, Miss, Trace, events_behind
 
 MOST_VALUES = 3
 COMPARISONS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
 MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
 
+Groups = list[tuple[int, ...]]
+"""For each row the events behind it."""
+
 
 def explain(plan: Plan, engine: Engine, labels: Labels) -> Explanation:
     """Runs the plan's steps and says where the last of the attack's events was lost, and why."""
-    steps = traces(plan.steps, engine, labels)
-    lost = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
-    loss = None
-    if labels.malicious and lost is not None:
-        before = plan.steps[lost - 1].node if lost else None
-        loss = find_loss(lost, plan.steps[lost].span, list(between(plan.steps[lost].node, before)), engine, labels)
-    return Explanation(recorded=labels.total, malicious=len(labels.malicious), steps=steps, loss=loss)
+    return Inquiry(plan=plan, engine=engine, cases={0: labels}).explanations()[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """What became of the events of several cases in one plan that keeps them apart; `cases` has each one's labels.
+
+    All cases together take a handful of statements: two for the steps, two for each step that lost somebody's attack.
+    """
+
+    plan: Plan
+    engine: Engine
+    cases: Mapping[int, Labels]
+
+    def explanations(self) -> dict[int, Explanation]:
+        """For each case what each step left of it, and where and why its attack was lost."""
+        behind = [self.apart(g) for g in events_behind([s.node for s in self.plan.steps], self.engine)]
+        traces = {case: self.traces(case, behind) for case in self.cases}
+        lost: dict[int, list[int]] = {}
+        for case, steps in traces.items():
+            at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
+            if at is not None and self.cases[case].malicious:
+                lost.setdefault(at, []).append(case)
+        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases).items()}
+        return {
+            case: Explanation(
+                recorded=labels.total, malicious=len(labels.malicious), steps=traces[case], loss=losses.get(case)
+            )
+            for case, labels in self.cases.items()
+        }
+
+    def apart(self, groups: Groups) -> dict[int, Groups]:
+        """The rows of each case."""
+        found: dict[int, Groups] = {case: [] for case in self.cases}
+        starts = sorted((labels.own.start if labels.own else 0, case) for case, labels in self.cases.items())
+        firsts = [start for start, _ in starts]
+        for events in groups:
+            at = bisect_right(firsts, events[0]) - 1 if events else 0
+            case = starts[at][1]
+            if at >= 0 and (not events or events[0] in self.cases[case]):
+                found[case].append(events)
+        return found
+
+    def traces(self, case: int, behind: Sequence[Mapping[int, Groups]]) -> tuple[Trace, ...]:
+        """Each step's rows of one case and the events behind them."""
+        found = []
+        for step, groups in zip(self.plan.steps, behind, strict=True):
+            bad, good = self.cases[case].count(set().union(*groups[case]))
+            found.append(Trace(span=step.span, name=step.name, rows=len(groups[case]), malicious=bad, benign=good))
+        return tuple(found)
+
+    def losses(self, at: int, cases: Sequence[int]) -> dict[int, Loss]:
+        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events."""
+        step = self.plan.steps[at]
+        parts = list(between(step.node, self.plan.steps[at - 1].node if at else None))
+        left = [self.apart(groups) for groups in events_behind(parts, self.engine)]
+        found: dict[int, Loss] = {}
+        for number, part in enumerate(parts):
+            gone = [c for c in cases if c not in found and not self.cases[c].among(left[number][c])]
+            place = part.span or step.span
+            if isinstance(part, Filter) and gone:
+                for case, (clauses, misses) in losing(part, place, self.engine, self.labels(gone)).items():
+                    found[case] = Loss(step=at, span=place, clauses=clauses, misses=misses)
+            else:
+                found |= {c: Loss(step=at, span=place, reason=reason(part)) for c in gone}
+        return {c: found.get(c, Loss(step=at, span=step.span)) for c in cases}
+
+    def labels(self, cases: Collection[int]) -> dict[int, Labels]:
+        """The labels of some of the cases."""
+        return {c: self.cases[c] for c in cases}
+
+
+def reason(part: Node) -> str:
+    """Why a node that has no condition leaves no row of an attack."""
+    match part:
+        case Limit(count=count):
+            return f"only {count} rows are kept"
+        case _ if not sources(part):
+            return "the platform has none of the attack's events"
+        case _:
+            return "no row of the attack comes out"
 
 
 def between(node: Node, before: Node | None) -> Iterator[Node]:
@@ -40,23 +119,6 @@ def between(node: Node, before: Node | None) -> Iterator[Node]:
         found.append(current)
         current = next(iter(sources(current)), None)
     return reversed(found)
-
-
-def find_loss(step: int, span: Span, parts: Sequence[Node], engine: Engine, labels: Labels) -> Loss:
-    """The first of a step's nodes after which none of the attack's events is left, and why."""
-    left = [labels.among(groups) for groups in events_behind(parts, engine)]
-    part = parts[left.index(False)] if False in left else parts[-1]
-    place = part.span or span
-    match part:
-        case Filter():
-            clauses, misses = losing(part, place, engine, labels)
-            return Loss(step=step, span=place, clauses=clauses, misses=misses)
-        case Limit(count=count):
-            return Loss(step=step, span=place, reason=f"only {count} rows are kept")
-        case _ if not sources(part):
-            return Loss(step=step, span=place, reason="the platform has none of the attack's events")
-        case _:
-            return Loss(step=step, span=place, reason="no row of the attack comes out")
 
 
 def conjuncts(condition: Expression) -> Iterator[Expression]:
@@ -94,18 +156,24 @@ def negated(condition: Expression) -> Expression | None:
             return None
 
 
-def tests_of(condition: Expression) -> Iterator[tuple[Expression, Expression, bool]]:
-    """What loses a row: a clause that does not hold, or a member of an exclusion list that does.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """What loses a row: a clause that does not hold, or a member of an exclusion list that does."""
 
-    Each is the clause, the test for losing by it, and whether it is an exclusion.
-    """
+    clause: Expression
+    loses: Expression
+    excluded: bool
+
+
+def tests_of(condition: Expression) -> Iterator[Test]:
+    """Everything in a condition that can lose a row, in the order of the text."""
     for conjunct in conjuncts(condition):
         denied = negated(conjunct)
         members = [m for m in alternatives(denied) if place_of(m)] if denied else []
         if denied is None or not members:
-            yield conjunct, call("not", call("is_true", conjunct)), False
+            yield Test(clause=conjunct, loses=call("not", call("is_true", conjunct)), excluded=False)
         else:
-            yield from ((m, call("is_true", m), True) for m in members)
+            yield from (Test(clause=m, loses=call("is_true", m), excluded=True) for m in members)
 
 
 def place_of(expression: Expression) -> Span | None:
@@ -115,46 +183,45 @@ def place_of(expression: Expression) -> Span | None:
     return span_of(expression)
 
 
-def losing(part: Filter, place: Span, engine: Engine, labels: Labels) -> tuple[tuple[Clause, ...], tuple[Miss, ...]]:
-    """The clauses that lost rows of the attack, in the order of the text, and the thresholds that none reached."""
+Findings = tuple[tuple[Clause, ...], tuple[Miss, ...]]
+
+
+def losing(part: Filter, place: Span, engine: Engine, cases: Mapping[int, Labels]) -> dict[int, Findings]:
+    """For each case the clauses that lost rows of its attack, and the thresholds that none of them reached."""
     tests = list(tests_of(part.condition))
-    names = sorted(set(chain.from_iterable(columns_read(clause) for clause, _, _ in tests)))
-    wanted = [*(t for _, t, _ in tests), *(Column(n) for n in names)]
-    rows = attack_rows(part.source, wanted, engine, labels)
+    names = sorted(set(chain.from_iterable(columns_read(t.clause) for t in tests)))
+    wanted = [*(t.loses for t in tests), *(Column(n) for n in names)]
+    columns = ((EVENT, Column(EVENT)), *((f"t{i}", e) for i, e in enumerate(wanted)))
+    rows: dict[int, list[tuple[Value, ...]]] = {case: [] for case in cases}
+    for row in engine.run(Select(source=traced(part.source), columns=columns)).rows:
+        events = as_events(row[0])
+        for case, labels in cases.items():
+            if labels.malicious.intersection(events):
+                rows[case].append(row[1:])
+                break
+    return {case: findings(tests, names, found, place) for case, found in rows.items()}
+
+
+def findings(tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[Value, ...]], place: Span) -> Findings:
+    """The clauses that lost one attack's rows, in the order of the text, and the thresholds that none reached.
+
+    A row has the result of each test, then the value of each name.
+    """
     values = {name: [row[len(tests) + i] for row in rows] for i, name in enumerate(names)}
     clauses: list[Clause] = []
     misses: list[Miss] = []
     alive = set(range(len(rows)))
-    for number, (clause, _, excluded) in enumerate(tests):
-        hit = {i for i in alive if rows[i][number]}
-        if not hit:
-            continue
-        held = {n: commonest([values[n][i] for i in sorted(hit)]) for n in sorted(columns_read(clause))}
-        clauses.append(Clause(span=place_of(clause) or place, lost=len(hit), held=held, excluded=excluded))
-        if len(hit) == len(alive):
-            misses += misses_of(clause, values)
-        alive -= hit
-    return tuple(clauses), (*misses, *later_misses(tests, rows, values, misses))
-
-
-def later_misses(
-    tests: Sequence[tuple[Expression, Expression, bool]],
-    rows: Sequence[tuple[Value, ...]],
-    values: dict[str, list[Value]],
-    known: Sequence[Miss],
-) -> Iterator[Miss]:
-    """Thresholds after the one that lost the attack which no row would have reached either."""
-    seen = {m.span for m in known}
-    for number, (clause, _, _) in enumerate(tests):
+    for number, test in enumerate(tests):
+        hit = sorted(i for i in alive if rows[i][number])
+        if hit:
+            held = {n: commonest([values[n][i] for i in hit]) for n in sorted(columns_read(test.clause))}
+            clauses.append(
+                Clause(span=place_of(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
+            )
         if rows and all(row[number] for row in rows):
-            yield from (m for m in misses_of(clause, values) if m.span not in seen)
-
-
-def attack_rows(source: Node, wanted: Sequence[Expression], engine: Engine, labels: Labels) -> list[tuple[Value, ...]]:
-    """What each expression gives for each row that the attack has a part in."""
-    columns = ((EVENT, Column(EVENT)), *((f"t{i}", e) for i, e in enumerate(wanted)))
-    rows = engine.run(Select(source=traced(source), columns=columns)).rows
-    return [row[1:] for row in rows if labels.malicious.intersection(as_events(row[0]))]
+            misses += misses_of(test.clause, values)
+        alive.difference_update(hit)
+    return tuple(clauses), tuple(misses)
 
 
 def commonest(values: Sequence[Value]) -> tuple[Value, ...]:
@@ -164,7 +231,7 @@ def commonest(values: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(first[text] for text, _ in counts.most_common(MOST_VALUES))
 
 
-def misses_of(clause: Expression, values: dict[str, list[Value]]) -> Iterator[Miss]:
+def misses_of(clause: Expression, values: Mapping[str, list[Value]]) -> Iterator[Miss]:
     """For a comparison of a column with a number: the nearest value to it that the attack's rows have."""
     match clause:
         case Call(operation, (side, Literal(needed))) if operation in COMPARISONS:

@@ -1,0 +1,183 @@
+"""One rule against many scenarios in a handful of statements: each scenario a case that sees no other's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+
+from harness.detection.engine import Engine
+from harness.detection.language import Plan, Step, language
+from harness.detection.plan.columns import Columns, hidden
+from harness.detection.plan.expressions import Column, Literal, call
+from harness.detection.plan.needed import needed
+from harness.detection.plan.nodes import Node, Scan, walk
+from harness.detection.plan.shape import columns_of
+from harness.scenario.scenario import Label, Outcome
+from harness.verdict.absent import absent
+from harness.verdict.alerts import Alert
+from harness.verdict.explain import Explanation, Labels, events_behind
+from harness.verdict.flips import no_effect
+from harness.verdict.loss import Inquiry
+from harness.verdict.store import end
+from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
+from harness.verdict.trial import Trial
+from harness.verdict.verdict import Flip, outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a rule said in one trial, what that hangs on, and why there is no alert."""
+
+    plan: Plan
+    alerts: tuple[Alert, ...]
+    observed: Outcome
+    flips: tuple[Flip, ...]
+    absent: tuple[str, ...]
+    explanation: Explanation | None
+
+
+class Panel:
+    """Trials of one query, whose telemetry an engine holds together; `labels` says of each whether it is an attack."""
+
+    def __init__(self, engine: Engine, trials: Sequence[Trial], labels: Sequence[Label]) -> None:
+        self.engine, self.trials, self.labels = engine, tuple(trials), tuple(labels)
+        first = trials[0]
+        platform = language(first.rule.language).platform
+        lots = [Lot(telemetry=t.store.telemetry(t.conditions), conditions=t.conditions) for t in trials]
+        self.batch = Batch(engine, platform, lots, raw=first.query.raw)
+        ends = list(accumulate(len(lot.telemetry) for lot in lots))
+        self.own = [range(e - len(lot.telemetry), e) for e, lot in zip(ends, lots, strict=True)]
+
+    @cached_property
+    def cases(self) -> tuple[Labels, ...]:
+        """Each trial's events, and which of them are the attack's."""
+        bad = sorted(self.batch.truth.malicious)
+        return tuple(
+            Labels(malicious=frozenset(e for e in bad if e in own), total=len(own), own=own) for own in self.own
+        )
+
+    def findings(self) -> Iterator[Finding]:
+        """What each trial found, in their order. Raises InseparableError if one statement cannot keep them apart."""
+        found: dict[int, Finding] = {}
+        for plan, numbers in self.meanings():
+            found |= self.judged(plan, numbers)
+        yield from (found[i] for i in range(len(self.trials)))
+
+    def meanings(self) -> list[tuple[Plan, list[int]]]:
+        """What the rule means, and for which trials it means that: their switches may differ, and their times."""
+        known: dict[tuple[object, ...], tuple[Plan, list[int]]] = {}
+        for number, trial in enumerate(self.trials):
+            key: tuple[object, ...] = tuple(sorted(trial.settings.switches.items()))
+            if self.timed:
+                key = (*key, self.now(trial))
+            if key not in known:
+                known[key] = (self.plan(number, {}), [])
+            known[key][1].append(number)
+        if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in known.values()):
+            raise InseparableError("inseparable", "the rule looks at all fields that there are")
+        return list(known.values())
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether the rule's meaning depends on when it is run."""
+        trial = self.trials[0]
+        at = [trial.query.plan(self.batch.columns, replace(trial.settings, now=now)).node for now in (1e9, 1.1e9)]
+        return at[0] != at[1]
+
+    def plan(self, number: int, switches: Mapping[str, str]) -> Plan:
+        """What the rule means in one trial, some switches changed."""
+        trial = self.trials[number]
+        settings = replace(trial.settings, now=self.now(trial), switches={**trial.settings.switches, **switches})
+        return trial.query.plan(self.batch.columns, settings)
+
+    @staticmethod
+    def now(trial: Trial) -> float:
+        """When a trial's search is run: at the end of its telemetry, unless somebody says otherwise."""
+        return trial.settings.now or end(trial.store.telemetry(trial.conditions))
+
+    def judged(self, plan: Plan, numbers: Sequence[int]) -> dict[int, Finding]:
+        """The findings of the trials in which the rule means this."""
+        alerts = self.batch.alerts(plan.node)
+        observed = {i: outcome(self.labels[i], alerts[i]) for i in numbers}
+        quiet = [i for i in numbers if not alerts[i]]
+        missed = [i for i in numbers if observed[i] is Outcome.FALSE_NEGATIVE]
+        explanations = self.explained(plan, missed)
+        flips = self.flips(plan, numbers, observed, explanations)
+        looked_at = self.looked_at(plan, quiet)
+        for i in numbers:
+            if alerts[i]:
+                looked_at[i] = {e for a in alerts[i] for e in a.events}
+        return {
+            i: Finding(
+                plan=plan,
+                alerts=alerts[i],
+                observed=observed[i],
+                flips=tuple(flips[i]),
+                absent=absent(plan.reads, looked_at[i], self.batch.views),
+                explanation=explanations.get(i),
+            )
+            for i in numbers
+        }
+
+    def explained(self, plan: Plan, numbers: Sequence[int]) -> dict[int, Explanation]:
+        """What became of the attacks of these trials."""
+        if not numbers:
+            return {}
+        cases = {i: self.cases[i] for i in numbers}
+        return Inquiry(plan=self.apart(plan, numbers), engine=self.engine, cases=cases).explanations()
+
+    def apart(self, plan: Plan, numbers: Iterable[int]) -> Plan:
+        """The plan on the events of some trials, each kept to itself; parts that steps share stay shared."""
+        if len(self.trials) == 1:
+            return plan
+        known: dict[int, Node] = {}
+        condition = call("in", Column(CASE), *(Literal(float(i)) for i in numbers))
+        isolate = Isolation()
+        steps = [Step(s.span, only(isolate(s.node), [condition], known), s.name) for s in plan.steps]
+        return replace(plan, node=steps[-1].node if steps else isolate(plan.node), steps=tuple(steps))
+
+    def looked_at(self, plan: Plan, numbers: Sequence[int]) -> dict[int, set[int]]:
+        """For trials without alerts the events that pass the rule's first step, the attack's only if there are some."""
+        if not numbers or not plan.steps:
+            return {i: set() for i in numbers}
+        first = self.apart(replace(plan, steps=plan.steps[:1]), numbers)
+        cases = {i: self.cases[i] for i in numbers}
+        inquiry = Inquiry(plan=first, engine=self.engine, cases=cases)
+        groups = inquiry.apart(events_behind([first.steps[0].node], self.engine)[0])
+        passed = {i: set().union(*groups[i]) for i in numbers}
+        return {i: passed[i] & self.cases[i].malicious or passed[i] for i in numbers}
+
+    def flips(
+        self,
+        plan: Plan,
+        numbers: Sequence[int],
+        observed: Mapping[int, Outcome],
+        explanations: Mapping[int, Explanation],
+    ) -> dict[int, list[Flip]]:
+        """For each trial the switches of the plan whose other values change its outcome."""
+        found: dict[int, list[Flip]] = {i: [] for i in numbers}
+        known = {s.name: s for s in language(self.trials[0].rule.language).switches}
+        for name, used in plan.switches.items():
+            for other in known[name].values:
+                changed = self.plan(numbers[0], {name: other}) if other != used else plan
+                losses = {i: explanations[i].loss for i in explanations}
+                steps = {i: loss.step if loss else None for i, loss in losses.items()}
+                open_ = [i for i in numbers if not no_effect(plan, changed, self.batch.views, steps.get(i))]
+                alerts = self.batch.alerts(changed.node) if open_ else ()
+                for i in open_:
+                    there = outcome(self.labels[i], alerts[i])
+                    if there != observed[i]:
+                        found[i].append(Flip(switch=name, used=used, other=other, outcome=there))
+        return found
+
+
+def named_only(plan: Plan) -> bool:
+    """Whether the plan needs of the events only fields that the rule names, so that others may come and go."""
+    shapes: dict[int, Columns] = {}
+    columns_of(plan.node, shapes)
+    read = needed(plan.node, shapes)
+    scans = [n for n in walk(plan.node) if isinstance(n, Scan)]
+    return all({n for n in read[id(s)] if not hidden(n)} <= plan.reads for s in scans)
