@@ -72,7 +72,7 @@ class Differs(Exception):
 
 
 class ScenarioFile(pytest.File):
-    """A scenario; it is judged once, when the first of its tests runs."""
+    """A scenario; it is judged once, when the first test of any scenario runs."""
 
     scenario: Scenario
     results: list[Any] | None = None
@@ -100,9 +100,14 @@ class ScenarioFile(pytest.File):
         return str(self.path.relative_to(root)) if self.path.is_relative_to(root) else str(self.path)
 
     def judged(self) -> list[Any]:
-        """Verdicts, visibilities and what is broken."""
+        """Verdicts, visibilities and what is broken; all scenarios that have a test in this run are judged together."""
         if self.results is None:
-            self.results = list(bench_of(self.config).judge(self.scenario))
+            files = [i.parent for i in self.session.items if isinstance(i.parent, ScenarioFile)]
+            waiting = [f for f in dict.fromkeys([self, *files]) if f.results is None]
+            judged = bench_of(self.config).judge_all([f.scenario for f in waiting])
+            for file, results in zip(waiting, judged, strict=True):
+                file.results = results
+        assert self.results is not None
         return self.results
 
 

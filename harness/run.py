@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -95,11 +96,12 @@ class Bench:
         """The scenario's telemetry, made when it is needed."""
         return Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
 
-    def judge(self, *scenarios: Scenario) -> Iterator[Result]:
-        """Every signal and expectation of scenarios, judged in their order; what cannot be is broken, never negative.
+    def judge(self, scenario: Scenario) -> Iterator[Result]:
+        """Every signal and every expectation of a scenario, judged; what cannot be is broken, never negative."""
+        yield from self.judge_all([scenario])[0]
 
-        All expectations of one rule are judged together.
-        """
+    def judge_all(self, scenarios: Sequence[Scenario]) -> list[list[Result]]:
+        """The same for each of many scenarios; all expectations of one rule are judged together."""
         results: dict[tuple[int, int], Result] = {}
         panels: dict[tuple[object, ...], list[tuple[tuple[int, int], Case]]] = {}
         for i, scenario in enumerate(scenarios):
@@ -115,7 +117,10 @@ class Bench:
         for members in panels.values():
             judged = self.together([case for _, case in members])
             results |= zip((place for place, _ in members), judged, strict=True)
-        yield from (results[place] for place in sorted(results))
+        found: list[list[Result]] = [[] for _ in scenarios]
+        for i, k in sorted(results):
+            found[i].append(results[i, k])
+        return found
 
     def prepared(self, scenario: Scenario) -> tuple[list[Result], list[tuple[int, Case]]]:
         """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
@@ -257,7 +262,7 @@ def run(paths: Sequence[Path], options: Options | None = None, progress: Progres
                 results.append(Broken(path=str(path), error=error))
             if progress:
                 progress(str(path), number + 1, len(found))
-        results += bench.judge(*scenarios)
+        results += chain.from_iterable(bench.judge_all(scenarios))
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),
