@@ -34,7 +34,7 @@ class Cql:
             raise RejectedError(self.product, refused)
         return CqlQuery(
             source=source,
-            deviations=tuple(refused) + check.liberties,
+            deviations=tuple(sorted((*refused, *check.liberties), key=lambda f: f.span.start)),
             raw=check.raw,
             pipeline=pipeline,
             dialect=dialect,

@@ -74,6 +74,9 @@ class Checker:
     texts: dict[str, Call] = field(default_factory=dict)
     compared_texts: set[str] = field(default_factory=set)
     raw: bool = False
+    conditions: dict[int, Call] = field(default_factory=dict)
+    step: Syntax | None = None
+    read_back: set[tuple[int, str]] = field(default_factory=set)
 
     def add(
         self,
@@ -94,6 +97,7 @@ class Checker:
         for step in pipeline.steps:
             if gathered:
                 self.free_text(step)
+            self.step = step if top else self.step
             self.part(step)
             aggregates = aggregating(step)
             if aggregates and branch:
@@ -167,9 +171,9 @@ class Checker:
         """The inside of a call; a list that is assigned to in it is too."""
         for argument in call.arguments:
             self.part(argument)
-            if call.name in ("regex", "replace", "array:regex") and argument.name in (None, "regex"):
-                if isinstance(argument.value, Word):
-                    self.regex(argument.value.text, argument.value)
+            pattern = call.name in ("regex", "replace", "array:regex") and argument.name in (None, "regex")
+            if pattern and isinstance(argument.value, Word):
+                self.regex(argument.value.text, argument.value)
 
     def logic(self, part: Logic) -> None:
         """Refuses `and` and `or` in an expression."""
@@ -180,7 +184,9 @@ class Checker:
         at = sign.start + max(0, sign.text.find(shown))
         place = part.span.source.span(at, at + len(shown))
         help = "nest two `if`" if word == "and" else "nest two `if`, or use `case`"
-        self.add(f"{word}-in-expression", place, f"an expression has no `{word}`", help=help, edits=mending.logic(part))
+        call = self.conditions.get(id(part))
+        edits = mending.nested(part, call) if call else mending.logic(part)
+        self.add(f"{word}-in-expression", place, f"an expression has no `{word}`", help=help, edits=edits)
 
     def junction(self, operator: str, parts: Sequence[Syntax]) -> None:
         """Functions do not mix with `or`."""
@@ -235,24 +241,34 @@ class Checker:
             self.raw = True
         if call.name == "groupBy" and "limit" not in given:
             message = "LogScale keeps 20,000 groups at most and drops the rest with a warning"
-            self.add("groupby-limit", call.span, message, Severity.NOTE, "add `limit=max`")
+            self.add("groupby-limit", call.span, message, Severity.NOTE, "add `limit=max`", mending.group_limit(call))
+        if call.name == "if" and "condition" in given and isinstance(given["condition"].value, Logic):
+            self.conditions[id(given["condition"].value)] = call
         if call.name in ("min", "max") and "field" in given:
-            self.extreme(call, given["field"])
+            output = given["as"].value if "as" in given else None
+            self.extreme(call, given["field"], output.text if isinstance(output, Word) else f"_{call.name}")
         if call.name == "stdDev":
             message = "whether stdDev() is that of a sample or of a population is not documented"
             self.add("stddev-convention", call.span, message, Severity.NOTE)
         if "as" in given and isinstance(given["as"].value, Word):
             self.assigned(given["as"].value.text, call)
 
-    def extreme(self, call: Call, argument: Argument) -> None:
+    def extreme(self, call: Call, argument: Argument, output: str) -> None:
         """The smallest or largest text."""
         name = argument.value.text if isinstance(argument.value, Word) else ""
         made = self.texts.get(name)
         if made is None:
             return
         self.compared_texts.add(name)
+        edits: list[Edit] = []
+        if self.step is not None:
+            mark = (self.step.span.start, name)
+            edits = [] if mark in self.read_back else mending.read_back(made, name, self.step)
+            self.read_back.add(mark)
+            edits += mending.write_again(made, output, self.step)
         message = f"`{call.name}` is numeric and `{name}` is text of `{made.name}`: it gives nothing"
-        self.add("text-in-min-max", call.span, message, Severity.WARNING, "compare times as numbers, format them after")
+        help = "compare times as numbers, format them after"
+        self.add("text-in-min-max", call.span, message, Severity.WARNING, help, edits)
 
     def assigned(self, name: str, call: Call) -> None:
         """Remembers which fields hold text."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.syntax import Logic, Regex, Syntax, Word
+import re
+
+from harness.detection.languages.cql.printer import quote
+from harness.detection.languages.cql.syntax import Argument, Call, Logic, Regex, Syntax, Word, walk
 from harness.diagnostics import Edit, Span
 
 
@@ -40,6 +43,84 @@ def logic(part: Logic) -> list[Edit]:
     closing = ", else=false)" if part.operator == "and" else ")"
     edits.append(insertion(span, places[last][1], closing * last))
     return edits
+
+
+def nested(part: Logic, call: Call) -> list[Edit]:
+    """`if(a and b, x, y)` as one `if` inside another."""
+    otherwise = choice(call)
+    if otherwise is None or part.operator != "and":
+        return logic(part)
+    span, text = part.span, part.span.source.text
+    places = [outer(text, p.span) for p in part.parts]
+    edits = [Edit(span.source.span(a[1], b[0]), ", then=if(") for a, b in zip(places, places[1:], strict=False)]
+    shown = otherwise.value.span
+    closing = f"), else={shown.text}" * (len(places) - 1)
+    return [*edits, insertion(span, shown.end, closing)]
+
+
+def choice(call: Call) -> Argument | None:
+    """What an `if` gives where its condition does not hold, if its text can stand twice."""
+    given = {a.name: a for a in call.arguments if a.name is not None}
+    unnamed = [a for a in call.arguments if a.name is None]
+    found = given.get("else") or (unnamed[2] if len(unnamed) == 3 else None)
+    last = bool(call.arguments) and found is call.arguments[-1]
+    simple = found is not None and all(isinstance(p, Word | Argument) for p in walk(found))
+    return found if last and simple else None
+
+
+def group_limit(call: Call) -> list[Edit]:
+    """`limit=max` as the last argument."""
+    if not call.arguments:
+        return []
+    return [insertion(call.span, call.arguments[-1].span.end, ", limit=max")]
+
+
+PATTERNS = {"Y": "yyyy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "F": "yyyy-MM-dd", "T": "HH:mm:ss"}
+FULL_HOUR = re.compile(r"%H:00(:00)?")
+
+
+def readable(format: str) -> str | None:
+    """The pattern that reads what a format writes; None for one that cannot be read back."""
+    filled = FULL_HOUR.sub(lambda m: "%H:%M:%S" if m[1] else "%H:%M", format)
+    made, at = "", 0
+    while at < len(filled):
+        if filled[at] == "%":
+            code = PATTERNS.get(filled[at + 1 : at + 2])
+            if code is None:
+                return None
+            made, at = made + code, at + 2
+            continue
+        made += f"'{filled[at]}'" if filled[at].isalpha() else filled[at]
+        at += 1
+    return made
+
+
+def written(made: Call) -> tuple[str, str] | None:
+    """Format and time zone of a call that writes times, where they stand in the text."""
+    given = {a.name or "format": a.value for a in made.arguments}
+    format, zone = given.get("format"), given.get("timezone")
+    if made.name != "formatTime" or not isinstance(format, Word) or not isinstance(zone, Word | None):
+        return None
+    return format.text, zone.text if zone else "UTC"
+
+
+def read_back(made: Call, field: str, step: Syntax) -> list[Edit]:
+    """Makes a written time a number again before an aggregate."""
+    how = written(made)
+    pattern = readable(how[0]) if how else None
+    if how is None or pattern is None:
+        return []
+    text = f"parseTimestamp({quote(pattern)}, field={field}, as={field}, timezone={quote(how[1])})\n| "
+    return [insertion(step.span, step.span.start, text)]
+
+
+def write_again(made: Call, output: str, step: Syntax) -> list[Edit]:
+    """Writes a time again after the aggregate."""
+    how = written(made)
+    if how is None or readable(how[0]) is None:
+        return []
+    text = f"\n| {output} := formatTime({quote(how[0])}, field={output}, timezone={quote(how[1])})"
+    return [insertion(step.span, step.span.end, text)]
 
 
 def inline_flag(part: Syntax) -> list[Edit]:
