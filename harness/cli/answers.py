@@ -15,13 +15,14 @@ from harness.detection.language import names as languages
 from harness.detection.plan.columns import hidden
 from harness.diagnostics import HarnessError
 from harness.report.evidence import evidence
-from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects
+from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects, rule_object
 from harness.report.paper import Paper, clean, count, one_line
 from harness.report.steps import alert_lines, steps_table
 from harness.report.wording import lenient, line_of, reads_absent, why_missed
 from harness.run import Answer, Bench, Options
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import rules as rules_in
+from harness.scenario.rule import Metadata
 from harness.telemetry.platform import platform
 from harness.verdict.explain import Explanation, Labels, shown
 from harness.verdict.loss import explain
@@ -97,8 +98,15 @@ def report_lines(found: Found, events: Sequence[Path], sheet: Paper, *, verbose:
     where = ", ".join(str(e) for e in events)
     head = f"{answer.rule.path} on {where}: {count(answer.events, 'event')}, {count(len(answer.rows), 'row')}"
     yield from (sheet.paint(line, "strong") for line in sheet.paragraph(head))
+    yield from owner(answer.rule.page, sheet)
     yield from rows_table(answer.rows, sheet)
     yield from remarks(found, sheet, verbose=verbose)
+
+
+def owner(page: Metadata, sheet: Paper) -> list[str]:
+    """Whose rule it is and under which licence, where its page says so."""
+    said = [*([f"by {page.author}"] if page.author else []), *([page.license] if page.license else [])]
+    return sheet.paragraph(f"{page.title}: {', '.join(said)}") if said else []
 
 
 def rows_table(rows: Rows, sheet: Paper) -> list[str]:
@@ -168,7 +176,7 @@ def answer_object(found: Found) -> dict[str, Any]:
     """One rule's answer for machines."""
     answer = found.answer
     return {
-        "rule": {"path": str(answer.rule.path), "language": answer.rule.language, "title": answer.rule.page.title},
+        "rule": rule_object(answer.rule),
         "events": answer.events,
         "columns": [c for c in answer.rows.columns if not hidden(c)],
         "rows": list(row_objects(answer.rows)),

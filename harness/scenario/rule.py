@@ -8,6 +8,7 @@ import msgspec
 
 from harness.diagnostics import HarnessError, Source, Span
 from harness.scenario.document import convert, load
+from harness.scenario.foreign import inside
 
 LARGEST_RULE = 1 << 20
 
@@ -48,6 +49,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = None) -> Rule:
     """The rule in a file; `<file>.yaml` beside it is its page. `used_at` is the place that names it."""
     shown = name or str(path)
+    if published := inside(path):
+        page = msgspec.convert(published.page, Metadata)
+        return Rule(path=path, language=published.language, query=Source(shown, published.text), page=page)
     try:
         if path.stat().st_size > LARGEST_RULE:
             raise HarnessError("rule-too-large", f"{shown} is larger than {LARGEST_RULE >> 20} MiB")

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span
 from harness.scenario.document import Document, convert, load
+from harness.scenario.pack import beside
 
 LARGEST_SCENARIO = 1 << 20
 
@@ -72,7 +73,10 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one rule should say, under stated conditions, switches and dialect; a gap needs its reason."""
+    """What one rule should say, under stated conditions, switches and dialect; a gap needs its reason.
+
+    `at_least` is how many alerts it should raise.
+    """
 
     rule: str
     outcome: Outcome
@@ -83,6 +87,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lost_at: str = ""
     nearest: dict[str, Any] = {}
     alert: dict[str, Any] = {}
+    at_least: int | None = None
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,16 +108,25 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario and the document that it was read from, for the places of its parts."""
+    """A scenario and the document that it was read from, for the places of its parts.
+
+    `found` are files that were found for it, which it may name though they are not beside it.
+    """
 
     path: Path
     body: Body
     document: Document
+    found: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
         """The file's name without its ending."""
         return self.path.stem
+
+    def file(self, name: str) -> Path:
+        """The file that the scenario means by a name."""
+        given = Path(name)
+        return given if given in self.found else beside(self.path, name)
 
     def place(self, *keys: str | int) -> Span:
         """Where a part is written: `place("expect", 0, "rule")`."""

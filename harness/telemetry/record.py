@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from harness.diagnostics import HarnessError, SourceError, Span
-from harness.scenario.pack import behaviour_folders, beside
+from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Label, Scenario
 from harness.telemetry.behaviour import Behaviours, ParameterError, load_behaviours
 from harness.telemetry.event import Telemetry, merged
@@ -34,7 +34,7 @@ def record(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | Non
         )
     for i, recording in enumerate(scenario.body.replay):
         try:
-            path = beside(scenario.path, recording.path)
+            path = scenario.file(recording.path)
             parts.append(replay(path, malicious=recording.malicious or scenario.body.activity is Label.MALICIOUS))
         except SourceError:
             raise

@@ -120,6 +120,8 @@ def complaints(verdict: Verdict) -> Iterator[str]:
     for name, value in expectation.nearest.items():
         if misses.get(name) != value:
             yield f"the nearest {name} is {misses.get(name)}, not {value}"
+    if expectation.at_least is not None and len(verdict.alerts) < expectation.at_least:
+        yield f"it raises {len(verdict.alerts)} alerts, not at least {expectation.at_least}"
     if expectation.alert:
         differences = sorted((list(differing(a, expectation.alert)) for a in verdict.alerts), key=len)
         if all(differences):

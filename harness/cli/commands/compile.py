@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pyarrow as pa
 
 from harness.cli import options
+from harness.cli.contents import contents
+from harness.cli.contents import settings as settings_of
 from harness.cli.screen import out
+from harness.detection.content import Content, beside
 from harness.detection.engine import engine, names
 from harness.detection.language import Dialect, Query, Settings, language
 from harness.detection.plan.columns import Kind
@@ -32,9 +36,11 @@ EVENT = "@event"
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Take the fields from these events.")
 @options.switch
 @options.condition
+@contents
 @options.as_json
 def command(
     rule: Path,
+    content: Content,
     dialect: str,
     strict: bool,
     events: tuple[Path, ...],
@@ -48,10 +54,14 @@ def command(
     """
     how = Dialect.STRICT if strict else Dialect.LENIENT
     if events:
-        text = over_events(rule, events, Options(engine=dialect, dialect=how, switches=switch, conditions=condition))
+        text = over_events(
+            rule,
+            events,
+            Options(engine=dialect, dialect=how, switches=switch, conditions=condition, settings=settings_of(content)),
+        )
     else:
         read = read_rule(rule)
-        settings = Settings(switches=switch)
+        settings = replace(settings_of(content.over(beside(rule))), switches=switch)
         text = over_fields(language(read.language).parse(read.query, how, settings), settings, dialect)
     out(dumps({"document": "compile", "version": VERSION, "dialect": dialect, "sql": text}) if as_json else text)
     return 0

@@ -10,7 +10,9 @@ import click
 
 from harness.cli import options
 from harness.cli.answers import inquire
+from harness.cli.contents import contents, settings
 from harness.cli.screen import out, paper
+from harness.detection.content import Content
 from harness.detection.language import names as languages
 from harness.diagnostics import HarnessError
 from harness.report.evidence import Evidence, evidence
@@ -32,9 +34,11 @@ MOST_EVENTS_IN_FULL = 1000
 @click.argument("path", type=FILE)
 @click.option("--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Only this rule, or one of your own.")
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded events, where PATH is a rule.")
+@contents
 @options.choices
 def command(
     path: Path,
+    content: Content,
     rules: tuple[Path, ...],
     events: tuple[Path, ...],
     engine: str,
@@ -55,6 +59,7 @@ def command(
     detlab explain my.spl --events capture.evtx
     """
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    chosen = replace(chosen, settings=settings(content))
     if path.suffix.lstrip(".") in languages():
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.contents import contents, settings
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out, paper
+from harness.detection.content import Content, beside
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, mend
 from harness.report.formats.json import VERSION, dumps
@@ -44,13 +46,14 @@ class Linted:
 @click.argument("rules", nargs=-1, required=True, type=FILE, metavar="RULE...")
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
+@contents
 @options.as_json
-def command(rules: tuple[Path, ...], fix: bool, strict: bool, as_json: bool) -> int:
+def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, as_json: bool) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
 
     The exit code is 1 where an error is left.
     """
-    linted = [lint(path, fix=fix) for path in rules]
+    linted = [lint(path, content, fix=fix) for path in rules]
     if as_json:
         out(dumps({"document": "lint", "version": VERSION, "rules": [as_object(each) for each in linted]}))
     else:
@@ -60,10 +63,10 @@ def command(rules: tuple[Path, ...], fix: bool, strict: bool, as_json: bool) -> 
     return DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
 
 
-def lint(path: Path, *, fix: bool) -> Linted:
+def lint(path: Path, content: Content, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
     rule = read_rule(path)
-    findings = language(rule.language).lint(rule.query)
+    findings = language(rule.language).lint(rule.query, settings(content.over(beside(path))))
     edits = [edit for f in findings for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)

@@ -10,7 +10,9 @@ import click
 
 from harness.cli import options
 from harness.cli.answers import answer_object, ask, remarks, rows_table
+from harness.cli.contents import contents, settings
 from harness.cli.screen import out, paper
+from harness.detection.content import Content
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, count
 from harness.run import Options
@@ -23,10 +25,12 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--events", multiple=True, required=True, type=FILE, metavar="PATH", help="A log file, or a folder of them."
 )
+@contents
 @options.choices
 def command(
     rule: Path,
     events: tuple[Path, ...],
+    content: Content,
     engine: str,
     dialect: str | None,
     condition: Mapping[str, str],
@@ -43,7 +47,14 @@ def command(
     detlab query my.spl --events capture.evtx
     detlab query my.cql --events fdr/ --json | jq .rows
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
+    chosen = Options(
+        engine=engine,
+        dialect=dialect,
+        conditions=condition,
+        switches=switch,
+        settings=settings(content),
+        seed=seed,
+    )
     found = next(ask([rule], events, chosen, explained=verbose))
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import click
 
 from harness.cli import options
 from harness.cli.answers import inquire
+from harness.cli.contents import contents, settings
 from harness.cli.failure import BUG, DIFFERS
 from harness.cli.recorded import judged
 from harness.cli.reports import write_reports, written_reports
 from harness.cli.screen import Progress, out, paper
+from harness.detection.content import Content
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
@@ -33,9 +36,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--replay", type=FILE, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
+@contents
 @options.choices
 def command(
     paths: tuple[Path, ...],
+    content: Content,
     rules: tuple[Path, ...],
     events: tuple[Path, ...],
     replay: Path | None,
@@ -59,6 +64,7 @@ def command(
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed, rules=rules)
+    chosen = replace(chosen, settings=settings(content))
     if replay:
         return judged(open_recording(replay), paths, as_json=as_json, verbose=verbose, chosen=chosen)
     if events:

@@ -12,6 +12,7 @@ from harness.detection.engine import Rows, Value
 from harness.diagnostics import HarnessError, Span
 from harness.report.evidence import Evidence
 from harness.report.report import Report, chapter_title
+from harness.scenario.rule import Rule
 from harness.scenario.scenario import Scenario
 from harness.verdict.alerts import Alert
 from harness.verdict.explain import Clause, Explanation, Miss
@@ -75,12 +76,19 @@ def scenario_object(scenario: Scenario) -> dict[str, Any]:
     }
 
 
+def rule_object(rule: Rule) -> dict[str, Any]:
+    """A rule, whose it is, and under which licence."""
+    own = {"path": str(rule.path), "language": rule.language, "title": rule.page.title}
+    said = {"id": rule.page.id, "author": rule.page.author, "license": rule.page.license}
+    return {**own, **{name: value for name, value in said.items() if value}}
+
+
 def verdict_object(verdict: Verdict) -> dict[str, Any]:
     """One verdict with all that led to it."""
     expectation = verdict.expectation
     return {
         "scenario": scenario_object(verdict.scenario),
-        "rule": {"path": str(verdict.rule.path), "language": verdict.rule.language, "title": verdict.rule.page.title},
+        "rule": rule_object(verdict.rule),
         "expected": str(expectation.outcome),
         "observed": str(verdict.observed),
         "as_expected": verdict.as_expected,

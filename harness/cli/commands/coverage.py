@@ -1,0 +1,75 @@
+"""Say which rules of a folder run, and which construct keeps each of the others from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.cli.contents import contents
+from harness.cli.failure import DIFFERS
+from harness.cli.screen import Progress, out, paper
+from harness.detection.content import Content
+from harness.detection.content import content as content_of
+from harness.detection.language import Dialect
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import dumps
+from harness.report.studies.coverage import as_object, lines
+from harness.scenario.library import subjects
+from harness.verdict.coverage import Covered, cover
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("coverage")
+@click.argument("paths", nargs=-1, required=True, type=FILE, metavar="PATH...")
+@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Also run every rule on these events.")
+@click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
+@contents
+@options.engine
+@options.as_json
+@options.verbose
+def command(
+    paths: tuple[Path, ...],
+    events: tuple[Path, ...],
+    strict: bool,
+    content: Content,
+    engine: str,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    r"""Tries every rule below PATH: does it parse, plan, compile, and run?
+
+    Each is run on a store that has its fields and no events, and on --events. Rules are .spl and .cql, Sigma,
+    security_content's YAML, savedsearches.conf, LogScale's exports. Macros and lookup tables in PATH are used.
+    The exit code is 1 where a rule does not run.
+
+    \b
+    detlab coverage rules/
+    detlab coverage my_app/ --events capture.evtx -v
+    """
+    found = subjects(paths)
+    if not found:
+        where = ", ".join(map(str, paths))
+        raise HarnessError("no-rules", f"there is no rule in {where}", help="rules are .spl, .cql, YAML or conf files")
+    progress = Progress()
+    covered: list[Covered] = []
+    try:
+        dialect = Dialect.STRICT if strict else Dialect.LENIENT
+        given = content.over(own(paths))
+        covered += cover(found, given, events, engine_name=engine, dialect=dialect, progress=progress)
+    finally:
+        progress.done()
+    out(dumps(as_object(covered)) if as_json else lines(covered, paper(), events=events, verbose=verbose))
+    return 0 if all(each.runs for each in covered) else DIFFERS
+
+
+def own(paths: Sequence[Path]) -> Content:
+    """The macros and lookup tables that lie with the rules; pages that are broken are left to the rules' own error."""
+    found = Content()
+    for path in paths:
+        if path.is_dir():
+            found = content_of([path], lenient=True).over(found)
+    return found

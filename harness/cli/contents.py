@@ -1,0 +1,49 @@
+"""Options that say what rules refer to: macros, lookup tables, saved queries, values of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.cli.options import pairs
+from harness.detection.content import Content, content
+from harness.detection.language import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path)
+
+OPTIONS = (
+    click.option("--macros", multiple=True, type=FILE, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
+    click.option("--lookups", multiple=True, type=FILE, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
+    click.option("--saved", multiple=True, type=FILE, metavar="PATH", help="Saved queries of LogScale, as exported."),
+    click.option("--param", multiple=True, callback=pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
+)
+
+
+def given(
+    macros: tuple[Path, ...], lookups: tuple[Path, ...], saved: tuple[Path, ...], param: Mapping[str, str]
+) -> Content:
+    """What was named on the command line."""
+    return Content(parameters=param).over(content([*lookups, *macros, *saved]))
+
+
+def contents(command: F) -> F:
+    """Adds the options; the command gets them as `content`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        chosen = {name: named.pop(name) for name in ("macros", "lookups", "saved", "param")}
+        return command(*arguments, content=given(**chosen), **named)
+
+    for option in reversed(OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def settings(content: Content) -> Settings:
+    """The settings that hold for every rule."""
+    return content.settings(Settings())

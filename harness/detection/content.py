@@ -1,0 +1,163 @@
+"""Content of a platform that rules refer to: macros, lookup tables, saved queries and values of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol, TypeVar
+
+from harness.detection.language import Lookup, Settings
+from harness.diagnostics import HarnessError
+
+FOLDER = Path(__file__).parent / "contents"
+MOST_FILES = 20_000
+LARGEST = 256 << 20
+FOLDERS_UPWARDS = 4
+
+Macro = Mapping[str, object]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What was found: macros as `name` or `name(2)`, tables, texts of saved queries, values of parameters."""
+
+    macros: Mapping[str, Macro] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    saved: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.macros or self.lookups or self.saved or self.parameters)
+
+    def over(self, other: Content) -> Content:
+        """Both; where both have a name, this one's counts."""
+        return Content(
+            macros={**other.macros, **self.macros},
+            lookups=joined(other.lookups, self.lookups),
+            saved={**other.saved, **self.saved},
+            parameters={**other.parameters, **self.parameters},
+        )
+
+    def settings(self, given: Settings) -> Settings:
+        """The settings with this content under what they have of their own."""
+        if not self:
+            return given
+        own = Content(macros=given.macros, lookups=given.lookups, saved=given.saved, parameters=given.parameters)
+        whole = own.over(self)
+        return replace(
+            given, macros=whole.macros, lookups=whole.lookups, saved=whole.saved, parameters=whole.parameters
+        )
+
+
+class Shape(Protocol):
+    """A way to write content down: one file in `contents/` with these two functions."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file is written so, judged by its name."""
+
+    def read(self, path: Path) -> Content:
+        """What the file holds; raises HarnessError where it cannot be read."""
+
+
+def joined(under: Mapping[str, Lookup], over: Mapping[str, Lookup]) -> Mapping[str, Lookup]:
+    """Tables of both without reading any."""
+    return Tables(tuple(part for part in (over, under) if part)) if under and over else over or under
+
+
+@dataclass(frozen=True, slots=True)
+class Tables(Mapping[str, Lookup]):
+    """Tables of several places; of a name the first place counts."""
+
+    parts: tuple[Mapping[str, Lookup], ...]
+
+    def __getitem__(self, name: str) -> Lookup:
+        for part in self.parts:
+            if name in part:
+                return part[name]
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in part for part in self.parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for part in self.parts for name in part))
+
+    def __len__(self) -> int:
+        return len(dict.fromkeys(self))
+
+
+def shapes() -> tuple[Shape, ...]:
+    """All ways to write content down."""
+    names = sorted(m.name for m in iter_modules([str(FOLDER)]))
+    return tuple(import_module(f"harness.detection.contents.{name}") for name in names)
+
+
+def content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
+    """The content of files and of folders with everything below them; a later path counts before an earlier one.
+
+    With `lenient` a file in a folder that cannot be read holds nothing: it may be no content at all.
+    """
+    found = Content()
+    for path in paths:
+        if not path.exists():
+            raise HarnessError("no-such-path", f"there is no file or folder {path}", help="name macros or lookups")
+        readable = shapes()
+        here = Content()
+        for file in files(path):
+            shape = next((s for s in readable if s.recognises(file)), None)
+            if shape is not None:
+                here = read(shape, file, lenient=lenient).over(here)
+        if not here and not path.is_dir():
+            hint = "macros.conf, transforms.conf, YAML, JSON and CSV are read"
+            raise HarnessError("unknown-content", f"{path} holds no macros, lookups or saved queries", help=hint)
+        found = here.over(found)
+    return found
+
+
+def read(shape: Shape, file: Path, *, lenient: bool) -> Content:
+    """What one file holds."""
+    try:
+        return shape.read(file)
+    except HarnessError:
+        if not lenient:
+            raise
+        return Content()
+
+
+def files(path: Path) -> Iterator[Path]:
+    """The file itself, or those below a folder; an app's `local` comes after its `default`, tables before the rest."""
+    if not path.is_dir():
+        yield path
+        return
+    found: list[Path] = []
+    for each in path.rglob("*"):
+        if each.is_file() and not any(part.startswith(".") for part in each.relative_to(path).parts):
+            found.append(each)
+        if len(found) > MOST_FILES:
+            raise HarnessError("too-many-files", f"{path} holds more than {MOST_FILES:,} files")
+    yield from sorted(found, key=lambda p: (p.suffix.lower() not in (".csv", ".gz"), "local" in p.parts, str(p)))
+
+
+def beside(rule: Path) -> Content:
+    """The content that a `detlab.yaml` beside a rule names, or in one of the three folders above it."""
+    for folder in list(rule.resolve().parents)[:FOLDERS_UPWARDS]:
+        page = folder / "detlab.yaml"
+        if page.is_file():
+            return content([page])
+    return Content()
+
+
+def text_of(path: Path) -> str:
+    """A file's text within limits; raises HarnessError where it cannot be read as UTF-8."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise HarnessError("content-too-large", f"{path} is larger than {LARGEST >> 20} MiB")
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,1 @@
+"""Ways to write down what rules refer to; one file each."""

@@ -1,0 +1,50 @@
+"""Macros and lookup definitions in JSON: `macros.json` by name, `lookups.json` a list, rows in the folder `lookups`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.detection.content import Content, text_of
+from harness.detection.language import Lookup
+from harness.detection.tables import Lazy, shape
+from harness.diagnostics import HarnessError
+
+DEEPEST = 1000
+
+
+def recognises(path: Path) -> bool:
+    """Whether a file is one of the two, by its name."""
+    return path.suffix == ".json" and ("macro" in path.stem or "lookup" in path.stem)
+
+
+def read(path: Path) -> Content:
+    """Macros, or tables."""
+    try:
+        found = json.loads(text_of(path))
+    except (ValueError, RecursionError) as error:
+        raise HarnessError("bad-content", f"{path} is no JSON: {str(error).lower()}") from error
+    if isinstance(found, dict) and "macro" in path.stem:
+        return Content(macros={name: macro(value) for name, value in found.items()})
+    if isinstance(found, list) and "lookup" in path.stem:
+        return Content(lookups=tables(path, [each for each in found if isinstance(each, dict) and "name" in each]))
+    raise HarnessError("bad-content", f"{path} is neither macros by name nor a list of lookups")
+
+
+def macro(value: Any) -> dict[str, object]:
+    """A macro that is written as its definition alone, or with its arguments."""
+    return value if isinstance(value, dict) else {"definition": str(value)}
+
+
+def tables(path: Path, definitions: list[dict[str, Any]]) -> Lazy:
+    """Tables by the names of their definitions."""
+    files: dict[str, Path] = {}
+    shapes: dict[str, Lookup] = {}
+    for each in definitions:
+        name = str(each["name"])
+        rows = path.parent / "lookups" / Path(str(each.get("filename") or f"{name}.csv")).name
+        if rows.suffix in (".csv", ".gz") and rows.is_file():
+            files[name] = rows
+        shapes[name] = shape(each)
+    return Lazy(files, shapes)

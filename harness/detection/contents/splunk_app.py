@@ -1,0 +1,41 @@
+"""Macros and lookup definitions of a Splunk app: macros.conf, transforms.conf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.detection.content import Content, text_of
+from harness.detection.language import Lookup
+from harness.detection.tables import Lazy, shape
+from harness.scenario.conf import stanzas
+
+NAMES = ("macros.conf", "transforms.conf")
+
+
+def recognises(path: Path) -> bool:
+    """Whether a file is one of the two."""
+    return path.name in NAMES
+
+
+def read(path: Path) -> Content:
+    """Macros as Splunk files them, `name` or `name(2)`; tables whose rows are in the app's folder `lookups`."""
+    if path.name == "macros.conf":
+        return Content(macros={name: macro(given) for name, given in stanzas(text_of(path)) if "definition" in given})
+    files: dict[str, Path] = {}
+    shapes: dict[str, Lookup] = {}
+    for name, given in stanzas(text_of(path)):
+        if "filename" in given:
+            rows = path.parents[1] / "lookups" / Path(given["filename"]).name if len(path.parents) > 1 else None
+            if rows is not None and rows.is_file():
+                files[name] = rows
+            shapes[name] = shape(given)
+        elif "fields_list" in given and ("collection" in given or "external_cmd" in given):
+            shapes[name] = shape(given)
+    return Content(lookups=Lazy(files, shapes))
+
+
+def macro(given: Mapping[str, str]) -> Mapping[str, object]:
+    """A macro's definition and the names of its arguments."""
+    arguments = [a.strip() for a in given.get("args", "").split(",") if a.strip()]
+    return {**given, "args": arguments}

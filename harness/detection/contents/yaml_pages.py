@@ -1,0 +1,87 @@
+"""Content in YAML: macros and lookups of contentctl, saved queries of LogScale, and detlab's own `detlab.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.detection.content import Content, content, text_of
+from harness.detection.tables import Lazy, shape
+from harness.diagnostics import HarnessError, Source, SourceError
+from harness.scenario.document import Document, load
+
+OWN = "detlab.yaml"
+KEYS = ("macros", "lookups", "saved", "parameters")
+
+
+def recognises(path: Path) -> bool:
+    """Whether a file is YAML."""
+    return path.suffix in (".yml", ".yaml")
+
+
+def read(path: Path) -> Content:
+    """What the document holds; one that holds nothing of the kind is empty content."""
+    document = load(Source(str(path), text_of(path)))
+    if path.name == OWN:
+        return named(path, document)
+    entries = document.value if isinstance(document.value, list) else [document.value]
+    found = Content()
+    for entry in entries:
+        if isinstance(entry, dict):
+            found = one(path, entry).over(found)
+    return found
+
+
+def one(path: Path, entry: Mapping[str, Any]) -> Content:
+    """One page: a macro has a definition, a lookup a file or fields, a saved query its text."""
+    name = str(entry.get("name", ""))
+    if name and "definition" in entry:
+        arguments = [str(a) for a in entry.get("arguments") or ()]
+        key = f"{name}({len(arguments)})" if arguments and "(" not in name else name
+        return Content(macros={key: {"definition": str(entry["definition"]), "args": arguments}})
+    if name and "queryString" in entry:
+        return Content(saved={name: str(entry["queryString"])})
+    if name and "search" not in entry and ("filename" in entry or "lookup_type" in entry or "collection" in entry):
+        return Content(lookups=lookup(path, name, entry))
+    return Content()
+
+
+def lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
+    """A lookup whose rows are in the file beside its page, or that has none yet."""
+    candidates = (str(entry.get("filename") or ""), f"{name}.csv", f"{path.stem}.csv")
+    files = (path.parent / Path(c).name for c in candidates if c.endswith((".csv", ".csv.gz")))
+    rows = next((f for f in files if f.is_file()), None)
+    fields = entry.get("fields_list") or entry.get("fields")
+    written = ",".join(map(str, fields)) if isinstance(fields, Iterable) and not isinstance(fields, str) else fields
+    return Lazy({name: rows} if rows else {}, {name: shape({**entry, "fields_list": written})})
+
+
+def named(path: Path, document: Document) -> Content:
+    """What `detlab.yaml` names: files and folders below its own, values of parameters."""
+    value = document.value or {}
+    unknown = next((key for key in value if key not in KEYS), None) if isinstance(value, dict) else ""
+    if unknown is not None:
+        hint = f"known here: {', '.join(KEYS)}"
+        raise SourceError("unknown-field", f"`{unknown}` has no meaning here", document.key([unknown]), help=hint)
+    found = Content(parameters={k: scalar(document, k) for k in value.get("parameters") or {}})
+    for key in KEYS[:3]:
+        given = value.get(key)
+        for entry in given if isinstance(given, list) else [given] if given else []:
+            place = document.span([key])
+            if not isinstance(entry, str):
+                raise SourceError("wrong-type", f"`{key}` is the path of a file or folder", place)
+            if Path(entry).is_absolute() or ".." in Path(entry).parts:
+                raise SourceError("outside", f"`{entry}` leads out of the folder", place, help="name it with --macros")
+            if not (path.parent / entry).exists():
+                raise SourceError("no-such-path", f"there is no file or folder {entry}", place)
+            found = content([path.parent / entry]).over(found)
+    return found
+
+
+def scalar(document: Document, name: str) -> str:
+    """A parameter's value as it is written."""
+    written = document.written(["parameters", name])
+    if written is None:
+        raise HarnessError("wrong-type", f"parameter `{name}` is one value")
+    return written

@@ -1,0 +1,113 @@
+"""What `detlab coverage` found, for people and for machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.diagnostics import SourceError
+from harness.report.formats.json import VERSION
+from harness.report.paper import Paper, clean, count
+from harness.verdict.coverage import Covered
+
+MOST_CONSTRUCTS = 20
+
+
+def lines(covered: Sequence[Covered], paper: Paper, *, events: Sequence[Path], verbose: bool) -> Iterator[str]:
+    """Rules that do not run and why, constructs by frequency, shares of each kind of rule."""
+    failing = [c for c in covered if not c.runs]
+    for each in failing:
+        yield from failure(each, paper, verbose=verbose)
+    if failing:
+        yield ""
+        frequent = Counter((str(c.stage), c.construct) for c in failing).most_common(
+            None if verbose else MOST_CONSTRUCTS
+        )
+        rows = [(f"{number:,}", stage, construct) for (stage, construct), number in frequent]
+        yield from paper.table(("rules", "fails to", "on"), rows, right=frozenset({0}))
+        yield ""
+    yield from paper.table(HEAD, list(shares(covered)), right=frozenset(range(1, len(HEAD))))
+    where = f"an empty store and {', '.join(map(str, events))}" if events else "an empty store"
+    yield from paper.paragraph(f"every rule is in its line, whatever becomes of it; run on {where}")
+    if events:
+        hits = [c for c in covered if c.rows]
+        rows_found = sum(c.rows or 0 for c in hits)
+        yield from paper.paragraph(f"{count(len(hits), 'rule')} returned {count(rows_found, 'row')} on the events")
+
+
+HEAD = ("rules", "all", "parse", "", "run", "", "read leniently")
+
+
+def shares(covered: Sequence[Covered]) -> Iterator[list[str]]:
+    """A line for each kind of rule, and one for all."""
+    kinds: dict[str, list[Covered]] = {}
+    for each in covered:
+        kinds.setdefault(kind(each), []).append(each)
+    for name in sorted(kinds):
+        yield share(name, kinds[name])
+    if len(kinds) > 1:
+        yield share("all", covered)
+
+
+def kind(covered: Covered) -> str:
+    """The language of a rule, and what an index says it is: `spl detection, production`."""
+    facts = covered.subject.facts
+    said = [facts[name] for name in ("kind", "status") if facts.get(name)]
+    return " ".join([covered.language, ", ".join(said)]).strip()
+
+
+def share(name: str, covered: Sequence[Covered]) -> list[str]:
+    """How many parse and run, and what part of all that is."""
+    size = len(covered)
+    parse, run = sum(c.parses for c in covered), sum(c.runs for c in covered)
+    lenient = sum(bool(c.deviations) for c in covered)
+    return [name, f"{size:,}", f"{parse:,}", percent(parse, size), f"{run:,}", percent(run, size), f"{lenient:,}"]
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, never rounded up to all."""
+    return f"{int(part * 1000 / whole) / 10:.1f} %" if whole else ""
+
+
+def failure(covered: Covered, paper: Paper, *, verbose: bool) -> Iterator[str]:
+    """Why a rule does not run, in a line, or with its own text and a caret."""
+    error = covered.error
+    if error is None:
+        return
+    if verbose:
+        place = [] if isinstance(error, SourceError) else [str(covered.subject.path)]
+        yield from (*place, *clean(error.render()).splitlines(), "")
+        return
+    where = str(error.span) if isinstance(error, SourceError) else str(covered.subject.path)
+    yield from paper.paragraph(f"{where}: {error.message.splitlines()[0]} [{error.code}]")
+
+
+def as_object(covered: Sequence[Covered]) -> dict[str, Any]:
+    """The whole study for machines; every rule is listed."""
+    frequent = Counter((str(c.stage), c.construct) for c in covered if not c.runs).most_common()
+    return {
+        "document": "coverage",
+        "version": VERSION,
+        "rules": len(covered),
+        "parse": sum(c.parses for c in covered),
+        "run": sum(c.runs for c in covered),
+        "failing": [{"stage": stage, "construct": text, "rules": number} for (stage, text), number in frequent],
+        "covered": [one(c) for c in covered],
+    }
+
+
+def one(covered: Covered) -> dict[str, Any]:
+    """One rule."""
+    return {
+        "path": str(covered.subject.path),
+        "language": covered.language,
+        "runs": covered.runs,
+        "stage": str(covered.stage),
+        "rows": covered.rows,
+        "deviations": covered.deviations,
+        "seconds": round(covered.seconds, 4),
+        "error": covered.error.as_json() if covered.error else None,
+        "facts": dict(covered.subject.facts),
+    }

@@ -1,0 +1,143 @@
+"""Rules in the formats of others: Sigma, security_content, savedsearches.conf, LogScale's exports.
+
+A rule inside such a file has a path of its own, whose suffix is its language as ever: `rule.yml.spl` is the SPL that
+`rule.yml` holds or becomes, `savedsearches.conf/Name.spl` one of several. `read_rule` reads either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Protocol
+
+from harness.diagnostics import HarnessError, Source
+from harness.scenario.conf import stanzas
+from harness.scenario.document import load
+from harness.scenario.yaml_nodes import Key
+
+FOLDER = Path(__file__).parent / "formats"
+LARGEST = 16 << 20
+LANGUAGES = (".spl", ".cql")
+UNSAFE = re.compile(r"[^\w .()\[\],;+&@!%-]+")
+KNOWN = (".yml", ".yaml", ".conf", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One rule of a foreign file: its query's text and what the file says about it, in our page's words."""
+
+    name: str
+    language: str
+    text: str
+    page: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Format(Protocol):
+    """A format: one file in `formats/` with these two functions."""
+
+    def recognises(self, content: Any) -> bool:
+        """Whether a document (plain data; of a conf file its stanzas by name) is written so."""
+
+    def read(self, path: Path, content: Any) -> Sequence[Published]:
+        """The rules of the document; raises HarnessError where they cannot be had."""
+
+
+def formats() -> tuple[Format, ...]:
+    """All formats there are."""
+    names = sorted(m.name for m in iter_modules([str(FOLDER)]))
+    return tuple(import_module(f"harness.scenario.formats.{name}") for name in names)
+
+
+def document(path: Path) -> Any:
+    """A file as plain data."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise HarnessError("document-too-large", f"{path} is larger than {LARGEST >> 20} MiB")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+    if path.suffix == ".conf":
+        return {"savedsearches": dict(stanzas(text))}
+    return load(Source(str(path), text)).value
+
+
+def format_of(content: Any) -> Format | None:
+    """The format of a document, if it is one of these."""
+    return next((f for f in formats() if f.recognises(content)), None)
+
+
+@lru_cache(maxsize=64)
+def published(path: Path) -> tuple[tuple[Path, Published], ...]:
+    """The rules of a foreign file with their own paths; empty for any other file."""
+    if path.suffix not in KNOWN or (path.suffix == ".conf" and path.name != "savedsearches.conf"):
+        return ()
+    content = document(path)
+    found = format_of(content)
+    if found is None:
+        return ()
+    rules = found.read(path, content)
+    if len({r.language for r in rules}) == len(rules):
+        return tuple((path.with_name(f"{path.name}.{r.language}"), r) for r in rules)
+    return tuple(zip(distinct(path, rules), rules, strict=True))
+
+
+def distinct(folder: Path, rules: Sequence[Published]) -> Iterator[Path]:
+    """A path for each rule of a file that holds several."""
+    seen: dict[str, int] = {}
+    for rule in rules:
+        name = UNSAFE.sub("_", rule.name).strip(" .")[:120] or "rule"
+        seen[name] = seen.get(name, 0) + 1
+        number = f" ({seen[name]})" if seen[name] > 1 else ""
+        yield folder / f"{name}{number}.{rule.language}"
+
+
+def rule_paths(path: Path) -> list[Path]:
+    """The paths of the rules that a file holds: its own for a rule as we write it, none for any other file."""
+    if path.suffix in LANGUAGES:
+        return [path]
+    return [own for own, _ in published(path)] if path.is_file() else []
+
+
+def container(path: Path) -> Path | None:
+    """The foreign file that a rule's path leads into, if there is one."""
+    if path.suffix not in LANGUAGES or path.exists():
+        return None
+    for candidate in (path.with_suffix(""), path.parent):
+        if candidate.suffix in KNOWN and candidate.is_file():
+            return candidate
+    return None
+
+
+def inside(path: Path) -> Published | None:
+    """The published rule at a path inside a foreign file."""
+    holder = container(path)
+    if holder is None:
+        return None
+    found = dict(published(holder))
+    if path not in found:
+        hint = f"it holds {', '.join(p.name for p in list(found)[:5])}" if found else "`detlab list readers`"
+        raise HarnessError("no-such-rule", f"{holder} holds no rule {path.name}", help=hint)
+    return found[path]
+
+
+def several(value: Any) -> tuple[str, ...]:
+    """A text or a list as texts."""
+    items = value if isinstance(value, list) else [value] if value not in (None, "") else []
+    return tuple(str(i).strip() for i in items if i is not None)
+
+
+def at(content: Any, *keys: Key) -> Any:
+    """A part of plain data; None where it is not there."""
+    for key in keys:
+        if isinstance(content, dict) and key in content:
+            content = content[key]
+        else:
+            return None
+    return content

@@ -1,0 +1,52 @@
+"""LogScale's exports: saved queries, alerts, scheduled searches and dashboards of a package; lists from its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.scenario.foreign import Published, at, several
+
+
+def recognises(content: Any) -> bool:
+    """Whether a document holds at least one query of LogScale."""
+    return next(queries(content), None) is not None
+
+
+def read(path: Path, content: Any) -> tuple[Published, ...]:
+    """A rule for each query of the document."""
+    return tuple(
+        Published(name=name, language="cql", text=text, page=page(name, entry))
+        for name, text, entry in queries(content)
+    )
+
+
+def queries(content: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Name, text and entry of each query: of the document itself, of the widgets of a dashboard, of a list."""
+    entries = content if isinstance(content, list) else [content]
+    for entry in entries:
+        if not isinstance(entry, dict) or "detection" in entry or "search" in entry:
+            continue
+        name = str(entry.get("name") or entry.get("title") or "query")
+        for text in (entry.get("queryString"), at(entry, "query", "queryString"), at(entry, "query", "query")):
+            if isinstance(text, str):
+                yield name, text, entry
+                break
+        widgets = entry.get("widgets")
+        if isinstance(widgets, dict):
+            for key, widget in widgets.items():
+                if isinstance(widget, dict) and isinstance(widget.get("queryString"), str):
+                    yield f"{name} - {widget.get('title') or key}", widget["queryString"], entry
+
+
+def page(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """What the export says of its query."""
+    return {
+        "title": name,
+        "id": str(entry.get("id") or ""),
+        "description": str(entry.get("description") or ""),
+        "author": ", ".join(several(entry.get("author"))),
+        "license": str(entry.get("license") or ""),
+        "platform": "LogScale",
+    }

@@ -1,0 +1,36 @@
+"""Saved searches of a Splunk app, as contentctl builds them: the stanzas of savedsearches.conf."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from harness.scenario.foreign import Published
+
+TECHNIQUE = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
+FROM_THE_APP = {"description": "description", "action.correlationsearch.label": "title"}
+
+
+def recognises(content: Any) -> bool:
+    """Whether a document is the stanzas of such a file."""
+    return isinstance(content, dict) and content.keys() == {"savedsearches"}
+
+
+def read(path: Path, content: Any) -> tuple[Published, ...]:
+    """A rule for each stanza that has a search; settings of `[default]` hold for all."""
+    every = content["savedsearches"]
+    shared = every.get("default", {})
+    found = []
+    for name, own in every.items():
+        given = {**shared, **own}
+        if name != "default" and given.get("search", "").strip():
+            found.append(Published(name=name, language="spl", text=given["search"], page=page(name, given)))
+    return tuple(found)
+
+
+def page(name: str, given: dict[str, str]) -> dict[str, Any]:
+    """What a stanza says of its search."""
+    said = {ours: given[key] for key, ours in FROM_THE_APP.items() if given.get(key)}
+    technique = TECHNIQUE.search(given.get("action.correlationsearch.annotations", ""))
+    return {"title": name, "platform": "Splunk", **said, "technique": technique[0] if technique else ""}

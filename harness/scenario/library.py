@@ -1,0 +1,55 @@
+"""Folders of rules: every rule that a path holds, with what an index beside it says."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.diagnostics import HarnessError
+from harness.scenario.foreign import KNOWN, LANGUAGES, rule_paths
+from harness.scenario.pack import files
+
+INDEX = "index.tsv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A rule's path, what an index says of it (status, kind, licence ...), and why it could not be looked into."""
+
+    path: Path
+    facts: Mapping[str, str] = field(default_factory=dict)
+    error: HarnessError | None = None
+
+
+def subjects(paths: Sequence[Path]) -> list[Subject]:
+    """Every rule of these files and folders, in order; a file that cannot be read is one that does not run."""
+    found: list[Subject] = []
+    for path in paths:
+        if not path.exists() and not rule_paths(path):
+            raise HarnessError("no-such-path", f"there is no file or folder {path}", help="name a folder with rules")
+        facts = index(path) if path.is_dir() else {}
+        candidates = files(path, *LANGUAGES, *KNOWN) if path.is_dir() else iter([path])
+        for each in candidates:
+            found += looked_into(each, facts.get(each, {}))
+    return found
+
+
+def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[Subject]:
+    """The rules of one file."""
+    try:
+        for own in rule_paths(path):
+            yield Subject(path=own, facts=facts)
+    except HarnessError as error:
+        yield Subject(path=path, facts=facts, error=error)
+
+
+def index(folder: Path) -> dict[Path, Mapping[str, str]]:
+    """What `index.tsv` in the folder, or else above it, says, by the paths in its column `file`."""
+    page = next((each / INDEX for each in (folder, folder.parent) if (each / INDEX).is_file()), None)
+    if page is None:
+        return {}
+    with page.open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {page.parent / row["file"]: {k: v or "" for k, v in row.items() if k} for row in rows if row.get("file")}

@@ -1,0 +1,239 @@
+"""Which rules run, and which construct keeps each of the others from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from time import perf_counter
+from typing import ClassVar
+
+import pyarrow as pa
+
+from harness.detection.content import Content, beside
+from harness.detection.engine import Engine, engine
+from harness.detection.language import Dialect, Plan, Query, Settings, language
+from harness.detection.plan.columns import EVENT
+from harness.detection.plan.expressions import Column
+from harness.detection.plan.nodes import Scan, walk
+from harness.diagnostics import HarnessError, SourceError
+from harness.scenario.library import Subject
+from harness.scenario.rule import Rule, read_rule
+from harness.telemetry.event import CAUSE, Telemetry, merged
+from harness.telemetry.platform import View
+from harness.telemetry.replay import replay
+from harness.verdict.store import Store, end
+from harness.workers import spread, workers_for
+
+LONGEST_CONSTRUCT = 60
+
+
+class Stage(StrEnum):
+    """How far a rule gets: the first of these that fails, or RUNS."""
+
+    READ = "read"
+    PARSE = "parse"
+    PLAN = "plan"
+    COMPILE = "compile"
+    EMPTY = "run on an empty store"
+    EVENTS = "run on the events"
+    RUNS = "runs"
+
+
+class DefectError(HarnessError):
+    """A failure of detlab itself on one rule: counted like any other, and never a rule's fault."""
+
+    exit_code = 70
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """How far one rule got; `rows` are those on the events; `deviations` count places that were read leniently."""
+
+    subject: Subject
+    language: str
+    stage: Stage
+    error: HarnessError | None = None
+    rows: int | None = None
+    deviations: int = 0
+    findings: int = 0
+    seconds: float = 0.0
+
+    @property
+    def runs(self) -> bool:
+        """Whether nothing failed."""
+        return self.stage is Stage.RUNS
+
+    @property
+    def parses(self) -> bool:
+        """Whether its text could be read."""
+        return self.stage not in (Stage.READ, Stage.PARSE)
+
+    @property
+    def construct(self) -> str:
+        """What it failed on: the error's code and the text at its place, or the message where it has no place."""
+        if self.error is None:
+            return ""
+        if isinstance(self.error, SourceError):
+            text = " ".join(self.error.span.text.split())
+            cut = text if len(text) <= LONGEST_CONSTRUCT else text[: LONGEST_CONSTRUCT - 1] + "…"
+            return f"{self.error.code}: {cut}" if cut else self.error.code
+        return f"{self.error.code}: {self.error.message.splitlines()[0][:LONGEST_CONSTRUCT]}"
+
+
+class Tries:
+    """An engine with an empty store and one with events, and what rules refer to."""
+
+    def __init__(self, engine_name: str, given: Content, dialect: Dialect, events: Telemetry | None) -> None:
+        """Connects when it is first needed."""
+        self.engine_name, self.given, self.dialect, self.events = engine_name, given, dialect, events
+        self.connected: dict[str, Engine] = {}
+        self.stores: dict[tuple[str, bool], Store] = {}
+
+    def connection(self, name: str) -> Engine:
+        """The engine of one store."""
+        if name not in self.connected:
+            self.connected[name] = engine(self.engine_name)
+        return self.connected[name]
+
+    def close(self) -> None:
+        """Gives the engines back."""
+        for each in self.connected.values():
+            each.close()
+
+    def store(self, platform: str, raw: bool) -> Store:
+        """The events as one platform has them, with their own text if a rule may read it."""
+        key = (platform, raw)
+        if key not in self.stores:
+            telemetry = self.events or Telemetry()
+            self.stores[key] = Store(self.connection(f"{platform} {raw}"), lambda _: telemetry)
+        return self.stores[key]
+
+    def cover(self, subject: Subject) -> Covered:
+        """How far a rule gets."""
+        began = perf_counter()
+        try:
+            if subject.error:
+                raise subject.error
+            rule = read_rule(subject.path)
+        except HarnessError as error:
+            name = subject.path.suffix.lstrip(".")
+            return Covered(subject=subject, language=name, stage=Stage.READ, error=error)
+        attempt = Attempt(self, rule)
+        return Covered(
+            subject=subject,
+            language=rule.language,
+            error=attempt.failure(),
+            stage=attempt.stage,
+            rows=attempt.rows,
+            deviations=len(attempt.query.deviations) if attempt.query else 0,
+            findings=attempt.findings,
+            seconds=perf_counter() - began,
+        )
+
+
+def defect(error: Exception) -> DefectError:
+    """Any other exception as an error that says what it was."""
+    kind = type(error).__name__
+    first = (str(error).splitlines() or [""])[0][:200]
+    return DefectError("defect", f"{kind}: {first}", help="please report this rule")
+
+
+class Attempt:
+    """One rule on its way through parser, planner, compiler and engine."""
+
+    def __init__(self, tries: Tries, rule: Rule) -> None:
+        """Begins before the parser."""
+        self.tries, self.rule = tries, rule
+        self.language = language(rule.language)
+        self.stage = Stage.PARSE
+        self.query: Query | None = None
+        self.rows: int | None = None
+        self.findings = 0
+
+    def failure(self) -> HarnessError | None:
+        """What ends the rule's way before it has run; None if nothing does."""
+        try:
+            self.run()
+        except HarnessError as error:
+            return error
+        except Exception as error:
+            return defect(error)
+        return None
+
+    def run(self) -> None:
+        """Goes through all stages; `stage` is where it is."""
+        given = self.tries.given.over(beside(self.rule.path))
+        settings = given.settings(Settings())
+        self.query = self.language.parse(self.rule.query, self.tries.dialect, settings)
+        self.stage = Stage.PLAN
+        bare = self.query.plan({}, settings)
+        self.findings = len(bare.findings)
+        self.empty(self.query, bare, settings)
+        if self.tries.events is not None:
+            self.stage = Stage.EVENTS
+            store = self.tries.store(self.language.platform, self.query.raw)
+            columns = store.load(self.language.platform, {}, raw=self.query.raw)
+            now = end(self.tries.events)
+            self.rows = len(store.engine.run(self.query.plan(columns, replace(settings, now=now)).node))
+        self.stage = Stage.RUNS
+
+    def empty(self, query: Query, bare: Plan, settings: Settings) -> None:
+        """Compiles and runs a rule on a store that has its fields, as text, and no events."""
+        target = self.tries.connection("empty")
+        columns = target.load([blank(bare)])
+        node = query.plan(columns, settings).node
+        self.stage = Stage.COMPILE
+        target.sql(node)
+        self.stage = Stage.EMPTY
+        target.run(node)
+
+
+def blank(bare: Plan) -> View:
+    """No events with the fields that a plan reads; those that order events are numbers."""
+    scans = [node for node in walk(bare.node) if isinstance(node, Scan)]
+    clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT}
+    fields = dict.fromkeys(sorted(bare.reads - clocks - {EVENT, CAUSE}), pa.string())
+    fields |= dict.fromkeys(sorted(clocks), pa.float64()) | {EVENT: pa.int64(), CAUSE: pa.int32()}
+    return View(columns=pa.table({name: pa.array([], kind) for name, kind in fields.items()}))
+
+
+class Worker:
+    """What a process holds while it tries rules."""
+
+    tries: ClassVar[Tries]
+
+    @classmethod
+    def prepare(cls, engine_name: str, given: Content, dialect: Dialect, events: Sequence[Path]) -> None:
+        """Called once in each process."""
+        recorded = merged(replay(path) for path in events) if events else None
+        cls.tries = Tries(engine_name, given, dialect, recorded)
+
+    @classmethod
+    def cover(cls, subject: Subject) -> Covered:
+        """How far one rule gets."""
+        return cls.tries.cover(subject)
+
+
+def cover(
+    subjects: Sequence[Subject],
+    given: Content,
+    events: Sequence[Path] = (),
+    *,
+    engine_name: str = "duckdb",
+    dialect: Dialect = Dialect.LENIENT,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Iterator[Covered]:
+    """How far each rule gets, in their order; the work is spread over processes where that pays."""
+    workers = workers_for(len(subjects))
+    chosen = (engine_name, given, dialect, tuple(events))
+    if workers == 1:
+        Worker.prepare(*chosen)
+        found: Iterator[Covered] = map(Worker.cover, subjects)
+    else:
+        found = spread(Worker.cover, subjects, workers, Worker.prepare, *chosen)
+    for number, each in enumerate(found, 1):
+        if progress:
+            progress(each.subject.path.name, number, len(subjects))
+        yield each
