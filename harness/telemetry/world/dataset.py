@@ -166,9 +166,12 @@ class Shard:
         same = sum(key[:2] == (events.sensor, events.kind) for key in self.files)
         name = f"{folder}/{self.number:05}{'' if not same else f'-{same}'}.parquet"
         (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        schema = events.columns.schema.remove_metadata()
         writer = pq.ParquetWriter(
-            self.folder / name, schema, compression="zstd", write_statistics=[TIME], store_schema=True
+            self.folder / name,
+            events.columns.schema.remove_metadata(),
+            compression="zstd",
+            write_statistics=[TIME],
+            use_dictionary=repeated(events.columns),
         )
         return File(name=name, writer=writer)
 
@@ -178,6 +181,12 @@ class Shard:
             Table(sensor=s, kind=k, constants=dict(constants), columns=columns, rows=file.rows, files=(file.name,))
             for (s, k, constants, columns), file in self.files.items()
         ]
+
+
+def repeated(columns: pa.Table) -> list[str]:
+    """Columns whose values come again and again: a dictionary of all others would only cost."""
+    texts = ((n, columns.column(n)) for n in columns.column_names if columns.schema.field(n).type == TEXT_TYPE)
+    return [n for n, c in texts if c.num_chunks and 2 * len(c.chunk(0).dictionary) <= len(c.chunk(0))]
 
 
 def key_of(events: Events) -> Key:

@@ -1,0 +1,36 @@
+"""Windows asks whether certificates are still good."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address
+from harness.telemetry.agents import agent
+from harness.telemetry.host import Host
+from harness.telemetry.parameter import Port
+from harness.telemetry.schedule import bursts, poisson
+
+
+def certificate_checks(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    servers: tuple[Address, ...] = ("192.0.2.60", "192.0.2.61"),
+    port: Port = 80,
+    per_hour: float = 1.2,
+    most_together: int = 6,
+    lasts: timedelta = timedelta(hours=8),
+    endpoint: str | None = "ocsp.certificates.example",
+    ptr: str | None = None,
+) -> Iterator[Activity]:
+    """The CryptSvc service fetches OCSP answers and revocation lists over port 80, several together.
+
+    A recorded burst: 30 connections in 7.3 s by one svchost.exe to one address.
+    """
+    moments = poisson(start, lasts, per_hour, random)
+    at = bursts(moments, random.integers(1, max(2, most_together + 1), len(moments)), 7.0, random)
+    process = host.service("CryptSvc")
+    yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr, bytes_received=1800)

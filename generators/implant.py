@@ -1,0 +1,118 @@
+"""An implant of a known framework, with the framework's own default interval and formula of jitter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.random import Generator
+
+from harness.telemetry.activity import Activity, Address, Flags, Texts
+from harness.telemetry.agents import sizes
+from harness.telemetry.calls import call, lookup
+from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.lifecycle import lived
+from harness.telemetry.parameter import Count, Fraction, Port
+from harness.telemetry.schedule import SECOND, Shape, bursts, fits, periodic, poisson, rounds, seconds, wait
+from harness.telemetry.spelling import Times
+
+Framework = Literal["cobalt_strike", "sliver", "empire", "covenant", "mythic", "havoc", "poshc2", "merlin"]
+Channel = Literal["poll", "long_poll", "kept_alive"]
+
+
+@dataclass(frozen=True)
+class Default:
+    """A framework's interval in seconds, its jitter as a part of that, and where jitter moves a wait."""
+
+    every: float
+    jitter: float
+    shape: Shape
+
+
+DEFAULTS = {
+    "cobalt_strike": Default(60, 0.0, "shorter"),
+    "sliver": Default(60, 0.5, "longer"),
+    "empire": Default(5, 0.0, "around"),
+    "covenant": Default(5, 0.1, "around"),
+    "mythic": Default(10, 0.23, "around"),
+    "havoc": Default(2, 0.15, "around"),
+    "poshc2": Default(5, 0.2, "around"),
+    "merlin": Default(30, 0.1, "longer"),
+}
+"""Read in each project's source or profiles: Sliver adds up to 30 s to 60 s, Merlin up to 3000 ms of skew to 30 s,
+Cobalt Strike takes up to its jitter away. That Mythic, Havoc and PoshC2 jitter either way is an assumption."""
+
+
+def implant(
+    host: Host,
+    start: np.datetime64,
+    random: Generator,
+    *,
+    framework: Framework = "cobalt_strike",
+    every: timedelta | None = None,
+    jitter: Fraction | None = None,
+    image: str = POWERSHELL,
+    servers: tuple[Address, ...] = ("203.0.113.66",),
+    ports: tuple[Port, ...] = (443,),
+    rotation: timedelta = timedelta(hours=1),
+    channel: Channel = "poll",
+    held: timedelta = timedelta(seconds=55),
+    hours: tuple[Count, ...] = (),
+    tasks_per_hour: float = 0.0,
+    endpoint: str | None = None,
+    ptr: str | None = None,
+    lasts: timedelta = timedelta(hours=8),
+) -> Iterator[Activity]:
+    """A process that calls home as its framework does, from its start to its end.
+
+    `channel` long_poll has the server hold each request for `held`, kept_alive one connection for `held` that all polls
+    go through. `hours` (9, 17) keeps it silent outside these hours of the host's own time. Servers and ports take turns
+    every `rotation`. Tasks make bursts of calls. `endpoint` is the name that is asked for and `ptr` the one a reverse
+    lookup gives: a front behind a well-known network has a PTR of that network.
+    """
+    chosen = DEFAULTS[framework]
+    period = timedelta(seconds=chosen.every) if every is None else every
+    off = chosen.jitter if jitter is None else jitter
+    if channel == "poll":
+        at = periodic(start, period, rounds(lasts, period), random, jitter=off, shape=chosen.shape)
+    else:
+        at = periodic(start, held, rounds(lasts, held), random, jitter=0.02)
+    at = at[at < start + wait(lasts)]
+    if tasks_per_hour:
+        tasks = poisson(start, lasts, tasks_per_hour, random)
+        at = np.sort(np.concatenate([at, bursts(tasks, random.integers(4, 30, len(tasks)), 20.0, random)]))
+    if len(hours) == 2:
+        at = at[at_work(at, host, hours[0], hours[1])]
+    process = host.process(image)
+    yield from lived(process, start + wait(lasts) - SECOND)
+    if not len(at):
+        return
+    turns = ((at - at[0]) // wait(rotation)).astype(np.int64)
+    fits(len(at))
+    if endpoint is not None:
+        first = np.flatnonzero(np.diff(turns, prepend=-1))
+        yield from lookup(host, process, at[first] - seconds(0.05), name=endpoint, answers=servers[:1])
+    yield call(
+        host,
+        process,
+        at,
+        server=Texts(values=servers, codes=turns % len(servers)),
+        port=np.array(ports, np.int64)[turns % len(ports)],
+        ptr=ptr,
+        name=endpoint,
+        bytes_sent=sizes(random, len(at), 700),
+        bytes_received=sizes(random, len(at), 1100),
+    )
+
+
+def at_work(at: Times, host: Host, begin: int, end: int) -> Flags:
+    """Which moments are in these hours of a working day where the host is."""
+    place = ZoneInfo(host.time_zone)
+    hours, which = np.unique(at.astype("datetime64[h]"), return_inverse=True)
+    utc = ZoneInfo("UTC")
+    local = [hour.astype("datetime64[s]").item().replace(tzinfo=utc).astimezone(place) for hour in hours]
+    good = np.array([begin <= moment.hour < end and moment.weekday() < 5 for moment in local], bool)
+    found: Flags = good[which]
+    return found
