@@ -153,7 +153,17 @@ def rebuilt(expression: Expression, change: Callable[[Expression], Expression]) 
 
 def columns_read(expression: Expression) -> frozenset[str]:
     """Names of the columns that the expression depends on."""
-    return frozenset(e.name for e in walk(expression) if isinstance(e, Column))
+    names: set[str] = set()
+    seen: set[int] = set()
+    stack = [expression]
+    while stack:
+        current = stack.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            if isinstance(current, Column):
+                names.add(current.name)
+            stack.extend(children(current))
+    return frozenset(names)
 
 
 def span_of(expression: Expression) -> Span | None:

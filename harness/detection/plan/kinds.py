@@ -8,6 +8,8 @@ from harness.detection.plan.columns import Columns, Kind, either
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, Literal, Parameter
 from harness.detection.plan.operations import OPERATIONS
 
+Known = dict[int, tuple[Kind, Expression]]
+
 
 def joint_kind(kinds: Iterator[Kind]) -> Kind:
     """The kind that holds values of all of these."""
@@ -32,8 +34,20 @@ def literal_kind(value: object) -> Kind:
             return Kind.TEXT
 
 
-def kind_of(expression: Expression, columns: Columns) -> Kind:
-    """What the expression holds, given the columns it reads; a column that is not there is NULL."""
+def kind_of(expression: Expression, columns: Columns, known: Known | None = None) -> Kind:
+    """What the expression holds, given the columns it reads; a column that is not there is NULL.
+
+    `known` keeps what was found out before, by identity: a part that stands in several places is looked at once.
+    """
+    known = {} if known is None else known
+    found = known.get(id(expression))
+    if found is None:
+        found = known[id(expression)] = (own_kind(expression, columns, known), expression)
+    return found[0]
+
+
+def own_kind(expression: Expression, columns: Columns, known: Known) -> Kind:
+    """The kind of an expression that was not looked at before."""
     match expression:
         case Literal(value):
             return literal_kind(value)
@@ -42,11 +56,22 @@ def kind_of(expression: Expression, columns: Columns) -> Kind:
         case Parameter(_, kind):
             return kind
         case Lambda(_, body):
-            return kind_of(body, columns)
+            return kind_of(body, columns, known)
+        case Call("if", (_, _, _)):
+            return chain_kind(expression, columns, known)
         case Call(operation, arguments) | Aggregation(operation, arguments):
             result = OPERATIONS[operation].result
             if isinstance(result, Kind):
                 return result
-            return joint_kind(kind_of(arguments[i], columns) for i in result if i < len(arguments))
+            return joint_kind(kind_of(arguments[i], columns, known) for i in result if i < len(arguments))
         case _:
             raise TypeError(f"not an expression: {expression!r}")
+
+
+def chain_kind(expression: Expression, columns: Columns, known: Known) -> Kind:
+    """The kind of a chain of `if`s, each the other choice of the one before, however long."""
+    joint = Kind.NULL
+    while isinstance(expression, Call) and expression.operation == "if" and len(expression.arguments) == 3:
+        joint = either(joint, kind_of(expression.arguments[1], columns, known))
+        expression = expression.arguments[2]
+    return either(joint, kind_of(expression, columns, known))

@@ -217,3 +217,23 @@ def walk(node: Node) -> Iterator[Node]:
             continue
         stack.append((current, True))
         stack.extend((s, False) for s in reversed(sources(current)))
+
+
+def inside(node: Node) -> tuple[Expression, ...]:
+    """The expressions that a node itself evaluates."""
+    match node:
+        case Filter(condition=condition):
+            return (condition,)
+        case Derive(columns=named) | Select(columns=named):
+            return tuple(e for _, e in named)
+        case Aggregate(keys=keys, measures=measures):
+            return tuple(e for _, e in (*keys, *measures))
+        case Window(partition=partition, measures=measures, time=time):
+            return (*partition, *(e for _, e in measures), *(() if time is None else (time,)))
+        case Sort(keys=keys) | Scan(order=keys):
+            return tuple(k.expression for k in keys)
+        case Join(keys=pairs, condition=condition, columns=named):
+            both = (e for pair in pairs for e in pair)
+            return (*both, *(() if condition is None else (condition,)), *(e for _, e in named))
+        case _:
+            return ()

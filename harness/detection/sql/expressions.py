@@ -8,7 +8,16 @@ from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Columns, Kind, either
 from harness.detection.plan.computed import FUNCTIONS
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, Literal, Parameter
+from harness.detection.plan.expressions import (
+    Aggregation,
+    Call,
+    Column,
+    Expression,
+    Lambda,
+    Literal,
+    Parameter,
+    children,
+)
 from harness.detection.plan.kinds import joint_kind, kind_of
 from harness.detection.plan.signatures import argument_kind
 from harness.detection.sql import build as b
@@ -23,6 +32,9 @@ SIDES_OF_ONE_KIND = frozenset(
 )
 SIMPLE = exp.Column | exp.Literal | exp.Null | exp.Boolean | exp.Identifier
 
+DEEPEST_PIECE = 40
+"""How deep SQL may nest before a part of it becomes a column: DuckDB reads brackets in the cube of their depth."""
+
 Hoist = Callable[[exp.Expression, Expression], exp.Expression]
 """Takes a value's SQL out into a column of its own and gives that column."""
 
@@ -35,16 +47,36 @@ class Printer:
         self.side: Callable[[str], str | None] = lambda _: None
         self.compute: Callable[[Call | Aggregation, list[exp.Expression]], exp.Expression] | None = None
         self.lists: dict[str, exp.Expression] = {}
+        self.kinds: dict[int, tuple[Kind, Expression]] = {}
+        self.shared: frozenset[int] = frozenset()
+        self.depths: dict[int, int] = {}
+        self.inner = 0
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
 
     def kind(self, expression: Expression) -> Kind:
         """What the expression holds."""
-        return kind_of(expression, self.columns)
+        return kind_of(expression, self.columns, self.kinds)
 
     def __call__(self, expression: Expression, wanted: Kind | None = None) -> exp.Expression:
         """SQL of the expression, converted to the kind wanted."""
+        if not self.inner:
+            self.shared = shared_parts(expression)
+        self.inner += 1
         made = self.plain(expression)
+        self.inner -= 1
+        if isinstance(expression, Call):
+            made = self.shallow(made, expression)
         return made if wanted is None else self.converted(made, self.kind(expression), wanted)
+
+    def shallow(self, made: exp.Expression, source: Call) -> exp.Expression:
+        """The value itself, or a column of its own for one that nests deep or stands in several places."""
+        depth = 1 + max((self.depths.get(id(c), 0) for c in children(source)), default=0)
+        if depth > DEEPEST_PIECE or id(source) in self.shared:
+            piece = self.simple(made, source)
+            depth = 0 if isinstance(piece, exp.Column) else depth
+            made = piece
+        self.depths[id(source)] = depth
+        return made
 
     def plain(self, expression: Expression) -> exp.Expression:
         """SQL of the expression, of its own kind."""
@@ -63,6 +95,8 @@ class Printer:
                     members = merged(members, self.columns)
                 parts = [self(p, Kind.BOOLEAN) for p in members]
                 return b.joined(CHAINS[operation], parts) if parts else b.truth(operation == "and")
+            case Call("if", (_, _, Call("if"))):
+                return self.call(as_case(expression))
             case Call():
                 return self.call(expression)
             case Aggregation() if self.aggregation is not None:
@@ -121,7 +155,7 @@ class Printer:
         """A column or a literal that holds the value."""
         if isinstance(made, SIMPLE) or b.is_literal(made) or self.hoist is None:
             return made
-        if any(isinstance(p, Parameter) for p in free(source)):
+        if free(source):
             return made
         return self.hoist(made, source)
 
@@ -166,6 +200,31 @@ class Printer:
         raise HarnessError("plan", f"a {kind} stands where a {wanted} is needed")
 
 
+def as_case(expression: Expression) -> Call:
+    """A chain of `if`s, each the other choice of the one before, as one `case`."""
+    pairs: list[Expression] = []
+    while isinstance(expression, Call) and expression.operation == "if":
+        condition, chosen, expression = expression.arguments
+        pairs += [condition, chosen]
+    return Call("case", (expression, *pairs))
+
+
+def shared_parts(expression: Expression) -> frozenset[int]:
+    """Ids of the calls that stand in several places of an expression."""
+    seen: set[int] = set()
+    shared: set[int] = set()
+    stack = [expression]
+    while stack:
+        current = stack.pop()
+        if id(current) in seen:
+            if isinstance(current, Call):
+                shared.add(id(current))
+            continue
+        seen.add(id(current))
+        stack.extend(children(current))
+    return frozenset(shared)
+
+
 def chain(expression: Call) -> list[Expression]:
     """The members of nested calls of one associative operation, in order."""
     members: list[Expression] = []
@@ -179,13 +238,18 @@ def chain(expression: Call) -> list[Expression]:
     return members
 
 
-def free(expression: Expression) -> list[Parameter]:
-    """Parameters inside the expression."""
-    match expression:
-        case Parameter():
-            return [expression]
-        case Call(_, arguments):
-            return [p for a in arguments for p in free(a)]
-        case Lambda(_, body):
-            return free(body)
-    return []
+def free(expression: Expression) -> bool:
+    """Whether the expression reads the parameter of a lambda around it."""
+    own, used, seen = set(), set(), set()
+    stack = [expression]
+    while stack:
+        current = stack.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, Lambda):
+            own.add(current.parameter.name)
+        elif isinstance(current, Parameter):
+            used.add(current.name)
+        stack.extend(children(current))
+    return not used <= own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from sqlglot import expressions as exp
 
@@ -39,6 +40,18 @@ class Stored:
     parts: tuple[Part, ...] = ()
 
 
+LONGEST_CHAIN = 60
+"""CTEs that may stand on one another in one statement: DuckDB plans a chain in more than the square of its length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A relation to keep as a table while the statement runs: `query` gives its rows."""
+
+    table: str
+    query: str
+
+
 class Compilation:
     """One statement in the making: its CTEs so far, and the relation that each node became."""
 
@@ -50,8 +63,9 @@ class Compilation:
         self.ordered = ordered(root, final)
         self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
         self.relations: dict[int, Relation] = {}
-        self.ctes: list[tuple[str, exp.Expression]] = []
-        self.computations: list[Computation] = []
+        self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
+        self.depths: dict[str, int] = {}
+        self.before: list[Computation | Stage] = []
         self.count = 0
 
     def below(self, node: Node) -> Relation:
@@ -73,10 +87,18 @@ class Compilation:
         self.relations[id(node)] = Relation(name=name, columns=columns, held=query.held, order=order)
 
     def cte(self, word: str, query: exp.Expression) -> str:
-        """A new CTE, named by a word and a number."""
+        """A new CTE, named by a word and a number; a table of its own where it stands on too many others."""
         self.count += 1
         name = f"{word}_{self.count}"
-        self.ctes.append((name, query))
+        reads = {t.name for t in query.find_all(exp.Table)}
+        depth = 1 + max((self.depths.get(r, 0) for r in reads), default=0)
+        if depth > LONGEST_CHAIN and self.dialect.computes:
+            text = self.dialect.print(self.statement(query))
+            stage = Stage(table=f"stage_{sha256(text.encode()).hexdigest()[:12]}", query=text)
+            self.before.append(stage)
+            return stage.table
+        self.depths[name] = depth
+        self.ctes[name] = (query, reads)
         return name
 
     def fresh(self, purpose: str = "value") -> str:
@@ -93,8 +115,13 @@ class Compilation:
         return Workbench(self, relation)
 
     def statement(self, query: exp.Expression) -> exp.Expression:
-        """The whole statement."""
-        tables = [exp.CTE(this=q, alias=exp.TableAlias(this=exp.to_identifier(n))) for n, q in self.ctes]
-        if tables:
-            query.set("with_", exp.With(expressions=tables))
+        """A query with the CTEs that it stands on."""
+        needed = {t.name for t in query.find_all(exp.Table)}
+        kept = []
+        for name, (made, reads) in reversed(self.ctes.items()):
+            if name in needed:
+                needed |= reads
+                kept.append(exp.CTE(this=made, alias=exp.TableAlias(this=exp.to_identifier(name))))
+        if kept:
+            query.set("with_", exp.With(expressions=kept[::-1]))
         return query

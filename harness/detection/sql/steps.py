@@ -110,15 +110,19 @@ def group(c: Compilation, node: Aggregate) -> None:
     below = c.below(node.source)
     bench = c.over(below)
     own = c.shape(node)
-    measures = pruned(node.measures, frozenset(own))
-    keys = {n: bench.printer(e, bench.printer.kind(e)) for n, e in node.keys}
-    found: dict[Aggregation, str] = {}
-    for name, measure in measures:
+    keys = {c.names(n): bench.printer(e, bench.printer.kind(e)) for n, e in node.keys}
+    made: dict[str, exp.Expression] = {}
+    known: dict[str, str] = {}
+    found: dict[int, str] = {}
+    for name, measure in pruned(node.measures, frozenset(own)):
         for each in aggregations(measure):
-            direct = each is measure and each not in found
-            found.setdefault(each, c.names(name) if direct else c.fresh())
-    made = {p: aggregate(bench.printer, a, below.order) for a, p in found.items()}
-    grouped = listing({c.names(n): k for n, k in keys.items()} | made, bench.relation())
+            sql = aggregate(bench.printer, each, below.order)
+            text = sql.sql(comments=False)
+            if text not in known:
+                known[text] = c.names(name) if each is measure else c.fresh()
+                made[known[text]] = sql
+            found[id(each)] = known[text]
+    grouped = listing(keys | made, bench.relation())
     if keys:
         places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
         grouped.sql.set("group", exp.Group(expressions=places))
@@ -127,17 +131,17 @@ def group(c: Compilation, node: Aggregate) -> None:
     finish_group(c, node, grouped, found)
 
 
-def finish_group(c: Compilation, node: Aggregate, grouped: Query, found: dict[Aggregation, str]) -> None:
+def finish_group(c: Compilation, node: Aggregate, grouped: Query, found: dict[int, str]) -> None:
     """Puts expressions around the aggregations and gives the rows their order, where there is need."""
     own = c.shape(node)
     measures = pruned(node.measures, frozenset(own))
     order = c.order_keys((False, False) for _ in node.keys) if c.wants_order(node) else ()
-    if not order and all(isinstance(e, Aggregation) and found[e] == c.names(n) for n, e in measures):
+    if not order and all(found.get(id(e)) == c.names(n) for n, e in measures):
         c.add(node, grouped, own)
         return
     source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
     bench = c.over(source)
-    bench.printer.aggregation = lambda a: b.column(found[a])
+    bench.printer.aggregation = lambda a: b.column(found[id(a)])
     items = {c.names(n): b.column(c.names(n)) for n, _ in node.keys if n in own}
     items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
     items |= {o.column: b.column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}

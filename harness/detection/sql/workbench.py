@@ -154,7 +154,7 @@ class Workbench:
         text = c.dialect.print(c.statement(inner))
         mark = sha256(repr((made.operation, literals, text)).encode()).hexdigest()[:12]
         table = f"computed_{mark}"
-        c.computations.append(
+        c.before.append(
             Computation(
                 table=table,
                 operation=made.operation,

@@ -13,6 +13,7 @@ from harness.detection.engines.duckdb.store import Store
 from harness.detection.plan.columns import Columns
 from harness.detection.plan.nodes import Node
 from harness.detection.sql.names import Names
+from harness.detection.sql.relations import Stage
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.workbench import Computation
 from harness.telemetry.platform import View
@@ -36,15 +37,27 @@ class DuckDB:
         """The same with the events of a Parquet file, read where it lies; only before the first query."""
         return self.store.attach(path, constants or {})
 
+    def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+        """The same with several files that number their events, each with constants of its own."""
+        return self.store.attach_all(files, columns)
+
     def run(self, node: Node, *, limit: int | None = None) -> Rows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
         made = self.compiled(node, limit=limit)
         with deep():
             text = DUCKDB.print(made.sql)
         self.store.lock()
-        for computation in made.computations:
-            self.compute(computation)
-        rows = self.store.execute(text).fetchall()
+        stages = [s for s in made.before if isinstance(s, Stage)]
+        try:
+            for step in made.before:
+                if isinstance(step, Stage):
+                    self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
+                else:
+                    self.compute(step)
+            rows = self.store.execute(text).fetchall()
+        finally:
+            for stage in stages:
+                self.store.execute(f"DROP TABLE IF EXISTS {stage.table}")
         return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def compute(self, computation: Computation) -> None:
@@ -61,7 +74,10 @@ class DuckDB:
         """The statement that `run` executes, for people; what Python computes before it stands in comments."""
         made = self.compiled(node)
         notes = [
-            f"-- {c.table}: {c.operation} of the distinct values in {', '.join(c.keys)}" for c in made.computations
+            f"CREATE TABLE {step.table} AS {step.query};"
+            if isinstance(step, Stage)
+            else f"-- {step.table}: {step.operation} of the distinct values in {', '.join(step.keys)}"
+            for step in made.before
         ]
         with deep():
             return "\n".join([*notes, DUCKDB.print(made.sql, pretty=True)])

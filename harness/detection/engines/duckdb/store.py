@@ -117,6 +117,28 @@ class Store:
         part = Part(name="stored_events", constants=constants, columns={**kinds, EVENT: Kind.EVENT})
         return self.keep({EVENT: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
 
+    def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+        """Replaces the events by those in Parquet files that number them (`@event`); only before the first query.
+
+        `columns` are all that the files and their constants have together.
+        """
+        self.drop()
+        self.names = Names([EVENT, *columns])
+        parts = [self.attached(f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
+        if not parts:
+            parts = [self.part("events_0", NOTHING)]
+        self.execute(f"SET allowed_paths = [{', '.join(literal(str(p)) for p, _ in files)}]")
+        return self.keep({EVENT: Kind.EVENT, **columns}, tuple(parts))
+
+    def attached(self, name: str, path: Path, constants: Mapping[str, str]) -> Part:
+        """One of several files as a view of its own."""
+        source = f"read_parquet({literal(str(path))})"
+        listed = self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        kinds = {str(n): Kind.EVENT if n == EVENT else kind_of_text(str(t)) for n, t, *_ in listed}
+        chosen = [f"CAST({quoted(n)} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()]
+        self.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}")
+        return Part(name=name, constants=constants, columns=kinds)
+
     def close(self) -> None:
         """Gives back what it holds."""
         self.connection.close()
