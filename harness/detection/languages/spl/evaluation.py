@@ -23,7 +23,7 @@ from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Number, Prefix, String
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call
+from harness.detection.plan.expressions import Call, Column
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 ARITHMETIC = {"-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
@@ -131,12 +131,15 @@ class Context:
             return NOTHING
         if Kind.NUMBER in (left.kind, right.kind):
             return self.arithmetic("+", left, right, span)
-        texts = apply("concat", text(left), text(right), span=span)
-        if any(isinstance(v.constant, str) and number(v).kind is Kind.NULL for v in (left, right)):
-            return texts
-        both = apply("and", apply("is_number", text(left)), apply("is_number", text(right)))
-        total = text(apply("add", number(left), number(right), span=span))
-        return apply("if", both, total, texts, span=span)
+        joined = apply("concat", text(left), text(right), span=span)
+        checks = [apply("is_number", text(v)) for v in (left, right) if isinstance(v.expression, Column)]
+        if not checks:
+            return joined
+        words = apply("not", checks[0] if len(checks) == 1 else apply("or", *checks))
+        total: Typed = Typed(NOTHING.expression, Kind.TEXT)
+        if len(checks) == 2:
+            total = text(self.arithmetic("+", left, right, span))
+        return apply("if", words, joined, total, span=span)
 
     def arithmetic(self, operator: str, left: Typed, right: Typed, span: Span) -> Typed:
         """An operation on two numbers; null if one of them is none."""
@@ -145,7 +148,7 @@ class Context:
             return NOTHING
         result = apply(ARITHMETIC.get(operator, "add"), a, b, span=span)
         if self.scope.session.switch("significant_digits") == "on":
-            return rounded(operator, a, b, result)
+            return rounded(operator, left, right, result)
         return result
 
     def call(self, invocation: Invocation) -> Typed:
@@ -154,7 +157,8 @@ class Context:
         entry = FUNCTIONS.get(name)
         if entry is None:
             hint = did_you_mean(name, FUNCTIONS)
-            raise SourceError("unknown-function", f"no eval function is called `{name}`", span, help=hint)
+            place = span.source.span(span.start, min(span.end, span.start + len(name)))
+            raise SourceError("unknown-function", f"no eval function is called `{name}`", place, help=hint)
         given = len(invocation.arguments)
         if given < entry.least or (entry.most is not None and given > entry.most):
             expected = str(entry.least) if entry.least == entry.most else f"{entry.least} or more"

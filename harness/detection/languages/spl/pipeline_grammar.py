@@ -62,9 +62,18 @@ class PipelineGrammar:
                 stages.append(self.stage(first, last, implied=i == 0 and opened < 0))
             elif i > 0 or not generating:
                 self.empty(first, last, i == 0)
+        if generating and opened < 0 and stages and not COMMANDS[stages[0].name].generating:
+            self.not_generating(stages[0], start, end)
         if not stages:
             raise self.text.error("empty", "there is no command here", start, end)
         return Pipeline(tuple(stages), generating, self.text.span(start, end))
+
+    def not_generating(self, stage: Stage, start: int, end: int) -> None:
+        """A query whose first command makes no rows, so that nothing reaches it."""
+        if stage.name != "eval":
+            at = self.text.text.find(stage.name, start, end)
+            message = f"`{stage.name}` makes no rows, and nothing stands before it"
+            self.text.deviation("no-rows-before", message, at, at + len(stage.name), "begin with a search, not with `|`")
 
     def empty(self, first: int, last: int, only: bool) -> None:
         """A pipe with nothing behind it."""
