@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import msgspec
 
 from harness.cli import options
 from harness.diagnostics import HarnessError
-from harness.run import Bench
+from harness.run import Bench, Options
 from harness.scenario.pack import beside, find
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.event import merged
@@ -25,10 +26,19 @@ RULE = click.Path(path_type=Path, exists=False)
 
 
 def choices(command: F) -> F:
-    """The options that say under what a rule is studied."""
+    """The options that say under what a rule is studied, handed on as one: `chosen`."""
+
+    @wraps(command)
+    def chosen(*args: Any, **given: Any) -> Any:
+        engine, dialect, seed = (given.pop(n) for n in ("engine", "dialect", "seed"))
+        conditions, switches = given.pop("condition"), given.pop("switch")
+        options = Options(engine=engine, dialect=dialect, conditions=conditions, switches=switches, seed=seed)
+        return command(*args, chosen=options, **given)
+
+    found: Any = chosen
     for option in (options.as_json, options.seed, options.switch, options.condition, options.dialect, options.engine):
-        command = option(command)
-    return command
+        found = option(found)
+    return cast(F, found)
 
 
 def plot(command: F) -> F:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil, floor
@@ -13,14 +13,14 @@ import numpy as np
 from harness.detection.engine import Engine, engine
 from harness.detection.language import Plan, language
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, call, every
-from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values
+from harness.detection.plan.expressions import Column, Expression, Literal, call, every
+from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk
 from harness.detection.plan.provenance import traced
 from harness.diagnostics import HarnessError, Source
-from harness.verdict.alerts import Alert, as_events
+from harness.verdict.alerts import as_events
 from harness.verdict.explain import Explanation, Labels
 from harness.verdict.loss import explain
-from harness.verdict.study.batch import Batch
+from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import Subject
 from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
 from harness.verdict.study.population import TIMES
@@ -29,6 +29,9 @@ from harness.verdict.study.variants import Variant, lot
 RUN = "@run"
 OPENS, CLOSES, FIRST = "@opens", "@closes", "@first"
 MOST_RUNS = 20_000
+
+Meaning = Callable[[float], Plan]
+"""What a rule means when it is run at a time in epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """A scenario under a schedule: each start, whether the rule alerts with all time before it, and why it never does."""
+    """A scenario under a schedule: each start, for how many the rule alerts without a window, why it never does."""
 
     name: str
     detections: tuple[Detection, ...]
@@ -89,7 +92,7 @@ class Delay:
         return sum(d.seconds is not None for d in self.detections)
 
     def quantile(self, fraction: float) -> float | None:
-        """Seconds until the first alert within which so many of the starts are caught; None where so many never are."""
+        """Seconds until the first alert within which so many starts are caught; None where so many never are."""
         found = sorted(d.seconds for d in self.detections if d.seconds is not None)
         place = ceil(fraction * len(self.detections)) - 1
         return found[max(0, place)] if place < len(found) else None
@@ -122,30 +125,32 @@ def latency(subjects: Sequence[Subject], schedule: Schedule, starts: Sequence[ti
 def delay(subject: Subject, schedule: Schedule, starts: Sequence[timedelta], connected: Engine) -> Delay:
     """One scenario under the schedule."""
     trial = subject.trial
-    platform = language(trial.rule.language).platform
-    scenario = subject.scenario
-    if scenario is not None and scenario.body.simulate and not scenario.body.replay:
-        moments = tuple(starts)
-        variants = [Variant(scenario=scenario, later=later) for later in moments]
-        lots = [lot(variants, trial.conditions)]
-    else:
-        moments = (timedelta(0),)
-        lots = [subject.lot]
-    batch = Batch(connected, platform, lots, raw=trial.query.raw)
+    moments, lots = begun(subject, starts)
+    batch = Batch(connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
     spans = times_of(batch)
     if not spans:
         return Delay(name=subject.name, detections=tuple(never(m) for m in moments), unlimited=0)
-    first, last = min(low for low, _, _ in spans.values()), max(high for _, high, _ in spans.values())
-    runs = schedule.runs(first, last)
-    plan = trial.query.plan(batch.columns, replace(trial.settings, now=runs[-1]))
-    alerting = replayed(trial.query.plan, batch, plan, schedule, runs, replace(trial.settings, now=runs[0]))
+    runs = schedule.runs(min(low for low, _, _ in spans.values()), max(high for _, high, _ in spans.values()))
+
+    def meaning(now: float) -> Plan:
+        return trial.query.plan(batch.columns, replace(trial.settings, now=now))
+
+    alerting = replayed(meaning, batch, schedule, runs)
     detections = tuple(detection(m, spans.get(i), alerting.get(i, []), runs) for i, m in enumerate(moments))
-    everything = batch.alerts(plan.node)
-    unlimited = sum(any(a.malicious for a in alerts) for alerts in everything)
-    why = None
-    if unlimited and not any(d.seconds is not None for d in detections):
-        why = nearest(batch, plan, schedule, runs)
+    plan = meaning(runs[-1])
+    unlimited = sum(any(a.malicious for a in alerts) for alerts in batch.alerts(plan.node))
+    caught = any(d.seconds is not None for d in detections)
+    why = nearest(batch, plan, schedule, runs) if unlimited and not caught else None
     return Delay(name=subject.name, detections=detections, unlimited=unlimited, why=why)
+
+
+def begun(subject: Subject, starts: Sequence[timedelta]) -> tuple[tuple[timedelta, ...], list[Lot]]:
+    """The moments at which a scenario is begun, each a case; recorded events happened when they did."""
+    scenario = subject.scenario
+    if scenario is None or not scenario.body.simulate or scenario.body.replay:
+        return (timedelta(0),), [subject.lot]
+    variants = [Variant(scenario=scenario, later=later) for later in starts]
+    return tuple(starts), [lot(variants, subject.trial.conditions)]
 
 
 def never(later: timedelta) -> Detection:
@@ -184,16 +189,17 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
     return {c: (a, b, s if np.isfinite(s) else a) for c, (a, b, s) in found.items()}
 
 
-def replayed(planned, batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float], settings) -> dict[int, list[float]]:  # type: ignore[no-untyped-def]
+def replayed(meaning: Meaning, batch: Batch, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
     """For each case the runs whose alerts rest on its attack; in one statement where the rule does not ask for now."""
-    if planned(batch.columns, settings).node == plan.node:
+    node = meaning(runs[0]).node
+    if node == meaning(runs[-1]).node:
         try:
-            return together(batch, plan.node, schedule, runs)
+            return together(batch, node, schedule, runs)
         except InseparableError:
             pass
     found: dict[int, list[float]] = {}
     for at in runs:
-        node = planned(batch.columns, replace(settings, now=at)).node
+        node = meaning(at).node
         windowed = only(node, conditions(node, schedule.window(at)))
         for case, alerts in enumerate(batch.alerts(windowed)):
             if any(a.malicious for a in alerts):
@@ -240,25 +246,12 @@ def time_column(scan: Scan) -> str:
     return name
 
 
-def conditions(node: Node, window: tuple[float, float]) -> list:  # type: ignore[type-arg]
+def conditions(node: Node, window: tuple[float, float]) -> list[Expression]:
     """Conditions on the events that a run sees."""
-    scan = next(n for n in all_scans(node))
+    scan = next(n for n in walk(node) if isinstance(n, Scan))
     name = time_column(scan)
     seconds = call("divide", Column(name), Literal(TIMES[name]))
     return [call("greater_equal", seconds, Literal(window[0])), call("less", seconds, Literal(window[1]))]
-
-
-def all_scans(node: Node) -> list[Scan]:
-    """The scans of a plan."""
-    from_below = [node]
-    found = []
-    while from_below:
-        current = from_below.pop()
-        if isinstance(current, Scan):
-            found.append(current)
-        from_below += [getattr(current, n) for n in ("source", "left", "right") if hasattr(current, n)]
-        from_below += list(getattr(current, "sources", ()))
-    return found
 
 
 def nearest(batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
@@ -286,10 +279,7 @@ def nearest(batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float])
     return explain(own, batch.engine, Labels(malicious=malicious, total=batch.events))
 
 
-def restricted(plan: Plan, chosen: list) -> list[Node]:  # type: ignore[type-arg]
+def restricted(plan: Plan, chosen: Sequence[Expression]) -> list[Node]:
     """Every step's relation on those events alone; a step still contains the one before it."""
     made: dict[int, Node] = {}
     return [only(step.node, chosen, made) for step in plan.steps]
-
-
-__all__ = ["Alert", "Delay", "Detection", "Latency", "Schedule", "latency"]

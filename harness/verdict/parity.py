@@ -31,7 +31,7 @@ SIDES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What one rendering said of a case: alerts, whose doing they rest on, and of a silent one where events were lost."""
+    """What one rendering said of a case: alerts, whose doing they are, and of a silent one where events were lost."""
 
     alerts: int
     causes: frozenset[Cause] = frozenset()
@@ -98,7 +98,9 @@ def parity(first: Sequence[Subject], second: Sequence[Subject], *, search: bool 
         cases = [Case(c, (a.lot, b.lot)) for c, (a, b, _, _) in zip(scenarios, pairs, strict=True)]
         found: list[Case] = []
         if search:
-            found = list(probed(connected, possible(list(mixed(connected, bases(first, [not c.agree for c in scenarios]))))))
+            found = list(
+                probed(connected, possible(list(mixed(connected, bases(first, [not c.agree for c in scenarios])))))
+            )
         differences = tuple(separating(connected, [*cases, *spread(found)]))
     finally:
         for rendering in connected:
@@ -228,7 +230,7 @@ def separating(connected: Sequence[Rendering], cases: Sequence[Case]) -> Iterato
 
 
 def settled(batch: Batch, mutant: Mutant, wanted: Sequence[Case], other: int) -> Iterator[tuple[int, int]]:
-    """The cases in which a changed rendering alerts on what the other one alerts on, and how much alike the alerts are."""
+    """The cases in which a changed rendering alerts on what the other alerts on, and how much alike both are."""
     try:
         alerts = batch.alerts(mutant.node)
     except HarnessError:

@@ -31,12 +31,18 @@ FILE = studied.FILE
 @click.argument("rule", type=FILE)
 @click.argument("scenario", type=FILE, required=False)
 @click.option("--behaviour", default="beacon", show_default=True, help="What is varied, where no SCENARIO is given.")
-@click.option("--given", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A parameter that all variants share.")
+@click.option(
+    "--given", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
+)
 @click.option("-x", "across", default="every=30s..2h:50:log", show_default=True, help="The axis across.")
 @click.option("-y", "upwards", default="jitter=0..0.9:50", show_default=True, help="The axis upwards.")
-@click.option("--lasting", default="8h", show_default=True, help="How long it goes on, where it has `every` and `times`.")
+@click.option(
+    "--lasting", default="8h", show_default=True, help="How long it goes on, where it has `every` and `times`."
+)
 @click.option("--start", default="2026-03-03T09:12:00Z", show_default=True, help="When it begins.")
-@click.option("--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance.")
+@click.option(
+    "--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance."
+)
 @studied.plot
 @studied.choices
 def command(
@@ -50,11 +56,7 @@ def command(
     start: str,
     tries: int,
     plot: Path | None,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
 ) -> int:
     r"""Simulates every combination of two axes and judges all of them in one run of RULE.
@@ -68,10 +70,9 @@ def command(
     detlab envelope server.spl -x start=0m..59m:60 -y times=5..60:56 --lasting ""
     detlab envelope server.cql -x every=1m..1h:50 -y port=443,8443,4444 --plot edge.svg
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
     body = read_scenario(scenario) if scenario else made(rule, behaviour, given, start)
     with Bench(chosen) as bench:
-        found = studied_envelope(bench, rule, body, (across, upwards), lasting, tries, seed)
+        found = studied_envelope(bench, rule, body, (across, upwards), lasting, tries)
     if plot:
         draw("envelope", found, plot)
     out(dumps(told.document(found)) if as_json else told.lines(found, paper()))
@@ -79,7 +80,7 @@ def command(
 
 
 def studied_envelope(
-    bench: Bench, rule: Path, scenario: Scenario, axes: tuple[str, str], lasting: str, tries: int, seed: int | None
+    bench: Bench, rule: Path, scenario: Scenario, axes: tuple[str, str], lasting: str, tries: int
 ) -> Envelope:
     """The study itself."""
     behaviours = behaviours_of(scenario, {})
@@ -91,7 +92,7 @@ def studied_envelope(
     plain = msgspec.structs.replace(expectation, switches={}, dialect="lenient")
     subject = studied.subject(bench, scenario, rule, plain, shown=False)
     goes_on = length(lasting) if {"every", "times"} <= set(known.parameters) and not named(axes, "times") else None
-    return envelope(subject, x, y, lasting=goes_on, tries=tries, seed=seed)
+    return envelope(subject, x, y, lasting=goes_on, tries=tries, seed=bench.options.seed)
 
 
 def named(axes: tuple[str, str], name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,11 +25,15 @@ FILE = studied.FILE
 @click.command("latency")
 @click.argument("rule", type=FILE)
 @click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
-@click.option("--every", default="1h", show_default=True, help="How often the rule runs; on whole multiples since midnight.")
+@click.option(
+    "--every", default="1h", show_default=True, help="How often the rule runs; on whole multiples since midnight."
+)
 @click.option("--back", default="24h", show_default=True, help="How far back it looks; `all` for no window.")
 @click.option("--delay", default="0s", show_default=True, help="How late events arrive.")
 @click.option("--offset", default="0s", show_default=True, help="How much after the whole multiple it runs.")
-@click.option("--starts", type=click.IntRange(1, 720), default=12, show_default=True, help="Moments to begin an attack at.")
+@click.option(
+    "--starts", type=click.IntRange(1, 720), default=12, show_default=True, help="Moments to begin an attack at."
+)
 @click.option("--within", default="1h", show_default=True, help="The stretch of time over which they are spread.")
 @studied.plot
 @studied.choices
@@ -44,11 +47,7 @@ def command(
     starts: int,
     within: str,
     plot: Path | None,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
 ) -> int:
     r"""Runs RULE at every time its schedule has, each run on the events of its window that had arrived by then.
@@ -67,7 +66,6 @@ def command(
     if schedule.every <= timedelta(0):
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
     stretch = time(within, "--within")
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
     with Bench(chosen) as bench:
         attacks = [s for s in studied.subjects(bench, rule, paths) if s.label is Label.MALICIOUS]
         if not attacks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -26,7 +25,9 @@ FILE = studied.FILE
 @click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Do not look for scenarios that would kill survivors.")
 @click.option("--write", type=FILE, metavar="FOLDER", help="Save the scenarios that would kill survivors there.")
-@click.option("--least", type=click.FloatRange(0, 100), default=95.0, show_default=True, help="Percentage that is enough.")
+@click.option(
+    "--least", type=click.FloatRange(0, 100), default=95.0, show_default=True, help="Percentage that is enough."
+)
 @studied.plot
 @verbose_option
 @studied.choices
@@ -37,24 +38,19 @@ def command(
     write: Path | None,
     least: float,
     plot: Path | None,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
     verbose: bool,
 ) -> int:
-    r"""Changes each condition, list member, comparison, number, key, aggregate and bucket of RULE and runs its scenarios.
+    r"""Changes each condition, member, comparison, number, key, aggregate and bucket of RULE and runs its scenarios.
 
-    A mutant is killed where an expectation fails: another outcome, or no alert with the fields that it wants. For those
-    that survive it looks for a scenario that would kill them. Exit code 1: the score is below --least.
+    A mutant is killed where an expectation fails: another outcome, or no alert with the fields it wants. For survivors
+    it looks for a scenario that would kill them. Exit code 1: the score is below --least.
 
     \b
     detlab mutate server.spl
     detlab mutate server.spl scenarios/T1583.004 --write scenarios/T1583.004/mutants
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
     progress = Progress()
     try:
         with Bench(chosen) as bench:

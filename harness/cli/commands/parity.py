@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -29,11 +28,7 @@ def command(
     second: Path,
     paths: tuple[Path, ...],
     fast: bool,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
 ) -> int:
     r"""Runs FIRST and SECOND on the same scenarios and says where they differ, and which single change would settle it.
@@ -44,7 +39,6 @@ def command(
     \b
     detlab parity server.spl server.cql
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
     with Bench(chosen) as bench:
         where = list(paths) or [first.parent]
         one, two = (studied.subjects(bench, rule, where) for rule in (first, second))

@@ -52,11 +52,7 @@ def command(
     fast: bool,
     write: bool,
     plot: Path | None,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
 ) -> int:
     r"""Finds every literal that an aggregated value of RULE is compared with and judges all combinations of them.
@@ -69,14 +65,13 @@ def command(
     detlab tune server.spl --events world.parquet --budget 5 --write
     detlab tune server.spl --values TotalConnections=5,10,20,40 --plot tuning.svg
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
     axes = {name: numbers(name, text) for name, text in values.items()}
     wishes = Wishes(
         values=axes,
         steps=steps,
         budget=budget,
         confidence=confidence,
-        seed=seed or 0,
+        seed=chosen.seed or 0,
         exclusions=not fast,
         opinions=not fast,
     )

@@ -23,7 +23,7 @@ def lines(found: Envelope, paper: Paper) -> Iterator[str]:
     yield paper.paint(head, "strong")
     share = 100 * float(found.caught.mean()) if found.caught.size else 0.0
     yield (
-        f"{count(found.variants, 'variant')} ({count(found.events, 'event')}) in one run of the rule, {found.seconds:.1f} s: "
+        f"{count(found.variants, 'variant')} ({count(found.events, 'event')}) in one run, {found.seconds:.1f} s: "
         f"{share:.0f} % caught"
     )
     fixed = ", ".join(f"{n} {v}" for n, v in found.fixed.items() if n not in (found.x.name, found.y.name))
@@ -36,8 +36,10 @@ def lines(found: Envelope, paper: Paper) -> Iterator[str]:
         yield f"{what}: {place(found, cell)}"
     if found.reasons:
         yield ""
-        rows = [[place(found, r.cell), "caught" if r.caught else "missed", why(r)] for r in found.reasons]
-        yield from paper.table(["beside the edge", "", "because"], rows)
+        yield paper.paint("beside the edge", "dim")
+        for reason in found.reasons:
+            state = "caught" if reason.caught else "missed"
+            yield from paper.paragraph(f"{place(found, reason.cell)}: {state}, {why(reason)}", indent=4, first="  ")
 
 
 def drawn(found: Envelope, paper: Paper) -> Iterator[str]:
@@ -108,7 +110,8 @@ def document(found: Envelope) -> dict[str, Any]:
         "events": found.events,
         "seconds": round(found.seconds, 3),
         "extremes": [
-            {"what": what, "x": found.x.labels[cell[0]], "y": found.y.labels[cell[1]]} for what, cell in found.extremes()
+            {"what": what, "x": found.x.labels[cell[0]], "y": found.y.labels[cell[1]]}
+            for what, cell in found.extremes()
         ],
         "edge": [
             {"x": found.x.labels[r.cell[0]], "y": found.y.labels[r.cell[1]], "caught": r.caught, "because": why(r)}

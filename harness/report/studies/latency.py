@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from harness.report.formats.json import VERSION
@@ -42,7 +43,7 @@ def row(delay: Delay) -> list[str]:
     size = len(delay.detections)
     times = [delay.quantile(f) for f, _ in SHOWN]
     words = ["never" if t is None else span(timedelta(seconds=t)) for t in times]
-    return [short(delay.name, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
+    return [short(Path(delay.name).stem, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
 
 
 def lost(delay: Delay, found: Latency) -> str:
@@ -51,7 +52,8 @@ def lost(delay: Delay, found: Latency) -> str:
         return ""
     back = span(found.schedule.back) if found.schedule.back is not None else "any"
     if delay.caught:
-        return f"{delay.name}: with a look-back of {back} {delay.unlimited - delay.caught} of {delay.unlimited} starts are lost"
+        gone = delay.unlimited - delay.caught
+        return f"{delay.name}: with a look-back of {back} {gone} of {delay.unlimited} starts are lost"
     why = why_missed(delay.why)
     reason = f": line {why[0]}, {why[1]}, in the run that sees most of it" if why else ""
     every = span(found.schedule.every)

@@ -10,8 +10,8 @@ from harness.report.paper import Paper, count, short
 from harness.verdict.mutation.mutate import Fate, Mutation, Trialled
 
 HOW = (
-    "equivalent: after comparisons that the plan's own bounds decide, conditions that others cover and columns that nobody "
-    "reads are left out, the plan is the rule's own"
+    "equivalent: without comparisons that the plan's own bounds decide, conditions that others cover and columns that "
+    "nobody reads the plan is the rule's own"
 )
 
 
@@ -20,8 +20,12 @@ def lines(found: Mutation, paper: Paper, *, verbose: bool = False) -> Iterator[s
     killed, alive = found.count(Fate.KILLED), found.count(Fate.SURVIVED)
     head = f"{found.rule.name}: {100 * found.score:.1f} % of {count(killed + alive, 'mutant')} killed"
     yield paper.paint(head, "good" if not alive else "strong")
-    parts = [f"{count(found.count(f), str(f))}" for f in (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN) if found.count(f)]
-    also = f"; not counted: {', '.join(f'{found.count(f)} {f}' for f in NOT_COUNTED if found.count(f))}" if parts else ""
+    parts = [
+        f"{count(found.count(f), str(f))}" for f in (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN) if found.count(f)
+    ]
+    also = (
+        f"; not counted: {', '.join(f'{found.count(f)} {f}' for f in NOT_COUNTED if found.count(f))}" if parts else ""
+    )
     yield f"{killed} killed, {alive} survived{also}; {count(found.expectations, 'expectation')}, {found.seconds:.1f} s"
     for name in found.failing:
         yield f"not used, for the rule itself fails it: {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from harness.report.formats.json import VERSION
@@ -26,11 +27,15 @@ def lines(found: Parity, paper: Paper) -> Iterator[str]:
         yield ""
         head = ["scenario", "first", "second", "the silent one"]
         yield from paper.table(head, rows, right=frozenset({1, 2}))
-        yield paper.paint("alerts of each; both alerting with other numbers is agreement, other keys make other rows", "dim")
+        yield paper.paint(
+            "alerts of each; both alerting with other numbers is agreement, other keys make other rows", "dim"
+        )
     if found.differences:
         yield ""
         rows = [difference_row(d, found) for d in found.differences]
-        yield from paper.table(["in", "line", "this alone would settle it", "cases", "for example"], rows, right=frozenset({3}))
+        yield from paper.table(
+            ["in", "line", "this alone would settle it", "cases", "for example"], rows, right=frozenset({3})
+        )
 
 
 def scenario_row(compared: Compared) -> list[str]:
@@ -39,14 +44,14 @@ def scenario_row(compared: Compared) -> list[str]:
     silent = next((s for s in compared.sides if s.explanation is not None), None)
     why = why_missed(silent.explanation) if silent else None
     reason = f"line {why[0]}: {why[1]}" if why else ("" if compared.agree else "no alert")
-    return [short(compared.name, 50), str(a.alerts), str(b.alerts), short(reason, 60)]
+    return [short(Path(compared.name).stem, 50), str(a.alerts), str(b.alerts), short(reason, 60)]
 
 
 def difference_row(difference: Difference, found: Parity) -> list[str]:
     """One separating clause as cells."""
     name = found.rules[difference.side].name.rpartition("/")[2]
     mutant = difference.mutant
-    example = short(difference.cases[0], 40)
+    example = short(difference.cases[0].rpartition("/")[2], 40)
     return [name, str(mutant.line), short(mutant.what, 60), str(len(difference.cases)), example]
 
 

@@ -9,7 +9,7 @@ from harness.report.formats.json import VERSION
 from harness.report.paper import Paper, count, short
 from harness.report.studies.wording import estimate_object, finite, literal, percent, rate, short_number
 from harness.verdict.tuning.labelled import Point
-from harness.verdict.tuning.margins import Edge, Margin
+from harness.verdict.tuning.margins import Margin
 from harness.verdict.tuning.thresholds import Threshold
 from harness.verdict.tuning.tune import Tuning
 
@@ -19,10 +19,10 @@ def lines(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
     watched = tuning.population
     head = f"{tuning.rule.name}: {count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
     yield paper.paint(head, "strong")
-    yield (
-        f"{count(tuning.groups, 'group')} on {count(len(watched.days), 'host')}, {short_number(watched.host_days)} host-days, "
-        f"{count(len(watched.attacks), 'attack')}; grid {tuning.grid_seconds * 1000:.0f} ms of {tuning.seconds:.1f} s"
-    )
+    size = f"{count(tuning.groups, 'group')}, {count(len(watched.days), 'host')}"
+    time = f"grid {tuning.grid_seconds * 1000:.0f} ms of {tuning.seconds:.1f} s"
+    days = f"{short_number(watched.host_days)} host-days"
+    yield f"{size}, {days}, {count(len(watched.attacks), 'attack')}; {time}"
     yield ""
     yield from thresholds_table(tuning, paper)
     yield ""
@@ -70,35 +70,40 @@ def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
     )
 
 
-def points_table(tuning: Tuning, paper: Paper) -> list[str]:
-    """The published point, the recommended one, and the front."""
+def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
+    """The published point, the recommended one, and the front; below, what each but the published one changes."""
     named = [("published", tuning.published)]
     if tuning.recommended is not None:
-        budget = "" if tuning.budget is None else f" for {short_number(tuning.budget)}/day"
+        budget = "" if tuning.budget is None else f" for {short_number(tuning.budget)} a day"
         named.append((f"recommended{budget}", tuning.recommended))
-    rows = [point_row(name, p, tuning.varied) for name, p in (*named, *(("front", p) for p in tuning.front))]
+    named += [(f"front {n}", p) for n, p in enumerate(tuning.front, 1)]
+    head = ["point", "caught", "false alerts", "precision", "recall", "false/day/1000 hosts"]
+    yield from paper.table(head, [point_row(name, p) for name, p in named], right=frozenset({1, 2}))
     sure = f"{100 * tuning.confidence:.0f} %"
-    head = ["point", "literals", "caught", "false", "precision", "recall", "false/day/1000 hosts"]
+    yield paper.paint(f"in brackets: where the truth lies in {sure} of cases, from resampling hosts", "dim")
     if tuning.recommended is None and tuning.budget is not None:
-        extra = [f"no combination stays within {short_number(tuning.budget)} false alerts a day and 1,000 hosts"]
-    else:
-        extra = []
-    note = f"intervals hold the truth in {sure} of cases; from resampling hosts"
-    return [*paper.table(head, rows, right=frozenset({2, 3})), *extra, paper.paint(note, "dim")]
+        yield f"no combination stays within {short_number(tuning.budget)} false alerts a day and 1,000 hosts"
+    for name, point in named[1:]:
+        yield from paper.paragraph(f"{name}: {changed(point, tuning.varied)}", indent=4, first="  ")
 
 
-def point_row(name: str, point: Point, varied: Sequence[Threshold]) -> list[str]:
+def point_row(name: str, point: Point) -> list[str]:
     """One point as cells."""
-    changed = [f"{t.name} {t.sign} {literal(v)}" for t, v in zip(varied, point.values, strict=True) if v != t.published]
     return [
         name,
-        ", ".join(changed) or "as published",
         str(point.caught),
         str(point.false_alerts),
         percent(point.precision),
         percent(point.recall),
         rate(point.false_alerts_a_day),
     ]
+
+
+def changed(point: Point, varied: Sequence[Threshold]) -> str:
+    """The literals of a point that are not the published ones."""
+    pairs = zip(varied, point.values, strict=True)
+    found = [f"{t.name} {t.sign} {literal(v)} (is {literal(t.published)})" for t, v in pairs if v != t.published]
+    return ", ".join(found) or "as published"
 
 
 def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
@@ -110,7 +115,7 @@ def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
 def margin_row(margin: Margin) -> list[str]:
     """One attack as cells."""
     state = "caught" if margin.caught else "missed"
-    return [short(margin.attack.name, 60), state, edge_text(margin)]
+    return [short(margin.attack.name, 54), state, edge_text(margin)]
 
 
 def edge_text(margin: Margin) -> str:
@@ -118,17 +123,10 @@ def edge_text(margin: Margin) -> str:
     if not margin.groups:
         return "never reaches the thresholds" if margin.attack.events else "left no event on this platform"
     if not margin.edges:
-        return "no single literal changes it"
+        return "no single threshold decides"
     edge = margin.edges[0]
-    if margin.caught:
-        return f"{edge.threshold.name} {short_number(edge.reached)} for {edge.threshold}: lost beyond it"
-    return f"caught with {edge.threshold.name} {edge.threshold.sign} {needed(edge)} (is {edge.threshold})"
-
-
-def needed(edge: Edge) -> str:
-    """The literal that catches an attack: what it reached, or just beside it."""
-    beside = {"greater": "below ", "less": "above "}.get(edge.threshold.operation, "")
-    return f"{beside}{short_number(edge.reached)}"
+    wanted = edge.threshold
+    return f"{wanted.name} {short_number(edge.reached)}, needs {wanted.sign} {literal(wanted.published)}"
 
 
 def exclusions_table(tuning: Tuning, paper: Paper) -> list[str]:

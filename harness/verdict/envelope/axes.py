@@ -1,4 +1,4 @@
-"""Axes of an envelope: a parameter of a behaviour, the moment within the hour, or a condition, and the values to try."""
+"""Axes of an envelope: a parameter of a behaviour, the moment within the hour or a condition, and values to try."""
 
 from __future__ import annotations
 
@@ -103,7 +103,11 @@ def numeric(name: str, values: str, *, whole: bool) -> Axis:
         found = tuple(float(v) for v in dict.fromkeys(round(v) for v in found))
     given: tuple[object, ...] = tuple(int(v) if whole else v for v in found)
     return Axis(
-        name=name, sort=Sort.PARAMETER, values=given, labels=tuple(f"{v:g}" for v in found), numbers=tuple(map(float, found))
+        name=name,
+        sort=Sort.PARAMETER,
+        values=given,
+        labels=tuple(f"{v:g}" for v in found),
+        numbers=tuple(map(float, found)),
     )
 
 
@@ -127,8 +131,8 @@ def spaced(name: str, values: str, read: object) -> tuple[float, ...]:
 
 
 def as_duration(seconds: float) -> str:
-    """A duration in the largest unit that it fills: `90s`, `45m`, `2h`."""
+    """A duration in the largest unit of which it is at least two: `90s`, `45m`, `2.4h`."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size and abs(seconds / size * 10 - round(seconds / size * 10)) < 1e-6 and seconds >= 2 * size:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:.4g}s"
+        if seconds >= 2 * size:
+            return f"{round(seconds / size, 1):g}{unit}"
+    return f"{round(seconds, 1):g}s"

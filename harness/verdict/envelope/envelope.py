@@ -29,6 +29,15 @@ MOST_VARIANTS = 100_000
 MOST_EVENTS = 20_000_000
 MOST_REASONS = 6
 
+WORDS = {
+    "every": ("slowest", "fastest"),
+    "jitter": ("noisiest", "steadiest"),
+    "lasting": ("longest", "shortest"),
+    "start": ("latest start", "earliest start"),
+    "times": ("most frequent", "rarest"),
+}
+"""What the largest and the smallest value of an axis are called."""
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -72,8 +81,10 @@ class Envelope:
         for place, axis in enumerate((self.x, self.y)):
             hits = np.argwhere(self.caught)
             if len(hits) and axis.sort is not Sort.CONDITION:
-                for word, cell in (("largest", hits[hits[:, place].argmax()]), ("smallest", hits[hits[:, place].argmin()])):
-                    found.append((f"{word} {axis.name} caught", (int(cell[0]), int(cell[1]))))
+                most, least = WORDS.get(axis.name, (f"largest {axis.name}", f"smallest {axis.name}"))
+                numbers = np.asarray(axis.numbers)[hits[:, place]]
+                for word, cell in ((most, hits[numbers.argmax()]), (least, hits[numbers.argmin()])):
+                    found.append((f"{word} still caught", (int(cell[0]), int(cell[1]))))
         return tuple(found)
 
 
@@ -83,7 +94,6 @@ def envelope(
     y: Axis,
     *,
     lasting: timedelta | None = None,
-    host: str = "WS",
     tries: int = 1,
     reasons: int = 4,
     seed: int | None = None,
@@ -93,20 +103,16 @@ def envelope(
     Raises HarnessError for more variants or events than can be held.
     """
     began = perf_counter()
-    scenario = subject.scenario
-    if scenario is None or not scenario.body.simulate:
-        raise HarnessError("nothing-to-vary", "an envelope varies a scenario that simulates something")
+    scenario = varied(subject)
     if len(x) * len(y) * tries > MOST_VARIANTS:
         raise HarnessError("too-many-variants", f"{len(x) * len(y) * tries} variants are more than {MOST_VARIANTS}")
     cells = list(product(range(len(x)), range(len(y)))) * tries
-    variants = [made(scenario, x, y, cell, f"{host}{n:05d}", lasting) for n, cell in enumerate(cells)]
+    variants = [made(scenario, x, y, cell, f"WS{n:05d}", lasting) for n, cell in enumerate(cells)]
     caught, events = judged(subject, variants, [conditions(subject, x, y, c) for c in cells], seed)
     rates = np.zeros((len(x), len(y)))
-    for cell, hit in zip(cells, caught, strict=True):
-        rates[cell] += hit / tries
+    np.add.at(rates, tuple(np.array(cells).T), np.array(caught) / tries)
     seen = rates > 0.5
-    chosen = beside_the_edge(seen)[:reasons]
-    told = tuple(reason(subject, x, y, cell, lasting, seed) for cell in chosen)
+    told = tuple(reason(subject, x, y, cell, lasting, seed) for cell in beside_the_edge(seen)[:reasons])
     return Envelope(
         rule=subject.trial.rule.query,
         behaviour=scenario.body.simulate[0].behaviour,
@@ -120,6 +126,13 @@ def envelope(
         seconds=perf_counter() - began,
         fixed=dict(scenario.body.simulate[0].given),
     )
+
+
+def varied(subject: Subject) -> Scenario:
+    """The scenario that is varied."""
+    if subject.scenario is None or not subject.scenario.body.simulate:
+        raise HarnessError("nothing-to-vary", "an envelope varies a scenario that simulates something")
+    return subject.scenario
 
 
 def made(

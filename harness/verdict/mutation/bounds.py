@@ -1,7 +1,7 @@
 """What a plan says about its numbers before it runs: between which bounds they lie, whether they are whole, ever null.
 
-A count of a group is at least 1, a mean lies between what it is a mean of, a score of ones and zeros between 0 and their
-number. A comparison that such bounds decide is the same for every event there could be.
+A count of a group is at least 1, a mean lies between what it is a mean of, a score of ones and zeros between 0 and
+their number. A comparison that such bounds decide is the same for every event there could be.
 """
 
 from __future__ import annotations

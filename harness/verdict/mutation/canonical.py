@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
 
-from harness.detection.plan.expressions import FALSE, TRUE, Aggregation, Call, Column, Expression, Lambda, Literal, columns_read
+from harness.detection.plan.columns import Columns
+from harness.detection.plan.expressions import (
+    FALSE,
+    TRUE,
+    Aggregation,
+    Call,
+    Column,
+    Expression,
+    Lambda,
+    Literal,
+    columns_read,
+)
 from harness.detection.plan.needed import needed
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -57,7 +68,9 @@ def simplified(node: Node, known: Known) -> Node:
             listed = tuple((n, simple(e, known, grouped=grouped)) for n, e in measures)
             return replace(node, keys=all_simple(keys, known), measures=listed)
         case Window(partition=partition, measures=measures):
-            return replace(node, partition=tuple(simple(e, known) for e in partition), measures=all_simple(measures, known))
+            return replace(
+                node, partition=tuple(simple(e, known) for e in partition), measures=all_simple(measures, known)
+            )
         case Sort(keys=keys):
             return replace(node, keys=tuple(replace(k, expression=simple(k.expression, known)) for k in keys))
         case Join(keys=keys, columns=columns, condition=condition):
@@ -134,7 +147,9 @@ def decided(operation: str, left: Expression, value: float, held: Bounds) -> Exp
             return Literal(always)
     if held.whole:
         if operation.startswith("greater"):
-            return Call("greater_equal", (left, Literal(float(floor(value) + 1 if operation == "greater" else ceil(value)))))
+            return Call(
+                "greater_equal", (left, Literal(float(floor(value) + 1 if operation == "greater" else ceil(value))))
+            )
         return Call("less_equal", (left, Literal(float(ceil(value) - 1 if operation == "less" else floor(value)))))
     return Call(operation, (left, Literal(value)))
 
@@ -215,8 +230,8 @@ def distinct_list(e: Expression) -> frozenset[str]:
             return frozenset()
 
 
-def shapes(root: Node) -> dict[int, object]:
+def shapes(root: Node) -> dict[int, Columns]:
     """The columns of every node of a plan."""
-    known: dict[int, object] = {}
-    columns_of(root, known)  # type: ignore[arg-type]
+    known: dict[int, Columns] = {}
+    columns_of(root, known)
     return known

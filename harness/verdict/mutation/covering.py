@@ -12,7 +12,7 @@ ANY = "\0"
 
 
 def covers(wide: Expression, narrow: Expression) -> bool:
-    """Whether the first test is true of every value that the second is true of; False where that is not plain to see."""
+    """Whether the first test is true of whatever the second is true of; False where that is not plain to see."""
     if wide == narrow:
         return False
     while isinstance(wide, Call) and isinstance(narrow, Call) and wide.operation == narrow.operation == "is_true":
@@ -23,7 +23,7 @@ def covers(wide: Expression, narrow: Expression) -> bool:
             Call(second, (other, Literal(str() as b), *_)),
         ) if of == other:
             if first == second == "cidr_contains":
-                return networks_cover(wide, narrow)  # type: ignore[arg-type]
+                return networks_cover(wide, narrow)
             one, two = as_glob(first, a), as_glob(second, b)
             return one is not None and two is not None and one[1] >= two[1] and fits(one[0], two[0], folded=one[1])
         case _:

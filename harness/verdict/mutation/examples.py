@@ -100,7 +100,9 @@ def of_pattern(operation: str, text: str) -> Iterator[Example]:
     elif PARTIAL.fullmatch(bare) and (operation == "starts_with" or text.endswith("*")):
         yield Example("address", completed(bare))
     elif "\\" in bare or bare.lower().endswith(".exe"):
-        yield Example("path", FOLDER + bare if bare.startswith("\\") else f"{FOLDER}\\{bare}" if ":" not in bare else bare)
+        yield Example(
+            "path", FOLDER + bare if bare.startswith("\\") else f"{FOLDER}\\{bare}" if ":" not in bare else bare
+        )
         if operation == "equal":
             yield Example("path", bare)
     else:
@@ -111,7 +113,7 @@ def names(operation: str, text: str, bare: str) -> Iterator[Example]:
     """Host names that hold a text; the text alone too, for what a wildcard more or less makes of it."""
     starts = operation == "starts_with" or (operation == "glob" and not text.startswith("*"))
     ends = operation == "ends_with" or (operation == "glob" and not text.endswith("*"))
-    head = "" if starts or operation == "equal" else "a."
+    head = "" if starts or operation == "equal" else "a" if bare.startswith(".") else "a."
     tail = "" if ends or operation == "equal" else (".example" if not bare.endswith(".") else "example")
     yield Example("name", f"{head}{bare.replace('*', 'x')}{tail}")
     yield Example("name", bare.replace("*", "x"))

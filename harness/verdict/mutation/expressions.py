@@ -64,7 +64,9 @@ def changes(expression: Expression, within: Span | None = None) -> Iterator[Chan
                 yield Change(change.kind, change.what, change.place, with_argument(expression, i, change.made))
     elif isinstance(expression, Lambda):
         for change in changes(expression.body, place):
-            yield Change(change.kind, change.what, change.place, Lambda(expression.parameter, change.made, expression.span))
+            yield Change(
+                change.kind, change.what, change.place, Lambda(expression.parameter, change.made, expression.span)
+            )
     elif isinstance(expression, Literal) and expression.span:
         yield from of_number(expression)
 
@@ -200,7 +202,7 @@ def aggregates_replaced(measure: Expression) -> Iterator[tuple[str, Expression]]
     for old in dict.fromkeys(e.operation for e in used):
         if old in NEAR:
             new, word = NEAR[old]
-            yield f"{old} becomes {word}", replaced(measure, lambda a, old=old, new=new: new(a) if a.operation == old else a)
+            yield f"{old} becomes {word}", replaced(measure, old, new)
     if isinstance(measure, Aggregation) and measure.operation == "count" and not measure.arguments:
         yield "count becomes 1", Aggregation("maximum", (Literal(1.0),))
 
@@ -208,6 +210,11 @@ def aggregates_replaced(measure: Expression) -> Iterator[tuple[str, Expression]]
 def named(operation: str) -> Callable[[Aggregation], Expression]:
     """The same aggregation by another operation."""
     return lambda a: Aggregation(operation, a.arguments, a.where, a.order, a.span)
+
+
+def highest(a: Aggregation) -> Expression:
+    """The largest value in place of a percentile."""
+    return Aggregation("maximum", a.arguments[:1], a.where, a.order, a.span)
 
 
 NEAR: dict[str, tuple[Callable[[Aggregation], Expression], str]] = {
@@ -223,16 +230,16 @@ NEAR: dict[str, tuple[Callable[[Aggregation], Expression], str]] = {
     "count_distinct": (named("count"), "count of all"),
     "first": (named("last"), "last"),
     "last": (named("first"), "first"),
-    "percentile": (lambda a: Aggregation("maximum", a.arguments[:1], a.where, a.order, a.span), "maximum"),
+    "percentile": (highest, "maximum"),
 }
 
 
-def replaced(e: Expression, change: Callable[[Aggregation], Expression]) -> Expression:
-    """The expression with every aggregation in it changed."""
+def replaced(e: Expression, old: str, new: Callable[[Aggregation], Expression]) -> Expression:
+    """The expression with every aggregation of one operation changed."""
     match e:
-        case Aggregation():
-            return change(e)
+        case Aggregation(operation):
+            return new(e) if operation == old else e
         case Call(operation, arguments, span):
-            return Call(operation, tuple(replaced(a, change) for a in arguments), span)
+            return Call(operation, tuple(replaced(a, old, new) for a in arguments), span)
         case _:
             return e

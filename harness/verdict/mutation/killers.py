@@ -97,9 +97,7 @@ def probe(subjects: Sequence[Subject], seen: Sequence[bool], columns: Columns, c
     lots = [lot(several, dict(conditions)) for conditions, several in grouped.items()]
     batch = Batch(connected, language(first.rule.language).platform, lots, raw=first.query.raw)
     owners = tuple(by_path[v.scenario.path] for v in ordered)
-    return Probed(
-        variants=ordered, owners=owners, batch=batch, root=root, columns=columns, alerts=batch.alerts(root)
-    )
+    return Probed(variants=ordered, owners=owners, batch=batch, root=root, columns=columns, alerts=batch.alerts(root))
 
 
 def planned(subject: Subject, columns: Columns) -> Node:
@@ -189,9 +187,7 @@ def check(probed: Probed, case: int, text: str, key: Key, connected: Engine) -> 
 def telling_fields(own: Sequence[Alert], mine: Sequence[Alert]) -> Mapping[str, Value]:
     """Fields of one of the rule's alerts that no alert of the mutant has."""
     for alert in own:
-        nearest = [
-            {n: v for n, v in alert.fields.items() if not same(other.fields.get(n), v)} for other in mine
-        ]
+        nearest = [{n: v for n, v in alert.fields.items() if not same(other.fields.get(n), v)} for other in mine]
         if nearest and all(nearest):
             return min(nearest, key=len)
     return {}

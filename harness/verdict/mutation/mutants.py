@@ -111,7 +111,12 @@ def of_aggregate(node: Aggregate) -> Iterator[Broken]:
         rest = (*node.keys[:i], *node.keys[i + 1 :])
         if rest:
             place = named_in(node.span, name, last=True)
-            yield "key", f"`{name}` dropped from the keys", place, replace(node, keys=rest, source=without(node, expression))
+            yield (
+                "key",
+                f"`{name}` dropped from the keys",
+                place,
+                replace(node, keys=rest, source=without(node, expression)),
+            )
         for change in changes(expression, node.span):
             new = (*node.keys[:i], (name, change.made), *node.keys[i + 1 :])
             yield change.kind, change.what, change.place, replace(node, keys=new)

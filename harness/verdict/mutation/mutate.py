@@ -1,4 +1,4 @@
-"""Mutation testing of detection tests: which changes of a rule its scenarios would notice, and what would show the rest."""
+"""Mutation testing of detection tests: which changes of a rule its scenarios notice, and what would show the rest."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | Non
         for number, mutant in enumerate(every):
             if progress:
                 progress(mutant.what, number, len(every))
-            if found.get(mutant.key, None) is not None and found[mutant.key].fate is Fate.KILLED:
+            if found.get(mutant.key) is not None and found[mutant.key].fate is Fate.KILLED:
                 continue
             fate = sameness(mutant, own, known)
             made = Trialled(mutant=mutant, fate=fate) if fate else run_mutant(ensemble, mutant, mine)

@@ -38,7 +38,7 @@ def after_opening(pattern: str, at: int) -> int:
         return at + 1
     for mark in (":", ">"):
         found = pattern.find(mark, at)
-        if found != -1 and pattern[at + 2 : found].lstrip("P<").replace("_", "").isalnum() or found == at + 2:
+        if (found != -1 and pattern[at + 2 : found].lstrip("P<").replace("_", "").isalnum()) or found == at + 2:
             return found + 1
     return at + 2
 

@@ -1,6 +1,6 @@
 """Scenarios that might tell a mutant from its rule: those of the pack with values that the rule's text speaks of.
 
-Nothing here knows what a mutant changed: all probes are simulated in one go, and whichever tells a mutant apart kills it.
+Nothing here knows what a mutant changed: all probes are simulated in one go, and whichever tells one apart kills it.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 
+from harness.detection.plan.nodes import Node
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.behaviour import Behaviour, load_behaviours
 from harness.verdict.mutation.examples import Example, examples, numbers
 from harness.verdict.study.ensemble import Subject
 from harness.verdict.study.variants import Variant
-from harness.detection.plan.nodes import Node
 
 MOST_BASES = 8
 MOST_PROBES = 6000
@@ -37,7 +37,7 @@ KINDS = {"an address": "address", "a list, each an address": "addresses", "text"
 
 
 def bases(subjects: Sequence[Subject], outcomes: Sequence[bool]) -> list[Scenario]:
-    """Scenarios to vary, those that the rule alerts on first, small ones before large ones; one a behaviour and image."""
+    """Scenarios to vary, those that the rule alerts on first, small before large; one a behaviour and image."""
     order = sorted(
         range(len(subjects)),
         key=lambda i: (not outcomes[i], len(subjects[i].trial.store.telemetry(subjects[i].trial.conditions))),
@@ -120,13 +120,16 @@ def counts_given(behaviour: Behaviour, values: Sequence[float]) -> Iterator[Mapp
 
 
 def shapes(total: int) -> Iterator[tuple[int, ...]]:
-    """Ways to spread calls over hours: one hour, two alike, two unlike, three rising by the same, one heavy hour."""
+    """Ways to spread calls over hours: one hour, two alike, two unlike, three that rise, one heavy hour."""
     yield (total,)
     if total >= 2:
         yield (total - total // 2, total // 2)
         yield (total - 1, 1)
     if total >= 6:
-        yield (total // 6, total // 3, total - total // 6 - total // 3)
+        part = total // 6
+        yield (part, total // 3, total - part - total // 3)
+        yield (part, 2 * part, 3 * part)
+        yield (part, 2 * part, 3 * part - 1)
         yield (2, total - 4, 2)
         yield (1,) * total if total <= 30 else (total // 3,) * 3
 

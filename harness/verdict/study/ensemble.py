@@ -103,7 +103,7 @@ def observed(subject: Subject, alerts: tuple[Alert, ...]) -> Outcome:
 
 
 def noticed(subject: Subject, alerts: tuple[Alert, ...]) -> bool:
-    """Whether a subject's expectation would fail with these alerts: another outcome, or none with the fields it wants."""
+    """Whether a subject's expectation fails with these alerts: another outcome, or none with the fields it wants."""
     expectation = subject.expectation
     if expectation is None:
         return False

@@ -1,8 +1,8 @@
 """Many worlds in one statement: a plan that treats the events of each case as if there were no others.
 
 A case is whatever the columns `by` tell apart: a scenario, a variant of an attack, one run of a schedule. The rewritten
-plan groups, numbers, joins and limits within each case, so that its rows are those that the plan itself would give if it
-were run on the events of each case alone; each row says to which case it belongs.
+plan groups, numbers, joins and limits within each case, so that its rows are those that the plan itself would give on
+the events of each case alone; each row says to which case it belongs.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class InseparableError(HarnessError):
 class Isolation:
     """The rewriting of plans: by which columns cases are told apart, what else is carried up, and what a scan becomes.
 
-    `carried` are columns that no rule has, and the aggregate that joins their values where rows are joined. `scan` makes
-    the new relation of a scan; without one the stored table has the columns itself.
+    `carried` are columns that no rule has, and the aggregate that joins their values where rows are. `scan` makes the
+    new relation of a scan; without one the stored table has the columns itself.
     """
 
     by: tuple[str, ...] = (CASE,)

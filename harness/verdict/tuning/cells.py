@@ -1,8 +1,8 @@
 """The whole joint grid at once: an N-dimensional histogram of the groups with cumulative sums.
 
 A group alerts at a point of the grid where its comparisons turn out as some pattern says and that pattern passes. The
-points where a comparison of a group is true are the first so many of its axis, for an axis runs from its loosest value to
-its strictest; so the points of a pattern are a box, and boxes are counted by summing a histogram along each axis.
+points where a comparison of a group is true are the first so many of its axis, for an axis runs from its loosest value
+to its strictest; so the points of a pattern are a box, and boxes are counted by summing a histogram along each axis.
 """
 
 from __future__ import annotations

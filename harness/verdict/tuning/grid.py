@@ -21,10 +21,10 @@ LEAST_VALUES = 3
 def grid(
     groups: Groups, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], steps: int | None
 ) -> Grid:
-    """Axes around the published values, each at the edges of attacks and among the values of other groups.
+    """Axes around the published values, at the edges of attacks and among the values of other groups.
 
-    `given` are values for thresholds by name or by their whole text. `steps` is the number of values an axis; without it
-    the grid has about `COMBINATIONS` points.
+    `given` are values for thresholds by name or by their whole text. `steps` is the number of values an axis; without
+    it the grid has about `COMBINATIONS` points.
     """
     count = len(groups.thresholds)
     wanted = steps or max(LEAST_VALUES, min(MOST_VALUES, round(COMBINATIONS ** (1 / max(count, 1)))))

@@ -43,9 +43,9 @@ def ratio(
 ) -> Estimate:
     """Sum of `numerator` by sum of `denominator`, each with one value a host.
 
-    The interval is the bias-corrected accelerated bootstrap over hosts (Efron 1987). Where all hosts agree the bootstrap
-    cannot see any spread: then it is the exact one for no, or for no missing, occurrence among so many hosts
-    (Clopper and Pearson). `proportion` says that the ratio lies between 0 and 1.
+    The interval is the bias-corrected accelerated bootstrap over hosts (Efron 1987). Where all hosts agree that sees no
+    spread: then it is the exact one for no, or no missing, occurrence among so many hosts (Clopper and Pearson).
+    `proportion` says that the ratio lies between 0 and 1.
     """
     upper, lower = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     part = lower > 0 if proportion else np.ones(len(lower), bool)

@@ -2,7 +2,7 @@
 
 The rule's plan is run once up to its last grouping. Above that every row is judged alone, by comparisons whose literals
 are the thresholds. What follows from those comparisons is worked out by the engine for every way in which they can turn
-out, as columns of the same statement; which way they do turn out at given thresholds is then a matter of comparing numbers.
+out, as columns of the same statement; which way they turn out at given thresholds is a matter of comparing numbers.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Lift:
 
 
 def lifted(root: Node, below: Node, thresholds: Sequence[Threshold]) -> tuple[Node, Lift]:
-    """The plan that gives every group with what follows from each pattern, over `below`: the last grouping, rewritten."""
+    """The plan that gives every group with what follows from each pattern; `below` is the last grouping, rewritten."""
     above, last = chain(root)
     free = [j for j, t in enumerate(thresholds) if not t.needed]
     patterns = tuple(

@@ -1,4 +1,4 @@
-"""How far each attack is from the edge: how much one literal may change before it is lost, or must before it is caught."""
+"""How far each attack is from the edge: how far one literal may move before it is lost, or must to catch it."""
 
 from __future__ import annotations
 

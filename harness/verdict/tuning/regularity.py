@@ -1,9 +1,9 @@
 """A second opinion: what statistics of the waits between connections would see in the same events.
 
 The rule counts connections in clock hours. These look at each pair of ends by itself: how regular the waits between its
-connections are, and a score in the manner of RITA (activecm/rita), from our own reading of what it publishes: the mean of
-the symmetry and the narrowness of the waits, how much of half a day the pair was seen, and how alike its hours are; the
-sizes that RITA weighs too are not in these events. Both are ranked against the rule at its own number of false alerts.
+connections are, and a score in the manner of RITA (activecm/rita), from our own reading of what it publishes: the mean
+of the symmetry and the narrowness of the waits, how much of half a day the pair was seen, and how alike its hours are.
+The sizes that RITA weighs too are not in these events. Both are ranked against the rule at its own number of false alerts.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def scored(waits: Rows, hours: Rows, names: Sequence[str], watched: Population) 
 
 
 def rita_like(column: Mapping[str, Floats], hourly: Floats) -> Floats:
-    """The mean of three parts, each from 0 to 1: the timing (symmetry and narrowness of waits), how long, how alike hours are."""
+    """The mean of three parts from 0 to 1: timing (symmetry and narrowness of waits), how long, how alike hours are."""
     low, middle, high = column["low"], column["middle"], column["high"]
     spread = high - low
     lopsided = (middle == low) | (middle == high)

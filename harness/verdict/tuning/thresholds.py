@@ -183,7 +183,7 @@ def threshold(
 
 
 def literal_place(comparison: Call, literal: Literal) -> Span | None:
-    """Where the number is written: its own place if that is a number of this value, else the one inside the comparison."""
+    """Where the number is written: its own place if that is this number, else the one inside the comparison."""
     for span in (literal.span, comparison.span):
         if span is None:
             continue

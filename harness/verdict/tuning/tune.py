@@ -22,6 +22,7 @@ from harness.verdict.tuning.regularity import Opinion, opinions
 from harness.verdict.tuning.thresholds import Threshold, find
 
 MOST_ON_FRONT = 25
+MOST_ALIKE = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def tune(subjects: Sequence[Subject], wishes: Wishes | None = None) -> Tuning:
             groups=len(observed.groups),
             combinations=surface.grid.size,
             published=published,
-            front=tuple(at(observed, p, wanted) for p in front_points(surface)),
+            front=tuple(at(observed, p, wanted) for p in front_points(surface, chosen)),
             recommended=recommended(observed, surface, wanted),
             budget=wanted.budget,
             confidence=wanted.confidence,
@@ -148,12 +149,27 @@ def at(observed: Observations, values: Sequence[float], wishes: Wishes) -> Point
     return observed.point(values, confidence=wishes.confidence, seed=wishes.seed)
 
 
-def front_points(surface: Surface) -> list[tuple[float, ...]]:
-    """The points on the Pareto front of attacks caught and false alerts; of a long front an even choice."""
-    places = front(surface.caught, surface.false_alerts)
+def front_points(surface: Surface, thresholds: Sequence[Threshold]) -> list[tuple[float, ...]]:
+    """The points on the Pareto front of attacks caught and false alerts; of a long front an even choice.
+
+    Of combinations that come out alike the one stands there that changes the published literals least.
+    """
+    gains, costs = surface.caught.ravel(), surface.false_alerts.ravel()
+    places = front(gains, costs)
     if len(places) > MOST_ON_FRONT:
         places = places[np.unique(np.linspace(0, len(places) - 1, MOST_ON_FRONT).round().astype(int))]
-    return [surface.grid.point(tuple(map(int, np.unravel_index(int(p), surface.grid.shape)))) for p in places]
+    found = []
+    for place in places.tolist():
+        alike = np.flatnonzero((gains == gains[place]) & (costs == costs[place]))[:MOST_ALIKE]
+        found.append(least_changed(surface, alike.tolist(), thresholds))
+    return found
+
+
+def least_changed(surface: Surface, places: Sequence[int], thresholds: Sequence[Threshold]) -> tuple[float, ...]:
+    """Of these combinations the one nearest to the published literals."""
+    shape = surface.grid.shape
+    points = [surface.grid.point(tuple(map(int, np.unravel_index(p, shape)))) for p in places]
+    return min(points, key=lambda p: distance(p, thresholds))
 
 
 def recommended(observed: Observations, surface: Surface, wishes: Wishes) -> Point | None:
@@ -167,8 +183,7 @@ def recommended(observed: Observations, surface: Surface, wishes: Wishes) -> Poi
     places = within(surface.caught, rate, np.inf if wishes.budget is None else wishes.budget)
     if not len(places):
         return None
-    points = [surface.grid.point(tuple(map(int, np.unravel_index(int(p), surface.grid.shape)))) for p in places]
-    return at(observed, min(points, key=lambda p: distance(p, observed.thresholds)), wishes)
+    return at(observed, least_changed(surface, places.tolist(), observed.thresholds), wishes)
 
 
 def distance(point: Sequence[float], thresholds: Sequence[Threshold]) -> tuple[int, float]:
@@ -180,7 +195,7 @@ def distance(point: Sequence[float], thresholds: Sequence[Threshold]) -> tuple[i
 def remarks(observed: Observations, published: Point) -> list[str]:
     """What a reader has to know to believe the numbers."""
     found = [
-        "an alert is a row of one search over the whole time; a rule that is run every hour alerts again as long as its "
+        "an alert is a row of one search over the whole time; a rule that runs every hour alerts again as long as its "
         "window holds the events (`detlab latency`)"
     ]
     watched = observed.population

@@ -1,0 +1,100 @@
+"""The edge of a rule is where running each variant alone would put it."""
+
+from datetime import timedelta
+
+import pytest
+
+from harness.cli.studied import subjects
+from harness.diagnostics import HarnessError
+from harness.run import Bench, Options
+from harness.scenario.pack import behaviour_folders
+from harness.telemetry.behaviour import load_behaviours
+from harness.verdict.envelope.axes import axis
+from harness.verdict.envelope.envelope import envelope
+
+RULE = r"""index=wineventlog EventCode=3
+| eval Hour=strftime(_time, "%H")
+| stats count as Total, dc(Hour) as Hours by host, Image, DestinationIp
+| where Total >= 10 AND Hours >= 2
+| sort - Total
+| head 3"""
+
+SCENARIO = """\
+title: A beacon
+activity: malicious
+start: 2026-03-03T09:00:00Z
+simulate:
+  - {behaviour: beacon, host: WS01, given: {server: 203.0.113.20, every: 60s, jitter: 0, times: 20}}
+"""
+
+
+@pytest.fixture
+def beacon(tmp_path):
+    (tmp_path / "rule.spl").write_text(RULE)
+    (tmp_path / "beacon.yaml").write_text(SCENARIO)
+    known = load_behaviours(*behaviour_folders(tmp_path / "beacon.yaml"))["beacon"]
+    with Bench(Options()) as bench:
+        yield subjects(bench, tmp_path / "rule.spl", [])[0], known
+
+
+def test_a_map_has_its_edge_where_the_thresholds_are(beacon):
+    subject, known = beacon
+    found = envelope(subject, axis("every=2m,6m,10m,20m", known), axis("times=5,9,10,30", known))
+    expected = {
+        (2, 30): False,
+        (6, 10): False,
+        (6, 30): True,
+        (10, 9): False,
+        (10, 10): True,
+        (20, 5): False,
+        (20, 10): True,
+    }
+    for (every, times), caught in expected.items():
+        cell = ([2, 6, 10, 20].index(every), [5, 9, 10, 30].index(times))
+        assert bool(found.caught[cell]) is caught, (every, times)
+    told = {(found.x.labels[r.cell[0]], found.y.labels[r.cell[1]]): r for r in found.reasons}
+    assert {r.caught for r in told.values()} == {True, False}
+    missed = next(r for r in told.values() if not r.caught)
+    assert missed.explanation.loss is not None and missed.explanation.loss.misses
+    assert dict(found.extremes())["slowest still caught"][0] == 3
+
+
+def test_a_limit_on_rows_holds_for_each_variant_by_itself(beacon):
+    subject, known = beacon
+    found = envelope(subject, axis("every=5m..9m:5", known), axis("times=20..60:5", known))
+    assert found.caught.all()
+
+
+def test_the_moment_within_the_hour_and_the_length_are_axes(beacon):
+    subject, known = beacon
+    found = envelope(
+        subject, axis("start=0m,30m,50m", known), axis("lasting=20m,40m", known), lasting=timedelta(hours=9)
+    )
+    assert found.caught.tolist() == [[False, False], [False, True], [True, True]]
+
+
+def test_a_condition_is_an_axis(beacon):
+    subject, known = beacon
+    found = envelope(subject, axis("condition:index=wineventlog,other", known), axis("every=6m,7m", known))
+    assert found.caught.tolist() == [[True, True], [False, False]]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("evry=1m,2m", "unknown-parameter"),
+        ("every", "not-an-axis"),
+        ("every=2h..1h:5", "not-a-range"),
+        ("times=a,b", "not-a-number"),
+    ],
+)
+def test_an_axis_that_cannot_be_is_refused(beacon, text, code):
+    with pytest.raises(HarnessError) as error:
+        axis(text, beacon[1])
+    assert error.value.code == code
+
+
+def test_ranges_are_even_by_value_or_by_ratio(beacon):
+    assert axis("every=1m..4m:4", beacon[1]).numbers == (60.0, 120.0, 180.0, 240.0)
+    assert axis("every=1m..16m:5:log", beacon[1]).numbers == (60.0, 120.0, 240.0, 480.0, 960.0)
+    assert axis("times=1..3:9", beacon[1]).values == (1, 2, 3)

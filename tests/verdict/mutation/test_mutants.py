@@ -1,0 +1,137 @@
+"""Mutants of a plan: every part once, each with its place, and those that change nothing known for it."""
+
+import pytest
+
+from harness.detection.language import Dialect, Settings, language
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Call, Column, Literal, call
+from harness.diagnostics import Source
+from harness.verdict.mutation.canonical import canonical
+from harness.verdict.mutation.covering import covers
+from harness.verdict.mutation.examples import examples, numbers
+from harness.verdict.mutation.mutants import mutants
+from harness.verdict.mutation.patterns import broken_regexes
+
+COLUMNS = dict.fromkeys(("index", "EventCode", "host", "Image", "DestinationIp"), Kind.TEXT) | {"_time": Kind.NUMBER}
+SPL = r"""index=windows NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe" OR Image="*\\a\\slack.exe")
+| stats count as Hourly, values(DestinationIp) as Ips by host, Image
+| stats sum(Hourly) as Total, avg(Hourly) as Mean, values(Ips) as Ips by host, Image
+| where Total >= 10 AND Mean >= 0.5
+| eval Odd=if(match(Image, "(?i)(cmd|wmic)\.exe"), 1, 0)
+| where Odd >= 0"""
+
+
+def plan(text: str):
+    query = language("spl").parse(Source("rule.spl", text), Dialect.LENIENT)
+    return query.plan(COLUMNS, Settings()).node
+
+
+def told(text: str, kind: str) -> list[str]:
+    return [m.what for m in mutants(plan(text)) if m.kind == kind]
+
+
+def test_each_clause_and_each_member_of_a_list_is_dropped_once():
+    found = told(SPL, "clause")
+    assert "`index=windows` dropped" in found
+    assert [w for w in found if "slack" in w and "zoom" not in w] == [
+        '`Image="*\\\\slack.exe"` dropped',
+        '`Image="*\\\\a\\\\slack.exe"` dropped',
+    ]
+    assert "`Total >= 10` dropped" in found and "`Mean >= 0.5` dropped" in found
+    assert told(SPL, "member") == [
+        '(?i) dropped in `match(Image, "(?i)(cmd|wmic)\\.exe")`',
+        'cmd dropped in `match(Image, "(?i)(cmd|wmic)\\.exe")`',
+        'wmic dropped in `match(Image, "(?i)(cmd|wmic)\\.exe")`',
+    ]
+
+
+def test_comparisons_numbers_keys_and_aggregates_are_changed():
+    assert ">= becomes > in `Total >= 10`" in told(SPL, "comparison")
+    assert ">= becomes < in `Total >= 10`" in told(SPL, "comparison")
+    assert {"10 becomes 11", "10 becomes 9", "0.5 becomes 0.55"} <= set(told(SPL, "number"))
+    keys = ["`host` dropped from the keys", "`Image` dropped from the keys"]
+    assert told(SPL, "key") == [*keys, *keys]
+    assert "sum becomes maximum in `Total`" in told(SPL, "aggregate")
+
+
+def test_a_mutant_points_at_what_it_changes():
+    mutant = next(m for m in mutants(plan(SPL)) if m.what == "10 becomes 11")
+    assert (mutant.line, mutant.place.text) == (4, "10")
+    key = next(m for m in mutants(plan(SPL)) if m.what == "`Image` dropped from the keys")
+    assert (key.line, key.place.text) == (2, "Image")
+
+
+def test_a_bucket_of_time_is_made_coarser_and_finer():
+    found = told('index=windows | eval H=strftime(_time, "%Y-%m-%d %H:00:00") | stats count by H', "bucket")
+    assert [w.split(" in place")[0] for w in found] == ["days", "minutes"]
+
+
+@pytest.mark.parametrize(
+    ("what", "same"),
+    [
+        ('`Image="*\\\\a\\\\slack.exe"` dropped', True),
+        ('`Image="*\\\\slack.exe"` dropped', False),
+        ("`Mean >= 0.5` dropped", True),
+        (">= becomes > in `Mean >= 0.5`", True),
+        ("0.5 becomes 0.45", True),
+        (">= becomes < in `Mean >= 0.5`", False),
+        ("`Total >= 10` dropped", False),
+        ("values becomes all values with repetitions in `Ips`", True),
+        ("`Odd >= 0` dropped", True),
+    ],
+)
+def test_a_mutant_that_changes_nothing_is_known_by_its_plan(what, same):
+    root = plan(SPL)
+    found = [m for m in mutants(root) if m.what == what or what == f"`{what}` dropped"]
+    if not found:
+        found = [m for m in mutants(root) if m.kind == "filter" and "Odd" in m.what]
+    assert (canonical(found[0].node) == canonical(root)) is same
+
+
+def test_of_whole_numbers_more_than_nine_is_at_least_ten():
+    one = plan("index=windows | stats count as n by host | where n > 9")
+    other = plan("index=windows | stats count as n by host | where n >= 10")
+    third = plan("index=windows | stats avg(_time) as n by host | where n > 9")
+    fourth = plan("index=windows | stats avg(_time) as n by host | where n >= 10")
+    assert canonical(one) == canonical(other)
+    assert canonical(third) != canonical(fourth)
+
+
+def test_the_order_of_rows_matters_only_where_somebody_looks():
+    bare, sorted_ = (plan(f"index=windows | stats count as n by host{end}") for end in ("", " | sort 0 - n"))
+    assert canonical(bare) == canonical(sorted_)
+    first, last = (plan(f"index=windows | stats count as n by host | sort {s} n | head 1") for s in ("0 -", "0"))
+    assert canonical(first) != canonical(last)
+
+
+def test_a_pattern_covers_what_it_always_matches():
+    def test(operation: str, text: str) -> Call:
+        return call(operation, Column("name"), Literal(text))
+
+    assert covers(test("ends_with_ci", "azure.com"), test("ends_with_ci", ".azure.com"))
+    assert covers(test("contains_ci", "a"), test("ends_with", "ba"))
+    assert not covers(test("contains", "a"), test("ends_with_ci", "ba"))
+    assert not covers(test("ends_with_ci", ".azure.com"), test("ends_with_ci", "azure.com"))
+    assert covers(test("cidr_contains", "10.0.0.0/8"), test("cidr_contains", "10.1.0.0/16"))
+    assert not covers(test("glob", "a*b"), test("glob", "a*c"))
+
+
+def test_a_regular_expression_loses_each_alternative_and_its_flag():
+    assert list(broken_regexes(r"(?i)(a\.exe|b|[c|d])$")) == [
+        ("(?i) dropped", r"(a\.exe|b|[c|d])$"),
+        (r"a\.exe dropped", r"(?i)(b|[c|d])$"),
+        ("b dropped", r"(?i)(a\.exe|[c|d])$"),
+        ("[c|d] dropped", r"(?i)(a\.exe|b)$"),
+    ]
+    assert list(broken_regexes("plain")) == []
+
+
+def test_values_are_made_of_what_a_rule_speaks_of():
+    found = examples(plan('DestinationIp="10.*" host="*.corp.example" ' + SPL))
+    values = {(e.kind, e.value) for e in found}
+    assert ("path", r"C:\Program Files\Vendor\zoom.exe") in values
+    assert ("path", r"C:\Program Files\Vendor\cmd.exe") in values
+    assert ("path", r"C:\Program Files\Vendor\xcmd.exe") in values
+    assert ("address", "10.20.30.40") in values
+    assert ("name", "a.corp.example") in values
+    assert {10.0, 0.5} <= set(numbers(plan(SPL)))
