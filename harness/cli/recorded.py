@@ -12,7 +12,13 @@ from harness.recorded import judge_recording
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
 from harness.run import Options
-from harness.telemetry.recording import Recording
+from harness.scenario.scenario import Scenario
+from harness.telemetry.recording import Recording, open_recording
+
+
+def judged_in(folder: Path, paths: Sequence[Path], *, as_json: bool, verbose: bool, chosen: Options) -> int:
+    """The same of the recording in a folder."""
+    return judged(open_recording(folder), paths, as_json=as_json, verbose=verbose, chosen=chosen)
 
 
 def judged(
@@ -23,10 +29,11 @@ def judged(
     verbose: bool,
     nobody_listens: bool = False,
     chosen: Options | None = None,
+    beside: Sequence[Scenario] = (),
 ) -> int:
     """Judges the scenarios that fit a recording and prints the table; the exit code."""
     chosen = chosen or Options()
-    found = judge_recording(recording, scenarios, chosen, listener=not nobody_listens)
+    found = judge_recording(recording, scenarios, chosen, listener=not nobody_listens, beside=beside)
     report = Report(outcomes=found.outcomes, engine=chosen.engine, chosen=())
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=False)
     out(format("json").write(report) if as_json else terminal.lines(report))

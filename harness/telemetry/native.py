@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import TypeAlias
-from xml.sax.saxutils import escape
 
 import msgspec
 import pyarrow as pa
@@ -92,7 +92,7 @@ def data_tag(name: str) -> str:
     """The start of one datum; members of the list `Data` have no name in an event log."""
     if MEMBER.sub("", name) == "Data":
         return "<Data>"
-    return f"<Data Name='{escape(name, {chr(39): '&apos;'})}'>"
+    return f"<Data Name='{escape(name, quote=False).replace(chr(39), '&apos;')}'>"
 
 
 def system_time(times: pa.ChunkedArray) -> pa.ChunkedArray:

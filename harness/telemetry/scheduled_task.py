@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from xml.sax.saxutils import escape
+from html import escape
 
 import numpy as np
 
@@ -95,13 +95,13 @@ def scheduled_task(
     begins = np.datetime_as_string(at.astype("datetime64[m]").astype("datetime64[s]"))
     document = DOCUMENT.format(
         date=np.datetime_as_string(at.astype("datetime64[s]")),
-        author=escape(author.account),
-        name=escape(path),
+        author=escape(author.account, quote=False),
+        name=escape(path, quote=False),
         interval=f"PT{minutes}M" if minutes % 60 else f"PT{minutes // 60}H",
         begins=begins,
-        command=escape(command),
-        arguments=escape(arguments),
-        user=run_as.sid if run_as.system else escape(run_as.account),
+        command=escape(command, quote=False),
+        arguments=escape(arguments, quote=False),
+        user=run_as.sid if run_as.system else escape(run_as.account, quote=False),
         logon="" if run_as.system else "\n      <LogonType>InteractiveToken</LogonType>",
     )
     return ScheduledTask(

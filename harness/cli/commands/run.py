@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from harness.cli import options
 from harness.cli.answers import inquire
 from harness.cli.contents import contents, settings
 from harness.cli.failure import BUG, DIFFERS
-from harness.cli.recorded import judged
 from harness.cli.reports import write_reports, written_reports
 from harness.cli.screen import Progress, out, paper
 from harness.detection.content import Content
@@ -21,7 +21,6 @@ from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
 from harness.run import Options, run
-from harness.telemetry.recording import open_recording
 from harness.verdict.verdict import Outcomes
 
 FILE = click.Path(path_type=Path)
@@ -66,7 +65,8 @@ def command(
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed, rules=rules)
     chosen = replace(chosen, settings=settings(content))
     if replay:
-        return judged(open_recording(replay), paths, as_json=as_json, verbose=verbose, chosen=chosen)
+        recorded = import_module("harness.cli.recorded")
+        return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
         if paths:
             hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
