@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from harness.diagnostics import HarnessError
 from harness.run import Bench, Options
-from harness.scenario.pack import beside, find
+from harness.scenario.pack import beside as rule_beside
+from harness.scenario.pack import find
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.event import CAUSE, UNLABELLED, Telemetry
@@ -76,30 +77,33 @@ def caused(telemetry: Telemetry) -> Telemetry:
 
 
 def judge_recording(
-    recording: Recording, paths: Sequence[Path], options: Options | None = None, *, listener: bool = True
+    recording: Recording,
+    paths: Sequence[Path],
+    options: Options | None = None,
+    *,
+    listener: bool = True,
+    beside: Sequence[Scenario] = (),
 ) -> Judged:
     """Judges those scenarios under these paths whose test is in the recording with the same server and port.
 
-    `listener` is whether something answered there: scenarios say for which case they are.
+    `listener` is whether something answered there: scenarios say for which case they are. `beside` are scenarios that
+    only expect signals, as files beside atomics do.
     """
     began = perf_counter()
     results: list[Result] = []
     left_out: list[str] = []
     scenarios = 0
     with RecordedBench(recording, options) as bench:
-        for path in find(paths):
+        for scenario in (*fitting(recording, paths, results, listener=listener), *beside):
+            scenarios += 1
             try:
-                scenario = read_scenario(path)
-                if not fits(scenario, recording, listener=listener):
-                    continue
-                scenarios += 1
-                if bench.options.rules:
+                if bench.options.rules and scenario.body.expect:
                     scenario = judged_by(scenario, bench.options.rules)
                 scenario, reasons = within(scenario, bench.recorded(scenario))
                 left_out += reasons
                 results += bench.judge(scenario)
             except HarnessError as error:
-                results.append(Broken(path=str(path), error=error))
+                results.append(Broken(path=str(scenario.path), error=error))
     outcomes = Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),
@@ -108,6 +112,20 @@ def judge_recording(
         scenarios=scenarios,
     )
     return Judged(outcomes=outcomes, left_out=tuple(dict.fromkeys(left_out)))
+
+
+def fitting(
+    recording: Recording, paths: Sequence[Path], results: list[Result], *, listener: bool
+) -> Iterator[Scenario]:
+    """The scenarios that are about the recording; those that cannot be read are broken."""
+    for path in find(paths):
+        try:
+            scenario = read_scenario(path)
+        except HarnessError as error:
+            results.append(Broken(path=str(path), error=error))
+            continue
+        if fits(scenario, recording, listener=listener):
+            yield scenario
 
 
 def fits(scenario: Scenario, recording: Recording, *, listener: bool) -> bool:
@@ -151,6 +169,6 @@ def within(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str
 
 def sensors_of(scenario: Scenario, expectation: Expectation) -> set[str]:
     """Sensors that a rule's page says it needs and that a Windows host alone does not have."""
-    page = read_rule(beside(scenario.path, expectation.rule)).page
+    page = read_rule(rule_beside(scenario.path, expectation.rule)).page
     words = " ".join((page.platform, *page.requires, *page.data_sources)).lower()
     return {sensor for word, sensors in PLATFORM_SENSORS.items() if word in words for sensor in sensors}

@@ -36,13 +36,13 @@ def die(made, folder, when, step):
     [
         pytest.param("before", "planned", False, 0, marks=slow),
         pytest.param("after", "planned", False, 0, marks=slow),
-        ("before", "started", False, 0),
+        pytest.param("before", "started", False, 0, marks=slow),
         ("after", "started", True, 0),
         pytest.param("before", "finished", True, 1, marks=slow),
         ("after", "finished", True, 1),
-        ("torn", "finished", True, 1),
+        pytest.param("torn", "finished", True, 1, marks=slow),
         pytest.param("before", "cleaning", True, 1, marks=slow),
-        ("after", "cleaning", True, 1),
+        pytest.param("after", "cleaning", True, 1, marks=slow),
         ("before", "cleaned", True, 1),
         pytest.param("after", "cleaned", False, 1, marks=slow),
         pytest.param("before", "ended", False, 1, marks=slow),
@@ -114,7 +114,7 @@ def every_clean_up_is_done_or_owed(made, machine, folder, planned):
     assert runs <= 1, "the test ran more than once"
 
 
-@pytest.mark.parametrize("part", [range(30), *(pytest.param(range(a, a + 35), marks=slow) for a in range(30, 240, 35))])
+@pytest.mark.parametrize("part", [range(15), *(pytest.param(range(a, a + 45), marks=slow) for a in range(15, 240, 45))])
 def test_whatever_fails_every_clean_up_is_done_or_owed(lab, tmp_path, part):
     made = lab()
     for number, planned in (ALL[i] for i in part):
@@ -126,6 +126,7 @@ def test_whatever_fails_every_clean_up_is_done_or_owed(lab, tmp_path, part):
             raise AssertionError(f"schedule {number} {planned}: {error}") from error
 
 
+@pytest.mark.slow
 def test_a_host_that_is_gone_leaves_its_clean_up_on_the_list(lab, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
@@ -139,6 +140,7 @@ def test_a_host_that_is_gone_leaves_its_clean_up_on_the_list(lab, tmp_path):
     assert len(owed(tmp_path / "state")) == 1
 
 
+@pytest.mark.slow
 def test_a_host_that_left_the_inventory_stays_on_the_list(lab, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
@@ -149,6 +151,7 @@ def test_a_host_that_left_the_inventory_stays_on_the_list(lab, tmp_path):
     assert (result.done, result.why) == (False, "the inventory has no host `win10`")
 
 
+@pytest.mark.slow
 def test_a_person_may_say_that_a_host_is_clean(lab, tmp_path):
     made = lab()
     die(made, tmp_path, "after", "started")
@@ -165,6 +168,7 @@ def test_a_damaged_line_of_a_journal_is_told(lab, tmp_path):
     assert faults(tmp_path / "state") == (f"{path}:1: this line is damaged",)
 
 
+@pytest.mark.slow
 def test_processes_of_a_killed_run_are_killed_before_the_clean_up(lab, tmp_path):
     machine = Machine()
     made = lab(machine=machine)

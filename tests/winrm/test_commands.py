@@ -2,15 +2,18 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from conftest import PASSWORD
 from windows_machine import Machine
 
+from harness.telemetry.lab.journal import owed
 from harness.telemetry.lab.listener import Ports, ask, start
 
 ROOT = Path(__file__).parents[2]
@@ -132,12 +135,14 @@ def test_a_wrong_password_ends_with_3_and_one_message(lab, tmp_path):
     assert "wrong-password-1" not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_an_unset_password_is_told_by_the_name_of_its_variable(lab, tmp_path):
     run = detlab(lab(), tmp_path, "detonate", "T1583.004-4", "--host", "win10", "--yes", LAB_TEST_PASSWORD="")
     assert run.returncode == 2
     assert "the environment variable LAB_TEST_PASSWORD is not set" in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_what_is_owed_is_listed_and_paid(lab, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
@@ -168,3 +173,86 @@ def test_what_is_owed_is_listed_and_paid(lab, tmp_path):
     assert (paid.returncode, machine.tasks) == (0, {})
     assert "cleaned" in paid.stdout
     assert detlab(made, tmp_path, "cleanup").stdout == "nothing is owed\n"
+
+
+@pytest.mark.slow
+def test_an_interruption_kills_the_test_and_cleans_up(lab, tmp_path):
+    machine = Machine()
+    made = lab(machine=machine)
+    (tmp_path / "hosts.yaml").write_text(made.text)
+    given = [
+        "detonate",
+        "T1583.004-1",
+        "--host",
+        "win10",
+        "--yes",
+        "--no-judge",
+        "--set",
+        "interval=60",
+        "--set",
+        "port=1",
+    ]
+    command = [
+        sys.executable,
+        "-c",
+        "from harness.cli.main import main; main()",
+        *given,
+        "--inventory",
+        str(tmp_path / "hosts.yaml"),
+    ]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 30
+    while not any("Start-Sleep -Seconds 60" in c for c in machine.ran) and time.monotonic() < end:
+        time.sleep(0.1)
+    run.send_signal(signal.SIGTERM)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130, told
+    assert "cleaning up" in told
+    assert not any("Start-Sleep" in p.line for p in machine.processes.values())
+    assert owed(Path(os.environ["DETLAB_STATE"])) == ()
+
+
+@pytest.mark.slow
+def test_signals_beside_an_atomic_are_judged(lab, tmp_path):
+    home = tmp_path / "atomics" / "T1053.005"
+    home.mkdir(parents=True)
+    (home / "T1053.005.yaml").write_text(ATOMIC)
+    (home / "T1053.005.signals.yaml").write_text(
+        "'1':\n- {sensor: windows_security, event: 4698, where: {TaskName: '\\spawn'}, exactly: 1}\n"
+        "- {sensor: task_scheduler, event: 106, exactly: 2}\n"
+    )
+    made = lab(machine=Machine())
+    given = (
+        "--atomics",
+        str(home.parent),
+        "--host",
+        "win10",
+        "--yes",
+        "--quiet-for",
+        "0.5",
+        "--json",
+        "--out",
+        str(tmp_path / "r"),
+    )
+    run = detlab(made, tmp_path, "detonate", "T1053.005-1", *given)
+    document = json.loads(run.stdout)
+    assert [(s["sensor"], s["recorded"], s["as_expected"]) for s in document["signals"]] == [
+        ("windows_security", 1, True),
+        ("task_scheduler", 1, False),
+    ]
+    assert (run.returncode, made.machine.tasks) == (1, {})
+
+
+ATOMIC = """\
+attack_technique: T1053.005
+display_name: Scheduled Task
+atomic_tests:
+- name: Scheduled task Local
+  auto_generated_guid: 0f7c5301-6859-45ba-8b4d-1fac30fc31ed
+  description: Creates a task.
+  supported_platforms: [windows]
+  executor:
+    name: command_prompt
+    command: schtasks.exe /Create /F /SC ONCE /TN spawn /TR cmd.exe /ST 20:10
+    cleanup_command: schtasks.exe /Delete /TN spawn /F >nul 2>&1
+"""

@@ -1,8 +1,10 @@
 """Detonation end to end: real clients, real protocol, real listener and DNS sink, and a machine that records events."""
 
+import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from windows_machine import SYSMON, Machine
 
@@ -11,7 +13,9 @@ from harness.scenario.atomic_rendering import render
 from harness.telemetry.lab.cleanup import clean_up
 from harness.telemetry.lab.collect import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate, what_if
+from harness.telemetry.lab.folder_events import FolderCollector
 from harness.telemetry.lab.guard import Allowances
+from harness.telemetry.lab.inventory import EventSource
 from harness.telemetry.lab.journal import journal_of, owed, read_journal
 from harness.telemetry.lab.listener import Ports, ask, start
 from harness.telemetry.lab.recorder import Recorder
@@ -97,6 +101,7 @@ def test_the_four_tests_are_detonated_recorded_and_cleaned_up(lab, listener, tmp
     assert all(t.losses == () and not t.late for t in read.manifest.tests)
 
 
+@pytest.mark.slow
 def test_times_of_a_host_whose_clock_is_wrong_are_put_right(lab, listener, tmp_path):
     made = lab(machine=Machine(offset=-86_400.0))
     todo = plan(tmp_path, published("20261122T000000-abc123", listener, (3,)))
@@ -108,6 +113,7 @@ def test_times_of_a_host_whose_clock_is_wrong_are_put_right(lab, listener, tmp_p
     assert all(before - 2 < t < time.time() + 2 for t in times)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_other_peoples_events_unlabelled(lab, listener, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
@@ -170,6 +176,7 @@ def test_a_task_that_is_already_there_blocks_the_test_and_stays(lab, listener, t
     assert outcome.exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_test_over_its_time_is_killed_and_cleaned_up(lab, listener, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
@@ -218,6 +225,7 @@ def test_lost_records_are_said_with_what_helps(lab, listener, tmp_path):
     assert told["Microsoft-Windows-DNS-Client/Operational"].endswith("this channel is not there")
 
 
+@pytest.mark.slow
 def test_many_events_are_read_page_by_page(lab, listener, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
@@ -251,6 +259,7 @@ def test_a_full_disk_stops_the_recording_after_the_clean_up(lab, listener, tmp_p
     assert (machine.tasks, outcome.tests[0].cleaning) == ({}, "cleaned")
 
 
+@pytest.mark.slow
 def test_two_hosts_in_parallel_take_little_longer_than_one(lab, listener, tmp_path):
     def hosts(count):
         made = [lab(machine=Machine()) for _ in range(count)]
@@ -274,3 +283,35 @@ def test_an_elevated_test_needs_an_elevated_account(lab, tmp_path):
     made = lab(machine=Machine(elevated=False))
     (outcome,) = detonate(plan(tmp_path, (test,), allowed=Allowances(elevation=True)), [made.host], connect)
     assert outcome.error.code == "not-elevated"
+
+
+def test_events_may_come_from_a_collectors_folder(lab, listener, tmp_path):
+    machine = Machine(lag=0.05)
+    made = lab(machine=machine)
+    folder = tmp_path / "forwarded"
+    folder.mkdir()
+    stop = threading.Event()
+
+    def forward():
+        while not stop.wait(0.1):
+            for number, log in enumerate(list(machine.logs.values())):
+                text = "<Events>" + "".join(x for _, x in log.records) + "</Events>"
+                other = text.replace("<Computer>WIN10</Computer>", "<Computer>OTHER</Computer>")
+                (folder / f".{number}").write_text(text + other)
+                (folder / f".{number}").rename(folder / f"{number}.xml")
+
+    threading.Thread(target=forward, daemon=True).start()
+    entry = msgspec.structs.replace(made.host.entry, events=EventSource(folder=str(folder)))
+    host = type(made.host)(name="win10", entry=entry, folder=tmp_path)
+    todo = plan(tmp_path, published("20261122T000000-abc123", listener, (3,)))
+    recording = recorder(tmp_path, todo)
+
+    def watched(host, remote, facts):
+        return FolderCollector(host=host, facts=facts, run=todo.run, keep=recording.keep, waiting=FAST)
+
+    (outcome,) = detonate(todo, [host], connect, watched)
+    stop.set()
+    assert outcome.error is None
+    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    assert counts(telemetry)["sysmon", "3"] == (6, 6)
+    assert not any("wevtutil" in c for c in machine.ran)

@@ -12,8 +12,10 @@ from harness.cli import lab, options
 from harness.cli.recorded import judged
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
+from harness.scenario.atomic_signals import expected_signals
 from harness.telemetry.lab.collect import Collector, Waiting
-from harness.telemetry.lab.detonate import Detonation, Watch, detonate, new_run, what_if
+from harness.telemetry.lab.detonate import Detonation, Watch, Watcher, detonate, new_run, what_if
+from harness.telemetry.lab.folder_events import FolderCollector
 from harness.telemetry.lab.guard import HostFacts, RefusedError, check_tests
 from harness.telemetry.lab.inventory import Inventory, LabHost
 from harness.telemetry.lab.journal import journal_of, state_folder
@@ -72,7 +74,8 @@ def command(**given: Any) -> int:
     if not given["as_json"]:
         out(told(outcomes, path, recorder, as_json=False))
     chosen = {name: given[name] for name in ("as_json", "verbose", "nobody_listens")}
-    return max(code, judged(open_recording(path), given["scenarios"], **chosen))
+    signals = [s for s in map(expected_signals, (t.atomic for t in plan.tests)) if s]
+    return max(code, judged(open_recording(path), given["scenarios"], beside=signals, **chosen))
 
 
 def planned(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]) -> Detonation:
@@ -96,8 +99,10 @@ def planned(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]
 def watching(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
     """Who collects what each host records."""
 
-    def watch(host: LabHost, remote: Remote, facts: HostFacts) -> Collector:
+    def watch(host: LabHost, remote: Remote, facts: HostFacts) -> Watcher:
         waiting = Waiting(quiet=quiet)
+        if host.entry.events.folder:
+            return FolderCollector(host=host, facts=facts, run=plan.run, keep=recorder.keep, waiting=waiting)
         return Collector(host=host, remote=remote, facts=facts, run=plan.run, keep=recorder.keep, waiting=waiting)
 
     return watch

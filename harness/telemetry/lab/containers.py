@@ -6,8 +6,8 @@ import io
 import json
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,27 @@ def up(lab: str, folder: Path, ports: Ports, *, client: Any = None) -> Service:
         hint = "name the lab network's address"
         raise HarnessError("listens-everywhere", "the lab's services do not listen on every address", help=hint)
     down(lab, client=client)
-    image = built(client, script)
-    inner = {"http": ports.http, "tcp": ports.tcp, "dns": ports.dns}
+    container = started(client, lab, built(client, script), ports)
+    answers = wait_until_open(ports.bind, inner_ports(ports))
+    container.reload()
+    return Service(name=LISTENER, container=container.name, running=container.status == "running", answers=answers)
+
+
+def inner_ports(ports: Ports) -> dict[str, Sequence[int]]:
+    """The listener's ports by what answers there."""
+    return {"http": ports.http, "tcp": ports.tcp, "dns": ports.dns}
+
+
+def started(client: Any, lab: str, image: str, ports: Ports) -> Any:
+    """A container of the listener with as few rights as it needs; in its own network it may listen everywhere."""
+    inner = inner_ports(ports)
     published = {
         f"{port}/{'udp' if kind == 'dns' else 'tcp'}": (ports.bind, port) for kind in inner for port in inner[kind]
     }
-    arguments = Ports(
-        bind="0.0.0.0", http=ports.http, tcp=ports.tcp, dns=ports.dns, answer=ports.answer, domains=ports.domains
-    )
     try:
-        container = client.containers.run(
+        return client.containers.run(
             image,
-            arguments.arguments(""),
+            replace(ports, bind="0.0.0.0").arguments(""),
             name=f"detlab-{lab}-{LISTENER}",
             labels={LABEL: lab, "detlab.service": LISTENER, "detlab.ports": json.dumps({"bind": ports.bind, **inner})},
             ports=published,
@@ -102,9 +111,6 @@ def up(lab: str, folder: Path, ports: Ports, *, client: Any = None) -> Service:
         down(lab, client=client)
         hint = "another program may use a port: `detlab lab status`"
         raise HarnessError("container", f"the listener does not start: {first_line(error)}", help=hint) from error
-    answers = wait_until_open(ports.bind, inner)
-    container.reload()
-    return Service(name=LISTENER, container=container.name, running=container.status == "running", answers=answers)
 
 
 def built(client: Any, script: Path) -> str:

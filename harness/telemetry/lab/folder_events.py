@@ -1,0 +1,95 @@
+"""Events of a host that are read from a folder: exported files, or what a Windows Event Collector writes there."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.event_xml import fields_of_event
+from harness.telemetry.lab.attribution import attributed
+from harness.telemetry.lab.collect import Collected, Record, Waiting
+from harness.telemetry.lab.event_log import EVENT, Loss
+from harness.telemetry.lab.guard import HostFacts
+from harness.telemetry.lab.inventory import LabHost
+from harness.telemetry.lab.outcome import TestOutcome
+from harness.telemetry.moment import micros
+from harness.telemetry.reader import read
+from harness.telemetry.writer import write
+
+SECOND = 1_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class FolderCollector:
+    """Watches a folder around each test; only events of the host and of the test's time are taken."""
+
+    host: LabHost
+    facts: HostFacts
+    run: str
+    keep: Callable[[LabHost, Collected], None]
+    waiting: Waiting = field(default_factory=Waiting)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def before(self, mark: str) -> None:
+        """Remembers when the test started."""
+        self.began = datetime.now(UTC)
+        folder = self.folder
+        if not folder.is_dir():
+            hint = "`events: {folder: ...}` in the inventory names a folder on this machine"
+            raise HarnessError("no-events", f"there is no folder {folder}", help=hint)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the inventory names."""
+        return Path(self.host.file(self.host.entry.events.folder))
+
+    def after(self, outcome: TestOutcome) -> None:
+        """Waits until no more events of the test come, then keeps all that came since."""
+        start = time.monotonic()
+        end, quiet_since, count = start + self.waiting.patience, start, -1
+        while True:
+            records = self.records()
+            caused = attributed([r.fields for r in records], outcome.mark, self.run)
+            if sum(caused) != count:
+                quiet_since, count = time.monotonic(), sum(caused)
+            late = time.monotonic() >= end
+            if late or (count > 0 and time.monotonic() - quiet_since >= self.waiting.quiet):
+                break
+            time.sleep(self.waiting.poll)
+        collected = Collected(
+            outcome=outcome,
+            facts=self.facts,
+            records=tuple(replace(r, caused=c) for r, c in zip(records, caused, strict=True)),
+            losses=() if count else (Loss(channel=str(self.folder), message="no event of the test has come here"),),
+            late=late and count > 0,
+            seconds=time.monotonic() - start,
+        )
+        self.keep(self.host, collected)
+
+    def records(self) -> list[Record]:
+        """Events of the host in the folder since the test started, whatever format the files have."""
+        try:
+            telemetry = read(self.folder)
+        except HarnessError as error:
+            if error.code == "no-events":
+                return []
+            raise
+        text = io.BytesIO()
+        write(telemetry, "windows_xml", text)
+        earliest = (self.began.timestamp() + self.facts.offset - self.facts.uncertainty - 1) * SECOND
+        found: dict[tuple[str, str], Record] = {}
+        for xml in EVENT.findall(text.getvalue().decode("utf-8")):
+            fields = fields_of_event(xml)
+            if self.ours(fields) and (micros(fields.get("SystemTime")) or 0) >= earliest:
+                channel, number = fields.get("Channel", ""), fields.get("EventRecordID", "")
+                found[channel, number] = Record(channel=channel, number=int(number or 0), xml=xml, fields=fields)
+        return list(found.values())
+
+    def ours(self, fields: dict[str, str]) -> bool:
+        """Whether an event is of this host: a collector's folder has those of many."""
+        return fields.get("Computer", "").partition(".")[0].lower() == self.facts.computer.partition(".")[0].lower()
