@@ -34,7 +34,7 @@ class Linted:
     @property
     def left(self) -> tuple[Finding, ...]:
         """What has not been mended."""
-        return tuple(f for f in self.findings if not (self.mended and f.edits))
+        return tuple(f for f in self.findings if not (self.mended and mendable(f)))
 
     def fails(self, *, strict: bool) -> bool:
         """Whether something is left that the product rejects, or with `strict` that it gets wrong."""
@@ -63,18 +63,23 @@ def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, 
     return DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
 
 
+def mendable(finding: Finding) -> bool:
+    """Whether --fix mends it: what the product rejects or gets wrong; notes are for the author to decide."""
+    return bool(finding.edits) and finding.severity is not Severity.NOTE
+
+
 def lint(path: Path, content: Content, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
     rule = read_rule(path)
     findings = language(rule.language).lint(rule.query, settings(content.over(beside(path))))
-    edits = [edit for f in findings for edit in f.edits]
+    edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
     try:
         path.write_bytes(mend(rule.query, edits).encode("utf-8"))
     except OSError as error:
         raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
-    return Linted(rule=rule, findings=findings, mended=sum(1 for f in findings if f.edits))
+    return Linted(rule=rule, findings=findings, mended=sum(mendable(f) for f in findings))
 
 
 def lines(linted: Linted, sheet: Paper) -> Iterator[str]:
@@ -84,13 +89,13 @@ def lines(linted: Linted, sheet: Paper) -> Iterator[str]:
         yield from (sheet.paint(head, STYLES[finding.severity]), *([rest] if rest else []), "")
     kinds = [count(sum(f.severity is s for f in linted.left), str(s)) for s in Severity]
     product = language(linted.rule.language).product
-    mendable = sum(1 for f in linted.left if f.edits)
-    hint = f"; `detlab lint --fix {linted.rule.path}` mends {mendable}" if mendable else ""
+    number = sum(mendable(f) for f in linted.left)
+    hint = f"; `detlab lint --fix {linted.rule.path}` mends {number}" if number else ""
     done = f"; {linted.mended} mended" if linted.mended else ""
     yield f"{linted.rule.path} ({product}): {', '.join(kinds)}{done}{hint}"
 
 
 def as_object(linted: Linted) -> dict[str, object]:
     """One rule's findings for machines."""
-    findings = [{**f.as_json(), "mendable": bool(f.edits)} for f in linted.left]
+    findings = [{**f.as_json(), "mendable": mendable(f)} for f in linted.left]
     return {"path": str(linted.rule.path), "findings": findings, "mended": linted.mended}
