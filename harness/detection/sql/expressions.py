@@ -50,6 +50,7 @@ class Printer:
         self.kinds: dict[int, tuple[Kind, Expression]] = {}
         self.shared: frozenset[int] = frozenset()
         self.depths: dict[int, int] = {}
+        self.pieces: dict[int, exp.Expression] = {}
         self.inner = 0
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
 
@@ -60,20 +61,28 @@ class Printer:
     def __call__(self, expression: Expression, wanted: Kind | None = None) -> exp.Expression:
         """SQL of the expression, converted to the kind wanted."""
         if not self.inner:
-            self.shared = shared_parts(expression)
-        self.inner += 1
-        made = self.plain(expression)
-        self.inner -= 1
-        if isinstance(expression, Call):
-            made = self.shallow(made, expression)
+            self.shared, self.pieces = shared_parts(expression), {}
+        made = self.again(expression)
+        if made is None:
+            self.inner += 1
+            made = self.plain(expression)
+            self.inner -= 1
+            if isinstance(expression, Call):
+                made = self.shallow(made, expression)
         return made if wanted is None else self.converted(made, self.kind(expression), wanted)
+
+    def again(self, expression: Expression) -> exp.Expression | None:
+        """The column that a part became where it stood first."""
+        piece = self.pieces.get(id(expression)) if id(expression) in self.shared else None
+        return None if piece is None else piece.copy()
 
     def shallow(self, made: exp.Expression, source: Call) -> exp.Expression:
         """The value itself, or a column of its own for one that nests deep or stands in several places."""
         depth = 1 + max((self.depths.get(id(c), 0) for c in children(source)), default=0)
         if depth > DEEPEST_PIECE or id(source) in self.shared:
             piece = self.simple(made, source)
-            depth = 0 if isinstance(piece, exp.Column) else depth
+            if isinstance(piece, exp.Column):
+                depth, self.pieces[id(source)] = 0, piece
             made = piece
         self.depths[id(source)] = depth
         return made
