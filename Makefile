@@ -26,7 +26,7 @@ bench: $(READY)
 update:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade uv
-	$(BIN)/uv pip compile pyproject.toml --extra lab --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra plots --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
 	rm -f $(READY)
 
@@ -35,6 +35,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q harness generators
 	@touch $@
 
 clean:
