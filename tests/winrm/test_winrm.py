@@ -1,7 +1,10 @@
 """The WinRS transport against the protocol over real HTTPS, and the server against both public clients."""
 
+import socket
 import time
+from importlib import import_module
 
+import msgspec
 import pytest
 
 from harness.diagnostics import HarnessError
@@ -169,6 +172,24 @@ def test_a_host_that_is_off_is_one_clear_message(lab):
     assert (caught.value.code, caught.value.exit_code) == ("unreachable", 3)
     assert "it refuses the connection" in caught.value.message
     made.server.http.shutdown = made.server.http.server_close = lambda: None
+
+
+@pytest.mark.parametrize("wire", ["winrm", "psrp"])
+def test_a_host_that_never_answers_is_one_clear_message(lab, wire):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        made = lab()
+        entry = msgspec.structs.replace(made.host.entry, port=silent.getsockname()[1], connect_timeout=1)
+        host = type(made.host)(name="win10", entry=entry, folder=made.folder)
+        remote = import_module(f"harness.telemetry.lab.{wire}").connect(host, reconnect=0.2)
+        start = time.monotonic()
+        with pytest.raises(HarnessError) as caught:
+            remote.run(facts(), timeout=5)
+        assert (caught.value.code, caught.value.exit_code) == ("unreachable", 3)
+        assert "cannot be reached: it does not answer" in caught.value.message
+        assert time.monotonic() - start < 10
+        remote.close()
 
 
 def test_facts_are_kept_apart(lab):

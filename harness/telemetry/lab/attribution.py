@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,15 +14,21 @@ TEXTS = ("CommandLine", "ParentCommandLine", "ScriptBlockText", "TaskContent", "
 TUPLE = ("SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
 
 
+TASK_OPTION = re.compile(r"""(?i)/tn\s+(?:"([^"]+)"|(\S+))""")
+TASK_EVENTS = frozenset({"4698", "4699", "4700", "4701", "4702"})
+
+
 @dataclass(slots=True)
 class Family:
-    """The processes of one test: the one that carries its mark, and all that they started, to any depth."""
+    """The processes of one test: the one that carries its mark, all that they started, and all that their tasks did."""
 
     mark: str
     run: str
     guids: set[str] = field(default_factory=set)
     pids: set[str] = field(default_factory=set)
+    logons: set[str] = field(default_factory=set)
     tasks: set[str] = field(default_factory=set)
+    task_pids: set[str] = field(default_factory=set)
     connections: set[tuple[str, ...]] = field(default_factory=set)
 
     def carries(self, fields: Fields) -> bool:
@@ -32,21 +39,37 @@ class Family:
     def learn(self, fields: Fields) -> bool:
         """Takes an event into account; whether anything about the family became known by it."""
         before = self.known()
-        channel = fields.get("Channel", "")
-        if channel == SYSMON and fields.get("EventID") == "1":
-            if self.carries(fields) or self.is_ours(fields.get("ParentProcessGuid", "")):
-                self.guids.add(fields.get("ProcessGuid", ""))
-                self.pids.add(fields.get("ProcessId", ""))
+        if fields.get("Channel") == SYSMON and fields.get("EventID") == "1":
+            if self.is_member(fields):
+                self.member(fields)
         elif self.owns(fields):
             if "TaskName" in fields:
                 self.tasks.add(fields["TaskName"].lower())
+                self.task_pids.add(fields.get("ProcessID", ""))
             if fields.get("EventID") == "3":
                 self.connections.add(tuple(fields.get(n, "") for n in TUPLE))
         return self.known() != before
 
+    def is_member(self, fields: Fields) -> bool:
+        """Whether a process that starts belongs to the family."""
+        if self.carries(fields) or self.is_ours(fields.get("ParentProcessGuid", "")):
+            return True
+        by_scheduler = "-s schedule" in fields.get("ParentCommandLine", "").lower()
+        return by_scheduler and fields.get("ProcessId", "") in self.task_pids - {""}
+
+    def member(self, fields: Fields) -> None:
+        """Takes a process into the family, and the name of the task that it makes, if it makes one."""
+        self.guids.add(fields.get("ProcessGuid", ""))
+        self.pids.add(fields.get("ProcessId", ""))
+        self.logons.add(fields.get("LogonId", ""))
+        task = TASK_OPTION.search(fields.get("CommandLine", ""))
+        if task and fields.get("Image", "").lower().endswith("\\schtasks.exe"):
+            self.tasks.add("\\" + (task[1] or task[2]).lower().lstrip("\\"))
+
     def known(self) -> int:
         """How much is known."""
-        return len(self.guids) + len(self.pids) + len(self.tasks) + len(self.connections)
+        names = (self.guids, self.pids, self.logons, self.tasks, self.task_pids)
+        return sum(len(found) for found in names) + len(self.connections)
 
     def is_ours(self, guid: str) -> bool:
         """Whether a process belongs to the family."""
@@ -61,6 +84,8 @@ class Family:
                 fields.get("EventID") == "3" and mirrored in self.connections
             )
         if self.carries(fields) or fields.get("TaskName", "").lower() in self.tasks:
+            return True
+        if fields.get("EventID") in TASK_EVENTS and fields.get("SubjectLogonId", "") in self.logons - {""}:
             return True
         return fields.get("Execution_ProcessID", "") in self.pids and "Security" not in fields.get("Channel", "")
 

@@ -21,6 +21,7 @@ from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine, Ended, Los
 POLL = 5
 READ = 25
 RECONNECT = 60.0
+FIRST_MEETING = 10.0
 GRACE = 15.0
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 TIMED_OUT = "timed out"
@@ -61,6 +62,7 @@ class PSRP:
         """Keeps the host; `reconnect` is for how many seconds a lost connection is tried again."""
         self.host, self.reconnect = host, reconnect
         self.pool: Any = None
+        self.met = False
 
     def run(self, line: CommandLine, *, timeout: float, stop: Event | None = None) -> Ended:
         """Runs a command to its end or kills it; see `Remote`."""
@@ -179,11 +181,13 @@ class PSRP:
 
     def again(self) -> Any:
         """Opens a pool, tried again until it works or time for reconnecting is up."""
-        end = time.monotonic() + self.reconnect
+        end = time.monotonic() + (self.reconnect if self.met else min(self.reconnect, FIRST_MEETING))
         attempt = 0
         while True:
             try:
-                return self.open()
+                found = self.open()
+                self.met = True
+                return found
             except Exception as error:
                 pause = BACKOFF[min(attempt, len(BACKOFF) - 1)]
                 if not wsman_errors.passes(error) or time.monotonic() + pause > end:

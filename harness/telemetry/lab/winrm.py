@@ -24,6 +24,7 @@ POLL = 5
 READ = 25
 STDIN_CHUNK = 48_000
 RECONNECT = 60.0
+FIRST_MEETING = 10.0
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 IDLE = 20.0
 
@@ -62,6 +63,7 @@ class WinRM:
         )
         self.protocol.transport.read_timeout_sec = (entry.connect_timeout, READ)
         self.shell = ""
+        self.met = False
         self.used = time.monotonic()
 
     def run(self, line: CommandLine, *, timeout: float, stop: Event | None = None) -> Ended:
@@ -168,10 +170,12 @@ class WinRM:
 
     def again(self, call: Callable[[], T]) -> T:
         """Does what may be done twice, until it works or time for reconnecting is up."""
-        end = time.monotonic() + self.reconnect
+        end = time.monotonic() + (self.reconnect if self.met else min(self.reconnect, FIRST_MEETING))
         for attempt in range(1000):
             try:
-                return call()
+                found = call()
+                self.met = True
+                return found
             except Exception as error:
                 pause = BACKOFF[min(attempt, len(BACKOFF) - 1)]
                 if not wsman_errors.passes(error) or time.monotonic() + pause > end:
