@@ -68,11 +68,7 @@ def command(
         recorded = import_module("harness.cli.recorded")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
-        if paths:
-            hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
-            raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
-        inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
-        return 0
+        return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)
     report = Report(outcomes=outcomes, engine=engine, chosen=(*condition.items(), *switch.items()))
     write_reports(report, files)
@@ -80,6 +76,23 @@ def command(
     out(format("json").write(report) if as_json else terminal.lines(report))
     broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
     return broken or (0 if outcomes.as_expected else DIFFERS)
+
+
+def on_events(
+    rules: tuple[Path, ...],
+    events: tuple[Path, ...],
+    paths: tuple[Path, ...],
+    chosen: Options,
+    *,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Rules on recorded events, in place of scenarios."""
+    if paths:
+        hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
+        raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
+    inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
+    return 0
 
 
 def judge(paths: tuple[Path, ...], chosen: Options) -> Outcomes:
