@@ -2,76 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.sql import build as b
 from harness.detection.sql.alternatives import caseless
 from harness.detection.sql.build import SQL, fn
+from harness.detection.sql.portable import spell_shared
 
-COMPARISONS = {
-    "equal": exp.EQ,
-    "not_equal": exp.NEQ,
-    "less": exp.LT,
-    "less_equal": exp.LTE,
-    "greater": exp.GT,
-    "greater_equal": exp.GTE,
-}
-
-
-def comparison(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
-    """An infix comparison."""
-    return lambda x, y: b.binary(node, x, y)
-
-
-for name, node in COMPARISONS.items():
-    DUCKDB.spell(name)(comparison(node))
-
-
-@DUCKDB.spell("not")
-def negation(x: SQL) -> SQL:
-    """NOT x."""
-    return b.negated(x)
-
-
-@DUCKDB.spell("is_null")
-def is_null(x: SQL) -> SQL:
-    """X IS NULL."""
-    return b.is_null(x)
-
-
-@DUCKDB.spell("is_true")
-def is_true(x: SQL) -> SQL:
-    """X IS TRUE."""
-    return exp.Is(this=b.bracketed(x), expression=b.truth(True))
-
-
-@DUCKDB.spell("if")
-def choice(condition: SQL, x: SQL, y: SQL) -> SQL:
-    """CASE WHEN condition THEN x ELSE y END; a chain of them is one CASE."""
-    if isinstance(y, exp.Case) and y.this is None:
-        return exp.Case(ifs=[exp.If(this=condition, true=x), *y.args["ifs"]], default=y.args.get("default"))
-    return b.case((condition, x), default=y)
-
-
-@DUCKDB.spell("case")
-def cases(otherwise: SQL, *pairs: SQL) -> SQL:
-    """CASE WHEN b THEN x ... ELSE y END."""
-    return b.case(*zip(pairs[::2], pairs[1::2], strict=True), default=otherwise)
-
-
-@DUCKDB.spell("coalesce")
-def coalesce(*x: SQL) -> SQL:
-    """The first that is not null."""
-    return fn("coalesce", *x)
-
-
-@DUCKDB.spell("in")
-def among(x: SQL, *others: SQL) -> SQL:
-    """X IN (...)."""
-    return exp.In(this=b.bracketed(x), expressions=list(others))
+spell_shared(DUCKDB)
 
 
 @DUCKDB.spell("equal_ci")

@@ -11,15 +11,7 @@ from harness.detection.engines.duckdb.logic import NUMBER
 from harness.detection.plan.digits import number_text
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
-
-
-def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
-    """An infix operator."""
-    return lambda x, y: b.binary(node, x, y)
-
-
-for operation, node in {"add": exp.Add, "subtract": exp.Sub, "multiply": exp.Mul}.items():
-    DUCKDB.spell(operation)(infix(node))
+from harness.detection.sql.portable import divide
 
 
 def direct(name: str) -> Callable[..., SQL]:
@@ -36,31 +28,6 @@ DUCKDB.spell("power")(direct("pow"))
 def guarded(good: SQL, value: SQL) -> SQL:
     """The value where the condition holds, else null."""
     return b.case((good, value))
-
-
-@DUCKDB.spell("divide")
-def divide(x: SQL, y: SQL) -> SQL:
-    """X / y; null for 0."""
-    return b.binary(exp.Div, x, nonzero(y))
-
-
-@DUCKDB.spell("modulo")
-def modulo(x: SQL, y: SQL) -> SQL:
-    """X % y with the sign of x; null for 0."""
-    return b.binary(exp.Mod, x, nonzero(y))
-
-
-def nonzero(y: SQL) -> SQL:
-    """The divisor, null for 0."""
-    if b.is_literal(y) and b.literal(y):
-        return y
-    return fn("nullif", y, b.number(0))
-
-
-@DUCKDB.spell("negate")
-def negate(x: SQL) -> SQL:
-    """-x."""
-    return exp.Neg(this=b.bracketed(x))
 
 
 @DUCKDB.spell("sqrt", twice=True)
@@ -121,12 +88,6 @@ def to_text(n: SQL) -> SQL:
         (large, b.cast(b.try_cast(n.copy(), "INT128"), "TEXT")),
         default=b.cast(n.copy(), "TEXT"),
     )
-
-
-@DUCKDB.spell("boolean_text", twice=True)
-def boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
-    """One of two texts; null of null."""
-    return b.case((x, true), (b.negated(x.copy()), false))
 
 
 @DUCKDB.spell("round", twice=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
@@ -104,13 +105,20 @@ class Store:
             self.connection.unregister("arriving")
 
     def attach(self, path: Path, constants: Mapping[str, str]) -> Columns:
-        """Replaces the events by those in a Parquet file, read where it lies; only before the first query."""
+        """Replaces the events by those in a Parquet file, read where it lies; only before the first query.
+
+        DuckDB gives columns that differ only in case other names, so theirs are taken from the file, by place.
+        """
         self.drop()
         source = f"read_parquet({literal(str(path))}, file_row_number = TRUE)"
         listed = self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        kinds = {str(n): kind_of_text(str(t)) for n, t, *_ in listed if n not in (EVENT, CAUSE, "file_row_number")}
+        names = import_module("pyarrow.parquet").read_schema(path).names
+        held = {n: (str(own), kind_of_text(str(t))) for n, (own, t, *_) in zip(names, listed, strict=False)}
+        kinds = {n: k for n, (_, k) in held.items() if n not in (EVENT, CAUSE)}
         self.names = Names([EVENT, *constants, *kinds])
-        chosen = [f"CAST({quoted(n)} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()]
+        chosen = [
+            f"CAST({quoted(held[n][0])} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()
+        ]
         chosen.append(f"file_row_number AS {quoted(self.names(EVENT))}")
         self.execute(f"CREATE VIEW stored_events AS SELECT {', '.join(chosen)} FROM {source}")
         self.execute(f"SET allowed_paths = [{literal(str(path))}]")

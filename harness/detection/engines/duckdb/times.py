@@ -67,17 +67,6 @@ def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     return b.case((valid(seconds.copy()), fn("strftime", place, b.text(made))))
 
 
-@DUCKDB.spell("time_floor", twice=True)
-def time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
-    """floor((s - origin) / span) * span + origin."""
-    start = b.number(0) if origin is None else origin
-    zero = b.is_literal(start) and b.literal(start) == 0
-    since = seconds if zero else b.binary(exp.Sub, seconds, start)
-    steps = fn("floor", b.binary(exp.Div, since, fn("nullif", span, b.number(0))))
-    whole = b.binary(exp.Mul, steps, span.copy())
-    return whole if zero else b.binary(exp.Add, whole, start.copy())
-
-
 @DUCKDB.spell("calendar_floor", twice=True)
 def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """Up to the hour by the zone's offset, from the day on by the calendar."""

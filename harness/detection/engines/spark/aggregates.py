@@ -1,0 +1,85 @@
+"""Aggregates and window operations in Spark SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import expressions as exp
+
+from harness.detection.engines.spark.dialect import SPARK
+from harness.detection.plan.columns import Kind
+from harness.detection.sql import build as b
+from harness.detection.sql.aggregation import Around
+from harness.detection.sql.build import SQL, fn
+
+
+def direct(name: str) -> Callable[..., SQL]:
+    """A function under Spark's own name."""
+    return lambda around, *x: around(name, *x)
+
+
+for operation, name in {
+    "sum": "sum",
+    "mean": "avg",
+    "minimum": "min",
+    "maximum": "max",
+    "stdev_sample": "stddev_samp",
+    "stdev_population": "stddev_pop",
+    "variance_sample": "var_samp",
+    "variance_population": "var_pop",
+    "percentile": "percentile",
+    "all_true": "bool_and",
+    "any_true": "bool_or",
+    "slope": "regr_slope",
+    "intercept": "regr_intercept",
+    "r_squared": "regr_r2",
+}.items():
+    SPARK.spell(operation)(direct(name))
+
+
+@SPARK.spell("count")
+def count(around: Around, *x: SQL) -> SQL:
+    """Rows, or values that are not null."""
+    return b.cast(around("count", *(x or (exp.Star(),))), "DOUBLE")
+
+
+@SPARK.spell("count_distinct")
+def count_distinct(around: Around, x: SQL) -> SQL:
+    """Distinct values."""
+    return b.cast(around("count", x, distinct=True), "DOUBLE")
+
+
+@SPARK.spell("values", kinds=True)
+def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
+    """Distinct texts sorted by bytes."""
+    found = around("collect_set", t)
+    if kinds[0] is Kind.LIST:
+        found = fn("array_distinct", fn("flatten", found))
+    return fn("nullif", fn("sort_array", found), b.cast(fn("array"), "TEXT[]"))
+
+
+@SPARK.spell("gather", kinds=True)
+def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
+    """The distinct events of all rows."""
+    found = around("collect_set", events)
+    return fn("sort_array", fn("array_distinct", fn("flatten", found)) if kinds[0] is Kind.EVENTS else found)
+
+
+@SPARK.spell("row_number")
+def row_number(around: Around) -> SQL:
+    """Place in the partition."""
+    return b.cast(around("row_number"), "DOUBLE")
+
+
+def shifted(name: str) -> Callable[..., SQL]:
+    """The value so many rows away."""
+
+    def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
+        """Lag or lead."""
+        return around(name, x, b.integer(1) if n is None else b.place(n))
+
+    return spelled
+
+
+for operation in ("lag", "lead"):
+    SPARK.spell(operation)(shifted(operation))

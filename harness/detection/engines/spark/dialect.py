@@ -1,0 +1,67 @@
+"""Spark SQL's table of primitives: what has one meaning there too; the rest is refused with the reason.
+
+The session's time zone has to be UTC, as `compile` says above the statement.
+"""
+
+from __future__ import annotations
+
+from harness.detection.plan.columns import Kind
+from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.portable import spell_shared
+
+SPARK = Dialect(
+    name="spark",
+    prints_as="spark",
+    types={
+        Kind.TEXT: "TEXT",
+        Kind.NUMBER: "DOUBLE",
+        Kind.BOOLEAN: "BOOLEAN",
+        Kind.LIST: "TEXT[]",
+        Kind.NULL: "TEXT",
+        Kind.EVENT: "BIGINT",
+        Kind.EVENTS: "BIGINT[]",
+    },
+)
+spell_shared(SPARK)
+SPARK.refuse(
+    "Spark SQL has no function for it; DuckDB computes it in Python on distinct values",
+    *[
+        "regex_extract_all",
+        "regex_replace",
+        "regex_split",
+        "url_decode",
+        "url_encode",
+        "base64_decode",
+        "hex_decode",
+        "entropy",
+        "from_base",
+    ],
+    *[
+        "to_base",
+        "format_number",
+        "group_digits",
+        "parse_time",
+        "calendar_add",
+        "cidr_contains",
+        "ip_text",
+        "ip_network",
+        "list_range",
+    ],
+    *[
+        "json_list",
+        "json_keys",
+        "json_valid",
+        "json_object",
+        "json_array",
+        "to_json",
+        "xml_text",
+        "key_value",
+        "round",
+        "log",
+    ],
+)
+SPARK.refuse(
+    "Spark's aggregates give no promise about the order of rows",
+    *["collect", "first", "last", "least_by", "greatest_by", "mode"],
+)
+SPARK.refuse("not needed by a rule so far", *["list_zip", "list_index", "list_map", "fill", "pad_start"])

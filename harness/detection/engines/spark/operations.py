@@ -1,0 +1,326 @@
+"""Operations in Spark SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import expressions as exp
+
+from harness.detection.engines.spark.dialect import SPARK
+from harness.detection.plan.regexes import groups, re2
+from harness.detection.plan.timeformat import fixed_offset, pieces
+from harness.detection.sql import build as b
+from harness.detection.sql.build import SQL, fn
+
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+TIME_CODES = {"Y": "yyyy", "y": "yy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "f": "SSSSSS"}
+TIME_CODES |= {"B": "MMMM", "b": "MMM", "a": "EEE", "A": "EEEE", "I": "hh", "p": "a", "L": "SSS", "j": "DDD"}
+UNITS = {"second", "minute", "hour", "day", "month", "quarter", "year"}
+PARTS = {"year": "year", "month": "month", "day": "day", "hour": "hour", "minute": "minute", "second": "second"}
+PARTS |= {"dayofyear": "doy", "isoweek": "week", "dayofweek": "dow_iso"}
+
+
+def direct(name: str) -> Callable[..., SQL]:
+    """A function of the same arguments under Spark's own name."""
+    return lambda *arguments: fn(name, *arguments)
+
+
+def folded(name: str) -> Callable[[SQL, SQL], SQL]:
+    """A test of two texts in lower case."""
+    return lambda x, y: fn(name, fn("lower", x), fn("lower", y))
+
+
+for operation, name in {
+    "starts_with": "startswith", "ends_with": "endswith", "contains": "contains", "lower": "lower", "upper": "upper",
+    "concat": "concat", "replace_text": "replace", "trim": "btrim", "reverse": "reverse", "md5": "md5", "sha1": "sha1",
+    "abs": "abs", "ceil": "ceil", "floor": "floor", "exp": "exp", "sin": "sin", "cos": "cos", "tan": "tan",
+    "asin": "asin", "acos": "acos", "atan": "atan", "atan2": "atan2", "least": "least", "greatest": "greatest",
+    "sqrt": "sqrt", "ln": "ln", "power": "pow", "list_concat": "concat", "list_join": "array_join",
+    "list_distinct": "array_distinct", "list_sort": "sort_array", "list_reverse": "reverse",
+    "list_contains": "array_contains", "list_any": "exists",
+}.items():  # fmt: skip
+    SPARK.spell(operation)(direct(name))
+for operation, name in {"starts_with_ci": "startswith", "ends_with_ci": "endswith", "contains_ci": "contains"}.items():
+    SPARK.spell(operation)(folded(name))
+
+
+@SPARK.spell("equal_ci")
+def equal_ci(x: SQL, y: SQL) -> SQL:
+    """Equal in lower case."""
+    return b.eq(fn("lower", x), fn("lower", y))
+
+
+@SPARK.spell("in_ci")
+def in_ci(x: SQL, *others: SQL) -> SQL:
+    """One of the others in lower case."""
+    return exp.In(this=fn("lower", x), expressions=[fn("lower", o) for o in others])
+
+
+def matched(x: SQL, pattern: SQL, run: str, one: str) -> SQL | None:
+    """LIKE with an escape of its own: a backslash would be one by itself."""
+    if not b.is_literal(pattern) or not isinstance(b.literal(pattern), str):
+        return None
+    written = b.literal(pattern)
+    for special in ("!", "%", "_"):
+        written = written if special in (run, one) else written.replace(special, "!" + special)
+    like = exp.Like(this=b.bracketed(x), expression=b.text(written if run == "%" else written.replace(run, "%")))
+    return exp.Escape(this=like, expression=b.text("!"))
+
+
+def pattern_test(run: str, one: str, fold: bool) -> Callable[[SQL, SQL], SQL | None]:
+    """A test by a pattern whose `run` is any run of characters and `one` any one."""
+
+    def spelled(x: SQL, pattern: SQL) -> SQL | None:
+        """LIKE, both sides in lower case if folded."""
+        if fold and b.is_literal(pattern) and isinstance(b.literal(pattern), str):
+            return matched(fn("lower", x), b.text(b.literal(pattern).lower()), run, one)
+        return None if fold else matched(x, pattern, run, one)
+
+    return spelled
+
+
+for operation, (run, one, fold) in {
+    "glob": ("*", "", False),
+    "glob_ci": ("*", "", True),
+    "like": ("%", "_", False),
+    "like_ci": ("%", "_", True),
+}.items():
+    SPARK.spell(operation)(pattern_test(run, one, fold))
+
+
+def java(regex: SQL, flags: SQL) -> SQL | None:
+    """The pattern for Java, which reads what is left for RE2 alike, but for POSIX classes."""
+    if not (b.is_literal(regex) and b.is_literal(flags)) or not isinstance(b.literal(regex), str):
+        return None
+    written = re2(b.literal(regex), b.literal(flags) or "")
+    return None if written is None or "[:" in written else b.text(written)
+
+
+@SPARK.spell("regex_found")
+def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
+    """RLIKE."""
+    pattern = java(regex, flags)
+    return None if pattern is None else fn("regexp_like", t, pattern)
+
+
+@SPARK.spell("regex_extract", twice=True)
+def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
+    """regexp_extract; null where nothing is found, and where a group is empty."""
+    pattern = java(regex, flags)
+    if pattern is None or not b.is_literal(group):
+        return None
+    number = groups(b.literal(regex)).number(b.literal(group))
+    return None if number is None else fn("nullif", fn("regexp_extract", t, pattern, b.integer(number)), b.text(""))
+
+
+@SPARK.spell("is_number")
+def is_number(x: SQL) -> SQL:
+    """Whether `to_number` reads the text."""
+    return fn("coalesce", fn("regexp_like", x, b.text(NUMBER)), b.truth(False))
+
+
+@SPARK.spell("to_number", twice=True)
+def to_number(t: SQL) -> SQL:
+    """The text where it is a number and nothing else."""
+    return b.case((fn("regexp_like", t, b.text(NUMBER)), b.cast(t.copy(), "DOUBLE")))
+
+
+@SPARK.spell("to_text", twice=True)
+def to_text(n: SQL) -> SQL:
+    """An integer without fraction, else Java's shortest text."""
+    small = exp.LT(this=fn("abs", n.copy()), expression=b.number(9e15))
+    whole = exp.And(this=b.eq(n, fn("floor", n.copy())), expression=small)
+    return b.case((whole, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
+
+
+@SPARK.spell("truncate", twice=True)
+def truncate(n: SQL) -> SQL:
+    """The integer part."""
+    return b.binary(exp.Mul, fn("sign", n), fn("floor", fn("abs", n.copy())))
+
+
+def bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+    """An operator on integers."""
+    return lambda x, y: b.cast(exp.Paren(this=node(this=b.cast(x, "BIGINT"), expression=b.cast(y, "BIGINT"))), "DOUBLE")
+
+
+for operation, node in {"bit_and": exp.BitwiseAnd, "bit_or": exp.BitwiseOr, "bit_xor": exp.BitwiseXor}.items():
+    SPARK.spell(operation)(bitwise(node))
+
+
+@SPARK.spell("shift_left")
+def shift_left(x: SQL, y: SQL) -> SQL:
+    """X * 2 ** y."""
+    return b.binary(exp.Mul, x, fn("pow", b.number(2), y))
+
+
+@SPARK.spell("shift_right")
+def shift_right(x: SQL, y: SQL) -> SQL:
+    """X / 2 ** y, rounded down."""
+    return fn("floor", b.binary(exp.Div, x, fn("pow", b.number(2), y)))
+
+
+@SPARK.spell("length")
+def length(t: SQL) -> SQL:
+    """Code points, as a double."""
+    return b.cast(fn("char_length", t), "DOUBLE")
+
+
+@SPARK.spell("substring")
+def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
+    """Characters from a place."""
+    rest = size is None or (b.is_literal(size) and b.literal(size) is None)
+    return (
+        fn("substring", t, b.place(start))
+        if rest or size is None
+        else fn("substring", t, b.place(start), b.place(size))
+    )
+
+
+@SPARK.spell("position")
+def position(t: SQL, part: SQL) -> SQL:
+    """instr, as a double."""
+    return b.cast(fn("instr", t, part), "DOUBLE")
+
+
+def trimmed(side: str) -> Callable[[SQL, SQL], SQL]:
+    """TRIM of one side."""
+    return lambda t, characters: exp.Trim(this=t, expression=characters, position=side)
+
+
+SPARK.spell("trim_start")(trimmed("LEADING"))
+SPARK.spell("trim_end")(trimmed("TRAILING"))
+
+
+@SPARK.spell("repeat")
+def repeat(t: SQL, n: SQL) -> SQL:
+    """N times."""
+    return fn("repeat", t, b.cast(b.place(n), "INT"))
+
+
+@SPARK.spell("base64_encode")
+def base64_encode(t: SQL) -> SQL:
+    """Of the UTF-8 bytes."""
+    return fn("base64", fn("encode", t, b.text("UTF-8")))
+
+
+@SPARK.spell("sha256")
+def sha256(t: SQL) -> SQL:
+    """sha2 of 256 bits."""
+    return fn("sha2", t, b.integer(256))
+
+
+@SPARK.spell("sha512")
+def sha512(t: SQL) -> SQL:
+    """sha2 of 512 bits."""
+    return fn("sha2", t, b.integer(512))
+
+
+def local(seconds: SQL, zone: SQL) -> SQL:
+    """The local time, in a session whose zone is UTC."""
+    moment = fn("timestamp_micros", b.cast(fn("round", b.binary(exp.Mul, seconds, b.number(1e6))), "BIGINT"))
+    utc = b.is_literal(zone) and isinstance(b.literal(zone), str) and fixed_offset(b.literal(zone)) == 0
+    return moment if utc else fn("from_utc_timestamp", moment, zone)
+
+
+@SPARK.spell("format_time")
+def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
+    """date_format where Java has all codes."""
+    if not b.is_literal(form) or not isinstance(b.literal(form), str):
+        return None
+    written = ""
+    for code, bare, plain in pieces(b.literal(form)):
+        if not plain and (bare or code not in {*TIME_CODES, "%"}):
+            return None
+        fixed = plain or ("%" if code == "%" else "")
+        written += "'" + fixed.replace("'", "''") + "'" if fixed else TIME_CODES[code]
+    return fn("date_format", local(seconds, zone), b.text(written))
+
+
+@SPARK.spell("calendar_floor")
+def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
+    """date_trunc, in UTC only."""
+    utc = b.is_literal(zone) and isinstance(b.literal(zone), str) and fixed_offset(b.literal(zone)) == 0
+    if not utc or not b.is_literal(unit) or b.literal(unit) not in UNITS:
+        return None
+    return b.cast(fn("unix_timestamp", fn("date_trunc", unit, local(seconds, zone))), "DOUBLE")
+
+
+@SPARK.spell("time_part")
+def time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
+    """date_part of the local time."""
+    if not b.is_literal(part) or b.literal(part) not in PARTS:
+        return None
+    return b.cast(fn("date_part", b.text(PARTS[b.literal(part)]), local(seconds, zone)), "DOUBLE")
+
+
+def never_empty(lists: SQL) -> SQL:
+    """Null for a list of nothing."""
+    return fn("nullif", lists, b.cast(fn("array"), "TEXT[]"))
+
+
+@SPARK.spell("list")
+def listed(*t: SQL) -> SQL:
+    """The texts that are not null."""
+    return never_empty(fn("array_compact", fn("array", *t)))
+
+
+@SPARK.spell("list_filter")
+def list_filter(lists: SQL, condition: SQL) -> SQL:
+    """Elements for which it is true."""
+    return never_empty(fn("filter", lists, condition))
+
+
+@SPARK.spell("list_length")
+def list_length(lists: SQL) -> SQL:
+    """How many."""
+    return b.cast(fn("cardinality", lists), "DOUBLE")
+
+
+@SPARK.spell("list_get")
+def list_get(lists: SQL, i: SQL) -> SQL:
+    """The element at a place, null outside."""
+    return fn("try_element_at", lists, b.cast(b.place(i), "INT"))
+
+
+@SPARK.spell("list_slice", twice=True)
+def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
+    """slice, for places from the front."""
+    if not (b.is_literal(i) and b.is_literal(j)) or min(b.literal(i), b.literal(j)) < 1:
+        return None
+    size = max(0, int(b.literal(j)) - int(b.literal(i)) + 1)
+    return never_empty(fn("slice", lists, b.place(i), b.integer(size)))
+
+
+@SPARK.spell("list_split")
+def list_split(t: SQL, separator: SQL) -> SQL | None:
+    """Split by a text, which Spark takes for a regular expression."""
+    if not b.is_literal(separator) or not isinstance(b.literal(separator), str):
+        return None
+    return fn("split", t, b.text("".join(c if c.isalnum() else "\\" + c for c in b.literal(separator))))
+
+
+@SPARK.spell("list_position")
+def list_position(lists: SQL, t: SQL) -> SQL:
+    """Place of the first such element."""
+    return b.cast(fn("nullif", fn("array_position", lists, t), b.integer(0)), "DOUBLE")
+
+
+@SPARK.spell("json_text")
+def json_text(t: SQL, path: SQL) -> SQL:
+    """get_json_object."""
+    return fn("get_json_object", t, path)
+
+
+@SPARK.spell("events_joined")
+def events_joined(*events: SQL, **_: Any) -> SQL:
+    """Distinct events of all lists."""
+    return fn("sort_array", fn("array_distinct", fn("concat", *events)))
+
+
+@SPARK.spell("unnest")
+def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
+    """A select item that makes a row of each element, with its place."""
+    call = fn("posexplode_outer" if keep_empty else "posexplode", lists)
+    return [exp.Aliases(this=call, expressions=[exp.to_identifier(n, quoted=True) for n in (place, name)])]

@@ -1,0 +1,109 @@
+"""Spellings that every SQL engine shares: comparisons, choices, plain arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import expressions as exp
+
+from harness.detection.sql import build as b
+from harness.detection.sql.build import SQL, fn
+from harness.detection.sql.dialect import Dialect
+
+INFIX = {
+    "equal": exp.EQ,
+    "not_equal": exp.NEQ,
+    "less": exp.LT,
+    "less_equal": exp.LTE,
+    "greater": exp.GT,
+    "greater_equal": exp.GTE,
+    "add": exp.Add,
+    "subtract": exp.Sub,
+    "multiply": exp.Mul,
+}
+
+
+def spell_shared(dialect: Dialect) -> None:
+    """Puts the shared spellings into a dialect's table."""
+    for operation, node in INFIX.items():
+        dialect.spell(operation)(infix(node))
+    for operation, spelling in SHARED.items():
+        dialect.spell(operation)(spelling)
+    dialect.spell("boolean_text", twice=True)(boolean_text)
+    dialect.spell("time_floor", twice=True)(time_floor)
+
+
+def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+    """An infix operator."""
+    return lambda x, y: b.binary(node, x, y)
+
+
+def is_true(x: SQL) -> SQL:
+    """X IS TRUE."""
+    return exp.Is(this=b.bracketed(x), expression=b.truth(True))
+
+
+def choice(condition: SQL, x: SQL, y: SQL) -> SQL:
+    """CASE WHEN condition THEN x ELSE y END."""
+    return b.case((condition, x), default=y)
+
+
+def cases(otherwise: SQL, *pairs: SQL) -> SQL:
+    """CASE WHEN b THEN x ... ELSE y END."""
+    return b.case(*zip(pairs[::2], pairs[1::2], strict=True), default=otherwise)
+
+
+def among(x: SQL, *others: SQL) -> SQL:
+    """X IN (...)."""
+    return exp.In(this=b.bracketed(x), expressions=list(others))
+
+
+def nonzero(y: SQL) -> SQL:
+    """The divisor, null for 0."""
+    if b.is_literal(y) and b.literal(y):
+        return y
+    return fn("nullif", y, b.number(0))
+
+
+def divide(x: SQL, y: SQL) -> SQL:
+    """X / y; null for 0."""
+    return b.binary(exp.Div, x, nonzero(y))
+
+
+def modulo(x: SQL, y: SQL) -> SQL:
+    """X % y with the sign of x; null for 0."""
+    return b.binary(exp.Mod, x, nonzero(y))
+
+
+def negate(x: SQL) -> SQL:
+    """-x."""
+    return exp.Neg(this=b.bracketed(x))
+
+
+def boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
+    """One of two texts; null of null."""
+    return b.case((x, true), (b.negated(x.copy()), false))
+
+
+def time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
+    """floor((s - origin) / span) * span + origin."""
+    start = b.number(0) if origin is None else origin
+    zero = b.is_literal(start) and b.literal(start) == 0
+    since = seconds if zero else b.binary(exp.Sub, seconds, start)
+    steps = fn("floor", divide(since, span))
+    whole = b.binary(exp.Mul, steps, span.copy())
+    return whole if zero else b.binary(exp.Add, whole, start.copy())
+
+
+SHARED: dict[str, Callable[..., SQL]] = {
+    "not": b.negated,
+    "is_null": b.is_null,
+    "is_true": is_true,
+    "if": choice,
+    "case": cases,
+    "coalesce": lambda *x: fn("coalesce", *x),
+    "in": among,
+    "divide": divide,
+    "modulo": modulo,
+    "negate": negate,
+}
