@@ -23,6 +23,7 @@ from harness.telemetry.conditions import check, check_scenario
 from harness.telemetry.event import Damage, merged
 from harness.telemetry.record import record
 from harness.telemetry.replay import replay
+from harness.telemetry.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.panel import Finding as Found
 from harness.verdict.panel import Panel
@@ -30,6 +31,7 @@ from harness.verdict.store import Store
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints
 from harness.verdict.visibility import count
+from harness.verdict.world_store import Window, WorldStore
 
 Progress = Callable[[str, int, int], None]
 Result = Verdict | Visibility | Broken
@@ -78,6 +80,7 @@ class Bench:
         self.queries: dict[tuple[Path, Dialect], Query] = {}
         self.contents: dict[Path, Content] = {}
         self.connected: Engine | None = None
+        self.open: list[WorldStore] = []
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +88,8 @@ class Bench:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.connected:
             self.connected.close()
+        for world in self.open:
+            world.close()
 
     @property
     def engine(self) -> Engine:
@@ -187,12 +192,23 @@ class Bench:
             self.contents[folder] = content_beside(path)
         return self.contents[folder].settings(self.options.settings)
 
-    def query(self, path: Path, events: Sequence[Path]) -> Answer:
-        """The rows of a rule on recorded events."""
+    def stored(self, events: Sequence[Path], window: Window | None = None) -> Store:
+        """What was recorded: a world is read file by file, of all else everything is at hand."""
+        if any(is_dataset(p) for p in events):
+            if len(events) > 1:
+                raise HarnessError("one-world", "a world is queried alone", help="name one folder")
+            world = WorldStore(self.engine, events[0], window)
+            self.open.append(world)
+            return world
         telemetry = merged(replay(p) for p in events)
-        store = Store(self.engine, lambda _: telemetry)
+        return Store(self.engine, lambda _: telemetry)
+
+    def query(self, path: Path, events: Sequence[Path], window: Window | None = None) -> Answer:
+        """The rows of a rule on recorded events; of a world only on those of a window, if one is given."""
+        store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.options.conditions, self.options.switches)
         plan = trial.plan()
+        store.prepare(plan.node)
         alerts = trial.alerts(plan)
         return Answer(
             rule=trial.rule,
@@ -200,8 +216,8 @@ class Bench:
             alerts=alerts,
             plan=plan,
             deviations=trial.query.deviations,
-            damages=telemetry.damages,
-            events=len(telemetry),
+            damages=store.telemetry(self.options.conditions).damages,
+            events=store.size(self.options.conditions),
             absent=trial.absent(plan, alerts),
             trial=trial,
         )

@@ -51,11 +51,12 @@ def ask(rules: Sequence[Path], events: Sequence[Path], options: Options, *, expl
         for rule in rules:
             answer = bench.query(rule, events)
             explanation = None
-            if explained or not len(answer.rows):
+            few = not answer.trial.store.streamed
+            if few and (explained or not len(answer.rows)):
                 total = len(answer.trial.store.truth.by_event)
                 labels = Labels(malicious=frozenset(range(total)), total=total)
                 explanation = explain(answer.plan, bench.engine, labels)
-            empty = not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
+            empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
             yield Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
 
 
@@ -164,9 +165,7 @@ def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
 
 def kinds(answer: Answer) -> str:
     """How many events of which sensor were read, the most frequent first."""
-    found: Counter[str] = Counter()
-    for events in answer.trial.store.telemetry(answer.trial.conditions).events:
-        found[f"{events.sensor} {events.kind}"] += len(events)
+    found = Counter(answer.trial.store.counts(answer.trial.conditions))
     shown = [f"{kind}: {number:,}" for kind, number in found.most_common(MOST_KINDS)]
     more = f", and {len(found) - MOST_KINDS} more kinds" if len(found) > MOST_KINDS else ""
     return ", ".join(shown) + more

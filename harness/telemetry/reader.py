@@ -12,6 +12,7 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.event import Telemetry
 from harness.telemetry.stream import Stream
 from harness.telemetry.tables import Tables
+from harness.telemetry.world.dataset import is_dataset, telemetry
 
 FOLDER = Path(__file__).parent / "readers"
 
@@ -36,6 +37,8 @@ def read(path: Path) -> Telemetry:
 
     Raises HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
+    if is_dataset(path):
+        return telemetry(path)
     tables = Tables()
     for file in files(path):
         name = str(file.relative_to(path)) if file != path else file.name

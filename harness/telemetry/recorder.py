@@ -12,7 +12,6 @@ from harness.telemetry.event import TIME, Events
 from harness.telemetry.identity import Integers, digest
 from harness.telemetry.spelling import decimal
 
-
 Counters = dict[tuple[str, str], int]
 """Channel and host to how many records of theirs have been numbered already."""
 

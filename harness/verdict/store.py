@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 
 from harness.detection.engine import Engine
 from harness.detection.plan.columns import EVENT, Columns
+from harness.detection.plan.nodes import Node
 from harness.telemetry.event import CAUSE, TIME, Origin, Telemetry
 from harness.telemetry.platform import View, platform
+from harness.verdict.absent import absent
 from harness.verdict.alerts import Truth
 
 Make = Callable[[Mapping[str, str]], Telemetry]
@@ -19,7 +21,12 @@ Key = tuple[tuple[str, str], ...]
 
 
 class Store:
-    """Telemetry by conditions, and which of its views an engine has loaded now."""
+    """Telemetry by conditions, and which of its views an engine has loaded now.
+
+    One that is `streamed` holds no events itself: they are read from files for each plan.
+    """
+
+    streamed = False
 
     def __init__(self, engine: Engine, make: Make) -> None:
         """`make` gives the telemetry under some conditions; it is called once for each set of them."""
@@ -47,6 +54,31 @@ class Store:
             self.truth = Truth(causes=telemetry.causes, by_event=causes_by_event(self.views))
             self.loaded = wanted
         return self.columns
+
+    def prepare(self, node: Node) -> None:
+        """Called before a plan is run: here everything has been loaded already."""
+
+    def size(self, conditions: Mapping[str, str]) -> int:
+        """How many events there are under these conditions."""
+        return len(self.telemetry(conditions))
+
+    def counts(self, conditions: Mapping[str, str]) -> dict[str, int]:
+        """How many events there are of each sensor and kind: `sysmon 3`."""
+        found: dict[str, int] = {}
+        for e in self.telemetry(conditions).events:
+            found[f"{e.sensor} {e.kind}"] = found.get(f"{e.sensor} {e.kind}", 0) + len(e)
+        return found
+
+    def end(self, conditions: Mapping[str, str]) -> float:
+        """The time of the last event in epoch seconds, 0 without events: a search's own "now"."""
+        return end(self.telemetry(conditions))
+
+    def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
+        """The names among `reads` that none of these events has."""
+        return absent(reads, events, self.views)
+
+    def close(self) -> None:
+        """Gives back what it holds beside the engine."""
 
     def forget(self) -> None:
         """Says that somebody else has loaded the engine since."""

@@ -10,12 +10,11 @@ from harness.detection.language import Plan, Query, Settings, language
 from harness.detection.plan.provenance import traced
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label
-from harness.verdict.absent import absent
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Labels, events_behind
 from harness.verdict.flips import no_effect
 from harness.verdict.loss import explain
-from harness.verdict.store import Store, end
+from harness.verdict.store import Store
 from harness.verdict.verdict import Flip, outcome
 
 
@@ -38,7 +37,7 @@ class Trial:
         """What the rule means over these events, which are loaded for it; its "now" is when they end."""
         columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
         chosen = settings or self.settings
-        return self.query.plan(columns, replace(chosen, now=chosen.now or end(self.store.telemetry(self.conditions))))
+        return self.query.plan(columns, replace(chosen, now=chosen.now or self.store.end(self.conditions)))
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
@@ -72,8 +71,10 @@ class Trial:
 
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
+        if self.store.streamed:
+            return self.store.absent(plan.reads, ())
         events = {e for a in alerts for e in a.events}
         if not events and plan.steps:
             first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
             events = first & self.store.truth.malicious or first
-        return absent(plan.reads, events, self.store.views)
+        return self.store.absent(plan.reads, events)

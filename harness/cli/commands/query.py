@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from harness.cli import options
 from harness.cli.answers import answer_object, ask, remarks, rows_table
+from harness.cli.census import by_cause, census_lines, census_object
 from harness.cli.contents import contents, settings
 from harness.cli.screen import out, paper
 from harness.detection.content import Content
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, count
 from harness.run import Options
+from harness.telemetry.parameter import typed
 
 FILE = click.Path(path_type=Path)
 
@@ -25,11 +28,15 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--events", multiple=True, required=True, type=FILE, metavar="PATH", help="A log file, or a folder of them."
 )
+@click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
+@click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
 @contents
 @options.choices
 def command(
     rule: Path,
     events: tuple[Path, ...],
+    by: str | None,
+    every: str | None,
     content: Content,
     engine: str,
     dialect: str | None,
@@ -41,10 +48,12 @@ def command(
 ) -> int:
     r"""Runs RULE on recorded events and prints its rows; remarks go to stderr.
 
-    Events are .evtx, exported Windows XML, NDJSON, Falcon FDR or Parquet, each also gzipped, or folders of them.
+    Events are .evtx, exported Windows XML, NDJSON, Falcon FDR or Parquet, each also gzipped, folders of them, or a
+    world that `detlab simulate --world` wrote.
 
     \b
     detlab query my.spl --events capture.evtx
+    detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
     """
     chosen = Options(
@@ -55,6 +64,11 @@ def command(
         settings=settings(content),
         seed=seed,
     )
+    if by or every:
+        counted = by_cause(rule, events, chosen, typed(every, timedelta) if every else None)
+        told = dumps({"document": "census", "version": VERSION, **census_object(counted)})
+        out(told if as_json else census_lines(counted, paper()))
+        return 0
     found = next(ask([rule], events, chosen, explained=verbose))
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))

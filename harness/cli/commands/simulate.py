@@ -1,9 +1,10 @@
-"""Write the telemetry of a scenario to a file, in a format that other products read."""
+"""Write the telemetry of a scenario or of a whole organisation to files that other products read."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
@@ -21,18 +22,48 @@ FILE = click.Path(path_type=Path)
 
 
 @click.command("simulate")
-@click.argument("scenario", type=FILE)
+@click.argument("scenario", type=FILE, required=False)
 @click.option("--format", "name", default="ndjson", show_default=True, metavar="NAME", help=f"{', '.join(formats())}.")
 @click.option("--out", type=FILE, metavar="PATH", help="File, or folder to put it in (default: stdout).")
+@click.option("--world", metavar="NAME", help="A world in place of a scenario: its name or file; --out is a folder.")
+@click.option("--hosts", type=int, help="Hosts of the world (default: as it says).")
+@click.option("--days", type=int, help="Days of the world (default: as it says).")
+@click.option("--sensors", metavar="NAMES", help="Only these sensors of the world, with commas between.")
 @options.condition
 @options.seed
-def command(scenario: Path, name: str, out: Path | None, condition: Mapping[str, str], seed: int | None) -> int:
+def command(
+    scenario: Path | None,
+    name: str,
+    out: Path | None,
+    world: str | None,
+    hosts: int | None,
+    days: int | None,
+    sensors: str | None,
+    condition: Mapping[str, str],
+    seed: int | None,
+) -> int:
     r"""Writes everything that hosts record of SCENARIO; the same seed gives the same bytes.
 
+    A world is written as it comes, a Parquet file a kind and group of hosts; `detlab query --events` reads it.
+
     \b
+    detlab simulate --world office --hosts 500 --days 7 --seed 1 --out world
     detlab simulate scenarios/T1583.004/1-beacon.yaml --format hec --out beacon.ndjson
     """
     check(condition)
+    if (world is None) == (scenario is None):
+        raise HarnessError("no-scenario", "either a scenario or a world is simulated", help="name one of both")
+    if world is not None:
+        worlds = import_module("harness.cli.worlds")
+        worlds.write_world(world, out, hosts=hosts, days=days, seed=seed, conditions=condition, sensors=sensors)
+        return 0
+    assert scenario is not None
+    write_scenario(scenario, name, out, condition, seed)
+    return 0
+
+
+def write_scenario(scenario: Path, name: str, out: Path | None, condition: Mapping[str, str], seed: int | None) -> None:
+    """Writes what hosts record of a scenario in a format of one file."""
     read = read_scenario(scenario)
     check_scenario(read)
     telemetry = record(read, {**read.body.conditions, **condition}, seed=seed)
@@ -53,7 +84,6 @@ def command(scenario: Path, name: str, out: Path | None, condition: Mapping[str,
     if written < len(telemetry):
         left = len(telemetry) - written
         sys.stderr.write(f"{count(left, 'event')} of other sensors left out: {chosen} cannot hold them\n")
-    return 0
 
 
 def format_called(name: str) -> str:

@@ -1,0 +1,128 @@
+"""`query --by cause`: alerts counted by the software that caused them, over the whole time or run after run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.diagnostics import HarnessError
+from harness.report.paper import Paper, count
+from harness.run import Answer, Bench, Options
+from harness.telemetry.event import UNLABELLED
+from harness.telemetry.world.dataset import is_dataset, open_dataset
+from harness.verdict.alerts import Alert
+from harness.verdict.census import Census, census
+from harness.verdict.world_store import Window
+
+DAY = 86_400.0
+LONGEST = 3650 * 24
+
+
+def by_cause(rule: Path, events: Sequence[Path], options: Options, every: timedelta | None) -> Census:
+    """Runs a rule on recorded events and counts its alerts by cause.
+
+    With `every` it is run once for each such stretch of a recorded world, on the events of that stretch alone, as a
+    search does that looks back as far as it is apart from the next.
+    """
+    alerts: list[Alert] = []
+    caused: set[int] = set()
+    answer: Answer | None = None
+    runs = 0
+    for window in windows(events, every):
+        with Bench(options) as bench:
+            answer = bench.query(rule, events, window)
+            alerts += answer.alerts
+            caused |= set(np.unique(answer.trial.store.truth.by_event).tolist()) - {UNLABELLED}
+            runs += 1
+    if answer is None:
+        raise HarnessError("no-events", "there is no stretch of time to look at")
+    return census(
+        alerts,
+        answer.trial.store.truth.causes,
+        days=length(events, answer),
+        runs=runs,
+        events=answer.events,
+        caused=frozenset(caused),
+    )
+
+
+def windows(events: Sequence[Path], every: timedelta | None) -> Iterator[Window | None]:
+    """The stretches of a world that a rule is run on, or all of it at once."""
+    if every is None:
+        yield None
+        return
+    if len(events) != 1 or not is_dataset(events[0]):
+        raise HarnessError("no-world", "only a recorded world is cut into stretches", help="leave out --every")
+    world = open_dataset(events[0])
+    begin = int(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64))
+    end = begin + int(world.days * DAY * 1e6)
+    step = round(every.total_seconds() * 1e6)
+    if step <= 0 or (end - begin) / step > LONGEST:
+        raise HarnessError("wrong-duration", f"--every gives more than {LONGEST} runs", help="write --every 1d")
+    for first in range(begin, end, step):
+        yield Window(begin=first, end=min(first + step, end))
+
+
+def length(events: Sequence[Path], answer: Answer) -> float:
+    """Days that were recorded: a world says so, of all else it is from the first event to the last."""
+    if is_dataset(events[0]):
+        return float(open_dataset(events[0]).days)
+    times = [e.columns.column("@time") for e in answer.trial.store.telemetry(answer.trial.conditions).events if len(e)]
+    if not times:
+        return 0.0
+    first = min(int(np.asarray(t.cast("int64")).min()) for t in times)
+    last = max(int(np.asarray(t.cast("int64")).max()) for t in times)
+    return max(last - first, 1) / (DAY * 1e6)
+
+
+def census_lines(found: Census, sheet: Paper) -> list[str]:
+    """The counts for people."""
+    head = ["cause", "", "alerts", "a day", "hosts alerted", "hosts with it"]
+    rows = [
+        [
+            line.cause,
+            "attack" if line.malicious else "benign",
+            f"{line.alerts:,}",
+            f"{found.a_day(line.alerts):,.1f}",
+            str(line.hosts),
+            str(line.present),
+        ]
+        for line in found.lines
+    ]
+    benign = sum(line.alerts for line in found.lines if not line.malicious)
+    caught = sum(line.alerts > 0 for line in found.lines if line.malicious)
+    attacks = sum(line.malicious for line in found.lines)
+    said = [
+        f"{count(found.alerts, 'alert')} of {count(found.runs, 'run')} over {found.days:g} days and "
+        f"{count(found.hosts, 'host')}: {found.a_day(found.alerts):,.1f} a day, "
+        f"{found.a_day(benign):,.1f} of them benign",
+    ]
+    if attacks:
+        said.append(f"{caught} of {count(attacks, 'attack')} seen")
+    return [*sheet.table(head, rows, right=frozenset({2, 3, 4, 5})), *said]
+
+
+def census_object(found: Census) -> dict[str, Any]:
+    """The counts for machines."""
+    return {
+        "alerts": found.alerts,
+        "days": found.days,
+        "runs": found.runs,
+        "hosts": found.hosts,
+        "events": found.events,
+        "causes": [
+            {
+                "cause": line.cause,
+                "malicious": line.malicious,
+                "alerts": line.alerts,
+                "alerts_a_day": found.a_day(line.alerts),
+                "hosts": line.hosts,
+                "hosts_with_it": line.present,
+            }
+            for line in found.lines
+        ],
+    }

@@ -1,0 +1,56 @@
+"""`simulate --world`: an organisation's week in a folder of Parquet files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+
+from harness.cli.screen import Progress
+from harness.diagnostics import HarnessError
+from harness.report.paper import count
+from harness.scenario.world import MOST_DAYS, MOST_HOSTS, named, read_world
+from harness.telemetry.sensor import sensor
+from harness.telemetry.world.simulation import simulate_world
+
+
+def write_world(
+    name: str,
+    out: Path | None,
+    *,
+    hosts: int | None,
+    days: int | None,
+    seed: int | None,
+    conditions: Mapping[str, str],
+    sensors: str | None,
+) -> None:
+    """Simulates a world into a folder and says how much that was."""
+    if out is None:
+        raise HarnessError("no-folder", "a world is written to a folder", help="add --out FOLDER")
+    bounded(hosts, days)
+    chosen = tuple(s.strip() for s in sensors.split(",")) if sensors else None
+    for each in chosen or ():
+        sensor(each)
+    progress = Progress()
+    began = perf_counter()
+    try:
+        world = read_world(named(name))
+        made = simulate_world(
+            world, out, hosts=hosts, days=days, seed=seed, conditions=conditions, sensors=chosen, progress=progress
+        )
+    finally:
+        progress.done()
+    took = perf_counter() - began
+    size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
+    sys.stderr.write(
+        f"{out}: {count(made.rows, 'event')} of {count(made.hosts, 'host')} over {count(made.days, 'day')}, "
+        f"{size / 1e6:,.0f} MB, {made.rows / max(took, 1e-9):,.0f} events a second\n"
+    )
+
+
+def bounded(hosts: int | None, days: int | None) -> None:
+    """Raises HarnessError for a number that no world can have."""
+    for name, value, most in (("hosts", hosts, MOST_HOSTS), ("days", days, MOST_DAYS)):
+        if value is not None and not 1 <= value <= most:
+            raise HarnessError("out-of-range", f"--{name} is from 1 to {most}, not {value}")

@@ -1,0 +1,192 @@
+"""A recorded world in an engine: only the kinds of events and the fields that a rule reads, from file to file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.detection.engine import Engine
+from harness.detection.plan.columns import EVENT, Columns, Kind
+from harness.detection.plan.needed import needed
+from harness.detection.plan.nodes import Node, Scan, walk
+from harness.detection.plan.provenance import traced
+from harness.detection.plan.pruning import Part, parts_needed
+from harness.detection.plan.shape import columns_of
+from harness.diagnostics import HarnessError
+from harness.telemetry.event import CAUSE, TIME, Events, Origin, Telemetry
+from harness.telemetry.platform import View, platform
+from harness.telemetry.world.dataset import Dataset, Table, empty, open_dataset, pieces
+from harness.verdict.alerts import Truth
+from harness.verdict.store import Store
+
+ALWAYS_READ = ("Computer", "ComputerName", "UtcTime")
+"""Fields that a platform makes its own metadata from."""
+
+DAY = 86_400_000_000
+
+
+@runtime_checkable
+class Attaching(Protocol):
+    """An engine that reads files where they lie."""
+
+    def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+        """Replaces the store's events by those of these Parquet files, each with its constant fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of time in microseconds since 1970; what is before `begin` or not before `end` is left out."""
+
+    begin: int
+    end: int
+
+
+class WorldStore(Store):
+    """A recorded world: its schema is known before any event is read, events are read for one plan at a time."""
+
+    streamed = True
+
+    def __init__(self, engine: Engine, path: Path, window: Window | None = None) -> None:
+        """Only events of the window count, if there is one. Raises HarnessError where the engine cannot read files."""
+        super().__init__(engine, self.schema)
+        if not isinstance(engine, Attaching):
+            raise HarnessError("no-worlds", f"engine {engine.name} cannot read a world from its files")
+        self.attaching: Attaching = engine
+        self.path, self.window = path, window
+        self.dataset: Dataset = open_dataset(path)
+        self.folder: Path | None = None
+        self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
+        self.read = 0
+
+    def schema(self, _: Mapping[str, str]) -> Telemetry:
+        """No event, but the fields of every kind."""
+        events = tuple(empty(t) for t in self.dataset.tables)
+        return Telemetry(events=events, causes=self.dataset.truth(), origin=Origin(self.dataset.origin))
+
+    def size(self, conditions: Mapping[str, str]) -> int:
+        """How many events there are."""
+        return self.dataset.rows
+
+    def counts(self, conditions: Mapping[str, str]) -> dict[str, int]:
+        """How many events there are of each sensor and kind."""
+        found: dict[str, int] = {}
+        for t in self.dataset.tables:
+            found[f"{t.sensor} {t.kind}"] = found.get(f"{t.sensor} {t.kind}", 0) + t.rows
+        return found
+
+    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Columns:
+        """The columns that the world has on a platform; events come with `prepare`."""
+        chosen = {**self.dataset.conditions, **conditions}
+        self.presented = (name, chosen, raw)
+        self.views = platform(name).present(self.telemetry({}), chosen, raw=raw)
+        self.columns = self.engine.load(self.views)
+        return self.columns
+
+    def end(self, conditions: Mapping[str, str]) -> float:
+        """When the world or the window ends, in epoch seconds."""
+        if self.window:
+            return self.window.end / 1e6
+        begin = np.datetime64(self.dataset.start.removesuffix("Z"), "us").astype(np.int64)
+        return float(begin + self.dataset.days * DAY) / 1e6
+
+    def prepare(self, node: Node) -> None:
+        """Reads what a plan and its provenance need, and gives it to the engine."""
+        self.close()
+        self.folder = Path(mkdtemp(prefix="detlab-world-"))
+        whole = traced(node)
+        names, wanted = fields_read(whole), self.tables_read(whole)
+        causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]] = []
+        files: list[tuple[Path, Mapping[str, str]]] = []
+        for number, table in enumerate(self.dataset.tables):
+            if number in wanted:
+                file = self.folder / f"{number}.parquet"
+                constants = self.write(table, file, names, causes)
+                if constants is not None:
+                    files.append((file, constants))
+        by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
+        self.read = len(by_event)
+        self.truth = Truth(causes=self.dataset.truth(), by_event=by_event)
+        self.attaching.attach_all(files, {n: k for n, k in self.columns.items() if n in names})
+
+    def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
+        """The names among `reads` that no kind of events has."""
+        known = {n for v in self.views for n in (*v.constants, *v.columns.column_names)}
+        return tuple(sorted(set(reads) - known))
+
+    def tables_read(self, node: Node) -> set[int]:
+        """Numbers of the tables that can give a row to the plan."""
+        parts = tuple(
+            Part(name=str(i), constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+            for i, v in enumerate(self.views)
+        )
+        found = parts_needed(node, {"events": parts})
+        return {int(part.name) for chosen in found.values() for part in chosen}
+
+    def write(
+        self, table: Table, file: Path, names: frozenset[str], causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]]
+    ) -> Mapping[str, str] | None:
+        """Writes a table as the platform shows it, only the named columns; its constants, or None without a row."""
+        writer: pq.ParquetWriter | None = None
+        constants: Mapping[str, str] | None = None
+        count = sum(len(c) for c in causes)
+        for view in self.shown(table, names):
+            constants = view.constants
+            numbers = pa.array(np.arange(count, count + len(view.columns), dtype=np.int64))
+            count += len(view.columns)
+            causes.append(view.columns.column(CAUSE).to_numpy())
+            kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT}
+            made = pa.table({EVENT: numbers, **kept})
+            writer = writer or pq.ParquetWriter(file, made.schema, compression="lz4", write_statistics=False)
+            writer.write_table(made)
+        if writer is not None:
+            writer.close()
+        return constants
+
+    def shown(self, table: Table, names: frozenset[str]) -> Iterator[View]:
+        """The views of a table's pieces; fields that nobody reads are not even taken from the file."""
+        name, conditions, raw = self.presented
+        fields: Sequence[str] | None = [n for n in table.columns if n in names or n in ALWAYS_READ]
+        place = platform(name)
+        own = next(v for v, t in zip(self.views, self.dataset.tables, strict=True) if t is table)
+        told = place.present(Telemetry(events=(reduced(empty(table), fields or ()),)), conditions, raw=raw)[0]
+        wanted = names & {*own.constants, *own.columns.column_names}
+        if raw or not wanted <= {*told.constants, *told.columns.column_names}:
+            fields = None
+        for piece in pieces(self.path, table, fields):
+            events = piece if self.window is None else inside(piece, self.window)
+            if len(events):
+                yield place.present(Telemetry(events=(events,)), conditions, raw=raw)[0]
+
+    def close(self) -> None:
+        """Removes what was written for the engine."""
+        if self.folder is not None:
+            rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
+
+def fields_read(node: Node) -> frozenset[str]:
+    """Names of the columns that a plan reads of what is stored."""
+    shapes: dict[int, Columns] = {}
+    columns_of(node, shapes)
+    wanted = needed(node, shapes)
+    return frozenset(n for scan in walk(node) if isinstance(scan, Scan) for n in wanted.get(id(scan), ())) | {EVENT}
+
+
+def reduced(events: Events, fields: Sequence[str]) -> Events:
+    """Events with only these fields."""
+    return events.with_columns(events.columns.select([TIME, CAUSE, *fields]))
+
+
+def inside(events: Events, window: Window) -> Events:
+    """The events of a window; those of a piece are in order of time."""
+    times = events.columns.column(TIME).cast(pa.int64()).to_numpy()
+    first, last = np.searchsorted(times, [window.begin, window.end])
+    return events.with_columns(events.columns.slice(int(first), int(last - first)))
