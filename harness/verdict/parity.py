@@ -21,7 +21,7 @@ from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import Subject
 from harness.verdict.study.variants import Variant, behaviours_of, lot, possible
 
-RANKS = {"member": 0, "pattern": 1, "clause": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}
+RANKS = {"member": 0, "clause": 0, "pattern": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}
 """Kinds of change that may separate two renderings; of changes that settle a case alike the first kind is named."""
 
 MOST_PROBES = 1500

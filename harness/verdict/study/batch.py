@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.detection.engine import Engine, Rows
 from harness.detection.plan.columns import EVENT, Columns
@@ -24,10 +25,16 @@ Numbers = npt.NDArray[np.int32]
 ATTACK = "@attack"
 """Hidden column with the number of the attack that an event belongs to, null for all others."""
 
+LAST_ATTACK = "@last_attack"
+"""The same once more: with the least of the one and the greatest of the other a group of one attack is known cheaply."""
+
 HOST = "@host"
 """Hidden column with the host that recorded an event."""
 
-OWN = frozenset({CASE, ATTACK, HOST})
+HOST_NUMBER = "@host_number"
+"""Hidden column with its place among the batch's hosts."""
+
+OWN = frozenset({CASE, ATTACK, LAST_ATTACK, HOST, HOST_NUMBER})
 HOST_FIELDS = ("host", "ComputerName", "Computer", "aid")
 
 
@@ -75,8 +82,8 @@ class Batch:
         """Presents each lot on its own, so that no case sees the events of another, and loads all of them."""
         self.engine = engine
         self.lots = tuple(lots)
-        presented = list(numbered(self.lots, platform_name, raw))
-        self.views = tuple(together([v for v, _ in presented]))
+        self.hosts: dict[str, int] = {}
+        self.views = tuple(together(list(numbered(self.lots, platform_name, raw, self.hosts))))
         self.size = sum(lot.count for lot in self.lots)
         self.events = sum(len(v.columns) for v in self.views)
         self.truth = truth(self.lots, self.views)
@@ -115,13 +122,13 @@ class Batch:
         return tuple(tuple(alerts) for alerts in found)
 
 
-def numbered(lots: Sequence[Lot], name: str, raw: bool) -> Iterator[tuple[View, int]]:
-    """The views of all lots, events, causes and cases numbered through, and the lot that each came from."""
+def numbered(lots: Sequence[Lot], name: str, raw: bool, hosts: dict[str, int]) -> Iterator[View]:
+    """The views of all lots; events, causes, cases and hosts numbered through."""
     presenter = platform(name)
     event, cause, case = 0, 0, 0
-    for place, lot in enumerate(lots):
+    for lot in lots:
         for view in presenter.present(lot.telemetry, lot.conditions, raw=raw):
-            yield renumbered(view, lot, event, cause, case), place
+            yield with_hosts(renumbered(view, lot, event, cause, case), hosts)
         event += len(lot.telemetry)
         cause += len(lot.telemetry.causes)
         case += lot.count
@@ -137,14 +144,23 @@ def renumbered(view: View, lot: Lot, event: int, cause: int, case: int) -> View:
         CAUSE: pa.array(np.where(causes == UNLABELLED, UNLABELLED, causes + cause), pa.int32()),
         CASE: pa.array(lot.cases(causes) + case, pa.int32()),
         ATTACK: pa.array(attacks.astype(np.int64) + cause, pa.int64(), mask=attacks == UNLABELLED),
-        HOST: hosts(view),
+        LAST_ATTACK: pa.array(attacks.astype(np.int64) + cause, pa.int64(), mask=attacks == UNLABELLED),
+        HOST: hosts(view, lot.telemetry.causes, causes),
     }
     kept = [n for n in columns.column_names if n not in made]
     return View(constants=view.constants, columns=pa.table({**{n: columns.column(n) for n in kept}, **made}))
 
 
-def hosts(view: View) -> pa.ChunkedArray | pa.Array:
-    """The host of each event, by the first of the fields that name one."""
+def hosts(view: View, known: Sequence[Cause], causes: Numbers) -> pa.ChunkedArray | pa.Array:
+    """The host of each event: that of its cause where that is known, else by the first of the fields that name one.
+
+    Fields are the second choice, because one host goes by several names: short, qualified, an agent's identifier.
+    """
+    if known and all(c.host for c in known) and not (causes == UNLABELLED).any():
+        distinct = list(dict.fromkeys(c.host for c in known))
+        place = {h: i for i, h in enumerate(distinct)}
+        codes = np.array([place[c.host] for c in known], np.int32)
+        return pa.DictionaryArray.from_arrays(pa.array(codes[causes]), pa.array(distinct, pa.string()))
     for name in HOST_FIELDS:
         if name in view.constants:
             named = pa.array([view.constants[name]], pa.string())
@@ -152,6 +168,18 @@ def hosts(view: View) -> pa.ChunkedArray | pa.Array:
         if name in view.columns.column_names:
             return view.columns.column(name)
     return pa.nulls(len(view.columns), pa.string())
+
+
+def with_hosts(view: View, hosts: dict[str, int]) -> View:
+    """A view with the number of each event's host, new hosts added to those known."""
+    column = view.columns.column(HOST)
+    encoded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_dictionary(encoded.type):
+        encoded = encoded.dictionary_encode()
+    places = [hosts.setdefault(h or "", len(hosts)) for h in encoded.dictionary.to_pylist()]
+    table = np.array([*places, hosts.setdefault("", len(hosts)) if encoded.null_count else 0], np.int64)
+    codes = pc.fill_null(encoded.indices, len(places)).to_numpy(zero_copy_only=False)
+    return replace(view, columns=view.columns.append_column(HOST_NUMBER, pa.array(table[codes])))
 
 
 def together(views: Sequence[View]) -> Iterator[View]:

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.engine import Value
-from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Node
-from harness.verdict.study.batch import ATTACK, HOST, OWN, Batch
-from harness.verdict.study.isolation import CASE, InseparableError, Isolation
+from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, OWN, Batch
+from harness.verdict.study.isolation import CASE, Isolation
 from harness.verdict.study.population import Population, Unit, population
 from harness.verdict.tuning.cells import Cells, Counts, Grid
 from harness.verdict.tuning.intervals import Estimate, ratio
@@ -108,25 +107,28 @@ class Surface:
 def observe(
     batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: Population | None = None
 ) -> Observations:
-    """Runs a plan once up to its last grouping, and labels the groups."""
+    """Runs a plan once up to its last grouping, and labels the groups.
+
+    Only where a group rests on several attacks, which is rare, it is run again to list them.
+    """
     _, last = chain(root)
-    carried = {ATTACK: "gather", HOST: "minimum"}
-    by: tuple[str, ...] = (CASE,)
-    try:
-        below = Isolation(by=by, carried=carried, kinds={HOST: Kind.TEXT})(last)
-    except InseparableError:
-        if batch.size > 1:
-            raise
-        below = Isolation(by=(), carried=carried, kinds={HOST: Kind.TEXT})(last)
-    return labelled(groups(batch.engine, root, below, thresholds), watched or population(batch))
+    by = (CASE,) if batch.size > 1 else ()
+    hosts = tuple(batch.hosts)
+    watched = watched or population(batch)
+    cheap = {ATTACK: "minimum", LAST_ATTACK: "maximum", HOST_NUMBER: "minimum"}
+    found = groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
+    if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):
+        exact = {ATTACK: "gather", HOST_NUMBER: "minimum"}
+        found = groups(batch.engine, root, Isolation(by=by, carried=exact)(last), thresholds)
+    return labelled(found, watched, hosts)
 
 
-def labelled(found: Groups, watched: Population) -> Observations:
+def labelled(found: Groups, watched: Population, known: Sequence[str]) -> Observations:
     """Groups with their hosts and attacks, which their hidden columns say."""
     columns = found.fields.columns
     size = len(found)
     cases = [int(float(str(c))) for c in found.fields.column(CASE)] if CASE in columns else [0] * size
-    hosts = [str(h or "") for h in found.fields.column(HOST)]
+    hosts = [known[int(float(str(h)))] for h in found.fields.column(HOST_NUMBER)]
     numbers = [attack_numbers(v) for v in found.fields.column(ATTACK)]
     of_groups = list(zip(cases, hosts, strict=True))
     units = tuple(dict.fromkeys([*watched.days, *(a.unit for a in watched.attacks), *of_groups]))

@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.engine import Engine, Rows
-from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk
 from harness.detection.plan.shape import columns_of
-from harness.verdict.study.batch import ATTACK, HOST
+from harness.verdict.study.batch import ATTACK
 from harness.verdict.study.isolation import CASE, Isolation
 from harness.verdict.study.population import TIMES, Population
 from harness.verdict.tuning.labelled import attack_numbers
@@ -84,7 +83,7 @@ def pairs(engine: Engine, root: Node, watched: Population) -> Pairs | None:
     if keyed is None:
         return None
     source, keys, time, per_second = keyed
-    isolate = Isolation(carried={ATTACK: "gather", HOST: "minimum"}, kinds={HOST: Kind.TEXT})
+    isolate = Isolation(carried={ATTACK: "gather"})
     seconds = call("divide", Column(time), Literal(per_second))
     base = Derive(source=isolate(source), columns=(*keys, (AT, seconds)))
     names = (CASE, *(n for n, _ in keys))

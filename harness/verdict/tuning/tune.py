@@ -205,7 +205,7 @@ def remarks(observed: Observations, published: Point) -> list[str]:
         )
     hosts = len({u for u, b in zip(observed.unit_of.tolist(), observed.malicious.tolist(), strict=True) if not b})
     if hosts < 30:
-        found.append(f"only {hosts} hosts have groups without an attack: intervals of false alerts are rough")
+        found.append(f"hosts with groups that rest on no attack: {hosts}; intervals of false alerts are rough")
     if not watched.attacks:
         found.append("the telemetry has no attack: recall is unknown")
     limit = observed.groups.limit
