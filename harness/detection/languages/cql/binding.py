@@ -27,6 +27,11 @@ Pairs = tuple[tuple[str, str], ...]
 Duration = Annotated[float, "milliseconds"]
 """A length of time in milliseconds."""
 
+Rows = Annotated[int, "rows"]
+"""A number of rows; `max` is the most that the product allows."""
+
+MOST_ROWS = 200_000
+
 UNITS = {
     1: r"milliseconds?|millis|ms",
     1000: r"seconds?|secs?|s",
@@ -151,6 +156,13 @@ def number_of(row: Row, value: Syntax) -> float:
     return found
 
 
+def rows_of(row: Row, value: Syntax) -> int:
+    """A number of rows; a parameter without a value leaves the product's most."""
+    if text_of(row.meaning, value) in ("max", "*"):
+        return MOST_ROWS
+    return max(0, int(min(number_of(row, value), MOST_ROWS)))
+
+
 def numbers_of(row: Row, value: Syntax) -> tuple[float, ...]:
     """Numbers of a list, or the only one."""
     items = value.items if isinstance(value, Array) else (value,)
@@ -212,6 +224,7 @@ CONVERTERS: dict[Any, Callable[[Row, Syntax], Any]] = {
     bool: flag_of,
     tuple[float, ...]: numbers_of,
     Pattern: pattern_of,
+    Rows: rows_of,
     Duration: lambda row, v: milliseconds(text_of(row.meaning, v), v.span),
     Pipeline: pipeline_of,
     Pairs: pairs_of,

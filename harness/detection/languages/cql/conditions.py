@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.detection.languages.cql.coercion import negated, number
 from harness.detection.languages.cql.evaluate import condition_of, function_of
-from harness.detection.languages.cql.flow import TEMPORARY, Row
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.meaning import TEMPORARY
 from harness.detection.languages.cql.regex import Pattern, translated
 from harness.detection.languages.cql.registry import Role
 from harness.detection.languages.cql.syntax import (

@@ -3,107 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.detection.language import Dialect, Lookup, Settings, Step
 from harness.detection.languages.cql.coercion import alike, as_number, as_text, as_truth, first_of
-from harness.detection.languages.cql.switches import DEFAULTS
-from harness.detection.languages.cql.syntax import Pipeline, Syntax
+from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
+from harness.detection.languages.cql.nulls import apart, found_in, never_null
 from harness.detection.plan.columns import Columns, Kind
 from harness.detection.plan.expressions import NULL, Call, Column, Expression, Literal, call, every, walk
 from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import Derive, Filter, Node, Select, sources
 from harness.detection.plan.shape import own_columns
-from harness.diagnostics import Finding, Severity, Source, SourceError, Span
+from harness.diagnostics import Severity, SourceError, Span
 
-TEMPORARY = "@~"
-CLOSING = frozenset(
-    [
-        "equal",
-        "equal_ci",
-        "in",
-        "in_ci",
-        "glob",
-        "glob_ci",
-        "contains",
-        "contains_ci",
-        "starts_with",
-        "starts_with_ci",
-        "ends_with",
-        "ends_with_ci",
-        "regex_found",
-        "less",
-        "less_equal",
-        "greater",
-        "greater_equal",
-        "cidr_contains",
-    ]
-)
 ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
 INLINE = 6
-
-
-@dataclass(slots=True, kw_only=True)
-class Meaning:
-    """What the reading of one query knows and collects."""
-
-    source: Source
-    dialect: Dialect
-    settings: Settings
-    schema: Columns
-    switches: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    reads: set[str] = field(default_factory=set)
-    tables: dict[str, Flow] = field(default_factory=dict)
-    saved: tuple[str, ...] = ()
-    defaults: dict[str, str] = field(default_factory=dict)
-    mentioned: frozenset[str] = frozenset()
-    searches: bool = False
-    textual: frozenset[str] = frozenset()
-    run: Callable[[Flow, Pipeline], None]
-    take: Callable[[Row, Syntax], None]
-    step: Callable[[Flow, Syntax], None]
-    plain: Callable[[Syntax], bool]
-    events: Node | None = None
-    made: int = 0
-    told: set[tuple[str, str]] = field(default_factory=set)
-
-    def switch(self, name: str) -> str:
-        """The value of a switch, which the meaning then depends on."""
-        default = DEFAULTS[name]
-        value = self.switches[name] = self.settings.switches.get(name, default)
-        return value
-
-    def temporary(self) -> str:
-        """A new column's name that is no field."""
-        self.made += 1
-        return f"{TEMPORARY}{self.made}"
-
-    def tell(
-        self,
-        code: str,
-        what: str,
-        message: str,
-        span: Span,
-        help: str | None = None,
-        severity: Severity = Severity.WARNING,
-    ) -> None:
-        """Notes something once for each `what`."""
-        if (code, what) not in self.told:
-            self.told.add((code, what))
-            self.findings.append(Finding(code=code, span=span, message=message, help=help, severity=severity))
-
-    def lookup(self, name: str) -> Lookup | None:
-        """The table of that name, with or without its folder and suffix."""
-        tables = self.settings.lookups
-        short = name.rpartition("/")[2]
-        for wanted in (name, short, short.removesuffix(".csv")):
-            if wanted in tables:
-                return tables[wanted]
-        return None
+MERGED = 100
 
 
 @dataclass(slots=True)
@@ -151,7 +67,7 @@ class Flow:
     def derive(self, named: tuple[tuple[str, Expression], ...], span: Span | None) -> None:
         """Columns added or replaced; next to a step that did so too, and that they do not read, both are one."""
         before = self.node
-        if not isinstance(before, Derive) or not apart(before, named):
+        if not isinstance(before, Derive) or len(before.columns) > MERGED or not apart(before, named):
             self.become(Derive(source=self.node, columns=named, span=span))
             return
         kinds = {n: kind_of(e, self.columns) for n, e in named}
@@ -160,11 +76,7 @@ class Flow:
             source=before.source, columns=tuple({**dict(before.columns), **dict(named)}.items()), span=place
         )
         self.columns |= kinds
-        steps = self.meaning.steps
-        for i in range(len(steps) - 1, -1, -1):
-            if steps[i].node is not before:
-                break
-            steps[i] = replace(steps[i], node=self.node)
+        self.meaning.merged[id(before)] = (before, self.node)
 
     def require(self, condition: Expression, span: Span | None) -> None:
         """Only rows for which the condition is true."""
@@ -181,53 +93,6 @@ class Flow:
         chosen = dict(named)
         kept = {n: Column(n) for n in self.columns if n.startswith(TEMPORARY) or n in self.partition}
         self.become(Select(source=self.node, columns=tuple({**kept, **chosen}.items()), span=span))
-
-
-def apart(before: Derive, named: tuple[tuple[str, Expression], ...]) -> bool:
-    """Whether columns can be computed in the same breath as those of the step before."""
-    assigned = {n for n, _ in before.columns}
-    return not any(isinstance(e, Column) and e.name in assigned for _, v in named for e in walk(v))
-
-
-def found_in(condition: Expression) -> frozenset[str]:
-    """Columns that are not null where the condition is true."""
-    match condition:
-        case Call("and", parts):
-            return frozenset().union(*(found_in(p) for p in parts))
-        case Call("or", parts) if parts:
-            each = [found_in(p) for p in parts]
-            return each[0].intersection(*each[1:])
-        case Call("not", (Call("is_null", (Column(name),)),)):
-            return frozenset({name})
-        case Call(operation, (Column(name), *_)) if operation in CLOSING:
-            return frozenset({name})
-        case Call(operation, (Call(_, (Column(name), *_)), *_)) if operation in CLOSING:
-            return frozenset({name})
-        case _:
-            return frozenset()
-
-
-def never_null(value: Expression, present: frozenset[str]) -> bool:
-    """Whether the value is there in every row."""
-    match value:
-        case Literal(held):
-            return held is not None
-        case Column(name):
-            return name in present
-        case Call("if", (_, a, b)):
-            return never_null(a, present) and never_null(b, present)
-        case Call("case", (otherwise, *branches)):
-            return never_null(otherwise, present) and all(never_null(v, present) for v in branches[1::2])
-        case Call("coalesce", values):
-            return any(never_null(v, present) for v in values)
-        case Call("format_time" | "concat" | "lower" | "upper" | "to_text" | "boolean_text", values):
-            return all(never_null(v, present) for v in values)
-        case Call("divide" | "modulo", (a, Literal(held))):
-            return bool(held) and never_null(a, present)
-        case Call("add" | "subtract" | "multiply" | "floor" | "is_null" | "is_true", values):
-            return all(never_null(v, present) for v in values)
-        case _:
-            return False
 
 
 class Row:

@@ -199,8 +199,9 @@ def changed(row: Row, function: Function, part: Call, target: str | None = None)
     if function.role is Role.ROW:
         values, _ = bind(function, part, row, assigned=target is not None)
         if target is not None:
-            attribute = function.parameters["as"].attribute if "as" in function.parameters else "as_"
-            values[attribute] = target
+            if "as" not in function.parameters:
+                raise SourceError("not-a-value", f"`{part.name}` gives no value to assign", part.span)
+            values[function.parameters["as"].attribute] = target
         function.run(row, **values)
         return
     if function.role is not Role.VALUE:

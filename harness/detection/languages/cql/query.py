@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from harness.detection.language import Dialect, Plan, Settings
 from harness.detection.languages.cql import lowering
-from harness.detection.languages.cql.flow import TEMPORARY, Flow, Meaning
+from harness.detection.languages.cql.flow import Flow
+from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
 from harness.detection.languages.cql.printer import render
 from harness.detection.languages.cql.syntax import FreeText, Parameter, Pipeline, Word, walk
 from harness.detection.plan.columns import Columns, Kind
@@ -63,7 +64,7 @@ class CqlQuery:
         finish(flow)
         return Plan(
             node=flow.node,
-            steps=tuple(meaning.steps),
+            steps=meaning.settled(),
             switches=dict(meaning.switches),
             reads=frozenset(meaning.reads),
             findings=tuple(meaning.findings),

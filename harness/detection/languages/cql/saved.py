@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.detection.language import Dialect
-from harness.detection.languages.cql.flow import Meaning
+from harness.detection.languages.cql.meaning import Meaning
 from harness.detection.languages.cql.parser import parsed
 from harness.detection.languages.cql.syntax import Parameter, Pipeline, Saved, Syntax, Word, children
 from harness.detection.languages.cql.values import text_of

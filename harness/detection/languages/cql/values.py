@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.flow import Meaning
+from harness.detection.languages.cql.meaning import Meaning
 from harness.detection.languages.cql.syntax import Array, Parameter, Regex, Syntax, Unary, Word
 from harness.diagnostics import Severity, SourceError
 

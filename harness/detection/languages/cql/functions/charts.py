@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names, milliseconds
+from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names, Rows, milliseconds
 from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import counted, limit_of, place
+from harness.detection.languages.cql.functions.rows import counted, place
 from harness.detection.languages.cql.gathering import stats
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Syntax
@@ -49,7 +49,7 @@ def bucket(
     buckets: float = 0,
     field: Names = (),
     function: Syntax | None = None,
-    limit: str = "10",
+    limit: Rows = 10,
     minSpan: str = "",
     timezone: str = "UTC",
     unit: Names = (),
@@ -71,7 +71,7 @@ def time_chart(
     span: str = "auto",
     buckets: float = 0,
     function: Syntax | None = None,
-    limit: str = "10",
+    limit: Rows = 10,
     minSpan: str = "",
     timezone: str = "UTC",
     unit: Names = (),
@@ -86,7 +86,7 @@ def time_chart(
 
 
 def bucketed(
-    flow: Flow, span: str, buckets: int, series: tuple[str, ...], function: Syntax | None, limit: str, timezone: str
+    flow: Flow, span: str, buckets: int, series: tuple[str, ...], function: Syntax | None, limit: int, timezone: str
 ) -> None:
     """Groups by the start of the stretch of time and by the series; of many series the largest stay."""
     where = place(flow)
@@ -98,7 +98,7 @@ def bucketed(
     keys: list[Named] = [("_bucket", column), *((n, row.read(n)) for n in series)]
     stats(flow, tuple(keys), function or counted(where), where)
     if series:
-        largest(flow, series, limit_of(flow, limit))
+        largest(flow, series, limit)
     flow.become(Sort(source=flow.node, keys=(SortKey(Column("_bucket")),)))
 
 

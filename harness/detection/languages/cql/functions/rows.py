@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.detection.languages.cql.binding import Names, Texts
+from harness.detection.languages.cql.binding import MOST_ROWS, Names, Rows, Texts
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.gathering import grouped, stats
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -14,8 +14,6 @@ from harness.detection.plan.expressions import Aggregation, Column, Expression, 
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
 from harness.diagnostics import Span
 
-ROWS = 200_000
-
 
 def counted(span: Span) -> Array:
     """`count()`."""
@@ -23,7 +21,7 @@ def counted(span: Span) -> Array:
 
 
 @FUNCTIONS.step("groupBy", gathers=True)
-def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: str = "20000") -> None:
+def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: Rows = 20000) -> None:
     """One row for each combination of values of the fields.
 
         createEvents(["a=1", "a=1", "a=2"]) | kvParse() | groupBy(a) | a=1 -> a=1 _count=2
@@ -49,11 +47,6 @@ def statistics(flow: Flow, function: Syntax | None = None) -> None:
 def place(flow: Flow) -> Span:
     """Where the step stands."""
     return flow.span or flow.meaning.source.whole()
-
-
-def limit_of(flow: Flow, limit: str) -> int:
-    """A number of rows; `max` is the most that the product allows."""
-    return ROWS if limit == "max" else int(float(limit or "200"))
 
 
 def sort_keys(flow: Flow, fields: Sequence[str], order: Texts, type: Texts) -> tuple[SortKey, ...]:
@@ -106,7 +99,7 @@ def sort(
     *,
     order: Texts = ("desc",),
     type: Texts = ("number",),
-    limit: str = "200",
+    limit: Rows = 200,
     reverse: bool = False,
 ) -> None:
     """The rows in order of fields: by default the largest number first, and 200 of them.
@@ -122,12 +115,12 @@ def sort(
     keys = sort_keys(flow, names, order, type)
     if keys:
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
-    keep_first(flow, limit_of(flow, limit))
+    keep_first(flow, limit)
     flow.timed = False
 
 
 @FUNCTIONS.step("head", gathers=True)
-def head(flow: Flow, limit: str = "200") -> None:
+def head(flow: Flow, limit: Rows = 200) -> None:
     """The oldest events.
 
         createEvents(["a=1", "a=3"]) | kvParse() | head(1) | select([a]) -> a=1
@@ -135,11 +128,11 @@ def head(flow: Flow, limit: str = "200") -> None:
     Reference: library.humio.com, head()
     """
     by_time(flow)
-    keep_first(flow, limit_of(flow, limit))
+    keep_first(flow, limit)
 
 
 @FUNCTIONS.step("tail", gathers=True)
-def tail(flow: Flow, limit: str = "200") -> None:
+def tail(flow: Flow, limit: Rows = 200) -> None:
     """The newest events.
 
         createEvents(["a=1", "a=3"]) | kvParse() | tail(1) | select([a]) -> a=3
@@ -147,7 +140,7 @@ def tail(flow: Flow, limit: str = "200") -> None:
     Reference: library.humio.com, tail()
     """
     by_time(flow)
-    keep_first(flow, limit_of(flow, limit), last=True)
+    keep_first(flow, limit, last=True)
 
 
 def by_time(flow: Flow) -> None:
@@ -163,7 +156,7 @@ def table(
     flow: Flow,
     fields: Names,
     *,
-    limit: str = "200",
+    limit: Rows = 200,
     order: Texts = ("desc",),
     reverse: bool = False,
     sortby: Names = (),
@@ -181,7 +174,7 @@ def table(
     elif flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
         keys = sort_keys(flow, ("@timestamp",), order, ("number",))
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
-    keep_first(flow, limit_of(flow, limit))
+    keep_first(flow, limit)
     choose(flow, fields)
     flow.timed = False
 
@@ -216,7 +209,7 @@ def top(
     flow: Flow,
     field: Names,
     *,
-    limit: str = "10",
+    limit: Rows = 10,
     sum: str = "",
     max: str = "",
     as_: str = "",
@@ -246,9 +239,9 @@ def top(
         flow.become(Derive(source=flow.node, columns=(("percent", share),)))
     flow.become(Sort(source=flow.node, keys=(SortKey(Column(output), True),), span=flow.span))
     if rest:
-        with_rest(flow, field, output, limit_of(flow, limit), rest)
+        with_rest(flow, field, output, limit, rest)
     else:
-        keep_first(flow, limit_of(flow, limit))
+        keep_first(flow, limit)
 
 
 def top_measure(row: Row, sum: str, max: str) -> tuple[Expression, str]:
@@ -264,7 +257,7 @@ def with_rest(flow: Flow, field: Names, output: str, limit: int, rest: str) -> N
     """The first rows, and all others as one."""
     others = flow.copy()
     flow.become(Limit(source=flow.node, count=limit, span=flow.span))
-    others.become(Limit(source=others.node, count=ROWS, offset=limit))
+    others.become(Limit(source=others.node, count=MOST_ROWS, offset=limit))
     total = (output, Aggregation("sum", (Column(output),)))
     others.become(Aggregate(source=others.node, keys=(), measures=(total,)))
     others.become(Filter(source=others.node, condition=call("not", call("is_null", Column(output)))))

@@ -1,0 +1,95 @@
+"""What the reading of one query knows, and what it collects on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harness.detection.language import Dialect, Lookup, Settings, Step
+from harness.detection.languages.cql.switches import DEFAULTS
+from harness.detection.languages.cql.syntax import Pipeline, Syntax
+from harness.detection.plan.columns import Columns
+from harness.detection.plan.nodes import Node
+from harness.diagnostics import Finding, Severity, Source, Span
+
+if TYPE_CHECKING:
+    from harness.detection.languages.cql.flow import Flow, Row
+
+TEMPORARY = "@~"
+
+
+@dataclass(slots=True, kw_only=True)
+class Meaning:
+    """What the reading of one query knows and collects."""
+
+    source: Source
+    dialect: Dialect
+    settings: Settings
+    schema: Columns
+    switches: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    tables: dict[str, Flow] = field(default_factory=dict)
+    saved: tuple[str, ...] = ()
+    defaults: dict[str, str] = field(default_factory=dict)
+    mentioned: frozenset[str] = frozenset()
+    searches: bool = False
+    textual: frozenset[str] = frozenset()
+    run: Callable[[Flow, Pipeline], None]
+    take: Callable[[Row, Syntax], None]
+    step: Callable[[Flow, Syntax], None]
+    plain: Callable[[Syntax], bool]
+    events: Node | None = None
+    merged: dict[int, tuple[Node, Node]] = field(default_factory=dict)
+    made: int = 0
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+    def switch(self, name: str) -> str:
+        """The value of a switch, which the meaning then depends on."""
+        default = DEFAULTS[name]
+        value = self.switches[name] = self.settings.switches.get(name, default)
+        return value
+
+    def temporary(self) -> str:
+        """A new column's name that is no field."""
+        self.made += 1
+        return f"{TEMPORARY}{self.made}"
+
+    def tell(
+        self,
+        code: str,
+        what: str,
+        message: str,
+        span: Span,
+        help: str | None = None,
+        severity: Severity = Severity.WARNING,
+    ) -> None:
+        """Notes something once for each `what`."""
+        if (code, what) not in self.told:
+            self.told.add((code, what))
+            self.findings.append(Finding(code=code, span=span, message=message, help=help, severity=severity))
+
+    def settled(self) -> tuple[Step, ...]:
+        """The steps, each with the node that its assignments ended up in."""
+        return tuple(replace(s, node=self.latest(s.node)) for s in self.steps)
+
+    def latest(self, node: Node) -> Node:
+        """The node that took this one's place."""
+        passed = []
+        while id(node) in self.merged:
+            passed.append(node)
+            node = self.merged[id(node)][1]
+        for each in passed:
+            self.merged[id(each)] = (each, node)
+        return node
+
+    def lookup(self, name: str) -> Lookup | None:
+        """The table of that name, with or without its folder and suffix."""
+        tables = self.settings.lookups
+        short = name.rpartition("/")[2]
+        for wanted in (name, short, short.removesuffix(".csv")):
+            if wanted in tables:
+                return tables[wanted]
+        return None

@@ -1,0 +1,76 @@
+"""What can be said of missing values before anything runs."""
+
+from __future__ import annotations
+
+from harness.detection.plan.expressions import Call, Column, Expression, Literal, walk
+from harness.detection.plan.nodes import Derive
+
+CLOSING = frozenset(
+    [
+        "equal",
+        "equal_ci",
+        "in",
+        "in_ci",
+        "glob",
+        "glob_ci",
+        "contains",
+        "contains_ci",
+        "starts_with",
+        "starts_with_ci",
+        "ends_with",
+        "ends_with_ci",
+        "regex_found",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "cidr_contains",
+    ]
+)
+
+
+def apart(before: Derive, named: tuple[tuple[str, Expression], ...]) -> bool:
+    """Whether columns can be computed in the same breath as those of the step before."""
+    assigned = {n for n, _ in before.columns}
+    return not any(isinstance(e, Column) and e.name in assigned for _, v in named for e in walk(v))
+
+
+def found_in(condition: Expression) -> frozenset[str]:
+    """Columns that are not null where the condition is true."""
+    match condition:
+        case Call("and", parts):
+            return frozenset().union(*(found_in(p) for p in parts))
+        case Call("or", parts) if parts:
+            each = [found_in(p) for p in parts]
+            return each[0].intersection(*each[1:])
+        case Call("not", (Call("is_null", (Column(name),)),)):
+            return frozenset({name})
+        case Call(operation, (Column(name), *_)) if operation in CLOSING:
+            return frozenset({name})
+        case Call(operation, (Call(_, (Column(name), *_)), *_)) if operation in CLOSING:
+            return frozenset({name})
+        case _:
+            return frozenset()
+
+
+def never_null(value: Expression, present: frozenset[str]) -> bool:
+    """Whether the value is there in every row."""
+    match value:
+        case Literal(held):
+            return held is not None
+        case Column(name):
+            return name in present
+        case Call("if", (_, a, b)):
+            return never_null(a, present) and never_null(b, present)
+        case Call("case", (otherwise, *branches)):
+            return never_null(otherwise, present) and all(never_null(v, present) for v in branches[1::2])
+        case Call("coalesce", values):
+            return any(never_null(v, present) for v in values)
+        case Call("format_time" | "concat" | "lower" | "upper" | "to_text" | "boolean_text", values):
+            return all(never_null(v, present) for v in values)
+        case Call("divide" | "modulo", (a, Literal(held))):
+            return bool(held) and never_null(a, present)
+        case Call("add" | "subtract" | "multiply" | "floor" | "is_null" | "is_true", values):
+            return all(never_null(v, present) for v in values)
+        case _:
+            return False

@@ -1,0 +1,76 @@
+"""Published queries: they are read, printed again, and run."""
+
+import time
+
+import pytest
+
+from harness.detection.language import Settings
+from harness.detection.languages.cql import LANGUAGE
+from harness.diagnostics import HarnessError, Source
+
+from .running import SHARED, duckdb, load, needs_shared
+
+QUERIES = sorted((SHARED / "corpora/cql").glob("*.cql"))
+SOURCES = [Source(p.name, p.read_text("utf-8")) for p in QUERIES]
+EVENT = {"#event_simpleName": "ProcessRollup2", "#repo": "base_sensor", "aid": "1", "ComputerName": "WS01"}
+EVENT |= {
+    "ImageFileName": "\\cmd.exe",
+    "CommandLine": "cmd /c whoami",
+    "RemoteAddressIP4": "203.0.113.9",
+    "@rawstring": "a=1",
+}
+UNREADABLE = {"01339_beef5d33d41f.cql", "01340_5617e9f7a1ae.cql", "02512_eadc59fbcaa1.cql"}
+pytestmark = needs_shared
+
+
+def outcome(work):
+    try:
+        work()
+    except HarnessError as error:
+        return error.code
+    return None
+
+
+def test_all_but_three_queries_are_read_and_those_have_stray_characters():
+    failed = {s.name: outcome(lambda s=s: LANGUAGE.parse(s)) for s in SOURCES}
+    assert {name for name, code in failed.items() if code} == UNREADABLE
+
+
+def test_printing_a_query_and_reading_it_again_gives_the_same():
+    for source in SOURCES:
+        if source.name not in UNREADABLE:
+            query = LANGUAGE.parse(source)
+            assert LANGUAGE.parse(Source("again", query.render())).pipeline == query.pipeline
+
+
+def test_nearly_all_queries_have_a_plan():
+    columns = load([EVENT])
+    failed = {s.name: outcome(lambda s=s: LANGUAGE.parse(s).plan(columns, Settings())) for s in SOURCES}
+    refused = {n: c for n, c in failed.items() if c and n not in UNREADABLE}
+    assert refused == {"01476_4da69e3814e9.cql": "unsupported", "01984_7a875ac73887.cql": "too-many-arguments"}
+
+
+def ran(sources, rows):
+    columns = load(rows)
+    codes = {
+        s.name: outcome(lambda s=s: duckdb().run(LANGUAGE.parse(s).plan(columns, Settings()).node)) for s in sources
+    }
+    return {name: code for name, code in codes.items() if code}
+
+
+def test_every_tenth_query_runs():
+    assert ran(SOURCES[::10], [EVENT]) == {}
+
+
+@pytest.mark.slow
+def test_at_least_97_of_100_queries_run():
+    assert len(ran(SOURCES, [EVENT])) <= 0.03 * len(SOURCES)
+
+
+@pytest.mark.slow
+def test_five_hundred_queries_a_second_are_read_and_planned():
+    columns = load([EVENT])
+    start = time.process_time()
+    for source in SOURCES:
+        outcome(lambda s=source: LANGUAGE.parse(s).plan(columns, Settings()))
+    assert len(SOURCES) / (time.process_time() - start) >= 500

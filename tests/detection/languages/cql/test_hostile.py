@@ -1,0 +1,77 @@
+"""No text makes anything but a plan or an error with a code."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.detection.language import Dialect, Settings
+from harness.detection.languages.cql import FUNCTIONS, LANGUAGE
+from harness.detection.plan.columns import Kind
+from harness.diagnostics import HarnessError, Source
+
+COLUMNS = {
+    "@timestamp": Kind.NUMBER,
+    "#event_simpleName": Kind.TEXT,
+    "a": Kind.TEXT,
+    "b": Kind.TEXT,
+    "@rawstring": Kind.TEXT,
+}
+WORDS = st.sampled_from(
+    [*FUNCTIONS, "a", "b", "a[0]", "a[]", "missing", "1", "2.5", '"x*"', "/(?<c>x+)/i", "?p", "$q()", "case", "match", "and", "or",
+     "not", "like", "in", "true", "*", "|", "(", ")", "[", "]", "{", "}", ",", ";", ":=", "=", "==", "!=", "<", ">=", "=~", "=>",
+     "<=>", "+", "-", "/", "%", "!", "&&", "||", "//", "/*", "as=", "field=", "function=", "values=", "query=", "where=", "limit=max",
+     "then=", "else=", "`a`", "'x'", "“y”", "\\", "\n", "#event_simpleName=X", "|groupBy(a)", "|count()"]
+)  # fmt: skip
+MILD = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def survives(text):
+    source = Source("query.cql", text)
+    for dialect in Dialect:
+        try:
+            query = LANGUAGE.parse(source, dialect)
+            again = LANGUAGE.parse(Source("again.cql", query.render()))
+            assert again.pipeline == query.pipeline
+            query.plan(COLUMNS, Settings())
+        except HarnessError as error:
+            assert error.render()
+    assert all(f.render() for f in LANGUAGE.lint(source))
+
+
+@MILD
+@given(st.text(max_size=200))
+def test_any_text(text):
+    survives(text)
+
+
+@MILD
+@given(st.lists(WORDS, max_size=25).map(" ".join))
+def test_any_row_of_words(text):
+    survives(text)
+
+
+@MILD
+@given(st.lists(WORDS, max_size=12).map("".join))
+def test_any_row_of_words_without_blanks(text):
+    survives(text)
+
+
+@MILD
+@given(st.sampled_from(sorted(FUNCTIONS)), st.lists(WORDS, max_size=6).map(" ".join))
+def test_any_arguments_of_any_function(name, inside):
+    survives(f"{name}({inside})")
+    survives(f"x := {name}(a, {inside}) | case {{ {name}({inside}); * }}")
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "|", "//", "/**/", "\ufeff", "case{}", "case { ; }", "x match {}", "[]", "{}", "()"]
+)
+def test_texts_of_nearly_nothing(text):
+    survives(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a:=1|" * 10_000, "case{a=1|" * 90, "if(" * 20_000, "a=" + "*" * 60_000, "x:=" + "a+" * 99 + "a"]
+)
+def test_long_texts(text):
+    survives(text[:64_000])
