@@ -152,7 +152,7 @@ class Workbench:
             inner = select([b.alias(c.dialect.spelling("elements")(made.elements.copy()), keys[0])], source)
         inner.set("distinct", exp.Distinct())
         text = c.dialect.print(c.statement(inner))
-        mark = sha256(repr((made.operation, literals, text)).encode()).hexdigest()[:12]
+        mark = sha256(repr((made.operation, literals, text, column)).encode()).hexdigest()[:12]
         table = f"computed_{mark}"
         c.before.append(
             Computation(
