@@ -19,6 +19,7 @@ from harness.diagnostics import HarnessError
 
 SCRIPT = Path("listener") / "listener.py"
 PATIENCE = 15.0
+ATTEMPTS = 4
 
 HTTP_PORTS = (8888,)
 TCP_PORTS = (4444, 8080, 8443)
@@ -126,13 +127,16 @@ def ask(host: str, port: int, name: str, *, timeout: float = 2.0) -> str:
     """The address that a DNS server gives for a name, or nothing."""
     labels = b"".join(bytes([len(part)]) + part.encode("ascii") for part in name.split("."))
     question = struct.pack(">HHHHHH", 0x4C41, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
+    answer = b""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(timeout)
-        try:
-            udp.sendto(question, (host, port))
-            answer = udp.recv(512)
-        except OSError:
-            return ""
+        udp.settimeout(timeout / ATTEMPTS)
+        for _ in range(ATTEMPTS):
+            try:
+                udp.sendto(question, (host, port))
+                answer = udp.recv(512)
+                break
+            except OSError:
+                continue
     return ".".join(str(b) for b in answer[-4:]) if answer[6:8] == b"\0\1" else ""
 
 
