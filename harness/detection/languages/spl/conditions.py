@@ -5,6 +5,7 @@ Reference: reference/spl.md 4
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -22,6 +23,7 @@ from harness.detection.languages.spl.coercion import (
 )
 from harness.detection.languages.spl.comparison import OPERATIONS
 from harness.detection.languages.spl.free_text import found_in_raw
+from harness.detection.languages.spl.reader import LITERAL_STAR
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.special_terms import special_term
 from harness.detection.languages.spl.subsearches import as_condition, as_value
@@ -110,7 +112,7 @@ class Search:
     def one_of(self, name: Word, values: tuple[Word, ...], span: Span) -> Typed:
         """`field IN (...)`: plain values in one step, the others one by one."""
         subject = self.scope.typed(name.text)
-        plain = [v for v in values if "*" not in v.text and network(v.text) is None]
+        plain = [v for v in values if not {"*", LITERAL_STAR} & set(v.text) and network(v.text) is None]
         parts: list[Typed] = []
         sensitive = name.text in METADATA and self.scope.session.switch("metadata_case") == "sensitive"
         if subject.kind is Kind.TEXT and len(plain) > 1 and not sensitive:
@@ -146,6 +148,8 @@ def compared(subject: Typed, operator: str, value: str, case: bool, span: Span |
 
 def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     """The whole value but for case, a pattern with `*`, or an address inside a network."""
+    if LITERAL_STAR in value:
+        return starred(text(subject), value, case, span)
     if "*" in value:
         return wildcard(text(subject), value, case, span)
     if network(value) is not None:
@@ -156,6 +160,14 @@ def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed
             return apply("equal", subject, literal(float(value)), span=span)
         return apply("equal", text(subject), literal(value), span=span)
     return apply("equal" if case else "equal_ci", text(subject), literal(value), span=span)
+
+
+def starred(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
+    """A value with stars that are no wildcards, perhaps beside some that are."""
+    if "*" not in value:
+        return apply("equal" if case else "equal_ci", subject, literal(value.replace(LITERAL_STAR, "*")), span=span)
+    body = ".*".join(re.escape(p) for p in value.split("*")).replace(re.escape(LITERAL_STAR), r"\*")
+    return apply("regex_found", subject, literal(f"^{body}$"), literal("s" if case else "is"), span=span)
 
 
 def wildcard(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:

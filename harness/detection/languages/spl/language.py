@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from harness.detection.language import Dialect, Plan, Settings, Switch
 from harness.detection.languages.spl.lint import lint
 from harness.detection.languages.spl.macros import expanded
+from harness.detection.languages.spl.mentions import mentioned
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.printing import pipeline_text
-from harness.detection.languages.spl.raw import reads_raw
 from harness.detection.languages.spl.switches import ALL
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import Text
@@ -29,12 +29,13 @@ class SplQuery:
     source: Source = field(compare=False)
     pipeline: Pipeline
     text: Text = field(compare=False, repr=False)
+    names: frozenset[str] = field(compare=False, repr=False)
     deviations: tuple[Finding, ...] = field(default=(), compare=False)
     raw: bool = field(default=False, compare=False)
 
     def plan(self, columns: Columns, settings: Settings) -> Plan:
         """The meaning over a schema; raises SourceError for what is not supported."""
-        return plan(self.pipeline, self.text, columns, settings)
+        return plan(self.pipeline, self.text, self.names, columns, settings)
 
     def render(self) -> str:
         """The search printed again, its macros expanded; parsing that gives an equal query."""
@@ -59,7 +60,8 @@ class Spl:
         pipeline = PipelineGrammar(text).whole()
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)
-        return SplQuery(source, pipeline, text, tuple(text.findings), reads_raw(pipeline))
+        names, raw = mentioned(pipeline)
+        return SplQuery(source, pipeline, text, names, tuple(text.findings), raw)
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What Splunk would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""

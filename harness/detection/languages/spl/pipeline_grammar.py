@@ -73,7 +73,9 @@ class PipelineGrammar:
         if stage.name != "eval":
             at = self.text.text.find(stage.name, start, end)
             message = f"`{stage.name}` makes no rows, and nothing stands before it"
-            self.text.deviation("no-rows-before", message, at, at + len(stage.name), "begin with a search, not with `|`")
+            self.text.deviation(
+                "no-rows-before", message, at, at + len(stage.name), "begin with a search, not with `|`"
+            )
 
     def empty(self, first: int, last: int, only: bool) -> None:
         """A pipe with nothing behind it."""

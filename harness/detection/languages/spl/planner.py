@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.detection.language import Plan, Settings, Step
 from harness.detection.languages.spl import commands, functions
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import FIELD_PATTERN, WORDS, Scope, Session, compiled, fresh_scope
+from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compiled, fresh_scope
 from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import Text
@@ -14,17 +14,16 @@ from harness.detection.plan.columns import Columns
 TABLES = (commands, functions)
 
 
-def plan(pipeline: Pipeline, text: Text, columns: Columns, settings: Settings) -> Plan:
+def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns, settings: Settings) -> Plan:
     """The meaning of a query over a schema; raises SourceError for what is not supported."""
-    words = frozenset(WORDS.findall(text.text))
     session = Session(
         text=text,
         schema=columns,
         settings=settings,
         switches=SWITCHES,
         run=run,
-        words=words,
-        patterns=tuple(compiled(w) for w in words if "*" in w and FIELD_PATTERN.fullmatch(w)),
+        words=names,
+        patterns=tuple(compiled(w) for w in names if "*" in w and FIELD_PATTERN.fullmatch(w)),
     )
     scope = fresh_scope(session)
     run(pipeline, scope)

@@ -63,6 +63,16 @@ def unescaped(text: str) -> str:
     return ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
+LITERAL_STAR = "\ufdd0"
+"""Stands for a star that is no wildcard, which only lenient reading knows."""
+ESCAPED_STAR = re.compile(r"(?<!\\)((?:\\\\)+)\\\*")
+
+
+def with_literal_stars(text: str) -> str:
+    r"""Text in which a star after doubled backslashes and a single one, `\\\*`, is no wildcard."""
+    return ESCAPED_STAR.sub(lambda m: m[1] + LITERAL_STAR, text)
+
+
 def escaped(text: str) -> str:
     """Text as it is written inside double quotes."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace(LITERAL_STAR, "\\*")

@@ -25,7 +25,6 @@ from harness.detection.plan.nodes import (
 from harness.diagnostics import Finding, Severity, SourceError, Span
 
 ORDER = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
-WORDS = re.compile(r"[\w.{}*@:-]+")
 FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 

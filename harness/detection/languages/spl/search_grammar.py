@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from harness.detection.languages.spl.reader import Reader, unescaped
+from harness.detection.languages.spl.reader import Reader, unescaped, with_literal_stars
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
@@ -197,14 +197,27 @@ class SearchGrammar:
         if found["case"]:
             return Word(found["inside"].strip('"'), True, reader.span(start)), True
         if found["quoted"]:
-            return Word(unescaped(found["quoted"][1:-1]), True, reader.span(start)), False
+            return Word(self.plain(found["quoted"][1:-1], start), True, reader.span(start)), False
         text = found["word"]
         if len(text) > 1 and text.endswith(","):
             reader.at -= 1
             text = text[:-1]
         if text.endswith("]") and reader.at in reader.source.closing.values():
             reader.at -= 1
-        return Word(unescaped(text), False, reader.span(start)), False
+        return Word(self.plain(text, start), False, reader.span(start)), False
+
+    def plain(self, text: str, start: int) -> str:
+        """A value without its escapes; a star that its author escaped is none to Splunk, which is forgiven."""
+        if self.reader.source.strict or "\\\\\\*" not in text:
+            return unescaped(text)
+        found = with_literal_stars(text)
+        if found != text:
+            message = "a `*` cannot be escaped: this is a backslash and a wildcard"
+            end = start + len(text)
+            self.reader.source.deviation(
+                "escaped-star", message, start, end, "compare with `where` and a regular expression"
+            )
+        return unescaped(found)
 
     def listed(self, opened: int) -> tuple[Word, ...]:
         """The values of IN up to the closing parenthesis."""
@@ -220,4 +233,4 @@ class SearchGrammar:
                 return tuple(values)
             start = found.start(kind)
             text = found["quoted"][1:-1] if kind == "quoted" else found["word"]
-            values.append(Word(unescaped(text), kind == "quoted", reader.span(start)))
+            values.append(Word(self.plain(text, start), kind == "quoted", reader.span(start)))

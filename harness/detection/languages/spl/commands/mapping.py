@@ -8,8 +8,8 @@ from dataclasses import replace
 from harness.detection.languages.spl.arguments import given
 from harness.detection.languages.spl.coercion import Typed, apply, text
 from harness.detection.languages.spl.macros import expanded
+from harness.detection.languages.spl.mentions import parts
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
-from harness.detection.languages.spl.raw import parts
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, fresh_scope
 from harness.detection.languages.spl.syntax import (
