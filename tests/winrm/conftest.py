@@ -10,12 +10,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from certificates import make
 from windows_machine import Machine
-from wsman_server import WSManServer
+from wsman_server import PASSWORD, WSManServer
 
 from harness.diagnostics import Source
 from harness.telemetry.lab.inventory import parse_inventory
-
-PASSWORD = "S3cret-lab-pass\u00fc"
 
 
 @pytest.fixture(scope="session")

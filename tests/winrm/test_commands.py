@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD
 from windows_machine import Machine
+from wsman_server import PASSWORD
 
 from harness.telemetry.lab.journal import owed
 from harness.telemetry.lab.listener import Ports, ask, start

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD
 from windows_machine import Machine
+from wsman_server import PASSWORD
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic_library import Library

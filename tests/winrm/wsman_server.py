@@ -24,6 +24,7 @@ import soap
 from soap import CMD, NS, Fault, tag
 
 CHUNK = 8192
+PASSWORD = "S3cret-lab-pass\u00fc"
 
 
 @dataclass
