@@ -173,6 +173,8 @@ def only(node: Node, conditions: Sequence[Expression], known: dict[int, Node] | 
 
 def filtered_scan(node: Scan, conditions: Sequence[Expression], added: set[str]) -> Node:
     """A scan of the events for which the conditions hold, with the columns that it had."""
+    if added <= node.columns.keys():
+        return Filter(source=node, condition=every(tuple(conditions)))
     columns = {**node.columns, **{n: Kind.NUMBER for n in added if n not in node.columns}}
     kept = Filter(source=replace(node, columns=columns), condition=every(tuple(conditions)))
     return Select(source=kept, columns=tuple((n, Column(n)) for n in node.columns))
