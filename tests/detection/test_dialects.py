@@ -57,10 +57,7 @@ def test_spark_gets_a_statement_in_its_own_words():
         source=kept, keys=(("host", C("host")),), measures=(("v", Aggregation("values", (C("Image"),))),)
     )
     text = spark(grouped)
-    assert (
-        r"endswith(LOWER(`Image`), LOWER('\\cmd.exe'))" in text
-        or r"endswith(lower(`Image`), lower('\\cmd.exe'))" in text
-    )
+    assert r"endswith(lower(`image`), lower('\\cmd.exe'))" in text.lower()
     assert "collect_set(`Image`)" in text
 
 
@@ -74,9 +71,7 @@ def test_spark_gets_a_statement_in_its_own_words():
         Sort(source=EVENTS, keys=(SortKey(C("host"), nulls_first=True),)),
         Filter(source=EVENTS, condition=call("glob_ci", C("Image"), L("*a_b%c!*"))),
         Derive(source=EVENTS, columns=(("h", call("format_time", C("_time"), L("%Y-%m-%d %H:00:00"), L("UTC"))),)),
-        Derive(source=EVENTS, columns=(("x", call("list_filter", C("ports"), L(None))),))
-        if False
-        else Derive(source=EVENTS, columns=(("x", call("to_text", call("divide", C("_time"), L(7)))),)),
+        Derive(source=EVENTS, columns=(("x", call("to_text", call("divide", C("_time"), L(7)))),)),
     ],
     ids=lambda n: type(n).__name__,
 )

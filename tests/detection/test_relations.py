@@ -4,7 +4,7 @@ import pytest
 
 from harness.detection.engine import engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Lambda, Literal, Parameter, call
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -352,3 +352,17 @@ def test_a_value_that_python_computes_can_feed_another_and_a_condition(duckdb):
     assert duckdb.run(node).column("host") == ("b", "a", "b", "a")
     grouped = Aggregate(source=PLAIN, keys=(("e", call("entropy", C("host"))),), measures=(("n", agg("count")),))
     assert duckdb.run(grouped).rows == ((0.0, 4.0), (None, 1.0))
+
+
+def test_a_column_may_have_the_name_of_a_lambdas_parameter_or_of_an_inner_name(duckdb):
+    x = Parameter("x")
+    source = Values(columns={"x": Kind.LIST, "~": Kind.TEXT, "~:x": Kind.TEXT}, rows=((("b", "a", "b"), "t", "u"),))
+    columns = (
+        ("d", call("list_distinct", C("x"))),
+        ("f", call("list_filter", C("x"), Lambda(x, call("equal", x, L("a"))))),
+        ("z", call("list_zip", C("x"), C("x"), C("~"))),
+        ("j", call("list_join", C("x"), C("~:x"))),
+    )
+    assert duckdb.run(Select(source=source, columns=columns)).rows == (
+        (["b", "a"], ["a"], ["btb", "ata", "btb"], "buaub"),
+    )

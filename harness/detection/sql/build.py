@@ -127,9 +127,14 @@ def alias(value: SQL, name: str) -> SQL:
     return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
 
 
-def lambda_of(parameter: str, body: SQL) -> SQL:
-    """The engine's lambda: `lambda x: body` in DuckDB, `x -> body` elsewhere."""
-    return exp.Lambda(this=body, expressions=[exp.to_identifier(parameter, quoted=True)])
+def lambda_of(parameters: str, body: SQL) -> SQL:
+    """The engine's lambda, `lambda x: body` in DuckDB and `x -> body` elsewhere, of one or more names."""
+    return exp.Lambda(this=body, expressions=[parameter_name(p) for p in parameters.split(" ")])
+
+
+def parameter_name(name: str) -> SQL:
+    """A lambda's parameter by a name that no column has, or it would hide the column."""
+    return exp.to_identifier("~:" + name, quoted=True)
 
 
 def literal(value: SQL) -> Any:
@@ -167,8 +172,8 @@ def place(value: SQL) -> SQL:
 
 
 def named(name: str) -> SQL:
-    """A lambda's parameter."""
-    return exp.Column(this=exp.to_identifier(name, quoted=True))
+    """A lambda's parameter as a value."""
+    return exp.Column(this=parameter_name(name))
 
 
 def every_column(table: str) -> SQL:

@@ -97,7 +97,7 @@ class Printer:
                     return b.column(self.names(name), self.side(name))
                 return self.typed_null(Kind.NULL)
             case Parameter(name):
-                return exp.Column(this=exp.to_identifier(name, quoted=True))
+                return b.named(name)
             case Call("and" | "or" as operation):
                 members = chain(expression)
                 if operation == "or" and self.dialect.merges:
@@ -142,7 +142,7 @@ class Printer:
             if isinstance(argument, Lambda) and made:
                 made[0] = self.simple(made[0], expression.arguments[0])
                 outer = dict(self.lists)
-                self.lists[argument.parameter.name] = made[0]
+                self.lists[b.named(argument.parameter.name).name] = made[0]
                 body = Kind.TEXT if expression.operation == "list_map" else Kind.BOOLEAN
                 made.append(b.lambda_of(argument.parameter.name, self(argument.body, body)))
                 self.lists = outer

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 class Names:
     """Distinct physical names for logical ones, the same in a whole statement and its store, given in order of asking.
 
-    A name keeps its own spelling unless one that differs only in case was there before: then it becomes `Name~2`.
+    A name keeps its own spelling unless one that differs only in case was there before: then it becomes `Name~2`. One
+    that begins with `~` gets another in front: `~` is the column of a relation that has none, `~:x` a lambda's parameter.
     """
 
     def __init__(self, known: Mapping[str, str] | Iterable[str] = ()) -> None:
@@ -24,7 +25,8 @@ class Names:
     def __call__(self, name: str) -> str:
         """The physical name of a column."""
         if name not in self.physical:
-            plain = name.replace("\0", "?") or "~"
+            plain = name.replace("\0", "?")
+            plain = "~" + plain if plain.startswith("~") else plain or "~."
             made, count = plain, 1
             while made.casefold() in self.taken:
                 count += 1

@@ -63,9 +63,8 @@ def list_join(lists: SQL, separator: SQL) -> SQL:
     """One text."""
     if b.is_literal(separator):
         return fn("array_to_string", lists, separator)
-    pair = [exp.to_identifier(n, quoted=True) for n in ("x", "y")]
     body = exp.DPipe(this=exp.DPipe(this=named("x"), expression=separator), expression=named("y"))
-    return fn("list_reduce", lists, exp.Lambda(this=body, expressions=pair))
+    return fn("list_reduce", lists, lambda_of("x y", body))
 
 
 @DUCKDB.spell("list_split")
@@ -78,10 +77,7 @@ def list_split(t: SQL, separator: SQL) -> SQL:
 def list_distinct(lists: SQL) -> SQL:
     """Each element at its first place."""
     first = b.eq(fn("list_position", lists.copy(), named("x")), named("i"))
-    both = exp.Lambda(
-        this=first, expressions=[exp.to_identifier("x", quoted=True), exp.to_identifier("i", quoted=True)]
-    )
-    return fn("list_filter", lists, both)
+    return fn("list_filter", lists, lambda_of("x i", first))
 
 
 @DUCKDB.spell("list_sort")
