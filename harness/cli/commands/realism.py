@@ -1,0 +1,128 @@
+"""Hold simulated events against recorded ones of the same kind: every difference, with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.cli.screen import out, paper
+from harness.diagnostics import HarnessError
+from harness.report.formats.json import VERSION, dumps
+from harness.report.paper import Paper, count
+from harness.scenario.pack import find
+from harness.scenario.scenario import read_scenario
+from harness.telemetry.conditions import check
+from harness.telemetry.event import Telemetry, merged
+from harness.telemetry.reader import read
+from harness.telemetry.realism import Comparison, compare
+from harness.telemetry.record import record
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("realism")
+@click.option(
+    "--real", multiple=True, required=True, type=FILE, metavar="PATH", help="Recorded events: file or folder."
+)
+@click.option("--world", type=FILE, metavar="FOLDER", help="A world that was simulated.")
+@click.option("--scenario", multiple=True, type=FILE, metavar="PATH", help="Scenarios (default: all of the pack).")
+@click.option("--fields", multiple=True, type=FILE, metavar="TSV", help="More that is known: kinds and their fields.")
+@options.condition
+@options.seed
+@options.as_json
+@options.verbose
+def command(
+    real: tuple[Path, ...],
+    world: Path | None,
+    scenario: tuple[Path, ...],
+    fields: tuple[Path, ...],
+    condition: Mapping[str, str],
+    seed: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    r"""Lists where simulated events are not as recorded ones: fields, their order, how values are written, rates.
+
+    Differences that a parser or a rule could trip over are structural; with one of those the exit code is 1.
+
+    \b
+    detlab realism --real capture.evtx
+    detlab realism --real captures/ --world world
+    """
+    check(condition)
+    if world is not None and scenario:
+        raise HarnessError(
+            "world-or-scenario", "either a world or scenarios are compared", help="leave out one of both"
+        )
+    simulated = read(world) if world is not None else simulated_by(scenario, condition, seed)
+    found = compare(real, simulated, known_fields(fields))
+    if as_json:
+        out(dumps({"document": "realism", "version": VERSION, **comparison_object(found)}))
+    else:
+        out(comparison_lines(found, paper(), verbose=verbose))
+    return 1 if found.structural else 0
+
+
+def known_fields(paths: tuple[Path, ...]) -> dict[str, frozenset[str]]:
+    """Fields by kind from lines of a kind, a tab, and names of fields with blanks between; a lone name is Falcon's."""
+    lines: list[str] = []
+    for path in paths:
+        try:
+            lines += path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise HarnessError("unreadable", f"{path} cannot be read as text") from error
+    found: dict[str, frozenset[str]] = {}
+    for line in lines:
+        name, tab, rest = line.partition("\t")
+        if tab:
+            kind = name if " " in name else f"falcon {name}"
+            found[kind] = found.get(kind, frozenset()) | frozenset(rest.partition("\t")[0].split())
+    return found
+
+
+def simulated_by(scenarios: tuple[Path, ...], conditions: Mapping[str, str], seed: int | None) -> Telemetry:
+    """The telemetry of scenarios; without any, of the whole pack."""
+    parts = []
+    for path in find(scenarios):
+        read_in = read_scenario(path)
+        if read_in.body.simulate:
+            parts.append(record(read_in, {**read_in.body.conditions, **conditions}, seed=seed))
+    return merged(parts)
+
+
+def comparison_lines(found: Comparison, sheet: Paper, *, verbose: bool) -> Iterator[str]:
+    """What was found, for people."""
+    if not found.kinds:
+        yield "nothing was recorded of a kind that was simulated"
+    for kind, (real, made) in found.kinds.items():
+        yield sheet.paint(f"{kind}: {count(real, 'recorded event')}, {made:,} simulated", "strong")
+        own = [d for d in found.differences if d.kind == kind and (d.structural or verbose)]
+        for each in own:
+            mark = "structural" if each.structural else "seen only in some"
+            yield from sheet.paragraph(f"{mark}: {each.field}: {each.message}", indent=2)
+            for label, text in (("recorded", each.recorded), ("simulated", each.simulated)):
+                if text:
+                    yield from sheet.paragraph(f"{label}: {text}", indent=6)
+        for measure in found.measures.get(kind, ()):
+            line = f"{measure.name}: recorded {measure.recorded}, simulated {measure.simulated}"
+            yield from sheet.paragraph(f"{line}; apart by {measure.distance:.2f}", indent=2)
+    if found.only_recorded and verbose:
+        told = ", ".join(f"{k} ({n})" for k, n in found.only_recorded.items())
+        yield from sheet.paragraph(f"not simulated: {told}")
+    others = len(found.differences) - len(found.structural)
+    more = "" if verbose or not others else f", {count(others, 'field')} of some recorded events only (-v lists them)"
+    yield f"{count(len(found.structural), 'structural difference')} in {count(len(found.kinds), 'kind')}{more}"
+
+
+def comparison_object(found: Comparison) -> dict[str, object]:
+    """What was found, for machines."""
+    return {
+        "kinds": [{"kind": k, "recorded": r, "simulated": s} for k, (r, s) in found.kinds.items()],
+        "only_recorded": dict(found.only_recorded),
+        "differences": [asdict(d) for d in found.differences],
+        "measures": {k: [asdict(m) for m in v] for k, v in found.measures.items()},
+    }
