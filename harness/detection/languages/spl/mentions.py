@@ -49,7 +49,8 @@ def parts(node: Any) -> Iterator[Any]:
             stack.extend(current)
         elif not isinstance(current, str | bool | None):
             yield current
-            stack.extend(getattr(current, name) for name in attributes(type(current)))
+            kind: Any = type(current)
+            stack.extend(getattr(current, name) for name in attributes(kind))
 
 
 def mentioned(pipeline: Pipeline) -> tuple[frozenset[str], bool]:

@@ -84,16 +84,22 @@ def number_groups(scope: Scope, groups: tuple[Group, ...]) -> None:
         scope.derive([(GROUP, found)])
 
 
+@cache
+def ways(name: str) -> tuple[tuple[str, tuple[Typed, ...]], ...]:
+    """The expressions that make a common field, each with the numbers of the groups that make it so."""
+    found: dict[str, tuple[Typed, ...]] = {}
+    for place, group in enumerate(GROUPS):
+        if name in group.fields:
+            written = group.fields[name]
+            found[written] = (*found.get(written, ()), literal(float(place)))
+    return tuple(found.items())
+
+
 def common(scope: Scope, name: str) -> Typed:
     """A common field: the event's own of that name, else what the add-ons make of its other fields."""
     own = scope.typed(name)
-    number = scope.columns.get(GROUP)
-    by_text: dict[str, list[Typed]] = {}
-    for place, group in enumerate(GROUPS if number is not None else ()):
-        if name in group.fields:
-            by_text.setdefault(group.fields[name], []).append(literal(float(place)))
     made: list[tuple[Typed, Typed]] = []
-    for written, places in by_text.items():
+    for written, places in ways(name) if GROUP in scope.columns else ():
         value = Context(scope).value(parsed(written))
         if value.kind is not Kind.NULL:
             made.append((apply("in", Typed(Column(GROUP), Kind.NUMBER), *places), value))

@@ -10,7 +10,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, fits
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate, Union
 from harness.diagnostics import SourceError
 
@@ -74,44 +74,45 @@ def rename(scope: Scope, stage: Stage) -> None:
     """
     found = given(stage)
     words = list(found.words)
+    if not words:
+        raise found.error("missing-field", "`rename` needs `old AS new`")
+    current = {n: scope.typed(n) for n in scope.columns}
     at = 0
     while at < len(words):
         if at + 2 >= len(words) or words[at + 1].text.lower() != "as":
             message = f"`{words[at].text[:60]}` has no new name"
             raise SourceError("bad-rename", message, words[at].span, help="write `rename old AS new`")
-        rename_one(scope, words[at], words[at + 2])
+        for source, target in moves(current, words[at], words[at + 2]):
+            current = moved(scope, current, source, target)
         at += 3
-    if not words:
-        raise found.error("missing-field", "`rename` needs `old AS new`")
-    scope.keep(list(scope.columns), stage.span)
+    scope.select(current.items(), stage.span)
 
 
-def rename_one(scope: Scope, old: Word, new: Word) -> None:
-    """Moves the columns of one clause to their new names."""
+def moves(current: dict[str, Typed], old: Word, new: Word) -> list[tuple[str, str]]:
+    """The columns that one clause means, with their new names."""
+    if "*" not in old.text:
+        if "*" in new.text:
+            raise SourceError("bad-rename", "both names need as many `*`", old.span.to(new.span))
+        return [(old.text, new.text)]
     if old.text.count("*") != new.text.count("*") and "*" in new.text:
         raise SourceError("bad-rename", "both names need as many `*`", old.span.to(new.span))
-    if "*" in old.text:
-        moves = [(n, carried(old.text, new.text, n)) for n in scope.matching(old.text)]
-    else:
-        moves = [(old.text, new.text)]
-    for source, target in moves:
-        value = scope.typed(source, old.span)
-        if source == target:
-            continue
-        if value.kind is Kind.NULL:
-            if target in scope.columns and scope.session.switch("rename_missing") == "removes":
-                scope.keep([n for n in scope.columns if n != target], old.span)
-            scope.defined.add(target)
-            continue
-        moved = {}
-        for name in scope.columns:
-            if name == source:
-                moved[target] = value
-            elif name != target:
-                moved[name] = Typed(Column(name), scope.columns[name])
-        scope.select(moved.items(), old.span.to(new.span))
-        scope.defined.add(target)
-        scope.defined.discard(source)
+    internal = old.text[0] == "_"
+    fitting = [n for n in current if fits(old.text, n) and n[0] != "@" and (n[0] != "_" or internal)]
+    return [(n, carried(old.text, new.text, n)) for n in fitting]
+
+
+def moved(scope: Scope, current: dict[str, Typed], source: str, target: str) -> dict[str, Typed]:
+    """The columns after one of them has another name; a missing one takes the column of the new name away."""
+    if source == target:
+        return current
+    if scope.events and source not in scope.defined:
+        scope.session.reads.add(source)
+    scope.defined.add(target)
+    if source not in current or current[source].kind is Kind.NULL:
+        removes = target in current and scope.session.switch("rename_missing") == "removes"
+        return {n: v for n, v in current.items() if n != target} if removes else current
+    scope.defined.discard(source)
+    return {target if n == source else n: v for n, v in current.items() if n != target}
 
 
 def carried(old: str, new: str, name: str) -> str:
