@@ -9,7 +9,7 @@ class Names:
     """Distinct physical names for logical ones, the same in a whole statement and its store, given in order of asking.
 
     A name keeps its own spelling unless one that differs only in case was there before: then it becomes `Name~2`. One
-    that begins with `~` gets another in front: `~` is the column of a relation that has none, `~:x` a lambda's parameter.
+    that begins with `~` gets another in front: `~` is the column of a relation without any, `~:x` a lambda's parameter.
     """
 
     def __init__(self, known: Mapping[str, str] | Iterable[str] = ()) -> None:
