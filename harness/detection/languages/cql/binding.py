@@ -107,7 +107,7 @@ def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) ->
     values: dict[str, Any] = {}
     if row.implied is not None and "field" in function.parameters and "field" not in bound.given:
         hint = function.hints["field"]
-        values["field"] = (row.implied,) if hint is Names else row.implied
+        values["field"] = (row.implied,) if hint == Names else row.implied
     into = None
     for name, argument in bound.given.items():
         if name == "as" and function.into is not None:

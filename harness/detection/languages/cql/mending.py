@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from harness.detection.languages.cql.printer import quote
 from harness.detection.languages.cql.syntax import Argument, Call, Logic, Regex, Syntax, Word, walk
@@ -52,7 +53,7 @@ def nested(part: Logic, call: Call) -> list[Edit]:
         return logic(part)
     span, text = part.span, part.span.source.text
     places = [outer(text, p.span) for p in part.parts]
-    edits = [Edit(span.source.span(a[1], b[0]), ", then=if(") for a, b in zip(places, places[1:], strict=False)]
+    edits = [Edit(span.source.span(a[1], b[0]), ", then=if(") for a, b in pairwise(places)]
     shown = otherwise.value.span
     closing = f"), else={shown.text}" * (len(places) - 1)
     return [*edits, insertion(span, shown.end, closing)]

@@ -34,6 +34,7 @@ OPERATOR = re.compile(r"=~|<=>|!=|<=|>=|==|=|<|>")
 ASSIGN = re.compile(rf"(?:{NAME.pattern}|`[^`\n]+`|{STRING.pattern})\s*:=", re.S)
 CASE = re.compile(r"case\s*\{", re.I)
 MATCH = re.compile(rf"(?:{NAME.pattern}|{STRING.pattern})\s+match\s*\{{", re.I | re.S)
+NOT_AS_FIELD = re.compile(r"not(?:=|!=|<|>)", re.I)
 STARRED = re.compile(r"\*[^\s=]")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
 CLOSERS = frozenset("|;})],")
@@ -193,7 +194,7 @@ class Parser(ArgumentParser):
     def negated(self) -> Syntax:
         """A filter with any number of `not` before it."""
         start = self.at
-        if self.keyword() == "not" and not OPERATOR.match(self.text, KEYWORD.match(self.text, self.at).end()):  # type: ignore[union-attr]
+        if self.keyword() == "not" and not NOT_AS_FIELD.match(self.text, self.at):
             self.take(KEYWORD)
         elif not (self.sees("!") and self.takes("!")):
             return self.primary()

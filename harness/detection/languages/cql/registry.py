@@ -104,8 +104,14 @@ class Function:
     @property
     def examples(self) -> tuple[tuple[str, str], ...]:
         """Pipelines on an empty event, and fields of what comes out; `-` for no event."""
-        shown = (line.strip().rpartition(" -> ") for line in self.lines if line.startswith("    ") and " -> " in line)
-        return tuple((left.strip(), right.strip()) for left, _, right in shown)
+        made, begun = [], ""
+        for line in self.lines:
+            begun = f"{begun} {line.strip()}".strip() if line.startswith("    ") else ""
+            if " -> " in begun:
+                left, _, right = begun.rpartition(" -> ")
+                made.append((left.strip(), right.strip()))
+                begun = ""
+        return tuple(made)
 
     @property
     def reference(self) -> str:

@@ -1,6 +1,7 @@
 """Events in memory, and what a query makes of them."""
 
 import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -31,11 +32,17 @@ def text(value):
     return None if value is None else str(value)
 
 
+def moment(value):
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp() * 1000
+    return float(value)
+
+
 def view(rows):
     """Events as LogScale has them; one without a time happens a minute after the one before."""
     names = list(dict.fromkeys(n for r in rows for n in r if n not in NUMBERS))
     columns = {n: pa.array([text(r.get(n)) for r in rows], pa.string()).dictionary_encode() for n in names}
-    times = [float(r.get("@timestamp", 1_700_000_000_000 + 60_000 * i)) for i, r in enumerate(rows)]
+    times = [moment(r.get("@timestamp", 1_700_000_000_000 + 60_000 * i)) for i, r in enumerate(rows)]
     columns["@timestamp"] = pa.array(times, pa.float64())
     columns["@event"] = pa.array(range(len(rows)), pa.int64())
     return View(columns=pa.table(columns))

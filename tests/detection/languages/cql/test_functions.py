@@ -25,12 +25,10 @@ UNSUPPORTED = {
     "beta:repeating",
     "callFunction",
     "copyEvent",
-    "counterAsRate",
     "eventInternals",
     "hashMatch",
     "hashRewrite",
     "math:spherical2cartesian",
-    "percentage",
     "array:intersection",
     "array:reduceColumn",
     "array:reduceRow",
@@ -72,7 +70,7 @@ def test_arguments_that_are_expressions_exist():
 
 OWN_MIND = {
     "getField": "the list of signatures marks its argument as unnamed, the table of them does not",
-    "match": "`table` stands in its examples; of `file` and `table` one is needed; `nrows` is said to be required and is not",
+    "match": "`table` stands in its examples; one of it and `file` is needed; `nrows` has a default",
     "math:cosh": "every other function of one number takes it unnamed",
     "parseJson": "examples leave the field out",
     "parseXml": "like parseJson",

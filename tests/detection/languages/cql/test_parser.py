@@ -84,12 +84,14 @@ def test_a_text_is_printed_again(text, printed):
     [
         (
             "a=1 | gruopBy(b)",
-            "error[unknown-function]: no function is called `gruopBy`; LogScale would silently search for the text `gruopBy`\n"
+            "error[unknown-function]: no function is called `gruopBy`; "
+            "LogScale would silently search for the text `gruopBy`\n"
             " --> query.cql:1:7\n  |\n1 | a=1 | gruopBy(b)\n  |       ^^^^^^^\n  = help: did you mean `groupBy`?",
         ),
         (
             "a := rond(2)",
-            "error[unknown-function]: no function is called `rond`; LogScale would silently search for the text `rond`\n"
+            "error[unknown-function]: no function is called `rond`; "
+            "LogScale would silently search for the text `rond`\n"
             " --> query.cql:1:6\n  |\n1 | a := rond(2)\n  |      ^^^^\n  = help: did you mean `round`?",
         ),
         (

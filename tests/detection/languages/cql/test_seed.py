@@ -1,11 +1,13 @@
 """The published CQL of T1583.004, as written and mended."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from harness.detection.language import Dialect, Settings
 from harness.detection.languages.cql import LANGUAGE
+from harness.detection.plan.nodes import walk
 from harness.diagnostics import RejectedError, Severity, Source, mend
 
 from .running import duckdb, load, records
@@ -156,8 +158,6 @@ def test_each_step_can_be_counted(events, lost_at):
 
 
 def test_each_step_contains_the_one_before():
-    from harness.detection.plan.nodes import walk
-
     steps = LANGUAGE.parse(SOURCE).plan(load(calls([5] * 3)), Settings()).steps
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert any(n is before.node for n in walk(after.node))

@@ -23,7 +23,7 @@ from harness.detection.languages.cql.functions import (
 )
 
 FAMILIES = (
-    filters, assignment, text, formatting, math, time, calendar, timestamps, aggregates, rows, charts, sequences, arrays,
-    documents, lookups, joins, constellations, hashes, making,
-)  # fmt: skip
+    *(filters, assignment, text, formatting, math, time, calendar, timestamps, aggregates, rows, charts, sequences),
+    *(arrays, documents, lookups, joins, constellations, hashes, making),
+)
 """The modules in the order of the manual."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.cql.binding import Name, Names
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Expression, Literal, call
 from harness.detection.plan.nodes import Named, SortKey
@@ -129,6 +130,35 @@ def percentile(
         label = str(int(share)) if share == int(share) else str(share)
         made.append((f"{as_ or ''}_{label}", aggregation("percentile", value, Literal(share / 100))))
     return made
+
+
+@FUNCTIONS.aggregate("percentage", into="_percentage")
+def percentage(row: Row, condition: Pipeline) -> Expression:
+    """How many of a hundred events meet a condition.
+
+        createEvents(["a=1", "a=2", "a=1", "a=1"]) | kvParse() | percentage({a=1}) -> _percentage=75
+
+    Reference: library.humio.com, percentage()
+    """
+    way = row.branch()
+    for step in condition.steps:
+        row.meaning.take(way, step)
+    met = call("coalesce", aggregation("sum", call("if", way.condition(), Literal(100), Literal(0))), Literal(0))
+    return call("divide", met, aggregation("count"))
+
+
+@FUNCTIONS.aggregate("counterAsRate", into="_rate")
+def counter_as_rate(row: Row, field: Name) -> Expression:
+    """How much a counter grows in a second, from its first value to its last.
+
+        createEvents(["a=1", "a=5"]) | kvParse() | counterAsRate(a) | x := 1 -> x=1
+
+    Reference: library.humio.com, counterAsRate()
+    """
+    value, time = row.number(field), row.number("@timestamp")
+    grown = call("subtract", aggregation("last", value), aggregation("first", value))
+    seconds = call("subtract", aggregation("maximum", time), aggregation("minimum", time))
+    return call("divide", call("multiply", grown, Literal(1000)), seconds)
 
 
 @FUNCTIONS.aggregate("collect")

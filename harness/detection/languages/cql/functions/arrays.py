@@ -142,7 +142,8 @@ def object_eval(row: Row, array: Name, *, asArray: Name, function: Pipeline, var
 def array_filter(row: Row, array: Name, function: Syntax, *, asArray: Name = "", var: Name = "") -> None:
     """The elements that meet a condition.
 
-        a := "cmd,sh" | splitString(a, by=",", as=b) | array:filter("b[]", function={x=s*}, var=x, asArray="c[]") | y := c[0] -> y=sh
+        a := "cmd,sh" | splitString(a, by=",", as=b)
+        | array:filter("b[]", function={x=s*}, var=x, asArray="c[]") | y := c[0] -> y=sh
 
     Reference: library.humio.com, array:filter()
     """
@@ -161,7 +162,8 @@ def replace(row: Row, array: str, value: Expression) -> None:
 def array_eval(row: Row, array: Name, *, function: Syntax, asArray: Name = "", var: Name = "") -> None:
     """What a function makes of each element.
 
-        a := "cmd,sh" | splitString(a, by=",", as=b) | array:eval("b[]", function={x := upper(x)}, var=x) | y := b[1] -> y=SH
+        a := "cmd,sh" | splitString(a, by=",", as=b) | array:eval("b[]", function={x := upper(x)}, var=x)
+        | y := b[1] -> y=SH
 
     Reference: library.humio.com, array:eval()
     """
@@ -292,7 +294,8 @@ def concat_array(
 def reduce_all(flow: Flow, array: Name, *, function: Syntax, var: Name) -> None:
     """Aggregates of all elements of all events.
 
-        a := "x,y,x" | splitString(a, by=",", as=b) | array:reduceAll("b[]", var=x, function=count(x, distinct=true)) -> _count=2
+        a := "x,y,x" | splitString(a, by=",", as=b)
+        | array:reduceAll("b[]", var=x, function=count(x, distinct=true)) -> _count=2
 
     Reference: library.humio.com, array:reduceAll()
     """

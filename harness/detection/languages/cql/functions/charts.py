@@ -78,7 +78,8 @@ def time_chart(
 ) -> None:
     """Aggregates for each stretch of time and each value of `series`.
 
-        createEvents(["a=1", "a=1"]) | kvParse() | @timestamp := 90000 | timeChart(a, span=1m) -> _bucket=60000 a=1 _count=2
+        createEvents(["a=1", "a=1"]) | kvParse() | @timestamp := 90000
+        | timeChart(a, span=1m) -> _bucket=60000 a=1 _count=2
 
     Reference: library.humio.com, timeChart()
     """

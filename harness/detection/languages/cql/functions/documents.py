@@ -44,9 +44,9 @@ def parse_json(
     handleNull: str = "keep",
     removePrefixes: Texts = (),
 ) -> None:
-    """The members of a JSON text as fields `a.b` and `a[0]`: those that the query reads.
+    r"""The members of a JSON text as fields `a.b` and `a[0]`: those that the query reads.
 
-        j := "{\\"a\\": {\\"b\\": 1}, \\"c\\": [\\"x\\", \\"y\\"]}" | parseJson(j) | x := a.b | y := c[1] -> x=1 y=y
+        j := "{\"a\": {\"b\": 1}, \"c\": [\"x\", \"y\"]}" | parseJson(j) | x := a.b | y := c[1] -> x=1 y=y
 
     Reference: library.humio.com, parseJson()
     """
@@ -75,9 +75,9 @@ def kv_parse(
     separator: str = "=",
     separatorPadding: str = "no",
 ) -> None:
-    """Pairs such as `key=value` or `key="two words"` as fields: those that the query reads.
+    r"""Pairs such as `key=value` or `key="two words"` as fields: those that the query reads.
 
-        t := "a=1 b=\\"two words\\"" | kvParse(t) | x := b -> x=two words
+        t := "a=1 b=\"two words\"" | kvParse(t) | x := b -> x=two words
 
     Reference: library.humio.com, kvParse()
     """
@@ -123,9 +123,9 @@ def parse_csv(
     excludeEmpty: bool = False,
     trim: bool = False,
 ) -> None:
-    """The cells of a line as fields.
+    r"""The cells of a line as fields.
 
-        t := "1,\\"a,b\\",3" | parseCsv(t, columns=[x, y, z]) -> x=1 y=a,b z=3
+        t := "1,\"a,b\",3" | parseCsv(t, columns=[x, y, z]) -> x=1 y=a,b z=3
 
     Reference: library.humio.com, parseCsv()
     """
@@ -163,7 +163,10 @@ def parse_fixed_width(
         at += int(width)
 
 
-URL = r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
+URL = (
+    r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?"
+    r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
+)
 URL_PARTS = ("scheme", "username", "host", "port", "path", "query", "fragment")
 
 
@@ -179,7 +182,8 @@ def split_url(row: Row, field: str, prefix: str) -> None:
 def parse_url(row: Row, field: Name = "url", *, as_: str = "") -> None:
     """The parts of a page's address: scheme, host, port, path, query.
 
-        url := "https://example.com:8443/a?b=1" | parseUrl() -> url.scheme=https url.host=example.com url.port=8443 url.path=/a
+        url := "https://example.com:8443/a?b=1"
+        | parseUrl() -> url.scheme=https url.host=example.com url.port=8443 url.path=/a
 
     Reference: library.humio.com, parseUrl()
     """

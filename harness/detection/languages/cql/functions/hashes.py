@@ -153,7 +153,8 @@ def community_id(
 ) -> Expression:
     """A name for a connection, the same from both ends; equal for equal ones, but not the standard's.
 
-        p := 6 | a := "10.0.0.1" | b := "10.0.0.2" | communityId(proto=p, sourceip=a, destinationip=b) | _community_id=1* | x := 1 -> x=1
+        p := 6 | a := "10.0.0.1" | b := "10.0.0.2" | communityId(proto=p, sourceip=a, destinationip=b)
+        | _community_id=1* | x := 1 -> x=1
 
     Reference: library.humio.com, communityId()
     """

@@ -106,7 +106,8 @@ def shared(row: Row, field: Names, where: Syntax) -> tuple[Expression, list[Expr
 def self_join_filter(row: Row, field: Names, *, where: Syntax, prefilter: bool = False) -> Expression:
     """Whether the events with the same key meet all clauses between them.
 
-        createEvents(["k=1 a=1", "k=1 b=1", "k=2 a=1"]) | kvParse() | selfJoinFilter(k, where=[{a=1}, {b=1}]) | count() -> _count=2
+        createEvents(["k=1 a=1", "k=1 b=1", "k=2 a=1"]) | kvParse()
+        | selfJoinFilter(k, where=[{a=1}, {b=1}]) | count() -> _count=2
 
     Reference: library.humio.com, selfJoinFilter()
     """
@@ -128,7 +129,8 @@ def self_join(
 ) -> None:
     """One row for each key whose events meet all clauses between them.
 
-        createEvents(["k=1 a=1", "k=1 b=2", "k=2 a=1"]) | kvParse() | selfJoin(k, where=[{a=1}, {b=2}], select=[b]) -> k=1 b=2
+        createEvents(["k=1 a=1", "k=1 b=2", "k=2 a=1"]) | kvParse()
+        | selfJoin(k, where=[{a=1}, {b=2}], select=[b]) -> k=1 b=2
 
     Reference: library.humio.com, selfJoin()
     """

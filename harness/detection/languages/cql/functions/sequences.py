@@ -90,7 +90,8 @@ def accumulate(flow: Flow, function: Syntax, *, current: str = "include") -> Non
 def sliding_window(flow: Flow, function: Syntax, *, events: float, current: str = "include") -> None:
     """Aggregates of the last rows before each row.
 
-        createEvents(["a=1", "a=4", "a=11", "a=2"]) | kvParse() | head() | slidingWindow(sum(a), events=3) | tail(1) -> _sum=17
+        createEvents(["a=1", "a=4", "a=11", "a=2"]) | kvParse() | head() | slidingWindow(sum(a), events=3)
+        | tail(1) -> _sum=17
 
     Reference: library.humio.com, slidingWindow()
     """
@@ -153,7 +154,8 @@ def conditions_of(row: Row, condition: Pipeline) -> Expression:
 def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: str = "before") -> None:
     """A function for each stretch of rows; a stretch starts at, or ends with, a row that meets the condition.
 
-        createEvents(["k=a", "k=a", "k=b"]) | kvParse() | head() | partition(accumulate(count()), condition={k=b}) | tail(1) -> k=b _count=1
+        createEvents(["k=a", "k=a", "k=b"]) | kvParse() | head()
+        | partition(accumulate(count()), condition={k=b}) | tail(1) -> k=b _count=1
 
     Reference: library.humio.com, partition()
     """

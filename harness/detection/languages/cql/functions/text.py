@@ -205,7 +205,8 @@ def text_substring(
 ) -> Expression:
     """The characters from place `begin`, counted from 0, up to `end`, which is not included.
 
-        a := "kermit.the.frog@x" | text:substring(a, begin=0, end=text:positionOf(a, character="@")) -> _string=kermit.the.frog
+        a := "kermit.the.frog@x"
+        | text:substring(a, begin=0, end=text:positionOf(a, character="@")) -> _string=kermit.the.frog
         a := "abc" | text:substring(a, begin=1) -> _string=bc
 
     Reference: library.humio.com, text:substring()

@@ -78,7 +78,8 @@ def parse_timestamp(
 ) -> None:
     """A text as a time in milliseconds since 1970.
 
-        t := "2024-05-01 12:00:00" | parseTimestamp("yyyy-MM-dd HH:mm:ss", field=t, as=x, timezone="UTC") -> x=1714564800000
+        t := "2024-05-01 12:00:00"
+        | parseTimestamp("yyyy-MM-dd HH:mm:ss", field=t, as=x, timezone="UTC") -> x=1714564800000
         t := "2024-05-01T12:00:00.500Z" | parseTimestamp(field=t, as=x) -> x=1714564800500
         t := "1714564800" | parseTimestamp("seconds", field=t, as=x) -> x=1714564800000
 
