@@ -16,6 +16,7 @@ from harness.detection.content import beside as content_beside
 from harness.detection.engine import Engine, Rows, engine
 from harness.detection.language import Dialect, Plan, Query, Settings, language
 from harness.diagnostics import Finding, HarnessError
+from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
 from harness.scenario.pack import find
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
@@ -41,7 +42,8 @@ Result = Verdict | Visibility | Broken
 class Options:
     """What a person may choose for a whole run; it comes before what a scenario says of its own.
 
-    `rules`, if given, are judged in place of those that scenarios name.
+    `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
+    security_content's tests.
     """
 
     engine: str = "duckdb"
@@ -51,6 +53,7 @@ class Options:
     settings: Settings = field(default_factory=Settings)
     seed: int | None = None
     rules: tuple[Path, ...] = ()
+    attack_data: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,10 @@ class Bench:
         query = self.queries[path, how]
         return Trial(rule=rule, query=query, store=store, conditions=conditions, settings=settings)
 
+    def conditions(self, path: Path) -> Mapping[str, str]:
+        """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""
+        return {**converted_for(path), **self.options.conditions}
+
     def settings(self, path: Path) -> Settings:
         """What a rule's meaning depends on: what was chosen, and the content beside it."""
         folder = path.parent
@@ -206,7 +213,7 @@ class Bench:
     def query(self, path: Path, events: Sequence[Path], window: Window | None = None) -> Answer:
         """The rows of a rule on recorded events; of a world only on those of a window, if one is given."""
         store = self.stored(events, window)
-        trial = self.trial(path, "lenient", store, self.options.conditions, self.options.switches)
+        trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
         plan = trial.plan()
         store.prepare(plan.node)
         alerts = trial.alerts(plan)
@@ -265,24 +272,25 @@ def verdict(case: Case, finding: Found, engine_name: str) -> Verdict:
 def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
     """Judges all scenarios under these paths."""
     began = perf_counter()
-    found = find(paths)
+    found = find(paths, has_tests)
     results: list[Result] = []
     scenarios: list[Scenario] = []
     with Bench(options) as bench:
         for number, path in enumerate(found):
             try:
-                scenario = read_scenario(path)
                 own = bench.options.rules
-                scenarios.append(judged_by(scenario, own) if own else scenario)
+                read = scenarios_of(path, bench.options.attack_data) or [read_scenario(path)]
+                scenarios += (judged_by(scenario, own) if own else scenario for scenario in read)
             except HarnessError as error:
                 results.append(Broken(path=str(path), error=error))
             if progress:
                 progress(str(path), number + 1, len(found))
+        unread = len(results)
         results += chain.from_iterable(bench.judge_all(scenarios))
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),
         broken=tuple(r for r in results if isinstance(r, Broken)),
         seconds=perf_counter() - began,
-        scenarios=len(found),
+        scenarios=len(scenarios) + unread,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.cli.failure import DIFFERS
 from harness.cli.screen import out, paper
 from harness.detection.engine import Rows
 from harness.detection.language import language
@@ -20,6 +21,8 @@ from harness.report.paper import Paper, clean, count, one_line
 from harness.report.steps import alert_lines, steps_table
 from harness.report.wording import lenient, line_of, reads_absent, why_missed
 from harness.run import Answer, Bench, Options
+from harness.scenario.foreign import container, rule_paths
+from harness.scenario.foreign_tests import converted_for
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import rules as rules_in
 from harness.scenario.rule import Metadata
@@ -72,16 +75,36 @@ def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
                     yield f"{condition.name}={value}", rows
 
 
-def inquire(rules: Sequence[Path], events: Sequence[Path], options: Options, *, as_json: bool, verbose: bool) -> None:
-    """`run --events`: every rule, or all of the pack's, on recorded events."""
-    chosen = rules or pack_rules()
-    found = ask(chosen, events, options, explained=verbose)
+def inquire(rules: Sequence[Path], events: Sequence[Path], options: Options, *, as_json: bool, verbose: bool) -> int:
+    """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
+    chosen = [own for rule in rules for own in rule_paths(rule) or [rule]] or pack_rules()
+    found = list(ask(chosen, events, options, explained=verbose))
+    disagreeing = list(disagreements(found))
+    code = DIFFERS if disagreeing else 0
     if as_json:
-        out(dumps({"document": "answers", "version": VERSION, "answers": [answer_object(f) for f in found]}))
-        return
+        answers = [answer_object(f) for f in found]
+        out(dumps({"document": "answers", "version": VERSION, "answers": answers, "disagreements": disagreeing}))
+        return code
     sheet = paper()
     for number, each in enumerate(found):
         out(([""] if number else []) + list(report_lines(each, events, sheet, verbose=verbose)))
+    for sentence in disagreeing:
+        out(["", *(sheet.paint(line, "bad") for line in sheet.paragraph(sentence))])
+    return code
+
+
+def disagreements(found: Sequence[Found]) -> Iterator[str]:
+    """Rules whose conversions into several languages do not find the same events."""
+    forms: dict[Path, list[Found]] = {}
+    for each in found:
+        holder = container(each.answer.rule.path)
+        if holder is not None and converted_for(each.answer.rule.path):
+            forms.setdefault(holder, []).append(each)
+    for holder, same in forms.items():
+        events = {each.answer.rule.language: {e for a in each.answer.alerts for e in a.events} for each in same}
+        if len({frozenset(e) for e in events.values()}) > 1:
+            counted = ", ".join(f"{language.upper()} {count(len(e), 'event')}" for language, e in events.items())
+            yield f"the conversions of {holder} do not agree: {counted}"
 
 
 def pack_rules() -> list[Path]:

@@ -29,12 +29,16 @@ KNOWN = (".yml", ".yaml", ".conf", ".json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One rule of a foreign file: its query's text and what the file says about it, in our page's words."""
+    """One rule of a foreign file: its query's text and what the file says about it, in our page's words.
+
+    A `converted` one is not what its author wrote but what a converter made of that.
+    """
 
     name: str
     language: str
     text: str
     page: Mapping[str, Any] = field(default_factory=dict)
+    converted: bool = False
 
 
 class Format(Protocol):

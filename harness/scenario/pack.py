@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.diagnostics import HarnessError
@@ -14,13 +14,16 @@ NOT_SCENARIOS = frozenset({"worlds", "__pycache__"})
 MOST_FILES = 100_000
 
 
-def find(paths: Sequence[Path]) -> list[Path]:
-    """The scenario files under these paths, in order; without paths those of ./scenarios, else of the bundled pack."""
+def find(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) -> list[Path]:
+    """The scenario files under these paths, in order; without paths those of ./scenarios, else of the bundled pack.
+
+    `also` says of any other YAML file in a folder whether it is wanted.
+    """
     wanted = list(paths) or [DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios"]
     found: list[Path] = []
     for path in wanted:
         if path.is_dir():
-            found += (p for p in files(path, ".yaml", ".yml") if looks_like_scenario(p))
+            found += (p for p in files(path, ".yaml", ".yml") if looks_like_scenario(p) or also(p))
         elif path.exists():
             found.append(path)
         else:

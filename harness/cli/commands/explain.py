@@ -63,8 +63,7 @@ def command(
     if path.suffix.lstrip(".") in languages():
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")
-        inquire([path], events, chosen, as_json=as_json, verbose=True)
-        return 0
+        return inquire([path], events, chosen, as_json=as_json, verbose=True)
     if events:
         raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")
     found = examined([read_scenario(each) for each in find([path])], path, rules, chosen)

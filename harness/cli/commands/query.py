@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.answers import answer_object, ask, remarks, rows_table
+from harness.cli.answers import answer_object, ask, inquire, remarks, rows_table
 from harness.cli.census import by_cause, census_lines, census_object
 from harness.cli.contents import contents, settings
 from harness.cli.screen import out, paper
@@ -18,6 +18,7 @@ from harness.detection.content import Content
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, count
 from harness.run import Options
+from harness.scenario.foreign import rule_paths
 from harness.telemetry.parameter import typed
 
 FILE = click.Path(path_type=Path)
@@ -69,7 +70,10 @@ def command(
         told = dumps({"document": "census", "version": VERSION, **census_object(counted)})
         out(told if as_json else census_lines(counted, paper()))
         return 0
-    found = next(ask([rule], events, chosen, explained=verbose))
+    forms = rule_paths(rule) or [rule]
+    if len(forms) > 1:
+        return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
+    found = next(ask(forms, events, chosen, explained=verbose))
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
         return 0

@@ -33,6 +33,7 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Run rules on recorded events, not scenarios.")
 @click.option("--replay", type=FILE, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
+@click.option("--attack-data", type=FILE, metavar="FOLDER", help="The events of security_content's tests.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
 @contents
@@ -43,6 +44,7 @@ def command(
     rules: tuple[Path, ...],
     events: tuple[Path, ...],
     replay: Path | None,
+    attack_data: Path | None,
     quiet: bool,
     engine: str,
     dialect: str | None,
@@ -56,6 +58,7 @@ def command(
     r"""Judges scenarios and says which rule sees what, and why not.
 
     PATH is a scenario file or a folder of them; without one it is ./scenarios, or the pack that comes with detlab.
+    Sigma rules with regression data and security_content's detections with tests are scenarios too.
 
     \b
     detlab run                                         the pack
@@ -63,7 +66,7 @@ def command(
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed, rules=rules)
-    chosen = replace(chosen, settings=settings(content))
+    chosen = replace(chosen, settings=settings(content), attack_data=attack_data)
     if replay:
         recorded = import_module("harness.cli.recorded")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
@@ -91,8 +94,7 @@ def on_events(
     if paths:
         hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
         raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
-    inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
-    return 0
+    return inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
 
 
 def judge(paths: tuple[Path, ...], chosen: Options) -> Outcomes:

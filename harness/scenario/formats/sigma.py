@@ -29,7 +29,10 @@ def read(path: Path, content: Any) -> tuple[Published, ...]:
         raise HarnessError("needs-extra", f"{path} is a Sigma rule, and pySigma is not installed", help=hint) from error
     texts = conversion(path.read_text("utf-8-sig"))
     name = str(content["title"])
-    return tuple(Published(name=name, language=each, text=text, page=page(content)) for each, text in texts.items())
+    about = page(content)
+    return tuple(
+        Published(name=name, language=each, text=text, page=about, converted=True) for each, text in texts.items()
+    )
 
 
 def page(content: Any) -> dict[str, Any]:

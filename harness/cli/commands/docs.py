@@ -1,0 +1,90 @@
+"""Print what detlab does of each language: supported, diverging and refused, with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli import options
+from harness.cli.screen import out, paper
+from harness.detection.language import names
+from harness.detection.reference import Entry, Reference, State, reference
+from harness.report.formats.json import VERSION, dumps
+from harness.report.paper import Paper, count
+
+FILE = click.Path(path_type=Path)
+PAGES = Path("tests/conformance")
+
+
+@click.command("docs")
+@click.argument("name", required=False, metavar="[COMMAND|FUNCTION]")
+@click.option("--language", "wanted", type=click.Choice(names()), help="Only this language.")
+@click.option("--pages", type=FILE, metavar="FOLDER", help=f"Conformance pages, the evidence (default: {PAGES}).")
+@click.option("--state", type=click.Choice([str(s) for s in State]), help="Only what is in this state.")
+@options.as_json
+def command(name: str | None, wanted: str | None, pages: Path | None, state: str | None, as_json: bool) -> int:
+    r"""Prints for every command and function of each language what becomes of a rule that uses it.
+
+    What the product has and detlab lacks is listed and counted. Evidence is the number of conformance cases that use
+    it, by how well each is known: documented, observed on the product, or assumed.
+
+    \b
+    detlab docs
+    detlab docs --language spl --state refused
+    detlab docs groupBy
+    """
+    folder = pages or (PAGES if PAGES.is_dir() else None)
+    found = [reference(each, folder) for each in ([wanted] if wanted else names())]
+    if as_json:
+        out(dumps({"document": "docs", "version": VERSION, "languages": [as_object(r) for r in found]}))
+        return 0
+    sheet = paper()
+    for number, each in enumerate(found):
+        out(([""] if number else []) + list(lines(each, sheet, name, state)))
+    return 0
+
+
+def lines(found: Reference, sheet: Paper, name: str | None, state: str | None) -> Iterator[str]:
+    """One language for people."""
+    shown = [e for e in found.entries if name in (None, e.name) and state in (None, str(e.state))]
+    rows = [(e.kind, e.name, str(e.state), evidence(e), e.because or e.summary) for e in shown]
+    if rows:
+        yield from sheet.table(("kind", "name", "state", "evidence", "meaning, or why not"), rows)
+    if name:
+        return
+    states = ", ".join(f"{found.count(s):,} {s}" for s in State)
+    yield from sheet.paragraph(
+        f"{found.product} ({found.language}): {count(len(found.entries), 'entry', 'entries')}: {states}"
+    )
+    for switch in found.switches if state is None else ():
+        values = " | ".join(switch.values)
+        yield from sheet.paragraph(f"{switch.name} = {values}: {switch.question}", indent=11, first="left open")
+
+
+def evidence(entry: Entry) -> str:
+    """The cases of an entry by how well they are known."""
+    return ", ".join(f"{number} {word}" for word, number in sorted(entry.evidence.items())) or "none"
+
+
+def as_object(found: Reference) -> dict[str, Any]:
+    """One language for machines."""
+    entries = [
+        {
+            "kind": e.kind,
+            "name": e.name,
+            "state": str(e.state),
+            "summary": e.summary,
+            "because": e.because,
+            "reference": e.reference,
+            "evidence": dict(e.evidence),
+        }
+        for e in found.entries
+    ]
+    switches = [
+        {"name": s.name, "values": list(s.values), "question": s.question, "settle": s.settle} for s in found.switches
+    ]
+    counts = {str(s): found.count(s) for s in State}
+    return {"language": found.language, "product": found.product, **counts, "entries": entries, "switches": switches}

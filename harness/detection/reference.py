@@ -1,0 +1,149 @@
+"""What detlab does of each language: every command and function that the product has, with how well it is known."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from harness.detection.conformance import Case, cases, pages
+from harness.detection.language import Switch, language
+from harness.detection.product_names import documented
+from harness.diagnostics import HarnessError, Source
+
+PERCENTILE = re.compile(r"(?:exact|upper)?perc")
+
+
+class State(StrEnum):
+    """What becomes of a rule that uses it."""
+
+    SUPPORTED = "supported"
+    DIVERGING = "diverging"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One command or function: its state, what it does, and its conformance cases by their evidence.
+
+    `because` says why it is refused, or what of it differs from the product.
+    """
+
+    kind: str
+    name: str
+    state: State
+    summary: str = ""
+    reference: str = ""
+    evidence: Mapping[str, int] = field(default_factory=dict)
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A language's table of contents, and the meanings that nobody has settled."""
+
+    language: str
+    product: str
+    entries: tuple[Entry, ...]
+    switches: tuple[Switch, ...]
+
+    def count(self, state: State) -> int:
+        """How many entries are in a state."""
+        return sum(e.state is state for e in self.entries)
+
+
+def reference(name: str, folder: Path | None = None) -> Reference:
+    """The reference of a language; `folder` holds conformance pages, whose cases are its evidence."""
+    spoken = language(name)
+    known = [c for n, path in (pages(folder) if folder else ()) if n == name for c in read(path, name)]
+    listed = entries_of_spl() if name == "spl" else entries_of_cql() if name == "cql" else ()
+    entries = tuple(judged(e, known) for e in sorted(listed, key=lambda e: (e.kind, e.name.lower())))
+    if not entries:
+        raise HarnessError("no-reference", f"there is no reference of {name}")
+    return Reference(language=name, product=spoken.product, entries=entries, switches=spoken.switches)
+
+
+def read(path: Path, name: str) -> Sequence[Case]:
+    """The cases of a page."""
+    return cases(Source(str(path), path.read_text("utf-8")), name)
+
+
+def judged(entry: Entry, known: Iterable[Case]) -> Entry:
+    """An entry with its evidence; one with a known gap diverges."""
+    own = [c for c in known if uses(entry).search(c.query)]
+    evidence = Counter(c.evidence.partition(",")[0].strip() for c in own)
+    gap = next((c.known_gap for c in own if c.known_gap), None)
+    state = State.DIVERGING if gap and entry.state is State.SUPPORTED else entry.state
+    return Entry(
+        kind=entry.kind,
+        name=entry.name,
+        state=state,
+        summary=entry.summary,
+        reference=entry.reference,
+        evidence=dict(evidence),
+        because=entry.because or gap or "",
+    )
+
+
+def uses(entry: Entry) -> re.Pattern[str]:
+    """Where a query has an entry: a command after a bar or first, a function before its bracket."""
+    name = re.escape(entry.name)
+    if entry.kind == "command":
+        return re.compile(rf"(?:^|[|\[])\s*{name}(?!\w)", re.I)
+    bare = r"|\b(?!\s*=)" if entry.kind == "statistical function" else ""
+    return re.compile(rf"(?<![\w:.$]){name}(?:\s*\({bare})", re.I)
+
+
+def entries_of_spl() -> Iterator[Entry]:
+    """Commands, eval functions and statistical functions of SPL."""
+    folder = "harness.detection.languages.spl"
+    for part in ("commands", "functions", "aggregates"):
+        import_module(f"{folder}.{part}")
+    registry = import_module(f"{folder}.registry")
+    yield from of_table("command", registry.COMMANDS)
+    yield from of_table("eval function", registry.FUNCTIONS)
+    yield from of_table("statistical function", registry.AGGREGATES)
+
+
+def of_table(kind: str, table: Mapping[str, Any]) -> Iterator[Entry]:
+    """Every name that the table or the product has."""
+    for name in dict.fromkeys((*documented(kind), *table)):
+        if name in table:
+            found = table[name]
+            refused = found.define.__name__ == "refused"
+            yield Entry(
+                kind=kind,
+                name=name,
+                state=State.REFUSED if refused else State.SUPPORTED,
+                summary=found.summary,
+                reference=found.reference,
+                because=found.summary if refused else "",
+            )
+        elif kind == "statistical function" and (PERCENTILE.fullmatch(name) or name.startswith("per_")):
+            yield Entry(kind=kind, name=name, state=State.SUPPORTED, summary="With its number or its unit of time.")
+        else:
+            yield Entry(kind=kind, name=name, state=State.REFUSED, because="an error names it where a rule uses it")
+
+
+def entries_of_cql() -> Iterator[Entry]:
+    """Functions of CQL."""
+    folder = "harness.detection.languages.cql"
+    import_module(f"{folder}.functions")
+    table = import_module(f"{folder}.registry").FUNCTIONS
+    names = import_module(f"{folder}.names").FUNCTION_NAMES
+    for name in dict.fromkeys((*names.values(), *table)):
+        if name in table:
+            lines = (inspect.getdoc(table[name].run) or "").splitlines()
+            where = next((line.partition("Reference:")[2].strip() for line in lines if "Reference:" in line), "")
+            yield Entry(
+                kind="function", name=name, state=State.SUPPORTED, summary=lines[0] if lines else "", reference=where
+            )
+        else:
+            because = "an error names it where a rule uses it"
+            yield Entry(kind="function", name=name, state=State.REFUSED, because=because)

@@ -1,0 +1,90 @@
+"""`detlab coverage` and `detlab docs` on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import detlab
+
+DETECTION = """name: Rare tool
+id: 11111111-2222-3333-4444-555555555555
+author: Ann Other
+data_source: [Sysmon EventID 1]
+search: '`tools` | stats count by host'
+how_to_implement: collect
+known_false_positives: none
+tags: {mitre_attack_id: [T1059.001]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    files = {
+        "good.spl": "index=main Image=*\\\\powershell.exe | stats count by host",
+        "bad.spl": "index=main | fnord x",
+        "good.cql": "#event_simpleName=ProcessRollup2 | groupBy([aid])",
+        "pages/detection.yml": DETECTION,
+        "pages/notes.yml": "hello: world\n",
+        "macros/tools.yml": "name: tools\ndefinition: Image=*\\\\tool.exe\n",
+        "index.tsv": "file\tkind\tstatus\ngood.spl\tdetection\tproduction\nbad.spl\tdetection\texperimental\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_rule_is_counted_and_the_one_that_does_not_run_is_named_with_its_construct(folder):
+    ran = detlab("coverage", ".")
+    assert ran.code == 1
+    assert "bad.spl:1:14: no command is called `fnord` [unknown-command]" in ran.out
+    assert "1  parse     unknown-command: fnord" in ran.out
+    assert "all                            4      3   75.0 %    3   75.0 %" in ran.out
+    assert "spl detection, production      1      1  100.0 %    1  100.0 %" in ran.out
+
+
+def test_verbose_shows_the_place_with_a_caret(folder):
+    assert "1 | index=main | fnord x\n  |              ^^^^^" in detlab("coverage", "bad.spl", "-v").out
+
+
+def test_a_page_of_security_content_finds_its_macro_in_the_same_folder(folder):
+    ran = detlab("coverage", "pages/detection.yml")
+    assert ran.code == 1
+    assert "no macro is called `tools`" in ran.out
+    assert detlab("coverage", "pages", "--macros", "macros").code == 0
+
+
+def test_the_document_lists_every_rule_with_its_stage(folder):
+    ran = detlab("coverage", ".", "--json")
+    found = json.loads(ran.out)
+    assert (found["rules"], found["parse"], found["run"]) == (4, 3, 3)
+    stages = {Path(c["path"]).name: c["stage"] for c in found["covered"]}
+    assert stages == {"bad.spl": "parse", "detection.yml.spl": "runs", "good.cql": "runs", "good.spl": "runs"}
+    assert found["failing"] == [{"stage": "parse", "construct": "unknown-command: fnord", "rules": 1}]
+
+
+def test_rules_are_also_run_on_events(folder):
+    event = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": "1", "Image": "C:\\powershell.exe"}
+    event |= {"Provider_Name": "Microsoft-Windows-Sysmon", "Computer": "ws01", "SystemTime": "2026-03-03T09:12:00Z"}
+    (folder / "events.ndjson").write_text(json.dumps(event) + "\n")
+    (folder / "any.spl").write_text("Image=*powershell.exe")
+    ran = detlab("coverage", "any.spl", "good.spl", "--events", "events.ndjson")
+    assert ran.code == 0
+    assert "1 rule returned 1 row on the events" in ran.out
+
+
+def test_a_folder_without_rules_is_an_error(folder):
+    (folder / "empty").mkdir()
+    ran = detlab("coverage", "empty")
+    assert ran.code == 2
+    assert "there is no rule in empty" in ran.err
+
+
+def test_docs_print_what_is_supported_and_what_is_refused_and_count_both(folder):
+    ran = detlab("docs", "--language", "cql", "--json")
+    found = json.loads(ran.out)["languages"][0]
+    states = {e["name"]: e["state"] for e in found["entries"]}
+    assert states["groupBy"] == "supported"
+    assert len(found["entries"]) == found["supported"] + found["diverging"] + found["refused"] >= 189
+    assert "refused" in detlab("docs", "predict").out
