@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +31,7 @@ SETTINGS = {
     "max_expression_depth": "2500",
     "TimeZone": "UTC",
 }
+PART = re.compile(r"\bevents_\d+\b")
 NOTHING = View(columns=pa.table({EVENT: pa.array([], pa.int64())}))
 
 
@@ -43,6 +45,7 @@ class Store:
         self.names = Names()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
+        self.arriving: dict[str, pa.Table] = {}
         for name, value in SETTINGS.items():
             self.connection.execute(f"SET {name} = '{value}'")
 
@@ -56,6 +59,9 @@ class Store:
 
     def execute(self, text: str) -> duckdb.DuckDBPyConnection:
         """Runs a statement; a failure of the engine itself is told as such."""
+        for name in PART.findall(text) if self.arriving else ():
+            if name in self.arriving:
+                self.create(name, self.arriving.pop(name))
         try:
             return self.connection.execute(text)
         except duckdb.Error as error:
@@ -64,6 +70,7 @@ class Store:
 
     def drop(self) -> None:
         """Takes out all tables."""
+        self.arriving.clear()
         for name in (*self.computed, *(p.name for t in self.tables.values() for p in t.parts)):
             self.execute(f"DROP TABLE IF EXISTS {name}")
         self.computed.clear()
@@ -91,9 +98,9 @@ class Store:
         return {n: k for n, k in columns.items() if not hidden(n)}
 
     def part(self, name: str, view: View) -> Part:
-        """One view as a table of its own."""
+        """One view as a table of its own, which is made when a statement first names it."""
         kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {EVENT: Kind.EVENT}
-        self.create(name, pa.table({self.names(n): stored(view.columns.column(n), k) for n, k in kinds.items()}))
+        self.arriving[name] = pa.table({self.names(n): stored(view.columns.column(n), k) for n, k in kinds.items()})
         return Part(name=name, constants=view.constants, columns=kinds)
 
     def create(self, name: str, table: pa.Table) -> None:
