@@ -70,7 +70,7 @@ class Spl:
             query = self.parse(source, Dialect.LENIENT, chosen)
         except SourceError as error:
             return (error.finding(),)
-        return lint(query.pipeline, query.text, query.deviations)
+        return lint(query.pipeline, query.text, query.names, query.deviations, chosen)
 
 
 LANGUAGE = Spl()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from harness.detection.languages.spl.reader import LITERAL_STAR
 from harness.detection.languages.spl.standard_macros import STANDARD, open_ended
 from harness.detection.languages.spl.text import QUOTED, Text
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
@@ -13,6 +14,7 @@ MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
 CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
 ARGUMENT = re.compile(rf"(?:{QUOTED}|\([^()]*\)|[^,\"(]|[\"(])+", re.S)
 DEEPEST = 100
+REPLACEMENT = "\ufffd"
 LONGEST = 1 << 20
 
 Macros = Mapping[str, Mapping[str, object]]
@@ -20,7 +22,7 @@ Macros = Mapping[str, Mapping[str, object]]
 
 def expanded(source: Source, macros: Macros, *, strict: bool = False) -> Text:
     """The text with comments taken out and macros replaced by their definitions."""
-    text = source.text
+    text = source.text.replace(LITERAL_STAR, REPLACEMENT)
     if "`" not in text:
         return Text(source, text, strict=strict)
     pieces: list[str] = []

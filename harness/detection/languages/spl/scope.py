@@ -45,6 +45,7 @@ class Session:
     patterns: tuple[re.Pattern[str], ...] = ()
     scan: Scan | None = None
     counter: int = 0
+    told: set[str] = field(default_factory=set)
 
     def switch(self, name: str) -> str:
         """The value of a switch, which the query's meaning then depends on."""
@@ -113,8 +114,19 @@ class Scope:
             self.session.reads.add(name)
         kind = self.columns.get(name)
         if kind is None:
+            self.absent(name, span)
             return NOTHING if span is None else Typed(Literal(None, span), Kind.NULL)
         return Typed(Column(name, span), kind)
+
+    def absent(self, name: str, span: Span | None) -> None:
+        """Tells of a field that no row has."""
+        if span is None or name in self.session.told or name in self.defined:
+            return
+        self.session.told.add(name)
+        if self.events:
+            self.session.note("no-such-field", f"no event has a field `{name}`", span)
+        else:
+            self.session.warn("field-is-gone", f"no row has a field `{name}` at this point", span)
 
     def matching(self, pattern: str) -> list[str]:
         """Columns that a name or a pattern with `*` means; internal ones only if it begins with `_`."""

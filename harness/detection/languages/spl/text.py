@@ -6,12 +6,14 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from harness.diagnostics import Finding, Source, SourceError, Span
+from harness.diagnostics import Finding, Severity, Source, SourceError, Span
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 LAYOUT = re.compile(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
 DEEPEST_SUBSEARCH = 8
 MOST_STAGES = 500
+TAKEN_OTHERWISE = ("lower-case-operator", "escaped-star")
+"""Slips that Splunk does not refuse: it takes them to mean something else."""
 
 
 @dataclass(slots=True)
@@ -52,8 +54,10 @@ class Text:
         return SourceError(code, message, self.span(start, end), help=help)
 
     def deviation(self, code: str, message: str, start: int, end: int, help: str | None = None) -> None:
-        """A slip that lenient reading forgives and strict reading refuses."""
-        self.findings.append(Finding(code=code, span=self.span(start, end), message=message, help=help))
+        """A slip that lenient reading forgives and strict reading refuses, or silently takes otherwise."""
+        severity = Severity.WARNING if code in TAKEN_OTHERWISE else Severity.ERROR
+        place = self.span(start, end)
+        self.findings.append(Finding(code=code, span=place, message=message, help=help, severity=severity))
 
     def lay_out(self) -> None:
         """Finds which bracket closes which, and the pipes between stages of each pipeline."""

@@ -1,0 +1,178 @@
+"""Lint of search conditions: what a `search` compares, and what it leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.syntax import (
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    OneOf,
+    Pipeline,
+    SearchArguments,
+    Stage,
+    StatisticsArguments,
+    Word,
+)
+from harness.diagnostics import Edit, Finding, Severity, Span
+
+Rule = Callable[[Pipeline], Iterator[Finding]]
+CHANNEL = re.compile(r"Xml?WinEventLog:.+|WinEventLog:.+/.+", re.I)
+DOMAIN = re.compile(r"\*([a-z0-9-]+\.)+[a-z]{2,}")
+HOST_FIELD = re.compile(r"host(name)?$|domain$|query(name)?$|url$|dest$|site$", re.I)
+FILE_NAME_ONLY = re.compile(r"\*\\[^\\*]+")
+ATTACKER_NAMED = ("DestinationHostname", "SourceHostname", "dest_host", "src_host")
+PRIVATE = {
+    "169.254.0.0/16": ("169.254.*", "169.254."),
+    "224.0.0.0/4": ("224.*", "224."),
+    "100.64.0.0/10": ("100.64.*", "100.64."),
+    "fe80::/10": ("fe80:*", "fe80"),
+}
+
+
+def warning(code: str, span: Span, message: str, help: str | None = None, edits: tuple[Edit, ...] = ()) -> Finding:
+    """Something that Splunk accepts and gets wrong."""
+    return Finding(code=code, span=span, message=message, help=help, severity=Severity.WARNING, edits=edits)
+
+
+def note(code: str, span: Span, message: str, help: str | None = None) -> Finding:
+    """Something worth knowing."""
+    return Finding(code=code, span=span, message=message, help=help, severity=Severity.NOTE)
+
+
+def values_of(term: Comparison | OneOf) -> tuple[Word, ...]:
+    """The literals that a field is compared with."""
+    if isinstance(term, OneOf):
+        return term.values
+    return (term.value,) if isinstance(term.value, Word) else ()
+
+
+def terms(node: object) -> Iterator[Comparison | OneOf]:
+    """All comparisons inside."""
+    for part in parts(node):
+        if isinstance(part, Comparison | OneOf):
+            yield part
+
+
+def negations(pipeline: Pipeline) -> Iterator[Not]:
+    """All conditions under NOT."""
+    for part in parts(pipeline):
+        if isinstance(part, Not):
+            yield part
+
+
+def renamed_sourcetype(pipeline: Pipeline) -> Iterator[Finding]:
+    """A channel's own sourcetype, which the add-ons rename to `xmlwineventlog`."""
+    also_by_source: set[int] = set()
+    for part in parts(pipeline):
+        if isinstance(part, AnyOf) and any(t.field.text == "source" for t in terms(part)):
+            also_by_source |= {id(t) for t in terms(part)}
+    for term in terms(pipeline):
+        if term.field.text.lower() != "sourcetype" or id(term) in also_by_source:
+            continue
+        if any(CHANNEL.fullmatch(v.text) and ":" in v.text for v in values_of(term)):
+            message = "no event has this sourcetype where the Windows or Sysmon add-on is installed: they rename it"
+            edits = (Edit(term.field.span, "source"),) if term.field.span.text == term.field.text else ()
+            yield warning("renamed-sourcetype", term.span, message, "compare `source` instead", edits)
+
+
+def open_suffix(pipeline: Pipeline) -> Iterator[Finding]:
+    """`*example.com` is also `notexample.com`."""
+    for term in terms(pipeline):
+        if HOST_FIELD.search(term.field.text):
+            for value in values_of(term):
+                if DOMAIN.fullmatch(value.text):
+                    name = value.text[1:]
+                    message = f"`{value.text}` is also true of `other{name}`"
+                    yield warning("open-suffix", value.span, message, f"write `*.{name}` and `{name}`")
+
+
+def attacker_named(pipeline: Pipeline) -> Iterator[Finding]:
+    """Exclusions by a name that whoever owns the address or the file chooses."""
+    for negation in negations(pipeline):
+        told: set[str] = set()
+        for term in terms(negation):
+            name = term.field.text
+            if name in told:
+                continue
+            if name in ATTACKER_NAMED:
+                told.add(name)
+                message = f"`{name}` is a reverse look-up, which the owner of the address can set to anything"
+                yield warning("attacker-named", negation.span, message, "exclude by address or by certificate")
+            elif any(FILE_NAME_ONLY.fullmatch(v.text) and v.text.lower().endswith(".exe") for v in values_of(term)):
+                told.add(name)
+                message = f"a program of such a name in any folder is left out by `{name}`"
+                yield warning("attacker-named", negation.span, message, "exclude by the whole path")
+
+
+def missing_ranges(pipeline: Pipeline) -> Iterator[Finding]:
+    """A list of private networks that lacks some."""
+    for negation in negations(pipeline):
+        by_field: dict[str, list[str]] = {}
+        for term in terms(negation):
+            by_field.setdefault(term.field.text, []).extend(v.text.lower() for v in values_of(term))
+        for values in by_field.values():
+            if not any(v.startswith("10.") for v in values) or not any(v.startswith("192.168.") for v in values):
+                continue
+            lacking = [n for n, starts in PRIVATE.items() if not any(v.startswith(starts) for v in values)]
+            if lacking:
+                message = f"the list of private networks lacks {', '.join(lacking)}"
+                yield note("missing-ranges", negation.span, message)
+
+
+def inbound_too(pipeline: Pipeline) -> Iterator[Finding]:
+    """Sysmon 3 is recorded for inbound connections too."""
+    names = {t.field.text.lower() for t in terms(pipeline)}
+    for term in terms(pipeline):
+        connection = term.field.text == "EventCode" and [v.text for v in values_of(term)] == ["3"]
+        if connection and "destinationip" in names and "initiated" not in names:
+            message = "inbound connections are recorded too; their destination is this host"
+            yield note("inbound-too", term.span, message, "add `Initiated=true`")
+
+
+def and_before_or(pipeline: Pipeline) -> Iterator[Finding]:
+    """`a AND b OR c` is `a AND (b OR c)` in a search."""
+    for part in parts(pipeline):
+        if not isinstance(part, All):
+            continue
+        for before, operand in zip((None, *part.operands), part.operands, strict=False):
+            if not isinstance(operand, AnyOf) or enclosed(operand):
+                continue
+            text = operand.span.source.text
+            gap = text[before.span.end : operand.span.start] if before else ""
+            after = text[operand.span.end : operand.span.end + 5]
+            if re.search(r"\bAND\b", gap) or re.match(r"\s*AND\b", after):
+                message = "OR binds tighter than AND in a search"
+                yield warning("and-before-or", operand.span, message, "write parentheses")
+
+
+def enclosed(condition: Condition) -> bool:
+    """Whether a condition stands in parentheses of its own."""
+    text, span = condition.span.source.text, condition.span
+    return text[: span.start].rstrip().endswith("(") or "`" in text[span.start : span.end]
+
+
+def unequal(pipeline: Pipeline) -> Iterator[Finding]:
+    """`field!=value` is false of events without the field, where `NOT field=value` is true."""
+    for stage in parts(pipeline):
+        if isinstance(stage, Stage) and isinstance(stage.arguments, SearchArguments | StatisticsArguments):
+            for term in terms(stage):
+                if isinstance(term, Comparison) and term.operator == "!=":
+                    message = f"events without `{term.field.text}` are left out too"
+                    yield note("unequal", term.span, message, f"write `NOT {term.field.text}=...` to keep them")
+
+
+CONDITION_RULES: tuple[Rule, ...] = (
+    renamed_sourcetype,
+    open_suffix,
+    attacker_named,
+    missing_ranges,
+    inbound_too,
+    and_before_or,
+    unequal,
+)

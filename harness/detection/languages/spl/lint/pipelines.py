@@ -1,0 +1,149 @@
+"""Lint of whole pipelines: groups that lose rows, limits, conditions that always hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.detection.languages.spl.lint.conditions import Rule, note, warning
+from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.syntax import (
+    Chain,
+    Comparison,
+    EvalArguments,
+    Field,
+    GeneralArguments,
+    Invocation,
+    Number,
+    OneOf,
+    Pipeline,
+    Stage,
+    StatisticsArguments,
+    Word,
+)
+from harness.diagnostics import Edit, Finding
+
+OPTIONAL = frozenset(
+    {
+        "DestinationHostname",
+        "SourceHostname",
+        "DestinationPortName",
+        "SourcePortName",
+        "RuleName",
+        "ParentUser",
+        "QueryResults",
+        "Company",
+        "Product",
+        "Description",
+        "FileVersion",
+        "OriginalFileName",
+        "ParentCommandLine",
+    }
+)
+"""Fields of events that their sensor leaves empty at times."""
+PATHS = re.compile(r"(Image|TargetFilename|process_path|file_path|TargetObject)$")
+STATS = ("stats", "eventstats", "chart", "sistats")
+
+
+def stages(pipeline: Pipeline) -> Iterator[tuple[int, Stage]]:
+    """The stages of the main pipeline with their places."""
+    yield from enumerate(pipeline.stages)
+
+
+def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
+    """BY fields that are missing at times: their events are in no group."""
+    filled: set[str] = set()
+    for _, stage in stages(pipeline):
+        arguments = stage.arguments
+        if stage.name == "fillnull" and isinstance(arguments, GeneralArguments):
+            filled |= {w.text for w in arguments.items if isinstance(w, Word)} or OPTIONAL
+        elif isinstance(arguments, EvalArguments):
+            filled |= {a.target.text for a in arguments.assignments}
+        elif stage.name == "search":
+            filled |= {p.field.text for p in parts(stage) if isinstance(p, Comparison | OneOf) and positive(p)}
+        if stage.name in STATS and isinstance(arguments, StatisticsArguments):
+            for key in arguments.keys:
+                if key.text in OPTIONAL - filled:
+                    message = f"events without `{key.text}` are in no group, and it is missing at times"
+                    at = stage.span.source.span(stage.span.start, stage.span.start)
+                    edits = (Edit(at, f'fillnull value="-" {key.text}\n| '),)
+                    yield warning("lost-rows", key.span, message, f'put `fillnull value="-" {key.text}` before', edits)
+                    filled.add(key.text)
+
+
+def positive(term: Comparison | OneOf) -> bool:
+    """Whether a term is only true of events that have the field; those under NOT are not looked for here."""
+    before = term.span.source.text[: term.span.start].rstrip()
+    return not before.endswith(("NOT", "(", "OR"))
+
+
+def zoned_bucket(pipeline: Pipeline) -> Iterator[Finding]:
+    """A time bucket made by strftime depends on the zone of whoever searches."""
+    buckets: dict[str, Invocation] = {}
+    for _, stage in stages(pipeline):
+        if isinstance(stage.arguments, EvalArguments):
+            for assignment in stage.arguments.assignments:
+                value = assignment.value
+                if isinstance(value, Invocation) and value.name == "strftime":
+                    buckets[assignment.target.text] = value
+        if isinstance(stage.arguments, StatisticsArguments):
+            for key in stage.arguments.keys:
+                if key.text in buckets:
+                    message = f"`{key.text}` is in the zone of the user who searches, so groups differ between users"
+                    yield note("zoned-bucket", buckets.pop(key.text).span, message, "use `bin _time span=1h`")
+
+
+def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
+    """A condition on a mean of counts that is true of every group."""
+    counts: set[str] = set()
+    means: set[str] = set()
+    for _, stage in stages(pipeline):
+        arguments = stage.arguments
+        if isinstance(arguments, StatisticsArguments) and stage.name in STATS:
+            for measure in arguments.measures:
+                name = measure.name.text if measure.name else measure.text
+                of = measure.argument.text if isinstance(measure.argument, Word) else None
+                if measure.function in ("count", "c") and measure.argument is None and arguments.keys:
+                    counts.add(name)
+                elif measure.function in ("avg", "mean", "min", "max", "sum") and of in counts:
+                    means.add(name)
+            continue
+        for part in parts(stage):
+            if isinstance(part, Chain) and len(part.operands) == 2 and always(part, counts | means):
+                message = "a count of a group is at least 1, so this always holds"
+                yield warning("constant-condition", part.span, message)
+
+
+def always(part: Chain, counted: set[str]) -> bool:
+    """Whether a comparison is true of every number that is at least 1."""
+    left, right = part.operands
+    if not isinstance(left, Field) or left.name not in counted or not isinstance(right, Number):
+        return False
+    limit = float(right.text)
+    return (part.operator == ">" and limit < 1) or (part.operator == ">=" and limit <= 1)
+
+
+def limits(pipeline: Pipeline) -> Iterator[Finding]:
+    """Commands that stop at a number of rows."""
+    for part in parts(pipeline):
+        if not isinstance(part, Stage) or not isinstance(part.arguments, GeneralArguments):
+            continue
+        words = [w.text for w in part.arguments.items if isinstance(w, Word)]
+        if part.name == "sort" and words and not words[0].isdigit():
+            yield note("limit", part.span, "`sort` keeps the first 10,000 rows", "write `sort 0` for all")
+        elif part.name in ("join", "append", "appendcols"):
+            yield note("limit", part.span, f"the subsearch of `{part.name}` stops at 50,000 rows and 60 seconds")
+
+
+def case_of_paths(pipeline: Pipeline) -> Iterator[Finding]:
+    """Groups by a Windows path are told apart by case, which Windows does not."""
+    for _, stage in stages(pipeline):
+        if stage.name in STATS and isinstance(stage.arguments, StatisticsArguments):
+            for key in stage.arguments.keys:
+                if PATHS.search(key.text):
+                    message = f"`{key.text}` in other letter case is another group"
+                    yield note("case-of-paths", key.span, message, f"group by `lower({key.text})`")
+                    return
+
+
+PIPELINE_RULES: tuple[Rule, ...] = (lost_rows, zoned_bucket, constant_condition, limits, case_of_paths)
