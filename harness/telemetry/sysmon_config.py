@@ -61,7 +61,8 @@ def included(
     wanted = np.array([by_image(i or "") for i in images.dictionary.to_pylist()], bool)
     local = np.array([a in SWIFT_NEVER for a in addresses.dictionary.to_pylist()], bool)
     found: npt.NDArray[np.bool_] = wanted[images.indices.to_numpy()] | np.isin(ports, SWIFT_PORTS)
-    return found & ~local[addresses.indices.to_numpy()]
+    found &= ~local[addresses.indices.to_numpy()]
+    return found
 
 
 def by_image(path: str) -> bool:
