@@ -20,7 +20,7 @@ EVENT |= {
     "@rawstring": "a=1",
 }
 UNREADABLE = {"01339_beef5d33d41f.cql", "01340_5617e9f7a1ae.cql", "02512_eadc59fbcaa1.cql"}
-REFUSED = {"01476_4da69e3814e9.cql": "unsupported", "01984_7a875ac73887.cql": "too-many-arguments"}
+REFUSED = {"01476_4da69e3814e9.cql": "not-a-duration", "01984_7a875ac73887.cql": "too-many-arguments"}
 pytestmark = needs_shared
 
 

@@ -18,9 +18,9 @@ WITHOUT_EXAMPLE = {
     "objectArray:exists",
     "objectArray:eval",
     "setTimeInterval",
+    "window",
 }
 UNSUPPORTED = {
-    "window",
     "beta:param",
     "beta:repeating",
     "callFunction",

@@ -20,10 +20,25 @@ from harness.detection.languages.cql.functions import (
     text,
     time,
     timestamps,
+    windows,
 )
 
 FAMILIES = (
-    *(filters, assignment, text, formatting, math, time, calendar, timestamps, aggregates, rows, charts, sequences),
+    *(
+        filters,
+        assignment,
+        text,
+        formatting,
+        math,
+        time,
+        calendar,
+        timestamps,
+        aggregates,
+        rows,
+        charts,
+        windows,
+        sequences,
+    ),
     *(arrays, documents, lookups, joins, constellations, hashes, making),
 )
 """The modules in the order of the manual."""

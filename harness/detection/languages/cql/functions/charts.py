@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names, Rows, milliseconds
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import counted, place
+from harness.detection.languages.cql.functions.windows import moved, parted
 from harness.detection.languages.cql.gathering import stats
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Syntax
@@ -33,7 +34,7 @@ from harness.detection.plan.nodes import (
     Values,
     Window,
 )
-from harness.diagnostics import Severity
+from harness.diagnostics import Severity, SourceError
 
 DAY = 86_400_000.0
 STEPS = (1e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5, 9e5, 1.8e6, 3.6e6, 1.08e7, 2.16e7, 4.32e7, 8.64e7, 6.048e8, 2.592e9)
@@ -97,10 +98,21 @@ def bucketed(
     flow.become(Filter(source=flow.node, condition=call("not", call("is_null", column)), span=where))
     row = Row(flow)
     keys: list[Named] = [("_bucket", column), *((n, row.read(n)) for n in series)]
-    stats(flow, tuple(keys), function or counted(where), where)
+    functions, moving = parted(function or counted(where))
+    events = flow.copy()
+    stats(flow, tuple(keys), functions, where)
+    for part in moving:
+        moved(flow, events, tuple(keys), part, Literal(fixed(flow, span)))
     if series:
         largest(flow, series, limit)
     flow.become(Sort(source=flow.node, keys=(SortKey(Column("_bucket")),)))
+
+
+def fixed(flow: Flow, span: str) -> float:
+    """The length of a stretch of time in milliseconds, which has to stand in the text."""
+    if span in ("auto", "*"):
+        raise SourceError("missing-parameter", "a chart with `window` needs a `span`", place(flow))
+    return milliseconds(span, place(flow))
 
 
 def started(flow: Flow, time: Expression, span: str, buckets: int, zone: str) -> Expression:

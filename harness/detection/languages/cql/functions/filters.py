@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
-from harness.detection.languages.cql.conditions import fits, globbed, matched
+from harness.detection.languages.cql.coercion import number
+from harness.detection.languages.cql.conditions import fits, globbed, literal, matched
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import FALSE, TRUE, Column, Expression, Literal, any_of, call
 from harness.detection.plan.nodes import Unnest
 
@@ -57,11 +59,24 @@ def among(row: Row, field: Name, values: Texts, *, ignoreCase: bool = False) -> 
     """
     subject = row.read(field)
     if not ignoreCase:
-        return any_of(tuple(fits(row, subject, v, None) for v in values))
+        plain_ones = [v for v in values if "*" not in v]
+        others = tuple(fits(row, subject, v, None) for v in values if "*" in v)
+        return any_of((*listed(row, subject, plain_ones), *others))
     text = row.text(subject)
     plain = tuple(Literal(v) for v in values if "*" not in v)
     same = (call("in_ci", text, *plain),) if plain else ()
     return any_of((*same, *(globbed(text, v, None, ignore_case=True) for v in values if "*" in v)))
+
+
+def listed(row: Row, subject: Expression, values: Sequence[str]) -> tuple[Expression, ...]:
+    """Whether the value is one of several: as text, and as a number where they are some."""
+    if len(values) < 3 or row.kind(subject) is not Kind.TEXT:
+        return tuple(fits(row, subject, v, None) for v in values)
+    same = call("in", subject, *(Literal(v) for v in values))
+    numbers = [n for n in map(number, values) if n is not None]
+    if not numbers or row.meaning.switch("numeric-equality") == "text":
+        return (same,)
+    return same, call("in", row.number(subject), *map(literal, numbers))
 
 
 @FUNCTIONS.filter("regex")
