@@ -67,7 +67,7 @@ def compare(
 ) -> Comparison:
     """Holds simulated events against all that were recorded in these files.
 
-    `known` has more fields that events of a kind (`falcon DnsRequest`) are known to have, and values of some: `Version=1`.
+    `known` has more fields that events of a kind (`falcon DnsRequest`) are known to have, and values: `Version=1`.
     """
     found: dict[str, list[Recorded]] = {}
     for path in paths:

@@ -136,9 +136,9 @@ def retries(
 
 
 def inside(at: Times, stretches: Sequence[Stretch]) -> Flags:
-    """Which moments lie in one of the stretches, which are in order."""
+    """Which moments lie in one of the stretches, which begin in order and may overlap."""
     begins = np.array([b for b, _ in stretches], "datetime64[us]")
-    ends = np.array([e for _, e in stretches], "datetime64[us]")
+    ends = np.maximum.accumulate(np.array([e for _, e in stretches], "datetime64[us]"))
     which = np.searchsorted(begins, at, side="right") - 1
     found: Flags = (which >= 0) & (at < ends[which])
     return found
