@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from harness.cli import options
 from harness.cli.answers import answer_object, ask, inquire, remarks, rows_table
 from harness.cli.census import by_cause, census_lines, census_object
-from harness.cli.contents import contents, settings
+from harness.cli.choosing import choosing
 from harness.cli.screen import out, paper
-from harness.detection.content import Content
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, count
 from harness.run import Options
@@ -31,19 +28,13 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
-@contents
-@options.choices
+@choosing
 def command(
     rule: Path,
     events: tuple[Path, ...],
     by: str | None,
     every: str | None,
-    content: Content,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -57,14 +48,6 @@ def command(
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
     """
-    chosen = Options(
-        engine=engine,
-        dialect=dialect,
-        conditions=condition,
-        switches=switch,
-        settings=settings(content),
-        seed=seed,
-    )
     if by or every:
         counted = by_cause(rule, events, chosen, typed(every, timedelta) if every else None)
         told = dumps({"document": "census", "version": VERSION, **census_object(counted)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import click
 
-from harness.cli import options
 from harness.cli.answers import inquire
-from harness.cli.contents import contents, settings
+from harness.cli.choosing import choosing
 from harness.cli.failure import BUG, DIFFERS
 from harness.cli.reports import write_reports, written_reports
 from harness.cli.screen import Progress, out, paper
-from harness.detection.content import Content
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
@@ -36,21 +33,15 @@ FILE = click.Path(path_type=Path)
 @click.option("--attack-data", type=FILE, metavar="FOLDER", help="The events of security_content's tests.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
-@contents
-@options.choices
+@choosing
 def command(
     paths: tuple[Path, ...],
-    content: Content,
     rules: tuple[Path, ...],
     events: tuple[Path, ...],
     replay: Path | None,
     attack_data: Path | None,
     quiet: bool,
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
+    chosen: Options,
     as_json: bool,
     verbose: bool,
     **files: Any,
@@ -65,15 +56,15 @@ def command(
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed, rules=rules)
-    chosen = replace(chosen, settings=settings(content), attack_data=attack_data)
+    chosen = replace(chosen, rules=rules, attack_data=attack_data)
     if replay:
         recorded = import_module("harness.cli.recorded")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
         return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)
-    report = Report(outcomes=outcomes, engine=engine, chosen=(*condition.items(), *switch.items()))
+    said = (*chosen.conditions.items(), *chosen.switches.items())
+    report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))

@@ -1,0 +1,31 @@
+"""What a person may choose for every rule that runs, as one thing: the options that all such commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from harness.cli import options
+from harness.cli.contents import contents, settings
+from harness.run import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def choosing(command: F) -> F:
+    """Adds engine, dialect, conditions, switches, seed and content; the command gets them as `chosen`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        chosen = Options(
+            engine=named.pop("engine"),
+            dialect=named.pop("dialect"),
+            conditions=named.pop("condition"),
+            switches=named.pop("switch"),
+            seed=named.pop("seed"),
+            settings=settings(named.pop("content")),
+        )
+        return command(*arguments, chosen=chosen, **named)
+
+    return contents(options.choices(wrapped))  # type: ignore[return-value]
