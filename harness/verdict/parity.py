@@ -149,6 +149,7 @@ class Rendering:
         self.batch = Batch(self.connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
         now = trial.settings.now or max((end(each.telemetry) for each in lots), default=0.0)
         self.root = trial.query.plan(self.batch.columns, replace(trial.settings, now=now)).node
+        self.batch.narrow([self.root])
         return [side(alerts) for alerts in self.batch.alerts(self.root)]
 
 

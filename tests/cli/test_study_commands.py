@@ -23,7 +23,9 @@ activity: {activity}
 conditions: {{falcon: enriched}}
 start: 2026-03-03T09:00:00Z
 simulate:
-  - {{behaviour: beacon, host: {host}, given: {{server: 203.0.113.20, every: {every}, jitter: 0, times: {times}, image: '{image}'}}}}
+  - behaviour: beacon
+    host: {host}
+    given: {{server: 203.0.113.20, every: {every}, jitter: 0, times: {times}, image: '{image}'}}
 expect:
   - {{rule: rule.spl, outcome: {outcome}}}
 """

@@ -41,7 +41,7 @@ from harness.detection.plan.nodes import (
 from harness.detection.plan.order import ordered
 from harness.detection.plan.shape import columns_of
 from harness.verdict.mutation.bounds import Bounds, Known, bounds, of_nodes
-from harness.verdict.mutation.covering import covers
+from harness.verdict.mutation.covering import uncovered
 from harness.verdict.study.isolation import over
 
 
@@ -163,7 +163,7 @@ def chained(operation: str, parts: Sequence[Expression], nothing: Literal, all_o
         return all_of_it
     kept = [p for p in dict.fromkeys(flat) if p != nothing]
     if operation == "or":
-        kept = [p for i, p in enumerate(kept) if not any(covers(q, p) for j, q in enumerate(kept) if j != i)]
+        kept = uncovered(kept)
     if not kept:
         return nothing
     return kept[0] if len(kept) == 1 else Call(operation, tuple(sorted(kept, key=repr)))

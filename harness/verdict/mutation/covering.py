@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 from harness.detection.plan.expressions import Call, Expression, Literal
@@ -11,23 +13,52 @@ ANY = "\0"
 """Stands for a run of any characters in a pattern that is itself matched against another."""
 
 
-def covers(wide: Expression, narrow: Expression) -> bool:
-    """Whether the first test is true of whatever the second is true of; False where that is not plain to see."""
-    if wide == narrow:
-        return False
-    while isinstance(wide, Call) and isinstance(narrow, Call) and wide.operation == narrow.operation == "is_true":
-        wide, narrow = wide.arguments[0], narrow.arguments[0]
-    match wide, narrow:
-        case (
-            Call(first, (of, Literal(str() as a), *_)),
-            Call(second, (other, Literal(str() as b), *_)),
-        ) if of == other:
-            if first == second == "cidr_contains":
-                return networks_cover(wide, narrow)
-            one, two = as_glob(first, a), as_glob(second, b)
-            return one is not None and two is not None and one[1] >= two[1] and fits(one[0], two[0], folded=one[1])
-        case _:
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A test of a text: what it tests, the pattern it asks for with `ANY` for any run, whether case is no matter.
+
+    A test for networks has those in place of a pattern.
+    """
+
+    subject: Expression
+    pattern: str
+    folded: bool
+    networks: Call | None = None
+
+    def covers(self, other: Pattern) -> bool:
+        """Whether this one is true of whatever the other is true of; False where that is not plain to see."""
+        if self.subject != other.subject or (self.networks is None) != (other.networks is None):
             return False
+        if self.networks is not None and other.networks is not None:
+            return self.networks != other.networks and networks_cover(self.networks, other.networks)
+        longest = max(self.pattern.split(ANY), key=len).lower()
+        if longest not in other.pattern.lower():
+            return False
+        return self.folded >= other.folded and fits(self.pattern, other.pattern, folded=self.folded)
+
+
+def pattern_of(e: Expression) -> Pattern | None:
+    """What an expression tests, if it is one test of a text."""
+    while isinstance(e, Call) and e.operation == "is_true":
+        e = e.arguments[0]
+    match e:
+        case Call("cidr_contains", (subject, *_)):
+            return Pattern(subject, "", False, e)
+        case Call(operation, (subject, Literal(str() as text), *_)):
+            found = as_glob(operation, text)
+            return None if found is None else Pattern(subject, *found)
+        case _:
+            return None
+
+
+def uncovered(parts: Sequence[Expression]) -> list[Expression]:
+    """Of alternatives those that no other one covers."""
+    tests = [pattern_of(p) for p in parts]
+    return [
+        part
+        for part, own in zip(parts, tests, strict=True)
+        if own is None or not any(t is not None and t is not own and t.covers(own) for t in tests)
+    ]
 
 
 def as_glob(operation: str, text: str) -> tuple[str, bool] | None:

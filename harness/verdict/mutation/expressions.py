@@ -58,7 +58,8 @@ def changes(expression: Expression, within: Span | None = None) -> Iterator[Chan
     """Every way to break the expression once."""
     place = span_of(expression) or within
     if isinstance(expression, Call):
-        yield from of_call(expression, place)
+        if expression.span is not None or expression.operation in ("and", "or"):
+            yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
             for change in changes(argument, place):
                 yield Change(change.kind, change.what, change.place, with_argument(expression, i, change.made))
@@ -68,7 +69,7 @@ def changes(expression: Expression, within: Span | None = None) -> Iterator[Chan
                 change.kind, change.what, change.place, Lambda(expression.parameter, change.made, expression.span)
             )
     elif isinstance(expression, Literal) and expression.span:
-        yield from of_number(expression)
+        yield from of_number(expression, expression.span)
 
 
 def with_argument(expression: Call, place: int, made: Expression) -> Call:
@@ -114,6 +115,8 @@ def wraps_test(e: Call) -> bool:
 def members_dropped(e: Call, place: Span | None) -> Iterator[Change]:
     """Each condition of several left out."""
     for i, member in enumerate(e.arguments):
+        if span_of(member) is None and e.span is None:
+            continue
         rest = (*e.arguments[:i], *e.arguments[i + 1 :])
         empty = TRUE if e.operation == "and" else FALSE
         made = Call(e.operation, rest, e.span) if len(rest) > 1 else (rest[0] if rest else empty)
@@ -135,9 +138,14 @@ def of_comparison(e: Call, place: Span | None) -> Iterator[Change]:
     for other in (BOUNDARIES[e.operation], OPPOSITES[e.operation]):
         what = f"{WORDS[e.operation]} becomes {WORDS[other]} in {words(e)}"
         yield Change("comparison", what, place, Call(other, e.arguments, e.span))
+    for i, argument in enumerate(e.arguments):
+        if isinstance(argument, Literal) and argument.span is None:
+            for change in of_number(argument, place):
+                what = f"{change.what} in {words(e)}"
+                yield Change(change.kind, what, place, with_argument(e, i, change.made))
 
 
-def of_number(literal: Literal) -> Iterator[Change]:
+def of_number(literal: Literal, place: Span | None) -> Iterator[Change]:
     """A number made a little larger and a little smaller."""
     value = literal.value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -146,7 +154,7 @@ def of_number(literal: Literal) -> Iterator[Change]:
     for other in (value + 1, value - 1) if whole else (value * 1.1, value * 0.9):
         made = Literal(float(f"{other:.12g}"), literal.span)
         what = f"{value:g} becomes {other:g}"
-        yield Change("number", what, literal.span, made)
+        yield Change("number", what, place, made)
 
 
 def of_glob(e: Call, place: Span | None) -> Iterator[Change]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -19,7 +18,7 @@ from harness.scenario.document import convert, load
 from harness.scenario.scenario import Body, Label, Scenario
 from harness.telemetry.record import record
 from harness.verdict.alerts import Alert, same
-from harness.verdict.mutation.mutants import mutants
+from harness.verdict.mutation.mutants import Mutant, mutants
 from harness.verdict.mutation.probes import bases, probes
 from harness.verdict.store import end
 from harness.verdict.study.batch import Batch, Lot
@@ -69,8 +68,9 @@ def killers(
         for key in wanted:
             if key in chosen:
                 candidates[key] = list(telling(probed, chosen[key].node))
-        for key, cases in candidates.items():
-            killer = first_sound(probed, key, chosen[key].line, cases, connected)
+        search = Search(probed, connected)
+        for key, cases in sorted(candidates.items(), key=lambda c: c[1][:1]):
+            killer = search.first_sound(key, chosen[key].line, cases)
             if killer is not None:
                 found[key] = killer
         return found
@@ -96,6 +96,7 @@ def probe(subjects: Sequence[Subject], seen: Sequence[bool], columns: Columns, c
         return None
     lots = [lot(several, dict(conditions)) for conditions, several in grouped.items()]
     batch = Batch(connected, language(first.rule.language).platform, lots, raw=first.query.raw)
+    batch.narrow([root])
     owners = tuple(by_path[v.scenario.path] for v in ordered)
     return Probed(variants=ordered, owners=owners, batch=batch, root=root, columns=columns, alerts=batch.alerts(root))
 
@@ -125,22 +126,36 @@ def same_fields(mine: Sequence[Alert], own: Sequence[Alert]) -> bool:
     return len(mine) == len(own) and not telling_fields(own, mine) and not telling_fields(mine, own)
 
 
-def first_sound(probed: Probed, key: Key, line: int, cases: Sequence[int], connected: Engine) -> Killer | None:
-    """The first of these cases that still kills the mutant when its scenario is read from its text and run alone."""
-    for case in cases[:MOST_CHECKED]:
-        body = written(probed, case, key, line)
-        text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)
-        try:
-            expect = check(probed, case, text, key, connected)
-        except HarnessError:
-            continue
-        if expect is None:
-            continue
-        body["activity"] = expect.pop("activity")
-        body["expect"] = [expect]
-        name = FORMS.sub("-", f"line-{line}-{key[1]}".lower()).strip("-")[:70].strip("-")
-        return Killer(name=f"{name}.yaml", text=yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120))
-    return None
+class Search:
+    """Looks for the first case that still kills a mutant when its scenario is read from its text and run alone."""
+
+    def __init__(self, probed: Probed, connected: Engine) -> None:
+        self.probed, self.connected = probed, connected
+        self.last: Alone | None = None
+
+    def first_sound(self, key: Key, line: int, cases: Sequence[int]) -> Killer | None:
+        """The scenario of that case, ready to be saved."""
+        for case in cases[:MOST_CHECKED]:
+            body = written(self.probed, case, key, line)
+            try:
+                if self.last is None or self.last.case != case:
+                    self.last = alone(self.probed, case, as_yaml(body), self.connected)
+                expect = check(self.last, key, self.probed.owners[case].trial.rule.name)
+            except HarnessError:
+                self.last = None
+                continue
+            if expect is not None:
+                body["activity"] = expect.pop("activity")
+                body["expect"] = [expect]
+                name = FORMS.sub("-", f"line-{line}-{key[1]}".lower()).strip("-")[:70].strip("-")
+                return Killer(name=f"{name}.yaml", text=as_yaml(body))
+        return None
+
+
+def as_yaml(body: Mapping[str, Any]) -> str:
+    """A document as text, its keys in the order given."""
+    text: str = yaml.safe_dump(dict(body), sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def written(probed: Probed, case: int, key: Key, line: int) -> dict[str, Any]:
@@ -162,21 +177,34 @@ def written(probed: Probed, case: int, key: Key, line: int) -> dict[str, Any]:
     }
 
 
-def check(probed: Probed, case: int, text: str, key: Key, connected: Engine) -> dict[str, Any] | None:
-    """What the scenario in a text expects of the rule and a mutant fails; None where it does not tell them apart."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """A probe as a scenario of its own: its telemetry in an engine, the rule's alerts, and the rule's mutants."""
+
+    case: int
+    batch: Batch
+    own: tuple[Alert, ...]
+    mutants: Mapping[Key, Mutant]
+
+
+def alone(probed: Probed, case: int, text: str, connected: Engine) -> Alone:
+    """Reads a scenario's text and runs the rule on it."""
     owner = probed.owners[case]
     path = probed.variants[case].scenario.path.parent / "killer.yaml"
     document = load(Source(str(path), text))
-    scenario = Scenario(path=Path(path), body=convert(document, Body), document=document)
+    scenario = Scenario(path=path, body=convert(document, Body), document=document)
     telemetry = record(scenario, owner.trial.conditions)
     platform = language(owner.trial.rule.language).platform
     batch = Batch(connected, platform, [Lot(telemetry=telemetry, conditions=owner.trial.conditions)])
     root = owner.trial.query.plan(probed.columns, replace(owner.trial.settings, now=end(telemetry))).node
-    broken = next((m for m in mutants(root) if m.key == key), None)
-    if broken is None:
+    return Alone(case=case, batch=batch, own=batch.alerts(root)[0], mutants={m.key: m for m in mutants(root)})
+
+
+def check(found: Alone, key: Key, rule: str) -> dict[str, Any] | None:
+    """What a scenario expects of the rule and a mutant fails; None where it does not tell them apart."""
+    if key not in found.mutants:
         return None
-    own, mine = batch.alerts(root)[0], batch.alerts(broken.node)[0]
-    rule = owner.trial.rule.name
+    own, mine = found.own, found.batch.alerts(found.mutants[key].node)[0]
     if bool(own) != bool(mine):
         outcome = ("malicious", "true positive") if own else ("benign", "true negative")
         return {"activity": outcome[0], "rule": rule, "outcome": outcome[1]}

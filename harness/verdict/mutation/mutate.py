@@ -79,6 +79,7 @@ def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progre
         message = "no scenario expects anything of this rule, so none could notice a change"
         raise HarnessError("no-expectations", message, help="add the rule to a scenario's `expect:`")
     with Ensemble(subjects, engine(subjects[0].trial.engine.name)) as ensemble:
+        ensemble.batch.narrow([plan.node for plan, _ in ensemble.plans])
         before = ensemble.alerts()
         failing = tuple(s.name for s, a in zip(subjects, before, strict=True) if noticed(s, a))
         sound = [i for i, (s, a) in enumerate(zip(subjects, before, strict=True)) if not noticed(s, a)]

@@ -16,7 +16,7 @@ from harness.verdict.mutation.examples import Example, examples, numbers
 from harness.verdict.study.ensemble import Subject
 from harness.verdict.study.variants import Variant
 
-MOST_BASES = 8
+MOST_BASES = 12
 MOST_PROBES = 6000
 MOST_EVENTS = 400
 LARGEST_COUNT = 400

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from harness.detection.engine import Engine, Rows
 from harness.detection.plan.columns import EVENT, Columns
-from harness.detection.plan.expressions import Column, Literal, call
-from harness.detection.plan.nodes import Node
+from harness.detection.plan.expressions import Column, Literal, call, columns_read
+from harness.detection.plan.needed import needed
+from harness.detection.plan.nodes import Node, Scan, walk
 from harness.detection.plan.provenance import traced
+from harness.detection.plan.shape import columns_of
 from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Telemetry
 from harness.telemetry.platform import View, platform
 from harness.verdict.alerts import Alert, Truth, alerts_of
@@ -26,7 +28,7 @@ ATTACK = "@attack"
 """Hidden column with the number of the attack that an event belongs to, null for all others."""
 
 LAST_ATTACK = "@last_attack"
-"""The same once more: with the least of the one and the greatest of the other a group of one attack is known cheaply."""
+"""The same once more: by the least of the one and the greatest of the other a group of one attack is known cheaply."""
 
 HOST = "@host"
 """Hidden column with the host that recorded an event."""
@@ -89,6 +91,25 @@ class Batch:
         self.truth = truth(self.lots, self.views)
         self.columns: Columns = {n: k for n, k in engine.load(self.views).items() if n not in OWN}
 
+    def narrow(self, nodes: Sequence[Node]) -> None:
+        """Loads again only the fields that these plans read: a statement over few columns is planned much faster.
+
+        The columns that a query is planned with stay those of all fields.
+        """
+        wanted = set(OWN | {EVENT, CAUSE}).union(*(read(node) for node in nodes))
+        self.views = tuple(
+            together(
+                [
+                    View(
+                        constants={n: v for n, v in view.constants.items() if n in wanted},
+                        columns=view.columns.select([n for n in view.columns.column_names if n in wanted]),
+                    )
+                    for view in self.views
+                ]
+            )
+        )
+        self.engine.load(self.views)
+
     def run(self, node: Node) -> Rows:
         """The rows of a plan on each case, with the case's number and the events behind each row.
 
@@ -120,6 +141,20 @@ class Batch:
         for row, alert in zip(rows.rows, alerts_of(bare, self.truth), strict=True):
             found[int(str(row[at]).partition(".")[0])].append(alert)
         return tuple(tuple(alerts) for alerts in found)
+
+
+def read(node: Node) -> set[str]:
+    """Names of the columns that a plan reads of its stored tables."""
+    shapes: dict[int, Columns] = {}
+    columns_of(node, shapes)
+    wanted = needed(node, shapes)
+    return {name for each in walk(node) if isinstance(each, Scan) for name in wanted[id(each)]} | {
+        name
+        for each in walk(node)
+        if isinstance(each, Scan)
+        for key in each.order
+        for name in columns_read(key.expression)
+    }
 
 
 def numbered(lots: Sequence[Lot], name: str, raw: bool, hosts: dict[str, int]) -> Iterator[View]:

@@ -3,7 +3,7 @@
 The rule counts connections in clock hours. These look at each pair of ends by itself: how regular the waits between its
 connections are, and a score in the manner of RITA (activecm/rita), from our own reading of what it publishes: the mean
 of the symmetry and the narrowness of the waits, how much of half a day the pair was seen, and how alike its hours are.
-The sizes that RITA weighs too are not in these events. Both are ranked against the rule at its own number of false alerts.
+The sizes that RITA weighs too are not in these events. Both are ranked against the rule at its own false alerts.
 """
 
 from __future__ import annotations
