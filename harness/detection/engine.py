@@ -66,5 +66,9 @@ def engine(name: str = "duckdb") -> Engine:
     if name not in names():
         hint = did_you_mean(name, names()) or f"engines are {', '.join(names())}"
         raise HarnessError("unknown-engine", f"no engine is called `{name}`", help=hint)
-    made: Engine = import_module(f"harness.detection.engines.{name}").connect()
+    module = import_module(f"harness.detection.engines.{name}")
+    if getattr(module, "REMOTE", False):
+        hint = f"`detlab conformance --engine {name}` sends it the cases"
+        raise HarnessError("remote-engine", f"{name} runs the text of queries and no plans", help=hint)
+    made: Engine = module.connect()
     return made

@@ -1,0 +1,76 @@
+"""A real LogScale: queries run over its search API, their events made by `createEvents`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from harness.detection.engine import Rows
+from harness.detection.remote import Record, RejectedByProductError, Server, quoted, rows, server
+from harness.diagnostics import HarnessError
+
+REMOTE = True
+REPOSITORY = "LOGSCALE_REPOSITORY"
+TIME = "detlab_time"
+OWN = (
+    "@rawstring", "@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#type", "#error", "@error",
+)  # fmt: skip
+GENERATING = re.compile(r"\s*(?:createEvents|readFile|defineTable|correlate)\s*\(", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class LogScale:
+    """A cluster and one of its repositories, which is read only."""
+
+    server: Server
+    repository: str
+    name: str = "logscale"
+    language: str = "cql"
+
+    def version(self) -> str:
+        """The product's name and version."""
+        found = json.loads(self.server.send("GET", "/api/v1/status", None, {"Accept": "application/json"}))
+        return f"LogScale {str(found.get('version', 'of unknown version')).partition('--')[0]}"
+
+    def answer(self, text: str, events: Sequence[Record], *, now: float = 0.0) -> Rows:
+        """The rows of a query over these events."""
+        asked = {"queryString": spelled(text, events), "start": "24hours", "end": "now", "isLive": False}
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        path = f"/api/v1/repositories/{quote(self.repository, safe='')}/query"
+        answer = self.server.send("POST", path, json.dumps(asked), headers)
+        try:
+            found = json.loads(answer or "[]")
+        except ValueError as error:
+            raise RejectedByProductError("rejected", "LogScale's answer is no JSON") from error
+        timed = any("@timestamp" in event for event in events)
+        return rows(found, OWN if timed else (*OWN, "@timestamp"))
+
+
+def spelled(text: str, events: Sequence[Record]) -> str:
+    """The query with its events in front."""
+    if GENERATING.match(text):
+        if events:
+            raise HarnessError("cannot-supply", "the query makes its own events and would not see those of the case")
+        return text
+    tags = sorted({name for event in events for name in event if name.startswith("#")})
+    if tags:
+        raise HarnessError("cannot-supply", f"a query cannot make tags: {', '.join(tags)}")
+    if not events:
+        return f'createEvents(["x"]) | false := "x" | test(false == "y") | {text}'
+    documents = [{TIME if k == "@timestamp" else k: v for k, v in event.items()} for event in events]
+    listed = ", ".join(quoted(json.dumps(d, ensure_ascii=False)) for d in documents)
+    timed = f" | @timestamp := {TIME} | drop([{TIME}])" if any(TIME in d for d in documents) else ""
+    return f"createEvents([{listed}]) | parseJson() | drop([@rawstring]){timed} | {text}"
+
+
+def connect(url_name: str = "LOGSCALE_URL", token_name: str = "LOGSCALE_TOKEN") -> LogScale:
+    """The cluster that environment variables name: its address, a token and LOGSCALE_REPOSITORY."""
+    found = server("LogScale", url_name, token_name)
+    repository = os.environ.get(REPOSITORY, "").strip()
+    if not repository:
+        raise HarnessError("no-connection", f"the environment variable {REPOSITORY} is not set")
+    return LogScale(found, repository)

@@ -1,0 +1,103 @@
+"""A real Splunk: searches run over its REST interface, their events made by `makeresults`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from harness.detection.engine import Rows
+from harness.detection.remote import Record, RejectedByProductError, Server, quoted, rows, server
+from harness.diagnostics import HarnessError
+
+REMOTE = True
+EXPORT = "/services/search/v2/jobs/export"
+INFO = "/services/server/info?output_mode=json"
+GENERATING = re.compile(
+    r"\s*\|\s*(makeresults|inputlookup|inputcsv|tstats|mstats|mcatalog|datamodel|from|rest|metadata|metasearch|"
+    r"eventcount|dbinspect|gentimes|loadjob|savedsearch|union|multisearch|pivot|search\s+index)\b",
+    re.I,
+)
+SEPARATOR = "\u241f"
+
+
+@dataclass(frozen=True, slots=True)
+class Splunk:
+    """A search head."""
+
+    server: Server
+    name: str = "splunk"
+    language: str = "spl"
+
+    def version(self) -> str:
+        """The product's name and version."""
+        entries = json.loads(self.server.send("GET", INFO, None, {})).get("entry") or [{}]
+        return f"Splunk {entries[0].get('content', {}).get('version', 'of unknown version')}"
+
+    def answer(self, text: str, events: Sequence[Record], *, now: float = 0.0) -> Rows:
+        """The rows of a search over these events."""
+        form = {"search": spelled(text, events), "output_mode": "json", "adhoc_search_level": "verbose"}
+        if now:
+            form["now"] = f"{now:.0f}"
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return rows(list(results(self.server.send("POST", EXPORT, urlencode(form), headers))))
+
+
+def results(answer: str) -> Iterator[dict[str, object]]:
+    """The final results among the lines of an answer; what Splunk says against the search is raised."""
+    for line in answer.splitlines():
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise RejectedByProductError("rejected", "Splunk's answer is no JSON") from error
+        for message in found.get("messages") or ():
+            if message.get("type") in ("FATAL", "ERROR"):
+                raise RejectedByProductError("rejected", str(message.get("text", "")))
+        if not found.get("preview") and isinstance(found.get("result"), dict):
+            yield found["result"]
+
+
+def spelled(text: str, events: Sequence[Record]) -> str:
+    """The search with its events in front."""
+    if GENERATING.match(text):
+        if events:
+            raise HarnessError("cannot-supply", "the search makes its own events and would not see those of the case")
+        return text
+    rest = text if text.lstrip().startswith("|") else f"| search {text}"
+    return f"{made(events)} {rest}"
+
+
+def made(events: Sequence[Record]) -> str:
+    """A pipeline that yields these events: `makeresults`, then each field by the event's number."""
+    if not events:
+        return "| makeresults count=1 | where false()"
+    names = list(dict.fromkeys(name for event in events for name in event))
+    steps = [f"| makeresults count={len(events)} | streamstats count AS __n"]
+    for name in names:
+        cases = [f"__n={n},{cell(event[name])}" for n, event in enumerate(events, 1) if name in event]
+        steps.append(
+            f"| eval '{name}'=case({','.join(cases)})" if not simple(name) else f"| eval {name}=case({','.join(cases)})"
+        )
+    dropped = "__n" if "_time" in names else "__n _time"
+    return " ".join([*steps, f"| fields - {dropped}"])
+
+
+def simple(name: str) -> bool:
+    """Whether a field's name needs no quotes."""
+    return re.fullmatch(r"[A-Za-z_]\w*", name) is not None
+
+
+def cell(value: str | list[str] | float) -> str:
+    """One value as an eval expression."""
+    if isinstance(value, list):
+        return f"split({quoted(SEPARATOR.join(value))},{quoted(SEPARATOR)})"
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def connect(url_name: str = "SPLUNK_URL", token_name: str = "SPLUNK_TOKEN") -> Splunk:
+    """The search head that two environment variables name: its management address and a token."""
+    return Splunk(server("Splunk", url_name, token_name))

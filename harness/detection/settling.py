@@ -1,0 +1,168 @@
+"""Conformance cases on a real product: what is assumed becomes observed, and open questions are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from harness.detection import conformance
+from harness.detection.conformance import NO_ROWS, Case, difference, name_of, render, table
+from harness.detection.engine import Engine, Rows
+from harness.detection.language import Settings, Switch, language
+from harness.detection.remote import Record, RejectedByProductError, Remote
+from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
+
+OF_EACH_RUN = ("_time", "_raw")
+
+
+class State(StrEnum):
+    """What became of a case."""
+
+    HOLDS = "holds"
+    DIFFERS = "differs"
+    GAP = "known gap"
+    CLOSED = "gap closed"
+    NOT_RUN = "cannot be run there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A case, what became of it, and how it differs or why it could not be run."""
+
+    case: Case
+    page: Path
+    state: State
+    problem: str = ""
+
+    @property
+    def observable(self) -> bool:
+        """Whether it was assumed and has now been seen to hold."""
+        return self.state is State.HOLDS and self.case.evidence.startswith("assumed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An open question and the values of its switch that give what the product gave."""
+
+    switch: Switch
+    values: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def check_here(case: Case, page: Path, engine: Engine) -> Checked:
+    """A case on an engine that runs plans."""
+    problem = conformance.run(case, engine)
+    if case.known_gap:
+        state = State.GAP if problem else State.CLOSED
+    else:
+        state = State.DIFFERS if problem else State.HOLDS
+    return Checked(case=case, page=page, state=state, problem=problem or "")
+
+
+def check_there(case: Case, page: Path, product: Remote) -> Checked:
+    """A case on a real product; an error case holds where the product rejects the query too, whatever it says."""
+    reason = unsuitable(case)
+    if reason:
+        return Checked(case=case, page=page, state=State.NOT_RUN, problem=reason)
+    try:
+        found = product.answer(case.query, events(case), now=case.settings.now)
+    except UnreachableError:
+        raise
+    except RejectedByProductError as error:
+        state = State.HOLDS if case.error is not None else State.DIFFERS
+        return Checked(case=case, page=page, state=state, problem=f"the product rejects it: {error.message}")
+    except HarnessError as error:
+        return Checked(case=case, page=page, state=State.NOT_RUN, problem=error.message)
+    problem = compared(case, found)
+    return Checked(case=case, page=page, state=State.DIFFERS if problem else State.HOLDS, problem=problem or "")
+
+
+def unsuitable(case: Case) -> str:
+    """Why a case says nothing about a product on its own."""
+    settings = case.settings
+    needed = [n for n in ("macros", "lookups", "saved", "parameters") if getattr(settings, n)]
+    if needed:
+        return f"it needs {' and '.join(needed)}, which would have to be installed there"
+    return "it is about a time zone of the searching user" if settings.zone != "UTC" else ""
+
+
+def events(case: Case) -> list[Record]:
+    """The events of a case as records; moments are numbers in the unit of their column."""
+    found: list[Record] = []
+    for each in case.inputs:
+        for row in each.rows:
+            record: dict[str, str | list[str] | float] = {}
+            for header, cell in zip(each.columns, row, strict=True):
+                name = name_of(header)
+                if cell is None:
+                    continue
+                timed = name in conformance.TIMES or name != header
+                record[name] = conformance.number(name, str(cell)) if timed else cell
+            found.append(record)
+    return found
+
+
+def compared(case: Case, found: Rows) -> str | None:
+    """How a product's rows differ from the page's."""
+    shown = render(found)
+    if case.error is not None:
+        return f"expected:\n{case.error}\n\ngot rows:\n{shown}"
+    wanted = table("" if (case.output or "").strip() == NO_ROWS else case.output or "", case.place)
+    problem = difference(wanted, found, case.ordered)
+    return problem and f"{problem}\nexpected:\n{case.output}\n\ngot:\n{shown}"
+
+
+def settle(product: Remote, engine: Engine) -> Iterator[Settled]:
+    """Each open question of the product's language, asked by the query that its switch names."""
+    for switch in language(product.language).switches:
+        try:
+            there = product.answer(switch.settle, ())
+            answers = {value: here(product.language, switch, value, engine) for value in switch.values}
+        except UnreachableError:
+            raise
+        except HarnessError as error:
+            yield Settled(switch=switch, problem=error.message)
+            continue
+        wanted = plain(there)
+        same = tuple(value for value, rows in answers.items() if plain(rows) == wanted)
+        told = len(same) == len(switch.values)
+        problem = "its query gives the same under every value" if told else "" if same else f"it gives: {render(there)}"
+        yield Settled(switch=switch, values=() if told else same, problem=problem)
+
+
+def here(name: str, switch: Switch, value: str, engine: Engine) -> Rows:
+    """What the switch's query gives here under one value."""
+    settings = Settings(switches={switch.name: value})
+    query = language(name).parse(Source(f"{switch.name}.{name}", switch.settle), settings=settings)
+    return engine.run(query.plan(engine.load(conformance.views(())), settings).node)
+
+
+def plain(found: Rows) -> list[tuple[tuple[str, str], ...]]:
+    """Rows for comparison: fields by name, without times and what is hidden."""
+    kept = [(i, n) for i, n in enumerate(found.columns) if n not in OF_EACH_RUN and not n.startswith(("@", "#"))]
+    texts = (tuple(sorted((n, conformance.written(r[i])) for i, n in kept if r[i] is not None)) for r in found.rows)
+    return sorted(texts)
+
+
+def observed(page: Source, checked: Sequence[Checked], version: str) -> str:
+    """The page with `Evidence: assumed` made `observed on <version>` in the cases that were seen to hold."""
+    text = page.text
+    for each in sorted(checked, key=lambda c: -c.case.place.start):
+        if not each.observable:
+            continue
+        start = each.case.place.end
+        ends = text.find("\n## ", start)
+        body = text[start : ends if ends >= 0 else len(text)]
+        line = body.find("Evidence: assumed")
+        if line < 0:
+            raise SourceError("conformance-page", "the case has no line `Evidence: assumed`", each.case.place)
+        stop = body.find("\n", line)
+        text = text[:start] + body[:line] + f"Evidence: observed on {version}" + body[stop:] + text[start + len(body) :]
+    return text
+
+
+def without_gap(case: Case) -> Case:
+    """The case as if it had no known gap: a product has none of ours."""
+    return replace(case, facts={k: v for k, v in case.facts.items() if k != "Known gap"})
