@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 
 from harness.detection.languages.cql.lexer import CALL, NAME, NUMBER, PATTERN, Scanner
-from harness.detection.languages.cql.names import FUNCTION_NAMES, expression_argument
+from harness.detection.languages.cql.names import FUNCTION_NAMES, compared, expression_argument
 from harness.detection.languages.cql.syntax import (
     Argument,
     Array,
@@ -150,7 +150,8 @@ class ArgumentParser(Scanner):
     def argument(self, function: str) -> Argument:
         """One argument with its name or label, and the attributes after it."""
         start, name, label = self.at, None, None
-        if found := NAMED.match(self.text, self.at):
+        found = NAMED.match(self.text, self.at)
+        if found and not compared(function, found[1]):
             name = found[1].strip('"`')
             self.move(found.end())
         elif found := self.take(BLOCK_LABEL):
@@ -267,7 +268,8 @@ class ArgumentParser(Scanner):
         elif found := NOT.match(self.text, self.at):
             self.move(found.end())
             place = self.span(start, start + 3)
-            self.deviation("not-in-expression", place, "an expression negates with `!`", [(place, "!")])
+            whole = self.source.span(start, found.end())
+            self.deviation("not-in-expression", place, "an expression negates with `!`", [(whole, "!")])
             sign = "!"
         else:
             return self.operand()

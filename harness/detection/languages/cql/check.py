@@ -128,7 +128,7 @@ class Checker:
                 return
             case Match(arms=arms):
                 for arm in arms:
-                    self.part(arm.guard)
+                    self.guard(arm.guard)
                     self.pipeline(arm.pipeline, branch=True)
                 return
             case Assign(value=Call() as call):
@@ -147,6 +147,15 @@ class Checker:
         self.itself(part)
         for inside in children(part):
             self.part(inside)
+
+    def guard(self, guard: Syntax) -> None:
+        """A guard of `match`, whose functions have the field already."""
+        inside = guard.part if isinstance(guard, Negation) else guard
+        if isinstance(inside, Call):
+            self.call(inside, implied=True)
+            self.arguments(inside)
+        else:
+            self.part(guard)
 
     def itself(self, part: Syntax) -> None:
         """What is to be said about a part by itself."""

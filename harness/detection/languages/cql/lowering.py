@@ -71,7 +71,10 @@ def take(flow: Flow, part: Syntax) -> None:
         case Pipeline():
             run(flow, part)
         case Saved():
-            run(flow, expanded(flow.meaning, part))
+            inside = expanded(flow.meaning, part)
+            flow.meaning.saved = (*flow.meaning.saved, part.name)
+            run(flow, inside)
+            flow.meaning.saved = flow.meaning.saved[:-1]
         case Array():
             gathering.stats(flow, (), part, part.span)
         case Junction(operator="and", parts=parts):

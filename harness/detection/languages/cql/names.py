@@ -42,6 +42,12 @@ EXPRESSIONS: dict[str, frozenset[str]] = {
 """Arguments that are expressions rather than names or texts; an unnamed one is too, and all of `eval`."""
 
 
+def compared(function: str, name: str) -> bool:
+    """Whether `name = ...` in a call is a comparison gone wrong rather than an argument with its name."""
+    known = EXPRESSIONS.get(function) or frozenset()
+    return bool(known) and name not in known | {"as", "array", "ignoreEmpty"}
+
+
 def expression_argument(function: str, argument: str | None) -> bool:
     """Whether an argument of a function is read as an expression."""
     known = EXPRESSIONS.get(function)

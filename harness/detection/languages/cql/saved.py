@@ -19,7 +19,7 @@ def expanded(meaning: Meaning, part: Saved) -> Pipeline:
     text = found(meaning, part.name)
     if text is None:
         return missing(meaning, part)
-    if len(meaning.saved) >= NESTED or part.name in meaning.saved:
+    if part.name in meaning.saved or len(meaning.saved) >= NESTED:
         raise SourceError("saved-query-loop", f"the saved query `{part.name}` calls itself", part.span)
     pipeline, _ = parsed(Source(f"${part.name}", text))
     given = {a.name or "": Word(text=text_of(meaning, a.value), quoted=True, span=a.span) for a in part.arguments}
