@@ -13,6 +13,7 @@ from harness.diagnostics import HarnessError
 from harness.report.paper import Paper, count
 from harness.run import Answer, Bench, Options
 from harness.telemetry.event import UNLABELLED
+from harness.telemetry.parameter import duration
 from harness.telemetry.world.dataset import is_dataset, open_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.census import Census, census
@@ -48,6 +49,14 @@ def by_cause(rule: Path, events: Sequence[Path], options: Options, every: timede
         events=answer.events,
         caused=frozenset(caused),
     )
+
+
+def stretch(text: str | None) -> timedelta | None:
+    """A duration as it was written. Raises HarnessError."""
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        raise HarnessError("wrong-duration", f"--every is {error}", help="write --every 1d") from error
 
 
 def windows(events: Sequence[Path], every: timedelta | None) -> Iterator[Window | None]:

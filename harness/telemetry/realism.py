@@ -177,7 +177,7 @@ NOT_COMPARED = frozenset(
 
 def shown(events: Events) -> list[str]:
     """Names of the fields that are the log's own."""
-    return [n for n in events.fields if n not in NOT_COMPARED and not n.startswith(("Correlation_", "#", "@"))]
+    return [n for n in events.fields if n not in NOT_COMPARED and not n.startswith(("Correlation_", "#", "@", "_"))]
 
 
 def always_there(events: Events) -> set[str]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from harness.cli.answers import answer_object, ask, inquire, remarks, rows_table
-from harness.cli.census import by_cause, census_lines, census_object
+from harness.cli.census import by_cause, census_lines, census_object, stretch
 from harness.cli.choosing import choosing
 from harness.cli.screen import out, paper
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, count
 from harness.run import Options
 from harness.scenario.foreign import rule_paths
-from harness.telemetry.parameter import typed
 
 FILE = click.Path(path_type=Path)
 
@@ -49,7 +47,7 @@ def command(
     detlab query my.cql --events fdr/ --json | jq .rows
     """
     if by or every:
-        counted = by_cause(rule, events, chosen, typed(every, timedelta) if every else None)
+        counted = by_cause(rule, events, chosen, stretch(every))
         told = dumps({"document": "census", "version": VERSION, **census_object(counted)})
         out(told if as_json else census_lines(counted, paper()))
         return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.detection.engine import Rows
+from harness.detection.engines.duckdb.attaching import attach_all
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import Store
 from harness.detection.plan.columns import Columns
@@ -34,12 +35,12 @@ class DuckDB:
         return self.store.load(views)
 
     def attach(self, path: Path, constants: Mapping[str, str] | None = None) -> Columns:
-        """The same with the events of a Parquet file, read where it lies; only before the first query."""
+        """The same with the events of a Parquet or `.duckdb` file, read where it lies; only before the first query."""
         return self.store.attach(path, constants or {})
 
     def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
         """The same with several files that number their events, each with constants of its own."""
-        return self.store.attach_all(files, columns)
+        return attach_all(self.store, files, columns)
 
     def run(self, node: Node, *, limit: int | None = None) -> Rows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""

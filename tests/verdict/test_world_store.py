@@ -1,0 +1,115 @@
+"""Rules on recorded worlds: what is read file by file gives what all of it at once gives."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.cli.census import by_cause, windows
+from harness.detection.plan.columns import EVENT
+from harness.diagnostics import HarnessError
+from harness.run import Bench, Options
+from harness.scenario.world import read_world
+from harness.telemetry.world.dataset import telemetry
+from harness.telemetry.world.simulation import simulate_world
+from harness.verdict.store import Store
+from harness.verdict.world_store import fields_read
+
+ROOT = Path(__file__).parents[2]
+RULES = [ROOT / "scenarios/T1583.004/server.spl", ROOT / "scenarios/T1583.004/server.cql"]
+WORLD = """title: A few hosts
+hosts: 4
+days: 2
+conditions: {addon: legacy, falcon: enriched}
+sites:
+  - {name: Berlin, time_zone: Europe/Berlin}
+roles:
+  server: {prefix: SRV, share: 1, user: false, reboot_every_days: 30}
+software:
+  EDR sensor: {behaviour: edr_agent, on: [server], given: {every: 10m}}
+  services: {behaviour: internal_services, on: [server]}
+attacks:
+  Sliver: {behaviour: implant, on: [server], after_days: 0.3, given: {framework: sliver, lasts: 20h}}
+  kept: {behaviour: implant, on: [server], given: {channel: kept_alive, held: 20h, image: 'C:\\x.exe'}}
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("few")
+    (folder / "generators").symlink_to(ROOT / "generators")
+    (folder / "few.yaml").write_text(WORLD)
+    simulate_world(read_world(folder / "few.yaml"), folder / "world")
+    return folder / "world"
+
+
+def rounded(fields):
+    """The last digits of a mean depend on the order in which a parallel sum was made."""
+    return str({n: round(v, 9) if isinstance(v, float) else v for n, v in fields.items()})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda p: p.suffix)
+def test_streamed_and_at_hand_a_rule_returns_the_same_alerts(rule, world):
+    conditions = {"addon": "legacy", "falcon": "enriched"}
+    with Bench(Options(conditions=conditions)) as bench:
+        streamed = bench.query(rule, [world])
+    with Bench(Options(conditions=conditions)) as bench:
+        whole = telemetry(world)
+        trial = bench.trial(rule, "lenient", Store(bench.engine, lambda _: whole), conditions, {})
+        alerts = trial.alerts(trial.plan())
+    assert len(alerts) > 4
+    told = [
+        sorted((rounded(a.fields), [c.name for c in a.causes], len(a.events)) for a in each)
+        for each in (streamed.alerts, alerts)
+    ]
+    assert told[0] == told[1]
+
+
+def test_only_the_kind_and_the_fields_that_a_rule_reads_are_read(world):
+    with Bench() as bench:
+        answer = bench.query(RULES[0], [world])
+        store = answer.trial.store
+        calls = sum(t.rows for t in store.dataset.tables if (t.sensor, t.kind) == ("sysmon", "3"))
+        assert store.read == calls < answer.events
+        assert fields_read(answer.plan.node) == {
+            *("EventCode", "index", "sourcetype", "host", "_time", "Image"),
+            *("DestinationHostname", "DestinationIp", "DestinationPort", EVENT),
+        }
+        left = store.folder
+        assert left.is_dir()
+    assert not left.exists()
+
+
+def test_conditions_of_the_world_hold_unless_others_are_given(world):
+    with Bench() as bench:
+        assert len(bench.query(RULES[0], [world]).rows) > 0
+    with Bench(Options(conditions={"addon": "current"})) as bench:
+        assert len(bench.query(RULES[0], [world]).rows) == 0
+
+
+def test_alerts_are_counted_by_software_and_attacks_without_any_are_told(world):
+    found = by_cause(RULES[0], [world], Options(), None)
+    lines = {line.cause: line for line in found.lines}
+    assert (found.days, found.hosts, found.runs) == (2.0, 4, 1)
+    assert lines["EDR sensor"].alerts == 8
+    assert lines["EDR sensor"].hosts == lines["EDR sensor"].present == 4
+    assert found.a_day(lines["EDR sensor"].alerts) == 4.0
+    assert lines["Sliver"].malicious and lines["Sliver"].alerts == 1
+    assert lines["kept"].alerts == 0
+    assert found.alerts == 9
+
+
+def test_a_rule_that_looks_at_a_day_alerts_each_day_anew(world):
+    from_days = by_cause(RULES[0], [world], Options(), timedelta(days=1))
+    assert from_days.runs == 2
+    assert {line.cause: line.alerts for line in from_days.lines}["EDR sensor"] == 16
+
+
+def test_only_a_world_is_cut_into_stretches(tmp_path):
+    with pytest.raises(HarnessError, match="only a recorded world is cut"):
+        list(windows([tmp_path], timedelta(days=1)))
+
+
+def test_a_world_is_queried_alone(world):
+    with Bench() as bench, pytest.raises(HarnessError, match="a world is queried alone"):
+        bench.query(RULES[0], [world, world])
