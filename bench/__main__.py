@@ -67,7 +67,9 @@ def sql_run(path: Path) -> Callable[[], Rows]:
     connection = duckdb.connect(":memory:")
     connection.execute("SET memory_limit = '50%'")
     connection.execute("SET preserve_insertion_order = false")
-    text = statement(f"read_parquet('{path}')")
+    if path.suffix == ".duckdb":
+        connection.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
+    text = statement("kept.events" if path.suffix == ".duckdb" else f"read_parquet('{path}')")
     return lambda: connection.execute(text).fetchall()
 
 
@@ -97,10 +99,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000, help="events to write (10,000,000)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (5)")
-    parser.add_argument("--file", type=Path, help="keep the events in this Parquet file, and use it if it is there")
+    parser.add_argument("--file", type=Path, help="keep the events in this file, use it if it is there")
+    parser.add_argument("--store", choices=["parquet", "duckdb"], default="parquet", help="kind of file (parquet)")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
-        path = given.file or Path(folder) / "events.parquet"
+        path = given.file or Path(folder) / f"events.{given.store}"
         if not path.exists():
             print(f"writing {given.events:,} events of Sysmon 3 to {path} ...", flush=True)
             write(path, given.events)

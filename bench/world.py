@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -143,5 +144,12 @@ def table(events: int, seed: int = 1) -> pa.Table:
 
 
 def write(path: Path, events: int) -> None:
-    """The world as a Parquet file."""
-    pq.write_table(table(events), path, compression="zstd", row_group_size=1_000_000)
+    """The world as a Parquet file, or as a table `events` of a .duckdb file."""
+    made = table(events)
+    if path.suffix == ".duckdb":
+        connection = duckdb.connect(str(path))
+        connection.register("made", made)
+        connection.execute("CREATE TABLE events AS SELECT * FROM made")
+        connection.close()
+    else:
+        pq.write_table(made, path, compression="zstd", row_group_size=1_000_000)

@@ -167,3 +167,13 @@ def test_a_parquet_file_is_read_where_it_lies_and_nothing_else_is(duckdb, tmp_pa
         duckdb.store.execute("SELECT * FROM read_text('/etc/hostname')")
     with pytest.raises(HarnessError, match="DuckDB gave up"):
         duckdb.store.execute("INSTALL httpfs")
+
+
+def test_a_file_of_duckdb_is_read_where_it_lies(duckdb, tmp_path):
+    path = tmp_path / "store.duckdb"
+    with import_module("duckdb").connect(str(path)) as connection:
+        connection.execute("CREATE TABLE events AS SELECT * FROM (VALUES ('a', 1), ('b', 2)) AS v(host, n)")
+    columns = duckdb.attach(path, {})
+    scan = Scan(columns=columns, order=(SortKey(C("@event"), descending=True),))
+    assert duckdb.run(scan).rows == (("b", 2.0), ("a", 1.0))
+    assert duckdb.load([]) == {}

@@ -31,6 +31,9 @@ SETTINGS = {
     "max_expression_depth": "2500",
     "TimeZone": "UTC",
 }
+ATTACHED = "stored_events"
+VIEWS = (ATTACHED, "attached_")
+"""Parts that are files: how their names begin."""
 PART = re.compile(r"\bevents_\d+\b")
 NOTHING = View(columns=pa.table({EVENT: pa.array([], pa.int64())}))
 
@@ -72,7 +75,8 @@ class Store:
         """Takes out all tables."""
         self.arriving.clear()
         for name in (*self.computed, *(p.name for t in self.tables.values() for p in t.parts)):
-            self.execute(f"DROP TABLE IF EXISTS {name}")
+            kind = "VIEW" if name.startswith(VIEWS) else "TABLE"
+            self.execute(f"DROP {kind} IF EXISTS {name}")
         self.computed.clear()
         self.tables = {}
         self.names = Names([EVENT])
@@ -112,47 +116,32 @@ class Store:
             self.connection.unregister("arriving")
 
     def attach(self, path: Path, constants: Mapping[str, str]) -> Columns:
-        """Replaces the events by those in a Parquet file, read where it lies; only before the first query.
+        """Replaces the events by those in a file, read where it lies; only before the first query.
 
-        DuckDB gives columns that differ only in case other names, so theirs are taken from the file, by place.
+        The file is Parquet, or DuckDB's own with a table `events`. DuckDB gives columns of a Parquet file that differ
+        only in case other names, so theirs are taken from the file, by place.
         """
         self.drop()
-        source = f"read_parquet({literal(str(path))}, file_row_number = TRUE)"
-        listed = self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        names = import_module("pyarrow.parquet").read_schema(path).names
-        held = {n: (str(own), kind_of_text(str(t))) for n, (own, t, *_) in zip(names, listed, strict=False)}
+        if path.suffix == ".duckdb":
+            self.execute(f"ATTACH {literal(str(path))} AS kept (READ_ONLY)")
+            source, number = "kept.events", "rowid"
+        else:
+            source, number = f"read_parquet({literal(str(path))}, file_row_number = TRUE)", "file_row_number"
+        listed = [(str(n), str(t)) for n, t, *_ in self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+        names = [n for n, _ in listed]
+        if path.suffix != ".duckdb":
+            names = import_module("pyarrow.parquet").read_schema(path).names
+        held = {n: (own, kind_of_text(t)) for n, (own, t) in zip(names, listed, strict=False)}
         kinds = {n: k for n, (_, k) in held.items() if n not in (EVENT, CAUSE)}
         self.names = Names([EVENT, *constants, *kinds])
         chosen = [
             f"CAST({quoted(held[n][0])} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()
         ]
-        chosen.append(f"file_row_number AS {quoted(self.names(EVENT))}")
-        self.execute(f"CREATE VIEW stored_events AS SELECT {', '.join(chosen)} FROM {source}")
+        chosen.append(f"{number} AS {quoted(self.names(EVENT))}")
+        self.execute(f"CREATE VIEW {ATTACHED} AS SELECT {', '.join(chosen)} FROM {source}")
         self.execute(f"SET allowed_paths = [{literal(str(path))}]")
-        part = Part(name="stored_events", constants=constants, columns={**kinds, EVENT: Kind.EVENT})
+        part = Part(name=ATTACHED, constants=constants, columns={**kinds, EVENT: Kind.EVENT})
         return self.keep({EVENT: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
-
-    def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
-        """Replaces the events by those in Parquet files that number them (`@event`); only before the first query.
-
-        `columns` are all that the files and their constants have together.
-        """
-        self.drop()
-        self.names = Names([EVENT, *columns])
-        parts = [self.attached(f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
-        if not parts:
-            parts = [self.part("events_0", NOTHING)]
-        self.execute(f"SET allowed_paths = [{', '.join(literal(str(p)) for p, _ in files)}]")
-        return self.keep({EVENT: Kind.EVENT, **columns}, tuple(parts))
-
-    def attached(self, name: str, path: Path, constants: Mapping[str, str]) -> Part:
-        """One of several files as a view of its own."""
-        source = f"read_parquet({literal(str(path))})"
-        listed = self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        kinds = {str(n): Kind.EVENT if n == EVENT else kind_of_text(str(t)) for n, t, *_ in listed}
-        chosen = [f"CAST({quoted(n)} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()]
-        self.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}")
-        return Part(name=name, constants=constants, columns=kinds)
 
     def close(self) -> None:
         """Gives back what it holds."""
