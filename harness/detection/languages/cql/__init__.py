@@ -10,7 +10,9 @@ from harness.detection.languages.cql.check import checked
 from harness.detection.languages.cql.parser import parsed
 from harness.detection.languages.cql.query import CqlQuery
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.saved import NESTED, saved_text
 from harness.detection.languages.cql.switches import SWITCHES
+from harness.detection.languages.cql.syntax import Saved, walk
 from harness.diagnostics import Finding, RejectedError, Severity, Source, SourceError
 
 assert functions
@@ -32,14 +34,24 @@ class Cql:
         refused = [f for f in check.findings if f.severity is Severity.ERROR]
         if refused and dialect is Dialect.STRICT:
             raise RejectedError(self.product, refused)
+        raw = check.raw or any(self.raw_saved(p, settings) for p in walk(pipeline) if isinstance(p, Saved))
         return CqlQuery(
             source=source,
             deviations=tuple(sorted((*refused, *check.liberties), key=lambda f: f.span.start)),
-            raw=check.raw,
+            raw=raw,
             pipeline=pipeline,
             dialect=dialect,
             textual=check.textual,
         )
+
+    def raw_saved(self, part: Saved, settings: Settings | None, depth: int = 0) -> bool:
+        """Whether a saved query may read the text of events."""
+        text = saved_text(settings.saved, part.name) if settings and depth < NESTED else None
+        if text is None:
+            return False
+        pipeline, parser = parsed(Source(f"${part.name}", text))
+        inside = (p for p in walk(pipeline) if isinstance(p, Saved))
+        return checked(pipeline, parser.findings).raw or any(self.raw_saved(p, settings, depth + 1) for p in inside)
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""

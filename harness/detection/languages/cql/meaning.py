@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.detection.language import Dialect, Lookup, Settings, Step
 from harness.detection.languages.cql.switches import DEFAULTS
-from harness.detection.languages.cql.syntax import Pipeline, Syntax
+from harness.detection.languages.cql.syntax import FreeText, Parameter, Pipeline, Syntax, Word, walk
 from harness.detection.plan.columns import Columns
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, Severity, Source, Span
@@ -70,6 +70,14 @@ class Meaning:
         if (code, what) not in self.told:
             self.told.add((code, what))
             self.findings.append(Finding(code=code, span=span, message=message, help=help, severity=severity))
+
+    def learn(self, pipeline: Pipeline) -> None:
+        """What a query's text tells before it is read: fields it names, defaults it gives, whether it searches."""
+        parts = walk(pipeline)
+        defaults = {p.name: p.default.text for p in parts if isinstance(p, Parameter) and p.default is not None}
+        self.defaults = {**defaults, **self.defaults}
+        self.mentioned |= {p.text for p in parts if isinstance(p, Word)}
+        self.searches = self.searches or any(isinstance(p, FreeText) for p in parts)
 
     def settled(self) -> tuple[Step, ...]:
         """The steps, each with the node that its assignments ended up in."""

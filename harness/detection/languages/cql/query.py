@@ -9,29 +9,11 @@ from harness.detection.languages.cql import lowering
 from harness.detection.languages.cql.flow import Flow
 from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
 from harness.detection.languages.cql.printer import render
-from harness.detection.languages.cql.syntax import FreeText, Parameter, Pipeline, Word, walk
+from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Columns, Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Scan, SortKey
 from harness.diagnostics import Finding, Source, SourceError
-
-RAW = "@rawstring"
-RAW_BY_DEFAULT = frozenset(
-    {
-        "regex",
-        "replace",
-        "parseJson",
-        "kvParse",
-        "parseCEF",
-        "parseLEEF",
-        "splitString",
-        "findTimestamp",
-        "writeJson",
-        "json:prettyPrint",
-        "parseFixedWidth",
-        "parseCsv",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +54,19 @@ class CqlQuery:
 
     def meaning(self, columns: Columns, settings: Settings) -> Meaning:
         """What the reading of this query starts with."""
-        parts = walk(self.pipeline)
-        defaults = {p.name: p.default.text for p in parts if isinstance(p, Parameter) and p.default is not None}
-        return Meaning(
+        meaning = Meaning(
             source=self.source,
             dialect=self.dialect,
             settings=settings,
             schema=columns,
-            defaults=defaults,
-            mentioned=frozenset(p.text for p in parts if isinstance(p, Word)),
-            searches=any(isinstance(p, FreeText) for p in parts),
             textual=self.textual if self.dialect is Dialect.LENIENT else frozenset(),
             run=lowering.run,
             take=lowering.row_step,
             step=lowering.take,
             plain=lowering.plain,
         )
+        meaning.learn(self.pipeline)
+        return meaning
 
     def render(self) -> str:
         """The query printed again; parsing that gives an equal query."""

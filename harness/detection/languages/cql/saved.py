@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.detection.language import Dialect
@@ -16,7 +17,7 @@ NESTED = 10
 
 def expanded(meaning: Meaning, part: Saved) -> Pipeline:
     """The pipeline that was saved, its parameters filled with the call's arguments."""
-    text = found(meaning, part.name)
+    text = saved_text(meaning.settings.saved, part.name)
     if text is None:
         return missing(meaning, part)
     if part.name in meaning.saved or len(meaning.saved) >= NESTED:
@@ -25,12 +26,12 @@ def expanded(meaning: Meaning, part: Saved) -> Pipeline:
     given = {a.name or "": Word(text=text_of(meaning, a.value), quoted=True, span=a.span) for a in part.arguments}
     filled = substituted(pipeline, given)
     assert isinstance(filled, Pipeline)
+    meaning.learn(filled)
     return filled
 
 
-def found(meaning: Meaning, name: str) -> str | None:
+def saved_text(saved: Mapping[str, str], name: str) -> str | None:
     """The text saved under a name, with or without its package."""
-    saved = meaning.settings.saved
     return saved.get(name) or saved.get(name.rpartition(":")[2])
 
 

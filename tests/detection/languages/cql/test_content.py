@@ -34,6 +34,28 @@ def test_a_saved_query_stands_where_it_is_called():
     assert len(records("$package/path:only()", EVENTS, settings=Settings(saved=saved))) == 2
 
 
+def test_a_saved_query_may_read_the_text_of_events():
+    settings = Settings(saved={"find": "needle"})
+    assert LANGUAGE.parse(Source("query.cql", "$find()"), settings=settings).raw
+    assert not LANGUAGE.parse(Source("query.cql", "$find()")).raw
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("timeChart(span=1m, unit=bytes)", "unit-not-converted"),
+        ("setTimeInterval(start=1d) | host=*", "interval-not-cut"),
+        ("join({host=*}, field=host, start=1d)", "interval-not-cut"),
+        ("series(host, maxduration=1m)", "not-cut"),
+        ('parseTimestamp("yyyy-MM-dd HH:mm:ss", field=host)', "no-timezone"),
+        ("nothing=1", "absent-field"),
+        ("groupBy(host, function=[count(), count()])", "same-output"),
+    ],
+)
+def test_what_is_not_done_as_the_product_does_it_is_told(query, code):
+    assert code in {f.code for f in made(query).findings}
+
+
 def test_a_saved_query_that_calls_itself_is_an_error():
     with pytest.raises(SourceError) as told:
         made("$a()", saved={"a": "$b()", "b": "$a()"})

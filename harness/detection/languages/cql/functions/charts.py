@@ -61,7 +61,7 @@ def bucket(
 
     Reference: library.humio.com, bucket()
     """
-    bucketed(flow, span, int(buckets), tuple(field), function, limit, timezone)
+    bucketed(flow, span, int(buckets), tuple(field), function, limit, timezone, unit)
 
 
 @FUNCTIONS.step("timeChart", gathers=True)
@@ -84,14 +84,25 @@ def time_chart(
 
     Reference: library.humio.com, timeChart()
     """
-    bucketed(flow, span, int(buckets), () if series is None else (series,), function, limit, timezone)
+    bucketed(flow, span, int(buckets), () if series is None else (series,), function, limit, timezone, unit)
 
 
 def bucketed(
-    flow: Flow, span: str, buckets: int, series: tuple[str, ...], function: Syntax | None, limit: int, timezone: str
+    flow: Flow,
+    span: str,
+    buckets: int,
+    series: tuple[str, ...],
+    function: Syntax | None,
+    limit: int,
+    timezone: str,
+    unit: Names,
 ) -> None:
     """Groups by the start of the stretch of time and by the series; of many series the largest stay."""
     where = place(flow)
+    if unit:
+        flow.meaning.tell(
+            "unit-not-converted", "unit", "`unit` is not applied: numbers stay as they are counted", where
+        )
     time = Row(flow).number(TIMESTAMP)
     start = started(flow, time, span, buckets, zone_name(timezone))
     column = flow.keep(start, "_bucket")

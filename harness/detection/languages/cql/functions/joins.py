@@ -9,7 +9,7 @@ from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Syntax, Word
 from harness.detection.plan.expressions import TRUE, Aggregation, Column, Expression, Literal, any_of, call, every
 from harness.detection.plan.nodes import Join, JoinKind, Select, Window
-from harness.diagnostics import SourceError
+from harness.diagnostics import Severity, SourceError
 
 
 @FUNCTIONS.filter("join", unnamed="query")
@@ -36,6 +36,7 @@ def join(
     if row.local:
         raise row.unsupported("a join inside an array function", row.meaning.source.whole())
     flow = row.flow
+    unbounded(flow, start or end)
     other = flow.fresh()
     flow.meaning.run(other, query)
     side, found = Row(other), flow.meaning.temporary()
@@ -74,6 +75,14 @@ def join_several(
     kind = JoinKind.LEFT if mode == "left" else JoinKind.INNER
     made = Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, most=int(max), span=flow.span)
     flow.become(made, other)
+
+
+def unbounded(flow: Flow, limited: str) -> None:
+    """Says that a sub-query's own interval is not cut."""
+    if limited:
+        place = flow.span or flow.meaning.source.whole()
+        message = "a sub-query sees all events at hand, whatever their time"
+        flow.meaning.tell("interval-not-cut", "join", message, place, severity=Severity.NOTE)
 
 
 def clauses(row: Row, where: Syntax) -> list[Expression]:

@@ -215,6 +215,10 @@ def define_table(
     Reference: library.humio.com, defineTable()
     """
     made = flow.fresh()
+    if start or end:
+        place = flow.span or flow.meaning.source.whole()
+        message = "a sub-query sees all events at hand, whatever their time"
+        flow.meaning.tell("interval-not-cut", "defineTable", message, place, severity=Severity.NOTE)
     flow.meaning.run(made, query)
     if include != ("*",):
         made.select((n, Row(made).read(n)) for n in include)

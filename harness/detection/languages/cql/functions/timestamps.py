@@ -89,7 +89,12 @@ def parse_timestamp(
     if scale is not None:
         row.assign(as_, call("multiply", row.number(field), Literal(scale)))
         return
-    row.assign(as_, parsed_time(row.text(field), variants(format), zone_name(timezone) if timezone else "UTC"))
+    formats = [f for f in variants(format) if timezone or "%z" in f or "%Z" in f]
+    if not formats:
+        message = "a time without a zone is not parsed unless `timezone` is given"
+        row.meaning.tell("no-timezone", format, message, row.meaning.source.whole(), "add `timezone=`")
+        return
+    row.assign(as_, parsed_time(row.text(field), formats, zone_name(timezone) if timezone else "UTC"))
 
 
 def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
