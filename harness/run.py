@@ -33,6 +33,7 @@ from harness.verdict.trial import Trial
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints
 from harness.verdict.visibility import count
 from harness.verdict.world_store import Window, WorldStore
+from harness.workers import spread, workers_for
 
 Progress = Callable[[str, int, int], None]
 Result = Verdict | Visibility | Broken
@@ -269,28 +270,53 @@ def verdict(case: Case, finding: Found, engine_name: str) -> Verdict:
     return replace(found, complaints=tuple(complaints(found)))
 
 
-def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
-    """Judges all scenarios under these paths."""
-    began = perf_counter()
-    found = find(paths, has_tests)
-    results: list[Result] = []
-    scenarios: list[Scenario] = []
+def judge_files(found: Sequence[Path], options: Options | None, progress: Progress | None = None) -> list[list[Result]]:
+    """What is found out of each file; one that cannot be read is broken."""
+    scenarios: list[tuple[int, Scenario]] = []
+    results: list[list[Result]] = [[] for _ in found]
     with Bench(options) as bench:
+        own = bench.options.rules
         for number, path in enumerate(found):
             try:
-                own = bench.options.rules
                 read = scenarios_of(path, bench.options.attack_data) or [read_scenario(path)]
-                scenarios += (judged_by(scenario, own) if own else scenario for scenario in read)
+                scenarios += ((number, judged_by(scenario, own) if own else scenario) for scenario in read)
             except HarnessError as error:
-                results.append(Broken(path=str(path), error=error))
+                results[number].append(Broken(path=str(path), error=error))
             if progress:
                 progress(str(path), number + 1, len(found))
-        unread = len(results)
-        results += chain.from_iterable(bench.judge_all(scenarios))
+        judged = bench.judge_all([scenario for _, scenario in scenarios])
+    for (number, _), own_results in zip(scenarios, judged, strict=True):
+        results[number] += own_results
+    return results
+
+
+def counted(results: Sequence[Result]) -> int:
+    """How many scenarios a file's results are of: one, unless it held several."""
+    return max(1, len({id(r.scenario) for r in results if not isinstance(r, Broken)}))
+
+
+def judge_share(share: tuple[Sequence[Path], Options | None]) -> list[list[Result]]:
+    """The files that one of several processes judges."""
+    return judge_files(*share)
+
+
+def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
+    """Judges all scenarios under these paths, many of them in several processes at once."""
+    began = perf_counter()
+    found = find(paths, has_tests)
+    workers = min(2, workers_for(len(found)))
+    if workers == 1:
+        judged = judge_files(found, options, progress)
+    else:
+        judged = [[] for _ in found]
+        shares = [(found[i::workers], options) for i in range(workers)]
+        for i, part in enumerate(spread(judge_share, shares, workers)):
+            judged[i::workers] = part
+    results = list(chain.from_iterable(judged))
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),
         broken=tuple(r for r in results if isinstance(r, Broken)),
         seconds=perf_counter() - began,
-        scenarios=len(scenarios) + unread,
+        scenarios=sum(counted(part) for part in judged),
     )

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -24,7 +25,11 @@ def workers_for(items: int) -> int:
 
 
 def spread(
-    work: Callable[[Item], Result], items: Sequence[Item], workers: int, prepare: Callable[..., None], *given: object
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    prepare: Callable[..., None] | None = None,
+    *given: object,
 ) -> Iterator[Result]:
     """What the work gives for each item, in their order; each process is prepared once with what is given.
 
@@ -32,5 +37,6 @@ def spread(
     """
     safe = sys.platform.startswith("linux") and threading.active_count() == 1
     context = get_context("fork" if safe else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare, initargs=given) as pool:
+    prepared = partial(prepare, *given) if prepare else None
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepared) as pool:
         yield from pool.map(work, items)
