@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-all check update bench clean
+.PHONY: run test test-all check update bench fuzz clean
 run: $(READY)
 	@$(BIN)/detlab run
 
@@ -21,6 +21,12 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+# Coverage-guided where atheris can be had (Linux), else texts that hypothesis makes.
+SECONDS ?= 60
+fuzz: $(READY)
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: atheris || true
+	$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 # Locks the newest versions that pyproject.toml allows; needs the network.
 update:

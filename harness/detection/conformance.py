@@ -87,7 +87,7 @@ class Case:
 def cases(source: Source, name: str) -> tuple[Case, ...]:
     """All cases of a page of the language `name`; raises SourceError where the page cannot be read."""
     starts = [m.start() for m in re.finditer(r"^## ", outside_fences(source.text), re.MULTILINE)]
-    ends = [*starts[1:], len(source.text)]
+    ends = [*starts, len(source.text)][1:]
     return tuple(case(source.span(a, z), name) for a, z in zip(starts, ends, strict=True))
 
 

@@ -51,6 +51,10 @@ def test_a_case_without_an_outcome_is_an_error():
         cases(Source("page.md", "# page\n\n## lonely\n```spl\nsearch x=1\n```\n"), "spl")
 
 
+def test_a_page_without_headings_has_no_cases():
+    assert cases(Source("page.md", "hello\n"), "spl") == ()
+
+
 def test_a_page_is_read_into_cases_with_their_facts():
     page = """# stats
 

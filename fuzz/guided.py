@@ -1,0 +1,27 @@
+"""One target under atheris, which looks for texts that reach new code; it never returns.
+
+python -m fuzz.guided TARGET CORPUS_FOLDER -max_total_time=60
+"""
+
+from __future__ import annotations
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["harness"]):
+    from fuzz.targets import hold
+
+    hold("spl", "index=main | stats count by host")
+    hold("cql", "#repo=main | groupBy(host)")
+
+
+def main(arguments: list[str]) -> None:
+    """Fuzzes one target with the options of libFuzzer."""
+    target, *rest = arguments
+    atheris.Setup([sys.argv[0], *rest], lambda data: hold(target, data.decode("utf-8", "replace")))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
