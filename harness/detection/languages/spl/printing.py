@@ -101,7 +101,7 @@ def word_text(word: Word) -> str:
 
 def bare_text(word: Word) -> str:
     """A word of a search, whose backslashes are escapes without quotes too."""
-    return word_text(word) if word.quoted or not word.text else escaped(word.text)
+    return word_text(word) if word.quoted or not word.text else escaped(word.text).replace("|", "\\|")
 
 
 def condition_text(condition: Condition) -> str:
@@ -111,7 +111,8 @@ def condition_text(condition: Condition) -> str:
             if isinstance(value, Pipeline):
                 return f"{bare_text(name)}{operator}[{pipeline_text(value)}]"
             shown = f"CASE({value.text})" if case else bare_text(value)
-            return f"{bare_text(name)}{operator}{shown}"
+            blank = " " if shown[:1] in "=<>!" else ""
+            return f"{bare_text(name)}{operator}{blank}{shown}"
         case OneOf(name, values):
             return f"{bare_text(name)} IN ({', '.join(bare_text(v) for v in values)})"
         case FreeText(word, kind):
@@ -171,7 +172,7 @@ def statistics_text(arguments: StatisticsArguments) -> str:
     parts = [option_text(o) for o in arguments.options]
     parts += [measure_text(m) for m in arguments.measures]
     if arguments.dataset is not None:
-        parts.append(f"from {arguments.dataset.text}")
+        parts.append(f"from {word_text(arguments.dataset)}")
     if arguments.where is not None:
         parts.append(f"where {condition_text(arguments.where)}")
     if arguments.over is not None:

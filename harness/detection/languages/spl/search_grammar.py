@@ -34,7 +34,7 @@ VALUE = re.compile(
 ITEM = re.compile(
     rf"[\s,]*(?:(?P<quoted>{QUOTED})|(?P<close>\))|(?P<word>[^\s(),\"]+(?:\([^\s()\",]*\)[^\s(),\"]*)*))", re.S
 )
-ENDS = ("AND", "OR", "NOT")
+ENDS = ("AND", "OR", "NOT", "IN")
 
 Brackets = Callable[[Reader], Pipeline]
 
@@ -64,7 +64,7 @@ class SearchGrammar:
         end = at + len(word)
         piece = reader.text[at : min(end, reader.end)]
         if piece.upper() != word or (
-            end < reader.end and not (reader.text[end].isspace() or reader.text[end] in '("[')
+            end < reader.end and not (reader.text[end].isspace() or reader.text[end] in '("[,')
         ):
             return False
         if piece != word:
@@ -147,6 +147,9 @@ class SearchGrammar:
                 Word(found["inside"].strip().strip('"'), False, reader.span(start)), found["kind"], reader.span(start)
             )
         quoted = kind == "quoted"
+        if not quoted and found["word"] in ENDS:
+            message = f"`{found['word']}` stands between no conditions"
+            raise reader.error("missing-operand", message, start, found.end(), "put it in quotes to search for the word")
         text = unescaped(found["quoted"][1:-1] if quoted else found["word"])
         return self.comparison(Word(text, quoted, reader.span(start)), start)
 

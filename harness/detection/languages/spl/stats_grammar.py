@@ -18,8 +18,9 @@ from harness.detection.languages.spl.syntax import (
 )
 
 FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
-KEYWORD = re.compile(r"(by|from|where|over|as)(?=[\s\"'(]|$)", re.I)
-BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"'])", re.I)
+PLAIN = re.compile(r"[a-z_]\w*(\.\d+)?")
+KEYWORD = re.compile(r"(by|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
+BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
 EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
 OPTIONS = (
     "allnum", "delim", "partitions", "prestats", "summariesonly", "allow_old_summaries", "fillnull_value", "span",
@@ -125,6 +126,8 @@ class StatsGrammar:
         argument: Word | Expression | None = None
         if call is None:
             function = self.words.word().text.lower()
+            if not PLAIN.fullmatch(function):
+                raise reader.error("unexpected", f"`{function[:40]}` is no aggregate", start, reader.at)
         else:
             function, reader.at = call[1].lower(), call.end()
             argument = self.argument(call)
