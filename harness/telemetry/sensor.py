@@ -59,7 +59,7 @@ class Rows(Generic[A]):
         if all(np.ndim(v) == 0 for v in found):
             return np.repeat(np.asarray(found, kind), self.counts)
         return np.concatenate(
-            [np.broadcast_to(np.asarray(v, kind), (n,)) for v, n in zip(found, self.counts, strict=True)]
+            [of_length(np.asarray(v, kind), n) for v, n in zip(found, self.counts.tolist(), strict=True)]
         )
 
     def text(
@@ -84,6 +84,11 @@ class Rows(Generic[A]):
         starts = np.cumsum(self.counts) - self.counts
         causes = [int(self.cause[starts[i]]) if self.counts[i] else -1 for i in kept]
         return Rows([self.activities[i] for i in kept], causes)
+
+
+def of_length(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """The values, a single one as often as there are rows."""
+    return values if values.ndim and len(values) == count else np.full(count, values)
 
 
 def as_texts(value: Any, count: int) -> tuple[Sequence[str | None], Integers]:
@@ -122,7 +127,7 @@ class Processes:
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""
-        parts = [np.broadcast_to(np.asarray(value(p), np.int64), (len(p),)) for p in self.distinct]
+        parts = [of_length(np.asarray(value(p), np.int64), len(p)) for p in self.distinct]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def starts(self) -> Times:

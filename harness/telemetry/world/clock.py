@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.telemetry.spelling import Times
 
@@ -22,11 +23,12 @@ class Clock:
     """Stretches of real time laid end to end.
 
     What sleeps with its host goes on where it stopped: a timer of an hour that had ten minutes to go when the lid was
-    closed rings ten minutes after it is opened.
+    closed rings ten minutes after it is opened. `passed` is how much time lies before each stretch.
     """
 
     begins: Times
     ends: Times
+    passed: npt.NDArray[np.timedelta64]
 
     @property
     def start(self) -> np.datetime64:
@@ -49,11 +51,9 @@ class Clock:
         """The real time of moments on this clock: what is before its start or after its end is as far off as there."""
         if self.steady:
             return at
-        lengths = self.ends - self.begins
-        passed = np.cumsum(lengths) - lengths
         since = np.asarray(at, "datetime64[us]") - self.start
-        which = np.clip(np.searchsorted(passed, since, side="right") - 1, 0, None)
-        return (self.begins[which] + (since - passed[which]))[()]
+        which = np.maximum(np.searchsorted(self.passed, since, side="right") - 1, 0)
+        return (self.begins[which] + (since - self.passed[which]))[()]
 
 
 def clock(stretches: Iterable[Stretch]) -> Clock | None:
@@ -61,9 +61,9 @@ def clock(stretches: Iterable[Stretch]) -> Clock | None:
     long = [(b, e) for b, e in stretches if e - b >= SHORTEST]
     if not long:
         return None
-    return Clock(
-        begins=np.array([b for b, _ in long], "datetime64[us]"), ends=np.array([e for _, e in long], "datetime64[us]")
-    )
+    begins, ends = (np.array(side, "datetime64[us]") for side in zip(*long, strict=True))
+    lengths = ends - begins
+    return Clock(begins=begins, ends=ends, passed=np.cumsum(lengths) - lengths)
 
 
 def within(stretches: Sequence[Stretch], begin: np.datetime64, end: np.datetime64) -> list[Stretch]:

@@ -12,7 +12,7 @@ from harness.scenario.world import read_world
 from harness.telemetry.world.calendar import outages, workdays
 from harness.telemetry.world.dataset import open_dataset
 from harness.telemetry.world.population import population, spread
-from harness.telemetry.world.simulation import Order, Worker, fresh, simulate_world
+from harness.telemetry.world.simulation import ROWS_AT_ONCE, Order, Worker, fresh, gathered, simulate_world
 
 
 def contents(folder):
@@ -139,6 +139,15 @@ def test_while_the_way_out_is_down_attempts_are_seen_and_connections_are_not(sma
     ]
     assert completed == []
     assert len(attempts) > 5
+
+
+def test_no_more_is_held_at_once_however_long_a_world_lasts(small, tmp_path):
+    people = population(small, hosts=6, days=75, seed=1)
+    known = Order(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path).known()
+    sizes = [sum(len(activity) for _, activity in piece) for piece in gathered(people, known, 0)]
+    assert sum(sizes) > 3 * ROWS_AT_ONCE
+    assert max(sizes) < ROWS_AT_ONCE + 25_000
+    assert len(sizes) >= 3
 
 
 def test_shares_are_met_to_the_host():
