@@ -137,12 +137,3 @@ def matched(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: str
         made = made if run == "%" else fn("replace", made, b.text(run), b.text("%"))
     match = node(this=b.bracketed(x), expression=made)
     return exp.Escape(this=match, expression=b.text(ESCAPE)) if escaped else match
-
-
-@DUCKDB.spell("is_number")
-def is_number(x: SQL) -> SQL:
-    """Whether `to_number` reads the text."""
-    return fn("coalesce", fn("regexp_full_match", x, b.text(NUMBER)), b.truth(False))
-
-
-NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"

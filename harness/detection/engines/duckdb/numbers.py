@@ -7,11 +7,12 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.logic import NUMBER
 from harness.detection.plan.digits import number_text
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.portable import divide
+
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def direct(name: str) -> Callable[..., SQL]:
@@ -69,10 +70,18 @@ for operation in ("asin", "acos"):
     DUCKDB.spell(operation, twice=True)(arc(operation))
 
 
-@DUCKDB.spell("to_number")
+@DUCKDB.spell("to_number", twice=True)
 def to_number(t: SQL) -> SQL:
-    """The text where it is a number and nothing else."""
-    return b.try_cast(fn("regexp_extract", t, b.text(f"^{NUMBER}$")), "DOUBLE")
+    """A cast where the text is a number and nothing else; the pattern is tried only on what can be cast."""
+    strict = b.case((fn("regexp_full_match", t, b.text(NUMBER)), b.try_cast(t.copy(), "DOUBLE")))
+    return b.case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict))
+
+
+@DUCKDB.spell("is_number", twice=True)
+def is_number(t: SQL) -> SQL:
+    """Whether `to_number` reads the text."""
+    strict = fn("regexp_full_match", t, b.text(NUMBER))
+    return b.case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict), default=b.truth(False))
 
 
 @DUCKDB.spell("to_text", twice=True)
