@@ -149,7 +149,9 @@ class SearchGrammar:
         quoted = kind == "quoted"
         if not quoted and found["word"] in ENDS:
             message = f"`{found['word']}` stands between no conditions"
-            raise reader.error("missing-operand", message, start, found.end(), "put it in quotes to search for the word")
+            raise reader.error(
+                "missing-operand", message, start, found.end(), "put it in quotes to search for the word"
+            )
         text = unescaped(found["quoted"][1:-1] if quoted else found["word"])
         return self.comparison(Word(text, quoted, reader.span(start)), start)
 

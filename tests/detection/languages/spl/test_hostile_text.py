@@ -33,7 +33,9 @@ def outcome(text, dialect=Dialect.LENIENT):
     return None
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(st.lists(PIECES, max_size=30).map("".join))
 def test_pieces_of_the_language_in_any_order(text):
     outcome(text)
@@ -46,7 +48,9 @@ def test_any_text(text):
     outcome(text)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(st.lists(PIECES, max_size=20).map(" ".join))
 def test_what_is_read_can_be_printed_and_read_again(text):
     try:

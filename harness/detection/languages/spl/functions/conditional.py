@@ -18,7 +18,7 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.comparison import compare
 from harness.detection.languages.spl.conditions import network
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.patterns import checked
+from harness.detection.languages.spl.patterns import checked, element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.searchmatch import search_condition
 from harness.detection.languages.spl.syntax import Expression
@@ -169,14 +169,14 @@ def match(context: Context, value: Typed, regex: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     if value.kind is Kind.LIST:
-        return any_element(value, regex)
+        return any_element(context, value, regex)
     return apply("regex_found", text(value), checked(regex), literal(""))
 
 
-def any_element(value: Typed, regex: Typed) -> Typed:
+def any_element(context: Context, value: Typed, regex: Typed) -> Typed:
     """Whether one of several values has a match."""
     parameter, element = each(value)
-    return over("list_any", value, parameter, apply("regex_found", element, checked(regex), literal("")))
+    return over("list_any", value, parameter, element_matches(context, element, regex))
 
 
 @FUNCTIONS.define(shape="written")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, number, over, text
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.patterns import checked
+from harness.detection.languages.spl.patterns import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Prefix
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
 
 
@@ -144,13 +143,7 @@ def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
     """
     several = listing(value)
     parameter, element = each(several)
-    if isinstance(regex.constant, str):
-        condition = apply("regex_found", element, checked(regex), literal(""))
-    else:
-        condition = apply("greater", apply("position", element, text(regex)), literal(0.0))
-        span = span_of(regex.expression) or context.scope.session.text.source.whole()
-        context.scope.session.warn("computed-regex", "a computed pattern of `mvfind` is looked for as plain text", span)
-    found = over("list_index", several, parameter, condition)
+    found = over("list_index", several, parameter, element_matches(context, element, regex))
     return apply("subtract", found, literal(1.0))
 
 
