@@ -12,7 +12,7 @@ from numpy.random import Generator
 from harness.telemetry.activity import Activity, Address, Flags, Texts
 from harness.telemetry.agents import sizes
 from harness.telemetry.calls import call, lookup
-from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.host import POWERSHELL, Host, Process
 from harness.telemetry.lifecycle import lived
 from harness.telemetry.parameter import Count, Fraction, Port
 from harness.telemetry.schedule import SECOND, Shape, bursts, fits, periodic, poisson, rounds, seconds, wait
@@ -72,14 +72,7 @@ def implant(
     every `rotation`. Tasks make bursts of calls. `endpoint` is the name that is asked for and `ptr` the one a reverse
     lookup gives: a front behind a well-known network has a PTR of that network.
     """
-    chosen = DEFAULTS[framework]
-    period = timedelta(seconds=chosen.every) if every is None else every
-    off = chosen.jitter if jitter is None else jitter
-    if channel == "poll":
-        at = periodic(start, period, rounds(lasts, period), random, jitter=off, shape=chosen.shape)
-    else:
-        at = periodic(start, held, rounds(lasts, held), random, jitter=0.02)
-    at = at[at < start + wait(lasts)]
+    at = rhythm(start, lasts, random, framework, every, jitter, None if channel == "poll" else held)
     if tasks_per_hour:
         tasks = poisson(start, lasts, tasks_per_hour, random)
         at = np.sort(np.concatenate([at, bursts(tasks, random.integers(4, 30, len(tasks)), 20.0, random)]))
@@ -87,8 +80,22 @@ def implant(
         at = at[at_work(at, host, hours[0], hours[1])]
     process = host.process(image)
     yield from lived(process, start + wait(lasts) - SECOND)
-    if not len(at):
-        return
+    if len(at):
+        yield from calls(host, process, at, random, servers, ports, rotation, endpoint, ptr)
+
+
+def calls(
+    host: Host,
+    process: Process,
+    at: Times,
+    random: Generator,
+    servers: tuple[str, ...],
+    ports: tuple[int, ...],
+    rotation: timedelta,
+    endpoint: str | None,
+    ptr: str | None,
+) -> Iterator[Activity]:
+    """The connections at these moments, servers and ports taking turns, and the lookups of the name before each turn."""
     turns = ((at - at[0]) // wait(rotation)).astype(np.int64)
     fits(len(at))
     if endpoint is not None:
@@ -105,6 +112,27 @@ def implant(
         bytes_sent=sizes(random, len(at), 700),
         bytes_received=sizes(random, len(at), 1100),
     )
+
+
+def rhythm(
+    start: np.datetime64,
+    lasts: timedelta,
+    random: Generator,
+    framework: Framework,
+    every: timedelta | None,
+    jitter: float | None,
+    held: timedelta | None,
+) -> Times:
+    """When an idle implant opens a connection: at its interval, or when one that was held for so long has ended."""
+    chosen = DEFAULTS[framework]
+    period = held or every or timedelta(seconds=chosen.every)
+    if held is not None:
+        at = periodic(start, period, rounds(lasts, period), random, jitter=0.02)
+    else:
+        off = chosen.jitter if jitter is None else jitter
+        at = periodic(start, period, rounds(lasts, period), random, jitter=off, shape=chosen.shape)
+    early: Times = at[at < start + wait(lasts)]
+    return early
 
 
 def at_work(at: Times, host: Host, begin: int, end: int) -> Flags:

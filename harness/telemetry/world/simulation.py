@@ -103,20 +103,26 @@ def simulate_world(
         tables += part
         if progress:
             progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
-    dataset = Dataset(
+    dataset = described(order, tables)
+    write_manifest(folder, dataset)
+    return dataset
+
+
+def described(order: Order, tables: Sequence[Table]) -> Dataset:
+    """The document of a world whose tables have been written."""
+    people = order.people
+    return Dataset(
         format=FORMAT,
-        title=body.title,
+        title=people.world.body.title,
         seed=people.seed,
         start=str(people.begin.astype("datetime64[s]")) + "Z",
         days=people.days,
         hosts=len(people.members),
         origin=str(Origin.SIMULATED),
-        conditions=given,
+        conditions=dict(order.conditions),
         causes=causes_of(people.causes()),
         tables=joined(tables),
     )
-    write_manifest(folder, dataset)
-    return dataset
 
 
 def fresh(folder: Path) -> None:
