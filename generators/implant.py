@@ -95,7 +95,7 @@ def calls(
     endpoint: str | None,
     ptr: str | None,
 ) -> Iterator[Activity]:
-    """The connections at these moments, servers and ports taking turns, and the lookups of the name before each turn."""
+    """The connections at these moments, servers and ports taking turns, and the lookup of the name before each."""
     turns = ((at - at[0]) // wait(rotation)).astype(np.int64)
     fits(len(at))
     if endpoint is not None:
