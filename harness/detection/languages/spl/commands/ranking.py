@@ -15,7 +15,7 @@ from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
 OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
 
 
-@COMMANDS.define("top")
+@COMMANDS.define("top", "sitop")
 def top(scope: Scope, stage: Stage) -> None:
     """The 10 most frequent combinations of fields, with count and percent.
 
@@ -24,7 +24,7 @@ def top(scope: Scope, stage: Stage) -> None:
     ranked(scope, stage, descending=True)
 
 
-@COMMANDS.define("rare")
+@COMMANDS.define("rare", "sirare")
 def rare(scope: Scope, stage: Stage) -> None:
     """The 10 least frequent combinations of fields, with count and percent.
 

@@ -4,6 +4,7 @@ from harness.detection.languages.spl.functions import (
     bits,
     conditional,
     conversion,
+    hyperbolic,
     json,
     mathematics,
     multivalue,
@@ -11,4 +12,4 @@ from harness.detection.languages.spl.functions import (
     times,
 )
 
-__all__ = ["bits", "conditional", "conversion", "json", "mathematics", "multivalue", "texts", "times"]
+__all__ = ["bits", "conditional", "conversion", "hyperbolic", "json", "mathematics", "multivalue", "texts", "times"]

@@ -212,46 +212,6 @@ def random(context: Context) -> Typed:
 
 
 @FUNCTIONS.define
-def sinh(context: Context, value: Typed) -> Typed:
-    """The hyperbolic sine.
-
-        sinh(0) -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    return half(value, "subtract")
-
-
-@FUNCTIONS.define
-def cosh(context: Context, value: Typed) -> Typed:
-    """The hyperbolic cosine.
-
-        cosh(0) -> 1
-
-    Reference: reference/spl.md 5.2
-    """
-    return half(value, "add")
-
-
-def half(value: Typed, operation: str) -> Typed:
-    """Half the sum or difference of e to the number and e to its opposite."""
-    amount = number(value)
-    both = apply(operation, apply("exp", amount), apply("exp", apply("negate", amount)))
-    return apply("divide", both, literal(2.0))
-
-
-@FUNCTIONS.define
-def tanh(context: Context, value: Typed) -> Typed:
-    """The hyperbolic tangent.
-
-        tanh(0) -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    return apply("divide", half(value, "subtract"), half(value, "add"))
-
-
-@FUNCTIONS.define
 def atan2(context: Context, y: Typed, x: Typed) -> Typed:
     """The angle of the point (x, y).
 

@@ -1,0 +1,89 @@
+"""Hyperbolic eval functions."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.registry import FUNCTIONS
+
+
+@FUNCTIONS.define
+def sinh(context: Context, value: Typed) -> Typed:
+    """The hyperbolic sine.
+
+        sinh(0) -> 0
+
+    Reference: reference/spl.md 5.2
+    """
+    return half(value, "subtract")
+
+
+@FUNCTIONS.define
+def cosh(context: Context, value: Typed) -> Typed:
+    """The hyperbolic cosine.
+
+        cosh(0) -> 1
+
+    Reference: reference/spl.md 5.2
+    """
+    return half(value, "add")
+
+
+def half(value: Typed, operation: str) -> Typed:
+    """Half the sum or difference of e to the number and e to its opposite."""
+    amount = number(value)
+    both = apply(operation, apply("exp", amount), apply("exp", apply("negate", amount)))
+    return apply("divide", both, literal(2.0))
+
+
+@FUNCTIONS.define
+def tanh(context: Context, value: Typed) -> Typed:
+    """The hyperbolic tangent.
+
+        tanh(0) -> 0
+
+    Reference: reference/spl.md 5.2
+    """
+    return apply("divide", half(value, "subtract"), half(value, "add"))
+
+
+@FUNCTIONS.define
+def asinh(context: Context, value: Typed) -> Typed:
+    """The inverse hyperbolic sine.
+
+        asinh(0) -> 0
+
+    Reference: reference/spl.md 5.2
+    """
+    return inverse(number(value), 1.0)
+
+
+@FUNCTIONS.define
+def acosh(context: Context, value: Typed) -> Typed:
+    """The inverse hyperbolic cosine; null below 1.
+
+        acosh(1) -> 0
+
+    Reference: reference/spl.md 5.2
+    """
+    return inverse(number(value), -1.0)
+
+
+def inverse(amount: Typed, offset: float) -> Typed:
+    """The logarithm of a number and the root of its square and an offset."""
+    root = apply("sqrt", apply("add", apply("multiply", amount, amount), literal(offset)))
+    return apply("ln", apply("add", amount, root))
+
+
+@FUNCTIONS.define
+def atanh(context: Context, value: Typed) -> Typed:
+    """The inverse hyperbolic tangent; null outside -1 to 1.
+
+        atanh(0) -> 0
+
+    Reference: reference/spl.md 5.2
+    """
+    amount = number(value)
+    one = literal(1.0)
+    ratio = apply("divide", apply("add", one, amount), apply("subtract", one, amount))
+    return apply("divide", apply("ln", ratio), literal(2.0))
