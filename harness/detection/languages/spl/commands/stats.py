@@ -20,7 +20,7 @@ from harness.detection.languages.spl.syntax import Stage, StatisticsArguments, W
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
-from harness.detection.plan.nodes import Frame, Reverse, Window
+from harness.detection.plan.nodes import Frame, Window
 from harness.diagnostics import SourceError
 
 
@@ -86,8 +86,6 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     before = list(scope.columns)
     partition += resets(scope, stage, arguments, keys)
     time_range = window_of_time(option(arguments, "time_window"))
-    if time_range is not None:
-        scope.node = Reverse(source=scope.node, span=stage.span)
     added = measures(scope, arguments)
     scope.node = Window(
         source=scope.node,
@@ -99,8 +97,6 @@ def streamstats(scope: Scope, stage: Stage) -> None:
         range=time_range,
         span=stage.span,
     )
-    if time_range is not None:
-        scope.node = Reverse(source=scope.node, span=stage.span)
     for name, value in added:
         scope.columns[name] = value.kind
         scope.defined.add(name)
@@ -148,7 +144,7 @@ def shifted_down(scope: Scope, stage: Stage, condition: Typed) -> Typed:
 
 
 def window_of_time(word: Word | None) -> float | None:
-    """The seconds of `time_window`; the frame looks back in time, so rows are taken oldest first."""
+    """The seconds of `time_window`."""
     if word is None:
         return None
     seconds = seconds_of(word.text)
