@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from harness.telemetry.columnar import Field, epoch, fields_of, numbered
 from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.multivalue import MEMBER, gathered
 from harness.telemetry.native import texts
 from harness.telemetry.platform import Condition, View
 
@@ -49,6 +50,8 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
             found |= {n: f for n, f in recorded.items() if n in FALCON_TAGS}
     for field in recorded.items():
         found.setdefault(*field)
+    if events.sensor != "falcon":
+        found |= {n: f for n, f in lines_of(recorded, len(events)).items() if n not in found}
     if raw:
         found["@rawstring"] = texts(events)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}
@@ -56,6 +59,15 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
         constants={n: f for n, f in found.items() if isinstance(f, str)},
         columns=pa.table({**columns, "@event": numbers, CAUSE: events.columns.column(CAUSE)}),
     )
+
+
+def lines_of(recorded: Mapping[str, Field], rows: int) -> dict[str, Field]:
+    """Unnamed, repeated elements (`Data[0]`, `Data[1]`) also as one field of lines under their own name.
+
+    LogScale knows no lists; converted Sigma rules read `Data`.
+    """
+    listed = {n: f for n, f in recorded.items() if MEMBER.search(n)}
+    return {n: pc.binary_join(f, "\n") for n, f in gathered(listed, rows).items() if f is not None}
 
 
 PLATFORM = LogScale()
