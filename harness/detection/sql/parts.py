@@ -25,7 +25,7 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
     needed = c.parts[id(node)]
     whole: exp.Query | None = None
     for part in needed or stored.parts[:1]:
-        query = part_of(c, part, columns)
+        query = part_of(c, part, columns, typed=whole is None)
         whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
     assert whole is not None
     if not needed:
@@ -33,15 +33,19 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
     return c.cte("parts", whole)
 
 
-def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind]) -> exp.Select:
-    """The columns of one part as those of the whole table: its own, its constants, and nulls."""
+def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:
+    """The columns of one part as those of the whole table: its own, its constants, and nulls.
+
+    The first part of a union says what type each column has, so that the others need not.
+    """
     items: dict[str, exp.Expression] = {}
     printer = Printer(c.dialect, c.names, part.columns)
     for name, kind in columns.items():
         if name in part.columns:
             items[c.names(name)] = printer(Column(name), kind)
         elif name in part.constants:
-            items[c.names(name)] = b.cast(printer(Literal(part.constants[name]), kind), c.dialect.types[kind])
+            made = printer(Literal(part.constants[name]), kind)
+            items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
         else:
-            items[c.names(name)] = printer.typed_null(kind)
+            items[c.names(name)] = printer.typed_null(kind) if typed else b.null()
     return listing(items, part.name).sql
