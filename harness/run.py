@@ -17,7 +17,7 @@ from harness.detection.engine import Engine, Rows, engine
 from harness.detection.language import Dialect, Plan, Query, Settings, language
 from harness.diagnostics import Finding, HarnessError
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
-from harness.scenario.pack import find
+from harness.scenario.pack import find, unasked
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.conditions import check, check_scenario
@@ -303,7 +303,7 @@ def judge_share(share: tuple[Sequence[Path], Options | None]) -> list[list[Resul
 def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
     """Judges all scenarios under these paths, many of them in several processes at once."""
     began = perf_counter()
-    found = find(paths, has_tests)
+    found, left_out = (find(paths, has_tests), []) if paths else unasked(find(paths, has_tests))
     workers = min(2, workers_for(len(found)))
     if workers == 1:
         judged = judge_files(found, options, progress)
@@ -319,4 +319,5 @@ def run(paths: Sequence[Path], options: Options | None = None, progress: Progres
         broken=tuple(r for r in results if isinstance(r, Broken)),
         seconds=perf_counter() - began,
         scenarios=sum(counted(part) for part in judged),
+        left_out=tuple(str(folder) for folder in left_out),
     )

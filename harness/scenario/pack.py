@@ -12,6 +12,7 @@ BUNDLED = PACKAGE / "bundled" if (PACKAGE / "bundled").is_dir() else PACKAGE.par
 DEFAULT = Path("scenarios")
 NOT_SCENARIOS = frozenset({"worlds", "__pycache__"})
 MOST_FILES = 100_000
+ON_REQUEST = "ON_REQUEST"
 
 
 def find(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) -> list[Path]:
@@ -30,6 +31,16 @@ def find(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) 
             hint = "`detlab list` shows what there is"
             raise HarnessError("no-such-path", f"there is no file or folder {path}", help=hint)
     return list(dict.fromkeys(found))
+
+
+def unasked(found: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Of the files of a run that names none: those to judge, and the folders that are judged only when they are named.
+
+    Such a folder holds a file ON_REQUEST, which says why.
+    """
+    folders = dict.fromkeys(folder for path in found for folder in path.parents if (folder / ON_REQUEST).is_file())
+    left_out = list(folders)
+    return [p for p in found if not any(folder in p.parents for folder in left_out)], left_out
 
 
 def files(folder: Path, *suffixes: str) -> Iterator[Path]:

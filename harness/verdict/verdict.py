@@ -83,13 +83,14 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Everything a run found out."""
+    """Everything a run found out; `left_out` are folders that are judged only when they are named."""
 
     verdicts: tuple[Verdict, ...] = ()
     visibilities: tuple[Visibility, ...] = ()
     broken: tuple[Broken, ...] = ()
     seconds: float = 0.0
     scenarios: int = 0
+    left_out: tuple[str, ...] = ()
 
     @property
     def as_expected(self) -> bool:

@@ -43,6 +43,7 @@ def test_json_is_one_document_with_stable_names(report):
         "as_expected": True,
         "summary": {
             "scenarios": 4,
+            "left_out": [],
             "verdicts": 6,
             "verdicts_differing": 0,
             "signals": 1,

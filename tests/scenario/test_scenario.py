@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.pack import beside, find
+from harness.scenario.pack import beside, find, unasked
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Outcome, read_scenario
 
@@ -78,3 +78,13 @@ def test_a_rule_that_is_not_there_names_those_that_are(tmp_path):
     (tmp_path / "server.spl").write_text("index=x", "utf-8")
     with pytest.raises(HarnessError, match=r"there is server\.spl"):
         read_rule(tmp_path / "sever.spl")
+
+
+def test_a_folder_on_request_is_left_out_of_a_run_that_names_nothing_and_told(tmp_path):
+    written(tmp_path, GOOD)
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    written(extra, GOOD)
+    assert unasked(find([tmp_path])) == ([tmp_path / "one.yaml", extra / "one.yaml"], [])
+    (extra / "ON_REQUEST").write_text("they take long", "utf-8")
+    assert unasked(find([tmp_path])) == ([tmp_path / "one.yaml"], [extra])

@@ -50,6 +50,7 @@ def run_document(report: Report) -> dict[str, Any]:
         "as_expected": outcomes.as_expected,
         "summary": {
             "scenarios": outcomes.scenarios,
+            "left_out": list(outcomes.left_out),
             "verdicts": len(outcomes.verdicts),
             "verdicts_differing": len(report.differing),
             "signals": len(outcomes.visibilities),

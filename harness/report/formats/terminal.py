@@ -89,6 +89,8 @@ class Terminal:
         yield ""
         for line in self.paper.paragraph(f"{text}; {outcomes.seconds:.1f} s"):
             yield self.paper.paint(line, "good" if outcomes.as_expected else "bad")
+        if outcomes.left_out:
+            yield from self.paper.paragraph(f"judged when they are named: {', '.join(outcomes.left_out)}")
 
 
 class Table:
