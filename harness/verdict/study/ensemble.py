@@ -103,11 +103,13 @@ def observed(subject: Subject, alerts: tuple[Alert, ...]) -> Outcome:
 
 
 def noticed(subject: Subject, alerts: tuple[Alert, ...]) -> bool:
-    """Whether a subject's expectation fails with these alerts: another outcome, or none with the fields it wants."""
+    """Whether a subject's expectation fails with these alerts: another outcome, too few, or none with its fields."""
     expectation = subject.expectation
     if expectation is None:
         return False
     if observed(subject, alerts) != expectation.outcome:
+        return True
+    if expectation.at_least is not None and len(alerts) < expectation.at_least:
         return True
     wanted = expectation.alert
     return bool(wanted) and all(any(True for _ in differing(a, wanted)) for a in alerts)
