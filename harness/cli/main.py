@@ -31,6 +31,14 @@ def summary(name: str) -> str:
         return text.readline().strip().strip('"')
 
 
+def shown(command: click.Command) -> click.Command:
+    """A command whose help keeps the lines of its examples: click's mark for that is a control character."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for below in getattr(command, "commands", {}).values():
+        shown(below)
+    return command
+
+
 class Commands(click.Group):
     """Subcommands that are imported when they are called for, so that the others cost nothing."""
 
@@ -44,7 +52,7 @@ class Commands(click.Group):
             hint = did_you_mean(name, names()) or "`detlab --help` lists them"
             raise HarnessError("unknown-command", f"no subcommand is called `{name}`", help=hint)
         found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
-        return found
+        return shown(found)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of subcommands in the help."""
