@@ -62,8 +62,9 @@ def field_rows(flow: Flow, *, statistics: bool) -> None:
     for i, name in enumerate(names):
         cells: list[Named] = [("field", Literal(name)), ("_count", Column(f"{i}.count"))]
         rows.append(Select(source=whole, columns=(*cells, ("distinct", Column(f"{i}.distinct")))))
-    flow.node = Union(sources=tuple(rows), span=span)
     flow.columns = {"field": Kind.TEXT, "_count": Kind.NUMBER, "distinct": Kind.NUMBER}
+    none = Values(columns=flow.columns, rows=(), span=span)
+    flow.node = Union(sources=tuple(rows), span=span) if rows else none
     flow.require(call("greater", Column("_count"), Literal(0)), span)
     if not statistics:
         flow.select([("field", Column("field"))])

@@ -1,0 +1,15 @@
+"""A store without a single event, and so without a field."""
+
+from harness.detection.engine import engine
+from harness.detection.language import Settings, language
+from harness.diagnostics import Source
+
+
+def test_statistics_of_fields_that_nobody_has_are_no_rows():
+    opened = engine()
+    try:
+        columns = opened.load([])
+        query = language("cql").parse(Source("q.cql", "groupBy([#type], function=[fieldstats()]) | field!=/^#/"))
+        assert opened.run(query.plan(columns, Settings()).node).rows == ()
+    finally:
+        opened.close()
