@@ -1,113 +1,27 @@
-"""`python -m bench`: the SPL rule of T1583.004 against hand-written SQL of the same detection, on one file."""
+"""`python -m bench [MEASURE...]`: how fast detlab is, as ratios and rates of one run, with equal results checked."""
 
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import duckdb
+from bench import detection, parsing
 
-from bench.handwritten import statement
-from bench.world import write
-from harness.detection.engine import Value, engine
-from harness.detection.language import Settings, language
-from harness.diagnostics import Source
-
-RULE = Path(__file__).parents[1] / "scenarios" / "T1583.004" / "server.spl"
-CONSTANTS = {
-    "index": "wineventlog",
-    "sourcetype": "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational",
-    "EventCode": "3",
-}
-BAR = 1.0
-
-Rows = list[tuple[Value, ...]]
-
-
-def seconds() -> float:
-    """CPU seconds of this process so far, over all threads."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def timed(run: Callable[[], Rows]) -> tuple[float, float, Rows]:
-    """Wall and CPU seconds of one run, and its rows."""
-    wall, cpu = time.perf_counter(), seconds()
-    rows = run()
-    return time.perf_counter() - wall, seconds() - cpu, rows
-
-
-def alike(rows: Rows) -> list[tuple[Any, ...]]:
-    """Rows with numbers cut to ten digits: the order of a parallel sum is not fixed."""
-    return [tuple(float(f"{v:.10g}") if isinstance(v, float) else v for v in row) for row in rows]
-
-
-def rule_run(path: Path) -> Callable[[], Rows]:
-    """The rule's text, parsed, planned, compiled and run each time."""
-    opened = engine("duckdb")
-    columns = opened.attach(path, CONSTANTS)  # type: ignore[attr-defined]
-    text = RULE.read_text("utf-8")
-
-    def run() -> Rows:
-        plan = language("spl").parse(Source(RULE.name, text)).plan(columns, Settings())
-        return list(opened.run(plan.node).rows)
-
-    return run
-
-
-def sql_run(path: Path) -> Callable[[], Rows]:
-    """The hand-written statement, with the settings that a careful person gives DuckDB."""
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET memory_limit = '50%'")
-    connection.execute("SET preserve_insertion_order = false")
-    if path.suffix == ".duckdb":
-        connection.execute(f"ATTACH '{path}' AS kept (READ_ONLY)")
-    text = statement("kept.events" if path.suffix == ".duckdb" else f"read_parquet('{path}')")
-    return lambda: connection.execute(text).fetchall()
-
-
-def compare(path: Path, rounds: int) -> bool:
-    """Runs both in turn, prints medians and the ratio, and says whether rows are equal and the bar is met."""
-    rule, sql = rule_run(path), sql_run(path)
-    times: dict[str, list[tuple[float, float]]] = {"rule": [], "sql": []}
-    equal = True
-    for _ in range(rounds):
-        *spent, left = timed(rule)
-        times["rule"].append((spent[0], spent[1]))
-        *spent, right = timed(sql)
-        times["sql"].append((spent[0], spent[1]))
-        equal = equal and sorted(map(str, alike(left))) == sorted(map(str, alike(right)))
-    for name, label in (("rule", "server.spl, run as text"), ("sql", "the same in hand-written SQL")):
-        walls, cpus = zip(*times[name], strict=True)
-        print(f"{label:<30} {median(walls):7.2f} s   {median(cpus):7.2f} s of CPU   (median of {rounds})")
-    ratio = median(a[0] / b[0] for a, b in zip(times["rule"], times["sql"], strict=True))
-    work = median(a[1] / b[1] for a, b in zip(times["rule"], times["sql"], strict=True))
-    print(f"ratio {ratio:.2f} in wall time, {work:.2f} in CPU; bar {BAR:.2f}; {len(left)} rows, ", end="")
-    print("equal" if equal else "DIFFERENT")
-    return equal and ratio <= BAR
+MEASURES = {"parsing": parsing, "detection": detection}
 
 
 def main() -> int:
-    """Writes the events, compares, and returns 0 if rows are equal and the rule is not slower."""
+    """Runs the measures that are named, or all; returns 0 if each meets its bar."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000, help="events to write (10,000,000)")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each (5)")
-    parser.add_argument("--file", type=Path, help="keep the events in this file, use it if it is there")
-    parser.add_argument("--store", choices=["parquet", "duckdb"], default="parquet", help="kind of file (parquet)")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of {', '.join(MEASURES)} (all)")
+    for module in MEASURES.values():
+        module.arguments(parser.add_argument_group((module.__doc__ or "").splitlines()[0]))
     given = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        path = given.file or Path(folder) / f"events.{given.store}"
-        if not path.exists():
-            print(f"writing {given.events:,} events of Sysmon 3 to {path} ...", flush=True)
-            write(path, given.events)
-        return 0 if compare(path, given.rounds) else 1
+    unknown = set(given.measures) - set(MEASURES)
+    if unknown:
+        parser.error(f"no measure is called {', '.join(sorted(unknown))}")
+    met = [MEASURES[name].measure(given) for name in given.measures or MEASURES]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":
