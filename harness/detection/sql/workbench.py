@@ -14,7 +14,6 @@ from harness.detection.plan.expressions import Aggregation, Call, Expression
 from harness.detection.sql import build as b
 from harness.detection.sql.expressions import Printer, free
 from harness.detection.sql.selects import Query, listing, select, table_as
-from harness.diagnostics import HarnessError
 
 if TYPE_CHECKING:
     from harness.detection.sql.relations import Compilation, Relation
@@ -49,11 +48,16 @@ class Computation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """An operation whose result is joined in: its arguments as columns, or the list whose elements are the argument."""
+    """An operation whose result is joined in, by its arguments as columns.
+
+    Where these read elements, `elements` are the parameters and their lists, the outermost first, and the result is a
+    map from arguments, whose SQL types are `types`.
+    """
 
     operation: str
     arguments: tuple[exp.Expression, ...]
-    elements: exp.Expression | None
+    elements: tuple[tuple[str, exp.Expression], ...] = ()
+    types: tuple[str, ...] = ()
     kind: str
 
 
@@ -105,22 +109,35 @@ class Workbench:
             a if b.is_literal(a) else self.printer.simple(a, e)
             for a, e in zip(arguments, expression.arguments, strict=True)
         ]
-        pending = Pending(operation=operation, arguments=tuple(ready), elements=None, kind=kind)
+        pending = Pending(operation=operation, arguments=tuple(ready), kind=kind)
         text = f"{operation}({', '.join(a.sql() for a in ready)})"
         return self.put(text, pending, [c for a in ready for c in a.find_all(exp.Column)])
 
     def look_up(self, expression: Call | Aggregation, arguments: list[exp.Expression], kind: str) -> exp.Expression:
-        """Inside a lambda: a map from each distinct element of the list to the result."""
-        operation = expression.operation
-        varying = [a for a in arguments if not b.is_literal(a)]
-        lists = self.printer.lists.get(varying[0].name) if len(varying) == 1 else None
-        if lists is None or not isinstance(varying[0], exp.Column):
-            reason = "inside a list function only of the element itself"
-            raise HarnessError("unsupported-operation", f"`{operation}` can be had {reason}")
-        pending = Pending(operation=operation, arguments=tuple(arguments), elements=lists, kind=kind)
-        text = f"{operation}({', '.join(a.sql() for a in arguments)}) of {lists.sql()}"
-        table = self.put(text, pending, lists.find_all(exp.Column))
-        return self.compilation.dialect.spelling("map_value")(table, varying[0])
+        """Inside a lambda: a map from each distinct combination of arguments, over all elements, to the result."""
+        varying = [(a, e) for a, e in zip(arguments, expression.arguments, strict=True) if not b.is_literal(a)]
+        elements = self.elements_in([a for a, _ in varying])
+        types = tuple(self.compilation.dialect.types[self.printer.kind(e)] for _, e in varying)
+        pending = Pending(
+            operation=expression.operation, arguments=tuple(arguments), elements=elements, types=types, kind=kind
+        )
+        written = [a.sql() for a in arguments]
+        text = f"{expression.operation}({', '.join(written)}) of {', '.join(x.sql() for _, x in elements)}"
+        parameters = {name for name, _ in elements}
+        reads = [c for a in (*(a for a, _ in varying), *(x for _, x in elements)) for c in a.find_all(exp.Column)]
+        table = self.put(text, pending, [c for c in reads if c.name not in parameters])
+        return self.compilation.dialect.spelling("map_value")(table, key_of([a.copy() for a, _ in varying]))
+
+    def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
+        """The parameters that the values read, and those that the lists of these read, with their lists."""
+        known = self.printer.lists
+        read = {c.name for v in values for c in v.find_all(exp.Column)}
+        found: list[tuple[str, exp.Expression]] = []
+        for name, lists in reversed(known.items()):
+            if name in read:
+                found.insert(0, (name, lists))
+                read |= {c.name for c in lists.find_all(exp.Column)}
+        return tuple(found)
 
     def relation(self) -> str:
         """The name of the relation that has all values that were taken out."""
@@ -146,10 +163,10 @@ class Workbench:
         literals = {i: b.literal(a) for i, a in enumerate(made.arguments) if b.is_literal(a)}
         varying = [a for a in made.arguments if not b.is_literal(a)]
         keys = [c.fresh("argument") for _ in varying]
-        if made.elements is None:
-            inner = select([b.alias(a.copy(), k) for a, k in zip(varying, keys, strict=True)], source)
-        else:
-            inner = select([b.alias(c.dialect.spelling("elements")(made.elements.copy()), keys[0])], source)
+        items = [b.alias(a.copy(), k) for a, k in zip(varying, keys, strict=True)]
+        inner = select(items, source)
+        if made.elements:
+            inner.set("from_", exp.From(this=self.unnested(made.elements, source)))
         inner.set("distinct", exp.Distinct())
         text = c.dialect.print(c.statement(inner))
         mark = sha256(repr((made.operation, literals, text, column)).encode()).hexdigest()[:12]
@@ -165,8 +182,9 @@ class Workbench:
                 kind=made.kind,
             )
         )
-        if made.elements is not None:
-            whole = select([b.alias(c.dialect.spelling("map_of")(b.column(keys[0]), b.column(column)), column)], table)
+        if made.elements:
+            typed = [b.cast(b.column(k), t) for k, t in zip(keys, made.types, strict=True)]
+            whole = self.map_query(table, typed, column)
             subquery = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier(f"m{len(joins)}")))
             joins.append(exp.Join(this=subquery, kind="CROSS"))
         else:
@@ -176,6 +194,23 @@ class Workbench:
             )
             joins.append(exp.Join(this=table_as(table, short), on=on, side="LEFT"))
         return b.column(column)
+
+    def unnested(self, elements: Iterable[tuple[str, exp.Expression]], source: str) -> exp.Expression:
+        """A relation with a row for each combination of elements, those under the names of their parameters."""
+        found: exp.Expression = table_as(source)
+        for name, lists in elements:
+            element = b.alias(self.compilation.dialect.spelling("elements")(lists.copy()), name)
+            whole = exp.Select(expressions=[exp.Star(), element])
+            whole.set("from_", exp.From(this=found))
+            found = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier("e")))
+        return found
+
+    def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
+        """The query that makes one map of a table of results; what has a null argument is left out."""
+        made = self.compilation.dialect.spelling("map_of")(key_of([k.copy() for k in keys]), b.column(column))
+        whole = select([b.alias(made, column)], table)
+        whole.set("where", exp.Where(this=b.joined(exp.And, [b.not_null(k.copy()) for k in keys])))
+        return whole
 
     def keeping(
         self, own: Iterable[str], added: Mapping[str, exp.Expression], order: Mapping[str, exp.Expression] | None = None
@@ -190,3 +225,8 @@ class Workbench:
             items = [exp.Star(), *(b.alias(v, n) for n, v in new.items())]
             return Query(sql=select(items, source), held=self.start.held | set(new))
         return listing({n: new.get(n, b.column(n)) for n in (*kept, *new)}, source)
+
+
+def key_of(values: list[exp.Expression]) -> exp.Expression:
+    """The key of a map: the value, or several as one."""
+    return values[0] if len(values) == 1 else b.fn("row", *values)

@@ -11,8 +11,6 @@ from functools import lru_cache
 import regex
 
 from harness.detection.languages.spl.coercion import Typed, apply, literal, text
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError, Span
 
 GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
@@ -27,14 +25,9 @@ def checked(pattern: Typed) -> Typed:
     return text(pattern)
 
 
-def element_matches(context: Context, element: Typed, pattern: Typed) -> Typed:
-    """Whether one of several values has a match; a pattern of the row itself is looked for as plain text."""
-    if isinstance(pattern.constant, str):
-        return apply("regex_found", element, checked(pattern), literal(""))
-    session = context.scope.session
-    span = span_of(pattern.expression) or session.text.source.whole()
-    session.warn("computed-regex", "a computed pattern over several values is looked for as plain text", span)
-    return apply("greater", apply("position", element, text(pattern)), literal(0.0))
+def element_matches(element: Typed, pattern: Typed) -> Typed:
+    """Whether one of several values has a match."""
+    return apply("regex_found", element, checked(pattern), literal(""))
 
 
 def check(pattern: str, span: Span) -> str:

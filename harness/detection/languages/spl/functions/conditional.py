@@ -176,7 +176,7 @@ def match(context: Context, value: Typed, regex: Typed) -> Typed:
 def any_element(context: Context, value: Typed, regex: Typed) -> Typed:
     """Whether one of several values has a match."""
     parameter, element = each(value)
-    return over("list_any", value, parameter, element_matches(context, element, regex))
+    return over("list_any", value, parameter, element_matches(element, regex))
 
 
 @FUNCTIONS.define(shape="written")

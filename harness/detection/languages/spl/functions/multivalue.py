@@ -143,7 +143,7 @@ def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
     """
     several = listing(value)
     parameter, element = each(several)
-    found = over("list_index", several, parameter, element_matches(context, element, regex))
+    found = over("list_index", several, parameter, element_matches(element, regex))
     return apply("subtract", found, literal(1.0))
 
 
