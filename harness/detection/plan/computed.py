@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from harness.detection.plan import addresses, backtracking, digits, documents, encodings, timeformat, timeparse
+from harness.detection.plan import addresses, backtracking, digits, documents, encodings, json_editing, timeformat, timeparse
 
 Value = Any
 Function = Callable[..., Value]
@@ -20,6 +20,7 @@ FUNCTIONS: dict[str, Function] = {
     **digits.FUNCTIONS,
     **documents.FUNCTIONS,
     **encodings.FUNCTIONS,
+    **json_editing.FUNCTIONS,
     **timeformat.FUNCTIONS,
     **timeparse.FUNCTIONS,
 }

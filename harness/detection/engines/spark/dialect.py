@@ -60,6 +60,8 @@ SPARK.refuse(
         "log",
     ],
 )
+    *["json_value", "json_inferred", "json_native", "json_part", "json_elements", "json_set", "json_append"],
+    *["json_extend", "json_delete", "json_entries"],
 SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
     *["collect", "first", "last", "least_by", "greatest_by", "mode"],

@@ -1,0 +1,200 @@
+"""JSON texts taken apart and changed, as Python functions of values; paths are those of `plan.documents`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from harness.detection.plan.digits import number_text
+from harness.detection.plan.documents import json_steps
+
+BIGGEST = 4_000_000
+Steps = list[str | int | None]
+Change = Callable[[Any], Any]
+
+
+class NotJSON(ValueError):
+    """A text that is no JSON."""
+
+
+def parsed(text: str) -> Any:
+    """The value of a JSON text; whole numbers are such however they are written."""
+    if len(text) > BIGGEST:
+        raise NotJSON
+    try:
+        return json.loads(text, parse_float=number, parse_constant=refused)
+    except (ValueError, RecursionError) as error:
+        raise NotJSON from error
+
+
+def number(digits: str) -> float | int:
+    """A number, without a fraction that is none."""
+    value = float(digits)
+    return int(value) if value == value and abs(value) < 1e15 and value == int(value) else value
+
+
+def refused(word: str) -> Any:
+    """NaN and Infinity are no JSON."""
+    raise NotJSON(word)
+
+
+def written(value: Any) -> str:
+    """A value as JSON without blanks."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def json_value(text: str) -> str:
+    """Text as a JSON value: an object or an array is itself, other text is quoted."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return written(parsed(text))
+        except NotJSON:
+            pass
+    return written(text)
+
+
+def json_inferred(text: str) -> str:
+    """Text as the JSON value that it spells, null if it spells none."""
+    try:
+        return written(parsed(text.strip()))
+    except NotJSON:
+        return "null"
+
+
+def json_native(text: str) -> str | None:
+    """What a JSON text holds: a text bare, null as null, all else as JSON; null of what is no JSON."""
+    try:
+        value = parsed(text)
+    except NotJSON:
+        return None
+    return value if isinstance(value, str) else None if value is None else plain(value)
+
+
+def plain(value: Any) -> str:
+    """A value as a field shows it."""
+    return number_text(value) if isinstance(value, float) else written(value)
+
+
+def reached(value: Any, steps: Steps) -> list[Any]:
+    """The values at the end of some steps."""
+    found = [value]
+    for step in steps:
+        if step is None:
+            found = [child for v in found if isinstance(v, list) for child in v]
+        elif isinstance(step, int):
+            found = [v[step] for v in found if isinstance(v, list) and step < len(v)]
+        else:
+            found = [v[step] for v in found if isinstance(v, dict) and step in v]
+    return found
+
+
+def json_part(text: str, path: str) -> str | None:
+    """The JSON at a path, all of it as an array where the path has [*]; null if it is not there."""
+    steps = json_steps(path)
+    if steps is None:
+        return None
+    try:
+        found = reached(parsed(text), steps)
+    except NotJSON:
+        return None
+    if None in steps:
+        return written(found) if found else None
+    return written(found[0]) if found else None
+
+
+def json_elements(text: str) -> list[str] | None:
+    """The elements of an array, each as JSON; null of anything else."""
+    try:
+        value = parsed(text)
+    except NotJSON:
+        return None
+    return [written(v) for v in value] or None if isinstance(value, list) else None
+
+
+def changed(value: Any, steps: Steps, change: Change, make: bool) -> Any:
+    """The value with `change` made at the end of some steps; keys on the way are made if `make`."""
+    if not steps:
+        return change(value)
+    step, rest = steps[0], steps[1:]
+    if step is None:
+        return [changed(v, rest, change, make) for v in value] if isinstance(value, list) else value
+    if isinstance(step, int):
+        if isinstance(value, list) and step < len(value):
+            return [changed(v, rest, change, make) if i == step else v for i, v in enumerate(value)]
+        return value
+    if not isinstance(value, dict) or (step not in value and not make):
+        return value
+    return {**value, step: changed(value.get(step, {}), rest, change, make)}
+
+
+def edited(text: str, path: str, change: Change, make: bool = False) -> str | None:
+    """A JSON text with a change made at a path; null of what is no JSON."""
+    steps = json_steps(path)
+    try:
+        whole = parsed(text)
+        return written(whole if steps is None else changed(whole, steps, change, make))
+    except (NotJSON, RecursionError):
+        return None
+
+
+def json_set(text: str, path: str, value: str) -> str | None:
+    """With a JSON value at a path."""
+    made = parsed(value)
+    return edited(text, path, lambda _: made, make=True)
+
+
+def json_append(text: str, path: str, value: str) -> str | None:
+    """With a JSON value behind the array at a path; a value that is no array is put into one."""
+    made = parsed(value)
+    return edited(text, path, lambda old: [*wrapped(old), made])
+
+
+def json_extend(text: str, path: str, value: str) -> str | None:
+    """The same with each element of an array."""
+    made = wrapped(parsed(value))
+    return edited(text, path, lambda old: [*wrapped(old), *made])
+
+
+def wrapped(value: Any) -> list[Any]:
+    """The value as an array."""
+    return value if isinstance(value, list) else [value]
+
+
+def json_delete(text: str, path: str) -> str | None:
+    """Without the key at a path."""
+    steps = json_steps(path)
+    if not steps or not isinstance(steps[-1], str):
+        return edited(text, path, lambda old: old)
+    gone = steps[-1]
+
+    def without(old: Any) -> Any:
+        return {k: v for k, v in old.items() if k != gone} if isinstance(old, dict) else old
+
+    try:
+        return written(changed(parsed(text), steps[:-1], without, make=False))
+    except (NotJSON, RecursionError):
+        return None
+
+
+def json_entries(text: str) -> str | None:
+    """An array of an object's keys and values; null of what is no object."""
+    try:
+        value = parsed(text)
+    except NotJSON:
+        return None
+    return written([{"key": k, "value": v} for k, v in value.items()]) if isinstance(value, dict) else None
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "json_value": json_value,
+    "json_inferred": json_inferred,
+    "json_native": json_native,
+    "json_part": json_part,
+    "json_elements": json_elements,
+    "json_set": json_set,
+    "json_append": json_append,
+    "json_extend": json_extend,
+    "json_delete": json_delete,
+    "json_entries": json_entries,
+}
