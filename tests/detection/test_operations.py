@@ -326,6 +326,14 @@ CASES = [
     ("ip_text", ("2001:DB8:0:0::1",), "2001:db8::1"),
     ("ip_text", ("x",), None),
     ("ip_network", ("10.1.2.3", 8), "10.0.0.0/8"),
+    (
+        "community_id",
+        (0, "tcp", "128.232.110.120", "66.35.250.204", "34855", "80"),
+        "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",
+    ),
+    ("community_id", (0, "17", "8.8.8.8", "192.168.1.52", "53", "54585"), "1:d/FP5EW3wiY1vCndhwleRRKHowQ="),
+    ("community_id", (0, "icmp", "192.168.0.89", "192.168.0.1", "8", "0"), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk="),
+    ("community_id", (0, "tcp", "no address", "66.35.250.204", "1", "2"), None),
 ]
 SOMEWHERE_ELSE = {"events_joined"}
 

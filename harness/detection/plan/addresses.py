@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha1
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -48,8 +50,43 @@ def ip_network_of(text: str, bits: float) -> str | None:
     return str(ip_network(f"{address}/{int(bits)}", strict=False))
 
 
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "ipv6-icmp": 58, "icmpv6": 58, "sctp": 132}
+WITH_PORTS = frozenset({1, 6, 17, 58, 132})
+REPLIES = {
+    1: {8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10},
+    58: {128: 129, 129: 128, 133: 134, 134: 133, 135: 136, 136: 135, 130: 131, 131: 130, 144: 145, 145: 144},
+}
+"""Of ICMP and ICMPv6 the types of questions and their answers."""
+
+
+def community_id(seed: float, protocol: str, source: str, destination: str, first: str, second: str) -> str | None:
+    """Community ID 1.0; null of what is no connection."""
+    number = PROTOCOLS.get(protocol.strip().lower(), int(protocol) if protocol.strip().isdecimal() else 256)
+    ends = parsed(source), parsed(destination)
+    if number > 255 or ends[0] is None or ends[1] is None or not 0 <= seed < 65_536:
+        return None
+    pair, one_way = (whole(first), whole(second)), False
+    if number in REPLIES and pair[0] is not None:
+        answer = REPLIES[number].get(pair[0])
+        pair, one_way = (pair[0], (pair[1] or 0) if answer is None else answer), answer is None
+    low, high = (ends[0].packed, pair[0] or 0), (ends[1].packed, pair[1] or 0)
+    if low > high and not one_way:
+        low, high = high, low
+    text = int(seed).to_bytes(2, "big") + low[0] + high[0] + bytes([number, 0])
+    if number in WITH_PORTS and None not in pair:
+        text += low[1].to_bytes(2, "big") + high[1].to_bytes(2, "big")
+    return "1:" + b64encode(sha1(text, usedforsecurity=False).digest()).decode("ascii")
+
+
+def whole(text: str) -> int | None:
+    """A number of 16 bits."""
+    plain = text.strip()
+    return int(plain) if plain.isdecimal() and len(plain) < 6 and int(plain) < 65_536 else None
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cidr_contains": cidr_contains,
+    "community_id": community_id,
     "ip_text": ip_text,
     "ip_network": ip_network_of,
 }

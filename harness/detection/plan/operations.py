@@ -247,6 +247,12 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ),
     ("events_joined", "events, ...", Kind.EVENTS, "provenance: the distinct events of all arguments, nulls left out"),
     ("ip_text", "t", T, "an address in its canonical form; null of other text"),
+    (
+        "community_id",
+        "n, t, t, t, t, t",
+        T,
+        "Community ID 1.0 of seed, protocol, addresses and ports, of ICMP type and code; null of what is no connection",
+    ),
     ("ip_network", "t, bits", T, "the network of that many bits that an address is in; null of other text"),
 )
 

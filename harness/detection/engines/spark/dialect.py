@@ -44,6 +44,7 @@ SPARK.refuse(
         "calendar_add",
         "cidr_contains",
         "ip_text",
+        "community_id",
         "ip_network",
         "list_range",
     ],

@@ -123,7 +123,7 @@ def test_a_plan_says_which_fields_it_reads():
 
 
 ERRORS = [
-    ("unsupported", "hashRewrite(a, salt=b)", "the function `hashRewrite` is not supported"),
+    ("unsupported", "array:filter(a, function={join({b=1}, field=a)})", "a join inside an array function is not supported"),
     ("misplaced", "a=1 or lower(b)", "`lower` is no filter; it stands as a step of its own"),
     ("misplaced", "a <=> B.b", "`<=>` stands in `correlate` only"),
     ("misplaced", "!groupBy(a)", "`groupBy` is no filter and cannot be negated"),

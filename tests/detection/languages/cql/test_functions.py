@@ -20,19 +20,7 @@ WITHOUT_EXAMPLE = {
     "setTimeInterval",
     "window",
 }
-UNSUPPORTED = {
-    "beta:param",
-    "beta:repeating",
-    "callFunction",
-    "copyEvent",
-    "eventInternals",
-    "hashMatch",
-    "hashRewrite",
-    "math:spherical2cartesian",
-    "array:intersection",
-    "array:reduceColumn",
-    "array:reduceRow",
-}
+UNSUPPORTED: set[str] = set()
 
 
 def expected(result):

@@ -15,6 +15,7 @@ from harness.detection.languages.cql.functions import (
     lookups,
     making,
     math,
+    reducing,
     rows,
     sequences,
     text,
@@ -39,6 +40,6 @@ FAMILIES = (
         windows,
         sequences,
     ),
-    *(arrays, documents, lookups, joins, constellations, hashes, making),
+    *(arrays, reducing, documents, lookups, joins, constellations, hashes, making),
 )
 """The modules in the order of the manual."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.detection.languages.cql.binding import Name, Names
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -9,6 +11,7 @@ from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Expression, Literal, call
 from harness.detection.plan.nodes import Named, SortKey
+from harness.diagnostics import SourceError
 
 ABSENT = "\0"
 
@@ -145,6 +148,33 @@ def percentage(row: Row, condition: Pipeline) -> Expression:
         row.meaning.take(way, step)
     met = call("coalesce", aggregation("sum", call("if", way.condition(), Literal(100), Literal(0))), Literal(0))
     return call("divide", met, aggregation("count"))
+
+
+CALLED: dict[str, Callable[[Row, str], Expression]] = {
+    "avg": average,
+    "count": count,
+    "max": maximum,
+    "min": minimum,
+    "range": extent,
+    "sum": total,
+}
+"""The functions that `callFunction` knows."""
+
+
+@FUNCTIONS.aggregate("callFunction", into="_function")
+def call_function(row: Row, function: str, *, field: Name) -> Expression:
+    """The value of the function of that name over a field, so that a parameter can choose it.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | callFunction("sum", field=a) -> _function=3
+        createEvents(["a=1", "a=2"]) | kvParse() | callFunction(?{how=max}, field=a) -> _function=2
+
+    Reference: library.humio.com, callFunction()
+    """
+    found = CALLED.get(function.lower())
+    if found is None:
+        message = f"`callFunction` calls {', '.join(CALLED)}, not `{function[:40]}`"
+        raise SourceError("argument", message, row.flow.span or row.meaning.source.whole())
+    return found(row, field)
 
 
 @FUNCTIONS.aggregate("counterAsRate", into="_rate")

@@ -9,15 +9,13 @@ from harness.detection.languages.cql.coercion import closed
 from harness.detection.languages.cql.conditions import condition as asked
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.filters import flagged
-from harness.detection.languages.cql.functions.rows import place
-from harness.detection.languages.cql.gathering import stats
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax
 from harness.detection.plan import expressions as plan
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Expression, Lambda, Literal, Parameter, call
-from harness.detection.plan.nodes import Named, Unnest
+from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
+from harness.detection.plan.nodes import Unnest
 
 
 def plain(name: str) -> str:
@@ -288,37 +286,3 @@ def concat_array(
         elements = call("list_slice", elements, Literal(int(from_) + 1), Literal(last))
     joined = call("list_join", elements, Literal(separator))
     return call("concat", Literal(prefix), joined, Literal(suffix)) if prefix or suffix else joined
-
-
-@FUNCTIONS.step("array:reduceAll", gathers=True)
-def reduce_all(flow: Flow, array: Name, *, function: Syntax, var: Name) -> None:
-    """Aggregates of all elements of all events.
-
-        a := "x,y,x" | splitString(a, by=",", as=b)
-        | array:reduceAll("b[]", var=x, function=count(x, distinct=true)) -> _count=2
-
-    Reference: library.humio.com, array:reduceAll()
-    """
-    span = place(flow)
-    row, name = Row(flow), plain(var)
-    value = row.array(array)
-    flow.keep(value, name)
-    if flow.columns[name] is Kind.LIST:
-        flow.become(Unnest(source=flow.node, column=name, span=flow.span))
-    stats(flow, (), function, span)
-
-
-def combined(operation: str, row: Row, array: str) -> Aggregation:
-    """Distinct elements over all events."""
-    return Aggregation(operation, (row.array(array),))
-
-
-@FUNCTIONS.aggregate("array:union")
-def array_union(row: Row, array: Name, *, as_: Name = "_union") -> list[Named]:
-    """The distinct elements of all events' arrays.
-
-        a := "x,y,x" | splitString(a, by=",", as=b) | array:union("b[]") | y := _union[1] -> y=y
-
-    Reference: library.humio.com, array:union()
-    """
-    return [(f"{plain(as_)}[]", combined("values", row, array))]

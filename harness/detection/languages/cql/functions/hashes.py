@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.languages.cql.values import texts_of
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, any_of, call
+from harness.diagnostics import SourceError
 
 EARTH = 6_371_000.0
+MOST_BITS = 64
 
 
 def joined(row: Row, field: Names) -> Expression:
@@ -135,7 +138,66 @@ def geohash(row: Row, *, lat: Name = "ip.lat", lon: Name = "ip.lon", precision: 
     return letters[0] if count == 1 else Call("concat", tuple(letters))
 
 
-PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "sctp": 132}
+SECURE = {"sha256": 256, "sha512": 512}
+
+
+def secured(row: Row, text: Expression, salt: str, hash: str, bits: float) -> Expression:
+    """A salted hash of a text, cut to so many bits; the secret behind the salt's name is that name itself."""
+    place = row.flow.span or row.meaning.source.whole()
+    if hash.lower() not in SECURE:
+        raise SourceError("argument", f"the hash is `sha256` or `sha512`, not `{hash[:40]}`", place)
+    if bits % 8 or not 8 <= bits <= SECURE[hash.lower()]:
+        raise SourceError("argument", f"`bits` is a multiple of 8 from 8 to {SECURE[hash.lower()]}", place)
+    digest = call(hash.lower(), call("concat", Literal(f"{salt}|"), text))
+    return call("substring", digest, Literal(1), Literal(int(bits) // 4))
+
+
+@FUNCTIONS.row("hashRewrite")
+def hash_rewrite(
+    row: Row,
+    field: Name,
+    *,
+    salt: str,
+    as_: Name | None = None,
+    bits: float = 256,
+    hash: str = "sha256",
+    replaceInRawstring: bool = True,
+) -> None:
+    """A salted hash in place of a field's value, and of that value in the event's text.
+
+    Equal for equal values and salts, but not the hash that the product gives.
+
+        a := "123-45" | hashRewrite(a, salt="s", bits=32) | hashMatch("123-45", field=a, salt="s", bits=32) | x := 1
+        -> x=1
+
+    Reference: library.humio.com, hashRewrite()
+    """
+    text = row.text(field)
+    made = secured(row, text, salt, hash, bits)
+    if replaceInRawstring and row.has("@rawstring"):
+        raw = row.text("@rawstring")
+        there = call("greater", call("length", text), Literal(0))
+        row.assign("@rawstring", call("if", there, call("replace_text", raw, text, made), raw))
+    row.assign(as_ or field, made)
+
+
+@FUNCTIONS.filter("hashMatch")
+def hash_match(
+    row: Row, input: str, *, salt: str, field: Name | None = None, bits: float = 256, hash: str = "sha256"
+) -> Expression:
+    """Whether a field is the hash that `hashRewrite` makes of a text; without a field any field may hold it.
+
+        a := "x" | hashRewrite(a, salt="s") | hashMatch("x", field=a, salt="s") | hashMatch("x", salt="s") | y := 1
+        -> y=1
+        a := "x" | hashRewrite(a, salt="s") | hashMatch("x", field=a, salt="other") -> -
+
+    Reference: library.humio.com, hashMatch()
+    """
+    made = secured(row, Literal(input), salt, hash, bits)
+    if field is not None:
+        return call("equal", row.text(field), made)
+    names = [n for n in row.flow.visible() if not n.startswith("#") and n != "@timestamp"]
+    return any_of(tuple(call("contains", row.text(n), made) for n in names))
 
 
 @FUNCTIONS.value("communityId", into="_community_id")
@@ -151,29 +213,43 @@ def community_id(
     icmpcode: Name | None = None,
     seed: float = 0,
 ) -> Expression:
-    """A name for a connection, the same from both ends; equal for equal ones, but not the standard's.
+    """The community id of a connection, version 1: the same from both ends.
 
-        p := 6 | a := "10.0.0.1" | b := "10.0.0.2" | communityId(proto=p, sourceip=a, destinationip=b)
-        | _community_id=1* | x := 1 -> x=1
+        p := "tcp" | a := "128.232.110.120" | b := "66.35.250.204" | s := 34855 | d := 80
+        | communityId(proto=p, sourceip=a, destinationip=b, sourceport=s, destinationport=d)
+        | _community_id="1:LQU9qZlK+B5F3KDmev6m5PMibrg=" | x := 1 -> x=1
+        p := 6 | a := "66.35.250.204" | b := "128.232.110.120" | s := 80 | d := 34855
+        | communityId(proto=p, sourceip=a, destinationip=b, sourceport=s, destinationport=d)
+        | _community_id="1:LQU9qZlK+B5F3KDmev6m5PMibrg=" | x := 1 -> x=1
 
-    Reference: library.humio.com, communityId()
+    Reference: library.humio.com, communityId(); the specification of Community ID 1.0
     """
 
-    def end(address: str, port: str | None) -> Expression:
-        number = call("coalesce", row.text(port), Literal("")) if port else Literal("")
-        return call("concat", row.text(address), Literal("|"), number)
+    def given(name: str | None, other: str | None) -> Expression:
+        first = call("coalesce", row.text(name), Literal("")) if name else Literal("")
+        second = call("coalesce", row.text(other), Literal("")) if other else Literal("")
+        return (
+            first if not other else second if not name else call("if", call("equal", first, Literal("")), second, first)
+        )
 
-    one, two = end(sourceip, sourceport), end(destinationip, destinationport)
-    both = call("list_join", call("list_sort", call("list", one, two)), Literal("|"))
-    whole = call("concat", Literal(str(int(seed))), row.text(proto), both)
-    return call("concat", Literal("1:"), call("base64_encode", call("sha1", whole)))
+    ports = given(sourceport, icmptype), given(destinationport, icmpcode)
+    ends = row.text(sourceip), row.text(destinationip)
+    return call("community_id", Literal(float(seed)), row.text(proto), *ends, *ports)
 
 
 def flags_of(row: Row, value: Syntax) -> list[tuple[int, str]]:
     """Bits and the fields or names for them."""
-    items = value.items if isinstance(value, Array) else ()
-    pairs = [texts_of(row.meaning, item) for item in items]
-    return [(int(float(p[0])), p[1]) for p in pairs]
+    made = []
+    for item in value.items if isinstance(value, Array) else ():
+        pair = texts_of(row.meaning, item)
+        bit = number(pair[0])
+        if len(pair) != 2 or bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
+            message = f"expected a pair of a bit from 0 to {MOST_BITS - 1} and a name"
+            raise SourceError("argument", message, item.span, help="one such as `[0, NAME]`")
+        made.append((int(bit), pair[1]))
+    if not made:
+        raise SourceError("argument", "expected a list of pairs of bits and names", value.span)
+    return made
 
 
 def bit_set(row: Row, field: str, bit: int) -> Expression:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import Texts
+from harness.detection.languages.cql.binding import Name, Texts, milliseconds
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
 from harness.detection.plan.nodes import Aggregate, Named, Select, Union, Values
+from harness.diagnostics import Severity
 
 
 @FUNCTIONS.step("createEvents", gathers=False)
@@ -69,3 +70,61 @@ def field_rows(flow: Flow, *, statistics: bool) -> None:
     if not statistics:
         flow.select([("field", Column("field"))])
     flow.events = flow.timed = False
+
+
+@FUNCTIONS.step("copyEvent")
+def copy_event(flow: Flow, type: str) -> None:
+    """Each event, and a copy of it whose `#type` is this one; parsers sort copies by it.
+
+        a := 1 | copyEvent("cpu") | #type=cpu -> a=1 #type=cpu
+
+    Reference: library.humio.com, copyEvent()
+    """
+    copies = flow.copy()
+    copies.keep(Literal(type), "#type")
+    flow.become(Union(sources=(flow.node, copies.node), span=flow.span), copies)
+    flow.present -= {"#type"}
+    flow.timed = False
+
+
+@FUNCTIONS.row("eventInternals")
+def event_internals(row: Row, *, prefix: str = "@") -> None:
+    """Where an event is stored; all events at hand are in one datasource, called 1.
+
+        eventInternals() -> @datasourceId=1
+        eventInternals(prefix="in.") -> in.datasourceId=1
+
+    Reference: library.humio.com, eventInternals()
+    """
+    message = "where the product would store an event is not known; all are in the datasource 1"
+    span = row.flow.span or row.meaning.source.whole()
+    row.meaning.tell("storage-unknown", "eventInternals", message, span, severity=Severity.NOTE)
+    row.put(f"{prefix}datasourceId", Literal("1"))
+
+
+@FUNCTIONS.value("beta:param", into="required")
+def parameter_value(row: Row, parameter: str) -> Expression:
+    """The value of a query's parameter, which is no value where none is given.
+
+        a := ?{who=ann} | x := beta:param("who") -> x=ann
+        x := beta:param("missing") | y := 1 -> y=1
+
+    Reference: library.humio.com, beta:param()
+    """
+    given = {**row.meaning.defaults, **row.meaning.settings.parameters}.get(parameter)
+    return Literal(given)
+
+
+@FUNCTIONS.row("beta:repeating")
+def repeating(row: Row, interval: str = "", *, as_: Name = "") -> None:
+    """How often a live query runs again; a query that runs once stays as it is.
+
+        a := 1 | beta:repeating("5m") -> a=1
+
+    Reference: library.humio.com, beta:repeating()
+    """
+    span = row.flow.span or row.meaning.source.whole()
+    if interval:
+        milliseconds(interval, span)
+    message = "a query is run once here, so `beta:repeating` changes nothing"
+    row.meaning.tell("not-repeated", "beta:repeating", message, span, severity=Severity.NOTE)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import pi
 
 from harness.detection.languages.cql.binding import Name
+from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import Expression, Literal, call
@@ -97,6 +98,31 @@ def arctan2(row: Row, *, x: Name, y: Name) -> Expression:
     Reference: library.humio.com, math:arctan2()
     """
     return call("atan2", row.number(y), row.number(x))
+
+
+@FUNCTIONS.row("math:spherical2cartesian")
+def spherical_to_cartesian(
+    row: Row, *, azimuth: Name, polar: Name, radius: Name, as_: Name = "_spherical2cartesian"
+) -> None:
+    """The point at two angles in degrees and a distance from the middle; `z` points up.
+
+        a := 0 | b := 90 | math:spherical2cartesian(azimuth=a, polar=b, radius=1.0, as=p) | z := round(p.z) -> z=1
+        a := 0 | math:spherical2cartesian(azimuth=a, polar=a, radius=2, as=p) -> p.x=2 p.y=0 p.z=0
+
+    Reference: library.humio.com, math:spherical2cartesian()
+    """
+    around, above = (call("multiply", measure(row, n), Literal(pi / 180)) for n in (azimuth, polar))
+    distance = measure(row, radius)
+    level = call("multiply", distance, call("cos", above))
+    row.assign(f"{as_}.x", call("multiply", level, call("cos", around)))
+    row.assign(f"{as_}.y", call("multiply", level, call("sin", around)))
+    row.assign(f"{as_}.z", call("multiply", distance, call("sin", above)))
+
+
+def measure(row: Row, text: str) -> Expression:
+    """A number that stands in the text, or that of a field."""
+    value = number(text)
+    return row.number(text) if value is None else Literal(value)
 
 
 @FUNCTIONS.value("round", into="=field")
