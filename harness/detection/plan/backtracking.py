@@ -64,6 +64,13 @@ def regex_extract_all(text: str, pattern: str, flags: str, group: str | float) -
     return [m[number] for m in matches if m[number] is not None] or None
 
 
+def regex_pairs(text: str, pattern: str, flags: str, key: float, value: float, separator: str) -> list[str] | None:
+    """Two groups of every match in which both took part."""
+    matches = library(pattern, flags).finditer(text, timeout=seconds())
+    found = ((m[int(key)], m[int(value)]) for m in matches)
+    return [f"{k}{separator}{v}" for k, v in found if k is not None and v is not None] or None
+
+
 def regex_replace(text: str, pattern: str, flags: str, new: str, every: bool) -> str:
     r"""Matches replaced; \1 is a group, a group that took no part is nothing."""
     parts = pieces(new)
@@ -102,6 +109,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "regex_found": regex_found,
     "regex_extract": regex_extract,
     "regex_extract_all": regex_extract_all,
+    "regex_pairs": regex_pairs,
     "regex_replace": regex_replace,
     "regex_split": regex_split,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
 BIGGEST_XML = 4_000_000
+MOST_PATHS = 2_000
 
 
 def json_steps(path: str) -> list[str | int | None] | None:
@@ -82,12 +83,8 @@ def json_list(text: str, path: str) -> list[str] | None:
 
 def xml_text(text: str, path: str) -> list[str] | None:
     """Texts of all elements on a path, or of an attribute; null where it is no XML."""
-    if len(text) > BIGGEST_XML or "<!DOCTYPE" in text[:4096].upper():
-        return None
-    tree = import_module("xml.etree.ElementTree")
-    try:
-        root = tree.fromstring(text)
-    except tree.ParseError:
+    root = tree_of(text)
+    if root is None:
         return None
     steps, attribute = re.fullmatch(r"(.*?)(?:\{@([^}]*)\})?", path, re.DOTALL).groups()  # type: ignore[union-attr]
     names = steps.split(".")
@@ -99,6 +96,49 @@ def xml_text(text: str, path: str) -> list[str] | None:
     else:
         made = ["".join(e.itertext()).strip() for e in found]
     return [m for m in made if m is not None] or None
+
+
+def json_paths(text: str) -> list[str] | None:
+    """Paths to all values that are no object or array, each once."""
+    try:
+        pending: list[tuple[str, Any]] = [("$", json.loads(text))]
+    except (ValueError, RecursionError):
+        return None
+    found: dict[str, None] = {}
+    while pending and len(found) < MOST_PATHS:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            pending += ((path + written_step(key), child) for key, child in reversed(value.items()))
+        elif isinstance(value, list):
+            pending += ((path + "[*]", child) for child in reversed(value))
+        elif value is not None:
+            found[path] = None
+    return [*found] or None
+
+
+def xml_paths(text: str) -> list[str] | None:
+    """Paths to all texts and attributes, each once."""
+    root = tree_of(text)
+    found: dict[str, None] = {}
+    pending = [] if root is None else [(local(root.tag), root)]
+    while pending and len(found) < MOST_PATHS:
+        path, element = pending.pop()
+        if (element.text or "").strip():
+            found[path] = None
+        found |= dict.fromkeys(f"{path}{{@{local(name)}}}" for name in element.keys())
+        pending += ((f"{path}.{local(child.tag)}", child) for child in reversed(element))
+    return [*found] or None
+
+
+def tree_of(text: str) -> Any:
+    """The root of an XML text; None of text that is none, is too long or defines entities."""
+    if len(text) > BIGGEST_XML or "<!DOCTYPE" in text[:4096].upper():
+        return None
+    tree = import_module("xml.etree.ElementTree")
+    try:
+        return tree.fromstring(text)
+    except tree.ParseError:
+        return None
 
 
 def local(tag: str) -> str:
@@ -119,6 +159,8 @@ def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "json_text": json_text,
     "json_list": json_list,
+    "json_paths": json_paths,
     "xml_text": xml_text,
+    "xml_paths": xml_paths,
     "key_value": key_value,
 }

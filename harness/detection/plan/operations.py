@@ -96,6 +96,12 @@ TEXT: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
         "group (number or name) of the first match; null without a match or where the group took no part",
     ),
     ("regex_extract_all", "t, regex, flags, group", L, "the group of every match; null without a match"),
+    (
+        "regex_pairs",
+        "t, regex, flags, key, value, separator",
+        L,
+        "two groups of every match in which both took part, the separator between them; null of none",
+    ),
     ("regex_split", "t, regex, flags", L, "the pieces between matches"),
     ("trim", "t, characters", T, "without any of these characters at both ends"),
     ("trim_start", "t, characters", T, "the same at the start"),
@@ -224,6 +230,8 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ),
     ("json_list", "t, path", L, "every value that a path with [*] reaches, as text; null if none"),
     ("json_keys", "t", L, "names in the object"),
+    ("json_paths", "t", L, "paths to all values that are no object or array, each once: $.a.b[*]; null of none"),
+    ("xml_paths", "t", L, "paths to all texts and attributes, each once: a.b, a.b{@c}; null of none"),
     ("json_valid", "t", B, "whether it is JSON; never null of text"),
     ("json_object", "key, value, ...", T, "an object as text"),
     ("json_array", "x, ...", T, "an array as text"),
@@ -298,6 +306,13 @@ WINDOWS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("lag", "x, n", (0,), "of the row n places before; null outside"),
     ("lead", "x, n", (0,), "of the row n places after; null outside"),
     ("fill", "x", (0,), "of the nearest row at or before this one where it is not null"),
+    (
+        "session_of",
+        "span, span, n, b, b, n, b, b, t, ...",
+        N,
+        "number of the session, negative if nothing closed it: longest span and pause, most rows, whether rows must share "
+        "a key with it, and those that open or close it too, time, opens it, closes it, keys; see `plan.folds`",
+    ),
 )
 
 OPERATIONS: dict[str, Operation] = {

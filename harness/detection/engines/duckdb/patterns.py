@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlglot import expressions as exp
+
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.lists import never_empty
 from harness.detection.plan.backtracking import pieces
@@ -61,6 +63,19 @@ def regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
         return b.cast(b.null(), "TEXT[]")
     present = b.lambda_of("x", b.not_null(b.named("x")))
     return never_empty(fn("list_filter", every(t, pattern, number), present))
+
+
+@DUCKDB.spell("regex_pairs", twice=True)
+def regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator: SQL) -> SQL | None:
+    """Two lists of groups, which have an element for every match, put together place by place."""
+    pattern = translated(regex, flags, whole_match=True)
+    if pattern is None or not (b.is_literal(key) and b.is_literal(value)):
+        return None
+    groups_of = [every(t.copy(), pattern.copy(), int(b.literal(g))) for g in (key, value)]
+    k, v = (fn("struct_extract", b.named("x"), b.integer(place)) for place in (1, 2))
+    pair = exp.DPipe(this=exp.DPipe(this=k, expression=b.bracketed(separator)), expression=v)
+    pairs = fn("list_transform", fn("list_zip", *groups_of), b.lambda_of("x", pair))
+    return never_empty(fn("list_filter", pairs, b.lambda_of("x", b.not_null(b.named("x")))))
 
 
 @DUCKDB.spell("regex_replace")

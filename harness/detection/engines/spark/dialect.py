@@ -27,6 +27,7 @@ SPARK.refuse(
     "Spark SQL has no function for it; DuckDB computes it in Python on distinct values",
     *[
         "regex_extract_all",
+        "regex_pairs",
         "regex_replace",
         "regex_split",
         "url_decode",
@@ -51,6 +52,8 @@ SPARK.refuse(
     *[
         "json_list",
         "json_keys",
+        "json_paths",
+        "xml_paths",
         "json_valid",
         "json_object",
         "json_array",
@@ -60,11 +63,12 @@ SPARK.refuse(
         "round",
         "log",
     ],
-)
     *["json_value", "json_inferred", "json_native", "json_part", "json_elements", "json_set", "json_append"],
     *["json_extend", "json_delete", "json_entries"],
+)
 SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
     *["collect", "first", "last", "least_by", "greatest_by", "mode"],
 )
+SPARK.refuse("it needs rows in order, one after the other", "session_of")
 SPARK.refuse("not needed by a rule so far", *["list_zip", "list_index", "list_map", "fill", "pad_start"])
