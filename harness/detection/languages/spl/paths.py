@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.coercion import Typed, apply, literal, text
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import Span
 
@@ -24,6 +24,28 @@ def json_path(path: str) -> str:
         for index in STEP.findall(key):
             found += f"[{index or '*'}]"
     return found
+
+
+def json_path_of(path: Typed) -> Typed:
+    """The same of a value: a literal at once, a path that the row has piece by piece."""
+    constant = path.constant
+    if isinstance(constant, str):
+        return literal(json_path(constant))
+    found = apply("concat", literal("$."), text(path))
+    for old, new in (("{}", "[*]"), ("{", "["), ("}", "]"), (".[", "[")):
+        found = apply("replace_text", found, literal(old), literal(new))
+    return found
+
+
+def exact_path(key: Typed) -> Typed:
+    """The path of one key, in which nothing is special."""
+    found = text(key)
+    for special in ("\\", '"'):
+        found = apply("replace_text", found, literal(special), literal("\\" + special))
+    constant = key.constant
+    if isinstance(constant, str):
+        return literal('$."' + constant.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    return apply("concat", literal('$."'), found, literal('"'))
 
 
 def several(path: str) -> bool:

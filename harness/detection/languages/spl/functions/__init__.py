@@ -6,10 +6,22 @@ from harness.detection.languages.spl.functions import (
     conversion,
     hyperbolic,
     json,
+    json_editing,
     mathematics,
     multivalue,
     texts,
     times,
 )
 
-__all__ = ["bits", "conditional", "conversion", "hyperbolic", "json", "mathematics", "multivalue", "texts", "times"]
+__all__ = [
+    "bits",
+    "conditional",
+    "conversion",
+    "hyperbolic",
+    "json",
+    "json_editing",
+    "mathematics",
+    "multivalue",
+    "texts",
+    "times",
+]

@@ -1,69 +1,153 @@
-"""Eval functions of JSON text."""
+"""Eval functions that read JSON text."""
 
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.functions.texts import unsupported
-from harness.detection.languages.spl.paths import json_path, several
+from harness.detection.languages.spl.jsontext import as_json, joined, quoted
+from harness.detection.languages.spl.paths import exact_path, json_path_of, several
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import span_of
+from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.define
 def json_object(context: Context, *members: Typed) -> Typed:
-    r"""An object of names and values.
+    r"""An object of names and values; text that is an object or an array becomes one inside.
 
-        json_object("a", 5, "b", "x") -> "{\"a\":5,\"b\":\"x\"}"
+        json_object("a", 5, "b", "x")              -> "{\"a\":5,\"b\":\"x\"}"
+        json_object("a", json_array("x", 1==1))    -> "{\"a\":[\"x\",true]}"
+        json_object("a", null(), "b", split("1,2", ",")) -> "{\"a\":null,\"b\":[\"1\",\"2\"]}"
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, JSON functions
     """
     if len(members) % 2:
-        raise unsupported(context, "a name without a value in `json_object`", members[-1])
-    return apply("json_object", *members) if members else literal("{}")
+        last = members[-1].expression
+        message = f"`json_object` takes names and values in turn, {len(members)} arguments given"
+        raise SourceError("wrong-arity", message, span_of(last) or context.scope.session.text.source.whole())
+    pairs = zip(members[::2], members[1::2], strict=True)
+    return joined("{", [apply("concat", quoted(text(k)), literal(":"), as_json(v)) for k, v in pairs], "}")
 
 
 @FUNCTIONS.define
 def json_array(context: Context, *values: Typed) -> Typed:
     r"""An array of values.
 
-        json_array("a", 5) -> "[\"a\",5]"
+        json_array("a", 5)                        -> "[\"a\",5]"
+        json_array("5", null(), json_object("n", 1.5)) -> "[\"5\",null,{\"n\":1.5}]"
+        json_array()                              -> "[]"
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, JSON functions
     """
-    return apply("json_array", *values) if values else literal("[]")
+    return joined("[", [as_json(v) for v in values], "]")
 
 
-@FUNCTIONS.define("json_extract", "json_extract_exact")
+@FUNCTIONS.define
 def json_extract(context: Context, document: Typed, *paths: Typed) -> Typed:
-    r"""The value at a path; `{}` reaches every element, several paths give an array.
+    r"""The value at a path; `{}` reaches every element and gives an array, as several paths do.
 
-        json_extract("{\"a\":{\"b\":5}}", "a.b")     -> "5"
-        json_extract("{\"a\":[1,2]}", "a{1}")        -> "2"
+        json_extract("{\"a\":{\"b\":5}}", "a.b")              -> "5"
+        json_extract("{\"a\":[1,2]}", "a{1}")                 -> "2"
+        json_extract("[{\"n\":\"x\"},{\"n\":\"y\"}]", "{}.n") -> "[\"x\",\"y\"]"
+        json_extract("{\"a\":1,\"b\":\"x\"}", "a", "b")       -> "[1,\"x\"]"
+        json_extract("{\"a\":1}", "b")                        -> null
+        json_extract("no json", "a")                          -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, JSON functions
     """
     if not paths:
-        return text(document)
-    found: list[Typed] = []
-    for path in paths:
-        constant = path.constant
-        if not isinstance(constant, str):
-            raise unsupported(context, "a computed JSON path", path)
-        operation = "json_list" if several(str(constant)) else "json_text"
-        found.append(apply(operation, text(document), literal(json_path(str(constant)))))
-    return found[0] if len(found) == 1 else apply("json_array", *found)
+        return apply("json_native", text(document))
+    if len(paths) > 1:
+        return whole_array(document, [json_path_of(p) for p in paths])
+    constant = paths[0].constant
+    if isinstance(constant, str) and not several(constant):
+        return apply("json_text", text(document), json_path_of(paths[0]))
+    part = apply("json_part", text(document), json_path_of(paths[0]))
+    return part if isinstance(constant, str) else apply("json_native", part)
+
+
+@FUNCTIONS.define
+def json_extract_exact(context: Context, document: Typed, *keys: Typed) -> Typed:
+    r"""The value of a key, in which dots and braces are nothing special; several keys give an array.
+
+        json_extract_exact("{\"a.b\":5}", "a.b")           -> "5"
+        json_extract_exact("{\"a\":{\"b\":5}}", "a.b")     -> null
+        json_extract_exact("{\"a{}\":1,\"b\":2}", "a{}", "b") -> "[1,2]"
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    if not keys:
+        return apply("json_native", text(document))
+    if len(keys) > 1:
+        return whole_array(document, [exact_path(k) for k in keys])
+    return apply("json_text", text(document), exact_path(keys[0]))
+
+
+def whole_array(document: Typed, paths: list[Typed]) -> Typed:
+    """An array of what stands at each path, null where there is nothing."""
+    parts = [apply("json_part", text(document), p) for p in paths]
+    if document.kind is Kind.NULL:
+        return NOTHING
+    return joined("[", [apply("coalesce", p, literal("null")) for p in parts], "]")
+
+
+@FUNCTIONS.define
+def json_has_key_exact(context: Context, document: Typed, key: Typed) -> Typed:
+    r"""Whether an object has a key, in which dots are nothing special.
+
+        if(json_has_key_exact("{\"a.b\":null}", "a.b"), 1, 0) -> 1
+        if(json_has_key_exact("{\"a\":{\"b\":1}}", "a.b"), 1, 0) -> 0
+        if(json_has_key_exact("[1]", "a"), 1, 0)              -> 0
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    if Kind.NULL in (document.kind, key.kind):
+        return Typed(NOTHING.expression, Kind.BOOLEAN)
+    return apply("not", apply("is_null", apply("json_part", text(document), exact_path(key))))
 
 
 @FUNCTIONS.define
 def json_keys(context: Context, document: Typed) -> Typed:
-    r"""Names in an object, as an array.
+    r"""Names in an object, as an array; null of anything else.
 
         json_keys("{\"a\":1,\"b\":2}") -> "[\"a\",\"b\"]"
+        json_keys("[1,2]")             -> null
+        json_keys("text")              -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, JSON functions
     """
     return apply("to_json", apply("json_keys", text(document)))
+
+
+@FUNCTIONS.define
+def json_entries(context: Context, document: Typed) -> Typed:
+    r"""An array of the names and values of an object; null of anything else.
+
+        json_entries("{\"a\": 1, \"b\": \"x\"}") -> "[{\"key\":\"a\",\"value\":1},{\"key\":\"b\",\"value\":\"x\"}]"
+        json_entries("[1]")                      -> null
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    return apply("json_entries", text(document))
+
+
+@FUNCTIONS.define
+def json(context: Context, value: Typed) -> Typed:
+    r"""The value if it is JSON, else null.
+
+        json("{\"a\":1}")          -> "{\"a\":1}"
+        json("Golden Gate Bridge") -> null
+        json(12)                   -> "12"
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    if value.kind is Kind.BOOLEAN:
+        return apply("to_json", value)
+    document = text(value)
+    if document.kind is Kind.NULL:
+        return NOTHING
+    return apply("if", apply("json_valid", document), document, Typed(NOTHING.expression, Kind.TEXT))
 
 
 @FUNCTIONS.define
@@ -72,33 +156,41 @@ def json_valid(context: Context, document: Typed) -> Typed:
 
         if(json_valid("{\"a\":1}"), 1, 0) -> 1
         if(json_valid("{a"), 1, 0)        -> 0
+        if(json_valid(null()), 1, 0)      -> 0
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, JSON functions
     """
     return apply("json_valid", text(document))
 
 
 @FUNCTIONS.define
 def json_array_to_mv(context: Context, document: Typed, keep_quotes: Typed | None = None) -> Typed:
-    r"""The elements of an array as several values.
+    r"""The elements of an array as several values; with `true()` text keeps its quotes.
 
-        mvjoin(json_array_to_mv("[\"a\",\"b\"]"), ",") -> "a,b"
+        mvjoin(json_array_to_mv("[\"a\",5]"), ",")         -> "a,5"
+        mvjoin(json_array_to_mv("[\"a\",5]", true()), ",") -> "\"a\",5"
+        json_array_to_mv("{\"a\":1}")                      -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, JSON functions
     """
+    if keep_quotes is not None and keep_quotes.constant is True:
+        return apply("json_elements", text(document))
     return apply("json_list", text(document), literal("$[*]"))
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define("mv_to_json_array", "tojson_array")
 def mv_to_json_array(context: Context, value: Typed, infer: Typed | None = None) -> Typed:
-    r"""Several values as an array.
+    r"""Several values as an array of text; with `true()` each is read as the JSON that it spells, else null.
 
-        mv_to_json_array(split("a,b", ",")) -> "[\"a\",\"b\"]"
+        mv_to_json_array(split("a,1", ","))                           -> "[\"a\",\"1\"]"
+        mv_to_json_array(mvappend("\"a\"", "true", "1.50", "b"), true()) -> "[\"a\",true,1.5,null]"
+        mv_to_json_array(null())                                      -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Multivalue eval functions
     """
     if value.kind is Kind.NULL:
         return NOTHING
     parameter, element = each(listing(value))
-    quoted = over("list_map", listing(value), parameter, apply("to_json", element))
-    return apply("concat", literal("["), apply("list_join", quoted, literal(",")), literal("]"))
+    reads = infer is not None and infer.constant is True
+    made = over("list_map", listing(value), parameter, apply("json_inferred" if reads else "to_json", element))
+    return apply("concat", literal("["), apply("list_join", made, literal(",")), literal("]"))
