@@ -12,6 +12,7 @@ from harness.detection.plan.order import MOVING, sensitive
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
 from harness.detection.sql.build import fn
+from harness.detection.sql.folding import fold, folded
 from harness.detection.sql.relations import Compilation, Relation
 from harness.detection.sql.selects import Query, listing, select, table_as
 from harness.detection.sql.workbench import Workbench
@@ -20,6 +21,12 @@ from harness.detection.sql.workbench import Workbench
 def window(c: Compilation, node: Window) -> None:
     """Measures OVER the partition; a frame by time is first turned into one by rows."""
     below = c.below(node.source)
+    folds = [
+        (n, e) for n, e in pruned(node.measures, frozenset(c.shape(node))) if isinstance(e, Aggregation) and folded(e)
+    ]
+    if folds:
+        fold(c, node, folds)
+        return
     bench = c.over(below)
     own = c.shape(node)
     partition = [bench.printer(e) for e in node.partition]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from sqlglot import expressions as exp
 
@@ -18,7 +19,7 @@ from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.dialect import Dialect
 from harness.detection.sql.names import Names
 from harness.detection.sql.selects import Query
-from harness.detection.sql.workbench import Computation, Workbench
+from harness.detection.sql.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Compilation:
         self.relations: dict[int, Relation] = {}
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
         self.depths: dict[str, int] = {}
-        self.before: list[Computation | Stage] = []
+        self.before: list[Any] = []
         self.count = 0
 
     def below(self, node: Node) -> Relation:

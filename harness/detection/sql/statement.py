@@ -33,6 +33,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.combining import join, union, window
 from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.folding import Folding
 from harness.detection.sql.names import Names
 from harness.detection.sql.relations import Compilation, Stage, Stored
 from harness.detection.sql.selects import select
@@ -67,7 +68,7 @@ class Statement:
 
     sql: exp.Expression
     columns: tuple[str, ...]
-    before: tuple[Computation | Stage, ...]
+    before: tuple[Computation | Folding | Stage, ...]
 
 
 def statement(

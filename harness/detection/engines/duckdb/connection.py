@@ -13,6 +13,7 @@ from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import Store
 from harness.detection.plan.columns import Columns
 from harness.detection.plan.nodes import Node
+from harness.detection.sql.folding import Folding
 from harness.detection.sql.names import Names
 from harness.detection.sql.relations import Stage
 from harness.detection.sql.statement import Statement, deep, statement
@@ -48,17 +49,19 @@ class DuckDB:
         with deep():
             text = DUCKDB.print(made.sql)
         self.store.lock()
-        stages = [s for s in made.before if isinstance(s, Stage)]
+        kept = [s.table for s in made.before if isinstance(s, Stage | Folding)]
         try:
             for step in made.before:
                 if isinstance(step, Stage):
                     self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
+                elif isinstance(step, Folding):
+                    self.fold(step)
                 else:
                     self.compute(step)
             rows = self.store.execute(text).fetchall()
         finally:
-            for stage in stages:
-                self.store.execute(f"DROP TABLE IF EXISTS {stage.table}")
+            for table in kept:
+                self.store.execute(f"DROP TABLE IF EXISTS {table}")
         return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def compute(self, computation: Computation) -> None:
@@ -71,12 +74,23 @@ class DuckDB:
         self.store.create(computation.table, pa.table(columns))
         self.store.computed.add(computation.table)
 
+    def fold(self, folding: Folding) -> None:
+        """Folds an operation over kept rows and keeps the results as a table."""
+        results = list(folding.results(self.store.execute(folding.query).fetchall()))
+        columns = {
+            folding.number: pa.array([n for n, _ in results], pa.int64()),
+            folding.value: pa.array([v for _, v in results], ARROW[folding.kind]),
+        }
+        self.store.create(folding.table, pa.table(columns))
+
     def sql(self, node: Node) -> str:
         """The statement that `run` executes, for people; what Python computes before it stands in comments."""
         made = self.compiled(node)
         notes = [
             f"CREATE TABLE {step.table} AS {step.query};"
             if isinstance(step, Stage)
+            else f"-- {step.table}: {step.operation} of the rows of {step.query}"
+            if isinstance(step, Folding)
             else f"-- {step.table}: {step.operation} of the distinct values in {', '.join(step.keys)}"
             for step in made.before
         ]

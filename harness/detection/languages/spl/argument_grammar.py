@@ -24,6 +24,9 @@ SINGLE = re.compile(r"'[^']*'(?=[\s,]|$)")
 OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
 EVALUATED = re.compile(r"eval\s*\(", re.I)
 PATTERNS = ("rex", "regex")
+FIELD_LIST = re.compile(
+    r"(mvlist)\s*=\s*((?!(?:t|true|f|false|0|1)\b)\w[^\s,\"]*(?:\s*,\s*[^\s,=\"]+(?![\w=]))*)", re.I
+)
 
 Item = Word | Option | Group | Pipeline | Template | Expression
 
@@ -124,6 +127,11 @@ def expression_at(grammar: ArgumentGrammar) -> Expression:
 def transaction_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     """`startswith=` and `endswith=` take a search in parentheses or quotes, or an eval expression."""
     reader = grammar.reader
+    option = FIELD_LIST.match(reader.text, start, reader.end)
+    if option is not None:
+        reader.at = option.end()
+        names = Word(option[2], False, reader.span(option.start(2)))
+        return Option(option[1].lower(), names, "=", reader.span(start))
     option = re.compile(r"(startswith|endswith)\s*=\s*", re.I).match(reader.text, start, reader.end)
     if option is None:
         return None

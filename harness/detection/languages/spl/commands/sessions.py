@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import Typed, apply, listing, literal, number
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
+from harness.detection.languages.spl.commands.lookup import joined
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import ORDER, Scope
-from harness.detection.languages.spl.statistics import present
+from harness.detection.languages.spl.statistics import truth
 from harness.detection.languages.spl.syntax import (
     Chain,
     Field,
@@ -23,36 +26,92 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
-from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Window
+from harness.detection.plan.expressions import Aggregation, Call, Column
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Reverse, Sort, SortKey, Window
 from harness.diagnostics import SourceError
 
 OPTIONS = (
     "startswith", "endswith", "maxspan", "maxpause", "maxevents", "connected", "unifyends", "keeporphans",
     "keepevicted", "mvlist", "mvraw", "delim", "nullstr", "maxopenevents", "maxopentxn", "name",
 )  # fmt: skip
+WITHOUT_EFFECT = ("maxopenevents", "maxopentxn", "delim")
+MOST_EVENTS = 1000
+BOOLEANS = ("t", "true", "1", "f", "false", "0")
 Evaluated = Number | String | Field | Prefix | Chain | Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How the values of a transaction's events are put together: the fields shown as lists, and how."""
+
+    every: bool
+    fields: frozenset[str]
+    null: str
+    raw: bool
+
+    def listed(self, name: str) -> bool:
+        """Whether a field is a list of what each event has."""
+        return self.every or name in self.fields
 
 
 @COMMANDS.define("transaction", "transam")
 def transaction(scope: Scope, stage: Stage) -> None:
-    """Events with equal fields as one row, cut where a condition, a pause or a span says so.
+    """Events with equal fields as one row, cut where a condition, a pause, a span or a number says so.
 
-    Reference: reference/spl.md 7
+    Events are taken from the newest on. Of several fields an event may lack some: it belongs to the newest transaction
+    that has one of its values and contradicts none.
+
+    Reference: Splunk Search Reference, transaction; reference/spl.md 7
     """
     found = given(stage, *OPTIONS)
-    fields = list(found.words)
-    if fields:
-        place = fields[0].span.to(fields[-1].span)
-        scope.filter(every(tuple(present(scope, fields)), place), place)
+    if "name" in found.options:
+        message = "a transaction type of `transactiontypes.conf`"
+        raise scope.unsupported(message, found.options["name"].span, "write its options here")
+    for name in WITHOUT_EFFECT:
+        if name in found.options:
+            scope.session.note("no-effect", f"`{name}` has no effect here", found.options[name].span)
+    scope.node = Reverse(source=Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span))
+    session = scope.session.fresh("session")
+    ends = numbered(scope, stage, found, session)
+    orphans = scope.branch()
+    orphans.node = Filter(source=scope.node, condition=Call("is_null", (Column(session),)))
+    gather(scope, stage, found, session)
+    if ends and not found.flag("keepevicted"):
+        closed = apply("equal", Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
+        scope.filter(closed.expression, stage.span)
+    if found.words and found.flag("keeporphans"):
+        orphans.derive([("_txn_orphan", literal(1.0))])
+        orphans.keep([n for n in orphans.columns if not n.startswith("@")])
+        joined(scope, orphans, stage)
+    scope.node = Sort(source=scope.node, keys=ORDER[:1], span=stage.span)
+
+
+def numbered(scope: Scope, stage: Stage, found: Given, session: str) -> bool:
+    """Adds the number of each event's transaction; says whether conditions bound it."""
     starts, ends = condition(scope, found, "startswith"), condition(scope, found, "endswith")
-    marks = {"start": starts, "end": ends}
-    named = {k: scope.session.fresh(k) for k, v in marks.items() if v is not None}
-    scope.derive([(named[k], apply("if", v, literal(1.0), literal(0.0))) for k, v in marks.items() if v is not None])
-    scope.node = Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span)
-    keys: list[Expression] = [Column(f.text) for f in fields]
-    keys = split(scope, stage, found, keys, named)
-    gather(scope, stage, found, keys, named)
+    keys = [text(listed(scope.typed(w.text, w.span))) for w in found.words]
+    connected = found.flag("connected", True)
+    most = found.number("maxevents", MOST_EVENTS)
+    arguments = (
+        literal(limit(found, "maxspan")),
+        literal(limit(found, "maxpause")),
+        literal(float(most) if most > 0 else None),
+        literal(connected),
+        literal(found.flag("unifyends", connected)),
+        number(scope.typed("_time")),
+        ends or NOTHING,
+        starts or NOTHING,
+        *keys,
+    )
+    measure = Aggregation("session_of", tuple(a.expression for a in arguments))
+    scope.node = Window(source=scope.node, measures=((session, measure),), frame=Frame.RUNNING, span=stage.span)
+    scope.columns[session] = Kind.NUMBER
+    return starts is not None or ends is not None
+
+
+def listed(value: Typed) -> Typed:
+    """A field's value as one key; of several values all together."""
+    return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else value
 
 
 def condition(scope: Scope, found: Given, name: str) -> Typed | None:
@@ -78,91 +137,59 @@ def limit(found: Given, name: str) -> float | None:
     seconds = seconds_of(word.text)
     if seconds is None:
         raise SourceError("bad-option", f"`{word.text[:40]}` is no span of time", word.span, help="write `5m`")
-    return seconds
+    return float(seconds)
 
 
-def lagged(scope: Scope, stage: Stage, keys: list[Expression], value: Expression, kind: Kind) -> Typed:
-    """The value of the event before, among those with equal keys."""
-    column = scope.session.fresh("before")
-    measures = ((column, Aggregation("lag", (value, literal(1.0).expression))),)
-    scope.node = Window(
-        source=scope.node, partition=tuple(keys), measures=measures, frame=Frame.RUNNING, span=stage.span
+def shown(found: Given) -> Shown:
+    """The rendering options."""
+    word = found.word("mvlist")
+    chosen = word is not None and word.text.lower() not in BOOLEANS
+    names = word.text.replace(",", " ").split() if word is not None and chosen else []
+    return Shown(
+        every=word is not None and not chosen and truth(word),
+        fields=frozenset(names),
+        null=found.text("nullstr", "NULL"),
+        raw=found.flag("mvraw"),
     )
-    scope.columns[column] = kind
-    return Typed(Column(column), kind)
 
 
-def split(scope: Scope, stage: Stage, found: Given, keys: list[Expression], named: dict[str, str]) -> list[Expression]:
-    """More keys, so that each combination is one transaction."""
-    time = number(scope.typed("_time"))
-    breaks: list[Typed] = []
-    pause, span = limit(found, "maxpause"), limit(found, "maxspan")
-    gap = pause if span is None else span if pause is None else min(pause, span)
-    if gap is not None and time.kind is not Kind.NULL:
-        before = lagged(scope, stage, keys, time.expression, Kind.NUMBER)
-        breaks.append(apply("greater", apply("subtract", time, before), literal(gap)))
-    if "start" in named:
-        breaks.append(apply("equal", Typed(Column(named["start"]), Kind.NUMBER), literal(1.0)))
-    if "end" in named:
-        before = lagged(scope, stage, keys, Column(named["end"]), Kind.NUMBER)
-        breaks.append(apply("equal", before, literal(1.0)))
-    if breaks:
-        part = scope.session.fresh("part")
-        starts = Call("or", tuple(apply("is_true", b).expression for b in breaks))
-        measures = ((part, Aggregation("count", (), starts)),)
-        scope.node = Window(
-            source=scope.node, partition=tuple(keys), measures=measures, frame=Frame.RUNNING, span=stage.span
-        )
-        keys = [*keys, Column(part)]
-    if span is None or span == 0 or time.kind is Kind.NULL:
-        return keys
-    newest = scope.session.fresh("newest")
-    measures = ((newest, Aggregation("maximum", (time.expression,))),)
-    scope.node = Window(source=scope.node, partition=tuple(keys), measures=measures, span=stage.span)
-    age = apply("subtract", Typed(Column(newest), Kind.NUMBER), time)
-    slice_of = scope.session.fresh("slice")
-    steps = apply("ceil", apply("divide", age, literal(span)))
-    scope.derive([(slice_of, apply("greatest", steps, literal(1.0)))], stage.span)
-    message = "a transaction longer than `maxspan` is cut in steps of it, counted back from its last event"
-    scope.session.note("maxspan-steps", message, stage.span)
-    return [*keys, Column(slice_of)]
-
-
-def gather(scope: Scope, stage: Stage, found: Given, keys: list[Expression], named: dict[str, str]) -> None:
+def gather(scope: Scope, stage: Stage, found: Given, session: str) -> None:
     """One row for each transaction: bounds of time, number of events, the values of all fields."""
+    part = Column(session)
+    scope.node = Reverse(source=Filter(source=scope.node, condition=Call("not", (Call("is_null", (part,)),))))
     time = number(scope.typed("_time"))
-    fields = [f.text for f in found.words]
-    grouping = tuple((f"@by{i}", k) for i, k in enumerate(keys))
-    kinds = {f: scope.columns.get(f, Kind.NULL) for f in fields}
-    measures: dict[str, Typed] = {f: Typed(Aggregation("first", (Column(f),)), k) for f, k in kinds.items()}
-    operation = "collect" if found.text("mvlist", "f").lower() in ("t", "true", "1") else "values"
+    fields = {w.text: scope.typed(w.text) for w in found.words}
+    form = shown(found)
+    measures = {
+        f: Typed(Aggregation("first", (v.expression,)), v.kind) for f, v in fields.items() if v.kind is not Kind.NULL
+    }
     for name in scope.columns:
-        if name not in measures and name not in ("_time", "_raw") and name[0] != "@":
+        if name not in fields and name not in ("_time", "_raw") and name[0] != "@":
             value = scope.typed(name)
             if value.kind is not Kind.NULL:
-                measures[name] = Typed(Aggregation(operation, (listing(value).expression,)), Kind.LIST)
+                measures[name] = together(listing(value), form, name)
     if "_raw" in scope.columns:
         lines = Typed(Aggregation("collect", (Column("_raw"),)), Kind.LIST)
-        measures["_raw"] = apply("list_join", lines, literal("\n"))
+        measures["_raw"] = lines if form.raw else apply("list_join", lines, literal("\n"))
     low = Typed(Aggregation("minimum", (time.expression,)), Kind.NUMBER)
     high = Typed(Aggregation("maximum", (time.expression,)), Kind.NUMBER)
+    closed = apply("greater", Typed(part, Kind.NUMBER), literal(0.0))
+    first = Typed(Aggregation("first", (apply("if", closed, literal(1.0), literal(0.0)).expression,)), Kind.NUMBER)
     measures |= {"_time": low, "duration": apply("subtract", high, low)}
-    measures["eventcount"] = Typed(Aggregation("count"), Kind.NUMBER)
-    for key, operation in (("start", "first"), ("end", "last")):
-        if key in named:
-            measures[named[key]] = Typed(Aggregation(operation, (Column(named[key]),)), Kind.NUMBER)
+    measures |= {"eventcount": Typed(Aggregation("count"), Kind.NUMBER), "closed_txn": first}
     node = Aggregate(
         source=scope.node,
-        keys=grouping,
+        keys=((session, part),),
         measures=tuple((n, v.expression) for n, v in measures.items()),
         span=stage.span,
     )
     scope.replace(node, {n: v.kind for n, v in measures.items()}, events=False)
-    closed = [Call("equal", (Column(m), literal(1.0).expression)) for m in named.values()]
-    complete = every(tuple(closed))
-    if closed and not found.flag("keepevicted"):
-        scope.filter(complete, stage.span)
-    done = literal(1.0) if not closed else apply("if", Typed(complete, Kind.BOOLEAN), literal(1.0), literal(0.0))
-    scope.derive([("closed_txn", done)], stage.span)
     scope.keep([n for n in scope.columns if not n.startswith("@")])
-    scope.node = Sort(source=scope.node, keys=ORDER[:1], span=stage.span)
+
+
+def together(values: Typed, form: Shown, name: str) -> Typed:
+    """What a transaction has of a field: the distinct values in order, or those of each event one after the other."""
+    if not form.listed(name):
+        return Typed(Aggregation("values", (values.expression,)), Kind.LIST)
+    filled = apply("coalesce", values, apply("list", literal(form.null)))
+    return Typed(Aggregation("collect", (filled.expression,)), Kind.LIST)

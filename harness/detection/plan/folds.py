@@ -1,0 +1,164 @@
+"""Window operations that remember more than a frame of rows: Python folds over each partition, in row order.
+
+An engine keeps the rows as a table, hands the arguments of each partition over in order, and joins the results back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = Sequence[Any]
+Fold = Callable[[Sequence[Row]], list[Any]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """Rows that belong together: what is known of them so far; bits of `has` tell which keys they have."""
+
+    number: int
+    first: float | None
+    last: float | None
+    keys: list[Any]
+    opened: bool
+    has: int = 0
+    size: int = 0
+    open: bool = True
+    closed: bool = False
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a session may be, how long its pauses, how many its rows; None is without limit."""
+
+    span: float | None
+    pause: float | None
+    most: float | None
+    connected: bool
+    ends_match: bool
+
+    def exceeded(self, session: Session, time: float | None) -> bool:
+        """Whether a row at this time is too far away to join."""
+        if time is None or session.first is None or session.last is None:
+            return False
+        too_long = self.span is not None and abs(session.first - time) > self.span
+        return too_long or (self.pause is not None and abs(session.last - time) > self.pause)
+
+
+class Sessions:
+    """The sessions of one partition.
+
+    The open ones are found by which keys they have, by which of those a row has too, and by the values of these.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.count = 0
+        self.by_has: dict[int, list[Session]] = {}
+        self.found: dict[tuple[int, int], dict[Row, list[Session]]] = {}
+
+    def partner(self, keys: Row, anywhere: bool) -> Session | None:
+        """The newest open session that agrees in a key, unless `anywhere` will do, and contradicts in none."""
+        own = bits(keys)
+        best: Session | None = None
+        for has in self.by_has:
+            both = has & own
+            if both or anywhere:
+                session = self.newest(has, both, keys)
+                if session is not None and (best is None or session.number > best.number):
+                    best = session
+        return best
+
+    def newest(self, has: int, both: int, keys: Row) -> Session | None:
+        """The newest open session that has just these keys, of which `both` hold the same values."""
+        if (has, both) not in self.found:
+            made = self.found[has, both] = {}
+            for session in self.by_has[has]:
+                if session.open and session.has == has:
+                    made.setdefault(chosen(session.keys, both), []).append(session)
+        several = self.found[has, both].get(chosen(keys, both), [])
+        while several and not (several[-1].open and several[-1].has == has):
+            several.pop()
+        return several[-1] if several else None
+
+    def begin(self, time: float | None, keys: Row, opened: bool) -> Session:
+        """A new session."""
+        self.count += 1
+        return Session(number=self.count, first=time, last=time, keys=[None] * len(keys), opened=opened)
+
+    def join(self, session: Session, time: float | None, keys: Row) -> None:
+        """One more row of a session, which takes over the keys that it lacked."""
+        session.size += 1
+        session.last = session.last if time is None else time
+        session.first = time if session.first is None else session.first
+        has = session.has | bits(keys)
+        if has != session.has or session.size == 1:
+            session.keys = [k if own is None else own for own, k in zip(session.keys, keys, strict=True)]
+            session.has = has
+            self.by_has.setdefault(has, []).append(session)
+            for (kept, both), known in self.found.items():
+                if kept == has:
+                    known.setdefault(chosen(session.keys, both), []).append(session)
+        if self.limits.most is not None and session.size >= self.limits.most:
+            session.full, session.open = True, False
+
+
+def bits(keys: Row) -> int:
+    """Which keys there are, a bit each."""
+    return sum(1 << place for place, key in enumerate(keys) if key is not None)
+
+
+def chosen(keys: Row, which: int) -> Row:
+    """The keys that a set of bits names."""
+    return tuple(key for place, key in enumerate(keys) if which >> place & 1)
+
+
+def session_of(rows: Sequence[Row]) -> list[float | None]:
+    """The number of each row's session, negative where nothing closed it; None for a row without any key.
+
+    A row is span, pause, most, connected, whether a row that opens or closes must share a key, time, opens, closes, and
+    its keys.
+    """
+    if not rows:
+        return []
+    span, pause, most, connected, ends_match, _, opening, closing, *_ = rows[0]
+    limits = Limits(span=span, pause=pause, most=most, connected=bool(connected), ends_match=bool(ends_match))
+    sessions = Sessions(limits)
+    found = [placed(sessions, row[5], row[6], row[7], row[8:]) for row in rows]
+    newest = next((row[5] for row in reversed(rows) if row[5] is not None), None)
+    by_ends = opening is not None, closing is not None
+    numbers = {s.number: s.number if complete(s, limits, newest, *by_ends) else -s.number for s in found if s}
+    return [None if s is None else float(numbers[s.number]) for s in found]
+
+
+def placed(
+    sessions: Sessions, time: float | None, opens: bool | None, closes: bool | None, keys: Row
+) -> Session | None:
+    """The session that a row joins or begins."""
+    anywhere = not keys or not sessions.limits.connected or (bool(opens or closes) and not sessions.limits.ends_match)
+    if not anywhere and all(k is None for k in keys):
+        return None
+    session = sessions.partner(keys, anywhere)
+    if session is not None and (opens or sessions.limits.exceeded(session, time)):
+        session.full = not opens
+        session.open = False
+        session = None
+    if session is None:
+        session = sessions.begin(time, keys, bool(opens))
+    sessions.join(session, time, keys)
+    if closes:
+        session.closed, session.open = True, False
+    return session
+
+
+def complete(session: Session, limits: Limits, newest: float | None, opening: bool, closing: bool) -> bool:
+    """Whether a session is closed: by the rows that open and close it where there are such, else by a limit."""
+    if opening or closing:
+        return (session.opened or not opening) and (session.closed or not closing)
+    return session.full or limits.exceeded(session, newest)
+
+
+FOLDS: dict[str, Fold] = {"session_of": session_of}
+"""By the operation's name; the result has a value for each row of the partition."""

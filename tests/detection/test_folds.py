@@ -1,0 +1,90 @@
+"""Operations that Python folds over rows in order, by themselves and in a plan."""
+
+import time
+
+import pytest
+
+from harness.detection.engine import engine
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Literal, call
+from harness.detection.plan.folds import session_of
+from harness.detection.plan.nodes import Frame, Sort, SortKey, Values, Window
+
+C, L = Column, Literal
+
+
+@pytest.fixture(scope="module")
+def duckdb():
+    opened = engine("duckdb")
+    opened.load(())
+    yield opened
+    opened.close()
+
+
+def rows(*members, span=None, pause=None, most=None, connected=True, ends_match=True):
+    return [(span, pause, most, connected, ends_match, *m) for m in members]
+
+
+def test_a_session_is_as_long_as_its_span_counted_from_its_first_row():
+    times = [(t, None, None, "a") for t in (130, 80, 60, 5)]
+    assert session_of(rows(*times, span=60)) == [1, 1, -2, -2]
+
+
+def test_sessions_are_cut_at_pauses_and_at_so_many_rows():
+    assert session_of(rows(*[(t, None, None, "a") for t in (100, 90, 10)], pause=30)) == [1, 1, -2]
+    assert session_of(rows(*[(t, None, None, "a") for t in (3, 2, 1)], most=2)) == [1, 1, -2]
+
+
+def test_rows_hand_the_session_on_from_key_to_key():
+    chain = [(3, None, None, None, "b"), (2, None, None, "a", "b"), (1, None, None, "a", None)]
+    assert session_of(rows(*chain)) == [-1, -1, -1]
+    apart = [(3, None, None, "a", "c"), (2, None, None, "a", "b"), (1, None, None, None, None)]
+    assert session_of(rows(*apart)) == [-1, -2, None]
+
+
+def test_a_row_that_shares_no_key_joins_only_where_it_need_not():
+    strangers = [(2, None, None, "a", None), (1, None, None, None, "b")]
+    assert session_of(rows(*strangers)) == [-1, -2]
+    assert session_of(rows(*strangers, connected=False)) == [-1, -1]
+
+
+def test_a_session_is_closed_by_the_rows_that_begin_and_end_it():
+    members = [(4, False, False, "a"), (3, True, False, "a"), (2, False, True, "a"), (1, False, True, "a")]
+    assert session_of(rows(*members)) == [-1, 2, 2, -3]
+
+
+def test_a_row_that_opens_or_closes_may_do_without_keys():
+    members = [(2, False, False, "a"), (1, False, True, None), (0, False, False, None)]
+    assert session_of(rows(*members)) == [-1, None, None]
+    assert session_of(rows(*members, ends_match=False)) == [-1, -1, None]
+
+
+def test_sessions_of_many_keys_take_time_in_proportion():
+    members = rows(*[(float(-i), None, None, "host", f"cookie{i}") for i in range(30_000)])
+    began = time.perf_counter()
+    assert len(set(session_of(members))) == 30_000
+    assert time.perf_counter() - began < 5
+
+
+def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):
+    source = Values(
+        columns={"host": Kind.TEXT, "t": Kind.NUMBER, "k": Kind.TEXT},
+        rows=(("x", 1, "a"), ("y", 2, "a"), ("x", 100, "a"), ("x", 90, "a"), ("x", 5, None)),
+    )
+    session = Aggregation("session_of", (L(60.0), NULL, NULL, L(True), L(True), C("t"), NULL, NULL, C("k")))
+    node = Window(
+        source=Sort(source=source, keys=(SortKey(C("t"), descending=True),)),
+        partition=(call("upper", C("host")),),
+        measures=(("s", session),),
+        frame=Frame.RUNNING,
+    )
+    found = duckdb.run(node)
+    assert found.columns == ("host", "t", "k", "s")
+    assert found.rows == (
+        ("x", 100, "a", 1),
+        ("x", 90, "a", 1),
+        ("x", 5, None, None),
+        ("y", 2, "a", -1),
+        ("x", 1, "a", -2),
+    )
+    assert "session_of of the rows of" in duckdb.sql(node)
