@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from harness.cli.main import collect_rarely
 from harness.detection.content import content
 from harness.detection.engine import engine
 from harness.detection.language import Language, Settings, language
@@ -24,9 +25,7 @@ BAR = 500
 def arguments(parser: argparse._ArgumentGroup) -> None:
     """What this measure can be told."""
     parser.add_argument("--rules", type=Path, action="append", metavar="FOLDER", help="folders of .spl and .cql files")
-    parser.add_argument(
-        "--schema", type=Path, metavar="EVENTS", help="events whose fields the queries see"
-    )
+    parser.add_argument("--schema", type=Path, metavar="EVENTS", help="events whose fields the queries see")
 
 
 def measure(given: argparse.Namespace) -> bool:
@@ -46,6 +45,7 @@ def rate(name: str, folders: Sequence[Path], schema: Path | None) -> float | Non
         return None
     spoken, settings = language(name), content(list(folders), lenient=True).settings(Settings(now=1.7e9))
     columns = columns_of(spoken, schema)
+    collect_rarely()
     began = time.process_time()
     done = sum(planned(spoken, text, columns, settings) for text in texts)
     spent = time.process_time() - began

@@ -9,17 +9,23 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.detection.engine import engine
 from harness.detection.language import Settings, language
 from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import HarnessError, Source
+from harness.telemetry.event import TEXT_TYPE, Events
 from harness.telemetry.replay import replay
 from harness.verdict.store import Store
 
@@ -29,26 +35,44 @@ SUFFIXES = ("spl", "cql")
 
 @dataclass
 class Tally:
-    """How many rules gave the expected count, and those that did not."""
+    """How many rules gave the expected count, and those that did not, or only on events as they were decoded."""
 
     exact: int = 0
     wrong: list[str] = field(default_factory=list)
+    argued: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def all(self) -> int:
         """Every rule that was tried."""
-        return self.exact + len(self.wrong)
+        return self.exact + len(self.wrong) + len(self.argued)
 
 
 Stores = dict[bool, Store]
 COUNT = (("n", Aggregation("count")),)
 
 
-def stores(recorded: Path) -> Stores:
+BRACED = r"^\{([0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})\}$"
+
+
+def stores(recorded: Path, *, as_decoded: bool = False) -> Stores:
     """The events with and without their own text, each in an engine of its own."""
     telemetry = replay(recorded)
+    if as_decoded:
+        telemetry = replace(telemetry, events=tuple(map(without_braces, telemetry.events)))
     return {raw: Store(engine("duckdb"), lambda _: telemetry) for raw in (False, True)}
+
+
+def without_braces(events: Events) -> Events:
+    """Events with GUIDs as the decoder of this data printed them; our reader puts back what Windows writes."""
+    columns = events.columns
+    for place, name in enumerate(columns.column_names):
+        if columns.column(name).type == TEXT_TYPE:
+            values = columns.column(name).cast(pa.string())
+            bare = pc.replace_substring_regex(values, BRACED, r"\1").cast(TEXT_TYPE)
+            columns = columns.set_column(place, name, bare)
+    constants = {name: re.sub(BRACED, r"\1", value) for name, value in events.constants.items()}
+    return replace(events, constants=constants, columns=columns)
 
 
 def close(opened: Stores) -> None:
@@ -65,7 +89,9 @@ def rows(opened: Stores, suffix: str, name: str, text: str) -> int | str:
         store = opened[query.raw]
         columns = store.load(spoken.platform, CONDITIONS[suffix], raw=query.raw)
         found = Aggregate(source=query.plan(columns, Settings()).node, keys=(), measures=COUNT)
-        return int(store.engine.run(found).rows[0][0])
+        count = store.engine.run(found).rows[0][0]
+        assert isinstance(count, int | float)
+        return int(count)
     except HarnessError as error:
         return error.render()
 
@@ -106,7 +132,27 @@ def cross(folder: Path) -> dict[str, Tally]:
                 tally(counted, f"{rule['id']}.{suffix}", got, rule["expected_hits"])
         close(opened)
         counted.seconds = perf_counter() - began
+        argue(counted, {f"{rule['id']}.{suffix}": rule for rule in rules}, suffix, folder / "events.ndjson")
     return found
+
+
+def argue(counted: Tally, rules: Mapping[str, Mapping[str, Any]], suffix: str, recorded: Path) -> None:
+    """Counts again what differs with GUIDs as this data's decoder printed them, without the braces of the log.
+
+    The expected counts were taken on the decoder's text; a rule that asks for a GUID in braces finds it in the log.
+    """
+    if not counted.wrong:
+        return
+    opened = stores(recorded, as_decoded=True)
+    wrong, counted.wrong = counted.wrong, []
+    for line in wrong:
+        name = line.partition(":")[0]
+        again = rows(opened, suffix, name, rules[name][suffix])
+        if again == rules[name]["expected_hits"]:
+            counted.argued.append(f"{line}: exact where GUIDs have no braces, as this data's decoder printed them")
+        else:
+            counted.wrong.append(line)
+    close(opened)
 
 
 def tally(counted: Tally, name: str, got: int | str, expected: int) -> None:
@@ -121,7 +167,7 @@ def lines(title: str, tallies: dict[str, Tally]) -> Iterator[str]:
     """The result of one part, every rule that differs named."""
     for suffix, counted in tallies.items():
         yield f"{title} {suffix}: {counted.exact} of {counted.all} exact, {counted.seconds:.1f} s"
-        yield from (f"  {each}" for each in counted.wrong)
+        yield from (f"  {each}" for each in (*counted.wrong, *counted.argued))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -65,7 +65,10 @@ class Shape(Protocol):
 
 def joined(under: Mapping[str, Lookup], over: Mapping[str, Lookup]) -> Mapping[str, Lookup]:
     """Tables of both without reading any."""
-    return Tables(tuple(part for part in (over, under) if part)) if under and over else over or under
+    if not under or not over:
+        return over or under
+    parts = [part for each in (over, under) for part in (each.parts if isinstance(each, Tables) else (each,))]
+    return Tables(tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)

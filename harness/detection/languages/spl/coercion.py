@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from harness.detection.plan.columns import Kind, either
 from harness.detection.plan.expressions import NULL, Call, Expression, Lambda, Literal, Parameter
@@ -38,15 +39,23 @@ NO = Typed(Literal(False), Kind.BOOLEAN)
 
 def literal(value: str | float | bool | None, span: Span | None = None) -> Typed:
     """A value that is the same in every row."""
+    if span is None or value is None:
+        return placeless(value)
+    return Typed(Literal(value, span), placeless(value).kind)
+
+
+@lru_cache(4096, typed=True)
+def placeless(value: str | float | bool | None) -> Typed:
+    """The same without a place in the text, made once."""
     if value is None:
         return NOTHING
     kind = Kind.BOOLEAN if isinstance(value, bool) else Kind.TEXT if isinstance(value, str) else Kind.NUMBER
-    return Typed(Literal(value, span), kind)
+    return Typed(Literal(value), kind)
 
 
 def apply(operation: str, *arguments: Typed, span: Span | None = None) -> Typed:
     """An operation of the plan on values; one that gives null of null is null of a null literal."""
-    if operation not in KEEPS_NULL and any(a.kind is Kind.NULL for a in arguments[:1]):
+    if arguments and arguments[0].kind is Kind.NULL and operation not in KEEPS_NULL:
         return NOTHING
     result = OPERATIONS[operation].result
     if not isinstance(result, Kind):
@@ -57,7 +66,7 @@ def apply(operation: str, *arguments: Typed, span: Span | None = None) -> Typed:
             kind = either(kind, arguments[i].kind)
     else:
         kind = result
-    return Typed(Call(operation, tuple(a.expression for a in arguments), span), kind)
+    return Typed(Call(operation, tuple([a.expression for a in arguments]), span), kind)
 
 
 def numeric(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from harness.detection.language import Settings, Step, Switch
 from harness.detection.languages.spl.coercion import NOTHING, Typed
@@ -46,6 +47,9 @@ class Session:
     scan: Scan | None = None
     counter: int = 0
     told: set[str] = field(default_factory=set)
+    asked: bool = False
+    questions: int = 0
+    searches: int = 0
 
     def switch(self, name: str) -> str:
         """The value of a switch, which the query's meaning then depends on."""
@@ -77,11 +81,10 @@ class Session:
 
 def fits(pattern: str, name: str) -> bool:
     """Whether a name fits a pattern with `*`."""
-    if "*" not in pattern:
-        return pattern == name
-    return re.fullmatch(".*".join(re.escape(p) for p in pattern.split("*")), name, re.S) is not None
+    return compiled(pattern).fullmatch(name) is not None if "*" in pattern else pattern == name
 
 
+@lru_cache(4096)
 def compiled(pattern: str) -> re.Pattern[str]:
     """A pattern with `*` as a regular expression over names."""
     return re.compile(".*".join(re.escape(p) for p in pattern.split("*")), re.S)
@@ -91,7 +94,8 @@ def compiled(pattern: str) -> re.Pattern[str]:
 class Scope:
     """One pipeline under construction: its relation, the columns of it, and whether its rows still are events.
 
-    `defined` are the columns that the query itself made; all others are fields of recorded events.
+    `defined` are the columns that the query itself made; all others are fields of recorded events. `open` says that
+    there may be more columns, which only the data can name.
     """
 
     session: Session
@@ -102,6 +106,7 @@ class Scope:
     defined: set[str] = field(default_factory=set)
     first: bool = True
     last: bool = False
+    open: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -123,6 +128,8 @@ class Scope:
         if span is None or name in self.session.told or name in self.defined:
             return
         self.session.told.add(name)
+        if self.open:
+            return
         if self.events:
             self.session.note("no-such-field", f"no event has a field `{name}`", span)
         else:
@@ -181,6 +188,7 @@ class Scope:
             main=False,
             defined=set(self.defined),
             first=False,
+            open=self.open,
         )
 
     def subsearch(self, pipeline: Pipeline) -> Scope:
@@ -198,7 +206,7 @@ def fresh_scope(session: Session, *, main: bool = True) -> Scope:
     """A scope over all stored events."""
     if session.scan is None:
         session.scan = Scan(columns=session.schema, order=ORDER)
-    columns = {n: k for n, k in session.schema.items() if not n.startswith("@")}
+    columns = {n: k for n, k in session.schema.items() if n[:1] != "@"}
     return Scope(session=session, node=session.scan, columns=columns, main=main)
 
 

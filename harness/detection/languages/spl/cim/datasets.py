@@ -6,7 +6,7 @@ Reference: reference/spl.md 9
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from harness.detection.languages.spl.cim.models import CHILDREN, DATASETS, Dataset
@@ -50,9 +50,15 @@ def belongs(scope: Scope, group: Group) -> Typed:
     source, code = scope.typed("source"), scope.typed("EventCode")
     if source.kind is Kind.NULL or (group.codes and code.kind is Kind.NULL):
         return NO
-    conditions = [apply("ends_with_ci", text(source), literal(group.source))]
-    if group.codes:
-        conditions.append(apply("in", text(code), *(literal(c) for c in group.codes)))
+    return origin(group.source, tuple(group.codes), source, code)
+
+
+@lru_cache(1024)
+def origin(name: str, codes: tuple[str, ...], source: Typed, code: Typed) -> Typed:
+    """Whether a source ends with a name and an event's code is one of some."""
+    conditions = [apply("ends_with_ci", text(source), literal(name))]
+    if codes:
+        conditions.append(apply("in", text(code), *(literal(c) for c in codes)))
     return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
 
 
