@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from harness.detection.plan import addresses, backtracking, digits, documents, encodings, json_editing, timeformat, timeparse
+from harness.detection.plan import (
+    addresses,
+    backtracking,
+    digits,
+    documents,
+    encodings,
+    json_editing,
+    list_statistics,
+    printf,
+    timeformat,
+    timeparse,
+)
 
 Value = Any
 Function = Callable[..., Value]
@@ -21,6 +32,8 @@ FUNCTIONS: dict[str, Function] = {
     **documents.FUNCTIONS,
     **encodings.FUNCTIONS,
     **json_editing.FUNCTIONS,
+    **list_statistics.FUNCTIONS,
+    **printf.FUNCTIONS,
     **timeformat.FUNCTIONS,
     **timeparse.FUNCTIONS,
 }

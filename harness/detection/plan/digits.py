@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 CONVERSION = re.compile(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
 EXACT = Context(prec=400)
 LONGEST = 1_000_000
@@ -31,6 +32,11 @@ def number_text(number: float) -> str:
     if isfinite(number) and number == int(number) and abs(number) < 1e38:
         return str(int(number))
     return repr(float(number)).removesuffix(".0")
+
+
+def to_number(text: str) -> float | None:
+    """The number that a text is and nothing else; null of other text."""
+    return float(text) if NUMBER.fullmatch(text) else None
 
 
 def from_base(text: str, base: float) -> float | None:

@@ -162,6 +162,7 @@ NUMBERS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("from_base", "t, base", N, "digits of a base 2 .. 36, an optional 0x for 16; null of other text"),
     ("to_base", "n, base", T, "digits of a base 2 .. 36 in lower case"),
     ("format_number", "n, printf", T, "one C conversion such as %05.2f or %x, text around it"),
+    ("format_text", "t, t, ...", T, "a C format with the values in its conversions; null where one does not fit"),
     ("group_digits", "n, digits", T, "with thousands commas and `digits` decimals"),
     ("boolean_text", "b, true, false", T, "one of two texts"),
 )
@@ -219,6 +220,14 @@ LISTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("list_map", "l, lambda", L, "what it makes of each element, nulls left out; null if none"),
     ("list_any", "l, lambda", B, "true for at least one element; false of none; null of null"),
     ("list_index", "l, lambda", N, "place of the first element for which it is true; null if none"),
+    (
+        "list_statistic",
+        "l, statistic, fraction",
+        N,
+        "of the numbers among the elements: sum, mean, minimum, maximum, {stdev, variance}_{sample, population}, "
+        "percentile or rank (by `fraction`), each as the aggregate of that name; null of none",
+    ),
+    ("list_mode", "l", T, "the most frequent element, the smallest of several"),
 )
 
 DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
@@ -276,6 +285,7 @@ AGGREGATES: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("variance_sample", "n", N, "of n - 1; null of fewer than two"),
     ("variance_population", "n", N, "of n; 0 of one; null of none"),
     ("percentile", "n, fraction", N, "linear between the nearest ranks (R-7); fraction is a literal 0 .. 1"),
+    ("percentile_rank", "n, fraction", N, "the smallest number that so large a part does not exceed"),
     ("mode", "x", (0,), "the most frequent, the smallest of several; null of none"),
     ("values", "x", L, "distinct texts sorted by bytes; lists count by element; null of none"),
     ("collect", "x", L, "all texts in row order; lists count by element; null of none"),

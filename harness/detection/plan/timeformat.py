@@ -2,8 +2,9 @@
 
 Front ends translate their own codes to these: %Y %y %C year, %G %g ISO year, %m %B %b month, %d %e (blank-padded) day,
 %j day of the year, %a %A weekday, %u (1 Monday) %w (0 Sunday), %U %W %V week, %H %I hour, %k %l hour (blank-padded),
-%M minute, %S second, %p AM, %P am, %L 3, %f 6, %N 9 digits of the second, %z +hhmm, %:z +hh:mm, %Z abbreviation,
-%s epoch seconds, %Q epoch milliseconds, %%. `-` after the percent sign takes the padding off: %-d.
+%M minute, %S second, %p AM, %P am, %L 3, %f 6, %N 9 digits of the second, %z +hhmm, %:z +hh:mm, %::z +hh:mm:ss,
+%:::z +hh, %Ez minutes, %Z abbreviation, %s epoch seconds, %Q epoch milliseconds, %%. `-` after the percent sign takes
+the padding off: %-d.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from math import floor, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-CODE = re.compile(r"%(-?)(:?[A-Za-z%])|([^%]+|%)", re.DOTALL)
+CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """The epochs of the years 1 and 9999, UTC; times outside have no text."""
 MONTHS = [
@@ -153,6 +154,9 @@ WRITTEN: dict[str, Callable[[datetime], str]] = {
     "N": lambda m: f"{m.microsecond:06}000",
     "z": lambda m: offset_text(m, ""),
     ":z": lambda m: offset_text(m, ":"),
+    "::z": lambda m: offset_text(m, ":") + ":00",
+    ":::z": lambda m: offset_text(m, ":").removesuffix(":00"),
+    "Ez": lambda m: f"{int((m.utcoffset() or timedelta()).total_seconds()) // 60:+}",
     "Z": zone_name,
     "s": lambda m: str(floor(epoch(m))),
     "Q": lambda m: str(floor(epoch(m) * 1000)),

@@ -41,6 +41,7 @@ for operation, name in {
     "variance_sample": "var_samp",
     "variance_population": "var_pop",
     "percentile": "quantile_cont",
+    "percentile_rank": "quantile_disc",
     "all_true": "bool_and",
     "any_true": "bool_or",
     "slope": "regr_slope",

@@ -7,6 +7,7 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.engines.duckdb.numbers import to_number
 from harness.detection.plan.columns import Kind
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn, lambda_of, named
@@ -136,6 +137,37 @@ def list_any(lists: SQL, condition: SQL) -> SQL:
 def list_index(lists: SQL, condition: SQL) -> SQL:
     """Place of the first for which it is true."""
     return list_position(fn("list_transform", lists, condition), b.truth(True))
+
+
+STATISTICS = {
+    "sum": "sum",
+    "mean": "avg",
+    "minimum": "min",
+    "maximum": "max",
+    "stdev_sample": "stddev_samp",
+    "stdev_population": "stddev_pop",
+    "variance_sample": "var_samp",
+    "variance_population": "var_pop",
+    "percentile": "quantile_cont",
+    "rank": "quantile_disc",
+}
+
+
+@DUCKDB.spell("list_statistic")
+def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> SQL | None:
+    """list_aggregate of the elements that are numbers."""
+    if not b.is_literal(statistic) or not (fraction is None or b.is_literal(fraction)):
+        return None
+    name = b.literal(statistic)
+    numbers = present(fn("list_transform", lists, lambda_of("x", to_number(named("x")))))
+    more = [] if fraction is None or name not in ("percentile", "rank") else [fraction]
+    return b.cast(fn("list_aggregate", numbers, b.text(STATISTICS[name]), *more), "DOUBLE")
+
+
+@DUCKDB.spell("list_mode")
+def list_mode(lists: SQL) -> SQL:
+    """The mode of the sorted list."""
+    return fn("list_aggregate", fn("list_sort", lists), b.text("mode"))
 
 
 @DUCKDB.spell("events_joined", kinds=True)

@@ -64,11 +64,14 @@ SPARK.refuse(
         "log",
     ],
     *["json_value", "json_inferred", "json_native", "json_part", "json_elements", "json_set", "json_append"],
-    *["json_extend", "json_delete", "json_entries"],
+    *["json_extend", "json_delete", "json_entries", "format_text"],
 )
 SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
     *["collect", "first", "last", "least_by", "greatest_by", "mode"],
 )
 SPARK.refuse("it needs rows in order, one after the other", "session_of")
-SPARK.refuse("not needed by a rule so far", *["list_zip", "list_index", "list_map", "fill", "pad_start"])
+SPARK.refuse(
+    "not needed by a rule so far", *["list_zip", "list_index", "list_map", "fill", "pad_start", "list_statistic"]
+)
+SPARK.refuse("not needed by a rule so far", "list_mode", "percentile_rank")

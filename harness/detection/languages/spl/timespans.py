@@ -33,9 +33,9 @@ CLOCK = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "hour"),
 }
 SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
-STEP = re.compile(r"([+-])(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
+STEP = re.compile(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
-CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|:{2,3}z|Ez|[TXFxc+%])")
+CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|[TXFDRrxcnt+%])")
 EXPANDED = {
     "%T": "%H:%M:%S",
     "%X": "%H:%M:%S",
@@ -43,8 +43,11 @@ EXPANDED = {
     "%x": "%m/%d/%Y",
     "%c": "%a %b %e %H:%M:%S %Y",
     "%+": "%a %b %e %H:%M:%S %Z %Y",
-    "%::z": "%:z",
-    "%:::z": "%:z",
+    "%D": "%m/%d/%y",
+    "%R": "%H:%M",
+    "%r": "%I:%M:%S %p",
+    "%n": "\n",
+    "%t": "\t",
     "%%": "%%",
 }
 FRACTIONS = {"3": "%L", "6": "%f", "9": "%N", "N": "%N", "Q": "%L"}
@@ -105,7 +108,7 @@ def relative(time: Typed, modifier: str, settings: Settings) -> Typed | None:
         if step.start() != at:
             return None
         at = step.end()
-        moved = offset(found, step, settings) if step[1] else snap(found, step[4].lower(), settings)
+        moved = offset(found, step, settings) if step[3] else snap(found, step[4].lower(), settings)
         if moved is None:
             return None
         found = moved

@@ -1,0 +1,166 @@
+"""C formats with all their conversions, as a Python function of values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from harness.detection.plan.digits import number_text
+
+CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
+ALIASES = {"i": "d", "u": "d", "z": "s", "p": "X", "F": "f"}
+WIDEST = 999
+
+
+class Unfit(ValueError):
+    """A value that a conversion cannot show, or none where one is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One conversion: its letter, and how wide and precise it is."""
+
+    flags: str
+    width: int
+    precision: int | None
+    letter: str
+
+
+def format_text(form: str, *values: str) -> str | None:
+    """The format with the values in place of its conversions; null where a value is missing or does not fit."""
+    rest = iter(values)
+    try:
+        return CONVERSION.sub(lambda m: converted(m, rest), form)
+    except Unfit:
+        return None
+
+
+def converted(found: re.Match[str], rest: Iterator[str]) -> str:
+    """The text of one conversion; `*` takes its number from the values."""
+    flags, width, precision, letter = found.groups()
+    if letter == "%":
+        return "%"
+    wide = whole(rest) if width == "*" else int(width or 0)
+    exact = None if precision is None else whole(rest) if precision == "*" else int(precision or 0)
+    if wide < 0:
+        flags, wide = flags + "-", -wide
+    if wide > WIDEST or (exact or 0) > WIDEST:
+        raise Unfit
+    letter = ALIASES.get(letter, letter)
+    if letter not in "aAcdeEfgGosxX":
+        raise Unfit
+    return shown(Shape(flags=flags, width=wide, precision=exact, letter=letter), taken(rest))
+
+
+def taken(rest: Iterator[str]) -> str:
+    """The next value."""
+    for value in rest:
+        return value
+    raise Unfit
+
+
+def whole(rest: Iterator[str]) -> int:
+    """The next value as a whole number."""
+    return int(numeric(taken(rest)))
+
+
+def numeric(text: str) -> float:
+    """A number; raises Unfit for text that is none."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise Unfit from error
+    if not isfinite(value) or "_" in text:
+        raise Unfit
+    return value
+
+
+def shown(shape: Shape, value: str) -> str:
+    """A value in its shape."""
+    if shape.letter == "s":
+        return padded(shape, "", value if shape.precision is None else value[: max(0, shape.precision)], zeros=False)
+    if shape.letter == "c":
+        return padded(shape, "", letter_of(value), zeros=False)
+    number = numeric(value)
+    sign = "-" if number < 0 else "+" if "+" in shape.flags else " " if " " in shape.flags else ""
+    if shape.letter in "doxX":
+        return padded(shape, *integer_digits(shape, sign, abs(int(number))), zeros=shape.precision is None)
+    return padded(shape, *decimal_digits(shape, sign, abs(number)), zeros=True)
+
+
+def letter_of(value: str) -> str:
+    """The character of a code point, or the first one of a text."""
+    try:
+        return chr(int(numeric(value)))
+    except (Unfit, ValueError, OverflowError):
+        return value[:1]
+
+
+def integer_digits(shape: Shape, sign: str, number: int) -> tuple[str, str]:
+    """What stands before the digits of a whole number, and these."""
+    body = format(number, {"d": "d"}.get(shape.letter, shape.letter))
+    if shape.precision is not None:
+        body = "" if not number and not shape.precision else body.rjust(shape.precision, "0")
+    if "'" in shape.flags and shape.letter == "d":
+        body = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", body)
+    if "#" in shape.flags and number:
+        if shape.letter == "o":
+            body = body if body.startswith("0") else "0" + body
+        elif shape.letter in "xX":
+            sign += "0" + shape.letter
+    return sign, body
+
+
+def decimal_digits(shape: Shape, sign: str, number: float) -> tuple[str, str]:
+    """The same of a number with a fraction."""
+    exact = 6 if shape.precision is None else shape.precision
+    if shape.letter in "aA":
+        body = hexadecimal(number, shape.precision)
+        sign, body = sign + body[:2], body[2:]
+        return (sign.upper(), body.upper()) if shape.letter == "A" else (sign, body)
+    form: Any = f"%{'#' if '#' in shape.flags else ''}.{exact}{shape.letter}"
+    body = form % number
+    if "'" in shape.flags and shape.letter == "f":
+        integer, point, fraction = body.partition(".")
+        body = f"{int(integer):,}{point}{fraction}"
+    return sign, body
+
+
+def hexadecimal(number: float, precision: int | None) -> str:
+    """A number in hex with a power of two, rounded to so many digits."""
+    mantissa, _, exponent = number.hex().partition("p")
+    if precision is None:
+        return re.sub(r"\.?0+$", "", mantissa) + "p" + exponent if "." in mantissa else f"{mantissa}p{exponent}"
+    lead, _, digits = mantissa.removeprefix("0x").partition(".")
+    scaled = int(lead + digits, 16)
+    drop = 4 * (len(digits) - precision)
+    if drop > 0:
+        scaled = (scaled + (1 << (drop - 1))) >> drop
+    else:
+        scaled <<= -drop
+    text = format(scaled, "x")
+    cut = len(text) - precision
+    return f"0x{text[:cut]}{'.' if precision else ''}{text[cut:]}p{exponent}"
+
+
+def padded(shape: Shape, sign: str, body: str, *, zeros: bool) -> str:
+    """Filled up to the width: with blanks, or with zeros behind the sign."""
+    missing = shape.width - len(sign) - len(body)
+    if missing <= 0:
+        return sign + body
+    if "-" in shape.flags:
+        return sign + body + " " * missing
+    if "0" in shape.flags and zeros:
+        return sign + "0" * missing + body
+    return " " * missing + sign + body
+
+
+def as_text(value: Any) -> str:
+    """A value as the text that a conversion reads."""
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"format_text": lambda form, *v: format_text(form, *map(as_text, v))}
