@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 
+from harness.detection.languages.cql.habits import function_hint
 from harness.detection.languages.cql.lexer import CALL, NAME, NUMBER, PATTERN, Scanner
 from harness.detection.languages.cql.names import FUNCTION_NAMES, compared, expression_argument
 from harness.detection.languages.cql.syntax import (
@@ -22,7 +23,7 @@ from harness.detection.languages.cql.syntax import (
     Unary,
     Word,
 )
-from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.diagnostics import Source, SourceError, Span
 
 DEEPEST = 100
 LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
@@ -37,6 +38,8 @@ BACKTICK = re.compile(r"`([^`\n]+)`")
 SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
 PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
 SIGNS = (("+", "-"), ("*", "/", "%"))
+LOOSE = re.compile(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
+TEXTS = frozenset({"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"})
 
 
 class ArgumentParser(Scanner):
@@ -56,6 +59,10 @@ class ArgumentParser(Scanner):
         if self.depth > DEEPEST:
             raise self.fail("too-deep", f"a query is nested at most {DEEPEST} levels deep")
 
+    def field(self) -> Word | Parameter:
+        """A field's name, or a parameter that stands for one."""
+        return self.parameter() if self.sees("?") else self.name()
+
     def name(self) -> Word:
         """A field's name, bare or in quotes."""
         start = self.at
@@ -67,13 +74,13 @@ class ArgumentParser(Scanner):
             raise self.fail("syntax", f"expected a field name, found {self.found()}")
         return Word(text=found[0], span=self.span(start))
 
-    def target(self) -> tuple[Word, bool]:
+    def target(self) -> tuple[Word | Parameter, bool]:
         """What is assigned to, and whether its name is taken from a field."""
         start = self.at
         found = self.take(BACKTICK)
         if found:
             return Word(text=found[1], span=self.span(start)), True
-        return self.name(), False
+        return self.field(), False
 
     def slashes(self) -> Regex:
         """`/body/flags`, which has to come next."""
@@ -128,6 +135,7 @@ class ArgumentParser(Scanner):
 
     def arguments(self, function: str) -> tuple[Argument, ...]:
         """`(argument, ...)`."""
+        opened = self.at
         self.expect("(", "before arguments")
         self.deeper()
         made: list[Argument] = []
@@ -138,7 +146,7 @@ class ArgumentParser(Scanner):
                 break
             self.trailing(comma, ")")
         self.depth -= 1
-        self.expect(")", "or `,` after an argument")
+        self.expect(")", "or `,` after an argument", opened)
         return tuple(made)
 
     def trailing(self, comma: int, closer: str) -> None:
@@ -173,7 +181,7 @@ class ArgumentParser(Scanner):
             return self.block()
         if self.sees("/"):
             return self.slashes()
-        if not expression_argument(function, name) and (word := self.bare()):
+        if not expression_argument(function, name) and (word := self.bare() or self.unquoted(name)):
             return word
         return self.expression()
 
@@ -189,6 +197,18 @@ class ArgumentParser(Scanner):
         self.move(start)
         return None
 
+    def unquoted(self, name: str | None) -> Word | None:
+        """A text or a regular expression that lacks its quotes."""
+        found = LOOSE.match(self.text, self.at) if name in TEXTS else None
+        if not found or NAME.fullmatch(found[0]):
+            return None
+        start = self.at
+        self.move(found.end())
+        place = self.span(start)
+        quoted = '"' + found[0].replace("\\", "\\\\") + '"'
+        self.deviation("unquoted-text", place, "a text with such characters stands in double quotes", [(place, quoted)])
+        return Word(text=found[0], span=place)
+
     def array(self, function: str | None) -> Array:
         """`[element, ...]`; elements are expressions where the argument is."""
         start = self.at
@@ -202,7 +222,7 @@ class ArgumentParser(Scanner):
                 break
             self.trailing(comma, "]")
         self.depth -= 1
-        self.expect("]", "or `,` after an element")
+        self.expect("]", "or `,` after an element", start)
         return Array(items=tuple(items), span=self.span(start))
 
     def element(self, function: str | None) -> Syntax:
@@ -285,7 +305,7 @@ class ArgumentParser(Scanner):
             self.deeper()
             inside = self.expression()
             self.depth -= 1
-            self.expect(")", "after an expression")
+            self.expect(")", "after an expression", start)
             return inside
         if self.sees("["):
             return self.array(None)
@@ -317,6 +337,6 @@ class ArgumentParser(Scanner):
 
     def unknown(self, name: str, place: Span) -> SourceError:
         """The error for a function that does not exist."""
-        near = did_you_mean(name, FUNCTION_NAMES.values())
+        near = function_hint(name, [*FUNCTION_NAMES.values()])
         searched = f"LogScale would silently search for the text `{name}`"
         return self.fail("unknown-function", f"no function is called `{name}`; {searched}", place, near)

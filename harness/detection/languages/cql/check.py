@@ -134,7 +134,7 @@ class Checker:
             case Assign(value=Call() as call):
                 self.call(call, assigned=True)
                 self.arguments(call)
-                self.assigned(part.target.text, call)
+                self.assigned(part.target.text if isinstance(part.target, Word) else "", call)
                 return
             case Apply(call=Call() as call):
                 self.call(call, implied=True)
@@ -160,7 +160,7 @@ class Checker:
     def itself(self, part: Syntax) -> None:
         """What is to be said about a part by itself."""
         match part:
-            case Assign(target=target):
+            case Assign(target=Word() as target):
                 self.texts.pop(target.text, None)
             case Logic():
                 self.logic(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from harness.detection.languages.cql.habits import hint
 from harness.diagnostics import Edit, Finding, Source, SourceError, Span
 
 NAME_CHARACTER = r"[#%&.@\\^\w\u00a1-\u00aa\u00ae-\u00ba\u00bc-\u00ff]"
@@ -15,7 +16,7 @@ PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX}|
 TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0\ufeff\u200b]+|//[^\n]*|/\*.*?\*/)*", re.S)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
 CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
-SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.S)
+SINGLE = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
 ESCAPE = re.compile(r'\\(["\\n])')
 REGEX = re.compile(r"/((?:[^/\\\[\n]|\\.|\[\^?\]?(?:[^\]\\\n]|\\.)*\])*)/([dimgFsux]*)")
 PLAIN_REGEX = re.compile(r"/((?:[^/\\\n]|\\.)*)/([dimgFsux]*)")
@@ -24,6 +25,8 @@ NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
 KEYWORD = re.compile(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
 LATER_SLASH = re.compile(r"(?<!\\)/([dimgF]*)(?=[\s|;,)}\]]|$)")
 EMPTY_REGEX = re.compile(r"//([dimgF]*)(?=[\s)|;}]|$)")
+GLUED = re.compile(r"[^\s|;,)}\]>]")
+WORD_AFTER = re.compile(r"(?:and|or)\b", re.I)
 LONGEST_REGEX = 5_000
 BRACKETS = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]", re.S)
 REPLACED = {'"': '"', "\\": "\\", "n": "\n"}
@@ -54,6 +57,8 @@ class Scanner:
 
     def fail(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> SourceError:
         """An error at a place, by default at the next character."""
+        if code == "syntax" and help is None:
+            help = hint(self.text, self.at if span is None else span.start)
         return SourceError(
             code, message, span or self.source.span(self.at, min(self.at + 1, len(self.text))), help=help
         )
@@ -64,7 +69,9 @@ class Scanner:
         found = TRIVIA.match(self.text, to)
         self.at = found.end() if found else to
         if self.text.startswith("/*", self.at):
-            raise self.fail("open-comment", "a comment is not closed", self.source.span(self.at, self.at + 2))
+            place = self.source.span(self.at, self.at + 2)
+            help = "put `*/` at its end; a regular expression cannot begin with `*`, write `.*`"
+            raise self.fail("open-comment", "a comment is not closed", place, help)
 
     def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         """What fits here, read; or nothing."""
@@ -84,10 +91,19 @@ class Scanner:
             return True
         return False
 
-    def expect(self, text: str, what: str) -> None:
-        """Reads this text, which has to come next."""
+    def expect(self, text: str, what: str, opened: int = -1) -> None:
+        """Reads this text, which has to come next; `opened` is where the bracket stands that it closes."""
         if not self.takes(text):
-            raise self.fail("syntax", f"expected `{text}` {what}, found {self.found()}")
+            closing = self.text[self.at : self.at + 1] in (")", "]", "}", "")
+            help = self.unclosed(opened) if closing else hint(self.text, self.at) or self.unclosed(opened)
+            raise self.fail("syntax", f"expected `{text}` {what}, found {self.found()}", help=help)
+
+    def unclosed(self, opened: int) -> str | None:
+        """Which bracket is open."""
+        if opened < 0:
+            return None
+        line, column = self.source.position(opened)
+        return f"the `{self.text[opened]}` in line {line}, column {column}, is open"
 
     def found(self) -> str:
         """What comes next, for a message."""
@@ -108,7 +124,8 @@ class Scanner:
         if self.sees('"'):
             found = self.take(STRING)
             if not found:
-                raise self.fail("open-string", "a string is not closed", self.source.span(start, start + 1))
+                help = 'put a double quote at its end; one inside a text is written `\\"`'
+                raise self.fail("open-string", "a string is not closed", self.source.span(start, start + 1), help)
             return unescaped(found[1])
         if self.text[start : start + 1] in ("“", "”", "„") and (found := self.take(CURLY)):
             return unescaped(found[1])
@@ -129,10 +146,19 @@ class Scanner:
         start = self.at
         found = self.take(REGEX) or self.take(PLAIN_REGEX)
         if not found:
-            raise self.fail("open-regex", "a regular expression is not closed")
+            help = "put a `/` at its end; a slash inside the expression is written `\\/`"
+            raise self.fail("open-regex", "a regular expression is not closed", help=help)
         if not found[2] and opened(found[1]) and (longer := self.longer(start)):
             return longer
+        if GLUED.match(self.text, self.end) and not WORD_AFTER.match(self.text, self.end):
+            return self.longer(start) or self.unflagged(found.end(1))
         return found[1], found[2]
+
+    def unflagged(self, slash: int) -> tuple[str, str]:
+        """Raises SourceError for letters after a regular expression that are no flags."""
+        place = self.source.span(slash + 1, max(self.end, slash + 1) + 1)
+        help = "flags are d, g, i, m and F; a slash inside the expression is written `\\/`"
+        raise self.fail("regex-flag", f"`{place.text}` after a regular expression is no flag", place, help)
 
     def longer(self, start: int) -> tuple[str, str] | None:
         """A regular expression with a bare slash inside, up to the slash that leaves no parenthesis open."""

@@ -88,7 +88,7 @@ def take(flow: Flow, part: Syntax) -> None:
         case Negation(part=Call() as negated):
             relational(row, negated, negative=True)
         case Assign(target=target, value=Call() as assigned):
-            assigned_step(row, assigned, target.text)
+            assigned_step(row, assigned, text_of(flow.meaning, target))
         case Call():
             relational(row, part, negative=False)
         case _:
@@ -192,7 +192,7 @@ def assign(row: Row, part: Assign) -> None:
 
 def assign_named(row: Row, part: Assign) -> None:
     """Assigns to the field whose name another field holds; fields that the query never mentions do not count."""
-    name, value = row.text(part.target.text), evaluated(row, part.value)
+    name, value = row.text(text_of(row.meaning, part.target)), evaluated(row, part.value)
     for field in sorted(row.meaning.mentioned):
         row.assign(field, call("if", call("equal", name, Literal(field)), value, NULL))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from harness.detection.languages.cql.printer import quote
 from harness.detection.languages.cql.syntax import Argument, Call, Logic, Regex, Syntax, Word, walk
+from harness.detection.languages.cql.texts import quote
 from harness.diagnostics import Edit, Span
 
 

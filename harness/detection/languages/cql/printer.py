@@ -30,6 +30,7 @@ from harness.detection.languages.cql.syntax import (
     Unary,
     Word,
 )
+from harness.detection.languages.cql.texts import quote
 
 BINDING = {"==": 2, "!=": 2, "<": 2, "<=": 2, ">": 2, ">=": 2, "+": 3, "-": 3, "*": 4, "/": 4, "%": 4}
 SAVED_NAME = re.compile(r"[\w/:.\-]+")
@@ -62,7 +63,7 @@ def printed(part: Syntax) -> str:
             shown = name if SAVED_NAME.fullmatch(name) else quote(name)
             return f"${shown}({', '.join(printed(a) for a in arguments)})"
         case Assign(target=target, value=value, dynamic=dynamic):
-            return f"{f'`{target.text}`' if dynamic else printed(target)} := {printed(value)}"
+            return f"{f'`{printed(target)}`' if dynamic else printed(target)} := {printed(value)}"
         case Binary() | Unary() | Logic():
             return printed_expression(part)
         case _:
@@ -150,9 +151,3 @@ def printed_parameter(part: Parameter) -> str:
     """The text of a parameter."""
     name = part.name if PARAMETER_NAME.fullmatch(part.name) else quote(part.name)
     return f"?{name}" if part.default is None else f"?{{{name}={printed(part.default)}}}"
-
-
-def quote(text: str) -> str:
-    """The text in double quotes."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

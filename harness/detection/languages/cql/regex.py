@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from harness.detection.plan.expressions import Expression, Literal, call
+from harness.detection.plan.regexes import PatternError, compile_check
 from harness.diagnostics import SourceError, Span
 
 GROUP = re.compile(r"\?P?<([A-Za-z_#@][^>]*)>")
@@ -15,6 +16,8 @@ BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
 MEANING = {"i": "i", "m": "m", "d": "s", "s": "s"}
 PLAIN = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
 UNESCAPE = re.compile(r"\\(.)")
+FILLED_IN = re.compile(r"\?\{\s*[A-Za-z_][\w.\-]*\s*(?:=[^}]*)?\}")
+NEAR = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,32 @@ def translated(body: str, flags: str, span: Span) -> Pattern:
     else:
         text = reader.text((), first_only)
         groups = tuple((n, reader.text((at,), first_only), 1) for n, at in reader.groups if n)
-    return Pattern(text=text, captured=reader.text(None, first_only), flags=kept, groups=groups, repeat="g" in flags)
+    captured = reader.text(None, first_only)
+    verify(captured, kept, body, span)
+    return Pattern(text=text, captured=captured, flags=kept, groups=groups, repeat="g" in flags)
+
+
+def verify(pattern: str, flags: str, body: str, span: Span) -> None:
+    """Raises SourceError at the character where a pattern is no regular expression."""
+    if found := FILLED_IN.search(body):
+        message = f"the parameter `{found[0]}` is not filled in inside a regular expression"
+        help = "give the whole expression as a parameter: `regex(?name, field=...)`"
+        raise SourceError("parameter-in-regex", message, inside(span, body, found.start(), found.end()), help=help)
+    try:
+        compile_check(pattern, flags)
+    except PatternError as error:
+        at = error.position
+        same = pattern[: at + 1] == body[: at + 1]
+        place = inside(span, body, at, at + 1) if same else span
+        near = "" if place is not span else f", at `{pattern[at : at + NEAR]}`" if pattern[at : at + 1] else ""
+        star = "in a regular expression `.*` stands for anything, not `*`" if pattern[at : at + 1] == "*" else None
+        raise SourceError("bad-regex", f"{error.message}{near}", place, help=star) from None
+
+
+def inside(span: Span, body: str, start: int, end: int) -> Span:
+    """A place inside a regular expression, if it stands in the text as it is."""
+    begin = span.text.find(body)
+    return span if begin < 0 else span.source.span(span.start + begin + start, span.start + begin + end)
 
 
 class Reader:

@@ -82,7 +82,7 @@ class Saved(Syntax):
 class Assign(Syntax):
     """`target := value`; with `dynamic` the target's name is the value of the field in back-ticks."""
 
-    target: Word
+    target: Word | Parameter
     value: Syntax
     dynamic: bool = False
 
@@ -131,7 +131,7 @@ class Negation(Syntax):
 class Comparison(Syntax):
     """`field operator value`; operators are = != < <= > >= like."""
 
-    field: Word
+    field: Word | Parameter
     operator: str
     value: Word | Regex | Parameter
 
@@ -140,7 +140,7 @@ class Comparison(Syntax):
 class Apply(Syntax):
     """`field =~ call`: the call's field is the one on the left."""
 
-    field: Word
+    field: Word | Parameter
     call: Call | Saved
     negated: bool = False
 
@@ -187,7 +187,7 @@ class Arm(Syntax):
 class Match(Syntax):
     """`field match { guard => pipeline ; ... }`."""
 
-    field: Word
+    field: Word | Parameter
     arms: tuple[Arm, ...]
 
 

@@ -96,24 +96,29 @@ def test_a_text_is_printed_again(text, printed):
         ),
         (
             'a="b',
-            'error[open-string]: a string is not closed\n --> query.cql:1:3\n  |\n1 | a="b\n  |   ^',
+            'error[open-string]: a string is not closed\n --> query.cql:1:3\n  |\n1 | a="b\n  |   ^\n'
+            '  = help: put a double quote at its end; one inside a text is written `\\"`',
         ),
         (
             "a=/b",
-            "error[open-regex]: a regular expression is not closed\n --> query.cql:1:3\n  |\n1 | a=/b\n  |   ^",
+            "error[open-regex]: a regular expression is not closed\n --> query.cql:1:3\n  |\n1 | a=/b\n  |   ^\n"
+            "  = help: put a `/` at its end; a slash inside the expression is written `\\/`",
         ),
         (
             "a=1 /* b",
-            "error[open-comment]: a comment is not closed\n --> query.cql:1:5\n  |\n1 | a=1 /* b\n  |     ^^",
+            "error[open-comment]: a comment is not closed\n --> query.cql:1:5\n  |\n1 | a=1 /* b\n  |     ^^\n"
+            "  = help: put `*/` at its end; a regular expression cannot begin with `*`, write `.*`",
         ),
         (
             "groupBy([a, b)",
             "error[syntax]: expected `]` or `,` after an element, found `)`\n"
-            " --> query.cql:1:14\n  |\n1 | groupBy([a, b)\n  |              ^",
+            " --> query.cql:1:14\n  |\n1 | groupBy([a, b)\n  |              ^\n"
+            "  = help: the `[` in line 1, column 9, is open",
         ),
         (
             "a=1 | b=",
-            "error[syntax]: expected a value, found the end\n --> query.cql:1:9\n  |\n1 | a=1 | b=\n  |         ^",
+            "error[syntax]: expected a value, found the end\n --> query.cql:1:9\n  |\n1 | a=1 | b=\n  |         ^\n"
+            '  = help: put a value after it; `""` is the empty text, `*` any',
         ),
     ],
 )

@@ -11,7 +11,7 @@ from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.filters import flagged
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax
+from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
 from harness.detection.plan import expressions as plan
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
@@ -43,7 +43,8 @@ def assigned_name(function: Syntax, var: str) -> str:
     """The field that a function's last step assigns, or the element itself."""
     steps = function.steps if isinstance(function, Pipeline) else (function,)
     last = steps[-1] if steps else None
-    return last.target.text if isinstance(last, Assign) else plain(var)
+    named = last.target if isinstance(last, Assign) else None
+    return named.text if isinstance(named, Word) else plain(var)
 
 
 @FUNCTIONS.filter("array:contains")
