@@ -11,8 +11,9 @@ from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.regex import Pattern, translated
 from harness.detection.languages.cql.registry import Function
-from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Regex, Syntax
-from harness.detection.languages.cql.values import text_of, texts_of
+from harness.detection.languages.cql.syntax import Argument, Array, Call, Parameter, Pipeline, Regex, Syntax, Word
+from harness.detection.languages.cql.values import given, text_of, texts_of
+from harness.detection.languages.cql.zones import known_zone, zone_name
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 Name = Annotated[str, "field"]
@@ -30,7 +31,13 @@ Duration = Annotated[float, "milliseconds"]
 Rows = Annotated[int, "rows"]
 """A number of rows; `max` is the most that the product allows."""
 
+Zone = Annotated[str, "zone"]
+"""A time zone: its name or its distance from UTC; a parameter without a value leaves UTC."""
+
 MOST_ROWS = 200_000
+
+MEASURED = (float, int, bool, Duration, tuple[float, ...])
+"""Types of parameters for which `*`, the value of a parameter without one, is none."""
 
 UNITS = {
     1: r"milliseconds?|millis|ms",
@@ -58,8 +65,8 @@ class Bound:
     missing: tuple[str, ...] = ()
 
 
-def pair(function: Function, call: Call, *, implied: bool = False, assigned: bool = False) -> Bound:
-    """Each argument with its parameter; `implied` fields and `assigned` outputs count as given."""
+def pair(function: Function, call: Call, *, implied: str | None = None, assigned: bool = False) -> Bound:
+    """Each argument with its parameter; the `implied` one and `assigned` outputs count as given."""
     bound, unnamed = Bound(), []
     folded = {n.lower(): n for n in function.parameters}
     for argument in call.arguments:
@@ -74,14 +81,14 @@ def pair(function: Function, call: Call, *, implied: bool = False, assigned: boo
         else:
             bound.unknown.append(argument)
     place_unnamed(function, bound, unnamed, implied)
-    given = {*bound.given, *(("field",) if implied else ()), *(("as",) if assigned else ())}
+    given = {*bound.given, implied, *(("as",) if assigned else ())}
     bound.missing = tuple(n for n, p in function.parameters.items() if p.required and n not in given)
     return bound
 
 
-def place_unnamed(function: Function, bound: Bound, unnamed: list[Argument], implied: bool) -> None:
+def place_unnamed(function: Function, bound: Bound, unnamed: list[Argument], implied: str | None) -> None:
     """Finds parameters for arguments without a name: the product takes one, more follow the documented order."""
-    free = [n for n in function.positional if n not in bound.given and not (implied and n == "field")]
+    free = [n for n in function.positional if n not in bound.given and n != implied]
     if len(unnamed) > 1 and free and gathers(function, free[0]) and not isinstance(unnamed[0].value, Array):
         bound.gathered = tuple(unnamed)
         bound.given[free[0]] = unnamed[0]
@@ -95,6 +102,11 @@ def place_unnamed(function: Function, bound: Bound, unnamed: list[Argument], imp
             bound.positional.append((free[i], argument))
 
 
+def implied(function: Function) -> str | None:
+    """The parameter that the field left of `=~` goes to: `field`, or else the first that needs no name."""
+    return "field" if "field" in function.parameters else next(iter(function.positional), None)
+
+
 def gathers(function: Function, parameter: str) -> bool:
     """Whether a parameter is a list, so that several unnamed arguments can be its elements."""
     return function.hints.get(parameter) in (Names, Texts)
@@ -102,12 +114,13 @@ def gathers(function: Function, parameter: str) -> bool:
 
 def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) -> tuple[dict[str, Any], str | None]:
     """Arguments for the Python function, and the text of `as` where the table itself deals with it."""
-    bound = pair(function, call, implied=row.implied is not None and "field" in function.parameters, assigned=assigned)
+    applied = implied(function) if row.implied is not None else None
+    bound = pair(function, call, implied=applied, assigned=assigned)
     refuse(function, call, bound)
     values: dict[str, Any] = {}
-    if row.implied is not None and "field" in function.parameters and "field" not in bound.given:
-        hint = function.hints["field"]
-        values["field"] = (row.implied,) if hint == Names else row.implied
+    if row.implied is not None and applied is not None and applied not in bound.given:
+        field = Word(text=row.implied, span=call.span)
+        values[function.parameters[applied].attribute] = convert(function.hints[applied], row, field)
     into = None
     for name, argument in bound.given.items():
         if name == "as" and function.into is not None:
@@ -121,7 +134,12 @@ def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) ->
             values[name] = argument
             continue
         hint = function.hints[name] if known else Syntax
-        values[known.attribute if known else name] = convert(hint, row, value, argument)
+        if known and isinstance(value, Parameter) and hint in MEASURED and not given(row.meaning, value):
+            if known.required:
+                message = f"`{name}` is given by the parameter `{value.name}`, which has no value"
+                raise SourceError("parameter-without-value", message, value.span)
+            continue
+        values[known.attribute if known else name] = convert(hint, row, value)
     return values, into
 
 
@@ -139,7 +157,7 @@ def refuse(function: Function, call: Call, bound: Bound) -> None:
         raise SourceError("missing-parameter", message, call.span, help=f"add `{bound.missing[0]}=`")
 
 
-def convert(hint: Any, row: Row, value: Syntax, argument: Argument) -> Any:
+def convert(hint: Any, row: Row, value: Syntax) -> Any:
     """What an argument is to a parameter of this type."""
     reader = CONVERTERS.get(hint)
     if reader is None:
@@ -196,6 +214,16 @@ def milliseconds(text: str, span: Span) -> float:
     return bare
 
 
+def zone_of(row: Row, value: Syntax) -> str:
+    """A time zone that exists."""
+    text = text_of(row.meaning, value)
+    zone = zone_name("" if text == "*" else text)
+    if not known_zone(zone):
+        help = "one such as `Europe/London` or `+02:00`"
+        raise SourceError("unknown-zone", f"`{text[:40]}` is no time zone", value.span, help=help)
+    return zone
+
+
 def pipeline_of(row: Row, value: Syntax) -> Pipeline:
     """A sub-query, or one step in its place."""
     return value if isinstance(value, Pipeline) else Pipeline(steps=(value,), span=value.span)
@@ -225,6 +253,7 @@ CONVERTERS: dict[Any, Callable[[Row, Syntax], Any]] = {
     tuple[float, ...]: numbers_of,
     Pattern: pattern_of,
     Rows: rows_of,
+    Zone: zone_of,
     Duration: lambda row, v: milliseconds(text_of(row.meaning, v), v.span),
     Pipeline: pipeline_of,
     Pairs: pairs_of,

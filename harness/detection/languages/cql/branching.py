@@ -89,41 +89,50 @@ def choose(row: Row, branches: Sequence[tuple[Row, Span]]) -> None:
         if held == TRUE:
             break
     certain = bool(ways) and ways[-1][1] == TRUE
-    before = row.overlay
-    fields = dict.fromkeys(n for w, _ in ways for n, v in w.overlay.items() if before.get(n) is not v)
+    changes = changed(row, [w for w, _ in ways])
     tests = [c for _, c in ways]
-    if not row.local and len(fields) + (not certain) > 1:
-        tests = numbered(row, tests)
+    if not row.local and len(changes) + (not certain) > 1:
+        which, tests = numbered(row, tests)
+        if not certain:
+            row.require(call("not", call("is_null", which)))
+        row.overlay.update({n: switched(row, n, values, tests) for n, values in changes.items()})
+        return
     if not certain:
-        row.require(any_of(tuple(c for c in tests)))
-    assigned = {name: chosen(row, name, [w for w, _ in ways], tests) for name in fields}
-    row.overlay.update(assigned)
+        row.require(any_of(tuple(tests)))
+    row.overlay.update({n: chosen(row, n, values, tests) for n, values in changes.items()})
 
 
-def numbered(row: Row, tests: list[Expression]) -> list[Expression]:
-    """Tests against one column that holds the number of the branch taken."""
-    places: list[Expression] = []
-    for i, test in enumerate(tests):
-        places += [test, Literal(i + 1)]
+def changed(row: Row, ways: Sequence[Row]) -> dict[str, dict[int, Expression]]:
+    """The fields that some branch gives another value, and that value by the branch's place."""
+    before, found = row.overlay, dict[str, dict[int, Expression]]()
+    for place, way in enumerate(ways):
+        for name, value in way.overlay.items():
+            if before.get(name) is not value:
+                found.setdefault(name, {})[place] = value
+    return found
+
+
+def numbered(row: Row, tests: Sequence[Expression]) -> tuple[Expression, list[Expression]]:
+    """A column that holds the number of the branch taken, and tests against it."""
+    places = [e for i, test in enumerate(tests) for e in (test, Literal(i + 1))]
     which = row.flow.keep(call("case", NULL, *places) if places else NULL)
-    return [call("equal", which, Literal(i + 1)) for i in range(len(tests))]
+    return which, [call("equal", which, Literal(i + 1)) for i in range(len(tests))]
 
 
-def chosen(row: Row, name: str, ways: Sequence[Row], tests: Sequence[Expression]) -> Expression:
-    """A field's value after the branches."""
-    old = row.read(name, quiet=True)
-    pairs = [(t, w.overlay.get(name, old)) for w, t in zip(ways, tests, strict=True)]
-    values = alike([old, *(v for _, v in pairs)], row.flow.columns)
-    if tests and tests[-1] == TRUE:
-        otherwise, pairs, values = values[-1], pairs[:-1], values[:-1]
-    else:
-        otherwise = values[0]
-    if not pairs:
-        return otherwise
-    flat: list[Expression] = []
-    for (test, _), value in zip(pairs, values[1:], strict=True):
-        flat += [test, value]
-    return call("case", otherwise, *flat)
+def switched(row: Row, name: str, values: dict[int, Expression], tests: Sequence[Expression]) -> Expression:
+    """A field's value after branches of which one number only holds."""
+    old, *new = alike([row.read(name, quiet=True), *values.values()], row.flow.columns)
+    return call("case", old, *(e for at, v in zip(values, new, strict=True) for e in (tests[at], v)))
+
+
+def chosen(row: Row, name: str, values: dict[int, Expression], tests: Sequence[Expression]) -> Expression:
+    """A field's value after branches of which the first counts that holds."""
+    before = row.read(name, quiet=True)
+    old, *new = alike([before, *(values.get(i, before) for i in range(len(tests)))], row.flow.columns)
+    held = list(tests)
+    if held and held[-1] == TRUE:
+        old, held = new[len(held) - 1], held[:-1]
+    return call("case", old, *(e for t, v in zip(held, new, strict=False) for e in (t, v))) if held else old
 
 
 def apart(flow: Flow, part: Case | Match, run: Run) -> None:

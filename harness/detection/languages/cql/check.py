@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.detection.languages.cql import mending
 from harness.detection.languages.cql.binding import Bound, pair
+from harness.detection.languages.cql.binding import implied as implied_by
 from harness.detection.languages.cql.names import FUNCTION_NAMES
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import (
@@ -211,7 +212,11 @@ class Checker:
         function = FUNCTIONS.get(call.name)
         if function is None:
             return
-        bound = pair(function, call, implied=implied and "field" in function.parameters, assigned=assigned)
+        bound = pair(function, call, implied=implied_by(function) if implied else None, assigned=assigned)
+        if implied and "field" not in function.parameters:
+            message = f"`=~` fills the parameter `field`, which `{call.name}` does not have"
+            help = f"`{implied_by(function)}` is taken; name it inside the call"
+            self.add("apply-without-field", call.span, message, Severity.WARNING, help)
         for argument in bound.unknown:
             near = did_you_mean(argument.name or "", function.parameters)
             self.add("unknown-parameter", argument.span, f"`{call.name}` has no parameter `{argument.name}`", help=near)

@@ -9,7 +9,8 @@ from harness.detection.plan.expressions import Expression, Literal, call
 from harness.detection.plan.regexes import PatternError, compile_check
 from harness.diagnostics import SourceError, Span
 
-GROUP = re.compile(r"\?P?<([A-Za-z_#@][^>]*)>")
+GROUP = re.compile(r"\?P?<([^=!>][^>]*)>")
+GROUP_NAME = re.compile(r"[\w\-#@.\[\]]+")
 INLINE_FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?\)")
 UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
@@ -45,9 +46,12 @@ class Pattern:
         return call(operation[plain[1], plain[3]] + suffix, subject, Literal(text), span=span)
 
     def extracted(self, subject: Expression) -> list[tuple[str, Expression]]:
-        """The fields that the first match gives."""
-        flags = Literal(self.flags)
-        return [(n, call("regex_extract", subject, Literal(t), flags, Literal(g))) for n, t, g in self.groups]
+        """The fields that the first match gives; of groups of one name the first that took part."""
+        flags, found = Literal(self.flags), dict[str, list[Expression]]()
+        for name, text, group in self.groups:
+            value = call("regex_extract", subject, Literal(text), flags, Literal(group))
+            found.setdefault(name, []).append(value)
+        return [(n, v[0] if len(v) == 1 else call("coalesce", *v)) for n, v in found.items()]
 
 
 def translated(body: str, flags: str, span: Span) -> Pattern:
@@ -184,6 +188,8 @@ class Reader:
         self.depth += 1
         named = GROUP.match(self.body, self.at + 1)
         if named:
+            if not GROUP_NAME.fullmatch(named[1]):
+                raise self.fail(f"`{named[1]}` is no name of a group: letters, digits and _ - # @ . [ ] are")
             self.groups.append((named[1], len(self.made)))
             self.put("(", named.end() - self.at)
         elif inline := INLINE_FLAGS.match(self.body, self.at):

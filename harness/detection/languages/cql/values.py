@@ -7,6 +7,15 @@ from harness.detection.languages.cql.syntax import Array, Parameter, Regex, Synt
 from harness.diagnostics import Severity, SourceError
 
 
+def given(meaning: Meaning, parameter: Parameter) -> bool:
+    """Whether a parameter has a value or a default; where it has none that is told."""
+    known = parameter.default is not None or parameter.name in meaning.settings.parameters
+    if known or parameter.name in meaning.defaults:
+        return True
+    parameter_text(meaning, parameter)
+    return False
+
+
 def parameter_text(meaning: Meaning, parameter: Parameter) -> str:
     """The value given for a parameter, else its default, else `*` as a dashboard has it."""
     given = meaning.settings.parameters.get(parameter.name)
