@@ -11,8 +11,8 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
     Dialect: strict                           (lenient if not said)
 
 and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
-kinds of events), `lookup NAME` a lookup table, `macros` one `name(args) = definition` a line, `spl` or `cql` the query,
-and what comes of it: `output` (rows in any order), `output ordered`, or `error`, the message verbatim, the query's name
+kinds of events), `lookup NAME` a lookup table, `saved NAME` a saved query, `macros` one `name(args) = definition` a line,
+`spl` or `cql` the query, and what comes of it: `output` (rows in any order), `output ordered`, or `error`, the message verbatim, the query's name
 being `query.<language>`. `(no rows)` is an output of none; an empty output block is one that nobody has filled in yet.
 
 A table has a line of column names and one line a row, cells between bars. An empty cell is an absent field, `""` an
@@ -133,6 +133,7 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
     """What the query depends on beside its text."""
     given = pairs(facts.get("Settings", ""))
     lookups = {word.split()[1]: lookup(table(body, place)) for word, body in blocks if word.startswith("lookup ")}
+    saved = {word.split(maxsplit=1)[1]: body.strip() for word, body in blocks if word.startswith("saved ")}
     macros = [line.partition("=") for word, body in blocks if word == "macros" for line in body.splitlines() if line]
     return Settings(
         now=float(given.get("now", 0)),
@@ -141,6 +142,7 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
         parameters=pairs(facts.get("Parameters", "")),
         macros=dict(macro(name.strip(), definition.strip()) for name, _, definition in macros),
         lookups=lookups,
+        saved=saved,
     )
 
 
@@ -293,7 +295,7 @@ def result(case: Case, engine: Engine) -> Rows:
     spoken = language(case.language)
     query = spoken.parse(Source(f"query.{case.language}", case.query), dialect, case.settings)
     columns = engine.load(views(case.inputs))
-    return engine.run(query.plan(columns, case.settings).node)
+    return engine.run(query.plan(columns, replace(case.settings, ask=engine.run)).node)
 
 
 def difference(wanted: Table, rows: Rows, ordered: bool) -> str | None:
