@@ -63,10 +63,28 @@ ALL: tuple[Switch, ...] = (
         settle='index=_internal sourcetype="SPLUNKD" | head 1',
     ),
     Switch(
+        name="tostring_null",
+        values=("text", "missing"),
+        question="is tostring() of a missing field the word Null, or missing too?",
+        settle="| makeresults | eval r=tostring(nosuch), t=isnull(r)",
+    ),
+    Switch(
+        name="percentiles",
+        values=("interpolated", "nearest-rank"),
+        question="Q9: does a percentile lie between two values, or is it one of them?",
+        settle="| makeresults count=2 | streamstats count | stats median(count)",
+    ),
+    Switch(
         name="timechart_span",
         values=("1h", "30m", "1d", "5m"),
         question="timechart without span: which one does the time range of the search give?",
         settle="index=* | timechart count",
+    ),
+    Switch(
+        name="falcon_connections",
+        values=("ports", "traffic"),
+        question="are Falcon's connections in Endpoint.Ports alone, as the add-on for FDR tags them, or traffic too?",
+        settle="tag=network tag=communicate sourcetype=crowdstrike:events:sensor | head 1",
     ),
 )
 

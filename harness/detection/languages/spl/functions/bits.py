@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan.columns import Kind
 
 
 def folded(operation: str, values: tuple[Typed, ...]) -> Typed:
     """An operation on the first two numbers, then on its result and the next."""
-    found = number(values[0])
+    found = natural(values[0])
     for value in values[1:]:
-        found = apply(operation, found, number(value))
+        found = apply(operation, found, natural(value))
     return found
+
+
+def natural(value: Typed) -> Typed:
+    """A number that is not negative, without its fraction; null of anything else."""
+    amount = number(value)
+    if amount.kind is Kind.NULL:
+        return amount
+    whole = apply("truncate", amount)
+    return apply("if", apply("greater_equal", amount, literal(0.0)), whole, Typed(NOTHING.expression, Kind.NUMBER))
 
 
 @FUNCTIONS.define
@@ -20,8 +30,11 @@ def bit_and(context: Context, value: Typed, *more: Typed) -> Typed:
     """The bits set in all.
 
         bit_and(5, 6) -> 4
+        bit_and(7, "6", 12) -> 4
+        bit_and(-1, 5) -> null
+        bit_and(5, "x") -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Bitwise functions
     """
     return folded("bit_and", (value, *more))
 
@@ -31,8 +44,10 @@ def bit_or(context: Context, value: Typed, *more: Typed) -> Typed:
     """The bits set in one.
 
         bit_or(5, 6) -> 7
+        bit_or("4", 1, 8) -> 13
+        bit_or(null(), 1) -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Bitwise functions
     """
     return folded("bit_or", (value, *more))
 
@@ -42,8 +57,10 @@ def bit_xor(context: Context, value: Typed, *more: Typed) -> Typed:
     """The bits set in an odd number of them.
 
         bit_xor(5, 6) -> 3
+        bit_xor(1, 2, 3) -> 0
+        bit_xor("x", 1) -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Bitwise functions
     """
     return folded("bit_xor", (value, *more))
 
@@ -53,10 +70,12 @@ def bit_shift_left(context: Context, value: Typed, by: Typed) -> Typed:
     """The bits moved up.
 
         bit_shift_left(1, 4) -> 16
+        bit_shift_left("3", 2) -> 12
+        bit_shift_left(null(), 2) -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Bitwise functions
     """
-    return apply("shift_left", number(value), number(by))
+    return apply("shift_left", natural(value), natural(by))
 
 
 @FUNCTIONS.define
@@ -64,18 +83,26 @@ def bit_shift_right(context: Context, value: Typed, by: Typed) -> Typed:
     """The bits moved down.
 
         bit_shift_right(16, 4) -> 1
+        bit_shift_right("17", 1) -> 8
+        bit_shift_right(-16, 1) -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Bitwise functions
     """
-    return apply("shift_right", number(value), number(by))
+    return apply("shift_right", natural(value), natural(by))
 
 
 @FUNCTIONS.define
-def bit_not(context: Context, value: Typed) -> Typed:
-    """The bits of a 53-bit number turned round.
+def bit_not(context: Context, value: Typed, mask: Typed | None = None) -> Typed:
+    """The bits of a 53-bit number turned round, only those of a mask if there is one.
 
         bit_and(bit_not(1), 3) -> 2
+        bit_not(5, 255)        -> 250
+        bit_not(0)             -> 9007199254740991
+        bit_not("x")           -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Bitwise functions
     """
-    return apply("subtract", literal(float(2**53 - 1)), number(value))
+    if value.kind is Kind.NULL:
+        return NOTHING
+    turned = apply("subtract", literal(float(2**53 - 1)), natural(value))
+    return turned if mask is None else apply("bit_and", turned, natural(mask))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.detection.languages.spl.coercion import (
     NO,
     NOTHING,
@@ -10,7 +12,6 @@ from harness.detection.languages.spl.coercion import (
     apply,
     each,
     literal,
-    number,
     over,
     same_kind,
     text,
@@ -18,7 +19,7 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.comparison import compare
 from harness.detection.languages.spl.conditions import network
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.patterns import checked, element_matches
+from harness.detection.languages.spl.patterns import checked
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.searchmatch import search_condition
 from harness.detection.languages.spl.syntax import Expression
@@ -32,6 +33,8 @@ def if_(context: Context, condition: Expression, yes: Expression, no: Expression
 
         if(1<2, "a", "b")         -> "a"
         if(null()=1, "a", "b")    -> "b"
+        if("10"=10, 1, "no")      -> "1"
+        if(split("a,b", ",")="b", "any", "none") -> "any"
 
     Reference: reference/spl.md 5.1
     """
@@ -44,6 +47,8 @@ def case(context: Context, condition: Expression, value: Expression, *more: Expr
 
         case(1>2, "a", 2>1, "b") -> "b"
         case(1>2, "a")           -> null
+        case(null()="x", 1, true(), 2) -> 2
+        mvcount(case(1=1, split("a,b", ","), 1=1, "c")) -> 2
 
     Reference: reference/spl.md 5.1
     """
@@ -56,6 +61,7 @@ def validate(context: Context, condition: Expression, value: Expression, *more: 
 
         validate(1<2, "a", 2<1, "b") -> "b"
         validate(1<2, "a")           -> null
+        validate(null()=1, "a", isnum("x"), "b") -> "b"
 
     Reference: reference/spl.md 5.1
     """
@@ -78,6 +84,9 @@ def coalesce(context: Context, value: Typed, *more: Typed) -> Typed:
 
         coalesce(null(), "a", "b") -> "a"
         coalesce("", "b")          -> ""
+        coalesce(null(), null())   -> null
+        coalesce(null(), 5)        -> 5
+        mvcount(coalesce(null(), split("a,b", ","))) -> 2
 
     Reference: reference/spl.md 5.1
     """
@@ -94,6 +103,8 @@ def nullif(context: Context, value: Typed, other: Typed) -> Typed:
 
         nullif("a", "a") -> null
         nullif("a", "b") -> "a"
+        nullif("5", 5)   -> null
+        nullif(null(), 1) -> null
 
     Reference: reference/spl.md 5.1
     """
@@ -105,6 +116,7 @@ def null(context: Context) -> Typed:
     """No value at all.
 
         null() -> null
+        if(isnull(null()), 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -116,6 +128,7 @@ def true(context: Context) -> Typed:
     """The condition that always holds.
 
         if(true(), 1, 2) -> 1
+        if(NOT true(), 1, 2) -> 2
 
     Reference: reference/spl.md 5.2
     """
@@ -127,6 +140,7 @@ def false(context: Context) -> Typed:
     """The condition that never holds.
 
         if(false(), 1, 2) -> 2
+        if(NOT false(), 1, 2) -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -139,6 +153,9 @@ def in_(context: Context, value: Typed, option: Typed, *more: Typed) -> Typed:
 
         if(in("b", "a", "b"), 1, 0)   -> 1
         if("x*" IN ("xy"), 1, 0)      -> 0
+        if("5.0" IN (5), 1, 0)        -> 1
+        if(in(null(), "a"), 1, 0)     -> 0
+        if(split("a,b", ",") IN ("b", "c"), 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -152,11 +169,15 @@ def like(context: Context, value: Typed, pattern: Typed) -> Typed:
 
         if(like("cmd.exe", "c%.exe"), 1, 0) -> 1
         if(like("cmd.exe", "c_.exe"), 1, 0) -> 0
+        if(like("50%", "50\\%"), 1, 0)     -> 0
+        if(like(null(), "%"), 1, 0)        -> 0
+        if(like(55, "5_"), 1, 0)           -> 1
+        if(split("ab,cd", ",") LIKE "c%", 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
     operation = "like" if context.scope.session.switch("like_case") == "sensitive" else "like_ci"
-    return apply(operation, text(value), text(pattern))
+    return any_element(value, lambda v: apply(operation, v, text(pattern)))
 
 
 @FUNCTIONS.define
@@ -165,18 +186,21 @@ def match(context: Context, value: Typed, regex: Typed) -> Typed:
 
         if(match("cmd.exe", "(?i)CMD\.exe"), 1, 0) -> 1
         if(match("notepad.exe", "^pad"), 1, 0)     -> 0
+        if(match(null(), "."), 1, 0)               -> 0
+        if(match(443, "^4+3$"), 1, 0)              -> 1
+        if(match(split("ab,cd", ","), "^c"), 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
-    if value.kind is Kind.LIST:
-        return any_element(context, value, regex)
-    return apply("regex_found", text(value), checked(regex), literal(""))
+    return any_element(value, lambda v: apply("regex_found", v, checked(regex), literal("")))
 
 
-def any_element(context: Context, value: Typed, regex: Typed) -> Typed:
-    """Whether one of several values has a match."""
+def any_element(value: Typed, test: Callable[[Typed], Typed]) -> Typed:
+    """Whether a test holds for the value, or for one of several."""
+    if value.kind is not Kind.LIST:
+        return test(text(value))
     parameter, element = each(value)
-    return over("list_any", value, parameter, element_matches(element, regex))
+    return over("list_any", value, parameter, test(element))
 
 
 @FUNCTIONS.define(shape="written")
@@ -184,6 +208,8 @@ def searchmatch(context: Context, condition: Expression) -> Typed:
     """Whether the row satisfies a search condition, given as text.
 
         if(searchmatch("nosuchfield=1"), 1, 0) -> 0
+        if(searchmatch("NOT nosuchfield=1"), 1, 0) -> 1
+        if(searchmatch("_time>0 _time<9999999999"), 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -198,6 +224,9 @@ def cidrmatch(context: Context, block: Typed, address: Typed) -> Typed:
         if(cidrmatch("10.0.0.0/8", "10.1.2.3"), 1, 0)   -> 1
         if(cidrmatch("2001:db8::/32", "2001:db8::1"), 1, 0) -> 1
         if(cidrmatch("10.0.0.0/8", "no address"), 1, 0) -> 0
+        if(cidrmatch("10.1.2.3", "10.1.2.3"), 1, 0)     -> 1
+        if(cidrmatch("10.0.0.0/8", null()), 1, 0)       -> 0
+        if(cidrmatch("10.0.0.0/8", split("8.8.8.8,10.1.1.1", ",")), 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -206,120 +235,4 @@ def cidrmatch(context: Context, block: Typed, address: Typed) -> Typed:
         block = literal(constant + ("/128" if ":" in constant else "/32"))
     elif isinstance(constant, str) and network(constant) is None:
         return NO
-    return apply("cidr_contains", text(address), text(block))
-
-
-@FUNCTIONS.define
-def isnull(context: Context, value: Typed) -> Typed:
-    """Whether there is no value.
-
-        if(isnull(null()), 1, 0) -> 1
-        if(isnull(""), 1, 0)     -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    return apply("is_null", value)
-
-
-def present(value: Typed) -> Typed:
-    """Whether there is a value."""
-    return apply("not", apply("is_null", value))
-
-
-@FUNCTIONS.define
-def isnotnull(context: Context, value: Typed) -> Typed:
-    """Whether there is a value.
-
-        if(isnotnull(""), 1, 0) -> 1
-
-    Reference: reference/spl.md 5.2
-    """
-    return present(value)
-
-
-@FUNCTIONS.define
-def isnum(context: Context, value: Typed) -> Typed:
-    """Whether the value is a number or text that looks like one.
-
-        if(isnum("5"), 1, 0)   -> 1
-        if(isnum("abc"), 1, 0) -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    if value.kind is Kind.NUMBER:
-        return present(value)
-    return NO if value.kind is Kind.NULL else apply("is_number", text(value))
-
-
-@FUNCTIONS.define
-def isint(context: Context, value: Typed) -> Typed:
-    """Whether the value is a whole number.
-
-        if(isint(5), 1, 0)     -> 1
-        if(isint("5.5"), 1, 0) -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    if value.kind is Kind.NULL:
-        return NO
-    whole = apply("equal", number(value), apply("truncate", number(value)))
-    return apply("is_true", whole) if whole.kind is Kind.BOOLEAN else NO
-
-
-@FUNCTIONS.define
-def isstr(context: Context, value: Typed) -> Typed:
-    """Whether the value is text that does not look like a number.
-
-        if(isstr("abc"), 1, 0) -> 1
-        if(isstr("5"), 1, 0)   -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    if value.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.NULL):
-        return NO
-    return apply("and", present(value), apply("not", isnum(context, value)))
-
-
-@FUNCTIONS.define
-def isbool(context: Context, value: Typed) -> Typed:
-    """Whether the value is true or false.
-
-        if(isbool(1=1), 1, 0) -> 1
-
-    Reference: reference/spl.md 5.2
-    """
-    return YES if value.kind is Kind.BOOLEAN else NO
-
-
-@FUNCTIONS.define
-def ismv(context: Context, value: Typed) -> Typed:
-    """Whether there are several values.
-
-        if(ismv(split("a,b", ",")), 1, 0) -> 1
-        if(ismv("a"), 1, 0)               -> 0
-
-    Reference: reference/spl.md 5.2
-    """
-    if value.kind is not Kind.LIST:
-        return NO
-    return apply("is_true", apply("greater", apply("list_length", value), literal(1.0)))
-
-
-@FUNCTIONS.define
-def typeof(context: Context, value: Typed) -> Typed:
-    """The kind of the value in a word.
-
-        typeof(12)    -> "Number"
-        typeof("abc") -> "String"
-        typeof(null()) -> "Invalid"
-
-    Reference: reference/spl.md 5.2
-    """
-    if value.kind is Kind.BOOLEAN:
-        return literal("Boolean")
-    if value.kind is Kind.NULL:
-        return literal("Invalid")
-    word = literal("Number")
-    if value.kind is not Kind.NUMBER:
-        word = apply("if", isnum(context, value), literal("Number"), literal("String"))
-    return apply("if", apply("is_null", value), literal("Invalid"), word)
+    return any_element(address, lambda v: apply("cidr_contains", v, text(block)))

@@ -1,25 +1,41 @@
-"""Eval functions that convert, and hashes."""
+"""Eval functions that turn one kind of value into another."""
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number, text
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.functions.json import mv_to_json_array
+from harness.detection.languages.spl.functions.kinds import is_json
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.computed import FUNCTIONS as COMPUTED
 from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
+
+ADDRESS = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 
 
 @FUNCTIONS.define
 def tonumber(context: Context, value: Typed, base: Typed | None = None) -> Typed:
-    """The number that a text spells in a base; null of other text.
+    """The number that a text spells in a base; null of other text, an error where the text stands in the rule.
 
-        tonumber("5.0")    -> 5
-        tonumber("1A", 16) -> 26
-        tonumber("x5")     -> null
+        tonumber("5.0")               -> 5
+        tonumber("0A4", 16)           -> 164
+        tonumber("0101", 2)           -> 5
+        tonumber(" " . "5")           -> null
+        tonumber(null())              -> null
+        tonumber(split("1,2", ","))   -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
+    given = value.constant
+    radix = 10.0 if base is None else base.constant
+    if isinstance(given, str) and isinstance(radix, float):
+        found = number(value).constant if base is None else COMPUTED["from_base"](given, radix)
+        if found is None:
+            span = span_of(value.expression) or context.scope.session.text.source.whole()
+            message = f"`{given[:40]}` is no number of base {radix:g}"
+            raise SourceError("bad-argument", message, span, help="Splunk refuses the whole search")
     if base is not None:
         return apply("from_base", text(value), number(base))
     return number(value)
@@ -30,28 +46,42 @@ def tostring(context: Context, value: Typed, form: Typed | None = None) -> Typed
     """The value as text, a number as `hex`, `commas`, `duration` or `binary`.
 
         tostring(15, "hex")           -> "0xF"
-        tostring(12345.678, "commas") -> "12,345.68"
+        tostring(9, "binary")         -> "1001"
+        tostring(12345.6789, "commas") -> "12,345.68"
+        tostring(-1234567, "commas")  -> "-1,234,567"
         tostring(615, "duration")     -> "00:10:15"
+        tostring(90061.5, "duration") -> "1+01:01:01.500000"
+        tostring("abc", "hex")        -> null
         tostring(1==1)                -> "True"
+        tostring(null())              -> "Null"
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    chosen = form.constant if form is not None else None
     if form is None:
-        return text(value)
+        missing = context.scope.session.switch("tostring_null") == "missing"
+        found = text(value)
+        if missing or (value.kind is Kind.NUMBER and value.constant is not None):
+            return found
+        if value.kind is Kind.NULL:
+            return literal("Null")
+        absent = apply("is_null", value)
+        return apply("if", absent, literal("Null"), found)
     amount = number(value)
-    if chosen == "hex":
-        return apply("concat", literal("0x"), apply("upper", apply("to_base", amount, literal(16.0))))
-    if chosen == "binary":
-        return apply("to_base", amount, literal(2.0))
-    if chosen == "commas":
-        return commas(amount)
-    if chosen == "duration":
-        return duration(amount)
-    span = span_of(form.expression)
-    if span is not None:
-        raise SourceError("bad-argument", "the form is one of hex, commas, duration, binary", span)
-    return NOTHING
+    known = {"hex": hexadecimal, "binary": binary, "commas": commas, "duration": duration}
+    if isinstance(form.constant, str) and form.constant.lower() in known:
+        return known[form.constant.lower()](amount)
+    span = span_of(form.expression) or context.scope.session.text.source.whole()
+    raise SourceError("bad-argument", "the form is one of hex, commas, duration, binary", span)
+
+
+def hexadecimal(amount: Typed) -> Typed:
+    """In upper-case digits of base 16."""
+    return apply("concat", literal("0x"), apply("upper", apply("to_base", amount, literal(16.0))))
+
+
+def binary(amount: Typed) -> Typed:
+    """In digits of base 2."""
+    return apply("to_base", amount, literal(2.0))
 
 
 def commas(amount: Typed) -> Typed:
@@ -62,13 +92,17 @@ def commas(amount: Typed) -> Typed:
 
 
 def duration(amount: Typed) -> Typed:
-    """Days, hours, minutes and seconds of a number of seconds."""
+    """Days, hours, minutes and seconds of a number of seconds, with microseconds if it has a fraction."""
 
     def part(divisor: float, modulus: float) -> Typed:
         units = apply("floor", apply("divide", amount, literal(divisor)))
         return apply("format_number", apply("modulo", units, literal(modulus)), literal("%02d"))
 
     clock = apply("concat", part(3600.0, 24.0), literal(":"), part(60.0, 60.0), literal(":"), part(1.0, 60.0))
+    fraction = apply("subtract", amount, apply("floor", amount))
+    micros = apply("floor", apply("add", apply("multiply", fraction, literal(1e6)), literal(0.5)))
+    shown = apply("concat", literal("."), apply("format_number", micros, literal("%06d")))
+    clock = apply("concat", clock, apply("if", apply("equal", fraction, literal(0.0)), literal(""), shown))
     days = apply("floor", apply("divide", amount, literal(86400.0)))
     long = apply("concat", text(days), literal("+"), clock)
     return apply("if", apply("greater_equal", amount, literal(86400.0)), long, clock)
@@ -76,83 +110,125 @@ def duration(amount: Typed) -> Typed:
 
 @FUNCTIONS.define
 def toint(context: Context, value: Typed, base: Typed | None = None) -> Typed:
-    """The integer part of a number; null of other text.
+    """The next whole number below; null of other text.
 
-        toint("5.9") -> 5
+        toint("24")     -> 24
+        toint(3.14)     -> 3
+        toint("ff", 16) -> 255
+        toint(null())   -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    return apply("truncate", tonumber(context, value, base))
+    return apply("floor", tonumber(context, value, base))
 
 
 @FUNCTIONS.define
-def todouble(context: Context, value: Typed) -> Typed:
+def todouble(context: Context, value: Typed, base: Typed | None = None) -> Typed:
     """The number that a text spells.
 
-        todouble("5.25") -> 5.25
+        todouble("5.25")   -> 5.25
+        todouble("11", 2)  -> 3
+        todouble(null())   -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    return number(value)
+    found: Typed = tonumber(context, value, base)
+    return found
 
 
 @FUNCTIONS.define
 def tobool(context: Context, value: Typed) -> Typed:
-    """Whether the text is true, t or 1.
+    """Whether a text says true, or a number is not 0; null of other text.
 
-        if(tobool("true"), 1, 0) -> 1
+        if(tobool("true"), 1, 0)           -> 1
+        if(tobool("False"), 1, 0)          -> 0
+        if(tobool(12), 1, 0)               -> 1
+        if(isnull(tobool("abc")), 1, 0)    -> 1
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
     if value.kind is Kind.BOOLEAN:
         return value
-    return apply("in_ci", text(value), literal("true"), literal("t"), literal("1"))
-
-
-def digest(operation: str, value: Typed) -> Typed:
-    """A hash of the UTF-8 text."""
-    return apply(operation, text(value))
-
-
-@FUNCTIONS.define
-def md5(context: Context, value: Typed) -> Typed:
-    """MD5 of the text in lower-case hex.
-
-        md5("abc") -> "900150983cd24fb0d6963f7d28e17f72"
-
-    Reference: reference/spl.md 5.2
-    """
-    return digest("md5", value)
+    if value.kind is Kind.NULL:
+        return Typed(NOTHING.expression, Kind.BOOLEAN)
+    amount = number(value)
+    there = apply("not_equal", amount, literal(0.0)) if amount.kind is Kind.NUMBER else literal(False)
+    if value.kind is Kind.NUMBER:
+        return there
+    word = apply("lower", text(value))
+    known = apply("or", apply("in", word, literal("true"), literal("false")), apply("is_number", word))
+    said = apply("or", apply("equal", word, literal("true")), apply("is_true", there))
+    return apply("if", known, said, Typed(NOTHING.expression, Kind.BOOLEAN))
 
 
 @FUNCTIONS.define
-def sha1(context: Context, value: Typed) -> Typed:
-    """SHA-1 of the text in lower-case hex.
+def tomv(context: Context, value: Typed) -> Typed:
+    r"""Several values as they are, or those of a JSON array with their quotes; null of other text.
 
-        sha1("abc") -> "a9993e364706816aba3e25717850c26c9cd0d89d"
+        mvjoin(tomv(json_array("a", 5)), ";")  -> "\"a\";5"
+        mvjoin(tomv(split("a,b", ",")), ";")   -> "a;b"
+        tomv("a")                              -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    return digest("sha1", value)
+    if value.kind in (Kind.LIST, Kind.NULL):
+        return value
+    return apply("json_elements", text(value))
 
 
 @FUNCTIONS.define
-def sha256(context: Context, value: Typed) -> Typed:
-    """SHA-256 of the text in lower-case hex.
+def toarray(context: Context, value: Typed) -> Typed:
+    r"""Several values as a JSON array whose elements have their kinds, or the array that a text spells.
 
-        substr(sha256("abc"), 1, 8) -> "ba7816bf"
+        toarray(split("1, 2, 3", ","))          -> "[1,2,3]"
+        toarray("[\"carrots\", 1.00, 1.75]")    -> "[\"carrots\",1,1.75]"
+        toarray("somefield")                    -> null
+        toarray(null())                         -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    return digest("sha256", value)
+    if value.kind is Kind.LIST:
+        array: Typed = mv_to_json_array(context, listing(value), literal(True))
+        return array
+    return apply("if", is_json(value, "["), apply("json_value", text(value)), Typed(NOTHING.expression, Kind.TEXT))
 
 
 @FUNCTIONS.define
-def sha512(context: Context, value: Typed) -> Typed:
-    """SHA-512 of the text in lower-case hex.
+def toobject(context: Context, value: Typed) -> Typed:
+    r"""The JSON object that a text spells; null of anything else.
 
-        substr(sha512("abc"), 1, 8) -> "ddaf35a1"
+        toobject("{\"a\": \"x\", \"n\": 25}") -> "{\"a\":\"x\",\"n\":25}"
+        toobject("[1]")                       -> null
+        toobject(null())                      -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    return digest("sha512", value)
+    return apply("if", is_json(value, "{"), apply("json_value", text(value)), Typed(NOTHING.expression, Kind.TEXT))
+
+
+@FUNCTIONS.define
+def ipmask(context: Context, mask: Typed, address: Typed) -> Typed:
+    """An IPv4 address of which only the bits of a mask are left.
+
+        ipmask("255.255.255.0", "10.20.30.120") -> "10.20.30.0"
+        ipmask("0.255.0.224", "10.20.30.120")   -> "0.20.0.96"
+        ipmask("255.0.0.0", "10.20.30.256")     -> null
+        ipmask("255.0.0.0", null())             -> null
+
+    Reference: Splunk Search Reference, Conversion functions
+    """
+    if Kind.NULL in (mask.kind, address.kind):
+        return NOTHING
+    parts: list[Typed] = []
+    for place in range(1, 5):
+        both = apply("bit_and", octet(mask, place), octet(address, place))
+        parts += [literal("."), text(both)] if parts else [text(both)]
+    return apply("concat", *parts)
+
+
+def octet(address: Typed, place: int) -> Typed:
+    """One number of an IPv4 address; null where it is above 255 or the text is no address."""
+    found = apply("regex_extract", text(address), literal(ADDRESS), literal(""), literal(float(place)))
+    amount = apply("to_number", found)
+    fits = apply("less_equal", amount, literal(255.0))
+    return apply("if", fits, amount, Typed(NOTHING.expression, Kind.NUMBER))

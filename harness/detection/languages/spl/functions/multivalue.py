@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, number, over, text
+from harness.detection.languages.spl.coercion import (
+    NOTHING,
+    Typed,
+    apply,
+    each,
+    listing,
+    literal,
+    number,
+    numeric,
+    over,
+    text,
+)
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.patterns import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Prefix
-from harness.detection.languages.spl.timespans import seconds_of
+from harness.detection.languages.spl.timespans import span_unit
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
 
 
@@ -17,6 +29,8 @@ def mvappend(context: Context, value: Typed, *more: Typed) -> Typed:
     """All values one after the other, nulls left out.
 
         mvjoin(mvappend("a", null(), "b"), ",") -> "a,b"
+        mvjoin(mvappend(1, split("a,b", ",")), ",") -> "1,a,b"
+        mvappend(null(), null())                -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -31,6 +45,7 @@ def mvcount(context: Context, value: Typed) -> Typed:
         mvcount(split("a,b", ",")) -> 2
         mvcount("a")               -> 1
         mvcount(null())            -> null
+        mvcount(5)                 -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -42,6 +57,8 @@ def mvdedup(context: Context, value: Typed) -> Typed:
     """Without repetitions.
 
         mvjoin(mvdedup(split("a,b,a", ",")), ",") -> "a,b"
+        mvjoin(mvdedup("a"), ",")                 -> "a"
+        mvdedup(null())                           -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -53,6 +70,8 @@ def mvsort(context: Context, value: Typed) -> Typed:
     """Sorted as text.
 
         mvjoin(mvsort(split("b,a,10,9", ",")), ",") -> "10,9,a,b"
+        mvjoin(mvsort(split("b,B,a,_", ",")), ",") -> "B,_,a,b"
+        mvsort(null())                             -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -64,6 +83,8 @@ def mvreverse(context: Context, value: Typed) -> Typed:
     """The last value first.
 
         mvjoin(mvreverse(split("a,b,c", ",")), ",") -> "c,b,a"
+        mvreverse(null())                           -> null
+        mvjoin(mvreverse(5), ",")                   -> "5"
 
     Reference: reference/spl.md 5.2
     """
@@ -86,6 +107,12 @@ def mvindex(context: Context, value: Typed, start: Typed, end: Typed | None = No
         mvindex(split("a,b,c", ","), -1)             -> "c"
         mvindex(split("a,b,c", ","), 5)              -> null
         mvjoin(mvindex(split("a,b,c", ","), 1, 2), ",") -> "b,c"
+        mvjoin(mvindex(split("a,b,c", ","), -2, -1), ",") -> "b,c"
+        mvjoin(mvindex(split("a,b,c", ","), 1, 9), ",") -> "b,c"
+        mvindex(split("a,b,c", ","), 2, 1)            -> null
+        mvindex("single", 0)                          -> "single"
+        mvindex(null(), 0)                            -> null
+        mvindex(split("a,b,c", ","), "1")             -> "b"
 
     Reference: reference/spl.md 5.2
     """
@@ -99,6 +126,9 @@ def mvjoin(context: Context, value: Typed, delimiter: Typed) -> Typed:
     """All values as one text.
 
         mvjoin(split("a,b", ","), ";") -> "a;b"
+        mvjoin("a", ";")               -> "a"
+        mvjoin(5, ";")                 -> "5"
+        mvjoin(null(), ";")            -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -110,6 +140,9 @@ def mvzip(context: Context, left: Typed, right: Typed, delimiter: Typed | None =
     """Pairs of two fields' values, up to the shorter one.
 
         mvjoin(mvzip(split("a,b", ","), split("1,2", ",")), ";") -> "a,1;b,2"
+        mvjoin(mvzip(split("a,b,c", ","), split("1,2", ","), "="), ";") -> "a=1;b=2"
+        mvjoin(mvzip("a", 1), ";")                               -> "a,1"
+        mvzip(split("a,b", ","), null())                         -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -123,13 +156,38 @@ def mvrange(context: Context, start: Typed, end: Typed, step: Typed | None = Non
     """Numbers from the first up to and without the second.
 
         mvjoin(mvrange(1, 7, 2), ",") -> "1,3,5"
+        mvjoin(mvrange(5, 1, -2), ",") -> "5,3"
+        mvjoin(mvrange(0, 200000, "1d"), ",") -> "0,86400,172800"
+        mvjoin(mvrange(1672531200, 1680000000, "1mon"), ",") -> "1672531200,1675209600,1677628800"
+        mvrange(5, 1)                  -> null
+        mvrange("a", 5)                -> null
 
     Reference: reference/spl.md 5.2
     """
     by = literal(1.0) if step is None else step
-    if isinstance(by.constant, str):
-        by = literal(seconds_of(by.constant) or 1.0)
+    written = by.constant
+    if isinstance(written, str) and not numeric(written):
+        span = span_unit(written)
+        if span is None:
+            place = span_of(by.expression) or context.scope.session.text.source.whole()
+            raise SourceError("bad-argument", f"`{written[:40]}` is no span of time", place, help="write `1d`")
+        if span[1] not in ("", "day", "week"):
+            return calendar_range(context, number(start), number(end), span)
+        by = literal(span[0] * {"day": 86400.0, "week": 604800.0}.get(span[1], 1.0))
     return apply("list_range", number(start), number(end), number(by))
+
+
+def calendar_range(context: Context, start: Typed, end: Typed, span: tuple[float, str]) -> Typed:
+    """Times a calendar's unit apart: the places 0, 1, 2, ... become times."""
+    count, unit = span
+    shortest = {"month": 28.0, "quarter": 90.0, "year": 365.0}[unit] * 86400.0 * count
+    most = apply("ceil", apply("divide", apply("subtract", end, start), literal(shortest)))
+    places = apply("list_range", literal(0.0), most, literal(1.0))
+    parameter, place = each(places)
+    units = apply("multiply", number(place), literal(count))
+    moment = apply("calendar_add", start, units, literal(unit), literal(context.scope.settings.zone))
+    inside = apply("if", apply("less", moment, end), text(moment), Typed(NOTHING.expression, Kind.TEXT))
+    return over("list_map", places, parameter, inside)
 
 
 @FUNCTIONS.define
@@ -138,6 +196,9 @@ def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
 
         mvfind(split("a,b,c", ","), "^c") -> 2
         mvfind(split("a,b,c", ","), "x")  -> null
+        mvfind("abc", "b")                -> 0
+        mvfind(null(), "b")               -> null
+        mvfind(split("5,55", ","), "^5.$") -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -152,6 +213,8 @@ def mvfilter(context: Context, condition: Expression) -> Typed:
     """The values for which a condition holds; it names the field, which then means each value in turn.
 
         mvfilter(nosuchfield > 1) -> null
+        mvcount(mvfilter(_time > 1)) -> 1
+        mvfilter(isnull(_time))   -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -170,6 +233,8 @@ def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
     """What an expression makes of each value; the field's name in it means the value.
 
         mvmap(nosuchfield, nosuchfield * 2) -> null
+        mvjoin(mvmap(_time, _time - 1), ",") -> "1699999999"
+        mvjoin(mvmap(split("a,b", ","), "x"), ",") -> "x,x"
 
     Reference: reference/spl.md 5.2
     """
@@ -185,21 +250,12 @@ def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
 
 
 @FUNCTIONS.define
-def tomv(context: Context, value: Typed) -> Typed:
-    """The value as a field of several values.
-
-        mvcount(tomv("a")) -> 1
-
-    Reference: reference/spl.md 5.2
-    """
-    return listing(value)
-
-
-@FUNCTIONS.define
 def commands(context: Context, search: Typed) -> Typed:
     """Names of the commands of a search, which is given as text.
 
         mvjoin(commands("search a | stats count"), ",") -> "search,stats"
+        mvjoin(commands("| tstats count | `macro` | head 5"), ",") -> "tstats,head"
+        commands(null())                           -> null
 
     Reference: reference/spl.md 5.2
     """

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, over, text
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.paths import extracted
+from harness.detection.languages.spl.paths import extracted, json_path_of
 from harness.detection.languages.spl.patterns import checked
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
 
-CONVERSION = re.compile(r"%(%|[-+ #0]*(?:\d+|\*)?(?:\.\d+)?[a-zA-Z])")
-
 
 @FUNCTIONS.define("len")
 def len_(context: Context, value: Typed) -> Typed:
     """Number of characters.
 
-        len("Grüße") -> 5
+        len("Grüße")           -> 5
+        len(12345)             -> 5
+        len(null())            -> null
+        len(split("a,b", ",")) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -39,7 +38,10 @@ def mapped(operation: str, value: Typed) -> Typed:
 def lower(context: Context, value: Typed) -> Typed:
     """In lower case; several values each.
 
-        lower("CMD.exe") -> "cmd.exe"
+        lower("CMD.exe")                        -> "cmd.exe"
+        mvjoin(lower(split("A,Bc", ",")), "+")  -> "a+bc"
+        lower(null())                           -> null
+        lower(12)                               -> "12"
 
     Reference: reference/spl.md 5.2
     """
@@ -50,7 +52,9 @@ def lower(context: Context, value: Typed) -> Typed:
 def upper(context: Context, value: Typed) -> Typed:
     """In upper case; several values each.
 
-        upper("cmd") -> "CMD"
+        upper("cmd")                           -> "CMD"
+        mvjoin(upper(split("a,b", ",")), "+")  -> "A+B"
+        upper(null())                          -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -63,6 +67,9 @@ def trim(context: Context, value: Typed, characters: Typed | None = None) -> Typ
 
         trim("  x ")      -> "x"
         trim("--x-", "-") -> "x"
+        trim("xyabcyx", "xy") -> "abc"
+        trim(null())      -> null
+        trim(split("a ,b", ",")) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -74,6 +81,8 @@ def ltrim(context: Context, value: Typed, characters: Typed | None = None) -> Ty
     """The same at the start only.
 
         ltrim("00x0", "0") -> "x0"
+        ltrim("  x ")      -> "x "
+        ltrim(null())      -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -85,6 +94,8 @@ def rtrim(context: Context, value: Typed, characters: Typed | None = None) -> Ty
     """The same at the end only.
 
         rtrim("00x0", "0") -> "00x"
+        rtrim(100, "0")    -> "1"
+        rtrim(null())      -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -97,6 +108,10 @@ def substr(context: Context, value: Typed, start: Typed, length: Typed | None = 
 
         substr("splunk", 2, 3) -> "plu"
         substr("splunk", -3)   -> "unk"
+        substr("splunk", -3, 2) -> "un"
+        substr(12345, 2, 2)    -> "23"
+        substr("splunk", 20)   -> ""
+        substr(null(), 1)      -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -113,6 +128,10 @@ def replace(context: Context, value: Typed, regex: Typed, replacement: Typed) ->
 
         replace("1/14/2020", "^(\d+)/(\d+)", "\2/\1") -> "14/1/2020"
         replace("aXbX", "X", "")                      -> "ab"
+        replace("foobar foobaz", "foo(?=baz)", "x")   -> "foobar xbaz"
+        replace("abab", "(a)(?<n>b)", "[\2\1]")       -> "[ba][ba]"
+        replace(1.5, "\.", ",")                       -> "1,5"
+        replace(null(), "a", "b")                     -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -123,7 +142,11 @@ def replace(context: Context, value: Typed, regex: Typed, replacement: Typed) ->
 def split(context: Context, value: Typed, delimiter: Typed) -> Typed:
     """The pieces between delimiters; every character for an empty delimiter.
 
-        mvjoin(split("a,b,c", ","), "|") -> "a|b|c"
+        mvjoin(split("a,b,c", ","), "|")   -> "a|b|c"
+        mvjoin(split("abc", ""), "|")      -> "a|b|c"
+        mvjoin(split("a::b::", "::"), "|") -> "a|b|"
+        mvcount(split(5, ","))             -> 1
+        split(null(), ",")                 -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -135,6 +158,8 @@ def urldecode(context: Context, value: Typed) -> Typed:
     """With %41 become A.
 
         urldecode("http%3A%2F%2Fx") -> "http://x"
+        urldecode("100%zz+%41")     -> "100%zz+A"
+        urldecode(null())           -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -143,49 +168,43 @@ def urldecode(context: Context, value: Typed) -> Typed:
 
 @FUNCTIONS.define
 def spath(context: Context, value: Typed, path: Typed) -> Typed:
-    r"""The value at a path of a JSON or XML text.
+    r"""The value at a path of a JSON or XML text, several values where the path has `{}`.
 
-        spath("{\"a\":{\"b\":5}}", "a.b") -> "5"
+        spath("{\"a\":{\"b\":5}}", "a.b")               -> "5"
+        mvjoin(spath("{\"a\":[1,2]}", "a{}"), ",")       -> "1,2"
+        spath("<a><b>x</b></a>", "a.b")                  -> "x"
+        spath("no document", "a")                        -> null
 
     Reference: reference/spl.md 5.2
     """
-    constant = path.constant
-    if path.kind is Kind.NULL:
+    if Kind.NULL in (path.kind, value.kind):
         return NOTHING
-    if not isinstance(constant, str):
-        raise unsupported(context, "a computed path of `spath`", path)
-    return extracted(text(value), str(constant))
+    constant = path.constant
+    if isinstance(constant, str):
+        return extracted(text(value), constant)
+    markup = apply("xml_text", text(value), text(path))
+    return apply("coalesce", apply("json_list", text(value), json_path_of(path)), markup)
 
 
 @FUNCTIONS.define
 def printf(context: Context, form: Typed, *values: Typed) -> Typed:
-    """Values in the places of a C format.
+    """Values in the places of a C format; null where one is missing or does not fit.
 
-        printf("%s has %03d", "x", 7) -> "x has 007"
+        printf("%s has %03d", "x", 7)           -> "x has 007"
+        printf("%.2f, %5.1f, %-4d|", 3.14159, 2.25, 7) -> "3.14,   2.2, 7   |"
+        printf("%'d %+d %x %#X %o", 12345, 5, 255, 255, 8) -> "12,345 +5 ff 0XFF 10"
+        printf("%*d|%.*f", 5, 123, 1, 1.23)     -> "  123|1.2"
+        printf("%c,%c", 65, "Foo")              -> "A,F"
+        printf("%.2e,%.2g,%.3A", 5139, 123, pi()) -> "5.14e+03,1.2e+02,0X1.922P+1"
+        printf("100%%")                         -> "100%"
+        printf("%d", "abc")                     -> null
+        printf("%s", null())                    -> null
 
-    Reference: reference/spl.md 5.2
+    Reference: Splunk Search Reference, Conversion functions
     """
-    constant = form.constant
-    if not isinstance(constant, str):
-        raise unsupported(context, "a computed format of `printf`", form)
-    parts: list[Typed] = []
-    at, rest = 0, list(values)
-    for found in CONVERSION.finditer(str(constant)):
-        parts.append(literal(str(constant)[at : found.start()]))
-        at = found.end()
-        if found[1] == "%":
-            parts.append(literal("%"))
-        elif not rest:
-            return NOTHING
-        elif found[1][-1] in "sc":
-            parts.append(text(rest.pop(0)))
-        else:
-            parts.append(apply("format_number", number(rest.pop(0)), literal(found[0])))
-    parts.append(literal(str(constant)[at:]))
-    parts = [p for p in parts if p.constant != ""]
-    if any(p.kind is Kind.NULL for p in parts):
+    if any(v.kind is Kind.NULL for v in (form, *values)):
         return NOTHING
-    return apply("concat", *parts) if parts else literal("")
+    return apply("format_text", text(form), *(text(v) for v in values))
 
 
 def unsupported(context: Context, what: str, value: Typed) -> SourceError:
