@@ -11,9 +11,10 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
     Dialect: strict                           (lenient if not said)
 
 and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
-kinds of events), `lookup NAME` a lookup table, `saved NAME` a saved query, `macros` one `name(args) = definition` a line,
-`spl` or `cql` the query, and what comes of it: `output` (rows in any order), `output ordered`, or `error`, the message verbatim, the query's name
-being `query.<language>`. `(no rows)` is an output of none; an empty output block is one that nobody has filled in yet.
+kinds of events), `lookup NAME` a lookup table, `saved NAME` a saved query, `macros` one `name(args) = definition` a
+line, `spl` or `cql` the query, and what comes of it: `output` (rows in any order), `output ordered`, or `error`, the
+message verbatim, the query's name being `query.<language>`. `(no rows)` is an output of none; an empty output block is
+one that nobody has filled in yet.
 
 A table has a line of column names and one line a row, cells between bars. An empty cell is an absent field, `""` an
 empty text, `[a, b]` a list. A cell in double quotes is read as JSON, for texts with bars, line ends, blanks at an end
