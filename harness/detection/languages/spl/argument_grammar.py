@@ -177,4 +177,5 @@ SPECIAL: dict[str, Callable[[ArgumentGrammar, int], Item | None]] = {
     "transaction": transaction_item,
     "head": head_item,
     "inputlookup": lookup_item,
+    "inputcsv": lookup_item,
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import truth, whole
 from harness.detection.languages.spl.syntax import (
     Expression,
@@ -47,6 +49,31 @@ class Given:
         """An option that is a whole number."""
         word = self.word(name)
         return default if word is None else whole(word)
+
+    def decimal(self, name: str, default: float) -> float:
+        """An option that is a number."""
+        word = self.word(name)
+        if word is None:
+            return default
+        if not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)", word.text):
+            raise SourceError("bad-option", f"`{word.text[:40]}` is not a number", word.span)
+        return float(word.text)
+
+    def choice(self, name: str, default: str, *choices: str) -> str:
+        """An option that is one of several words."""
+        word = self.word(name)
+        if word is None:
+            return default
+        if word.text.lower() not in choices:
+            help = did_you_mean(word.text, choices) or f"`{name}` is {' or '.join(choices)}"
+            raise SourceError("bad-option", f"`{name}` has no value `{word.text[:40]}`", word.span, help=help)
+        return word.text.lower()
+
+    def without_effect(self, scope: Scope, *names: str) -> None:
+        """Tells of options that change how a search head works and not what it finds."""
+        for name in names:
+            if name in self.options:
+                scope.session.note("no-effect", f"`{name}` has no effect here", self.options[name].span)
 
     def error(self, code: str, message: str, help: str | None = None) -> SourceError:
         """An error about the whole stage."""

@@ -12,12 +12,17 @@ from harness.detection.languages.spl.commands import (
     mapping,
     models,
     order,
+    outlying,
     ranking,
     refused,
+    regions,
+    rewriting,
+    saved,
     selecting,
     sessions,
     several,
     stats,
+    summaries,
 )
 
 __all__ = [
@@ -32,10 +37,15 @@ __all__ = [
     "mapping",
     "models",
     "order",
+    "outlying",
     "ranking",
     "refused",
+    "regions",
+    "rewriting",
+    "saved",
     "selecting",
     "sessions",
     "several",
     "stats",
+    "summaries",
 ]

@@ -103,7 +103,20 @@ def collect(scope: Scope, stage: Stage) -> None:
     sink(scope, stage)
 
 
-@COMMANDS.define("sendemail", "sendalert", "summary", "script", "run", "outputtelemetry", "notable", "risk")
+@COMMANDS.define(
+    "sendemail",
+    "sendalert",
+    "summary",
+    "script",
+    "run",
+    "outputtelemetry",
+    "notable",
+    "risk",
+    "snowevent",
+    "snoweventstream",
+    "snowincident",
+    "snowincidentstream",
+)
 def send(scope: Scope, stage: Stage) -> None:
     """Would send the rows; here they pass through.
 

@@ -1,4 +1,4 @@
-"""Commands that need what only a running Splunk has: models, its own state, scripts."""
+"""Commands that are not run, each with the reason; and what a search head knows of itself, from tables."""
 
 from __future__ import annotations
 
@@ -11,30 +11,49 @@ from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Values
 
-LEARNING = (
-    "apply", "fit", "predict", "anomalydetection", "anomalies", "anomalousvalue", "cluster", "kmeans", "outlier",
-    "analyzefields", "af", "arules", "associate", "correlate", "contingency", "x11", "concurrency", "findtypes",
-    "summary_ml", "deletemodel", "listmodels", "score", "sample",
-)  # fmt: skip
-SCRIPTS = (
-    "erex", "multikv", "xmlunescape", "localize", "scrub", "relevancy", "diff", "folderize", "dnstwist", "dnsquery",
-    "entitymerge", "iptool", "ldapsearch", "curl", "input", "delete", "audit", "history", "trendmicro", "searchtxn",
-    "typeahead", "savedsearch", "loadjob", "inputcsv", "walklex", "pivot", "mpreview", "geom", "geostats",
-    "geomfilter", "cofilter", "bucketdir", "setfields", "reltime", "fieldsummary", "mvcollapse",
-)  # fmt: skip
+REASONS = {
+    "runs a model of the Machine Learning Toolkit": ("apply fit score sample listmodels deletemodel summary_ml"),
+    "forecasts by a model whose fitting its reference does not give": "predict",
+    "takes out seasons by weights that its reference does not give": "x11",
+    "scores events by a formula that its reference does not give": (
+        "anomalies anomalousvalue analyzefields af associate"
+    ),
+    "groups events by a likeness that its reference does not define": "cluster",
+    "starts from random centres and so gives other groups on each run": "kmeans",
+    "finds rules whose strength its reference does not define": "arules",
+    "relates fields by a share whose base its reference does not define": "correlate",
+    "learns a regular expression from examples in a way that its reference does not give": "erex",
+    "guesses event types from events in a way that its reference does not give": "findtypes typelearner",
+    "finds tables inside events by rules of thumb that its reference does not give": "multikv",
+    "names its columns by values (`chart count OVER f BY g` gives its cells)": "contingency",
+    "pairs the items of each user (`stats values(item) BY user` gives them)": "cofilter",
+    "shows how the text of two events differs, for a person to read": "diff",
+    "puts events into the cells of a map, for a widget": "geostats geomfilter",
+    "names groups of values by folders made for a menu": "folderize",
+    "weighs events by the words of the search, for a person to browse": "relevancy",
+    "makes events anonymous with dictionaries that only a search head has": "scrub",
+    "reads a form file that only a search head has": "kvform",
+    "reads files of the search head": "input",
+    "needs a transaction type of the search head": "searchtxn",
+    "deletes events of an index": "delete",
+    "reads what the search head logged of its users": "audit history",
+    "reads the words of an index": "typeahead walklex",
+    "reads metric events in raw form, which no store here has": "mpreview msearch",
+    "looks for gaps in a summary index": "overlap",
+    "is made by the pivot editor (`tstats ... from datamodel` says the same)": "pivot",
+    "asks other systems over the network": "curl dnsquery dnstwist ldapsearch",
+    "is a script of an app and no command of Splunk": "entitymerge iptool trendmicro mvcollapse",
+}
 STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "gentimes", "dbxquery")
 
 
-def refusing(kind: str) -> Callable[[Scope, Stage], None]:
-    """A command that cannot be run here."""
+def refusing(reason: str) -> Callable[[Scope, Stage], None]:
+    """A command that is not run, with the reason as its manual."""
 
     def refused(scope: Scope, stage: Stage) -> None:
-        """Needs what only a running Splunk has.
+        raise scope.unsupported(f"`{stage.name}`, which {reason},", stage.span)
 
-        Reference: reference/spl.md 7
-        """
-        raise scope.unsupported(f"`{stage.name}`, which needs {kind},", stage.span)
-
+    refused.__doc__ = f"It {reason}.\n\nReference: reference/spl.md 7"
     return refused
 
 
@@ -54,5 +73,5 @@ def state(scope: Scope, stage: Stage) -> None:
     scope.replace(Values(columns=columns, rows=rows, span=stage.span), columns, events=False)
 
 
-COMMANDS.define(*LEARNING)(refusing("a trained model"))
-COMMANDS.define(*SCRIPTS)(refusing("a script or a state of the search head"))
+for why, names in REASONS.items():
+    COMMANDS.define(*names.split(), generating=True)(refusing(why))

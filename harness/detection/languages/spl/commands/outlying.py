@@ -1,0 +1,99 @@
+"""Commands about extreme values: outlier, and anomalydetection by quartiles."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import Given, given
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, any_of, call
+from harness.detection.plan.nodes import Window
+from harness.diagnostics import SourceError, did_you_mean
+
+OPTIONS = ("action", "mark", "param", "uselower", "type")
+ACTIONS = {"transform": "transform", "tf": "transform", "remove": "remove", "rm": "remove"}
+
+
+@COMMANDS.define("outlier")
+def outlier(scope: Scope, stage: Stage) -> None:
+    """Numbers far outside the quartiles of their field brought back to the limit, or their rows taken out.
+
+    Reference: Splunk Search Reference, outlier
+    """
+    cut(scope, stage, given(stage, *OPTIONS))
+
+
+@COMMANDS.define("anomalydetection")
+def anomalydetection(scope: Scope, stage: Stage) -> None:
+    """With `method=iqr` the same as outlier; the other methods are not documented as formulas.
+
+    Reference: Splunk Search Reference, anomalydetection
+    """
+    found = given(stage, "method", "pthresh", "cutoff", *OPTIONS)
+    word = found.word("method")
+    if word is None or word.text.lower() != "iqr":
+        place = word.span if word else stage.span
+        raise scope.unsupported("a score whose formula the reference of the method does not give", place, "use iqr")
+    for name in ("pthresh", "cutoff"):
+        if name in found.options:
+            raise SourceError("bad-option", f"`{name}` has no place with `method=iqr`", found.options[name].span)
+    cut(scope, stage, found)
+
+
+def cut(scope: Scope, stage: Stage, found: Given) -> None:
+    """Limits from the quartiles of all rows, for each field."""
+    word = found.word("action")
+    action = ACTIONS.get(word.text.lower()) if word else "transform"
+    if word is not None and action is None:
+        raise SourceError(
+            "bad-option", f"no action is called `{word.text[:40]}`", word.span, help=did_you_mean(word.text, ACTIONS)
+        )
+    factor = literal(found.decimal("param", 2.5))
+    names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
+    kept = list(scope.columns)
+    changed: list[tuple[str, Typed]] = []
+    outside: list[Typed] = []
+    for name in dict.fromkeys(names):
+        value = number(scope.typed(name))
+        if value.kind is not Kind.NUMBER or scope.columns[name] is Kind.LIST:
+            continue
+        low, high = quartiles(scope, stage, value)
+        reach = apply("multiply", apply("subtract", high, low), factor)
+        top, bottom = apply("add", high, reach), apply("subtract", low, reach)
+        over = apply("greater", value, top)
+        under = apply("less", value, bottom) if found.flag("uselower") else literal(False)
+        outside += [over, under]
+        limited = apply(
+            "if", over, marked(top, found), apply("if", under, marked(bottom, found), as_it_is(scope, name, found))
+        )
+        changed.append((name, limited))
+    if action == "remove":
+        far = any_of(tuple(call("is_true", o.expression) for o in outside))
+        scope.filter(call("not", far), stage.span)
+    else:
+        scope.derive(changed, stage.span)
+    scope.keep(kept)
+
+
+def quartiles(scope: Scope, stage: Stage, value: Typed) -> tuple[Typed, Typed]:
+    """The first and the third quartile of a field."""
+    names = scope.session.fresh("low"), scope.session.fresh("high")
+    pairs = zip(names, (0.25, 0.75), strict=True)
+    measures = tuple((n, Aggregation("percentile", (value.expression, literal(f).expression))) for n, f in pairs)
+    scope.node = Window(source=scope.node, measures=measures, span=stage.span)
+    return Typed(Column(names[0]), Kind.NUMBER), Typed(Column(names[1]), Kind.NUMBER)
+
+
+def marked(value: Typed, found: Given) -> Typed:
+    """A limit, with 000 before it if changed values are marked."""
+    return apply("concat", literal("000"), text(value)) if found.flag("mark") else value
+
+
+def as_it_is(scope: Scope, name: str, found: Given) -> Typed:
+    """The field's own value, in the kind of the limits."""
+    value = scope.typed(name)
+    if found.flag("mark"):
+        return text(value)
+    return value if value.kind is Kind.NUMBER else number(value)

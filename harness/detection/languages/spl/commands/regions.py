@@ -1,0 +1,91 @@
+"""Commands about stretches of time: concurrency and localize."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import Given, given
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number
+from harness.detection.languages.spl.commands.sessions import limit
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import ORDER, Scope
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, call
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Union, Window
+
+
+@COMMANDS.define("concurrency")
+def concurrency(scope: Scope, stage: Stage) -> None:
+    """How many rows last at the time at which each row begins, itself included, in `concurrency`.
+
+    Reference: Splunk Search Reference, concurrency
+    """
+    found = given(stage, "duration", "start", "output")
+    if "duration" not in found.options:
+        raise found.error("missing-option", "`concurrency` needs `duration=` and a field")
+    target = found.text("output", "concurrency")
+    length = number(scope.typed(found.text("duration", ""), found.options["duration"].span))
+    begin = number(scope.typed(found.text("start", "_time")))
+    if Kind.NULL in (length.kind, begin.kind):
+        return
+    kept, session = list(scope.columns), scope.session
+    place, moment, phase, step, total = (session.fresh(n) for n in ("place", "moment", "phase", "step", "total"))
+    numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
+    whole = scope.branch()
+    whole.node = numbered
+    lasting = apply("if", apply("greater", length, literal(0.0)), literal(0.0), literal(2.0))
+    ends, starts = whole.branch(), whole.branch()
+    ends.derive([(moment, apply("add", begin, length)), (phase, lasting), (step, literal(-1.0))])
+    starts.derive([(moment, begin), (phase, literal(1.0)), (step, literal(1.0))])
+    both = Union(sources=(starts.node, ends.node), span=stage.span)
+    known = call("not", call("is_null", Column(moment)))
+    timed = Sort(source=Filter(source=both, condition=known), keys=(SortKey(Column(moment)), SortKey(Column(phase))))
+    running = ((total, Aggregation("sum", (Column(step),))),)
+    summed = Window(source=timed, measures=running, frame=Frame.RUNNING, span=stage.span)
+    first = Filter(source=summed, condition=call("equal", Column(step), literal(1.0).expression))
+    peak = ((target, Aggregation("maximum", (Column(total),))),)
+    scope.node = Window(source=first, partition=(Column(moment),), measures=peak, span=stage.span)
+    scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
+    scope.columns[target] = Kind.NUMBER
+    scope.defined.add(target)
+    scope.keep(list(dict.fromkeys([*kept, target])))
+
+
+@COMMANDS.define("localize")
+def localize(scope: Scope, stage: Stage) -> None:
+    """Stretches of time in which events follow one another without a longer pause, the newest first.
+
+    Reference: Splunk Search Reference, localize
+    """
+    found = given(stage, "maxpause", "timeafter", "timebefore")
+    time = number(scope.typed("_time"))
+    region = scope.session.fresh("region")
+    pause = limit(found, "maxpause") if "maxpause" in found.options else 60.0
+    arguments = (NOTHING, literal(pause), NOTHING, literal(True), literal(True), time, NOTHING, NOTHING)
+    measure = Aggregation("session_of", tuple(a.expression for a in arguments))
+    ordered = Sort(source=scope.node, keys=(SortKey(Column("_time"), descending=True),))
+    windowed = Window(source=ordered, measures=((region, measure),), frame=Frame.RUNNING, span=stage.span)
+    bounds = {
+        "_time": Aggregation("minimum", (time.expression,)),
+        "endtime": Aggregation("maximum", (time.expression,)),
+        "count": Aggregation("count"),
+    }
+    node = Aggregate(source=windowed, keys=((region, Column(region)),), measures=tuple(bounds.items()), span=stage.span)
+    scope.replace(node, dict.fromkeys(bounds, Kind.NUMBER), events=False)
+    first, last = scope.typed("_time"), scope.typed("endtime")
+    range_of = apply("subtract", last, first)
+    before, after = edge(found, "timebefore"), edge(found, "timeafter")
+    scope.derive(
+        [
+            ("starttime", apply("subtract", first, before)),
+            ("endtime", apply("add", last, after)),
+            ("duration", range_of),
+            ("density", apply("divide", scope.typed("count"), range_of)),
+        ]
+    )
+    scope.keep([n for n in scope.columns if not n.startswith("@")])
+    scope.node = Sort(source=scope.node, keys=ORDER[:1], span=stage.span)
+
+
+def edge(found: Given, name: str) -> Typed:
+    """The seconds by which a stretch grows at one end."""
+    return literal(limit(found, name) or 0.0 if name in found.options else 30.0)

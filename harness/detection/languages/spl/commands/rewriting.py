@@ -1,0 +1,111 @@
+"""Commands that write fields anew: setfields, xmlunescape, reltime; and uniq, which compares whole rows."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.coercion import Typed, apply, each, literal, number, over, text
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, call
+from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
+
+ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+UNITS = (("year", 31536000.0), ("month", 2592000.0), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
+
+
+@COMMANDS.define("setfields")
+def setfields(scope: Scope, stage: Stage) -> None:
+    """The same value in every row: `setfields ip="10.10.10.10", note="x y"`.
+
+    Reference: Splunk Search Reference, setfields
+    """
+    found = given(stage, "*")
+    if found.words or not found.options:
+        raise found.error("bad-argument", '`setfields` takes `field="value"`')
+    for option in found.options.values():
+        if isinstance(option.value, Word):
+            name = re.sub(r"[^A-Za-z0-9]", "_", option.name).lstrip("_")
+            scope.derive([(name, literal(option.value.text, option.value.span))], option.span)
+
+
+@COMMANDS.define("xmlunescape")
+def xmlunescape(scope: Scope, stage: Stage) -> None:
+    """The characters that XML entities such as `&amp;` stand for, in all fields.
+
+    Reference: Splunk Search Reference, xmlunescape
+    """
+    given(stage, "maxinputs")
+    made = []
+    for name, kind in scope.columns.items():
+        if kind is Kind.TEXT and name[0] != "@":
+            made.append((name, unescaped(scope.typed(name))))
+        elif kind is Kind.LIST:
+            parameter, element = each(scope.typed(name))
+            made.append((name, over("list_map", scope.typed(name), parameter, unescaped(element))))
+    scope.derive(made, stage.span)
+
+
+def unescaped(value: Typed) -> Typed:
+    """A text with its entities replaced."""
+    for entity, character in ENTITIES:
+        value = apply("replace_text", value, literal(entity), literal(character))
+    return value
+
+
+@COMMANDS.define("reltime")
+def reltime(scope: Scope, stage: Stage) -> None:
+    """How long ago `_time` is, in words, in `reltime`.
+
+    Reference: Splunk Search Reference, reltime
+    """
+    found = given(stage, "timefield", "prefix")
+    field = found.text("timefield", "_time")
+    time = number(scope.typed(field, stage.span))
+    if time.kind is Kind.NULL:
+        return
+    age = apply("subtract", literal(scope.settings.now), time)
+    shown = counted(age, "second", 1.0)
+    for unit, size in reversed(UNITS):
+        shown = apply("if", apply("greater_equal", age, literal(size)), counted(age, unit, size), shown)
+    known = apply("if", apply("is_null", time), Typed(literal(None).expression, Kind.TEXT), shown)
+    target = found.text("prefix", "") + ("reltime" if field == "_time" else field)
+    scope.derive([(target, known)], stage.span)
+
+
+def counted(age: Typed, unit: str, size: float) -> Typed:
+    """`2 days ago`, `1 day ago`."""
+    number_of = apply("floor", apply("divide", age, literal(size)))
+    ending = apply("if", apply("equal", number_of, literal(1.0)), literal(f" {unit} ago"), literal(f" {unit}s ago"))
+    return apply("concat", text(number_of), ending)
+
+
+@COMMANDS.define("uniq")
+def uniq(scope: Scope, stage: Stage) -> None:
+    """Takes out a row that is in all fields the same as the row before.
+
+    Reference: Splunk Search Reference, uniq
+    """
+    given(stage)
+    kept = [n for n in scope.columns if not n.startswith("@")]
+    whole, before = scope.session.fresh("whole"), scope.session.fresh("before")
+    members = [v for n in kept for v in (literal(n), scope.typed(n))]
+    scope.derive([(whole, apply("json_object", *members))])
+    lag = Aggregation("lag", (Column(whole), literal(1.0).expression))
+    scope.node = Window(source=scope.node, measures=((before, lag),), frame=Frame.RUNNING, span=stage.span)
+    same = call("is_true", call("equal", Column(whole), Column(before)))
+    scope.node = Filter(source=scope.node, condition=call("not", same), span=stage.span)
+    scope.keep(kept)
+
+
+@COMMANDS.define("rtorder")
+def rtorder(scope: Scope, stage: Stage) -> None:
+    """The rows in ascending order of time.
+
+    Reference: Splunk Search Reference, rtorder
+    """
+    given(stage, "discard", "buffer_span", "max_buffer_size")
+    scope.node = Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span)

@@ -1,0 +1,73 @@
+"""Commands that run what was saved: savedsearch and loadjob from the content of the run, inputcsv from its tables."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.commands.lookup import inputlookup
+from harness.detection.languages.spl.macros import expanded
+from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.text import Text
+from harness.diagnostics import Source, SourceError, Span, did_you_mean
+
+DEEPEST = 8
+
+
+@COMMANDS.define("savedsearch", generating=True)
+def savedsearch(scope: Scope, stage: Stage) -> None:
+    """The rows of a saved search of the content given, `$name$` in it replaced by the options.
+
+    Reference: Splunk Search Reference, savedsearch
+    """
+    found = given(stage, "*")
+    if not found.words:
+        raise found.error("missing-search", "`savedsearch` needs the name of a saved search")
+    values = {o.name: o.value.text for o in found.options.values() if isinstance(o.value, Word)}
+    if values.pop("nosubstitution", "f").lower() in ("t", "true", "1"):
+        values = {}
+    name = " ".join(w.text for w in found.words)
+    run_saved(scope, name, found.words[0].span, values)
+
+
+@COMMANDS.define("loadjob", generating=True)
+def loadjob(scope: Scope, stage: Stage) -> None:
+    """The rows that a saved search of the content given has now: `loadjob savedsearch="user:app:name"`.
+
+    Reference: Splunk Search Reference, loadjob
+    """
+    found = given(stage, "savedsearch", "events", "job_delegate", "artifact_offset", "ignore_running")
+    word = found.word("savedsearch")
+    if word is None:
+        raise scope.unsupported("`loadjob` of a job by its number, which only the search head has,", stage.span)
+    run_saved(scope, word.text.split(":")[-1], word.span, {})
+
+
+def run_saved(scope: Scope, name: str, span: Span, values: dict[str, str]) -> None:
+    """Runs a saved search in the place of the command."""
+    saved = scope.settings.saved
+    if name not in saved:
+        hint = did_you_mean(name, saved) or "give it in the content of the run"
+        raise SourceError("unknown-saved-search", f"no saved search is called `{name[:60]}`", span, help=hint)
+    scope.session.searches += 1
+    if scope.session.searches > DEEPEST:
+        raise SourceError("too-deep", f"more than {DEEPEST} saved searches inside one another", span)
+    text = re.sub(r"\$([\w.-]+)\$", lambda m: values.get(m[1], m[0]), saved[name])
+    own = expanded(Source(span.source.name, text), scope.settings.macros)
+    place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
+    inner = scope.subsearch(PipelineGrammar(place).whole())
+    scope.session.searches -= 1
+    scope.replace(inner.node, inner.columns)
+    scope.events, scope.defined, scope.open = inner.events, set(inner.defined), inner.open
+
+
+@COMMANDS.define("inputcsv", generating=True)
+def inputcsv(scope: Scope, stage: Stage) -> None:
+    """The rows of a table of the content given, as inputlookup; files of the search head are not read.
+
+    Reference: Splunk Search Reference, inputcsv
+    """
+    inputlookup(scope, stage)

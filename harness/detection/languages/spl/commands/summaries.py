@@ -1,0 +1,103 @@
+"""The command that describes fields: fieldsummary."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.aggregates import measured
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.coercion import Typed, apply, each, literal, number, over, text
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Join, JoinKind, Node, Sort, SortKey, Unnest, Window
+
+SEPARATOR = "\x1f"
+MOST_FIELDS = 500
+MEASURES = {"max": "max", "mean": "mean", "min": "min", "stdev": "stdev"}
+
+
+@COMMANDS.define("fieldsummary")
+def fieldsummary(scope: Scope, stage: Stage) -> None:
+    """One row for each field: how many values, how many distinct ones, their bounds and spread, the most frequent.
+
+    Reference: Splunk Search Reference, fieldsummary
+    """
+    found = given(stage, "maxvals")
+    names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
+    if len(names) > MOST_FIELDS:
+        raise scope.unsupported(f"`fieldsummary` of more than {MOST_FIELDS} fields", stage.span, "name the fields")
+    most = found.number("maxvals", 100)
+    pairs(scope, list(dict.fromkeys(names)))
+    counts = counted(scope, most)
+    value = number(scope.typed("value"))
+    measures: dict[str, Typed] = {
+        "count": Typed(Aggregation("count"), Kind.NUMBER),
+        "distinct_count": Typed(Aggregation("count_distinct", (Column("value"),)), Kind.NUMBER),
+        "numeric_count": Typed(Aggregation("count", (value.expression,)), Kind.NUMBER),
+    }
+    measures |= {n: measured(scope, f, value, stage.span) for n, f in MEASURES.items()}
+    node = Aggregate(
+        source=scope.node,
+        keys=(("field", Column("field")),),
+        measures=tuple((n, v.expression) for n, v in measures.items()),
+        span=stage.span,
+    )
+    joined = Join(
+        left=node,
+        right=counts,
+        kind=JoinKind.LEFT,
+        keys=((Column("field"), Column("field")),),
+        columns=(("values", Column("values")),),
+    )
+    kinds = {"field": Kind.TEXT, **{n: v.kind for n, v in measures.items()}, "values": Kind.TEXT}
+    scope.replace(joined, kinds, events=False)
+    total = scope.typed("distinct_count")
+    exact = apply("if", apply("less_equal", total, literal(float(most))), literal(1.0), literal(0.0))
+    scope.derive([("is_exact", literal(1.0) if most == 0 else exact)])
+    shown = ("field", "count", "distinct_count", "is_exact", "max", "mean", "min", "numeric_count", "stdev", "values")
+    scope.keep(shown)
+
+
+def pairs(scope: Scope, names: list[str]) -> None:
+    """A row for each value of each field, with `field` and `value`."""
+    column = scope.session.fresh("pairs")
+    parts = []
+    for name in names:
+        value, prefix = scope.typed(name), literal(name + SEPARATOR)
+        if value.kind is Kind.LIST:
+            parameter, element = each(value)
+            parts.append(over("list_map", value, parameter, apply("concat", prefix, element)))
+        elif value.kind is not Kind.NULL:
+            parts.append(apply("list", apply("concat", prefix, text(value))))
+    every = apply("list_concat", *parts) if parts else apply("list", Typed(literal(None).expression, Kind.TEXT))
+    scope.select([(column, every)])
+    scope.node = Unnest(source=scope.node, column=column)
+    scope.columns[column] = Kind.TEXT
+    both = apply("list_split", scope.typed(column), literal(SEPARATOR))
+    value = apply("list_join", apply("list_slice", both, literal(2.0), literal(-1.0)), literal(SEPARATOR))
+    scope.select([("field", apply("list_get", both, literal(1.0))), ("value", value)])
+
+
+def counted(scope: Scope, most: int) -> Node:
+    """For each field the JSON of its most frequent values with how often each occurs."""
+    keys = (("field", Column("field")), ("value", Column("value")))
+    each_value: Node = Aggregate(source=scope.node, keys=keys, measures=(("count", Aggregation("count")),))
+    order = (SortKey(Column("field")), SortKey(Column("count"), descending=True), SortKey(Column("value")))
+    each_value = Sort(source=each_value, keys=order)
+    if most:
+        place = scope.session.fresh("place")
+        rank = ((place, Aggregation("row_number")),)
+        ranked = Window(source=each_value, partition=(Column("field"),), measures=rank, frame=Frame.RUNNING)
+        early = apply("less_equal", Typed(Column(place), Kind.NUMBER), literal(float(most)))
+        each_value = Filter(source=ranked, condition=early.expression)
+    entry = apply(
+        "json_object",
+        literal("value"),
+        Typed(Column("value"), Kind.TEXT),
+        literal("count"),
+        Typed(Column("count"), Kind.NUMBER),
+    )
+    entries = apply("list_join", Typed(Aggregation("collect", (entry.expression,)), Kind.LIST), literal(","))
+    shown = apply("concat", literal("["), entries, literal("]"))
+    return Aggregate(source=each_value, keys=keys[:1], measures=(("values", shown.expression),))
