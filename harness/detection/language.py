@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.detection.plan.columns import Columns
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, HarnessError, Source, Span, did_you_mean
+
+if TYPE_CHECKING:
+    from harness.detection.engine import Rows
+
+Ask = Callable[[Node], "Rows"]
+"""Runs a plan on the events that a query is planned for and gives its rows; the asker bounds their number."""
 
 
 class Dialect(StrEnum):
@@ -51,7 +57,9 @@ class Plan:
     """What a query means over one schema.
 
     `switches` are those that the query's meaning depends on, with the value used. `reads` are the names of event
-    fields that it reads. `findings` are remarks that need the schema, such as a field that no event has.
+    fields that it reads. `findings` are remarks that need the schema, such as a field that no event has. `asked` says
+    that the meaning itself hangs on the events (columns named by their values, a search for each row), so that the
+    plan holds for no other events; without somebody to ask it is what can be told of the query alone.
     """
 
     node: Node
@@ -59,6 +67,7 @@ class Plan:
     switches: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,9 @@ class Settings:
 
     `now` is the search's time in epoch seconds; `zone` that of the searching user; `switches` chosen values by name;
     `parameters` values of `?name`; `macros`, `lookups` and `saved` are content of the platform the rule was made for.
+    `props` and `transforms` are stanzas of Splunk's files of these names; with the first, fields are extracted from the
+    text of events before they are searched. `ask` is given by whoever holds an engine with the events, for queries
+    whose columns only these can name.
     """
 
     now: float = 0.0
@@ -76,6 +88,9 @@ class Settings:
     macros: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     saved: Mapping[str, str] = field(default_factory=dict)
+    props: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    transforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ask: Ask | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,8 @@ def here(name: str, switch: Switch, value: str, engine: Engine) -> Rows:
     """What the switch's query gives here under one value."""
     settings = Settings(switches={switch.name: value})
     query = language(name).parse(Source(f"{switch.name}.{name}", switch.settle), settings=settings)
-    return engine.run(query.plan(engine.load(conformance.views(())), settings).node)
+    columns = engine.load(conformance.views(()))
+    return engine.run(query.plan(columns, replace(settings, ask=engine.run)).node)
 
 
 def plain(found: Rows) -> list[tuple[tuple[str, str], ...]]:

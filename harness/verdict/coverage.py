@@ -176,14 +176,15 @@ class Attempt:
             store = self.tries.store(self.language.platform, self.query.raw)
             columns = store.load(self.language.platform, {}, raw=self.query.raw)
             now = end(self.tries.events)
-            self.rows = len(store.engine.run(self.query.plan(columns, replace(settings, now=now)).node))
+            over = replace(settings, now=now, ask=store.ask)
+            self.rows = len(store.engine.run(self.query.plan(columns, over).node))
         self.stage = Stage.RUNS
 
     def empty(self, query: Query, bare: Plan, settings: Settings) -> None:
         """Compiles and runs a rule on a store that has its fields, as text, and no events."""
         target = self.tries.connection("empty")
         columns = target.load([blank(bare)])
-        node = query.plan(columns, settings).node
+        node = query.plan(columns, replace(settings, ask=target.run)).node
         self.stage = Stage.COMPILE
         target.sql(node)
         self.stage = Stage.EMPTY

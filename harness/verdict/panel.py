@@ -76,6 +76,8 @@ class Panel:
             if key not in known:
                 known[key] = (self.plan(number, {}), [])
             known[key][1].append(number)
+        if len(self.trials) > 1 and any(plan.asked for plan, _ in known.values()):
+            raise InseparableError("inseparable", "what the rule means hangs on the events of each case")
         if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in known.values()):
             raise InseparableError("inseparable", "the rule looks at all fields that there are")
         return list(known.values())
@@ -90,7 +92,12 @@ class Panel:
     def plan(self, number: int, switches: Mapping[str, str]) -> Plan:
         """What the rule means in one trial, some switches changed."""
         trial = self.trials[number]
-        settings = replace(trial.settings, now=self.now(trial), switches={**trial.settings.switches, **switches})
+        settings = replace(
+            trial.settings,
+            now=self.now(trial),
+            switches={**trial.settings.switches, **switches},
+            ask=self.engine.run if len(self.trials) == 1 else None,
+        )
         return trial.query.plan(self.batch.columns, settings)
 
     @staticmethod

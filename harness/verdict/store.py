@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.detection.engine import Engine
+from harness.detection.engine import Engine, Rows
 from harness.detection.plan.columns import EVENT, Columns
 from harness.detection.plan.nodes import Node
 from harness.telemetry.event import CAUSE, TIME, Origin, Telemetry
@@ -57,6 +57,11 @@ class Store:
 
     def prepare(self, node: Node) -> None:
         """Called before a plan is run: here everything has been loaded already."""
+
+    def ask(self, node: Node) -> Rows:
+        """The rows of a plan that tells what a rule means over the events that are loaded."""
+        self.prepare(node)
+        return self.engine.run(node)
 
     def size(self, conditions: Mapping[str, str]) -> int:
         """How many events there are under these conditions."""

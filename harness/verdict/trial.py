@@ -37,7 +37,8 @@ class Trial:
         """What the rule means over these events, which are loaded for it; its "now" is when they end."""
         columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
         chosen = settings or self.settings
-        return self.query.plan(columns, replace(chosen, now=chosen.now or self.store.end(self.conditions)))
+        now = chosen.now or self.store.end(self.conditions)
+        return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""

@@ -26,6 +26,7 @@ from harness.detection.languages.spl.syntax import (
     Pipeline,
     Prefix,
     SearchArguments,
+    SeriesChoice,
     Stage,
     StatisticsArguments,
     String,
@@ -179,7 +180,15 @@ def statistics_text(arguments: StatisticsArguments) -> str:
         parts.append(f"over {word_text(arguments.over)}")
     if arguments.keys:
         parts.append("by " + ", ".join(word_text(k) for k in arguments.keys))
+    if arguments.series is not None:
+        parts.append(series_text(arguments.series))
     return " ".join(parts)
+
+
+def series_text(choice: SeriesChoice) -> str:
+    """The WHERE of a chart."""
+    argument = "" if choice.argument is None else f"({word_text(choice.argument)})"
+    return f"where {choice.function}{argument} {choice.operator} {choice.end}{choice.bound}"
 
 
 def option_text(option: Option) -> str:

@@ -13,6 +13,7 @@ from harness.detection.languages.spl.syntax import (
     Expression,
     Measure,
     Option,
+    SeriesChoice,
     StatisticsArguments,
     Word,
 )
@@ -22,6 +23,12 @@ PLAIN = re.compile(r"[a-z_]\w*(\.\d+)?")
 KEYWORD = re.compile(r"(by|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
 BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
 EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
+CHARTS = ("chart", "timechart", "sichart", "sitimechart")
+SERIES = re.compile(
+    r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(\s*([^()]*?)\s*\))?\s*"
+    r"(?:\b(in|notin)\s+(top|bottom)\s*(\d{1,6})|([<>]=?|!?=)\s*(-?\d+(?:\.\d+)?))(?=\s|$)",
+    re.I,
+)
 OPTIONS = (
     "allnum", "delim", "partitions", "prestats", "summariesonly", "allow_old_summaries", "fillnull_value", "span",
     "bins", "limit", "useother", "usenull", "otherstr", "nullstr", "current", "window", "global", "time_window",
@@ -44,6 +51,7 @@ class StatsGrammar:
         self.dataset: Word | None = None
         self.over: Word | None = None
         self.where: Condition | None = None
+        self.series: SeriesChoice | None = None
 
     def arguments(self) -> StatisticsArguments:
         """All arguments up to the end of the stage."""
@@ -58,7 +66,13 @@ class StatsGrammar:
             else:
                 self.measures.append(self.measure())
         return StatisticsArguments(
-            tuple(self.options), tuple(self.measures), self.dataset, self.where, self.over, tuple(self.keys)
+            tuple(self.options),
+            tuple(self.measures),
+            self.dataset,
+            self.where,
+            self.over,
+            tuple(self.keys),
+            self.series,
         )
 
     def option(self, found: re.Match[str]) -> None:
@@ -94,10 +108,24 @@ class StatsGrammar:
             raise reader.error("unexpected", f"`{found[1]}` has no place here", found.start(), found.end())
 
     def condition(self) -> None:
-        """A search condition; that of `chart` and `timechart` is about aggregates and is not one."""
-        if self.command in ("chart", "timechart"):
-            raise self.reader.error("unsupported", f"WHERE in `{self.command}` is not supported", self.reader.at)
+        """A search condition; that of `chart` and `timechart` chooses series and is not one."""
+        if self.command in CHARTS:
+            self.series = self.choice()
+            return
         self.where = SearchGrammar(self.reader, self.brackets, BY).condition()
+
+    def choice(self) -> SeriesChoice:
+        """`sum in top5`, `max(field) notin bottom3` or `count > 100`."""
+        reader = self.reader
+        start = reader.at
+        found = SERIES.match(reader.text, start, reader.end)
+        if found is None:
+            message = f"WHERE in `{self.command}` is about series"
+            raise reader.error("bad-argument", message, start, reader.end, "write `where sum in top5`")
+        reader.at = found.end()
+        field = None if not found[2] else Word(found[2].strip("\"'"), False, reader.span(found.start(2), found.end(2)))
+        operator, end = (found[3] or found[6]).lower(), (found[4] or "").lower()
+        return SeriesChoice(found[1].lower(), field, operator, end, found[5] or found[7], reader.span(start))
 
     def by(self) -> None:
         """Fields to group by; options may stand among them."""

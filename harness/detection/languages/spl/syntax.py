@@ -201,6 +201,21 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesChoice:
+    """Which series of a chart are shown: by an aggregate, either so many at one end of it or those beyond a bound.
+
+    `operator` is `in`, `notin` or a comparison, `end` is `top`, `bottom` or empty, `bound` a number as written.
+    """
+
+    function: str
+    argument: Word | None
+    operator: str
+    end: str
+    bound: str
+    span: Span = attribute(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchArguments:
     """Arguments of `search`."""
 
@@ -223,7 +238,10 @@ class EvalArguments:
 
 @dataclass(frozen=True, slots=True)
 class StatisticsArguments:
-    """Arguments of `stats` and its relatives: options, aggregates, FROM, WHERE, OVER and BY."""
+    """Arguments of `stats` and its relatives: options, aggregates, FROM, WHERE, OVER and BY.
+
+    The WHERE of `chart` and `timechart` is about `series`.
+    """
 
     options: tuple[Option, ...]
     measures: tuple[Measure, ...]
@@ -231,6 +249,7 @@ class StatisticsArguments:
     where: Condition | None
     over: Word | None
     keys: tuple[Word, ...]
+    series: SeriesChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,280 @@
+"""Tables turned round: xyseries, untable, transpose, makecontinuous, timewrap.
+
+Reference: reference/spl.md 7
+"""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import Given, given
+from harness.detection.languages.spl.asking import asked, unnamed
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number, numeric, text
+from harness.detection.languages.spl.commands.axis import Floor, bounds, filled, nice_span, nice_step, stepped
+from harness.detection.languages.spl.commands.series import Cell, Naming, bounded, grouped, names_of, spread
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.statistics import whole, without_missing
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Filter,
+    Frame,
+    Limit,
+    Named,
+    Node,
+    Select,
+    Sort,
+    SortKey,
+    Union,
+    Window,
+)
+from harness.diagnostics import SourceError
+
+MOST_COLUMNS = 300
+MOST_TURNED = 200
+
+
+@COMMANDS.define("xyseries", "maketable")
+def xyseries(scope: Scope, stage: Stage) -> None:
+    """A table of one field by another: a row each value of the first, a column each value of the second.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "grouped", "sep", "format")
+    if len(found.words) < 3:
+        raise found.error("bad-argument", "`xyseries` needs three fields")
+    rows, columns, *data = found.words
+    series = scope.session.fresh("series")
+    scope.derive([(series, text(scope.typed(columns.text, columns.span)))], columns.span)
+    if scope.columns[series] is Kind.NULL:
+        scope.columns[series] = Kind.TEXT
+    without_missing(scope, (rows,))
+    present = Call("not", (Call("is_null", (Column(series, columns.span),)),), columns.span)
+    scope.filter(present, columns.span)
+    values = [scope.typed(w.text, w.span) for w in data]
+    cells = [
+        Cell(name=w.text, column=scope.session.fresh("value"), kind=v.kind) for w, v in zip(data, values, strict=True)
+    ]
+    last = [Typed(Aggregation("last", (v.expression,)), v.kind) for v in values]
+    table = grouped(scope, [rows.text], series, cells, last)
+    names = names_of(scope, table, stage.span)
+    if names is None:
+        unnamed(scope, f"values of `{columns.text}`", stage.span)
+        scope.select([(w.text, scope.typed(w.text, w.span)) for w in found.words], stage.span)
+        return
+    spread(scope, table, names, Naming(separator=found.text("sep", ": "), form=found.text("format", "")), stage.span)
+
+
+def shown(scope: Scope, name: str) -> Typed:
+    """A field as one text."""
+    value = scope.typed(name)
+    return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else text(value)
+
+
+def turned(scope: Scope, stage: Stage, without: str) -> list[str]:
+    """The fields that become rows."""
+    names = [n for n in scope.columns if n != without and n[0] not in "_@"]
+    if len(names) > MOST_COLUMNS:
+        what = f"`{stage.name}` of {len(names)} fields"
+        raise scope.unsupported(what, stage.span, "choose some with `table` or `fields`")
+    return names
+
+
+@COMMANDS.define("untable")
+def untable(scope: Scope, stage: Stage) -> None:
+    """A row for each column of a row: its name and its value.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage)
+    if len(found.words) != 3:
+        raise found.error("bad-argument", "`untable` needs three fields")
+    fixed, name, value = (w.text for w in found.words)
+    place, column = scope.session.fresh("place"), scope.session.fresh("column")
+    scope.node = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
+    names = turned(scope, stage, fixed)
+    numbers = all(scope.columns[n] in (Kind.NUMBER, Kind.NULL) for n in names)
+    kind = Kind.NUMBER if numbers and names else Kind.TEXT
+    kept_kind = scope.columns.get(fixed, Kind.NULL)
+    parts: list[Node] = []
+    for number_, each in enumerate(names):
+        cell = scope.typed(each) if numbers else shown(scope, each)
+        cells: tuple[Named, ...] = (
+            (fixed, scope.typed(fixed).expression),
+            (name, Literal(each)),
+            (value, cell.expression),
+            (place, Column(place)),
+            (column, Literal(float(number_))),
+        )
+        taken = Select(source=scope.node, columns=cells)
+        parts.append(Filter(source=taken, condition=Call("not", (Call("is_null", (Column(value),)),))))
+    if not parts:
+        parts = [Limit(source=Select(source=scope.node, columns=((fixed, Column(fixed)),)), count=0)]
+    rows = Sort(source=Union(sources=tuple(parts)), keys=(SortKey(Column(place)), SortKey(Column(column))))
+    bare = Select(source=rows, columns=tuple((n, Column(n)) for n in (fixed, name, value)), span=stage.span)
+    scope.replace(bare, {fixed: kept_kind, name: Kind.TEXT, value: kind}, events=False)
+
+
+@COMMANDS.define("transpose")
+def transpose(scope: Scope, stage: Stage) -> None:
+    """Columns as rows: `column` is a field's name, `row 1` its value in the first row, and so on for 5 rows.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "column_name", "header_field", "include_empty")
+    label, header = found.text("column_name", "column"), found.text("header_field", "")
+    count = int(found.words[0].text) if found.words and found.words[0].text.isdigit() else 5
+    titles = headers(scope, stage, header, count)
+    place, row = scope.session.fresh("place"), scope.session.fresh("rows")
+    numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
+    parts: list[Node] = []
+    for name in turned(scope, stage, header):
+        cell = shown(scope, name).expression
+        cells = [(scope.session.fresh("cell"), in_row(cell, place, i)) for i in range(1, len(titles) + 1)]
+        measures = (*cells, (row, Aggregation("count")))
+        some = Call("greater", (Column(row), Literal(0.0)))
+        if scope.events or not found.flag("include_empty", True):
+            given_ = tuple(Call("not", (Call("is_null", (Column(c),)),)) for c, _ in cells)
+            some = Call("and", (some, Call("or", given_))) if given_ else some
+        grouped_ = Filter(source=Aggregate(source=numbered, keys=(), measures=measures), condition=some)
+        named: list[Named] = [(label, Literal(name))]
+        named += [(t, Column(c)) for t, (c, _) in zip(titles, cells, strict=True) if t]
+        parts.append(Select(source=grouped_, columns=tuple(named)))
+    if not parts:
+        parts = [Limit(source=Select(source=numbered, columns=((label, Literal("")),)), count=0)]
+    columns = {label: Kind.TEXT, **{t: Kind.TEXT for t in titles if t}}
+    scope.replace(Union(sources=tuple(parts), span=stage.span), columns, events=False)
+
+
+def in_row(cell: Expression, place: str, number_: int) -> Expression:
+    """A field's value in the row of that number."""
+    return Aggregation("first", (cell,), Call("equal", (Column(place), Literal(float(number_)))))
+
+
+def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str]:
+    """What the columns of a transposed table are called, a row each; empty if one of that name is there already."""
+    if not header and 0 < count <= MOST_TURNED:
+        return [f"row {i}" for i in range(1, count + 1)]
+    if count > MOST_TURNED:
+        raise scope.unsupported(f"`transpose` of more than {MOST_TURNED} rows", stage.span)
+    title = shown(scope, header) if header else NOTHING
+    titles = Select(source=scope.node, columns=(("title", title.expression), ("row", Literal(1.0))))
+    rows = asked(scope, titles, count or MOST_TURNED + 1, stage.span)
+    if rows is None:
+        unnamed(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
+        return [f"row {i}" for i in range(1, (count or 5) + 1)]
+    if len(rows) > MOST_TURNED:
+        raise scope.unsupported(f"`transpose` of more than {MOST_TURNED} rows", stage.span)
+    made: list[str] = []
+    for number_, record in enumerate(rows, 1):
+        name = Naming().name("", str(record.get("title") or f"row {number_}"), False)
+        made.append("" if name in made else name)
+    return made
+
+
+@COMMANDS.define("makecontinuous")
+def makecontinuous(scope: Scope, stage: Stage) -> None:
+    """Rows for the steps of a field that have none; by default of `_time`.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "span", "bins", "minspan", "start", "end", "aligntime")
+    field = found.words[0].text if found.words else "_time"
+    value = number(scope.typed(field, found.words[0].span if found.words else None))
+    if value.kind is Kind.NULL:
+        return
+    step = width(scope, stage, found, field, value)
+    if step is None:
+        scope.session.note(
+            "not-filled", "without events nobody can tell the steps; the rows stay as they are", stage.span
+        )
+        return
+    size, floor = step
+    moved = floor(value) if floor else stepped(value, size)
+    scope.derive([(field, moved)], stage.span)
+    scope.filter(Call("not", (Call("is_null", (Column(field),)),)))
+    scope.node = Sort(source=scope.node, keys=(SortKey(Column(field)),))
+    filled(scope, field, size, floor, (), stage.span)
+
+
+def width(scope: Scope, stage: Stage, found: Given, field: str, value: Typed) -> tuple[float, Floor | None] | None:
+    """How wide the steps of an axis are, and how a calendar's are found; None where nobody can be asked."""
+    word = found.word("span") or found.word("minspan")
+    written = word.text if word else ""
+    if word is None:
+        ends = bounds(scope, value, stage.span)
+        if ends is None:
+            return None
+        bins = whole(found.word("bins")) if found.word("bins") else 100  # type: ignore[arg-type]
+        extent = ends[1] - ends[0]
+        written = nice_span(extent, max(bins, 1), 0.0) if field == "_time" else str(nice_step(extent, max(bins, 1)))
+    if numeric(written) and float(written) > 0:
+        return float(written), None
+    unit, seconds = span_unit(written), seconds_of(written)
+    if unit is None or not seconds:
+        raise SourceError("bad-option", f"`{written[:40]}` is no span", word.span if word else stage.span)
+    zone = scope.settings.zone
+    return seconds, (lambda moved: floor_to(moved, unit, zone)) if unit[1] else None
+
+
+@COMMANDS.define("timewrap")
+def timewrap(scope: Scope, stage: Stage) -> None:
+    """A column for each period of a chart over time, the periods laid over the latest one.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "align", "series", "time_format")
+    written = found.words[0].text if found.words else ""
+    seconds, unit = seconds_of(written), span_unit(written)
+    scale = written.lstrip("0123456789")
+    if unit is None or not seconds or unit[1] not in ("", "day", "week"):
+        raise scope.unsupported(f"`timewrap` by `{written[:40]}`", stage.span, "wrap by days, weeks, hours, minutes")
+    time = number(scope.typed("_time"))
+    ends = bounds(scope, time, stage.span)
+    style = found.text("series", "relative").lower()
+    if style not in ("relative", "short"):
+        raise scope.unsupported(f"`series={style[:40]}` of `timewrap`", stage.span, "choose relative or short")
+    if ends is None:
+        if scope.settings.ask is None:
+            unnamed(scope, "the periods of `timewrap`", stage.span)
+        return
+    last = max(scope.settings.now, ends[1])
+    count = int((last - ends[0]) // seconds) + 1
+    bounded(scope, count * max(1, len(scope.columns)), stage.span)
+    wrapped(scope, stage, seconds, last, [period(style, i, written, scale) for i in range(count)])
+
+
+def period(style: str, number_: int, written: str, scale: str) -> str:
+    """The name of a period, counted back from the latest."""
+    word = next((w for w in ("second", "minute", "hour", "day", "week") if w[0] == scale[:1].lower()), scale)
+    size = int("".join(c for c in written if c.isdigit()) or 1)
+    if style == "short":
+        return f"s{number_}"
+    if not number_:
+        return f"latest_{word}" if size == 1 else f"latest_{size}{word}s"
+    amount = number_ * size
+    return f"{amount}{word}{'s' if amount > 1 else ''}_before"
+
+
+def wrapped(scope: Scope, stage: Stage, seconds: float, last: float, names: list[str]) -> None:
+    """The fields of each period as columns, a row for each time within a period."""
+    time = number(scope.typed("_time"))
+    back = apply("floor", apply("divide", apply("subtract", literal(last), time), literal(seconds)))
+    moved = apply("add", time, apply("multiply", back, literal(seconds)))
+    which, fields = scope.session.fresh("period"), [n for n in scope.columns if n[0] not in "_@"]
+    scope.derive([(which, back), ("_time", moved)])
+    cells: list[tuple[str, Expression, Kind]] = []
+    for field in fields:
+        for number_, name in reversed(list(enumerate(names))):
+            here = Call("equal", (Column(which), Literal(float(number_))))
+            value = Aggregation("first", (Column(field),), here)
+            cells.append((f"{field}_{name}", value, scope.columns[field]))
+    node = Aggregate(
+        source=scope.node,
+        keys=(("_time", Column("_time")),),
+        measures=tuple((n, e) for n, e, _ in cells),
+        span=stage.span,
+    )
+    scope.replace(node, {"_time": Kind.NUMBER, **{n: k for n, _, k in cells}}, events=False)
