@@ -44,6 +44,8 @@ class Meaning:
     events: Node | None = None
     merged: dict[int, tuple[Node, Node]] = field(default_factory=dict)
     made: int = 0
+    asked: bool = False
+    questions: int = 0
     told: set[tuple[str, str]] = field(default_factory=set)
 
     def switch(self, name: str) -> str:

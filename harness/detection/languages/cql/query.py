@@ -50,6 +50,7 @@ class CqlQuery:
             switches=dict(meaning.switches),
             reads=frozenset(meaning.reads),
             findings=tuple(meaning.findings),
+            asked=meaning.asked,
         )
 
     def meaning(self, columns: Columns, settings: Settings) -> Meaning:

@@ -42,6 +42,12 @@ SWITCHES = (
         settle='createEvents(["a=404.0"]) | kvParse() | a = 404',
     ),
     Switch(
+        name="empty-buckets",
+        values=("leave", "fill"),
+        question="does bucket() give a row for a stretch of time without events, as timeChart() does?",
+        settle='createEvents(["t=0", "t=180000"]) | kvParse() | @timestamp := t | bucket(span=1m)',
+    ),
+    Switch(
         name="missing-content",
         values=("pass", "refuse"),
         question="do events pass a saved query or a lookup that is not at hand unchanged, or is it an error?",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from harness.detection.plan.timeformat import zone_of
+
 ABBREVIATIONS = {
     "z": "UTC",
     "utc": "UTC",
@@ -21,8 +25,18 @@ ABBREVIATIONS = {
     "jst": "+09:00",
     "aest": "+10:00",
 }
+OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.I)
 
 
 def zone_name(text: str) -> str:
-    """An IANA name or an offset; what is neither stays for the engine to refuse."""
-    return ABBREVIATIONS.get(text.strip().lower(), text.strip() or "UTC")
+    """An IANA name or an offset `+hh:mm`; what is neither stays as it is."""
+    plain = text.strip()
+    found = OFFSET.fullmatch(plain)
+    if found:
+        return f"{found[1]}{int(found[2]):02}:{found[3] or '00'}"
+    return ABBREVIATIONS.get(plain.lower(), plain or "UTC")
+
+
+def known_zone(name: str) -> bool:
+    """Whether a name that `zone_name` gave is a zone."""
+    return zone_of(name) is not None

@@ -43,7 +43,7 @@ def test_a_saved_query_may_read_the_text_of_events():
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("timeChart(span=1m, unit=bytes)", "unit-not-converted"),
+        ("timeChart(series=host, limit=1000)", "limited"),
         ("setTimeInterval(start=1d) | host=*", "interval-not-cut"),
         ("join({host=*}, field=host, start=1d)", "interval-not-cut"),
         ("series(host, maxduration=1m)", "not-cut"),
@@ -123,7 +123,11 @@ def test_a_plan_says_which_fields_it_reads():
 
 
 ERRORS = [
-    ("unsupported", "array:filter(a, function={join({b=1}, field=a)})", "a join inside an array function is not supported"),
+    (
+        "unsupported",
+        "array:filter(a, function={join({b=1}, field=a)})",
+        "a join inside an array function is not supported",
+    ),
     ("misplaced", "a=1 or lower(b)", "`lower` is no filter; it stands as a step of its own"),
     ("misplaced", "a <=> B.b", "`<=>` stands in `correlate` only"),
     ("misplaced", "!groupBy(a)", "`groupBy` is no filter and cannot be negated"),

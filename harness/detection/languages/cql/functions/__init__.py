@@ -8,6 +8,7 @@ from harness.detection.languages.cql.functions import (
     charts,
     constellations,
     documents,
+    drawing,
     filters,
     formatting,
     hashes,
@@ -21,6 +22,7 @@ from harness.detection.languages.cql.functions import (
     text,
     time,
     timestamps,
+    units,
     windows,
 )
 
@@ -38,6 +40,8 @@ FAMILIES = (
         rows,
         charts,
         windows,
+        drawing,
+        units,
         sequences,
     ),
     *(arrays, reducing, documents, lookups, joins, constellations, hashes, making),

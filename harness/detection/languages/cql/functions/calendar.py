@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.cql.binding import TIMESTAMP, Name
+from harness.detection.languages.cql.binding import TIMESTAMP, Name, Zone
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.functions.time import epoch
@@ -27,11 +27,16 @@ PARTS = {
 NAMES = {"dayOfWeekName": ("%A", "Tuesday"), "monthName": ("%B", "November")}
 
 
-def define(name: str, example: str, part: Callable[[Expression, str], Expression]) -> None:
+def define(name: str, example: str, part: Callable[[Expression, Expression], Expression]) -> None:
     """Puts the function for one part of a time into the table."""
 
-    def run(row: Row, field: Name = TIMESTAMP, *, timezone: str = "UTC", timezoneField: str = "") -> Expression:
-        return part(epoch(row.number(field), "auto"), zone_name(timezone))
+    def run(
+        row: Row, field: Name = TIMESTAMP, *, timezone: Zone | None = None, timezoneField: Name = "@timezone"
+    ) -> Expression:
+        zone: Expression = Literal(timezone or zone_name(row.meaning.settings.zone))
+        if timezone is None and row.has(timezoneField):
+            zone = written(row.text(timezoneField), zone)
+        return part(epoch(row.number(field), "auto"), zone)
 
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in name)
     shown = f"{MOMENT} | time:{name}(t) -> _{name}={example}"
@@ -39,23 +44,28 @@ def define(name: str, example: str, part: Callable[[Expression, str], Expression
     FUNCTIONS.value(f"time:{name}", into=f"_{name}")(run)
 
 
-def part_of(unit: str) -> Callable[[Expression, str], Expression]:
+def written(text: Expression, otherwise: Expression) -> Expression:
+    """The zone that a field holds, another one where it holds none."""
+    plain = call("equal", call("upper", text), Literal("Z"))
+    held = call("if", call("equal", text, Literal("")), otherwise, text)
+    return call("coalesce", call("if", plain, Literal("UTC"), held), otherwise)
+
+
+def part_of(unit: str) -> Callable[[Expression, Expression], Expression]:
     """A part that is a number."""
-    return lambda seconds, zone: call("time_part", seconds, Literal(unit), Literal(zone))
+    return lambda seconds, zone: call("time_part", seconds, Literal(unit), zone)
 
 
-def name_of(code: str) -> Callable[[Expression, str], Expression]:
+def name_of(code: str) -> Callable[[Expression, Expression], Expression]:
     """A part that is a word."""
-    return lambda seconds, zone: call("format_time", seconds, Literal(code), Literal(zone))
+    return lambda seconds, zone: call("format_time", seconds, Literal(code), zone)
 
 
 for name, (unit, example) in PARTS.items():
     define(name, example, part_of(unit))
 for name, (code, example) in NAMES.items():
     define(name, example, name_of(code))
-define(
-    "second", "20", lambda seconds, zone: call("floor", call("time_part", seconds, Literal("second"), Literal(zone)))
-)
+define("second", "20", lambda seconds, zone: call("floor", call("time_part", seconds, Literal("second"), zone)))
 define(
     "millisecond",
     "123",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.binding import Name, Names, Zone
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.time import epoch, formatted
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.zones import zone_name
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
 from harness.diagnostics import SourceError
 
@@ -28,7 +27,7 @@ class Conversion:
 
 
 @FUNCTIONS.value("format", into="_format")
-def format_fields(row: Row, format: str, field: Names, *, timezone: str = "UTC") -> Expression:
+def format_fields(row: Row, format: str, field: Names, *, timezone: Zone = "UTC") -> Expression:
     """Fields put into a text by Java's conversions.
 
         a := "WS01" | b := 3 | format("%s has %s", field=[a, b]) -> _format=WS01 has 3
@@ -55,7 +54,7 @@ def format_fields(row: Row, format: str, field: Names, *, timezone: str = "UTC")
         last = which
         value = row.read(field[which]) if which < len(field) else NULL
         conversion = Conversion(found[3], int(found[4] or 0), int(found[5]) if found[5] else None, found[6])
-        pieces.append(converted(row, value, conversion, zone_name(timezone)))
+        pieces.append(converted(row, value, conversion, timezone))
     pieces.append(Literal(format[at:]))
     return joined(pieces)
 

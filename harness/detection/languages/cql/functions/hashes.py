@@ -13,6 +13,8 @@ from harness.diagnostics import SourceError
 
 EARTH = 6_371_000.0
 MOST_BITS = 64
+MOST_PRECISE = 12
+ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
 def joined(row: Row, field: Names) -> Expression:
@@ -120,22 +122,29 @@ def geohash(row: Row, *, lat: Name = "ip.lat", lon: Name = "ip.lon", precision: 
 
     Reference: library.humio.com, geohash()
     """
-    count = max(1, min(12, int(precision)))
+    if not 1 <= precision <= MOST_PRECISE:
+        message = f"`precision` is a number from 1 to {MOST_PRECISE}"
+        raise SourceError("argument", message, row.flow.span or row.meaning.source.whole())
+    return geohash_of(row.number(lat), row.number(lon), int(precision))
+
+
+def geohash_of(north: Expression, east: Expression, count: int) -> Expression:
+    """The first letters of the geohash of a place."""
     letters = []
     for i in range(count):
         code: Expression = Literal(0)
         for j in range(5):
             place = 5 * i + j
-            east = place % 2 == 0
+            odd = place % 2 == 0
             cells = Literal(float(2 ** (place // 2 + 1)))
-            span, low, value = (360.0, 180.0, row.number(lon)) if east else (180.0, 90.0, row.number(lat))
+            span, low, value = (360.0, 180.0, east) if odd else (180.0, 90.0, north)
             share = call("divide", call("add", value, Literal(low)), Literal(span))
             bit = call("modulo", call("floor", call("multiply", share, cells)), Literal(2))
             code = call("add", call("multiply", code, Literal(2)), bit)
-        letters.append(
-            call("substring", Literal("0123456789bcdefghjkmnpqrstuvwxyz"), call("add", code, Literal(1)), Literal(1))
-        )
-    return letters[0] if count == 1 else Call("concat", tuple(letters))
+        letters.append(call("substring", Literal(ALPHABET), call("add", code, Literal(1)), Literal(1)))
+    text = letters[0] if count == 1 else Call("concat", tuple(letters))
+    there = call("and", *(call("less_equal", call("abs", n), Literal(m)) for n, m in ((north, 90), (east, 180))))
+    return call("if", there, text, NULL)
 
 
 SECURE = {"sha256": 256, "sha512": 512}

@@ -140,44 +140,6 @@ def rounded(row: Row, field: Name, *, how: str = "round") -> Expression:
     return call("round", value, Literal(0))
 
 
-POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
-
-
-def factor(unit: str, binary: bool) -> float:
-    """How many a unit's prefix stands for: `KB`, `Mi`, `bytes`."""
-    text = unit.strip()
-    if text.lower().startswith(("byte", "bit")) or not text:
-        return 1
-    prefix = text[0].lower()
-    if prefix not in POWERS:
-        return 1
-    base = 1024 if binary or text[1:2] == "i" else 1000
-    return float(base ** POWERS[prefix])
-
-
-@FUNCTIONS.value("unit:convert", into="=field")
-def convert_unit(
-    row: Row,
-    field: Name,
-    *,
-    to: str = "",
-    from_: str = "",
-    binary: bool = False,
-    keepUnit: bool = False,
-    unit: str = "",
-) -> Expression:
-    """A number of one unit as one of another.
-
-        a := 5000000 | x := unit:convert(a, to=M) -> x=5
-        a := 2048 | x := unit:convert(a, to=K, binary=true) -> x=2
-
-    Reference: library.humio.com, unit:convert()
-    """
-    value = call("multiply", row.number(field), Literal(factor(from_ or unit, binary) / factor(to, binary)))
-    exact = call("round", value, Literal(9))
-    return call("concat", row.text(exact), Literal(to)) if keepUnit else exact
-
-
 @FUNCTIONS.value("parseInt", into="=field")
 def parse_int(row: Row, field: Name, *, radix: float = 16, endian: str = "big") -> Expression:
     """The number that digits of a base stand for.

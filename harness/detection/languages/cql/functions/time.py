@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name
+from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Zone
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.zones import zone_name
 from harness.detection.plan.expressions import Call, Expression, Literal, call
 
 SHORT = {
@@ -27,7 +26,7 @@ def format_time(
     field: Name = TIMESTAMP,
     *,
     locale: str = "",
-    timezone: str = "UTC",
+    timezone: Zone = "UTC",
     unit: str = "auto",
 ) -> Expression:
     """A time as text.
@@ -39,7 +38,7 @@ def format_time(
     Reference: library.humio.com, formatTime()
     """
     seconds = epoch(row.number(field), unit)
-    return formatted(seconds, format, zone_name(timezone))
+    return formatted(seconds, format, timezone)
 
 
 def epoch(value: Expression, unit: str) -> Expression:

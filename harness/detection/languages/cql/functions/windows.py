@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import Duration, bind
+from harness.detection.languages.cql.binding import bind, milliseconds
 from harness.detection.languages.cql.evaluate import function_of
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.gathering import beside, stats
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Call, Syntax
+from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
 from harness.detection.plan.nodes import Derive, Filter, Named, Unnest, Window
 from harness.diagnostics import SourceError, Span
@@ -16,7 +17,7 @@ MOST = 1_500
 
 
 @FUNCTIONS.step("window", gathers=True)
-def window(flow: Flow, function: Syntax | None = None, *, buckets: float = 0, span: Duration | None = None) -> None:
+def window(flow: Flow, function: Syntax | None = None, *, buckets: float = 0, span: str = "") -> None:
     """Aggregates over the last stretches of time, inside `bucket` or `timeChart`.
 
     Reference: library.humio.com, window()
@@ -48,15 +49,26 @@ def moved(whole: Flow, events: Flow, keys: tuple[Named, ...], part: Call, size: 
     whole.node, whole.columns = before.node, before.columns
     beside(whole, way, tuple(n for n, _ in keys), part.span)
     least = call("add", Column(first), call("multiply", Literal(count - 1), size))
+    certain = tuple((n, call("coalesce", Column(n), Literal(0))) for n in zeroes(whole, way, keys))
+    if certain:
+        whole.derive(certain, part.span)
     whole.become(Filter(source=whole.node, condition=call("greater_equal", Column("_bucket"), least), span=part.span))
+
+
+def zeroes(whole: Flow, way: Flow, keys: tuple[Named, ...]) -> list[str]:
+    """Numbers that are 0 where no event is in reach."""
+    names = way.present - {n for n, _ in keys}
+    return sorted(n for n in names if whole.columns.get(n) is Kind.NUMBER)
 
 
 def stretches(values: dict[str, object], size: Expression, span: Span) -> int:
     """Over how many stretches of time a `window` reaches."""
     if values.get("buckets"):
         count = int(float(str(values["buckets"])))
+    elif values.get("span") == "*":
+        count = 1
     elif values.get("span") and isinstance(size, Literal):
-        count = round(float(str(values["span"])) / float(str(size.value)))
+        count = round(milliseconds(str(values["span"]), span) / float(str(size.value)))
     else:
         raise SourceError("missing-parameter", "`window` needs `buckets`, or `span` in a chart of a fixed span", span)
     if not 1 <= count <= MOST:

@@ -1,0 +1,140 @@
+"""Functions that shape rows for widgets: flows between values, places on a map, rows as columns."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.asking import asked
+from harness.detection.languages.cql.binding import Name
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.hashes import MOST_PRECISE, geohash_of
+from harness.detection.languages.cql.functions.lookups import described
+from harness.detection.languages.cql.functions.rows import counted, place
+from harness.detection.languages.cql.gathering import stats
+from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.syntax import Syntax
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.nodes import Aggregate, Filter, Named, Select, Union, Values, Window
+from harness.diagnostics import Severity, SourceError
+
+MOST_TURNED, FEW_TURNED = 1_000, 50
+
+
+@FUNCTIONS.step("sankey", gathers=True)
+def sankey(flow: Flow, *, source: Name, target: Name, weight: Syntax | None = None) -> None:
+    """How often one value goes with another.
+
+        createEvents(["a=1 b=2", "a=1 b=2"]) | kvParse() | sankey(source=a, target=b) -> source=1 target=2 weight=2
+
+    Reference: library.humio.com, sankey()
+    """
+    row, span = Row(flow), place(flow)
+    keys = (("source", row.text(source)), ("target", row.text(target)))
+    there = call("and", *(call("not", call("is_null", v)) for _, v in keys))
+    flow.become(Filter(source=flow.node, condition=there, span=span))
+    stats(flow, keys, weight or counted(span), span, "weight")
+
+
+@FUNCTIONS.step("worldMap", gathers=True)
+def world_map(
+    flow: Flow,
+    *,
+    ip: Name = "",
+    lat: Name = "",
+    lon: Name = "",
+    magnitude: Syntax | None = None,
+    precision: float = 4,
+) -> None:
+    """Events by their place: the cell of a geohash, from the fields `lat` and `lon` or from the address in `ip`.
+
+    Without coordinates at hand each address is a place of its own.
+
+        createEvents(["a.lat=57.64911 a.lon=10.40744"]) | kvParse() | worldMap(lat=a.lat, lon=a.lon)
+        -> geohash=u4pr magnitude=1
+
+    Reference: library.humio.com, worldMap()
+    """
+    span = place(flow)
+    if not 1 <= precision <= MOST_PRECISE:
+        raise SourceError("argument", f"`precision` is a number from 1 to {MOST_PRECISE}", span)
+    if bool(lat) != bool(lon) or not (ip or lat):
+        raise SourceError("missing-parameter", "`worldMap` needs `ip`, or `lat` and `lon`", span, help="add `ip=`")
+    row = Row(flow)
+    if ip and not lat:
+        described(row, "ipLocation", ip, ip, "network", "cidr")
+        row.flush(span)
+    row, north, east = Row(flow), lat or f"{ip}.lat", lon or f"{ip}.lon"
+    located = row.has(north) and row.has(east)
+    name = "geohash" if located else "ip"
+    key = geohash_of(row.number(north), row.number(east), int(precision)) if located else row.text(ip or north)
+    flow.keep(key, name)
+    flow.require(call("not", call("is_null", Column(name))), span)
+    stats(flow, ((name, Column(name)),), magnitude or counted(span), span, "magnitude")
+
+
+@FUNCTIONS.step("transpose", gathers=True)
+def transpose(
+    flow: Flow,
+    pivot: Name | None = None,
+    *,
+    header: Name | None = None,
+    column: str | None = None,
+    limit: float = 5,
+) -> None:
+    """Rows as columns, one row for each field: `row[1]`, `row[2]`, or named by the values of the field `header`.
+
+    Values that name columns are those of the events at hand. `pivot` is both header and column.
+
+        createEvents(["a=1", "a=2"]) | kvParse() | select([a]) | transpose() -> column=a row[1]=1 row[2]=2
+        createEvents(["a=1", "a=2"]) | kvParse() | select([a]) | transpose(column=f) -> f=a row[1]=1 row[2]=2
+
+    Reference: library.humio.com, transpose()
+    """
+    span = place(flow)
+    if not 1 <= limit <= MOST_TURNED:
+        raise SourceError("argument", f"`limit` is a number from 1 to {MOST_TURNED}", span)
+    names, named_by = [n for n in flow.visible() if n != "@timestamp"], header or pivot
+    names = [n for n in names if n not in flow.partition]
+    mark, value, label = flow.meaning.temporary(), flow.meaning.temporary(), column or pivot or "column"
+    within: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
+    flow.become(Window(source=flow.node, partition=within, measures=((mark, Aggregation("row_number")),)))
+    flow.become(Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(int(limit))), span=span))
+    heads = headings(flow, mark, named_by, int(limit))
+    own: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
+    row, cells = Row(flow), []
+    for name in names:
+        if name != named_by:
+            chosen: tuple[Named, ...] = (*own, (label, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
+            there = Filter(source=flow.node, condition=call("not", call("is_null", row.read(name))))
+            cells.append(Select(source=there, columns=chosen))
+    shape = {**{n: flow.columns[n] for n in flow.partition}, label: Kind.TEXT, mark: Kind.NUMBER, value: Kind.TEXT}
+    flow.node = Union(sources=tuple(cells), span=flow.span) if cells else Values(columns=shape, rows=())
+    flow.columns = shape
+    measures: list[Named] = []
+    for i, name in heads.items():
+        here = call("equal", Column(mark), Literal(i))
+        measures.append((name, Aggregation("first", (Column(value),), where=here)))
+    keys = (*own, (label, Column(label)))
+    flow.become(Aggregate(source=flow.node, keys=keys, measures=tuple(measures), span=flow.span))
+    flow.events = flow.timed = False
+
+
+def headings(flow: Flow, mark: str, header: str | None, limit: int) -> dict[int, str]:
+    """The names of the columns that rows become, by the row's number."""
+    span = place(flow)
+    if header is None and limit <= FEW_TURNED:
+        return {i: f"row[{i}]" for i in range(1, limit + 1)}
+    text = Row(flow).text(header) if header else Literal("")
+    number, shown = flow.meaning.temporary(), flow.meaning.temporary()
+    listed = Aggregate(source=flow.node, keys=((number, Column(mark)), (shown, text)), measures=())
+    rows = asked(flow.meaning, listed, MOST_TURNED, span)
+    if rows is None:
+        message = "how many rows become columns, and their names, are known only with events"
+        flow.meaning.tell("unnamed-columns", "transpose", message, span, severity=Severity.NOTE)
+        return {i: f"row[{i}]" for i in range(1, min(limit, FEW_TURNED) + 1)}
+    made: dict[int, str] = {}
+    for each in rows:
+        number_in, found = int(float(str(each[number]))), each.get(shown)
+        name = str(found) if header and found not in (None, "") else f"row[{number_in}]"
+        if name not in made.values():
+            made[number_in] = name
+    return made

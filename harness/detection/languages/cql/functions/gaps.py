@@ -1,0 +1,88 @@
+"""Series of a chart: which of many stay, and stretches of time that no event is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.gathering import sign
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Join,
+    JoinKind,
+    Limit,
+    Named,
+    Select,
+    Sort,
+    SortKey,
+    Union,
+    Unnest,
+)
+
+MOST_FILLED = 10_000
+
+
+def largest(flow: Flow, series: tuple[str, ...], limit: int) -> None:
+    """Only the series whose numbers add up to the most."""
+    numbers = [n for n, k in flow.columns.items() if k is Kind.NUMBER and n in flow.visible()]
+    numbers = [n for n in numbers if n != "_bucket" and n not in series]
+    if not numbers:
+        return
+    parts = [call("coalesce", Column(n), Literal(0)) for n in numbers]
+    total: Expression = parts[0]
+    for part in parts[1:]:
+        total = call("add", total, part)
+    ranked = flow.copy()
+    size, marks = flow.meaning.temporary(), [flow.meaning.temporary() for _ in series]
+    row = Row(ranked)
+    keys = tuple((m, call("coalesce", row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
+    ranked.become(Aggregate(source=ranked.node, keys=keys, measures=((size, Aggregation("sum", (total,))),)))
+    ranked.become(Sort(source=ranked.node, keys=(SortKey(Column(size), True),)))
+    ranked.become(Limit(source=ranked.node, count=limit))
+    own = Row(flow)
+    pairs = tuple((call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
+    flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)
+
+
+def filled(flow: Flow, series: tuple[str, ...], size: Expression, start: Callable[[Expression], Expression]) -> None:
+    """Adds a row for each stretch between the first and the last one where a series has none.
+
+    What counts or adds up is 0 there. More than `MOST_FILLED` stretches stay as they are.
+    """
+    frame = stretched(flow, size, start)
+    if series:
+        each = flow.copy()
+        own = Row(each)
+        keys: tuple[Named, ...] = tuple((n, own.read(n)) for n in (*flow.partition, *series))
+        each.become(Aggregate(source=each.node, keys=keys, measures=()))
+        kind = JoinKind.INNER if flow.partition else JoinKind.CROSS
+        agree = tuple((sign(frame, n), sign(each, n)) for n in flow.partition)
+        taken = tuple((n, Column(n)) for n in series)
+        frame.become(Join(left=frame.node, right=each.node, kind=kind, keys=agree, columns=taken), each)
+    there = (*flow.partition, *series)
+    same = ((Column("_bucket"), Column("_bucket")), *((sign(frame, n), sign(flow, n)) for n in there))
+    frame.become(Join(left=frame.node, right=flow.node, kind=JoinKind.ANTI, keys=same), flow)
+    zero = {n: Literal(0) for n, k in flow.columns.items() if n in flow.present and k is Kind.NUMBER}
+    kept: dict[str, Expression] = {n: Column(n) for n in ("_bucket", *there)}
+    frame.become(Select(source=frame.node, columns=tuple({**zero, **kept}.items())))
+    flow.become(Union(sources=(flow.node, frame.node), span=flow.span), frame)
+
+
+def stretched(flow: Flow, size: Expression, start: Callable[[Expression], Expression]) -> Flow:
+    """A row for each stretch of time from the first to the last one that has events."""
+    low, high, slot = (flow.meaning.temporary() for _ in range(3))
+    frame = flow.copy()
+    constant = (size.name,) if isinstance(size, Column) else ()
+    keys = tuple((n, Column(n)) for n in (*flow.partition, *constant))
+    ends = ((low, Aggregation("minimum", (Column("_bucket"),))), (high, Aggregation("maximum", (Column("_bucket"),))))
+    frame.become(Aggregate(source=frame.node, keys=keys, measures=ends))
+    middle = call("divide", size, Literal(2))
+    few = call("less_equal", call("subtract", Column(high), Column(low)), call("multiply", size, Literal(MOST_FILLED)))
+    starts = call("list_range", call("add", Column(low), middle), call("add", Column(high), size), size)
+    frame.become(Derive(source=frame.node, columns=((slot, call("if", few, starts, NULL)),)))
+    frame.become(Unnest(source=frame.node, column=slot))
+    frame.become(Derive(source=frame.node, columns=(("_bucket", start(call("to_number", Column(slot)))),)))
+    return frame
