@@ -120,7 +120,8 @@ class ArgumentParser(Scanner):
         start = self.at
         found = self.take(SAVED)
         if not found:
-            raise self.fail("syntax", "expected the name of a saved query and `(` after `$`")
+            help = 'a saved query is called as `$name()`, one with blanks in its name as `$"name"()`'
+            raise self.fail("syntax", "expected the name of a saved query and `(` after `$`", help=help)
         return Saved(name=found[1] or found[2], arguments=self.arguments(""), span=self.span(start))
 
     def call(self) -> Call | None:

@@ -17,6 +17,7 @@ from harness.detection.languages.cql.syntax import (
     Link,
     Negation,
     Parameter,
+    Pipeline,
     Regex,
     Syntax,
     Truth,
@@ -24,7 +25,7 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.detection.languages.cql.values import text_of
 from harness.detection.plan.columns import EVENT, ROW, Kind
-from harness.detection.plan.expressions import FALSE, NULL, Expression, Literal, any_of, call
+from harness.detection.plan.expressions import FALSE, NULL, TRUE, Expression, Literal, any_of, call
 from harness.diagnostics import Severity, SourceError, Span
 
 NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT)
@@ -39,6 +40,8 @@ def condition(row: Row, part: Syntax, *, alone: bool = True) -> Expression:
         case Junction(parts=parts):
             with row.refusing():
                 return call("or", *(condition(row, p, alone=False) for p in parts), span=part.span)
+        case Pipeline(steps=steps):
+            return call("and", *(condition(row, s, alone=False) for s in steps), span=part.span) if steps else TRUE
         case Negation(part=inside):
             with row.refusing():
                 return spanned(negated(condition(row, inside, alone=False)), part.span)

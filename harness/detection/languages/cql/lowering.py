@@ -9,7 +9,6 @@ from harness.detection.languages.cql.conditions import condition
 from harness.detection.languages.cql.evaluate import evaluated, function_of
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS, Function, Role
-from harness.detection.languages.cql.saved import expanded
 from harness.detection.languages.cql.syntax import (
     Apply,
     Array,
@@ -22,7 +21,6 @@ from harness.detection.languages.cql.syntax import (
     Negation,
     Parameter,
     Pipeline,
-    Saved,
     Syntax,
     Truth,
 )
@@ -54,7 +52,7 @@ def label(part: Syntax) -> str:
             return "case"
         case Match():
             return "match"
-        case Saved(name=name):
+        case Pipeline(name=str(name)):
             return f"${name}"
         case _:
             return "filter"
@@ -70,11 +68,6 @@ def take(flow: Flow, part: Syntax) -> None:
     match part:
         case Pipeline():
             run(flow, part)
-        case Saved():
-            inside = expanded(flow.meaning, part)
-            flow.meaning.saved = (*flow.meaning.saved, part.name)
-            run(flow, inside)
-            flow.meaning.saved = flow.meaning.saved[:-1]
         case Array():
             gathering.stats(flow, (), part, part.span)
         case Junction(operator="and", parts=parts):
@@ -113,7 +106,9 @@ def plain(part: Syntax) -> bool:
         case Call(name=name):
             function = FUNCTIONS.get(name)
             return function is None or (function.role not in (Role.STEP, Role.AGGREGATE) and not multiplies(part))
-        case Pipeline() | Saved() | Array():
+        case Pipeline(steps=steps):
+            return all(plain(s) for s in steps)
+        case Array():
             return False
         case _:
             return True
@@ -151,6 +146,9 @@ def row_step(row: Row, part: Syntax) -> None:
         case Junction(operator="and", parts=parts) if any(transforms(p) for p in parts):
             for each in parts:
                 row_step(row, each)
+        case Pipeline(steps=steps):
+            for each in steps:
+                row_step(row, each)
         case Truth(value=True) | FreeText(value=Parameter()) if passes(row, part):
             pass
         case _:
@@ -172,7 +170,7 @@ def transforms(part: Syntax) -> bool:
             return function is not None and function.role is not Role.FILTER
         case Case() | Match() | Assign():
             return True
-        case Junction(operator="and", parts=parts):
+        case Junction(operator="and", parts=parts) | Pipeline(steps=parts):
             return any(transforms(p) for p in parts)
         case _:
             return False

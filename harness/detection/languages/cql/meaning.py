@@ -32,7 +32,6 @@ class Meaning:
     steps: list[Step] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     tables: dict[str, Flow] = field(default_factory=dict)
-    saved: tuple[str, ...] = ()
     defaults: dict[str, str] = field(default_factory=dict)
     mentioned: frozenset[str] = frozenset()
     searches: bool = False

@@ -9,6 +9,7 @@ from harness.detection.languages.cql import lowering
 from harness.detection.languages.cql.flow import Flow
 from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
 from harness.detection.languages.cql.printer import render
+from harness.detection.languages.cql.saved import unfolded
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Columns, Kind
 from harness.detection.plan.expressions import Column
@@ -42,7 +43,7 @@ class CqlQuery:
         scan = Scan(columns=columns, order=order)
         meaning.events = scan
         flow = Flow(meaning, scan, dict(columns), origin=columns)
-        lowering.run(flow, self.pipeline, shown=True)
+        lowering.run(flow, unfolded(meaning, self.pipeline), shown=True)
         finish(flow)
         return Plan(
             node=flow.node,

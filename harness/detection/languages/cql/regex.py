@@ -19,6 +19,7 @@ PLAIN = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
 UNESCAPE = re.compile(r"\\(.)")
 FILLED_IN = re.compile(r"\?\{\s*[A-Za-z_][\w.\-]*\s*(?:=[^}]*)?\}")
 NEAR = 20
+MOST_GROUPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ def translated(body: str, flags: str, span: Span) -> Pattern:
     """A pattern with numbered groups; raises SourceError where it cannot be one."""
     reader = Reader(body, span)
     reader.read()
+    if sum(1 for name, _ in reader.groups if name) > MOST_GROUPS:
+        raise reader.fail(f"a regular expression has at most {MOST_GROUPS} named groups")
     first_only = "F" not in flags
     kept = "".join(dict.fromkeys(MEANING[f] for f in flags if f in MEANING))
     if BACK_REFERENCE.search(body):

@@ -47,9 +47,10 @@ class Array(Syntax):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline(Syntax):
-    """Steps one after the other; also what stands in braces."""
+    """Steps one after the other; also what stands in braces, or was saved under a name."""
 
     steps: tuple[Syntax, ...]
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+from harness.detection.languages.cql.lexer import STRING, unescaped
 from harness.detection.languages.cql.meaning import Meaning
 from harness.detection.languages.cql.syntax import Array, Parameter, Regex, Syntax, Unary, Word
 from harness.diagnostics import Severity, SourceError
+
+LIST = re.compile(rf"\[\s*{STRING.pattern}(?:\s*,\s*{STRING.pattern})*\s*\]", re.S)
 
 
 def given(meaning: Meaning, parameter: Parameter) -> bool:
@@ -48,5 +53,11 @@ def text_of(meaning: Meaning, part: Syntax) -> str:
 def texts_of(meaning: Meaning, part: Syntax) -> tuple[str, ...]:
     """The texts of a list, or the only one."""
     if isinstance(part, Array):
-        return tuple(text_of(meaning, item) for item in part.items)
-    return (text_of(meaning, part),)
+        return tuple(t for item in part.items for t in texts_of(meaning, item))
+    text = text_of(meaning, part)
+    return listed(text) if isinstance(part, Parameter) and LIST.fullmatch(text) else (text,)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The values of a parameter that has several, written as a list of texts in quotes."""
+    return tuple(unescaped(body) for body in STRING.findall(text))
