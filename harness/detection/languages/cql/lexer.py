@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from harness.detection.languages.cql.habits import hint
 from harness.diagnostics import Edit, Finding, Source, SourceError, Span
@@ -18,8 +19,9 @@ STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
 CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
 SINGLE = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
 ESCAPE = re.compile(r'\\(["\\n])')
-REGEX = re.compile(r"/((?:[^/\\\[\n]|\\.|\[\^?\]?(?:[^\]\\\n]|\\.)*\])*)/([dimgFsux]*)")
-PLAIN_REGEX = re.compile(r"/((?:[^/\\\n]|\\.)*)/([dimgFsux]*)")
+BEFORE_SLASH = re.compile(r"(?:[^/\\\[\n]|\\.)*")
+FLAGS = re.compile(r"[dimgFsux]*")
+CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\n]|\\.)*\]")
 CALL = re.compile(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\s*)\(")
 NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
 KEYWORD = re.compile(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
@@ -28,7 +30,7 @@ EMPTY_REGEX = re.compile(r"//([dimgF]*)(?=[\s)|;}]|$)")
 GLUED = re.compile(r"[^\s|;,)}\]>]")
 WORD_AFTER = re.compile(r"(?:and|or)\b", re.I)
 LONGEST_REGEX = 5_000
-BRACKETS = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]", re.S)
+TRIES = 100
 REPLACED = {'"': '"', "\\": "\\", "n": "\n"}
 
 
@@ -39,8 +41,38 @@ def unescaped(body: str) -> str:
 
 def opened(body: str) -> bool:
     """Whether a regular expression leaves a parenthesis open."""
-    bare = BRACKETS.sub("", body)
-    return bare.count("(") > bare.count(")")
+    depth, at = 0, 0
+    while at < len(body):
+        match body[at]:
+            case "\\":
+                at += 1
+            case "[":
+                found = CLASS.match(body, at)
+                if not found:
+                    return depth > 0
+                at = found.end() - 1
+            case "(":
+                depth += 1
+            case ")":
+                depth -= 1
+        at += 1
+    return depth > 0
+
+
+def closing(text: str, start: int, *, classes: bool) -> int | None:
+    """The slash that ends a regular expression in its line; one in a class does not if `classes` are looked at."""
+    at = start + 1
+    while found := BEFORE_SLASH.match(text, at):
+        at = found.end()
+        if text[at : at + 1] == "/":
+            return at
+        if text[at : at + 1] != "[":
+            return None
+        inside = CLASS.match(text, at) if classes else None
+        if classes and not inside:
+            return None
+        at = inside.end() if inside else at + 1
+    return None
 
 
 class Scanner:
@@ -144,15 +176,18 @@ class Scanner:
         if not self.sees("/"):
             return None
         start = self.at
-        found = self.take(REGEX) or self.take(PLAIN_REGEX)
-        if not found:
+        end = closing(self.text, start, classes=True) or closing(self.text, start, classes=False)
+        if end is None:
             help = "put a `/` at its end; a slash inside the expression is written `\\/`"
             raise self.fail("open-regex", "a regular expression is not closed", help=help)
-        if not found[2] and opened(found[1]) and (longer := self.longer(start)):
+        body, flags = self.text[start + 1 : end], FLAGS.match(self.text, end + 1)
+        assert flags
+        self.move(flags.end())
+        if not flags[0] and opened(body) and (longer := self.longer(start)):
             return longer
         if GLUED.match(self.text, self.end) and not WORD_AFTER.match(self.text, self.end):
-            return self.longer(start) or self.unflagged(found.end(1))
-        return found[1], found[2]
+            return self.longer(start) or self.unflagged(end)
+        return body, flags[0]
 
     def unflagged(self, slash: int) -> tuple[str, str]:
         """Raises SourceError for letters after a regular expression that are no flags."""
@@ -162,7 +197,7 @@ class Scanner:
 
     def longer(self, start: int) -> tuple[str, str] | None:
         """A regular expression with a bare slash inside, up to the slash that leaves no parenthesis open."""
-        for found in LATER_SLASH.finditer(self.text, start + 1, start + LONGEST_REGEX):
+        for found in islice(LATER_SLASH.finditer(self.text, start + 1, start + LONGEST_REGEX), TRIES):
             body = self.text[start + 1 : found.start()]
             if "\n" in body:
                 break
