@@ -165,7 +165,7 @@ class Context:
             if entry.most is not None and entry.most > entry.least:
                 expected = f"{entry.least} to {entry.most}"
             message = f"`{name}` takes {expected} argument{'' if expected == '1' else 's'}, {given} given"
-            raise SourceError("wrong-arity", message, span)
+            raise SourceError("wrong-arity", message, span, help=f"it is called as `{entry.signature}`")
         if entry.shape == "written":
             found: Typed = entry.define(self, *invocation.arguments)
         else:

@@ -25,6 +25,19 @@ class Entry(Generic[Definition]):
     most: int | None = None
 
     @property
+    def signature(self) -> str:
+        """How it is called: `name(value, [base])`, `...` where more may follow."""
+        words: list[str] = []
+        for each in inspect.signature(self.define).parameters.values():
+            if each.name == "context":
+                continue
+            if each.kind is each.VAR_POSITIONAL:
+                words.append("...")
+            else:
+                words.append(each.name.rstrip("_") if each.default is each.empty else f"[{each.name.rstrip('_')}]")
+        return f"{self.name}({', '.join(words)})"
+
+    @property
     def summary(self) -> str:
         """The first line of its manual."""
         return (inspect.getdoc(self.define) or "").split("\n")[0]

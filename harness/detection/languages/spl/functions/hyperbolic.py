@@ -12,6 +12,8 @@ def sinh(context: Context, value: Typed) -> Typed:
     """The hyperbolic sine.
 
         sinh(0) -> 0
+        round(sinh("1"), 4) -> 1.1752
+        sinh(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -23,6 +25,8 @@ def cosh(context: Context, value: Typed) -> Typed:
     """The hyperbolic cosine.
 
         cosh(0) -> 1
+        round(cosh("1"), 4) -> 1.5431
+        cosh("x") -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -41,6 +45,8 @@ def tanh(context: Context, value: Typed) -> Typed:
     """The hyperbolic tangent.
 
         tanh(0) -> 0
+        round(tanh("1"), 4) -> 0.7616
+        tanh(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -52,6 +58,8 @@ def asinh(context: Context, value: Typed) -> Typed:
     """The inverse hyperbolic sine.
 
         asinh(0) -> 0
+        round(asinh("1"), 4) -> 0.8814
+        asinh(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -63,6 +71,8 @@ def acosh(context: Context, value: Typed) -> Typed:
     """The inverse hyperbolic cosine; null below 1.
 
         acosh(1) -> 0
+        acosh(0) -> null
+        acosh("x") -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -80,6 +90,8 @@ def atanh(context: Context, value: Typed) -> Typed:
     """The inverse hyperbolic tangent; null outside -1 to 1.
 
         atanh(0) -> 0
+        atanh(2) -> null
+        atanh(null()) -> null
 
     Reference: reference/spl.md 5.2
     """

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number, text
-from harness.detection.languages.spl.comparison import compare
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import FUNCTIONS
-from harness.detection.plan.columns import Kind
 
 
 @FUNCTIONS.define
@@ -16,6 +14,9 @@ def abs(context: Context, value: Typed) -> Typed:
     """Without its sign.
 
         abs(-5) -> 5
+        abs("-2.5") -> 2.5
+        abs("x" . "") -> null
+        abs(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -27,6 +28,8 @@ def ceiling(context: Context, value: Typed) -> Typed:
     """The next whole number above.
 
         ceiling(1.2) -> 2
+        ceil("-1.2") -> -1
+        ceil(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -38,6 +41,8 @@ def floor(context: Context, value: Typed) -> Typed:
     """The next whole number below.
 
         floor(1.9) -> 1
+        floor("-1.2") -> -2
+        floor(split("1.5,2", ",")) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -49,6 +54,8 @@ def sqrt(context: Context, value: Typed) -> Typed:
     """The square root; null of a negative number.
 
         sqrt(9) -> 3
+        sqrt(-1) -> null
+        sqrt("abc") -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -60,6 +67,7 @@ def exp(context: Context, value: Typed) -> Typed:
     """E to the power of the number.
 
         exp(0) -> 1
+        exp(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -71,6 +79,8 @@ def ln(context: Context, value: Typed) -> Typed:
     """The natural logarithm; null unless the number is positive.
 
         ln(1) -> 0
+        ln(0) -> null
+        ln("1") -> 0
 
     Reference: reference/spl.md 5.2
     """
@@ -82,6 +92,8 @@ def sin(context: Context, value: Typed) -> Typed:
     """The sine.
 
         sin(0) -> 0
+        round(sin("1"), 4) -> 0.8415
+        sin(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -93,6 +105,8 @@ def cos(context: Context, value: Typed) -> Typed:
     """The cosine.
 
         cos(0) -> 1
+        round(cos("1"), 4) -> 0.5403
+        cos(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -104,6 +118,8 @@ def tan(context: Context, value: Typed) -> Typed:
     """The tangent.
 
         tan(0) -> 0
+        round(tan("1"), 4) -> 1.5574
+        tan(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -115,6 +131,7 @@ def asin(context: Context, value: Typed) -> Typed:
     """The arc sine; null outside -1 to 1.
 
         asin(0) -> 0
+        asin(2) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -126,6 +143,7 @@ def acos(context: Context, value: Typed) -> Typed:
     """The arc cosine; null outside -1 to 1.
 
         acos(1) -> 0
+        acos("2") -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -137,6 +155,8 @@ def atan(context: Context, value: Typed) -> Typed:
     """The arc tangent.
 
         atan(0) -> 0
+        round(atan("1") * 4, 5) -> 3.14159
+        atan(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -148,6 +168,8 @@ def exact(context: Context, value: Typed) -> Typed:
     """The number itself, without rounding.
 
         exact(2.5) -> 2.5
+        exact(3.14 * 3) -> 9.42
+        exact(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -160,6 +182,11 @@ def round_(context: Context, value: Typed, digits: Typed | None = None) -> Typed
 
         round(3.5)      -> 4
         round(2.555, 2) -> 2.56
+        round(-2.5)     -> -3
+        round(1234.5, -2) -> 1200
+        round("2.45", 1) -> 2.5
+        round("x" . "") -> null
+        round(null(), 2) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -171,6 +198,8 @@ def pow_(context: Context, value: Typed, exponent: Typed) -> Typed:
     """One number to the power of another.
 
         pow(2, 10) -> 1024
+        pow("4", 0.5) -> 2
+        pow(2, null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -183,6 +212,9 @@ def log(context: Context, value: Typed, base: Typed | None = None) -> Typed:
 
         log(1000)  -> 3
         log(8, 2)  -> 3
+        log("100") -> 2
+        log(0)     -> null
+        log(null()) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -194,6 +226,7 @@ def pi(context: Context) -> Typed:
     """The ratio of a circle's circumference to its diameter.
 
         round(pi(), 5) -> 3.14159
+        typeof(pi())   -> "Number"
 
     Reference: reference/spl.md 5.2
     """
@@ -205,6 +238,7 @@ def random(context: Context) -> Typed:
     """A number that no one can foresee, here always the same one: a run is to give the same rows again.
 
         if(random() = random(), 1, 0) -> 1
+        if(random() < 2147483648, 1, 0) -> 1
 
     Reference: reference/spl.md 5.2
     """
@@ -216,6 +250,8 @@ def atan2(context: Context, y: Typed, x: Typed) -> Typed:
     """The angle of the point (x, y).
 
         atan2(0, 1) -> 0
+        round(atan2("1", 1) * 4, 5) -> 3.14159
+        atan2(null(), 1) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -227,6 +263,8 @@ def hypot(context: Context, x: Typed, y: Typed) -> Typed:
     """The length of the hypotenuse.
 
         hypot(3, 4) -> 5
+        hypot("6", 8) -> 10
+        hypot(null(), 4) -> null
 
     Reference: reference/spl.md 5.2
     """
@@ -234,87 +272,12 @@ def hypot(context: Context, x: Typed, y: Typed) -> Typed:
     return apply("sqrt", apply("add", apply("multiply", a, a), apply("multiply", b, b)))
 
 
-def extreme(operator: str, operation: str, values: tuple[Typed, ...]) -> Typed:
-    """The smallest or largest of several values; text is greater than numbers."""
-    if all(v.kind in (Kind.NUMBER, Kind.NULL) for v in values):
-        present = [v for v in values if v.kind is Kind.NUMBER]
-        return apply(operation, *present) if present else NOTHING
-    found = text(values[0])
-    for value in values[1:]:
-        other = text(value)
-        better = apply("or", apply("is_null", found), mixed(operator, other, found))
-        found = apply("if", apply("and", apply("not", apply("is_null", other)), better), other, found)
-    return found
-
-
-def mixed(operator: str, left: Typed, right: Typed) -> Typed:
-    """A comparison in which every number is smaller than every text that is none."""
-    a, b = apply("is_number", left), apply("is_number", right)
-    same = apply("equal", a, b)
-    return apply("if", same, compare(operator, left, right), a if operator == "<" else b)
-
-
-@FUNCTIONS.define("max")
-def max_(context: Context, value: Typed, *more: Typed) -> Typed:
-    """The largest value; text is larger than numbers.
-
-        max(1, 3, 2)  -> 3
-        max(1, "abc") -> "abc"
-
-    Reference: reference/spl.md 5.2
-    """
-    return extreme(">", "greatest", (value, *more))
-
-
-@FUNCTIONS.define("min")
-def min_(context: Context, value: Typed, *more: Typed) -> Typed:
-    """The smallest value; numbers are smaller than text.
-
-        min(1, 3, 2)  -> 1
-        min(1, "abc") -> 1
-
-    Reference: reference/spl.md 5.2
-    """
-    return extreme("<", "least", (value, *more))
-
-
-@FUNCTIONS.define("sum")
-def sum_(context: Context, value: Typed, *more: Typed) -> Typed:
-    """The sum of the numbers; values that are none are left out.
-
-        sum(1, 2, 3) -> 6
-
-    Reference: reference/spl.md 5.2
-    """
-    total = literal(0.0)
-    for each_value in (value, *more):
-        amount = number(each_value)
-        if amount.kind is not Kind.NULL:
-            total = apply("add", total, apply("coalesce", amount, literal(0.0)))
-    return total
-
-
-@FUNCTIONS.define
-def avg(context: Context, value: Typed, *more: Typed) -> Typed:
-    """The mean of the numbers; values that are none are left out.
-
-        avg(1, 2, 3) -> 2
-
-    Reference: reference/spl.md 5.2
-    """
-    count = literal(0.0)
-    for each_value in (value, *more):
-        amount = number(each_value)
-        if amount.kind is not Kind.NULL:
-            count = apply("add", count, apply("if", apply("is_null", amount), literal(0.0), literal(1.0)))
-    return apply("divide", sum_(context, value, *more), count)
-
-
 @FUNCTIONS.define
 def sigfig(context: Context, value: Typed) -> Typed:
     """The number itself; rounding to significant digits is a switch of the arithmetic.
 
         sigfig(2.5) -> 2.5
+        sigfig(null()) -> null
 
     Reference: reference/spl.md 2.2, question Q1
     """

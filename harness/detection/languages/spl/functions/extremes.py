@@ -1,0 +1,131 @@
+"""Eval functions of several numbers or texts; the values of a field with several count one by one."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.coercion import (
+    NOTHING,
+    Typed,
+    apply,
+    each,
+    listing,
+    literal,
+    number,
+    over,
+    text,
+)
+from harness.detection.languages.spl.comparison import compare
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan.columns import Kind
+
+
+def extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
+    """The smallest or largest of several values; text is greater than numbers."""
+    if any(v.kind is Kind.LIST for v in values):
+        return of_elements(operator, values)
+    if all(v.kind in (Kind.NUMBER, Kind.NULL) for v in values):
+        present = [v for v in values if v.kind is Kind.NUMBER]
+        return apply("greatest" if operator == ">" else "least", *present) if present else NOTHING
+    found = text(values[0])
+    for value in values[1:]:
+        other = text(value)
+        better = apply("or", apply("is_null", found), mixed(operator, other, found))
+        found = apply("if", apply("and", apply("not", apply("is_null", other)), better), other, found)
+    return found
+
+
+def mixed(operator: str, left: Typed, right: Typed) -> Typed:
+    """A comparison in which every number is smaller than every text that is none."""
+    a, b = apply("is_number", left), apply("is_number", right)
+    same = apply("equal", a, b)
+    return apply("if", same, compare(operator, left, right), a if operator == "<" else b)
+
+
+def of_elements(operator: str, values: tuple[Typed, ...]) -> Typed:
+    """The same where a field has several values."""
+    everything = together(values)
+    parameter, element = each(everything)
+    words = over("list_filter", everything, parameter, apply("not", apply("is_number", element)))
+    word = apply("list_get", apply("list_sort", words), literal(1.0 if operator == "<" else -1.0))
+    statistic = literal("minimum" if operator == "<" else "maximum")
+    amount = text(apply("list_statistic", everything, statistic))
+    return apply("coalesce", amount, word) if operator == "<" else apply("coalesce", word, amount)
+
+
+def together(values: tuple[Typed, ...]) -> Typed:
+    """All values as one list."""
+    return apply("list_concat", *(listing(v) for v in values if v.kind is not Kind.NULL))
+
+
+@FUNCTIONS.define("max")
+def max_(context: Context, value: Typed, *more: Typed) -> Typed:
+    """The largest value; text is larger than numbers.
+
+        max(1, 3, 2)               -> 3
+        max("9", 10)               -> "10"
+        max(1, "abc")              -> "abc"
+        max(null(), 1)             -> 1
+        max(split("5,30,7", ","))  -> "30"
+        max(split("5,b", ","), 10) -> "b"
+
+    Reference: reference/spl.md 5.2; Splunk Search Reference, Statistical eval functions
+    """
+    return extreme(">", (value, *more))
+
+
+@FUNCTIONS.define("min")
+def min_(context: Context, value: Typed, *more: Typed) -> Typed:
+    """The smallest value; numbers are smaller than text.
+
+        min(1, 3, 2)               -> 1
+        min("9", 10)               -> "9"
+        min(1, "abc")              -> 1
+        min(null(), "b")           -> "b"
+        min(split("5,30,7", ","), 6) -> "5"
+
+    Reference: reference/spl.md 5.2; Splunk Search Reference, Statistical eval functions
+    """
+    return extreme("<", (value, *more))
+
+
+@FUNCTIONS.define("sum")
+def sum_(context: Context, value: Typed, *more: Typed) -> Typed:
+    """The sum of the numbers; values that are none are left out.
+
+        sum(1, 2, 3)               -> 6
+        sum("1", "x", null())      -> 1
+        sum(split("1,2", ","), 3)  -> 6
+
+    Reference: reference/spl.md 5.2; Splunk Search Reference, Statistical eval functions
+    """
+    values = (value, *more)
+    if any(v.kind is Kind.LIST for v in values):
+        return apply("coalesce", apply("list_statistic", together(values), literal("sum")), literal(0.0))
+    total = literal(0.0)
+    for each_value in values:
+        amount = number(each_value)
+        if amount.kind is not Kind.NULL:
+            total = apply("add", total, apply("coalesce", amount, literal(0.0)))
+    return total
+
+
+@FUNCTIONS.define
+def avg(context: Context, value: Typed, *more: Typed) -> Typed:
+    """The mean of the numbers; values that are none are left out.
+
+        avg(1, 2, 3)              -> 2
+        avg("1", "x", null())     -> 1
+        avg("x", null())          -> null
+        avg(split("1,2", ","), 6) -> 3
+
+    Reference: reference/spl.md 5.2; Splunk Search Reference, Statistical eval functions
+    """
+    values = (value, *more)
+    if any(v.kind is Kind.LIST for v in values):
+        return apply("list_statistic", together(values), literal("mean"))
+    count = literal(0.0)
+    for each_value in values:
+        amount = number(each_value)
+        if amount.kind is not Kind.NULL:
+            count = apply("add", count, apply("if", apply("is_null", amount), literal(0.0), literal(1.0)))
+    return apply("divide", sum_(context, value, *more), count)
