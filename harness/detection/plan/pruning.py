@@ -1,6 +1,7 @@
 """Which parts of a stored table a plan can need: a store keeps events of one kind apart, with their constant fields.
 
 A part whose constants alone make a filter above the scan untrue gives no row, so it need not be read or even planned.
+A filter may ask for what the plan derives of constants, as the group of events that a data model takes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.detection.plan.columns import Columns
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
-from harness.detection.plan.nodes import Filter, Node, Scan, Sort, sources, walk
+from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, sources, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,72 +22,111 @@ class Part:
     constants: Mapping[str, str]
     columns: Columns
 
+    def held(self, name: str) -> Known:
+        """What a column holds in every row."""
+        if name in self.constants:
+            return self.constants[name]
+        return UNKNOWN if name in self.columns else None
+
 
 class Unknown:
     """What cannot be told from constants alone."""
 
 
 UNKNOWN = Unknown()
-Known = bool | str | None | Unknown
+Known = bool | str | float | Unknown | None
+Chain = tuple[Node, ...]
+ROW_BY_ROW = (Filter, Sort, Derive, Select)
 
 
 def parts_needed(root: Node, tables: Mapping[str, Sequence[Part]]) -> dict[int, tuple[Part, ...]]:
     """For each scan of the plan, by its id, those parts of its table that can give a row to somebody who reads it."""
-    conditions: dict[int, list[tuple[Expression, ...]]] = {}
+    readers: dict[int, list[Chain]] = {}
     scans: dict[int, Scan] = {}
-    for node in walk(root):
-        for source in sources(node):
-            scan, found = filtered_scan(source)
-            if scan is not None and not isinstance(node, Filter | Sort):
-                scans[id(scan)] = scan
-                conditions.setdefault(id(scan), []).append(found)
-    scan, found = filtered_scan(root)
-    if scan is not None:
-        scans[id(scan)] = scan
-        conditions.setdefault(id(scan), []).append(found)
+    ends = [source for node in walk(root) if not isinstance(node, ROW_BY_ROW) for source in sources(node)]
+    for end in (root, *ends):
+        scan, chain = chain_over_scan(end)
+        if scan is not None:
+            scans[id(scan)] = scan
+            readers.setdefault(id(scan), []).append(chain)
     return {
-        key: tuple(p for p in tables.get(scans[key].table, ()) if any(possible(p, reader) for reader in readers))
-        for key, readers in conditions.items()
+        key: tuple(p for p in tables.get(scans[key].table, ()) if any(possible(p, chain) for chain in chains))
+        for key, chains in readers.items()
     }
 
 
-def filtered_scan(node: Node) -> tuple[Scan | None, tuple[Expression, ...]]:
-    """The scan below a chain of filters, and their conditions; nothing if there is another node between."""
-    conditions: list[Expression] = []
-    while isinstance(node, Filter | Sort):
-        if isinstance(node, Filter):
-            conditions.append(node.condition)
+def chain_over_scan(node: Node) -> tuple[Scan | None, Chain]:
+    """The scan below nodes that treat each row by itself, and those nodes from it up; none if another is between."""
+    chain: list[Node] = []
+    while isinstance(node, ROW_BY_ROW):
+        chain.append(node)
         node = node.source
-    return (node, tuple(conditions)) if isinstance(node, Scan) else (None, ())
+    return (node if isinstance(node, Scan) else None), tuple(reversed(chain))
 
 
-def possible(part: Part, conditions: Sequence[Expression]) -> bool:
-    """Whether a row of the part may satisfy all conditions."""
-    return all(value(c, part) in (True, UNKNOWN) for c in conditions)
+def possible(part: Part, chain: Chain) -> bool:
+    """Whether a row of the part may come through all of the nodes."""
+    known: Fields = part
+    for node in chain:
+        match node:
+            case Filter():
+                held = value(node.condition, known)
+                if held is not True and held is not UNKNOWN:
+                    return False
+            case Derive():
+                known = Derived(known, {name: value(e, known) for name, e in node.columns})
+            case Select():
+                known = Derived(None, {name: value(e, known) for name, e in node.columns})
+    return True
 
 
-def value(expression: Expression, part: Part) -> Known:
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Columns that the plan makes, over those that a row has without them."""
+
+    under: Fields | None
+    made: Mapping[str, Known]
+
+    def held(self, name: str) -> Known:
+        """What a column holds in every row."""
+        if name in self.made:
+            return self.made[name]
+        return self.under.held(name) if self.under is not None else None
+
+
+Fields = Part | Derived
+
+
+def value(expression: Expression, known: Fields) -> Known:
     """What an expression holds in every row of a part, where its constants tell."""
     match expression:
-        case Literal(bool() | str() | None as held):
+        case Literal(bool() | str() | float() | None as held):
             return held
         case Column(name):
-            if name in part.constants:
-                return part.constants[name]
-            return UNKNOWN if name in part.columns else None
+            return known.held(name)
         case Call("and", arguments):
-            return both([value(a, part) for a in arguments], absorbing=False)
+            return both([value(a, known) for a in arguments], absorbing=False)
         case Call("or", arguments):
-            return both([value(a, part) for a in arguments], absorbing=True)
+            return both([value(a, known) for a in arguments], absorbing=True)
+        case Call("if", (condition, then, otherwise)):
+            return chosen(value(condition, known), then, otherwise, known)
         case Call(operation, arguments) if operation in DECIDED:
-            return DECIDED[operation]([value(a, part) for a in arguments])
+            return DECIDED[operation]([value(a, known) for a in arguments])
         case _:
             return UNKNOWN
 
 
+def chosen(condition: Known, then: Expression, otherwise: Expression, known: Fields) -> Known:
+    """One of two values, or what they have in common where the condition cannot be told."""
+    if condition is not UNKNOWN:
+        return value(then if condition is True else otherwise, known)
+    first, second = value(then, known), value(otherwise, known)
+    return first if type(first) is type(second) and first == second else UNKNOWN
+
+
 def both(values: Sequence[Known], *, absorbing: bool) -> Known:
     """Kleene's AND (absorbing False) or OR (absorbing True)."""
-    if absorbing in values:
+    if any(v is absorbing for v in values):
         return absorbing
     if UNKNOWN in values:
         return UNKNOWN
