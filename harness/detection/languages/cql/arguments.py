@@ -26,6 +26,7 @@ from harness.detection.languages.cql.syntax import (
 from harness.diagnostics import Source, SourceError, Span
 
 DEEPEST = 100
+MOST_PARTS = 500
 LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
 BLOCK_LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
 NAMED = re.compile(rf'({NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
@@ -247,6 +248,8 @@ class ArgumentParser(Scanner):
         while found := pattern.match(self.text, self.at):
             self.move(found.end())
             parts.append(self.logic(1) if level == 0 else self.relation())
+            if len(parts) > MOST_PARTS:
+                raise self.fail("too-deep", f"an expression has at most {MOST_PARTS} conditions in a row")
         return parts[0] if len(parts) == 1 else Logic(operator=word, parts=tuple(parts), span=self.span(start))
 
     def relation(self) -> Syntax:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.detection.languages.cql import mending
+from harness.detection.languages.cql import mending, suspects
 from harness.detection.languages.cql.binding import Bound, pair
 from harness.detection.languages.cql.binding import implied as implied_by
-from harness.detection.languages.cql.names import FUNCTION_NAMES
+from harness.detection.languages.cql.names import expression_argument
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import (
     Apply,
     Argument,
     Array,
     Assign,
+    Binary,
     Call,
     Case,
     Comparison,
@@ -36,12 +36,6 @@ from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
 TEXTUAL = frozenset({"formatTime", "format", "lower", "upper", "concat", "formatDuration", "time:monthName"})
 RAW_BY_DEFAULT = frozenset({"regex", "replace", "splitString", "findTimestamp", "writeJson", "json:prettyPrint"})
 RAW_UNNAMED = frozenset({"parseJson", "kvParse", "parseCEF", "parseLEEF", "parseFixedWidth", "parseXml", "parseCsv"})
-ALTERNATION = re.compile(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
-FOREIGN = (
-    (re.compile(r"\(\?<[=!]"), "look-behind"),
-    (re.compile(r"\(\?>"), "atomic groups"),
-    (re.compile(r"\(\?P<"), "groups written `(?P<name>`"),
-)
 
 
 @dataclass(slots=True)
@@ -104,6 +98,8 @@ class Checker:
             if aggregates and branch:
                 self.add("aggregate-in-case", step.span, "an aggregate cannot stand in a branch of `case` or `match`")
             gathered = gathered or aggregates
+        if top:
+            self.findings.extend(suspects.in_steps(pipeline))
         if top and not gathered and pipeline.steps:
             message = "without an aggregate LogScale keeps the 200 newest events only"
             self.add("implied-tail", pipeline.steps[-1].span, message, Severity.NOTE, "end with `tail(limit=...)`")
@@ -161,19 +157,23 @@ class Checker:
     def itself(self, part: Syntax) -> None:
         """What is to be said about a part by itself."""
         match part:
-            case Assign(target=Word() as target):
-                self.texts.pop(target.text, None)
+            case Assign(target=target, value=value):
+                self.texts.pop(target.text if isinstance(target, Word) else "", None)
+                self.findings.extend(suspects.in_expression(value))
             case Logic():
                 self.logic(part)
             case Junction(operator=operator, parts=parts):
                 self.junction(operator, parts)
+                self.findings.extend(suspects.in_junction(part))
             case Regex():
-                self.regex(part.body, part)
+                self.findings.extend(suspects.in_regex(part.body, part))
             case FreeText(value=value):
                 self.raw = self.raw or not isinstance(value, Parameter)
-                self.misspelt(part)
-            case Comparison(value=Word(text=text, quoted=False) as value):
-                self.function_as_value(text, value.span)
+                self.findings.extend(suspects.in_free_text(part))
+            case Comparison():
+                self.findings.extend(suspects.in_comparison(part))
+            case Binary():
+                self.findings.extend(suspects.in_sum(part))
             case Word(text="@rawstring"):
                 self.raw = True
 
@@ -183,7 +183,9 @@ class Checker:
             self.part(argument)
             pattern = call.name in ("regex", "replace", "array:regex") and argument.name in (None, "regex")
             if pattern and isinstance(argument.value, Word):
-                self.regex(argument.value.text, argument.value)
+                self.findings.extend(suspects.in_regex(argument.value.text, argument.value))
+            if expression_argument(call.name, argument.name):
+                self.findings.extend(suspects.in_expression(argument.value))
 
     def logic(self, part: Logic) -> None:
         """Refuses `and` and `or` in an expression."""
@@ -294,39 +296,6 @@ class Checker:
     def of_text(self, call: Call) -> bool:
         """Whether an aggregate is one of texts."""
         return any(isinstance(a.value, Word) and a.value.text in self.texts for a in call.arguments if a.name != "as")
-
-    def regex(self, body: str, part: Syntax) -> None:
-        """What the product's regular expressions lack or read in another way."""
-        for pattern, name in FOREIGN:
-            if pattern.search(body):
-                self.add("regex-unsupported", part.span, f"LogScale's regular expressions have no {name}")
-        flags = part.flags if isinstance(part, Regex) else ""
-        if ALTERNATION.match(body) and "F" not in flags:
-            message = "the flag in front holds for the first alternative only"
-            self.add(
-                "inline-flag",
-                part.span,
-                message,
-                Severity.WARNING,
-                "put the alternatives in parentheses",
-                mending.inline_flag(part),
-            )
-
-    def function_as_value(self, text: str, span: Span) -> None:
-        """A function's name as a value, with parentheses after it."""
-        after = span.source.text[span.end : span.end + 1]
-        if after == "(" and text.lower() in FUNCTION_NAMES:
-            message = f"a filter compares with text: `{text}` is no call here, and what follows is a filter of its own"
-            self.add("function-as-value", span, message, Severity.WARNING, "assign it first, then use `test()`")
-
-    def misspelt(self, part: FreeText) -> None:
-        """Free text with a parenthesis after it, near to a function's name."""
-        after = part.span.source.text[part.span.end :].lstrip()
-        if isinstance(part.value, Word) and not part.value.quoted and after.startswith("("):
-            near = did_you_mean(part.value.text, FUNCTION_NAMES.values())
-            if near:
-                message = f"no function is called `{part.value.text}`; LogScale searches for that text"
-                self.add("misspelt-function", part.span, message, Severity.WARNING, near)
 
 
 def aggregating(step: Syntax) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sized
 
 from harness.detection.languages.cql.arguments import ArgumentParser
 from harness.detection.languages.cql.habits import WORDED, WORDS
@@ -31,6 +32,7 @@ NOT_AS_FIELD = re.compile(r"(?:not|and|or)\s*(?:=|!=|<|>)", re.I)
 AND_SIGN = re.compile(r"&&|&(?=\s)")
 NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
+MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")
 BEFORE_PARAMETER = frozenset(' \t\r\n\f|({[;!,:/>}")')
 QUOTES = frozenset("\"'“”„")
@@ -52,7 +54,14 @@ class FilterParser(ArgumentParser):
             elif self.sees("=>") or not self.begins():
                 break
             parts.append(self.either())
+            self.bounded(parts)
         return parts[0] if len(parts) == 1 else Junction(operator="and", parts=tuple(parts), span=self.span(start))
+
+    def bounded(self, parts: Sized) -> None:
+        """Refuses more filters side by side than fit into the product's longest query."""
+        if len(parts) > MOST_FILTERS:
+            help = "`in(field, values=[...])` takes as many values as one likes"
+            raise self.fail("too-long", f"at most {MOST_FILTERS} filters stand side by side", help=help)
 
     def begins(self) -> bool:
         """Whether a filter can start here."""
@@ -80,6 +89,7 @@ class FilterParser(ArgumentParser):
             else:
                 break
             parts.append(self.negated())
+            self.bounded(parts)
         return parts[0] if len(parts) == 1 else Junction(operator="or", parts=tuple(parts), span=self.span(start))
 
     def negated(self) -> Syntax:
