@@ -60,9 +60,8 @@ def in_regex(body: str, part: Syntax) -> Iterator[Finding]:
     lacking = [name for pattern, name in FOREIGN if pattern.search(bare)]
     lacking += [FOREIGN_ESCAPES[t[1]] for t in dict.fromkeys(tokens) if t[0] == "\\" and t[1] in FOREIGN_ESCAPES]
     classes = [t for t in tokens if t[0] == "["]
-    lacking += ["POSIX classes"] * any(POSIX.search(t, 1) for t in classes) + ["intersections"] * any(
-        "&&" in t for t in classes
-    )
+    lacking += ["POSIX classes"] if any(POSIX.search(t, 1) for t in classes) else []
+    lacking += ["intersections"] if any("&&" in t for t in classes) else []
     for name in lacking:
         message = f"LogScale's regular expressions have no {name}"
         yield (warned if "F" in flags or name == SEEN_TO_WORK else refused)("regex-unsupported", part.span, message)
