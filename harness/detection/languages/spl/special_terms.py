@@ -5,7 +5,7 @@ Reference: reference/spl.md 3.7, 4.1 and 8.3
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.datasets import tagged
+from harness.detection.languages.spl.cim.events import tagged
 from harness.detection.languages.spl.coercion import YES, Typed, apply, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word

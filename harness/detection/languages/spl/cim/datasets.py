@@ -1,135 +1,32 @@
-"""Data models over the events at hand: tags and common fields made on demand, datasets as relations.
+"""Data models over the events at hand: datasets as relations.
 
 Reference: reference/spl.md 9
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
-from functools import cache, lru_cache
-from typing import Any
+import re
+from collections.abc import Iterable
 
-from harness.detection.languages.spl.cim.models import CHILDREN, DATASETS, Dataset
-from harness.detection.languages.spl.cim.sources import GROUPS, Group
-from harness.detection.languages.spl.coercion import NO, NOTHING, Typed, apply, each, literal, over, same_kind, text
-from harness.detection.languages.spl.eval_grammar import EvalGrammar
+from harness.detection.languages.spl.cim.dataset import Dataset
+from harness.detection.languages.spl.cim.events import (
+    COMMON,
+    common,
+    has_tags,
+    number_groups,
+    parsed,
+    providers,
+)
+from harness.detection.languages.spl.cim.models import CHILDREN, DATASETS
+from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply, literal, text
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.reader import Reader
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Expression
-from harness.detection.languages.spl.text import Text
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
-from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.detection.plan.expressions import Literal
+from harness.diagnostics import SourceError, Span, did_you_mean
 
-GROUP = "@group"
-COMMON = frozenset(n for g in GROUPS for n in g.fields)
-
-
-@cache
-def parsed(expression: str) -> Expression:
-    """A mapping's eval expression, without places."""
-    source = Source("cim", expression)
-    found = EvalGrammar(Reader(Text(source, expression), 0, len(expression))).whole()
-    placeless: Expression = unplaced(found)
-    return placeless
-
-
-def unplaced(node: Any) -> Any:
-    """The same expression with no place in any text."""
-    if isinstance(node, tuple):
-        return tuple(unplaced(n) for n in node)
-    if not is_dataclass(node) or isinstance(node, type):
-        return node
-    changes = {f.name: None if f.name == "span" else unplaced(getattr(node, f.name)) for f in fields(node)}
-    return replace(node, **changes)
-
-
-def belongs(scope: Scope, group: Group) -> Typed:
-    """Whether an event is of a group: by its source and code."""
-    source, code = scope.typed("source"), scope.typed("EventCode")
-    if source.kind is Kind.NULL or (group.codes and code.kind is Kind.NULL):
-        return NO
-    return origin(group.source, tuple(group.codes), source, code)
-
-
-@lru_cache(1024)
-def origin(name: str, codes: tuple[str, ...], source: Typed, code: Typed) -> Typed:
-    """Whether a source ends with a name and an event's code is one of some."""
-    conditions = [apply("ends_with_ci", text(source), literal(name))]
-    if codes:
-        conditions.append(apply("in", text(code), *(literal(c) for c in codes)))
-    return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
-
-
-def tagged(scope: Scope, field: str, value: str, span: Span) -> Typed:
-    """Whether an event has a tag or event type by what the add-ons say of it."""
-    wanted = value.lower().strip("*")
-    some = "*" in value
-    parts: list[Typed] = []
-    for group in GROUPS:
-        names = group.tags if field == "tag" else group.eventtypes
-        if any(wanted in n if some else wanted == n for n in names):
-            parts.append(belongs(scope, group))
-    parts = [p for p in parts if not (isinstance(p.expression, Literal) and p.expression.value is False)]
-    if not parts:
-        return Typed(Literal(False, span), Kind.BOOLEAN)
-    return apply("or", *parts, span=span)
-
-
-def number_groups(scope: Scope, groups: tuple[Group, ...]) -> None:
-    """Adds a hidden column with the number of the group that an event belongs to, the first of several."""
-    if GROUP in scope.columns:
-        return
-    found: Typed = Typed(NOTHING.expression, Kind.NUMBER)
-    for group in reversed(groups):
-        condition = belongs(scope, group)
-        if not isinstance(condition.expression, Literal):
-            found = apply("if", condition, literal(float(GROUPS.index(group))), found)
-    if not isinstance(found.expression, Literal):
-        scope.derive([(GROUP, found)])
-
-
-@cache
-def ways(name: str) -> tuple[tuple[str, tuple[Typed, ...]], ...]:
-    """The expressions that make a common field, each with the numbers of the groups that make it so."""
-    found: dict[str, tuple[Typed, ...]] = {}
-    for place, group in enumerate(GROUPS):
-        if name in group.fields:
-            written = group.fields[name]
-            found[written] = (*found.get(written, ()), literal(float(place)))
-    return tuple(found.items())
-
-
-def common(scope: Scope, name: str) -> Typed:
-    """A common field: the event's own of that name, else what the add-ons make of its other fields."""
-    own = scope.typed(name)
-    made: list[tuple[Typed, Typed]] = []
-    for written, places in ways(name) if GROUP in scope.columns else ():
-        value = Context(scope).value(parsed(written))
-        if value.kind is not Kind.NULL:
-            made.append((apply("in", Typed(Column(GROUP), Kind.NUMBER), *places), value))
-    if not made:
-        return own
-    found = Context(scope).choose(made, NOTHING)
-    if own.kind is Kind.NULL:
-        return found
-    first, second = same_kind([own, found])
-    return apply("coalesce", first, second)
-
-
-def enrich(scope: Scope) -> None:
-    """Adds the common fields that the query names and the events do not all carry."""
-    wanted = [n for n in sorted(COMMON) if scope.session.mentions(n)]
-    if not wanted or "source" not in scope.columns:
-        return
-    reads = set(scope.session.reads)
-    number_groups(scope, tuple(g for g in GROUPS if any(n in g.fields for n in wanted)))
-    added = [(n, v) for n in wanted if (v := common(scope, n)).kind is not Kind.NULL and v != scope.typed(n)]
-    scope.session.reads.difference_update(n for n in wanted if n not in scope.session.schema)
-    if not added:
-        scope.session.reads.intersection_update(reads)
-    scope.derive(added)
+WORD = re.compile(r"\w+")
+CHILD_NAMES = frozenset(c.name for c in CHILDREN)
 
 
 def dataset(model: str, span: Span) -> tuple[Dataset, Dataset | None]:
@@ -141,38 +38,47 @@ def dataset(model: str, span: Span) -> tuple[Dataset, Dataset | None]:
         raise SourceError("unknown-datamodel", f"no data model is called `{parts[0]}`", span, help=hint)
     if len(parts) == 1:
         return own[0], None
-    root = next((d for d in own if d.name.lower() == parts[1].lower()), None)
-    child = next((c for c in CHILDREN if c.model == own[0].model and c.name.lower() == parts[-1].lower()), None)
-    if child is not None:
-        root = next(d for d in own if d.name == child.parent)
+    wanted = parts[-1].lower()
+    root = next((d for d in own if d.name.lower() == wanted), None)
+    child = next((c for c in CHILDREN if c.model == own[0].model and c.name.lower() == wanted), None)
+    if root is None and child is not None:
+        return next(d for d in own if d.name == child.parent), child
     if root is None:
-        hint = did_you_mean(parts[1], [d.name for d in own])
-        raise SourceError(
-            "unknown-dataset", f"data model `{own[0].model}` has no dataset `{parts[1]}`", span, help=hint
-        )
-    return root, child
+        names = [d.name for d in own] + [c.name for c in CHILDREN if c.model == own[0].model]
+        message = f"data model `{own[0].model}` has no dataset `{parts[-1]}`"
+        raise SourceError("unknown-dataset", message, span, help=did_you_mean(parts[-1], names))
+    return root, None
 
 
-def member(scope: Scope, found: Dataset, span: Span) -> Typed:
-    """Whether an event is part of a dataset."""
+def children(found: Dataset) -> tuple[Dataset, ...]:
+    """The parts of a dataset."""
+    return tuple(c for c in CHILDREN if c.model == found.model and c.parent == found.name)
+
+
+def known_fields(found: Dataset) -> frozenset[str]:
+    """The names of all fields that a dataset and its parts have."""
+    own = {*found.fields, *found.filled, *found.calculated}
+    return frozenset(own.union(*(c.fields for c in children(found))))
+
+
+def enter(scope: Scope, found: Dataset, span: Span) -> None:
+    """Keeps the events that are part of a dataset, and numbers the groups that they belong to."""
     if found.index:
         index = scope.typed("index")
-        return apply("equal_ci", text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
-    own = scope.typed("tag")
-    groups = tuple(g for g in GROUPS if set(found.tags) <= set(g.tags))
-    number_groups(scope, groups)
-    parts: list[Typed] = []
-    if GROUP in scope.columns:
-        parts.append(apply("not", apply("is_null", Typed(Column(GROUP), Kind.NUMBER)), span=span))
-    if own.kind is Kind.LIST:
-        parameter, element = each(own)
-        carried = [over("list_any", own, parameter, apply("equal_ci", element, literal(t))) for t in found.tags]
-        parts.append(apply("is_true", apply("and", *carried)))
-    elif own.kind is Kind.TEXT and len(found.tags) == 1:
-        parts.append(apply("is_true", apply("equal_ci", own, literal(found.tags[0]))))
-    if not parts:
-        return Typed(Literal(False, span), Kind.BOOLEAN)
-    return apply("or", *parts, span=span) if len(parts) > 1 else parts[0]
+        inside = apply("equal_ci", text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
+        scope.filter(inside.expression, span)
+        return
+    scope.filter(has_tags(scope, found.tags, span).expression, span)
+    number_groups(scope, providers(scope, found.tags))
+    if found.condition:
+        scope.filter(satisfies(scope, found, found.condition).expression, span)
+
+
+def satisfies(scope: Scope, found: Dataset, condition: str) -> Typed:
+    """Whether an eval expression over a dataset's fields is true."""
+    names = WORD.findall(condition)
+    values = {n: field_of(scope, found, n) for n in sorted({*names} & (COMMON | known_fields(found)))}
+    return Context(scope, values).condition(parsed(condition))
 
 
 def field_of(scope: Scope, found: Dataset, name: str) -> Typed:
@@ -181,8 +87,8 @@ def field_of(scope: Scope, found: Dataset, name: str) -> Typed:
     if written is None:
         value = common(scope, name)
     else:
-        names = {n for n in COMMON | set(found.filled) | {name} if n in written}
-        value = Context(scope, {n: common(scope, n) for n in names}).value(parsed(written))
+        names = {*WORD.findall(written)} & (COMMON | known_fields(found))
+        value = Context(scope, {n: common(scope, n) for n in sorted(names)}).value(parsed(written))
     if name not in found.filled:
         return value
     if value.kind is Kind.NULL:
@@ -200,21 +106,24 @@ def field_of(scope: Scope, found: Dataset, name: str) -> Typed:
 def local_name(found: Dataset, name: str) -> str | None:
     """The field that a qualified name such as `Processes.dest` means; None if it is of another dataset."""
     head, _, rest = name.strip("\"'").partition(".")
-    if head == found.name or any(c.name == head and c.parent == found.name for c in CHILDREN):
-        first, _, inner = rest.partition(".")
-        return inner if inner and any(c.name == first for c in CHILDREN) else rest or None
-    return None
+    if head != found.name and not any(c.name == head for c in children(found)):
+        return None
+    while rest.partition(".")[0] in CHILD_NAMES and "." in rest:
+        rest = rest.partition(".")[2]
+    return rest or None
 
 
-def qualified(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -> None:
-    """Makes the current events those of a dataset, its fields under their qualified names."""
-    scope.filter(member(scope, found, span).expression, span)
-    named = sorted(n for n in scope.session.words if local_name(found, n))
-    added = []
-    for name in named:
-        local = local_name(found, name)
-        if local and "*" not in local:
-            added.append((name, field_of(scope, found, local)))
+def qualified(scope: Scope, found: Dataset, child: Dataset | None, span: Span, *, local: bool = False) -> None:
+    """Makes the current events those of a dataset, its fields under their qualified names.
+
+    With `local` those that the query names without the dataset are there under their qualified names too.
+    """
+    enter(scope, found, span)
+    names = {n: field for n in scope.session.words if (field := local_name(found, n)) and "*" not in field}
+    if local:
+        named = (n for n in COMMON | known_fields(found) if scope.session.mentions(n))
+        names.update({f"{found.name}.{n}": n for n in named})
+    added = [(name, field_of(scope, found, field)) for name, field in sorted(names.items())]
     conditions = narrowing(scope, found, child)
     if scope.session.mentions("nodename"):
         added.append(("nodename", nodenames(scope, found)))
@@ -222,30 +131,38 @@ def qualified(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -
     scope.derive(added, span)
 
 
+def add_fields(scope: Scope, found: Dataset, names: Iterable[str], span: Span) -> None:
+    """Adds fields of a dataset under their qualified names."""
+    added = [(f"{found.name}.{n}", field_of(scope, found, n)) for n in names]
+    scope.derive([(n, v) for n, v in added if n not in scope.columns and v.kind is not Kind.NULL], span)
+
+
 def narrowing(scope: Scope, found: Dataset, child: Dataset | None) -> Typed:
     """The condition that makes a child of a dataset."""
     if child is None:
-        return Typed(Literal(True), Kind.BOOLEAN)
-    written = parsed(child.condition)
-    names = {n for n in COMMON | set(found.filled) if n in child.condition}
-    return Context(scope, {n: field_of(scope, found, n) for n in names}).condition(written)
+        return YES
+    conditions = [has_tags(scope, child.tags)] if child.tags else []
+    if child.condition:
+        conditions.append(satisfies(scope, found, child.condition))
+    return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
 
 
 def nodenames(scope: Scope, found: Dataset) -> Typed:
     """The names of the datasets that an event is part of."""
     names = [literal(found.name)]
-    for child in CHILDREN:
-        if child.parent == found.name:
-            inside = narrowing(scope, found, child)
-            for name in (child.name, f"{found.name}.{child.name}"):
-                names.append(apply("if", inside, literal(name), Typed(NOTHING.expression, Kind.TEXT)))
+    for child in children(found):
+        inside = narrowing(scope, found, child)
+        if isinstance(inside.expression, Literal):
+            continue
+        for name in (child.name, f"{found.name}.{child.name}"):
+            names.append(apply("if", inside, literal(name), Typed(NOTHING.expression, Kind.TEXT)))
     return apply("list_concat", *(apply("list", n) for n in names))
 
 
 def plain(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -> None:
     """Makes the current events those of a dataset, its fields under their own names."""
-    scope.filter(member(scope, found, span).expression, span)
-    names = [n for n in sorted(COMMON | set(found.filled) | set(found.calculated)) if scope.session.mentions(n)]
+    enter(scope, found, span)
+    names = sorted(n for n in COMMON | known_fields(found) if scope.session.mentions(n))
     added = [(n, field_of(scope, found, n)) for n in names]
     scope.filter(narrowing(scope, found, child).expression, span)
     scope.derive(added, span)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import clauses, given
-from harness.detection.languages.spl.cim.datasets import enrich
+from harness.detection.languages.spl.cim.events import enrich
 from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.evaluation import Context

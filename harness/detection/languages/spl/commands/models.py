@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.cim.datasets import dataset, enrich, plain, qualified
+from harness.detection.languages.spl.cim.datasets import dataset, plain, qualified
+from harness.detection.languages.spl.cim.events import enrich
 from harness.detection.languages.spl.coercion import apply, literal, number, text
 from harness.detection.languages.spl.commands.stats import statistics
 from harness.detection.languages.spl.conditions import Search

@@ -1,0 +1,175 @@
+"""Tags and common fields of events, made on demand by what the add-ons know of them.
+
+Reference: reference/spl.md 9.3
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from functools import cache, lru_cache
+from typing import Any
+
+from harness.detection.languages.spl.cim.groups import Group, Origin
+from harness.detection.languages.spl.cim.sources import GROUPS
+from harness.detection.languages.spl.coercion import NO, NOTHING, Typed, apply, each, literal, over, same_kind, text
+from harness.detection.languages.spl.eval_grammar import EvalGrammar
+from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.reader import Reader
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Expression
+from harness.detection.languages.spl.text import Text
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column, Literal
+from harness.diagnostics import Source, Span
+
+GROUP = "@group"
+COMMON = frozenset(n for g in GROUPS for n in g.fields)
+
+
+@cache
+def parsed(expression: str) -> Expression:
+    """A mapping's eval expression, without places."""
+    source = Source("cim", expression)
+    found = EvalGrammar(Reader(Text(source, expression), 0, len(expression))).whole()
+    placeless: Expression = unplaced(found)
+    return placeless
+
+
+def unplaced(node: Any) -> Any:
+    """The same expression with no place in any text."""
+    if isinstance(node, tuple):
+        return tuple(unplaced(n) for n in node)
+    if not is_dataclass(node) or isinstance(node, type):
+        return node
+    changes = {f.name: None if f.name == "span" else unplaced(getattr(node, f.name)) for f in fields(node)}
+    return replace(node, **changes)
+
+
+def belongs(scope: Scope, group: Group) -> Typed:
+    """Whether an event is of a group: by its origin and code."""
+    origin = group.origin
+    named = scope.typed(origin.field)
+    code = scope.typed(origin.code) if group.codes else NOTHING
+    if named.kind is Kind.NULL or (group.codes and code.kind is Kind.NULL):
+        return NO
+    return coming_from(origin, group.codes, named, code)
+
+
+@lru_cache(1024)
+def coming_from(origin: Origin, codes: tuple[str, ...], named: Typed, code: Typed) -> Typed:
+    """Whether a field ends as an origin says, and an event's code is one of some."""
+    conditions = [apply("ends_with_ci", text(named), literal(origin.ends))]
+    if codes:
+        conditions.append(apply("in", text(code), *(literal(c) for c in codes)))
+    return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
+
+
+def provides(scope: Scope, group: Group, tags: frozenset[str]) -> bool:
+    """Whether a group's events have all these tags; disputed ones count if their switch says so."""
+    if tags <= set(group.tags):
+        return True
+    if not group.disputed or not tags <= {*group.tags, *group.disputed} or belongs(scope, group) is NO:
+        return False
+    return scope.session.switch(group.switch) == group.value
+
+
+def providers(scope: Scope, tags: tuple[str, ...]) -> tuple[Group, ...]:
+    """The groups whose events have all these tags."""
+    wanted = frozenset(tags)
+    return tuple(g for g in GROUPS if provides(scope, g, wanted))
+
+
+def any_of(scope: Scope, groups: tuple[Group, ...], span: Span | None = None) -> Typed:
+    """Whether an event is of one of some groups."""
+    parts = [p for p in (belongs(scope, g) for g in groups) if p is not NO]
+    if not parts:
+        return Typed(Literal(False, span), Kind.BOOLEAN)
+    return apply("or", *parts, span=span)
+
+
+def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
+    """Whether an event's own `tag` field has all these tags; None if no event has such a field."""
+    own = scope.typed("tag")
+    if own.kind is Kind.LIST:
+        parameter, element = each(own)
+        carried = [over("list_any", own, parameter, apply("equal_ci", element, literal(t))) for t in tags]
+        return apply("is_true", carried[0] if len(carried) == 1 else apply("and", *carried))
+    if own.kind is Kind.TEXT and len(tags) == 1:
+        return apply("is_true", apply("equal_ci", own, literal(tags[0])))
+    return None
+
+
+def has_tags(scope: Scope, tags: tuple[str, ...], span: Span | None = None) -> Typed:
+    """Whether an event has all these tags, by what is known of it or by its own field."""
+    by_group = any_of(scope, providers(scope, tags), span)
+    own = carries(scope, tags)
+    if own is None:
+        return by_group
+    return own if isinstance(by_group.expression, Literal) else apply("or", by_group, own, span=span)
+
+
+def tagged(scope: Scope, field: str, value: str, span: Span) -> Typed:
+    """Whether an event has a tag or event type by what the add-ons say of it; `*` stands for any run of characters."""
+    wanted = value.lower().strip("*")
+    found: list[Group] = []
+    for group in GROUPS:
+        names = (*group.tags, *group.disputed) if field == "tag" else group.eventtypes
+        meant = [n for n in names if (wanted in n if "*" in value else wanted == n)]
+        if any(field != "tag" or provides(scope, group, frozenset([n])) for n in meant):
+            found.append(group)
+    return any_of(scope, tuple(found), span)
+
+
+def number_groups(scope: Scope, groups: tuple[Group, ...]) -> None:
+    """Adds a hidden column with the number of the group that an event belongs to, the first of several."""
+    if GROUP in scope.columns:
+        return
+    found: Typed = Typed(NOTHING.expression, Kind.NUMBER)
+    for group in reversed(groups):
+        condition = belongs(scope, group)
+        if condition is not NO:
+            found = apply("if", condition, literal(float(GROUPS.index(group))), found)
+    if not isinstance(found.expression, Literal):
+        scope.derive([(GROUP, found)])
+
+
+@cache
+def ways(name: str) -> tuple[tuple[str, tuple[Typed, ...]], ...]:
+    """The expressions that make a common field, each with the numbers of the groups that make it so."""
+    found: dict[str, tuple[Typed, ...]] = {}
+    for place, group in enumerate(GROUPS):
+        if name in group.fields:
+            written = group.fields[name]
+            found[written] = (*found.get(written, ()), literal(float(place)))
+    return tuple(found.items())
+
+
+def common(scope: Scope, name: str) -> Typed:
+    """A common field: the event's own of that name, else what the add-ons make of its other fields."""
+    own = scope.typed(name)
+    made: list[tuple[Typed, Typed]] = []
+    for written, places in ways(name) if GROUP in scope.columns else ():
+        value = Context(scope).value(parsed(written))
+        if value.kind is not Kind.NULL:
+            made.append((apply("in", Typed(Column(GROUP), Kind.NUMBER), *places), value))
+    if not made:
+        return own
+    found = Context(scope).choose(made, NOTHING)
+    if own.kind is Kind.NULL:
+        return found
+    first, second = same_kind([own, found])
+    return apply("coalesce", first, second)
+
+
+def enrich(scope: Scope) -> None:
+    """Adds the common fields that the query names and the events do not all carry."""
+    wanted = [n for n in sorted(COMMON) if scope.session.mentions(n)]
+    if not wanted or not {"source", "sourcetype"} & set(scope.columns):
+        return
+    reads = set(scope.session.reads)
+    number_groups(scope, tuple(g for g in GROUPS if any(n in g.fields for n in wanted)))
+    added = [(n, v) for n in wanted if (v := common(scope, n)).kind is not Kind.NULL and v != scope.typed(n)]
+    scope.session.reads.difference_update(n for n in wanted if n not in scope.session.schema)
+    if not added:
+        scope.session.reads.intersection_update(reads)
+    scope.derive(added)

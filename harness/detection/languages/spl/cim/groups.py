@@ -1,0 +1,80 @@
+"""What an add-on says of the events that it knows: event types, tags, and common fields made of their own.
+
+Reference: reference/spl.md 9.3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where events come from: a field ends in a text, and another field holds the code that tells their kinds."""
+
+    field: str
+    ends: str
+    code: str = "EventCode"
+
+
+def channel(name: str) -> Origin:
+    """The events of a Windows event log, rendered as XML or not."""
+    return Origin(field="source", ends=f"WinEventLog:{name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Events of one origin, told by their codes (all of them if there are none), with tags and common fields.
+
+    Every field is an eval expression over the event's own fields. The tags in `disputed` are there only if the switch
+    `switch` has the value `value`.
+    """
+
+    origin: Origin
+    codes: tuple[str, ...] = ()
+    eventtypes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, str]
+    disputed: tuple[str, ...] = ()
+    switch: str = ""
+    value: str = ""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Names separated by blanks."""
+    return tuple(text.split())
+
+
+def file_name(field: str) -> str:
+    """The part of a path behind the last backslash."""
+    return rf'replace({field}, "^.*\\\\", "")'
+
+
+def account(field: str) -> str:
+    """The part of an account behind the domain."""
+    return rf'replace({field}, "^.*\\\\", "")'
+
+
+def known(field: str) -> str:
+    """A field unless it is a lone hyphen."""
+    return f'if({field}="-", null(), {field})'
+
+
+def program(image: str) -> dict[str, str]:
+    """Common fields of the process whose image is in a field."""
+    return {"process_name": file_name(image), "process_exec": file_name(image), "process_path": image}
+
+
+def parent(image: str) -> dict[str, str]:
+    """Common fields of the parent process whose image is in a field."""
+    name = file_name(image)
+    return {"parent_process_name": name, "parent_process_exec": name, "parent_process_path": image}
+
+
+def chosen(field: str, table: Mapping[str, str], otherwise: str = "null()") -> str:
+    """What a table says of a field's value."""
+    if not table:
+        return otherwise
+    cases = ", ".join(f'{field}="{key}", "{value}"' for key, value in table.items())
+    return f"case({cases}, true(), {otherwise})"

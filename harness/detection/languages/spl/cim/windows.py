@@ -1,0 +1,341 @@
+"""Windows' own event logs as the add-on for Windows shows them to data models.
+
+Reference: reference/spl.md 9.3 and 11.5
+"""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.cim.groups import (
+    Group,
+    Origin,
+    account,
+    channel,
+    chosen,
+    file_name,
+    known,
+    parent,
+    program,
+    words,
+)
+from harness.detection.languages.spl.cim.windows_signatures import SIGNATURES
+
+SECURITY = channel("Security")
+SYSTEM = channel("System")
+APPLICATION = channel("Application")
+POWERSHELL = channel("Microsoft-Windows-PowerShell/Operational")
+NEWER_POWERSHELL = channel("PowerShellCore/Operational")
+TASK_SCHEDULER = channel("Microsoft-Windows-TaskScheduler/Operational")
+DEFENDER = channel("Microsoft-Windows-Windows Defender/Operational")
+DNS_CLIENT = channel("Microsoft-Windows-DNS-Client/Operational")
+RESULT = "result of the event"
+"""Stands for the event's title without its first words, which a group's codes tell."""
+
+
+def group(origin: Origin, codes: str, eventtypes: str, tags: str, fields: dict[str, str]) -> Group:
+    """Events of some codes, each under its title; names are separated by blanks."""
+    titles = {c: SIGNATURES[c] for c in words(codes) or SIGNATURES if c in SIGNATURES}
+    made = {**fields, "signature": fields.get("signature", chosen("EventCode", titles))}
+    if made.get("result") == RESULT:
+        shorter = {c: t.removeprefix("An attempt was made to ") for c, t in titles.items()}
+        made["result"] = chosen("EventCode", shorter)
+    return Group(origin=origin, codes=words(codes), eventtypes=words(eventtypes), tags=words(tags), fields=made)
+
+
+EVERY = {
+    "dest": "Computer",
+    "dvc": "Computer",
+    "dvc_nt_host": "host",
+    "dest_nt_host": "host",
+    "signature_id": "EventCode",
+    "event_id": "EventCode",
+    "vendor_product": '"Microsoft Windows"',
+    "os": '"Microsoft Windows"',
+    "user": f"coalesce({known('TargetUserName')}, {known('SubjectUserName')}, {account('User')})",
+    "src_user": known("SubjectUserName"),
+    "src_nt_domain": known("SubjectDomainName"),
+    "dest_nt_domain": known("TargetDomainName"),
+    "user_id": "UserID",
+    "session_id": "SubjectLogonId",
+    "Logon_ID": "coalesce(TargetLogonId, SubjectLogonId)",
+    "status": r'if(match(Keywords, "^0x8010"), "failure", "success")',
+}
+CREATION = {
+    **EVERY,
+    **program("NewProcessName"),
+    **parent("ParentProcessName"),
+    "process": r'if(match(replace(CommandLine, "^(\S+).*$", "\1"), "\\\\"), CommandLine, '
+    r'coalesce(NewProcessName." ".CommandLine, NewProcessName))',
+    "process_id": "NewProcessId",
+    "parent_process": "ParentProcessName",
+    "parent_process_id": "ProcessId",
+    "process_integrity_level": chosen(
+        "MandatoryLabel",
+        {
+            "S-1-16-0": "untrusted",
+            "S-1-16-4096": "low",
+            "S-1-16-8192": "medium",
+            "S-1-16-8448": "medium",
+            "S-1-16-12288": "high",
+            "S-1-16-16384": "system",
+        },
+    ),
+    "user": f"coalesce({known('TargetUserName')}, {known('SubjectUserName')})",
+    "user_id": "SubjectUserSid",
+    "action": '"allowed"',
+}
+TERMINATION = {
+    **EVERY,
+    **program("ProcessName"),
+    "process": "ProcessName",
+    "process_id": "ProcessId",
+    "user": known("SubjectUserName"),
+    "action": '"allowed"',
+}
+LOGON = {
+    **EVERY,
+    "action": 'if(in(EventCode, "4625", "4771", "529", "530") OR (in(EventCode, "4768", "4769", "4776") AND '
+    'isnotnull(Status) AND NOT Status="0x0"), "failure", "success")',
+    "app": '"win:" . case(in(LogonType, "2", "7", "11"), "local", in(LogonType, "3", "10"), "remote", '
+    'true(), "unknown")',
+    "src": f"coalesce({known('IpAddress')}, {known('WorkstationName')}, {known('Workstation')})",
+    "src_ip": known("IpAddress"),
+    "src_port": known("IpPort"),
+    "src_nt_host": f"coalesce({known('WorkstationName')}, {known('Workstation')})",
+    "authentication_method": "coalesce(AuthenticationPackageName, PackageName)",
+    "authentication_service": "LogonProcessName",
+    "reason": "coalesce(FailureReason, SubStatus, Status)",
+    "service": "ServiceName",
+    "service_name": "ServiceName",
+    "Logon_Type": "LogonType",
+    **{k: v for k, v in program("ProcessName").items() if k != "process_exec"},
+}
+PRIVILEGED = {
+    **EVERY,
+    "action": '"success"',
+    "app": '"win:unknown"',
+    "user": known("SubjectUserName"),
+    "privilege": "PrivilegeList",
+}
+ACCOUNT_CODES = (
+    "4704 4705 4720 4722 4723 4724 4725 4726 4727 4728 4729 4730 4731 4732 4733 4734 4735 4737 4738 4740 4741 4742 "
+    "4743 4754 4755 4756 4757 4758 4764 4765 4766 4767 4780 4781 4794"
+)
+CREATED, DELETED = ("4720", "4727", "4731", "4741", "4754"), ("4726", "4730", "4734", "4743", "4758")
+
+
+def listed(codes: tuple[str, ...]) -> str:
+    """Whether the event's code is one of these."""
+    return f"in(EventCode, {', '.join(chr(34) + c + chr(34) for c in codes)})"
+
+
+ACCOUNT = {
+    **EVERY,
+    "object": known("TargetUserName"),
+    "object_id": known("TargetSid"),
+    "object_category": '"user"',
+    "object_attrs": "coalesce(MemberName, MemberSid, PrivilegeList, OldTargetUserName)",
+    "change_type": '"AAA"',
+    "src": f"coalesce({known('IpAddress')}, Computer)",
+    "result": RESULT,
+    "result_id": "EventCode",
+    "action": f'case({listed(CREATED)}, "created", {listed(DELETED)}, "deleted", EventCode="4740", "lockout", '
+    'EventCode="4767", "unlocked", true(), "modified")',
+}
+TASK = {
+    **EVERY,
+    "object": "TaskName",
+    "object_category": '"scheduled task"',
+    "object_attrs": "coalesce(TaskContent, TaskContentNew)",
+    "change_type": '"scheduling"',
+    "result": RESULT,
+    "result_id": "EventCode",
+    "src": "Computer",
+    "action": 'case(EventCode="4698", "created", EventCode="4699", "deleted", true(), "modified")',
+}
+DIRECTORY = {
+    **EVERY,
+    "object": "ObjectDN",
+    "object_id": "ObjectGUID",
+    "object_category": "ObjectClass",
+    "object_attrs": "AttributeLDAPDisplayName",
+    "change_type": '"Active Directory"',
+    "result": RESULT,
+    "result_id": "EventCode",
+    "user": known("SubjectUserName"),
+    "action": 'case(EventCode="5137", "created", EventCode="5141", "deleted", true(), "modified")',
+}
+POLICY = {
+    **EVERY,
+    "object": 'coalesce(SubcategoryGuid, "audit policy")',
+    "object_category": '"policy"',
+    "object_attrs": "AuditPolicyChanges",
+    "change_type": '"auditing"',
+    "result": RESULT,
+    "result_id": "EventCode",
+    "user": known("SubjectUserName"),
+    "action": '"modified"',
+}
+CLEARED = {
+    **EVERY,
+    "action": '"cleared"',
+    "change_type": '"auditing"',
+    "object": 'coalesce(Channel, "Security")." log"',
+    "object_category": '"log"',
+    "result": RESULT,
+    "result_id": "EventCode",
+    "user": known("SubjectUserName"),
+}
+SHARE = {
+    **EVERY,
+    "src_ip": "IpAddress",
+    "src": "IpAddress",
+    "src_port": "IpPort",
+    "share_name": "ShareName",
+    "file_name": file_name("RelativeTargetName"),
+    "file_path": r'coalesce(ShareLocalPath."\\".RelativeTargetName, RelativeTargetName)',
+    "action": r'if(match(Keywords, "^0x8010"), "failure", "success")',
+    "user": known("SubjectUserName"),
+}
+OBJECT_FIELDS = {
+    **EVERY,
+    **program("ProcessName"),
+    "process_id": "ProcessId",
+    "object": "ObjectName",
+    "object_category": "lower(ObjectType)",
+    "access_mask": "AccessMask",
+    "user": known("SubjectUserName"),
+}
+OBJECT = {
+    **OBJECT_FIELDS,
+    "file_path": "ObjectName",
+    "file_name": file_name("ObjectName"),
+    "action": r'case(in(AccessMask, "0x10000"), "deleted", in(AccessMask, "0x2", "0x4", "0x6"), "modified", '
+    'true(), "read")',
+}
+REGISTRY_VALUE = {
+    **OBJECT_FIELDS,
+    "registry_path": r'ObjectName."\\".ObjectValueName',
+    "registry_key_name": "ObjectName",
+    "registry_value_name": "ObjectValueName",
+    "registry_value_data": "NewValue",
+    "registry_value_type": chosen(
+        "NewValueType", {"%%1873": "REG_SZ", "%%1874": "REG_EXPAND_SZ", "%%1875": "REG_BINARY", "%%1876": "REG_DWORD"}
+    ),
+    "action": chosen("OperationType", {"%%1904": "created", "%%1905": "modified", "%%1906": "deleted"}, '"modified"'),
+}
+FILTERED = {
+    **EVERY,
+    "app": "Application",
+    "process_id": "coalesce(ProcessID, ProcessId)",
+    "process_name": file_name("Application"),
+    "process_path": "Application",
+    "direction": chosen("Direction", {"%%14592": "inbound", "%%14593": "outbound"}),
+    "src": "SourceAddress",
+    "src_ip": "SourceAddress",
+    "src_port": "SourcePort",
+    "dest": "DestAddress",
+    "dest_ip": "DestAddress",
+    "dest_port": "DestPort",
+    "transport": chosen("Protocol", {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmp"}, "Protocol"),
+    "transport_dest_port": f'{chosen("Protocol", {"6": "tcp", "17": "udp"}, "Protocol")}."/".DestPort',
+    "rule": "FilterRTID",
+    "action": 'if(in(EventCode, "5152", "5157"), "blocked", "allowed")',
+}
+LISTENING = {
+    **FILTERED,
+    "dest": "Computer",
+    "dest_port": "SourcePort",
+    "transport_dest_port": f'{chosen("Protocol", {"6": "tcp", "17": "udp"}, "Protocol")}."/".SourcePort',
+    "state": '"listening"',
+}
+INSTALLED = {
+    **EVERY,
+    "service": "coalesce(ServiceName, param1)",
+    "service_name": "coalesce(ServiceName, param1)",
+    "service_id": "coalesce(ServiceName, param4)",
+    "service_path": "coalesce(ImagePath, ServiceFileName)",
+    "service_exec": file_name("coalesce(ImagePath, ServiceFileName)"),
+    "start_mode": "lower(coalesce(StartType, ServiceStartType, param3))",
+    "status": 'case(in(EventCode, "4697", "7045"), "installed", EventCode="7036", param2, true(), "modified")',
+    "user": f"coalesce({known('SubjectUserName')}, AccountName)",
+}
+SCRIPT = {
+    **EVERY,
+    "process": "ScriptBlockText",
+    "process_path": "Path",
+    "process_id": "ScriptBlockId",
+    "user": account("User"),
+    "user_id": "UserID",
+}
+JOB = {
+    **EVERY,
+    "object": "TaskName",
+    "object_category": '"scheduled task"',
+    "change_type": '"scheduling"',
+    "process_id": "ProcessID",
+    "process_path": "coalesce(Path, ActionName)",
+    "user": account("coalesce(UserContext, UserName)"),
+    "action": 'case(EventCode="106", "created", EventCode="141", "deleted", true(), "modified")',
+}
+MALWARE = {
+    **EVERY,
+    "signature": "coalesce(Threat_Name, ThreatName)",
+    "signature_id": "coalesce(Threat_ID, ThreatID, EventCode)",
+    "category": "coalesce(Category_Name, CategoryName)",
+    "severity": "lower(coalesce(Severity_Name, SeverityName))",
+    "file_path": r'replace(Path, "^[a-z]+:_?", "")',
+    "file_name": file_name("Path"),
+    "user": account("coalesce(Detection_User, DetectionUser, User)"),
+    "vendor_product": '"Microsoft Windows Defender"',
+    "action": 'case(EventCode="1117", "blocked", EventCode="1116", "allowed", true(), "unknown")',
+}
+LOOKUP = {
+    **EVERY,
+    "query": "QueryName",
+    "query_type": "QueryType",
+    "record_type": chosen("QueryType", {"1": "A", "28": "AAAA", "5": "CNAME", "12": "PTR", "15": "MX", "16": "TXT"}),
+    "answer": known("QueryResults"),
+    "reply_code_id": "coalesce(QueryStatus, Status)",
+    "src": "Computer",
+    "message_type": 'if(in(EventCode, "3006", "3009", "3010"), "QUERY", "RESPONSE")',
+}
+
+ALL_SECURITY, ALL_SYSTEM, ANY_WINDOWS = "wineventlog_security", "wineventlog_system", "wineventlog_windows"
+
+GROUPS = (
+    group(SECURITY, "4688 4696 4673 4674", "wineventlog_security windows_process_new", "process report", CREATION),
+    group(SECURITY, "4689", ALL_SECURITY, "process report", TERMINATION),
+    group(
+        SECURITY,
+        "4624 4625 4648 4768 4769 4770 4771 4776 528 529 540",
+        "wineventlog_security windows_logon_success",
+        "authentication",
+        LOGON,
+    ),
+    group(SECURITY, "4672", "wineventlog_security windows_special_privileges", "authentication privileged", PRIVILEGED),
+    group(SECURITY, ACCOUNT_CODES, "wineventlog_security windows_account_management", "change account", ACCOUNT),
+    group(SECURITY, "4698 4699 4700 4701 4702", ALL_SECURITY, "change endpoint", TASK),
+    group(SECURITY, "5136 5137 5138 5139 5141", ALL_SECURITY, "change", DIRECTORY),
+    group(SECURITY, "4719 4817 4907", ALL_SECURITY, "change audit", POLICY),
+    group(SECURITY, "1102 517", ALL_SECURITY, "change audit", CLEARED),
+    group(SYSTEM, "104", ALL_SYSTEM, "change audit", CLEARED),
+    group(SECURITY, "5140 5145", ALL_SECURITY, "", SHARE),
+    group(SECURITY, "4656 4660 4663", ALL_SECURITY, "endpoint filesystem", OBJECT),
+    group(SECURITY, "4657", ALL_SECURITY, "endpoint registry", REGISTRY_VALUE),
+    group(SECURITY, "5152 5156 5157", ALL_SECURITY, "network communicate", FILTERED),
+    group(SECURITY, "5154 5158", ALL_SECURITY, "listening port", LISTENING),
+    group(SECURITY, "4697", ALL_SECURITY, "service report", INSTALLED),
+    group(SYSTEM, "7045 7040 7036", ALL_SYSTEM, "service report", INSTALLED),
+    group(DEFENDER, "1006 1007 1015 1116 1117 1118 1119", "wineventlog_windows", "malware attack", MALWARE),
+    group(DNS_CLIENT, "", "wineventlog_windows", "", LOOKUP),
+    group(TASK_SCHEDULER, "", "wineventlog_task_scheduler wineventlog_windows", "", JOB),
+)
+REST = (
+    group(SECURITY, "", "wineventlog_security wineventlog_windows", "", EVERY),
+    group(SYSTEM, "", "wineventlog_system wineventlog_windows", "", EVERY),
+    group(APPLICATION, "", "wineventlog_application wineventlog_windows", "", EVERY),
+    group(POWERSHELL, "4104", ANY_WINDOWS, "", SCRIPT),
+    group(NEWER_POWERSHELL, "4104", ANY_WINDOWS, "", SCRIPT),
+    group(POWERSHELL, "", ANY_WINDOWS, "", EVERY),
+    group(NEWER_POWERSHELL, "", ANY_WINDOWS, "", EVERY),
+)
