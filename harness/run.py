@@ -22,6 +22,7 @@ from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.conditions import check, check_scenario
 from harness.telemetry.event import Damage, merged
+from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.record import record
 from harness.telemetry.replay import replay
 from harness.telemetry.world.dataset import is_dataset
@@ -44,7 +45,7 @@ class Options:
     """What a person may choose for a whole run; it comes before what a scenario says of its own.
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests.
+    security_content's tests. `plain` says what files of plain text are; without it they are no events.
     """
 
     engine: str = "duckdb"
@@ -55,6 +56,7 @@ class Options:
     seed: int | None = None
     rules: tuple[Path, ...] = ()
     attack_data: Path | None = None
+    plain: Input | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +210,7 @@ class Bench:
             world = WorldStore(self.engine, events[0], window)
             self.open.append(world)
             return world
-        telemetry = merged(replay(p) for p in events)
+        telemetry = merged(replay(p, plain=self.options.plain) for p in events)
         return Store(self.engine, lambda _: telemetry)
 
     def query(self, path: Path, events: Sequence[Path], window: Window | None = None) -> Answer:

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 from harness.cli import options
 from harness.cli.contents import contents, settings
+from harness.cli.plain import plain_text, reading
 from harness.run import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def choosing(command: F) -> F:
-    """Adds engine, dialect, conditions, switches, seed and content; the command gets them as `chosen`."""
+    """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -26,6 +27,7 @@ def choosing(command: F) -> F:
             seed=named.pop("seed"),
             settings=settings(named.pop("content")),
         )
+        chosen = reading(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    return contents(options.choices(wrapped))  # type: ignore[return-value]
+    return plain_text(contents(options.choices(wrapped)))  # type: ignore[return-value]

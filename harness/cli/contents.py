@@ -19,16 +19,24 @@ FILE = click.Path(path_type=Path)
 OPTIONS = (
     click.option("--macros", multiple=True, type=FILE, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
     click.option("--lookups", multiple=True, type=FILE, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
+    click.option(
+        "--props", multiple=True, type=FILE, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
+    ),
     click.option("--saved", multiple=True, type=FILE, metavar="PATH", help="Saved queries of LogScale, as exported."),
     click.option("--param", multiple=True, callback=pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
 )
 
 
 def given(
-    macros: tuple[Path, ...], lookups: tuple[Path, ...], saved: tuple[Path, ...], param: Mapping[str, str]
+    macros: tuple[Path, ...],
+    lookups: tuple[Path, ...],
+    props: tuple[Path, ...],
+    saved: tuple[Path, ...],
+    param: Mapping[str, str],
 ) -> Content:
-    """What was named on the command line."""
-    return Content(parameters=param).over(content([*lookups, *macros, *saved]))
+    """What was named on the command line; only `props` says how fields are extracted."""
+    others = content([*lookups, *macros, *saved]).without_extraction()
+    return Content(parameters=param).over(others).over(content(props))
 
 
 def contents(command: F) -> F:
@@ -36,7 +44,7 @@ def contents(command: F) -> F:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        chosen = {name: named.pop(name) for name in ("macros", "lookups", "saved", "param")}
+        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "param")}
         return command(*arguments, content=given(**chosen), **named)
 
     for option in reversed(OPTIONS):

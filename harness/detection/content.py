@@ -18,20 +18,27 @@ LARGEST = 256 << 20
 FOLDERS_UPWARDS = 4
 
 Macro = Mapping[str, object]
+Stanzas = Mapping[str, Mapping[str, str]]
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What was found: macros as `name` or `name(2)`, tables, texts of saved queries, values of parameters."""
+    """What was found: macros as `name` or `name(2)`, tables, texts of saved queries, values of parameters.
+
+    `props` and `transforms` are the stanzas of an app's files of these names.
+    """
 
     macros: Mapping[str, Macro] = field(default_factory=dict)
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     saved: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    props: Stanzas = field(default_factory=dict)
+    transforms: Stanzas = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.macros or self.lookups or self.saved or self.parameters)
+        named = self.macros or self.lookups or self.saved or self.parameters
+        return bool(named or self.props or self.transforms)
 
     def over(self, other: Content) -> Content:
         """Both; where both have a name, this one's counts."""
@@ -40,16 +47,35 @@ class Content:
             lookups=joined(other.lookups, self.lookups),
             saved={**other.saved, **self.saved},
             parameters={**other.parameters, **self.parameters},
+            props=merged(other.props, self.props),
+            transforms=merged(other.transforms, self.transforms),
         )
+
+    def without_extraction(self) -> Content:
+        """The same without what says how fields are extracted."""
+        return replace(self, props={}, transforms={})
 
     def settings(self, given: Settings) -> Settings:
         """The settings with this content under what they have of their own."""
         if not self:
             return given
-        own = Content(macros=given.macros, lookups=given.lookups, saved=given.saved, parameters=given.parameters)
+        own = Content(
+            macros=given.macros,
+            lookups=given.lookups,
+            saved=given.saved,
+            parameters=given.parameters,
+            props=given.props,
+            transforms=given.transforms,
+        )
         whole = own.over(self)
         return replace(
-            given, macros=whole.macros, lookups=whole.lookups, saved=whole.saved, parameters=whole.parameters
+            given,
+            macros=whole.macros,
+            lookups=whole.lookups,
+            saved=whole.saved,
+            parameters=whole.parameters,
+            props=whole.props,
+            transforms=whole.transforms,
         )
 
 
@@ -61,6 +87,11 @@ class Shape(Protocol):
 
     def read(self, path: Path) -> Content:
         """What the file holds; raises HarnessError where it cannot be read."""
+
+
+def merged(under: Stanzas, over: Stanzas) -> Stanzas:
+    """Stanzas of both; of one stanza each setting that the second has counts before the first's."""
+    return {**under, **{name: {**under.get(name, {}), **given} for name, given in over.items()}}
 
 
 def joined(under: Mapping[str, Lookup], over: Mapping[str, Lookup]) -> Mapping[str, Lookup]:
@@ -115,8 +146,8 @@ def content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
             if shape is not None:
                 here = read(shape, file, lenient=lenient).over(here)
         if not here and not path.is_dir():
-            hint = "macros.conf, transforms.conf, YAML, JSON and CSV are read"
-            raise HarnessError("unknown-content", f"{path} holds no macros, lookups or saved queries", help=hint)
+            hint = "macros.conf, transforms.conf, props.conf, YAML, JSON and CSV are read"
+            raise HarnessError("unknown-content", f"{path} holds no macros, lookups, saved queries or props", help=hint)
         found = here.over(found)
     return found
 

@@ -9,18 +9,21 @@ SETTING = re.compile(r"\s*([^\s=#][^=]*?)\s*=[ \t]?(.*)", re.S)
 
 
 def stanzas(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each `[stanza]` with its settings, in order; a line that ends in a backslash goes on in the next."""
+    """Each `[stanza]` with its settings, in order; those before the first are `default`.
+
+    A line that ends in a backslash goes on in the next.
+    """
     name: str | None = None
     given: dict[str, str] = {}
     for line in whole_lines(text):
         if line.startswith("[") and line.rstrip().endswith("]"):
-            if name is not None:
-                yield name, given
+            if name is not None or given:
+                yield name or "default", given
             name, given = line.rstrip()[1:-1], {}
         elif (found := SETTING.fullmatch(line)) and not line.lstrip().startswith("#"):
             given[found[1]] = found[2].strip()
-    if name is not None:
-        yield name, given
+    if name is not None or given:
+        yield name or "default", given
 
 
 def whole_lines(text: str) -> Iterator[str]:

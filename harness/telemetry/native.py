@@ -23,6 +23,9 @@ NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 METADATA = ("index", "source", "sourcetype", "host")
 """What a collector wrote on an event; it is no part of the event's own text."""
 
+RAW = "_raw"
+"""The text of an event that was read from a plain file, which is all that there is of it."""
+
 Piece: TypeAlias = "str | pa.ChunkedArray"
 """A part of each event's text: the same for all, or a column of text without nulls."""
 
@@ -31,6 +34,8 @@ def texts(events: Events) -> pa.ChunkedArray:
     """The native text of each event, a column of strings."""
     if is_windows(events):
         return joined(xml_pieces(events), len(events))
+    if RAW in events.columns.column_names and events.sensor == "text":
+        return events.columns.column(RAW).cast(pa.string())
     return json_texts(fields_of(events), len(events))
 
 

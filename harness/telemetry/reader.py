@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -10,11 +10,14 @@ from typing import Protocol
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.event import Telemetry
+from harness.telemetry.indexing import plain_text
+from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.stream import Stream
 from harness.telemetry.tables import Tables
 from harness.telemetry.world.dataset import is_dataset, telemetry
 
 FOLDER = Path(__file__).parent / "readers"
+BINARY = ("evtx", "parquet")
 
 
 class Reader(Protocol):
@@ -32,10 +35,11 @@ def formats() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules([str(FOLDER)])))
 
 
-def read(path: Path) -> Telemetry:
+def read(path: Path, plain: Input | None = None) -> Telemetry:
     """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
 
-    Raises HarnessError for a path that is not there, cannot be opened or holds no known format.
+    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
+    HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
     if is_dataset(path):
         return telemetry(path)
@@ -43,8 +47,11 @@ def read(path: Path) -> Telemetry:
     for file in files(path):
         name = str(file.relative_to(path)) if file != path else file.name
         stream = Stream(file, name, tables.damage)
-        if reader := reader_of(stream):
+        reader = reader_of(stream, BINARY if plain else None)
+        if reader:
             reader.read(stream, tables)
+        elif plain and stream.text_head:
+            plain_text.read(stream, tables, plain)
         elif file == path:
             raise unreadable(path, stream)
         else:
@@ -56,7 +63,7 @@ def unreadable(path: Path, stream: Stream) -> HarnessError:
     """Why a file has no format."""
     if not stream.text_head:
         return HarnessError("no-events", f"{path} is empty")
-    hint = f"formats are {', '.join(formats())}, each also as gzip"
+    hint = f"formats are {', '.join(formats())}, each also as gzip; plain text needs --sourcetype"
     return HarnessError("unknown-format", f"{path} is no format that can be read", help=hint)
 
 
@@ -73,10 +80,10 @@ def files(path: Path) -> Iterator[Path]:
     yield from found
 
 
-def reader_of(stream: Stream) -> Reader | None:
-    """The reader of a stream's format."""
+def reader_of(stream: Stream, among: Sequence[str] | None = None) -> Reader | None:
+    """The reader of a stream's format, if it is one of these or of all that there are."""
     binary, text = stream.head, stream.text_head
-    for name in formats():
+    for name in formats() if among is None else among:
         reader: Reader = import_module(f"harness.telemetry.readers.{name}")
         if reader.recognises(binary) or reader.recognises(text):
             return reader

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.columnar import Field, encoded, fields_of
 from harness.telemetry.event import CAUSE, TIME, Cause, Events, Telemetry
+from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.moment import micros
 from harness.telemetry.reader import read
 from harness.telemetry.recording import is_recording, open_recording
@@ -26,15 +27,15 @@ BEFORE, AFTER = "before", "after"
 """Keys of a filter that bound the time; every other key is a field's name."""
 
 
-def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None) -> Telemetry:
+def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain: Input | None = None) -> Telemetry:
     """The recording in a file or folder; events that the filter matches are the attack's, the others benign.
 
     A filter has fields and values that must all hold; in a value `*` stands for any text, a list holds alternatives,
     case does not count. `after` and `before` bound the time, both included. True and False label all events alike.
-    Without a filter nobody is said to have caused anything, unless the recording itself says who did. Raises
-    HarnessError for a filter that matches nothing.
+    `plain` says how files of plain text are read. Without a filter nobody is said to have caused anything, unless the
+    recording itself says who did. Raises HarnessError for a filter that matches nothing.
     """
-    recorded = open_recording(path).telemetry() if is_recording(path) else read(path)
+    recorded = open_recording(path).telemetry() if is_recording(path) else read(path, plain)
     if malicious is None or malicious == {} or (isinstance(malicious, bool) and recorded.causes):
         return recorded
     if isinstance(malicious, bool):

@@ -122,7 +122,7 @@ def test_what_was_chosen_comes_before_what_lies_beside(tmp_path):
 
 def test_a_path_without_content_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(HarnessError, match="holds no macros, lookups or saved queries"):
+    with pytest.raises(HarnessError, match="holds no macros, lookups, saved queries or props"):
         content([tmp_path / "notes.txt"])
     with pytest.raises(HarnessError, match="there is no file or folder"):
         content([tmp_path / "absent"])

@@ -11,6 +11,7 @@ import click
 from harness.cli import options
 from harness.cli.answers import inquire
 from harness.cli.contents import contents, settings
+from harness.cli.plain import plain_text, reading
 from harness.cli.screen import out, paper
 from harness.detection.content import Content
 from harness.detection.language import names as languages
@@ -34,6 +35,7 @@ MOST_EVENTS_IN_FULL = 1000
 @click.argument("path", type=FILE)
 @click.option("--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Only this rule, or one of your own.")
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded events, where PATH is a rule.")
+@plain_text
 @contents
 @options.choices
 def command(
@@ -46,6 +48,9 @@ def command(
     condition: Mapping[str, str],
     switch: Mapping[str, str],
     seed: int | None,
+    sourcetype: str | None,
+    source: str | None,
+    host: str | None,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -59,7 +64,7 @@ def command(
     detlab explain my.spl --events capture.evtx
     """
     chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
-    chosen = replace(chosen, settings=settings(content))
+    chosen = reading(replace(chosen, settings=settings(content)), sourcetype, source, host)
     if path.suffix.lstrip(".") in languages():
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")

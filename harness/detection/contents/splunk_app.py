@@ -1,4 +1,4 @@
-"""Macros and lookup definitions of a Splunk app: macros.conf, transforms.conf."""
+"""What a Splunk app says of searches: macros.conf, transforms.conf, props.conf."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from harness.detection.language import Lookup
 from harness.detection.tables import Lazy, shape
 from harness.scenario.conf import stanzas
 
-NAMES = ("macros.conf", "transforms.conf")
+NAMES = ("macros.conf", "transforms.conf", "props.conf")
 
 
 def recognises(path: Path) -> bool:
-    """Whether a file is one of the two."""
+    """Whether a file is one of them."""
     return path.name in NAMES
 
 
 def read(path: Path) -> Content:
-    """Macros as Splunk files them, `name` or `name(2)`; tables whose rows are in the app's folder `lookups`."""
+    """Macros as Splunk files them, `name` or `name(2)`; stanzas; tables whose rows are in the folder `lookups`."""
     if path.name == "macros.conf":
         return Content(macros={name: macro(given) for name, given in stanzas(text_of(path)) if "definition" in given})
+    found: dict[str, Mapping[str, str]] = {}
+    for name, settings in stanzas(text_of(path)):
+        found[name] = {**found.get(name, {}), **settings}
+    if path.name == "props.conf":
+        return Content(props=found)
     files: dict[str, Path] = {}
     shapes: dict[str, Lookup] = {}
-    for name, given in stanzas(text_of(path)):
+    for name, given in found.items():
         if "filename" in given:
             rows = path.parents[1] / "lookups" / Path(given["filename"]).name if len(path.parents) > 1 else None
             if rows is not None and rows.is_file():
@@ -32,7 +37,7 @@ def read(path: Path) -> Content:
             shapes[name] = shape(given)
         elif "fields_list" in given and ("collection" in given or "external_cmd" in given):
             shapes[name] = shape(given)
-    return Content(lookups=Lazy(files, shapes))
+    return Content(lookups=Lazy(files, shapes), transforms=found)
 
 
 def macro(given: Mapping[str, str]) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
 
 OWN = "detlab.yaml"
-KEYS = ("macros", "lookups", "saved", "parameters")
+KEYS = ("macros", "lookups", "saved", "props", "parameters")
 
 
 def recognises(path: Path) -> bool:
@@ -65,7 +65,7 @@ def named(path: Path, document: Document) -> Content:
         hint = f"known here: {', '.join(KEYS)}"
         raise SourceError("unknown-field", f"`{unknown}` has no meaning here", document.key([unknown]), help=hint)
     found = Content(parameters={k: scalar(document, k) for k in value.get("parameters") or {}})
-    for key in KEYS[:3]:
+    for key in KEYS[:4]:
         given = value.get(key)
         for entry in given if isinstance(given, list) else [given] if given else []:
             place = document.span([key])
@@ -75,7 +75,8 @@ def named(path: Path, document: Document) -> Content:
                 raise SourceError("outside", f"`{entry}` leads out of the folder", place, help="name it with --macros")
             if not (path.parent / entry).exists():
                 raise SourceError("no-such-path", f"there is no file or folder {entry}", place)
-            found = content([path.parent / entry]).over(found)
+            named_there = content([path.parent / entry])
+            found = (named_there if key == "props" else named_there.without_extraction()).over(found)
     return found
 
 

@@ -125,7 +125,7 @@ def xml_paths(text: str) -> list[str] | None:
         path, element = pending.pop()
         if (element.text or "").strip():
             found[path] = None
-        found |= dict.fromkeys(f"{path}{{@{local(name)}}}" for name in element.keys())
+        found |= dict.fromkeys(f"{path}{{@{local(name)}}}" for name in element.attrib)
         pending += ((f"{path}.{local(child.tag)}", child) for child in reversed(element))
     return [*found] or None
 

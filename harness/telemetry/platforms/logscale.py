@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from harness.telemetry.columnar import Field, epoch, fields_of, numbered
 from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
 from harness.telemetry.multivalue import MEMBER, gathered
-from harness.telemetry.native import texts
+from harness.telemetry.native import RAW, texts
 from harness.telemetry.platform import Condition, View
 
 FALCON_TAGS = {"#repo": "base_sensor", "#type": "falcon-raw-data"}
@@ -40,7 +40,7 @@ class LogScale:
 
 def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
     """One kind of events."""
-    recorded = fields_of(events)
+    recorded = {n: f for n, f in fields_of(events).items() if n != RAW or events.sensor != "text"}
     found: dict[str, Field] = {"@timestamp": pc.floor(epoch(events.columns.column(TIME), 1000))}
     if events.sensor == "falcon":
         name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))

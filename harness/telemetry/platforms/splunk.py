@@ -14,7 +14,7 @@ from harness.telemetry.columnar import Field, encoded, epoch, fields_of, mapped,
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.moment import micros
 from harness.telemetry.multivalue import gathered
-from harness.telemetry.native import METADATA, texts
+from harness.telemetry.native import METADATA, RAW, texts
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
 
@@ -80,7 +80,7 @@ class Splunk:
 
 def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
     """One kind of events."""
-    recorded = fields_of(events)
+    recorded = {n: f for n, f in fields_of(events).items() if n != RAW or events.sensor != "text"}
     found: dict[str, Field | None] = {"_time": time(events, condition("time", conditions))}
     found |= metadata(events, conditions)
     extracted: Iterable[tuple[str, Field | None]] = gathered(recorded, len(events), "{}").items()
@@ -93,7 +93,7 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
         for name, field in added(events.sensor, events.kind, found).items():
             found.setdefault(name, field)
     if raw:
-        found["_raw"] = texts(events)
+        found[RAW] = texts(events)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},

@@ -63,7 +63,7 @@ def test_an_unknown_format_names_the_known_ones(tmp_path, content):
     path.write_bytes(content)
     assert failure(path) == (
         f"error[unknown-format]: {path} is no format that can be read\n"
-        "  = help: formats are evtx, ndjson, parquet, windows_xml, each also as gzip"
+        "  = help: formats are evtx, ndjson, parquet, windows_xml, each also as gzip; plain text needs --sourcetype"
     )
 
 

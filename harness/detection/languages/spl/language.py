@@ -56,12 +56,13 @@ class Spl:
         if len(source.text) > LONGEST:
             raise SourceError("too-long", f"a search of more than {LONGEST:,} characters", source.span(0, 1))
         strict = dialect is Dialect.STRICT
-        text = expanded(source, (settings or Settings()).macros, strict=strict)
+        chosen = settings or Settings()
+        text = expanded(source, chosen.macros, strict=strict)
         pipeline = PipelineGrammar(text).whole()
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)
         names, raw = mentioned(pipeline)
-        return SplQuery(source, pipeline, text, names, tuple(text.findings), raw)
+        return SplQuery(source, pipeline, text, names, tuple(text.findings), raw or bool(chosen.props))
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What Splunk would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""

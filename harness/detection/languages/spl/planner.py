@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.detection.language import Plan, Settings, Step
 from harness.detection.languages.spl import commands, functions
+from harness.detection.languages.spl.extraction.extraction import extracted
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compiled, fresh_scope
 from harness.detection.languages.spl.switches import SWITCHES
@@ -25,6 +26,7 @@ def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns
         words=names,
         patterns=tuple(compiled(w) for w in names if "*" in w and FIELD_PATTERN.fullmatch(w)),
     )
+    session.events = extracted(session, pipeline)
     scope = fresh_scope(session)
     run(pipeline, scope)
     visible = [n for n in scope.columns if not n.startswith("@")]
@@ -38,6 +40,7 @@ def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns
         switches=dict(session.used),
         reads=frozenset(n for n in session.reads if not n.startswith("@")),
         findings=tuple(session.findings),
+        asked=session.asked,
     )
 
 

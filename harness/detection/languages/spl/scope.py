@@ -45,11 +45,13 @@ class Session:
     words: frozenset[str] = frozenset()
     patterns: tuple[re.Pattern[str], ...] = ()
     scan: Scan | None = None
+    events: Scope | None = None
     counter: int = 0
     told: set[str] = field(default_factory=set)
     asked: bool = False
     questions: int = 0
     searches: int = 0
+    rounds: int = 0
 
     def switch(self, name: str) -> str:
         """The value of a switch, which the query's meaning then depends on."""
@@ -203,7 +205,10 @@ class Scope:
 
 
 def fresh_scope(session: Session, *, main: bool = True) -> Scope:
-    """A scope over all stored events."""
+    """A scope over all stored events, with the fields that are extracted when they are searched."""
+    if session.events is not None:
+        made, known = session.events, session.events.defined
+        return Scope(session=session, node=made.node, columns=dict(made.columns), main=main, defined=set(known))
     if session.scan is None:
         session.scan = Scan(columns=session.schema, order=ORDER)
     columns = {n: k for n, k in session.schema.items() if n[:1] != "@"}

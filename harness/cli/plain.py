@@ -1,0 +1,49 @@
+"""Options that say what plain log files are, for commands that read events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+
+from harness.diagnostics import HarnessError
+from harness.run import Options
+from harness.telemetry.indexing.plain_text import Input
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OPTIONS = (
+    click.option("--sourcetype", metavar="NAME", help="Read text files as Splunk indexes events of this sourcetype."),
+    click.option(
+        "--source", metavar="NAME", help="With --sourcetype: where they come from (default: each file's path)."
+    ),
+    click.option("--host", metavar="NAME", help="With --sourcetype: which host wrote them (default: localhost)."),
+)
+
+
+def plain_text(command: F) -> F:
+    """Adds the options; the command gets them as `sourcetype`, `source` and `host`."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def reading(chosen: Options, sourcetype: str | None, source: str | None, host: str | None) -> Options:
+    """The same choice, with how plain files are read and that fields are extracted from them."""
+    if sourcetype is None:
+        if source or host:
+            name = "--source" if source else "--host"
+            raise HarnessError("usage", f"{name} is said of plain text only", help="add --sourcetype NAME")
+        return chosen
+    settings = chosen.settings
+    props = {sourcetype: {}, **settings.props}
+    given = Input(
+        sourcetype=sourcetype,
+        source=source or "",
+        host=host or "localhost",
+        props=props,
+        transforms=settings.transforms,
+    )
+    return replace(chosen, settings=replace(settings, props=props), plain=given)

@@ -1,0 +1,96 @@
+"""KV_MODE: fields that an event's text names itself.
+
+Reference: props.conf.spec KV_MODE, AUTO_KV_JSON; captures kvmode-*, autokv-*, auto-kv-json-disabled
+"""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.coercion import NO, Typed, apply, literal
+from harness.detection.languages.spl.extraction.confs import both, either, opposite, where
+from harness.detection.languages.spl.extraction.patterns import pairs, unquoted
+from harness.detection.languages.spl.extraction.sequence import JSON, XML, Sequence, each_of
+from harness.detection.languages.spl.paths import json_path, several
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.documents import json_steps
+from harness.telemetry.indexing.formats import truth
+
+BARE = r"[^\s,;|&\"]*"
+AUTO = rf'([\w.\-]+)=("[^"]*"|{BARE})'
+ESCAPED = rf'([\w.\-]+)=("(?:[^"\\]|\\.)*"|{BARE})'
+LONGEST = 10_240.0
+"""Characters of an event that are searched for name=value, Splunk's `maxchars`."""
+MODES = ("auto", "auto_escaped", "json", "xml", "multi", "none")
+
+
+def automatic(sequence: Sequence) -> None:
+    """All fields that events name, by the mode of each."""
+    raw = sequence.raw()
+    if raw.kind is Kind.NULL:
+        return
+    modes: dict[str, Typed] = dict.fromkeys(MODES, NO)
+    modes["auto"] = sequence.confs.rest("KV_MODE")
+    for setting in sequence.confs.of("KV_MODE"):
+        mode = setting.value.lower() or "auto"
+        if mode not in MODES:
+            known = f"known here: {', '.join(MODES)}"
+            raise setting.error("unknown-kv-mode", f"there is no KV_MODE `{setting.value}`", known)
+        if mode == "multi":
+            message = "KV_MODE = multi reads tables; none of an event's text is read here"
+            sequence.scope.session.warn("multikv", message, setting.span)
+        modes[mode] = either(modes[mode], setting.guard)
+    objects = both(both(either(modes["auto"], modes["auto_escaped"]), json_too(sequence)), is_object(raw))
+    for mode, regex in (("auto", AUTO), ("auto_escaped", ESCAPED)):
+        guard = both(modes[mode], opposite(objects))
+        found = pairs(apply("substring", raw, literal(1.0), literal(LONGEST)), regex, 1, 2)
+        change = unescaped if mode == "auto_escaped" else unquoted
+        if guard is not NO:
+            sequence.pairs(each_of(found, change), guard, several=False, clean=True)
+    documents(sequence, JSON, either(modes["json"], objects), raw)
+    documents(sequence, XML, modes["xml"], raw)
+
+
+def json_too(sequence: Sequence) -> Typed:
+    """Events whose text is read as JSON where it is an object, though no mode says so."""
+    refused: Typed = NO
+    for setting in sequence.confs.of("AUTO_KV_JSON"):
+        if not truth(setting.value, True):
+            refused = either(refused, setting.guard)
+    return opposite(refused)
+
+
+def is_object(raw: Typed) -> Typed:
+    """Whether a text begins as a JSON object."""
+    return apply("regex_found", raw, literal(r"\A\s*\{\s*[\"}]"), literal(""))
+
+
+def unescaped(pair: Typed) -> Typed:
+    """A pair without quotes around its value and backslashes before quotes in it."""
+    return apply("regex_replace", unquoted(pair), literal(r'\\(["\\])'), literal(""), literal(r"\1"), literal(True))
+
+
+def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
+    """Fields at the paths of JSON or XML texts."""
+    if guard is NO:
+        return
+    if sequence.asking:
+        paths = apply("json_paths" if mark == JSON else "xml_paths", where(guard, raw))
+        sequence.names.append(each_of(paths, lambda e: apply("concat", literal(mark), e)))
+        return
+    for path in sequence.candidates(mark):
+        value = at_path(raw, path) if mark == JSON else apply("xml_text", raw, literal(path))
+        sequence.put(path, value, guard)
+
+
+def at_path(raw: Typed, path: str) -> Typed:
+    """The value at a path of a JSON text; several where the path leads through arrays."""
+    return apply("json_list" if several(path) else "json_text", raw, literal(json_path(path)))
+
+
+def field_name(told: str) -> str:
+    """A name as events told it, as Splunk calls the field: `$.a.b[*]` is `a.b{}`."""
+    if told[:1] != JSON:
+        return told
+    name = ""
+    for step in json_steps(told[1:]) or ():
+        name += "{}" if step is None or isinstance(step, int) else f".{step}" if name else step
+    return JSON + name

@@ -1,0 +1,89 @@
+"""Search-time extraction as a whole: the relation of all stored events with the fields that their texts have."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.asking import asked
+from harness.detection.languages.spl.coercion import Typed, apply
+from harness.detection.languages.spl.extraction.automatic import automatic, field_name
+from harness.detection.languages.spl.extraction.calculated import aliases, calculations, lookups
+from harness.detection.languages.spl.extraction.confs import confs
+from harness.detection.languages.spl.extraction.patterns import inline, report
+from harness.detection.languages.spl.extraction.sequence import Sequence
+from harness.detection.languages.spl.extraction.wanted import Wanted, sources, wanted
+from harness.detection.languages.spl.scope import Scope, Session, fresh_scope
+from harness.detection.languages.spl.syntax import Pipeline
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column
+from harness.detection.plan.nodes import Aggregate, Unnest
+
+MOST_FIELDS = 1_000
+NAMES = "@names"
+
+
+def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
+    """All stored events with the fields that are extracted when they are searched; None where nothing says how."""
+    settings = session.settings
+    if not settings.props or "_raw" not in session.schema:
+        return None
+    reads, told, findings = set(session.reads), set(session.told), len(session.findings)
+    scope = fresh_scope(session)
+    known = confs(scope, settings.props)
+    sees = wanted(pipeline, session.words, session.patterns, known)
+    sequence = Sequence(
+        scope=scope,
+        confs=known,
+        transforms=settings.transforms,
+        wanted=sees,
+        told=names_told(session) if sees.names is None else None,
+    )
+    fields(sequence)
+    aliases(sequence)
+    calculations(sequence)
+    lookups(sequence)
+    visible = [n for n in scope.columns if n[:1] != "@"]
+    if len(visible) < len(scope.columns):
+        scope.keep(visible)
+    session.reads, session.told = reads, told
+    session.findings[findings:] = [f for f in session.findings[findings:] if f.code not in ("no-such-field",)]
+    return scope
+
+
+def fields(sequence: Sequence) -> None:
+    """The fields that are taken out of texts."""
+    for setting in sequence.confs.classes("EXTRACT"):
+        inline(sequence, setting)
+    for setting in sequence.confs.classes("REPORT"):
+        report(sequence, setting)
+    automatic(sequence)
+
+
+def names_told(session: Session) -> frozenset[str] | None:
+    """The names that the events themselves give fields; None where nobody can be asked."""
+    settings = session.settings
+    scope = fresh_scope(session)
+    only = Wanted(sources(settings.transforms))
+    sequence = Sequence(
+        scope=scope,
+        confs=confs(scope, settings.props),
+        transforms=settings.transforms,
+        wanted=only,
+        told=frozenset(),
+        asking=True,
+    )
+    fields(sequence)
+    if not sequence.names:
+        return frozenset()
+    every = sequence.names[0] if len(sequence.names) == 1 else apply("list_concat", *sequence.names)
+    if every.kind is Kind.NULL:
+        return frozenset()
+    scope.derive([(NAMES, Typed(apply("list_distinct", every).expression, Kind.LIST))])
+    rows = Unnest(source=scope.node, column=NAMES)
+    distinct = Aggregate(source=rows, keys=(("name", Column(NAMES)),), measures=())
+    records = asked(scope, distinct, MOST_FIELDS + 1, session.text.source.whole())
+    if records is None:
+        return None
+    found = sorted(str(r["name"]) for r in records if "name" in r)
+    if len(found) > MOST_FIELDS:
+        message = f"events name more than {MOST_FIELDS:,} fields; the others are not extracted"
+        session.warn("too-many-fields", message, session.text.source.whole(), "name fields with `table` or `fields`")
+    return frozenset(field_name(n) for n in found[:MOST_FIELDS])

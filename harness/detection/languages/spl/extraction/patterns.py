@@ -1,0 +1,164 @@
+"""EXTRACT and REPORT: fields by regular expressions and by delimiters.
+
+Reference: props.conf.spec, transforms.conf.spec; captures extract-*, report-*, transforms-*
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from harness.detection.languages.spl.coercion import Typed, apply, literal, text
+from harness.detection.languages.spl.extraction.confs import Setting, both
+from harness.detection.languages.spl.extraction.sequence import SEPARATOR, Sequence, each_of, filled
+from harness.detection.languages.spl.extraction.wanted import INLINE
+from harness.detection.languages.spl.patterns import group_names, reason
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.regexes import groups
+from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.telemetry.indexing.formats import PIECE, pieces, strings, truth
+
+KEY = re.compile(r"_KEY_(\w+)")
+METADATA = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+CLEANED = re.compile(r"[^A-Za-z0-9_]")
+
+
+def inline(sequence: Sequence, setting: Setting) -> None:
+    """`EXTRACT-class = regex [in field]`: named groups of the first match."""
+    parts = INLINE.fullmatch(setting.value)
+    regex, field = (parts["regex"], parts["field"] or "_raw") if parts else (setting.value, "_raw")
+    names = [n for n in group_names(regex) if n in sequence.wanted]
+    subject = text(sequence.scope.typed(field))
+    if not names or subject.kind is Kind.NULL:
+        return
+    sequence.attempt(names[0], lambda: checked(regex, setting.span))
+    if reason(regex):
+        return
+    for name in names:
+        value = apply("regex_extract", subject, literal(regex), literal(""), literal(name))
+        sequence.put(name, filled(value), setting.guard)
+
+
+def report(sequence: Sequence, setting: Setting) -> None:
+    """`REPORT-class = transform, transform`: each transform in its turn."""
+    for name in (n.strip() for n in setting.value.split(",") if n.strip()):
+        given = sequence.transforms.get(name)
+        if given is None:
+            hint = did_you_mean(name, sequence.transforms) or "give the transforms.conf that has it"
+            sequence.scope.session.warn("unknown-transform", f"no transform is called `{name}`", setting.span, hint)
+        elif not truth(given.get("disabled"), False):
+            transform(sequence, setting, name, given)
+
+
+def transform(sequence: Sequence, setting: Setting, name: str, given: Mapping[str, str]) -> None:
+    """One stanza of transforms.conf at search time."""
+    key = given.get("SOURCE_KEY", "_raw").strip()
+    subject = text(sequence.scope.typed(METADATA.get(key, key.removeprefix("field:"))))
+    if subject.kind is Kind.NULL:
+        return
+    clean, several = truth(given.get("CLEAN_KEYS"), True), truth(given.get("MV_ADD"), False)
+    if "DELIMS" in given:
+        delimited(sequence, setting, given, subject, clean=clean, several=several)
+    elif given.get("REGEX"):
+        regex = given["REGEX"]
+        source = Source(f"transforms.conf [{name}] REGEX", regex)
+        sequence.attempt(name, lambda: checked(regex, source.whole()))
+        if not reason(regex):
+            matched(sequence, setting, (name, given), subject, clean=clean, several=several)
+
+
+def checked(regex: str, span: Span) -> None:
+    """Raises SourceError for an expression that cannot be read."""
+    if problem := reason(regex):
+        raise SourceError("bad-regex", f"the regular expression cannot be read: {problem}", span)
+
+
+def delimited(
+    sequence: Sequence, setting: Setting, given: Mapping[str, str], subject: Typed, *, clean: bool, several: bool
+) -> None:
+    """Fields between delimiters: by place with FIELDS, else by the name before the second kind of delimiter."""
+    between, *inside = [re.escape(d) for d in strings(given["DELIMS"])] or [""]
+    if not between:
+        return
+    if "FIELDS" in given:
+        for place, name in enumerate(strings(given["FIELDS"])):
+            name = clean_name(name) if clean else name
+            if name and name in sequence.wanted:
+                regex = rf"\A(?:(?:{QUOTED}|[^{between}]*)[{between}]){{{place}}}({QUOTED}|[^{between}]*)"
+                value = apply("regex_extract", subject, literal(regex), literal("s"), literal(1.0))
+                sequence.put(name, filled(unquoted(value)), setting.guard)
+    elif inside:
+        regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED}|[^{between}]*)"
+        found = pairs(subject, regex, 1, 2)
+        sequence.pairs(each_of(found, unquoted), setting.guard, several=several, clean=clean)
+
+
+def matched(
+    sequence: Sequence,
+    setting: Setting,
+    transform: tuple[str, Mapping[str, str]],
+    subject: Typed,
+    *,
+    clean: bool,
+    several: bool,
+) -> None:
+    """Fields of every match, the names written or taken out of the text too."""
+    regex = transform[1]["REGEX"]
+    for key, value in templates(transform, regex):
+        if isinstance(key, int):
+            found = pairs(subject, regex, key, value if isinstance(value, int) else 0)
+            sequence.pairs(found, setting.guard, several=several, clean=clean)
+        elif key in sequence.wanted:
+            if isinstance(value, str):
+                found = apply("regex_found", subject, literal(regex), literal(""))
+                sequence.put(key, literal(value), both(setting.guard, found))
+                continue
+            every = apply("regex_extract_all", subject, literal(regex), literal(""), literal(float(value)))
+            if several:
+                sequence.add(key, every, setting.guard)
+            else:
+                sequence.put(key, filled(apply("list_get", every, literal(1.0))), setting.guard)
+
+
+def templates(transform: tuple[str, Mapping[str, str]], regex: str) -> Iterator[tuple[str | int, str | int]]:
+    """Names and values as FORMAT or the groups' names say: text, or the number of a group."""
+    name, given = transform
+    if "FORMAT" in given:
+        for key, value in pieces(given["FORMAT"]):
+            if PIECE.search(value) and not PIECE.fullmatch(value):
+                source = Source(f"transforms.conf [{name}] FORMAT", given["FORMAT"])
+                message = "a FORMAT that puts a value together is read only at index time"
+                raise SourceError("joined-format", message, source.whole(), help="use EVAL in props.conf")
+            if value != "$0":
+                yield group_or_text(key), group_or_text(value)
+        return
+    numbers = {group: number for number, group in enumerate(groups(regex).all, 1) if group}
+    for group, number in numbers.items():
+        if found := KEY.fullmatch(group):
+            if f"_VAL_{found[1]}" in numbers:
+                yield number, numbers[f"_VAL_{found[1]}"]
+        elif not group.startswith("_VAL_"):
+            yield group, number
+
+
+def group_or_text(written: str) -> str | int:
+    """A group's number, or the text that it is."""
+    return int(written[1:]) if PIECE.fullmatch(written) else written
+
+
+def pairs(subject: Typed, regex: str, key: int, value: int) -> Typed:
+    """Names and values by two groups of every match."""
+    numbers = literal(float(key)), literal(float(value))
+    return apply("regex_pairs", subject, literal(regex), literal(""), *numbers, literal(SEPARATOR))
+
+
+def unquoted(value: Typed) -> Typed:
+    """A value without the quotes around it, in a pair or alone."""
+    opening = rf'(?s)(\A|{SEPARATOR})"(.*)"\z'
+    return apply("regex_replace", value, literal(opening), literal(""), literal(r"\1\2"), literal(False))
+
+
+def clean_name(name: str) -> str:
+    """A field's name as Splunk cleans it."""
+    return CLEANED.sub("_", name).lstrip("_0123456789")

@@ -1,0 +1,176 @@
+"""The fields of events while they are extracted one setting after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
+from harness.detection.languages.spl.extraction.confs import Confs, both, where
+from harness.detection.languages.spl.extraction.wanted import Wanted
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column
+from harness.diagnostics import SourceError
+from harness.telemetry.indexing.stanzas import Props
+
+SEPARATOR = "\x1f"
+PAIR, JSON, XML = "=", "{", "<"
+"""What stands before a name that events told, saying how they did."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sequence:
+    """The relation so far; `told` are names found in the events, None where nobody could look.
+
+    `names` are lists of such names, one for each way in which an event's text has them. While the sequence is `asking`
+    it only makes those, and the fields that they are taken from.
+    """
+
+    scope: Scope
+    confs: Confs
+    transforms: Props
+    wanted: Wanted
+    told: frozenset[str] | None = None
+    asking: bool = False
+    names: list[Typed] = field(default_factory=list)
+
+    def put(self, name: str, value: Typed, guard: Typed) -> None:
+        """A field that stays as it was where there was one."""
+        old, new = self.scope.typed(name), where(guard, value)
+        if new.kind is not Kind.NULL:
+            self.scope.derive([(name, first_of(old, new))])
+
+    def add(self, name: str, value: Typed, guard: Typed) -> None:
+        """More values of a field."""
+        old, new = self.scope.typed(name), where(guard, value)
+        if new.kind is Kind.NULL:
+            return
+        both_lists = [listing(v) for v in (old, new) if v.kind is not Kind.NULL]
+        self.scope.derive([(name, apply("list_concat", *both_lists) if len(both_lists) > 1 else both_lists[0])])
+
+    def replace(self, name: str, value: Typed, guard: Typed) -> None:
+        """A field in place of the one that was."""
+        self.scope.derive([(name, self.replaced(name, value, guard))])
+
+    def replaced(self, name: str, value: Typed, guard: Typed) -> Typed:
+        """A value where a condition holds, what the field was elsewhere."""
+        old = self.scope.typed(name)
+        if old.kind is Kind.NULL:
+            return where(guard, value) if value.kind is not Kind.NULL else NOTHING
+        new, kept = aligned(value, old)
+        return new if where(guard, kept) is kept else apply("if", guard, new, kept)
+
+    def hidden(self, stem: str, value: Typed) -> Typed:
+        """A value computed once, which no search sees."""
+        name = self.scope.session.fresh(stem)
+        self.scope.derive([(name, value)])
+        return Typed(Column(name), value.kind)
+
+    def raw(self) -> Typed:
+        """The text of the event."""
+        return text(self.scope.typed("_raw"))
+
+    def candidates(self, mark: str) -> list[str]:
+        """Names that events may have: those they told, else those that the query says."""
+        if self.told is None:
+            return self.wanted.guesses()
+        return sorted(n[1:] for n in self.told if n[:1] == mark and n[1:] in self.wanted)
+
+    def pairs(self, pairs: Typed, guard: Typed, *, several: bool, clean: bool) -> None:
+        """Fields from a list of names and values."""
+        made = where(guard, cleaned(pairs) if clean else pairs)
+        if made.kind is Kind.NULL:
+            return
+        known = self.hidden("pairs", present(made))
+        if self.asking:
+            self.names.append(each_of(known, lambda e: apply("concat", literal(PAIR), key_of(e))))
+            return
+        for name in self.candidates(PAIR):
+            if several:
+                self.add(name, values_of(known, name), guard)
+            else:
+                self.put(name, apply("list_get", values_of(known, name), literal(1.0)), guard)
+
+    def attempt(self, name: str, make: Callable[[], None]) -> None:
+        """Makes a field; what is not supported is an error only if the query itself names the field."""
+        try:
+            make()
+        except SourceError as error:
+            if self.wanted.names is not None or self.scope.session.mentions(name):
+                raise
+            self.scope.session.warn(error.code, f"`{name}` is not made: {error.message}", error.span, error.help)
+
+
+def condition_of(*guards: Typed) -> Typed:
+    """All conditions."""
+    made = guards[0]
+    for guard in guards[1:]:
+        made = both(made, guard)
+    return made
+
+
+def aligned(new: Typed, old: Typed) -> tuple[Typed, Typed]:
+    """Two values of one kind."""
+    if Kind.NULL in (new.kind, old.kind):
+        return new, old
+    if Kind.LIST in (new.kind, old.kind):
+        return listing(new), listing(old)
+    return (new, old) if new.kind is old.kind else (text(new), text(old))
+
+
+def first_of(old: Typed, new: Typed) -> Typed:
+    """The old value, or the new one where there is none."""
+    if old.kind is Kind.NULL:
+        return new
+    first, second = aligned(old, new)
+    return apply("coalesce", first, second)
+
+
+def filled(value: Typed) -> Typed:
+    """The text, which is no field where it is empty."""
+    return apply("if", apply("equal", value, literal("")), NOTHING, value) if value.kind is Kind.TEXT else value
+
+
+def key_of(element: Typed) -> Typed:
+    """The name in a pair."""
+    return apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(1.0))
+
+
+def value_of(element: Typed) -> Typed:
+    """The value in a pair."""
+    at = apply("add", apply("position", element, literal(SEPARATOR)), literal(1.0))
+    return apply("substring", element, at, NOTHING)
+
+
+def cleaned(pairs: Typed) -> Typed:
+    """Pairs whose names have only letters, digits and underscores, neither digit nor underscore first."""
+
+    def clean(element: Typed) -> Typed:
+        flags, every = literal(""), literal(True)
+        name = apply("regex_replace", key_of(element), literal("[^A-Za-z0-9_]"), flags, literal("_"), every)
+        name = apply("regex_replace", name, literal("^[0-9_]+"), flags, literal(""), literal(False))
+        return apply("concat", name, literal(SEPARATOR), value_of(element))
+
+    return each_of(pairs, clean)
+
+
+def present(pairs: Typed) -> Typed:
+    """Pairs with a name and a value."""
+    parameter, element = each(pairs)
+    unnamed = apply("starts_with", element, literal(SEPARATOR))
+    empty = apply("ends_with", element, literal(SEPARATOR))
+    return over("list_filter", pairs, parameter, apply("not", apply("or", unnamed, empty)))
+
+
+def values_of(pairs: Typed, name: str) -> Typed:
+    """All values under a name."""
+    parameter, element = each(pairs)
+    named = over("list_filter", pairs, parameter, apply("starts_with", element, literal(name + SEPARATOR)))
+    return each_of(named, lambda e: apply("substring", e, literal(float(len(name) + 2)), NOTHING))
+
+
+def each_of(values: Typed, change: Callable[[Typed], Typed]) -> Typed:
+    """What a change makes of each element."""
+    parameter, element = each(values)
+    return over("list_map", values, parameter, change(element))

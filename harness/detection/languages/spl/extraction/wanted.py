@@ -1,0 +1,87 @@
+"""Which fields a query can see: only those are extracted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.detection.languages.spl.extraction.confs import Confs
+from harness.detection.languages.spl.patterns import group_names
+from harness.detection.languages.spl.syntax import GeneralArguments, Pipeline, Word
+from harness.telemetry.indexing.stanzas import Props
+
+NAMES = re.compile(r"[\w.{}:@-]+")
+NAME = re.compile(r"[A-Za-z_][\w.{}@:-]*")
+ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
+INLINE = re.compile(r"(?P<regex>.*?)(?:\s+in\s+(?P<field>\w+))?\s*", re.S)
+CLOSING = frozenset(
+    {"stats", "chart", "timechart", "top", "rare", "table", "sistats", "mstats", "geostats", "contingency"}
+)
+REMAKING = frozenset({"tstats", "datamodel", "from", "pivot", "foreach", "transpose", "untable", "tojson", "map"})
+WORDS = frozenset(
+    {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
+)
+MOST_GUESSES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Names of fields and patterns over them; every field there is where `names` is None."""
+
+    names: frozenset[str] | None
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+    def __contains__(self, name: str) -> bool:
+        return self.names is None or name in self.names or any(p.fullmatch(name) for p in self.patterns)
+
+    def guesses(self) -> list[str]:
+        """Names that events may have fields of."""
+        found = sorted(n for n in self.names or () if NAME.fullmatch(n) and n.lower() not in WORDS)
+        return found[:MOST_GUESSES]
+
+
+def closed(pipeline: Pipeline) -> bool:
+    """Whether the query itself says which fields its rows have."""
+    found = False
+    for stage in pipeline.stages:
+        if stage.name in REMAKING:
+            return False
+        items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+        first = next((i.text for i in items if isinstance(i, Word)), "")
+        found = found or stage.name in CLOSING or (stage.name == "fields" and not first.startswith("-"))
+    return found
+
+
+def wanted(pipeline: Pipeline, words: frozenset[str], patterns: tuple[re.Pattern[str], ...], confs: Confs) -> Wanted:
+    """The fields that a query can see, and those that they are made of."""
+    if not closed(pipeline) or "*" in words:
+        return Wanted(None)
+    named = Wanted(words, patterns)
+    found = set(words)
+    for setting in confs.classes("LOOKUP"):
+        if mentions(named, NAMES.findall(setting.value)) or " OUTPUT" not in setting.value.upper():
+            found.update(NAMES.findall(setting.value))
+    named = Wanted(frozenset(found), patterns)
+    for setting in confs.classes("EVAL"):
+        if setting.name.removeprefix("EVAL-") in named:
+            found.update(NAMES.findall(setting.value) + re.findall(r"\w+", setting.value))
+    named = Wanted(frozenset(found), patterns)
+    for setting in confs.classes("FIELDALIAS"):
+        found.update(old.strip('"') for old, _, new in ALIAS.findall(setting.value) if new.strip('"') in named)
+    named = Wanted(frozenset(found), patterns)
+    for setting in confs.classes("EXTRACT"):
+        parts = INLINE.fullmatch(setting.value)
+        if parts and parts["field"] and mentions(named, group_names(parts["regex"])):
+            found.add(parts["field"])
+    return Wanted(frozenset(found), patterns)
+
+
+def sources(transforms: Props) -> frozenset[str]:
+    """Fields that transforms read."""
+    return frozenset(t["SOURCE_KEY"] for t in transforms.values() if "REGEX" in t and "SOURCE_KEY" in t)
+
+
+def mentions(named: Wanted, names: Iterable[str]) -> bool:
+    """Whether one of the names is wanted."""
+    return any(name in named for name in names)

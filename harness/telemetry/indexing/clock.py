@@ -1,0 +1,161 @@
+"""When an event happened: TIME_PREFIX, TIME_FORMAT, MAX_TIMESTAMP_LOOKAHEAD, TZ, and times known by their look.
+
+Reference: props.conf.spec; captures timestamp-*
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.indexing.expressions import expression
+from harness.telemetry.indexing.formats import whole
+
+LOOKAHEAD = 128
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH, DAY = r"[A-Za-z]{3,9}\.?", r"[A-Za-z]{3,9}"
+ZONES = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
+         "pdt": -7, "cet": 1, "cest": 2, "bst": 1, "jst": 9}  # fmt: skip
+CODES = {
+    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d\d?)", "d": r"(?P<d>\d\d?)", "e": r"\s*(?P<d>\d\d?)",
+    "H": r"(?P<H>\d\d?)", "k": r"\s*(?P<H>\d\d?)", "I": r"(?P<I>\d\d?)", "l": r"\s*(?P<I>\d\d?)",
+    "M": r"(?P<M>\d\d?)", "S": r"(?P<S>\d\d?)", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)", "j": r"(?P<j>\d{1,3})",
+    "b": rf"(?P<b>{MONTH})", "B": rf"(?P<b>{MONTH})", "h": rf"(?P<b>{MONTH})", "a": DAY, "A": DAY,
+    "s": r"(?P<s>-?\d{1,11})", "N": r"(?P<N>\d{1,9})", "Q": r"(?P<N>\d{1,9})", "f": r"(?P<N>\d{1,9})",
+    "z": r"(?P<z>[+-]\d\d:?\d\d|Z)", "Z": r"(?P<Z>[A-Za-z]{1,5}|[+-]\d\d:?\d\d)", "n": r"\s", "t": r"\s", "%": "%",
+}  # fmt: skip
+WHOLE = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "c": "%a %b %e %H:%M:%S %Y", "+": "%Y-%m-%d"}
+CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
+CLOCK = r"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?)?"
+LOOKS = tuple(
+    re.compile(written)
+    for written in (
+        r"(?<!\d)(?P<Y>\d{4})[-/](?P<m>\d\d?)[-/](?P<d>\d\d?)[T ]+"
+        rf"{CLOCK}(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b)|\s+(?P<Z>UTC|GMT|[ECMP][SD]T)\b)?",
+        r"(?<!\d)(?P<d>\d\d?)[-/ ](?P<b>[A-Z][a-z]{2})[-/ ](?P<Y>\d{4})[: ]+(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)"
+        r"(?:[.,](?P<N>\d{1,9}))?(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b))?",
+        r"(?<!\d)(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<Y>\d{4})[T ]+"
+        rf"{CLOCK}(?:\s+(?P<p>[AP]M))?",
+        r"\b(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
+        r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?",
+        r"(?:^|[^\d.])(?P<s>1\d{9})(?:\.?(?P<N>\d{3,9}))?(?![\d.])",
+        r"(?<!\d)(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
+    )
+)
+
+
+class Clock:
+    """Reads times out of events as the settings of their sourcetype say; `near` says what a time without year is in."""
+
+    def __init__(self, settings: Mapping[str, str], near: datetime) -> None:
+        self.near = near
+        self.zone = zone_of(settings.get("TZ", "").strip())
+        prefix = settings.get("TIME_PREFIX")
+        self.prefix = expression(prefix) if prefix else None
+        given = settings.get("TIME_FORMAT", "").strip()
+        self.looks = (format_regex(given),) if given else LOOKS
+        self.lookahead = whole(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
+
+    def micros(self, text: str) -> int | None:
+        """Microseconds since 1970 of the time in a text; None where it has none."""
+        start = 0
+        if self.prefix is not None:
+            found = self.prefix.search(text[:10_000])
+            if found is None:
+                return None
+            start = found.end()
+        window = text[start : start + self.lookahead] if self.lookahead > 0 else text[start:]
+        for match in sorted(self.matches(window), key=lambda m: m.start()):
+            made = moment(match, self.zone, self.near)
+            if made is not None:
+                return made
+        return None
+
+    def matches(self, window: str) -> Iterator[re.Match[str]]:
+        """The first time of each look."""
+        for look in self.looks:
+            if (found := look.search(window)) is not None:
+                yield found
+
+    def dated(self, text: str) -> bool:
+        """Whether a line has a time."""
+        return self.micros(text) is not None
+
+
+@lru_cache(256)
+def format_regex(written: str) -> re.Pattern[str]:
+    """A TIME_FORMAT as a regular expression; raises HarnessError for codes that there are not."""
+    for code, meaning in WHOLE.items():
+        written = re.sub(rf"(?<!%)%{re.escape(code)}", lambda _, m=meaning: m, written)  # type: ignore[misc]
+    made, at = [], 0
+    for found in CODE.finditer(written):
+        if found[2] not in CODES:
+            raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` has the unknown code `{found[0]}`")
+        made += [spaced(written[at : found.start()]), CODES[found[2]]]
+        at = found.end()
+    try:
+        return re.compile("".join([*made, spaced(written[at:])]))
+    except re.error as error:
+        raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` says something twice") from error
+
+
+def spaced(text: str) -> str:
+    """Literal text of a format; a blank is any blanks."""
+    return re.sub(r"(?:\\ )+", r"\\s+", re.escape(text))
+
+
+def moment(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
+    """Microseconds since 1970 of a match's parts."""
+    part = {name: value for name, value in match.groupdict().items() if value is not None}
+    fraction = int(part.get("N", "0")[:6].ljust(6, "0"))
+    if "s" in part:
+        return int(part["s"]) * 1_000_000 + fraction
+    hour = int(part.get("H", part.get("I", "0")))
+    if "I" in part or "p" in part:
+        hour = hour % 12 + (12 if part.get("p", "a")[0] in "Pp" else 0)
+    year = int(part["Y"]) if "Y" in part else century(int(part["y"])) if "y" in part else near.year
+    try:
+        month = MONTHS.index(part["b"][:3].lower()) + 1 if "b" in part else int(part.get("m", near.month))
+        day = int(part.get("d", "1" if "m" in part or "b" in part or "Y" in part else near.day))
+        seconds = min(int(part.get("S", "0")), 59)
+        zoned = offset(part.get("z") or part.get("Z")) or zone
+        if "j" in part:
+            month, day = 1, 1
+        made = datetime(year, month, day, hour, int(part.get("M", "0")), seconds, fraction, zoned)
+        made += timedelta(days=int(part.get("j", "1")) - 1)
+        if "Y" not in part and "y" not in part and made > near + timedelta(days=2):
+            made = made.replace(year=made.year - 1)
+        return (made - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def century(year: int) -> int:
+    """A year of two digits."""
+    return 2000 + year if year < 69 else 1900 + year
+
+
+def offset(written: str | None) -> tzinfo | None:
+    """A zone as events write it."""
+    if not written:
+        return None
+    if written[0] in "+-":
+        digits = written[1:].replace(":", "")
+        shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        return timezone(-shift if written[0] == "-" else shift) if shift < timedelta(days=1) else None
+    hours = ZONES.get(written.lower())
+    return None if hours is None else timezone(timedelta(hours=hours))
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone that TZ names, UTC without one."""
+    if not name:
+        return UTC
+    try:
+        return offset(name) or ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise HarnessError("unknown-zone", f"TZ `{name}` is no zone") from error

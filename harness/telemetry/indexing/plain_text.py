@@ -1,0 +1,104 @@
+"""Plain log files as Splunk indexes them: one record an event, with the text that a search then reads."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from harness.telemetry.indexing.breaking import lines, merged
+from harness.telemetry.indexing.clock import Clock
+from harness.telemetry.indexing.formats import strings, truth
+from harness.telemetry.indexing.rewriting import Record, rewritten, transformed
+from harness.telemetry.indexing.stanzas import Props, effective
+from harness.telemetry.indexing.structured import Structured, structured
+from harness.telemetry.stream import Stream
+from harness.telemetry.tables import Tables
+
+SENSOR = "text"
+TRUNCATED = {"meta": "truncated"}
+LONGEST_PUNCT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What is said of plain files when they are read: metadata, and the stanzas of props.conf and transforms.conf.
+
+    Without a source each file's own path is its source.
+    """
+
+    sourcetype: str
+    source: str = ""
+    host: str = "localhost"
+    index: str = "main"
+    props: Props = field(default_factory=dict)
+    transforms: Props = field(default_factory=dict)
+
+
+def read(stream: Stream, tables: Tables, given: Input) -> None:
+    """Adds every event of a file."""
+    source = given.source or str(stream.path)
+    metadata = {"index": given.index, "source": source, "sourcetype": given.sourcetype, "host": given.host}
+    settings = effective(given.props, metadata)
+    clock = Clock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))
+    unevaluated(stream, settings, given.transforms, tables)
+    last: int | None = None
+    for event in events(stream, settings, clock):
+        text = event.line.text
+        time = clock.micros(stamp(event, settings))
+        last = time if time is not None else last
+        record = Record(raw=rewritten(text, settings), metadata=dict(metadata))
+        transformed(record, settings, given.transforms)
+        if not record.dropped:
+            when = last if last is not None else int(clock.near.timestamp() * 1e6)
+            found = {**event.fields, **listed(record.fields), **(TRUNCATED if event.line.cut else {})}
+            if truth(settings.get("ANNOTATE_PUNCT"), True):
+                found["punct"] = punctuation(record.raw)
+            made = {**found, **record.metadata, "_raw": record.raw}
+            tables.add(SENSOR, record.metadata["sourcetype"], when, made)
+
+
+def events(stream: Stream, settings: Mapping[str, str], clock: Clock) -> Iterator[Structured]:
+    """The events of a file; rows of a structured one are never put together."""
+    pieces = lines(texts(stream), settings)
+    if settings.get("INDEXED_EXTRACTIONS"):
+        return structured(pieces, settings)
+    return structured(merged(pieces, settings, clock.dated), settings)
+
+
+def texts(stream: Stream) -> Iterator[str]:
+    """The content as text; bytes that are no UTF-8 are replaced."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for block in stream.text_blocks():
+        yield decoder.decode(block)
+    yield decoder.decode(b"", final=True)
+
+
+def stamp(event: Structured, settings: Mapping[str, str]) -> str:
+    """The text that has an event's time."""
+    named = strings(settings.get("TIMESTAMP_FIELDS", ""))
+    return " ".join(event.fields.get(n, "") for n in named) if named else event.line.text
+
+
+def listed(fields: Mapping[str, list[str]]) -> dict[str, str]:
+    """Fields of one value under their names, of several as members of a list."""
+    found: dict[str, str] = {}
+    for name, values in fields.items():
+        found |= {name: values[0]} if len(values) == 1 else {f"{name}[{i}]": v for i, v in enumerate(values)}
+    return found
+
+
+def punctuation(text: str) -> str:
+    """What is no letter or digit in a text: blanks as `_`, tabs as `t`, at most so many characters."""
+    bare = re.sub(r"[\w\r\n]", lambda m: "_" if m[0] == "_" else "", text)
+    return bare.replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]
+
+
+def unevaluated(stream: Stream, settings: Mapping[str, str], transforms: Props, tables: Tables) -> None:
+    """Tells of settings that would change events and are not followed."""
+    for name in sorted(settings):
+        for each in settings[name].split(",") if name.startswith("TRANSFORMS-") else ():
+            if "INGEST_EVAL" in transforms.get(each.strip(), {}):
+                tables.damage(stream.name, f"INGEST_EVAL of [{each.strip()}] is not evaluated")

@@ -1,0 +1,110 @@
+"""INDEXED_EXTRACTIONS: fields of CSV and JSON files, stored with their events.
+
+Reference: props.conf.spec, structured data; captures indexed-extractions-*
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.telemetry.indexing.breaking import Line
+from harness.telemetry.indexing.expressions import expression
+from harness.telemetry.indexing.formats import ESCAPE, ESCAPES, strings, whole
+
+DELIMITERS = {"csv": ",", "tsv": "\t", "psv": "|", "w3c": " "}
+NAMED = {"space": " ", "whitespace": " ", "tab": "\t", "fs": "\x1c", "gs": "\x1d", "rs": "\x1e", "us": "\x1f"}
+DEEPEST = 64
+MOST_VALUES = 2_000
+MOST_IN_LIST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """An event and the fields that its file gives it."""
+
+    line: Line
+    fields: Mapping[str, str]
+
+
+def structured(found: Iterable[Line], settings: Mapping[str, str]) -> Iterator[Structured]:
+    """Events of a structured file; of any other without fields."""
+    kind = settings.get("INDEXED_EXTRACTIONS", "").strip().lower()
+    if kind == "json":
+        yield from (Structured(line, json_fields(line.text)) for line in found)
+    elif kind in DELIMITERS:
+        yield from table(found, settings, kind)
+    else:
+        yield from (Structured(line, {}) for line in found)
+
+
+def table(found: Iterable[Line], settings: Mapping[str, str], kind: str) -> Iterator[Structured]:
+    """Rows under a header, which is no event."""
+    preamble = expression(settings["PREAMBLE_REGEX"]) if settings.get("PREAMBLE_REGEX") else None
+    header = strings(settings.get("FIELD_NAMES", "")) if "FIELD_NAMES" in settings else None
+    at = whole(settings.get("HEADER_FIELD_LINE_NUMBER"), 0)
+    delimiter = character(settings.get("FIELD_DELIMITER"), DELIMITERS[kind])
+    quote = character(settings.get("FIELD_QUOTE"), '"')
+    for number, line in enumerate(found, 1):
+        if preamble is not None and preamble.search(line.text):
+            continue
+        if kind == "w3c" and line.text.startswith("#"):
+            if line.text.startswith("#Fields:"):
+                header = [clean(n) for n in line.text.split()[1:]]
+            continue
+        if header is None:
+            if number >= at:
+                first = character(settings.get("HEADER_FIELD_DELIMITER"), delimiter)
+                header = [clean(n) for n in cells(line.text, first, quote)]
+            continue
+        values = cells(line.text, delimiter, quote)
+        yield Structured(line, {n: v for n, v in zip(header, values, strict=False) if n and v != ""})
+
+
+def character(written: str | None, otherwise: str) -> str:
+    """One character as a setting writes it."""
+    if not written:
+        return otherwise
+    word = written.strip() or " "
+    named = NAMED.get(word.lower(), ESCAPE.sub(lambda m: ESCAPES.get(m[1], m[1]), word.strip('"') or word))
+    return named[:1]
+
+
+def cells(line: str, delimiter: str, quote: str) -> list[str]:
+    """The cells of a row."""
+    try:
+        rows = list(csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=False))
+    except csv.Error:
+        return line.split(delimiter)
+    return [cell.strip() for cell in rows[0]] if rows else []
+
+
+def clean(name: str) -> str:
+    """A column's name as a field's."""
+    return "".join(c if c.isalnum() or c in "_.{}" else "_" for c in name.strip()).strip("_")
+
+
+def json_fields(text: str) -> dict[str, str]:
+    """All values of an object under their paths; a list's members as `name[0]`."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    found: dict[str, str] = {}
+    pending: list[tuple[str, Any, int]] = [("", value, 0)] if isinstance(value, dict) else []
+    while pending and len(found) < MOST_VALUES:
+        path, value, depth = pending.pop()
+        if depth > DEEPEST:
+            continue
+        if isinstance(value, dict):
+            inside = [(f"{path}.{key}" if path else key, child, depth + 1) for key, child in value.items()]
+            pending += reversed(inside)
+        elif isinstance(value, list):
+            inside = [(f"{path}[{i}]", child, depth + 1) for i, child in enumerate(value[:MOST_IN_LIST])]
+            pending += reversed(inside)
+        elif value is not None:
+            found[path] = value if isinstance(value, str) else json.dumps(value)
+    return found
