@@ -73,8 +73,11 @@ def mentioned(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
                 names.add(name)
             case Word(text) if id(part) not in values:
                 names.update(WORDS.findall(text))
+                raw = raw or text.startswith("PREFIX(")
             case Template(text) | String(text):
                 names.update(WORDS.findall(text) if isinstance(part, Template) else (text,))
+            case Stage("map"):
+                raw = True
             case Stage(name) if name in DEFAULT_RAW:
                 raw = raw or raw_by_default(part)
     return frozenset(names), raw or "_raw" in names

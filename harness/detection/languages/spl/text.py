@@ -11,6 +11,7 @@ from harness.diagnostics import Finding, Severity, Source, SourceError, Span
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 LAYOUT = re.compile(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
 DEEPEST_SUBSEARCH = 8
+COPIED = [(0, 0, -1)]
 MOST_STAGES = 500
 TAKEN_OTHERWISE = ("lower-case-operator", "escaped-star")
 """Slips that Splunk does not refuse: it takes them to mean something else."""
@@ -34,7 +35,7 @@ class Text:
 
     def place(self, offset: int) -> tuple[int, int]:
         """Where a character comes from: start and end in the original."""
-        if len(self.marks) == 1:
+        if self.marks == COPIED:
             return offset, offset + 1
         at, start, end = self.marks[bisect_right(self.marks, (offset, len(self.source.text) + 1, 0)) - 1]
         if end >= 0:
