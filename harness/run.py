@@ -13,7 +13,7 @@ from typing import Self
 from harness.detection import switches
 from harness.detection.content import Content
 from harness.detection.content import beside as content_beside
-from harness.detection.engine import Engine, Rows, engine
+from harness.detection.engine import PATIENCE, Engine, Rows, engine
 from harness.detection.language import Dialect, Plan, Query, Settings, language
 from harness.diagnostics import Finding, HarnessError
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
@@ -45,7 +45,8 @@ class Options:
     """What a person may choose for a whole run; it comes before what a scenario says of its own.
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events.
+    security_content's tests. `plain` says what files of plain text are; without it they are no events. `patience` is
+    the number of seconds that a rule may run at once.
     """
 
     engine: str = "duckdb"
@@ -57,6 +58,7 @@ class Options:
     rules: tuple[Path, ...] = ()
     attack_data: Path | None = None
     plain: Input | None = None
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ class Bench:
     @property
     def engine(self) -> Engine:
         """The engine, connected."""
-        self.connected = self.connected or engine(self.options.engine)
+        self.connected = self.connected or engine(self.options.engine, self.options.patience)
         return self.connected
 
     def store(self, scenario: Scenario) -> Store:

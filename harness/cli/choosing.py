@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from harness.cli import options
 from harness.cli.contents import contents, settings
 from harness.cli.plain import plain_text, reading
+from harness.detection.engine import PATIENCE
 from harness.run import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,6 +26,7 @@ def choosing(command: F) -> F:
             conditions=named.pop("condition"),
             switches=named.pop("switch"),
             seed=named.pop("seed"),
+            patience=named.pop("patience") or PATIENCE,
             settings=settings(named.pop("content")),
         )
         chosen = reading(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))

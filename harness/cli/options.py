@@ -38,6 +38,9 @@ condition = click.option(
 switch = click.option(
     "--switch", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A meaning that the product leaves open."
 )
+patience = click.option(
+    "--time-limit", "patience", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop a rule that takes longer."
+)
 seed = click.option("--seed", type=int, help="Seed of simulated telemetry (default: each scenario's own).")
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full.")
@@ -45,6 +48,6 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full
 
 def choices(command: F) -> F:
     """The options that say under what a rule is judged."""
-    for option in (verbose, as_json, seed, switch, condition, dialect, engine):
+    for option in (verbose, as_json, patience, seed, switch, condition, dialect, engine):
         command = option(command)
     return command

@@ -39,9 +39,10 @@ class Rows:
 
 
 class Engine(Protocol):
-    """An engine that runs plans over one store of events."""
+    """An engine that runs plans over one store of events; `patience` is how many seconds a plan may run."""
 
     name: str
+    patience: float
 
     def load(self, views: Sequence[View]) -> Columns:
         """Replaces the store's events by these and gives the columns of the table `events`."""
@@ -61,7 +62,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
-def engine(name: str = "duckdb") -> Engine:
+PATIENCE = 600.0
+"""Seconds that one plan may run unless somebody says otherwise."""
+
+
+def engine(name: str = "duckdb", patience: float = PATIENCE) -> Engine:
     """A new, empty engine of that name; its module has a function `connect` that makes one."""
     if name not in names():
         hint = did_you_mean(name, names()) or f"engines are {', '.join(names())}"
@@ -71,4 +76,5 @@ def engine(name: str = "duckdb") -> Engine:
         hint = f"`detlab conformance --engine {name}` sends it the cases"
         raise HarnessError("remote-engine", f"{name} runs the text of queries and no plans", help=hint)
     made: Engine = module.connect()
+    made.patience = patience
     return made

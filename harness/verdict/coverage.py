@@ -27,6 +27,8 @@ from harness.verdict.store import Store, end
 from harness.workers import spread, workers_for
 
 LONGEST_CONSTRUCT = 60
+LONGEST_RULE = 60.0
+"""Seconds that a rule may run."""
 
 
 class Stage(StrEnum):
@@ -85,8 +87,11 @@ class Covered:
 class Tries:
     """An engine with an empty store and one with events, and what rules refer to."""
 
-    def __init__(self, engine_name: str, given: Content, dialect: Dialect, events: Telemetry | None) -> None:
+    def __init__(
+        self, engine_name: str, given: Content, dialect: Dialect, events: Telemetry | None, patience: float
+    ) -> None:
         """Connects when it is first needed."""
+        self.patience = patience
         self.engine_name, self.given, self.dialect, self.events = engine_name, given, dialect, events
         self.connected: dict[str, Engine] = {}
         self.stores: dict[tuple[str, bool], Store] = {}
@@ -94,7 +99,7 @@ class Tries:
     def connection(self, name: str) -> Engine:
         """The engine of one store."""
         if name not in self.connected:
-            self.connected[name] = engine(self.engine_name)
+            self.connected[name] = engine(self.engine_name, self.patience)
         return self.connected[name]
 
     def close(self) -> None:
@@ -206,10 +211,12 @@ class Worker:
     tries: ClassVar[Tries]
 
     @classmethod
-    def prepare(cls, engine_name: str, given: Content, dialect: Dialect, events: Sequence[Path]) -> None:
+    def prepare(
+        cls, engine_name: str, given: Content, dialect: Dialect, events: Sequence[Path], patience: float = LONGEST_RULE
+    ) -> None:
         """Called once in each process."""
         recorded = merged(replay(path) for path in events) if events else None
-        cls.tries = Tries(engine_name, given, dialect, recorded)
+        cls.tries = Tries(engine_name, given, dialect, recorded, patience)
 
     @classmethod
     def cover(cls, subject: Subject) -> Covered:
@@ -224,11 +231,12 @@ def cover(
     *,
     engine_name: str = "duckdb",
     dialect: Dialect = Dialect.LENIENT,
+    patience: float = LONGEST_RULE,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[Covered]:
     """How far each rule gets, in their order; the work is spread over processes where that pays."""
     workers = workers_for(len(subjects))
-    chosen = (engine_name, given, dialect, tuple(events))
+    chosen = (engine_name, given, dialect, tuple(events), patience)
     if workers == 1:
         Worker.prepare(*chosen)
         found: Iterator[Covered] = map(Worker.cover, subjects)

@@ -18,7 +18,7 @@ from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import as_object, lines
 from harness.scenario.library import subjects
-from harness.verdict.coverage import Covered, cover
+from harness.verdict.coverage import LONGEST_RULE, Covered, cover
 
 FILE = click.Path(path_type=Path)
 
@@ -29,6 +29,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
 @options.engine
+@options.patience
 @options.as_json
 @options.verbose
 def command(
@@ -37,6 +38,7 @@ def command(
     strict: bool,
     content: Content,
     engine: str,
+    patience: float | None,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -59,7 +61,15 @@ def command(
     try:
         dialect = Dialect.STRICT if strict else Dialect.LENIENT
         given = content.over(own(paths))
-        covered += cover(found, given, events, engine_name=engine, dialect=dialect, progress=progress)
+        covered += cover(
+            found,
+            given,
+            events,
+            engine_name=engine,
+            dialect=dialect,
+            patience=patience or LONGEST_RULE,
+            progress=progress,
+        )
     finally:
         progress.done()
     out(dumps(as_object(covered)) if as_json else lines(covered, paper(), events=events, verbose=verbose))

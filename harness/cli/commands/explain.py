@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from harness.cli import options
 from harness.cli.answers import inquire
-from harness.cli.contents import contents, settings
-from harness.cli.plain import plain_text, reading
+from harness.cli.choosing import choosing
 from harness.cli.screen import out, paper
-from harness.detection.content import Content
 from harness.detection.language import names as languages
 from harness.diagnostics import HarnessError
 from harness.report.evidence import Evidence, evidence
@@ -35,24 +32,9 @@ MOST_EVENTS_IN_FULL = 1000
 @click.argument("path", type=FILE)
 @click.option("--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Only this rule, or one of your own.")
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded events, where PATH is a rule.")
-@plain_text
-@contents
-@options.choices
+@choosing
 def command(
-    path: Path,
-    content: Content,
-    rules: tuple[Path, ...],
-    events: tuple[Path, ...],
-    engine: str,
-    dialect: str | None,
-    condition: Mapping[str, str],
-    switch: Mapping[str, str],
-    seed: int | None,
-    sourcetype: str | None,
-    source: str | None,
-    host: str | None,
-    as_json: bool,
-    verbose: bool,
+    path: Path, rules: tuple[Path, ...], events: tuple[Path, ...], chosen: Options, as_json: bool, verbose: bool
 ) -> int:
     r"""Shows each step of a query with the rows, the attack's events and other events that go in and come out.
 
@@ -60,11 +42,9 @@ def command(
     the clause that lost it, what its events held, and the nearest miss of each threshold.
 
     \b
-    detlab explain scenarios/T1583.004/1-beacon.yaml
+    detlab explain scenarios/T1583.004/1-beacon-check-in.yaml
     detlab explain my.spl --events capture.evtx
     """
-    chosen = Options(engine=engine, dialect=dialect, conditions=condition, switches=switch, seed=seed)
-    chosen = reading(replace(chosen, settings=settings(content)), sourcetype, source, host)
     if path.suffix.lstrip(".") in languages():
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")

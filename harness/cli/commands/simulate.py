@@ -48,7 +48,7 @@ def command(
 
     \b
     detlab simulate --world office --hosts 500 --days 7 --seed 1 --out world
-    detlab simulate scenarios/T1583.004/1-beacon.yaml --format hec --out beacon.ndjson
+    detlab simulate scenarios/T1583.004/1-beacon-check-in.yaml --format hec --out beacon.ndjson
     """
     check(condition)
     if (world is None) == (scenario is None):

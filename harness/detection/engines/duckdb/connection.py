@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from harness.detection.engine import Rows
+from harness.detection.engine import PATIENCE, Rows
 from harness.detection.engines.duckdb.attaching import attach_all
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import Store
@@ -24,12 +25,14 @@ ARROW = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TE
 
 
 class DuckDB:
-    """One connection with one store of events."""
+    """One connection with one store of events; `patience` is how many seconds a plan may run."""
 
     name = "duckdb"
+    patience: float
 
     def __init__(self) -> None:
         self.store = Store()
+        self.patience = PATIENCE
 
     def load(self, views: Sequence[View]) -> Columns:
         """Replaces the store's events by these and gives the columns of the table `events`."""
@@ -51,18 +54,24 @@ class DuckDB:
         self.store.lock()
         kept = [s.table for s in made.before if isinstance(s, Stage | Folding)]
         try:
-            for step in made.before:
-                if isinstance(step, Stage):
-                    self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
-                elif isinstance(step, Folding):
-                    self.fold(step)
-                else:
-                    self.compute(step)
-            rows = self.store.execute(text).fetchall()
+            with self.store.limited(self.patience):
+                rows = self.rows(made, text)
         finally:
             for table in kept:
                 self.store.execute(f"DROP TABLE IF EXISTS {table}")
         return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
+
+    def rows(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
+        """Does what has to be done before a statement, and runs it."""
+        for step in made.before:
+            if isinstance(step, Stage):
+                self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
+            elif isinstance(step, Folding):
+                self.fold(step)
+            else:
+                self.compute(step)
+        found: list[tuple[Any, ...]] = self.store.execute(text).fetchall()
+        return found
 
     def compute(self, computation: Computation) -> None:
         """Evaluates an operation on its distinct arguments and keeps the results as a table."""

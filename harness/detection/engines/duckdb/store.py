@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
+from threading import Timer
 
 import duckdb
 import pyarrow as pa
@@ -49,6 +51,7 @@ class Store:
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
         self.arriving: dict[str, pa.Table] = {}
+        self.overdue = False
         for name, value in SETTINGS.items():
             self.connection.execute(f"SET {name} = '{value}'")
 
@@ -70,6 +73,28 @@ class Store:
         except duckdb.Error as error:
             message = str(error).partition("\n")[0].strip() or type(error).__name__
             raise HarnessError("engine", f"DuckDB gave up: {message}") from error
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Stops whatever statement runs when the time is over; raises HarnessError then."""
+
+        def stop() -> None:
+            self.overdue = True
+            self.connection.interrupt()
+
+        self.overdue = False
+        timer = Timer(seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except HarnessError:
+            if not self.overdue:
+                raise
+            hint = "narrow the search first, or allow more with --time-limit"
+            raise HarnessError("time-limit", f"it ran for more than {seconds:g} s and was stopped", help=hint) from None
+        finally:
+            timer.cancel()
 
     def drop(self) -> None:
         """Takes out all tables."""

@@ -23,6 +23,7 @@ class Spark:
     """Writes statements over a table `events` of one's own, whose columns are those that the rule reads."""
 
     name = "spark"
+    patience = 0.0
 
     def load(self, views: Sequence[View]) -> Columns:
         """The columns of the views, all text but for numbers; nothing is stored."""
