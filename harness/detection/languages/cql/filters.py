@@ -34,7 +34,6 @@ NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
 MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")
-BEFORE_PARAMETER = frozenset(' \t\r\n\f|({[;!,:/>}")')
 QUOTES = frozenset("\"'“”„")
 
 
@@ -118,17 +117,24 @@ class FilterParser(ArgumentParser):
         if self.sees("/"):
             return FreeText(value=self.slashes(), span=self.span(start))
         if self.sees("?"):
-            if start and self.text[start - 1] not in BEFORE_PARAMETER:
-                raise self.fail("syntax", "expected `|` or the end of the query, found `?`")
+            self.apart(start)
             parameter = self.parameter()
             return self.compared(parameter) or FreeText(value=parameter, span=parameter.span)
         if self.sees("$"):
+            self.apart(start)
             return self.saved()
         if call := self.call():
             return call
         if self.keyword() in ("and", "or") and not NOT_AS_FIELD.match(self.text, self.at):
             raise self.fail("syntax", f"expected a filter, found {self.found()}", help="put a filter before it")
         return self.comparison()
+
+    def apart(self, start: int) -> None:
+        """Refuses a sign that touches the value before it: it was meant as a part of that value."""
+        if start and start == self.end and self.text[start - 1] not in "|({[;!,":
+            help = f"a text with `{self.text[start]}` stands in double quotes"
+            found = f"expected `|` or the end of the query, found `{self.text[start]}`"
+            raise self.fail("syntax", found, help=help)
 
     def comparison(self) -> Syntax:
         """`field operator value`, or free text."""

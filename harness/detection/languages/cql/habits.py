@@ -176,6 +176,11 @@ NEXT = (
     (re.compile(r"\]"), None, "there is one `]` too many, or its `[` is missing"),
     (re.compile(r"\}"), None, "there is one `}` too many, or its `{` is missing"),
     (re.compile(r"\{"), None, "braces stand after `case` and `match`, and around sub-queries"),
+    (
+        re.compile(r"/"),
+        re.compile(r"[:=]=\s*$"),
+        'a regular expression stands in a filter, or in `regex("...", field=a)`',
+    ),
     (re.compile(r"$"), re.compile(r"\b(?:and|or|not)\s*$", re.I), "put a filter after it, or take the last word away"),
     (re.compile(r"$"), re.compile(r"[=<>]\s*$"), 'put a value after it; `""` is the empty text, `*` any'),
     (re.compile(r"\?"), None, "a choice is `if(condition, then=a, else=b)`; a text with `?` stands in double quotes"),
