@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.cli.failure import as_failure
 from harness.cli.main import main, names, summary
 from harness.diagnostics import HarnessError, UnreachableError
 
+ROOT = Path(__file__).parents[2]
 DETLAB = str(Path(sys.executable).with_name("detlab"))
 HEAVY = ["duckdb", "numpy", "pyarrow", "sqlglot", "yaml", "msgspec", "regex", "rich", "evtx", "faker", "pytest"]
 
@@ -34,6 +36,16 @@ def test_help_imports_nothing_heavy():
     code += f"print(sorted(m for m in {HEAVY!r} if m in sys.modules), file=sys.stderr)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.stderr.strip() == "[]"
+
+
+def test_every_scenario_that_a_help_names_is_there():
+    named = {
+        path
+        for name in names()
+        for path in re.findall(r"scenarios/\S+\.yaml", CliRunner().invoke(main, [name, "--help"]).output)
+    }
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
 
 
 def test_every_subcommand_says_what_it_does_in_its_first_line_and_shows_its_help():
