@@ -77,6 +77,8 @@ def frame(
     first: int | exp.Expression | None = start
     if start is None and node.rows is not None:
         first = node.rows - (node.frame is Frame.RUNNING)
+    elif start is not None and node.rows is not None:
+        first = fn("least", start.copy(), b.integer(node.rows - (node.frame is Frame.RUNNING)))
     made.set("spec", rows(first, 0 if node.frame is Frame.RUNNING else 1))
     return made
 

@@ -99,6 +99,8 @@ def extreme(descending: bool) -> Callable[..., SQL]:
     """Of the row with the smallest or largest number; of equal ones the first in row order."""
 
     def spelled(around: Around, x: SQL, n: SQL) -> SQL:
+        if around.window is not None:
+            return around("arg_max" if descending else "arg_min", x, n)
         both = b.case((b.not_null(n.copy()), x))
         return around("first", x, present=both, order=[ordered(n, descending), *around.order])
 

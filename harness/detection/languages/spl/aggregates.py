@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, over, text
+from harness.detection.languages.spl.lists import largest, smallest
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
@@ -27,13 +28,21 @@ def aggregate(operation: str, *arguments: Typed, where: Expression | None = None
     return Typed(Aggregation(operation, tuple(a.expression for a in arguments), where), kind)
 
 
-def numbers(scope: Scope, value: Typed, name: str, span: Span) -> Typed:
-    """The argument as numbers; text that looks like none is left out."""
+def together(value: Typed) -> Typed:
+    """All values of a group in row order, of a field that has several in a row."""
+    return aggregate("collect", value)
+
+
+def numeric(value: Typed, operation: str) -> Typed:
+    """An aggregate of the numbers; text that looks like none is left out, each of several values counts."""
     if value.kind is Kind.LIST:
-        raise SourceError("unsupported", f"`{name}` of a field with several values is not supported", span)
-    if value.kind is Kind.NULL:
-        return Typed(value.expression, Kind.NUMBER)
-    return number(value)
+        return apply("list_statistic", together(value), literal(operation))
+    return aggregate(operation, numbers(value))
+
+
+def numbers(value: Typed) -> Typed:
+    """The argument as numbers."""
+    return Typed(value.expression, Kind.NUMBER) if value.kind is Kind.NULL else number(value)
 
 
 @AGGREGATES.define("count", "c")
@@ -70,7 +79,7 @@ def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("sum", numbers(scope, value, "sum", span))
+    return numeric(value, "sum")
 
 
 @AGGREGATES.define("sumsq")
@@ -79,7 +88,12 @@ def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    amount = numbers(scope, value, "sumsq", span)
+    if value.kind is Kind.LIST:
+        parameter, element = each(value)
+        amount = number(element)
+        squares = over("list_map", value, parameter, text(apply("multiply", amount, amount)))
+        return numeric(squares, "sum")
+    amount = numbers(value)
     return aggregate("sum", apply("multiply", amount, amount))
 
 
@@ -89,13 +103,17 @@ def avg(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("mean", numbers(scope, value, "avg", span))
+    return numeric(value, "mean")
 
 
 def of_one(value: Typed, spread: str) -> Typed:
     """A sample statistic, which Splunk gives as 0 for a single value."""
-    single = apply("equal", aggregate("count", value), literal(1.0))
-    return apply("if", single, literal(0.0), aggregate(spread, value))
+    if value.kind is Kind.LIST:
+        mean = apply("list_statistic", together(value), literal("mean"))
+        return apply("coalesce", numeric(value, spread), apply("multiply", mean, literal(0.0)))
+    amount = numbers(value)
+    single = apply("equal", aggregate("count", amount), literal(1.0))
+    return apply("if", single, literal(0.0), aggregate(spread, amount))
 
 
 @AGGREGATES.define("stdev")
@@ -104,7 +122,7 @@ def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return of_one(numbers(scope, value, "stdev", span), "stdev_sample")
+    return of_one(value, "stdev_sample")
 
 
 @AGGREGATES.define("var")
@@ -113,7 +131,7 @@ def var(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return of_one(numbers(scope, value, "var", span), "variance_sample")
+    return of_one(value, "variance_sample")
 
 
 @AGGREGATES.define("stdevp")
@@ -122,7 +140,7 @@ def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("stdev_population", numbers(scope, value, "stdevp", span))
+    return numeric(value, "stdev_population")
 
 
 @AGGREGATES.define("varp")
@@ -131,7 +149,7 @@ def varp(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("variance_population", numbers(scope, value, "varp", span))
+    return numeric(value, "variance_population")
 
 
 @AGGREGATES.define("min")
@@ -140,10 +158,12 @@ def min_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
+    if value.kind is Kind.LIST:
+        return smallest(together(value))
     if value.kind is not Kind.TEXT:
-        return aggregate("minimum", numbers(scope, value, "min", span))
-    smallest = text(aggregate("minimum", apply("to_number", value)))
-    return apply("coalesce", smallest, aggregate("minimum", value))
+        return aggregate("minimum", numbers(value))
+    least = text(aggregate("minimum", apply("to_number", value)))
+    return apply("coalesce", least, aggregate("minimum", value))
 
 
 @AGGREGATES.define("max")
@@ -152,11 +172,13 @@ def max_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
+    if value.kind is Kind.LIST:
+        return largest(together(value))
     if value.kind is not Kind.TEXT:
-        return aggregate("maximum", numbers(scope, value, "max", span))
+        return aggregate("maximum", numbers(value))
     words = apply("not", apply("is_number", value))
-    largest = aggregate("maximum", value, where=words.expression)
-    return apply("coalesce", largest, text(aggregate("maximum", apply("to_number", value))))
+    word = aggregate("maximum", value, where=words.expression)
+    return apply("coalesce", word, text(aggregate("maximum", apply("to_number", value))))
 
 
 @AGGREGATES.define("range")
@@ -165,8 +187,7 @@ def range_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    amount = numbers(scope, value, "range", span)
-    return apply("subtract", aggregate("maximum", amount), aggregate("minimum", amount))
+    return apply("subtract", numeric(value, "maximum"), numeric(value, "minimum"))
 
 
 @AGGREGATES.define("median")
@@ -179,8 +200,12 @@ def median(scope: Scope, value: Typed, span: Span) -> Typed:
 
 
 def percentile(scope: Scope, value: Typed, fraction: float, span: Span) -> Typed:
-    """A percentile, linear between the nearest values."""
-    return aggregate("percentile", numbers(scope, value, "perc", span), literal(fraction))
+    """A percentile, linear between the nearest values or one of them."""
+    between = scope.session.switch("percentiles") == "interpolated"
+    if value.kind is Kind.LIST:
+        kind = literal("percentile" if between else "rank")
+        return apply("list_statistic", together(value), kind, literal(fraction))
+    return aggregate("percentile" if between else "percentile_rank", numbers(value), literal(fraction))
 
 
 @AGGREGATES.define("mode")
@@ -189,7 +214,7 @@ def mode(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("mode", text(value))
+    return apply("list_mode", together(value)) if value.kind is Kind.LIST else aggregate("mode", text(value))
 
 
 @AGGREGATES.define("values")
@@ -217,7 +242,12 @@ def first(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("first", value)
+    return one_of(aggregate("first", value), 1.0)
+
+
+def one_of(value: Typed, place: float) -> Typed:
+    """The value at a place of a row that has several; a single value itself."""
+    return apply("list_get", value, literal(place)) if value.kind is Kind.LIST else value
 
 
 @AGGREGATES.define("last")
@@ -226,7 +256,7 @@ def last(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("last", value)
+    return one_of(aggregate("last", value), -1.0)
 
 
 def when(scope: Scope) -> Typed:
@@ -241,7 +271,7 @@ def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("least_by", value, when(scope))
+    return one_of(aggregate("least_by", value, when(scope)), -1.0)
 
 
 @AGGREGATES.define("latest")
@@ -250,7 +280,7 @@ def latest(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("greatest_by", value, when(scope))
+    return one_of(aggregate("greatest_by", value, when(scope)), 1.0)
 
 
 def timed(scope: Scope, value: Typed, operation: str) -> Typed:
@@ -287,25 +317,64 @@ def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     return apply("to_text", aggregate("count"))
 
 
-@AGGREGATES.define("rate")
+@AGGREGATES.define("estdc_error")
+def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
+    """How far `estdc` may be off: not at all, as it counts exactly.
+
+    Reference: Splunk Search Reference, Aggregate functions
+    """
+    return apply("multiply", aggregate("count"), literal(0.0))
+
+
+@AGGREGATES.define("rate", "rate_avg", "rate_sum")
 def rate(scope: Scope, value: Typed, span: Span) -> Typed:
-    """The change of a counter a second.
+    """The change of a counter a second; the rows of a group are one time series, so are its mean and its sum.
 
     Reference: reference/spl.md 6.2
     """
-    amount = numbers(scope, value, "rate", span)
+    amount = numbers(value)
     change = apply("subtract", latest(scope, amount, span), earliest(scope, amount, span))
-    return apply("divide", change, apply("subtract", timed(scope, value, "maximum"), timed(scope, value, "minimum")))
+    return apply("divide", change, apply("subtract", timed(scope, amount, "maximum"), timed(scope, amount, "minimum")))
 
 
-def measured(scope: Scope, function: str, value: Typed | None, span: Span) -> Typed:
-    """The aggregate of that name over a value; an error if there is none."""
+WITHOUT_FIELD = ("count", "c", "sparkline")
+COUNTED = (*WITHOUT_FIELD, "dc", "distinct_count", "estdc", "estdc_error", "earliest_time", "latest_time")
+WORDS = frozenset((*COUNTED, "values", "list", "first", "last", "mode", "earliest", "latest", "min", "max"))
+"""Functions that take any text for a value."""
+
+
+def all_numbers(value: Typed, measure: Typed) -> Typed:
+    """The measure if all values are numbers."""
+    if value.kind is Kind.NUMBER:
+        return measure
+    if value.kind is Kind.LIST:
+        parameter, element = each(value)
+        other = over("list_any", value, parameter, apply("not", apply("is_number", element)))
+    else:
+        other = apply("and", apply("not", apply("is_null", value)), apply("not", apply("is_number", text(value))))
+    return apply("if", aggregate("any_true", other), Typed(NOTHING.expression, measure.kind), measure)
+
+
+def measured(scope: Scope, function: str, value: Typed | None, span: Span, *, only_numbers: bool = False) -> Typed:
+    """The aggregate of that name over a value; an error if there is none.
+
+    With `only_numbers` one of numbers is null as soon as a value is none.
+    """
+    measure = plainly_measured(scope, function, value, span)
+    if only_numbers and value is not None and function not in WORDS and value.kind is not Kind.NULL:
+        return all_numbers(value, measure)
+    return measure
+
+
+def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Span) -> Typed:
+    """The aggregate of that name over the values that it can take."""
     found = PERCENTILE.fullmatch(function)
     entry = AGGREGATES.get(function)
     if entry is None and found is None:
         hint = did_you_mean(function, AGGREGATES)
-        raise SourceError("unknown-aggregate", f"no statistical function is called `{function}`", span, help=hint)
-    if value is None and function not in ("count", "c", "sparkline"):
+        place = span.source.span(span.start, min(span.end, span.start + len(function)))
+        raise SourceError("unknown-aggregate", f"no statistical function is called `{function}`", place, help=hint)
+    if value is None and function not in WITHOUT_FIELD:
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", span)
     if found is not None and value is not None:
         return percentile(scope, value, float(found[2]) / 100, span)

@@ -165,6 +165,8 @@ def measure_text(measure: Measure) -> str:
         return measure.function + name
     if isinstance(argument, Word):
         return f"{measure.function}({word_text(argument)}){name}"
+    if measure.function == "eval":
+        return f"eval({expression_text(argument)}){name}"
     return f"{measure.function}(eval({expression_text(argument)})){name}"
 
 

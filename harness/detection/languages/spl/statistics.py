@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.detection.languages.spl.aggregates import measured
-from harness.detection.languages.spl.coercion import Typed, apply
+from harness.detection.languages.spl.aggregates import PERCENTILE, WITHOUT_FIELD, measured
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope, fits
-from harness.detection.languages.spl.syntax import Measure, StatisticsArguments, Word
+from harness.detection.languages.spl.syntax import Invocation, Measure, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Expression, every
 from harness.detection.plan.nodes import Aggregate, Unnest
@@ -24,12 +25,23 @@ Measured = tuple[str, Typed]
 def measures(scope: Scope, arguments: StatisticsArguments) -> list[Measured]:
     """All aggregates with the names of their columns; `*` in an argument stands for every field that fits."""
     found: dict[str, Typed] = {}
+    strict = flag(arguments, "allnum", False)
     for measure in arguments.measures:
-        argument = measure.argument
+        argument, function = measure.argument, measure.function
+        if function == "eval" and argument is not None and not isinstance(argument, Word):
+            value: Typed | None = Totals(scope).value(argument)
+            found[measure.name.text if measure.name else measure.text] = value or NOTHING
+            continue
+        if (
+            argument is None
+            and function not in WITHOUT_FIELD
+            and (function in AGGREGATES or PERCENTILE.fullmatch(function))
+        ):
+            argument = Word("*", False, measure.span)
         if isinstance(argument, Word) and "*" in argument.text:
             for name in spread(scope, argument.text):
                 alias = carried(measure, argument.text, name)
-                found[alias] = measured(scope, measure.function, scope.typed(name), measure.span)
+                found[alias] = measured(scope, function, scope.typed(name), measure.span, only_numbers=strict)
             continue
         value = None
         if isinstance(argument, Word):
@@ -37,8 +49,27 @@ def measures(scope: Scope, arguments: StatisticsArguments) -> list[Measured]:
         elif argument is not None:
             value = Context(scope).value(argument)
         name = measure.name.text if measure.name else measure.text
-        found[name] = measured(scope, measure.function, value, measure.span)
+        found[name] = measured(scope, function, value, measure.span, only_numbers=strict)
     return list(found.items())
+
+
+def known(function: str) -> bool:
+    """Whether there is an aggregate of that name."""
+    return function in AGGREGATES or PERCENTILE.fullmatch(function) is not None
+
+
+class Totals(Context):
+    """An expression over aggregates: `eval(round(avg(bytes), 2))`."""
+
+    __slots__ = ()
+
+    def call(self, invocation: Invocation) -> Typed:
+        """An aggregate of its one argument, or an ordinary function of aggregates."""
+        name, arguments = invocation.name, invocation.arguments
+        if not known(name) or len(arguments) > 1:
+            return Context.call(self, invocation)
+        value = Context(self.scope).value(arguments[0]) if arguments else None
+        return measured(self.scope, name, value, invocation.span)
 
 
 def spread(scope: Scope, pattern: str) -> list[str]:
@@ -65,14 +96,16 @@ def present(scope: Scope, keys: Iterable[Word]) -> list[Expression]:
     return conditions
 
 
-def without_missing(scope: Scope, keys: tuple[Word, ...]) -> None:
-    """Drops the rows that lack a BY field, and gives a row for each value of a field with several."""
+def without_missing(scope: Scope, keys: tuple[Word, ...], *, distinct: bool = False) -> None:
+    """Drops the rows that lack a BY field, and gives a row for each value, or `distinct` value, of one with several."""
     if not keys:
         return
     place = keys[0].span.to(keys[-1].span)
     scope.filter(every(tuple(present(scope, keys)), place), place)
     for key in keys:
         if scope.columns.get(key.text) is Kind.LIST:
+            if distinct:
+                scope.derive([(key.text, apply("list_distinct", scope.typed(key.text)))], key.span)
             scope.node = Unnest(source=scope.node, column=key.text, span=key.span)
             scope.columns[key.text] = Kind.TEXT
 

@@ -17,6 +17,7 @@ from harness.detection.languages.spl.syntax import (
     StatisticsArguments,
     Word,
 )
+from harness.detection.languages.spl.text import Text
 
 FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
 PLAIN = re.compile(r"[a-z_]\w*(\.\d+)?")
@@ -29,6 +30,8 @@ SERIES = re.compile(
     r"(?:\b(in|notin)\s+(top|bottom)\s*(\d{1,6})|([<>]=?|!?=)\s*(-?\d+(?:\.\d+)?))(?=\s|$)",
     re.I,
 )
+RESETS = ("reset_before", "reset_after")
+IN_QUOTES = re.compile(r"\"\((?:\"(.+?)\"\)|(?!\")(.+?)\))\"(?=[\s,]|$)", re.S)
 OPTIONS = (
     "allnum", "delim", "partitions", "prestats", "summariesonly", "allow_old_summaries", "fillnull_value", "span",
     "bins", "limit", "useother", "usenull", "otherstr", "nullstr", "current", "window", "global", "time_window",
@@ -80,10 +83,22 @@ class StatsGrammar:
         reader = self.reader
         start, reader.at = found.start(), found.end()
         name = found[1].lower()
-        value: Word | Expression = (
-            expression_at(self.words) if name in ("reset_before", "reset_after") else self.words.word()
-        )
+        value: Word | Expression = self.condition_of_reset() if name in RESETS else self.words.word()
         self.options.append(Option(name, value, "=", reader.span(start)))
+
+    def condition_of_reset(self) -> Expression:
+        """An eval expression in parentheses, which Splunk's manual puts into quotes: `"("n>5")"`."""
+        reader = self.reader
+        quoted = IN_QUOTES.match(reader.text, reader.at, reader.end)
+        if quoted is None:
+            return expression_at(self.words)
+        group = 1 if quoted[1] else 2
+        place = reader.source.span(quoted.start(group), quoted.end(group))
+        text = Text(place.source, quoted[group].replace('\\"', '"'), [(0, place.start, place.end)])
+        text.lay_out()
+        found = EvalGrammar(Reader(text, 0, len(text.text))).whole()
+        reader.at = quoted.end()
+        return found
 
     def clause(self, keyword: str, found: re.Match[str]) -> None:
         """BY and its fields, FROM and its data model, WHERE and its condition, OVER and its field."""
@@ -171,6 +186,12 @@ class StatsGrammar:
         """What stands between the parentheses of an aggregate; the reader is then behind them."""
         reader = self.reader
         opened = call.end() - 1
+        if call[1].lower() == "eval":
+            reader.at = opened
+            whole = EvalGrammar(reader)
+            inside_out = whole.operand()
+            whole.back()
+            return inside_out
         evaluated = EVALUATED.match(reader.text, reader.at, reader.end)
         if evaluated is not None:
             reader.at = evaluated.end() - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import Typed, apply, literal, number
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.fields import fields
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import (
@@ -16,7 +17,7 @@ from harness.detection.languages.spl.statistics import (
     whole,
     without_missing,
 )
-from harness.detection.languages.spl.syntax import Stage, StatisticsArguments, Word
+from harness.detection.languages.spl.syntax import Option, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
@@ -40,7 +41,7 @@ def stats(scope: Scope, stage: Stage) -> None:
     arguments = statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", f"`{stage.name}` needs an aggregate", stage.span, help="such as `count`")
-    without_missing(scope, arguments.keys)
+    without_missing(scope, arguments.keys, distinct=flag(arguments, "dedup_splitvals", False))
     group(scope, arguments.keys, measures(scope, arguments), stage.span)
 
 
@@ -78,14 +79,16 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 6
     """
     arguments = statistics(stage)
-    window = option(arguments, "window")
-    rows = whole(window) if window is not None else 0
+    rows = counted_window(arguments)
     current = flag(arguments, "current", True)
     keys = distinct_keys(scope, arguments.keys)
     partition: list[Expression] = [Column(k.text) for k in keys]
     before = list(scope.columns)
     partition += resets(scope, stage, arguments, keys)
     time_range = window_of_time(option(arguments, "time_window"))
+    time = None if time_range is None else number(scope.typed("_time")).expression
+    if rows and keys and time is None and flag(arguments, "global", True):
+        time, time_range, rows = place_of(scope, stage, keys), float(rows if current else rows + 1), 0
     added = measures(scope, arguments)
     scope.node = Window(
         source=scope.node,
@@ -93,7 +96,7 @@ def streamstats(scope: Scope, stage: Stage) -> None:
         measures=tuple((n, guarded(scope, keys, v).expression) for n, v in added),
         frame=Frame.RUNNING if current else Frame.BEFORE,
         rows=rows or None,
-        time=None if time_range is None else number(scope.typed("_time")).expression,
+        time=time,
         range=time_range,
         span=stage.span,
     )
@@ -101,6 +104,23 @@ def streamstats(scope: Scope, stage: Stage) -> None:
         scope.columns[name] = value.kind
         scope.defined.add(name)
     scope.keep(dict.fromkeys([*before, *(n for n, _ in added)]))
+
+
+def counted_window(arguments: StatisticsArguments) -> int:
+    """How many rows a window has; 0 for all of them."""
+    window = option(arguments, "window")
+    rows = whole(window) if window is not None else 0
+    if rows < 0 and window is not None:
+        raise SourceError("bad-option", f"`{window.text[:40]}` is no number of rows", window.span, help="write `5`")
+    return rows
+
+
+def place_of(scope: Scope, stage: Stage, keys: list[Word]) -> Expression:
+    """The place of a row among all groups' rows: a window spans them together unless `global=f`."""
+    column = scope.session.fresh("place")
+    counted = Aggregation("count", (), every(tuple(present(scope, keys))))
+    scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
+    return Column(column)
 
 
 def guarded(scope: Scope, keys: list[Word], value: Typed) -> Typed:
@@ -122,6 +142,7 @@ def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: lis
             starts.append(apply("not", same))
     for each in arguments.options:
         if each.name in ("reset_before", "reset_after") and not isinstance(each.value, Word):
+            refuse_own_results(each, arguments)
             condition = apply("is_true", Context(scope).condition(each.value))  # type: ignore[arg-type]
             if each.name == "reset_after":
                 condition = shifted_down(scope, stage, condition)
@@ -132,6 +153,14 @@ def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: lis
         scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
         more.append(Column(column))
     return more
+
+
+def refuse_own_results(reset: Option, arguments: StatisticsArguments) -> None:
+    """A condition on what the command itself computes would need its rows one after the other."""
+    made = {m.name.text if m.name else m.text for m in arguments.measures}
+    for name in sorted(fields(reset.value) & made):  # type: ignore[arg-type]
+        message = f"`{reset.name}` on `{name}`, which this command computes, is not supported"
+        raise SourceError("unsupported", message, reset.span, help="compute it with a `streamstats` before")
 
 
 def shifted_down(scope: Scope, stage: Stage, condition: Typed) -> Typed:

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import (
-    NOTHING,
-    Typed,
-    apply,
-    each,
-    listing,
-    literal,
-    number,
-    over,
-    text,
-)
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
 from harness.detection.languages.spl.comparison import compare
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.lists import largest, smallest
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 
@@ -22,7 +13,7 @@ from harness.detection.plan.columns import Kind
 def extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
     """The smallest or largest of several values; text is greater than numbers."""
     if any(v.kind is Kind.LIST for v in values):
-        return of_elements(operator, values)
+        return (smallest if operator == "<" else largest)(together(values))
     if all(v.kind in (Kind.NUMBER, Kind.NULL) for v in values):
         present = [v for v in values if v.kind is Kind.NUMBER]
         return apply("greatest" if operator == ">" else "least", *present) if present else NOTHING
@@ -39,17 +30,6 @@ def mixed(operator: str, left: Typed, right: Typed) -> Typed:
     a, b = apply("is_number", left), apply("is_number", right)
     same = apply("equal", a, b)
     return apply("if", same, compare(operator, left, right), a if operator == "<" else b)
-
-
-def of_elements(operator: str, values: tuple[Typed, ...]) -> Typed:
-    """The same where a field has several values."""
-    everything = together(values)
-    parameter, element = each(everything)
-    words = over("list_filter", everything, parameter, apply("not", apply("is_number", element)))
-    word = apply("list_get", apply("list_sort", words), literal(1.0 if operator == "<" else -1.0))
-    statistic = literal("minimum" if operator == "<" else "maximum")
-    amount = text(apply("list_statistic", everything, statistic))
-    return apply("coalesce", amount, word) if operator == "<" else apply("coalesce", word, amount)
 
 
 def together(values: tuple[Typed, ...]) -> Typed:

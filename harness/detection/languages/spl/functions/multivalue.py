@@ -15,9 +15,10 @@ from harness.detection.languages.spl.coercion import (
     text,
 )
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.fields import fields
 from harness.detection.languages.spl.patterns import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
-from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Prefix
+from harness.detection.languages.spl.syntax import Expression, Field
 from harness.detection.languages.spl.timespans import span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
@@ -261,18 +262,3 @@ def commands(context: Context, search: Typed) -> Typed:
     """
     pattern = literal(r"(?:^|\|)\s*([a-z]+)")
     return apply("regex_extract_all", text(search), pattern, literal(""), literal(1.0))
-
-
-def fields(expression: Expression) -> set[str]:
-    """Names of the fields in an expression."""
-    match expression:
-        case Field(name):
-            return {name}
-        case Prefix(_, operand):
-            return fields(operand)
-        case Chain(_, operands):
-            return set().union(*(fields(o) for o in operands))
-        case Invocation(_, arguments):
-            return set().union(*(fields(a) for a in arguments))
-        case _:
-            return set()
