@@ -349,6 +349,26 @@ CASES = [
     ("ip_text", ("x",), None),
     ("ip_network", ("10.1.2.3", 8), "10.0.0.0/8"),
     (
+        "record_fields",
+        ('{"a": [1, null], "b": {"c": 2.50}}', "json", "{}"),
+        '{"a[]":["1"],"a[0]":"1","a[1]":"null","b.c":"2.50"}',
+    ),
+    ("record_fields", ("no json", "json", "{}"), None),
+    ("record_fields", ("a=1 b='x y'", "key_value", "{}"), '{"a":"1","b":"x y"}'),
+    ("record_fields", ("<a><b>1</b></a>", "xml", "{}"), '{"a.b":"1"}'),
+    (
+        "record_fields",
+        ("CEF:0|v|p|1|2|n|3|x=a b", "cef", '{"header":"h.","prefix":"x.","label":"l."}'),
+        '{"h.version":"0","h.device.vendor":"v","h.device.product":"p","h.device.version":"1",'
+        '"h.event_class_id":"2","h.name":"n","h.severity":"3","x.x":"a b"}',
+    ),
+    (
+        "record_fields",
+        ("LEEF:1.0|v|p|1|2|x=a b", "leef", '{"header":"h.","prefix":"x.","label":"l."}'),
+        '{"h.version":"1.0","h.device.vendor":"v","h.device.product":"p","h.device.version":"1","h.event_id":"2",'
+        '"x.x":"a b"}',
+    ),
+    (
         "community_id",
         (0, "tcp", "128.232.110.120", "66.35.250.204", "34855", "80"),
         "1:LQU9qZlK+B5F3KDmev6m5PMibrg=",

@@ -18,6 +18,7 @@ from harness.detection.plan import (
     json_editing,
     list_statistics,
     printf,
+    record_fields,
     timeformat,
     timeparse,
 )
@@ -34,6 +35,7 @@ FUNCTIONS: dict[str, Function] = {
     **json_editing.FUNCTIONS,
     **list_statistics.FUNCTIONS,
     **printf.FUNCTIONS,
+    **record_fields.FUNCTIONS,
     **timeformat.FUNCTIONS,
     **timeparse.FUNCTIONS,
 }

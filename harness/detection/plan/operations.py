@@ -255,6 +255,12 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("json_extend", "t, path, json", T, "the same with each element of an array"),
     ("json_delete", "t, path", T, "without the key at a path"),
     ("json_entries", "t", T, "an array of objects of `key` and `value`; null of what is no object"),
+    (
+        "record_fields",
+        "t, reader, options",
+        T,
+        "an object of the texts that a reader (json, key_value, xml, cef, leef) takes out; see `plan.record_fields`",
+    ),
     ("xml_text", "t, path", L, "texts of all elements on a path such as a.b, or of an attribute a.b{@c}; null if none"),
     (
         "key_value",

@@ -60,6 +60,7 @@ SPARK.refuse(
         "to_json",
         "xml_text",
         "key_value",
+        "record_fields",
         "round",
         "log",
     ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.detection.languages.cql.syntax import Argument, Array, Assign, Call, Pipeline, Syntax, Word, walk
 from harness.detection.plan.nodes import Limit, Node
 from harness.diagnostics import SourceError, Span
 
@@ -29,3 +30,55 @@ def asked(meaning: Meaning, node: Node, most: int, span: Span) -> list[Mapping[s
         message = f"the query has to be run more than {MOST_QUESTIONS} times to be planned"
         raise SourceError("too-many-questions", message, span, help="name the fields with `select`")
     return list(ask(Limit(source=node, count=most)).records())
+
+
+CLOSING = frozenset(
+    (
+        *("groupBy", "stats", "top", "timeChart", "bucket", "session", "series", "selfJoin", "sankey", "worldMap"),
+        *("table", "select", "count", "sum", "avg", "min", "max", "range", "stdDev", "percentile", "percentage"),
+        *("counterAsRate", "collect", "selectLast", "selectFromMax", "selectFromMin", "linReg", "callFunction"),
+        *("array:union", "array:intersection", "array:reduceAll", "array:reduceColumn"),
+    )
+)
+"""Steps after which only fields that they name are left."""
+OPENING = frozenset(["fieldset", "fieldstats", "transpose", "eventFieldCount"])
+ARRAYS = ("array:", "objectArray:", "concatArray", "split")
+
+
+def unnamed(pipeline: Pipeline) -> bool:
+    """Whether fields that the query does not name can matter to it: no step leaves only named ones."""
+    parts = walk(pipeline)
+    if any(isinstance(p, Call) and opening(p) for p in parts):
+        return True
+    return not any(closing(s) for s in pipeline.steps)
+
+
+def opening(part: Call) -> bool:
+    """Whether a call looks at fields whatever their names."""
+    stars = part.name in ("select", "table", "drop", "groupBy") and any("*" in w for w in words(part))
+    return part.name in OPENING or stars
+
+
+def words(part: Call) -> list[str]:
+    """The words in a call's arguments."""
+    return [w.text for a in part.arguments if isinstance(a, Argument) for w in walk(a.value) if isinstance(w, Word)]
+
+
+def closing(step: Syntax) -> bool:
+    """Whether a step leaves only fields that it names."""
+    match step:
+        case Call(name=name):
+            return name in CLOSING
+        case Assign(value=Call(name=name)):
+            return name in CLOSING
+        case Array():
+            return True
+        case _:
+            return False
+
+
+def arrays(pipeline: Pipeline) -> frozenset[str]:
+    """Names that functions of arrays are given."""
+    calls = [p for p in walk(pipeline) if isinstance(p, Call) and p.name.startswith(ARRAYS)]
+    given = (a for c in calls for a in c.arguments if a.name in (None, "array", "field", "asArray"))
+    return frozenset(a.value.text.replace("`", "") for a in given if isinstance(a.value, Word))

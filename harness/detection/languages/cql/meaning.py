@@ -43,6 +43,8 @@ class Meaning:
     events: Node | None = None
     merged: dict[int, tuple[Node, Node]] = field(default_factory=dict)
     made: int = 0
+    unnamed: bool = False
+    arrays: frozenset[str] = frozenset()
     asked: bool = False
     questions: int = 0
     told: set[tuple[str, str]] = field(default_factory=set)

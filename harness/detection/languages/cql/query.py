@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.detection.language import Dialect, Plan, Settings
 from harness.detection.languages.cql import lowering
+from harness.detection.languages.cql.asking import arrays, unnamed
 from harness.detection.languages.cql.flow import Flow
 from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
 from harness.detection.languages.cql.printer import render
@@ -68,6 +69,7 @@ class CqlQuery:
             plain=lowering.plain,
         )
         meaning.learn(self.pipeline)
+        meaning.unnamed, meaning.arrays = unnamed(self.pipeline), arrays(self.pipeline)
         return meaning
 
     def render(self) -> str:

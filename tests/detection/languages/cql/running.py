@@ -1,6 +1,7 @@
 """Events in memory, and what a query makes of them."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -69,7 +70,8 @@ def shown(value):
 
 def records(query, rows, dialect=Dialect.LENIENT, settings=None):
     """The rows of a query, values as text."""
-    made = plan(query, load(rows), dialect, settings)
+    asking = replace(settings or Settings(), ask=duckdb().run)
+    made = plan(query, load(rows), dialect, asking)
     return [{n: shown(v) for n, v in r.items()} for r in duckdb().run(made.node).records()]
 
 

@@ -19,7 +19,7 @@ EVENT |= {
     "RemoteAddressIP4": "203.0.113.9",
     "@rawstring": "a=1",
 }
-REFUSED = {"01476_4da69e3814e9.cql": "not-a-duration", "01984_7a875ac73887.cql": "too-many-arguments"}
+REFUSED = {"01984_7a875ac73887.cql": "too-many-arguments"}
 pytestmark = needs_shared
 
 

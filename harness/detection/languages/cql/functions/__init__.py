@@ -1,6 +1,7 @@
 """The functions of CQL by family; importing this fills the table."""
 
 from harness.detection.languages.cql.functions import (
+    addresses,
     aggregates,
     arrays,
     assignment,
@@ -13,9 +14,11 @@ from harness.detection.languages.cql.functions import (
     formatting,
     hashes,
     joins,
+    json,
     lookups,
     making,
     math,
+    records,
     reducing,
     rows,
     sequences,
@@ -44,6 +47,6 @@ FAMILIES = (
         units,
         sequences,
     ),
-    *(arrays, reducing, documents, lookups, joins, constellations, hashes, making),
+    *(arrays, reducing, documents, json, records, addresses, lookups, joins, constellations, hashes, making),
 )
 """The modules in the order of the manual."""

@@ -1,65 +1,18 @@
-"""Functions that take fields out of texts: JSON, key=value, XML, CSV, addresses of pages."""
+"""Functions that take fields out of texts: key=value, XML, CSV, columns of a fixed width."""
 
 from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.binding import RAWSTRING, Name, Names, Texts
+from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
 from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.functions.fields import failed, fields_of, take_out
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
+from harness.diagnostics import SourceError
 
-PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
-
-
-def wanted(row: Row, prefix: str) -> list[str]:
-    """Names under a prefix that the query mentions; what nobody reads need not be taken out."""
-    names = {n for n in row.meaning.mentioned if n.startswith(prefix) and n != prefix}
-    return sorted(n for n in names if re.fullmatch(r"[\w.\[\]@#:/ \-]+", n) and not n.replace(".", "").isdigit())
-
-
-def path_of(name: str) -> str:
-    """A flattened name such as `a.b[0].c` as a path."""
-    parts = PART.findall(name)
-    made = ""
-    for part in parts:
-        if part == "[]":
-            made += "[*]"
-        elif part.startswith("["):
-            made += part
-        else:
-            made += f".{part}" if re.fullmatch(r"\w+", part) else f'."{part}"'
-    return "$" + made
-
-
-@FUNCTIONS.row("parseJson")
-def parse_json(
-    row: Row,
-    field: Name = RAWSTRING,
-    *,
-    prefix: str = "",
-    exclude: Texts = (),
-    include: Texts = (),
-    excludeEmpty: bool = False,
-    handleNull: str = "keep",
-    removePrefixes: Texts = (),
-) -> None:
-    r"""The members of a JSON text as fields `a.b` and `a[0]`: those that the query reads.
-
-        j := "{\"a\": {\"b\": 1}, \"c\": [\"x\", \"y\"]}" | parseJson(j) | x := a.b | y := c[1] -> x=1 y=y
-
-    Reference: library.humio.com, parseJson()
-    """
-    text = row.keep(row.text(field))
-    for name in wanted(row, prefix):
-        inner = name.removeprefix(prefix)
-        if inner in exclude or (include and inner not in include and "*" not in include):
-            continue
-        if inner.endswith("[]"):
-            row.assign(name, call("json_list", text, Literal(path_of(inner))))
-            continue
-        value = call("json_text", text, Literal(path_of(inner)))
-        row.assign(name, value if not excludeEmpty else call("if", call("equal", value, Literal("")), NULL, value))
+PADDINGS = ("unknown", "yes", "no")
+DUPLICATES = ("keepFirst", "keepLast")
 
 
 @FUNCTIONS.row("kvParse")
@@ -73,44 +26,59 @@ def kv_parse(
     override: bool = False,
     prefix: str = "",
     separator: str = "=",
-    separatorPadding: str = "no",
+    separatorPadding: str = "unknown",
 ) -> None:
-    r"""Pairs such as `key=value` or `key="two words"` as fields: those that the query reads.
+    r"""Pairs such as `key=value` or `key="two words"` as fields; a field that the event has already stays.
 
         t := "a=1 b=\"two words\"" | kvParse(t) | x := b -> x=two words
+        t := "id=1, id=2" | kvParse(t, as=user) -> user.id=2
 
     Reference: library.humio.com, kvParse()
     """
-    start = prefix or (f"{as_}." if as_ else "")
+    place = row.flow.span or row.meaning.source.whole()
+    for name, value, values in (
+        ("separatorPadding", separatorPadding, PADDINGS),
+        ("onDuplicate", onDuplicate, DUPLICATES),
+    ):
+        if value not in values:
+            raise SourceError("argument", f"`{name}` is {', '.join(values)}, not `{value[:40]}`", place)
+    if len(separator) != 1:
+        raise SourceError("argument", "`separator` is a single character", place)
+    start = prefix or as_
+    start = f"{start}." if start and not start.endswith(".") else start
+    options = {
+        "separator": separator,
+        "padding": separatorPadding,
+        "excludeEmpty": excludeEmpty == "true",
+        "first": onDuplicate == "keepFirst",
+    }
     for subject in field:
-        text = row.keep(row.text(subject))
-        for name in wanted(row, start):
-            key = name.removeprefix(start)
-            value = call("key_value", text, Literal(key), Literal(separator), Literal(" ,\t\n"))
+        for name, found in take_out(row, fields_of(row, row.text(subject), "key_value", options), start):
             if override or not row.has(name):
-                row.assign(name, value)
+                row.assign(name, found)
             else:
-                row.put(name, row.first(row.text(row.read(name)), value))
+                row.put(name, row.first(row.text(row.read(name)), found))
 
 
 @FUNCTIONS.row("parseXml")
 def parse_xml(row: Row, field: Name = RAWSTRING, *, prefix: str = "", strict: bool = False) -> None:
-    """The elements of an XML text as fields: those that the query reads.
+    """The elements of an XML text as fields; of several elements of one name the first, or `name[1]`.
+
+    An event whose text is no XML is dropped if `strict`, else it is marked with `@error`.
 
         x := "<a><b>1</b></a>" | parseXml(x) | y := a.b -> y=1
+        x := "no xml" | parseXml(x, strict=true) -> -
 
     Reference: library.humio.com, parseXml()
     """
-    text = row.keep(row.text(field))
-    for name in wanted(row, prefix):
-        inner = name.removeprefix(prefix)
-        plain = re.sub(r"\[(\d*)\]", "", inner).replace(".@", "{@", 1)
-        path = plain + "}" if "{@" in plain else plain
-        found = call("xml_text", text, Literal(path))
-        place = re.search(r"\[(\d+)\]", inner)
-        row.assign(
-            name, found if inner.endswith("[]") else call("list_get", found, Literal(int(place[1]) + 1 if place else 1))
-        )
+    text = row.text(field)
+    flat = fields_of(row, text, "xml", {})
+    for name, value in take_out(row, flat, prefix, numbered=True):
+        row.assign(name, value)
+    if strict:
+        row.require(call("or", call("is_null", text), call("not", call("is_null", flat))))
+    else:
+        failed(row, call("and", call("not", call("is_null", text)), call("is_null", flat)), f"{field} is no XML")
 
 
 @FUNCTIONS.row("parseCsv")
@@ -163,44 +131,6 @@ def parse_fixed_width(
         at += int(width)
 
 
-URL = (
-    r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?"
-    r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
-)
-URL_PARTS = ("scheme", "username", "host", "port", "path", "query", "fragment")
-
-
-def split_url(row: Row, field: str, prefix: str) -> None:
-    """The parts of an address under a prefix."""
-    text = row.keep(row.text(field))
-    for i, part in enumerate(URL_PARTS):
-        found = call("regex_extract", text, Literal(URL), Literal(""), Literal(i + 1))
-        row.assign(prefix + part, call("if", call("equal", found, Literal("")), NULL, found))
-
-
-@FUNCTIONS.row("parseUrl")
-def parse_url(row: Row, field: Name = "url", *, as_: str = "") -> None:
-    """The parts of a page's address: scheme, host, port, path, query.
-
-        url := "https://example.com:8443/a?b=1"
-        | parseUrl() -> url.scheme=https url.host=example.com url.port=8443 url.path=/a
-
-    Reference: library.humio.com, parseUrl()
-    """
-    split_url(row, field, f"{as_ or field}.")
-
-
-@FUNCTIONS.row("parseUri")
-def parse_uri(row: Row, field: Name, *, prefix: str = "", defaultBase: str = "") -> None:
-    """The parts of an address: scheme, host, port, path, query.
-
-        u := "https://example.com/a" | parseUri(u) -> u.scheme=https u.host=example.com
-
-    Reference: library.humio.com, parseUri()
-    """
-    split_url(row, field, prefix or f"{field}.")
-
-
 @FUNCTIONS.value("parseHexString", into="_parsehexstring")
 def parse_hex_string(row: Row, field: Name, *, charset: str = "UTF-8") -> Expression:
     """The text that hex digits stand for.
@@ -210,95 +140,6 @@ def parse_hex_string(row: Row, field: Name, *, charset: str = "UTF-8") -> Expres
     Reference: library.humio.com, parseHexString()
     """
     return call("hex_decode", row.text(field))
-
-
-@FUNCTIONS.row("parseCEF")
-def parse_cef(
-    row: Row,
-    field: Name = RAWSTRING,
-    *,
-    headerprefix: str = "cef.",
-    keeplabels: bool = False,
-    labelprefix: str = "cef.label.",
-    prefix: str = "cef.ext.",
-) -> None:
-    """The header and the extensions of a CEF record as fields: those that the query reads.
-
-        t := "CEF:0|V|P|1|id|name|5|src=1.2.3.4 msg=a b" | parseCEF(t) | x := cef.ext.src -> x=1.2.3.4 cef.name=name
-
-    Reference: library.humio.com, parseCEF()
-    """
-    names = ("version", "device.vendor", "device.product", "device.version", "event_class_id", "name", "severity")
-    text = row.keep(row.text(field))
-    header = r"CEF:(\d+)\|" + r"\|".join([r"((?:[^|\\]|\\.)*)"] * 6) + r"\|"
-    for i, name in enumerate(names):
-        row.assign(headerprefix + name, call("regex_extract", text, Literal(header), Literal(""), Literal(i + 1)))
-    extensions(row, text, prefix)
-
-
-def extensions(row: Row, text: Expression, prefix: str) -> None:
-    """Pairs whose values reach up to the next key."""
-    for name in wanted(row, prefix):
-        key = re.escape(name.removeprefix(prefix))
-        pattern = rf"(?:^|[\s|]){key}=(.*?)(?:\s+[\w.\-]+=|$)"
-        row.assign(name, call("regex_extract", text, Literal(pattern), Literal("s"), Literal(1)))
-
-
-@FUNCTIONS.row("parseLEEF")
-def parse_leef(
-    row: Row,
-    field: Name = RAWSTRING,
-    *,
-    delimiter: str = "\t",
-    headerprefix: str = "leef.",
-    keeplabels: bool = False,
-    labelprefix: str = "leef.label",
-    parsetime: bool = True,
-    prefix: str = "leef.ext.",
-    timezone: str = "Z",
-) -> None:
-    """The header and the extensions of a LEEF record as fields: those that the query reads.
-
-        t := "LEEF:1.0|V|P|1|id|src=1.2.3.4" | parseLEEF(t) | x := leef.ext.src -> x=1.2.3.4
-
-    Reference: library.humio.com, parseLEEF()
-    """
-    names = ("version", "vendor", "product", "product.version", "event.id")
-    text = row.keep(row.text(field))
-    header = r"LEEF:([^|]*)\|" + r"\|".join([r"([^|]*)"] * 4) + r"\|"
-    for i, name in enumerate(names):
-        row.assign(headerprefix + name, call("regex_extract", text, Literal(header), Literal(""), Literal(i + 1)))
-    for name in wanted(row, prefix):
-        pattern = (
-            rf"(?:^|[|\t{re.escape(delimiter)}]){re.escape(name.removeprefix(prefix))}=([^\t{re.escape(delimiter)}]*)"
-        )
-        row.assign(name, call("regex_extract", text, Literal(pattern), Literal(""), Literal(1)))
-
-
-@FUNCTIONS.value("writeJson", into="_json")
-def write_json(row: Row, field: Names = (RAWSTRING,)) -> Expression:
-    """Fields as a JSON object.
-
-        a := "x" | writeJson([a]) | x := _json -> x={"a":"x"}
-
-    Reference: library.humio.com, writeJson()
-    """
-    pairs: list[Expression] = []
-    names = row.flow.visible() if field == ("*",) else field
-    for name in names:
-        pairs += [Literal(name), row.text(name)]
-    return call("json_object", *pairs)
-
-
-@FUNCTIONS.row("json:prettyPrint")
-def pretty_json(row: Row, field: Name = RAWSTRING, *, as_: str = "", step: float = 2, strict: bool = False) -> None:
-    """A JSON text with line breaks for people; its content stays as it is.
-
-        a := "{}" | json:prettyPrint(a) -> a={}
-
-    Reference: library.humio.com, json:prettyPrint()
-    """
-    row.assign(as_ or field, row.text(field))
 
 
 @FUNCTIONS.row("xml:prettyPrint")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
 from harness.detection.languages.cql.coercion import number
-from harness.detection.languages.cql.conditions import fits, globbed, literal, matched
+from harness.detection.languages.cql.conditions import NOT_SEARCHED, fits, globbed, literal, matched
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -148,7 +148,7 @@ def wildcard(
     """
     if pattern == "*" and includeEverythingOnAsterisk:
         return TRUE
-    names: Sequence[str] = field or tuple(n for n in row.meaning.schema if not n.startswith(("#", "@")))
+    names: Sequence[str] = field or tuple(n for n in row.flow.origin if not n.startswith("#") and n not in NOT_SEARCHED)
     shown = pattern if field else f"*{pattern}*"
     found = []
     for name in names:

@@ -1,0 +1,89 @@
+"""Fields that stand in texts: those that the query names, and those that only the events can name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.detection.languages.cql.asking import asked
+from harness.detection.languages.cql.flow import Row
+from harness.detection.plan.expressions import NULL, Column, Expression, Literal, call
+from harness.detection.plan.nodes import Aggregate, Derive, Node, Unnest
+from harness.detection.plan.record_fields import CEF_HEADER, LEEF_HEADER
+from harness.diagnostics import Severity
+
+MOST_NAMES = 1_000
+FIELD = re.compile(r"[^\x00-\x1f\"\\*]+")
+ELEMENT = re.compile(r"(.*)\[\d+\]", re.S)
+
+
+def fields_of(row: Row, text: Expression, reader: str, options: Mapping[str, object]) -> Expression:
+    """The fields of a text as a flat object."""
+    given = json.dumps(options, sort_keys=True)
+    return row.keep(call("record_fields", text, Literal(reader), Literal(given)))
+
+
+def take_out(
+    row: Row, flat: Expression, start: str, *, always: Sequence[str] = (), numbered: bool = False
+) -> Iterator[tuple[str, Expression]]:
+    """The fields of a flat object with their names, which begin with `start`.
+
+    Where repeated fields are `numbered`, the first one has a name without number too, for queries that mention it.
+    """
+    named = [n.removeprefix(start) for n in mentioned(row, start)]
+    known = held(row, flat, numbered)
+    if known is not None:
+        arrays = [n for n in known if n.endswith("[]") and n in named]
+        named = [*arrays, *(n for n in known if not n.endswith("[]"))]
+    names = list(dict.fromkeys((*always, *named)))
+    whole = {n.removesuffix("[]") for n in names if n.endswith("[]")}
+    for name in names:
+        found = ELEMENT.fullmatch(name)
+        if found and found[1] in whole:
+            continue
+        way = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        if name.endswith("[]"):
+            yield start + name, call("json_list", flat, Literal(way + "[*]"))
+        else:
+            yield start + name, call("json_text", flat, Literal(way))
+
+
+def mentioned(row: Row, start: str) -> list[str]:
+    """Names that the query mentions and that begin so; what nobody reads need not be taken out."""
+    every = row.meaning.mentioned | {f"{n.removesuffix('[]')}[]" for n in row.meaning.arrays}
+    names = (n.replace("`", "") for n in every if n.startswith(start) and n != start)
+    return sorted(n for n in names if FIELD.fullmatch(n) and not n.replace(".", "").isdigit())
+
+
+def held(row: Row, flat: Expression, numbered: bool) -> list[str] | None:
+    """The names in the flat objects of the events at hand; None where nobody can tell, or nobody wants to know."""
+    meaning, flow = row.meaning, row.flow
+    if row.local or not meaning.unnamed:
+        return None
+    span, name = flow.span or meaning.source.whole(), meaning.temporary()
+    node: Node = Derive(source=flow.node, columns=((name, call("json_keys", flat)),))
+    node = Aggregate(source=Unnest(source=node, column=name), keys=((name, Column(name)),), measures=())
+    rows = asked(meaning, node, MOST_NAMES, span)
+    if rows is None:
+        message = "of the fields in texts those that the query does not name are known only with events"
+        meaning.tell("unnamed-fields", "", message, span, severity=Severity.NOTE)
+        return None
+    if len(rows) >= MOST_NAMES:
+        message = f"texts hold {MOST_NAMES} fields or more; those that the query does not name are left out"
+        meaning.tell("unnamed-fields", "", message, span)
+        return None
+    names = [str(r[name]) for r in rows]
+    twice = {n.replace("[0]", "") for n in names if "[0]" in n} if numbered else set()
+    return [n for n in names if n not in twice or n in meaning.mentioned]
+
+
+def told(kind: str, prefix: str) -> list[str]:
+    """The fields of a record's header, which each record has."""
+    return [prefix + n for n in (CEF_HEADER if kind == "cef" else LEEF_HEADER)]
+
+
+def failed(row: Row, condition: Expression, message: str) -> None:
+    """Marks events with `@error` and what went wrong."""
+    for name, value in (("@error", "true"), ("@error_msg", message)):
+        row.assign(name, call("if", condition, Literal(value), NULL))

@@ -1,0 +1,245 @@
+"""Fields of a text that a reader knows: JSON, key=value, XML, CEF and LEEF records, as one flat object."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+Options = dict[str, Any]
+Pairs = Iterator[tuple[str, Any]]
+BIGGEST = 4_000_000
+MOST = 10_000
+DEEPEST = 200
+
+
+def record_fields(text: str, reader: str, options: str) -> str | None:
+    """The fields as a JSON object of texts; what ends in `[]` is a whole array. Null where the text is no record.
+
+    `options` is a JSON object; what each reader makes of it stands with the reader.
+    """
+    if len(text) > BIGGEST:
+        return None
+    given = chosen(options)
+    read = READERS[reader](text, given)
+    if read is None:
+        return None
+    made: dict[str, Any] = {}
+    for name, value in read:
+        if len(made) >= MOST:
+            break
+        if given.get("first") and name in made:
+            continue
+        made[name] = value
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+
+
+@lru_cache(maxsize=256)
+def chosen(options: str) -> Options:
+    """The options of a call."""
+    found: Options = json.loads(options)
+    return found
+
+
+def of_json(text: str, options: Options) -> Pairs | None:
+    """Members as `a.b` and `a[0]`; options are exclude, include, excludeEmpty, handleNull, removePrefixes, prefix."""
+    try:
+        value = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, (dict, list)):
+        return None
+    return kept(value, options)
+
+
+def kept(value: Any, options: Options) -> Pairs:
+    """The members that the options leave, under their names."""
+    prefix, null = options.get("prefix", ""), options.get("handleNull", "keep")
+    removed = sorted(options.get("removePrefixes", ()), key=len, reverse=True)
+    excluded, included = [[path(p) for p in options.get(k, ())] for k in ("exclude", "include")]
+    for inner, member in flattened(value, "", 0):
+        name = prefix + next((inner.removeprefix(r) for r in removed if inner.startswith(r)), inner)
+        if any(p.match(name) for p in excluded) and not any(p.match(name) for p in included):
+            continue
+        if member is None:
+            if null == "discard":
+                continue
+            member = "" if null == "empty" else "null"
+        if member == "" and options.get("excludeEmpty"):
+            continue
+        yield name, member
+
+
+def path(pattern: str) -> re.Pattern[str]:
+    """Names that begin with a path; `[*]` is any place in an array."""
+    return re.compile(re.escape(pattern).replace(r"\[\*\]", r"\[\d+\]"))
+
+
+def flattened(value: Any, name: str, depth: int) -> Pairs:
+    """The leaves under a name, and each array as a whole."""
+    if depth > DEEPEST:
+        return
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from flattened(member, f"{name}.{key}" if name else key, depth + 1)
+    elif isinstance(value, list):
+        if value:
+            yield f"{name}[]", [written(v) for v in value if v is not None]
+        for i, member in enumerate(value):
+            yield from flattened(member, f"{name}[{i}]", depth + 1)
+    else:
+        yield name, value if value is None else written(value)
+
+
+def written(value: Any) -> str:
+    """A JSON value as text: text bare, objects as JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def of_key_value(text: str, options: Options) -> Pairs:
+    """Pairs of key and value; options are separator, padding (unknown, yes, no), excludeEmpty."""
+    mark, padding = re.escape(options.get("separator", "=")), options.get("padding", "unknown")
+    key = rf"""(?:"([^"\n]+)"|'([^'\n]+)'|((?:(?!{mark})[^\s"',;(){{}}<>|])+))"""
+    quoted = r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'"""
+    plain = r"([^\s,]*)" if padding != "yes" else rf"([^\s,]*(?![^\s,])(?!\s+{mark})|)"
+    before, after = r"\s*", {"no": "", "yes": r"\s*"}.get(padding, r"\s*")
+    pair = re.compile(rf"(?<![^\s,;(){{}}<>|\"']){key}{before}{mark}{after}(?:{quoted}|{plain})", re.S)
+    for found in pair.finditer(text):
+        name = found[1] or found[2] or found[3]
+        value = next((g for g in found.groups()[3:] if g is not None), "")
+        if value or not options.get("excludeEmpty"):
+            yield name, value
+
+
+def of_xml(text: str, options: Options) -> Pairs | None:
+    """Elements as `a.b`, the second and later of one name as `a.b[1]`, attributes as `a.b.@c`."""
+    if "<!DOCTYPE" in text[:4096].upper():
+        return None
+    tree = import_module("xml.etree.ElementTree")
+    try:
+        root = tree.fromstring(text.strip())
+    except (tree.ParseError, RecursionError):
+        return None
+    return of_element(root, local(root.tag), 0)
+
+
+def of_element(element: Any, name: str, depth: int) -> Pairs:
+    """The fields of an element and all below it."""
+    if depth > DEEPEST:
+        return
+    for key, value in element.attrib.items():
+        yield f"{name}.@{local(key)}", value
+    children = list(element)
+    if not children:
+        yield name, (element.text or "").strip()
+        return
+    seen: dict[str, int] = {}
+    texts: dict[str, list[str]] = {}
+    for child in children:
+        tag = local(child.tag)
+        texts.setdefault(tag, []).append("".join(child.itertext()).strip())
+    for child in children:
+        tag = local(child.tag)
+        place = seen[tag] = seen.get(tag, -1) + 1
+        several = len(texts[tag]) > 1
+        if several:
+            yield from of_element(child, f"{name}.{tag}[{place}]", depth + 1)
+        if not several or place == 0:
+            yield from of_element(child, f"{name}.{tag}", depth + 1)
+    for tag, values in texts.items():
+        if len(values) > 1:
+            yield f"{name}.{tag}[]", values
+
+
+def local(tag: str) -> str:
+    """A tag's name without its namespace."""
+    return tag.rsplit("}", 1)[-1]
+
+
+CEF_HEADER = ("version", "device.vendor", "device.product", "device.version", "event_class_id", "name", "severity")
+EXTENSION = re.compile(r"(?:^|(?<=[ \t]))([\w.\-\[\]]+)=(.*?)(?=[ \t]+[\w.\-\[\]]+=|$)", re.S)
+
+
+def of_cef(text: str, options: Options) -> Pairs | None:
+    """Header and extension; options are header, prefix, label (their prefixes), keeplabels."""
+    at = text.find("CEF:0")
+    if at < 0:
+        return None
+    parts = re.split(r"(?<!\\)\|", text[at + 4 :], maxsplit=7)
+    if len(parts) < 7:
+        return None
+    return cef_fields(parts, options)
+
+
+def cef_fields(parts: list[str], options: Options) -> Pairs:
+    """The fields of a CEF record in its parts."""
+    for name, value in zip(CEF_HEADER, parts, strict=False):
+        yield options["header"] + name, unescaped(value.strip())
+    yield from extension(parts[7].strip() if len(parts) > 7 else "", options)
+
+
+def extension(text: str, options: Options) -> Pairs:
+    """Pairs whose values reach up to the next key; a key that has a label is called by it."""
+    pairs = {m[1]: unescaped(m[2].strip()) for m in EXTENSION.finditer(text)}
+    labels = {k.removesuffix("Label"): k for k in pairs if k.endswith("Label") and k.removesuffix("Label") in pairs}
+    for name, value in pairs.items():
+        if name in labels:
+            yield options["label"] + pairs[labels[name]], value
+        if options.get("keeplabels") or (name not in labels and name not in labels.values()):
+            yield options["prefix"] + name, value
+
+
+def unescaped(text: str) -> str:
+    """A text of a record without its escapes."""
+    return re.sub(r"\\([\\|=nr])", lambda m: {"n": "\n", "r": "\r"}.get(m[1], m[1]), text)
+
+
+LEEF_HEADER = ("version", "device.vendor", "device.product", "device.version", "event_id")
+
+
+def of_leef(text: str, options: Options) -> Pairs | None:
+    """Header and extension; options are those of CEF, and delimiter."""
+    found = re.search(r"LEEF:\s*(0|1\.0|2\.0)\s*\|", text)
+    if not found:
+        return None
+    parts = text[found.end() :].split("|", 4)
+    return leef_fields(found[1], parts, options) if len(parts) == 5 else None
+
+
+def leef_fields(version: str, parts: list[str], options: Options) -> Pairs:
+    """The fields of a LEEF record in its parts."""
+    for name, value in zip(LEEF_HEADER, (version, *parts[:4]), strict=False):
+        yield options["header"] + name, value.strip()
+    body, mark = parts[4], options.get("delimiter") or "\t"
+    if version == "0":
+        yield from extension(body.strip(), options)
+        return
+    if version == "2.0":
+        given, bar, rest = body.partition("|")
+        if bar and len(given.strip("\n\r")) <= 6 and "=" not in given[1:]:
+            mark, body = delimiter(given), rest
+    for pair in body.strip("\r\n").split(mark):
+        name, equals, value = pair.partition("=")
+        if equals:
+            yield options["prefix"] + name.strip(), value.strip()
+
+
+def delimiter(text: str) -> str:
+    """The character that LEEF 2.0 names: itself, or its number as `x09` or `0x09`."""
+    found = re.fullmatch(r"\s*0?x([0-9A-Fa-f]{1,4})\s*", text)
+    return chr(int(found[1], 16)) if found else text.strip() or " " if text else "\t"
+
+
+READERS: dict[str, Callable[[str, Options], Pairs | None]] = {
+    "json": of_json,
+    "key_value": of_key_value,
+    "xml": of_xml,
+    "cef": of_cef,
+    "leef": of_leef,
+}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"record_fields": record_fields}
