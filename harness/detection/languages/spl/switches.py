@@ -81,6 +81,12 @@ ALL: tuple[Switch, ...] = (
         settle="index=* | timechart count",
     ),
     Switch(
+        name="indexed_fields",
+        values=("metadata", "all"),
+        question="does tstats without a data model see metadata alone, or all fields because they were indexed?",
+        settle="| walklex index=* type=field | head 20",
+    ),
+    Switch(
         name="falcon_connections",
         values=("ports", "traffic"),
         question="are Falcon's connections in Endpoint.Ports alone, as the add-on for FDR tags them, or traffic too?",

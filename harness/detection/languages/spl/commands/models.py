@@ -2,41 +2,114 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.cim.datasets import dataset, plain, qualified
-from harness.detection.languages.spl.cim.events import enrich
+from harness.detection.languages.spl.cim.dataset import Dataset
+from harness.detection.languages.spl.cim.datasets import (
+    add_fields,
+    dataset,
+    known_fields,
+    local_name,
+    plain,
+    qualified,
+)
 from harness.detection.languages.spl.coercion import apply, literal, number, text
+from harness.detection.languages.spl.commands.lookup import aligned
 from harness.detection.languages.spl.commands.stats import statistics
 from harness.detection.languages.spl.conditions import Search
+from harness.detection.languages.spl.indexed_fields import named_fields, only_indexed, prefixed
 from harness.detection.languages.spl.lookups import table_rows
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import group, measures, option, without_missing
-from harness.detection.languages.spl.syntax import Stage, StatisticsArguments, Word
+from harness.detection.languages.spl.scope import Scope, fits, fresh_scope
+from harness.detection.languages.spl.statistics import flag, group, measures, option, without_missing
+from harness.detection.languages.spl.syntax import Measure, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import floor_to, span_unit
 from harness.detection.plan.columns import Kind
-from harness.diagnostics import SourceError
+from harness.detection.plan.nodes import Union
+from harness.diagnostics import SourceError, did_you_mean
 
 
 @COMMANDS.define("tstats", shape="stats", generating=True)
 def tstats(scope: Scope, stage: Stage) -> None:
     """Aggregates over a data model's dataset; rows that lack a BY field are dropped unless `fillnull_value` is given.
 
+    With `prestats=t` the rows are handed on as they are, for a `stats`, `chart` or `timechart` that aggregates them.
+    Without a data model the fields of the index are seen alone.
+
     Reference: reference/spl.md 9.1
     """
     arguments = statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", "`tstats` needs an aggregate", stage.span, help="such as `count`")
+    for name in ("summariesonly", "allow_old_summaries", "local", "include_reduced_buckets"):
+        flag(arguments, name, False)
+    unfinished, more = flag(arguments, "prestats", False), flag(arguments, "append", False)
+    if more and not unfinished:
+        word = option(arguments, "append") or stage
+        raise SourceError("bad-option", "`append=t` needs `prestats=t`", word.span, help="write `prestats=t append=t`")
+    if not scope.first and not more:
+        raise SourceError("not-first", "`tstats` begins a search", stage.span, help="write `| append [| tstats ...]`")
+    rows = scope if scope.first else fresh_scope(scope.session, main=False)
+    arguments = chosen(rows, stage, arguments)
+    if not unfinished:
+        group(rows, arguments.keys, measures(rows, arguments), stage.span)
+        return
+    names = {w.text for w in named_fields(arguments)} | {"_time"}
+    rows.keep([n for n in rows.columns if n in names], stage.span)
+    if rows is not scope:
+        left, right = aligned(scope, rows)
+        scope.node = Union(sources=(left, right), span=stage.span)
+
+
+def chosen(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> StatisticsArguments:
+    """Makes the rows those that `tstats` aggregates, and gives its arguments with the names that they have there."""
+    for measure in arguments.measures:
+        if measure.argument is not None and not isinstance(measure.argument, Word):
+            not_evaluated(scope, measure)
+    for key in arguments.keys:
+        if "*" in key.text and not key.text.startswith("PREFIX("):
+            raise SourceError("bad-argument", f"`{key.text}` is no single field", key.span, help="name each BY field")
     if arguments.dataset is not None:
         found, child = dataset(arguments.dataset.text, arguments.dataset.span)
         qualified(scope, found, child, arguments.dataset.span)
+        spread_over(scope, found, arguments)
+        unknown_fields(scope, found, arguments)
     else:
-        enrich(scope)
+        only_indexed(scope, arguments)
     conditioned(scope, stage, arguments)
+    arguments = prefixed(scope, arguments)
     spanned(scope, arguments)
     filled(scope, arguments)
     without_missing(scope, arguments.keys)
-    group(scope, arguments.keys, measures(scope, arguments), stage.span)
+    return arguments
+
+
+def not_evaluated(scope: Scope, measure: Measure) -> None:
+    """Tells that `tstats` does not evaluate expressions; lenient reading does what is meant."""
+    message = "`tstats` takes fields, not `eval` expressions"
+    if scope.session.text.strict:
+        raise SourceError("eval-in-tstats", message, measure.span, help="aggregate with `stats` after it")
+    scope.session.warn("eval-in-tstats", message, measure.span, "aggregate with `stats` after it")
+
+
+def spread_over(scope: Scope, found: Dataset, arguments: StatisticsArguments) -> None:
+    """Adds the fields of a dataset that a `*` in an aggregate means."""
+    patterns = [m.argument.text for m in arguments.measures if isinstance(m.argument, Word) and "*" in m.argument.text]
+    for pattern in patterns:
+        names = [n for n in sorted(known_fields(found)) if fits(pattern, f"{found.name}.{n}")]
+        add_fields(scope, found, names, arguments.measures[0].span)
+
+
+def unknown_fields(scope: Scope, found: Dataset, arguments: StatisticsArguments) -> None:
+    """Tells of names that no field of the dataset has."""
+    for word in named_fields(arguments):
+        name = local_name(found, word.text)
+        if not name or "*" in name or name in known_fields(found) or name.startswith("annotations."):
+            continue
+        if scope.columns.get(word.text, Kind.NULL) is Kind.NULL:
+            message = f"dataset `{found.model}.{found.name}` has no field `{name}`"
+            scope.session.warn("no-such-field", message, word.span, did_you_mean(name, known_fields(found)))
 
 
 def conditioned(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> None:
@@ -95,9 +168,7 @@ def mstats(scope: Scope, stage: Stage) -> None:
     keys = arguments.keys
     if option(arguments, "span") is not None:
         keys = (Word("_time", False, stage.span), *keys)
-        arguments = StatisticsArguments(
-            arguments.options, arguments.measures, arguments.dataset, arguments.where, arguments.over, keys
-        )
+        arguments = replace(arguments, keys=keys)
         spanned(scope, arguments)
     without_missing(scope, keys)
     group(scope, keys, measures(scope, arguments), stage.span)
@@ -114,8 +185,10 @@ def datamodel(scope: Scope, stage: Stage) -> None:
     if len(words) < 3 or words[2].lower() not in ("search", "flat", "acceleration_search"):
         raise found.error("bad-argument", "`datamodel` needs a model, a dataset and `search`")
     root, child = dataset(f"{words[0]}.{words[1]}", found.words[0].span)
-    view = plain if words[2].lower() == "flat" else qualified
-    view(scope, root, child, stage.span)
+    if words[2].lower() == "flat":
+        plain(scope, root, child, stage.span)
+    else:
+        qualified(scope, root, child, stage.span, local=True)
 
 
 @COMMANDS.define("from", generating=True)

@@ -1,0 +1,76 @@
+"""What `tstats` sees without a data model: the fields that an index keeps beside the events, and their terms.
+
+Reference: reference/spl.md 9.1; Splunk Search Reference, tstats
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from harness.detection.languages.spl.cim.groups import words
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal
+from harness.detection.languages.spl.free_text import MAJOR
+from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Comparison, Measure, OneOf, StatisticsArguments, Word
+from harness.detection.plan.columns import Kind
+
+INDEXED = frozenset(
+    words(
+        "index source sourcetype host splunk_server linecount punct date_hour date_mday date_minute date_month "
+        "date_second date_wday date_year date_zone timestartpos timeendpos"
+    )
+)
+PREFIX = re.compile(r"PREFIX\((.+)\)", re.S)
+
+
+def named_fields(arguments: StatisticsArguments) -> Iterator[Word]:
+    """The fields that are read: by aggregates, by BY and by WHERE."""
+    for measure in arguments.measures:
+        if isinstance(measure.argument, Word):
+            yield measure.argument
+    yield from arguments.keys
+    for part in parts(arguments.where) if arguments.where is not None else ():
+        if isinstance(part, Comparison | OneOf):
+            yield part.field
+
+
+def only_indexed(scope: Scope, arguments: StatisticsArguments) -> None:
+    """Leaves the events nothing but indexed fields, unless all of their fields are said to be indexed."""
+    kept = {n for n in scope.columns if n in INDEXED or n[0] in "_@"}
+    others = [w for w in named_fields(arguments) if w.text in scope.columns and w.text not in kept]
+    if not others or scope.session.switch("indexed_fields") == "all":
+        return
+    for word in others:
+        message = f"`tstats` does not see `{word.text}`, which is no field of the index"
+        scope.session.warn("not-indexed", message, word.span, "search a data model, or use `stats`")
+    scope.keep([n for n in scope.columns if n in kept])
+
+
+def prefixed(scope: Scope, arguments: StatisticsArguments) -> StatisticsArguments:
+    """The arguments with each `PREFIX(term=)` as a field of that name, made of the terms that begin so."""
+    found: dict[str, Word] = {}
+
+    def named(word: Any) -> Any:
+        prefix = PREFIX.fullmatch(word.text) if isinstance(word, Word) else None
+        if prefix is None:
+            return word
+        return found.setdefault(prefix[1], Word(prefix[1].strip().strip('"'), True, word.span))
+
+    keys = tuple(named(k) for k in arguments.keys)
+    measures: tuple[Measure, ...] = tuple(replace(m, argument=named(m.argument)) for m in arguments.measures)
+    for word in found.values():
+        scope.derive([(word.text, behind(scope, word.text))], word.span)
+    return replace(arguments, keys=keys, measures=measures) if found else arguments
+
+
+def behind(scope: Scope, prefix: str) -> Typed:
+    """What stands behind a prefix in a term of the event's text, in lower case as the index keeps it."""
+    raw = scope.typed("_raw")
+    if raw.kind is Kind.NULL:
+        return NOTHING
+    pattern = f"(?:^|[{MAJOR}]){re.escape(prefix)}([^{MAJOR}]+)"
+    return apply("lower", apply("regex_extract", raw, literal(pattern), literal("i"), literal(1.0)))
