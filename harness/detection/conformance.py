@@ -11,10 +11,11 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
     Dialect: strict                           (lenient if not said)
 
 and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
-kinds of events), `lookup NAME` a lookup table, `saved NAME` a saved query, `macros` one `name(args) = definition` a
-line, `spl` or `cql` the query, and what comes of it: `output` (rows in any order), `output ordered`, or `error`, the
-message verbatim, the query's name being `query.<language>`. `(no rows)` is an output of none; an empty output block is
-one that nobody has filled in yet.
+kinds of events), `log SOURCETYPE` a plain log that is indexed instead, `lookup NAME` a lookup table, `props` and
+`transforms` stanzas of Splunk's files of these names, `saved NAME` a saved query, `macros` one
+`name(args) = definition` a line, `spl` or `cql` the query, and what comes of it: `output` (rows in any order),
+`output ordered`, or `error`, the message verbatim, the query's name being `query.<language>`. `(no rows)` is an output
+of none; an empty output block is one that nobody has filled in yet.
 
 A table has a line of column names and one line a row, cells between bars. An empty cell is an absent field, `""` an
 empty text, `[a, b]` a list. A cell in double quotes is read as JSON, for texts with bars, line ends, blanks at an end
@@ -35,10 +36,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from harness.detection.conformance_logs import Log, indexed, logs
 from harness.detection.engine import Engine, Rows, Value
 from harness.detection.language import Dialect, Lookup, Settings, language
 from harness.detection.plan.digits import number_text
 from harness.diagnostics import HarnessError, Source, SourceError, Span
+from harness.scenario.conf import stanzas
 from harness.telemetry.event import UNLABELLED
 from harness.telemetry.platform import View
 
@@ -73,6 +76,7 @@ class Case:
     error: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+    logs: tuple[Log, ...] = ()
 
     @property
     def known_gap(self) -> str | None:
@@ -127,6 +131,7 @@ def case(place: Span, name: str) -> Case:
         error=errors[0] if errors else None,
         facts=facts,
         settings=settings(facts, blocks, heading),
+        logs=logs(blocks),
     )
 
 
@@ -144,6 +149,8 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
         macros=dict(macro(name.strip(), definition.strip()) for name, _, definition in macros),
         lookups=lookups,
         saved=saved,
+        props=dict(stanzas("".join(body for word, body in blocks if word == "props"))),
+        transforms=dict(stanzas("".join(body for word, body in blocks if word == "transforms"))),
     )
 
 
@@ -295,7 +302,7 @@ def result(case: Case, engine: Engine) -> Rows:
     dialect = Dialect(case.facts.get("Dialect", Dialect.LENIENT))
     spoken = language(case.language)
     query = spoken.parse(Source(f"query.{case.language}", case.query), dialect, case.settings)
-    columns = engine.load(views(case.inputs))
+    columns = engine.load(indexed(case.logs, case.settings) if case.logs else views(case.inputs))
     return engine.run(query.plan(columns, replace(case.settings, ask=engine.run)).node)
 
 

@@ -82,7 +82,7 @@ def check_there(case: Case, page: Path, product: Remote) -> Checked:
 def unsuitable(case: Case) -> str:
     """Why a case says nothing about a product on its own."""
     settings = case.settings
-    needed = [n for n in ("macros", "lookups", "saved", "parameters") if getattr(settings, n)]
+    needed = [n for n in ("macros", "lookups", "saved", "parameters", "props", "transforms") if getattr(settings, n)]
     if needed:
         return f"it needs {' and '.join(needed)}, which would have to be installed there"
     return "it is about a time zone of the searching user" if settings.zone != "UTC" else ""

@@ -28,13 +28,13 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
     reads, told, findings = set(session.reads), set(session.told), len(session.findings)
     scope = fresh_scope(session)
     known = confs(scope, settings.props)
-    sees = wanted(pipeline, session.words, session.patterns, known)
+    sees = wanted(pipeline, session.words, session.patterns, known, settings.transforms)
     sequence = Sequence(
         scope=scope,
         confs=known,
         transforms=settings.transforms,
         wanted=sees,
-        told=names_told(session) if sees.names is None else None,
+        told=names_told(session) if sees.names is None or session.patterns else None,
     )
     fields(sequence)
     aliases(sequence)

@@ -19,9 +19,6 @@ CLOSING = frozenset(
     {"stats", "chart", "timechart", "top", "rare", "table", "sistats", "mstats", "geostats", "contingency"}
 )
 REMAKING = frozenset({"tstats", "datamodel", "from", "pivot", "foreach", "transpose", "untable", "tojson", "map"})
-WORDS = frozenset(
-    {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
-)
 MOST_GUESSES = 300
 
 
@@ -37,7 +34,7 @@ class Wanted:
 
     def guesses(self) -> list[str]:
         """Names that events may have fields of."""
-        found = sorted(n for n in self.names or () if NAME.fullmatch(n) and n.lower() not in WORDS)
+        found = sorted(n for n in self.names or () if NAME.fullmatch(n))
         return found[:MOST_GUESSES]
 
 
@@ -53,7 +50,13 @@ def closed(pipeline: Pipeline) -> bool:
     return found
 
 
-def wanted(pipeline: Pipeline, words: frozenset[str], patterns: tuple[re.Pattern[str], ...], confs: Confs) -> Wanted:
+def wanted(
+    pipeline: Pipeline,
+    words: frozenset[str],
+    patterns: tuple[re.Pattern[str], ...],
+    confs: Confs,
+    transforms: Props,
+) -> Wanted:
     """The fields that a query can see, and those that they are made of."""
     if not closed(pipeline) or "*" in words:
         return Wanted(None)
@@ -74,7 +77,7 @@ def wanted(pipeline: Pipeline, words: frozenset[str], patterns: tuple[re.Pattern
         parts = INLINE.fullmatch(setting.value)
         if parts and parts["field"] and mentions(named, group_names(parts["regex"])):
             found.add(parts["field"])
-    return Wanted(frozenset(found), patterns)
+    return Wanted(frozenset(found) | sources(transforms), patterns)
 
 
 def sources(transforms: Props) -> frozenset[str]:
