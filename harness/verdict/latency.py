@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from math import ceil, floor
 from time import perf_counter
 
 import numpy as np
 
 from harness.detection.engine import Engine, engine
-from harness.detection.language import Plan, language
+from harness.detection.language import Ask, Plan, language
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Expression, Literal, call, every
 from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk
@@ -30,8 +31,8 @@ RUN = "@run"
 OPENS, CLOSES, FIRST = "@opens", "@closes", "@first"
 MOST_RUNS = 20_000
 
-Meaning = Callable[[float], Plan]
-"""What a rule means when it is run at a time in epoch seconds."""
+Meaning = Callable[[float, Ask | None], Plan]
+"""What a rule means when it is run at a time in epoch seconds, given whom it can ask about the events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +133,14 @@ def delay(subject: Subject, schedule: Schedule, starts: Sequence[timedelta], con
         return Delay(name=subject.name, detections=tuple(never(m) for m in moments), unlimited=0)
     runs = schedule.runs(min(low for low, _, _ in spans.values()), max(high for _, high, _ in spans.values()))
 
-    def meaning(now: float) -> Plan:
-        return trial.query.plan(batch.columns, replace(trial.settings, now=now))
+    def meaning(now: float, ask: Ask | None = None) -> Plan:
+        return trial.query.plan(batch.columns, replace(trial.settings, now=now, ask=ask))
 
     alerting = replayed(meaning, batch, schedule, runs)
     detections = tuple(detection(m, spans.get(i), alerting.get(i, []), runs) for i, m in enumerate(moments))
-    plan = meaning(runs[-1])
-    unlimited = sum(any(a.malicious for a in alerts) for alerts in batch.alerts(plan.node))
+    unlimited = sum(any(a.malicious for a in alerts) for alerts in batch.judged(partial(meaning, runs[-1])))
     caught = any(d.seconds is not None for d in detections)
-    why = nearest(batch, plan, schedule, runs) if unlimited and not caught else None
+    why = nearest(batch, meaning, schedule, runs) if unlimited and not caught else None
     return Delay(name=subject.name, detections=detections, unlimited=unlimited, why=why)
 
 
@@ -191,19 +191,20 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
 
 def replayed(meaning: Meaning, batch: Batch, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
     """For each case the runs whose alerts rest on its attack; in one statement where the rule does not ask for now."""
-    node = meaning(runs[0]).node
-    if node == meaning(runs[-1]).node:
+    first = meaning(runs[0], None)
+    if not first.asked and first.node == meaning(runs[-1], None).node:
         try:
-            return together(batch, node, schedule, runs)
+            return together(batch, first.node, schedule, runs)
         except InseparableError:
             pass
     found: dict[int, list[float]] = {}
     for at in runs:
-        node = meaning(at).node
-        windowed = only(node, conditions(node, schedule.window(at)))
-        for case, alerts in enumerate(batch.alerts(windowed)):
-            if any(a.malicious for a in alerts):
-                found.setdefault(case, []).append(at)
+        window = conditions(first.node, schedule.window(at))
+        for plan, cases in batch.meanings(partial(meaning, at), range(batch.size), window):
+            alerts = batch.alerts(only(plan.node, window))
+            for case in cases:
+                if any(a.malicious for a in alerts[case]):
+                    found.setdefault(case, []).append(at)
     return found
 
 
@@ -254,7 +255,7 @@ def conditions(node: Node, window: tuple[float, float]) -> list[Expression]:
     return [call("greater_equal", seconds, Literal(window[0])), call("less", seconds, Literal(window[1]))]
 
 
-def nearest(batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
+def nearest(batch: Batch, meaning: Meaning, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
     """Why the run that sees most of the first attack's events does not alert."""
     malicious = batch.truth.malicious
     best: tuple[int, float] | None = None
@@ -273,7 +274,9 @@ def nearest(batch: Batch, plan: Plan, schedule: Schedule, runs: Sequence[float])
                 best = (seen, at)
     if best is None or best[0] == 0:
         return None
-    chosen = [call("equal", Column(CASE), Literal(0.0)), *conditions(plan.node, schedule.window(best[1]))]
+    window = conditions(meaning(runs[-1], None).node, schedule.window(best[1]))
+    ((plan, _),) = batch.meanings(partial(meaning, runs[-1]), [0], window)
+    chosen = [call("equal", Column(CASE), Literal(0.0)), *window]
     steps = tuple(replace(s, node=n) for s, n in zip(plan.steps, restricted(plan, chosen), strict=True))
     own = replace(plan, node=steps[-1].node if steps else plan.node, steps=steps)
     return explain(own, batch.engine, Labels(malicious=malicious, total=batch.events))

@@ -148,9 +148,17 @@ class Rendering:
         trial = self.trial
         self.batch = Batch(self.connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
         now = trial.settings.now or max((end(each.telemetry) for each in lots), default=0.0)
-        self.root = trial.query.plan(self.batch.columns, replace(trial.settings, now=now)).node
-        self.batch.narrow([self.root])
-        return [side(alerts) for alerts in self.batch.alerts(self.root)]
+        settings = replace(trial.settings, now=now)
+        meant = self.batch.meanings(
+            lambda ask: trial.query.plan(self.batch.columns, replace(settings, ask=ask)), range(self.batch.size)
+        )
+        self.root = meant[0][0].node
+        self.batch.narrow([plan.node for plan, _ in meant])
+        found: dict[int, Side] = {}
+        for plan, cases in meant:
+            alerts = self.batch.alerts(plan.node)
+            found |= {case: side(alerts[case]) for case in cases}
+        return [found[case] for case in range(self.batch.size)]
 
 
 def side(alerts: Sequence[Alert]) -> Side:

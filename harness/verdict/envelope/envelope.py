@@ -192,8 +192,8 @@ def judged(
         if batch.events > MOST_EVENTS:
             raise HarnessError("too-many-events", f"{batch.events} events are more than {MOST_EVENTS}")
         now = trial.settings.now or max(end(each.telemetry) for each in lots)
-        plan = trial.query.plan(batch.columns, replace(trial.settings, now=now))
-        alerts = batch.alerts(plan.node)
+        settings = replace(trial.settings, now=now)
+        alerts = batch.judged(lambda ask: trial.query.plan(batch.columns, replace(settings, ask=ask)))
     finally:
         connected.close()
     found = [False] * len(variants)

@@ -106,8 +106,15 @@ def key_column(condition: Expression) -> str | None:
 
 
 def of_aggregate(node: Aggregate) -> Iterator[Broken]:
-    """Each key dropped, and changed where it is computed; each measure replaced by one that is near."""
+    """Each key dropped, and changed where it is computed; each measure replaced by one that is near.
+
+    An aggregation that the text does not hold only brings rows into another form, a key of no field names columns.
+    """
+    if node.span is None and all(name.startswith("@") for name, _ in node.measures):
+        return
     for i, (name, expression) in enumerate(node.keys):
+        if name.startswith("@"):
+            continue
         rest = (*node.keys[:i], *node.keys[i + 1 :])
         if rest:
             place = named_in(node.span, name, last=True)
@@ -138,9 +145,10 @@ def of_measure(node: Aggregate | Window, i: int, measure: Named) -> Iterator[Bro
     """One measure replaced, or a condition inside it broken."""
     name, expression = measure
     place = named_in(node.span, name, last=False)
+    shown = f"`{name}`" if not name.startswith("@") or node.span is None else short(f"`{node.span.text}`")
     for what, made in aggregates_replaced(expression):
         new = (*node.measures[:i], (name, made), *node.measures[i + 1 :])
-        yield "aggregate", f"{what} in `{name}`", place, replace(node, measures=new)
+        yield "aggregate", f"{what} in {shown}", place, replace(node, measures=new)
     for change in inside(expression, node.span):
         new = (*node.measures[:i], (name, change.made), *node.measures[i + 1 :])
         yield change.kind, change.what, change.place, replace(node, measures=new)

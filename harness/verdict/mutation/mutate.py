@@ -72,6 +72,8 @@ class Mutation:
 def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progress | None = None) -> Mutation:
     """Runs every mutant of a rule on the scenarios; `search` looks for scenarios that kill those that survive.
 
+    Where values in the events name a rule's columns, its mutants have the same columns, and no killers are looked for.
+
     Raises HarnessError where no scenario expects anything of the rule.
     """
     began = perf_counter()
@@ -85,7 +87,8 @@ def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progre
         sound = [i for i, (s, a) in enumerate(zip(subjects, before, strict=True)) if not noticed(s, a)]
         tried = all_tried(ensemble, sound, progress)
         columns = ensemble.batch.columns
-    survivors = [m for m, t in tried.items() if t.fate is Fate.SURVIVED]
+    asked = any(plan.asked for plan, _ in ensemble.plans)
+    survivors = [m for m, t in tried.items() if t.fate is Fate.SURVIVED and not asked]
     if search and survivors:
         seen = [bool(a) and observed(s, a).short in ("TP", "FP") for s, a in zip(subjects, before, strict=True)]
         for key, killer in killers(subjects, seen, survivors, columns).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.detection.engine import Engine, Rows
+from harness.detection.language import Ask, Plan
 from harness.detection.plan.columns import EVENT, Columns
-from harness.detection.plan.expressions import Column, Literal, call, columns_read
+from harness.detection.plan.expressions import Column, Expression, Literal, call, columns_read
 from harness.detection.plan.needed import needed
 from harness.detection.plan.nodes import Node, Scan, walk
 from harness.detection.plan.provenance import traced
@@ -23,6 +24,9 @@ from harness.verdict.alerts import Alert, Truth, alerts_of
 from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
 
 Numbers = npt.NDArray[np.int32]
+Meant = tuple[Plan, tuple[int, ...]]
+Meaning = Callable[[Ask | None], Plan]
+"""What a rule means, given whom it can ask about the events."""
 
 ATTACK = "@attack"
 """Hidden column with the number of the attack that an event belongs to, null for all others."""
@@ -110,6 +114,25 @@ class Batch:
         )
         self.engine.load(self.views)
 
+    def meanings(self, meaning: Meaning, cases: Sequence[int], seen: Sequence[Expression] = ()) -> list[Meant]:
+        """What a rule means, and for which of these cases: for all of them, unless it hangs on a case's own events.
+
+        `seen` are conditions on the events that it can ask about.
+        """
+        plan = meaning(None)
+        if not plan.asked:
+            return [(plan, tuple(cases))]
+        found: list[tuple[Plan, list[int]]] = []
+        for case in cases:
+            own = [call("equal", Column(CASE), Literal(float(case))), *seen]
+            plan = meaning(lambda node, own=own: self.engine.run(only(node, own)))  # type: ignore[misc]
+            same = next((numbers for known, numbers in found if known.node == plan.node), None)
+            if same is None:
+                found.append((plan, [case]))
+            else:
+                same.append(case)
+        return [(plan, tuple(numbers)) for plan, numbers in found]
+
     def run(self, node: Node) -> Rows:
         """The rows of a plan on each case, with the case's number and the events behind each row.
 
@@ -130,6 +153,15 @@ class Batch:
             columns = (*found.columns, CASE)
             rows += [(*row, float(case)) for row in found.rows]
         return Rows(columns or (EVENT, CASE), tuple(rows))
+
+    def judged(self, meaning: Meaning) -> tuple[tuple[Alert, ...], ...]:
+        """For each case the rows of what a rule means for it as alerts."""
+        found: list[tuple[Alert, ...]] = [()] * self.size
+        for plan, cases in self.meanings(meaning, range(self.size)):
+            alerts = self.alerts(plan.node)
+            for case in cases:
+                found[case] = alerts[case]
+        return tuple(found)
 
     def alerts(self, node: Node) -> tuple[tuple[Alert, ...], ...]:
         """For each case the rows of a plan as alerts."""

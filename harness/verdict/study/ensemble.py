@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from harness.detection.engine import Engine, engine
-from harness.detection.language import Plan, language
+from harness.detection.language import Ask, Plan, Settings, language
 from harness.diagnostics import HarnessError
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario
 from harness.verdict.alerts import Alert, differing
@@ -68,7 +69,8 @@ class Ensemble:
             trial = subject.trial
             settings = trial.settings
             now = settings.now or end(trial.store.telemetry(trial.conditions))
-            plan = trial.query.plan(self.batch.columns, replace(settings, now=now))
+            given = replace(settings, now=now)
+            ((plan, _),) = self.batch.meanings(partial(self.meaning, trial, given), [number])
             for known, numbers in found:
                 if known.node == plan.node:
                     numbers.append(number)
@@ -77,9 +79,16 @@ class Ensemble:
                 found.append((plan, [number]))
         return tuple((plan, tuple(numbers)) for plan, numbers in found)
 
+    def meaning(self, trial: Trial, settings: Settings, ask: Ask | None) -> Plan:
+        """What a rule means over these events."""
+        return trial.query.plan(self.batch.columns, replace(settings, ask=ask))
+
     @property
     def plan(self) -> Plan:
         """The one meaning of the rule. Raises HarnessError where it has several."""
+        if len(self.plans) > 1 and self.plans[0][0].asked:
+            message = "the rule means different things for these scenarios: values in their events name its columns"
+            raise HarnessError("several-meanings", message, help="study it on one scenario")
         if len(self.plans) > 1:
             message = "the rule means different things for these scenarios: their settings or times differ"
             raise HarnessError(

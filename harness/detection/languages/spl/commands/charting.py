@@ -157,7 +157,7 @@ def table(
     zeros = counted(arguments)
     cells = [Cell(name=n, column=scope.session.fresh("value"), kind=v.kind, zero=n in zeros) for n, v in values]
     how = choice(arguments, stage)
-    first = grouped(scope, [rows.text], series, cells, [v for _, v in values])
+    first = grouped(scope, [rows.text], series, cells, [v for _, v in values], stage.span)
     picked = chosen(scope, first, how, stage.span)
     if picked is None:
         unnamed(scope, f"values of `{columns.text}`", stage.span)
@@ -167,7 +167,7 @@ def table(
         return None
     if picked.folds:
         scope.derive([(series, picked.folded(series, how))])
-        first = grouped(scope, [rows.text], series, cells, [v for _, v in made(scope)])
+        first = grouped(scope, [rows.text], series, cells, [v for _, v in made(scope)], stage.span)
     form, separator = option(arguments, "format"), option(arguments, "sep")
     naming = Naming(separator=separator.text if separator else ": ", form=form.text if form else "")
     spread(scope, first, picked.names, naming, stage.span)

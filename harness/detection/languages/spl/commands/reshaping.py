@@ -58,7 +58,7 @@ def xyseries(scope: Scope, stage: Stage) -> None:
         Cell(name=w.text, column=scope.session.fresh("value"), kind=v.kind) for w, v in zip(data, values, strict=True)
     ]
     last = [Typed(Aggregation("last", (v.expression,)), v.kind) for v in values]
-    table = grouped(scope, [rows.text], series, cells, last)
+    table = grouped(scope, [rows.text], series, cells, last, stage.span)
     names = names_of(scope, table, stage.span)
     if names is None:
         unnamed(scope, f"values of `{columns.text}`", stage.span)

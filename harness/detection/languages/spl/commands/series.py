@@ -61,7 +61,7 @@ class Naming:
 
 
 def grouped(
-    scope: Scope, keys: Sequence[str], series: str, measures: Sequence[Cell], values: Sequence[Typed]
+    scope: Scope, keys: Sequence[str], series: str, measures: Sequence[Cell], values: Sequence[Typed], span: Span
 ) -> Grouped:
     """Aggregates by the keys and the series."""
     known = tuple((k, scope.columns.get(k, Kind.NULL)) for k in keys)
@@ -69,6 +69,7 @@ def grouped(
         source=scope.node,
         keys=tuple((k, Column(k)) for k in (*keys, series)),
         measures=tuple((c.column, v.expression) for c, v in zip(measures, values, strict=True)),
+        span=span,
     )
     return Grouped(node=node, keys=known, series=series, cells=tuple(measures))
 
@@ -90,7 +91,6 @@ def spread(scope: Scope, table: Grouped, names: Sequence[str], naming: Naming, s
         source=table.node,
         keys=tuple((k, Column(k)) for k in keys),
         measures=tuple((marks[n], e) for n, (e, _) in columns.items()),
-        span=span,
     )
     shown: list[Named] = [(k, Column(k)) for k in keys]
     shown += [(n, Column(m)) for n, m in marks.items()]
