@@ -75,6 +75,13 @@ class Given:
             if name in self.options:
                 scope.session.note("no-effect", f"`{name}` has no effect here", self.options[name].span)
 
+    def at_most(self, count: int) -> None:
+        """Raises SourceError at the first word that the command has no place for."""
+        if len(self.words) > count:
+            word = self.words[count]
+            message = f"`{self.stage.name}` has no place for `{word.text[:40]}`"
+            raise SourceError("surplus-argument", message, word.span)
+
     def error(self, code: str, message: str, help: str | None = None) -> SourceError:
         """An error about the whole stage."""
         return SourceError(code, message, self.stage.span, help=help)

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.detection.languages.spl.coercion import Typed, apply, text
+from harness.detection.languages.spl.asking import asked
+from harness.detection.languages.spl.coercion import Typed, apply, number_text, text
+from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
     Comparison,
     Condition,
-    FreeText,
     Pipeline,
+    SearchArguments,
     Word,
 )
+from harness.detection.languages.spl.text import Text
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
 from harness.detection.plan.nodes import (
@@ -35,6 +38,7 @@ from harness.diagnostics import Span
 
 MOST_ROWS = 10_000
 MOST_TERMS = 2_000
+MOST_TEXTS = 500
 RAW = ("search", "query")
 Row = dict[str, object]
 
@@ -44,13 +48,39 @@ def as_condition(scope: Scope, pipeline: Pipeline, span: Span) -> Condition | Ty
     inner = scope.subsearch(pipeline)
     names = [n for n in inner.columns if n[0] not in "_@"]
     rows = known_rows(inner.node)
+    if any(n in RAW for n in names):
+        rows = told(scope, inner, span) if rows is None else rows
+        return AnyOf(tuple(row_text(scope, r, names, span) for r in rows[:MOST_TEXTS]), span) if rows else nothing(span)
     if rows is not None and len(rows) * max(len(names), 1) <= MOST_TERMS:
         return AnyOf(tuple(row_condition(r, names, span) for r in rows[:MOST_ROWS]), span) if rows else nothing(span)
-    if any(n in RAW for n in names):
-        raise scope.unsupported("a subsearch that gives search text", span, "let it return fields instead")
     if not names:
         return Typed(Literal(False, span), Kind.BOOLEAN)
     return marked(scope, inner, [(n, n) for n in names], span)
+
+
+def told(scope: Scope, inner: Scope, span: Span) -> list[Row]:
+    """The rows of a subsearch that has to be run before the search can be read."""
+    if scope.settings.ask is None:
+        raise scope.unsupported("a subsearch that gives search text, without events to run it on,", span)
+    return [dict(r) for r in asked(scope, inner.node, MOST_TEXTS, span) or ()]
+
+
+def row_text(scope: Scope, row: Row, names: list[str], span: Span) -> Condition:
+    """One row as a condition: its search text is read as if it stood here, its other fields are compared."""
+    parts: list[Condition] = []
+    for name in names:
+        value = row.get(name)
+        if name not in RAW or value is None:
+            continue
+        for text_of in value if isinstance(value, list | tuple) else (value,):
+            place = Text(span.source, f"search {text_of}", [(0, span.start, span.end)])
+            arguments = PipelineGrammar(place).whole().stages[0].arguments
+            if isinstance(arguments, SearchArguments):
+                parts.append(arguments.condition)
+    rest = [n for n in names if n not in RAW]
+    if any(row.get(n) is not None for n in rest):
+        parts.append(row_condition(row, rest, span))
+    return parts[0] if len(parts) == 1 else All(tuple(parts), span)
 
 
 def as_value(scope: Scope, field: Word, operator: str, pipeline: Pipeline, span: Span) -> Condition | Typed:
@@ -73,11 +103,9 @@ def row_condition(row: Row, names: list[str], span: Span) -> Condition:
     parts: list[Condition] = []
     for name in names:
         value = row.get(name)
-        options = value if isinstance(value, tuple) else (value,) if value is not None else ()
-        words = [Word(str(v), True, span) for v in options]
-        if name in RAW:
-            parts += [FreeText(w, "", span) for w in words]
-        elif words:
+        options = value if isinstance(value, list | tuple) else (value,) if value is not None else ()
+        words = [Word(number_text(v) if isinstance(v, float) else str(v), True, span) for v in options]
+        if words:
             several = tuple(Comparison(Word(name, True, span), "=", w, False, span) for w in words)
             parts.append(several[0] if len(several) == 1 else AnyOf(several, span))
     return parts[0] if len(parts) == 1 else All(tuple(parts), span)

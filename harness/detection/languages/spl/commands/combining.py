@@ -1,75 +1,20 @@
-"""Commands with a pipeline in brackets: join, append, appendcols, appendpipe, union, multisearch."""
+"""Commands that put rows after one another or compare them: append, appendpipe, union, multisearch, set."""
 
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import given
 from harness.detection.languages.spl.coercion import text
+from harness.detection.languages.spl.commands.joining import keyed, only
 from harness.detection.languages.spl.commands.lookup import aligned, joined
+from harness.detection.languages.spl.commands.saved import dataset
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import ORDER, Scope
-from harness.detection.languages.spl.syntax import Pipeline, Stage
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression
-from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Sort, Union, Unnest, Window
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.nodes import Filter, Frame, Join, JoinKind, Limit, Sort, Union, Window
 
-MOST_JOINED = 50_000
 MOST_APPENDED = 50_000
-
-
-def only(stage: Stage, pipelines: tuple[Pipeline, ...], scope: Scope) -> Pipeline:
-    """The one pipeline in brackets that a command needs."""
-    if len(pipelines) != 1:
-        raise scope.unsupported(f"`{stage.name}` without a pipeline in brackets", stage.span)
-    return pipelines[0]
-
-
-@COMMANDS.define("join", "selfjoin")
-def join(scope: Scope, stage: Stage) -> None:
-    """Rows with the fields of the first row of a subsearch that agrees in the keys.
-
-    Reference: reference/spl.md 7
-    """
-    found = given(stage, "type", "usetime", "earlier", "overwrite", "max", "keepsingle")
-    inner = scope.subsearch(only(stage, found.pipelines, scope))
-    names = [w.text for w in found.words] or [n for n in scope.columns if n in inner.columns and n[0] not in "_@"]
-    overwrite = found.flag("overwrite", True)
-    taken = [n for n in inner.columns if n not in names and n[0] not in "_@" and (overwrite or n not in scope.columns)]
-    most = found.number("max", 1)
-    kind = JoinKind.INNER if found.text("type", "inner").lower() == "inner" else JoinKind.LEFT
-    rows, marks = keyed(scope, inner, names, taken)
-    for name in taken:
-        if scope.columns.get(name, Kind.NULL) not in (Kind.NULL, inner.columns[name]):
-            inner_kind, own = inner.columns[name], scope.columns[name]
-            if Kind.LIST in (inner_kind, own) or kind is JoinKind.INNER:
-                scope.keep([n for n in scope.columns if n != name])
-            else:
-                scope.derive([(name, text(scope.typed(name)))])
-    left = [text(scope.typed(n, stage.span)).expression for n in names]
-    scope.node = Join(
-        left=scope.node,
-        right=rows,
-        kind=kind,
-        keys=tuple(zip(left, (Column(m) for m in marks), strict=True)),
-        columns=tuple((n, Column(n)) for n in taken),
-        most=most or None,
-        span=stage.span,
-    )
-    for name in taken:
-        scope.columns[name] = inner.columns[name]
-        scope.defined.add(name)
-
-
-def keyed(scope: Scope, inner: Scope, names: list[str], taken: list[str]) -> tuple[Node, list[str]]:
-    """The rows of a subsearch with its keys as text under names of their own."""
-    for name in names:
-        for side in (scope, inner):
-            if side.columns.get(name) is Kind.LIST:
-                side.node = Unnest(source=side.node, column=name)
-                side.columns[name] = Kind.TEXT
-    marks = [scope.session.fresh("key") for _ in names]
-    keys = [(m, text(inner.typed(n)).expression) for m, n in zip(marks, names, strict=True)]
-    columns: list[tuple[str, Expression]] = [(n, Column(n)) for n in taken]
-    return Select(source=Limit(source=inner.node, count=MOST_JOINED), columns=(*keys, *columns)), marks
+TIMES = ("extendtimerange", "maxtime", "timeout")
 
 
 @COMMANDS.define("append")
@@ -78,7 +23,9 @@ def append(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "extendtimerange", "maxtime", "maxout", "timeout")
+    found = given(stage, "maxout", *TIMES)
+    found.at_most(0)
+    found.without_effect(scope, *TIMES)
     inner = scope.subsearch(only(stage, found.pipelines, scope))
     inner.node = Limit(source=inner.node, count=found.number("maxout", MOST_APPENDED), span=stage.span)
     joined(scope, inner, stage)
@@ -91,55 +38,29 @@ def appendpipe(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = given(stage, "run_in_preview")
+    found.at_most(0)
     inner = scope.branch()
     scope.session.run(only(stage, found.pipelines, scope), inner)
     joined(scope, inner, stage)
 
 
-@COMMANDS.define("appendcols")
-def appendcols(scope: Scope, stage: Stage) -> None:
-    """The fields of the first row of a subsearch for the first row, of the second for the second, and so on.
-
-    Reference: reference/spl.md 7
-    """
-    found = given(stage, "override", "extendtimerange", "maxtime", "maxout", "timeout")
-    inner = scope.subsearch(only(stage, found.pipelines, scope))
-    override = found.flag("override")
-    taken = [n for n in inner.columns if n[0] not in "_@" and (override or n not in scope.columns)]
-    place, other = scope.session.fresh("place"), scope.session.fresh("place")
-    before = list(scope.columns)
-    numbered(scope, place, stage)
-    numbered(inner, other, stage)
-    scope.node = Join(
-        left=scope.node,
-        right=inner.node,
-        kind=JoinKind.LEFT,
-        keys=((Column(place), Column(other)),),
-        columns=tuple((n, Column(n)) for n in taken),
-        span=stage.span,
-    )
-    for name in taken:
-        scope.columns[name] = inner.columns[name]
-        scope.defined.add(name)
-    scope.keep(dict.fromkeys([*before, *taken]))
-
-
-def numbered(scope: Scope, column: str, stage: Stage) -> None:
-    """Adds the place of each row."""
-    place = Aggregation("row_number", ())
-    scope.node = Window(source=scope.node, measures=((column, place),), frame=Frame.RUNNING, span=stage.span)
-
-
 @COMMANDS.define("union", "multisearch", generating=True)
 def union(scope: Scope, stage: Stage) -> None:
-    """The rows of several pipelines; those that are events in the order of time.
+    """The rows of several pipelines and datasets; those that are events in the order of time.
 
-    Reference: reference/spl.md 7
+    Reference: reference/spl.md 7; Splunk Search Reference, union
     """
     found = given(stage, "maxtime", "maxout", "timeout")
-    parts = [scope.subsearch(p) for p in found.pipelines]
-    if not parts or found.words:
-        raise scope.unsupported(f"`{stage.name}` of anything but pipelines in brackets", stage.span)
+    found.without_effect(scope, "maxtime", "timeout")
+    if stage.name == "multisearch":
+        found.at_most(0)
+        if len(found.pipelines) < 2:
+            raise found.error("bad-argument", "`multisearch` needs at least two pipelines in brackets")
+    parts = [dataset(scope, w) for w in found.words] + [scope.subsearch(p) for p in found.pipelines]
+    if not parts:
+        raise found.error("bad-argument", "`union` needs pipelines in brackets or datasets")
+    for part in parts if "maxout" in found.options else ():
+        part.node = Limit(source=part.node, count=found.number("maxout", MOST_APPENDED), span=stage.span)
     first = scope if not scope.first else parts.pop(0)
     target = first if first is scope else scope
     if first is not scope:
@@ -155,12 +76,13 @@ def union(scope: Scope, stage: Stage) -> None:
 
 @COMMANDS.define("set", generating=True)
 def set_(scope: Scope, stage: Stage) -> None:
-    """The union, the difference or the intersection of two pipelines' rows.
+    """The union, the difference or the intersection of two pipelines' rows, none of them twice.
 
-    Reference: reference/spl.md 3.1
+    Reference: Splunk Search Reference, set
     """
     found = given(stage)
     word = found.words[0].text.lower() if found.words else ""
+    found.at_most(1)
     if word not in ("union", "diff", "intersect") or len(found.pipelines) != 2:
         raise found.error("bad-argument", "`set` needs union, diff or intersect and two pipelines")
     left, right = (scope.subsearch(p) for p in found.pipelines)
@@ -168,16 +90,35 @@ def set_(scope: Scope, stage: Stage) -> None:
     if word == "union":
         scope.replace(left.node, left.columns, events=False)
         joined(scope, right, stage)
+        distinct(scope, stage)
         return
-    rows, marks = keyed(left, right, names, [])
-    keys = tuple((text(left.typed(n)).expression, Column(m)) for n, m in zip(names, marks, strict=True))
+    pairs = [(n, n) for n in names]
+    rows = keyed(left, right, pairs, [])
+    keys = tuple((text(left.typed(n)).expression, Column(m)) for n, m in zip(names, rows.marks, strict=True))
     if word == "intersect":
-        scope.replace(Join(left=left.node, right=rows, kind=JoinKind.SEMI, keys=keys), left.columns, events=False)
+        found_in_both = Join(left=left.node, right=rows.rows, kind=JoinKind.SEMI, keys=keys)
+        scope.replace(found_in_both, left.columns, events=False)
+        distinct(scope, stage)
         return
-    backwards, other = keyed(right, left, names, [])
-    mirrored = tuple((text(right.typed(n)).expression, Column(m)) for n, m in zip(names, other, strict=True))
-    only_left = Join(left=left.node, right=rows, kind=JoinKind.ANTI, keys=keys)
-    only_right = Join(left=right.node, right=backwards, kind=JoinKind.ANTI, keys=mirrored)
+    backwards = keyed(right, left, pairs, [])
+    mirrored = tuple((text(right.typed(n)).expression, Column(m)) for n, m in zip(names, backwards.marks, strict=True))
+    only_left = Join(left=left.node, right=rows.rows, kind=JoinKind.ANTI, keys=keys)
+    only_right = Join(left=right.node, right=backwards.rows, kind=JoinKind.ANTI, keys=mirrored)
     right.node = only_right
     scope.replace(only_left, left.columns, events=False)
     joined(scope, right, stage)
+    distinct(scope, stage)
+
+
+def distinct(scope: Scope, stage: Stage) -> None:
+    """Keeps the first of rows that are the same in all fields but internal ones."""
+    names = [n for n in scope.columns if n[0] not in "_@"]
+    if not names:
+        return
+    place = scope.session.fresh("place")
+    measure = ((place, Aggregation("row_number")),)
+    partition = tuple(Column(n) for n in names)
+    ranked = Window(source=scope.node, partition=partition, measures=measure, frame=Frame.RUNNING, span=stage.span)
+    first = call("equal", Column(place), Literal(1.0))
+    scope.node = Filter(source=ranked, condition=first, span=stage.span)
+    scope.keep([n for n in scope.columns if n[0] != "@"])

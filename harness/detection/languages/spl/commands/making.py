@@ -7,14 +7,13 @@ import io
 import json
 
 from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import literal, text
+from harness.detection.languages.spl.coercion import literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import whole
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Scalar
-from harness.detection.plan.nodes import Limit, Values
+from harness.detection.plan.nodes import Values
 
 MOST_MADE = 100_000
 Cell = Scalar | tuple[str, ...]
@@ -150,33 +149,3 @@ def addinfo(scope: Scope, stage: Stage) -> None:
         "info_sid": literal("detlab"),
     }
     scope.derive(bounds.items(), stage.span)
-
-
-@COMMANDS.define("return")
-def return_(scope: Scope, stage: Stage) -> None:
-    """The fields that a subsearch gives to its search: the first row's, or those of so many rows.
-
-    Reference: reference/spl.md 3.6
-    """
-    found = given(stage, "*")
-    words = list(found.words)
-    count = whole(words.pop(0)) if words and words[0].text.isdigit() else 1
-    scope.node = Limit(source=scope.node, count=count, span=stage.span)
-    kept = [(w.text, scope.typed(w.text, w.span)) for w in words if not w.text.startswith("$")]
-    kept += [(n, text(scope.typed(o.value.text))) for n, o in found.options.items() if hasattr(o.value, "text")]
-    raw = [w for w in words if w.text.startswith("$")]
-    kept += [("query", text(scope.typed(w.text[1:], w.span))) for w in raw[:1]]
-    if len(raw) > 1:
-        raise scope.unsupported("`return` of several `$fields`", stage.span)
-    scope.select(kept, stage.span)
-
-
-@COMMANDS.define("format")
-def format_(scope: Scope, stage: Stage) -> None:
-    """At the end of a subsearch: its rows as a condition, which they are anyway.
-
-    Reference: reference/spl.md 3.6
-    """
-    given(stage, "mvsep", "maxresults", "emptystr")
-    if scope.main:
-        raise scope.unsupported("`format` outside a subsearch", stage.span)

@@ -10,7 +10,7 @@ from harness.detection.languages.spl.macros import expanded
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
 from harness.detection.languages.spl.text import Text
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
@@ -56,12 +56,31 @@ def run_saved(scope: Scope, name: str, span: Span, values: dict[str, str]) -> No
     if scope.session.searches > DEEPEST:
         raise SourceError("too-deep", f"more than {DEEPEST} saved searches inside one another", span)
     text = re.sub(r"\$([\w.-]+)\$", lambda m: values.get(m[1], m[0]), saved[name])
-    own = expanded(Source(span.source.name, text), scope.settings.macros)
-    place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
-    inner = scope.subsearch(PipelineGrammar(place).whole())
+    inner = scope.subsearch(written(scope, text, span))
     scope.session.searches -= 1
     scope.replace(inner.node, inner.columns)
     scope.events, scope.defined, scope.open = inner.events, set(inner.defined), inner.open
+
+
+def written(scope: Scope, text: str, span: Span) -> Pipeline:
+    """A text of its own as a pipeline that stands at a place of the search."""
+    own = expanded(Source(span.source.name, text), scope.settings.macros)
+    place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
+    return PipelineGrammar(place).whole()
+
+
+def dataset(scope: Scope, word: Word) -> Scope:
+    """The rows of a dataset: `savedsearch:x`, `inputlookup:t`, `datamodel:m.d`; a bare name is a table."""
+    kind, colon, name = word.text.partition(":")
+    if not colon:
+        kind, name = "inputlookup", word.text
+    name = name.replace('"', "")
+    forms = {"savedsearch": f'| savedsearch "{name}"', "inputlookup": f'| inputlookup "{name}"'}
+    forms |= {"lookup": forms["inputlookup"], "datamodel": f'| from datamodel:"{name}"'}
+    if kind.lower() not in forms:
+        help = did_you_mean(kind, forms) or f"a dataset is {', '.join(forms)}"
+        raise SourceError("unknown-dataset", f"no kind of dataset is called `{kind[:40]}`", word.span, help=help)
+    return scope.subsearch(written(scope, forms[kind.lower()], word.span))
 
 
 @COMMANDS.define("inputcsv", generating=True)

@@ -1,0 +1,219 @@
+"""Commands that put fields of other rows beside a row's own: join, selfjoin, appendcols."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.detection.languages.spl.arguments import Given, given
+from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.commands.saved import dataset
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.statistics import present
+from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
+from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Unnest, Window
+from harness.diagnostics import SourceError
+
+MOST_JOINED = 50_000
+OPTIONS = ("type", "usetime", "earlier", "overwrite", "max", "keepsingle", "left", "right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partners:
+    """The rows to join made ready: their relation, their keys under names of their own, the columns to take."""
+
+    rows: Node
+    marks: list[str]
+    taken: list[str]
+    time: str = ""
+
+
+def only(stage: Stage, pipelines: tuple[Pipeline, ...], scope: Scope) -> Pipeline:
+    """The one pipeline in brackets that a command needs."""
+    if len(pipelines) != 1:
+        how_many = "several pipelines" if pipelines else "no pipeline"
+        raise scope.unsupported(f"`{stage.name}` with {how_many} in brackets", stage.span)
+    return pipelines[0]
+
+
+@COMMANDS.define("join")
+def join(scope: Scope, stage: Stage) -> None:
+    """Rows with the fields of the first row of a subsearch that agrees in the keys.
+
+    Reference: Splunk Search Reference, join; reference/spl.md 7
+    """
+    found = given(stage, *OPTIONS, *(o for o in pairs_of(stage)))
+    words, inner = other_side(scope, stage, found)
+    kind = JoinKind.INNER if found.choice("type", "inner", "inner", "left", "outer") == "inner" else JoinKind.LEFT
+    equal = aliased(scope, inner, found)
+    words = [w for w in words if not (equal and w.text.lower() == "where")]
+    names = [w.text for w in words] or [n for n in scope.columns if n in inner.columns and n[0] not in "_@"]
+    pairs = equal or [(n, n) for n in names]
+    overwrite = found.flag("overwrite", True)
+    own = {b for _, b in pairs} if not equal else set()
+    taken = [n for n in inner.columns if n not in own and n[0] not in "_@" and (overwrite or n not in scope.columns)]
+    partners = keyed(scope, inner, pairs, taken, timed=found.flag("usetime"))
+    beside(scope, stage, inner, partners, kind)
+    most = found.number("max", 1)
+    left = [text(scope.typed(a, stage.span)).expression for a, _ in pairs]
+    scope.node = Join(
+        left=scope.node,
+        right=partners.rows,
+        kind=kind,
+        keys=tuple(zip(left, (Column(m) for m in partners.marks), strict=True)),
+        condition=in_time(scope, partners, found),
+        columns=tuple((n, Column(n)) for n in taken),
+        most=most or None,
+        span=stage.span,
+    )
+    for name in taken:
+        scope.columns[name] = inner.columns[name]
+        scope.defined.add(name)
+
+
+def pairs_of(stage: Stage) -> list[str]:
+    """Names of the arguments `L.a=R.b` after WHERE, which look like options."""
+    items = getattr(stage.arguments, "items", ())
+    return [i.name.lower() for i in items if hasattr(i, "operator") and "." in i.name]
+
+
+def other_side(scope: Scope, stage: Stage, found: Given) -> tuple[list[Word], Scope]:
+    """The key words, and the rows of the pipeline or of the dataset that is named."""
+    named = [w for w in found.words if ":" in w.text and not w.quoted]
+    if named and not found.pipelines:
+        return [w for w in found.words if w is not named[-1]], dataset(scope, named[-1])
+    return list(found.words), scope.subsearch(only(stage, found.pipelines, scope))
+
+
+def aliased(scope: Scope, inner: Scope, found: Given) -> list[tuple[str, str]]:
+    """The pairs of `left=L right=R where L.a=R.b`; the fields of both sides are then named by their side."""
+    left, right = found.text("left", ""), found.text("right", "")
+    written = [o for o in found.options.values() if "." in o.name and isinstance(o.value, Word)]
+    if not written:
+        return []
+    if not (left and right):
+        help = "write `join left=L right=R where L.f=R.g [...]`"
+        raise SourceError("bad-argument", "a condition of `join` needs `left` and `right`", written[0].span, help=help)
+    for side, alias in ((scope, left), (inner, right)):
+        side.select([(n if n[0] == "_" else f"{alias}.{n}", side.typed(n)) for n in side.columns if n[0] != "@"])
+    pairs = []
+    for option in written:
+        sides = (option.name, option.value.text if isinstance(option.value, Word) else "")
+        pair = sides if sides[0].startswith(left + ".") else sides[::-1]
+        if not (pair[0].startswith(left + ".") and pair[1].startswith(right + ".")):
+            raise SourceError("bad-argument", "each side of the condition names one alias", option.span)
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def keyed(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], taken: list[str], timed: bool = False) -> Partners:
+    """The rows of a subsearch, keys as text under names of their own; a key of several values counts by each."""
+    for side, names in ((scope, [a for a, _ in pairs]), (inner, [b for _, b in pairs])):
+        for name in names:
+            if side.columns.get(name) is Kind.LIST:
+                side.node = Unnest(source=side.node, column=name)
+                side.columns[name] = Kind.TEXT
+    marks = [scope.session.fresh("key") for _ in pairs]
+    keys = [(m, text(inner.typed(n)).expression) for m, (_, n) in zip(marks, pairs, strict=True)]
+    time = scope.session.fresh("when") if timed else ""
+    when = [(time, number(inner.typed("_time")).expression)] if timed else []
+    columns: list[tuple[str, Expression]] = [(n, Column(n)) for n in taken]
+    rows = Select(source=Limit(source=inner.node, count=MOST_JOINED), columns=(*keys, *when, *columns))
+    return Partners(rows=rows, marks=marks, taken=taken, time=time)
+
+
+def in_time(scope: Scope, partners: Partners, found: Given) -> Expression | None:
+    """The condition that a partner is not later, or not earlier, than the row."""
+    if not partners.time:
+        return None
+    before = found.flag("earlier", True)
+    own, other = number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
+    whole = [apply("floor", v) for v in (other, own)]
+    return apply("less_equal" if before else "greater_equal", *whole).expression
+
+
+def beside(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: JoinKind) -> None:
+    """Makes room for the columns taken: a column of the row's own that another kind replaces goes or is text."""
+    for name in partners.taken:
+        own = scope.columns.get(name, Kind.NULL)
+        if own in (Kind.NULL, inner.columns[name]):
+            continue
+        if Kind.LIST in (inner.columns[name], own) or kind is JoinKind.INNER:
+            scope.keep([n for n in scope.columns if n != name])
+        else:
+            scope.derive([(name, text(scope.typed(name)))])
+
+
+@COMMANDS.define("selfjoin")
+def selfjoin(scope: Scope, stage: Stage) -> None:
+    """Each row with the next one that agrees in the fields; the values of the next one win.
+
+    Reference: Splunk Search Reference, selfjoin
+    """
+    found = given(stage, "max", "overwrite", "keepsingle")
+    if not found.words:
+        raise found.error("missing-field", "`selfjoin` needs a field")
+    if found.number("max", 1) != 1:
+        raise scope.unsupported("`selfjoin` with more than one other row", found.options["max"].span)
+    place = found.words[0].span.to(found.words[-1].span)
+    scope.filter(every(tuple(present(scope, found.words)), place), place)
+    kept = [n for n in scope.columns if n[0] != "@"]
+    keys = {w.text for w in found.words}
+    partition = tuple(Column(w.text) for w in found.words)
+    marks = {n: scope.session.fresh("next") for n in kept if n not in keys and scope.columns[n] is not Kind.NULL}
+    after, size = scope.session.fresh("after"), scope.session.fresh("size")
+    one = literal(1.0).expression
+    leads = [(m, Aggregation("lead", (Column(n), one))) for n, m in marks.items()]
+    follows = (after, Aggregation("lead", (Column(size), one)))
+    counted = Window(source=scope.node, partition=partition, measures=((size, Aggregation("count")),), span=stage.span)
+    scope.node = Window(
+        source=counted, partition=partition, measures=(*leads, follows), frame=Frame.RUNNING, span=stage.span
+    )
+    alone = apply("equal", Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
+    has_next = Call("not", (Call("is_null", (Column(after),)),))
+    scope.filter(Call("or", (has_next, alone)) if found.flag("keepsingle") else has_next, stage.span)
+    made = []
+    for name, mark in marks.items():
+        both = [Typed(Column(mark), scope.columns[name]), scope.typed(name)]
+        made.append((name, apply("coalesce", *(both if found.flag("overwrite", True) else both[::-1]))))
+    scope.derive(made, stage.span)
+    scope.keep(kept)
+
+
+@COMMANDS.define("appendcols")
+def appendcols(scope: Scope, stage: Stage) -> None:
+    """The fields of the first row of a subsearch for the first row, of the second for the second, and so on.
+
+    Reference: reference/spl.md 7
+    """
+    found = given(stage, "override", "extendtimerange", "maxtime", "maxout", "timeout")
+    found.at_most(0)
+    found.without_effect(scope, "maxtime", "timeout", "extendtimerange")
+    inner = scope.subsearch(only(stage, found.pipelines, scope))
+    inner.node = Limit(source=inner.node, count=found.number("maxout", MOST_JOINED), span=stage.span)
+    override = found.flag("override")
+    taken = [n for n in inner.columns if n[0] not in "_@" and (override or n not in scope.columns)]
+    place, other = scope.session.fresh("place"), scope.session.fresh("place")
+    before = list(scope.columns)
+    numbered(scope, place, stage)
+    numbered(inner, other, stage)
+    scope.node = Join(
+        left=scope.node,
+        right=inner.node,
+        kind=JoinKind.LEFT,
+        keys=((Column(place), Column(other)),),
+        columns=tuple((n, Column(n)) for n in taken),
+        span=stage.span,
+    )
+    for name in taken:
+        scope.columns[name] = inner.columns[name]
+        scope.defined.add(name)
+    scope.keep(dict.fromkeys([*before, *taken]))
+
+
+def numbered(scope: Scope, column: str, stage: Stage) -> None:
+    """Adds the place of each row."""
+    place = Aggregation("row_number", ())
+    scope.node = Window(source=scope.node, measures=((column, place),), frame=Frame.RUNNING, span=stage.span)

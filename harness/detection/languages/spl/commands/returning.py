@@ -1,0 +1,85 @@
+"""Commands that end a subsearch: return and format, which say what it gives to the search around it."""
+
+from __future__ import annotations
+
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.statistics import whole
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation
+from harness.detection.plan.nodes import Aggregate, Limit
+
+STRINGS = ("(", "(", "AND", ")", "OR", ")")
+
+
+@COMMANDS.define("return")
+def return_(scope: Scope, stage: Stage) -> None:
+    """The fields that a subsearch gives to its search: the first row's, or those of so many rows.
+
+    `f` gives `f="value"`, `alias=f` gives `alias="value"`, `$f` gives the value alone, which is read as search text.
+
+    Reference: reference/spl.md 3.6
+    """
+    found = given(stage, "*")
+    words = list(found.words)
+    count = whole(words.pop(0)) if words and words[0].text.isdigit() and not words[0].quoted else 1
+    if not words and not found.options:
+        raise found.error("missing-field", "`return` needs a field")
+    scope.node = Limit(source=scope.node, count=count, span=stage.span)
+    named = [(w.text, scope.typed(w.text, w.span)) for w in words if not w.text.startswith("$")]
+    named += [(o.name, text(scope.typed(o.value.text))) for o in found.options.values() if isinstance(o.value, Word)]
+    bare = [text(scope.typed(w.text[1:], w.span)) for w in words if w.text.startswith("$")]
+    if len(bare) > 1:
+        shown = apply("list", *(v for v in bare if v.kind is not Kind.NULL))
+        bare = [apply("list_join", shown, literal(" "))]
+    scope.select([*named, *(("query", v) for v in bare)], stage.span)
+
+
+@COMMANDS.define("format")
+def format_(scope: Scope, stage: Stage) -> None:
+    """The rows as one search text in `search`; a subsearch without it gives the same.
+
+    Reference: reference/spl.md 3.6; Splunk Search Reference, format
+    """
+    found = given(stage, "mvsep", "maxresults", "emptystr")
+    strings = [w.text for w in found.words]
+    if strings and len(strings) != 6:
+        raise found.error("bad-argument", "`format` takes six strings", 'write `format "(" "(" "AND" ")" "OR" ")"`')
+    if "maxresults" in found.options and found.number("maxresults", 0):
+        scope.node = Limit(source=scope.node, count=found.number("maxresults", 0), span=stage.span)
+    plain = not strings or tuple(strings) == STRINGS
+    if not scope.main and plain and not ({"mvsep", "emptystr"} & set(found.options)):
+        return
+    row, column, between, column_end, rows, end = strings or STRINGS
+    joint = found.text("mvsep", "OR")
+    terms = [term(n, scope.typed(n), joint) for n in sorted(scope.columns) if n[0] not in "_@"]
+    listed = apply("list", *(t for t in terms if t.kind is not Kind.NULL)) if terms else literal("")
+    shown = apply("list_join", listed, literal(f" {between} ")) if terms else literal("")
+    each_row = apply("concat", literal(f"{column} "), shown, literal(f" {column_end}"))
+    collected = Typed(Aggregation("collect", (each_row.expression,)), Kind.LIST)
+    whole_text = apply(
+        "concat", literal(f"{row} "), apply("list_join", collected, literal(f" {rows} ")), literal(f" {end}")
+    )
+    measure = apply("coalesce", whole_text, literal(found.text("emptystr", "NOT( )")))
+    node = Aggregate(source=scope.node, keys=(), measures=(("search", measure.expression),), span=stage.span)
+    scope.replace(node, {"search": Kind.TEXT}, events=False)
+
+
+def term(name: str, value: Typed, joint: str) -> Typed:
+    """`name="value"`; of several values all of them, in parentheses."""
+    if value.kind is Kind.LIST:
+        parameter, element = each(value)
+        several = over("list_map", value, parameter, quoted(name, element))
+        return apply("concat", literal("( "), apply("list_join", several, literal(f" {joint} ")), literal(" )"))
+    return quoted(name, text(value)) if value.kind is not Kind.NULL else value
+
+
+def quoted(name: str, value: Typed) -> Typed:
+    """One comparison as search text."""
+    shown = value
+    for special in ("\\", '"'):
+        shown = apply("replace_text", shown, literal(special), literal("\\" + special))
+    return apply("concat", literal(f'{name}="'), shown, literal('"'))
