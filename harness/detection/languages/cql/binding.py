@@ -36,6 +36,8 @@ Zone = Annotated[str, "zone"]
 
 MOST_ROWS = 200_000
 
+ORDERS = frozenset({"asc", "desc", "ascending", "descending"})
+
 MEASURED = (float, int, bool, Duration, tuple[float, ...])
 """Types of parameters for which `*`, the value of a parameter without one, is none."""
 
@@ -88,11 +90,16 @@ def pair(function: Function, call: Call, *, implied: str | None = None, assigned
 
 def place_unnamed(function: Function, bound: Bound, unnamed: list[Argument], implied: str | None) -> None:
     """Finds parameters for arguments without a name: the product takes one, more follow the documented order."""
+    unnamed = [a for a in unnamed if not meant(function, bound, a)]
     free = [n for n in function.positional if n not in bound.given and n != implied]
     if len(unnamed) > 1 and free and gathers(function, free[0]) and not isinstance(unnamed[0].value, Array):
         bound.gathered = tuple(unnamed)
         bound.given[free[0]] = unnamed[0]
         return
+    if len(unnamed) > len(free) > 0 and gathers(function, free[-1]):
+        last = unnamed[len(free) - 1 :]
+        items = Array(items=tuple(a.value for a in last), span=last[0].span.to(last[-1].span))
+        unnamed = [*unnamed[: len(free) - 1], Argument(value=items, span=items.span)]
     for i, argument in enumerate(unnamed):
         if i >= len(free):
             bound.extra.append(argument)
@@ -100,6 +107,20 @@ def place_unnamed(function: Function, bound: Bound, unnamed: list[Argument], imp
         bound.given[free[i]] = argument
         if i:
             bound.positional.append((free[i], argument))
+
+
+def meant(function: Function, bound: Bound, argument: Argument) -> bool:
+    """Takes an argument without a name that can be one parameter only: aggregates, and the order of a sort."""
+    value = argument.value
+    items = value.items if isinstance(value, Array) else (value,)
+    order = isinstance(value, Word) and value.text.lower() in ORDERS
+    name = "order" if order else "function"
+    fits = order or (bool(items) and all(isinstance(i, Call | Pipeline) for i in items))
+    if not fits or name not in function.parameters or name in bound.given or name in function.positional[:1]:
+        return False
+    bound.given[name] = argument
+    bound.positional.append((name, argument))
+    return True
 
 
 def implied(function: Function) -> str | None:
@@ -151,7 +172,10 @@ def refuse(function: Function, call: Call, bound: Bound) -> None:
         message = f"`{function.name}` has no parameter `{name}`"
         raise SourceError("unknown-parameter", message, bound.unknown[0].span, help=near)
     if bound.extra:
-        raise SourceError("too-many-arguments", f"`{function.name}` has no parameter for this", bound.extra[0].span)
+        several = isinstance(bound.extra[0].value, Call) and "function" in function.parameters
+        help = "several functions stand in a list: `function=[count(), sum(field)]`" if several else None
+        message = f"`{function.name}` has no parameter for this"
+        raise SourceError("too-many-arguments", message, bound.extra[0].span, help=help)
     if bound.missing:
         message = f"`{function.name}` needs `{bound.missing[0]}`"
         raise SourceError("missing-parameter", message, call.span, help=f"add `{bound.missing[0]}=`")
@@ -226,6 +250,10 @@ def zone_of(row: Row, value: Syntax) -> str:
 
 def pipeline_of(row: Row, value: Syntax) -> Pipeline:
     """A sub-query, or one step in its place."""
+    if isinstance(value, Word):
+        raise SourceError(
+            "argument", "expected a sub-query", value.span, help="a sub-query stands in braces: `{ ... }`"
+        )
     return value if isinstance(value, Pipeline) else Pipeline(steps=(value,), span=value.span)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.detection.languages.cql import mending, suspects
 from harness.detection.languages.cql.binding import Bound, pair
 from harness.detection.languages.cql.binding import implied as implied_by
+from harness.detection.languages.cql.habits import after_aggregate
 from harness.detection.languages.cql.names import expression_argument
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import (
@@ -111,7 +112,8 @@ class Checker:
             searched = part.part if isinstance(part, Negation) else part
             if isinstance(searched, FreeText) and not isinstance(searched.value, Parameter):
                 message = "text is looked for in events; after an aggregate there are none"
-                self.add("free-text-after-aggregate", searched.span, message, help="name a field: `field = *text*`")
+                word = searched.value.text if isinstance(searched.value, Word) else ""
+                self.add("free-text-after-aggregate", searched.span, message, help=after_aggregate(word))
 
     def part(self, part: Syntax) -> None:
         """One part and all inside it."""
@@ -235,7 +237,7 @@ class Checker:
             names = [n for n, _ in bound.positional]
             span = bound.positional[0][1].span.to(bound.positional[-1][1].span)
             shown = " and ".join(f"`{n}=`" for n in names)
-            edits = [Edit(a.span.source.span(a.span.start, a.span.start), f"{n}=") for n, a in bound.positional]
+            edits = [mending.named(n, a) for n, a in bound.positional]
             message = f"`{call.name}` takes one unnamed argument only"
             self.add(
                 "unnamed-argument",

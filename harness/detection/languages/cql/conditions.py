@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.detection.languages.cql.coercion import negated, number
 from harness.detection.languages.cql.evaluate import condition_of, function_of
 from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.habits import after_aggregate
 from harness.detection.languages.cql.meaning import TEMPORARY
 from harness.detection.languages.cql.regex import Pattern, translated
 from harness.detection.languages.cql.registry import Role
@@ -28,6 +31,8 @@ from harness.detection.plan.columns import EVENT, ROW, Kind
 from harness.detection.plan.expressions import FALSE, NULL, TRUE, Expression, Literal, any_of, call
 from harness.diagnostics import Severity, SourceError, Span
 
+DATE = re.compile(r"\d{4}-\d\d")
+DATES = "times are numbers of milliseconds; `parseTimestamp` makes one of a field, the window is set beside the query"
 NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT)
 NUMERIC = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
 
@@ -127,7 +132,8 @@ def ordered(row: Row, subject: Expression, part: Comparison) -> Expression:
             message = f"the value of `{part.value.name}` is no number; the comparison holds for no event"
             row.meaning.tell("not-a-number", part.value.name, message, part.value.span)
             return FALSE
-        raise SourceError("not-a-number", f"`{part.operator}` compares with a number", part.value.span)
+        help = DATES if DATE.match(text) else f"two fields are compared with `test(a {part.operator} b)`"
+        raise SourceError("not-a-number", f"`{part.operator}` compares with a number", part.value.span, help=help)
     return call(NUMERIC[part.operator], row.number(subject), literal(limit), span=part.span)
 
 
@@ -173,7 +179,8 @@ def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
         return Literal(True, value.span)
     if not row.flow.events:
         message = "text is looked for in events; after an aggregate there are none"
-        raise SourceError("free-text-after-aggregate", message, value.span, help="name a field: `field = *text*`")
+        help = after_aggregate(value.text if isinstance(value, Word) else "")
+        raise SourceError("free-text-after-aggregate", message, value.span, help=help)
     names = [n for n in row.flow.origin if not n.startswith("#") and n not in NOT_SEARCHED]
     columns = [row.flow.columns.get(n, Kind.NULL) for n in names]
     texts = [row.text(original(row, n)) for n, k in zip(names, columns, strict=True) if k is not Kind.NULL]

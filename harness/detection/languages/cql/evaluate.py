@@ -114,7 +114,8 @@ def called(row: Row, part: Call) -> Expression:
     if function.role is Role.FILTER:
         with row.refusing():
             return closed(condition_of(row, function, part))
-    raise SourceError("not-a-value", f"`{part.name}` has no value in an expression", part.span)
+    help = "an aggregate is a step; its output is compared after it: `_count > 5`" if function.aggregates else None
+    raise SourceError("not-a-value", f"`{part.name}` has no value in an expression", part.span, help=help)
 
 
 def condition_of(row: Row, function: Function, part: Call) -> Expression:

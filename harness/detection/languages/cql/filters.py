@@ -6,7 +6,7 @@ import re
 from collections.abc import Sized
 
 from harness.detection.languages.cql.arguments import ArgumentParser
-from harness.detection.languages.cql.habits import WORDED, WORDS
+from harness.detection.languages.cql.habits import FUNCTIONS, WORDED, operator_hint
 from harness.detection.languages.cql.lexer import CALL, KEYWORD, NAME, PATTERN, SINGLE
 from harness.detection.languages.cql.names import FUNCTION_NAMES
 from harness.detection.languages.cql.syntax import (
@@ -30,6 +30,7 @@ from harness.detection.languages.cql.texts import quote
 OPERATOR = re.compile(r"=~|<=>|!=|<>|<=|>=|==|=|<|>")
 NOT_AS_FIELD = re.compile(r"(?:not|and|or)\s*(?:=|!=|<|>)", re.I)
 AND_SIGN = re.compile(r"&&|&(?=\s)")
+METHOD = re.compile(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
 NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
 MOST_FILTERS = 5_000
@@ -176,8 +177,16 @@ class FilterParser(ArgumentParser):
             return Link(left=field, right=right, span=field.span.to(right.span))
         sign = self.sign(operator[0], start)
         right_side = self.value("a value")
+        self.called_value(sign, right_side)
         made = Comparison(field=field, operator=sign, value=right_side, span=field.span.to(right_side.span))
         return self.of_array(made) if isinstance(field, Word) and field.text.endswith("[]") else made
+
+    def called_value(self, sign: str, value: Syntax) -> None:
+        """Refuses a call where a number has to stand."""
+        called = isinstance(value, Word) and not value.quoted and value.text.lower() in FUNCTION_NAMES
+        if called and sign in ("<", "<=", ">", ">=") and self.sees("("):
+            help = f"an expression compares with a call: `test(field {sign} {value.span.text}())`"
+            raise self.fail("function-as-value", "a filter compares with a number, not with a call", value.span, help)
 
     def sign(self, written: str, start: int) -> str:
         """The comparison that is meant by one that other languages have."""
@@ -216,9 +225,10 @@ class FilterParser(ArgumentParser):
             value = self.value("a value")
             return Comparison(field=field, operator="like", value=value, span=field.span.to(value.span))
         if word := WORDED.match(self.text, self.at):
-            place = self.source.span(word.start(1), word.end(1))
-            message = f"there is no operator `{word[1]}`; LogScale would search for these words"
-            raise self.fail("foreign-operator", message, place, WORDS[word[1].lower()])
+            written = word[0].rstrip()
+            place = self.source.span(word.start(), word.start() + len(written))
+            message = f"there is no operator `{written}`; LogScale would search for these words"
+            raise self.fail("foreign-operator", message, place, operator_hint(written))
         found = IN_LIST.match(self.text, self.at)
         if not found or not isinstance(field, Word) or field.quoted:
             return None
@@ -299,6 +309,11 @@ class FilterParser(ArgumentParser):
 
     def unknown_call(self) -> None:
         """Refuses a name with a parenthesis right after it that is no function: the product would search for it."""
+        method = METHOD.match(self.text, self.at)
+        if method and (method[1].lower() in FUNCTION_NAMES or method[1].lower() in FUNCTIONS):
+            place = self.span(method.start(1), method.end(1))
+            help = FUNCTIONS.get(method[1].lower()) or f"`{FUNCTION_NAMES[method[1].lower()]}(...)` is a step"
+            raise self.fail("unknown-function", f"a field has no function `{method[1]}` of its own", place, help)
         found = CALL.match(self.text, self.at)
         if found and not found[2] and found[1].lower() not in FUNCTION_NAMES:
             place = self.span(found.start(1), found.end(1))

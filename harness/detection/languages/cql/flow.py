@@ -18,8 +18,20 @@ from harness.detection.plan.shape import own_columns
 from harness.diagnostics import Severity, SourceError, Span
 
 ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
+MEMBER = re.compile(r"(.*?)\[(\d+)\]\.(.+)", re.S)
+PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
 INLINE = 6
 MERGED = 100
+
+
+def member_of(element: Expression, name: str) -> Expression:
+    """A member of an object that an array holds as JSON: under its whole name, or step by step."""
+    quoted = [p.replace("\\", "\\\\").replace('"', '\\"') for p in (name, *PART.findall(name))]
+    flat = call("json_text", element, Literal(f'$."{quoted[0]}"'))
+    if len(quoted) == 2:
+        return flat
+    steps = "".join(p if p.startswith("[") else f'."{p}"' for p in quoted[1:])
+    return call("coalesce", flat, call("json_text", element, Literal("$" + steps)))
 
 
 @dataclass(slots=True)
@@ -134,8 +146,14 @@ class Row:
         found = ELEMENT.fullmatch(name)
         if found and (listed := self.listed(found[1] + "[]")) is not None:
             return call("list_get", listed, Literal(int(found[2]) + 1), span=span)
+        member = MEMBER.fullmatch(name)
+        if member and (listed := self.listed(member[1] + "[]")) is not None:
+            return member_of(call("list_get", listed, Literal(int(member[2]) + 1)), member[3])
         if not quiet and span is not None and self.flow.events:
             self.meaning.tell("absent-field", name, f"no event has a field `{name}` here", span, severity=Severity.NOTE)
+        elif not quiet and span is not None and not self.local:
+            near = f"did you mean `_{name}`?" if f"_{name}" in self.flow.columns else None
+            self.meaning.tell("absent-field", name, f"no row has a field `{name}` here", span, near)
         return NULL
 
     def listed(self, name: str) -> Expression | None:

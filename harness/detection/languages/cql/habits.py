@@ -20,6 +20,10 @@ COMMANDS = {
     "eval": "`name := expression`",
     "extend": "`name := expression`",
     "let": "`name := expression`",
+    "set": "`name := expression`",
+    "var": "`name := expression`",
+    "groupby": "`groupBy([fields], function=[count()])`",
+    "count": "`count()`, or `groupBy([fields], function=count())`",
     "table": "`table([a, b])`",
     "fields": "`select([a, b])`, or `drop([a, b])` to take fields away",
     "project": "`select([a, b])`",
@@ -48,6 +52,7 @@ COMMANDS = {
     "transaction": "`groupBy(field, function=session())`",
     "index": "the repository is chosen outside the query, or with `#repo=name`",
 }
+ANYWHERE = frozenset({"let", "set", "var"})
 FOREIGN_COMMAND = re.compile(r"([A-Za-z]+)[ \t]+(?![=!<>|(){};,:]|and\b|or\b|match\b|like\b|//|/\*|$)(?=[^\s])", re.I)
 FUNCTIONS = {
     "isnull": "`field != *` asks whether a field is missing",
@@ -134,9 +139,39 @@ WORDS = {
     "equals": '`field = "text"`',
     "is": '`field = "text"`',
 }
-WORDED = re.compile(rf"({'|'.join(WORDS)})\s+(?=[\"'/“])", re.I)
+WORDED = re.compile(rf"({'|'.join(WORDS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
 GLUED = re.compile(r"[^\s|(){}\[\];,!=<>]")
+DURATION = r"(?:ms|s|sec|m|min|h|d|w|mon|y)"
 NEXT = (
+    (re.compile(r"as\b", re.I), None, "an output is named with `as=`: `count(as=name)`"),
+    (re.compile(r"\w"), re.compile(r"\bas\s+$", re.I), "an output is named with `as=`: `count(as=name)`"),
+    (
+        re.compile(r"(?:asc|desc)", re.I),
+        re.compile(r"\w\s+$"),
+        "the order is given with `order=`: `sort(field, order=desc)`",
+    ),
+    (
+        re.compile(r"[a-z]+\s*[,)]", re.I),
+        re.compile(r"=\s*\d+\s+$"),
+        'a length of time with a blank stands in quotes: `"1 hour"`',
+    ),
+    (
+        re.compile(r"\["),
+        re.compile(r"[a-z]\s+$", re.I),
+        "the arguments of a function stand in parentheses: `table([a, b])`",
+    ),
+    (re.compile(r"[\w.@#]+\s*:="), None, "an assignment is a step by itself: put `|` before it"),
+    (
+        re.compile(r"[<>=!]"),
+        re.compile(r"\)\s*$"),
+        "a call is no field: assign it first, or write `test(length(a) > 5)`",
+    ),
+    (re.compile(r","), re.compile(r"=\s*\([^()]*$"), "a list stands in brackets: `[a, b]`"),
+    (
+        re.compile(r"\)"),
+        re.compile(r"=\s*[\w:]+\(\s*$"),
+        "a filter compares with text, no call: assign it first, or use `test()`",
+    ),
     (
         re.compile(r"=>"),
         re.compile(r"case\s*\{[^{}]*$", re.I),
@@ -158,7 +193,7 @@ NEXT = (
     (re.compile(r"\("), re.compile(r"=\s*$"), "one value of several is `in(field, values=[a, b])`"),
     (re.compile(r"\["), re.compile(r"=\s*$"), "one value of several is `in(field, values=[a, b])`"),
     (re.compile(r"!"), re.compile(r"=\s*$"), "not equal is `!=`"),
-    (re.compile(r"=\s*="), re.compile(r"[=\s]$"), "equal is `=` in a filter and `==` in an expression"),
+    (re.compile(r"="), re.compile(r"[=\s]$"), "equal is `=` in a filter and `==` in an expression"),
     (
         re.compile(r"`"),
         None,
@@ -188,6 +223,17 @@ NEXT = (
 )
 
 
+def after_aggregate(word: str) -> str:
+    """What may help somebody who has a word after an aggregate."""
+    match word.lower():
+        case "by":
+            return "groups are made with `groupBy([field], function=count())`"
+        case "as":
+            return "an output is named inside the call: `count(as=name)`"
+        case _:
+            return "name a field: `field = *text*`"
+
+
 def hint(text: str, at: int) -> str | None:
     """What may help somebody whose text cannot be read from here on."""
     before = text[max(0, at - 200) : at]
@@ -197,6 +243,16 @@ def hint(text: str, at: int) -> str | None:
     if at and at < len(text) and GLUED.match(before[-1:]) and not text[at].isalnum():
         return "a text with other characters than letters and digits stands in double quotes"
     return None
+
+
+def operator_hint(word: str) -> str:
+    """What CQL has for an operator of another language."""
+    folded = " ".join(word.lower().split())
+    if folded.startswith("is "):
+        return (
+            "`field = *` asks whether a field exists" if "not" in folded else "`field != *` asks whether it is missing"
+        )
+    return WORDS.get(folded, "`field = /expression/`, or `field != /expression/`")
 
 
 def function_hint(name: str, known: list[str]) -> str | None:

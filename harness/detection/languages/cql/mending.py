@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from harness.detection.languages.cql.syntax import Argument, Call, Logic, Regex, Syntax, Word, walk
+from harness.detection.languages.cql.syntax import Argument, Array, Call, Logic, Regex, Syntax, Word, walk
 from harness.detection.languages.cql.texts import quote
 from harness.diagnostics import Edit, Span
 
@@ -67,6 +67,13 @@ def choice(call: Call) -> Argument | None:
     last = bool(call.arguments) and found is call.arguments[-1]
     simple = found is not None and all(isinstance(p, Word | Argument) for p in walk(found))
     return found if last and simple else None
+
+
+def named(name: str, argument: Argument) -> Edit:
+    """The name of a parameter before an argument; brackets around several that are its elements."""
+    span = argument.span
+    listed = isinstance(argument.value, Array) and not span.text.startswith("[")
+    return Edit(span, f"{name}=[{span.text}]") if listed else insertion(span, span.start, f"{name}=")
 
 
 def group_limit(call: Call) -> list[Edit]:

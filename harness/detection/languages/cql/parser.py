@@ -6,8 +6,9 @@ import re
 
 from harness.detection.languages.cql.arguments import DEEPEST
 from harness.detection.languages.cql.filters import CLOSERS, FilterParser
-from harness.detection.languages.cql.habits import COMMANDS, FOREIGN_COMMAND
+from harness.detection.languages.cql.habits import ANYWHERE, COMMANDS, FOREIGN_COMMAND
 from harness.detection.languages.cql.lexer import KEYWORD, NAME, STRING
+from harness.detection.languages.cql.names import FUNCTION_NAMES
 from harness.detection.languages.cql.syntax import (
     Arm,
     Assign,
@@ -64,17 +65,18 @@ class Parser(FilterParser):
                 pass
             if self.at >= len(self.text) or self.text[self.at] in CLOSERS:
                 break
-            if steps:
-                self.foreign()
+            self.foreign(first=not steps)
             steps.append(self.step())
             if not self.sees("|"):
                 break
         return Pipeline(steps=tuple(steps), span=self.span(start, max(start, self.end)))
 
-    def foreign(self) -> None:
+    def foreign(self, *, first: bool) -> None:
         """Refuses a command of another language, for whose words the product would search."""
         found = FOREIGN_COMMAND.match(self.text, self.at)
-        help = COMMANDS.get(found[1].lower()) if found else None
+        word = found[1].lower() if found else ""
+        call = f"`{FUNCTION_NAMES[word]}(...)`" if word in FUNCTION_NAMES else None
+        help = COMMANDS.get(word, call) if not first or call or word in ANYWHERE else None
         if found and help:
             message = f"CQL has no command `{found[1]}`; LogScale would search for its words"
             raise self.fail("foreign-command", message, self.source.span(found.start(1), found.end(1)), help)

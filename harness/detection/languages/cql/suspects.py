@@ -36,6 +36,7 @@ SEEN_TO_WORK = "possessive quantifiers"
 FOREIGN_ESCAPES = {"h": "`\\h`", "v": "`\\v`", "R": "`\\R`", "X": "`\\X`", "G": "`\\G`", "k": "named references"}
 NAMED = re.compile(r"\(\?P?<(?![=!])")
 SIGNS = re.compile(r"[+\-*/%]+")
+DURATION = re.compile(r"\d+(?:ms|s|m|min|h|d|w|mon|y)")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 RESERVED = frozenset({"like", "match", "case"})
 PREAMBLE = frozenset({"defineTable", "setTimeInterval"})
@@ -95,6 +96,8 @@ def in_comparison(part: Comparison) -> Iterator[Finding]:
         yield warned(
             "null-as-text", value.span, f"`{value.text}` is a text here; no word stands for a missing value", help
         )
+    if part.operator == "like" and (value.text.startswith("%") or value.text.endswith("%")):
+        yield warned("percent-in-like", value.span, "`%` is a letter here; `*` stands for anything", "write `*`")
     if part.operator in ("<", "<=", ">", ">=") and DATE.match(value.text):
         help = "times are numbers of milliseconds; compare with `parseTimestamp` of a field, or set the time window"
         yield refused("not-a-number", value.span, f"`{part.operator}` compares numbers, and a date is none", help)
@@ -116,10 +119,23 @@ def in_junction(part: Junction) -> Iterator[Finding]:
                 message = f"the value ends at the blank; `{after.value.text}` is looked for in all fields"
                 yield warned("blank-in-value", after.span, message, f"a value with blanks is {quote(together.text)}")
     if part.operator == "or":
+        yield from after_or(part)
         for inside in (p for p in part.parts if isinstance(p, Comparison | FreeText) and isinstance(p.value, Regex)):
             if isinstance(inside.value, Regex) and NAMED.search(inside.value.body):
                 message = "a regular expression that is joined by `or` fills no fields"
                 yield warned("group-in-or", inside.span, message, "use `case { ...; ... }`")
+
+
+def after_or(part: Junction) -> Iterator[Finding]:
+    """A word after `or` that was meant as another value of the same field."""
+    for before, after in zip(part.parts, part.parts[1:], strict=False):
+        if not isinstance(before, Comparison) or before.operator != "=" or isinstance(before.value, Regex):
+            continue
+        if isinstance(after, FreeText) and isinstance(after.value, Word):
+            field = before.span.source.text[before.span.start : before.value.span.start].rstrip("= \t\n")
+            message = f"`{after.span.text}` is looked for in all fields"
+            help = f"name the field again: `{field}={after.span.text}`"
+            yield warned("value-after-or", after.span, message, help)
 
 
 def in_free_text(part: FreeText) -> Iterator[Finding]:
@@ -152,6 +168,9 @@ def in_expression(value: Syntax) -> Iterator[Finding]:
     """Names in an expression that were meant as sums."""
     for word in (p for p in walk(value) if isinstance(p, Word) and not p.quoted):
         at = next((i for i, c in enumerate(word.text) if c in "%^&" and 0 < i < len(word.text) - 1), None)
+        if DURATION.fullmatch(word.text):
+            help = f'`duration("{word.text}")` is that length of time'
+            yield warned("duration-as-field", word.span, f"`{word.text}` is the name of a field here", help)
         if at is not None:
             sign = word.text[at]
             help = "there is no such operator; see `math:pow`" if sign == "^" else f"put blanks around `{sign}`"
