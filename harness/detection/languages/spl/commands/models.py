@@ -16,6 +16,7 @@ from harness.detection.languages.spl.cim.datasets import (
 )
 from harness.detection.languages.spl.coercion import apply, literal, number, text
 from harness.detection.languages.spl.commands.lookup import aligned
+from harness.detection.languages.spl.commands.saved import run_saved
 from harness.detection.languages.spl.commands.stats import statistics
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.indexed_fields import named_fields, only_indexed, prefixed
@@ -193,7 +194,7 @@ def datamodel(scope: Scope, stage: Stage) -> None:
 
 @COMMANDS.define("from", generating=True)
 def from_(scope: Scope, stage: Stage) -> None:
-    """The events of a dataset, or the rows of a lookup table: `from datamodel:Web.Web`, `from lookup:assets`.
+    """A dataset's events, a table's rows or a saved search's: `from datamodel:Web.Web`, `from lookup:assets`.
 
     Reference: reference/spl.md 7
     """
@@ -209,4 +210,7 @@ def from_(scope: Scope, stage: Stage) -> None:
         node, columns = table_rows(scope, name, found.words[-1].span)
         scope.replace(node, columns, events=False)
         return
-    raise scope.unsupported(f"`from {kind}`", stage.span, "datamodel and lookup are")
+    if kind.lower() == "savedsearch" and name:
+        run_saved(scope, " ".join([name, *words[1 if name in words[0] else 2 :]]), found.words[0].span, {})
+        return
+    raise scope.unsupported(f"`from {kind}`", stage.span, "datamodel, lookup and savedsearch are")
