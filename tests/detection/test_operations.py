@@ -353,6 +353,8 @@ CASES = [
         ('{"a": [1, null], "b": {"c": 2.50}}', "json", "{}"),
         '{"a[]":["1"],"a[0]":"1","a[1]":"null","b.c":"2.50"}',
     ),
+    ("list_ordered", (("b", "A", "c"), "text", False), ["A", "b", "c"]),
+    ("list_ordered", (("10", "x", "9"), "number", True), ["10", "9", "x"]),
     ("record_fields", ("no json", "json", "{}"), None),
     ("record_fields", ("a=1 b='x y'", "key_value", "{}"), '{"a":"1","b":"x y"}'),
     ("record_fields", ("<a><b>1</b></a>", "xml", "{}"), '{"a.b":"1"}'),

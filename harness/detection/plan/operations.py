@@ -211,6 +211,7 @@ LISTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("list_split", "t, separator", L, "the pieces between; every character for an empty separator"),
     ("list_distinct", "l", L, "without repetitions; the first of each stays in place"),
     ("list_sort", "l", L, "by bytes"),
+    ("list_ordered", "l, how, b", L, "as `text` but for case, or as `number`, then other text; descending if true"),
     ("list_reverse", "l", L, "backwards"),
     ("list_contains", "l, t", B, "has this element"),
     ("list_position", "l, t", N, "place of the first such element; null if there is none"),
@@ -322,6 +323,7 @@ WINDOWS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("lag", "x, n", (0,), "of the row n places before; null outside"),
     ("lead", "x, n", (0,), "of the row n places after; null outside"),
     ("fill", "x", (0,), "of the nearest row at or before this one where it is not null"),
+    ("smoothed", "n, n", N, "the exponential average so far: so much of the one before, the rest of this row's number"),
     (
         "session_of",
         "span, span, n, b, b, n, b, b, t, ...",

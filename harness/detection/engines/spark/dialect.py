@@ -71,8 +71,9 @@ SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
     *["collect", "first", "last", "least_by", "greatest_by", "mode"],
 )
-SPARK.refuse("it needs rows in order, one after the other", "session_of")
+SPARK.refuse("it needs rows in order, one after the other", "session_of", "smoothed")
 SPARK.refuse(
-    "not needed by a rule so far", *["list_zip", "list_index", "list_map", "fill", "pad_start", "list_statistic"]
+    "not needed by a rule so far",
+    *["list_zip", "list_ordered", "list_index", "list_map", "fill", "pad_start", "list_statistic"],
 )
 SPARK.refuse("not needed by a rule so far", "list_mode", "percentile_rank")

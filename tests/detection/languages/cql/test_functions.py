@@ -15,8 +15,6 @@ WITHOUT_EXAMPLE = {
     "defineTable",
     "join",
     "correlate",
-    "objectArray:exists",
-    "objectArray:eval",
     "setTimeInterval",
     "window",
 }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import Name, pipeline_of
 from harness.detection.languages.cql.coercion import closed
 from harness.detection.languages.cql.conditions import condition as asked
-from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.flow import Flow, Row, member_of
+from harness.detection.languages.cql.functions.fields import fields_of, take_out
 from harness.detection.languages.cql.functions.filters import flagged
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
-from harness.detection.plan import expressions as plan
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
 from harness.detection.plan.nodes import Unnest
+from harness.diagnostics import SourceError
+
+KINDS = {"string": "text", "number": "number"}
+ORDERS = ("asc", "ascending", "desc", "descending")
 
 
 def plain(name: str) -> str:
@@ -24,18 +29,42 @@ def plain(name: str) -> str:
 
 
 def lambda_over(row: Row, var: str, make: Callable[[Row], Expression]) -> Lambda:
-    """What `make` says of each element, which it sees as the field `var`."""
+    """What `make` says of each element, which it sees as the field `var`, its members as `var.name`."""
     row.meaning.made += 1
-    element = Parameter(f"element{row.meaning.made}")
-    inside = Row(row.flow, {**row.overlay, plain(var): element, var: element}, local=True)
+    element, name = Parameter(f"element{row.meaning.made}"), plain(var)
+    inner = [n for n in row.meaning.mentioned if n.startswith(f"{name}.")]
+    members = {n: member_of(element, n.removeprefix(f"{name}.")) for n in inner}
+    inside = Row(row.flow, {**row.overlay, **members, name: element, var: element}, local=True)
     return Lambda(element, make(inside))
 
 
+def elements_of(row: Row, array: str) -> Expression:
+    """The elements of an array as a list; objects, whose members are fields `a[0].name`, as JSON."""
+    found = row.array(array)
+    if found != NULL:
+        return found
+    start = plain(array)
+    objects: list[Expression] = []
+    known = (*row.flow.columns, *row.overlay)
+    while members := [n for n in known if n.startswith(f"{start}[{len(objects)}].")]:
+        head = f"{start}[{len(objects)}]."
+        pairs = [p for n in dict.fromkeys(members) for p in (Literal(n.removeprefix(head)), row.text(n))]
+        there = call("or", *(call("not", call("is_null", row.read(n))) for n in members))
+        objects.append(call("if", there, call("json_object", *pairs), NULL))
+    return call("list", *objects) if objects else NULL
+
+
 def after(row: Row, function: Syntax, output: str) -> Expression:
-    """The value that the steps of a function leave in a field."""
+    """The value that the steps of a function leave in a field; an object where they leave fields `output.name`."""
+    before = dict(row.overlay)
     for step in pipeline_of(row, function).steps:
         row.meaning.take(row, step)
-    value = row.text(row.overlay.get(output, NULL))
+    made = {n: v for n, v in row.overlay.items() if n.startswith(f"{output}.") and before.get(n) != v}
+    if made:
+        pairs = [p for n, v in made.items() for p in (Literal(n.removeprefix(f"{output}.")), row.text(v))]
+        value: Expression = call("json_object", *pairs)
+    else:
+        value = row.text(row.overlay.get(output, NULL))
     return call("if", row.condition(), value, NULL) if row.conditions else value
 
 
@@ -89,52 +118,34 @@ def exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -> Expre
 
     Reference: library.humio.com, array:exists()
     """
-    return call("list_any", row.array(array), lambda_over(row, var or array, lambda r: met(r, condition)))
+    return call("list_any", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
 
 
 @FUNCTIONS.filter("objectArray:exists")
 def object_exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
-    """Whether an object of the array meets a condition on its fields `a.name`.
+    r"""Whether an object of the array meets a condition on its members `a.name`.
+
+        j := "{\"a\": [{\"k\": \"x\"}, {\"k\": \"y\"}]}" | parseJson(j)
+        | objectArray:exists("a[]", condition={a.k=y}) | z := 1 -> z=1
 
     Reference: library.humio.com, objectArray:exists()
     """
-    tests = [met(object_row(row, array, var or array, i), condition) for i in range(objects(row, array))]
-    return plan.any_of(tuple(tests))
-
-
-def objects(row: Row, array: str) -> int:
-    """How many objects of an array there may be fields of."""
-    start, count = plain(array), 0
-    known = (*row.flow.columns, *row.overlay)
-    while any(n.startswith(f"{start}[{count}].") for n in known):
-        count += 1
-    return count
-
-
-def object_row(row: Row, array: str, var: str, place_in: int) -> Row:
-    """The row with one object's fields under the variable's name."""
-    start = f"{plain(array)}[{place_in}]"
-    inside = Row(row.flow, row.overlay, local=True)
-    for name in (*row.flow.columns, *row.overlay):
-        if name.startswith(f"{start}."):
-            inside.overlay[plain(var) + name.removeprefix(start)] = row.read(name)
-    return inside
+    return exists(row, array, condition, var=var)
 
 
 @FUNCTIONS.row("objectArray:eval")
 def object_eval(row: Row, array: Name, *, asArray: Name, function: Pipeline, var: Name = "") -> None:
-    """What a function makes of each object of an array, as another array.
+    r"""What a function makes of each object of an array, as another array of texts or objects.
+
+        j := "{\"a\": [{\"k\": \"x\", \"n\": 2}, {\"k\": \"y\"}]}" | parseJson(j)
+        | objectArray:eval("a[]", var=x, asArray="b[]", function={b := upper(x.k)}) | z := b[1] -> z=Y
+        j := "{\"a\": [{\"k\": \"x\", \"n\": 2}]}" | parseJson(j)
+        | objectArray:eval("a[]", asArray="b[]", function={b.twice := a.n * 2}) | z := b[0].twice -> z=4
 
     Reference: library.humio.com, objectArray:eval()
     """
-    output = plain(asArray)
-    if not objects(row, array):
-        array_eval(row, array, asArray=asArray, function=function, var=var)
-        return
-    values = []
-    for i in range(objects(row, array)):
-        values.append(after(object_row(row, array, var or array, i), function, output))
-    row.assign(asArray, call("list", *values))
+    mapped = lambda_over(row, var or array, lambda r: after(r, function, plain(asArray)))
+    replace(row, asArray, call("list_map", elements_of(row, array), mapped))
 
 
 @FUNCTIONS.row("array:filter")
@@ -146,7 +157,7 @@ def array_filter(row: Row, array: Name, function: Syntax, *, asArray: Name = "",
 
     Reference: library.humio.com, array:filter()
     """
-    kept = call("list_filter", row.array(array), lambda_over(row, var or array, lambda r: met(r, function)))
+    kept = call("list_filter", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function)))
     replace(row, asArray or array, kept)
 
 
@@ -168,7 +179,7 @@ def array_eval(row: Row, array: Name, *, function: Syntax, asArray: Name = "", v
     """
     output = assigned_name(function, var or array)
     mapped = lambda_over(row, var or array, lambda r: after(r, function, output))
-    replace(row, asArray or array, call("list_map", row.array(array), mapped))
+    replace(row, asArray or array, call("list_map", elements_of(row, array), mapped))
 
 
 @FUNCTIONS.row("array:append")
@@ -214,7 +225,7 @@ def array_length(row: Row, array: Name) -> Expression:
 
     Reference: library.humio.com, array:length()
     """
-    return call("coalesce", call("list_length", row.array(array)), Literal(0))
+    return call("coalesce", call("list_length", elements_of(row, array)), Literal(0))
 
 
 @FUNCTIONS.row("array:rename")
@@ -232,33 +243,48 @@ def array_rename(row: Row, array: Name, *, asArray: Name) -> None:
 
 @FUNCTIONS.row("array:sort")
 def array_sort(row: Row, array: Name, *, asArray: Name = "", order: str = "asc", type: str = "string") -> None:
-    """The elements in order.
+    """The elements in order: as text but for case, or numbers by their size and then other text.
 
         a := "y,x" | splitString(a, by=",", as=b) | array:sort("b[]") | y := b[0] -> y=x
+        a := "10,9" | splitString(a, by=",", as=b) | array:sort("b[]", type=number) | y := b[0] -> y=9
 
     Reference: library.humio.com, array:sort()
     """
-    ordered: Expression = call("list_sort", row.array(array))
-    replace(row, asArray or array, call("list_reverse", ordered) if order.lower().startswith("desc") else ordered)
+    where = row.flow.span or row.meaning.source.whole()
+    if order.lower() not in ORDERS:
+        raise SourceError("argument", f"`order` is asc or desc, not `{order[:40]}`", where)
+    if type.lower() not in KINDS:
+        raise SourceError("argument", f"`type` is {' or '.join(KINDS)}, not `{type[:40]}`", where)
+    descending = Literal(order.lower().startswith("desc"))
+    ordered = call("list_ordered", row.array(array), Literal(KINDS[type.lower()]), descending)
+    replace(row, asArray or array, ordered)
 
 
 @FUNCTIONS.step("split")
 def split(flow: Flow, field: Name = "_events", *, strip: bool = False) -> None:
-    """One event for each element of an array, which gets the place of the array; other fields are copied.
+    r"""One event for each element of an array, which gets the place of the array; other fields are copied.
+
+    Members of an element that is an object are fields `array.name`, or `name` if `strip`.
 
         a := "x,y" | splitString(a, by=",", as=b) | split(b) | b=y -> b=y _index=1
+        j := "{\"a\": [{\"k\": \"x\"}, {\"k\": \"y\"}]}" | parseJson(j) | split(a) | a.k=y -> _index=1 a.k=y
+        j := "{\"a\": [{\"k\": \"x\"}]}" | parseJson(j) | split(a, strip=true) | k=x -> k=x
 
     Reference: library.humio.com, split()
     """
     name, row = plain(field), Row(flow)
-    column = flow.keep(row.array(name), name) if row.array(name) != NULL else flow.keep(NULL, name)
+    column = flow.keep(elements_of(row, field), name)
     if flow.columns[name] is not Kind.LIST:
         return
     flow.become(Unnest(source=flow.node, column=column.name, position="_index", span=flow.span))
     more = Row(flow)
-    more.forget_elements(name)
-    if f"{name}[]" in flow.columns:
-        more.put(f"{name}[]", NULL)
+    for known in flow.columns:
+        if known == f"{name}[]" or re.match(rf"{re.escape(name)}\[\d+\]", known):
+            more.put(known, NULL)
+    flat = fields_of(more, column, "json", {})
+    more.put(name, call("if", call("is_null", flat), column, NULL))
+    for member, value in take_out(more, flat, "" if strip else f"{name}."):
+        more.assign(member, value)
     if "@id" in flow.columns:
         more.put("@id", call("concat", row.text("@id"), Literal("__"), more.text("_index")))
     more.flush(flow.span)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.detection.languages.cql.asking import asked
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.flow import MEMBER, Row
 from harness.detection.plan.expressions import NULL, Column, Expression, Literal, call
 from harness.detection.plan.nodes import Aggregate, Derive, Node, Unnest
 from harness.detection.plan.record_fields import CEF_HEADER, LEEF_HEADER
@@ -39,7 +39,7 @@ def take_out(
     names = list(dict.fromkeys((*always, *named)))
     whole = {n.removesuffix("[]") for n in names if n.endswith("[]")}
     for name in names:
-        found = ELEMENT.fullmatch(name)
+        found = ELEMENT.fullmatch(name) or (MEMBER.fullmatch(name) if known is None else None)
         if found and found[1] in whole:
             continue
         way = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
