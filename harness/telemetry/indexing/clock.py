@@ -6,7 +6,7 @@ Reference: props.conf.spec; captures timestamp-*
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ from harness.telemetry.indexing.expressions import expression
 from harness.telemetry.indexing.formats import whole
 
 LOOKAHEAD = 128
+LONGEST_PREFIX = 10_000
+MOST_READ = 10_000
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH, DAY = r"[A-Za-z]{3,9}\.?", r"[A-Za-z]{3,9}"
 ZONES = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
@@ -42,7 +44,7 @@ LOOKS = tuple(
         rf"{CLOCK}(?:\s+(?P<p>[AP]M))?",
         r"\b(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
         r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?",
-        r"(?:^|[^\d.])(?P<s>1\d{9})(?:\.?(?P<N>\d{3,9}))?(?![\d.])",
+        r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<N>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
         r"(?<!\d)(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
     )
 )
@@ -59,31 +61,50 @@ class Clock:
         given = settings.get("TIME_FORMAT", "").strip()
         self.looks = (format_regex(given),) if given else LOOKS
         self.lookahead = whole(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
+        self.last: str | None = None
+        self.found: int | None = None
+        self.read: dict[str, int | None] = {}
 
     def micros(self, text: str) -> int | None:
         """Microseconds since 1970 of the time in a text; None where it has none."""
-        start = 0
-        if self.prefix is not None:
-            found = self.prefix.search(text[:10_000])
-            if found is None:
-                return None
-            start = found.end()
-        window = text[start : start + self.lookahead] if self.lookahead > 0 else text[start:]
-        for match in sorted(self.matches(window), key=lambda m: m.start()):
-            made = moment(match, self.zone, self.near)
-            if made is not None:
-                return made
-        return None
-
-    def matches(self, window: str) -> Iterator[re.Match[str]]:
-        """The first time of each look."""
-        for look in self.looks:
-            if (found := look.search(window)) is not None:
-                yield found
+        if text is not self.last:
+            self.last, self.found = text, self.look(text)
+        return self.found
 
     def dated(self, text: str) -> bool:
         """Whether a line has a time."""
         return self.micros(text) is not None
+
+    def look(self, text: str) -> int | None:
+        """The first time that can be read in a text, from where it may stand."""
+        start = 0
+        if self.prefix is not None:
+            found = self.prefix.search(text[:LONGEST_PREFIX])
+            if found is None:
+                return None
+            start = found.end()
+        window = text[start : start + self.lookahead] if self.lookahead > 0 else text[start:]
+        for match in self.matches(window):
+            written = match.group()
+            if written not in self.read:
+                if len(self.read) >= MOST_READ:
+                    self.read.clear()
+                self.read[written] = moment(match, self.zone, self.near)
+            if self.read[written] is not None:
+                return self.read[written]
+        return None
+
+    def matches(self, window: str) -> list[re.Match[str]]:
+        """The first time of each look in their order; the look that was right last is tried before the others."""
+        usual = self.looks[0].search(window)
+        if usual is not None and usual.start() == 0 and usual.re is not LOOKS[-1]:
+            return [usual]
+        found = [m for look in self.looks if (m := look.search(window)) is not None]
+        found.sort(key=lambda m: (m.start(), -m.end()))
+        if found and found[0].re is not self.looks[0]:
+            first = found[0].re
+            self.looks = (first, *(look for look in self.looks if look is not first))
+        return found
 
 
 @lru_cache(256)
@@ -111,7 +132,7 @@ def spaced(text: str) -> str:
 def moment(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
     """Microseconds since 1970 of a match's parts."""
     part = {name: value for name, value in match.groupdict().items() if value is not None}
-    fraction = int(part.get("N", "0")[:6].ljust(6, "0"))
+    fraction = int(part.get("N", part.get("F", "0"))[:6].ljust(6, "0"))
     if "s" in part:
         return int(part["s"]) * 1_000_000 + fraction
     hour = int(part.get("H", part.get("I", "0")))

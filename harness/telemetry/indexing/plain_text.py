@@ -20,6 +20,7 @@ from harness.telemetry.tables import Tables
 SENSOR = "text"
 TRUNCATED = {"meta": "truncated"}
 LONGEST_PUNCT = 50
+WORDS = re.compile(r"[^\W_]+|[\r\n]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +93,7 @@ def listed(fields: Mapping[str, list[str]]) -> dict[str, str]:
 
 def punctuation(text: str) -> str:
     """What is no letter or digit in a text: blanks as `_`, tabs as `t`, at most so many characters."""
-    bare = re.sub(r"[\w\r\n]", lambda m: "_" if m[0] == "_" else "", text)
-    return bare.replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]
+    return WORDS.sub("", text).replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]
 
 
 def unevaluated(stream: Stream, settings: Mapping[str, str], transforms: Props, tables: Tables) -> None:
