@@ -32,6 +32,7 @@ from harness.detection.plan.expressions import FALSE, NULL, TRUE, Expression, Li
 from harness.diagnostics import Severity, SourceError, Span
 
 DATE = re.compile(r"\d{4}-\d\d")
+TIME_SPAN = re.compile(r"\d+\s*(?:ms|s|m|min|h|d|w|mon|y)")
 DATES = "times are numbers of milliseconds; `parseTimestamp` makes one of a field, the window is set beside the query"
 NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT)
 NUMERIC = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
@@ -133,6 +134,8 @@ def ordered(row: Row, subject: Expression, part: Comparison) -> Expression:
             row.meaning.tell("not-a-number", part.value.name, message, part.value.span)
             return FALSE
         help = DATES if DATE.match(text) else f"two fields are compared with `test(a {part.operator} b)`"
+        if TIME_SPAN.fullmatch(text):
+            help = f"the time so long ago is `now() - duration({text})`, in `test(a {part.operator} ...)`"
         raise SourceError("not-a-number", f"`{part.operator}` compares with a number", part.value.span, help=help)
     return call(NUMERIC[part.operator], row.number(subject), literal(limit), span=part.span)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 
 from harness.detection.language import Dialect, Lookup
-from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.binding import Name, Names, Rows
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
@@ -107,7 +107,7 @@ def match(
     glob: bool = False,
     ignoreCase: bool = False,
     strict: bool = True,
-    nrows: float = 1,
+    nrows: Rows = 1,
 ) -> Expression:
     """Whether a row of a file or a table has the field's value; its other columns become fields.
 
@@ -162,7 +162,7 @@ def match_several(
     table: str = "",
     column: Names = (),
     include: Names = (),
-    nrows: float = 1,
+    nrows: Rows = 1,
     strict: bool = True,
     mode: str = "string",
     **rest: bool,
@@ -181,7 +181,7 @@ def match_several(
     keys = tuple((row.text(f), Column(c)) for f, c in zip(field, column or field, strict=False))
     taken = tuple((n, Column(n)) for n in names if not include or n in include)
     kind = JoinKind.INNER if strict else JoinKind.LEFT
-    made = Join(left=flow.node, right=right.node, kind=kind, keys=keys, columns=taken, most=int(nrows), span=flow.span)
+    made = Join(left=flow.node, right=right.node, kind=kind, keys=keys, columns=taken, most=nrows, span=flow.span)
     flow.become(made, right)
 
 
