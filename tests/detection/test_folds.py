@@ -7,7 +7,7 @@ import pytest
 from harness.detection.engine import engine
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Column, Literal, call
-from harness.detection.plan.folds import session_of
+from harness.detection.plan.folds import series_of, session_of
 from harness.detection.plan.nodes import Frame, Sort, SortKey, Values, Window
 
 C, L = Column, Literal
@@ -64,6 +64,19 @@ def test_sessions_of_many_keys_take_time_in_proportion():
     began = time.perf_counter()
     assert len(set(session_of(members))) == 30_000
     assert time.perf_counter() - began < 5
+
+
+def test_a_series_starts_and_ends_where_rows_say_so():
+    members = [(None, None, t, s, e) for t, s, e in ((1, 0, 0), (2, 1, 0), (3, 0, 1), (4, 0, 0), (5, 1, 0), (6, 1, 0))]
+    assert series_of(members) == [None, 1, 1, None, 2, 3]
+    assert series_of([(None, None, t, None, t == 2) for t in (1, 2, 3)]) == [1, 1, 2]
+
+
+def test_a_series_is_cut_at_its_longest_pause_and_duration():
+    assert series_of([(None, 10, t, None, None) for t in (0, 10, 21, 22)]) == [1, 1, 2, 2]
+    assert series_of([(15, None, t, None, None) for t in (0, 10, 15, 16, 31)]) == [1, 1, 1, 2, 2]
+    assert series_of([(None, 10, t, t == 0, None) for t in (0, 5, 30, 31)]) == [1, 1, None, None]
+    assert series_of([]) == []
 
 
 def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):

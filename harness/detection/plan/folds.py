@@ -160,5 +160,27 @@ def complete(session: Session, limits: Limits, newest: float | None, opening: bo
     return session.full or limits.exceeded(session, newest)
 
 
-FOLDS: dict[str, Fold] = {"session_of": session_of}
+def series_of(rows: Sequence[Row]) -> list[float | None]:
+    """The number of each row's series; None for a row in none.
+
+    A row is longest duration and pause, time, whether it starts a series, whether it ends one, in the order of time.
+    Where rows start series, one that comes before the first, or after an end, is in none.
+    """
+    made: list[float | None] = []
+    number, first, last = 0, 0.0, 0.0
+    going = False
+    for longest, pause, time, starts, ends in rows:
+        now = last if time is None else time
+        far = (pause is not None and now - last > pause) or (longest is not None and now - first > longest)
+        if starts or (starts is None and (far or not going)):
+            number, first, going = number + 1, now, True
+        elif far:
+            going = False
+        made.append(float(number) if going else None)
+        last = now
+        going = going and not ends
+    return made
+
+
+FOLDS: dict[str, Fold] = {"session_of": session_of, "series_of": series_of}
 """By the operation's name; the result has a value for each row of the partition."""

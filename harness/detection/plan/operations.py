@@ -325,6 +325,13 @@ WINDOWS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("fill", "x", (0,), "of the nearest row at or before this one where it is not null"),
     ("smoothed", "n, n", N, "the exponential average so far: so much of the one before, the rest of this row's number"),
     (
+        "series_of",
+        "span, span, n, b, b",
+        N,
+        "number of the series, null in none: longest span and pause, time, whether the row starts one (null if no row "
+        "has to), whether it ends one; see `plan.folds`",
+    ),
+    (
         "session_of",
         "span, span, n, b, b, n, b, b, t, ...",
         N,

@@ -71,7 +71,7 @@ SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
     *["collect", "first", "last", "least_by", "greatest_by", "mode"],
 )
-SPARK.refuse("it needs rows in order, one after the other", "session_of", "smoothed")
+SPARK.refuse("it needs rows in order, one after the other", "session_of", "series_of", "smoothed")
 SPARK.refuse(
     "not needed by a rule so far",
     *["list_zip", "list_ordered", "list_index", "list_map", "fill", "pad_start", "list_statistic"],

@@ -46,7 +46,6 @@ def test_a_saved_query_may_read_the_text_of_events():
         ("timeChart(series=host, limit=1000)", "limited"),
         ("setTimeInterval(start=1d) | host=*", "interval-not-cut"),
         ("join({host=*}, field=host, start=1d)", "interval-not-cut"),
-        ("series(host, maxduration=1m)", "not-cut"),
         ('parseTimestamp("yyyy-MM-dd HH:mm:ss", field=host)', "no-timezone"),
         ("nothing=1", "absent-field"),
         ("groupBy(host, function=[count(), count()])", "same-output"),

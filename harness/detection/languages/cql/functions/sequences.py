@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Names
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import counted, place
@@ -17,8 +19,10 @@ from harness.detection.plan.expressions import (
     call,
     rebuilt,
 )
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Named, Window
+from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, SortKey, Window
 from harness.diagnostics import SourceError
+
+SIZE = re.compile(r"\d+ ?(?:[KMG]i?)?B?", re.I)
 
 
 def partition_of(flow: Flow) -> tuple[Expression, ...]:
@@ -205,30 +209,39 @@ def series(
 ) -> None:
     """The values of fields one after the other in time, for each stretch of events.
 
+    A stretch begins with an event that meets `startmatch`, ends with one that meets `endmatch`, has no longer pause
+    and lasts no longer. How much of it the product would keep within `memlimit` is not known; here all of it is kept.
+
         createEvents(["a=1", "a=2", "a=1"]) | kvParse() | series(a, separator=",") -> a=1,2,1
+        createEvents(["a=1", "a=2", "a=3"]) | kvParse() | series(a, separator=",", startmatch={a=2}) -> a=2,3
 
     Reference: library.humio.com, series()
     """
-    span, keys = place(flow), []
-    if startmatch is not None:
-        mark = numbered(flow, conditions_of(Row(flow), startmatch))
-        flow.become(Filter(source=flow.node, condition=call("greater", Column(mark), Literal(0))))
+    span = place(flow)
+    if memlimit and not SIZE.fullmatch(memlimit.strip()):
+        raise SourceError("argument", f"`{memlimit[:40]}` is no size", span, help="one such as `1KB`")
+    if not flow.timed:
+        flow.become(Sort(source=flow.node, keys=(SortKey(Row(flow).number(TIMESTAMP)),), span=span))
+        flow.timed = True
+    keys, time = [], Row(flow).number(TIMESTAMP)
+    if any(p is not None for p in (startmatch, endmatch, maxpause, maxduration)):
+        starts = NULL if startmatch is None else conditions_of(Row(flow), startmatch)
+        ends = NULL if endmatch is None else conditions_of(Row(flow), endmatch)
+        mark = flow.meaning.temporary()
+        number = Aggregation("series_of", (Literal(maxduration), Literal(maxpause), time, starts, ends))
+        measures: list[Named] = [(mark, number)]
+        node = Window(source=flow.node, partition=partition_of(flow), measures=tuple(measures), frame=Frame.RUNNING)
+        flow.become(node)
+        flow.require(call("not", call("is_null", Column(mark))), span)
         keys.append(mark)
-    if endmatch is not None:
-        keys.append(numbered(flow, conditions_of(Row(flow), endmatch), Frame.BEFORE))
-    if maxpause is not None:
-        keys.append(session_mark(flow, maxpause))
-    if maxduration is not None:
-        flow.meaning.tell("not-cut", "maxduration", "a series is not cut at `maxduration`", span)
-    row = Row(flow)
-    measures: list[Named] = []
+    row, time = Row(flow), Row(flow).number(TIMESTAMP)
+    collected: list[Named] = []
     for name in collect:
         texts = Aggregation("collect", (row.text(name),))
-        measures.append((name, call("list_join", texts, Literal(separator))))
-    time = row.number(TIMESTAMP)
+        collected.append((name, call("list_join", texts, Literal(separator))))
     first, last = Aggregation("minimum", (time,)), Aggregation("maximum", (time,))
-    measures += [("@timestamp", first), ("_duration", call("subtract", last, first))]
-    gather(flow, [*flow.partition, *keys], measures)
+    collected += [("@timestamp", first), ("_duration", call("subtract", last, first))]
+    gather(flow, [*flow.partition, *keys], collected)
 
 
 def gather(flow: Flow, keys: list[str], measures: list[Named]) -> None:
