@@ -22,7 +22,9 @@ def as_json(value: Typed) -> Typed:
     elif value.kind is Kind.LIST:
         parameter, element = each(value)
         elements = over("list_map", value, parameter, apply("json_value", element))
-        made = apply("concat", literal("["), apply("list_join", elements, literal(",")), literal("]"))
+        array = apply("concat", literal("["), apply("list_join", elements, literal(",")), literal("]"))
+        single = apply("equal", apply("list_length", value), literal(1.0))
+        made = apply("if", single, apply("list_get", elements, literal(1.0)), array)
     else:
         made = apply("to_json", value)
     return apply("coalesce", made, literal("null"))

@@ -171,9 +171,11 @@ def tomv(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    if value.kind in (Kind.LIST, Kind.NULL):
-        return value
-    return apply("json_elements", text(value))
+    elements = apply("json_elements", text(value))
+    if value.kind is not Kind.LIST:
+        return elements
+    several = apply("greater", apply("list_length", value), literal(1.0))
+    return apply("if", several, value, elements)
 
 
 @FUNCTIONS.define
@@ -187,10 +189,11 @@ def toarray(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    if value.kind is Kind.LIST:
-        array: Typed = mv_to_json_array(context, listing(value), literal(True))
-        return array
-    return apply("if", is_json(value, "["), apply("json_value", text(value)), Typed(NOTHING.expression, Kind.TEXT))
+    one = apply("if", is_json(value, "["), apply("json_value", text(value)), Typed(NOTHING.expression, Kind.TEXT))
+    if value.kind is not Kind.LIST:
+        return one
+    several = apply("greater", apply("list_length", value), literal(1.0))
+    return apply("if", several, mv_to_json_array(context, listing(value), literal(True)), one)
 
 
 @FUNCTIONS.define

@@ -153,12 +153,13 @@ def isdouble(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Informational functions
     """
-    if value.kind in (Kind.BOOLEAN, Kind.NULL, Kind.LIST):
+    if value.kind in (Kind.BOOLEAN, Kind.NULL):
         return NO
     if value.kind is Kind.NUMBER:
         return apply("is_true", apply("not_equal", value, apply("truncate", value)))
-    pointed = apply("regex_found", value, literal(r"[.eE]"), literal(""))
-    return apply("and", apply("is_number", value), apply("is_true", pointed))
+    shown = text(value)
+    pointed = apply("regex_found", shown, literal(r"[.eE]"), literal(""))
+    return apply("and", apply("is_number", shown), apply("is_true", pointed))
 
 
 def is_json(value: Typed, opening: str) -> Typed:

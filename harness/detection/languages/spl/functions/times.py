@@ -10,6 +10,9 @@ from harness.detection.languages.spl.timespans import plan_format, relative
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Expression, Literal
 
+SPELLED = ("%3N", "%6N", "%9N", "%N", "%3Q", "%6Q", "%9Q", "%Q", *"%T %X %F %D %R %r %x %c %+".split(" "))
+"""Codes that the plan spells otherwise, those first whose spelling another one has in it."""
+
 
 @FUNCTIONS.define
 def now(context: Context) -> Typed:
@@ -37,9 +40,14 @@ def time(context: Context) -> Typed:
 
 
 def form_of(value: Typed) -> Typed:
-    """A format in the plan's codes."""
+    """A format in the plan's codes; one that the row has is put into them code by code."""
     constant = value.constant
-    return literal(plan_format(constant)) if isinstance(constant, str) else text(value)
+    if isinstance(constant, str):
+        return literal(plan_format(constant))
+    found = text(value)
+    for written in SPELLED:
+        found = apply("replace_text", found, literal(written), literal(plan_format(written)))
+    return found
 
 
 @FUNCTIONS.define
