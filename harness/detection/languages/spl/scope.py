@@ -46,11 +46,13 @@ class Session:
     patterns: tuple[re.Pattern[str], ...] = ()
     scan: Scan | None = None
     events: Scope | None = None
+    guessed: frozenset[str] = frozenset()
     counter: int = 0
     told: set[str] = field(default_factory=set)
     asked: bool = False
     questions: int = 0
     searches: int = 0
+    delimiters: dict[str, str] = field(default_factory=dict)
     rounds: int = 0
 
     def switch(self, name: str) -> str:

@@ -111,7 +111,8 @@ def wanted(scope: Scope) -> list[str]:
     return sorted(
         w.strip("\"'.:-")
         for w in scope.session.words
-        if w.lower() not in COMMON_WORDS and "*" not in w and re.search(r"[A-Za-z]", w) and w not in scope.columns
+        if w.lower() not in COMMON_WORDS and "*" not in w and re.search(r"[A-Za-z]", w)
+        if w not in scope.columns or w in scope.session.guessed
     )
 
 
@@ -136,7 +137,12 @@ def spath(scope: Scope, stage: Stage) -> None:
         return
     base = text(document)
     names = [n for n in dict.fromkeys(wanted(scope)) if n]
-    scope.derive([(n, extracted(base, n)) for n in names], stage.span)
+    scope.derive([(n, over_guess(scope, n, extracted(base, n))) for n in names], stage.span)
+
+
+def over_guess(scope: Scope, name: str, new: Typed) -> Typed:
+    """A new value, or what extraction found of a name that it could only guess."""
+    return preferred(new, scope.typed(name)) if name in scope.columns else new
 
 
 def preferred(new: Typed, old: Typed) -> Typed:
@@ -161,7 +167,8 @@ def fromjson(scope: Scope, stage: Stage) -> None:
     if document.kind is Kind.NULL:
         return
     names = [n for n in dict.fromkeys(wanted(scope)) if n.startswith(prefix) and n != prefix]
-    scope.derive([(n, extracted(document, n.removeprefix(prefix))) for n in names if n], stage.span)
+    made = ((n, extracted(document, n.removeprefix(prefix))) for n in names if n)
+    scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
 
 @COMMANDS.define("tojson")
@@ -195,7 +202,8 @@ def tagged(scope: Scope, document: Typed, span: Span) -> None:
     made = []
     for name in names:
         pattern = literal(rf"<{re.escape(name)}(?:\s[^>]*)?>([^<]*)</{re.escape(name)}>")
-        made.append((name, apply("regex_extract", document, pattern, literal(""), literal(1.0))))
+        value = apply("regex_extract", document, pattern, literal(""), literal(1.0))
+        made.append((name, over_guess(scope, name, value)))
     scope.derive(made, span)
 
 
@@ -213,7 +221,8 @@ def extract(scope: Scope, stage: Stage) -> None:
         return
     pair, delimiters = literal(found.text("kvdelim", "=")), literal(found.text("pairdelim", " \n\t,;|&"))
     names = [n for n in dict.fromkeys(wanted(scope)) if re.fullmatch(r"\w+", n)]
-    scope.derive([(n, apply("key_value", document, literal(n), pair, delimiters)) for n in names], stage.span)
+    made = ((n, apply("key_value", document, literal(n), pair, delimiters)) for n in names)
+    scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
 
 @COMMANDS.define("xpath")

@@ -37,6 +37,8 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
         told=names_told(session) if sees.names is None or session.patterns else None,
     )
     fields(sequence)
+    if sequence.told is None:
+        session.guessed = frozenset(sees.guesses()).difference(session.schema)
     aliases(sequence)
     calculations(sequence)
     lookups(sequence)
