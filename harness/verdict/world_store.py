@@ -37,8 +37,8 @@ DAY = 86_400_000_000
 class Attaching(Protocol):
     """An engine that reads files where they lie."""
 
-    def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
-        """Replaces the store's events by those of these Parquet files, each with its constant fields."""
+    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+        """Replaces the store's events by those of these Parquet files of one folder, each with its constant fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class WorldStore(Store):
         self.dataset: Dataset = open_dataset(path)
         self.folder: Path | None = None
         self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
-        self.read = 0
+        self.read = self.prepared = 0
 
     def schema(self, _: Mapping[str, str]) -> Telemetry:
         """No event, but the fields of every kind."""
@@ -99,22 +99,25 @@ class WorldStore(Store):
 
     def prepare(self, node: Node) -> None:
         """Reads what a plan and its provenance need, and gives it to the engine."""
-        self.close()
-        self.folder = Path(mkdtemp(prefix="detlab-world-"))
+        if self.folder is None:
+            self.folder = Path(mkdtemp(prefix="detlab-world-"))
+        for old in self.folder.iterdir():
+            old.unlink()
+        self.prepared += 1
         whole = traced(node)
         names, wanted = fields_read(whole), self.tables_read(whole)
         causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]] = []
         files: list[tuple[Path, Mapping[str, str]]] = []
         for number, table in enumerate(self.dataset.tables):
             if number in wanted:
-                file = self.folder / f"{number}.parquet"
+                file = self.folder / f"{self.prepared}-{number}.parquet"
                 constants = self.write(table, file, names, causes)
                 if constants is not None:
                     files.append((file, constants))
         by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
         self.read = len(by_event)
         self.truth = Truth(causes=self.dataset.truth(), by_event=by_event)
-        self.attaching.attach_all(files, {n: k for n, k in self.columns.items() if n in names})
+        self.attaching.attach_all(self.folder, files, {n: k for n, k in self.columns.items() if n in names})
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
         """The names among `reads` that no kind of events has."""

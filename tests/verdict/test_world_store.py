@@ -113,3 +113,21 @@ def test_only_a_world_is_cut_into_stretches(tmp_path):
 def test_a_world_is_queried_alone(world):
     with Bench() as bench, pytest.raises(HarnessError, match="a world is queried alone"):
         bench.query(RULES[0], [world, world])
+
+
+def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_answer(world, tmp_path):
+    rule = tmp_path / "charted.spl"
+    rule.write_text(
+        "index=wineventlog EventCode=3 | chart count over host by DestinationPort limit=3 | where OTHER > 0"
+        '| map search="search EventCode=3 host=$host$ | stats count dc(DestinationPort) as ports by host"'
+    )
+    conditions = {"addon": "legacy", "falcon": "enriched"}
+    with Bench(Options(conditions=conditions)) as bench:
+        streamed = bench.query(rule, [world])
+    with Bench(Options(conditions=conditions)) as bench:
+        whole = telemetry(world)
+        trial = bench.trial(rule, "lenient", Store(bench.engine, lambda _: whole), conditions, {})
+        alerts = trial.alerts(trial.plan())
+    assert alerts
+    assert sorted(rounded(a.fields) for a in streamed.alerts) == sorted(rounded(a.fields) for a in alerts)
+    assert [len(a.events) for a in streamed.alerts] == [len(a.events) for a in alerts]

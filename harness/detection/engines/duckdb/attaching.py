@@ -14,8 +14,10 @@ from harness.detection.plan.pruning import Part
 from harness.detection.sql.names import Names
 
 
-def attach_all(store: Store, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
-    """Replaces the events by those in files that number them (`@event`); only before the first query.
+def attach_all(
+    store: Store, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns
+) -> Columns:
+    """Replaces the events by those in files that number them (`@event`); all of them in one folder, ever.
 
     Each file has constants of its own; `columns` are all that files and constants have together.
     """
@@ -24,7 +26,8 @@ def attach_all(store: Store, files: Sequence[tuple[Path, Mapping[str, str]]], co
     parts = [attached(store, f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
     if not parts:
         parts = [store.part("events_0", NOTHING)]
-    store.execute(f"SET allowed_paths = [{', '.join(literal(str(p)) for p, _ in files)}]")
+    if not store.locked:
+        store.execute(f"SET allowed_directories = [{literal(str(folder))}]")
     return store.keep({EVENT: Kind.EVENT, **columns}, tuple(parts))
 
 

@@ -42,9 +42,9 @@ class DuckDB:
         """The same with the events of a Parquet or `.duckdb` file, read where it lies; only before the first query."""
         return self.store.attach(path, constants or {})
 
-    def attach_all(self, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
-        """The same with several files that number their events, each with constants of its own."""
-        return attach_all(self.store, files, columns)
+    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+        """The same with files of one folder that number their events, each with constants of its own."""
+        return attach_all(self.store, folder, files, columns)
 
     def run(self, node: Node, *, limit: int | None = None) -> Rows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""

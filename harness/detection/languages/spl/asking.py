@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.plan.nodes import Limit, Node
+from harness.detection.plan.nodes import Limit, Node, walk
 from harness.diagnostics import SourceError, Span
 
-MOST_QUESTIONS = 60
-"""How often one plan may ask; each answer is a run of the search up to there."""
+MOST_STEPS = 4_000
+"""Nodes that all questions of one plan may have together: each is a run of the search up to there."""
 
 Record = Mapping[str, object]
 
@@ -24,9 +24,9 @@ def asked(scope: Scope, node: Node, most: int, span: Span) -> list[Record] | Non
     ask = session.settings.ask
     if ask is None:
         return None
-    session.questions += 1
-    if session.questions > MOST_QUESTIONS:
-        message = f"the search has to be run more than {MOST_QUESTIONS} times to be planned"
+    session.questions += sum(1 for _ in walk(node))
+    if session.questions > MOST_STEPS:
+        message = "parts of the search have to be run too often to tell its columns"
         raise SourceError("too-many-questions", message, span, help="name the columns with `stats` and `eval`")
     return list(ask(Limit(source=node, count=most)).records())
 

@@ -77,6 +77,7 @@ def grouped(
 def spread(scope: Scope, table: Grouped, names: Sequence[str], naming: Naming, span: Span) -> None:
     """Makes the series columns: one row for each combination of keys; series without a name are left out."""
     keys = [k for k, _ in table.keys]
+    bounded(scope, len(names) * len(table.cells) // 2, span)
     columns: dict[str, tuple[Expression, Kind]] = {}
     for cell in table.cells:
         for series in names:

@@ -20,7 +20,7 @@ OVER_TIME = """index=wineventlog EventCode=3
 | where connections >= {least}"""
 MAPPED = r"""index=wineventlog EventCode=3
 | stats count as seen by DestinationIp
-| map search="search index=wineventlog EventCode=3 DestinationIp=$DestinationIp$ | stats count by host | where count >= {least}"
+| map search="search EventCode=3 DestinationIp=$DestinationIp$ | stats count by host | where count >= {least}"
 """
 
 SCENARIO = """\
