@@ -7,7 +7,7 @@ import pytest
 from harness.detection.engine import engine
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Column, Literal, call
-from harness.detection.plan.folds import series_of, session_of
+from harness.detection.plan.folds import series_of, session_of, smoothed
 from harness.detection.plan.nodes import Frame, Sort, SortKey, Values, Window
 
 C, L = Column, Literal
@@ -101,3 +101,8 @@ def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):
         ("x", 1, "a", -2),
     )
     assert "session_of of the rows of" in duckdb.sql(node)
+
+
+def test_an_average_keeps_so_much_of_the_one_before():
+    assert smoothed([(1.0, 0.5), (4.0, 0.5), (None, 0.5), (7.0, 0.5)]) == [1.0, 2.5, 2.5, 4.75]
+    assert smoothed([(None, 0.5)]) == [None]

@@ -182,5 +182,19 @@ def series_of(rows: Sequence[Row]) -> list[float | None]:
     return made
 
 
-FOLDS: dict[str, Fold] = {"session_of": session_of, "series_of": series_of}
+def smoothed(rows: Sequence[Row]) -> list[float | None]:
+    """The exponential average of each row and those before it: so much of the one before, the rest of its own number.
+
+    A row is a number and the weight; a row without a number keeps the average before.
+    """
+    found: list[float | None] = []
+    average: float | None = None
+    for value, weight in rows:
+        if value is not None:
+            average = value if average is None else weight * average + (1.0 - weight) * value
+        found.append(average)
+    return found
+
+
+FOLDS: dict[str, Fold] = {"session_of": session_of, "series_of": series_of, "smoothed": smoothed}
 """By the operation's name; the result has a value for each row of the partition."""

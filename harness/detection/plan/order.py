@@ -19,7 +19,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.nodes import walk as walk_nodes
 
-MOVING = frozenset({"row_number", "lag", "lead", "fill", "session_of", "series_of"})
+MOVING = frozenset({"row_number", "lag", "lead", "fill", "session_of", "series_of", "smoothed"})
 """Window operations."""
 
 SENSITIVE = frozenset({"first", "last", "collect", "least_by", "greatest_by", *MOVING})

@@ -163,6 +163,16 @@ def head_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     return expression_at(grammar)
 
 
+def signed_item(grammar: ArgumentGrammar, start: int) -> Item | None:
+    """`-"two words"`: a sign glued to a name in quotes."""
+    reader = grammar.reader
+    if not re.compile(r"[+-][\"']").match(reader.text, start, reader.end):
+        return None
+    reader.at = start + 1
+    name = grammar.word()
+    return Word(reader.text[start] + name.text, False, reader.span(start))
+
+
 def lookup_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     """`inputlookup` has a search condition after WHERE."""
     reader = grammar.reader
@@ -176,6 +186,8 @@ def lookup_item(grammar: ArgumentGrammar, start: int) -> Item | None:
 SPECIAL: dict[str, Callable[[ArgumentGrammar, int], Item | None]] = {
     "transaction": transaction_item,
     "head": head_item,
+    "sort": signed_item,
+    "dedup": signed_item,
     "inputlookup": lookup_item,
     "inputcsv": lookup_item,
 }

@@ -1,12 +1,14 @@
 """Commands by family; importing this fills the table."""
 
 from harness.detection.languages.spl.commands import (
+    binning,
     changing,
     charting,
     combining,
     deriving,
     extracting,
     filtering,
+    iterating,
     joining,
     lookup,
     making,
@@ -29,12 +31,14 @@ from harness.detection.languages.spl.commands import (
 )
 
 __all__ = [
+    "binning",
     "changing",
     "charting",
     "combining",
     "deriving",
     "extracting",
     "filtering",
+    "iterating",
     "joining",
     "lookup",
     "making",

@@ -1,20 +1,21 @@
-"""Commands that change values: convert, replace, bin, strcat, rangemap, fieldformat."""
+"""Commands that change values: convert, replace, strcat, rangemap, fieldformat."""
 
 from __future__ import annotations
 
 import re
 
 from harness.detection.languages.spl.arguments import clauses, given, renamed
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, numeric, over, text
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, over, text
 from harness.detection.languages.spl.conditions import wildcard
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
-from harness.detection.languages.spl.timespans import floor_to, plan_format, span_unit
+from harness.detection.languages.spl.timespans import plan_format
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import SourceError, did_you_mean
 
 CTIME = "%m/%d/%Y %H:%M:%S"
+RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
 CONVERSION = re.compile(r"(\w+)\((.*)\)", re.S)
 
 
@@ -173,37 +174,6 @@ def exchanged(subject: Typed, old: Word, new: Word) -> Typed:
     return apply("regex_replace", subject, literal(regex), literal("s"), literal(filled), literal(False))
 
 
-@COMMANDS.define("bin", "bucket", "discretize")
-def bin_(scope: Scope, stage: Stage) -> None:
-    """Values in steps: times at the start of their span, numbers as ranges `10-20`.
-
-    Reference: reference/spl.md 6.3
-    """
-    found = given(stage, "span", "bins", "minspan", "start", "end", "aligntime")
-    ((field, name),) = renamed(list(found.words)) if len(renamed(list(found.words))) == 1 else ((None, None),)
-    if field is None or name is None:
-        raise found.error("missing-field", "`bin` needs one field")
-    word = found.word("span") or found.word("minspan")
-    value = scope.typed(field.text, field.span)
-    if value.kind is Kind.NULL:
-        return
-    if word is None:
-        raise scope.unsupported("`bin` without `span`", stage.span, "give `span=`")
-    scope.derive([(name.text, binned(scope, number(value), word, field.text))], stage.span)
-
-
-def binned(scope: Scope, value: Typed, word: Word, field: str) -> Typed:
-    """The step that a value is in."""
-    if numeric(word.text) and field != "_time":
-        size = literal(float(word.text))
-        low = apply("multiply", apply("floor", apply("divide", value, size)), size)
-        return apply("concat", text(low), literal("-"), text(apply("add", low, size)))
-    span = span_unit(word.text) or ((float(word.text), "") if numeric(word.text) else None)
-    if span is None or span[0] <= 0:
-        raise SourceError("bad-option", f"`{word.text[:40]}` is no span", word.span, help="write `span=1h`")
-    return floor_to(value, span, scope.settings.zone)
-
-
 @COMMANDS.define("strcat")
 def strcat(scope: Scope, stage: Stage) -> None:
     """Fields and quoted texts one after the other in the last field.
@@ -226,24 +196,37 @@ def strcat(scope: Scope, stage: Stage) -> None:
 
 @COMMANDS.define("rangemap")
 def rangemap(scope: Scope, stage: Stage) -> None:
-    """The name of the range that a number is in, in `range`: `rangemap field=f low=0-30 default=high`.
+    """The names of the ranges that a number is in, in `range`: `rangemap field=f low=0-30 default=high`.
 
-    Reference: reference/spl.md 7
+    Reference: Splunk Search Reference, rangemap
     """
     found = given(stage, "*")
-    value = number(scope.typed(found.text("field", ""), stage.span))
-    result = literal(found.text("default", "None"))
-    for name, option in reversed(list(found.options.items())):
+    found.at_most(0)
+    if "field" not in found.options:
+        raise found.error("missing-option", "`rangemap` needs `field=` and a field")
+    value = number(scope.typed(found.text("field", ""), found.options["field"].span))
+    default = literal(found.text("default", "None"))
+    names: list[Typed] = []
+    for name, option in found.options.items():
         if name in ("field", "default") or not isinstance(option.value, Word):
             continue
-        bounds = re.fullmatch(r"(-?[\d.]+)-(-?[\d.]+)", option.value.text)
+        bounds = RANGE.fullmatch(option.value.text)
         if bounds is None:
             raise SourceError("bad-option", "a range is written `0-30`", option.span)
         if value.kind is not Kind.NULL:
             low, high = literal(float(bounds[1])), literal(float(bounds[2]))
             inside = apply("and", apply("greater_equal", value, low), apply("less_equal", value, high))
-            result = apply("if", inside, literal(option.name), result)
-    scope.derive([("range", result)], stage.span)
+            names.append(apply("if", inside, literal(option.name), Typed(NOTHING.expression, Kind.TEXT)))
+    if not names:
+        scope.derive([("range", default)], stage.span)
+        return
+    single = apply("coalesce", names[0], default)
+    scope.derive([("range", single if len(names) == 1 else in_ranges(names, default))], stage.span)
+
+
+def in_ranges(names: list[Typed], default: Typed) -> Typed:
+    """All names that hold, or the one that stands for none."""
+    return apply("coalesce", apply("list", *names), apply("list", default))
 
 
 @COMMANDS.define("fieldformat", shape="eval")

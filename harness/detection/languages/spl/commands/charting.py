@@ -11,7 +11,7 @@ from dataclasses import replace
 from harness.detection.languages.spl.asking import unnamed
 from harness.detection.languages.spl.coercion import Typed, apply, listing, literal, number, text
 from harness.detection.languages.spl.commands.axis import bounds, filled, nice_span
-from harness.detection.languages.spl.commands.changing import binned
+from harness.detection.languages.spl.commands.binning import binned
 from harness.detection.languages.spl.commands.choosing import Measures, choice, chosen
 from harness.detection.languages.spl.commands.series import Cell, Naming, grouped, spread
 from harness.detection.languages.spl.commands.stats import statistics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import clauses, given
+from harness.detection.languages.spl.arguments import Given, clauses, given
 from harness.detection.languages.spl.cim.events import enrich
 from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
 from harness.detection.languages.spl.conditions import Search
@@ -100,12 +100,15 @@ def head(scope: Scope, stage: Stage) -> None:
     found = given(stage, "limit", "null", "keeplast")
     count = found.number("limit", 10)
     conditions = [o for o in found.others if isinstance(o, Number | String | Field | Prefix | Chain | Invocation)]
+    if conditions and found.words:
+        raise SourceError("surplus-argument", "`head` takes a number or an expression", conditions[0].span)
     if conditions:
         while_true(scope, stage, Context(scope).condition(conditions[0]), found.flag("null"), found.flag("keeplast"))
         if "limit" not in found.options:
             return
     elif found.words:
         count = whole(found.words[0])
+    found.at_most(0 if conditions else 1)
     scope.node = Limit(source=scope.node, count=count, span=stage.span)
 
 
@@ -128,6 +131,7 @@ def tail(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = given(stage)
+    found.at_most(1)
     count = whole(found.words[0]) if found.words else 10
     scope.node = Reverse(source=Limit(source=scope.node, count=count, last=True, span=stage.span), span=stage.span)
 
@@ -138,7 +142,7 @@ def reverse(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    given(stage)
+    given(stage).at_most(0)
     scope.node = Reverse(source=scope.node, span=stage.span)
 
 
@@ -163,25 +167,28 @@ def dedup(scope: Scope, stage: Stage) -> None:
     if not found.flag("keepempty") and not found.flag("keepevents"):
         place = fields[0].span.to(fields[-1].span)
         scope.filter(every(tuple(conditions), place), place)
-    if found.flag("consecutive"):
-        consecutive(scope, stage, fields)
-        return
-    numbered(scope, stage, fields, count, found.flag("keepevents"))
+    stretch = scope.session.fresh("stretch") if found.flag("consecutive") else ""
+    if stretch:
+        stretches(scope, stage, fields, stretch)
+    numbered(scope, stage, fields, count, found, stretch)
 
 
-def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, keep_events: bool) -> None:
-    """Keeps rows by their place among those with equal fields."""
+def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, found: Given, stretch: str) -> None:
+    """Keeps rows by their place among those with equal fields, or in their stretch; those that lack one all stay."""
     column = scope.session.fresh("place")
     partition: list[Expression] = [Column(f.text) for f in fields]
     scope.node = Window(
         source=scope.node,
-        partition=tuple(partition),
+        partition=(*partition, *((Column(stretch),) if stretch else ())),
         measures=((column, Aggregation("row_number", ())),),
         frame=Frame.RUNNING,
         span=stage.span,
     )
     early = apply("less_equal", Typed(Column(column), Kind.NUMBER), literal(float(count)), span=stage.span)
-    if keep_events:
+    if found.flag("keepevents") or found.flag("keepempty"):
+        whole_row = every(tuple(present(scope, fields)))
+        early = Typed(Call("or", (early.expression, Call("not", (whole_row,))), stage.span), Kind.BOOLEAN)
+    if found.flag("keepevents"):
         blanked = []
         for name in (f.text for f in fields):
             value = scope.typed(name)
@@ -189,14 +196,15 @@ def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, keep_ev
         scope.derive(blanked, stage.span)
     else:
         scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
-    scope.keep(list(scope.columns))
+    scope.keep([n for n in scope.columns if n[0] != "@"])
 
 
-def consecutive(scope: Scope, stage: Stage, fields: list[Word]) -> None:
-    """Drops rows that agree in the fields with the row before."""
+def stretches(scope: Scope, stage: Stage, fields: list[Word], column: str) -> None:
+    """Numbers the stretches of rows that agree in the fields."""
     before = {f.text: scope.session.fresh("before") for f in fields}
     measures = tuple((b, Aggregation("lag", (Column(f), literal(1.0).expression))) for f, b in before.items())
-    scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
+    lagged = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
     same = tuple(Call("is_true", (Call("equal", (Column(f), Column(b))),)) for f, b in before.items())
-    scope.node = Filter(source=scope.node, condition=Call("not", (every(same),), stage.span), span=stage.span)
-    scope.keep(list(scope.columns))
+    changes = Aggregation("count", (), Call("not", (every(same),)))
+    scope.node = Window(source=lagged, measures=((column, changes),), frame=Frame.RUNNING, span=stage.span)
+    scope.columns[column] = Kind.NUMBER

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.detection.languages.spl.arguments import given, renamed
 from harness.detection.languages.spl.coercion import Typed, apply, literal, number
 from harness.detection.languages.spl.registry import COMMANDS
@@ -12,8 +14,11 @@ from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Frame, Limit, Reverse, Sort, Window
+from harness.diagnostics import SourceError
 
 MOST_SORTED = 10_000
+MOST_AVERAGED = 10_000
+AVERAGE = re.compile(r"(sma|wma|ema)(\d{1,5})\((.+)\)", re.I | re.S)
 
 
 @COMMANDS.define("sort")
@@ -109,24 +114,52 @@ def autoregress(scope: Scope, stage: Stage) -> None:
 
 @COMMANDS.define("trendline")
 def trendline(scope: Scope, stage: Stage) -> None:
-    """The simple moving average of a field: `trendline sma5(f) as x`; weighted ones are not supported.
+    """Moving averages of a field: simple, weighted, exponential: `trendline sma5(f) as x wma5(f) ema10(g)`.
 
-    Reference: reference/spl.md 7
+    Reference: Splunk Search Reference, trendline
     """
     found = given(stage)
+    if not found.words:
+        raise found.error("missing-field", "`trendline` needs an average such as `sma5(f)`")
     for field, name in renamed(list(found.words)):
-        form, _, rest = field.text.partition("(")
-        if not form.startswith("sma") or not form[3:].isdigit():
-            raise scope.unsupported(f"`{form}` in `trendline`", field.span, "only sma is")
-        size = int(form[3:])
-        amount = number(scope.typed(rest.rstrip(")"), field.span))
-        target = name.text if name is not field else field.text
-        mean, count = scope.session.fresh("mean"), scope.session.fresh("count")
+        form = AVERAGE.fullmatch(field.text)
+        size = int(form[2]) if form else 0
+        if form is None or not 2 <= size <= MOST_AVERAGED:
+            message = f"`{field.text[:40]}` is no moving average"
+            help = f"write sma, wma or ema, a number from 2 to {MOST_AVERAGED:,}, and a field: `sma5(f)`"
+            raise SourceError("bad-argument", message, field.span, help=help)
+        amount = number(scope.typed(form[3].strip("\"' "), field.span))
+        averaged(scope, stage, form[1].lower(), size, amount, name.text)
+
+
+def averaged(scope: Scope, stage: Stage, form: str, size: int, amount: Typed, target: str) -> None:
+    """One moving average; the first rows, which have too few before them, have none."""
+    kept = list(scope.columns)
+    mean, count = scope.session.fresh("mean"), scope.session.fresh("count")
+    measures: tuple[tuple[str, Aggregation], ...]
+    if form == "ema":
+        measure = Aggregation("smoothed", (amount.expression, literal(2.0 / (size + 1)).expression))
+        scope.node = Window(source=scope.node, measures=((mean, measure),), frame=Frame.RUNNING, span=stage.span)
+        measures = ((count, Aggregation("count", ())),)
+    elif form == "wma":
+        place, weight = scope.session.fresh("place"), scope.session.fresh("weighted")
+        number_of = ((place, Aggregation("row_number")),)
+        scope.node = Window(source=scope.node, measures=number_of, frame=Frame.RUNNING, span=stage.span)
+        weighted = apply("multiply", amount, Typed(Column(place), Kind.NUMBER))
+        totals = {weight: weighted, mean: amount}
+        sums = tuple((n, Aggregation("sum", (v.expression,))) for n, v in totals.items())
+        measures = (*sums, (count, Aggregation("count", ())))
+    else:
         measures = ((mean, Aggregation("mean", (amount.expression,))), (count, Aggregation("count", ())))
-        scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, rows=size, span=stage.span)
-        full = apply("equal", Typed(Column(count), Kind.NUMBER), literal(float(size)))
-        scope.derive([(target, apply("if", full, Typed(Column(mean), Kind.NUMBER), literal(None)))], stage.span)
-        scope.keep(list(scope.columns))
+    scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, rows=size, span=stage.span)
+    value = Typed(Column(mean), Kind.NUMBER)
+    if form == "wma":
+        first = apply("subtract", Typed(Column(place), Kind.NUMBER), literal(float(size)))
+        total = apply("subtract", Typed(Column(weight), Kind.NUMBER), apply("multiply", first, value))
+        value = apply("divide", total, literal(size * (size + 1) / 2.0))
+    full = apply("equal", Typed(Column(count), Kind.NUMBER), literal(float(size)))
+    scope.derive([(target, apply("if", full, value, literal(None)))], stage.span)
+    scope.keep(list(dict.fromkeys([*kept, target])))
 
 
 def pairs(stage: Stage, *options: str) -> list[tuple[Word, Word]]:

@@ -1,20 +1,16 @@
-"""Commands about fields of several values: makemv, mvexpand, mvcombine, nomv, foreach."""
+"""Commands about fields of several values: makemv, mvexpand, mvcombine, nomv."""
 
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import given
 from harness.detection.languages.spl.coercion import apply, each, listing, literal, over, text
 from harness.detection.languages.spl.patterns import check
-from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Stage, Template
-from harness.detection.languages.spl.text import Text
+from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column
 from harness.detection.plan.nodes import Aggregate, Unnest
-
-MOST_FIELDS = 200
 
 
 @COMMANDS.define("makemv")
@@ -24,8 +20,10 @@ def makemv(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = given(stage, "delim", "tokenizer", "allowempty", "setsv")
-    if len(found.words) != 1:
+    if not found.words:
         raise found.error("missing-field", "`makemv` needs one field")
+    found.at_most(1)
+    found.without_effect(scope, "setsv")
     field = found.words[0]
     value = text(scope.typed(field.text, field.span))
     tokenizer = found.word("tokenizer")
@@ -42,14 +40,15 @@ def makemv(scope: Scope, stage: Stage) -> None:
 
 @COMMANDS.define("nomv")
 def nomv(scope: Scope, stage: Stage) -> None:
-    """One text of several values, a line each.
+    """One text of several values, a line each, or with the delimiter of the mvcombine before.
 
     Reference: reference/spl.md 7
     """
     for word in given(stage).words:
         value = scope.typed(word.text, word.span)
         if value.kind is Kind.LIST:
-            scope.derive([(word.text, apply("list_join", value, literal("\n")))], stage.span)
+            between = scope.session.delimiters.get(word.text, "\n")
+            scope.derive([(word.text, apply("list_join", value, literal(between)))], stage.span)
 
 
 @COMMANDS.define("mvexpand")
@@ -59,8 +58,9 @@ def mvexpand(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = given(stage, "limit")
-    if len(found.words) != 1:
+    if not found.words:
         raise found.error("missing-field", "`mvexpand` needs one field")
+    found.at_most(1)
     field = found.words[0]
     value = scope.typed(field.text, field.span)
     most = found.number("limit", 0)
@@ -81,9 +81,12 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = given(stage, "delim", "setsv")
-    if len(found.words) != 1:
+    if not found.words:
         raise found.error("missing-field", "`mvcombine` needs one field")
+    found.at_most(1)
+    found.without_effect(scope, "setsv")
     field = found.words[0].text
+    scope.session.delimiters[field] = found.text("delim", " ")
     if field not in scope.columns:
         return
     keys = [n for n in scope.columns if n != field]
@@ -98,40 +101,3 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
     columns = {**{k: scope.columns[k] for k in keys}, field: Kind.LIST}
     scope.replace(node, columns)
     scope.keep(order)
-
-
-@COMMANDS.define("foreach")
-def foreach(scope: Scope, stage: Stage) -> None:
-    """A pipeline of eval once for each field that fits, `<<FIELD>>` being its name.
-
-    Reference: reference/spl.md 7
-    """
-    found = given(stage, "fieldstr", "matchstr", "matchseg1", "matchseg2", "matchseg3", "mode")
-    templates = [t for t in found.others if isinstance(t, Template)]
-    if len(templates) != 1:
-        raise found.error("bad-argument", "`foreach` needs a pipeline in brackets")
-    if found.text("mode", "multifield").lower() != "multifield":
-        raise scope.unsupported(f"`mode={found.text('mode', '')}` of `foreach`", stage.span)
-    fields: list[tuple[str, str]] = []
-    for word in found.words:
-        names = scope.matching(word.text) if "*" in word.text else [word.text]
-        fields += [(n, word.text) for n in names]
-    if len(fields) > MOST_FIELDS:
-        raise scope.unsupported(f"`foreach` over more than {MOST_FIELDS} fields", stage.span)
-    for name, pattern in fields:
-        run_template(scope, templates[0], name, pattern)
-
-
-def run_template(scope: Scope, template: Template, name: str, pattern: str) -> None:
-    """Runs the pipeline of foreach for one field."""
-    text_of = template.text.replace("<<FIELD>>", name)
-    before, star, after = pattern.partition("*")
-    inside = name[len(before) : len(name) - len(after) or None] if star else ""
-    for mark in ("<<MATCHSTR>>", "<<MATCHSEG1>>"):
-        text_of = text_of.replace(mark, inside)
-    span = template.span
-    source = Text(span.source, "| " + text_of, [(0, span.start, span.end)], strict=scope.session.text.strict)
-    pipeline = PipelineGrammar(source).whole()
-    main, scope.main = scope.main, False
-    scope.session.run(pipeline, scope)
-    scope.main = main
