@@ -10,7 +10,7 @@ from harness.detection.languages.spl.timespans import plan_format, relative
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Expression, Literal
 
-SPELLED = ("%3N", "%6N", "%9N", "%N", "%3Q", "%6Q", "%9Q", "%Q", *"%T %X %F %D %R %r %x %c %+".split(" "))
+SPELLED = ("%3N", "%6N", "%9N", "%N", "%3Q", "%6Q", "%9Q", "%Q", "%T", "%X", "%F", "%D", "%R", "%r", "%x", "%c", "%+")
 """Codes that the plan spells otherwise, those first whose spelling another one has in it."""
 
 
