@@ -39,6 +39,7 @@ from harness.detection.languages.spl.syntax import (
     Subsearch,
     Word,
 )
+from harness.detection.languages.spl.time_terms import time_format
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Literal
 from harness.diagnostics import Span
@@ -52,9 +53,12 @@ class Search:
     """Lowers the condition of one `search` over the rows of `scope`."""
 
     scope: Scope
+    form: str = ""
 
     def condition(self, condition: Condition, negated: bool = False) -> Typed:
         """What a condition means; below a NOT each atom is made two-valued."""
+        if not self.form:
+            return Search(self.scope, time_format(condition)).condition(condition, negated)
         match condition:
             case Comparison() | OneOf() | FreeText() | Subsearch():
                 found = self.atom(condition)
@@ -81,7 +85,10 @@ class Search:
             case Comparison(name, operator, value, case, span):
                 if isinstance(value, Pipeline):
                     return self.resolved(as_value(self.scope, name, operator, value, span))
-                special = None if name.quoted else special_term(self.scope, name.text, operator, value, span)
+                special = None if name.quoted else special_term(self.scope, name.text, operator, value, self.form, span)
+                if special is not None and name.text in self.scope.columns:
+                    own = apply("is_true", self.comparison(name.text, operator, value, case, span))
+                    return apply("or", apply("is_true", special), own, span=span)
                 if special is not None:
                     return special
                 return self.comparison(name.text, operator, value, case, span)
@@ -95,6 +102,9 @@ class Search:
         subject = self.scope.typed(name)
         if subject.kind is Kind.NULL:
             return Typed(Literal(False, span), Kind.BOOLEAN)
+        if name == "index" and operator == "=" and value.text[:1] == "*" and self.scope.events:
+            own = apply("not", apply("starts_with", text(subject), literal("_")))
+            return apply("and", own, wildcard(text(subject), value.text, case, None), span=span)
         if operator in ("=", "!=") and value.text.strip("*") == "" and value.text:
             exists = apply("not", apply("is_null", subject, span=span), span=span)
             return exists if operator == "=" else Typed(Literal(False, span), Kind.BOOLEAN)
