@@ -58,16 +58,17 @@ def as_events(value: Value) -> tuple[int, ...]:
 
 
 def alerts_of(rows: Rows, truth: Truth) -> tuple[Alert, ...]:
-    """Each row of a traced query as an alert."""
-    at = rows.columns.index(EVENT)
+    """Each row of a traced query as an alert; rows that the query makes itself have no events behind them."""
+    at = rows.columns.index(EVENT) if EVENT in rows.columns else None
     shown = [i for i, name in enumerate(rows.columns) if not hidden(name)]
     return tuple(
         Alert(
             fields={rows.columns[i]: row[i] for i in shown if row[i] is not None},
-            events=as_events(row[at]),
-            causes=truth.of(as_events(row[at])),
+            events=events,
+            causes=truth.of(events),
         )
         for row in rows.rows
+        for events in (() if at is None else as_events(row[at]),)
     )
 
 

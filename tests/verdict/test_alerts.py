@@ -43,3 +43,9 @@ def test_fields_are_compared_by_value():
     (alert,) = alerts_of(Rows(("n", "ports", "@event"), ((180.0, ["443", "80"], [0]),)), TRUTH)
     assert list(differing(alert, {"n": 180, "ports": [80, 443]})) == []
     assert list(differing(alert, {"n": 181})) == ["n is 180.0, not 181"]
+
+
+def test_a_row_that_the_query_makes_itself_has_no_event_behind_it():
+    made = alerts_of(Rows(("host",), (("WS01",),)), TRUTH)
+    assert made[0].fields == {"host": "WS01"}
+    assert outcome(Label.MALICIOUS, made) is Outcome.FALSE_NEGATIVE
