@@ -43,6 +43,7 @@ class Meaning:
     events: Node | None = None
     merged: dict[int, tuple[Node, Node]] = field(default_factory=dict)
     made: int = 0
+    interval: tuple[float | None, float | None] | None = None
     unnamed: bool = False
     arrays: frozenset[str] = frozenset()
     asked: bool = False

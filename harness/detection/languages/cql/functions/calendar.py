@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Zone
 from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.functions.time import epoch
+from harness.detection.languages.cql.intervals import cut, interval
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.zones import zone_name
 from harness.detection.plan.expressions import Expression, Literal, call
-from harness.diagnostics import Severity
 
 MOMENT = "t := 1700000000123"
 PARTS = {
@@ -74,10 +73,10 @@ define(
 
 
 @FUNCTIONS.step("setTimeInterval")
-def set_time_interval(flow: Flow, start: str, *, end: str = "now", timezone: str = "") -> None:
-    """Which events are searched: here all that are at hand, so nothing changes.
+def set_time_interval(flow: Flow, start: str, *, end: str = "now", timezone: Zone = "UTC") -> None:
+    """Which events are searched, sub-queries included, reckoned from the time of the search.
 
     Reference: library.humio.com, setTimeInterval()
     """
-    message = "all events at hand are searched, whatever their time"
-    flow.meaning.tell("interval-not-cut", "setTimeInterval", message, place(flow), severity=Severity.NOTE)
+    flow.meaning.interval = interval(flow, start, end, timezone)
+    cut(flow, flow.meaning.interval)

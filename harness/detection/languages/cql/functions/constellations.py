@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness.detection.languages.cql.binding import Duration, Names
 from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.intervals import searched
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax
 from harness.detection.languages.cql.values import texts_of
@@ -69,7 +70,7 @@ def member(flow: Flow, name: str, argument: Argument) -> Member:
         raise SourceError("argument", "expected a sub-query in braces", argument.span)
     links: list[tuple[str, str, str]] = []
     steps = tuple(s for s in (unlinked(part, links) for part in argument.value.steps) if s is not None)
-    inside = flow.fresh()
+    inside = searched(flow)
     inside.meaning.run(inside, Pipeline(steps=steps, span=argument.span))
     wanted = next((texts_of(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
     fields = inside.visible() if "*" in wanted else (*wanted, *(link[0] for link in links), *ALWAYS)

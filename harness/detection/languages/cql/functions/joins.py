@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Names
 from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.gathering import grouped
+from harness.detection.languages.cql.intervals import searched
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Syntax, Word
 from harness.detection.plan.expressions import TRUE, Aggregation, Column, Expression, Literal, any_of, call, every
-from harness.detection.plan.nodes import Join, JoinKind, Select, Window
+from harness.detection.plan.nodes import Join, JoinKind, Limit, Select, Window
 from harness.diagnostics import Severity, SourceError
+
+MODES = ("inner", "left")
+MOST_PARTNERS = 100_000
 
 
 @FUNCTIONS.filter("join", unnamed="query")
@@ -36,12 +41,11 @@ def join(
     if row.local:
         raise row.unsupported("a join inside an array function", row.meaning.source.whole())
     flow = row.flow
-    unbounded(flow, start or end)
-    other = flow.fresh()
-    flow.meaning.run(other, query)
+    checked(flow, field, key, mode, repo or view)
+    other = partners(flow, query, start, end, limit)
     side, found = Row(other), flow.meaning.temporary()
     own = {n: flow.meaning.temporary() for n in include}
-    sides = [(row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=False)]
+    sides = [(row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True)]
     marks = [flow.meaning.temporary() for _ in sides]
     chosen = (*((own[n], side.text(n)) for n in include), *((m, k) for m, (_, k) in zip(marks, sides, strict=True)))
     other.become(Select(source=other.node, columns=(*chosen, (found, TRUE))))
@@ -64,25 +68,44 @@ def join_several(
     include: Names = (),
     mode: str = "inner",
     max: float = 1,
-    **rest: object,
+    limit: float = 100_000,
+    live: str = "",
+    repo: str = "",
+    view: str = "",
+    start: str = "",
+    end: str = "",
 ) -> None:
     """The form of `join` that gives an event for each row found."""
-    row, other = Row(flow), flow.fresh()
-    flow.meaning.run(other, query)
+    checked(flow, field, key, mode, repo or view)
+    if max < 1:
+        raise SourceError("argument", "`max` is a number from 1", place(flow))
+    row, other = Row(flow), partners(flow, query, start, end, limit)
     side = Row(other)
-    keys = tuple((row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=False))
+    keys = tuple((row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True))
     taken = tuple((n, call("coalesce", side.text(n), Literal(""))) for n in include)
     kind = JoinKind.LEFT if mode == "left" else JoinKind.INNER
     made = Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, most=int(max), span=flow.span)
     flow.become(made, other)
 
 
-def unbounded(flow: Flow, limited: str) -> None:
-    """Says that a sub-query's own interval is not cut."""
-    if limited:
-        place = flow.span or flow.meaning.source.whole()
-        message = "a sub-query sees all events at hand, whatever their time"
-        flow.meaning.tell("interval-not-cut", "join", message, place, severity=Severity.NOTE)
+def checked(flow: Flow, field: Names, key: Names, mode: str, elsewhere: str) -> None:
+    """Refuses what no join can be; says that there is one store of events."""
+    if key and len(key) != len(field):
+        raise SourceError("argument", f"`key` names {len(key)} fields and `field` {len(field)}", place(flow))
+    if mode not in MODES:
+        raise SourceError("argument", f"`mode` is {' or '.join(MODES)}, not `{mode[:40]}`", place(flow))
+    if elsewhere:
+        message = "all events at hand are searched, whatever their repository"
+        flow.meaning.tell("repository-not-chosen", elsewhere, message, place(flow), severity=Severity.NOTE)
+
+
+def partners(flow: Flow, query: Pipeline, start: str, end: str, limit: float) -> Flow:
+    """The rows of a sub-query in its own interval, and no more of them than it allows."""
+    other = searched(flow, start, end)
+    flow.meaning.run(other, query)
+    if limit < MOST_PARTNERS:
+        other.become(Limit(source=other.node, count=int(limit), span=flow.span))
+    return other
 
 
 def clauses(row: Row, where: Syntax) -> list[Expression]:

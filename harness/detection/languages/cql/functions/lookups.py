@@ -8,6 +8,8 @@ from ipaddress import ip_network
 from harness.detection.language import Dialect, Lookup
 from harness.detection.languages.cql.binding import Name, Names, Rows
 from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.rows import place
+from harness.detection.languages.cql.intervals import searched
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
@@ -214,11 +216,10 @@ def define_table(
 
     Reference: library.humio.com, defineTable()
     """
-    made = flow.fresh()
-    if start or end:
-        place = flow.span or flow.meaning.source.whole()
-        message = "a sub-query sees all events at hand, whatever their time"
-        flow.meaning.tell("interval-not-cut", "defineTable", message, place, severity=Severity.NOTE)
+    made = searched(flow, start, end)
+    if view:
+        message = "all events at hand are searched, whatever their repository"
+        flow.meaning.tell("repository-not-chosen", view, message, place(flow), severity=Severity.NOTE)
     flow.meaning.run(made, query)
     if include != ("*",):
         made.select((n, Row(made).read(n)) for n in include)

@@ -136,24 +136,26 @@ def now(row: Row) -> Expression:
 
 @FUNCTIONS.value("start", into="_start", unnamed="as")
 def start(row: Row) -> Expression:
-    """The start of the searched interval: that of the events at hand is not known, so the epoch.
+    """The start of the searched interval: that of `setTimeInterval`, else the epoch, as no other one is known.
 
         start() -> _start=0
 
     Reference: library.humio.com, start()
     """
-    return Literal(0)
+    low, _ = row.meaning.interval or (None, None)
+    return Literal(low or 0)
 
 
 @FUNCTIONS.value("end", into="_end", unnamed="as")
 def end(row: Row) -> Expression:
-    """The end of the searched interval: the time at which the query runs.
+    """The end of the searched interval: that of `setTimeInterval`, else the time at which the query runs.
 
         end() | test(_end >= 0) | x := 1 -> x=1
 
     Reference: library.humio.com, end()
     """
-    return now(row)
+    _, high = row.meaning.interval or (None, None)
+    return now(row) if high is None else Literal(high)
 
 
 @FUNCTIONS.value("duration", into="_duration")
