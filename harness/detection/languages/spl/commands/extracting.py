@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from harness.detection.languages.spl.arguments import Given, given
@@ -16,6 +17,7 @@ from harness.diagnostics import SourceError, Span
 
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
 TRANSLATE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
+MOST_OCCURRENCES = 20
 COMMON_WORDS = {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
 
 
@@ -40,9 +42,33 @@ def rex(scope: Scope, stage: Stage) -> None:
     most = found.number("max_match", 1)
     made = [(n, captured(scope, subject, pattern, n, most)) for n in names]
     if "offset_field" in found.options:
-        made.append((found.text("offset_field", ""), NOTHING))
-        scope.session.note("no-offset", "`offset_field` is left empty", stage.span)
+        made.append((found.text("offset_field", ""), offsets(scope, found, subject, pattern, names)))
     scope.derive(made, stage.span)
+
+
+def offsets(scope: Scope, found: Given, subject: Typed, pattern: Word, names: tuple[str, ...]) -> Typed:
+    """`name=first-last` of each group in the first match, its characters counted from 0."""
+    if found.number("max_match", 1) != 1:
+        raise scope.unsupported("`offset_field` of several matches", found.options["offset_field"].span)
+    if subject.kind in (Kind.NULL, Kind.LIST):
+        return NOTHING
+    shown = []
+    for name in names:
+        before = apply("regex_extract", text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0))
+        value = apply("regex_extract", text(subject), literal(pattern.text), literal(""), literal(name))
+        first = apply("length", before)
+        last = apply("subtract", apply("add", first, apply("length", value)), literal(1.0))
+        shown.append(apply("concat", literal(f"{name}="), text(first), literal("-"), text(last)))
+    return apply("list_join", apply("list", *shown), literal("&"))
+
+
+def up_to(pattern: str, group: str) -> str:
+    """A pattern whose first group is all text before a named group of the first match."""
+    start = re.search(rf"\(\?P?<{re.escape(group)}>", pattern)
+    head = pattern[: start.start()] if start else ""
+    rest = pattern[start.start() :] if start else pattern
+    plain = re.compile(r"\(\?P?<[A-Za-z_]\w*>")
+    return f"^(.*?{plain.sub('(?:', head)})(?:{plain.sub('(?:', rest)})"
 
 
 def pattern_of(found: Given) -> Word:
@@ -85,12 +111,32 @@ def substituted(subject: Typed, script: Word) -> Typed:
             return translated(value, script, at)
         check(found["regex"], script.span)
         every = "g" in found["flags"]
-        if any(c.isdigit() for c in found["flags"]):
-            raise SourceError("unsupported", "a numbered occurrence in sed mode is not supported", script.span)
+        occurrence = int("".join(c for c in found["flags"] if c.isdigit()) or 1)
         flags = literal("".join(sorted(set(found["flags"]) & set("ims"))))
-        value = apply("regex_replace", value, literal(found["regex"]), flags, literal(found["new"]), literal(every))
+        regex, new = found["regex"], found["new"]
+        if occurrence > 1:
+            regex, new = nth(regex, new, occurrence, script)
+            every = False
+        value = apply("regex_replace", value, literal(regex), flags, literal(new), literal(every))
         at = found.end()
     return value
+
+
+def nth(regex: str, new: str, occurrence: int, script: Word) -> tuple[str, str]:
+    """The pattern and the new text that change only the match of that number."""
+    if occurrence > MOST_OCCURRENCES:
+        raise SourceError("unsupported", "so high a number of an occurrence is not supported", script.span)
+    groups = re.compile(regex.replace("(?<", "(?P<")).groups if occurrence else 0
+    before = "^((?s:.*?)" + "(?s:.*?)".join([f"(?:{without_groups(regex)})"] * (occurrence - 1)) + "(?s:.*?))"
+    shifted = re.sub(r"\\([0-9])", lambda m: f"\\{int(m[1]) + 1 if m[1] != '0' else 0}", new)
+    if groups > 8 or "\\0" in new:
+        raise SourceError("unsupported", "a numbered occurrence with these groups is not supported", script.span)
+    return f"{before}(?:{regex})", f"\\1{shifted}"
+
+
+def without_groups(regex: str) -> str:
+    """The pattern with groups that capture nothing."""
+    return re.sub(r"(?<!\\)\((?!\?)", "(?:", re.sub(r"\(\?P?<[A-Za-z_]\w*>", "(?:", regex))
 
 
 def translated(value: Typed, script: Word, at: int) -> Typed:
@@ -125,6 +171,8 @@ def spath(scope: Scope, stage: Stage) -> None:
     found = given(stage, "input", "output", "path")
     document = scope.typed(found.text("input", "_raw"), stage.span)
     path = found.word("path") or (found.words[0] if found.words else None)
+    if path is None and "output" in found.options:
+        raise SourceError("missing-path", "`output` of `spath` needs a path", found.options["output"].span)
     if path is not None:
         target = found.text("output", path.text)
         old = scope.typed(target)
@@ -179,8 +227,25 @@ def tojson(scope: Scope, stage: Stage) -> None:
     """
     found = given(stage, "output_field", "default_type", "fill_null", "include_internal")
     names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
-    members = [v for n in names for v in (literal(n), scope.typed(n))]
-    scope.derive([(found.text("output_field", "_raw"), apply("json_object", *members))], stage.span)
+    for option in ("default_type",):
+        if option in found.options:
+            found.choice(option, "auto", "auto", "bool", "json", "num", "str", "none")
+    members = [member(scope, n, found.flag("fill_null")) for n in names]
+    listed = apply("list", *members) if members else apply("list", Typed(literal(None).expression, Kind.TEXT))
+    inside = apply("coalesce", apply("list_join", listed, literal(",")), literal(""))
+    scope.derive(
+        [(found.text("output_field", "_raw"), apply("concat", literal("{"), inside, literal("}")))], stage.span
+    )
+
+
+def member(scope: Scope, name: str, fill: bool) -> Typed:
+    """One field as a member of a JSON object; a missing one has none, unless it is filled with null."""
+    value = scope.typed(name)
+    key = json.dumps(name) + ":"
+    absent = literal(f"{key}null") if fill else Typed(literal(None).expression, Kind.TEXT)
+    if value.kind is Kind.NULL:
+        return absent
+    return apply("if", apply("is_null", value), absent, apply("concat", literal(key), apply("to_json", value)))
 
 
 @COMMANDS.define("xmlkv")
@@ -216,6 +281,9 @@ def extract(scope: Scope, stage: Stage) -> None:
     found = given(
         stage, "pairdelim", "kvdelim", "limit", "maxchars", "mv_add", "clean_keys", "reload", "auto", "segment"
     )
+    if found.words:
+        message = f"the transform `{found.words[0].text[:40]}` of `transforms.conf`"
+        raise scope.unsupported(message, found.words[0].span, "use `rex` or the options `pairdelim` and `kvdelim`")
     document = text(scope.typed("_raw", stage.span))
     if document.kind is Kind.NULL:
         return

@@ -16,9 +16,13 @@ from harness.detection.languages.spl.syntax import Group, Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Union, Values
-from harness.diagnostics import SourceError
+from harness.diagnostics import SourceError, did_you_mean
 
 PATTERNS = 5_000
+WRITING = (
+    "append", "create_empty", "override_if_empty", "max", "key_field", "allow_updates", "createinapp",
+    "create_context", "output_format", "singlefile", "usexml", "dispatch", "start", "events", "format",
+)  # fmt: skip
 SEPARATOR = "\x1f"
 
 
@@ -39,6 +43,7 @@ def lookup(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 10
     """
     found = given(stage, "local", "update", "event_time_field")
+    found.without_effect(scope, "local", "update", "event_time_field")
     if found.words and found.words[0].text == ENTROPY and ENTROPY not in scope.settings.lookups:
         shannon(scope, found)
         return
@@ -79,7 +84,13 @@ def read(scope: Scope, found: Given) -> Wanted:
     if chosen.columns:
         for column, field in keys:
             if column not in chosen.columns:
-                raise SourceError("unknown-column", f"the lookup table has no column `{column}`", field.span)
+                hint = did_you_mean(column, chosen.columns)
+                raise SourceError("unknown-column", f"the lookup table has no column `{column}`", field.span, help=hint)
+        for output_of, _ in named:
+            if output_of.text not in chosen.columns:
+                message = f"the lookup table has no column `{output_of.text}`; Splunk refuses this"
+                hint = did_you_mean(output_of.text, chosen.columns)
+                scope.session.warn("unknown-column", message, output_of.span, hint)
     return Wanted(table=chosen, keys=keys, outputs=outputs, only_new="outputnew" in parts)
 
 
@@ -274,6 +285,8 @@ def outputlookup(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    given(stage, "*")
+    found = given(stage, *WRITING)
+    if not found.words and stage.name == "outputlookup":
+        raise found.error("missing-lookup", f"`{stage.name}` needs the name of a table")
     message = f"`{stage.name}` writes a table on a real system; nothing is written here"
     scope.session.note("not-written", message, stage.span)

@@ -7,7 +7,7 @@ import io
 import json
 
 from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import literal
+from harness.detection.languages.spl.coercion import NOTHING, literal, number, numeric
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -35,7 +35,11 @@ def makeresults(scope: Scope, stage: Stage) -> None:
         scope.replace(Values(columns={"_time": Kind.NUMBER}, rows=((now,),) * max(count, 0)), {"_time": Kind.NUMBER})
         scope.events = False
         scope.defined = {"_time"}
+        if found.flag("annotate"):
+            nothing = dict.fromkeys(("_raw", "host", "source", "sourcetype", "splunk_server_group"), NOTHING)
+            scope.derive([*nothing.items(), ("splunk_server", literal("detlab"))])
         return
+    found.choice("format", "json", "json", "csv")
     records = from_json(data.text) if found.text("format", "json").lower() == "json" else from_csv(data.text)
     if records is None:
         raise found.error("bad-option", "`data` cannot be read")
@@ -124,14 +128,48 @@ def send(scope: Scope, stage: Stage) -> None:
     sink(scope, stage)
 
 
-@COMMANDS.define(
-    "noop", "localop", "redistribute", "require", "highlight", "abstract", "iconify", "gauge", "typer", "tags"
-)
+@COMMANDS.define("noop", "localop", "redistribute", "highlight", "abstract", "iconify", "geom")
 def passed(scope: Scope, stage: Stage) -> None:
     """Changes how rows are shown or computed, not what they are.
 
     Reference: reference/spl.md 7
     """
+    scope.session.note("no-effect", f"`{stage.name}` has no effect here", stage.span)
+
+
+@COMMANDS.define("typer", "tags")
+def typed(scope: Scope, stage: Stage) -> None:
+    """Event types and tags, which events have from the start here.
+
+    Reference: Splunk Search Reference, tags, typer
+    """
+    message = f"`{stage.name}` adds nothing here: a search knows event types and tags only as terms"
+    scope.session.note("no-effect", message, stage.span)
+
+
+@COMMANDS.define("require")
+def require(scope: Scope, stage: Stage) -> None:
+    """Makes a search of no rows fail on a real system; here the rows pass through.
+
+    Reference: Splunk Search Reference, require
+    """
+    given(stage).at_most(0)
+    scope.session.note("no-effect", "`require` has no effect here", stage.span)
+
+
+@COMMANDS.define("gauge")
+def gauge(scope: Scope, stage: Stage) -> None:
+    """A value as `x` and the ranges of a gauge as `y1`, `y2` and so on.
+
+    Reference: Splunk Search Reference, gauge
+    """
+    found = given(stage)
+    if not found.words:
+        raise found.error("missing-field", "`gauge` needs a field or a number")
+    parts = [literal(float(w.text)) if numeric(w.text) else scope.typed(w.text, w.span) for w in found.words]
+    names = ["x", *(f"y{i}" for i in range(1, len(parts)))]
+    scope.select([(n, number(p)) for n, p in zip(names, parts, strict=True)], stage.span)
+    scope.events, scope.defined = False, set(scope.columns)
 
 
 @COMMANDS.define("addinfo")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import clauses, given
-from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.coercion import Typed, apply, literal, text
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import group, truth, whole, without_missing
+from harness.detection.languages.spl.statistics import group, whole, without_missing
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression
-from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Window
 
 OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
 
@@ -43,9 +43,6 @@ def ranked(scope: Scope, stage: Stage, *, descending: bool) -> None:
         most = whole(fields.pop(0))
     if not fields:
         raise found.error("missing-field", f"`{stage.name}` needs a field")
-    other = found.word("useother")
-    if other is not None and truth(other):
-        raise scope.unsupported("`useother`", other.span)
     count, percent = found.text("countfield", "count"), found.text("percentfield", "percent")
     keys = (*by, *fields)
     without_missing(scope, keys)
@@ -59,9 +56,34 @@ def ranked(scope: Scope, stage: Stage, *, descending: bool) -> None:
         measures = ((place, Aggregation("row_number")),)
         scope.node = Window(source=scope.node, partition=partition(by), measures=measures, frame=Frame.RUNNING)
         early = apply("less_equal", Typed(Column(place), Kind.NUMBER), literal(float(most)))
-        scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
+        if found.flag("useother"):
+            name = found.text("otherstr", "OTHER")
+            scope.derive([(f.text, apply("if", early, text(scope.typed(f.text)), literal(name))) for f in fields])
+            others(scope, stage, (by, fields), early, place, (count, percent))
+        else:
+            scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
     hidden = [n for n, o in ((count, "showcount"), (percent, "showperc")) if not found.flag(o, True)]
     scope.keep([n for n in scope.columns if n not in hidden])
+
+
+def others(
+    scope: Scope, stage: Stage, named: tuple[list[Word], list[Word]], early: Typed, place: str, sums: tuple[str, str]
+) -> None:
+    """Puts the rows beyond the limit together as one row of each group, after the others."""
+    by, fields = named
+    rest = scope.session.fresh("rest")
+    scope.derive([(rest, apply("if", early, literal(0.0), literal(1.0)))])
+    keys = [*(b.text for b in by), rest, *(f.text for f in fields)]
+    measures = [(n, Aggregation("sum", (Column(n),))) for n in sums]
+    node = Aggregate(
+        source=scope.node,
+        keys=tuple((k, Column(k)) for k in keys),
+        measures=(*measures, (place, Aggregation("minimum", (Column(place),)))),
+        span=stage.span,
+    )
+    kinds = {k: scope.columns[k] for k in keys} | dict.fromkeys((*sums, place), Kind.NUMBER)
+    order = (*(SortKey(Column(b.text)) for b in by), SortKey(Column(place)))
+    scope.replace(Sort(source=node, keys=order, span=stage.span), kinds, events=False)
 
 
 def partition(by: list[Word]) -> tuple[Expression, ...]:
