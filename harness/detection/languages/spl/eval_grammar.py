@@ -108,7 +108,9 @@ class EvalGrammar:
         return Assignment(word, value, reader.span(start, self.start))
 
     def operator(self) -> str:
-        """The binary operator under the cursor, in upper case, or nothing."""
+        """The binary operator under the cursor, in upper case, or nothing; `.5` after an operand is a dot and 5."""
+        if self.kind == "number" and self.token.startswith("."):
+            self.kind, self.token, self.reader.at = "symbol", ".", self.start + 1
         if self.kind == "symbol":
             return self.token if self.token in STRENGTH else ""
         if self.kind != "name":

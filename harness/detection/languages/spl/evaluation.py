@@ -17,7 +17,7 @@ from harness.detection.languages.spl.coercion import (
     same_kind,
     text,
 )
-from harness.detection.languages.spl.comparison import OPERATIONS, compare
+from harness.detection.languages.spl.comparison import OPERATIONS, compare, never_numeric
 from harness.detection.languages.spl.precision import rounded
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
@@ -130,6 +130,10 @@ class Context:
         if Kind.NULL in (left.kind, right.kind):
             return NOTHING
         if Kind.NUMBER in (left.kind, right.kind):
+            for word, other in ((left, right), (right, left)):
+                if never_numeric(word) and other.constant is not None:
+                    message = "a plus takes two numbers or two texts, this is one of each"
+                    raise SourceError("type-mismatch", message, span, help="join them with a dot")
             return self.arithmetic("+", left, right, span)
         joined = apply("concat", text(left), text(right), span=span)
         checks = [apply("is_number", text(v)) for v in (left, right) if isinstance(v.expression, Column)]
