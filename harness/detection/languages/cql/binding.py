@@ -36,6 +36,8 @@ Zone = Annotated[str, "zone"]
 
 MOST_ROWS = 200_000
 
+JOINS = frozenset({"join", "selfJoin", "selfJoinFilter", "defineTable", "correlate", "match"})
+MOST_JOINS = 50
 ORDERS = frozenset({"asc", "desc", "ascending", "descending"})
 
 MEASURED = (float, int, bool, Duration, tuple[float, ...])
@@ -138,6 +140,7 @@ def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) ->
     applied = implied(function) if row.implied is not None else None
     bound = pair(function, call, implied=applied, assigned=assigned)
     refuse(function, call, bound)
+    joined(row, call)
     values: dict[str, Any] = {}
     if row.implied is not None and applied is not None and applied not in bound.given:
         field = Word(text=row.implied, span=call.span)
@@ -162,6 +165,14 @@ def bind(function: Function, call: Call, row: Row, *, assigned: bool = False) ->
             continue
         values[known.attribute if known else name] = convert(hint, row, value)
     return values, into
+
+
+def joined(row: Row, call: Call) -> None:
+    """Refuses more joins than an engine takes in a bounded time; the product has ten tables at most."""
+    if call.name in JOINS:
+        row.meaning.joined += 1
+        if row.meaning.joined > MOST_JOINS:
+            raise SourceError("too-many-joins", f"a query joins at most {MOST_JOINS} times", call.span)
 
 
 def refuse(function: Function, call: Call, bound: Bound) -> None:

@@ -15,6 +15,9 @@ from harness.detection.plan.expressions import NULL, Expression, Literal, call
 from harness.diagnostics import SourceError
 
 ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+GROWING = frozenset({"format", "concat", "concatArray", "replace", "urlEncode"})
+UNCUT = 16
+LONGEST_TEXT = 1 << 16
 LARGEST = 1.7976931348623157e308
 ORDERED = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
 
@@ -109,13 +112,23 @@ def called(row: Row, part: Call) -> Expression:
     function = function_of(part)
     if function.role is Role.VALUE:
         values, _ = bind(function, part, row, assigned=True)
-        result: Expression = function.run(row, **values)
-        return result
+        return computed(row, function, values)
     if function.role is Role.FILTER:
         with row.refusing():
             return closed(condition_of(row, function, part))
     help = "an aggregate is a step; its output is compared after it: `_count > 5`" if function.aggregates else None
     raise SourceError("not-a-value", f"`{part.name}` has no value in an expression", part.span, help=help)
+
+
+def computed(row: Row, function: Function, values: dict[str, Any]) -> Expression:
+    """The value of a function; texts that grow again and again are cut, so that no query fills the memory."""
+    result: Expression = function.run(row, **values)
+    if function.name not in GROWING:
+        return result
+    row.meaning.grown += 1
+    if row.meaning.grown <= UNCUT:
+        return result
+    return call("substring", row.text(result), Literal(1), Literal(LONGEST_TEXT))
 
 
 def condition_of(row: Row, function: Function, part: Call) -> Expression:

@@ -6,7 +6,7 @@ from harness.detection.language import Step
 from harness.detection.languages.cql import branching, gathering
 from harness.detection.languages.cql.binding import bind
 from harness.detection.languages.cql.conditions import condition
-from harness.detection.languages.cql.evaluate import evaluated, function_of
+from harness.detection.languages.cql.evaluate import computed, evaluated, function_of
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS, Function, Role
 from harness.detection.languages.cql.syntax import (
@@ -209,7 +209,7 @@ def changed(row: Row, function: Function, part: Call, target: str | None = None)
         raise SourceError("misplaced", f"`{part.name}` cannot stand here", part.span)
     values, into = bind(function, part, row)
     name = target or into or output(function, values)
-    row.assign(name, function.run(row, **values))
+    row.assign(name, computed(row, function, values))
 
 
 def output(function: Function, values: dict[str, object]) -> str:

@@ -43,6 +43,8 @@ class Meaning:
     events: Node | None = None
     merged: dict[int, tuple[Node, Node]] = field(default_factory=dict)
     made: int = 0
+    grown: int = 0
+    joined: int = 0
     interval: tuple[float | None, float | None] | None = None
     unnamed: bool = False
     arrays: frozenset[str] = frozenset()
