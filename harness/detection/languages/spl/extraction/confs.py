@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.detection.languages.spl.asking import asked
 from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply, literal, text
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Column
+from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import Source, SourceError, Span
-from harness.telemetry.indexing.stanzas import Props, Stanza, ordered
+from harness.telemetry.indexing.stanzas import KINDS, Props, Stanza, ordered
 
 READ_ALREADY = {
     "xmlwineventlog": {"KV_MODE": "none"},
@@ -22,6 +25,13 @@ READ_ALREADY = {
     "proxy": {"KV_MODE": "none"},
 }
 """Sourcetypes whose events come with the fields that their add-on extracts."""
+
+
+MANY = 50
+"""Settings that are worth asking which of them can hold for any event."""
+MOST_PLACES = 2_000
+
+Places = tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +55,21 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Confs:
-    """All stanzas, the one that counts first coming first, over the rows of a scope."""
+    """All stanzas, the one that counts first coming first, over the rows of a scope.
+
+    `places` are the sources, hosts and sourcetypes that there are; without them every stanza may be about some event.
+    """
 
     scope: Scope
     stanzas: tuple[Stanza, ...]
+    places: Places | None = None
 
     def of(self, name: str) -> Iterator[Setting]:
         """A setting in every stanza that has it; no event is in two."""
         others: Typed = YES
         for stanza in self.stanzas:
             if name in stanza.settings:
-                here = condition(self.scope, stanza)
+                here = self.condition(stanza)
                 guard = both(others, here)
                 if guard is not NO:
                     yield Setting(stanza=stanza.name, name=name, value=stanza.settings[name].strip(), guard=guard)
@@ -72,25 +86,42 @@ class Confs:
         others: Typed = YES
         for stanza in self.stanzas:
             if name in stanza.settings:
-                others = both(others, opposite(condition(self.scope, stanza)))
+                others = both(others, opposite(self.condition(stanza)))
         return others
 
+    def condition(self, stanza: Stanza) -> Typed:
+        """Whether an event is one that a stanza is about."""
+        if stanza.field is None:
+            return YES
+        value = self.scope.typed(stanza.field)
+        if value.kind is Kind.NULL:
+            return NO
+        if self.places is not None:
+            held = {stanza.holds(place) for place in self.places}
+            if len(held) < 2:
+                return YES if held == {True} else NO
+        if stanza.literal:
+            return apply("equal_ci" if stanza.field == "host" else "equal", text(value), literal(stanza.pattern))
+        return apply("regex_found", text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
 
-def confs(scope: Scope, props: Props) -> Confs:
+
+def confs(scope: Scope, props: Props, places: Places | None = None) -> Confs:
     """The settings over the rows of a scope."""
-    return Confs(scope, tuple(ordered({**READ_ALREADY, **props})))
+    return Confs(scope, tuple(ordered({**READ_ALREADY, **props})), places)
 
 
-def condition(scope: Scope, stanza: Stanza) -> Typed:
-    """Whether an event is one that a stanza is about."""
-    if stanza.field is None:
-        return YES
-    value = scope.typed(stanza.field)
-    if value.kind is Kind.NULL:
-        return NO
-    if stanza.literal:
-        return apply("equal_ci" if stanza.field == "host" else "equal", text(value), literal(stanza.pattern))
-    return apply("regex_found", text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
+def places_of(scope: Scope, props: Props) -> Places | None:
+    """The sources, hosts and sourcetypes of all events, where stanzas are many and somebody can be asked."""
+    session = scope.session
+    named = [n for n in KINDS if n in scope.columns]
+    if session.settings.ask is None or not named or sum(len(given) for given in props.values()) < MANY:
+        return None
+    keys = tuple((name, Column(name)) for name in named)
+    distinct = Aggregate(source=scope.node, keys=keys, measures=())
+    records = asked(scope, distinct, MOST_PLACES + 1, session.text.source.whole())
+    if records is None or len(records) > MOST_PLACES:
+        return None
+    return tuple({name: str(r.get(name) or "") for name in named} for r in records)
 
 
 def both(x: Typed, y: Typed) -> Typed:

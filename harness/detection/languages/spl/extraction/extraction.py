@@ -6,7 +6,7 @@ from harness.detection.languages.spl.asking import asked
 from harness.detection.languages.spl.coercion import Typed, apply
 from harness.detection.languages.spl.extraction.automatic import automatic, field_name
 from harness.detection.languages.spl.extraction.calculated import aliases, calculations, lookups
-from harness.detection.languages.spl.extraction.confs import confs
+from harness.detection.languages.spl.extraction.confs import Places, confs, places_of
 from harness.detection.languages.spl.extraction.patterns import inline, report
 from harness.detection.languages.spl.extraction.sequence import Sequence
 from harness.detection.languages.spl.extraction.wanted import Wanted, sources, wanted
@@ -27,14 +27,15 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
         return None
     reads, told, findings = set(session.reads), set(session.told), len(session.findings)
     scope = fresh_scope(session)
-    known = confs(scope, settings.props)
+    places = places_of(scope, settings.props)
+    known = confs(scope, settings.props, places)
     sees = wanted(pipeline, session.words, session.patterns, known, settings.transforms)
     sequence = Sequence(
         scope=scope,
         confs=known,
         transforms=settings.transforms,
         wanted=sees,
-        told=names_told(session) if sees.names is None or session.patterns else None,
+        told=names_told(session, places) if sees.names is None or session.patterns else None,
     )
     fields(sequence)
     if sequence.told is None:
@@ -59,14 +60,14 @@ def fields(sequence: Sequence) -> None:
     automatic(sequence)
 
 
-def names_told(session: Session) -> frozenset[str] | None:
+def names_told(session: Session, places: Places | None) -> frozenset[str] | None:
     """The names that the events themselves give fields; None where nobody can be asked."""
     settings = session.settings
     scope = fresh_scope(session)
     only = Wanted(sources(settings.transforms))
     sequence = Sequence(
         scope=scope,
-        confs=confs(scope, settings.props),
+        confs=confs(scope, settings.props, places),
         transforms=settings.transforms,
         wanted=only,
         told=frozenset(),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from harness.detection.languages.spl.coercion import Typed, apply, literal, text
 from harness.detection.languages.spl.extraction.confs import Setting, both
 from harness.detection.languages.spl.extraction.sequence import SEPARATOR, Sequence, each_of, filled
-from harness.detection.languages.spl.extraction.wanted import INLINE
+from harness.detection.languages.spl.extraction.wanted import inline_parts
 from harness.detection.languages.spl.patterns import group_names, reason
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.regexes import groups
@@ -26,8 +26,7 @@ CLEANED = re.compile(r"[^A-Za-z0-9_]")
 
 def inline(sequence: Sequence, setting: Setting) -> None:
     """`EXTRACT-class = regex [in field]`: named groups of the first match."""
-    parts = INLINE.fullmatch(setting.value)
-    regex, field = (parts["regex"], parts["field"] or "_raw") if parts else (setting.value, "_raw")
+    regex, field = inline_parts(setting.value)
     names = [n for n in group_names(regex) if n in sequence.wanted]
     subject = text(sequence.scope.typed(field))
     if not names or subject.kind is Kind.NULL:

@@ -15,6 +15,8 @@ from harness.diagnostics import SourceError
 from harness.telemetry.indexing.stanzas import Props
 
 SEPARATOR = "\x1f"
+KEPT = frozenset({"_time", "_raw", "index", "source", "sourcetype", "host"})
+"""What no text of an event changes."""
 PAIR, JSON, XML = "=", "{", "<"
 """What stands before a name that events told, saying how they did."""
 
@@ -37,6 +39,8 @@ class Sequence:
 
     def put(self, name: str, value: Typed, guard: Typed) -> None:
         """A field that stays as it was where there was one."""
+        if name in KEPT:
+            return
         old, new = self.scope.typed(name), where(guard, value)
         if new.kind is not Kind.NULL:
             self.scope.derive([(name, first_of(old, new))])
@@ -44,7 +48,7 @@ class Sequence:
     def add(self, name: str, value: Typed, guard: Typed) -> None:
         """More values of a field."""
         old, new = self.scope.typed(name), where(guard, value)
-        if new.kind is Kind.NULL:
+        if new.kind is Kind.NULL or name in KEPT:
             return
         both_lists = [listing(v) for v in (old, new) if v.kind is not Kind.NULL]
         self.scope.derive([(name, apply("list_concat", *both_lists) if len(both_lists) > 1 else both_lists[0])])

@@ -12,9 +12,8 @@ from harness.detection.languages.spl.syntax import GeneralArguments, Pipeline, W
 from harness.telemetry.indexing.stanzas import Props
 
 NAMES = re.compile(r"[\w.{}:@-]+")
-NAME = re.compile(r"[A-Za-z_][\w.{}@:-]*")
+NAME = re.compile(r"[A-Za-z][\w.{}@:-]*")
 ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
-INLINE = re.compile(r"(?P<regex>.*?)(?:\s+in\s+(?P<field>\w+))?\s*", re.S)
 CLOSING = frozenset(
     {"stats", "chart", "timechart", "top", "rare", "table", "sistats", "mstats", "geostats", "contingency"}
 )
@@ -63,8 +62,10 @@ def wanted(
     named = Wanted(words, patterns)
     found = set(words)
     for setting in confs.classes("LOOKUP"):
-        if mentions(named, NAMES.findall(setting.value)) or " OUTPUT" not in setting.value.upper():
-            found.update(NAMES.findall(setting.value))
+        words = NAMES.findall(setting.value)
+        outputs = next((words[i + 1 :] for i, w in enumerate(words) if w.lower() in ("output", "outputnew")), None)
+        if outputs is None or mentions(named, outputs):
+            found.update(words)
     named = Wanted(frozenset(found), patterns)
     for setting in confs.classes("EVAL"):
         if setting.name.removeprefix("EVAL-") in named:
@@ -74,10 +75,19 @@ def wanted(
         found.update(old.strip('"') for old, _, new in ALIAS.findall(setting.value) if new.strip('"') in named)
     named = Wanted(frozenset(found), patterns)
     for setting in confs.classes("EXTRACT"):
-        parts = INLINE.fullmatch(setting.value)
-        if parts and parts["field"] and mentions(named, group_names(parts["regex"])):
-            found.add(parts["field"])
+        regex, field = inline_parts(setting.value)
+        if mentions(named, group_names(regex)):
+            found.add(field)
     return Wanted(frozenset(found) | sources(transforms), patterns)
+
+
+def inline_parts(written: str) -> tuple[str, str]:
+    """An EXTRACT's regular expression, and the field that it looks at: `regex in field`, else the event's text."""
+    before, blank, field = written.rstrip().rpartition(" ")
+    regex = before.rstrip().removesuffix("in")
+    if blank and regex != before.rstrip() and regex[-1:].isspace() and re.fullmatch(r"\w+", field):
+        return regex.rstrip(), field
+    return written, "_raw"
 
 
 def sources(transforms: Props) -> frozenset[str]:
