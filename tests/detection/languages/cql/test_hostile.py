@@ -1,5 +1,7 @@
 """No text makes anything but a plan or an error with a code."""
 
+from time import process_time
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,6 +10,8 @@ from harness.detection.language import Dialect, Settings
 from harness.detection.languages.cql import FUNCTIONS, LANGUAGE
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import HarnessError, Source
+
+from .running import records
 
 COLUMNS = {
     "@timestamp": Kind.NUMBER,
@@ -135,3 +139,42 @@ def test_texts_of_nearly_nothing(text):
 )
 def test_long_texts(text):
     survives(text[:64_000])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("a=1|" * 10_000, "too-long"),
+        ("case{" + "a=1|x:=1;" * 5_000 + "*}", "too-long"),
+        ("a=1 or " * 9_000 + "a=1", "too-long"),
+        ("x:=if(a==1" + " and a==1" * 2_000 + ",then=1,else=0)", "too-deep"),
+        ("a=/" + "(?<g>x)" * 5_000 + "/", "bad-regex"),
+        ("a=/" + "[" * 60_000 + "/", "bad-regex"),
+        ("a=/(" + "x/" * 30_000, "regex-flag"),
+        ("join({a=1},field=a)|" * 100, "too-many-joins"),
+    ],
+)
+def test_texts_that_would_take_forever_are_refused_at_once(text, code):
+    began = process_time()
+    with pytest.raises(HarnessError) as told:
+        LANGUAGE.parse(Source("query.cql", text)).plan(COLUMNS, Settings())
+    assert (told.value.code, process_time() - began < 2) == (code, True)
+
+
+def test_a_text_that_doubles_again_and_again_stays_in_memory():
+    (row,) = records('a:=format("%s%s", field=[a, a])|' * 40, [{"a": "x"}])
+    assert len(row["a"]) == 65_536
+
+
+def test_branches_that_assign_many_fields_cost_what_they_assign():
+    text = "case{" + "".join(f"a={i}|x{i}:={i};" for i in range(600)) + "*}"
+    (row,) = records(text, [{"a": "5"}])
+    assert (row["x5"], row.get("x6")) == ("5", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a='x\ny'", "a=1 'x' b=2", "n[]=b", "?f=1 ?g:=2", "a=/x/ /y/", "a=~/x/", "$q()or a=1", "a<>1", "let", "a=1 '"],
+)
+def test_texts_that_once_were_printed_as_others(text):
+    survives(text)
