@@ -9,6 +9,9 @@ from harness.detection.plan.columns import Columns, Kind
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
 from harness.detection.plan.kinds import joint_kind, kind_of
 
+PASSES = Call("is_true", (Literal(True),))
+"""What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
+
 NUMERIC = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -113,6 +116,8 @@ def negated(condition: Expression) -> Expression:
     """The opposite of a condition that counts as false where it is null."""
     if isinstance(condition, Literal):
         return Literal(condition.value is not True, condition.span)
+    if isinstance(condition, Call) and condition.operation == "is_true" and condition.arguments == PASSES.arguments:
+        return condition
     span = getattr(condition, "span", None)
     return call("not", closed(condition), span=span)
 

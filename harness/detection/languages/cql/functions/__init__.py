@@ -10,6 +10,7 @@ from harness.detection.languages.cql.functions import (
     constellations,
     documents,
     drawing,
+    enrichment,
     filters,
     formatting,
     hashes,
@@ -47,6 +48,19 @@ FAMILIES = (
         units,
         sequences,
     ),
-    *(arrays, reducing, documents, json, records, addresses, lookups, joins, constellations, hashes, making),
+    *(
+        arrays,
+        reducing,
+        documents,
+        json,
+        records,
+        addresses,
+        lookups,
+        enrichment,
+        joins,
+        constellations,
+        hashes,
+        making,
+    ),
 )
 """The modules in the order of the manual."""

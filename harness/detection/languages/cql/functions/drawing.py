@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.detection.languages.cql.asking import asked
 from harness.detection.languages.cql.binding import Name
 from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.enrichment import described
 from harness.detection.languages.cql.functions.hashes import MOST_PRECISE, geohash_of
-from harness.detection.languages.cql.functions.lookups import described
 from harness.detection.languages.cql.functions.rows import counted, place
 from harness.detection.languages.cql.gathering import stats
 from harness.detection.languages.cql.registry import FUNCTIONS

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.detection.language import Dialect
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
-from harness.detection.languages.cql.coercion import number
+from harness.detection.languages.cql.coercion import PASSES, number
 from harness.detection.languages.cql.conditions import NOT_SEARCHED, fits, globbed, literal, matched
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.regex import Pattern
@@ -14,6 +15,7 @@ from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import FALSE, TRUE, Column, Expression, Literal, any_of, call
 from harness.detection.plan.nodes import Unnest
+from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.filter("cidr")
@@ -28,11 +30,20 @@ def cidr(
 
     Reference: library.humio.com, cidr()
     """
-    networks = list(subnet)
+    networks, place = list(subnet), row.flow.span or row.meaning.source.whole()
+    if not networks and not file:
+        raise SourceError("missing-parameter", "`cidr` needs `subnet` or `file`", place, help="add `subnet=`")
     if file:
         table = row.meaning.lookup(file)
-        at = table.columns.index(column) if table and column in table.columns else 0
-        networks += [r[at] for r in table.rows] if table else []
+        if table is None:
+            if row.meaning.dialect is Dialect.STRICT or row.meaning.switch("missing-content") == "refuse":
+                raise SourceError("missing-lookup", f"the lookup `{file}` is not at hand", place)
+            message = f"the lookup `{file}` is not at hand; events pass without it"
+            row.meaning.tell("missing-lookup", file, message, place)
+            return PASSES
+        if (column or field) not in table.columns:
+            raise SourceError("unknown-column", f"the lookup `{file}` has no column `{column or field}`", place)
+        networks += [r[table.columns.index(column or field)] for r in table.rows]
     made = tuple(Literal(padded(n.strip())) for n in networks)
     inside = call("cidr_contains", row.text(field), *made) if made else FALSE
     return call("not", call("is_true", inside)) if negate else inside

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 
 from harness.detection.language import Dialect, Lookup
-from harness.detection.languages.cql.binding import Name, Names, Rows
+from harness.detection.languages.cql.asking import asked
+from harness.detection.languages.cql.binding import Names, Rows
+from harness.detection.languages.cql.coercion import PASSES
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.intervals import searched
@@ -14,10 +16,12 @@ from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Literal, call, every
-from harness.detection.plan.nodes import Join, JoinKind, Node, Reverse, Select, Values
+from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values
 from harness.diagnostics import HarnessError, Severity, SourceError
 
 MOST_PATTERNS = 5_000
+MODES = ("string", "glob", "cidr")
+PLACE = "@place"
 Pair = tuple[Expression, str]
 """A value of the row, and the column of the table that it is looked up in."""
 
@@ -55,21 +59,29 @@ def join_patterns(
     """The same where the table's column holds patterns or networks."""
     if len(lookup.rows) > MOST_PATTERNS:
         raise HarnessError("lookup-too-large", f"a table of patterns has at most {MOST_PATTERNS} rows")
+    branches: list[Expression] = []
+    for number, cells in numbered_rows(lookup, pairs, mode):
+        tests = tuple(fitting(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
+        branches += [every(tests), Literal(str(number))]
+    which = row.flow.keep(Call("case", (NULL, *branches)) if branches else NULL)
+    found, columns = join_table(row, numbered_table(lookup), (*lookup.columns, PLACE), ((which, PLACE),))
+    return found, {n: v for n, v in columns.items() if n != PLACE}
+
+
+def numbered_rows(lookup: Lookup, pairs: Sequence[Pair], mode: str) -> list[tuple[int, tuple[str, ...]]]:
+    """A table's rows with their numbers, those that count first: the most exact networks, the last rows."""
     numbered = list(enumerate(lookup.rows))
     numbered.reverse()
     if mode == "cidr":
         at = lookup.columns.index(pairs[0][1])
         numbered.sort(key=lambda r: -bits(r[1][at]))
-    branches: list[Expression] = []
-    for number, cells in numbered:
-        tests = tuple(fitting(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
-        branches += [every(tests), Literal(str(number))]
-    which = row.flow.keep(Call("case", (NULL, *branches)) if branches else NULL)
-    place = "@place"
+    return numbered
+
+
+def numbered_table(lookup: Lookup) -> Values:
+    """A table's rows with a column for their number."""
     rows = tuple((*cells, str(number)) for number, cells in enumerate(lookup.rows))
-    table = Values(columns=dict.fromkeys((*lookup.columns, place), Kind.TEXT), rows=rows)
-    found, columns = join_table(row, table, (*lookup.columns, place), ((which, place),))
-    return found, {n: v for n, v in columns.items() if n != place}
+    return Values(columns=dict.fromkeys((*lookup.columns, PLACE), Kind.TEXT), rows=rows)
 
 
 def bits(network: str) -> int:
@@ -117,37 +129,88 @@ def match(
 
     Reference: library.humio.com, match()
     """
-    found = found_rows(row, file or table, field, column, "glob" if glob else mode, ignoreCase)
+    found = found_rows(row, file or table, field, column, mode_of(row, glob, mode), ignoreCase)
     if found is None:
-        return TRUE
+        return PASSES
     there, columns = found
-    for name, value in columns.items():
-        if not include or name in include or include == ("*",):
-            row.offer(name, value)
+    for name, value in chosen(row, file or table, columns, include).items():
+        row.offer(name, value)
     return there if strict else TRUE
+
+
+def mode_of(row: Row, glob: bool, mode: str) -> str:
+    """How values are compared with a table's column."""
+    if mode not in MODES:
+        place_in = row.flow.span or row.meaning.source.whole()
+        raise SourceError("argument", f"`mode` is {', '.join(MODES)}, not `{mode[:40]}`", place_in)
+    return "glob" if glob else mode
+
+
+def chosen(row: Row, name: str, columns: dict[str, Expression], include: Names) -> dict[str, Expression]:
+    """The columns of a table that are to be included, all of them unless some are named."""
+    if not include or include == ("*",):
+        return columns
+    missing = [c for c in include if c not in columns]
+    if missing:
+        message = f"the lookup `{name}` has no column `{missing[0]}`"
+        raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
+    return {c: columns[c] for c in include}
+
+
+def paired(row: Row, field: Names, column: Names) -> tuple[Pair, ...]:
+    """Each field's value with the column that it is compared with."""
+    if column and len(column) != len(field):
+        message = f"`column` names {len(column)} columns for {len(field)} fields"
+        raise SourceError("argument", message, row.flow.span or row.meaning.source.whole())
+    return tuple((row.text(f), c) for f, c in zip(field, column or field, strict=True))
+
+
+def rows_of_table(table: Flow) -> Lookup | None:
+    """The rows of a table of the query, where the events can be asked for them."""
+    place_in, row = place(table), Row(table)
+    names = table.visible()
+    node = Select(source=table.node, columns=tuple((n, row.text(n)) for n in names))
+    rows = asked(table.meaning, node, MOST_PATTERNS + 1, place_in)
+    if rows is None:
+        return None
+    return Lookup(columns=names, rows=tuple(tuple(str(r.get(n) or "") for n in names) for r in rows))
 
 
 def found_rows(
     row: Row, name: str, field: Names, column: Names, mode: str, ignore_case: bool
 ) -> tuple[Expression, dict[str, Expression]] | None:
     """The row of a file or a table of the query that agrees with the fields; None without such a table."""
-    pairs = tuple((row.text(f), c) for f, c in zip(field, column or field, strict=False))
+    pairs = paired(row, field, column)
     known = row.meaning.tables.get(name)
-    if known is not None:
+    if known is not None and mode == "string":
         names = tuple(dict.fromkeys((*known.visible(), *(c for _, c in pairs))))
         return join_table(row, known.node, names, typed(pairs, known), ignore_case=ignore_case)
-    lookup = row.meaning.lookup(name)
+    lookup = row.meaning.lookup(name) if known is None else patterns_of(row, name, known)
     if lookup is None:
         absent(row, name, "lookup")
         return None
-    missing = [c for _, c in pairs if c not in lookup.columns]
-    if missing:
-        raise SourceError(
-            "unknown-column", f"the lookup `{name}` has no column `{missing[0]}`", row.meaning.source.whole()
-        )
+    held(row, name, lookup, pairs)
     if mode in ("glob", "cidr"):
         return join_patterns(row, lookup, pairs, mode, ignore_case=ignore_case)
     return join_table(row, values_of(lookup), lookup.columns, pairs, ignore_case=ignore_case)
+
+
+def patterns_of(row: Row, name: str, table: Flow) -> Lookup:
+    """The patterns of a table of the query; they have to be known before the query runs."""
+    found = rows_of_table(table)
+    if found is None:
+        message = f"the patterns of the table `{name}` are known only with events; it counts as empty"
+        row.meaning.tell("unknown-patterns", name, message, row.flow.span or row.meaning.source.whole())
+        return Lookup(columns=tuple(table.visible()), rows=())
+    return found
+
+
+def held(row: Row, name: str, lookup: Lookup, pairs: Sequence[Pair]) -> None:
+    """Refuses columns that a table does not have."""
+    missing = [c for _, c in pairs if c not in lookup.columns]
+    if missing:
+        message = f"the lookup `{name}` has no column `{missing[0]}`"
+        raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
 
 
 def typed(pairs: Sequence[Pair], table: Flow) -> tuple[Pair, ...]:
@@ -167,44 +230,98 @@ def match_several(
     nrows: Rows = 1,
     strict: bool = True,
     mode: str = "string",
-    **rest: bool,
+    glob: bool = False,
+    ignoreCase: bool = False,
 ) -> None:
     """The form of `match` that gives an event for each row found, the last ones first."""
-    row = Row(flow)
-    name = file or table
+    row, name = Row(flow), file or table
+    how = mode_of(row, glob, mode)
     known = flow.meaning.tables.get(name)
-    lookup = None if known else flow.meaning.lookup(name)
+    lookup = flow.meaning.lookup(name) if known is None else None
+    if known is not None and how != "string":
+        lookup = patterns_of(row, name, known)
+        known = None
     if known is None and lookup is None:
         absent(row, name, "lookup")
         return
-    node: Node = known.node if known else values_of(lookup)  # type: ignore[arg-type]
-    names = known.visible() if known else lookup.columns  # type: ignore[union-attr]
-    right = Flow(flow.meaning, Reverse(source=node), dict(known.columns) if known else dict.fromkeys(names, Kind.TEXT))
-    keys = tuple((row.text(f), Column(c)) for f, c in zip(field, column or field, strict=False))
-    taken = tuple((n, Column(n)) for n in names if not include or n in include)
+    pairs = paired(row, field, column)
+    right = known.copy() if known is not None else None
+    if lookup is not None:
+        held(row, name, lookup, pairs)
+        if how != "string":
+            several_patterns(flow, lookup, pairs, how, int(nrows), include, strict=strict, ignore_case=ignoreCase)
+            return
+        right = Flow(flow.meaning, values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT))
+    assert right is not None
+    fold = (lambda v: call("lower", v)) if ignoreCase else (lambda v: v)
+    taken = chosen(row, name, {n: Column(n) for n in right.visible()}, include)
+    keys = tuple((fold(v), fold(Row(right).text(c))) for v, c in pairs)
+    right.become(Reverse(source=right.node))
     kind = JoinKind.INNER if strict else JoinKind.LEFT
-    made = Join(left=flow.node, right=right.node, kind=kind, keys=keys, columns=taken, most=nrows, span=flow.span)
+    columns = tuple(taken.items())
+    made = Join(left=flow.node, right=right.node, kind=kind, keys=keys, columns=columns, most=nrows, span=flow.span)
     flow.become(made, right)
 
 
+def several_patterns(
+    flow: Flow,
+    lookup: Lookup,
+    pairs: Sequence[Pair],
+    mode: str,
+    most: int,
+    include: Names,
+    *,
+    strict: bool,
+    ignore_case: bool,
+) -> None:
+    """An event for each pattern that fits."""
+    row, which = Row(flow), flow.meaning.temporary()
+    fits: list[Expression] = []
+    for number, cells in numbered_rows(lookup, pairs, mode):
+        tests = tuple(fitting(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
+        fits.append(call("if", every(tests), Literal(str(number)), NULL))
+    places = call("list_slice", call("list", *fits), Literal(1), Literal(most)) if fits else NULL
+    flow.keep(places, which)
+    if flow.columns[which] is Kind.LIST:
+        flow.become(Unnest(source=flow.node, column=which, keep_empty=not strict, span=flow.span))
+    elif strict:
+        flow.require(Literal(False), flow.span)
+    row = Row(flow)
+    _, columns = join_table(row, numbered_table(lookup), (*lookup.columns, PLACE), ((row.text(which), PLACE),))
+    del columns[PLACE]
+    for name, value in chosen(row, "", columns, include).items():
+        row.assign(name, value)
+    row.flush(flow.span)
+
+
 @FUNCTIONS.step("readFile")
-def read_file(flow: Flow, file: Names, *, include: Names = (), limit: float = 0) -> None:
-    """The rows of files or tables in the place of events.
+def read_file(flow: Flow, file: Names, *, include: Names = (), limit: float | None = None) -> None:
+    """The rows of files or tables, one after the other, in the place of events.
 
     Reference: library.humio.com, readFile()
     """
-    row, name = Row(flow), file[0]
-    known = flow.meaning.tables.get(name)
-    lookup = None if known else flow.meaning.lookup(name)
-    if known is not None:
-        flow.node, flow.columns = known.node, dict(known.columns)
-    elif lookup is not None:
-        flow.node, flow.columns = values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT)
+    row, parts = Row(flow), []
+    for name in file:
+        known = flow.meaning.tables.get(name)
+        lookup = None if known else flow.meaning.lookup(name)
+        if known is not None:
+            parts.append(known.copy())
+        elif lookup is not None:
+            parts.append(Flow(flow.meaning, values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT)))
+        else:
+            absent(row, name, "lookup")
+    if len(parts) == 1:
+        flow.node, flow.columns = parts[0].node, dict(parts[0].columns)
+    elif parts:
+        flow.become(Union(sources=tuple(p.node for p in parts), span=flow.span), *parts)
     else:
-        absent(row, name, "lookup")
         flow.node, flow.columns = Values(columns={}, rows=()), {}
     flow.origin, flow.present, flow.timed = dict(flow.columns), frozenset(), False
+    if limit is not None:
+        flow.become(Limit(source=flow.node, count=max(0, int(limit)), span=flow.span))
     if include and include != ("*",):
+        if parts:
+            chosen(row, file[0], {n: Column(n) for n in flow.columns}, include)
         flow.select((n, Column(n)) for n in include)
 
 
@@ -224,104 +341,3 @@ def define_table(
     if include != ("*",):
         made.select((n, Row(made).read(n)) for n in include)
     flow.meaning.tables[name] = made
-
-
-@FUNCTIONS.row("ipLocation")
-def ip_location(row: Row, field: Name = "ip", *, as_: Name | None = None) -> None:
-    """Country, city and coordinates of an address, from the lookup `ipLocation` whose column `network` holds networks.
-
-        ip := "203.0.113.9" | ipLocation(ip) -> ip=203.0.113.9
-
-    Reference: library.humio.com, ipLocation()
-    """
-    described(row, "ipLocation", field, as_ or field, "network", "cidr")
-
-
-@FUNCTIONS.row("asn")
-def autonomous_system(row: Row, field: Name = "ip", *, as_: Name | None = None) -> None:
-    """Number and owner of an address's network, from the lookup `asn` whose column `network` holds networks.
-
-        ip := "203.0.113.9" | asn(ip) -> ip=203.0.113.9
-
-    Reference: library.humio.com, asn()
-    """
-    described(row, "asn", field, as_ or field, "network", "cidr")
-
-
-def described(row: Row, table: str, field: str, prefix: str, column: str, mode: str) -> None:
-    """Puts a table's other columns into fields `prefix.column`."""
-    lookup = row.meaning.lookup(table)
-    if lookup is None:
-        place = row.flow.span or row.meaning.source.whole()
-        message = f"without a lookup `{table}` its fields are missing"
-        row.meaning.tell("missing-lookup", table, message, place, severity=Severity.NOTE)
-        return
-    _, columns = join_patterns(row, lookup, ((row.text(field), column),), mode)
-    for name, value in columns.items():
-        if name != column:
-            row.assign(f"{prefix}.{name}", value)
-
-
-@FUNCTIONS.filter("ioc:lookup")
-def ioc_lookup(
-    row: Row,
-    field: Names,
-    *,
-    type: str,
-    confidenceThreshold: str = "high",
-    include: Names = (),
-    prefix: str = "ioc",
-    strict: bool = False,
-) -> Expression:
-    """Whether the field is a known indicator, from the lookup `ioc`; what is known of it becomes fields.
-
-        a := "203.0.113.9" | ioc:lookup(a, type="ip_address") -> a=203.0.113.9
-
-    Reference: library.humio.com, ioc:lookup()
-    """
-    lookup = row.meaning.lookup("ioc")
-    if lookup is None:
-        absent(row, "ioc", "table of indicators")
-        return TRUE
-    founds: list[Expression] = []
-    for name in field:
-        found, columns = join_table(row, values_of(lookup), lookup.columns, ((row.text(name), "indicator"),))
-        founds.append(found)
-        for column, value in columns.items():
-            if not include or column in include:
-                row.offer(f"{prefix}[0].{column}", value)
-    detected = founds[0] if len(founds) == 1 else Call("or", tuple(founds))
-    row.offer(f"{prefix}.detected", call("if", detected, Literal("true"), NULL))
-    return detected if strict else TRUE
-
-
-@FUNCTIONS.row("rdns")
-def reverse_dns(row: Row, field: Name, *, as_: Name = "hostname", limit: float = 0, server: str = "") -> None:
-    """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
-
-        ip := "203.0.113.9" | rdns(ip) -> ip=203.0.113.9
-
-    Reference: library.humio.com, rdns()
-    """
-    named(row, field, as_)
-
-
-@FUNCTIONS.row("reverseDns")
-def reverse_dns_names(row: Row, field: Name, *, as_: Name = "_hostname", limit: float = 0, server: str = "") -> None:
-    """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
-
-        ip := "203.0.113.9" | reverseDns(ip) -> ip=203.0.113.9
-
-    Reference: library.humio.com, reverseDns()
-    """
-    named(row, field, as_)
-
-
-def named(row: Row, field: str, output: str) -> None:
-    """The host name of an address."""
-    lookup = row.meaning.lookup("rdns")
-    if lookup is None:
-        described(row, "rdns", field, output, "ip", "string")
-        return
-    _, columns = join_table(row, values_of(lookup), lookup.columns, ((row.text(field), "ip"),))
-    row.assign(output, columns["hostname"])
