@@ -71,6 +71,7 @@ def ioc_lookup(
     Reference: library.humio.com, ioc:lookup()
     """
     place = row.flow.span or row.meaning.source.whole()
+    type, confidenceThreshold = type.lower(), confidenceThreshold.lower()
     for what, given, known in (("type", type, TYPES), ("confidenceThreshold", confidenceThreshold, CONFIDENCE)):
         if given not in known and given != "*":
             raise SourceError("argument", f"`{what}` is {', '.join(known)}, not `{given[:40]}`", place)
