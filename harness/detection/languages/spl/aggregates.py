@@ -309,7 +309,7 @@ def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
 
 @AGGREGATES.define("sparkline")
 def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
-    """A small chart in a cell: its data are for eyes only, so the field holds the number of rows.
+    """A small chart in a cell: the values behind a mark; but for `stats` the number of rows.
 
     Reference: reference/spl.md 6.2
     """

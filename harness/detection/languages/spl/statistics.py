@@ -13,6 +13,7 @@ from harness.detection.languages.spl.coercion import NOTHING, Typed, apply
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope, fits
+from harness.detection.languages.spl.sparklines import collected
 from harness.detection.languages.spl.syntax import Invocation, Measure, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Expression, every
@@ -22,12 +23,19 @@ from harness.diagnostics import SourceError, Span
 Measured = tuple[str, Typed]
 
 
-def measures(scope: Scope, arguments: StatisticsArguments) -> list[Measured]:
-    """All aggregates with the names of their columns; `*` in an argument stands for every field that fits."""
+def measures(scope: Scope, arguments: StatisticsArguments, sparks: dict[str, Measure] | None = None) -> list[Measured]:
+    """All aggregates with the names of their columns; `*` in an argument stands for every field that fits.
+
+    Where `sparks` is given, sparklines are only collected and put there, to be drawn when the rows are grouped.
+    """
     found: dict[str, Typed] = {}
     strict = flag(arguments, "allnum", False)
     for measure in arguments.measures:
         argument, function = measure.argument, measure.function
+        if function == "sparkline" and sparks is not None:
+            name = measure.name.text if measure.name else measure.text
+            sparks[name], found[name] = measure, collected(scope, measure)
+            continue
         if function == "eval" and argument is not None and not isinstance(argument, Word):
             value: Typed | None = Totals(scope).value(argument)
             found[measure.name.text if measure.name else measure.text] = value or NOTHING

@@ -7,6 +7,7 @@ from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.fields import fields
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.sparklines import draw
 from harness.detection.languages.spl.statistics import (
     distinct_keys,
     flag,
@@ -17,7 +18,7 @@ from harness.detection.languages.spl.statistics import (
     whole,
     without_missing,
 )
-from harness.detection.languages.spl.syntax import Option, Stage, StatisticsArguments, Word
+from harness.detection.languages.spl.syntax import Measure, Option, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
@@ -42,7 +43,9 @@ def stats(scope: Scope, stage: Stage) -> None:
     if not arguments.measures:
         raise SourceError("missing-aggregate", f"`{stage.name}` needs an aggregate", stage.span, help="such as `count`")
     without_missing(scope, arguments.keys, distinct=flag(arguments, "dedup_splitvals", False))
-    group(scope, arguments.keys, measures(scope, arguments), stage.span)
+    sparks: dict[str, Measure] = {}
+    group(scope, arguments.keys, measures(scope, arguments, sparks), stage.span)
+    draw(scope, sparks, stage.span)
 
 
 @COMMANDS.define("eventstats", shape="stats")

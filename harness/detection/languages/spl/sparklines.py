@@ -1,0 +1,124 @@
+"""`sparkline(...)`: a small chart in a cell, as the values of a field behind a mark.
+
+Reference: reference/spl.md 6.2; Splunk Search Manual, Add sparklines to search results
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from harness.detection.languages.spl.aggregates import aggregate, when
+from harness.detection.languages.spl.coercion import Typed, apply, each, listing, literal, number, over, text
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Measure, Word
+from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.nodes import Window
+from harness.diagnostics import SourceError, Span
+
+MARK = "##__SPARKLINE__##"
+SEPARATOR = "\x1f"
+MOST = 100
+ASKED = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*(?:,\s*(\w+)\s*)?", re.S)
+STATISTICS = {
+    "sum": "sum",
+    "avg": "mean",
+    "mean": "mean",
+    "min": "minimum",
+    "max": "maximum",
+    "stdev": "stdev_sample",
+    "stdevp": "stdev_population",
+    "var": "variance_sample",
+    "varp": "variance_population",
+}
+COUNTS = ("count", "c")
+DISTINCT = ("dc", "distinct_count", "estdc")
+
+
+def asked(scope: Scope, measure: Measure) -> tuple[str, str, str]:
+    """The statistic of a sparkline, its field, and the span of one value."""
+    argument = measure.argument
+    usual = scope.session.switch("timechart_span")
+    if argument is None:
+        return "count", "", usual
+    found = ASKED.fullmatch(argument.text) if isinstance(argument, Word) else None
+    function = found[1].lower() if found else ""
+    if found is None or function not in (*COUNTS, *DISTINCT, *STATISTICS):
+        raise SourceError("unsupported", "a sparkline of this is not supported", measure.span, help="such as `sum(x)`")
+    if function not in COUNTS and not found[2]:
+        raise SourceError("missing-field", f"`{function}` needs a field in parentheses", measure.span)
+    return function, found[2] or "", found[3] or usual
+
+
+def spanned(written: str, place: Span) -> tuple[float, str]:
+    """Number and unit of a span."""
+    found = span_unit(written)
+    if found is None:
+        raise SourceError("bad-option", f"`{written[:40]}` is no span of time", place, help="write `1h`")
+    return found
+
+
+def collected(scope: Scope, measure: Measure) -> Typed:
+    """All values of a group, each with the start of the span that it is in."""
+    _, field, written = asked(scope, measure)
+    start = floor_to(when(scope), spanned(written, measure.span), scope.settings.zone)
+    value = text(scope.typed(field, measure.span)) if field else literal("1")
+    if value.kind is Kind.NULL:
+        return value
+    return aggregate("collect", apply("concat", text(start), literal(SEPARATOR), value))
+
+
+def draw(scope: Scope, measures: Mapping[str, Measure], place: Span) -> None:
+    """Turns what was collected into charts; all rows have the same spans."""
+    for name, measure in measures.items():
+        values = scope.typed(name)
+        if values.kind is not Kind.LIST:
+            continue
+        function, _, written = asked(scope, measure)
+        low, high = bounds(scope, values, place)
+        step = literal(seconds_of(written) or 1.0)
+        end = apply("add", low, apply("multiply", step, literal(float(MOST))))
+        spans = apply("list_range", low, apply("least", apply("add", high, step), end), step)
+        parameter, span = each(spans, "span")
+        shown = over("list_map", spans, parameter, text(height(function, within(values, span))))
+        charted = apply("list_concat", listing(literal(MARK)), shown)
+        scope.derive([(name, charted)], measure.span)
+    if measures:
+        scope.keep(list(scope.columns))
+
+
+def bounds(scope: Scope, values: Typed, place: Span) -> tuple[Typed, Typed]:
+    """The first and the last span that any row has a value in."""
+    parameter, element = each(values)
+    starts = over("list_map", values, parameter, part(element, 1.0))
+    marks = {"minimum": scope.session.fresh("low"), "maximum": scope.session.fresh("high")}
+    ends = [(m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,))) for f, m in marks.items()]
+    scope.node = Window(source=scope.node, measures=tuple(ends), span=place)
+    low, high = (Typed(Column(m), Kind.NUMBER) for m in marks.values())
+    return low, high
+
+
+def part(pair: Typed, place: float) -> Typed:
+    """The start of the span, or the value."""
+    return apply("list_get", apply("list_split", pair, literal(SEPARATOR)), literal(place))
+
+
+def within(values: Typed, span: Typed) -> Typed:
+    """The values in one span."""
+    first, pair = each(values, "pair")
+    own = over("list_filter", values, first, apply("starts_with", pair, apply("concat", span, literal(SEPARATOR))))
+    second, kept = each(own, "kept")
+    return over("list_map", own, second, part(kept, 2.0))
+
+
+def height(function: str, values: Typed) -> Typed:
+    """The statistic of the values in one span; 0 of none."""
+    if function in COUNTS:
+        found = apply("list_length", values)
+    elif function in DISTINCT:
+        found = apply("list_length", apply("list_distinct", values))
+    else:
+        found = apply("list_statistic", values, literal(STATISTICS[function]))
+    return apply("coalesce", number(found), literal(0.0))
