@@ -27,7 +27,7 @@ CODES = {
     "H": r"(?P<H>\d\d?)", "k": r"\s*(?P<H>\d\d?)", "I": r"(?P<I>\d\d?)", "l": r"\s*(?P<I>\d\d?)",
     "M": r"(?P<M>\d\d?)", "S": r"(?P<S>\d\d?)", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)", "j": r"(?P<j>\d{1,3})",
     "b": rf"(?P<b>{MONTH})", "B": rf"(?P<b>{MONTH})", "h": rf"(?P<b>{MONTH})", "a": DAY, "A": DAY,
-    "s": r"(?P<s>-?\d{1,11})", "N": r"(?P<N>\d{1,9})", "Q": r"(?P<N>\d{1,9})", "f": r"(?P<N>\d{1,9})",
+    "s": r"(?P<s>-?\d{1,10})", "N": r"(?P<N>\d{1,9})", "Q": r"(?P<N>\d{1,9})", "f": r"(?P<N>\d{1,9})",
     "z": r"(?P<z>[+-]\d\d:?\d\d|Z)", "Z": r"(?P<Z>[A-Za-z]{1,5}|[+-]\d\d:?\d\d)", "n": r"\s", "t": r"\s", "%": "%",
 }  # fmt: skip
 WHOLE = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "c": "%a %b %e %H:%M:%S %Y", "+": "%Y-%m-%d"}
@@ -116,12 +116,17 @@ def format_regex(written: str) -> re.Pattern[str]:
     for found in CODE.finditer(written):
         if found[2] not in CODES:
             raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` has the unknown code `{found[0]}`")
-        made += [spaced(written[at : found.start()]), CODES[found[2]]]
+        made += [spaced(written[at : found.start()]), coded(found)]
         at = found.end()
     try:
         return re.compile("".join([*made, spaced(written[at:])]))
     except re.error as error:
         raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` says something twice") from error
+
+
+def coded(found: re.Match[str]) -> str:
+    """One code as a regular expression; a width is that of a fraction."""
+    return rf"(?P<N>\d{{1,{found[1]}}})" if found[1] not in ("", "0") and found[2] in "NQ" else CODES[found[2]]
 
 
 def spaced(text: str) -> str:

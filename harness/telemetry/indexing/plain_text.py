@@ -44,7 +44,6 @@ def read(stream: Stream, tables: Tables, given: Input) -> None:
     metadata = {"index": given.index, "source": source, "sourcetype": given.sourcetype, "host": given.host}
     settings = effective(given.props, metadata)
     clock = Clock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))
-    unevaluated(stream, settings, given.transforms, tables)
     last: int | None = None
     for event in events(stream, settings, clock):
         text = event.line.text
@@ -94,11 +93,3 @@ def listed(fields: Mapping[str, list[str]]) -> dict[str, str]:
 def punctuation(text: str) -> str:
     """What is no letter or digit in a text: blanks as `_`, tabs as `t`, at most so many characters."""
     return WORDS.sub("", text).replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]
-
-
-def unevaluated(stream: Stream, settings: Mapping[str, str], transforms: Props, tables: Tables) -> None:
-    """Tells of settings that would change events and are not followed."""
-    for name in sorted(settings):
-        for each in settings[name].split(",") if name.startswith("TRANSFORMS-") else ():
-            if "INGEST_EVAL" in transforms.get(each.strip(), {}):
-                tables.damage(stream.name, f"INGEST_EVAL of [{each.strip()}] is not evaluated")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.telemetry.indexing.breaking import Line
+from harness.telemetry.indexing.breaking import MOST_LINES, Line, together
 from harness.telemetry.indexing.expressions import expression
 from harness.telemetry.indexing.formats import ESCAPE, ESCAPES, strings, whole
 
@@ -48,7 +48,8 @@ def table(found: Iterable[Line], settings: Mapping[str, str], kind: str) -> Iter
     at = whole(settings.get("HEADER_FIELD_LINE_NUMBER"), 0)
     delimiter = character(settings.get("FIELD_DELIMITER"), DELIMITERS[kind])
     quote = character(settings.get("FIELD_QUOTE"), '"')
-    for number, line in enumerate(found, 1):
+    missing = expression(settings["MISSING_VALUE_REGEX"]) if settings.get("MISSING_VALUE_REGEX") else None
+    for number, line in enumerate(whole_rows(found, delimiter, quote), 1):
         if preamble is not None and preamble.search(line.text):
             continue
         if kind == "w3c" and line.text.startswith("#"):
@@ -61,7 +62,22 @@ def table(found: Iterable[Line], settings: Mapping[str, str], kind: str) -> Iter
                 header = [clean(n) for n in cells(line.text, first, quote)]
             continue
         values = cells(line.text, delimiter, quote)
-        yield Structured(line, {n: v for n, v in zip(header, values, strict=False) if n and v != ""})
+        names = [*header, *(f"EXTRA_FIELD_{n}" for n in range(len(header) + 1, len(values) + 1))]
+        there = {n: v for n, v in zip(names, values, strict=False) if n and v != ""}
+        yield Structured(line, {n: v for n, v in there.items() if missing is None or not missing.search(v)})
+
+
+def whole_rows(found: Iterable[Line], delimiter: str, quote: str) -> Iterator[Line]:
+    """Lines, those put together between which a quote is open."""
+    held: list[Line] = []
+    for line in found:
+        opens = held or line.text.startswith(quote) or delimiter + quote in line.text
+        held.append(line)
+        if not opens or sum(each.text.count(quote) for each in held) % 2 == 0 or len(held) >= MOST_LINES:
+            yield together(held)
+            held = []
+    if held:
+        yield together(held)
 
 
 def character(written: str | None, otherwise: str) -> str:
@@ -84,7 +100,7 @@ def cells(line: str, delimiter: str, quote: str) -> list[str]:
 
 def clean(name: str) -> str:
     """A column's name as a field's."""
-    return "".join(c if c.isalnum() or c in "_.{}" else "_" for c in name.strip()).strip("_")
+    return "".join(c if c.isalnum() or c in "_.{}" else "_" for c in name.strip()).lstrip("_")
 
 
 def json_fields(text: str) -> dict[str, str]:

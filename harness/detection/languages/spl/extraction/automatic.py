@@ -59,8 +59,9 @@ def json_too(sequence: Sequence) -> Typed:
 
 
 def is_object(raw: Typed) -> Typed:
-    """Whether a text begins as a JSON object."""
-    return apply("regex_found", raw, literal(r"\A\s*\{\s*[\"}]"), literal(""))
+    """Whether a text is JSON, an object or an array of them."""
+    begins = apply("regex_found", raw, literal(r"\A\s*(?:\{\s*[\"}]|\[\s*\{)"), literal(""))
+    return apply("and", begins, apply("json_valid", raw))
 
 
 def unescaped(pair: Typed) -> Typed:

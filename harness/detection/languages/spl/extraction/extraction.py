@@ -7,6 +7,7 @@ from harness.detection.languages.spl.coercion import Typed, apply
 from harness.detection.languages.spl.extraction.automatic import automatic, field_name
 from harness.detection.languages.spl.extraction.calculated import aliases, calculations, lookups
 from harness.detection.languages.spl.extraction.confs import Places, confs, places_of
+from harness.detection.languages.spl.extraction.indexed import indexed
 from harness.detection.languages.spl.extraction.patterns import inline, report
 from harness.detection.languages.spl.extraction.sequence import Sequence
 from harness.detection.languages.spl.extraction.wanted import Wanted, sources, wanted
@@ -53,6 +54,7 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
 
 def fields(sequence: Sequence) -> None:
     """The fields that are taken out of texts."""
+    indexed(sequence)
     for setting in sequence.confs.classes("EXTRACT"):
         inline(sequence, setting)
     for setting in sequence.confs.classes("REPORT"):

@@ -12,7 +12,7 @@ from harness.detection.languages.spl.syntax import GeneralArguments, Pipeline, W
 from harness.telemetry.indexing.stanzas import Props
 
 NAMES = re.compile(r"[\w.{}:@-]+")
-NAME = re.compile(r"[A-Za-z][\w.{}@:-]*")
+NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
 ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
 CLOSING = frozenset(
     {"stats", "chart", "timechart", "top", "rare", "table", "sistats", "mstats", "geostats", "contingency"}
@@ -62,10 +62,10 @@ def wanted(
     named = Wanted(words, patterns)
     found = set(words)
     for setting in confs.classes("LOOKUP"):
-        words = NAMES.findall(setting.value)
-        outputs = next((words[i + 1 :] for i, w in enumerate(words) if w.lower() in ("output", "outputnew")), None)
+        said = NAMES.findall(setting.value)
+        outputs = next((said[i + 1 :] for i, w in enumerate(said) if w.lower() in ("output", "outputnew")), None)
         if outputs is None or mentions(named, outputs):
-            found.update(words)
+            found.update(said)
     named = Wanted(frozenset(found), patterns)
     for setting in confs.classes("EVAL"):
         if setting.name.removeprefix("EVAL-") in named:
