@@ -135,6 +135,13 @@ def test_compile_over_recorded_events_takes_their_fields(capture):
     assert "FROM events" in ran.document["sql"]
 
 
+def test_compile_says_that_the_events_name_the_columns(repository):
+    (repository / "charted.spl").write_text("index=windows | chart count by host user | where bob > 1")
+    ran = detlab("compile", "charted.spl")
+    assert ran.code == 0
+    assert "hangs on the events" in ran.err
+
+
 def test_compile_for_an_engine_that_there_is_not_is_told(repository):
     ran = detlab("compile", "mini.spl", "--dialect", "oracel")
     assert ran.code == 2

@@ -82,6 +82,13 @@ def test_an_alert_of_map_has_the_events_of_its_search_and_of_its_row(folder):
     assert not lost.alerts and lost.explanation.loss.step == 2
 
 
+def test_a_switch_that_changes_the_columns_flips_the_outcome(folder):
+    only = 'EventCode=3\n| where like(Image, "%POWERSHELL.EXE")'
+    found = judged(folder, BY_PORT.format(port="443").replace("EventCode=3", only))["port-443"]
+    assert str(found.observed) == "false negative"
+    assert [(f.switch, f.other, str(f.outcome)) for f in found.flips] == [("like_case", "insensitive", "true positive")]
+
+
 def test_studies_ask_each_case_for_itself(folder):
     (folder / "rule.spl").write_text(BY_PORT.format(port="443"))
     with Bench(Options()) as bench:

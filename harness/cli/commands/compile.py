@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,9 @@ def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     try:
         columns = target.load([View(columns=empty)])
         assert all(columns.get(name) is Kind.NUMBER for name in clocks)
-        return target.sql(query.plan(columns, settings).node)
+        plan = query.plan(columns, settings)
+        if plan.asked:
+            sys.stderr.write("note: what the rule means hangs on the events; --events says on which\n")
+        return target.sql(plan.node)
     finally:
         target.close()
