@@ -38,6 +38,7 @@ ELEMENT = re.compile(rf'(?:{NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
 BACKTICK = re.compile(r"`([^`\n]+)`")
 SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
 PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
+STAR_BRANCH = re.compile(r"\*\s*(?:[|;}]|=>)")
 SIGNS = (("+", "-"), ("*", "/", "%"))
 LOOSE = re.compile(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
 TEXTS = frozenset({"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"})
@@ -275,6 +276,8 @@ class ArgumentParser(Scanner):
         chain = 0
         while self.text[self.at : self.at + 1] in SIGNS[level] and self.at < len(self.text):
             sign = self.text[self.at]
+            if sign == "*" and STAR_BRANCH.match(self.text, self.at):
+                break
             self.move(self.at + 1)
             chain += 1
             if chain > DEEPEST:

@@ -51,7 +51,7 @@ class FilterParser(ArgumentParser):
                 place = self.source.span(found.start(), found.end())
                 message = f"filters are joined by `and`, not by `{found[0]}`"
                 self.deviation("and-sign", place, message, [(place, "and")])
-            elif self.sees("=>") or not self.begins():
+            elif self.sees("=>") or not self.begins() or self.sees_step():
                 break
             parts.append(self.either())
             self.bounded(parts)
@@ -62,6 +62,15 @@ class FilterParser(ArgumentParser):
         if len(parts) > MOST_FILTERS:
             help = "`in(field, values=[...])` takes as many values as one likes"
             raise self.fail("too-long", f"at most {MOST_FILTERS} filters stand side by side", help=help)
+
+    def sees_step(self) -> bool:
+        """Whether a step comes next that is no filter."""
+        return False
+
+    def calls(self) -> bool:
+        """Whether a call of a known function comes next."""
+        found = CALL.match(self.text, self.at)
+        return found is not None and found[1].lower() in FUNCTION_NAMES
 
     def begins(self) -> bool:
         """Whether a filter can start here."""

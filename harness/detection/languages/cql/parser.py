@@ -21,6 +21,7 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.diagnostics import Source
 
+ARM = re.compile(r"(?:[^\s;|{}\"/]+|\"[^\"\n]*\"|/[^/\n]*/\w*)\s*=>")
 GIVEN = r"\?(?:[\w.\-]+|\"[^\"\n]+\"|\{[^{}\n]*\})"
 ASSIGN = re.compile(rf"(?:{NAME.pattern}|`[^`\n]+`|{STRING.pattern}|{GIVEN})\s*:=", re.S)
 CASE = re.compile(r"case\s*\{", re.I)
@@ -36,6 +37,7 @@ class Parser(FilterParser):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         self.read = 0
+        self.parted = False
 
     def parse(self) -> Pipeline:
         """The whole text."""
@@ -56,8 +58,8 @@ class Parser(FilterParser):
             self.deviation("stray-character", place, message, [(place, "")])
             self.move(len(self.text))
 
-    def pipeline(self) -> Pipeline:
-        """Steps up to what closes them; empty ones are passed over."""
+    def pipeline(self, within: str = "") -> Pipeline:
+        """Steps up to what closes them, perhaps `within` a case or a match; empty ones are passed over."""
         start = self.at
         steps: list[Syntax] = []
         while True:
@@ -67,9 +69,31 @@ class Parser(FilterParser):
                 break
             self.foreign(first=not steps)
             steps.append(self.step())
-            if not self.sees("|"):
+            if not self.sees("|") and not self.continued(within):
                 break
         return Pipeline(steps=tuple(steps), span=self.span(start, max(start, self.end)))
+
+    def continued(self, within: str) -> bool:
+        """Whether a step follows without its pipe; a branch that follows without its semicolon is noted."""
+        if self.at >= len(self.text) or self.text[self.at] in CLOSERS:
+            return False
+        below = "\n" in self.text[self.end : self.at]
+        star = bool(within) and self.sees("*")
+        arm = within == "match" and ARM.match(self.text, self.at)
+        if not (self.sees_step() or self.calls() or star or arm or (below and self.begins())):
+            return False
+        branch = arm if within == "match" else within and (below or star)
+        place = self.source.span(self.at, self.at + 1)
+        mark, shown = ("; ", "branches are parted by `;`") if branch else ("| ", "steps are parted by `|`")
+        code = "missing-semicolon" if branch else "missing-pipe"
+        self.deviation(code, place, shown, [(self.source.span(self.at, self.at), mark)])
+        self.parted = bool(branch)
+        return not branch
+
+    def next_branch(self) -> bool:
+        """Reads what parts branches, if another one follows."""
+        parted, self.parted = self.parted, False
+        return parted or self.takes(";")
 
     def foreign(self, *, first: bool) -> None:
         """Refuses a command of another language, for whose words the product would search."""
@@ -103,6 +127,10 @@ class Parser(FilterParser):
         self.depth -= 1
         return made
 
+    def sees_step(self) -> bool:
+        """Whether a step comes next that is no filter."""
+        return any(p.match(self.text, self.at) for p in (ASSIGN, CASE, MATCH))
+
     def assign(self) -> Syntax:
         """`target := expression`."""
         target, dynamic = self.target()
@@ -126,10 +154,10 @@ class Parser(FilterParser):
         self.move(self.at + 4)
         opened = self.at
         self.expect("{", "after `case`")
-        branches = [self.pipeline()]
-        while self.takes(";"):
+        branches = [self.pipeline("case")]
+        while self.next_branch():
             if not self.sees("}"):
-                branches.append(self.pipeline())
+                branches.append(self.pipeline("case"))
         self.expect("}", "or `;` after a branch of `case`", opened)
         kept = tuple(b for b in branches if b.steps)
         return Case(branches=kept, span=self.span(start))
@@ -144,7 +172,7 @@ class Parser(FilterParser):
         arms = []
         while not self.sees("}"):
             arms.append(self.arm())
-            if not self.takes(";"):
+            if not self.next_branch():
                 break
         self.expect("}", "or `;` after an arm of `match`", opened)
         return Match(field=field, arms=tuple(arms), span=self.span(start))
@@ -154,7 +182,7 @@ class Parser(FilterParser):
         start = self.at
         guard = self.guard()
         self.expect("=>", "after a guard")
-        pipeline = self.pipeline()
+        pipeline = self.pipeline("match")
         return Arm(guard=guard, pipeline=pipeline, span=self.span(start))
 
     def guard(self) -> Syntax:
