@@ -20,6 +20,7 @@ from harness.detection.plan import (
     list_statistics,
     printf,
     record_fields,
+    tables,
     timeformat,
     timeparse,
 )
@@ -38,6 +39,7 @@ FUNCTIONS: dict[str, Function] = {
     **list_statistics.FUNCTIONS,
     **printf.FUNCTIONS,
     **record_fields.FUNCTIONS,
+    **tables.FUNCTIONS,
     **timeformat.FUNCTIONS,
     **timeparse.FUNCTIONS,
 }

@@ -270,6 +270,13 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
         "value of key=value in a text; quotes taken off; null if it is not there",
     ),
     ("events_joined", "events, ...", Kind.EVENTS, "provenance: the distinct events of all arguments, nulls left out"),
+    (
+        "glob_payloads",
+        "t, patterns, payloads, n, b",
+        L,
+        "payloads of the first n rows of a table whose pattern with * fits the whole text; each column is one text, "
+        "its rows apart by the character 1e; heeds case where b is true; null if none fits",
+    ),
     ("ip_text", "t", T, "an address in its canonical form; null of other text"),
     (
         "community_id",

@@ -19,6 +19,8 @@ from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Union, Val
 from harness.diagnostics import SourceError, did_you_mean
 
 PATTERNS = 5_000
+FEW_PATTERNS = 100
+ROWS = "\x1e"
 WRITING = (
     "append", "create_empty", "override_if_empty", "max", "key_field", "allow_updates", "createinapp",
     "create_context", "output_format", "singlefile", "usexml", "dispatch", "start", "events", "format",
@@ -177,6 +179,9 @@ def cell(wanted: Wanted, rows: list[tuple[str, ...]], column: str, several: bool
 def by_patterns(scope: Scope, wanted: Wanted, columns: list[str]) -> dict[str, Typed]:
     """Matches by patterns and networks in the table: each row is a condition."""
     rows = wanted.table.rows
+    column, field = wanted.keys[0]
+    if len(wanted.keys) == 1 and len(rows) > FEW_PATTERNS and wanted.table.match.get(column, "").lower() == "wildcard":
+        return by_many_patterns(scope, wanted, columns, text(scope.typed(field.text)))
     if len(rows) > PATTERNS:
         raise SourceError("too-many-patterns", f"a lookup table with {len(rows):,} patterns", wanted.keys[0][1].span)
     by_payload: dict[str, list[Typed]] = {}
@@ -190,6 +195,19 @@ def by_patterns(scope: Scope, wanted: Wanted, columns: list[str]) -> dict[str, T
         return dict.fromkeys(columns, NOTHING)
     nothing = Typed(Literal(None), Kind.TEXT)
     found = apply("list", *(apply("if", any_condition(c), literal(p), nothing) for p, c in by_payload.items()))
+    mark = scope.session.fresh("matches")
+    scope.derive([(mark, found)])
+    return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+
+
+def by_many_patterns(scope: Scope, wanted: Wanted, columns: list[str], value: Typed) -> dict[str, Typed]:
+    """The same for a long table with one column of patterns, which is looked up once for each value there is."""
+    key = wanted.table.columns.index(wanted.keys[0][0])
+    places = [index_of(wanted, c) for c in columns]
+    patterns = ROWS.join(row[key] for row in wanted.table.rows)
+    payloads = ROWS.join(SEPARATOR.join("" if p is None else row[p] for p in places) for row in wanted.table.rows)
+    most, sensitive = literal(float(wanted.table.most)), literal(wanted.table.case_sensitive)
+    found = apply("glob_payloads", value, literal(patterns), literal(payloads), most, sensitive)
     mark = scope.session.fresh("matches")
     scope.derive([(mark, found)])
     return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}

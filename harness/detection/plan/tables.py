@@ -1,0 +1,73 @@
+"""Tables of patterns, looked up in Python: which rows of a long table fit a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+SEPARATOR = "\x1e"
+Rows = list[int]
+
+
+class Patterns:
+    """Patterns with `*` sorted by how they are found: whole, by their end, by their start, or one by one."""
+
+    def __init__(self, patterns: str, *, sensitive: bool) -> None:
+        self.sensitive = sensitive
+        self.whole: dict[str, Rows] = {}
+        self.ends: dict[str, Rows] = {}
+        self.starts: dict[str, Rows] = {}
+        self.others: list[tuple[re.Pattern[str], int]] = []
+        for place, written in enumerate(patterns.split(SEPARATOR)):
+            self.put(written if sensitive else written.lower(), place)
+        self.end_lengths = sorted({len(e) for e in self.ends})
+        self.start_lengths = sorted({len(s) for s in self.starts})
+
+    def put(self, pattern: str, place: int) -> None:
+        """Sorts one pattern in."""
+        if "*" not in pattern:
+            self.whole.setdefault(pattern, []).append(place)
+        elif "*" not in pattern[1:]:
+            self.ends.setdefault(pattern[1:], []).append(place)
+        elif "*" not in pattern[:-1]:
+            self.starts.setdefault(pattern[:-1], []).append(place)
+        else:
+            regex = ".*".join(re.escape(p) for p in re.split(r"\*+", pattern))
+            self.others.append((re.compile(regex, re.S), place))
+
+    def fitting(self, value: str) -> Rows:
+        """The rows whose pattern fits the whole value, in order."""
+        text = value if self.sensitive else value.lower()
+        found = list(self.whole.get(text, ()))
+        for length in self.end_lengths:
+            if length <= len(text):
+                found += self.ends.get(text[len(text) - length :], ())
+        for length in self.start_lengths:
+            if length <= len(text):
+                found += self.starts.get(text[:length], ())
+        found += [place for regex, place in self.others if regex.fullmatch(text)]
+        return sorted(found)
+
+
+@lru_cache(8)
+def sorted_patterns(patterns: str, sensitive: bool) -> Patterns:
+    """The patterns of a table, made ready once."""
+    return Patterns(patterns, sensitive=sensitive)
+
+
+@lru_cache(8)
+def split(payloads: str) -> list[str]:
+    """The payloads of a table."""
+    return payloads.split(SEPARATOR)
+
+
+def glob_payloads(value: str, patterns: str, payloads: str, most: float, sensitive: bool) -> list[str] | None:
+    """The payloads of the first `most` rows whose pattern fits the value; None if none does."""
+    rows = sorted_patterns(patterns, sensitive).fitting(value)[: int(most)]
+    table = split(payloads)
+    return [table[row] for row in rows] or None
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"glob_payloads": glob_payloads}
