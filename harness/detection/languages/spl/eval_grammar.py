@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from harness.detection.languages.spl.reader import Reader
 from harness.detection.languages.spl.syntax import (
@@ -12,6 +13,8 @@ from harness.detection.languages.spl.syntax import (
     Field,
     Invocation,
     Number,
+    Pasted,
+    Pipeline,
     Prefix,
     String,
     Word,
@@ -44,10 +47,13 @@ NAMED = re.compile(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\
 
 
 class EvalGrammar:
-    """Reads expressions and assignments; `start`, `kind` and `token` describe the token under the cursor."""
+    """Reads expressions and assignments; `start`, `kind` and `token` describe the token under the cursor.
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    `brackets` reads the subsearch that starts at the reader's place.
+    """
+
+    def __init__(self, reader: Reader, brackets: Callable[[Reader], Pipeline] | None = None) -> None:
+        self.reader, self.brackets = reader, brackets
         self.next()
 
     def next(self) -> None:
@@ -177,6 +183,11 @@ class EvalGrammar:
         reader, start, kind, token = self.reader, self.start, self.kind, self.token
         if kind == "symbol":
             return self.enclosed(start, token)
+        if token == "[" and kind == "other" and self.brackets is not None:
+            reader.at = start
+            pasted = Pasted(self.brackets(reader), reader.span(start))
+            self.next()
+            return pasted
         if kind in ("end", "other"):
             raise self.unexpected()
         self.next()

@@ -21,7 +21,8 @@ from harness.detection.languages.spl.comparison import OPERATIONS, compare, neve
 from harness.detection.languages.spl.precision import rounded
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Number, Prefix, String
+from harness.detection.languages.spl.subsearches import pasted
+from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Number, Pasted, Prefix, String
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column
 from harness.diagnostics import SourceError, Span, did_you_mean
@@ -50,6 +51,8 @@ class Context:
                 return self.prefix(operator, operand, span)
             case Invocation():
                 return self.call(expression)
+            case Pasted(pipeline, span):
+                return self.value(pasted(self.scope, pipeline, span))
             case Chain(operator, operands, span):
                 return self.chain(operator, operands, span)
 

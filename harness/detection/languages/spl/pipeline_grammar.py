@@ -121,9 +121,9 @@ class PipelineGrammar:
         """The arguments of a command by its own grammar."""
         shape = COMMANDS[name].shape
         if shape == "where":
-            return WhereArguments(EvalGrammar(reader).whole())
+            return WhereArguments(EvalGrammar(reader, self.brackets).whole())
         if shape == "eval":
-            return EvalArguments(EvalGrammar(reader).assignments())
+            return EvalArguments(EvalGrammar(reader, self.brackets).assignments())
         if shape == "stats":
             return StatsGrammar(reader, name, self.brackets).arguments()
         return ArgumentGrammar(reader, name, self.brackets).arguments()

@@ -23,6 +23,7 @@ from harness.detection.languages.spl.syntax import (
     Number,
     OneOf,
     Option,
+    Pasted,
     Pipeline,
     Prefix,
     SearchArguments,
@@ -151,6 +152,8 @@ def expression_text(expression: Expression) -> str:
             return f"({operator} {expression_text(operand)})"
         case Invocation(name, arguments):
             return f"{name}({', '.join(expression_text(a) for a in arguments)})"
+        case Pasted(pipeline):
+            return f"[{pipeline_text(pipeline)}]"
         case Chain(operator, operands):
             return "(" + f" {operator} ".join(expression_text(o) for o in operands) + ")"
 

@@ -9,17 +9,21 @@ from collections.abc import Mapping
 
 from harness.detection.languages.spl.asking import asked
 from harness.detection.languages.spl.coercion import Typed, apply, number_text, text
+from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
+from harness.detection.languages.spl.reader import Reader
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
     Comparison,
     Condition,
+    Field,
     Pipeline,
     SearchArguments,
     Word,
 )
+from harness.detection.languages.spl.syntax import Expression as EvalExpression
 from harness.detection.languages.spl.text import Text
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
@@ -40,6 +44,7 @@ MOST_ROWS = 10_000
 MOST_TERMS = 2_000
 MOST_TEXTS = 500
 RAW = ("search", "query")
+QUOTING = str.maketrans({"\\": "\\\\", '"': '\\"'})
 Row = dict[str, object]
 
 
@@ -60,9 +65,11 @@ def as_condition(scope: Scope, pipeline: Pipeline, span: Span) -> Condition | Ty
 
 def told(scope: Scope, inner: Scope, span: Span) -> list[Row]:
     """The rows of a subsearch that has to be run before the search can be read."""
-    if scope.settings.ask is None:
-        raise scope.unsupported("a subsearch that gives search text, without events to run it on,", span)
-    return [dict(r) for r in asked(scope, inner.node, MOST_TEXTS, span) or ()]
+    rows = asked(scope, inner.node, MOST_TEXTS, span)
+    if rows is None:
+        message = "what this subsearch gives is known only with events; here it is nothing"
+        scope.session.note("unasked-subsearch", message, span)
+    return [dict(r) for r in rows or ()]
 
 
 def row_text(scope: Scope, row: Row, names: list[str], span: Span) -> Condition:
@@ -91,6 +98,40 @@ def as_value(scope: Scope, field: Word, operator: str, pipeline: Pipeline, span:
         raise scope.unsupported("a subsearch of this form as a value", span, "let it `return $field`")
     found = marked(scope, inner, [(field.text, names[0])], span)
     return apply("not", apply("is_true", found), span=span) if operator == "!=" else found
+
+
+def pasted(scope: Scope, pipeline: Pipeline, span: Span) -> EvalExpression:
+    """What a subsearch in an eval expression means: its result is text there, as if it had been written.
+
+    `return $f` leaves a value alone, anything else comparisons of fields. The search has to be run for it.
+    """
+    inner = scope.subsearch(pipeline)
+    names = [n for n in inner.columns if n[0] not in "_@"]
+    rows = known_rows(inner.node)
+    rows = told(scope, inner, span) if rows is None else rows[:MOST_TEXTS]
+    parts = [written for r in rows if (written := eval_text(r, names))]
+    if not parts:
+        message = "this subsearch gives nothing; the product would refuse the expression"
+        scope.session.note("empty-subsearch", message, span)
+        return Field("null", False, span)
+    shown = parts[0] if len(parts) == 1 else " OR ".join(f"({p})" for p in parts)
+    return EvalGrammar(Reader(Text(span.source, shown, [(0, span.start, span.end)]), 0, len(shown))).whole()
+
+
+def eval_text(row: Row, names: list[str]) -> str:
+    """One row of a subsearch as eval text."""
+    raw = [shown_value(row[n]) for n in names if n in RAW and row.get(n) is not None]
+    if raw:
+        return " ".join(raw)
+    held = [(n, shown_value(row[n])) for n in names if row.get(n) is not None]
+    return " AND ".join(f"'{n}'=\"{v.translate(QUOTING)}\"" for n, v in held)
+
+
+def shown_value(value: object) -> str:
+    """A value as a subsearch writes it; of several the first."""
+    if isinstance(value, list | tuple):
+        return shown_value(value[0]) if value else ""
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def nothing(span: Span) -> Typed:

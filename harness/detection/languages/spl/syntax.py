@@ -177,7 +177,15 @@ class Invocation:
     span: Span = attribute(compare=False, repr=False)
 
 
-Expression = Number | String | Field | Prefix | Chain | Invocation
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """A pipeline in brackets whose result is read as a part of the expression that it stands in."""
+
+    pipeline: Pipeline
+    span: Span = attribute(compare=False, repr=False)
+
+
+Expression = Number | String | Field | Prefix | Chain | Invocation | Pasted
 
 
 @dataclass(frozen=True, slots=True)
