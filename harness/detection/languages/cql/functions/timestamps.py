@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
-from harness.detection.languages.cql.binding import RAWSTRING, Name
+from harness.detection.languages.cql.binding import RAWSTRING, Name, Zone
 from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.functions.fields import failed
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.zones import zone_name
-from harness.detection.plan.expressions import Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
 
 ISO = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSSSSS]XXXXX"
 EPOCHS = {
@@ -27,6 +28,10 @@ CODES = {
     "a": "%p", "EEE": "%a", "EEEE": "%A", "zzz": "%Z", "z": "%Z", "VV": "%Z",
 }  # fmt: skip
 ZONES = frozenset("XxZzVO")
+OWN_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*$"
+NAMED = re.compile("%[aAbBp]")
+PROPER = r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun|[AP]M|[ap]m)"
+AHEAD = 8 * 86_400.0
 
 
 def variants(pattern: str) -> list[str]:
@@ -72,29 +77,84 @@ def parse_timestamp(
     as_: Name = "@timestamp",
     addErrors: bool = True,
     caseSensitive: bool = True,
-    timezone: str = "",
+    timezone: Zone | None = None,
     timezoneAs: Name = "@timezone",
     timezoneField: Name = "@timezone",
 ) -> None:
     """A text as a time in milliseconds since 1970.
 
+    `timezone` counts more than the zone in the text, a zone in the field `timezoneField` less. A date without a year
+    is at most 8 days ahead of the search. A text that is no such time is marked with `@error` if `addErrors`.
+
         t := "2024-05-01 12:00:00"
         | parseTimestamp("yyyy-MM-dd HH:mm:ss", field=t, as=x, timezone="UTC") -> x=1714564800000
         t := "2024-05-01T12:00:00.500Z" | parseTimestamp(field=t, as=x) -> x=1714564800500
         t := "1714564800" | parseTimestamp("seconds", field=t, as=x) -> x=1714564800000
+        t := "2024-05-01T12:00:00+05:00" | parseTimestamp(field=t, as=x, timezone="UTC") -> x=1714564800000
 
     Reference: library.humio.com, parseTimestamp()
     """
     scale = EPOCHS.get(format.lower())
+    text = row.text(field)
     if scale is not None:
-        row.assign(as_, call("multiply", row.number(field), Literal(scale)))
-        return
-    formats = [f for f in variants(format) if timezone or "%z" in f or "%Z" in f]
-    if not formats:
-        message = "a time without a zone is not parsed unless `timezone` is given"
-        row.meaning.tell("no-timezone", format, message, row.meaning.source.whole(), "add `timezone=`")
-        return
-    row.assign(as_, parsed_time(row.text(field), formats, zone_name(timezone) if timezone else "UTC"))
+        found = row.keep(call("multiply", row.number(field), Literal(scale)))
+        zone: Expression = Literal(timezone or "UTC")
+    else:
+        zone = zone_of(row, text, timezone, timezoneField)
+        if timezone is None and not re.search("[XxZzVO]", re.sub("'[^']*'", "", format)) and not row.has(timezoneField):
+            message = "a time without a zone is not parsed unless `timezone` is given"
+            row.meaning.tell("no-timezone", format, message, row.meaning.source.whole(), "add `timezone=`")
+        found = row.keep(read(row, text, variants(format), zone, fixed=timezone is not None, exact=caseSensitive))
+    assigned(row, found, as_, zone, timezoneAs)
+    if addErrors:
+        failed(row, call("is_null", found), f"{field} is no timestamp of the form {format}")
+
+
+def assigned(row: Row, found: Expression, output: str, zone: Expression, zone_output: str) -> None:
+    """Gives the event a time, and the zone that it was read in."""
+    row.assign(output, found)
+    row.assign(zone_output, call("if", call("is_null", found), NULL, zone))
+
+
+def zone_of(row: Row, text: Expression, timezone: str | None, field: str) -> Expression:
+    """The zone of a text: the given one, its own, or that in a field; null of none."""
+    if timezone is not None:
+        return Literal(timezone)
+    own = call("regex_extract", text, Literal(OWN_ZONE), Literal(""), Literal(1))
+    held = call("if", call("equal", row.text(field), Literal("")), NULL, row.text(field)) if row.has(field) else NULL
+    return own if held is NULL else call("coalesce", own, held)
+
+
+def read(
+    row: Row, text: Expression, formats: list[str], zone: Expression, *, fixed: bool, exact: bool = False
+) -> Expression:
+    """The first format that fits, in milliseconds; a text without any zone is no time."""
+    tries: list[Expression] = []
+    for form in formats:
+        zoned = "%z" in form or "%Z" in form
+        plain = form.removesuffix("%z").removesuffix("%Z").rstrip() if fixed else form
+        made = dated(row, text, plain, call("coalesce", zone, Literal("UTC")))
+        if not fixed and not zoned:
+            made = call("if", call("is_null", zone), NULL, made)
+        if exact and NAMED.search(form):
+            made = call("if", call("regex_found", text, Literal(PROPER), Literal("")), made, NULL)
+        tries.append(made)
+    seconds = tries[0] if len(tries) == 1 else Call("coalesce", tuple(tries))
+    return call("round", call("multiply", seconds, Literal(1000)), Literal(0))
+
+
+def dated(row: Row, text: Expression, form: str, zone: Expression) -> Expression:
+    """A text as epoch seconds; where it has no year, that of the search or, more than 8 days ahead, the one before."""
+    now = row.meaning.settings.now
+    if "%Y" in form or "%y" in form or not now:
+        return call("parse_time", text, Literal(form), zone)
+    year = datetime.fromtimestamp(now, UTC).year
+
+    def of(year: int) -> Expression:
+        return call("parse_time", call("concat", Literal(f"{year} "), text), Literal(f"%Y {form}"), zone)
+
+    this = of(year)
+    return call("if", call("greater", this, Literal(now + AHEAD)), of(year - 1), this)
 
 
 def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
@@ -104,7 +164,21 @@ def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
     return call("round", call("multiply", seconds, Literal(1000)), Literal(0))
 
 
-FOUND = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?"
+CLOCK = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
+ZONE = r"(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2})(?![\w]))?"
+FOUND = (
+    (rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{CLOCK}{ZONE}", ("%Y-%m-%dT{}", "%Y-%m-%d {}")),
+    (rf"\d{{4}}/\d{{2}}/\d{{2}} {CLOCK}{ZONE}", ("%Y/%m/%d {}",)),
+    (rf"\d{{2}}/[A-Z][a-z]{{2}}/\d{{4}}:{CLOCK}{ZONE}", ("%d/%b/%Y:{}",)),
+    (rf"\d{{1,2}}[ -][A-Z][a-z]{{2}}[ -]\d{{4}} {CLOCK}{ZONE}", ("%d %b %Y {}", "%d-%b-%Y {}")),
+    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}},? \d{{4}} {CLOCK}{ZONE}", ("%b %d %Y {}", "%b %d, %Y {}")),
+    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {CLOCK} \d{{4}}", ("%b %d {} %Y",)),
+    (rf"\d{{2}}[/-]\d{{2}}[/-]\d{{4}} {CLOCK}{ZONE}", ("%m/%d/%Y {}", "%m-%d-%Y {}")),
+    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {CLOCK}{ZONE}", ("%b %d {}",)),
+)
+TIMES = ("%H:%M:%S.%f%z", "%H:%M:%S%z", "%H:%M:%S.%f %z", "%H:%M:%S %z", "%H:%M:%S.%f", "%H:%M:%S,%f", "%H:%M:%S")
+EPOCH = r"(?<!\d)(\d{10})(?:[.]?(\d{3}))?(?:\d{3}){0,2}(?!\d)"
+SEARCHED = 160
 
 
 @FUNCTIONS.row("findTimestamp")
@@ -114,17 +188,31 @@ def find_timestamp(
     field: Name = RAWSTRING,
     as_: Name = "@timestamp",
     addErrors: bool = True,
-    timezone: str = "",
+    timezone: Zone | None = None,
     timezoneAs: Name = "@timezone",
     timezoneField: Name = "@timezone",
 ) -> None:
-    """The first time found at the start of a text.
+    """The first time found at the start of a text: a date with its time in one of the usual ways, or an epoch.
 
         t := "at 2024-05-01 12:00:00 x" | findTimestamp(field=t, as=x, timezone="UTC") -> x=1714564800000
+        t := "[01/May/2024:12:00:00 +0000] GET" | findTimestamp(field=t, as=x) -> x=1714564800000
+        t := "ts=1714564800123" | findTimestamp(field=t, as=x) -> x=1714564800123
 
     Reference: library.humio.com, findTimestamp()
     """
-    text = call("substring", row.text(field), Literal(1), Literal(128))
-    found = row.keep(call("regex_extract", text, Literal(FOUND), Literal(""), Literal(0)))
-    formats = [f"%Y-%m-%d{t}%H:%M:%S{f}{z}" for t in ("T", " ") for f in (".%f", "") for z in ("%z", "")]
-    row.assign(as_, parsed_time(found, formats, zone_name(timezone) if timezone else "UTC"))
+    text = row.keep(call("substring", row.text(field), Literal(1), Literal(SEARCHED)))
+    tries: list[Expression] = []
+    zones: list[Expression] = []
+    for pattern, forms in FOUND:
+        piece = row.keep(call("regex_extract", text, Literal(pattern), Literal(""), Literal(0)))
+        zone = zone_of(row, piece, timezone, timezoneField)
+        formats = [f.format(t) for f in forms for t in TIMES if "%Y" not in f.partition("{}")[2] or "%z" not in t]
+        tries.append(read(row, piece, formats, zone, fixed=False))
+        zones.append(call("if", call("is_null", piece), NULL, zone))
+    seconds = call("regex_extract", text, Literal(EPOCH), Literal(""), Literal(1))
+    parts = call("coalesce", call("regex_extract", text, Literal(EPOCH), Literal(""), Literal(2)), Literal("000"))
+    tries.append(call("to_number", call("concat", seconds, parts)))
+    found = row.keep(Call("coalesce", tuple(tries)))
+    assigned(row, found, as_, Call("coalesce", (*zones, Literal("UTC"))), timezoneAs)
+    if addErrors:
+        failed(row, call("is_null", found), f"{field} holds no timestamp")
