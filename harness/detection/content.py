@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 class Content:
     """What was found: macros as `name` or `name(2)`, tables, texts of saved queries, values of parameters.
 
-    `props` and `transforms` are the stanzas of an app's files of these names.
+    `props`, `transforms`, `eventtypes` and `tags` are the stanzas of an app's files of these names.
     """
 
     macros: Mapping[str, Macro] = field(default_factory=dict)
@@ -35,10 +35,12 @@ class Content:
     parameters: Mapping[str, str] = field(default_factory=dict)
     props: Stanzas = field(default_factory=dict)
     transforms: Stanzas = field(default_factory=dict)
+    eventtypes: Stanzas = field(default_factory=dict)
+    tags: Stanzas = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         named = self.macros or self.lookups or self.saved or self.parameters
-        return bool(named or self.props or self.transforms)
+        return bool(named or self.props or self.transforms or self.eventtypes or self.tags)
 
     def over(self, other: Content) -> Content:
         """Both; where both have a name, this one's counts."""
@@ -49,6 +51,8 @@ class Content:
             parameters={**other.parameters, **self.parameters},
             props=merged(other.props, self.props),
             transforms=merged(other.transforms, self.transforms),
+            eventtypes=merged(other.eventtypes, self.eventtypes),
+            tags=merged(other.tags, self.tags),
         )
 
     def without_extraction(self) -> Content:
@@ -66,6 +70,8 @@ class Content:
             parameters=given.parameters,
             props=given.props,
             transforms=given.transforms,
+            eventtypes=given.eventtypes,
+            tags=given.tags,
         )
         whole = own.over(self)
         return replace(
@@ -76,6 +82,8 @@ class Content:
             parameters=whole.parameters,
             props=whole.props,
             transforms=whole.transforms,
+            eventtypes=whole.eventtypes,
+            tags=whole.tags,
         )
 
 
@@ -146,7 +154,7 @@ def content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
             if shape is not None:
                 here = read(shape, file, lenient=lenient).over(here)
         if not here and not path.is_dir():
-            hint = "macros.conf, transforms.conf, props.conf, YAML, JSON and CSV are read"
+            hint = "an app's macros, transforms, props, eventtypes and tags, YAML, JSON and CSV are read"
             raise HarnessError("unknown-content", f"{path} holds no macros, lookups, saved queries or props", help=hint)
         found = here.over(found)
     return found

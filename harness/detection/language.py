@@ -77,8 +77,8 @@ class Settings:
     `now` is the search's time in epoch seconds; `zone` that of the searching user; `switches` chosen values by name;
     `parameters` values of `?name`; `macros`, `lookups` and `saved` are content of the platform the rule was made for.
     `props` and `transforms` are stanzas of Splunk's files of these names; with the first, fields are extracted from the
-    text of events before they are searched. `ask` is given by whoever holds an engine with the events, for queries
-    whose columns only these can name.
+    text of events before they are searched. `eventtypes` and `tags` are those of the files of these names. `ask` is
+    given by whoever holds an engine with the events, for queries whose columns only these can name.
     """
 
     now: float = 0.0
@@ -90,6 +90,8 @@ class Settings:
     saved: Mapping[str, str] = field(default_factory=dict)
     props: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     transforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    eventtypes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ask: Ask | None = field(default=None, compare=False, repr=False)
 
 

@@ -1,4 +1,4 @@
-"""What a Splunk app says of searches: macros.conf, transforms.conf, props.conf."""
+"""What a Splunk app says of searches: its macros, transforms, props, event types and tags."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.detection.language import Lookup
 from harness.detection.tables import Lazy, shape
 from harness.scenario.conf import stanzas
 
-NAMES = ("macros.conf", "transforms.conf", "props.conf")
+NAMES = ("macros.conf", "transforms.conf", "props.conf", "eventtypes.conf", "tags.conf")
 
 
 def recognises(path: Path) -> bool:
@@ -25,8 +25,13 @@ def read(path: Path) -> Content:
     found: dict[str, Mapping[str, str]] = {}
     for name, settings in stanzas(text_of(path)):
         found[name] = {**found.get(name, {}), **settings}
-    if path.name == "props.conf":
-        return Content(props=found)
+    match path.name:
+        case "props.conf":
+            return Content(props=found)
+        case "eventtypes.conf":
+            return Content(eventtypes=found)
+        case "tags.conf":
+            return Content(tags=found)
     files: dict[str, Path] = {}
     shapes: dict[str, Lookup] = {}
     for name, given in found.items():

@@ -62,7 +62,9 @@ class Spl:
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)
         names, raw = mentioned(pipeline)
-        return SplQuery(source, pipeline, text, names, tuple(text.findings), raw or bool(chosen.props))
+        return SplQuery(
+            source, pipeline, text, names, tuple(text.findings), raw or bool(chosen.props or chosen.eventtypes)
+        )
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What Splunk would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""

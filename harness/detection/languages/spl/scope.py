@@ -110,6 +110,7 @@ class Scope:
     defined: set[str] = field(default_factory=set)
     first: bool = True
     last: bool = False
+    groups: frozenset[float] = frozenset()
     open: bool = False
 
     @property

@@ -39,16 +39,16 @@ def special_term(scope: Scope, name: str, operator: str, value: Word, form: str,
 def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) -> Typed | None:
     """An event type or a tag, by what the add-ons say of events; what an event itself carries is compared besides."""
     kind = "eventtype" if name == "eventtype" else "tag"
-    found = tagged(scope, kind, value.text, span)
+    found = tagged(scope, kind, value.text, span, name.removeprefix("tag::") if name.startswith("tag::") else "")
     nobody = isinstance(found.expression, Literal)
     if name in scope.columns and (nobody or operator == "!="):
         return None
-    if nobody and kind == "eventtype" and not known_type(value.text):
+    if nobody and kind == "eventtype" and not known_type(scope, value.text):
         message = f"no event type is called `{value.text[:60]}`, so that no event has it"
         scope.session.warn("unknown-eventtype", message, value.span, "write its search instead")
     return found if operator == "=" else apply("not", apply("is_true", found), span=span)
 
 
-def known_type(name: str) -> bool:
-    """Whether an add-on defines event types of this name."""
-    return "*" in name or any(name.lower() in g.eventtypes for g in GROUPS)
+def known_type(scope: Scope, name: str) -> bool:
+    """Whether an add-on or the content given defines event types of this name."""
+    return "*" in name or name in scope.settings.eventtypes or any(name.lower() in g.eventtypes for g in GROUPS)

@@ -18,6 +18,7 @@ from harness.detection.languages.spl.cim.events import (
     providers,
 )
 from harness.detection.languages.spl.cim.models import CHILDREN, DATASETS
+from harness.detection.languages.spl.cim.sources import GROUPS
 from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply, literal, text
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.scope import Scope
@@ -69,7 +70,7 @@ def enter(scope: Scope, found: Dataset, span: Span) -> None:
         scope.filter(inside.expression, span)
         return
     scope.filter(has_tags(scope, found.tags, span).expression, span)
-    number_groups(scope, providers(scope, found.tags))
+    number_groups(scope, GROUPS if scope.settings.tags else providers(scope, found.tags))
     if found.condition:
         scope.filter(satisfies(scope, found, found.condition).expression, span)
 
@@ -124,9 +125,9 @@ def qualified(scope: Scope, found: Dataset, child: Dataset | None, span: Span, *
         named = (n for n in COMMON | known_fields(found) if scope.session.mentions(n))
         names.update({f"{found.name}.{n}": n for n in named})
     added = [(name, field_of(scope, found, field)) for name, field in sorted(names.items())]
-    conditions = narrowing(scope, found, child)
+    conditions = narrowing(scope, found, child, span)
     if scope.session.mentions("nodename"):
-        added.append(("nodename", nodenames(scope, found)))
+        added.append(("nodename", nodenames(scope, found, span)))
     scope.filter(conditions.expression, span)
     scope.derive(added, span)
 
@@ -137,21 +138,21 @@ def add_fields(scope: Scope, found: Dataset, names: Iterable[str], span: Span) -
     scope.derive([(n, v) for n, v in added if n not in scope.columns and v.kind is not Kind.NULL], span)
 
 
-def narrowing(scope: Scope, found: Dataset, child: Dataset | None) -> Typed:
+def narrowing(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -> Typed:
     """The condition that makes a child of a dataset."""
     if child is None:
         return YES
-    conditions = [has_tags(scope, child.tags)] if child.tags else []
+    conditions = [has_tags(scope, child.tags, span)] if child.tags else []
     if child.condition:
         conditions.append(satisfies(scope, found, child.condition))
     return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
 
 
-def nodenames(scope: Scope, found: Dataset) -> Typed:
+def nodenames(scope: Scope, found: Dataset, span: Span) -> Typed:
     """The names of the datasets that an event is part of."""
     names = [literal(found.name)]
     for child in children(found):
-        inside = narrowing(scope, found, child)
+        inside = narrowing(scope, found, child, span)
         if isinstance(inside.expression, Literal):
             continue
         for name in (child.name, f"{found.name}.{child.name}"):
@@ -164,5 +165,5 @@ def plain(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -> No
     enter(scope, found, span)
     names = sorted(n for n in COMMON | known_fields(found) if scope.session.mentions(n))
     added = [(n, field_of(scope, found, n)) for n in names]
-    scope.filter(narrowing(scope, found, child).expression, span)
+    scope.filter(narrowing(scope, found, child, span).expression, span)
     scope.derive(added, span)

@@ -5,25 +5,32 @@ Reference: reference/spl.md 9.3
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
+from harness.detection.languages.spl.cim.event_types import of_type, with_tag
 from harness.detection.languages.spl.cim.groups import Group, Origin
 from harness.detection.languages.spl.cim.sources import GROUPS
 from harness.detection.languages.spl.coercion import NO, NOTHING, Typed, apply, each, literal, over, same_kind, text
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.mentions import parts
 from harness.detection.languages.spl.reader import Reader
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Expression
+from harness.detection.languages.spl.syntax import Expression, Field
 from harness.detection.languages.spl.text import Text
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Literal
 from harness.diagnostics import Source, Span
 
 GROUP = "@group"
+NUMBERS = {id(group): float(number) for number, group in enumerate(GROUPS)}
 COMMON = frozenset(n for g in GROUPS for n in g.fields)
+
+MADE: dict[tuple[str | Kind, ...], Typed] = {}
+MOST_MADE = 10_000
 
 
 @cache
@@ -101,15 +108,28 @@ def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
 
 def has_tags(scope: Scope, tags: tuple[str, ...], span: Span | None = None) -> Typed:
     """Whether an event has all these tags, by what is known of it or by its own field."""
-    by_group = any_of(scope, providers(scope, tags), span)
     own = carries(scope, tags)
-    if own is None:
-        return by_group
-    return own if isinstance(by_group.expression, Literal) else apply("or", by_group, own, span=span)
+    ways = [p for p in (any_of(scope, providers(scope, tags), span), own or NO, by_content(scope, tags, span)) if p]
+    ways = [w for w in ways if not isinstance(w.expression, Literal)]
+    if not ways:
+        return Typed(Literal(False, span), Kind.BOOLEAN)
+    return ways[0] if len(ways) == 1 else apply("or", *ways, span=span)
 
 
-def tagged(scope: Scope, field: str, value: str, span: Span) -> Typed:
-    """Whether an event has a tag or event type by what the add-ons say of it; `*` stands for any run of characters."""
+def by_content(scope: Scope, tags: tuple[str, ...], span: Span | None) -> Typed:
+    """Whether an event has all these tags, of which the content given tells at least one."""
+    told = {t: with_tag(scope, t, span) for t in tags} if scope.settings.tags and span is not None else {}
+    if not any(told.values()):
+        return NO
+    each_tag = [apply("or", any_of(scope, providers(scope, (t,))), *told[t]) for t in tags]
+    return each_tag[0] if len(each_tag) == 1 else apply("and", *each_tag)
+
+
+def tagged(scope: Scope, field: str, value: str, span: Span, bearer: str = "") -> Typed:
+    """Whether an event has a tag or event type by what add-ons and the content given say of it.
+
+    `*` in the value stands for any run of characters. A tag may be asked for of one field alone, its `bearer`.
+    """
     wanted = value.lower().strip("*")
     found: list[Group] = []
     for group in GROUPS:
@@ -117,20 +137,39 @@ def tagged(scope: Scope, field: str, value: str, span: Span) -> Typed:
         meant = [n for n in names if (wanted in n if "*" in value else wanted == n)]
         if any(field != "tag" or provides(scope, group, frozenset([n])) for n in meant):
             found.append(group)
-    return any_of(scope, tuple(found), span)
+    given = of_type(scope, value, span) if field == "eventtype" else with_tag(scope, value, span, bearer)
+    known = any_of(scope, tuple(found), span)
+    if not given:
+        return known
+    return apply("or", *given, *([] if isinstance(known.expression, Literal) else [known]), span=span)
 
 
 def number_groups(scope: Scope, groups: tuple[Group, ...]) -> None:
     """Adds a hidden column with the number of the group that an event belongs to, the first of several."""
     if GROUP in scope.columns:
         return
-    found: Typed = Typed(NOTHING.expression, Kind.NUMBER)
-    for group in reversed(groups):
-        condition = belongs(scope, group)
-        if condition is not NO:
-            found = apply("if", condition, literal(float(GROUPS.index(group))), found)
+    own = tuple(g for g in groups if belongs(scope, g) is not NO)
+    found = numbered(tuple(NUMBERS[id(g)] for g in own), tuple((n, scope.columns[n]) for n in sorted(origins(own))))
     if not isinstance(found.expression, Literal):
+        scope.groups = frozenset(NUMBERS[id(g)] for g in own)
         scope.derive([(GROUP, found)])
+
+
+def origins(groups: Iterable[Group]) -> set[str]:
+    """The fields that tell what groups an event is of."""
+    return {g.origin.field for g in groups} | {g.origin.code for g in groups if g.codes}
+
+
+@lru_cache(1024)
+def numbered(groups: tuple[float, ...], fields: tuple[tuple[str, Kind], ...]) -> Typed:
+    """The number of the first of some groups that an event belongs to, over fields of such kinds."""
+    columns = {name: Typed(Column(name), kind) for name, kind in fields}
+    found: Typed = Typed(NOTHING.expression, Kind.NUMBER)
+    for number in reversed(groups):
+        group = GROUPS[int(number)]
+        named, code = columns[group.origin.field], columns[group.origin.code] if group.codes else NOTHING
+        found = apply("if", coming_from(group.origin, group.codes, named, code), literal(number), found)
+    return found
 
 
 @cache
@@ -144,12 +183,36 @@ def ways(name: str) -> tuple[tuple[str, tuple[Typed, ...]], ...]:
     return tuple(found.items())
 
 
+@cache
+def fields_of(written: str) -> tuple[str, ...]:
+    """The fields that a mapping reads."""
+    named = {part.name: None for part in parts(parsed(written)) if isinstance(part, Field)}
+    return tuple(name for name in named if name not in ("true", "false", "null"))
+
+
+def mapped(scope: Scope, written: str) -> Typed:
+    """What a mapping makes of the current rows; made once for rows whose fields are of the same kinds.
+
+    One that depends on a switch, or has something to say, is made anew for each query.
+    """
+    key = (written, scope.settings.zone, *[scope.typed(name).kind for name in fields_of(written)])
+    found = MADE.get(key)
+    if found is None:
+        session = scope.session
+        before = (len(session.used), len(session.findings))
+        found = Context(scope).value(parsed(written))
+        if before == (len(session.used), len(session.findings)) and len(MADE) < MOST_MADE:
+            MADE[key] = found
+    return found
+
+
 def common(scope: Scope, name: str) -> Typed:
     """A common field: the event's own of that name, else what the add-ons make of its other fields."""
     own = scope.typed(name)
     made: list[tuple[Typed, Typed]] = []
-    for written, places in ways(name) if GROUP in scope.columns else ():
-        value = Context(scope).value(parsed(written))
+    for written, all_places in ways(name) if GROUP in scope.columns else ():
+        places = [p for p in all_places if p.constant in scope.groups]
+        value = mapped(scope, written) if places else NOTHING
         if value.kind is not Kind.NULL:
             made.append((apply("in", Typed(Column(GROUP), Kind.NUMBER), *places), value))
     if not made:

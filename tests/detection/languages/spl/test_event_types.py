@@ -1,0 +1,104 @@
+"""Event types and tags that the content of a run defines."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.detection.content import content
+from harness.detection.language import Dialect
+from harness.diagnostics import SourceError
+
+LOGS = [
+    {"sourcetype": "acme:fw", "verdict": "deny", "src": "10.0.0.5", "dest": "203.0.113.5", "_raw": "deny tcp"},
+    {"sourcetype": "acme:fw", "verdict": "permit", "src": "10.0.0.5", "dest": "203.0.113.6", "_raw": "permit tcp"},
+    {"sourcetype": "acme:auth", "verdict": "permit", "src": "10.0.0.9", "dest": "dc1", "_raw": "login ok"},
+]
+EVENT_TYPES = {
+    "acme_traffic": {"search": "sourcetype=acme:fw"},
+    "acme_denied": {"search": "eventtype=acme_traffic verdict=deny"},
+    "acme_login": {"search": "`acme` login"},
+    "acme_off": {"search": "sourcetype=acme:fw", "disabled": "1"},
+}
+TAGS = {
+    "eventtype=acme_traffic": {"network": "enabled", "communicate": "enabled", "web": "disabled"},
+    "dest=dc1": {"critical": "enabled"},
+}
+MACROS = {"acme": {"definition": "sourcetype=acme:*"}}
+
+
+def searched(found, text, **settings):
+    return found(LOGS, text, eventtypes=EVENT_TYPES, tags=TAGS, macros=MACROS, **settings)
+
+
+def test_an_event_type_is_its_search(found):
+    assert searched(found, "search eventtype=acme_denied | table dest") == [{"dest": "203.0.113.5"}]
+
+
+def test_an_event_type_may_look_for_words_and_use_macros(found):
+    assert searched(found, "search eventtype=acme_login | table dest") == [{"dest": "dc1"}]
+
+
+def test_a_name_with_a_star_means_several_event_types(found):
+    assert len(searched(found, "search eventtype=acme_* | table dest")) == 3
+
+
+def test_an_event_type_that_is_switched_off_is_nothing(found):
+    assert searched(found, "search eventtype=acme_off | table dest") == []
+
+
+def test_not_an_event_type(found):
+    assert [r["dest"] for r in searched(found, "search NOT eventtype=acme_traffic | table dest")] == ["dc1"]
+
+
+def test_a_tag_is_borne_by_event_types_and_by_values_of_fields(found):
+    assert len(searched(found, "search tag=network | table dest")) == 2
+    assert searched(found, "search tag=critical | table dest") == [{"dest": "dc1"}]
+    assert searched(found, "search tag=web | table dest") == []
+
+
+def test_a_tag_may_be_asked_for_of_one_field(found):
+    assert searched(found, "search tag::dest=critical | table dest") == [{"dest": "dc1"}]
+    assert searched(found, "search tag::src=critical | table dest") == []
+
+
+def test_tags_of_the_content_make_events_part_of_a_dataset(found):
+    rows = searched(found, "| tstats count from datamodel=Network_Traffic by All_Traffic.src All_Traffic.dest")
+    assert sorted(r["All_Traffic.dest"] for r in rows) == ["203.0.113.5", "203.0.113.6"]
+
+
+def test_falcons_connections_are_traffic_where_a_site_tags_them_so(found):
+    event = {
+        "sourcetype": "crowdstrike:events:sensor",
+        "event_simpleName": "NetworkConnectIP4",
+        "RemoteAddressIP4": "203.0.113.5",
+        "RemotePort": "443",
+    }
+    text = "| tstats count from datamodel=Network_Traffic by All_Traffic.dest All_Traffic.dest_port"
+    tags = {"eventtype=crowdstrike_net": {"network": "enabled", "communicate": "enabled"}}
+    kinds = {"crowdstrike_net": {"search": "event_simpleName=NetworkConnect*"}}
+    assert found([event], text) == []
+    assert found([event], text, eventtypes=kinds, tags=tags) == [
+        {"All_Traffic.dest": "203.0.113.5", "All_Traffic.dest_port": "443", "count": 1.0}
+    ]
+
+
+def test_event_types_that_mean_one_another_are_an_error(found):
+    circle = {"a": {"search": "eventtype=b"}, "b": {"search": "eventtype=a"}}
+    with pytest.raises(SourceError, match="more than 8 event types inside one another"):
+        found(LOGS, "search eventtype=a", eventtypes=circle)
+
+
+def test_an_event_type_with_a_pipe_is_refused(found):
+    piped = {"a": {"search": "sourcetype=x | head 1"}}
+    with pytest.raises(SourceError, match="an event type of more than one search is not supported"):
+        found(LOGS, "search eventtype=a", Dialect.STRICT, eventtypes=piped)
+
+
+def test_an_apps_event_types_and_tags_are_read(tmp_path: Path):
+    folder = tmp_path / "default"
+    folder.mkdir()
+    (folder / "eventtypes.conf").write_text("[acme_traffic]\nsearch = sourcetype=acme:fw \\\n verdict=*\n")
+    (folder / "tags.conf").write_text("[eventtype=acme_traffic]\nnetwork = enabled\n")
+    read = content([tmp_path])
+    assert read.eventtypes["acme_traffic"]["search"] == "sourcetype=acme:fw \n verdict=*"
+    assert read.tags == {"eventtype=acme_traffic": {"network": "enabled"}}
