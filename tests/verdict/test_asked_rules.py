@@ -118,3 +118,17 @@ def test_mutants_of_such_a_rule_keep_its_columns(folder):
     assert fates[">= becomes < in `'443' >= 5`"] == "killed"
     assert not any("@" in what for what in fates)
     assert not any(m.killer for m in found.mutants)
+
+
+def test_spans_without_events_are_filled_in_each_scenario_alone(folder):
+    (folder / "rule.spl").write_text("index=wineventlog EventCode=3 | timechart span=5m count | where count=0")
+    together = run([folder])
+    alone = [run([folder / f"port-{port}.yaml"]) for port in (443, 8443)]
+    found = {v.scenario.path.stem: v.alerts for v in together.verdicts}
+    assert [len(found[n]) for n in ("port-443", "port-8443")] == [11, 11]
+    for outcomes in alone:
+        (verdict,) = outcomes.verdicts
+        assert [(a.fields, len(a.events)) for a in verdict.alerts] == [
+            (a.fields, len(a.events)) for a in found[verdict.scenario.path.stem]
+        ]
+        assert all(len(a.events) == 1 for a in verdict.alerts)

@@ -14,7 +14,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import whole, without_missing
 from harness.detection.languages.spl.syntax import Stage
-from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit
+from harness.detection.languages.spl.timespans import floor_to, plan_format, seconds_of, span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
 from harness.detection.plan.nodes import (
@@ -30,6 +30,7 @@ from harness.detection.plan.nodes import (
     Union,
     Window,
 )
+from harness.detection.plan.timeformat import format_time
 from harness.diagnostics import SourceError
 
 MOST_COLUMNS = 300
@@ -234,8 +235,11 @@ def timewrap(scope: Scope, stage: Stage) -> None:
     time = number(scope.typed("_time"))
     ends = bounds(scope, time, stage.span)
     style = found.text("series", "relative").lower()
-    if style not in ("relative", "short"):
-        raise scope.unsupported(f"`series={style[:40]}` of `timewrap`", stage.span, "choose relative or short")
+    form = found.word("time_format")
+    if style not in ("relative", "short", "exact"):
+        raise found.error("bad-option", f"`{style[:40]}` is no way to name series", "choose relative, short or exact")
+    if style == "exact" and form is None:
+        raise found.error("missing-value", "`series=exact` needs a `time_format`", 'write `time_format="%F"`')
     if ends is None:
         if scope.settings.ask is None:
             unnamed(scope, "the periods of `timewrap`", stage.span)
@@ -243,7 +247,12 @@ def timewrap(scope: Scope, stage: Stage) -> None:
     last = max(scope.settings.now, ends[1])
     count = int((last - ends[0]) // seconds) + 1
     bounded(scope, count * max(1, len(scope.columns)), stage.span)
-    wrapped(scope, stage, seconds, last, [period(style, i, written, scale) for i in range(count)])
+    names = [period(style, i, written, scale) for i in range(count)]
+    if style == "exact" and form is not None:
+        pattern, zone = plan_format(form.text), scope.settings.zone
+        starts = [last - (i + 1) * seconds for i in range(count)]
+        names = [format_time(start, pattern, zone) or name for start, name in zip(starts, names, strict=True)]
+    wrapped(scope, stage, seconds, last, names)
 
 
 def period(style: str, number_: int, written: str, scale: str) -> str:
@@ -265,16 +274,16 @@ def wrapped(scope: Scope, stage: Stage, seconds: float, last: float, names: list
     moved = apply("add", time, apply("multiply", back, literal(seconds)))
     which, fields = scope.session.fresh("period"), [n for n in scope.columns if n[0] not in "_@"]
     scope.derive([(which, back), ("_time", moved)])
-    cells: list[tuple[str, Expression, Kind]] = []
+    cells: dict[str, tuple[Expression, Kind]] = {}
     for field in fields:
         for number_, name in reversed(list(enumerate(names))):
             here = Call("equal", (Column(which), Literal(float(number_))))
             value = Aggregation("first", (Column(field),), here)
-            cells.append((f"{field}_{name}", value, scope.columns[field]))
+            cells.setdefault(f"{field}_{name}", (value, scope.columns[field]))
     node = Aggregate(
         source=scope.node,
         keys=(("_time", Column("_time")),),
-        measures=tuple((n, e) for n, e, _ in cells),
+        measures=tuple((n, e) for n, (e, _) in cells.items()),
         span=stage.span,
     )
-    scope.replace(node, {"_time": Kind.NUMBER, **{n: k for n, _, k in cells}}, events=False)
+    scope.replace(node, {"_time": Kind.NUMBER, **{n: k for n, (_, k) in cells.items()}}, events=False)
