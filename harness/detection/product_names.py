@@ -5,17 +5,17 @@ from __future__ import annotations
 DOCUMENTED = {
     "command": """
 abstract accum addcoltotals addinfo addtotals analyzefields anomalies anomalousvalue anomalydetection append appendcols
-appendpipe arules associate autoregress bin bucketdir chart cluster cofilter collect concurrency contingency convert
-correlate datamodel dbinspect dedup delete delta diff erex eval eventcount eventstats extract fieldformat fields
-fieldsummary filldown fillnull findtypes folderize foreach format from fromjson gauge gentimes geom geomfilter geostats
-head highlight history iconify inputcsv inputlookup iplocation join kmeans kvform loadjob localize localop lookup
-makecontinuous makemv makeresults map mcollect metadata metasearch meventcollect mpreview msearch mstats multikv
-multisearch mvcombine mvexpand nomv outlier outputcsv outputlookup outputtext overlap pivot predict rangemap rare
-redistribute regex reltime rename replace require rest return reverse rex rtorder run savedsearch script scrub search
-searchtxn selfjoin sendalert sendemail set setfields sichart sirare sistats sitimechart sitop snowevent snoweventstream
-snowincident snowincidentstream sort spath stats strcat streamstats table tags tail timechart timewrap tojson top
-transaction transpose trendline tscollect tstats typeahead typelearner typer union uniq untable walklex where x11 xmlkv
-xmlunescape xpath xyseries
+appendpipe arules associate autoregress bin bucketdir chart cluster cofilter collapse collect concurrency contingency
+convert correlate ctable datamodel dbinspect dedup delete delta diff dump erex eval eventcount eventstats extract
+fieldformat fields fieldsummary filldown fillnull findkeywords findtypes folderize foreach format from fromjson gauge
+gentimes geom geomfilter geostats head highlight history iconify inputcsv inputlookup iplocation join kmeans kvform
+loadjob localize localop lookup makecontinuous makejson makemv makeresults map mcatalog mcollect metadata metasearch
+meventcollect mpreview msearch mstats multikv multisearch mvcombine mvexpand nomv noop outlier outputcsv outputlookup
+outputtext overlap pivot predict prjob rangemap rare redistribute regex reltime rename replace require rest return
+reverse rex rtorder run runshellscript savedsearch script scrub search searchtxn selfjoin sendalert sendemail set
+setfields sichart sirare sistats sitimechart sitop snowevent snoweventstream snowincident snowincidentstream sort spath
+stats strcat streamstats table tags tail timechart timewrap tojson top transaction transpose trendline tscollect tstats
+typeahead typelearner typer union uniq untable walklex where x11 xmlkv xmlunescape xpath xyseries
 """,
     "eval function": """
 abs acos acosh asin asinh atan atan2 atanh avg bit_and bit_or bit_not bit_xor bit_shift_left bit_shift_right case

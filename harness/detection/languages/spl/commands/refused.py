@@ -25,7 +25,6 @@ REASONS = {
     "learns a regular expression from examples in a way that its reference does not give": "erex",
     "guesses event types from events in a way that its reference does not give": "findtypes typelearner",
     "finds tables inside events by rules of thumb that its reference does not give": "multikv",
-    "names its columns by values (`chart count OVER f BY g` gives its cells)": "contingency",
     "pairs the items of each user (`stats values(item) BY user` gives them)": "cofilter",
     "shows how the text of two events differs, for a person to read": "diff",
     "puts events into the cells of a map, for a widget": "geostats geomfilter",
@@ -33,7 +32,9 @@ REASONS = {
     "weighs events by the words of the search, for a person to browse": "relevancy",
     "makes events anonymous with dictionaries that only a search head has": "scrub",
     "reads a form file that only a search head has": "kvform",
-    "reads files of the search head": "input",
+    "reads or writes files of the search head": "input dump runshellscript bucketdir",
+    "is a tool for the search head itself": "prjob findkeywords collapse",
+    "asks a threat intelligence store": "inputintelligence",
     "needs a transaction type of the search head": "searchtxn",
     "deletes events of an index": "delete",
     "reads what the search head logged of its users": "audit history",
@@ -44,7 +45,7 @@ REASONS = {
     "asks other systems over the network": "curl dnsquery dnstwist ldapsearch",
     "is a script of an app and no command of Splunk": "entitymerge iptool trendmicro mvcollapse",
 }
-STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "gentimes", "dbxquery")
+STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "dbxquery")
 
 
 def refusing(reason: str) -> Callable[[Scope, Stage], None]:
