@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from harness.detection.plan.digits import number_text
 from harness.detection.plan.documents import json_steps
 
 BIGGEST = 4_000_000
+DEEPEST = 200
+BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
 Steps = list[str | int | None]
 Change = Callable[[Any], Any]
 
@@ -20,12 +23,23 @@ class NotJSON(ValueError):
 
 def parsed(text: str) -> Any:
     """The value of a JSON text; whole numbers are such however they are written."""
-    if len(text) > BIGGEST:
+    if len(text) > BIGGEST or depth(text) > DEEPEST:
         raise NotJSON
     try:
         return json.loads(text, parse_float=number, parse_constant=refused)
     except (ValueError, RecursionError) as error:
         raise NotJSON from error
+
+
+def depth(text: str) -> int:
+    """How deep arrays and objects nest, counted only where there are many."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return 0
+    now = most = 0
+    for found in BRACKET.finditer(text):
+        now += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found.group(), 0)
+        most = max(most, now)
+    return most
 
 
 def number(digits: str) -> float | int:
@@ -41,7 +55,10 @@ def refused(word: str) -> Any:
 
 def written(value: Any) -> str:
     """A value as JSON without blanks."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError as error:
+        raise NotJSON from error
 
 
 def json_value(text: str) -> str:
@@ -186,7 +203,19 @@ def json_entries(text: str) -> str | None:
     return written([{"key": k, "value": v} for k, v in value.items()]) if isinstance(value, dict) else None
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Null of what is no JSON, or nests too deep to be read."""
+
+    def safe(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (NotJSON, RecursionError):
+            return None
+
+    return safe
+
+
+UNGUARDED: dict[str, Callable[..., Any]] = {
     "json_value": json_value,
     "json_inferred": json_inferred,
     "json_native": json_native,
@@ -198,3 +227,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "json_delete": json_delete,
     "json_entries": json_entries,
 }
+
+FUNCTIONS = {name: guarded(function) for name, function in UNGUARDED.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.functions.bits import natural
 from harness.detection.languages.spl.functions.json import mv_to_json_array
 from harness.detection.languages.spl.functions.kinds import is_json
 from harness.detection.languages.spl.registry import FUNCTIONS
@@ -51,7 +52,9 @@ def tostring(context: Context, value: Typed, form: Typed | None = None) -> Typed
         tostring(-1234567, "commas")  -> "-1,234,567"
         tostring(615, "duration")     -> "00:10:15"
         tostring(90061.5, "duration") -> "1+01:01:01.500000"
+        tostring(-90, "duration")     -> "-00:01:30"
         tostring("abc", "hex")        -> null
+        tostring(-1, "binary")        -> null
         tostring(1==1)                -> "True"
         tostring(null())              -> "Null"
 
@@ -76,12 +79,12 @@ def tostring(context: Context, value: Typed, form: Typed | None = None) -> Typed
 
 def hexadecimal(amount: Typed) -> Typed:
     """In upper-case digits of base 16."""
-    return apply("concat", literal("0x"), apply("upper", apply("to_base", amount, literal(16.0))))
+    return apply("concat", literal("0x"), apply("upper", apply("to_base", natural(amount), literal(16.0))))
 
 
 def binary(amount: Typed) -> Typed:
     """In digits of base 2."""
-    return apply("to_base", amount, literal(2.0))
+    return apply("to_base", natural(amount), literal(2.0))
 
 
 def commas(amount: Typed) -> Typed:
@@ -93,19 +96,25 @@ def commas(amount: Typed) -> Typed:
 
 def duration(amount: Typed) -> Typed:
     """Days, hours, minutes and seconds of a number of seconds, with microseconds if it has a fraction."""
+    below = apply("less", amount, literal(0.0))
+    return apply("concat", apply("if", below, literal("-"), literal("")), clock(apply("abs", amount)))
+
+
+def clock(amount: Typed) -> Typed:
+    """The same of a number that is not negative."""
 
     def part(divisor: float, modulus: float) -> Typed:
         units = apply("floor", apply("divide", amount, literal(divisor)))
         return apply("format_number", apply("modulo", units, literal(modulus)), literal("%02d"))
 
-    clock = apply("concat", part(3600.0, 24.0), literal(":"), part(60.0, 60.0), literal(":"), part(1.0, 60.0))
+    time = apply("concat", part(3600.0, 24.0), literal(":"), part(60.0, 60.0), literal(":"), part(1.0, 60.0))
     fraction = apply("subtract", amount, apply("floor", amount))
     micros = apply("floor", apply("add", apply("multiply", fraction, literal(1e6)), literal(0.5)))
     shown = apply("concat", literal("."), apply("format_number", micros, literal("%06d")))
-    clock = apply("concat", clock, apply("if", apply("equal", fraction, literal(0.0)), literal(""), shown))
+    time = apply("concat", time, apply("if", apply("equal", fraction, literal(0.0)), literal(""), shown))
     days = apply("floor", apply("divide", amount, literal(86400.0)))
-    long = apply("concat", text(days), literal("+"), clock)
-    return apply("if", apply("greater_equal", amount, literal(86400.0)), long, clock)
+    long = apply("concat", text(days), literal("+"), time)
+    return apply("if", apply("greater_equal", amount, literal(86400.0)), long, time)
 
 
 @FUNCTIONS.define
