@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+from harness.detection.languages.spl.asking import asked
 from harness.detection.languages.spl.coercion import Typed, apply, literal, same_kind, text
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Assignment, EvalArguments, Stage
 from harness.detection.plan.columns import Kind
-from harness.diagnostics import SourceError
+from harness.detection.plan.nodes import Aggregate
+from harness.diagnostics import SourceError, Span
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 NAME = re.compile(r"[A-Za-z_][\w.]*")
@@ -31,26 +33,44 @@ def evaluate(scope: Scope, stage: Stage) -> None:
             message = "a field cannot hold true or false"
             raise SourceError("boolean-field", message, assignment.span, help="write `if(..., 1, 0)`")
         name = assignment.target.text
-        found = PLACEHOLDER.findall(name)
-        if len(found) > 1:
-            message = "a field named by several other fields is not supported"
-            raise SourceError("unsupported", message, assignment.target.span)
-        if found and name not in scope.columns:
-            named_by_field(scope, assignment, name, found[0], value)
+        if PLACEHOLDER.search(name) and name not in scope.columns:
+            named_by_fields(scope, assignment, name, value)
         else:
             scope.derive([(name, value)], assignment.span)
 
 
-def named_by_field(scope: Scope, assignment: Assignment, name: str, field: str, value: Typed) -> None:
-    """`{field}` in a target is what that field holds: done for the names that the rest of the query reads."""
-    before, _, after = name.partition("{" + field + "}")
-    chosen = text(scope.typed(field, assignment.target.span))
+def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Typed) -> None:
+    """`{field}` in a target is what that field holds; a row without one of the fields gets nothing."""
+    place = assignment.target.span
+    pieces = PLACEHOLDER.split(name)
+    parts = [literal(p) if i % 2 == 0 else text(scope.typed(p, place)) for i, p in enumerate(pieces) if p]
+    if any(p.kind is Kind.NULL for p in parts):
+        return
+    chosen = apply("concat", *parts)
+    names = told(scope, chosen, place)
     made: list[tuple[str, Typed]] = []
-    for word in sorted(scope.session.words):
-        inside = word[len(before) : len(word) - len(after)]
-        if word.startswith(before) and word.endswith(after) and inside and NAME.fullmatch(inside) and word != field:
-            same = apply("equal", chosen, literal(inside))
-            old = scope.typed(word)
-            new, kept = same_kind([value, old]) if old.kind is not Kind.NULL else (value, literal(None))
-            made.append((word, apply("if", same, new, kept)))
+    for word in mentioned(scope, pieces) if names is None else names:
+        same = apply("equal", chosen, literal(word))
+        old = scope.typed(word)
+        new, kept = same_kind([value, old]) if old.kind is not Kind.NULL else (value, literal(None))
+        made.append((word, apply("if", same, new, kept)))
     scope.derive(made[:MOST_NAMES], assignment.span)
+
+
+def told(scope: Scope, chosen: Typed, place: Span) -> list[str] | None:
+    """The names that the rows give; None where nobody can be asked, or there are too many."""
+    names = Aggregate(source=scope.node, keys=(("name", chosen.expression),), measures=())
+    rows = asked(scope, names, MOST_NAMES + 2, place)
+    if rows is None or len(rows) > MOST_NAMES:
+        why = "known only with events" if rows is None else f"more than {MOST_NAMES}"
+        message = f"fields named by values are {why}; here only those are made that the search names"
+        scope.session.note("unnamed-columns", message, place)
+        scope.open = True
+        return None
+    return [n for n in (str(r["name"]) for r in rows if "name" in r) if n and n[0] != "@"]
+
+
+def mentioned(scope: Scope, pieces: list[str]) -> list[str]:
+    """The names that the search itself reads and that a target can have."""
+    fits = re.compile(NAME.pattern.join(re.escape(p) for p in pieces[::2]))
+    return [w for w in sorted(scope.session.words) if fits.fullmatch(w) and w not in pieces[1::2]]
