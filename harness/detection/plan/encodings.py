@@ -11,7 +11,9 @@ from hashlib import sha512
 from math import log2
 from typing import Any
 
-CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16le": "utf-16-le", "utf-16": "utf-16-le"}
+CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16le": "utf-16-le", "utf-16": "utf-16-le", "utf-16be": "utf-16-be"}
+CHARSETS |= {"iso-8859-1": "latin-1", "latin1": "latin-1", "us-ascii": "ascii", "ascii": "ascii"}
+CHARSETS |= {"windows-1252": "cp1252"}
 
 
 def base64_decode(text: str, charset: str) -> str | None:
@@ -25,10 +27,10 @@ def base64_decode(text: str, charset: str) -> str | None:
         return None
 
 
-def hex_decode(text: str) -> str | None:
-    """Bytes written as hex digits, read as UTF-8."""
+def hex_decode(text: str, charset: str = "utf-8") -> str | None:
+    """Bytes written as hex digits, read in a charset."""
     try:
-        return bytes.fromhex(text).decode("utf-8") if re.fullmatch(r"([0-9A-Fa-f]{2})*", text) else None
+        return bytes.fromhex(text).decode(CHARSETS[charset]) if re.fullmatch(r"([0-9A-Fa-f]{2})*", text) else None
     except UnicodeDecodeError:
         return None
 

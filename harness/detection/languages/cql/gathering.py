@@ -52,9 +52,16 @@ def parts_of(row: Row, functions: Syntax, target: str | None = None) -> list[Par
             function = function_of(functions)
             if not function.aggregates:
                 raise SourceError("not-an-aggregate", f"`{functions.name}` is no aggregate", functions.span)
-            return [Part(functions, target, several=function.role is not Role.AGGREGATE)]
+            return [Part(functions, target, several=function.role is not Role.AGGREGATE or spread(functions))]
         case _:
             raise SourceError("not-an-aggregate", "expected an aggregate function here", functions.span)
+
+
+def spread(part: Call) -> bool:
+    """Whether an aggregate gives a row for each value."""
+    return part.name == "collect" and any(
+        a.name == "multival" and getattr(a.value, "text", "").lower() == "false" for a in part.arguments
+    )
 
 
 def composite(row: Row, pipeline: Pipeline, target: str | None) -> list[Part]:
@@ -87,7 +94,7 @@ def aggregate_step(step: Syntax) -> bool:
             return True
         case Call(name=name):
             function = FUNCTIONS.get(name)
-            return function is not None and function.role is Role.AGGREGATE
+            return function is not None and function.role is Role.AGGREGATE and not spread(step)
         case _:
             return False
 

@@ -238,7 +238,7 @@ def assigned_step(row: Row, part: Call, target: str) -> None:
 def relational(row: Row, part: Call, *, negative: bool) -> None:
     """A function that makes other rows."""
     function = function_of(part)
-    if function.role is Role.AGGREGATE:
+    if function.role is Role.AGGREGATE and not gathering.spread(part):
         gathering.stats(row.flow, (), Array(items=(part,), span=part.span), part.span)
         return
     if negative:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import Name, Names
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Expression, Literal, call
-from harness.detection.plan.nodes import Named, SortKey
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.nodes import Aggregate, Derive, Named, SortKey, Unnest
 from harness.diagnostics import SourceError
 
 ABSENT = "\0"
+ONE = Literal(1)
 
 
 def aggregation(operation: str, *arguments: Expression) -> Aggregation:
@@ -67,6 +68,7 @@ def minimum(row: Row, field: Name, *, type: str = "") -> Expression:
 
     Reference: library.humio.com, min()
     """
+    undocumented(row, "min", type)
     return extreme(row, "minimum", field)
 
 
@@ -78,7 +80,16 @@ def maximum(row: Row, field: Name, *, type: str = "") -> Expression:
 
     Reference: library.humio.com, max()
     """
+    undocumented(row, "max", type)
     return extreme(row, "maximum", field)
+
+
+def undocumented(row: Row, function: str, type: str) -> None:
+    """Refuses a parameter that the manual names and does not explain."""
+    if type:
+        place = row.flow.span or row.meaning.source.whole()
+        message = f"what `type` is to `{function}` is not documented"
+        raise SourceError("unsupported", message, place, help="leave `type` out")
 
 
 def extreme(row: Row, operation: str, field: str) -> Expression:
@@ -193,21 +204,57 @@ def counter_as_rate(row: Row, field: Name) -> Expression:
 
 @FUNCTIONS.aggregate("collect")
 def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True, separator: str = "\n") -> list[Named]:
-    """The distinct values of each field in one text.
+    """The distinct values of each field in one text, or in a row each if not `multival`.
 
         createEvents(["a=2", "a=1", "a=2"]) | kvParse() | collect(a, separator=",") -> a=1,2
 
     Reference: library.humio.com, collect()
     """
     made: list[Named] = []
+    for name, distinct in distinct_values(row, fields, limit):
+        made.append((name, NULL if distinct == NULL else call("list_join", distinct, Literal(separator))))
+    return made
+
+
+def distinct_values(row: Row, fields: Names, limit: int) -> list[Named]:
+    """The distinct values of each field as a list, up to a number of them."""
+    if limit < 1:
+        raise SourceError("argument", "`limit` is a number from 1", row.flow.span or row.meaning.source.whole())
+    made: list[Named] = []
     for name in fields:
         held = row.read(name)
         value = held if row.kind(held) is Kind.LIST else row.text(held)
-        distinct = call("list_slice", aggregation("values", value), Literal(1), Literal(limit))
-        made.append(
-            (name, call("list_join", distinct, Literal(separator)) if row.kind(value) is not Kind.NULL else NULL)
-        )
+        some = call("list_slice", aggregation("values", value), Literal(1), Literal(limit))
+        made.append((name, NULL if row.kind(value) is Kind.NULL else some))
     return made
+
+
+@FUNCTIONS.multiplying("collect")
+def collect_rows(
+    flow: Flow, fields: Names, *, limit: int = 2000, multival: bool = False, separator: str = "\n"
+) -> None:
+    """The form of `collect` that gives a row for each distinct value; those of several fields stand side by side."""
+    row, most = Row(flow), flow.meaning.temporary()
+    lists = [(n, flow.meaning.temporary(), v) for n, v in distinct_values(row, fields, limit) if v != NULL]
+    keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
+    measures = tuple((t, v) for _, t, v in lists)
+    flow.become(Aggregate(source=flow.node, keys=keys, measures=measures, span=flow.span))
+    if lists:
+        sizes = [call("coalesce", call("list_length", Column(t)), Literal(0)) for _, t, _ in lists]
+        longest = sizes[0] if len(sizes) == 1 else call("greatest", *sizes)
+        flow.become(Derive(source=flow.node, columns=((most, call("list_range", Literal(1), plus_one(longest), ONE)),)))
+        flow.become(Unnest(source=flow.node, column=most))
+        number = call("to_number", Column(most))
+        flow.become(
+            Derive(source=flow.node, columns=tuple((n, call("list_get", Column(t), number)) for n, t, _ in lists))
+        )
+    flow.select([(n, Column(n)) for n, _, _ in lists], flow.span)
+    flow.events = flow.timed = False
+
+
+def plus_one(number: Expression) -> Expression:
+    """One more."""
+    return call("add", number, ONE)
 
 
 @FUNCTIONS.aggregate("selectLast")

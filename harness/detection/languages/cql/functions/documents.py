@@ -7,6 +7,7 @@ import re
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.fields import failed, fields_of, take_out
+from harness.detection.languages.cql.functions.text import known_charset
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
 from harness.diagnostics import SourceError
@@ -139,7 +140,9 @@ def parse_hex_string(row: Row, field: Name, *, charset: str = "UTF-8") -> Expres
 
     Reference: library.humio.com, parseHexString()
     """
-    return call("hex_decode", row.text(field))
+    known = known_charset(row, charset)
+    extra = () if known in ("utf-8", "utf8") else (Literal(known),)
+    return call("hex_decode", row.text(field), *extra)
 
 
 @FUNCTIONS.row("xml:prettyPrint")

@@ -14,6 +14,8 @@ from harness.detection.plan.expressions import Aggregation, Column, Expression, 
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
 from harness.diagnostics import Span
 
+MOST_GROUPS = 20_000
+
 
 def counted(span: Span) -> Array:
     """`count()`."""
@@ -21,8 +23,10 @@ def counted(span: Span) -> Array:
 
 
 @FUNCTIONS.step("groupBy", gathers=True)
-def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: Rows = 20000) -> None:
+def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: Rows = MOST_GROUPS) -> None:
     """One row for each combination of values of the fields.
+
+    Of more groups than a `limit` below the product's own the ones with the largest numbers stay; the product warns.
 
         createEvents(["a=1", "a=1", "a=2"]) | kvParse() | groupBy(a) | a=1 -> a=1 _count=2
 
@@ -30,6 +34,20 @@ def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit:
     """
     span = place(flow)
     grouped(flow, field, function or counted(span), span)
+    if limit < MOST_GROUPS:
+        largest_groups(flow, field, limit)
+
+
+def largest_groups(flow: Flow, field: Names, limit: int) -> None:
+    """Only the groups whose numbers add up to the most."""
+    numbers = [n for n in flow.visible() if flow.columns[n] is Kind.NUMBER and n not in (*field, *flow.partition)]
+    total: Expression = Literal(0)
+    for name in numbers:
+        total = call("add", total, call("coalesce", Column(name), Literal(0)))
+    if numbers:
+        flow.become(Sort(source=flow.node, keys=(SortKey(total, True),)))
+    keep_first(flow, limit)
+    flow.become(Sort(source=flow.node, keys=tuple(SortKey(Column(n)) for n in field if n in flow.columns)))
 
 
 @FUNCTIONS.step("stats", gathers=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
 from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.functions.aggregates import undocumented
 from harness.detection.languages.cql.functions.filters import flagged
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan.encodings import CHARSETS
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)
 
@@ -20,6 +23,7 @@ def lower(row: Row, field: Name, *, locale: str = "", type: str = "") -> Express
 
     Reference: library.humio.com, lower()
     """
+    undocumented(row, "lower", type)
     return call("lower", row.text(field))
 
 
@@ -152,6 +156,7 @@ def url_encode(row: Row, field: Name, *, type: str = "") -> Expression:
 
     Reference: library.humio.com, urlEncode()
     """
+    undocumented(row, "urlEncode", type)
     return call("url_encode", row.text(field))
 
 
@@ -163,7 +168,15 @@ def base64_decode(row: Row, field: Name, *, charset: str = "UTF-8") -> Expressio
 
     Reference: library.humio.com, base64Decode()
     """
-    return call("base64_decode", row.text(field), Literal(charset.lower()))
+    return call("base64_decode", row.text(field), Literal(known_charset(row, charset)))
+
+
+def known_charset(row: Row, charset: str) -> str:
+    """The name of a charset in lower case."""
+    if charset.lower() not in CHARSETS:
+        place = row.flow.span or row.meaning.source.whole()
+        raise SourceError("unsupported", f"the charset `{charset[:40]}` is not supported", place)
+    return charset.lower()
 
 
 @FUNCTIONS.value("base64Encode", into="_base64Encode")
