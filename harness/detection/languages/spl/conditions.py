@@ -48,6 +48,10 @@ METADATA = ("host", "source", "sourcetype", "index")
 NUMBERS = Kind.NUMBER
 
 
+COMMENTS = ("#", "//", "--")
+"""What begins a comment elsewhere, and is a word to search for in SPL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """Lowers the condition of one `search` over the rows of `scope`."""
@@ -77,6 +81,9 @@ class Search:
         """What a condition without parts means."""
         match condition:
             case FreeText(word, kind, span):
+                if word.text in COMMENTS and not word.quoted:
+                    message = f"`{word.text}` begins no comment; it and the words behind it are searched for"
+                    self.scope.session.note("no-comment", message, span, help="a comment stands between ``` and ```")
                 return found_in_raw(self.scope, word, kind, span)
             case Subsearch(pipeline, span):
                 return self.resolved(as_condition(self.scope, pipeline, span))

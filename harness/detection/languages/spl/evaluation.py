@@ -18,6 +18,7 @@ from harness.detection.languages.spl.coercion import (
     text,
 )
 from harness.detection.languages.spl.comparison import OPERATIONS, compare, never_numeric
+from harness.detection.languages.spl.habits import function_help
 from harness.detection.languages.spl.precision import rounded
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
@@ -25,7 +26,7 @@ from harness.detection.languages.spl.subsearches import pasted
 from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Number, Pasted, Prefix, String
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column
-from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.diagnostics import SourceError, Span
 
 ARITHMETIC = {"-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 LOGIC = {"AND": "and", "OR": "or"}
@@ -163,7 +164,7 @@ class Context:
         name, span = invocation.name, invocation.span
         entry = FUNCTIONS.get(name)
         if entry is None:
-            hint = did_you_mean(name, FUNCTIONS)
+            hint = function_help(name, FUNCTIONS)
             place = span.source.span(span.start, min(span.end, span.start + len(name)))
             raise SourceError("unknown-function", f"no eval function is called `{name}`", place, help=hint)
         given = len(invocation.arguments)

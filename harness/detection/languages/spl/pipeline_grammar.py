@@ -6,6 +6,7 @@ import re
 
 from harness.detection.languages.spl.argument_grammar import ArgumentGrammar
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
+from harness.detection.languages.spl.habits import command_help
 from harness.detection.languages.spl.reader import Reader
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.search_grammar import SearchGrammar
@@ -19,7 +20,6 @@ from harness.detection.languages.spl.syntax import (
     WhereArguments,
 )
 from harness.detection.languages.spl.text import DEEPEST_SUBSEARCH, Text
-from harness.diagnostics import did_you_mean
 
 NAME = re.compile(r"\s*([^\s\"(\[=]+)(?=[\s\"(\[]|$)")
 SEARCH = re.compile(r"\s*search(?=[\s\"(\[]|$)", re.I)
@@ -100,7 +100,8 @@ class PipelineGrammar:
         if found is None or name not in COMMANDS:
             shown = found[1] if found else text[first:last].split()[0][:40]
             where = (found.start(1), found.end(1)) if found else (first, first + len(shown))
-            hint = did_you_mean(shown, COMMANDS)
+            called = found is not None and text[found.end(1) :].lstrip()[:1] == "("
+            hint = command_help(shown, called, COMMANDS)
             raise self.text.error("unknown-command", f"no command is called `{shown}`", *where, hint)
         return Stage(name, self.arguments(name, Reader(self.text, found.end(), end)), span)
 
