@@ -379,7 +379,7 @@ def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Spa
     if found is not None and value is not None:
         return percentile(scope, value, float(found[2]) / 100, span)
     if value is not None and value.kind is Kind.BOOLEAN and function not in ("count", "c"):
-        value = text(value)
+        value = text(value) if function in WORDS else number(value)
     if entry is None:
         raise TypeError(function)
     measure: Typed = entry.define(scope, value, span)

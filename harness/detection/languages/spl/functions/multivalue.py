@@ -15,7 +15,7 @@ from harness.detection.languages.spl.coercion import (
     text,
 )
 from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.fields import fields
+from harness.detection.languages.spl.fields import fields, in_order
 from harness.detection.languages.spl.patterns import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import Expression, Field
@@ -239,7 +239,7 @@ def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    names = sorted(fields(several))
+    names = in_order(several)
     values = listing(context.value(several))
     if values.kind is Kind.NULL:
         return NOTHING
