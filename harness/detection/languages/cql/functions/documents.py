@@ -36,15 +36,7 @@ def kv_parse(
 
     Reference: library.humio.com, kvParse()
     """
-    place = row.flow.span or row.meaning.source.whole()
-    for name, value, values in (
-        ("separatorPadding", separatorPadding, PADDINGS),
-        ("onDuplicate", onDuplicate, DUPLICATES),
-    ):
-        if value not in values:
-            raise SourceError("argument", f"`{name}` is {', '.join(values)}, not `{value[:40]}`", place)
-    if len(separator) != 1:
-        raise SourceError("argument", "`separator` is a single character", place)
+    understood(row, separator, separatorPadding, onDuplicate)
     start = prefix or as_
     start = f"{start}." if start and not start.endswith(".") else start
     options = {
@@ -59,6 +51,16 @@ def kv_parse(
                 row.assign(name, found)
             else:
                 row.put(name, row.first(row.text(row.read(name)), found))
+
+
+def understood(row: Row, separator: str, padding: str, duplicate: str) -> None:
+    """Refuses what `kvParse` does not know."""
+    place = row.flow.span or row.meaning.source.whole()
+    for name, value, values in (("separatorPadding", padding, PADDINGS), ("onDuplicate", duplicate, DUPLICATES)):
+        if value not in values:
+            raise SourceError("argument", f"`{name}` is {', '.join(values)}, not `{value[:40]}`", place)
+    if len(separator) != 1:
+        raise SourceError("argument", "`separator` is a single character", place)
 
 
 @FUNCTIONS.row("parseXml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from harness.detection.languages.cql.asking import asked
 from harness.detection.languages.cql.binding import Name
 from harness.detection.languages.cql.flow import Flow, Row
@@ -94,18 +96,22 @@ def transpose(
         raise SourceError("argument", f"`limit` is a number from 1 to {MOST_TURNED}", span)
     names, named_by = [n for n in flow.visible() if n != "@timestamp"], header or pivot
     names = [n for n in names if n not in flow.partition]
-    mark, value, label = flow.meaning.temporary(), flow.meaning.temporary(), column or pivot or "column"
+    mark, label = flow.meaning.temporary(), column or pivot or "column"
     within: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
     flow.become(Window(source=flow.node, partition=within, measures=((mark, Aggregation("row_number")),)))
     flow.become(Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(int(limit))), span=span))
     heads = headings(flow, mark, named_by, int(limit))
+    turned(flow, [n for n in names if n != named_by], label, mark, heads)
+
+
+def turned(flow: Flow, names: Sequence[str], label: str, mark: str, heads: Mapping[int, str]) -> None:
+    """A row for each field, with its values in the rows that have a heading."""
     own: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
-    row, cells = Row(flow), []
+    row, cells, value = Row(flow), [], flow.meaning.temporary()
     for name in names:
-        if name != named_by:
-            chosen: tuple[Named, ...] = (*own, (label, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
-            there = Filter(source=flow.node, condition=call("not", call("is_null", row.read(name))))
-            cells.append(Select(source=there, columns=chosen))
+        chosen: tuple[Named, ...] = (*own, (label, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
+        there = Filter(source=flow.node, condition=call("not", call("is_null", row.read(name))))
+        cells.append(Select(source=there, columns=chosen))
     shape = {**{n: flow.columns[n] for n in flow.partition}, label: Kind.TEXT, mark: Kind.NUMBER, value: Kind.TEXT}
     flow.node = Union(sources=tuple(cells), span=flow.span) if cells else Values(columns=shape, rows=())
     flow.columns = shape

@@ -245,21 +245,39 @@ def match_several(
         absent(row, name, "lookup")
         return
     pairs = paired(row, field, column)
-    right = known.copy() if known is not None else None
     if lookup is not None:
         held(row, name, lookup, pairs)
-        if how != "string":
-            several_patterns(flow, lookup, pairs, how, int(nrows), include, strict=strict, ignore_case=ignoreCase)
-            return
-        right = Flow(flow.meaning, values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT))
-    assert right is not None
-    fold = (lambda v: call("lower", v)) if ignoreCase else (lambda v: v)
-    taken = chosen(row, name, {n: Column(n) for n in right.visible()}, include)
+    if lookup is not None and how != "string":
+        several_patterns(flow, lookup, pairs, how, int(nrows), include, strict=strict, ignore_case=ignoreCase)
+        return
+    right = relation(flow, lookup) if lookup is not None else known.copy() if known is not None else flow
+    several_rows(flow, right, name, pairs, int(nrows), include, strict=strict, ignore_case=ignoreCase)
+
+
+def relation(flow: Flow, lookup: Lookup) -> Flow:
+    """A lookup's rows as a relation of the query."""
+    return Flow(flow.meaning, values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT))
+
+
+def several_rows(
+    flow: Flow,
+    right: Flow,
+    name: str,
+    pairs: Sequence[Pair],
+    most: int,
+    include: Names,
+    *,
+    strict: bool,
+    ignore_case: bool,
+) -> None:
+    """An event for each row of a table that agrees, the last ones first."""
+    fold = (lambda v: call("lower", v)) if ignore_case else (lambda v: v)
+    taken = chosen(Row(flow), name, {n: Column(n) for n in right.visible()}, include)
     keys = tuple((fold(v), fold(Row(right).text(c))) for v, c in pairs)
     right.become(Reverse(source=right.node))
     kind = JoinKind.INNER if strict else JoinKind.LEFT
     columns = tuple(taken.items())
-    made = Join(left=flow.node, right=right.node, kind=kind, keys=keys, columns=columns, most=nrows, span=flow.span)
+    made = Join(left=flow.node, right=right.node, kind=kind, keys=keys, columns=columns, most=most, span=flow.span)
     flow.become(made, right)
 
 

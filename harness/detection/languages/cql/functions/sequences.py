@@ -7,7 +7,7 @@ import re
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Names
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import counted, place
-from harness.detection.languages.cql.gathering import measured, parts_of, stats
+from harness.detection.languages.cql.gathering import limited, measured, parts_of, stats
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline, Syntax
 from harness.detection.plan.expressions import (
@@ -67,11 +67,19 @@ def windowed(
 def running(flow: Flow, function: Syntax, frame: Frame, **limits: object) -> None:
     """The values of aggregates over the rows before each row; the rows keep their fields."""
     measures: list[Named] = []
-    for part in parts_of(Row(flow), function):
-        if part.several or part.before or part.after:
-            raise SourceError("unsupported", "only plain aggregates can run along rows", part.function.span)
-        measures += measured(Row(flow), part)
+    parts = parts_of(Row(flow), function)
+    for part in parts:
+        if part.several:
+            message = "a function that gives several rows cannot run along rows"
+            raise SourceError("unsupported", message, part.function.span)
+        way = Row(flow).branch()
+        for step in part.before:
+            flow.meaning.take(way, step)
+        measures += [(name, limited(value, way)) for name, value in measured(way, part)]
     windowed(flow, measures, frame, **limits)  # type: ignore[arg-type]
+    for part in parts:
+        for step in part.after:
+            flow.meaning.step(flow, step)
 
 
 def frame_of(current: str) -> Frame:
@@ -223,17 +231,7 @@ def series(
     if not flow.timed:
         flow.become(Sort(source=flow.node, keys=(SortKey(Row(flow).number(TIMESTAMP)),), span=span))
         flow.timed = True
-    keys, time = [], Row(flow).number(TIMESTAMP)
-    if any(p is not None for p in (startmatch, endmatch, maxpause, maxduration)):
-        starts = NULL if startmatch is None else conditions_of(Row(flow), startmatch)
-        ends = NULL if endmatch is None else conditions_of(Row(flow), endmatch)
-        mark = flow.meaning.temporary()
-        number = Aggregation("series_of", (Literal(maxduration), Literal(maxpause), time, starts, ends))
-        measures: list[Named] = [(mark, number)]
-        node = Window(source=flow.node, partition=partition_of(flow), measures=tuple(measures), frame=Frame.RUNNING)
-        flow.become(node)
-        flow.require(call("not", call("is_null", Column(mark))), span)
-        keys.append(mark)
+    mark = series_mark(flow, startmatch, endmatch, maxpause, maxduration)
     row, time = Row(flow), Row(flow).number(TIMESTAMP)
     collected: list[Named] = []
     for name in collect:
@@ -241,7 +239,27 @@ def series(
         collected.append((name, call("list_join", texts, Literal(separator))))
     first, last = Aggregation("minimum", (time,)), Aggregation("maximum", (time,))
     collected += [("@timestamp", first), ("_duration", call("subtract", last, first))]
-    gather(flow, [*flow.partition, *keys], collected)
+    gather(flow, [*flow.partition, *mark], collected)
+
+
+def series_mark(
+    flow: Flow,
+    startmatch: Pipeline | None,
+    endmatch: Pipeline | None,
+    maxpause: float | None,
+    maxduration: float | None,
+) -> list[str]:
+    """A column that numbers series, rows in none of them left out; no column where all is one series."""
+    if all(p is None for p in (startmatch, endmatch, maxpause, maxduration)):
+        return []
+    starts = NULL if startmatch is None else conditions_of(Row(flow), startmatch)
+    ends = NULL if endmatch is None else conditions_of(Row(flow), endmatch)
+    mark, time = flow.meaning.temporary(), Row(flow).number(TIMESTAMP)
+    number = Aggregation("series_of", (Literal(maxduration), Literal(maxpause), time, starts, ends))
+    within = partition_of(flow)
+    flow.become(Window(source=flow.node, partition=within, measures=((mark, number),), frame=Frame.RUNNING))
+    flow.require(call("not", call("is_null", Column(mark))), place(flow))
+    return [mark]
 
 
 def gather(flow: Flow, keys: list[str], measures: list[Named]) -> None:
