@@ -97,6 +97,8 @@ class ArgumentGrammar:
             elif text == "(":
                 text = self.parenthesised(found.start())
             pieces.append(text)
+        if reader.at == start and start >= reader.end:
+            raise reader.error("missing-value", "something is missing here", start, start)
         if reader.at == start:
             raise reader.error("unexpected", f"`{reader.text[start]}` has no place here", start, start + 1)
         return Word("".join(pieces), quoted, reader.span(start))

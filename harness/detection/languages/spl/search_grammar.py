@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from harness.detection.languages.spl.reader import Reader, unescaped, with_literal_stars
+from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
@@ -26,15 +27,17 @@ TOKEN = re.compile(
     r"|(?P<word>(?:\\[\\\"|]|[^\s()\[\]\",=<>!]|!(?!=))(?:\\[\\\"|]|[^\s()\[\",=<>!]|!(?!=))*)|(?P<stray>[^\s]))",
     re.S,
 )
-OPERATOR = re.compile(r"\s*(==|!=|<=|>=|=|<|>)\s*")
+OPERATOR = re.compile(r"\s*(==|!=|<=|>=|<>|=|<|>)\s*")
 IN = re.compile(r"\s*(NOT\s+)?IN\s*\(", re.I)
 VALUE = re.compile(
-    rf"(?P<quoted>{QUOTED})|(?P<case>CASE\((?P<inside>[^()]*)\))|(?P<word>(?:\\[\\\"|]|[^\s()\"])+)", re.S
+    rf"(?P<quoted>{QUOTED})|(?P<case>(?P<kind>CASE|TERM)\((?P<inside>[^()]*)\))|(?P<word>(?:\\[\\\"|]|[^\s()\"])+)",
+    re.S,
 )
 ITEM = re.compile(
     rf"[\s,]*(?:(?P<quoted>{QUOTED})|(?P<close>\))|(?P<word>[^\s(),\"]+(?:\([^\s()\",]*\)[^\s(),\"]*)*))", re.S
 )
 ENDS = ("AND", "OR", "NOT", "IN")
+ELSEWHERE = ("where", "like", "xor", "&&", "||")
 
 Brackets = Callable[[Reader], Pipeline]
 
@@ -174,10 +177,10 @@ class SearchGrammar:
         if operator is not None:
             reader.at = operator.end()
             value, case = self.value(operator.start(1))
-            symbol = "=" if operator[1] == "==" else operator[1]
-            return Comparison(name, symbol, value, case, reader.span(start))
+            return Comparison(name, self.symbol(operator), value, case, reader.span(start))
         listed = IN.match(reader.text, reader.at, reader.end)
         if listed is None or (name.text in ENDS and not name.quoted):
+            self.elsewhere(name, start)
             return FreeText(name, "", reader.span(start))
         reader.at = listed.end()
         values = self.listed(listed.end() - 1)
@@ -190,6 +193,22 @@ class SearchGrammar:
         )
         return Not(found, reader.span(start))
 
+    def symbol(self, found: re.Match[str]) -> str:
+        """The operator as it is meant: `==` is `=`, and `<>` is forgiven for `!=`."""
+        if found[1] == "<>":
+            message = "no operator is written `<>`"
+            self.reader.source.deviation("unknown-operator", message, found.start(1), found.end(1), "write `!=`")
+        return {"==": "=", "<>": "!="}.get(found[1], found[1])
+
+    def elsewhere(self, name: Word, start: int) -> None:
+        """Tells of a bare word that means something to `where` but is only looked for in the text of events here."""
+        reader = self.reader
+        called = reader.text[reader.at : reader.at + 1] == "(" and name.text.lower() in FUNCTIONS
+        if name.quoted or reader.source.strict or not (called or name.text.lower() in ELSEWHERE):
+            return
+        message = f"`{name.text}` is a word to search for here; it is known to `where`"
+        reader.source.deviation("word-of-where", message, start, start + len(name.text), "write `| where ...`")
+
     def value(self, operator: int) -> tuple[Word | Pipeline, bool]:
         """The right side of a comparison, and whether it is CASE(...)."""
         reader = self.reader
@@ -200,7 +219,7 @@ class SearchGrammar:
             raise reader.error("missing-value", "a value is missing after this operator", operator, reader.at)
         start, reader.at = reader.at, found.end()
         if found["case"]:
-            return Word(found["inside"].strip('"'), True, reader.span(start)), True
+            return Word(found["inside"].strip('"'), True, reader.span(start)), found["kind"] == "CASE"
         if found["quoted"]:
             return Word(self.plain(found["quoted"][1:-1], start), True, reader.span(start)), False
         text = found["word"]

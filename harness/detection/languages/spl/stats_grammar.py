@@ -21,7 +21,7 @@ from harness.detection.languages.spl.text import Text
 
 FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
 PLAIN = re.compile(r"[a-z_]\w*(\.\d+)?")
-KEYWORD = re.compile(r"(by|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
+KEYWORD = re.compile(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
 BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
 EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
 CHARTS = ("chart", "timechart", "sichart", "sitimechart")
@@ -106,7 +106,7 @@ class StatsGrammar:
         reader.at = found.end()
         if reader.done():
             raise reader.error("missing-field", f"`{found[1]}` has nothing after it", found.start(), found.end())
-        if keyword == "by":
+        if keyword in ("by", "groupby"):
             self.by()
         elif keyword == "from":
             option = OPTION.match(reader.text, reader.at, reader.end)
@@ -150,7 +150,7 @@ class StatsGrammar:
             keyword = KEYWORD.match(reader.text, reader.at, reader.end)
             if option is not None:
                 self.option(option)
-            elif keyword is not None and keyword[1].lower() != "by":
+            elif keyword is not None and keyword[1].lower() not in ("by", "groupby"):
                 return
             elif keyword is not None:
                 message = "`by` stands here a second time"

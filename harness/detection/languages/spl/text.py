@@ -13,7 +13,7 @@ LAYOUT = re.compile(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
 DEEPEST_SUBSEARCH = 8
 COPIED = [(0, 0, -1)]
 MOST_STAGES = 500
-TAKEN_OTHERWISE = ("lower-case-operator", "escaped-star")
+TAKEN_OTHERWISE = ("lower-case-operator", "escaped-star", "word-of-where")
 """Slips that Splunk does not refuse: it takes them to mean something else."""
 
 
