@@ -37,6 +37,8 @@ READ = {
 ALIKE = {"b": "B", "h": "B", "e": "d", "a": "A", "k": "H", "l": "I", "P": "p", "L": "f", "N": "f"}
 ALIKE |= dict.fromkeys((":z", "::z", ":::z"), "z")
 ALIKE |= {"w": "u", "W": "U", "V": "U", "G": "Y", "g": "y"}
+DIGITS = {"L": 3, "f": 6, "N": 9}
+"""How many digits of the second stand right behind an epoch, which has no end of its own."""
 
 
 @lru_cache(maxsize=512)
@@ -49,6 +51,8 @@ def reader(text: str) -> re.Pattern[str]:
             made += r"\s+".join(re.escape(p) for p in re.split(r"\s+", plain))
         elif known not in READ:
             made += re.escape("%" + code)
+        elif known == "f" and made.endswith(READ["s"]):
+            made += rf"(?P<f>\d{{{DIGITS[code]}}})"
         elif known in seen and "?P<" in READ[known]:
             made += re.sub(r"\?P<\w+>", "?:", READ[known])
         else:
