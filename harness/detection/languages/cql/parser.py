@@ -99,8 +99,7 @@ class Parser(FilterParser):
         """Refuses a command of another language, for whose words the product would search."""
         found = FOREIGN_COMMAND.match(self.text, self.at)
         word = found[1].lower() if found else ""
-        call = f"`{FUNCTION_NAMES[word]}(...)`" if word in FUNCTION_NAMES else None
-        help = COMMANDS.get(word, call) if not first or call or word in ANYWHERE else None
+        help = COMMANDS.get(word) if not first or word in FUNCTION_NAMES or word in ANYWHERE else None
         if found and help:
             message = f"CQL has no command `{found[1]}`; LogScale would search for its words"
             raise self.fail("foreign-command", message, self.source.span(found.start(1), found.end(1)), help)
@@ -156,11 +155,19 @@ class Parser(FilterParser):
         self.expect("{", "after `case`")
         branches = [self.pipeline("case")]
         while self.next_branch():
+            self.emptiness(branches[-1])
             if not self.sees("}"):
                 branches.append(self.pipeline("case"))
         self.expect("}", "or `;` after a branch of `case`", opened)
         kept = tuple(b for b in branches if b.steps)
         return Case(branches=kept, span=self.span(start))
+
+    def emptiness(self, branch: Pipeline) -> None:
+        """Notes a branch without a step."""
+        if not branch.steps:
+            place = self.source.span(max(0, self.end - 1), self.end)
+            help = "`*` lets events pass unchanged"
+            self.deviation("empty-branch", place, "a branch of `case` or `match` has to have a step", (), help)
 
     def match(self) -> Match:
         """`field match { guard => pipeline ; ... }`."""
@@ -183,6 +190,7 @@ class Parser(FilterParser):
         guard = self.guard()
         self.expect("=>", "after a guard")
         pipeline = self.pipeline("match")
+        self.emptiness(pipeline)
         return Arm(guard=guard, pipeline=pipeline, span=self.span(start))
 
     def guard(self) -> Syntax:

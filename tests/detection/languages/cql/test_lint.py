@@ -46,6 +46,8 @@ REJECTED = [
     ("missing-pipe", "case { a=1; * } groupBy(a)", "g", "case { a=1; * } | groupBy(a)"),
     ("missing-semicolon", "case {\na=1 | x := 1\n* | x := 2 }", "*", "case {\na=1 | x := 1\n; * | x := 2 }"),
     ("missing-semicolon", "a match { 1 => x := 1 2 => x := 2 }", "2", "a match { 1 => x := 1 ; 2 => x := 2 }"),
+    ("empty-branch", "case { a=1;; * }", ";", None),
+    ("empty-branch", "a match { 1 => ; * => x := 1 }", None, None),
     ("reserved-word", "a=1 count", "count", 'a=1 "count"'),
     ("unnamed-argument", 'in(a, "x", "y")', '"x", "y"', 'in(a, values=["x", "y"])'),
     ("unnamed-argument", "groupBy(a, count())", "count()", "groupBy(a, function=count())"),

@@ -35,6 +35,12 @@ def again(text):
         ("a=1 // a comment\n| b=2 /* another\none */", "a=1 | b=2"),
         ('x = "a\\"b"', 'x = "a\\"b"'),
         ("a = “b”", 'a = "b"'),
+        ("session closed for user root", "session and closed and for and user and root"),
+        ("a=1\nx := 2", "a=1 | x := 2"),
+        ("case { a=1 | x := 1\n * }", "case { a=1 | x := 1; * }"),
+        ("?field = x", "?field=x"),
+        ("a = 'b c'", 'a = "b c"'),
+        ("a=/https?://x/i", r"a=/https?://x/i"),
     ],
 )
 def test_a_text_reads_as_another(text, same_as):
