@@ -29,8 +29,8 @@ def special_term(scope: Scope, name: str, operator: str, value: Word, form: str,
             return bound
     if lowered in IGNORED and name not in scope.columns:
         return YES
-    if lowered in TAGS or lowered.startswith("tag::"):
-        return tag_term(scope, lowered, operator, value, span)
+    if name in TAGS or name.startswith("tag::"):
+        return tag_term(scope, name, operator, value, span)
     if lowered == "savedsearch":
         raise SourceError("unsupported", "`savedsearch=` in a search is not supported", span)
     return None
