@@ -62,9 +62,8 @@ class Spl:
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)
         names, raw = mentioned(pipeline)
-        return SplQuery(
-            source, pipeline, text, names, tuple(text.findings), raw or bool(chosen.props or chosen.eventtypes)
-        )
+        told = bool(chosen.props or chosen.eventtypes) or "savedsearch" in names
+        return SplQuery(source, pipeline, text, names, tuple(text.findings), raw or told)
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What Splunk would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""

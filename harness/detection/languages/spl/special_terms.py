@@ -5,6 +5,7 @@ Reference: reference/spl.md 3.7, 4.1 and 8.3
 
 from __future__ import annotations
 
+from harness.detection.languages.spl.cim.event_types import satisfied
 from harness.detection.languages.spl.cim.events import tagged
 from harness.detection.languages.spl.cim.sources import GROUPS
 from harness.detection.languages.spl.coercion import YES, Typed, apply
@@ -12,7 +13,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
 from harness.detection.languages.spl.time_terms import time_term
 from harness.detection.plan.expressions import Literal
-from harness.diagnostics import SourceError, Span
+from harness.diagnostics import SourceError, Span, did_you_mean
 
 IGNORED = ("timeformat", "splunk_server", "splunk_server_group", "allow_partial_results")
 TAGS = ("eventtype", "tag", "eventtypetag", "sourcetypetag", "hosttag")
@@ -31,9 +32,19 @@ def special_term(scope: Scope, name: str, operator: str, value: Word, form: str,
         return YES
     if name in TAGS or name.startswith("tag::"):
         return tag_term(scope, name, operator, value, span)
-    if lowered == "savedsearch":
-        raise SourceError("unsupported", "`savedsearch=` in a search is not supported", span)
+    if name == "savedsearch" and name not in scope.columns:
+        return saved_term(scope, operator, value, span)
     return None
+
+
+def saved_term(scope: Scope, operator: str, value: Word, span: Span) -> Typed:
+    """The condition of a saved search that is nothing but a search."""
+    saved = scope.settings.saved
+    if value.text not in saved:
+        hint = did_you_mean(value.text, saved) or "give it in the content of the run"
+        raise SourceError("unknown-saved-search", f"no saved search is called `{value.text[:60]}`", span, help=hint)
+    found = satisfied(scope, saved[value.text], value.span)
+    return found if operator == "=" else apply("not", found, span=span)
 
 
 def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) -> Typed | None:

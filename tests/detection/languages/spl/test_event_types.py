@@ -84,13 +84,15 @@ def test_falcons_connections_are_traffic_where_a_site_tags_them_so(found):
 
 def test_event_types_that_mean_one_another_are_an_error(found):
     circle = {"a": {"search": "eventtype=b"}, "b": {"search": "eventtype=a"}}
-    with pytest.raises(SourceError, match="more than 8 event types inside one another"):
+    with pytest.raises(SourceError, match="more than 8 event types or saved searches inside one another"):
         found(LOGS, "search eventtype=a", eventtypes=circle)
 
 
 def test_an_event_type_with_a_pipe_is_refused(found):
     piped = {"a": {"search": "sourcetype=x | head 1"}}
-    with pytest.raises(SourceError, match="an event type of more than one search is not supported"):
+    with pytest.raises(
+        SourceError, match="an event type or a saved search of more than one search, as a condition, is not supported"
+    ):
         found(LOGS, "search eventtype=a", Dialect.STRICT, eventtypes=piped)
 
 
@@ -102,3 +104,14 @@ def test_an_apps_event_types_and_tags_are_read(tmp_path: Path):
     read = content([tmp_path])
     assert read.eventtypes["acme_traffic"]["search"] == "sourcetype=acme:fw \n verdict=*"
     assert read.tags == {"eventtype=acme_traffic": {"network": "enabled"}}
+
+
+def test_a_saved_search_is_a_term(found):
+    saved = {"denied traffic": "search sourcetype=acme:fw verdict=deny"}
+    assert found(LOGS, 'search savedsearch="denied traffic" | table dest', saved=saved) == [{"dest": "203.0.113.5"}]
+    assert len(found(LOGS, 'search NOT savedsearch="denied traffic"', saved=saved)) == 2
+
+
+def test_a_saved_search_that_nobody_gave_is_named(found):
+    with pytest.raises(SourceError, match="no saved search is called `denied`"):
+        found(LOGS, "search savedsearch=denied")

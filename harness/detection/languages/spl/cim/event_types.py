@@ -52,12 +52,12 @@ def satisfied(scope: Scope, search: str, span: Span) -> Typed:
     """Whether an event satisfies the search of an event type, which stands at a place of the query."""
     scope.session.searches += 1
     if scope.session.searches > DEEPEST:
-        raise SourceError("too-deep", f"more than {DEEPEST} event types inside one another", span)
+        raise SourceError("too-deep", f"more than {DEEPEST} event types or saved searches inside one another", span)
     own = expanded(Source(span.source.name, search), scope.settings.macros)
     place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
     pipeline = PipelineGrammar(place).whole()
     if len(pipeline.stages) != 1 or pipeline.stages[0].name != "search":
-        raise scope.unsupported("an event type of more than one search", span)
+        raise scope.unsupported("an event type or a saved search of more than one search, as a condition,", span)
     found = condition(scope, pipeline, span)
     scope.session.searches -= 1
     return found
