@@ -23,6 +23,7 @@ from harness.detection.plan import (
     tables,
     timeformat,
     timeparse,
+    xpaths,
 )
 
 Value = Any
@@ -42,6 +43,7 @@ FUNCTIONS: dict[str, Function] = {
     **tables.FUNCTIONS,
     **timeformat.FUNCTIONS,
     **timeparse.FUNCTIONS,
+    **xpaths.FUNCTIONS,
 }
 """By the operation's name; arguments are str, float, bool, list or None, the result is what the operation gives."""
 

@@ -270,6 +270,7 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
         "value of key=value in a text; quotes taken off; null if it is not there",
     ),
     ("events_joined", "events, ...", Kind.EVENTS, "provenance: the distinct events of all arguments, nulls left out"),
+    ("xpath_text", "t, path", L, "texts of all elements, or of an attribute, that an XPath reaches; null if none"),
     (
         "glob_payloads",
         "t, patterns, payloads, n, b",

@@ -59,6 +59,7 @@ SPARK.refuse(
         "json_array",
         "to_json",
         "xml_text",
+        "xpath_text",
         "key_value",
         "record_fields",
         "round",

@@ -13,6 +13,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.xpaths import readable
 from harness.diagnostics import SourceError, Span
 
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
@@ -295,7 +296,7 @@ def extract(scope: Scope, stage: Stage) -> None:
 
 @COMMANDS.define("xpath")
 def xpath(scope: Scope, stage: Stage) -> None:
-    """The texts at a simple path `//a/b` of an XML text.
+    """The texts that an XPath such as `//Data[@Name='Image']` reaches in an XML text.
 
     Reference: reference/spl.md 7
     """
@@ -303,12 +304,10 @@ def xpath(scope: Scope, stage: Stage) -> None:
     if not found.words:
         raise found.error("missing-path", "`xpath` needs a path in quotes")
     path = found.words[0]
-    if not re.fullmatch(r"/{0,2}[\w:/.-]+(/@\w+)?", path.text):
-        raise scope.unsupported("an XPath with conditions", path.span)
-    steps = path.text.strip("/").replace("/@", "{@", 1).replace("/", ".")
-    steps += "}" if "{@" in steps else ""
+    if not readable(path.text):
+        raise scope.unsupported("an XPath with such conditions", path.span)
     document = text(scope.typed(found.text("field", "_raw"), stage.span))
-    value = apply("xml_text", document, literal(steps))
+    value = apply("xpath_text", document, literal(path.text))
     if "default" in found.options and value.kind is not Kind.NULL:
         value = apply("coalesce", value, apply("list", literal(found.text("default", ""))))
     scope.derive([(found.text("outfield", "xpath"), value)], stage.span)

@@ -27,6 +27,7 @@ def concurrency(scope: Scope, stage: Stage) -> None:
     begin = number(scope.typed(found.text("start", "_time")))
     if Kind.NULL in (length.kind, begin.kind):
         return
+    length = apply("coalesce", length, literal(0.0))
     kept, session = list(scope.columns), scope.session
     place, moment, phase, step, total = (session.fresh(n) for n in ("place", "moment", "phase", "step", "total"))
     numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)

@@ -1,0 +1,70 @@
+"""XPath over the XML in a field: the steps, conditions and functions that searches use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from harness.detection.plan.documents import local, tree_of
+
+LAST = re.compile(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
+STEP = r"(?:[\w:.*-]+|\.\.?)(?:\[[^\[\]]*\])*"
+PATH = re.compile(rf"/{{0,2}}{STEP}(?://?{STEP})*(?://?(?:@(?:[\w:.-]+|\*)|text\(\)))?")
+VALUE = r"\s*!?=\s*(?:'[^']*'|\"[^\"]*\")"
+CONDITION = re.compile(rf"\[(?:@[\w:.-]+(?:{VALUE})?|[\w:.-]+{VALUE}|\d+|last\(\))\]")
+
+
+def readable(path: str) -> bool:
+    """Whether a path has only what can be followed: steps, conditions on attributes, texts and places."""
+    return PATH.fullmatch(path) is not None and "[" not in CONDITION.sub("", path)
+
+
+def xpath_text(text: str, path: str) -> list[str] | None:
+    """Texts of all elements that a path reaches, or of an attribute; None where there are none, or no XML."""
+    root = tree_of(text)
+    if root is None:
+        return None
+    last = LAST.fullmatch(path)
+    steps = last["path"] if last else path
+    found = elements(named(root), steps.rstrip("/"))
+    if last and last["attribute"]:
+        chosen = last["attribute"]
+        made = [v for e in found for k, v in e.attrib.items() if chosen in ("*", k)]
+    elif last:
+        made = [(e.text or "").strip() for e in found]
+    else:
+        made = ["".join(e.itertext()).strip() for e in found]
+    return [m for m in made if m] or None
+
+
+def elements(root: Any, steps: str) -> list[Any]:
+    """The elements that the steps reach, from a parent of the root on."""
+    above = import_module("xml.etree.ElementTree").Element("above")
+    above.append(root)
+    try:
+        return list(above.findall(written_steps(steps)))
+    except SyntaxError:
+        return []
+
+
+@lru_cache(256)
+def written_steps(steps: str) -> str:
+    """The steps as the library reads them: relative, without prefixes of names."""
+    bare = re.sub(r"(?<=[/\[@])[\w.-]+:(?=[\w.-])", "", steps)
+    if bare.startswith("//"):
+        return "." + bare
+    return "." + bare if bare.startswith("/") else ".//" + bare
+
+
+def named(root: Any) -> Any:
+    """The tree with the names of its elements and attributes without their namespaces."""
+    for element in root.iter():
+        element.tag = local(element.tag)
+        element.attrib.update({local(k): v for k, v in element.attrib.items() if k[0] == "{"})
+    return root
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"xpath_text": xpath_text}
