@@ -85,5 +85,7 @@ def command_help(shown: str, called: bool, known: Iterable[str]) -> str | None:
         return "a macro stands in back-ticks"
     if shown.lower() == "throttle":
         return "how often an alert may fire is set with the alert, not in its search"
+    if shown.lower() == "comment":
+        return "a comment stands between ``` and ```"
     meant = COMMANDS.get(shown.lower())
     return f"`| {meant}`" if meant else did_you_mean(shown, known)
