@@ -39,7 +39,7 @@ def command(
     r"""Runs RULE on recorded events and prints its rows; remarks go to stderr.
 
     Events are .evtx, exported Windows XML, NDJSON, Falcon FDR or Parquet, each also gzipped, folders of them, or a
-    world that `detlab simulate --world` wrote.
+    world that `detlab simulate --world` wrote; with --sourcetype they are plain logs, read as Splunk indexes them.
 
     \b
     detlab query my.spl --events capture.evtx

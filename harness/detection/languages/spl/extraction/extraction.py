@@ -47,6 +47,7 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
     visible = [n for n in scope.columns if n[:1] != "@"]
     if len(visible) < len(scope.columns):
         scope.keep(visible)
+    scope.defined.difference_update(session.schema)
     session.reads, session.told = reads, told
     session.findings[findings:] = [f for f in session.findings[findings:] if f.code not in ("no-such-field",)]
     return scope
