@@ -26,7 +26,7 @@ BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
 EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
 CHARTS = ("chart", "timechart", "sichart", "sitimechart")
 SERIES = re.compile(
-    r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(\s*([^()]*?)\s*\))?\s*"
+    r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(([^()]*)\)\s*)?"
     r"(?:\b(in|notin)\s+(top|bottom)\s*(\d{1,6})|([<>]=?|!?=)\s*(-?\d+(?:\.\d+)?))(?=\s|$)",
     re.I,
 )
@@ -138,7 +138,8 @@ class StatsGrammar:
             message = f"WHERE in `{self.command}` is about series"
             raise reader.error("bad-argument", message, start, reader.end, "write `where sum in top5`")
         reader.at = found.end()
-        field = None if not found[2] else Word(found[2].strip("\"'"), False, reader.span(found.start(2), found.end(2)))
+        name = (found[2] or "").strip().strip("\"'")
+        field = None if not name else Word(name, False, reader.span(found.start(2), found.end(2)))
         operator, end = (found[3] or found[6]).lower(), (found[4] or "").lower()
         return SeriesChoice(found[1].lower(), field, operator, end, found[5] or found[7], reader.span(start))
 

@@ -104,3 +104,9 @@ def test_fields_named_by_too_many_values_are_those_that_the_search_names(store):
     assert [f.code for f in plan.findings] == ["unnamed-columns"]
     (row,) = opened.run(plan.node).records()
     assert row["found"] == 1.0
+
+
+@pytest.mark.parametrize("text", ["max" + " " * 100_000 + "x", "max(" + " " * 100_000 + "x", "a" * 100_000])
+def test_a_long_choice_of_series_is_refused_at_once(text):
+    with pytest.raises(SourceError, match="about series"):
+        language("spl").parse(Source("rule.spl", "| chart count by a, b where " + text))

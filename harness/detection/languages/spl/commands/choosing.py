@@ -25,7 +25,7 @@ Measures = Callable[[Scope], list[Measured]]
 
 COUNTS = ("count", "c")
 LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
-AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(\s*(.*?)\s*\))?", re.I | re.S)
+AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)
 HOLDS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,
@@ -125,7 +125,7 @@ def taken_apart(word: Word) -> tuple[str, str]:
     found = AGGREGATE.fullmatch(word.text)
     if found is None:
         raise SourceError("bad-option", f"`{word.text[:40]}` is no aggregate", word.span, help="write `agg=max(field)`")
-    return found[1].lower(), (found[2] or "").strip("\"'")
+    return found[1].lower(), (found[2] or "").strip().strip("\"'")
 
 
 def chosen(scope: Scope, table: Grouped, how: Choice, span: Span) -> Chosen | None:

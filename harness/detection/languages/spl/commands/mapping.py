@@ -24,7 +24,7 @@ from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Select, Un
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
 MARK = re.compile(r"\$([\w.{}:-]+)\$")
-PIECE = re.compile(rf"{QUOTED}|[^\s\"=<>(),|\[\]]*\$[\w.{{}}:-]+\$(?:[^\s\"=<>(),|\[\]])*", re.S)
+PIECE = re.compile(rf"{QUOTED}|[^\s\"=<>(),|\[\]]+", re.S)
 PLAIN = re.compile(r"[\w.@:/*%+-]*")
 SERIAL = "_serial_id"
 MOST_SEARCHES = 200
