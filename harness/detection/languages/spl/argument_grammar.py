@@ -24,6 +24,8 @@ SINGLE = re.compile(r"'[^']*'(?=[\s,]|$)")
 OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
 EVALUATED = re.compile(r"eval\s*\(", re.I)
 PATTERNS = ("rex", "regex")
+SEPARATORS = ("delim", "delims", "pairdelim", "kvdelim", "mvsep", "sep")
+BARE = re.compile(r"[^\s\"'\[\]]+(?=\s|$)")
 FIELD_LIST = re.compile(
     r"(mvlist)\s*=\s*((?!(?:t|true|f|false|0|1)\b)\w[^\s,\"]*(?:\s*,\s*[^\s,=\"]+(?![\w=]))*)", re.I
 )
@@ -66,8 +68,17 @@ class ArgumentGrammar:
         start, reader.at = found.start(), found.end()
         if reader.at >= reader.end:
             raise reader.error("missing-value", f"option `{found[1]}` has no value", start, found.end())
-        value = self.word()
+        value = self.separator() if found[1].lower() in SEPARATORS else self.word()
         return Option(found[1].strip('"'), value, found[3], reader.span(start))
+
+    def separator(self) -> Word:
+        """The value of an option that is a separator: in quotes, or all up to the next blank."""
+        reader = self.reader
+        bare = BARE.match(reader.text, reader.at, reader.end)
+        if bare is None:
+            return self.word()
+        reader.at = bare.end()
+        return Word(bare.group(), False, reader.span(bare.start()))
 
     def bracketed(self, start: int) -> Pipeline | Template:
         """A pipeline in brackets; that of foreach stays text."""

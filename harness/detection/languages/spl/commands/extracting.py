@@ -171,6 +171,7 @@ def spath(scope: Scope, stage: Stage) -> None:
     """
     found = given(stage, "input", "output", "path")
     document = scope.typed(found.text("input", "_raw"), stage.span)
+    found.at_most(0 if "path" in found.options else 1)
     path = found.word("path") or (found.words[0] if found.words else None)
     if path is None and "output" in found.options:
         raise SourceError("missing-path", "`output` of `spath` needs a path", found.options["output"].span)

@@ -178,7 +178,7 @@ def addinfo(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 8.3
     """
-    given(stage)
+    given(stage).at_most(0)
     now = literal(scope.settings.now)
     bounds = {
         "info_min_time": literal(0.0),

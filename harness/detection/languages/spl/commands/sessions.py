@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.arguments import Given, given
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
@@ -32,7 +32,7 @@ from harness.diagnostics import SourceError
 
 OPTIONS = (
     "startswith", "endswith", "maxspan", "maxpause", "maxevents", "connected", "unifyends", "keeporphans",
-    "keepevicted", "mvlist", "mvraw", "delim", "nullstr", "maxopenevents", "maxopentxn", "name",
+    "keepevicted", "mvlist", "mvraw", "delim", "nullstr", "maxopenevents", "maxopentxn", "name", "fields",
 )  # fmt: skip
 WITHOUT_EFFECT = ("maxopenevents", "maxopentxn", "delim")
 MOST_EVENTS = 1000
@@ -63,7 +63,7 @@ def transaction(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, transaction; reference/spl.md 7
     """
-    found = given(stage, *OPTIONS)
+    found = with_fields(given(stage, *OPTIONS))
     if "name" in found.options:
         message = "a transaction type of `transactiontypes.conf`"
         raise scope.unsupported(message, found.options["name"].span, "write its options here")
@@ -84,6 +84,15 @@ def transaction(scope: Scope, stage: Stage) -> None:
         orphans.keep([n for n in orphans.columns if not n.startswith("@")])
         joined(scope, orphans, stage)
     scope.node = Sort(source=scope.node, keys=ORDER[:1], span=stage.span)
+
+
+def with_fields(found: Given) -> Given:
+    """The old spelling `fields="a,b"` as the fields themselves."""
+    word = found.word("fields")
+    if word is None:
+        return found
+    names = tuple(Word(n, True, word.span) for n in word.text.replace(",", " ").split())
+    return replace(found, words=(*names, *found.words))
 
 
 def numbered(scope: Scope, stage: Stage, found: Given, session: str) -> bool:
