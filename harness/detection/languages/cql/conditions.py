@@ -28,7 +28,7 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.detection.languages.cql.values import text_of
 from harness.detection.plan.columns import EVENT, ROW, Kind
-from harness.detection.plan.expressions import FALSE, NULL, TRUE, Expression, Literal, any_of, call
+from harness.detection.plan.expressions import FALSE, NULL, TRUE, Column, Expression, Literal, any_of, call
 from harness.diagnostics import Severity, SourceError, Span
 
 DATE = re.compile(r"\d{4}-\d\d")
@@ -185,8 +185,9 @@ def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
         help = after_aggregate(value.text if isinstance(value, Word) else "")
         raise SourceError("free-text-after-aggregate", message, value.span, help=help)
     names = [n for n in row.flow.origin if not n.startswith("#") and n not in NOT_SEARCHED]
-    columns = [row.flow.columns.get(n, Kind.NULL) for n in names]
-    texts = [row.text(original(row, n)) for n, k in zip(names, columns, strict=True) if k is not Kind.NULL]
+    known = row.flow.columns
+    names = [n for n in names if known.get(f"{TEMPORARY}{n}", known.get(n, Kind.NULL)) is not Kind.NULL]
+    texts = [row.text(original(row, n)) for n in names]
     if not texts:
         meaning.tell("no-fields", "", "there are no fields to look in", value.span, severity=Severity.NOTE)
         return FALSE
@@ -208,5 +209,7 @@ def raw_first(names: list[str], texts: list[Expression]) -> list[Expression]:
 
 def original(row: Row, name: str) -> Expression:
     """A field as the event came with it, if the query has changed it since."""
-    kept = f"{TEMPORARY}{name}"
-    return row.read(kept, quiet=True) if kept in row.flow.columns else row.read(name, quiet=True) or NULL
+    kept, known = f"{TEMPORARY}{name}", row.flow.columns
+    if kept not in known and name in row.meaning.schema:
+        row.meaning.reads.add(name)
+    return Column(kept) if kept in known else Column(name) if name in known else NULL

@@ -103,7 +103,12 @@ class Flow:
     def select(self, named: Iterable[tuple[str, Expression]], span: Span | None = None) -> None:
         """Exactly these columns, and what the flow itself needs."""
         chosen = dict(named)
-        kept = {n: Column(n) for n in self.columns if n.startswith(TEMPORARY) or n in self.partition}
+        kept: dict[str, Expression] = {
+            n: Column(n) for n in self.columns if n.startswith(TEMPORARY) or n in self.partition
+        }
+        if self.meaning.searches and self.events:
+            gone = [n for n in self.columns if n in self.meaning.schema and n not in chosen]
+            kept |= {f"{TEMPORARY}{n}": Column(n) for n in gone if f"{TEMPORARY}{n}" not in self.columns}
         self.become(Select(source=self.node, columns=tuple({**kept, **chosen}.items()), span=span))
 
 
