@@ -61,8 +61,8 @@ def extracted(document: Typed, path: str, span: Span | None = None) -> Typed:
     if several(path):
         return apply("json_list", document, literal(json_path(path)), span=span)
     markup = apply("xml_text", document, literal(path), span=span)
-    first = apply("list_get", markup, literal(1.0))
     if attribute:
-        return first
+        return markup
+    first = apply("list_get", markup, literal(1.0))
     as_json = apply("json_text", document, literal(json_path(path)), span=span)
     return apply("if", apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<")), first, as_json)
