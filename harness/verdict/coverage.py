@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
@@ -84,22 +84,31 @@ class Covered:
         return f"{self.error.code}: {self.error.message.splitlines()[0][:LONGEST_CONSTRUCT]}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trying:
+    """How rules are tried: on which engine and events, with what content, read how, and for how many seconds each."""
+
+    engine: str = "duckdb"
+    given: Content = field(default_factory=Content)
+    dialect: Dialect = Dialect.LENIENT
+    events: Sequence[Path] = ()
+    patience: float = LONGEST_RULE
+
+
 class Tries:
     """An engine with an empty store and one with events, and what rules refer to."""
 
-    def __init__(
-        self, engine_name: str, given: Content, dialect: Dialect, events: Telemetry | None, patience: float
-    ) -> None:
+    def __init__(self, how: Trying) -> None:
         """Connects when it is first needed."""
-        self.patience = patience
-        self.engine_name, self.given, self.dialect, self.events = engine_name, given, dialect, events
+        self.how = how
+        self.events = merged(replay(path) for path in how.events) if how.events else None
         self.connected: dict[str, Engine] = {}
         self.stores: dict[tuple[str, bool], Store] = {}
 
     def connection(self, name: str) -> Engine:
         """The engine of one store."""
         if name not in self.connected:
-            self.connected[name] = engine(self.engine_name, self.patience)
+            self.connected[name] = engine(self.how.engine, self.how.patience)
         return self.connected[name]
 
     def close(self) -> None:
@@ -169,9 +178,9 @@ class Attempt:
 
     def run(self) -> None:
         """Goes through all stages; `stage` is where it is."""
-        given = self.tries.given.over(beside(self.rule.path))
+        given = self.tries.how.given.over(beside(self.rule.path))
         settings = given.settings(Settings())
-        self.query = self.language.parse(self.rule.query, self.tries.dialect, settings)
+        self.query = self.language.parse(self.rule.query, self.tries.how.dialect, settings)
         self.stage = Stage.PLAN
         bare = self.query.plan({}, settings)
         self.findings = len(bare.findings)
@@ -211,12 +220,9 @@ class Worker:
     tries: ClassVar[Tries]
 
     @classmethod
-    def prepare(
-        cls, engine_name: str, given: Content, dialect: Dialect, events: Sequence[Path], patience: float = LONGEST_RULE
-    ) -> None:
+    def prepare(cls, how: Trying) -> None:
         """Called once in each process."""
-        recorded = merged(replay(path) for path in events) if events else None
-        cls.tries = Tries(engine_name, given, dialect, recorded, patience)
+        cls.tries = Tries(how)
 
     @classmethod
     def cover(cls, subject: Subject) -> Covered:
@@ -225,23 +231,15 @@ class Worker:
 
 
 def cover(
-    subjects: Sequence[Subject],
-    given: Content,
-    events: Sequence[Path] = (),
-    *,
-    engine_name: str = "duckdb",
-    dialect: Dialect = Dialect.LENIENT,
-    patience: float = LONGEST_RULE,
-    progress: Callable[[str, int, int], None] | None = None,
+    subjects: Sequence[Subject], how: Trying, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[Covered]:
     """How far each rule gets, in their order; the work is spread over processes where that pays."""
     workers = workers_for(len(subjects))
-    chosen = (engine_name, given, dialect, tuple(events), patience)
     if workers == 1:
-        Worker.prepare(*chosen)
+        Worker.prepare(how)
         found: Iterator[Covered] = map(Worker.cover, subjects)
     else:
-        found = spread(Worker.cover, subjects, workers, Worker.prepare, *chosen)
+        found = spread(Worker.cover, subjects, workers, Worker.prepare, how)
     for number, each in enumerate(found, 1):
         if progress:
             progress(each.subject.path.name, number, len(subjects))

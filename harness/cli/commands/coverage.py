@@ -18,7 +18,7 @@ from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import as_object, lines
 from harness.scenario.library import subjects
-from harness.verdict.coverage import LONGEST_RULE, Covered, cover
+from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
 FILE = click.Path(path_type=Path)
 
@@ -57,19 +57,15 @@ def command(
         where = ", ".join(map(str, paths))
         raise HarnessError("no-rules", f"there is no rule in {where}", help="rules are .spl, .cql, YAML or conf files")
     progress = Progress()
-    covered: list[Covered] = []
+    tried = Trying(
+        engine=engine,
+        given=content.over(own(paths)),
+        dialect=Dialect.STRICT if strict else Dialect.LENIENT,
+        events=events,
+        patience=patience or LONGEST_RULE,
+    )
     try:
-        dialect = Dialect.STRICT if strict else Dialect.LENIENT
-        given = content.over(own(paths))
-        covered += cover(
-            found,
-            given,
-            events,
-            engine_name=engine,
-            dialect=dialect,
-            patience=patience or LONGEST_RULE,
-            progress=progress,
-        )
+        covered = list(cover(found, tried, progress))
     finally:
         progress.done()
     out(dumps(as_object(covered)) if as_json else lines(covered, paper(), events=events, verbose=verbose))
