@@ -101,7 +101,8 @@ def over_elements(scope: Scope, stage: Stage, found: Given, template: Template, 
     scope.derive([(column, elements(value, mode))], stage.span)
     for place in range(longest(scope, stage, column)):
         item = f"mvindex('{column}',{place})"
-        made = re.sub(f'"?{re.escape(mark(found, "itemstr"))}"?', lambda _, i=item: i, template.text)  # type: ignore[misc]
+        written = f"[\"']?{re.escape(mark(found, 'itemstr'))}[\"']?"
+        made = re.sub(written, lambda _, i=item: i, template.text)  # type: ignore[misc]
         pipeline = parsed(scope, template, made.replace(mark(found, "iterstr"), str(place)))
         run(scope, replace(pipeline, stages=tuple(guarded(scope, s, column, place) for s in pipeline.stages)))
     scope.keep([n for n in scope.columns if n != column] if column not in kept else kept)
