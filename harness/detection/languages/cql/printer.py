@@ -60,7 +60,7 @@ def printed(part: Syntax) -> str:
         case Call(name=name, arguments=arguments):
             return f"{name}({', '.join(printed(a) for a in arguments)})"
         case Saved(name=name, arguments=arguments):
-            shown = name if SAVED_NAME.fullmatch(name) else quote(name)
+            shown = name if SAVED_NAME.fullmatch(name) else in_quotes(name)
             return f"${shown}({', '.join(printed(a) for a in arguments)})"
         case Assign(target=target, value=value, dynamic=dynamic):
             return f"{f'`{printed(target)}`' if dynamic else printed(target)} := {printed(value)}"
@@ -141,7 +141,7 @@ def printed_argument(part: Argument) -> str:
     """The text of an argument with its name, label and attributes."""
     text = printed(part.value)
     if part.name is not None:
-        text = f"{part.name if NAME.fullmatch(part.name) else quote(part.name)}={text}"
+        text = f"{part.name if NAME.fullmatch(part.name) else in_quotes(part.name)}={text}"
     if part.label is not None:
         text = f"{part.label}: {text}"
     return " ".join([text, *(f"{a.name}: {printed(a.value)}" for a in part.attributes)])
@@ -149,5 +149,10 @@ def printed_argument(part: Argument) -> str:
 
 def printed_parameter(part: Parameter) -> str:
     """The text of a parameter."""
-    name = part.name if PARAMETER_NAME.fullmatch(part.name) else quote(part.name)
+    name = part.name if PARAMETER_NAME.fullmatch(part.name) else in_quotes(part.name)
     return f"?{name}" if part.default is None else f"?{{{name}={printed(part.default)}}}"
+
+
+def in_quotes(name: str) -> str:
+    """A name in quotes, where a backslash is itself."""
+    return f"`{name}`" if '"' in name else f'"{name}"'

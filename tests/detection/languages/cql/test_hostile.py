@@ -174,7 +174,21 @@ def test_branches_that_assign_many_fields_cost_what_they_assign():
 
 @pytest.mark.parametrize(
     "text",
-    ["a='x\ny'", "a=1 'x' b=2", "n[]=b", "?f=1 ?g:=2", "a=/x/ /y/", "a=~/x/", "$q()or a=1", "a<>1", "let", "a=1 '"],
+    [
+        '$"\\a b"()',
+        '?"\\x y"=1',
+        'count("a\\b c"=1)',
+        "a='x\ny'",
+        "a=1 'x' b=2",
+        "n[]=b",
+        "?f=1 ?g:=2",
+        "a=/x/ /y/",
+        "a=~/x/",
+        "$q()or a=1",
+        "a<>1",
+        "let",
+        "a=1 '",
+    ],
 )
 def test_texts_that_once_were_printed_as_others(text):
     survives(text)
