@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.detection.languages.cql.binding import Duration, Names
+from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Names
 from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.intervals import searched
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax
+from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax, walk
 from harness.detection.languages.cql.values import texts_of
-from harness.detection.plan.expressions import Column, Expression, Literal, call, every
-from harness.detection.plan.nodes import Join, JoinKind, Select
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call, every
+from harness.detection.plan.nodes import Join, JoinKind, Select, Window
 from harness.diagnostics import SourceError
 
 ALWAYS = ("@timestamp", "@id", "@ingesttimestamp")
@@ -19,11 +20,17 @@ ALWAYS = ("@timestamp", "@id", "@ingesttimestamp")
 
 @dataclass(slots=True)
 class Member:
-    """One sub-query: its name, its events under that name, and the fields that tie it to others."""
+    """One sub-query: its name, its events under that name, and the fields that tie it to others.
+
+    `mark` is a column that numbers its events, `rank` one that orders them; `hidden` are fields not to see.
+    """
 
     name: str
     flow: Flow
     links: list[tuple[str, str, str]]
+    mark: str
+    rank: str
+    hidden: tuple[str, ...]
 
 
 @FUNCTIONS.step("correlate", gathers=True)
@@ -44,40 +51,122 @@ def correlate(
 ) -> None:
     """Groups of one event from each named sub-query that agree in their links, in order and in time.
 
+    Of several groups with the same event of the `root`, the first of the sub-queries unless one is named, the first
+    `maxPerRoot` stay. How often the product would look for more is of no concern: the search here is exact.
+
     Reference: library.humio.com, correlate()
     """
-    members = [member(flow, n, a) for n, a in queries.items() if isinstance(a, Argument)]
-    if len(members) < 2:
-        raise SourceError(
-            "argument", "`correlate` needs two named sub-queries", flow.span or flow.meaning.source.whole()
-        )
-    for one in members[1:]:
-        one.links += [(f, members[0].name, f) for f in globalConstraints]
-    whole = members[0].flow
-    there = [members[0].name]
+    members = named(flow, queries, globalConstraints, sequenceBy, implied=includeConstraintValues)
+    checked(flow, members, root, sequenceBy)
+    chosen = sorted(members, key=lambda m: m.name != (root or members[0].name))
     pending = [(m.name, *link) for m in members for link in m.links]
-    tolerance = jitterTolerance or 0.0
-    for one in members[1:]:
-        joined(whole, one, there, pending, within, tolerance if sequence else None, int(maxPerRoot))
-        there.append(one.name)
+    tolerance = (jitterTolerance or 0.0) if sequence or sequenceBy else None
+    whole, there = chosen[0].flow, chosen[:1]
+    for one in chosen[1:]:
+        tests = in_time(one, there, within) + in_order(one, there, members, tolerance)
+        joined(whole, one, [m.name for m in there], pending, tests, int(maxPerRoot))
+        there.append(one)
+    if len(chosen) > 2:
+        first_of_each(whole, chosen[0].mark, int(maxPerRoot))
+    for one in chosen if includeMatchesOnceOnly else []:
+        first_of_each(whole, one.mark, 1)
+    hidden = {h for m in members for h in m.hidden}
+    whole.select((n, Column(n)) for n in whole.visible() if n not in hidden)
     flow.node, flow.columns, flow.present = whole.node, whole.columns, whole.present
     flow.events = flow.timed = False
 
 
-def member(flow: Flow, name: str, argument: Argument) -> Member:
-    """The events of one sub-query, their fields named `name.field`."""
+def checked(flow: Flow, members: list[Member], root: str, order: Names) -> None:
+    """Refuses sub-queries that are not there, and an order that is not known."""
+    names = [m.name for m in members]
+    if root and root not in names:
+        raise SourceError("argument", f"`correlate` has no sub-query `{root[:40]}`", place(flow))
+    if len(order) > 1:
+        raise SourceError("unsupported", "an order by several fields is not supported", place(flow))
+    for _, other, field in (link for m in members for link in m.links):
+        if other not in names:
+            raise SourceError("argument", f"`correlate` has no sub-query `{other}` for `{other}.{field}`", place(flow))
+
+
+def named(flow: Flow, queries: dict[str, Syntax], constraints: Names, ordered: Names, *, implied: bool) -> list[Member]:
+    """The sub-queries; the first one is what the others have to agree with in the fields of `constraints`."""
+    arguments = {n: a for n, a in queries.items() if isinstance(a, Argument)}
+    strange = next((n for n in queries if n not in arguments), None)
+    if strange is not None:
+        raise SourceError("unknown-parameter", f"`correlate` has no parameter `{strange}`", place(flow))
+    if len(arguments) < 2:
+        raise SourceError("argument", "`correlate` needs two named sub-queries", place(flow))
+    first = next(iter(arguments))
+    made = []
+    for name, argument in arguments.items():
+        links = [(f, first, f) for f in constraints if name != first]
+        ties = (*constraints, *linked(arguments, name))
+        by = ordered[0] if ordered else TIMESTAMP
+        made.append(member(flow, name, argument, links, ties, by, implied=implied))
+    return made
+
+
+def linked(arguments: dict[str, Argument], name: str) -> list[str]:
+    """Fields of a sub-query that the links of others name."""
+    links = [p for a in arguments.values() for p in walk(a.value) if isinstance(p, Link)]
+    return [field for other, field in (sides(link)[1] for link in links) if other == name]
+
+
+def member(
+    flow: Flow,
+    name: str,
+    argument: Argument,
+    links: list[tuple[str, str, str]],
+    ties: tuple[str, ...],
+    by: str,
+    *,
+    implied: bool,
+) -> Member:
+    """The events of one sub-query, their fields named `name.field`; `ties` are those that others are tied to."""
     if not isinstance(argument.value, Pipeline):
         raise SourceError("argument", "expected a sub-query in braces", argument.span)
-    links: list[tuple[str, str, str]] = []
     steps = tuple(s for s in (unlinked(part, links) for part in argument.value.steps) if s is not None)
     inside = searched(flow)
     inside.meaning.run(inside, Pipeline(steps=steps, span=argument.span))
     wanted = next((texts_of(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
-    fields = inside.visible() if "*" in wanted else (*wanted, *(link[0] for link in links), *ALWAYS)
-    row = Row(inside)
+    tied = (*(link[0] for link in links), *ties)
+    fields = inside.visible() if "*" in wanted else (*wanted, *tied, *ALWAYS)
+    row, mark, rank = Row(inside), flow.meaning.temporary(), flow.meaning.temporary()
     chosen = {f"{name}.{f}": row.read(f, quiet=True) for f in (*fields, *mentioned(flow, name))}
-    inside.become(Select(source=inside.node, columns=tuple(chosen.items()), span=argument.span))
-    return Member(name, inside, links)
+    kept = (*wanted, *ALWAYS)
+    hidden = () if implied or "*" in wanted else tuple(f"{name}.{f}" for f in tied if f not in kept)
+    inside.become(Window(source=inside.node, measures=((mark, Aggregation("row_number")),)))
+    own = ((mark, Column(mark)), (rank, row.number(by)))
+    inside.become(Select(source=inside.node, columns=(*chosen.items(), *own), span=argument.span))
+    return Member(name, inside, links, mark, rank, hidden)
+
+
+def in_time(one: Member, there: list[Member], within: float | None) -> list[Expression]:
+    """That an event is no farther away than allowed from those that are there."""
+    if within is None:
+        return []
+    time = Column(f"{one.name}.{TIMESTAMP}")
+    away = [call("abs", call("subtract", time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
+    return [call("less_equal", a, Literal(within)) for a in away]
+
+
+def in_order(one: Member, there: list[Member], order: list[Member], tolerance: float | None) -> list[Expression]:
+    """That events come in the order of their sub-queries, but for a tolerance."""
+    if tolerance is None:
+        return []
+    made: list[Expression] = []
+    for other in there:
+        early, late = sorted((one, other), key=order.index)
+        made.append(call("greater_equal", call("add", Column(late.rank), Literal(tolerance)), Column(early.rank)))
+    return made
+
+
+def first_of_each(flow: Flow, mark: str, most: int) -> None:
+    """Only the first groups with each event of a sub-query."""
+    number = flow.meaning.temporary()
+    measures = ((number, Aggregation("row_number")),)
+    flow.become(Window(source=flow.node, partition=(Column(mark),), measures=measures))
+    flow.require(call("less_equal", Column(number), Literal(most)), flow.span)
 
 
 def mentioned(flow: Flow, name: str) -> list[str]:
@@ -111,8 +200,7 @@ def joined(
     one: Member,
     there: list[str],
     pending: list[tuple[str, str, str, str]],
-    within: float | None,
-    tolerance: float | None,
+    tests: list[Expression],
     most: int,
 ) -> None:
     """One sub-query more beside those that are there."""
@@ -123,22 +211,13 @@ def joined(
             keys.append((here.text(f"{other}.{theirs}"), right.text(f"{owner}.{field}")))
         elif other == one.name and owner in there:
             keys.append((here.text(f"{owner}.{field}"), right.text(f"{other}.{theirs}")))
-    tests: list[Expression] = []
-    time = Column(f"{one.name}.@timestamp")
-    for name in there:
-        earlier = Column(f"{name}.@timestamp")
-        if within is not None:
-            tests.append(call("less_equal", call("abs", call("subtract", time, earlier)), Literal(within)))
-        if tolerance is not None:
-            tests.append(call("greater_equal", call("add", time, Literal(tolerance)), earlier))
-    taken = tuple((n, Column(n)) for n in one.flow.columns)
     made = Join(
         left=whole.node,
         right=one.flow.node,
         kind=JoinKind.INNER,
         keys=tuple(keys),
         condition=every(tuple(tests)) if tests else None,
-        columns=taken,
+        columns=tuple((n, Column(n)) for n in one.flow.columns),
         most=most if keys else None,
     )
     whole.become(made, one.flow)
