@@ -10,7 +10,7 @@ from harness.detection.languages.cql.functions.fields import failed, fields_of, 
 from harness.detection.languages.cql.functions.text import known_charset
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
-from harness.diagnostics import SourceError
+from harness.diagnostics import Severity, SourceError
 
 PADDINGS = ("unknown", "yes", "no")
 DUPLICATES = ("keepFirst", "keepLast")
@@ -154,10 +154,16 @@ def pretty_xml(
     """An XML text with line breaks for people; its content stays as it is.
 
         a := "<a/>" | xml:prettyPrint(a) -> a=<a/>
+        a := "no xml" | xml:prettyPrint(a, strict=true) -> -
 
     Reference: library.humio.com, xml:prettyPrint()
     """
-    row.assign(as_ or field, row.text(field))
+    text, place = row.text(field), row.flow.span or row.meaning.source.whole()
+    message = "a text for people stays as it is, without other line breaks"
+    row.meaning.tell("not-pretty", "xml:prettyPrint", message, place, severity=Severity.NOTE)
+    if strict:
+        row.require(call("not", call("is_null", fields_of(row, text, "xml", {}))))
+    row.assign(as_ or field, text)
 
 
 @FUNCTIONS.value("stripAnsiCodes", into="=field")

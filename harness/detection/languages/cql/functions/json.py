@@ -7,7 +7,7 @@ from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.fields import fields_of, take_out
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import Expression, Literal, call
-from harness.diagnostics import SourceError
+from harness.diagnostics import Severity, SourceError
 
 NULLS = ("keep", "discard", "empty")
 
@@ -68,7 +68,13 @@ def pretty_json(row: Row, field: Name = RAWSTRING, *, as_: str = "", step: float
     """A JSON text with line breaks for people; its content stays as it is.
 
         a := "{}" | json:prettyPrint(a) -> a={}
+        a := "no json" | json:prettyPrint(a, strict=true) -> -
 
     Reference: library.humio.com, json:prettyPrint()
     """
-    row.assign(as_ or field, row.text(field))
+    text, place = row.text(field), row.flow.span or row.meaning.source.whole()
+    message = "a text for people stays as it is, without other line breaks"
+    row.meaning.tell("not-pretty", "json:prettyPrint", message, place, severity=Severity.NOTE)
+    if strict:
+        row.require(call("is_true", call("json_valid", text)))
+    row.assign(as_ or field, text)

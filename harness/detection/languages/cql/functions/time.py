@@ -37,6 +37,10 @@ def format_time(
 
     Reference: library.humio.com, formatTime()
     """
+    if locale and not locale.lower().startswith(("en", "*")):
+        place = row.flow.span or row.meaning.source.whole()
+        message = f"names of days and months are English, not those of `{locale[:20]}`"
+        row.meaning.tell("locale", locale, message, place)
     seconds = epoch(row.number(field), unit)
     return formatted(seconds, format, timezone)
 
