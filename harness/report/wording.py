@@ -95,8 +95,8 @@ def hangs_on(flip: Flip) -> str:
 
 
 def reads_absent(absent: Sequence[str]) -> str:
-    """Fields that a rule reads in vain."""
-    return f"reads {', '.join(absent)}, which no event here carries"
+    """Fields that a rule reads in vain: those behind its alerts lack them, or those that pass its first step."""
+    return f"reads {', '.join(absent)}, which none of the events it looks at carries"
 
 
 def lenient(rule: str, deviations: Sequence[Finding]) -> str:
