@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from harness.detection.plan.columns import Columns
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, HarnessError, Source, Span, did_you_mean
 
-if TYPE_CHECKING:
-    from harness.detection.engine import Rows
 
-Ask = Callable[[Node], "Rows"]
+class Told(Protocol):
+    """The rows that a question is answered with."""
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        """Each row by the names of its columns, absent values left out."""
+
+
+Ask = Callable[[Node], Told]
 """Runs a plan on the events that a query is planned for and gives its rows; the asker bounds their number."""
 
 
