@@ -30,15 +30,19 @@ WORD = re.compile(r"\w+")
 CHILD_NAMES = frozenset(c.name for c in CHILDREN)
 
 
-def dataset(model: str, span: Span) -> tuple[Dataset, Dataset | None]:
-    """The dataset of a name such as `Endpoint.Processes`, and the child that it narrows to."""
+def dataset(model: str, span: Span, named: Iterable[str] = ()) -> tuple[Dataset, Dataset | None]:
+    """The dataset of a name such as `Endpoint.Processes`, and the child that it narrows to.
+
+    Of a model alone it is the dataset that one of the `named` fields is of, else its first.
+    """
     parts = model.strip("\"'").split(".")
     own = [d for d in DATASETS if d.model.lower() == parts[0].lower()]
     if not own:
         hint = did_you_mean(parts[0], {d.model for d in DATASETS})
         raise SourceError("unknown-datamodel", f"no data model is called `{parts[0]}`", span, help=hint)
     if len(parts) == 1:
-        return own[0], None
+        heads = {part for name in named for part in name.split(".")[:2]}
+        return next((d for d in own if d.name in heads), own[0]), None
     wanted = parts[-1].lower()
     root = next((d for d in own if d.name.lower() == wanted), None)
     child = next((c for c in CHILDREN if c.model == own[0].model and c.name.lower() == wanted), None)
@@ -150,7 +154,7 @@ def narrowing(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -
 
 def nodenames(scope: Scope, found: Dataset, span: Span) -> Typed:
     """The names of the datasets that an event is part of."""
-    names = [literal(found.name)]
+    names = [literal(found.name), literal(f"{found.model}.{found.name}")]
     for child in children(found):
         inside = narrowing(scope, found, child, span)
         if isinstance(inside.expression, Literal):

@@ -21,10 +21,11 @@ from harness.detection.languages.spl.commands.stats import statistics
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.indexed_fields import named_fields, only_indexed, prefixed
 from harness.detection.languages.spl.lookups import table_rows
+from harness.detection.languages.spl.mentions import parts
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, fits, fresh_scope
 from harness.detection.languages.spl.statistics import flag, group, measures, option, without_missing
-from harness.detection.languages.spl.syntax import Measure, Stage, StatisticsArguments, Word
+from harness.detection.languages.spl.syntax import Comparison, Measure, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import floor_to, span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Union
@@ -72,7 +73,8 @@ def chosen(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> Statis
         if "*" in key.text and not key.text.startswith("PREFIX("):
             raise SourceError("bad-argument", f"`{key.text}` is no single field", key.span, help="name each BY field")
     if arguments.dataset is not None:
-        found, child = dataset(arguments.dataset.text, arguments.dataset.span)
+        named = [w.text for w in named_fields(arguments)] + node_names(arguments)
+        found, child = dataset(arguments.dataset.text, arguments.dataset.span, named)
         qualified(scope, found, child, arguments.dataset.span)
         spread_over(scope, found, arguments)
         unknown_fields(scope, found, arguments)
@@ -84,6 +86,13 @@ def chosen(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> Statis
     filled(scope, arguments)
     without_missing(scope, arguments.keys)
     return arguments
+
+
+def node_names(arguments: StatisticsArguments) -> list[str]:
+    """The datasets that WHERE asks for by `nodename`."""
+    terms = parts(arguments.where) if arguments.where is not None else ()
+    found = [t.value for t in terms if isinstance(t, Comparison) and t.field.text == "nodename"]
+    return [value.text for value in found if isinstance(value, Word)]
 
 
 def not_evaluated(scope: Scope, measure: Measure) -> None:
