@@ -28,11 +28,11 @@ REASONS = {
     "pairs the items of each user (`stats values(item) BY user` gives them)": "cofilter",
     "shows how the text of two events differs, for a person to read": "diff",
     "puts events into the cells of a map, for a widget": "geostats geomfilter",
-    "names groups of values by folders made for a menu": "folderize",
+    "puts paths together into folders by steps that its reference does not give": "bucketdir folderize",
     "weighs events by the words of the search, for a person to browse": "relevancy",
     "makes events anonymous with dictionaries that only a search head has": "scrub",
     "reads a form file that only a search head has": "kvform",
-    "reads or writes files of the search head": "input dump runshellscript bucketdir",
+    "reads or writes files of the search head": "input dump runshellscript",
     "is a tool for the search head itself": "prjob findkeywords collapse",
     "asks a threat intelligence store": "inputintelligence",
     "needs a transaction type of the search head": "searchtxn",
@@ -43,7 +43,7 @@ REASONS = {
     "looks for gaps in a summary index": "overlap",
     "is made by the pivot editor (`tstats ... from datamodel` says the same)": "pivot",
     "asks other systems over the network": "curl dnsquery dnstwist ldapsearch",
-    "is a script of an app and no command of Splunk": "entitymerge iptool trendmicro mvcollapse",
+    "is no command of Splunk's own reference": "entitymerge iptool trendmicro mvcollapse",
 }
 STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "dbxquery")
 
