@@ -18,7 +18,8 @@ parseTimestamp parseUri parseUrl parseXml partition percentage percentile range 
 reverseDns round sample sankey select selectFromMax selectFromMin selectLast selfJoin selfJoinFilter series session
 setField setTimeInterval shannonEntropy slidingTimeWindow slidingWindow sort split splitString start stats stdDev
 stripAnsiCodes subnet sum table tail test text:contains text:endsWith text:length text:positionOf text:startsWith
-text:substring timeChart time:dayOfMonth time:dayOfWeek time:dayOfWeekName time:dayOfYear time:hour time:millisecond
+text:substring text:trim timeChart time:dayOfMonth time:dayOfWeek time:dayOfWeekName time:dayOfYear time:hour
+time:millisecond
 time:minute time:month time:monthName time:second time:weekOfYear time:year tokenHash top transpose unit:convert upper
 urlDecode urlEncode wildcard window worldMap writeJson xml:prettyPrint
 """
@@ -36,6 +37,7 @@ EXPRESSIONS: dict[str, frozenset[str]] = {
     "text:length": frozenset({"string"}),
     "text:positionOf": frozenset({"string", "character", "begin", "occurrence"}),
     "text:substring": frozenset({"string", "begin", "end"}),
+    "text:trim": frozenset({"field", "mode"}),
     "array:append": frozenset({"values"}),
     "eval": frozenset(),
 }

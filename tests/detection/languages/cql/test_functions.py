@@ -66,6 +66,10 @@ OWN_MIND = {
 }
 
 
+NEWER = {"text:trim": "LogScale 1.234"}
+"""Functions that came after the list of signatures, and the manual that has them."""
+
+
 def signature(function):
     required = {p.name for p in function.parameters.values() if p.required}
     return set(function.parameters), required, function.positional[0] if function.positional else None
@@ -76,6 +80,8 @@ def test_signatures_are_the_documented_ones():
     documented = json.loads((SHARED / "reference/cql_functions.json").read_text())
     wrong = set()
     for name, function in FUNCTIONS.items():
+        if name in NEWER:
+            continue
         facts = documented[name]
         names = {p["name"] for p in facts["params"]}
         required = {p["name"] for p in facts["params"] if p["required"]}
@@ -87,4 +93,4 @@ def test_signatures_are_the_documented_ones():
 @needs_shared
 def test_the_names_of_functions_are_all_that_are_documented():
     documented = json.loads((SHARED / "reference/cql_functions.json").read_text())
-    assert set(FUNCTION_NAMES.values()) == set(documented)
+    assert set(FUNCTION_NAMES.values()) == set(documented) | set(NEWER)

@@ -13,6 +13,9 @@ from harness.detection.plan.expressions import NULL, Call, Expression, Literal, 
 from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)
+TRIMMING = {"both": "trim", "start": "trim_start", "end": "trim_end"}
+BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Unicode counts as white space."""
 
 
 @FUNCTIONS.value("lower", into="_lower")
@@ -231,6 +234,21 @@ def text_substring(
     last = row.number(end)
     fits = call("and", call("less_equal", first, last), call("less_equal", last, call("length", text)))
     return call("if", fits, call("substring", text, start, call("subtract", last, first)), NULL)
+
+
+@FUNCTIONS.value("text:trim", into="_trim")
+def text_trim(row: Row, field: Expression, *, mode: str = "both") -> Expression:
+    """The text without blanks and line breaks at its ends, or with `mode` at its `start` or `end` only.
+
+        a := "  WS 01 " | text:trim(a) -> _trim=WS 01
+        a := "  WS01" | x := text:trim(a, mode=start) -> x=WS01
+
+    Reference: library.humio.com, text:trim()
+    """
+    if mode not in TRIMMING:
+        place = row.flow.span or row.meaning.source.whole()
+        raise SourceError("bad-argument", "`mode` is `start`, `end` or `both`", place)
+    return call(TRIMMING[mode], row.text(field), Literal(BLANKS))
 
 
 @FUNCTIONS.value("text:positionOf", into="_position")
