@@ -147,9 +147,14 @@ def mode_of(row: Row, glob: bool, mode: str) -> str:
 
 
 def chosen(row: Row, name: str, columns: dict[str, Expression], include: Names) -> dict[str, Expression]:
-    """The columns of a table that are to be included, all of them unless some are named."""
+    """The columns of a table that are to be included, all of them unless some are named.
+
+    A table of the query has no fixed columns: what none of its events has is NULL.
+    """
     if not include or include == ("*",):
         return columns
+    if name in row.meaning.tables:
+        return {c: columns[c] for c in include if c in columns}
     missing = [c for c in include if c not in columns]
     if missing:
         message = f"the lookup `{name}` has no column `{missing[0]}`"
