@@ -5,12 +5,16 @@ Reference: reference/spl.md 10
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.detection.language import Lookup
+from harness.detection.languages.spl.asking import asked
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.nodes import Values
+from harness.detection.plan.nodes import Node, Values
 from harness.diagnostics import SourceError, Span, did_you_mean
 
+MOST_WRITTEN = 5_000
 ENTROPY = "ut_shannon_lookup"
 SUFFIXES = (".csv", ".csv.gz", ".kmz")
 EXPECTED: dict[str, tuple[str, ...]] = dict.fromkeys(
@@ -37,9 +41,13 @@ def table(scope: Scope, name: str, span: Span) -> Lookup:
     bare = name
     for suffix in SUFFIXES:
         bare = bare.removesuffix(suffix)
+    own = written(scope, name)
     for candidate in (name, bare, f"{bare}.csv"):
         if candidate in tables:
-            return tables[candidate]
+            found = tables[candidate]
+            return found if own is None else replace(found, columns=tuple(own.columns), rows=())
+    if own is not None:
+        return Lookup(columns=tuple(own.columns), rows=())
     if bare in EXPECTED:
         message = f"no rows of the lookup table `{name}` are given; it counts as empty"
         scope.session.warn("empty-lookup", message, span, "give its rows in a folder of lookups")
@@ -48,8 +56,35 @@ def table(scope: Scope, name: str, span: Span) -> Lookup:
     raise SourceError("unknown-lookup", f"no lookup table is called `{name}`", span, help=hint)
 
 
-def table_rows(scope: Scope, name: str, span: Span) -> tuple[Values, dict[str, Kind]]:
+def filed(scope: Scope, name: str) -> str:
+    """The name under which the file of a table is known: that of its definition, or its own, without the suffix."""
+    bare = scope.settings.transforms.get(name, {}).get("filename") or name
+    for suffix in SUFFIXES:
+        bare = bare.removesuffix(suffix)
+    return bare
+
+
+def written(scope: Scope, name: str) -> Scope | None:
+    """The rows that the search itself wrote to a table before."""
+    return scope.session.tables.get(filed(scope, name))
+
+
+def with_rows(scope: Scope, shape: Lookup, rows: Scope, span: Span) -> Lookup:
+    """A table with the rows that the search wrote to it, which has to be run up to there to know them."""
+    columns = tuple(rows.columns)
+    found = asked(scope, rows.node, MOST_WRITTEN, span)
+    if found is None:
+        message = "the rows that the search wrote to this table are known only with events; here it has none"
+        scope.session.note("unasked-lookup", message, span)
+    told = tuple(tuple(str(row.get(c) or "") for c in columns) for row in found or ())
+    return replace(shape, columns=columns, rows=told)
+
+
+def table_rows(scope: Scope, name: str, span: Span) -> tuple[Node, dict[str, Kind]]:
     """All rows of a table as a relation; empty cells are missing fields."""
+    own = written(scope, name)
+    if own is not None:
+        return own.node, dict(own.columns)
     found = table(scope, name, span)
     columns = dict.fromkeys(found.columns, Kind.TEXT)
     rows = tuple(tuple(cell if cell != "" else None for cell in row) for row in found.rows)

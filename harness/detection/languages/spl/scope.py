@@ -31,7 +31,10 @@ FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """What all pipelines of one query share while it is planned."""
+    """What all pipelines of one query share while it is planned.
+
+    `tables` are those that the pipelines at work wrote by now, `early` those of subsearches, which run first.
+    """
 
     text: Text
     schema: Columns
@@ -54,6 +57,8 @@ class Session:
     searches: int = 0
     delimiters: dict[str, str] = field(default_factory=dict)
     rounds: int = 0
+    tables: dict[str, Scope] = field(default_factory=dict)
+    early: dict[str, Scope] = field(default_factory=dict)
 
     def switch(self, name: str) -> str:
         """The value of a switch, which the query's meaning then depends on."""
@@ -197,9 +202,14 @@ class Scope:
         )
 
     def subsearch(self, pipeline: Pipeline) -> Scope:
-        """The relation of a pipeline in brackets, which starts from the stored events anew."""
+        """The relation of a pipeline in brackets, which starts from the stored events anew.
+
+        It runs before the pipeline around it does, so it sees no table that this one writes, and this one sees its.
+        """
         scope = fresh_scope(self.session, main=False)
+        around, self.session.tables = self.session.tables, self.session.early
         self.session.run(pipeline, scope)
+        self.session.tables = {**self.session.early, **around}
         return scope
 
     def unsupported(self, what: str, span: Span, help: str | None = None) -> SourceError:

@@ -29,6 +29,7 @@ from harness.detection.languages.spl.commands import (
     several,
     stats,
     summaries,
+    writing,
 )
 
 __all__ = [
@@ -60,4 +61,5 @@ __all__ = [
     "several",
     "stats",
     "summaries",
+    "writing",
 ]

@@ -1,38 +1,38 @@
-"""Commands with lookup tables: lookup, inputlookup, outputlookup."""
+"""Commands that read lookup tables: lookup, inputlookup."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from harness.detection.language import Lookup
 from harness.detection.languages.spl.arguments import Given, clauses, given, renamed
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
 from harness.detection.languages.spl.conditions import Search
-from harness.detection.languages.spl.lookups import ENTROPY, table, table_rows
+from harness.detection.languages.spl.lookups import ENTROPY, table, table_rows, with_rows, written
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Group, Stage, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Union, Values
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
+from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Limit, Node, Union, Values
 from harness.diagnostics import SourceError, did_you_mean
 
 PATTERNS = 5_000
 FEW_PATTERNS = 100
 ROWS = "\x1e"
-WRITING = (
-    "append", "create_empty", "override_if_empty", "max", "key_field", "allow_updates", "createinapp",
-    "create_context", "output_format", "singlefile", "usexml", "dispatch", "start", "events", "format",
-)  # fmt: skip
 SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What one `lookup` asks for: pairs of table column and field, for keys and for outputs."""
+    """What one `lookup` asks for: pairs of table column and field, for keys and for outputs.
+
+    `rows` are those that the search itself wrote to the table, if it did.
+    """
 
     table: Lookup
+    rows: Scope | None = None
     keys: tuple[tuple[str, Word], ...]
     outputs: tuple[tuple[str, str], ...]
     only_new: bool
@@ -93,7 +93,8 @@ def read(scope: Scope, found: Given) -> Wanted:
                 message = f"the lookup table has no column `{output_of.text}`; Splunk refuses this"
                 hint = did_you_mean(output_of.text, chosen.columns)
                 scope.session.warn("unknown-column", message, output_of.span, hint)
-    return Wanted(table=chosen, keys=keys, outputs=outputs, only_new="outputnew" in parts)
+    rows = written(scope, words[0].text)
+    return Wanted(table=chosen, rows=rows, keys=keys, outputs=outputs, only_new="outputnew" in parts)
 
 
 def output(scope: Scope, wanted: Wanted, target: str, value: Typed) -> Typed:
@@ -121,6 +122,10 @@ def output(scope: Scope, wanted: Wanted, target: str, value: Typed) -> Typed:
 def matched(scope: Scope, wanted: Wanted, stage: Stage) -> dict[str, Typed]:
     """The values of each output column for a row, before defaults."""
     columns = [c for c, _ in wanted.outputs]
+    if wanted.rows is not None and not wanted.table.match:
+        return by_relation(scope, wanted, columns, stage)
+    if wanted.rows is not None:
+        wanted = replace(wanted, table=with_rows(scope, wanted.table, wanted.rows, stage.span))
     if not wanted.table.rows or any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
         return dict.fromkeys(columns, NOTHING)
     if any(wanted.table.match.get(c) for c, _ in wanted.keys):
@@ -165,6 +170,39 @@ def by_join(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> d
     for mark in marks.values():
         scope.columns[mark] = kind
     return {c: Typed(Column(m), kind) for c, m in marks.items()}
+
+
+def by_relation(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+    """Matches by equal keys in a table that the search itself wrote: its rows grouped by key and joined."""
+    rows = wanted.rows.branch() if wanted.rows is not None else scope.branch()
+    if any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
+        return dict.fromkeys(columns, NOTHING)
+    keys = [(scope.session.fresh("key"), c, f) for c, f in wanted.keys]
+    marks = {c: scope.session.fresh("found") for c in columns if c in rows.columns}
+
+    def as_key(value: Typed) -> Expression:
+        return (text(value) if wanted.table.case_sensitive else apply("lower", text(value))).expression
+
+    last = literal(float(wanted.table.most))
+    grouped = Aggregate(
+        source=rows.node,
+        keys=tuple((k, as_key(rows.typed(c))) for k, c, _ in keys),
+        measures=tuple((m, Aggregation("collect", (Column(c),))) for c, m in marks.items()),
+        span=stage.span,
+    )
+    scope.node = Join(
+        left=scope.node,
+        right=grouped,
+        kind=JoinKind.LEFT,
+        keys=tuple((as_key(scope.typed(f.text, f.span)), Column(k)) for k, _, f in keys),
+        columns=tuple((m, Column(m)) for m in marks.values()),
+        most=1,
+        span=stage.span,
+    )
+    for mark in marks.values():
+        scope.columns[mark] = Kind.LIST
+    held = {c: Typed(Column(m), Kind.LIST) for c, m in marks.items()}
+    return {c: apply("list_slice", held[c], literal(1.0), last) if c in held else NOTHING for c in columns}
 
 
 def cell(wanted: Wanted, rows: list[tuple[str, ...]], column: str, several: bool) -> str | tuple[str, ...] | None:
@@ -295,16 +333,3 @@ def aligned(scope: Scope, inner: Scope) -> tuple[Node, Node]:
             scope.columns[name] = kind
             scope.defined.add(name)
     return scope.node, inner.node
-
-
-@COMMANDS.define("outputlookup", "outputcsv", "outputtext")
-def outputlookup(scope: Scope, stage: Stage) -> None:
-    """Would write the rows to a table; here they pass through and nothing is written.
-
-    Reference: reference/spl.md 7
-    """
-    found = given(stage, *WRITING)
-    if not found.words and stage.name == "outputlookup":
-        raise found.error("missing-lookup", f"`{stage.name}` needs the name of a table")
-    message = f"`{stage.name}` writes a table on a real system; nothing is written here"
-    scope.session.note("not-written", message, stage.span)

@@ -6,7 +6,7 @@ from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, lite
 from harness.detection.languages.spl.commands.lookup import Wanted, matched, output
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.jsontext import as_json, joined, quoted
-from harness.detection.languages.spl.lookups import table
+from harness.detection.languages.spl.lookups import table, written
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalArguments, Expression, Invocation, Stage, String, Word
 from harness.detection.plan.columns import Kind
@@ -38,10 +38,11 @@ def lookup(context: Context, name: Expression, inputs: Expression, outputs: Expr
         mark = scope.session.fresh("given")
         scope.derive([(mark, text(context.value(field)))], field.span)
         keys.append((text_of(key), Word(mark, False, field.span)))
-    for column, written in zip(columns, wanted_columns, strict=True):
-        known(chosen.columns, column, written)
+    for column, place in zip(columns, wanted_columns, strict=True):
+        known(chosen.columns, column, place)
     targets = tuple((c, scope.session.fresh("taken")) for c in columns)
-    wanted = Wanted(table=chosen, keys=tuple(keys), outputs=targets, only_new=False)
+    rows = written(scope, name.value)
+    wanted = Wanted(table=chosen, rows=rows, keys=tuple(keys), outputs=targets, only_new=False)
     found = matched(scope, wanted, Stage("lookup", EvalArguments(()), inputs.span))
     values = [(c, output(scope, wanted, target, found[c])) for c, target in targets]
     return shown(values)
