@@ -21,8 +21,14 @@ def duckdb():
     opened.close()
 
 
-def rows(*members, span=None, pause=None, most=None, connected=True, ends_match=True):
-    return [(span, pause, most, connected, ends_match, *m) for m in members]
+def rows(*members, span=None, pause=None, most=None, connected=True, ends_match=True, limits=False):
+    return [(span, pause, most, connected, ends_match, limits, *m) for m in members]
+
+
+def test_a_limit_closes_a_session_that_rows_open_only_where_that_is_asked_for():
+    far = [(600, False, True, "a"), (0, True, False, "a")]
+    assert session_of(rows(*far, span=60)) == [-1, -2]
+    assert session_of(rows(*far, span=60, limits=True)) == [1, -2]
 
 
 def test_a_session_is_as_long_as_its_span_counted_from_its_first_row():
@@ -84,7 +90,7 @@ def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):
         columns={"host": Kind.TEXT, "t": Kind.NUMBER, "k": Kind.TEXT},
         rows=(("x", 1, "a"), ("y", 2, "a"), ("x", 100, "a"), ("x", 90, "a"), ("x", 5, None)),
     )
-    session = Aggregation("session_of", (L(60.0), NULL, NULL, L(True), L(True), C("t"), NULL, NULL, C("k")))
+    session = Aggregation("session_of", (L(60.0), NULL, NULL, L(True), L(True), L(False), C("t"), NULL, NULL, C("k")))
     node = Window(
         source=Sort(source=source, keys=(SortKey(C("t"), descending=True),)),
         partition=(call("upper", C("host")),),

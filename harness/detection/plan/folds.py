@@ -31,13 +31,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a session may be, how long its pauses, how many its rows; None is without limit."""
+    """How long a session may be, how long its pauses, how many its rows; None is without limit.
+
+    `closing` says that reaching one closes a session even where rows open or close them.
+    """
 
     span: float | None
     pause: float | None
     most: float | None
     connected: bool
     ends_match: bool
+    closing: bool = False
 
     def exceeded(self, session: Session, time: float | None) -> bool:
         """Whether a row at this time is too far away to join."""
@@ -118,16 +122,17 @@ def chosen(keys: Row, which: int) -> Row:
 def session_of(rows: Sequence[Row]) -> list[float | None]:
     """The number of each row's session, negative where nothing closed it; None for a row without any key.
 
-    A row is span, pause, most, connected, whether a row that opens or closes must share a key, time, opens, closes, and
-    its keys.
+    A row is span, pause, most, connected, whether a row that opens or closes must share a key, whether a limit closes
+    where such rows do too, time, opens, closes, and its keys.
     """
     if not rows:
         return []
-    span, pause, most, connected, ends_match, _, opening, closing, *_ = rows[0]
-    limits = Limits(span=span, pause=pause, most=most, connected=bool(connected), ends_match=bool(ends_match))
+    span, pause, most, connected, ends_match, by_limit, _, opening, closing, *_ = rows[0]
+    flags = {"connected": bool(connected), "ends_match": bool(ends_match), "closing": bool(by_limit)}
+    limits = Limits(span=span, pause=pause, most=most, **flags)
     sessions = Sessions(limits)
-    found = [placed(sessions, row[5], row[6], row[7], row[8:]) for row in rows]
-    newest = next((row[5] for row in reversed(rows) if row[5] is not None), None)
+    found = [placed(sessions, row[6], row[7], row[8], row[9:]) for row in rows]
+    newest = next((row[6] for row in reversed(rows) if row[6] is not None), None)
     by_ends = opening is not None, closing is not None
     numbers = {s.number: s.number if complete(s, limits, newest, *by_ends) else -s.number for s in found if s}
     return [None if s is None else float(numbers[s.number]) for s in found]
@@ -155,9 +160,11 @@ def placed(
 
 def complete(session: Session, limits: Limits, newest: float | None, opening: bool, closing: bool) -> bool:
     """Whether a session is closed: by the rows that open and close it where there are such, else by a limit."""
+    by_limit = session.full or limits.exceeded(session, newest)
     if opening or closing:
-        return (session.opened or not opening) and (session.closed or not closing)
-    return session.full or limits.exceeded(session, newest)
+        by_rows = (session.opened or not opening) and (session.closed or not closing)
+        return by_rows or (limits.closing and by_limit)
+    return by_limit
 
 
 def series_of(rows: Sequence[Row]) -> list[float | None]:

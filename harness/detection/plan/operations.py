@@ -341,10 +341,11 @@ WINDOWS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ),
     (
         "session_of",
-        "span, span, n, b, b, n, b, b, t, ...",
+        "span, span, n, b, b, b, n, b, b, t, ...",
         N,
         "number of the session, negative if nothing closed it: longest span and pause, most rows, whether rows must "
-        "share a key with it, and those that open or close it too, time, opens it, closes it, keys; see `plan.folds`",
+        "share a key with it, and those that open or close it too, whether a limit closes it even where rows do, "
+        "time, opens it, closes it, keys; see `plan.folds`",
     ),
 )
 

@@ -75,6 +75,15 @@ ALL: tuple[Switch, ...] = (
         settle="| makeresults count=2 | streamstats count | stats median(count)",
     ),
     Switch(
+        name="transaction_closed",
+        values=("ends", "limits"),
+        question="is a transaction without its begin or end closed where maxspan, maxpause or maxevents cut it off?",
+        settle=(
+            '| makeresults count=2 | streamstats count as n | eval _time=n*600, op=if(n=2,"end","begin") '
+            '| sort - _time | transaction startswith=(op="begin") endswith=(op="end") maxspan=5m'
+        ),
+    ),
+    Switch(
         name="timechart_span",
         values=("1h", "30m", "1d", "5m"),
         question="timechart without span: which one does the time range of the search give?",

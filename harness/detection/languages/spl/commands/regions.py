@@ -61,7 +61,7 @@ def localize(scope: Scope, stage: Stage) -> None:
     time = number(scope.typed("_time"))
     region = scope.session.fresh("region")
     pause = limit(found, "maxpause") if "maxpause" in found.options else 60.0
-    arguments = (NOTHING, literal(pause), NOTHING, literal(True), literal(True), time, NOTHING, NOTHING)
+    arguments = (NOTHING, literal(pause), NOTHING, literal(True), literal(True), literal(False), time, NOTHING, NOTHING)
     measure = Aggregation("session_of", tuple(a.expression for a in arguments))
     ordered = Sort(source=scope.node, keys=(SortKey(Column("_time"), descending=True),))
     windowed = Window(source=ordered, measures=((region, measure),), frame=Frame.RUNNING, span=stage.span)

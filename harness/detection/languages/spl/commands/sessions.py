@@ -35,6 +35,8 @@ OPTIONS = (
     "keepevicted", "mvlist", "mvraw", "delim", "nullstr", "maxopenevents", "maxopentxn", "name", "fields",
 )  # fmt: skip
 WITHOUT_EFFECT = ("maxopenevents", "maxopentxn", "delim")
+LIMITS = ("maxspan", "maxpause", "maxevents")
+ENDS = ("startswith", "endswith")
 MOST_EVENTS = 1000
 BOOLEANS = ("t", "true", "1", "f", "false", "0")
 Evaluated = Number | String | Field | Prefix | Chain | Invocation
@@ -107,6 +109,7 @@ def numbered(scope: Scope, stage: Stage, found: Given, session: str) -> bool:
         literal(float(most) if most > 0 else None),
         literal(connected),
         literal(found.flag("unifyends", connected)),
+        literal(limits_close(scope, found)),
         number(scope.typed("_time")),
         ends or NOTHING,
         starts or NOTHING,
@@ -116,6 +119,12 @@ def numbered(scope: Scope, stage: Stage, found: Given, session: str) -> bool:
     scope.node = Window(source=scope.node, measures=((session, measure),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[session] = Kind.NUMBER
     return starts is not None or ends is not None
+
+
+def limits_close(scope: Scope, found: Given) -> bool:
+    """Whether a limit closes a transaction that events begin or end, without both of these."""
+    bounded = any(n in found.options for n in LIMITS) and any(n in found.options for n in ENDS)
+    return bounded and scope.session.switch("transaction_closed") == "limits"
 
 
 def listed(value: Typed) -> Typed:
