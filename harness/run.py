@@ -27,6 +27,7 @@ from harness.telemetry.record import record
 from harness.telemetry.replay import replay
 from harness.telemetry.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
+from harness.verdict.cuts import reached
 from harness.verdict.panel import Finding as Found
 from harness.verdict.panel import Panel
 from harness.verdict.store import Store
@@ -221,15 +222,17 @@ class Bench:
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
         plan = trial.plan()
         store.prepare(plan.node)
-        alerts = trial.alerts(plan)
+        alerts, rows = trial.alerts(plan), self.engine.run(plan.node)
+        size = store.size(self.options.conditions)
+        cut = reached(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         return Answer(
             rule=trial.rule,
-            rows=self.engine.run(plan.node),
+            rows=rows,
             alerts=alerts,
-            plan=plan,
+            plan=replace(plan, findings=(*plan.findings, *cut)),
             deviations=trial.query.deviations,
             damages=store.telemetry(self.options.conditions).damages,
-            events=store.size(self.options.conditions),
+            events=size,
             absent=trial.absent(plan, alerts),
             trial=trial,
         )

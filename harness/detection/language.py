@@ -58,13 +58,29 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A limit of the product that may leave rows out: `more` has a row if it does, and then `finding` is to be told.
+
+    `rows` is a relation of which more than `most` rows would be too many, where the limit concerns rows; `kept` is
+    what is left of it.
+    """
+
+    finding: Finding
+    more: Node
+    rows: Node | None = None
+    most: int = 0
+    kept: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a query means over one schema.
 
     `switches` are those that the query's meaning depends on, with the value used. `reads` are the names of event
     fields that it reads. `findings` are remarks that need the schema, such as a field that no event has. `asked` says
     that the meaning itself hangs on the events (columns named by their values, a search for each row), so that the
-    plan holds for no other events; without somebody to ask it is what can be told of the query alone.
+    plan holds for no other events; without somebody to ask it is what can be told of the query alone. `cuts` are the
+    product's limits that the plan follows.
     """
 
     node: Node
@@ -73,6 +89,7 @@ class Plan:
     reads: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
     asked: bool = False
+    cuts: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from harness.detection.plan.shape import columns_of
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.absent import absent
 from harness.verdict.alerts import Alert
+from harness.verdict.cuts import may_cut
 from harness.verdict.explain import Explanation, Labels, events_behind
 from harness.verdict.flips import no_effect
 from harness.verdict.loss import Inquiry
@@ -114,12 +115,13 @@ class Panel:
         explanations = self.explained(plan, missed)
         flips = self.flips(plan, numbers, observed, explanations)
         looked_at = self.looked_at(plan, quiet)
+        meant = self.cut(plan, {i: len(alerts[i]) for i in numbers})
         for i in numbers:
             if alerts[i]:
                 looked_at[i] = {e for a in alerts[i] for e in a.events}
         return {
             i: Finding(
-                plan=plan,
+                plan=meant[i],
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),
@@ -128,6 +130,16 @@ class Panel:
             )
             for i in numbers
         }
+
+    def cut(self, plan: Plan, returned: Mapping[int, int]) -> dict[int, Plan]:
+        """For trials and how many rows they returned the plan, with what is to be told of limits that were reached."""
+        meant = dict.fromkeys(returned, plan)
+        for limit in plan.cuts:
+            if any(may_cut(limit, plan.node, len(self.own[i]), rows) for i, rows in returned.items()):
+                found = {int(float(str(case))) for case in self.batch.run(limit.more).column(CASE)}
+                for i in found & returned.keys():
+                    meant[i] = replace(meant[i], findings=(*meant[i].findings, limit.finding))
+        return meant
 
     def explained(self, plan: Plan, numbers: Sequence[int]) -> dict[int, Explanation]:
         """What became of the attacks of these trials."""

@@ -29,12 +29,14 @@ Duration = Annotated[float, "milliseconds"]
 """A length of time in milliseconds."""
 
 Rows = Annotated[int, "rows"]
+Groups = Annotated[int, "groups"]
 """A number of rows; `max` is the most that the product allows."""
 
 Zone = Annotated[str, "zone"]
 """A time zone: its name or its distance from UTC; a parameter without a value leaves UTC."""
 
 MOST_ROWS = 200_000
+MOST_GROUPS = 1_000_000
 
 JOINS = frozenset({"join", "selfJoin", "selfJoinFilter", "defineTable", "correlate", "match"})
 MOST_JOINS = 50
@@ -211,9 +213,19 @@ def number_of(row: Row, value: Syntax) -> float:
 
 def rows_of(row: Row, value: Syntax) -> int:
     """A number of rows; a parameter without a value leaves the product's most."""
+    return at_most(row, value, MOST_ROWS)
+
+
+def groups_of(row: Row, value: Syntax) -> int:
+    """A number of groups; the same."""
+    return at_most(row, value, MOST_GROUPS)
+
+
+def at_most(row: Row, value: Syntax, most: int) -> int:
+    """A number up to the product's most, which `max` and `*` stand for."""
     if text_of(row.meaning, value) in ("max", "*"):
-        return MOST_ROWS
-    return max(0, int(min(number_of(row, value), MOST_ROWS)))
+        return most
+    return max(0, int(min(number_of(row, value), most)))
 
 
 def numbers_of(row: Row, value: Syntax) -> tuple[float, ...]:
@@ -292,6 +304,7 @@ CONVERTERS: dict[Any, Callable[[Row, Syntax], Any]] = {
     tuple[float, ...]: numbers_of,
     Pattern: pattern_of,
     Rows: rows_of,
+    Groups: groups_of,
     Zone: zone_of,
     Duration: lambda row, v: milliseconds(text_of(row.meaning, v), v.span),
     Pipeline: pipeline_of,

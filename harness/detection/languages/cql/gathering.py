@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.detection.languages.cql.binding import bind
+from harness.detection.languages.cql.cutting import too_many_values
 from harness.detection.languages.cql.evaluate import function_of
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS, Role
@@ -99,8 +100,8 @@ def aggregate_step(step: Syntax) -> bool:
             return False
 
 
-def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, target: str | None = None) -> None:
-    """One row a combination of `keys`, with the values of all functions; those of several rows are combined."""
+def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, target: str | None = None) -> bool:
+    """One row a combination of `keys`, with the values of all functions; several where a function gives several."""
     parts = parts_of(Row(flow), functions, target)
     several = [p for p in parts if p.several]
     own = tuple((n, Column(n)) for n in flow.partition if n not in dict(keys))
@@ -115,6 +116,7 @@ def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, targ
         beside(first, other, names, span)
     flow.node, flow.columns, flow.present = first.node, first.columns, first.present
     flow.events = flow.timed = False
+    return bool(several)
 
 
 def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Span) -> None:
@@ -124,10 +126,12 @@ def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Sp
         way = Row(flow).branch()
         for step in part.before:
             flow.meaning.take(way, step)
+        flow.meaning.collected = []
         for name, value in measured(way, part):
             if name in measures:
                 clash(flow, name, part.function.span)
             measures[name] = limited(value, way)
+        told_of_values(flow, keys, way)
     renamed = {n: flow.meaning.temporary() for n, _ in keys if n in measures}
     present = frozenset(n for n, v in keys if isinstance(v, Column) and v.name in flow.present)
     made = tuple((renamed.get(n, n), v) for n, v in measures.items())
@@ -141,6 +145,12 @@ def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Sp
     for part in parts:
         for step in part.after:
             flow.meaning.step(flow, step)
+
+
+def told_of_values(flow: Flow, keys: Sequence[Named], way: Row) -> None:
+    """Notes the limits of values that were collected of each group."""
+    for number, limit in flow.meaning.collected:
+        too_many_values(flow, keys, limited(number, way), limit)
 
 
 def clash(flow: Flow, name: str, span: Span) -> None:
@@ -218,8 +228,8 @@ def sign(flow: Flow, name: str) -> Expression:
     return call("coalesce", Row(flow).text(Column(name)), Literal("\0"))
 
 
-def grouped(flow: Flow, names: Sequence[str], functions: Syntax, span: Span) -> None:
-    """`groupBy`: events without a key form a group or are dropped, as the switches say."""
+def grouped(flow: Flow, names: Sequence[str], functions: Syntax, span: Span) -> bool:
+    """`groupBy`: events without a key form a group or are dropped, as the switches say; whether groups can be rows."""
     row = Row(flow)
     keys = tuple((n, row.read(n, span)) for n in dict.fromkeys(names))
     keys = tuple((n, v if row.kind(v) is not Kind.BOOLEAN else row.text(v)) for n, v in keys)
@@ -230,4 +240,4 @@ def grouped(flow: Flow, names: Sequence[str], functions: Syntax, span: Span) -> 
             condition = every(tuple(call("not", call("is_null", v)) for v in absent))
             flow.become(Filter(source=flow.node, condition=condition, span=span))
             flow.present |= {v.name for v in absent if isinstance(v, Column)}
-    stats(flow, keys, functions, span)
+    return stats(flow, keys, functions, span)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.detection.language import Dialect, Lookup, Settings, Step
+from harness.detection.language import Cut, Dialect, Lookup, Settings, Step
 from harness.detection.languages.cql.switches import DEFAULTS
 from harness.detection.languages.cql.syntax import FreeText, Parameter, Pipeline, Syntax, Word, walk
 from harness.detection.plan.columns import Columns
+from harness.detection.plan.expressions import Expression
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, Severity, Source, Span
 
@@ -30,6 +31,8 @@ class Meaning:
     switches: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    collected: list[tuple[Expression, int]] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     tables: dict[str, Flow] = field(default_factory=dict)
     defaults: dict[str, str] = field(default_factory=dict)

@@ -53,6 +53,7 @@ class CqlQuery:
             reads=frozenset(meaning.reads),
             findings=tuple(meaning.findings),
             asked=meaning.asked,
+            cuts=tuple(meaning.cuts),
         )
 
     def meaning(self, columns: Columns, settings: Settings) -> Meaning:

@@ -212,6 +212,8 @@ def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True
     """
     made: list[Named] = []
     for name, distinct in distinct_values(row, fields, limit):
+        if row.kind(row.read(name)) not in (Kind.NULL, Kind.LIST):
+            row.meaning.collected.append((aggregation("count_distinct", row.text(name)), limit))
         made.append((name, NULL if distinct == NULL else call("list_join", distinct, Literal(separator))))
     return made
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import Name, pipeline_of
+from harness.detection.languages.cql.choices import Flags
 from harness.detection.languages.cql.coercion import closed
 from harness.detection.languages.cql.conditions import condition as asked
 from harness.detection.languages.cql.flow import Flow, Row, member_of
@@ -92,7 +93,7 @@ def contains(row: Row, array: Name, value: str) -> Expression:
 
 
 @FUNCTIONS.filter("array:regex")
-def array_regex(row: Row, array: Name, regex: Pattern, *, flags: str = "") -> Expression:
+def array_regex(row: Row, array: Name, regex: Pattern, *, flags: Flags = "") -> Expression:
     """Whether a regular expression is found in an element.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:regex("b[]", regex="^c") -> a=cmd,sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names, Rows, Zone, milliseconds
+from harness.detection.languages.cql.cutting import USUAL_TOP, Usual
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.gaps import filled, largest
 from harness.detection.languages.cql.functions.rows import counted, place
@@ -32,7 +33,7 @@ def bucket(
     buckets: float | None = None,
     field: Names = (),
     function: Syntax | None = None,
-    limit: Rows = 10,
+    limit: Rows = USUAL_TOP,
     minSpan: str = "",
     timezone: Zone = "UTC",
     unit: Names = (),
@@ -59,7 +60,7 @@ def time_chart(
     span: str = "auto",
     buckets: float | None = None,
     function: Syntax | None = None,
-    limit: Rows = 10,
+    limit: Rows = USUAL_TOP,
     minSpan: str = "",
     timezone: Zone = "UTC",
     unit: Names = (),
@@ -111,7 +112,7 @@ def bucketed(
     if unit:
         converted(flow, functions, unit, size, where, ("_bucket", *series))
     if series:
-        largest(flow, series, bounded(flow, "limit", limit, MOST_SERIES))
+        largest(flow, series, bounded(flow, "limit", limit, MOST_SERIES), told=isinstance(limit, Usual))
     flow.become(Sort(source=flow.node, keys=(SortKey(Column("_bucket")),)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.detection.languages.cql.asking import asked
 from harness.detection.languages.cql.binding import Name
+from harness.detection.languages.cql.cutting import Usual, finding, note
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.enrichment import described
 from harness.detection.languages.cql.functions.hashes import MOST_PRECISE, geohash_of
@@ -19,6 +20,7 @@ from harness.detection.plan.nodes import Aggregate, Filter, Named, Select, Union
 from harness.diagnostics import Severity, SourceError
 
 MOST_TURNED, FEW_TURNED = 1_000, 50
+USUAL_TURNED = Usual(5)
 
 
 @FUNCTIONS.step("sankey", gathers=True)
@@ -80,7 +82,7 @@ def transpose(
     *,
     header: Name | None = None,
     column: str | None = None,
-    limit: float = 5,
+    limit: float = USUAL_TURNED,
 ) -> None:
     """Rows as columns, one row for each field: `row[1]`, `row[2]`, or named by the values of the field `header`.
 
@@ -99,6 +101,9 @@ def transpose(
     mark, label = flow.meaning.temporary(), column or pivot or "column"
     within: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
     flow.become(Window(source=flow.node, partition=within, measures=((mark, Aggregation("row_number")),)))
+    if isinstance(limit, Usual) and not flow.partition:
+        message = f"`transpose` turns {limit} rows unless it is given a `limit`, and there were more"
+        note(flow, finding(flow, message, f"give it a `limit`, at most {MOST_TURNED}"), flow.node, limit, flow.node)
     flow.become(Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(int(limit))), span=span))
     heads = headings(flow, mark, named_by, int(limit))
     turned(flow, [n for n in names if n != named_by], label, mark, heads)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.detection.language import Dialect
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
+from harness.detection.languages.cql.choices import Flags
 from harness.detection.languages.cql.coercion import PASSES, number
 from harness.detection.languages.cql.conditions import NOT_SEARCHED, fits, globbed, literal, matched
 from harness.detection.languages.cql.flow import Flow, Row
@@ -96,7 +97,7 @@ def regex(
     regex: Pattern,
     field: Name = RAWSTRING,
     *,
-    flags: str = "",
+    flags: Flags = "",
     repeat: bool = False,
     strict: bool = True,
     limit: int = 100,
@@ -120,7 +121,7 @@ def regex_repeated(
     regex: Pattern,
     field: Name = RAWSTRING,
     *,
-    flags: str = "",
+    flags: Flags = "",
     limit: int = 100,
     strict: bool = True,
     repeat: bool = True,

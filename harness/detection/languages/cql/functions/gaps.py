@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.detection.languages.cql.cutting import finding, note
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.gathering import sign
 from harness.detection.plan.columns import Kind
@@ -25,8 +26,8 @@ from harness.detection.plan.nodes import (
 MOST_FILLED = 10_000
 
 
-def largest(flow: Flow, series: tuple[str, ...], limit: int) -> None:
-    """Only the series whose numbers add up to the most."""
+def largest(flow: Flow, series: tuple[str, ...], limit: int, *, told: bool) -> None:
+    """Only the series whose numbers add up to the most; where there are more that is `told`."""
     numbers = [n for n, k in flow.columns.items() if k is Kind.NUMBER and n in flow.visible()]
     numbers = [n for n in numbers if n != "_bucket" and n not in series]
     if not numbers:
@@ -40,8 +41,12 @@ def largest(flow: Flow, series: tuple[str, ...], limit: int) -> None:
     row = Row(ranked)
     keys = tuple((m, call("coalesce", row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
     ranked.become(Aggregate(source=ranked.node, keys=keys, measures=((size, Aggregation("sum", (total,))),)))
-    ranked.become(Sort(source=ranked.node, keys=(SortKey(Column(size), True),)))
+    groups = ranked.node
+    ranked.become(Sort(source=groups, keys=(SortKey(Column(size), True),)))
     ranked.become(Limit(source=ranked.node, count=limit))
+    if told:
+        message = f"there were more than {limit} series; those whose numbers add up to the most are kept"
+        note(flow, finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
     own = Row(flow)
     pairs = tuple((call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
     flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)

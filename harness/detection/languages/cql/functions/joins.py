@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Names
+from harness.detection.languages.cql.cutting import finding, largest_groups, note
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import place
 from harness.detection.languages.cql.gathering import grouped
@@ -14,7 +15,7 @@ from harness.detection.plan.nodes import Join, JoinKind, Limit, Select, Window
 from harness.diagnostics import Severity, SourceError
 
 MODES = ("inner", "left")
-MOST_PARTNERS = 100_000
+MOST_PARTNERS = 200_000
 
 
 @FUNCTIONS.filter("join", unnamed="query")
@@ -103,8 +104,12 @@ def partners(flow: Flow, query: Pipeline, start: str, end: str, limit: float) ->
     """The rows of a sub-query in its own interval, and no more of them than it allows."""
     other = searched(flow, start, end)
     flow.meaning.run(other, query)
-    if limit < MOST_PARTNERS:
-        other.become(Limit(source=other.node, count=int(limit), span=flow.span))
+    most = int(min(limit, MOST_PARTNERS))
+    before = other.node
+    other.become(Limit(source=before, count=most, span=flow.span))
+    message = f"the sub-query gives more than the {most:,} rows that `join` keeps; the rest is left out"
+    help = f"`join` takes a `limit` up to {MOST_PARTNERS:,}" if most < MOST_PARTNERS else "narrow the sub-query"
+    note(flow, finding(flow, message, help), before, most, other.node)
     return other
 
 
@@ -177,3 +182,4 @@ def self_join(
             words = Array(items=tuple(Word(text=f, quoted=True, span=span) for f in fields), span=span)
             made.append(Call(name=name, arguments=(Argument(value=words, span=span),), span=span))
     grouped(flow, field, Array(items=tuple(made), span=span), span)
+    largest_groups(flow, field, int(limit), "selfJoin")

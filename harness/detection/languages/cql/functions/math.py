@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import pi
 
 from harness.detection.languages.cql.binding import Name
+from harness.detection.languages.cql.choices import Endian, Rounding
 from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -126,7 +127,7 @@ def measure(row: Row, text: str) -> Expression:
 
 
 @FUNCTIONS.value("round", into="=field")
-def rounded(row: Row, field: Name, *, how: str = "round") -> Expression:
+def rounded(row: Row, field: Name, *, how: Rounding = "round") -> Expression:
     """The nearest integer, or the next one above or below, in place of the number.
 
         a := 2.5 | round(a) -> a=3
@@ -141,7 +142,7 @@ def rounded(row: Row, field: Name, *, how: str = "round") -> Expression:
 
 
 @FUNCTIONS.value("parseInt", into="=field")
-def parse_int(row: Row, field: Name, *, radix: float = 16, endian: str = "big") -> Expression:
+def parse_int(row: Row, field: Name, *, radix: float = 16, endian: Endian = "big") -> Expression:
     """The number that digits of a base stand for.
 
         a := "ff" | parseInt(a) -> a=255

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.detection.languages.cql.binding import MOST_ROWS, Names, Rows, Texts
+from harness.detection.languages.cql.binding import MOST_ROWS, Groups, Names, Rows, Texts
+from harness.detection.languages.cql.cutting import (
+    USUAL_GROUPS,
+    USUAL_ROWS,
+    USUAL_TOP,
+    keep_usual,
+    largest_groups,
+    largest_keys,
+)
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.gathering import grouped, stats
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -14,8 +22,6 @@ from harness.detection.plan.expressions import Aggregation, Column, Expression, 
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
 from harness.diagnostics import Span
 
-MOST_GROUPS = 20_000
-
 
 def counted(span: Span) -> Array:
     """`count()`."""
@@ -23,31 +29,18 @@ def counted(span: Span) -> Array:
 
 
 @FUNCTIONS.step("groupBy", gathers=True)
-def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: Rows = MOST_GROUPS) -> None:
+def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: Groups = USUAL_GROUPS) -> None:
     """One row for each combination of values of the fields.
 
-    Of more groups than a `limit` below the product's own the ones with the largest numbers stay; the product warns.
+    Of more groups than `limit` the ones with the largest numbers stay, and a warning says so, as in the product.
 
         createEvents(["a=1", "a=1", "a=2"]) | kvParse() | groupBy(a) | a=1 -> a=1 _count=2
 
     Reference: library.humio.com, groupBy()
     """
     span = place(flow)
-    grouped(flow, field, function or counted(span), span)
-    if limit < MOST_GROUPS:
-        largest_groups(flow, field, limit)
-
-
-def largest_groups(flow: Flow, field: Names, limit: int) -> None:
-    """Only the groups whose numbers add up to the most."""
-    numbers = [n for n in flow.visible() if flow.columns[n] is Kind.NUMBER and n not in (*field, *flow.partition)]
-    total: Expression = Literal(0)
-    for name in numbers:
-        total = call("add", total, call("coalesce", Column(name), Literal(0)))
-    if numbers:
-        flow.become(Sort(source=flow.node, keys=(SortKey(total, True),)))
-    keep_first(flow, limit)
-    flow.become(Sort(source=flow.node, keys=tuple(SortKey(Column(n)) for n in field if n in flow.columns)))
+    several = grouped(flow, field, function or counted(span), span)
+    (largest_keys if several and not flow.partition else largest_groups)(flow, field, limit)
 
 
 @FUNCTIONS.step("stats", gathers=True)
@@ -91,25 +84,6 @@ def typed_keys(row: Row, name: str, kind: str, descending: bool) -> list[SortKey
             return [SortKey(row.number(name), descending)]
 
 
-def keep_first(flow: Flow, count: int, *, last: bool = False) -> None:
-    """The first rows in the current order, of each partition."""
-    if not flow.partition:
-        flow.become(Limit(source=flow.node, count=count, last=last, span=flow.span))
-        return
-    mark, size = flow.meaning.temporary(), flow.meaning.temporary()
-    partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
-    place_in = Window(source=flow.node, partition=partition, measures=((mark, Aggregation("row_number")),))
-    flow.become(place_in)
-    if last:
-        from_end = call("subtract", Column(size), Column(mark))
-        flow.become(Window(source=flow.node, partition=partition, measures=((size, Aggregation("count")),)))
-        flow.become(Filter(source=flow.node, condition=call("less", from_end, Literal(count)), span=flow.span))
-    else:
-        flow.become(
-            Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(count)), span=flow.span)
-        )
-
-
 @FUNCTIONS.step("sort", gathers=True)
 def sort(
     flow: Flow,
@@ -117,7 +91,7 @@ def sort(
     *,
     order: Texts = ("desc",),
     type: Texts = ("number",),
-    limit: Rows = 200,
+    limit: Rows = USUAL_ROWS,
     reverse: bool = False,
 ) -> None:
     """The rows in order of fields: by default the largest number first, and 200 of them.
@@ -133,12 +107,12 @@ def sort(
     keys = sort_keys(flow, names, order, type)
     if keys:
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
-    keep_first(flow, limit)
+    keep_usual(flow, "sort", limit)
     flow.timed = False
 
 
 @FUNCTIONS.step("head", gathers=True)
-def head(flow: Flow, limit: Rows = 200) -> None:
+def head(flow: Flow, limit: Rows = USUAL_ROWS) -> None:
     """The oldest events.
 
         createEvents(["a=1", "a=3"]) | kvParse() | head(1) | select([a]) -> a=1
@@ -146,11 +120,11 @@ def head(flow: Flow, limit: Rows = 200) -> None:
     Reference: library.humio.com, head()
     """
     by_time(flow)
-    keep_first(flow, limit)
+    keep_usual(flow, "head", limit)
 
 
 @FUNCTIONS.step("tail", gathers=True)
-def tail(flow: Flow, limit: Rows = 200) -> None:
+def tail(flow: Flow, limit: Rows = USUAL_ROWS) -> None:
     """The newest events.
 
         createEvents(["a=1", "a=3"]) | kvParse() | tail(1) | select([a]) -> a=3
@@ -158,7 +132,7 @@ def tail(flow: Flow, limit: Rows = 200) -> None:
     Reference: library.humio.com, tail()
     """
     by_time(flow)
-    keep_first(flow, limit, last=True)
+    keep_usual(flow, "tail", limit, last=True)
 
 
 def by_time(flow: Flow) -> None:
@@ -174,7 +148,7 @@ def table(
     flow: Flow,
     fields: Names,
     *,
-    limit: Rows = 200,
+    limit: Rows = USUAL_ROWS,
     order: Texts = ("desc",),
     reverse: bool = False,
     sortby: Names = (),
@@ -192,7 +166,7 @@ def table(
     elif flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
         keys = sort_keys(flow, ("@timestamp",), order, ("number",))
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
-    keep_first(flow, limit)
+    keep_usual(flow, "table", limit)
     choose(flow, fields)
     flow.timed = False
 
@@ -227,7 +201,7 @@ def top(
     flow: Flow,
     field: Names,
     *,
-    limit: Rows = 10,
+    limit: Rows = USUAL_TOP,
     sum: str = "",
     max: str = "",
     as_: str = "",
@@ -259,7 +233,7 @@ def top(
     if rest:
         with_rest(flow, field, output, limit, rest)
     else:
-        keep_first(flow, limit)
+        keep_usual(flow, "top", limit)
 
 
 def top_measure(row: Row, sum: str, max: str) -> tuple[Expression, str]:

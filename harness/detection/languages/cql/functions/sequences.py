@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Names
+from harness.detection.languages.cql.choices import Current, Direction, Side
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.functions.rows import counted, place
 from harness.detection.languages.cql.gathering import limited, measured, parts_of, stats
@@ -88,7 +89,7 @@ def frame_of(current: str) -> Frame:
 
 
 @FUNCTIONS.step("accumulate", gathers=True)
-def accumulate(flow: Flow, function: Syntax, *, current: str = "include") -> None:
+def accumulate(flow: Flow, function: Syntax, *, current: Current = "include") -> None:
     """Aggregates of all rows up to each row.
 
         createEvents(["a=5", "a=6", "a=1"]) | kvParse() | head() | accumulate(sum(a)) | tail(1) -> a=1 _sum=12
@@ -99,7 +100,7 @@ def accumulate(flow: Flow, function: Syntax, *, current: str = "include") -> Non
 
 
 @FUNCTIONS.step("slidingWindow", gathers=True)
-def sliding_window(flow: Flow, function: Syntax, *, events: float, current: str = "include") -> None:
+def sliding_window(flow: Flow, function: Syntax, *, events: float, current: Current = "include") -> None:
     """Aggregates of the last rows before each row.
 
         createEvents(["a=1", "a=4", "a=11", "a=2"]) | kvParse() | head() | slidingWindow(sum(a), events=3)
@@ -112,7 +113,7 @@ def sliding_window(flow: Flow, function: Syntax, *, events: float, current: str 
 
 @FUNCTIONS.step("slidingTimeWindow", gathers=True)
 def sliding_time_window(
-    flow: Flow, function: Syntax, *, span: Duration, timestampfield: Name = TIMESTAMP, current: str = "include"
+    flow: Flow, function: Syntax, *, span: Duration, timestampfield: Name = TIMESTAMP, current: Current = "include"
 ) -> None:
     """Aggregates of the rows less than a length of time before each row.
 
@@ -124,7 +125,7 @@ def sliding_time_window(
 
 @FUNCTIONS.step("neighbor", gathers=True)
 def neighbor(
-    flow: Flow, include: Names, *, distance: float = 1, direction: str = "preceding", prefix: str = ""
+    flow: Flow, include: Names, *, distance: float = 1, direction: Direction = "preceding", prefix: str = ""
 ) -> None:
     """Fields of the row before or after, under a prefix.
 
@@ -163,7 +164,7 @@ def conditions_of(row: Row, condition: Pipeline) -> Expression:
 
 
 @FUNCTIONS.step("partition", gathers=True)
-def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: str = "before") -> None:
+def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: Side = "before") -> None:
     """A function for each stretch of rows; a stretch starts at, or ends with, a row that meets the condition.
 
         createEvents(["k=a", "k=a", "k=b"]) | kvParse() | head()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
+from harness.detection.languages.cql.choices import Flags
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.aggregates import undocumented
 from harness.detection.languages.cql.functions.filters import flagged
@@ -92,7 +93,7 @@ def replace(
     with_: str = "",
     field: Name = RAWSTRING,
     *,
-    flags: str = "",
+    flags: Flags = "",
     replacement: str = "",
 ) -> Expression:
     r"""The text with every match of a regular expression replaced; `$1` is a group.

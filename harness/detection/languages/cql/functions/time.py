@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Zone
+from harness.detection.languages.cql.choices import TimeUnit
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import Call, Expression, Literal, call
@@ -27,7 +28,7 @@ def format_time(
     *,
     locale: str = "",
     timezone: Zone = "UTC",
-    unit: str = "auto",
+    unit: TimeUnit = "auto",
 ) -> Expression:
     """A time as text.
 

@@ -1,0 +1,66 @@
+"""Parameters that are one of a few words: the product refuses any other, and so does binding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, get_args
+
+from harness.detection.languages.cql.binding import CONVERTERS
+from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.syntax import Syntax
+from harness.detection.languages.cql.values import text_of
+from harness.diagnostics import SourceError, did_you_mean
+
+Current = Annotated[str, ("include", "exclude")]
+"""Whether the row itself counts among those up to it."""
+
+Direction = Annotated[str, ("preceding", "succeeding")]
+"""Which neighbour of a row."""
+
+Side = Annotated[str, ("before", "after")]
+"""On which side of a row that meets the condition a partition ends."""
+
+Rounding = Annotated[str, ("round", "ceil", "floor")]
+"""Which of the integers around a number."""
+
+Endian = Annotated[str, ("big", "little")]
+"""Which byte of a number is written first."""
+
+TimeUnit = Annotated[str, ("auto", "seconds", "s", "milliseconds", "ms", "millis")]
+"""What a number counts that is a time."""
+
+Flags = Annotated[str, "flags"]
+"""Letters that change how a regular expression is read; `g` says what holds anyway."""
+
+LETTERS = "dmigF"
+
+
+def chosen(*words: str) -> Callable[[Row, Syntax], str]:
+    """A reader of one of the words; a parameter without a value leaves the first."""
+
+    def read(row: Row, value: Syntax) -> str:
+        text = text_of(row.meaning, value)
+        if text == "*":
+            return words[0]
+        if text.lower() not in words:
+            near = did_you_mean(text.lower(), words)
+            shown = " or ".join(f"`{w}`" for w in words)
+            raise SourceError("argument", f"expected {shown}, found `{text[:40]}`", value.span, help=near)
+        return text.lower()
+
+    return read
+
+
+def flags_of(row: Row, value: Syntax) -> str:
+    """The flags of a regular expression."""
+    text = text_of(row.meaning, value)
+    strange = next((letter for letter in text if letter not in LETTERS), None)
+    if strange is not None and text != "*":
+        help = "flags are d, g, i, m and F"
+        raise SourceError("regex-flag", f"a regular expression has no flag `{strange}`", value.span, help=help)
+    return text.strip("*")
+
+
+for hint in (Current, Direction, Side, Rounding, Endian, TimeUnit):
+    CONVERTERS[hint] = chosen(*get_args(hint)[1])
+CONVERTERS[Flags] = flags_of

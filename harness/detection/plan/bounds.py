@@ -1,0 +1,51 @@
+"""How many rows a plan can give at most, told without running it."""
+
+from __future__ import annotations
+
+from math import inf
+
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Join,
+    JoinKind,
+    Limit,
+    Node,
+    Scan,
+    Union,
+    Unnest,
+    Values,
+    sources,
+    walk,
+)
+
+
+def most_rows(root: Node, events: int) -> float:
+    """The most rows that a plan can give over so many events; infinite where nothing bounds it."""
+    known: dict[int, float] = {}
+    for node in walk(root):
+        known[id(node)] = bounded(node, [known[id(s)] for s in sources(node)], events)
+    return known[id(root)]
+
+
+def bounded(node: Node, below: list[float], events: int) -> float:
+    """The same of one node, given the most rows of its sources."""
+    match node:
+        case Scan():
+            return events
+        case Values(rows=rows):
+            return len(rows)
+        case Aggregate(keys=keys):
+            return below[0] if keys else 1
+        case Limit(count=count):
+            return min(count, below[0])
+        case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
+            return below[0]
+        case Join(kind=kind, most=most):
+            partners = below[1] if most is None else min(most, below[1])
+            return below[0] and below[0] * (max(1, partners) if kind is JoinKind.LEFT else partners)
+        case Union():
+            return sum(below)
+        case Unnest():
+            return inf if below[0] else 0
+        case _:
+            return below[0]

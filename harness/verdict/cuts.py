@@ -1,0 +1,34 @@
+"""Which of the product's limits left rows out, found by asking the engine where it cannot be told without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.detection.language import Cut, Plan
+from harness.detection.plan.bounds import most_rows
+from harness.detection.plan.nodes import Derive, Node, Reverse, Select, Sort
+from harness.diagnostics import Finding
+
+
+def reached(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
+    """What is to be told of limits that were reached over so many events, of which the plan returned so many rows.
+
+    `more` says whether a plan has a row; it is asked only where the numbers leave it open.
+    """
+    return tuple(c.finding for c in plan.cuts if may_cut(c, plan.node, events, returned) and more(c.more))
+
+
+def may_cut(cut: Cut, root: Node, events: int, returned: int) -> bool:
+    """Whether a limit can have been reached: there are enough events, and enough rows where all of them come out."""
+    if cut.rows is not None and most_rows(cut.rows, events) <= cut.most:
+        return False
+    return returned >= cut.most or cut.kept is None or not untouched(root, cut.kept)
+
+
+def untouched(root: Node, kept: Node) -> bool:
+    """Whether every row of a relation comes out of a plan that stands on it."""
+    while root is not kept:
+        if not isinstance(root, Derive | Select | Sort | Reverse):
+            return False
+        root = root.source
+    return True
