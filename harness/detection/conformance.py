@@ -12,10 +12,10 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
 
 and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
 kinds of events), `log SOURCETYPE` a plain log that is indexed instead, `lookup NAME` a lookup table, `props` and
-`transforms` stanzas of Splunk's files of these names, `saved NAME` a saved query, `macros` one
-`name(args) = definition` a line, `spl` or `cql` the query, and what comes of it: `output` (rows in any order),
-`output ordered`, or `error`, the message verbatim, the query's name being `query.<language>`. `(no rows)` is an output
-of none; an empty output block is one that nobody has filled in yet.
+`transforms` stanzas of Splunk's files of these names, `saved NAME` a saved query, `macros` one `name(args) =
+definition` a line, `macros.conf` such a file, `spl` or `cql` the query, and what comes of it: `output` (rows in any
+order), `output ordered`, or `error`, the message verbatim, the query's name being `query.<language>`. `(no rows)` is an
+output of none; an empty output block is one that nobody has filled in yet.
 
 A table has a line of column names and one line a row, cells between bars. An empty cell is an absent field, `""` an
 empty text, `[a, b]` a list. A cell in double quotes is read as JSON, for texts with bars, line ends, blanks at an end
@@ -146,7 +146,7 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
         zone=given.get("zone", "UTC"),
         switches=pairs(facts.get("Switches", "")),
         parameters=pairs(facts.get("Parameters", "")),
-        macros=dict(macro(name.strip(), definition.strip()) for name, _, definition in macros),
+        macros=dict(macro(name.strip(), definition.strip()) for name, _, definition in macros) | filed(blocks),
         lookups=lookups,
         saved=saved,
         props=dict(stanzas("".join(body for word, body in blocks if word == "props"))),
@@ -159,6 +159,12 @@ def macro(signature: str, definition: str) -> tuple[str, Mapping[str, object]]:
     name, _, rest = signature.partition("(")
     arguments = [a.strip() for a in rest.rstrip(")").split(",") if a.strip()]
     return (f"{name}({len(arguments)})" if arguments else name), {"definition": definition, "args": arguments}
+
+
+def filed(blocks: list[tuple[str, str]]) -> dict[str, Mapping[str, object]]:
+    """Macros of blocks `macros.conf`, with all that such a file may say of them."""
+    found = stanzas("".join(body for word, body in blocks if word == "macros.conf"))
+    return {name: {**given, "args": given.get("args", "")} for name, given in found}
 
 
 def pairs(text: str) -> dict[str, str]:

@@ -57,7 +57,7 @@ class Spl:
             raise SourceError("too-long", f"a search of more than {LONGEST:,} characters", source.span(0, 1))
         strict = dialect is Dialect.STRICT
         chosen = settings or Settings()
-        text = expanded(source, chosen.macros, strict=strict)
+        text = expanded(source, chosen, strict=strict)
         pipeline = PipelineGrammar(text).whole()
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)

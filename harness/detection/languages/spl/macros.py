@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from harness.detection.language import Settings
+from harness.detection.languages.spl.macro_evaluation import computed
 from harness.detection.languages.spl.reader import LITERAL_STAR
 from harness.detection.languages.spl.standard_macros import STANDARD, open_ended
 from harness.detection.languages.spl.text import QUOTED, Text
@@ -12,7 +14,10 @@ from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
 MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
 CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
-ARGUMENT = re.compile(rf"(?:{QUOTED}|\([^()]*\)|[^,\"(]|[\"(])+", re.S)
+ARGUMENT = re.compile(r"\$([^$\s]+)\$")
+PIECE = re.compile(rf"{QUOTED}|.", re.S)
+NAMED = re.compile(r"\s*(?P<name>\w+)\s*=(?P<value>.*)", re.S)
+FALSE = ("0", "false", "f", "")
 DEEPEST = 100
 REPLACEMENT = "\ufffd"
 LONGEST = 1 << 20
@@ -20,7 +25,7 @@ LONGEST = 1 << 20
 Macros = Mapping[str, Mapping[str, object]]
 
 
-def expanded(source: Source, macros: Macros, *, strict: bool = False) -> Text:
+def expanded(source: Source, settings: Settings, *, strict: bool = False) -> Text:
     """The text with comments taken out and macros replaced by their definitions."""
     text = source.text.replace(LITERAL_STAR, REPLACEMENT)
     if "`" not in text:
@@ -36,7 +41,7 @@ def expanded(source: Source, macros: Macros, *, strict: bool = False) -> Text:
         marks.append((length, at, -1))
         pieces.append(text[at : found.start()])
         length += found.start() - at
-        replacement = " " if mark.startswith("```") and len(mark) > 3 else expansion(mark, macros, span, 1)
+        replacement = " " if mark.startswith("```") and len(mark) > 3 else expansion(mark, settings, span, 1)
         marks.append((length, found.start(), found.end()))
         pieces.append(replacement)
         length += len(replacement)
@@ -49,7 +54,7 @@ def expanded(source: Source, macros: Macros, *, strict: bool = False) -> Text:
     return Text(source, "".join(pieces), kept, strict=strict)
 
 
-def expansion(mark: str, macros: Macros, span: Span, depth: int) -> str:
+def expansion(mark: str, settings: Settings, span: Span, depth: int) -> str:
     """What a macro call in backticks stands for, the macros inside it expanded too."""
     if len(mark) == 1:
         raise SourceError("unclosed-macro", "a backtick is not closed", span)
@@ -59,10 +64,10 @@ def expansion(mark: str, macros: Macros, span: Span, depth: int) -> str:
     if found is None:
         raise SourceError("bad-macro", "a macro call without a name", span)
     name, inside = found["name"], found["arguments"]
-    arguments = [] if inside is None or not inside.strip() else [unquoted(a) for a in ARGUMENT.findall(inside)]
+    arguments = [] if inside is None or not inside.strip() else separated(inside)
     if name == "comment":
         return " "
-    body = definition(name, arguments, macros, span)
+    body = definition(name, arguments, settings, span)
     if "`" not in body:
         return body
     pieces: list[str] = []
@@ -72,7 +77,7 @@ def expansion(mark: str, macros: Macros, span: Span, depth: int) -> str:
         if text[0] in '"\\':
             continue
         pieces.append(body[at : inner.start()])
-        pieces.append(" " if text.startswith("```") and len(text) > 3 else expansion(text, macros, span, depth + 1))
+        pieces.append(" " if text.startswith("```") and len(text) > 3 else expansion(text, settings, span, depth + 1))
         length += len(pieces[-1]) + len(pieces[-2])
         if length > LONGEST:
             raise SourceError("macro-too-long", "the text is over a megabyte once its macros are expanded", span)
@@ -80,24 +85,77 @@ def expansion(mark: str, macros: Macros, span: Span, depth: int) -> str:
     return "".join([*pieces, body[at:]])
 
 
-def definition(name: str, arguments: list[str], macros: Macros, span: Span) -> str:
-    """The definition of a macro with its arguments filled in."""
+def separated(inside: str) -> list[str]:
+    """The arguments between the commas that stand outside quotes and parentheses."""
+    found, depth = [""], 0
+    for piece in PIECE.findall(inside):
+        if piece == "," and depth <= 0:
+            found.append("")
+            continue
+        depth += (piece == "(") - (piece == ")")
+        found[-1] += piece
+    return found
+
+
+def definition(name: str, arguments: list[str], settings: Settings, span: Span) -> str:
+    """The definition of a macro with its arguments filled in, computed where it is an eval expression."""
+    macros = settings.macros
     key = f"{name}({len(arguments)})" if arguments else name
     known = macros.get(key) or STANDARD.get(key)
     if known is None and not arguments and open_ended(name):
         return "search *"
     if known is None:
-        hint = did_you_mean(key, [*macros, *STANDARD]) or "give its definition in a macros file"
-        raise SourceError("unknown-macro", f"no macro is called `{key}`", span, help=hint)
-    body = str(known.get("definition", ""))
-    names = known.get("args") or ()
-    if isinstance(names, str):
-        names = [n.strip() for n in names.split(",")]
-    if str(known.get("iseval", "0")).lower() in ("1", "true", "t"):
-        raise SourceError("unsupported-macro", f"macro `{key}` is computed by an eval expression", span)
-    for parameter, value in zip(names, arguments, strict=False):  # type: ignore[call-overload]
-        body = body.replace(f"${parameter}$", value)
-    return body
+        raise unknown(name, key, macros, span)
+    given = known.get("args") or ()
+    names = [n.strip() for n in given.split(",") if n.strip()] if isinstance(given, str) else [str(n) for n in given]  # type: ignore[attr-defined]
+    values = assigned(names, arguments, span)
+    check(known, values, settings, span)
+    body = filled(str(known.get("definition", "")), values)
+    if str(known.get("iseval", "0")).strip().lower() in FALSE:
+        return body
+    result = computed(body, span, settings)
+    if not isinstance(result, str):
+        message = f"the eval expression of macro `{key}` gives no text here"
+        raise SourceError("bad-macro", message, span, help="let it give a text for each argument")
+    return result
+
+
+def unknown(name: str, key: str, macros: Macros, span: Span) -> SourceError:
+    """The error about a macro that there is not, or not with so many arguments."""
+    heads = {k: k.partition("(")[2].rstrip(")") or "0" for k in [*macros, *STANDARD] if k.partition("(")[0] == name}
+    counts = sorted({int(count) for count in heads.values() if count.isdigit()})
+    if counts:
+        several = " or ".join(map(str, counts)) + (" argument" if counts == [1] else " arguments")
+        own = key.partition("(")[2].rstrip(")") or "0"
+        return SourceError("macro-arguments", f"macro `{name}` takes {several}, not {own}", span)
+    hint = did_you_mean(key, [*macros, *STANDARD]) or "give its definition in a macros file"
+    return SourceError("unknown-macro", f"no macro is called `{key}`", span, help=hint)
+
+
+def assigned(names: list[str], arguments: list[str], span: Span) -> dict[str, str]:
+    """The values of a macro's arguments, which stand in its order or all are named."""
+    by_name = [NAMED.fullmatch(a) for a in arguments]
+    given = {m["name"]: unquoted(m["value"]) for m in by_name if m is not None}
+    if arguments and len(given) == len(arguments) and set(given) <= set(names):
+        return given
+    return dict(zip(names, map(unquoted, arguments), strict=False))
+
+
+def check(known: Mapping[str, object], values: Mapping[str, str], settings: Settings, span: Span) -> None:
+    """Refuses arguments for which the macro's own validation is false, or a text, which then is the error."""
+    validation = str(known.get("validation") or "").strip()
+    if not validation:
+        return
+    result = computed(filled(validation, values), span, settings)
+    if result is True or (result is None and validation.lower().startswith("validate")):
+        return
+    message = result if isinstance(result, str) else str(known.get("errormsg") or "the macro's validation is false")
+    raise SourceError("macro-validation", message[:300], span)
+
+
+def filled(body: str, values: Mapping[str, str]) -> str:
+    """A text with the values in the places of their names."""
+    return ARGUMENT.sub(lambda m: values.get(m[1], m[0]), body) if values else body
 
 
 def unquoted(argument: str) -> str:

@@ -53,7 +53,7 @@ def satisfied(scope: Scope, search: str, span: Span) -> Typed:
     scope.session.searches += 1
     if scope.session.searches > DEEPEST:
         raise SourceError("too-deep", f"more than {DEEPEST} event types or saved searches inside one another", span)
-    own = expanded(Source(span.source.name, search), scope.settings.macros)
+    own = expanded(Source(span.source.name, search), scope.settings)
     place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
     pipeline = PipelineGrammar(place).whole()
     if len(pipeline.stages) != 1 or pipeline.stages[0].name != "search":

@@ -126,7 +126,7 @@ def run_search(scope: Scope, written: str, place: Span) -> Scope:
 
 def parsed(scope: Scope, written: str, place: Span) -> Pipeline:
     """A search whose every part is said to stand where its text came from."""
-    own = expanded(Source(place.source.name, written), scope.settings.macros)
+    own = expanded(Source(place.source.name, written), scope.settings)
     text_ = Text(place.source, own.text, [(0, place.start, place.end)], strict=scope.session.text.strict)
     return PipelineGrammar(text_).whole()
 

@@ -64,7 +64,7 @@ def run_saved(scope: Scope, name: str, span: Span, values: dict[str, str]) -> No
 
 def written(scope: Scope, text: str, span: Span) -> Pipeline:
     """A text of its own as a pipeline that stands at a place of the search."""
-    own = expanded(Source(span.source.name, text), scope.settings.macros)
+    own = expanded(Source(span.source.name, text), scope.settings)
     place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
     return PipelineGrammar(place).whole()
 
