@@ -28,6 +28,7 @@ from harness.detection.languages.cql.syntax import (
     Parameter,
     Pipeline,
     Regex,
+    Saved,
     Syntax,
     Word,
     children,
@@ -36,6 +37,8 @@ from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
 
 TEXTUAL = frozenset({"formatTime", "format", "lower", "upper", "concat", "formatDuration", "time:monthName"})
 RAW_BY_DEFAULT = frozenset({"regex", "replace", "splitString", "findTimestamp", "writeJson", "json:prettyPrint"})
+SEQUENCES = frozenset({"accumulate", "slidingWindow", "slidingTimeWindow", "neighbor", "partition"})
+"""Functions that go along rows in their order; what gives rows an order are aggregates."""
 RAW_UNNAMED = frozenset({"parseJson", "kvParse", "parseCEF", "parseLEEF", "parseFixedWidth", "parseXml", "parseCsv"})
 
 
@@ -89,16 +92,20 @@ class Checker:
 
     def pipeline(self, pipeline: Pipeline, *, top: bool = False, branch: bool = False) -> None:
         """Steps in order; what an aggregate leaves are no events."""
-        gathered = False
+        gathered = ordered = False
         for step in pipeline.steps:
             if gathered:
                 self.free_text(step)
+            elif top and not ordered and isinstance(step, Call) and step.name in SEQUENCES:
+                message = f"`{step.name}` goes along events in order, and before an aggregate they have none"
+                self.add("unordered", step.span, message, help="put `head()` before it, or `sort()`")
             self.step = step if top else self.step
             self.part(step)
             aggregates = aggregating(step)
             if aggregates and branch:
                 self.add("aggregate-in-case", step.span, "an aggregate cannot stand in a branch of `case` or `match`")
             gathered = gathered or aggregates
+            ordered = ordered or (isinstance(step, Call) and step.name == "createEvents") or isinstance(step, Saved)
         if top:
             self.findings.extend(suspects.in_steps(pipeline))
         if top and not gathered and pipeline.steps:
@@ -162,6 +169,8 @@ class Checker:
             case Assign(target=target, value=value):
                 self.texts.pop(target.text if isinstance(target, Word) else "", None)
                 self.findings.extend(suspects.in_expression(value))
+            case Negation(part=Call(name="sample") as call):
+                self.add("negated-sample", part.span, f"`{call.name}` cannot be negated")
             case Logic():
                 self.logic(part)
             case Junction(operator=operator, parts=parts):
@@ -209,7 +218,7 @@ class Checker:
             call = inside.call if isinstance(inside, Apply) else inside
             if isinstance(call, Call) and operator == "or":
                 message = f"the function `{call.name}` cannot be joined by `or`"
-                self.add("function-in-or", part.span, message, Severity.WARNING, "use `case { ...; ... }`")
+                self.add("function-in-or", part.span, message, help="use `case { ...; ... }`")
 
     def call(self, call: Call, *, implied: bool = False, assigned: bool = False) -> None:
         """A call against the function's signature."""
