@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.detection.language import Plan, Settings, Step
 from harness.detection.languages.spl import commands, functions
 from harness.detection.languages.spl.extraction.extraction import extracted
+from harness.detection.languages.spl.look_alikes import plain_only
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compiled, fresh_scope
 from harness.detection.languages.spl.switches import SWITCHES
@@ -12,6 +13,7 @@ from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import Text
 from harness.detection.plan.columns import Columns
 
+NUMBERS = "number_look_alikes"
 TABLES = (commands, functions)
 
 
@@ -34,9 +36,12 @@ def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns
         scope.keep(visible)
         last = session.steps[-1]
         session.steps[-1] = Step(last.span, scope.node, last.name)
+    node, steps = scope.node, tuple(session.steps)
+    if settings.switches.get(NUMBERS, "decimal") != "decimal" and session.switch(NUMBERS) == "plain":
+        node, steps = plain_only(node, steps)
     return Plan(
-        node=scope.node,
-        steps=tuple(session.steps),
+        node=node,
+        steps=steps,
         switches=dict(session.used),
         reads=frozenset(n for n in session.reads if not n.startswith("@")),
         findings=tuple(session.findings),
@@ -46,7 +51,9 @@ def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns
 
 def run(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
-    for stage in pipeline.stages:
+    names = tuple(s.name for s in pipeline.stages)
+    for number, stage in enumerate(pipeline.stages, 1):
+        scope.following = names[number:]
         scope.last = scope.main and stage is pipeline.stages[-1]
         entry = COMMANDS[stage.name]
         entry.define(scope, stage)

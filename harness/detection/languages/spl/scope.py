@@ -104,7 +104,7 @@ class Scope:
     """One pipeline under construction: its relation, the columns of it, and whether its rows still are events.
 
     `defined` are the columns that the query itself made; all others are fields of recorded events. `open` says that
-    there may be more columns, which only the data can name.
+    there may be more columns, which only the data can name. `following` are the names of the stages still to come.
     """
 
     session: Session
@@ -115,6 +115,7 @@ class Scope:
     defined: set[str] = field(default_factory=set)
     first: bool = True
     last: bool = False
+    following: tuple[str, ...] = ()
     groups: frozenset[float] = frozenset()
     open: bool = False
 

@@ -12,7 +12,7 @@ from harness.detection.languages.spl.aggregates import aggregate, when
 from harness.detection.languages.spl.coercion import Typed, apply, each, listing, literal, number, over, text
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Measure, Word
-from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit
+from harness.detection.languages.spl.timespans import seconds_of, span_unit, start_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Window
@@ -63,7 +63,7 @@ def spanned(written: str, place: Span) -> tuple[float, str]:
 def collected(scope: Scope, measure: Measure) -> Typed:
     """All values of a group, each with the start of the span that it is in."""
     _, field, written = asked(scope, measure)
-    start = floor_to(when(scope), spanned(written, measure.span), scope.settings.zone)
+    start = start_of(scope.session, when(scope), spanned(written, measure.span))
     value = text(scope.typed(field, measure.span)) if field else literal("1")
     if value.kind is Kind.NULL:
         return value

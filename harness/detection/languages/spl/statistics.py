@@ -9,18 +9,25 @@ import re
 from collections.abc import Iterable
 
 from harness.detection.languages.spl.aggregates import PERCENTILE, WITHOUT_FIELD, measured
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope, fits
 from harness.detection.languages.spl.sparklines import collected
 from harness.detection.languages.spl.syntax import Invocation, Measure, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, every
-from harness.detection.plan.nodes import Aggregate, Unnest
+from harness.detection.plan.expressions import Aggregation, Column, Expression, every
+from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest, Window
 from harness.diagnostics import SourceError, Span
 
 Measured = tuple[str, Typed]
+SENSITIVE = frozenset({
+    "accum", "appendcols", "autoregress", "dedup", "delta", "filldown", "head", "localize", "map", "return", "reverse",
+    "streamstats", "tail", "trendline", "uniq",
+})  # fmt: skip
+"""Commands whose rows depend on the order of those before."""
+REORDERING = frozenset({"chart", "rare", "sort", "stats", "timechart", "top", "transaction"})
+"""Commands behind which the order before is forgotten."""
 
 
 def measures(scope: Scope, arguments: StatisticsArguments, sparks: dict[str, Measure] | None = None) -> list[Measured]:
@@ -140,6 +147,33 @@ def group(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span: Spa
         span=span,
     )
     scope.replace(node, {**{n: v.kind for n, v in keyed}, **{n: v.kind for n, v in kept}}, events=False)
+
+
+def heeds_order(following: Iterable[str]) -> bool:
+    """Whether what comes of the stages behind depends on the order of the rows."""
+    decisive = (n for n in following if n in SENSITIVE or n in REORDERING)
+    return next(decisive, "") in SENSITIVE
+
+
+def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Measured], span: Span | None) -> None:
+    """The groups of stats, in the order and, of no rows at all, in the number that the switches say."""
+    keys = arguments.keys
+    place = scope.session.fresh("place")
+    if keys and heeds_order(scope.following) and scope.session.switch("stats_order") == "first-seen":
+        measure = ((place, Aggregation("row_number")),)
+        scope.node = Window(source=scope.node, measures=measure, frame=Frame.RUNNING)
+        first = Typed(Aggregation("minimum", (Column(place),)), Kind.NUMBER)
+        group(scope, keys, [*named, (place, first)], span)
+        scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
+        scope.keep(list(scope.columns))
+        return
+    counts = any(m.function in ("count", "c") for m in arguments.measures)
+    if not keys and not counts and scope.session.switch("stats_of_nothing") == "none":
+        group(scope, keys, [*named, (place, Typed(Aggregation("count"), Kind.NUMBER))], span)
+        scope.filter(apply("greater", Typed(Column(place), Kind.NUMBER), literal(0.0)).expression, span)
+        scope.keep(list(scope.columns))
+        return
+    group(scope, keys, named, span)
 
 
 def option(arguments: StatisticsArguments, name: str) -> Word | None:

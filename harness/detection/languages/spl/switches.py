@@ -63,6 +63,24 @@ ALL: tuple[Switch, ...] = (
         settle='index=_internal sourcetype="SPLUNKD" | head 1',
     ),
     Switch(
+        name="number_look_alikes",
+        values=("decimal", "plain"),
+        question="Q11: are `1e3`, `+5`, `.5` and `5.` numbers in comparisons and isnum(), or only such as `-12.5`?",
+        settle='| makeresults | eval x="1e3" | eval r=if(isnum(x),1,0)',
+    ),
+    Switch(
+        name="stats_order",
+        values=("by-fields", "first-seen"),
+        question="Q12: do rows of stats come ascending by their BY fields, or as their groups were first seen?",
+        settle='| makeresults count=2 | streamstats count as n | eval k=if(n=1,"b","a") | stats count by k',
+    ),
+    Switch(
+        name="stats_of_nothing",
+        values=("row", "none"),
+        question="Q14: does stats without BY and without a count give a row where there are no events?",
+        settle="| makeresults | where 1=2 | stats values(x) as v | stats count",
+    ),
+    Switch(
         name="tostring_null",
         values=("text", "missing"),
         question="is tostring() of a missing field the word Null, or missing too?",
@@ -88,6 +106,12 @@ ALL: tuple[Switch, ...] = (
         values=("1h", "30m", "1d", "5m"),
         question="timechart without span: which one does the time range of the search give?",
         settle="index=* | timechart count",
+    ),
+    Switch(
+        name="hour_bins",
+        values=("epoch", "clock"),
+        question="Q15: are spans of hours counted from the epoch, or from midnight of the user's zone?",
+        settle='| makeresults | bin _time span=1h | eval t=strftime(_time, "%T")',
     ),
     Switch(
         name="indexed_fields",

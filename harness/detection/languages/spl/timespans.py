@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from harness.detection.language import Settings
 from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.scope import Session
 
 UNITS = {
     "us": 1e-6, "ms": 1e-3, "cs": 1e-2, "ds": 1e-1,
@@ -32,6 +33,12 @@ CLOCK = {
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "minute"),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "hour"),
 }
+DAYS = {"day": 1.0, "week": 7.0}
+ZERO = literal(0.0)
+QUARTER = 900.0
+"""Seconds of which the offset of every zone is a multiple."""
+FURTHEST_EAST = 13 * 3600.0
+"""Seconds that midnight is earlier there than in Greenwich."""
 SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
 STEP = re.compile(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
@@ -78,24 +85,54 @@ def seconds_of(text: str) -> float | None:
     return float(found[1] or 1) * UNITS[found[2].lower()]
 
 
-def floor_to(time: Typed, span: tuple[float, str], zone: str) -> Typed:
-    """The start of the span that a time is in; days and longer begin at midnight of the zone."""
+def floor_to(time: Typed, span: tuple[float, str], zone: str, *, by_the_clock: bool = False) -> Typed:
+    """The start of the span that a time is in; days and longer begin at midnight of the zone.
+
+    `by_the_clock` counts shorter spans from that midnight too, and not from the epoch.
+    """
     count, unit = span
+    midnight = apply("calendar_floor", time, literal("day"), literal(zone))
+    if not unit and by_the_clock:
+        return apply("add", midnight, apply("time_floor", apply("subtract", time, midnight), literal(count), ZERO))
     if not unit:
-        return apply("time_floor", time, literal(count), literal(0.0))
+        return apply("time_floor", time, literal(count), ZERO)
     if count == 1:
         return apply("calendar_floor", time, literal(unit), literal(zone))
-    if unit in ("day", "week"):
-        days = count * (1 if unit == "day" else 7)
-        midnight = apply("calendar_floor", time, literal("day"), literal(zone))
-        return apply("time_floor", midnight, literal(days * 86400.0), literal(0.0))
+    if unit in DAYS:
+        return in_days(apply("calendar_floor", time, literal(unit), literal(zone)), count, DAYS[unit], zone)
     start = apply("calendar_floor", time, literal("year"), literal(zone))
-    months = {"month": 1.0, "quarter": 3.0, "year": 12.0}[unit] * count
     if unit == "year":
-        return start
+        years = remainder(apply("time_part", time, literal("year"), literal(zone)), count)
+        return back(start, apply("multiply", years, literal(12.0)), "month", zone)
+    months = {"month": 1.0, "quarter": 3.0}[unit] * count
     month = apply("subtract", apply("time_part", time, literal("month"), literal(zone)), literal(1.0))
     whole = apply("multiply", apply("floor", apply("divide", month, literal(months))), literal(months))
     return apply("calendar_add", start, whole, literal("month"), literal(zone))
+
+
+def in_days(start: Typed, count: float, days: float, zone: str) -> Typed:
+    """The start of several days or weeks, `start` being that of one; they are counted from the epoch's."""
+    later = apply("add", start, literal(FURTHEST_EAST))
+    number = apply("floor", apply("divide", later, literal(days * 86400.0)))
+    return back(start, apply("multiply", remainder(number, count), literal(days)), "day", zone)
+
+
+def remainder(value: Typed, count: float) -> Typed:
+    """What is left of a whole number over a multiple of `count`."""
+    multiple = apply("multiply", apply("floor", apply("divide", value, literal(count))), literal(count))
+    return apply("subtract", value, multiple)
+
+
+def back(start: Typed, many: Typed, unit: str, zone: str) -> Typed:
+    """A time that is so many units earlier."""
+    return apply("calendar_add", start, apply("negate", many), literal(unit), literal(zone))
+
+
+def start_of(session: Session, time: Typed, span: tuple[float, str]) -> Typed:
+    """The start of the span that a time is in, in the zone of the user."""
+    zone = session.settings.zone
+    differs = not span[1] and zone != "UTC" and QUARTER % span[0] != 0 and span[0] <= 86400.0
+    return floor_to(time, span, zone, by_the_clock=differs and session.switch("hour_bins") == "clock")
 
 
 def relative(time: Typed, modifier: str, settings: Settings) -> Typed | None:

@@ -11,7 +11,7 @@ from harness.detection.languages.spl.commands.axis import bounds, nice_span, nic
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
-from harness.detection.languages.spl.timespans import absolute, floor_to, relative, seconds_of, span_unit
+from harness.detection.languages.spl.timespans import absolute, floor_to, relative, seconds_of, span_unit, start_of
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import SourceError
 
@@ -57,7 +57,7 @@ def binned(scope: Scope, value: Typed, word: Word, field: str) -> Typed:
     span = span_unit(word.text) or ((float(word.text), "") if numeric(word.text) else None)
     if span is None or span[0] <= 0:
         raise SourceError("bad-option", f"`{word.text[:40]}` is no span", word.span, help="write `span=1h`")
-    return floor_to(value, span, scope.settings.zone)
+    return start_of(scope.session, value, span)
 
 
 def ranged(value: Typed, width: float) -> Typed:
@@ -112,5 +112,5 @@ def stepped(scope: Scope, stage: Stage, found: Given, value: Typed, timed: bool)
         word = found.word("minspan")
         least = seconds_of(word.text) if word is not None else 0.0
         span = span_unit(nice_span(extent, bins, least or 0.0))
-        return floor_to(value, span or (1.0, ""), scope.settings.zone)
+        return start_of(scope.session, value, span or (1.0, ""))
     return ranged(value, max(nice_step(extent, bins), found.decimal("minspan", 0.0)))

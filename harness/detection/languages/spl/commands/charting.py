@@ -27,7 +27,7 @@ from harness.detection.languages.spl.statistics import (
     without_missing,
 )
 from harness.detection.languages.spl.syntax import Measure, Stage, StatisticsArguments, Word
-from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit
+from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit, start_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Unnest
@@ -114,7 +114,7 @@ def timechart(scope: Scope, stage: Stage) -> None:
         raise SourceError("bad-option", f"`{written[:40]}` is no span of time", word.span if word else stage.span)
     zone, seconds = scope.settings.zone, seconds_of(written) or 1.0
     if time.kind is not Kind.NULL:
-        scope.derive([("_time", floor_to(time, span, zone))], stage.span)
+        scope.derive([("_time", start_of(scope.session, time, span))], stage.span)
     rows = Word("_time", False, stage.span)
     without_missing(scope, (rows,))
     zeros: set[str] = set()

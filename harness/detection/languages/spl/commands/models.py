@@ -26,7 +26,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, fits, fresh_scope
 from harness.detection.languages.spl.statistics import flag, group, measures, option, without_missing
 from harness.detection.languages.spl.syntax import Comparison, Measure, Stage, StatisticsArguments, Word
-from harness.detection.languages.spl.timespans import floor_to, span_unit
+from harness.detection.languages.spl.timespans import span_unit, start_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Union
 from harness.diagnostics import SourceError, did_you_mean
@@ -145,7 +145,7 @@ def spanned(scope: Scope, arguments: StatisticsArguments) -> None:
         raise SourceError("bad-option", f"`{word.text[:40]}` is no span of time", word.span, help="write `1h`")
     time = number(scope.typed("_time"))
     if time.kind is not Kind.NULL:
-        scope.derive([("_time", floor_to(time, span, scope.settings.zone))], word.span)
+        scope.derive([("_time", start_of(scope.session, time, span))], word.span)
 
 
 def filled(scope: Scope, arguments: StatisticsArguments) -> None:

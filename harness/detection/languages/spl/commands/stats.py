@@ -11,7 +11,7 @@ from harness.detection.languages.spl.sparklines import draw
 from harness.detection.languages.spl.statistics import (
     distinct_keys,
     flag,
-    group,
+    group_in_order,
     measures,
     option,
     present,
@@ -44,7 +44,7 @@ def stats(scope: Scope, stage: Stage) -> None:
         raise SourceError("missing-aggregate", f"`{stage.name}` needs an aggregate", stage.span, help="such as `count`")
     without_missing(scope, arguments.keys, distinct=flag(arguments, "dedup_splitvals", False))
     sparks: dict[str, Measure] = {}
-    group(scope, arguments.keys, measures(scope, arguments, sparks), stage.span)
+    group_in_order(scope, arguments, measures(scope, arguments, sparks), stage.span)
     draw(scope, sparks, stage.span)
 
 

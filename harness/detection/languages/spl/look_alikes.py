@@ -1,0 +1,58 @@
+"""The stricter answer to which texts are numbers: those of digits with a fraction, such as -12.5, and no others.
+
+Reference: reference/spl.md 2.2, question Q11
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from harness.detection.language import Step
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call, rebuilt
+from harness.detection.plan.nodes import Node, SortKey, walk
+
+PLAIN = Literal(r"^-?\d+(\.\d+)?$")
+
+
+def plain_only(root: Node, steps: Iterable[Step]) -> tuple[Node, tuple[Step, ...]]:
+    """A plan in which text such as `1e3`, `+5`, `.5` and `5.` is no number, and its steps."""
+    known: dict[int, Node] = {}
+    kept = list(steps)
+    for top in (*(s.node for s in kept), root):
+        for node in walk(top):
+            if id(node) not in known:
+                known[id(node)] = remade(node, known)
+    return known[id(root)], tuple(replace(s, node=known[id(s.node)]) for s in kept)
+
+
+def remade(node: Node, known: dict[int, Node]) -> Node:
+    """A node over what its sources became."""
+    parts: dict[str, Any] = {f.name: changed(getattr(node, f.name), known) for f in fields(node)}
+    return replace(node, **parts)
+
+
+def changed(part: object, known: dict[int, Node]) -> object:
+    """A part of a node: a source, an expression, or several."""
+    match part:
+        case Node():
+            return known[id(part)]
+        case Expression():
+            return rebuilt(part, stricter)
+        case SortKey(expression):
+            return replace(part, expression=rebuilt(expression, stricter))
+        case tuple():
+            return tuple(changed(p, known) for p in part)
+        case _:
+            return part
+
+
+def stricter(expression: Expression) -> Expression:
+    """Reading a number asks first whether the text is plain digits."""
+    if not isinstance(expression, Call) or expression.operation not in ("to_number", "is_number"):
+        return expression
+    plain = call("regex_found", expression.arguments[0], PLAIN, Literal(""))
+    if expression.operation == "is_number":
+        return call("and", expression, call("coalesce", plain, Literal(False)), span=expression.span)
+    return call("if", plain, expression, NULL, span=expression.span)
