@@ -40,6 +40,7 @@ from harness.detection.conformance_logs import Log, indexed, logs
 from harness.detection.engine import Engine, Rows, Value
 from harness.detection.language import Dialect, Lookup, Settings, language
 from harness.detection.plan.digits import number_text
+from harness.detection.tables import matching, shape
 from harness.diagnostics import HarnessError, Source, SourceError, Span
 from harness.scenario.conf import stanzas
 from harness.telemetry.event import UNLABELLED
@@ -141,6 +142,11 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
     lookups = {word.split()[1]: lookup(table(body, place)) for word, body in blocks if word.startswith("lookup ")}
     saved = {word.split(maxsplit=1)[1]: body.strip() for word, body in blocks if word.startswith("saved ")}
     macros = [line.partition("=") for word, body in blocks if word == "macros" for line in body.splitlines() if line]
+    transforms = dict(stanzas("".join(body for word, body in blocks if word == "transforms")))
+    for name, stanza in transforms.items():
+        rows = lookups.get(stanza.get("filename", "").removesuffix(".csv"))
+        if rows is not None:
+            lookups[name] = matching(rows, shape(stanza))
     return Settings(
         now=float(given.get("now", 0)),
         zone=given.get("zone", "UTC"),
@@ -150,7 +156,7 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
         lookups=lookups,
         saved=saved,
         props=dict(stanzas("".join(body for word, body in blocks if word == "props"))),
-        transforms=dict(stanzas("".join(body for word, body in blocks if word == "transforms"))),
+        transforms=transforms,
     )
 
 

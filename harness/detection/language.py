@@ -118,10 +118,24 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Which rows of a table are of an event's time: those that are `least` to `most` seconds older than it.
+
+    `field` is the column with the time of a row, `form` how it is written, in the codes of strptime.
+    """
+
+    field: str
+    form: str = "%s.%Q"
+    least: float = 0.0
+    most: float = 2_000_000_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
     """A table that a rule looks values up in: rows of text, and how its keys match.
 
-    `match` gives for a key column `wildcard` or `cidr`, the column then holding patterns.
+    `match` gives for a key column `wildcard` or `cidr`, the column then holding patterns. With `timing` a row has to be
+    of the event's time too.
     """
 
     columns: tuple[str, ...]
@@ -131,6 +145,7 @@ class Lookup:
     most: int = 100
     least: int = 0
     default: str | None = None
+    timing: Timing | None = None
 
 
 class Query(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.detection.content import LARGEST, text_of
-from harness.detection.language import Lookup
+from harness.detection.language import Lookup, Timing
 from harness.diagnostics import HarnessError
 
 MATCH = re.compile(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
@@ -90,9 +90,24 @@ def shape(definition: Mapping[str, object]) -> Lookup:
         rows=(),
         match={name: how for name, how in matches.items() if how != "exact"},
         case_sensitive=str(definition.get("case_sensitive_match", "true")).strip().lower() not in FALSE,
-        most=whole(definition.get("max_matches"), 100),
+        most=whole(definition.get("max_matches"), 1 if definition.get("time_field") else 100),
         least=whole(definition.get("min_matches"), 0),
         default=None if default in (None, "") else plain(default),
+        timing=timing(definition),
+    )
+
+
+def timing(definition: Mapping[str, object]) -> Timing | None:
+    """What a definition says of the time of a table's rows; None if nothing."""
+    name = str(definition.get("time_field") or "").strip()
+    if not name:
+        return None
+    usual = Timing(field=name)
+    return Timing(
+        field=name,
+        form=str(definition.get("time_format") or usual.form).strip().strip('"'),
+        least=float(whole(definition.get("min_offset_secs"), int(usual.least))),
+        most=float(whole(definition.get("max_offset_secs"), int(usual.most))),
     )
 
 
@@ -109,7 +124,7 @@ def plain(value: object) -> str:
 def whole(value: object, otherwise: int) -> int:
     """A whole number."""
     text = str(value or "").strip()
-    return int(text) if text.isdigit() and len(text) < 9 else otherwise
+    return int(text) if text.isdigit() and len(text) < 11 else otherwise
 
 
 def by_file(path: Path) -> dict[str, Path]:

@@ -10,12 +10,13 @@ from functools import lru_cache, partial
 
 from harness.detection.languages.spl.arguments import given
 from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply
-from harness.detection.languages.spl.commands.lookup import matched, output, read
+from harness.detection.languages.spl.commands.lookup import output, read
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.extraction.confs import Setting
 from harness.detection.languages.spl.extraction.sequence import Sequence, aligned, first_of
 from harness.detection.languages.spl.extraction.wanted import ALIAS
+from harness.detection.languages.spl.matching import matched
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.reader import Reader
 from harness.detection.languages.spl.syntax import Expression, Stage

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, text
-from harness.detection.languages.spl.commands.lookup import Wanted, matched, output
+from harness.detection.languages.spl.commands.lookup import output
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.jsontext import as_json, joined, quoted
 from harness.detection.languages.spl.lookups import table, written
+from harness.detection.languages.spl.matching import Wanted, matched
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalArguments, Expression, Invocation, Stage, String, Word
 from harness.detection.plan.columns import Kind

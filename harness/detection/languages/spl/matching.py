@@ -1,0 +1,299 @@
+"""How the rows of a search find theirs in a lookup table: by equal keys, patterns, networks and time.
+
+Reference: reference/spl.md 10
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+
+from harness.detection.language import Lookup, Timing
+from harness.detection.languages.spl.coercion import (
+    NOTHING,
+    Typed,
+    apply,
+    each,
+    literal,
+    number,
+    over,
+    text,
+)
+from harness.detection.languages.spl.lookups import with_rows
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.timespans import plan_format
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
+from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Values
+from harness.detection.plan.timeparse import parse_time
+from harness.diagnostics import SourceError
+
+PATTERNS = 5_000
+FEW_PATTERNS = 100
+ROWS = "\x1e"
+SEPARATOR = "\x1f"
+WHEN = "\x1f"
+"""The name of the column with the time of a row, which no table has."""
+Cell = str | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What one `lookup` asks for: pairs of table column and field, for keys and for outputs.
+
+    `rows` are those that the search itself wrote to the table, if it did.
+    """
+
+    table: Lookup
+    rows: Scope | None = None
+    keys: tuple[tuple[str, Word], ...]
+    outputs: tuple[tuple[str, str], ...]
+    only_new: bool
+
+
+def matched(scope: Scope, wanted: Wanted, stage: Stage) -> dict[str, Typed]:
+    """The values of each output column for a row, before defaults."""
+    columns = [c for c, _ in wanted.outputs]
+    if wanted.rows is not None and not wanted.table.match and wanted.table.timing is None:
+        return by_relation(scope, wanted, columns, stage)
+    if wanted.rows is not None:
+        wanted = replace(wanted, table=with_rows(scope, wanted.table, wanted.rows, stage.span))
+    if not wanted.table.rows or any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
+        return dict.fromkeys(columns, NOTHING)
+    if wanted.table.timing is not None:
+        return by_time(scope, wanted, columns, stage)
+    if any(wanted.table.match.get(c) for c, _ in wanted.keys):
+        return by_patterns(scope, wanted, columns)
+    return by_join(scope, wanted, columns, stage)
+
+
+def index_of(wanted: Wanted, column: str) -> int | None:
+    """The place of a column in the table's rows."""
+    return wanted.table.columns.index(column) if column in wanted.table.columns else None
+
+
+def by_join(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+    """Matches by equal keys: the table's rows grouped by key and joined."""
+    insensitive = not wanted.table.case_sensitive
+    places = [wanted.table.columns.index(c) for c, _ in wanted.keys]
+    grouped: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row in wanted.table.rows:
+        key = tuple(row[p].lower() if insensitive else row[p] for p in places)
+        rows = grouped.setdefault(key, [])
+        if len(rows) < wanted.table.most:
+            rows.append(row)
+    several = any(len(rows) > 1 for rows in grouped.values())
+    marks = {c: scope.session.fresh("found") for c in columns}
+    kind = Kind.LIST if several else Kind.TEXT
+    made = [(*key, *(cell(wanted, rows, c, several) for c in columns)) for key, rows in grouped.items()]
+    join_rows(scope, wanted, tuple(made), dict.fromkeys(marks.values(), kind), stage)
+    return {c: Typed(Column(m), kind) for c, m in marks.items()}
+
+
+def join_rows(
+    scope: Scope, wanted: Wanted, rows: tuple[tuple[Cell, ...], ...], marks: dict[str, Kind], stage: Stage
+) -> None:
+    """Adds columns from rows that have the keys first, each key once."""
+    insensitive = not wanted.table.case_sensitive
+    keys = [scope.session.fresh("key") for _ in wanted.keys]
+    pairs: list[tuple[Expression, Expression]] = []
+    for mark, (_, field) in zip(keys, wanted.keys, strict=True):
+        value = text(scope.typed(field.text, field.span))
+        pairs.append(((apply("lower", value) if insensitive else value).expression, Column(mark)))
+    scope.node = Join(
+        left=scope.node,
+        right=Values(columns={**dict.fromkeys(keys, Kind.TEXT), **marks}, rows=rows),
+        kind=JoinKind.LEFT,
+        keys=tuple(pairs),
+        columns=tuple((m, Column(m)) for m in marks),
+        most=1,
+        span=stage.span,
+    )
+    scope.columns.update(marks)
+
+
+def by_relation(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+    """Matches by equal keys in a table that the search itself wrote: its rows grouped by key and joined."""
+    rows = wanted.rows.branch() if wanted.rows is not None else scope.branch()
+    if any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
+        return dict.fromkeys(columns, NOTHING)
+    keys = [(scope.session.fresh("key"), c, f) for c, f in wanted.keys]
+    marks = {c: scope.session.fresh("found") for c in columns if c in rows.columns}
+
+    def as_key(value: Typed) -> Expression:
+        return (text(value) if wanted.table.case_sensitive else apply("lower", text(value))).expression
+
+    last = literal(float(wanted.table.most))
+    grouped = Aggregate(
+        source=rows.node,
+        keys=tuple((k, as_key(rows.typed(c))) for k, c, _ in keys),
+        measures=tuple((m, Aggregation("collect", (Column(c),))) for c, m in marks.items()),
+        span=stage.span,
+    )
+    scope.node = Join(
+        left=scope.node,
+        right=grouped,
+        kind=JoinKind.LEFT,
+        keys=tuple((as_key(scope.typed(f.text, f.span)), Column(k)) for k, _, f in keys),
+        columns=tuple((m, Column(m)) for m in marks.values()),
+        most=1,
+        span=stage.span,
+    )
+    for mark in marks.values():
+        scope.columns[mark] = Kind.LIST
+    held = {c: Typed(Column(m), Kind.LIST) for c, m in marks.items()}
+    return {c: apply("list_slice", held[c], literal(1.0), last) if c in held else NOTHING for c in columns}
+
+
+def cell(wanted: Wanted, rows: list[tuple[str, ...]], column: str, several: bool) -> str | tuple[str, ...] | None:
+    """The values of a column in the rows of one key."""
+    place = index_of(wanted, column)
+    found = [r[place] for r in rows if r[place] != ""] if place is not None else []
+    if not found:
+        return None
+    return tuple(found) if several else found[0]
+
+
+def by_patterns(scope: Scope, wanted: Wanted, columns: list[str]) -> dict[str, Typed]:
+    """Matches by patterns and networks in the table: each row is a condition."""
+    rows = wanted.table.rows
+    column, field = wanted.keys[0]
+    if len(wanted.keys) == 1 and len(rows) > FEW_PATTERNS and wanted.table.match.get(column, "").lower() == "wildcard":
+        return by_many_patterns(scope, wanted, columns, text(scope.typed(field.text)))
+    if len(rows) > PATTERNS:
+        raise SourceError("too-many-patterns", f"a lookup table with {len(rows):,} patterns", wanted.keys[0][1].span)
+    found = payloads_of(scope, wanted, columns)
+    if found is None:
+        return dict.fromkeys(columns, NOTHING)
+    mark = scope.session.fresh("matches")
+    scope.derive([(mark, found)])
+    return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+
+
+def payloads_of(scope: Scope, wanted: Wanted, columns: list[str]) -> Typed | None:
+    """The rows that fit as a list, in the order of the table; None if no row ever can.
+
+    Of a long table rows that bring the same are one condition and come once.
+    """
+    merged = wanted.table.most == 1 or len(wanted.table.rows) > FEW_PATTERNS
+    conditions: dict[tuple[int, str], list[Typed]] = {}
+    places = [index_of(wanted, c) for c in columns]
+    for at, row in enumerate(wanted.table.rows):
+        condition = row_matches(scope, wanted, row)
+        if condition is not None:
+            payload = SEPARATOR.join("" if p is None else row[p] for p in places)
+            conditions.setdefault((0 if merged else at, payload), []).append(condition)
+    if not conditions:
+        return None
+    nothing = Typed(Literal(None), Kind.TEXT)
+    found = (apply("if", any_condition(c), literal(p), nothing) for (_, p), c in conditions.items())
+    return apply("list_slice", apply("list", *found), literal(1.0), literal(float(wanted.table.most)))
+
+
+def by_time(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+    """Matches whose time is not too far before the event's, the latest first.
+
+    The latest rows come first in the table that is looked up, each with its time in front.
+    """
+    timing = wanted.table.timing
+    if timing is None or "_time" not in scope.columns:
+        return dict.fromkeys(columns, NOTHING)
+    form, zone, place = plan_format(timing.form), scope.settings.zone, wanted.table.columns.index(timing.field)
+    read = [(moment(row[place], form, zone), row) for row in wanted.table.rows]
+    timed = sorted(((when, row) for when, row in read if when is not None), key=lambda r: -r[0])
+    rows = tuple((repr(when), *row) for when, row in timed)
+    table = replace(wanted.table, columns=(WHEN, *wanted.table.columns), rows=rows, most=max(len(rows), 1))
+    ordered = replace(wanted, table=table)
+    if any(table.match.get(c) for c, _ in wanted.keys):
+        found = payloads_of(scope, ordered, [WHEN, *columns])
+    else:
+        found = by_payload(scope, ordered, [WHEN, *columns], stage)
+    if found is None:
+        return dict.fromkeys(columns, NOTHING)
+    every = scope.session.fresh("matches")
+    scope.derive([(every, found)])
+    mark = scope.session.fresh("timely")
+    scope.derive([(mark, timely(scope, Typed(Column(every), Kind.LIST), timing, wanted.table.most))])
+    return {c: member_of(Typed(Column(mark), Kind.LIST), i + 1) for i, c in enumerate(columns)}
+
+
+def moment(text: str, form: str, zone: str) -> float | None:
+    """The time of a row; a fraction of a second that the format ends with may be absent."""
+    found = parse_time(text, form, zone)
+    return found if found is not None or "." not in form else parse_time(text, form.rpartition(".")[0], zone)
+
+
+def timely(scope: Scope, matches: Typed, timing: Timing, most: int) -> Typed:
+    """The first of the matches that are old enough and not too old."""
+    parameter, element = each(matches)
+    when = number(apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(1.0)))
+    age = apply("subtract", number(scope.typed("_time")), when)
+    fits = apply(
+        "and",
+        apply("greater_equal", age, literal(timing.least)),
+        apply("less_equal", age, literal(timing.most)),
+    )
+    return apply("list_slice", over("list_filter", matches, parameter, fits), literal(1.0), literal(float(most)))
+
+
+def by_payload(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> Typed:
+    """The rows of equal keys as a list, in the order of the table."""
+    mark = scope.session.fresh("rows")
+    keyed = [wanted.table.columns.index(c) for c, _ in wanted.keys]
+    places = [index_of(wanted, c) for c in columns]
+    as_key = str.lower if not wanted.table.case_sensitive else str
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for row in wanted.table.rows:
+        payload = SEPARATOR.join("" if p is None else row[p] for p in places)
+        grouped.setdefault(tuple(as_key(row[p]) for p in keyed), []).append(payload)
+    rows: tuple[tuple[Cell, ...], ...] = tuple((*key, tuple(several)) for key, several in grouped.items())
+    join_rows(scope, wanted, rows, {mark: Kind.LIST}, stage)
+    return Typed(Column(mark), Kind.LIST)
+
+
+def by_many_patterns(scope: Scope, wanted: Wanted, columns: list[str], value: Typed) -> dict[str, Typed]:
+    """The same for a long table with one column of patterns, which is looked up once for each value there is."""
+    key = wanted.table.columns.index(wanted.keys[0][0])
+    places = [index_of(wanted, c) for c in columns]
+    patterns = ROWS.join(row[key] for row in wanted.table.rows)
+    payloads = ROWS.join(SEPARATOR.join("" if p is None else row[p] for p in places) for row in wanted.table.rows)
+    most, sensitive = literal(float(wanted.table.most)), literal(wanted.table.case_sensitive)
+    found = apply("glob_payloads", value, literal(patterns), literal(payloads), most, sensitive)
+    mark = scope.session.fresh("matches")
+    scope.derive([(mark, found)])
+    return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+
+
+def member_of(matches: Typed, place: int) -> Typed:
+    """One column of the rows that matched."""
+    parameter, element = each(matches)
+    value = apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(float(place + 1)))
+    shown = apply("if", apply("equal", value, literal("")), Typed(Literal(None), Kind.TEXT), value)
+    return over("list_map", matches, parameter, shown)
+
+
+def any_condition(conditions: list[Typed]) -> Typed:
+    """At least one of them."""
+    return conditions[0] if len(conditions) == 1 else apply("or", *conditions)
+
+
+def row_matches(scope: Scope, wanted: Wanted, row: tuple[str, ...]) -> Typed | None:
+    """Whether the keys of an event fit one row of the table; None if none ever can."""
+    parts: list[Typed] = []
+    for column, field in wanted.keys:
+        value = text(scope.typed(field.text))
+        pattern = row[wanted.table.columns.index(column)]
+        form = wanted.table.match.get(column, "").lower()
+        suffix = "" if wanted.table.case_sensitive else "_ci"
+        if form == "cidr":
+            try:
+                ip_network(pattern, strict=False)
+            except ValueError:
+                return None
+            parts.append(apply("cidr_contains", value, literal(pattern if "/" in pattern else f"{pattern}/32")))
+        elif form == "wildcard" and "*" in pattern:
+            parts.append(apply("glob" + suffix, value, literal(pattern)))
+        else:
+            parts.append(apply("equal" + suffix, value, literal(pattern)))
+    return parts[0] if len(parts) == 1 else apply("and", *parts)
