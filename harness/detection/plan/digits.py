@@ -70,6 +70,8 @@ def format_number(number: float, printf: str) -> str | None:
     if kind in "doxXc" and not isfinite(number):
         return None
     value: Any = int(number) if kind in "doxX" else number_text(number) if kind in "sc" else float(number)
+    if kind == "o" and "#" in flags:
+        flags, kind, value = flags.replace("#", ""), "s", f"0{value:o}"
     points = "" if precision is None else f".{precision or 0}"
     made = f"%{flags}{width}{points}{'s' if kind == 'c' else kind}" % (value,)
     return (printf[: found.start()] + made + printf[found.end() :]).replace("%%", "%")

@@ -61,6 +61,14 @@ def flags_of(row: Row, value: Syntax) -> str:
     return text.strip("*")
 
 
+def within(row: Row, name: str, value: float, low: int, high: int) -> int:
+    """The value of a parameter that is a number of a range; raises SourceError for any other."""
+    if not low <= value <= high:
+        place = row.flow.span or row.meaning.source.whole()
+        raise SourceError("argument", f"`{name}` is a number from {low} to {high}", place)
+    return int(value)
+
+
 for hint in (Current, Direction, Side, Rounding, Endian, TimeUnit):
     CONVERTERS[hint] = chosen(*get_args(hint)[1])
 CONVERTERS[Flags] = flags_of

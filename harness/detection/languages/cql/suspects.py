@@ -40,6 +40,7 @@ DURATION = re.compile(r"\d+(?:ms|s|m|min|h|d|w|mon|y)")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 RESERVED = frozenset({"like", "match", "case"})
 PREAMBLE = frozenset({"defineTable", "setTimeInterval"})
+SECOND_PASSES = frozenset({"join", "selfJoin", "selfJoinFilter"})
 DEEP = 5_000
 
 
@@ -178,11 +179,23 @@ def in_expression(value: Syntax) -> Iterator[Finding]:
 
 
 def in_steps(pipeline: Pipeline) -> Iterator[Finding]:
-    """Steps that have to come first."""
-    begun = False
+    """Steps that have to come first, once or in no sub-query."""
+    begun, before = False, set[str]()
+    calls = [p for p in walk(pipeline) if isinstance(p, Call)]
     for step in pipeline.steps:
         if not isinstance(step, Call) or step.name not in PREAMBLE:
             begun = True
-        elif begun:
+            continue
+        if begun:
             message = f"`{step.name}` has to stand before all other steps"
             yield refused("not-in-preamble", step.span, message, "move it to the beginning of the query")
+        elif step.name == "setTimeInterval" and before:
+            message = "`setTimeInterval` stands once, before all tables"
+            yield refused("not-in-preamble", step.span, message, "move it to the beginning of the query")
+        before.add(step.name)
+    for inner in calls:
+        if inner.name in PREAMBLE and not any(inner is step for step in pipeline.steps):
+            yield refused("not-in-preamble", inner.span, f"`{inner.name}` stands in no sub-query")
+        if inner.name in SECOND_PASSES and "defineTable" in before:
+            message = f"`{inner.name}` does not stand beside `defineTable`"
+            yield refused("join-beside-table", inner.span, message, "`match` the table instead")

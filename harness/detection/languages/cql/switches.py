@@ -48,6 +48,12 @@ SWITCHES = (
         settle='createEvents(["t=0", "t=180000"]) | kvParse() | @timestamp := t | bucket(span=1m)',
     ),
     Switch(
+        name="format-missing",
+        values=("null", "empty"),
+        question="what does format() write for a field that is missing or no number: the word null, or nothing?",
+        settle='createEvents(["a=1"]) | kvParse() | format("<%s>", field=[b])',
+    ),
+    Switch(
         name="missing-content",
         values=("pass", "refuse"),
         question="do events pass a saved query or a lookup that is not at hand unchanged, or is it an error?",

@@ -128,6 +128,8 @@ def member(
     steps = tuple(s for s in (unlinked(part, links) for part in argument.value.steps) if s is not None)
     inside = searched(flow)
     inside.meaning.run(inside, Pipeline(steps=steps, span=argument.span))
+    if not inside.events:
+        raise SourceError("misplaced", "a sub-query of `correlate` has no aggregate", argument.span)
     wanted = next((texts_of(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
     tied = (*(link[0] for link in links), *ties)
     fields = inside.visible() if "*" in wanted else (*wanted, *tied, *ALWAYS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import ip_network
 
 from harness.detection.language import Dialect
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
@@ -31,7 +32,11 @@ def cidr(
 
     Reference: library.humio.com, cidr()
     """
-    networks, place = list(subnet), row.flow.span or row.meaning.source.whole()
+    networks, place = [padded(n.strip()) for n in subnet], row.flow.span or row.meaning.source.whole()
+    strange = next((n for n in networks if n != "*" and not is_network(n)), None)
+    if strange is not None:
+        help = "one such as `10.0.0.0/8` or `2001:db8::/32`"
+        raise SourceError("argument", f"`{strange[:40]}` is no network", place, help=help)
     if not networks and not file:
         raise SourceError("missing-parameter", "`cidr` needs `subnet` or `file`", place, help="add `subnet=`")
     if file:
@@ -44,8 +49,8 @@ def cidr(
             return PASSES
         if (column or field) not in table.columns:
             raise SourceError("unknown-column", f"the lookup `{file}` has no column `{column or field}`", place)
-        networks += [r[table.columns.index(column or field)] for r in table.rows]
-    made = tuple(Literal(padded(n.strip())) for n in networks)
+        networks += [padded(r[table.columns.index(column or field)].strip()) for r in table.rows]
+    made = tuple(Literal(n) for n in networks)
     inside = call("cidr_contains", row.text(field), *made) if made else FALSE
     return call("not", call("is_true", inside)) if negate else inside
 
@@ -57,6 +62,15 @@ def padded(network: str) -> str:
         return network
     numbers = address.rstrip(".").split(".")
     return ".".join([*numbers, *["0"] * (4 - len(numbers))]) + "/" + bits
+
+
+def is_network(text: str) -> bool:
+    """Whether a text is an address, or one with the number of bits that count."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 @FUNCTIONS.filter("in")

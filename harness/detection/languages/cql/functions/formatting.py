@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from harness.detection.languages.cql.binding import Name, Names, Zone
+from harness.detection.languages.cql.choices import within
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.time import epoch, formatted
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -72,27 +73,30 @@ def joined(pieces: list[Expression]) -> Expression:
 
 
 def converted(row: Row, value: Expression, how: Conversion, zone: str) -> Expression:
-    """One value as its conversion writes it; `null` where there is none."""
+    """One value as its conversion writes it; what a missing one is the switch says."""
     letter = how.letter
+    nothing = Literal("null" if row.meaning.switch("format-missing") == "null" else "")
     if letter[0] in "tT" and len(letter) == 2:
         moment = formatted(epoch(row.number(value), "auto"), TIMES.get(letter[1], "%" + letter[1]), zone)
-        return call("coalesce", call("upper", moment) if letter[0] == "T" else moment, Literal("null"))
-    if letter in "sSbBc":
+        return call("coalesce", call("upper", moment) if letter[0] == "T" else moment, nothing)
+    if letter in "sbBcC":
         text: Expression = row.text(value)
         if how.precision is not None:
             text = call("substring", text, Literal(1), Literal(how.precision))
-        shown: Expression = call("coalesce", text, Literal("null"))
-        return padded(call("upper", shown) if letter == "S" else shown, how)
+        shown: Expression = call("coalesce", text, nothing)
+        return padded(call("upper", shown) if letter in "BC" else shown, how)
+    if letter not in "diuxXofFeEgG":
+        place = row.flow.span or row.meaning.source.whole()
+        help = "conversions are d, i, x, X, o, f, e, g, s, b, c, n, % and those of times after t"
+        raise SourceError("argument", f"`format` has no conversion `%{letter}`", place, help=help)
     number = row.number(value)
     whole: Expression = call("truncate", number) if letter in "diuxXo" else number
-    return call("coalesce", numeric(whole, how), Literal("null"))
+    return call("coalesce", numeric(whole, how), nothing)
 
 
 def numeric(number: Expression, how: Conversion) -> Expression:
     """A number as its conversion writes it."""
     letter = "d" if how.letter in "iu" else how.letter
-    if letter not in "dxXofFeEgGaA":
-        return NULL
     digits = 6 if how.precision is None else how.precision
     if "," in how.flags:
         return padded(call("group_digits", number, Literal(0 if letter == "d" else digits)), how)
@@ -127,6 +131,7 @@ def format_duration(row: Row, field: Name, *, from_: str = "ms", precision: int 
     """
     if from_ not in SCALES:
         raise SourceError("argument", f"`{from_}` is no unit of time", row.meaning.source.whole())
+    within(row, "precision", precision, 0, len(SIZES))
     whole = call("round", call("multiply", row.number(field), Literal(SCALES[from_])), Literal(0))
     length = row.keep(call("abs", whole))
     pieces = []

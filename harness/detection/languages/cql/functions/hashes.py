@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.choices import within
 from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -89,7 +90,7 @@ def subnet(row: Row, field: Name, bits: float) -> Expression:
 
     Reference: library.humio.com, subnet()
     """
-    return call("ip_network", row.text(field), Literal(int(bits)))
+    return call("ip_network", row.text(field), Literal(within(row, "bits", bits, 0, 128)))
 
 
 @FUNCTIONS.value("geography:distance", into="_distance")

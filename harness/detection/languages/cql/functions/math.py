@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import pi
 
 from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.choices import Endian, Rounding
+from harness.detection.languages.cql.choices import Endian, Rounding, within
 from harness.detection.languages.cql.coercion import number
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -154,4 +154,4 @@ def parse_int(row: Row, field: Name, *, radix: float = 16, endian: Endian = "big
     if endian == "little":
         pairs = call("regex_extract_all", digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
         digits = call("list_join", call("list_reverse", pairs), Literal(""))
-    return call("from_base", digits, Literal(int(radix)))
+    return call("from_base", digits, Literal(within(row, "radix", radix, 2, 36)))

@@ -14,6 +14,7 @@ from harness.detection.plan.expressions import NULL, Call, Expression, Literal, 
 from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)
+FIRST_PLANE = "[^\U00010000-\U0010ffff]"
 TRIMMING = {"both": "trim", "start": "trim_start", "end": "trim_end"}
 BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """What Unicode counts as white space."""
@@ -60,13 +61,15 @@ def lowercase(row: Row, field: Names, *, include: str = "values", locale: str = 
 
 @FUNCTIONS.value("length", into="_length")
 def length(row: Row, field: Name) -> Expression:
-    """How many characters the text has.
+    """How many units of UTF-16 the text has: two for what is beyond the first 65,536 characters, else one.
 
         a := "WS01" | length(a) -> _length=4
 
     Reference: library.humio.com, length()
     """
-    return call("length", row.text(field))
+    text = row.text(field)
+    beyond = call("length", call("regex_replace", text, Literal(FIRST_PLANE), Literal(""), Literal(""), Literal(True)))
+    return call("add", call("length", text), beyond)
 
 
 @FUNCTIONS.value("concat", into="_concat")
@@ -230,10 +233,12 @@ def text_substring(
     """
     text, first = row.text(string), row.number(begin)
     start = call("add", first, Literal(1))
+    inside = call("and", call("less_equal", START, first), call("less_equal", first, call("length", text)))
     if end is None:
-        return call("substring", text, start, NULL)
+        return call("if", inside, call("substring", text, start, NULL), NULL)
     last = row.number(end)
-    fits = call("and", call("less_equal", first, last), call("less_equal", last, call("length", text)))
+    fits = call("and", call("less_equal", START, first), call("less_equal", first, last))
+    fits = call("and", fits, call("less_equal", last, call("length", text)))
     return call("if", fits, call("substring", text, start, call("subtract", last, first)), NULL)
 
 

@@ -6,7 +6,7 @@ from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Z
 from harness.detection.languages.cql.choices import TimeUnit
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
 
 SHORT = {
     "R": "%H:%M",
@@ -42,7 +42,10 @@ def format_time(
         place = row.flow.span or row.meaning.source.whole()
         message = f"names of days and months are English, not those of `{locale[:20]}`"
         row.meaning.tell("locale", locale, message, place)
-    seconds = epoch(row.number(field), unit)
+    time = row.number(field)
+    if unit != "auto":
+        time = call("if", call("equal", time, call("truncate", time)), time, NULL)
+    seconds = epoch(time, unit)
     return formatted(seconds, format, timezone)
 
 
