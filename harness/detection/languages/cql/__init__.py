@@ -29,7 +29,7 @@ class Cql:
 
     def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> CqlQuery:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
-        pipeline, parser = parsed(source)
+        pipeline, parser = parsed(source, pipes=dialect is Dialect.STRICT)
         check = checked(pipeline, parser.findings)
         refused = [f for f in check.findings if f.severity is Severity.ERROR]
         if refused and dialect is Dialect.STRICT:
@@ -56,7 +56,7 @@ class Cql:
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
         try:
-            pipeline, parser = parsed(source)
+            pipeline, parser = parsed(source, pipes=True)
         except SourceError as error:
             return (error.finding(),)
         return checked(pipeline, parser.findings).findings

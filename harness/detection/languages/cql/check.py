@@ -37,6 +37,7 @@ from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
 
 TEXTUAL = frozenset({"formatTime", "format", "lower", "upper", "concat", "formatDuration", "time:monthName"})
 RAW_BY_DEFAULT = frozenset({"regex", "replace", "splitString", "findTimestamp", "writeJson", "json:prettyPrint"})
+LIBERTIES = frozenset({"text-in-min-max", "or-sign"})
 SEQUENCES = frozenset({"accumulate", "slidingWindow", "slidingTimeWindow", "neighbor", "partition"})
 """Functions that go along rows in their order; what gives rows an order are aggregates."""
 RAW_UNNAMED = frozenset({"parseJson", "kvParse", "parseCEF", "parseLEEF", "parseFixedWidth", "parseXml", "parseCsv"})
@@ -61,7 +62,7 @@ def checked(pipeline: Pipeline, noted: Sequence[Finding]) -> Check:
     checker = Checker(findings=list(noted))
     checker.pipeline(pipeline, top=True)
     ordered = tuple(sorted(checker.findings, key=lambda f: f.span.start))
-    liberties = tuple(f for f in ordered if f.code == "text-in-min-max")
+    liberties = tuple(f for f in ordered if f.code in LIBERTIES and f.severity is Severity.WARNING)
     return Check(ordered, liberties, frozenset(checker.compared_texts), checker.raw)
 
 

@@ -26,6 +26,7 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.detection.languages.cql.texts import quote
+from harness.diagnostics import Edit, Finding, Severity
 
 OPERATOR = re.compile(r"=~|<=>|!=|<>|<=|>=|==|=|<|>")
 NOT_AS_FIELD = re.compile(r"(?:not|and|or)\s*(?:=|!=|<|>)", re.I)
@@ -33,6 +34,8 @@ AND_SIGN = re.compile(r"&&|&(?=\s)")
 METHOD = re.compile(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
 NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
+TESTS = re.compile(r"in|cidr|regex|match|wildcard|test|(?:text|array|objectArray|ioc):.*|join|.*Filter|hashMatch", re.I)
+"""Functions that filter, which somebody may mean to join by `||`."""
 MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")
 QUOTES = frozenset("\"'“”„")
@@ -88,18 +91,35 @@ class FilterParser(ArgumentParser):
         while True:
             if self.keyword() == "or" and self.take(KEYWORD):
                 pass
-            elif self.takes("||"):
-                self.deviation(
-                    "or-sign",
-                    self.span(self.end - 2),
-                    "filters are joined by `or`, not by `||`",
-                    [(self.span(self.end - 2), "or")],
-                )
-            else:
+            elif not self.doubled():
                 break
             parts.append(self.negated())
             self.bounded(parts)
         return parts[0] if len(parts) == 1 else Junction(operator="or", parts=tuple(parts), span=self.span(start))
+
+    def doubled(self) -> bool:
+        """Reads `||` where it was meant as `or`: LogScale has no such sign, it reads two pipes with nothing between."""
+        if not self.text.startswith("||", self.at):
+            return False
+        before = self.at, self.end
+        self.takes("||")
+        call = CALL.match(self.text, self.at)
+        step = self.calls() and call is not None and not TESTS.fullmatch(call[1])
+        empty = self.at >= len(self.text) or self.text[self.at] in CLOSERS
+        if not self.bracketed and (step or empty or self.sees_step() or self.sees("[")):
+            self.at, self.end = before
+            return False
+        place = self.span(self.end - 2)
+        if self.bracketed:
+            self.deviation("or-sign", place, "filters are joined by `or`, not by `||`", [(place, "or")])
+        else:
+            message = "LogScale reads two pipes here, so that both filters have to hold; `or` joins filters"
+            edits = (Edit(place, "or"),)
+            made = Finding(code="or-sign", span=place, message=message, edits=edits, severity=Severity.WARNING)
+            self.findings.append(made)
+            if self.pipes:
+                self.at, self.end = before
+        return self.bracketed or not self.pipes
 
     def negated(self) -> Syntax:
         """A filter with any number of `not` before it."""
@@ -120,8 +140,9 @@ class FilterParser(ArgumentParser):
             raise self.fail("syntax", "expected a filter, found the end")
         if self.takes("("):
             self.deeper()
+            outside, self.bracketed = self.bracketed, True
             inside = self.filter()
-            self.depth -= 1
+            self.depth, self.bracketed = self.depth - 1, outside
             self.expect(")", "after a filter", start)
             return inside
         if self.sees("/"):

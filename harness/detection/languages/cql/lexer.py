@@ -82,6 +82,7 @@ class Scanner:
         self.source, self.text, self.at = source, source.text, 0
         self.end = 0
         self.findings: list[Finding] = []
+        self.pipes = self.bracketed = False
 
     def span(self, start: int, end: int | None = None) -> Span:
         """From `start` to `end`, or to the end of what was read last."""

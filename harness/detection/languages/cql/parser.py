@@ -62,6 +62,7 @@ class Parser(FilterParser):
         """Steps up to what closes them, perhaps `within` a case or a match; empty ones are passed over."""
         start = self.at
         steps: list[Syntax] = []
+        outside, self.bracketed = self.bracketed, False
         while True:
             while self.takes("|"):
                 pass
@@ -71,6 +72,7 @@ class Parser(FilterParser):
             steps.append(self.step())
             if not self.sees("|") and not self.continued(within):
                 break
+        self.bracketed = outside
         return Pipeline(steps=tuple(steps), span=self.span(start, max(start, self.end)))
 
     def continued(self, within: str) -> bool:
@@ -207,9 +209,10 @@ class Parser(FilterParser):
         return self.value("a guard")
 
 
-def parsed(source: Source) -> tuple[Pipeline, Parser]:
-    """The pipeline of a text, and the parser with what it noted."""
+def parsed(source: Source, *, pipes: bool = False) -> tuple[Pipeline, Parser]:
+    """The pipeline of a text, and the parser with what it noted; `||` is two `pipes`, or else what its author meant."""
     parser = Parser(source)
+    parser.pipes = pipes
     try:
         return parser.parse(), parser
     except RecursionError:
