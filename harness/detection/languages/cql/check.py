@@ -147,6 +147,9 @@ class Checker:
                 self.call(call, implied=True)
                 self.arguments(call)
                 return
+            case Apply(call=Saved() as saved):
+                message = "a function stands after `=~`, not a saved query"
+                self.add("saved-after-apply", saved.span, message, help="call it as a step of its own")
             case Call():
                 self.call(part)
                 self.arguments(part)

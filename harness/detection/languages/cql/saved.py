@@ -42,7 +42,7 @@ class Unfolding:
         """The part without calls of saved queries."""
         match part:
             case Apply(call=Saved() as called):
-                raise SourceError("unsupported", "a saved query after `=~` is not supported", called.span)
+                return self.applied(part, called)
             case Saved():
                 return self.called(part)
             case Negation(part=Saved() as called):
@@ -50,6 +50,17 @@ class Unfolding:
                 return replace(part, part=inside) if inside.steps else inside
             case _:
                 return rebuilt(part, self.unfolded)
+
+    def applied(self, part: Apply, saved: Saved) -> Syntax:
+        """A saved query after `=~`, which has to be a single function there: the field is that function's."""
+        inside = self.called(saved)
+        match inside.steps:
+            case ():
+                return inside
+            case (Call() as only,):
+                return replace(part, call=only)
+        message = f"the saved query `{saved.name}` after `=~` is no single function"
+        raise SourceError("unsupported", message, saved.span, help="call it as a step of its own")
 
     def called(self, part: Saved) -> Pipeline:
         """The pipeline that was saved, its parameters filled with the call's arguments."""
