@@ -75,7 +75,7 @@ class Store:
         return found
 
     def end(self, conditions: Mapping[str, str]) -> float:
-        """The time of the last event in epoch seconds, 0 without events: a search's own "now"."""
+        """The whole second after the last event in epoch seconds, 0 without events: a search's own "now"."""
         return end(self.telemetry(conditions))
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
@@ -106,6 +106,9 @@ def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np
 
 
 def end(telemetry: Telemetry) -> float:
-    """The time of the last event in epoch seconds, 0 without events: a search's own "now"."""
+    """The whole second after the last event in epoch seconds, 0 without events: a search's own "now".
+
+    A search that ends at "now" leaves out what happens at that very moment, and no event that there is may be left out.
+    """
     latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
-    return max(latest, default=0) / 1e6
+    return float(max(latest) // 1_000_000 + 1) if latest else 0.0

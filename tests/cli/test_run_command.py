@@ -154,6 +154,14 @@ def test_events_of_ones_own_and_a_rule_of_ones_own(capture):
     assert "powershell.exe  203.0.113.10       5\n" in ran.out
 
 
+def test_a_range_that_ends_now_has_the_last_event_too(repository):
+    (repository / "one.json").write_text('{"_time": "2024-01-15T10:00:00.25Z", "EventID": 1, "Image": "C:\\\\a.exe"}\n')
+    (repository / "recent.spl").write_text("search earliest=-60m latest=now | table Image")
+    ran = detlab("run", "--events", "one.json", "--rule", "recent.spl")
+    assert ran.code == 0
+    assert "1 event, 1 row" in ran.out
+
+
 def test_events_without_a_rule_meet_every_rule_of_this_folder(capture, repository):
     (repository / "mini.spl").rename(repository / "scenarios" / "mini.spl")
     (repository / "mini.cql").rename(repository / "scenarios" / "mini.cql")

@@ -39,7 +39,7 @@ from harness.detection.languages.spl.syntax import (
     Subsearch,
     Word,
 )
-from harness.detection.languages.spl.time_terms import time_format
+from harness.detection.languages.spl.time_terms import time_format, until_now
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Literal
 from harness.diagnostics import Span
@@ -62,7 +62,9 @@ class Search:
     def condition(self, condition: Condition, negated: bool = False) -> Typed:
         """What a condition means; below a NOT each atom is made two-valued."""
         if not self.form:
-            return Search(self.scope, time_format(condition)).condition(condition, negated)
+            found = Search(self.scope, time_format(condition)).condition(condition, negated)
+            end = until_now(self.scope, condition)
+            return found if end is None else apply("and", found, end, span=condition.span)
         match condition:
             case Comparison() | OneOf() | FreeText() | Subsearch():
                 found = self.atom(condition)

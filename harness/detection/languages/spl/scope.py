@@ -104,7 +104,8 @@ class Scope:
     """One pipeline under construction: its relation, the columns of it, and whether its rows still are events.
 
     `defined` are the columns that the query itself made; all others are fields of recorded events. `open` says that
-    there may be more columns, which only the data can name. `following` are the names of the stages still to come.
+    there may be more columns, which only the data can name. `following` are the names of the stages still to come,
+    `range` what the search says of its time, by the operation that compares it.
     """
 
     session: Session
@@ -116,6 +117,7 @@ class Scope:
     first: bool = True
     last: bool = False
     following: tuple[str, ...] = ()
+    range: dict[str, Typed] = field(default_factory=dict)
     groups: frozenset[float] = frozenset()
     open: bool = False
 
@@ -200,6 +202,7 @@ class Scope:
             defined=set(self.defined),
             first=False,
             open=self.open,
+            range=dict(self.range),
         )
 
     def subsearch(self, pipeline: Pipeline) -> Scope:

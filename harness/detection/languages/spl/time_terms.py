@@ -27,6 +27,7 @@ BOUNDS = {
     "_index_earliest": ("_indextime", FROM),
     "_index_latest": ("_indextime", UP_TO),
 }
+ALL_TIME = ("all", "alltime")
 UNITS = {"days": "d", "hours": "h", "minutes": "m", "months": "mon"}
 AGO = re.compile(r"(start|end|)(days|hours|minutes|months)ago|searchtimespan(days|hours|minutes|months)")
 REAL_TIME = re.compile(r"rt(now)?([+-].*)?", re.I)
@@ -49,6 +50,26 @@ def time_format(condition: Condition) -> str:
     return DEFAULT_FORMAT
 
 
+def until_now(scope: Scope, condition: Condition) -> Typed | None:
+    """The bound of a search that says when it begins and not when it ends: now; None if it needs none."""
+    begins: Span | None = None
+    stack = [condition]
+    while stack:
+        match stack.pop():
+            case Comparison(Word(name), "=", Word(text), _, span) if name not in scope.columns:
+                ago = AGO.fullmatch(name.lower())
+                if BOUNDS.get(name.lower()) == ("_time", UP_TO) or (ago is not None and ago[1] == "end"):
+                    return None
+                begun = BOUNDS.get(name.lower()) == ("_time", FROM) or ago is not None
+                begins = span if begun and text.lower() not in ALL_TIME else begins
+            case All(operands) | AnyOf(operands):
+                stack.extend(operands)
+    subject = scope.columns.get("_time", Kind.NULL)
+    if begins is None or subject is Kind.NULL or not scope.settings.now:
+        return None
+    return apply(UP_TO, number(scope.typed("_time")), literal(scope.settings.now), span=begins)
+
+
 def time_term(scope: Scope, name: str, value: Word, form: str, span: Span) -> Typed | None:
     """What a bound of time means; None if the name is none."""
     if name in BOUNDS:
@@ -65,12 +86,14 @@ def time_term(scope: Scope, name: str, value: Word, form: str, span: Span) -> Ty
 def bound(scope: Scope, name: str, value: Word, form: str, span: Span) -> Typed:
     """A bound of time: from `earliest` on, up to and without `latest`."""
     column, operation = BOUNDS[name]
-    if value.text.lower() in ("all", "alltime"):
+    if value.text.lower() in ALL_TIME:
         return YES
     if REAL_TIME.fullmatch(value.text):
         message = f"`{value.text[:60]}` asks for a search in real time, which waits for events to come,"
         raise scope.unsupported(message, value.span, "give a range of the past")
     when = moment(scope, value, form)
+    if column == "_time":
+        scope.range.setdefault(operation, when)
     subject = scope.typed(column)
     if subject.kind is Kind.NULL and column == "_indextime":
         subject = scope.typed("_time")

@@ -11,6 +11,7 @@ from harness.detection.languages.spl.coercion import NOTHING, literal, number, n
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.languages.spl.time_terms import FROM, UP_TO
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Scalar
 from harness.detection.plan.nodes import Values
@@ -181,8 +182,8 @@ def addinfo(scope: Scope, stage: Stage) -> None:
     given(stage).at_most(0)
     now = literal(scope.settings.now)
     bounds = {
-        "info_min_time": literal(0.0),
-        "info_max_time": now,
+        "info_min_time": scope.range.get(FROM, literal(0.0)),
+        "info_max_time": scope.range.get(UP_TO, now),
         "info_search_time": now,
         "info_sid": literal("detlab"),
     }
