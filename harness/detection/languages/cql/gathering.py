@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.detection.language import Dialect
 from harness.detection.languages.cql.binding import bind
 from harness.detection.languages.cql.cutting import too_many_values
 from harness.detection.languages.cql.evaluate import function_of
@@ -23,7 +24,7 @@ from harness.detection.plan.expressions import (
     every,
     rebuilt,
 )
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Named
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Limit, Named, Union
 from harness.diagnostics import SourceError, Span
 
 
@@ -110,6 +111,8 @@ def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, targ
         base = flow.copy()
         aggregate(base, (*own, *keys), [p for p in parts if not p.several], span)
         ways.insert(0, base)
+    elif len(several) > 1:
+        ways.insert(0, groups(flow, (*own, *keys), ways, span))
     first, *others = ways
     names = tuple(n for n, _ in (*own, *keys))
     for other in others:
@@ -117,6 +120,19 @@ def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, targ
     flow.node, flow.columns, flow.present = first.node, first.columns, first.present
     flow.events = flow.timed = False
     return bool(several)
+
+
+def groups(flow: Flow, keys: Sequence[Named], ways: Sequence[Flow], span: Span) -> Flow:
+    """A row for each group that has one in any of the ways: one that has none in another way counts there as empty."""
+    names = tuple(n for n, _ in keys)
+    whole = ways[0].copy()
+    whole.become(Union(sources=tuple(w.node for w in ways), span=span), *ways[1:])
+    if names:
+        whole.become(Aggregate(source=whole.node, keys=tuple((n, Column(n)) for n in names), measures=(), span=span))
+    else:
+        whole.become(Limit(source=whole.node, count=1, span=span))
+        whole.select(())
+    return whole
 
 
 def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Span) -> None:
@@ -154,9 +170,11 @@ def told_of_values(flow: Flow, keys: Sequence[Named], way: Row) -> None:
 
 
 def clash(flow: Flow, name: str, span: Span) -> None:
-    """Notes that two functions give the same field."""
-    message = f"two functions give the field `{name}`; the last one counts"
-    flow.meaning.tell("same-output", name, message, span, help="name one of them with `as=`")
+    """Notes that two functions give the same field, which the product refuses where they differ."""
+    message, help = f"two functions give the field `{name}`", "name one of them with `as=`"
+    if flow.meaning.dialect is Dialect.STRICT:
+        raise SourceError("same-output", message, span, help=help)
+    flow.meaning.tell("same-output", name, f"{message}; the last one counts", span, help=help)
 
 
 def certain(value: Expression) -> bool:
@@ -219,8 +237,8 @@ def beside(flow: Flow, other: Flow, names: tuple[str, ...], span: Span) -> None:
     """Every combination of the rows of both that agree in the keys."""
     keys = tuple((sign(flow, n), sign(other, n)) for n in names)
     taken = tuple((n, Column(n)) for n in other.visible() if n not in names)
-    kind = JoinKind.LEFT if names else JoinKind.CROSS
-    flow.become(Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, span=span), other)
+    keys = keys or ((Literal(1), Literal(1)),)
+    flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, span=span), other)
 
 
 def sign(flow: Flow, name: str) -> Expression:

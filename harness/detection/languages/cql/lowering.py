@@ -25,7 +25,6 @@ from harness.detection.languages.cql.syntax import (
     Truth,
 )
 from harness.detection.languages.cql.values import text_of
-from harness.detection.plan.expressions import NULL, Literal, call
 from harness.diagnostics import SourceError
 
 
@@ -189,10 +188,9 @@ def assign(row: Row, part: Assign) -> None:
 
 
 def assign_named(row: Row, part: Assign) -> None:
-    """Assigns to the field whose name another field holds; fields that the query never mentions do not count."""
-    name, value = row.text(text_of(row.meaning, part.target)), evaluated(row, part.value)
-    for field in sorted(row.meaning.mentioned):
-        row.assign(field, call("if", call("equal", name, Literal(field)), value, NULL))
+    """Assigns to the field whose name another field holds."""
+    name = row.text(text_of(row.meaning, part.target))
+    FUNCTIONS["setField"].run(row, target=name, value=evaluated(row, part.value))
 
 
 def changed(row: Row, function: Function, part: Call, target: str | None = None) -> None:

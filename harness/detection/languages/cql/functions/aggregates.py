@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.cql.binding import Name, Names
+from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
@@ -204,7 +204,7 @@ def counter_as_rate(row: Row, field: Name) -> Expression:
 
 @FUNCTIONS.aggregate("collect")
 def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True, separator: str = "\n") -> list[Named]:
-    """The distinct values of each field in one text, or in a row each if not `multival`.
+    """The distinct values of each field in one text, or in a row each if not `multival`; a time only if it is one.
 
         createEvents(["a=2", "a=1", "a=2"]) | kvParse() | collect(a, separator=",") -> a=1,2
 
@@ -214,7 +214,10 @@ def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True
     for name, distinct in distinct_values(row, fields, limit):
         if row.kind(row.read(name)) not in (Kind.NULL, Kind.LIST):
             row.meaning.collected.append((aggregation("count_distinct", row.text(name)), limit))
-        made.append((name, NULL if distinct == NULL else call("list_join", distinct, Literal(separator))))
+        joined = NULL if distinct == NULL else call("list_join", distinct, Literal(separator))
+        if name == TIMESTAMP:
+            joined = call("if", call("greater", call("list_length", distinct), ONE), NULL, joined)
+        made.append((name, joined))
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.cql.binding import Name, Names, Pairs, pairs_of
 from harness.detection.languages.cql.evaluate import evaluated
 from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.functions.fields import named_by
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.languages.cql.values import texts_of
@@ -157,8 +158,9 @@ def set_field(row: Row, *, target: Expression, value: Expression) -> None:
     Reference: library.humio.com, setField()
     """
     if isinstance(target, Literal):
-        row.assign(str(target.value), value)
+        if target.value is not None:
+            row.assign(str(target.value), value)
         return
     name = row.text(target)
-    for field in sorted(row.meaning.mentioned):
+    for field in named_by(row, name):
         row.assign(field, call("if", call("equal", name, Literal(field)), value, NULL))

@@ -61,9 +61,26 @@ def held(row: Row, flat: Expression, numbered: bool) -> list[str] | None:
     meaning, flow = row.meaning, row.flow
     if row.local or not meaning.unnamed:
         return None
-    span, name = flow.span or meaning.source.whole(), meaning.temporary()
-    node: Node = Derive(source=flow.node, columns=((name, call("json_keys", flat)),))
-    node = Aggregate(source=Unnest(source=node, column=name), keys=((name, Column(name)),), measures=())
+    name = meaning.temporary()
+    node = Unnest(source=Derive(source=flow.node, columns=((name, call("json_keys", flat)),)), column=name)
+    names = each(row, node, name)
+    twice = {n.replace("[0]", "") for n in names if "[0]" in n} if numbered and names else set()
+    return None if names is None else [n for n in names if n not in twice or n in meaning.mentioned]
+
+
+def named_by(row: Row, name: Expression) -> list[str]:
+    """The fields that a text can name: those that the query names, and those that the events at hand do."""
+    meaning, known = row.meaning, set(row.meaning.mentioned)
+    if not row.local and meaning.unnamed:
+        column = meaning.temporary()
+        known.update(each(row, Derive(source=row.flow.node, columns=((column, name),)), column) or ())
+    return sorted(known)
+
+
+def each(row: Row, node: Node, name: str) -> list[str] | None:
+    """The values of a column that names fields; None where nobody can tell."""
+    meaning, span = row.meaning, row.flow.span or row.meaning.source.whole()
+    node = Aggregate(source=node, keys=((name, Column(name)),), measures=())
     rows = asked(meaning, node, MOST_NAMES, span)
     if rows is None:
         message = "of the fields in texts those that the query does not name are known only with events"
@@ -73,9 +90,7 @@ def held(row: Row, flat: Expression, numbered: bool) -> list[str] | None:
         message = f"texts hold {MOST_NAMES} fields or more; those that the query does not name are left out"
         meaning.tell("unnamed-fields", "", message, span)
         return None
-    names = [str(r[name]) for r in rows]
-    twice = {n.replace("[0]", "") for n in names if "[0]" in n} if numbered else set()
-    return [n for n in names if n not in twice or n in meaning.mentioned]
+    return [str(r[name]) for r in rows if r[name] not in (None, "")]
 
 
 def told(kind: str, prefix: str) -> list[str]:
