@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ def attach_all(
     Each file has constants of its own; `columns` are all that files and constants have together.
     """
     store.drop()
+    store.refill = partial(attach_all, store, folder, files, columns)
     store.names = Names([EVENT, *columns])
     parts = [attached(store, f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
     if not parts:

@@ -19,6 +19,7 @@ from harness.detection.sql.names import Names
 from harness.detection.sql.relations import Stage
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.workbench import Computation
+from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
 ARROW = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TEXT[]": pa.list_(pa.string())}
@@ -51,15 +52,24 @@ class DuckDB:
         made = self.compiled(node, limit=limit)
         with deep():
             text = DUCKDB.print(made.sql)
+        try:
+            rows = self.attempt(made, text)
+        except HarnessError:
+            if not self.store.lost:
+                raise
+            rows = self.attempt(made, text)
+        return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
+
+    def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement, on a new connection if the last one is dead; leaves nothing behind."""
         self.store.lock()
         kept = [s.table for s in made.before if isinstance(s, Stage | Folding)]
         try:
             with self.store.limited(self.patience):
-                rows = self.rows(made, text)
+                return self.rows(made, text)
         finally:
-            for table in kept:
+            for table in () if self.store.dead else kept:
                 self.store.execute(f"DROP TABLE IF EXISTS {table}")
-        return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def rows(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
         """Does what has to be done before a statement, and runs it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
@@ -35,6 +36,8 @@ SETTINGS = {
 }
 LOST = "BindBuiltinScalarFunction did not return"
 """What DuckDB 2.0.0 says of a condition on an aggregate of which its statistics know that it is NULL in every row."""
+GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalException)
+"""Errors after which a connection answers nothing any more."""
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
@@ -46,20 +49,32 @@ class Store:
     """A connection and the tables in it; a rule's text can reach neither files nor the network through it."""
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect(":memory:")
+        self.connection = connected()
         self.spill: Path | None = None
-        self.locked = False
+        self.locked = self.dead = self.lost = False
+        self.refill: Callable[[], object] | None = None
         self.names = Names()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
         self.arriving: dict[str, pa.Table] = {}
         self.overdue = False
         self.cautious = False
-        for name, value in SETTINGS.items():
-            self.connection.execute(f"SET {name} = '{value}'")
+
+    def revive(self) -> None:
+        """Where the connection is dead, a new one with the same events."""
+        if self.dead:
+            with suppress(duckdb.Error):
+                self.connection.close()
+            self.forget()
+            self.connection = connected()
+            self.locked = self.dead = self.lost = self.cautious = False
+            self.tables, self.computed = {}, set()
+            if self.refill is not None:
+                self.refill()
 
     def lock(self) -> None:
         """From here on nothing outside is reachable, but for a folder of its own to spill what memory cannot hold."""
+        self.revive()
         if not self.locked:
             self.spill = Path(mkdtemp(prefix="detlab-", dir=gettempdir()))
             self.execute(f"SET temp_directory = {literal(str(self.spill))}")
@@ -67,13 +82,18 @@ class Store:
             self.locked = True
 
     def execute(self, text: str) -> duckdb.DuckDBPyConnection:
-        """Runs a statement; a failure of the engine itself is told as such."""
+        """Runs a statement; a failure of the engine itself is told as such, and some leave the connection dead.
+
+        `lost` says that it was so before this statement, which another connection may well run.
+        """
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
                 self.create(name, self.arriving.pop(name))
         try:
             return self.attempt(text)
         except duckdb.Error as error:
+            self.dead = isinstance(error, GONE)
+            self.lost = isinstance(error, duckdb.ConnectionException) or "has been invalidated" in str(error)
             message = str(error).partition("\n")[0].strip() or type(error).__name__
             raise HarnessError("engine", f"DuckDB gave up: {message}") from error
 
@@ -115,6 +135,8 @@ class Store:
 
     def drop(self) -> None:
         """Takes out all tables."""
+        self.refill = None
+        self.revive()
         self.arriving.clear()
         for name in (*self.computed, *(p.name for t in self.tables.values() for p in t.parts)):
             kind = "VIEW" if name.startswith(VIEWS) else "TABLE"
@@ -126,6 +148,7 @@ class Store:
     def load(self, views: Sequence[View]) -> Columns:
         """Replaces the events by these."""
         self.drop()
+        self.refill = partial(self.load, views)
         columns: dict[str, Kind] = {EVENT: Kind.EVENT}
         for view in views:
             for name in view.constants:
@@ -151,11 +174,13 @@ class Store:
 
     def create(self, name: str, table: pa.Table) -> None:
         """An Arrow table as a table of the store."""
-        self.connection.register("arriving", table)
         try:
-            self.execute(f"CREATE TABLE {name} AS SELECT * FROM arriving")
-        finally:
-            self.connection.unregister("arriving")
+            self.connection.register("arriving", table)
+        except duckdb.ConnectionException as error:
+            self.dead = self.lost = True
+            raise HarnessError("engine", f"DuckDB gave up: {error}") from error
+        self.execute(f"CREATE TABLE {name} AS SELECT * FROM arriving")
+        self.connection.unregister("arriving")
 
     def attach(self, path: Path, constants: Mapping[str, str]) -> Columns:
         """Replaces the events by those in a file, read where it lies; only before the first query.
@@ -164,6 +189,7 @@ class Store:
         only in case other names, so theirs are taken from the file, by place.
         """
         self.drop()
+        self.refill = partial(self.attach, path, constants)
         if path.suffix == ".duckdb":
             self.execute(f"ATTACH {literal(str(path))} AS kept (READ_ONLY)")
             source, number = "kept.events", "rowid"
@@ -188,8 +214,20 @@ class Store:
     def close(self) -> None:
         """Gives back what it holds."""
         self.connection.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Removes what was spilled."""
         if self.spill is not None:
             rmtree(self.spill, ignore_errors=True)
+
+
+def connected() -> duckdb.DuckDBPyConnection:
+    """A new connection to an empty store in memory."""
+    made = duckdb.connect(":memory:")
+    for name, value in SETTINGS.items():
+        made.execute(f"SET {name} = '{value}'")
+    return made
 
 
 def literal(text: str) -> str:
