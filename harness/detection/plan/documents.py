@@ -87,15 +87,23 @@ def xml_text(text: str, path: str) -> list[str] | None:
     if root is None:
         return None
     steps, attribute = re.fullmatch(r"(.*?)(?:\{@([^}]*)\})?", path, re.DOTALL).groups()  # type: ignore[union-attr]
-    names = steps.split(".")
-    found = [root] if local(root.tag) == names[0] else []
-    for name in names[1:]:
-        found = [child for parent in found for child in parent if local(child.tag) == name]
+    (first, _), *rest = [placed_step(step) for step in steps.split(".")]
+    found = [root] if local(root.tag) == first else []
+    for name, place in rest:
+        children = [[child for child in parent if local(child.tag) == name] for parent in found]
+        found = [c for several in children for c in (several if place is None else several[place - 1 : place])]
     if attribute:
         made = [e.get(attribute) for e in found]
     else:
         made = ["".join(e.itertext()).strip() for e in found]
     return [m for m in made if m is not None] or None
+
+
+def placed_step(step: str) -> tuple[str, int | None]:
+    """The name of an element and which of several it is, counted from 1: `a{2}`; None is all of them."""
+    name, _, place = step.partition("{")
+    number = place.rstrip("}")
+    return name, int(number) if number.isdigit() and len(number) < 7 else None
 
 
 def json_paths(text: str) -> list[str] | None:

@@ -9,8 +9,10 @@ import re
 
 from harness.detection.languages.spl.coercion import Typed, apply, literal, text
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import NULL
 from harness.diagnostics import Span
 
+EMPTY = Typed(NULL, Kind.LIST)
 STEP = re.compile(r"\{(\d*)\}")
 
 
@@ -51,6 +53,18 @@ def exact_path(key: Typed) -> Typed:
 def several(path: str) -> bool:
     """Whether a path may reach more than one value."""
     return "{}" in path
+
+
+def every(document: Typed, path: str, span: Span | None = None) -> Typed:
+    """All that a path reaches in a JSON text, or of an XML text that of every element on it."""
+    if document.kind is Kind.NULL or "{@" in path:
+        return extracted(document, path, span)
+    markup = apply("xml_text", document, literal(path), span=span)
+    form = "json_list" if several(path) else "json_text"
+    as_json = apply(form, document, literal(json_path(path)), span=span)
+    is_markup = apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<"))
+    held = as_json if several(path) else apply("if", apply("is_null", as_json), EMPTY, apply("list", as_json))
+    return apply("if", is_markup, markup, held)
 
 
 def extracted(document: Typed, path: str, span: Span | None = None) -> Typed:

@@ -7,7 +7,7 @@ import re
 
 from harness.detection.languages.spl.arguments import Given, given
 from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, text
-from harness.detection.languages.spl.paths import extracted
+from harness.detection.languages.spl.paths import every, extracted
 from harness.detection.languages.spl.patterns import check, group_names
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -180,14 +180,14 @@ def spath(scope: Scope, stage: Stage) -> None:
         old = scope.typed(target)
         if document.kind is Kind.NULL:
             return
-        new = extracted(text(document), path.text, path.span)
+        new = every(text(document), path.text, path.span)
         scope.derive([(target, preferred(new, old))], stage.span)
         return
     if document.kind is Kind.NULL:
         return
     base = text(document)
     names = [n for n in dict.fromkeys(wanted(scope)) if n]
-    scope.derive([(n, over_guess(scope, n, extracted(base, n))) for n in names], stage.span)
+    scope.derive([(n, over_guess(scope, n, every(base, n))) for n in names], stage.span)
 
 
 def over_guess(scope: Scope, name: str, new: Typed) -> Typed:

@@ -33,7 +33,10 @@ def table(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    scope.select(wanted(scope, given(stage).words).items(), stage.span)
+    words = given(stage).words
+    if not words:
+        raise SourceError("missing-field", "`table` needs a field", stage.span)
+    scope.select(wanted(scope, words).items(), stage.span)
     scope.events = False
     scope.defined = set(scope.columns)
 
@@ -51,6 +54,8 @@ def fields(scope: Scope, stage: Stage) -> None:
     elif words and not words[0].quoted and words[0].text[:1] in ("+", "-") and len(words[0].text) > 1:
         first = words[0]
         sign, words[0] = first.text[0], Word(first.text[1:], False, first.span)
+    if not words:
+        raise SourceError("missing-field", "`fields` needs a field", stage.span)
     if sign == "-":
         patterns = [w.text for w in words]
         scope.keep([n for n in scope.columns if not any(dropped(p, n) for p in patterns)], stage.span)
@@ -94,7 +99,7 @@ def moves(current: dict[str, Typed], old: Word, new: Word) -> list[tuple[str, st
         if "*" in new.text:
             raise SourceError("bad-rename", "both names need as many `*`", old.span.to(new.span))
         return [(old.text, new.text)]
-    if old.text.count("*") != new.text.count("*") and "*" in new.text:
+    if old.text.count("*") != new.text.count("*"):
         raise SourceError("bad-rename", "both names need as many `*`", old.span.to(new.span))
     internal = old.text[0] == "_"
     fitting = [n for n in current if fits(old.text, n) and n[0] != "@" and (n[0] != "_" or internal)]
