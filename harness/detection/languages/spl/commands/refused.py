@@ -41,7 +41,6 @@ REASONS = {
     "reads the words of an index": "typeahead walklex",
     "reads metric events in raw form, which no store here has": "mpreview msearch",
     "looks for gaps in a summary index": "overlap",
-    "is made by the pivot editor (`tstats ... from datamodel` says the same)": "pivot",
     "asks other systems over the network": "curl dnsquery dnstwist ldapsearch",
     "is no command of Splunk's own reference": "entitymerge iptool trendmicro mvcollapse",
 }
