@@ -160,7 +160,16 @@ class StatsGrammar:
                 )
                 reader.at = keyword.end()
             else:
-                self.keys.append(self.words.word())
+                self.keys.append(self.key())
+
+    def key(self) -> Word:
+        """A field to group by, which is one."""
+        start = self.reader.at
+        word = self.words.word()
+        if "*" in word.text and not word.quoted and self.command not in ("tstats", "mstats"):
+            message = "fields to group by are named one by one; a wildcard is no field"
+            raise self.reader.error("wildcard-key", message, start, self.reader.at, "name each field")
+        return word
 
     def measure(self) -> Measure:
         """`count`, `function(field)` or `function(eval(expression))`, and `AS name`."""

@@ -11,7 +11,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Assignment, EvalArguments, Stage
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.nodes import Aggregate
+from harness.detection.plan.nodes import Aggregate, Values
 from harness.diagnostics import SourceError, Span
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -23,10 +23,15 @@ MOST_NAMES = 300
 def evaluate(scope: Scope, stage: Stage) -> None:
     """Fields computed by expressions, from left to right; a null leaves no field.
 
-    Reference: reference/spl.md 5
+    Where a search begins with it, Splunk makes one row first; read leniently, such a search is one of all events.
+
+    Reference: reference/spl.md 3.1 and 5
     """
     if not isinstance(stage.arguments, EvalArguments):
         raise TypeError(stage.name)
+    if scope.first and scope.session.text.strict:
+        made = {"_time": Kind.NUMBER}
+        scope.replace(Values(columns=made, rows=((scope.settings.now,),), span=stage.span), made, events=False)
     for assignment in stage.arguments.assignments:
         value = Context(scope).value(assignment.value)
         if value.kind is Kind.BOOLEAN:

@@ -25,6 +25,8 @@ from harness.detection.plan.expressions import Aggregation, Call, Column, Expres
 from harness.detection.plan.nodes import Frame, Window
 from harness.diagnostics import SourceError
 
+WIDEST_WINDOW = 10_000
+
 
 def statistics(stage: Stage) -> StatisticsArguments:
     """The arguments of a statistical command."""
@@ -115,6 +117,9 @@ def counted_window(arguments: StatisticsArguments) -> int:
     rows = whole(window) if window is not None else 0
     if rows < 0 and window is not None:
         raise SourceError("bad-option", f"`{window.text[:40]}` is no number of rows", window.span, help="write `5`")
+    if rows > WIDEST_WINDOW and window is not None:
+        message = f"a window has {WIDEST_WINDOW:,} rows at most"
+        raise SourceError("window-too-wide", message, window.span, help="leave `window` out for all rows before")
     return rows
 
 
