@@ -16,11 +16,12 @@ from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a stored table: its name in the store, its constant fields, its other columns."""
+    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file."""
 
     name: str
     constants: Mapping[str, str]
     columns: Columns
+    file: bool = False
 
     def held(self, name: str) -> Known:
         """What a column holds in every row."""

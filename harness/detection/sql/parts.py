@@ -30,7 +30,10 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
     assert whole is not None
     if not needed:
         whole.set("where", exp.Where(this=b.truth(False)))
-    return c.cte("parts", whole)
+    name = c.cte("parts", whole)
+    if not any(p.file for p in needed):
+        c.branches[name] = len(needed)
+    return name
 
 
 def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:

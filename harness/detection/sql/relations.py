@@ -41,6 +41,14 @@ class Stored:
     parts: tuple[Part, ...] = ()
 
 
+DERIVING = ("derive_", "values_")
+MANY_PARTS = 4
+HEAVY = 400
+"""Nodes of a statement's expressions from which on it pays to keep what is derived of many parts.
+
+DuckDB pushes conditions down into every part of a union with all that they stand on, which took it a minute of planning
+for a data model's fields over forty kinds of events.
+"""
 LONGEST_CHAIN = 60
 """CTEs that may stand on one another in one statement: DuckDB plans a chain in more than the square of its length."""
 
@@ -66,6 +74,7 @@ class Compilation:
         self.relations: dict[int, Relation] = {}
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
         self.depths: dict[str, int] = {}
+        self.branches: dict[str, int] = {}
         self.before: list[Any] = []
         self.count = 0
 
@@ -102,6 +111,20 @@ class Compilation:
         self.ctes[name] = (query, reads)
         return name
 
+    def solid(self) -> set[str]:
+        """CTEs to compute once and keep: the first that derive anything of many parts, in a heavy statement."""
+        found: set[str] = set()
+        many = {name for name, number in self.branches.items() if number >= MANY_PARTS}
+        if not many or sum(1 for made, _ in self.ctes.values() for _ in made.walk()) < HEAVY:
+            return found
+        for name, (_, reads) in self.ctes.items():
+            if reads & many:
+                if name.startswith(DERIVING):
+                    found.add(name)
+                else:
+                    many.add(name)
+        return found
+
     def fresh(self, purpose: str = "value") -> str:
         """A physical column name that no field can have."""
         self.count += 1
@@ -119,10 +142,12 @@ class Compilation:
         """A query with the CTEs that it stands on."""
         needed = {t.name for t in query.find_all(exp.Table)}
         kept = []
+        solid = self.solid()
         for name, (made, reads) in reversed(self.ctes.items()):
             if name in needed:
                 needed |= reads
-                kept.append(exp.CTE(this=made, alias=exp.TableAlias(this=exp.to_identifier(name))))
+                alias = exp.TableAlias(this=exp.to_identifier(name))
+                kept.append(exp.CTE(this=made, alias=alias, materialized=name in solid or None))
         if kept:
             query.set("with_", exp.With(expressions=kept[::-1]))
         return query

@@ -41,4 +41,4 @@ def attached(store: Store, name: str, path: Path, constants: Mapping[str, str]) 
     kinds = {n: Kind.EVENT if n == EVENT else kind_of_text(t) for n, (_, t) in own.items()}
     chosen = [f"CAST({quoted(own[n][0])} AS {DUCKDB.types[k]}) AS {quoted(store.names(n))}" for n, k in kinds.items()]
     store.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}")
-    return Part(name=name, constants=constants, columns=kinds)
+    return Part(name=name, constants=constants, columns=kinds, file=True)

@@ -208,7 +208,7 @@ class Store:
         chosen.append(f"{number} AS {quoted(self.names(EVENT))}")
         self.execute(f"CREATE VIEW {ATTACHED} AS SELECT {', '.join(chosen)} FROM {source}")
         self.execute(f"SET allowed_paths = [{literal(str(path))}]")
-        part = Part(name=ATTACHED, constants=constants, columns={**kinds, EVENT: Kind.EVENT})
+        part = Part(name=ATTACHED, constants=constants, columns={**kinds, EVENT: Kind.EVENT}, file=True)
         return self.keep({EVENT: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
 
     def close(self) -> None:

@@ -40,6 +40,8 @@ def compare(operator: str, left: Typed, right: Typed, span: Span | None = None, 
     as_numbers = apply(operation, number(left), number(right), span=span)
     if not checks:
         return as_numbers
+    if len(checks) == 1 and operator in ("=", "!="):
+        return apply("coalesce", as_numbers, apply(operation, text(left), text(right), span=span), span=span)
     both = checks[0] if len(checks) == 1 else apply("and", *checks)
     return apply("if", both, as_numbers, apply(operation, text(left), text(right), span=span), span=span)
 
