@@ -262,6 +262,7 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
         T,
         "an object of the texts that a reader (json, key_value, xml, cef, leef) takes out; see `plan.record_fields`",
     ),
+    ("table_rows", "t, n, t", L, "the rows of a table in a text as objects; see `plan.text_tables`"),
     ("xml_text", "t, path", L, "texts of elements on a path a.b or a.b{2}, or of an attribute a.b{@c}; null of none"),
     (
         "key_value",

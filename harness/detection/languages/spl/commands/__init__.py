@@ -30,6 +30,7 @@ from harness.detection.languages.spl.commands import (
     several,
     stats,
     summaries,
+    tabular,
     writing,
 )
 
@@ -63,5 +64,6 @@ __all__ = [
     "several",
     "stats",
     "summaries",
+    "tabular",
     "writing",
 ]
