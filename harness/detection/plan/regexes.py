@@ -79,7 +79,8 @@ def library(pattern: str, flags: str = "") -> Any:
     regex = import_module("regex")
     found = read(pattern, flags)
     text = "".join(found.library)
-    bits = regex.VERSION0 | (regex.ASCII if pattern.isascii() else 0)
+    ascii_only = pattern.isascii() and r"\X" not in pattern
+    bits = regex.VERSION0 | (regex.ASCII if ascii_only else 0)
     for flag in found.flags:
         bits |= {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}[flag]
     try:

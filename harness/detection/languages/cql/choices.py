@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 
 from harness.detection.languages.cql.binding import CONVERTERS
 from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.syntax import Syntax
+from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.languages.cql.values import text_of
 from harness.diagnostics import SourceError, did_you_mean
 
@@ -29,24 +29,40 @@ Endian = Annotated[str, ("big", "little")]
 TimeUnit = Annotated[str, ("auto", "seconds", "s", "milliseconds", "ms", "millis")]
 """What a number counts that is a time."""
 
+Orders = Annotated[tuple[str, ...], ("desc", "asc")]
+"""The direction of each key of an order; published queries write `des`, `asce` and `descending` too."""
+
+KeyTypes = Annotated[tuple[str, ...], ("number", "string", "hex", "any")]
+"""What the values of each key of an order are compared as."""
+
 Flags = Annotated[str, "flags"]
 """Letters that change how a regular expression is read; `g` says what holds anyway."""
 
 LETTERS = "dmigF"
 
 
-def chosen(*words: str) -> Callable[[Row, Syntax], str]:
-    """A reader of one of the words; a parameter without a value leaves the first."""
+def chosen(*words: str, short: bool = False) -> Callable[[Row, Syntax], str]:
+    """A reader of one of the words, or of what begins like one; a parameter without a value leaves the first."""
 
     def read(row: Row, value: Syntax) -> str:
         text = text_of(row.meaning, value)
         if text == "*":
             return words[0]
-        if text.lower() not in words:
+        if text.lower() not in words and not (short and text[:3].lower() in {w[:3] for w in words}):
             near = did_you_mean(text.lower(), words)
             shown = " or ".join(f"`{w}`" for w in words)
             raise SourceError("argument", f"expected {shown}, found `{text[:40]}`", value.span, help=near)
         return text.lower()
+
+    return read
+
+
+def each_chosen(*words: str, short: bool = False) -> Callable[[Row, Syntax], tuple[str, ...]]:
+    """A reader of a list of these words, or of one of them."""
+    one = chosen(*words, short=short)
+
+    def read(row: Row, value: Syntax) -> tuple[str, ...]:
+        return tuple(one(row, item) for item in (value.items if isinstance(value, Array) else (value,)))
 
     return read
 
@@ -71,4 +87,6 @@ def within(row: Row, name: str, value: float, low: int, high: int) -> int:
 
 for hint in (Current, Direction, Side, Rounding, Endian, TimeUnit):
     CONVERTERS[hint] = chosen(*get_args(hint)[1])
+CONVERTERS[Orders] = each_chosen(*get_args(Orders)[1], short=True)
+CONVERTERS[KeyTypes] = each_chosen(*get_args(KeyTypes)[1])
 CONVERTERS[Flags] = flags_of

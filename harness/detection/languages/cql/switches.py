@@ -48,6 +48,24 @@ SWITCHES = (
         settle='createEvents(["t=0", "t=180000"]) | kvParse() | @timestamp := t | bucket(span=1m)',
     ),
     Switch(
+        name="missing-sort-key",
+        values=("last", "first"),
+        question="does sort() put what is missing or no number last in both directions, or first?",
+        settle='createEvents(["a=1", "a=x", "a=2"]) | kvParse() | sort(a, order=asc)',
+    ),
+    Switch(
+        name="tail-order",
+        values=("oldest-first", "newest-first"),
+        question="in which order does tail() give its events?",
+        settle='createEvents(["t=1", "t=2"]) | kvParse() | @timestamp := t | tail(2)',
+    ),
+    Switch(
+        name="regex-lines",
+        values=("text", "lines"),
+        question="without flags, are ^ and $ in regex() and replace() the ends of the text, or those of each line?",
+        settle=r'createEvents(["a"]) | x := "a\nb" | regex("^b", field=x)',
+    ),
+    Switch(
         name="format-missing",
         values=("null", "empty"),
         question="what does format() write for a field that is missing or no number: the word null, or nothing?",

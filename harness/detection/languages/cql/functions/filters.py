@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
@@ -18,6 +19,8 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import FALSE, TRUE, Column, Expression, Literal, any_of, call
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
+
+ENDS = re.compile(r"(?<![\[\\])[$^]")
 
 
 @FUNCTIONS.filter("cidr")
@@ -124,7 +127,7 @@ def regex(
 
     Reference: library.humio.com, regex()
     """
-    pattern = flagged(regex, flags)
+    pattern = flagged(regex, flags or usual_flags(row, regex))
     found = matched(row, row.read(field), pattern, None)
     return found if strict else TRUE
 
@@ -141,7 +144,8 @@ def regex_repeated(
     repeat: bool = True,
 ) -> None:
     """The form of `regex` that gives an event for each match."""
-    row, pattern = Row(flow), flagged(regex, flags)
+    row = Row(flow)
+    pattern = flagged(regex, flags or usual_flags(row, regex))
     found = (row.text(field), Literal(pattern.text), Literal(pattern.flags))
     column = flow.meaning.temporary()
     whole = call("list_slice", call("regex_extract_all", *found, Literal(0)), Literal(1), Literal(limit))
@@ -151,6 +155,13 @@ def regex_repeated(
     for name, value in pattern.extracted(Column(column)):
         each.assign(name, value)
     each.flush(flow.span)
+
+
+def usual_flags(row: Row, pattern: Pattern) -> str:
+    """The flags of `regex` and `replace` where none are given: the manual says both `m` and none."""
+    if not ENDS.search(pattern.text):
+        return ""
+    return "m" if row.meaning.switch("regex-lines") == "lines" else ""
 
 
 def flagged(pattern: Pattern, flags: str) -> Pattern:

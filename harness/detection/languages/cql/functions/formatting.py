@@ -9,6 +9,7 @@ from harness.detection.languages.cql.binding import Name, Names, Zone
 from harness.detection.languages.cql.choices import within
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.time import epoch, formatted
+from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
 from harness.diagnostics import SourceError
@@ -75,7 +76,8 @@ def joined(pieces: list[Expression]) -> Expression:
 def converted(row: Row, value: Expression, how: Conversion, zone: str) -> Expression:
     """One value as its conversion writes it; what a missing one is the switch says."""
     letter = how.letter
-    nothing = Literal("null" if row.meaning.switch("format-missing") == "null" else "")
+    known = letter in "sbBcC" and never_null(row.text(value), row.flow.present)
+    nothing = Literal("null" if known or row.meaning.switch("format-missing") == "null" else "")
     if letter[0] in "tT" and len(letter) == 2:
         moment = formatted(epoch(row.number(value), "auto"), TIMES.get(letter[1], "%" + letter[1]), zone)
         return call("coalesce", call("upper", moment) if letter[0] == "T" else moment, nothing)

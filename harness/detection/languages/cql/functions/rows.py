@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.detection.languages.cql.binding import MOST_ROWS, Groups, Names, Rows, Texts
+from harness.detection.languages.cql.binding import MOST_ROWS, Groups, Names, Rows
+from harness.detection.languages.cql.choices import KeyTypes, Orders
 from harness.detection.languages.cql.cutting import (
     USUAL_GROUPS,
     USUAL_ROWS,
@@ -15,6 +16,7 @@ from harness.detection.languages.cql.cutting import (
 )
 from harness.detection.languages.cql.flow import Flow, Row
 from harness.detection.languages.cql.gathering import grouped, stats
+from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Call, Syntax
 from harness.detection.plan.columns import Kind
@@ -60,7 +62,7 @@ def place(flow: Flow) -> Span:
     return flow.span or flow.meaning.source.whole()
 
 
-def sort_keys(flow: Flow, fields: Sequence[str], order: Texts, type: Texts) -> tuple[SortKey, ...]:
+def sort_keys(flow: Flow, fields: Sequence[str], order: Orders, type: KeyTypes) -> tuple[SortKey, ...]:
     """The keys of an order; each field has its own direction and type, the last ones given for the rest."""
     row, keys = Row(flow), []
     for i, name in enumerate(fields):
@@ -71,17 +73,21 @@ def sort_keys(flow: Flow, fields: Sequence[str], order: Texts, type: Texts) -> t
 
 
 def typed_keys(row: Row, name: str, kind: str, descending: bool) -> list[SortKey]:
-    """A field as a key: as number, text or hex number."""
+    """A field as a key: as number, text or hex number; what is none of these comes last, or first as a switch says."""
     text = row.text(name)
+    values: tuple[Expression, ...]
     match kind:
         case "string":
-            return [SortKey(text, descending)]
+            values = (text,)
         case "hex":
-            return [SortKey(call("from_base", text, Literal(16)), descending)]
+            values = (call("from_base", text, Literal(16)),)
         case "any":
-            return [SortKey(row.number(name), descending), SortKey(text, descending)]
+            values = (row.number(name), text)
         case _:
-            return [SortKey(row.number(name), descending)]
+            values = (row.number(name),)
+    certain = all(never_null(v, row.flow.present) for v in values)
+    first = not certain and row.meaning.switch("missing-sort-key") == "first"
+    return [SortKey(v, descending, first) for v in values]
 
 
 @FUNCTIONS.step("sort", gathers=True)
@@ -89,8 +95,8 @@ def sort(
     flow: Flow,
     field: Names = (),
     *,
-    order: Texts = ("desc",),
-    type: Texts = ("number",),
+    order: Orders = ("desc",),
+    type: KeyTypes = ("number",),
     limit: Rows = USUAL_ROWS,
     reverse: bool = False,
 ) -> None:
@@ -133,6 +139,9 @@ def tail(flow: Flow, limit: Rows = USUAL_ROWS) -> None:
     """
     by_time(flow)
     keep_usual(flow, "tail", limit, last=True)
+    if flow.timed and flow.meaning.settings.switches.get("tail-order") == "newest-first":
+        flow.become(Sort(source=flow.node, keys=(SortKey(Row(flow).number("@timestamp"), True),), span=flow.span))
+        flow.timed = False
 
 
 def by_time(flow: Flow) -> None:
@@ -149,10 +158,10 @@ def table(
     fields: Names,
     *,
     limit: Rows = USUAL_ROWS,
-    order: Texts = ("desc",),
+    order: Orders = ("desc",),
     reverse: bool = False,
     sortby: Names = (),
-    type: Texts = ("number",),
+    type: KeyTypes = ("number",),
 ) -> None:
     """These fields, newest events first.
 

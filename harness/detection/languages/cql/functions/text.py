@@ -6,7 +6,7 @@ from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
 from harness.detection.languages.cql.choices import Flags
 from harness.detection.languages.cql.flow import Row
 from harness.detection.languages.cql.functions.aggregates import undocumented
-from harness.detection.languages.cql.functions.filters import flagged
+from harness.detection.languages.cql.functions.filters import flagged, usual_flags
 from harness.detection.languages.cql.regex import Pattern
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.encodings import CHARSETS
@@ -14,6 +14,7 @@ from harness.detection.plan.expressions import NULL, Call, Expression, Literal, 
 from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)
+ODD = r"[^\t\n -~]"
 FIRST_PLANE = "[^\U00010000-\U0010ffff]"
 TRIMMING = {"both": "trim", "start": "trim_start", "end": "trim_end"}
 BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -106,7 +107,7 @@ def replace(
 
     Reference: library.humio.com, replace()
     """
-    pattern = flagged(regex, flags)
+    pattern = flagged(regex, flags or usual_flags(row, regex))
     new = template(with_ or replacement)
     return call(
         "regex_replace", row.text(field), Literal(pattern.captured), Literal(pattern.flags), Literal(new), Literal(True)
@@ -210,13 +211,35 @@ def shannon_entropy(row: Row, field: Name) -> Expression:
 
 @FUNCTIONS.value("text:length", into="_length")
 def text_length(row: Row, string: Expression) -> Expression:
-    """How many characters a text has.
+    """How many characters a text has, as people read them: an accent or a colour belongs to what stands before it.
 
         a := "WS01" | text:length(a) -> _length=4
 
     Reference: library.humio.com, text:length()
     """
-    return call("length", row.text(string))
+    return size(row.text(string))
+
+
+def letters(text: Expression) -> Expression:
+    """The characters of a text as people read them, in a list."""
+    return call("regex_extract_all", text, Literal(r"\X"), Literal("s"), Literal(0))
+
+
+def odd(text: Expression) -> Expression:
+    """Whether a text may have characters of several code points."""
+    return call("regex_found", text, Literal(ODD), Literal(""))
+
+
+def size(text: Expression) -> Expression:
+    """The number of characters as people read them."""
+    return call("if", odd(text), call("list_length", letters(text)), call("length", text))
+
+
+def cut(text: Expression, start: Expression, last: Expression) -> Expression:
+    """The characters, as people read them, from one place to another, both counted from 1 and included."""
+    part = call("coalesce", call("list_join", call("list_slice", letters(text), start, last), Literal("")), Literal(""))
+    length = call("add", call("subtract", last, start), Literal(1))
+    return call("if", odd(text), part, call("substring", text, start, length))
 
 
 @FUNCTIONS.value("text:substring", into="_string")
@@ -232,14 +255,10 @@ def text_substring(
     Reference: library.humio.com, text:substring()
     """
     text, first = row.text(string), row.number(begin)
-    start = call("add", first, Literal(1))
-    inside = call("and", call("less_equal", START, first), call("less_equal", first, call("length", text)))
-    if end is None:
-        return call("if", inside, call("substring", text, start, NULL), NULL)
-    last = row.number(end)
+    last = size(text) if end is None else row.number(end)
     fits = call("and", call("less_equal", START, first), call("less_equal", first, last))
-    fits = call("and", fits, call("less_equal", last, call("length", text)))
-    return call("if", fits, call("substring", text, start, call("subtract", last, first)), NULL)
+    fits = call("and", fits, call("less_equal", last, size(text)))
+    return call("if", fits, cut(text, call("add", first, Literal(1)), last), NULL)
 
 
 @FUNCTIONS.value("text:trim", into="_trim")
@@ -273,9 +292,9 @@ def text_position(
     Reference: library.humio.com, text:positionOf()
     """
     text, wanted, first = row.text(string), row.text(character), row.number(begin)
-    rest = call("substring", text, call("add", first, Literal(1)), NULL)
+    rest = cut(text, call("add", first, Literal(1)), size(text))
     pieces = call("list_split", rest, wanted)
     before = call("list_slice", pieces, Literal(1), row.number(occurrence))
     enough = call("greater", call("list_length", pieces), row.number(occurrence))
-    place = call("length", call("list_join", before, wanted))
+    place = size(call("list_join", before, wanted))
     return call("if", enough, call("add", place, first), NULL)
