@@ -148,7 +148,7 @@ def beside(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: J
 
 @COMMANDS.define("selfjoin")
 def selfjoin(scope: Scope, stage: Stage) -> None:
-    """Each row with the next one that agrees in the fields; the values of the next one win.
+    """Each row with the next one that agrees in the fields, or the next `max`; the values of the next one win.
 
     Reference: Splunk Search Reference, selfjoin
     """
@@ -156,7 +156,8 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
     if not found.words:
         raise found.error("missing-field", "`selfjoin` needs a field")
     if found.number("max", 1) != 1:
-        raise scope.unsupported("`selfjoin` with more than one other row", found.options["max"].span)
+        several_others(scope, stage, found)
+        return
     place = found.words[0].span.to(found.words[-1].span)
     scope.filter(every(tuple(present(scope, found.words)), place), place)
     kept = [n for n in scope.columns if n[0] != "@"]
@@ -177,6 +178,41 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
     made = []
     for name, mark in marks.items():
         both = [Typed(Column(mark), scope.columns[name]), scope.typed(name)]
+        made.append((name, apply("coalesce", *(both if found.flag("overwrite", True) else both[::-1]))))
+    scope.derive(made, stage.span)
+    scope.keep(kept)
+
+
+def several_others(scope: Scope, stage: Stage, found: Given) -> None:
+    """Each row with each of the next rows that agree, so many at most; 0 is without limit."""
+    scope.filter(every(tuple(present(scope, found.words)), stage.span), stage.span)
+    kept = [n for n in scope.columns if n[0] != "@" and scope.columns[n] is not Kind.NULL]
+    keys = [w.text for w in found.words]
+    place, size = scope.session.fresh("place"), scope.session.fresh("size")
+    numbered(scope, place, stage)
+    by_keys = tuple(Column(k) for k in keys)
+    counted = ((size, Aggregation("count")),)
+    scope.node = Window(source=scope.node, partition=by_keys, measures=counted, span=stage.span)
+    marks = {n: scope.session.fresh("next") for n in (*kept, place)}
+    right = Select(source=scope.node, columns=tuple((m, Column(n)) for n, m in marks.items()))
+    alone = found.flag("keepsingle")
+    scope.node = Join(
+        left=scope.node,
+        right=right,
+        kind=JoinKind.LEFT if alone else JoinKind.INNER,
+        keys=tuple((Column(k), Column(marks[k])) for k in keys),
+        condition=Call("less", (Column(place), Column(marks[place]))),
+        columns=tuple((m, Column(m)) for m in marks.values()),
+        most=found.number("max", 1) or None,
+        span=stage.span,
+    )
+    single = apply("equal", Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
+    if alone:
+        joined = Call("not", (Call("is_null", (Column(marks[place]),)),))
+        scope.filter(Call("or", (joined, single)), stage.span)
+    made = []
+    for name in kept:
+        both = [Typed(Column(marks[name]), scope.columns[name]), scope.typed(name)]
         made.append((name, apply("coalesce", *(both if found.flag("overwrite", True) else both[::-1]))))
     scope.derive(made, stage.span)
     scope.keep(kept)
