@@ -61,6 +61,11 @@ def known(field: str) -> str:
     return f'if({field}="-", null(), {field})'
 
 
+def answers(field: str) -> str:
+    """The names and addresses in what Windows says of a request: `type:  5 a.example;192.0.2.1;`, or a lone hyphen."""
+    return rf'if({field}="-", null(), split(replace(trim({field}, ";"), "type:\s+\d+\s+", ""), ";"))'
+
+
 def program(image: str) -> dict[str, str]:
     """Common fields of the process whose image is in a field."""
     return {"process_name": file_name(image), "process_exec": file_name(image), "process_path": image}

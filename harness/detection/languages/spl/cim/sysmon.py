@@ -8,6 +8,7 @@ from __future__ import annotations
 from harness.detection.languages.spl.cim.groups import (
     Group,
     account,
+    answers,
     channel,
     chosen,
     file_name,
@@ -158,7 +159,7 @@ DNS = {
     **program("Image"),
     "query": "QueryName",
     "query_count": "1",
-    "answer": known("QueryResults"),
+    "answer": answers("QueryResults"),
     "reply_code_id": "QueryStatus",
     "reply_code": chosen("QueryStatus", REPLY_CODES, '"unknown"'),
     "src": "Computer",

@@ -7,6 +7,7 @@ from harness.detection.languages.spl.cim.events import enrich
 from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.event_dates import dated
 from harness.detection.languages.spl.patterns import check
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -42,6 +43,7 @@ def search(scope: Scope, stage: Stage) -> None:
     if not isinstance(arguments, SearchArguments):
         raise TypeError(stage.name)
     if scope.first and scope.events:
+        dated(scope)
         enrich(scope)
     before = dict(scope.columns)
     below = scope.node
