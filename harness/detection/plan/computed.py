@@ -23,6 +23,7 @@ from harness.detection.plan import (
     tables,
     text_tables,
     timeformat,
+    timemoves,
     timeparse,
     xpaths,
 )
@@ -44,6 +45,7 @@ FUNCTIONS: dict[str, Function] = {
     **tables.FUNCTIONS,
     **text_tables.FUNCTIONS,
     **timeformat.FUNCTIONS,
+    **timemoves.FUNCTIONS,
     **timeparse.FUNCTIONS,
     **xpaths.FUNCTIONS,
 }

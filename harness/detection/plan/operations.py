@@ -187,6 +187,7 @@ TIMES: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
         N,
         "start of the second, minute, hour, day, week (Sunday), isoweek, month, quarter, year in a zone",
     ),
+    ("moved_time", "seconds, t, zone", N, "moved by a text such as -1d@d; null of another; see `plan.timemoves`"),
     ("calendar_add", "seconds, n, unit, zone", N, "n units later by the calendar of a zone"),
     (
         "time_part",

@@ -77,4 +77,4 @@ SPARK.refuse(
     "not needed by a rule so far",
     *["list_zip", "list_ordered", "list_index", "list_map", "fill", "pad_start", "list_statistic"],
 )
-SPARK.refuse("not needed by a rule so far", "glob_payloads", "list_mode", "percentile_rank", "table_rows")
+SPARK.refuse("not needed by a rule so far", "glob_payloads", "list_mode", "percentile_rank", "table_rows", "moved_time")

@@ -110,6 +110,9 @@ def relative_time(context: Context, value: Typed, modifier: Typed) -> Typed:
         relative_time(1700000000, "-h")     -> 1699996400
         relative_time("1700000000", "+90seconds") -> 1700000090
         relative_time(1711843200, "-1mon")  -> 1709164800
+        relative_time(90000, lower("-1H@H")) -> 86400
+        relative_time(1700000000, lower("@W1")) -> 1699833600
+        relative_time(90000, lower("NONE"))  -> null
         relative_time("abc", "-1d")         -> null
         relative_time(null(), "-1d")        -> null
 
@@ -123,7 +126,7 @@ def relative_time(context: Context, value: Typed, modifier: Typed) -> Typed:
         condition, yes, no = choice
         return context.choose([(condition, relative_time(context, value, yes))], relative_time(context, value, no))
     if not isinstance(constant, str):
-        raise unsupported(context, "a computed modifier of `relative_time`", modifier)
+        return apply("moved_time", number(value), text(modifier), literal(context.scope.settings.zone))
     found = relative(number(value), constant, context.scope.settings)
     if found is None:
         raise unsupported(context, f"the time modifier `{constant[:40]}`", modifier)
