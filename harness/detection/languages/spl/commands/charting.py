@@ -17,6 +17,7 @@ from harness.detection.languages.spl.commands.series import Cell, Naming, groupe
 from harness.detection.languages.spl.commands.stats import statistics
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.sparklines import draw
 from harness.detection.languages.spl.statistics import (
     Measured,
     flag,
@@ -54,7 +55,9 @@ def chart(scope: Scope, stage: Stage) -> None:
             keys = keys[:1]
     if len(keys) < 2:
         without_missing(scope, keys)
-        group(scope, keys, measures(scope, arguments), stage.span)
+        sparks: dict[str, Measure] = {}
+        group(scope, keys, measures(scope, arguments, sparks), stage.span)
+        draw(scope, sparks, stage.span)
         return
     without_missing(scope, keys[:1])
     table(scope, stage, arguments, keys[0], keys[1], lambda inner: measures(inner, arguments))
