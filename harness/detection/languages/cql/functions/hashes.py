@@ -67,7 +67,7 @@ def hashed(row: Row, field: Names, *, limit: float | None = None, seed: str = ""
     """
     digest = call("md5", call("concat", Literal(seed), joined(row, field)))
     number = call("from_base", call("substring", digest, Literal(1), Literal(8)), Literal(16))
-    return number if limit is None else call("modulo", number, Literal(int(limit)))
+    return number if limit is None else call("modulo", number, Literal(within(row, "limit", limit, 1, 2**32)))
 
 
 @FUNCTIONS.value("tokenHash", into="_tokenHash")
