@@ -18,6 +18,7 @@ from harness.diagnostics import SourceError, Span, did_you_mean
 
 PERCENTILE = re.compile(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
 LONGEST_LIST = 100
+HIGHER = 0.5 + 1e-9
 Measured = Typed
 
 
@@ -192,11 +193,11 @@ def range_(scope: Scope, value: Typed, span: Span) -> Typed:
 
 @AGGREGATES.define("median")
 def median(scope: Scope, value: Typed, span: Span) -> Typed:
-    """The value in the middle.
+    """The value in the middle; of an even number either between the two or, where it is one of them, the higher.
 
     Reference: reference/spl.md 6.2
     """
-    return percentile(scope, value, 0.5, span)
+    return percentile(scope, value, 0.5 if scope.session.switch("percentiles") == "interpolated" else HIGHER, span)
 
 
 def percentile(scope: Scope, value: Typed, fraction: float, span: Span) -> Typed:
