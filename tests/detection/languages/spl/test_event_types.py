@@ -115,3 +115,30 @@ def test_a_saved_search_is_a_term(found):
 def test_a_saved_search_that_nobody_gave_is_named(found):
     with pytest.raises(SourceError, match="no saved search is called `denied`"):
         found(LOGS, "search savedsearch=denied")
+
+
+def test_typer_names_the_event_types_of_each_event(found):
+    rows = searched(found, "search * | typer | table dest, eventtype")
+    assert sorted((r["dest"], r["eventtype"]) for r in rows) == [
+        ("203.0.113.5", ["acme_traffic", "acme_denied"]),
+        ("203.0.113.6", ["acme_traffic"]),
+        ("dc1", ["acme_login"]),
+    ]
+
+
+def test_tags_gives_the_tags_of_each_field_and_all_together(found):
+    rows = searched(found, 'search * | tags | rename "tag::dest" as of_dest | table dest, of_dest, tag')
+    assert sorted((r["dest"], r.get("of_dest"), r["tag"]) for r in rows) == [
+        ("203.0.113.5", None, ["network", "communicate"]),
+        ("203.0.113.6", None, ["network", "communicate"]),
+        ("dc1", ["critical"], ["critical"]),
+    ]
+
+
+def test_tags_of_one_field_may_go_into_a_field_of_their_own(found):
+    rows = searched(found, "search * | tags outputfield=mark inclname=t dest | table dest, mark")
+    assert sorted((r["dest"], r.get("mark")) for r in rows if r.get("mark")) == [("dc1", ["dest::critical"])]
+
+
+def test_typer_without_event_types_adds_nothing(found):
+    assert found(LOGS, "search * | typer | search dest=dc1 | table dest, eventtype")[0].get("eventtype") is None

@@ -31,6 +31,7 @@ from harness.detection.languages.spl.commands import (
     stats,
     summaries,
     tabular,
+    tagging,
     writing,
 )
 
@@ -65,5 +66,6 @@ __all__ = [
     "stats",
     "summaries",
     "tabular",
+    "tagging",
     "writing",
 ]

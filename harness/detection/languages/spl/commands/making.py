@@ -138,16 +138,6 @@ def passed(scope: Scope, stage: Stage) -> None:
     scope.session.note("no-effect", f"`{stage.name}` has no effect here", stage.span)
 
 
-@COMMANDS.define("typer", "tags")
-def typed(scope: Scope, stage: Stage) -> None:
-    """Event types and tags, which events have from the start here.
-
-    Reference: Splunk Search Reference, tags, typer
-    """
-    message = f"`{stage.name}` adds nothing here: a search knows event types and tags only as terms"
-    scope.session.note("no-effect", message, stage.span)
-
-
 @COMMANDS.define("require")
 def require(scope: Scope, stage: Stage) -> None:
     """Makes a search of no rows fail on a real system; here the rows pass through.

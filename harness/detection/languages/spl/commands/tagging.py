@@ -1,0 +1,85 @@
+"""Commands that write event types and tags into fields: typer and tags."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.cim.event_types import compared, enabled, of_type
+from harness.detection.languages.spl.coercion import Typed, apply, listing, literal
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import NULL
+
+MISSING = Typed(NULL, Kind.TEXT)
+
+
+@COMMANDS.define("typer")
+def typer(scope: Scope, stage: Stage) -> None:
+    """The names of the event types of the content given that an event is of, as the field `eventtype`.
+
+    Reference: Splunk Search Reference, typer
+    """
+    found = given(stage, "eventtypes", "maxlen")
+    found.at_most(0)
+    found.without_effect(scope, "eventtypes", "maxlen")
+    named = []
+    for name in scope.settings.eventtypes:
+        conditions = of_type(scope, name, stage.span)
+        named += [apply("if", condition, literal(name), MISSING) for condition in conditions[:1]]
+    if not named:
+        message = "`typer` adds nothing: the content of the run has no event types"
+        scope.session.note("no-effect", message, stage.span)
+        return
+    scope.derive([("eventtype", with_old(scope, "eventtype", named))], stage.span)
+
+
+@COMMANDS.define("tags")
+def tags(scope: Scope, stage: Stage) -> None:
+    """The tags that the content given has for values of fields: `tag::field` for each, and all of them as `tag`.
+
+    Reference: Splunk Search Reference, tags
+    """
+    found = given(stage, "outputfield", "inclname", "inclvalue", "allowed_tags")
+    wanted = {w.text for w in found.words}
+    allowed = set(found.text("allowed_tags", "").replace(",", " ").split())
+    name_too, value_too = found.flag("inclname"), found.flag("inclvalue")
+    by_field: dict[str, list[Typed]] = {}
+    for stanza, entries in scope.settings.tags.items():
+        name, _, value = (part.strip() for part in stanza.partition("="))
+        if wanted and name not in wanted:
+            continue
+        value = unquote(value)
+        several = (
+            of_type(scope, value, stage.span) if name == "eventtype" else [compared(scope, name, value, stage.span)]
+        )
+        for tag in enabled(entries):
+            if allowed and tag not in allowed:
+                continue
+            shown = "::".join((*([name] if name_too else []), *([value] if value_too else []), tag))
+            made = (apply("if", condition, literal(shown), MISSING) for condition in several)
+            by_field.setdefault(name, []).extend(made)
+    every = [each for several in by_field.values() for each in several]
+    if not every:
+        scope.session.note("no-effect", "`tags` adds nothing: the content of the run has no such tags", stage.span)
+        return
+    if "outputfield" in found.options:
+        scope.derive([(found.text("outputfield", "tag"), distinct(every))], stage.span)
+        return
+    fields = [(f"tag::{name}", distinct(several)) for name, several in by_field.items()]
+    scope.derive([*fields, ("tag", with_old(scope, "tag", every))], stage.span)
+
+
+def distinct(values: list[Typed]) -> Typed:
+    """Those of the values that are there, each once."""
+    return apply("list_distinct", apply("list", *values))
+
+
+def with_old(scope: Scope, name: str, values: list[Typed]) -> Typed:
+    """The same behind what the field has already."""
+    old = scope.typed(name)
+    if old.kind is Kind.NULL:
+        return distinct(values)
+    return apply("list_distinct", apply("list_concat", listing(old), distinct(values)))
