@@ -11,6 +11,7 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.plan.expressions import Call, Expression, children
+from harness.detection.plan.merging import merged
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -78,6 +79,7 @@ def statement(
     for node in walk(root):
         for expression in inside(node):
             check_depth(expression)
+    root = merged(root)
     c = Compilation(dialect, names, tables, root, final=True)
     for node in walk(root):
         if id(node) not in c.relations:
