@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from harness.detection.language import Dialect, Plan, Settings, Switch
+from harness.detection.languages.spl.event_parts import BLOCKS
 from harness.detection.languages.spl.lint import lint
 from harness.detection.languages.spl.macros import expanded
 from harness.detection.languages.spl.mentions import mentioned
@@ -62,7 +63,7 @@ class Spl:
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)
         names, raw = mentioned(pipeline)
-        told = bool(chosen.props or chosen.eventtypes) or "savedsearch" in names
+        told = bool(chosen.props or chosen.eventtypes) or "savedsearch" in names or not names.isdisjoint(BLOCKS)
         return SplQuery(source, pipeline, text, names, tuple(text.findings), raw or told)
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:

@@ -8,6 +8,7 @@ from harness.detection.languages.spl.coercion import Typed, apply, each, literal
 from harness.detection.languages.spl.conditions import Search
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.event_dates import dated
+from harness.detection.languages.spl.event_parts import with_blocks
 from harness.detection.languages.spl.patterns import check
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -44,6 +45,7 @@ def search(scope: Scope, stage: Stage) -> None:
         raise TypeError(stage.name)
     if scope.first and scope.events:
         dated(scope)
+        with_blocks(scope)
         enrich(scope)
     before = dict(scope.columns)
     below = scope.node
