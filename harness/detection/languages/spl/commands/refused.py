@@ -24,7 +24,6 @@ REASONS = {
     "relates fields by a share whose base its reference does not define": "correlate",
     "learns a regular expression from examples in a way that its reference does not give": "erex",
     "guesses event types from events in a way that its reference does not give": "findtypes typelearner",
-    "pairs the items of each user (`stats values(item) BY user` gives them)": "cofilter",
     "shows how the text of two events differs, for a person to read": "diff",
     "puts events into the cells of a map, for a widget": "geostats geomfilter",
     "puts paths together into folders by steps that its reference does not give": "bucketdir folderize",
