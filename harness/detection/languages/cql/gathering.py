@@ -169,10 +169,10 @@ def told_of_values(flow: Flow, keys: Sequence[Named], way: Row) -> None:
         too_many_values(flow, keys, limited(number, way), limit)
 
 
-def clash(flow: Flow, name: str, span: Span) -> None:
-    """Notes that two functions give the same field, which the product refuses where they differ."""
+def clash(flow: Flow, name: str, span: Span, *, certain: bool = True) -> None:
+    """Notes that two functions give the same field, which the product refuses where they differ, `certain` to do so."""
     message, help = f"two functions give the field `{name}`", "name one of them with `as=`"
-    if flow.meaning.dialect is Dialect.STRICT:
+    if certain and flow.meaning.dialect is Dialect.STRICT:
         raise SourceError("same-output", message, span, help=help)
     flow.meaning.tell("same-output", name, f"{message}; the last one counts", span, help=help)
 
@@ -238,6 +238,8 @@ def beside(flow: Flow, other: Flow, names: tuple[str, ...], span: Span) -> None:
     keys = tuple((sign(flow, n), sign(other, n)) for n in names)
     taken = tuple((n, Column(n)) for n in other.visible() if n not in names)
     keys = keys or ((Literal(1), Literal(1)),)
+    for name in sorted({n for n, _ in taken} & set(flow.visible())):
+        clash(flow, name, span, certain=False)
     flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, span=span), other)
 
 

@@ -49,6 +49,7 @@ def test_a_saved_query_may_read_the_text_of_events():
         ('parseTimestamp("yyyy-MM-dd HH:mm:ss", field=host)', "no-timezone"),
         ("nothing=1", "absent-field"),
         ("groupBy(host, function=[count(), count()])", "same-output"),
+        ("groupBy(host, function=[groupBy(user), groupBy(image)])", "same-output"),
     ],
 )
 def test_what_is_not_done_as_the_product_does_it_is_told(query, code):
