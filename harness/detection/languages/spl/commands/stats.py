@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.detection.languages.spl.coercion import Typed, apply, literal, number
 from harness.detection.languages.spl.evaluation import Context
 from harness.detection.languages.spl.fields import fields
@@ -22,7 +24,7 @@ from harness.detection.languages.spl.syntax import Measure, Option, Stage, Stati
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
-from harness.detection.plan.nodes import Frame, Window
+from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Select, Unnest, Window
 from harness.diagnostics import SourceError
 
 WIDEST_WINDOW = 10_000
@@ -50,13 +52,59 @@ def stats(scope: Scope, stage: Stage) -> None:
     draw(scope, sparks, stage.span)
 
 
+def of_several(scope: Scope, arguments: StatisticsArguments) -> bool:
+    """Whether a BY field may have several values."""
+    return any(scope.columns.get(k.text) is Kind.LIST for k in arguments.keys)
+
+
+def by_each_value(
+    scope: Scope, stage: Stage, arguments: StatisticsArguments, command: Callable[[Scope, Stage], None]
+) -> None:
+    """Runs a command over a row for each value of the BY fields, and puts its results back beside the rows."""
+    place = scope.session.fresh("place")
+    numbered = ((place, Aggregation("row_number")),)
+    scope.node = Window(source=scope.node, measures=numbered, frame=Frame.RUNNING, span=stage.span)
+    inner = scope.branch()
+    inner.columns[place] = Kind.NUMBER
+    for key in dict.fromkeys(k.text for k in arguments.keys):
+        if inner.columns.get(key) is Kind.LIST:
+            inner.node = Unnest(source=inner.node, column=key, span=stage.span)
+            inner.columns[key] = Kind.TEXT
+    command(inner, stage)
+    named = {m.name.text if m.name else m.text for m in arguments.measures}
+    added = [n for n in inner.columns if n[0] != "@" and (n not in scope.columns or n in named)]
+    results = Aggregate(
+        source=inner.node,
+        keys=((place, Column(place)),),
+        measures=tuple((n, Aggregation("collect", (Column(n),))) for n in added),
+        span=stage.span,
+    )
+    before = [n for n in scope.columns if n not in added and n != place]
+    scope.node = Join(
+        left=Select(source=scope.node, columns=tuple((n, Column(n)) for n in (*before, place))),
+        right=results,
+        kind=JoinKind.LEFT,
+        keys=((Column(place), Column(place)),),
+        columns=tuple((n, Column(n)) for n in added),
+        span=stage.span,
+    )
+    scope.columns = {n: scope.columns[n] for n in before} | dict.fromkeys(added, Kind.LIST)
+    scope.defined |= set(added)
+    scope.keep([*before, *added], stage.span)
+
+
 @COMMANDS.define("eventstats", shape="stats")
 def eventstats(scope: Scope, stage: Stage) -> None:
     """Aggregates added to every row of their group; rows without a BY field stay without them.
 
+    A row with several values of a BY field is in the group of each, and gets the results of all of them.
+
     Reference: reference/spl.md 6
     """
     arguments = statistics(stage)
+    if of_several(scope, arguments):
+        by_each_value(scope, stage, arguments, eventstats)
+        return
     keys = distinct_keys(scope, arguments.keys)
     added = measures(scope, arguments)
     conditions = present(scope, keys)
@@ -81,9 +129,14 @@ def eventstats(scope: Scope, stage: Stage) -> None:
 def streamstats(scope: Scope, stage: Stage) -> None:
     """Aggregates of the rows up to the current one; rows without a BY field are left out.
 
+    A row with several values of a BY field is in the group of each, and gets the results of all of them.
+
     Reference: reference/spl.md 6
     """
     arguments = statistics(stage)
+    if of_several(scope, arguments):
+        by_each_value(scope, stage, arguments, streamstats)
+        return
     rows = counted_window(arguments)
     current = flag(arguments, "current", True)
     keys = distinct_keys(scope, arguments.keys)
