@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
+from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, over, text
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import whole
@@ -11,6 +11,7 @@ from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate, Limit
+from harness.diagnostics import Span
 
 STRINGS = ("(", "(", "AND", ")", "OR", ")")
 
@@ -35,7 +36,26 @@ def return_(scope: Scope, stage: Stage) -> None:
     if len(bare) > 1:
         shown = apply("list", *(v for v in bare if v.kind is not Kind.NULL))
         bare = [apply("list_join", shown, literal(" "))]
+    if scope.main and scope.last:
+        written_out(scope, named, bare, stage.span)
+        return
     scope.select([*named, *(("query", v) for v in bare)], stage.span)
+
+
+def written_out(scope: Scope, named: list[tuple[str, Typed]], bare: list[Typed], span: Span) -> None:
+    """The text that a search around this one would get, as `search`: rows of several fields in parentheses."""
+    terms = [t for t in (*(term(n, v, "OR") for n, v in named), *bare) if t.kind is not Kind.NULL]
+    if not terms:
+        scope.select([("search", NOTHING)], span)
+        return
+    row = apply("list_join", apply("list", *terms), literal(" "))
+    if len(terms) > 1:
+        row = apply("concat", literal("("), row, literal(")"))
+    rows = Typed(Aggregation("collect", (row.expression,)), Kind.LIST)
+    text_of_all = apply("coalesce", apply("list_join", rows, literal(" OR ")), literal("")).expression
+    node = Aggregate(source=scope.node, keys=(), measures=(("search", text_of_all),), span=span)
+    scope.replace(node, {"search": Kind.TEXT}, events=False)
+    scope.filter(apply("not", apply("equal", scope.typed("search"), literal(""))).expression, span)
 
 
 @COMMANDS.define("format")
