@@ -6,6 +6,7 @@ import pytest
 
 from harness.detection.conformance import cases, difference, pages, render, run, table
 from harness.detection.engine import Rows, engine
+from harness.detection.language import language
 from harness.diagnostics import Source, SourceError
 
 FOLDER = Path(__file__).parents[1] / "conformance"
@@ -30,6 +31,13 @@ def duckdb():
 def test_a_case_of_the_pages_holds(case, duckdb):
     problem = run(case, duckdb)
     assert problem is None, f"{case.place}\n{problem}"
+
+
+@pytest.mark.parametrize("name", ["spl", "cql"])
+def test_every_value_of_a_switch_beside_its_default_has_a_case(name):
+    shown = [p.values[0].settings.switches.items() for p in every_case() if p.values[0].language == name]
+    values = {(s.name, v) for s in language(name).switches for v in s.values[1:]}
+    assert values - {pair for pairs in shown for pair in pairs} == set()
 
 
 PLACE = Source("page.md", "## x").whole()
