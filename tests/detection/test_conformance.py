@@ -13,9 +13,9 @@ FOLDER = Path(__file__).parents[1] / "conformance"
 
 
 def every_case():
-    for language, path in pages(FOLDER):
+    for spoken, path in pages(FOLDER):
         name = path.relative_to(FOLDER).as_posix()
-        for case in cases(Source(name, path.read_text("utf-8")), language):
+        for case in cases(Source(name, path.read_text("utf-8")), spoken):
             marks = [pytest.mark.xfail(reason=case.known_gap, strict=True)] if case.known_gap else []
             yield pytest.param(case, id=f"{name}: {case.title}", marks=marks)
 
