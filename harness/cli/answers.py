@@ -178,7 +178,8 @@ def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
     if answer.deviations and not verbose:
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
     for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):
-        yield from sheet.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
+        said = f"{finding.message}; {finding.help}" if finding.help else finding.message
+        yield from sheet.paragraph(f"line {line_of(finding.span)}: {said} [{finding.code}]", indent=2)
     shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
     for damage in shown_damages:
         yield from sheet.paragraph(f"damaged: {damage}", indent=2)

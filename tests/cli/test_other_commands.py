@@ -270,3 +270,13 @@ def test_list_shows_a_scenario_that_cannot_be_read(repository):
     path = repository / "scenarios" / "public.yaml"
     path.write_text(path.read_text().replace("    given:", "    giben:"))
     assert "cannot be read: `giben` has no meaning here" in detlab("list", "scenarios").out
+
+
+def test_query_suggests_the_field_that_was_meant(repository):
+    (repository / "dns.ndjson").write_text(
+        '{"event_simpleName": "DnsRequest", "timestamp": "1700000000000", "aid": "a", "DomainName": "example.com"}\n'
+    )
+    (repository / "dns.cql").write_text("#event_simpleName=DnsRequest | table([DomianName])\n")
+    ran = detlab("query", "dns.cql", "--events", "dns.ndjson")
+    said = "no event has a field `DomianName` here; did you mean `DomainName`? [absent-field]"
+    assert said in " ".join(ran.err.split())

@@ -15,13 +15,14 @@ from harness.detection.plan.expressions import NULL, Call, Column, Expression, L
 from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import Derive, Filter, Node, Select, sources
 from harness.detection.plan.shape import own_columns
-from harness.diagnostics import Severity, SourceError, Span
+from harness.diagnostics import Severity, SourceError, Span, did_you_mean
 
 ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
 MEMBER = re.compile(r"(.*?)\[(\d+)\]\.(.+)", re.S)
 PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
 INLINE = 6
 MERGED = 100
+SUGGESTED = 20
 
 
 def member_of(element: Expression, name: str) -> Expression:
@@ -155,11 +156,17 @@ class Row:
         if member and (listed := self.listed(member[1] + "[]")) is not None:
             return member_of(call("list_get", listed, Literal(int(member[2]) + 1)), member[3])
         if not quiet and span is not None and self.flow.events:
-            self.meaning.tell("absent-field", name, f"no event has a field `{name}` here", span, severity=Severity.NOTE)
+            message = f"no event has a field `{name}` here"
+            self.meaning.tell("absent-field", name, message, span, self.near(name), Severity.NOTE)
         elif not quiet and span is not None and not self.local:
-            near = f"did you mean `_{name}`?" if f"_{name}" in self.flow.columns else None
-            self.meaning.tell("absent-field", name, f"no row has a field `{name}` here", span, near)
+            own = f"did you mean `_{name}`?" if f"_{name}" in self.flow.columns else None
+            self.meaning.tell("absent-field", name, f"no row has a field `{name}` here", span, own or self.near(name))
         return NULL
+
+    def near(self, name: str) -> str | None:
+        """The field that was meant, perhaps; looked for only for the first few that there are not."""
+        few = len(self.meaning.told) < SUGGESTED and ("absent-field", name) not in self.meaning.told
+        return did_you_mean(name, self.flow.visible()) if few else None
 
     def listed(self, name: str) -> Expression | None:
         """The column or assignment that holds a whole array, if one does."""

@@ -201,7 +201,7 @@ def choose(flow: Flow, fields: Names) -> None:
         elif name.endswith("[]"):
             named[name] = row.array(name)
         else:
-            named[name] = row.read(name)
+            named[name] = row.read(name, place(flow))
     flow.select(named.items(), flow.span)
 
 
