@@ -69,6 +69,7 @@ class Bound:
     positional: list[tuple[str, Argument]] = field(default_factory=list)
     unknown: list[Argument] = field(default_factory=list)
     missing: tuple[str, ...] = ()
+    repeated: list[Argument] = field(default_factory=list)
 
 
 def pair(function: Function, call: Call, *, implied: str | None = None, assigned: bool = False) -> Bound:
@@ -83,6 +84,8 @@ def pair(function: Function, call: Call, *, implied: str | None = None, assigned
         elif function.open:
             bound.given[argument.name] = argument
         elif (name := folded.get(argument.name.lower())) is not None:
+            if name in bound.given:
+                bound.repeated.append(argument)
             bound.given[name] = argument
         else:
             bound.unknown.append(argument)
@@ -184,6 +187,10 @@ def refuse(function: Function, call: Call, bound: Bound) -> None:
         near = did_you_mean(name, function.parameters) or f"parameters are {', '.join(function.parameters)}"
         message = f"`{function.name}` has no parameter `{name}`"
         raise SourceError("unknown-parameter", message, bound.unknown[0].span, help=near)
+    if bound.repeated:
+        argument = bound.repeated[0]
+        message = f"`{argument.name}` is given twice"
+        raise SourceError("repeated-parameter", message, argument.span, help="several values stand in a list: `[a, b]`")
     if bound.extra:
         several = isinstance(bound.extra[0].value, Call) and "function" in function.parameters
         help = "several functions stand in a list: `function=[count(), sum(field)]`" if several else None

@@ -237,6 +237,8 @@ class Checker:
         for argument in bound.unknown:
             near = did_you_mean(argument.name or "", function.parameters)
             self.add("unknown-parameter", argument.span, f"`{call.name}` has no parameter `{argument.name}`", help=near)
+        for argument in bound.repeated:
+            self.add("repeated-parameter", argument.span, f"`{argument.name}` is given twice")
         for argument in bound.extra:
             self.add("too-many-arguments", argument.span, f"`{call.name}` has no parameter for this")
         for name in bound.missing:

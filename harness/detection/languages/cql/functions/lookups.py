@@ -129,13 +129,22 @@ def match(
 
     Reference: library.humio.com, match()
     """
-    found = found_rows(row, file or table, field, column, mode_of(row, glob, mode), ignoreCase)
+    named = name_of(row, file, table)
+    found = found_rows(row, named, field, column, mode_of(row, glob, mode), ignoreCase)
     if found is None:
         return PASSES
     there, columns = found
-    for name, value in chosen(row, file or table, columns, include).items():
+    for name, value in chosen(row, named, columns, include).items():
         row.offer(name, value)
     return there if strict else TRUE
+
+
+def name_of(row: Row, file: str, table: str) -> str:
+    """The file or the table that is given."""
+    if not (file or table):
+        place_in = row.flow.span or row.meaning.source.whole()
+        raise SourceError("missing-parameter", "`match` needs `file` or `table`", place_in, help="add `file=`")
+    return file or table
 
 
 def mode_of(row: Row, glob: bool, mode: str) -> str:
@@ -239,7 +248,8 @@ def match_several(
     ignoreCase: bool = False,
 ) -> None:
     """The form of `match` that gives an event for each row found, the last ones first."""
-    row, name = Row(flow), file or table
+    row = Row(flow)
+    name = name_of(row, file, table)
     how = mode_of(row, glob, mode)
     known = flow.meaning.tables.get(name)
     lookup = flow.meaning.lookup(name) if known is None else None
