@@ -30,10 +30,7 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
     assert whole is not None
     if not needed:
         whole.set("where", exp.Where(this=b.truth(False)))
-    name = c.cte("parts", whole)
-    if not any(p.file for p in needed):
-        c.branches[name] = len(needed)
-    return name
+    return c.cte("parts", whole)
 
 
 def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:

@@ -11,10 +11,11 @@ from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import ROW, Columns, Kind
 from harness.detection.plan.needed import needed
-from harness.detection.plan.nodes import Node
+from harness.detection.plan.nodes import Node, Scan
 from harness.detection.plan.order import ordered
 from harness.detection.plan.pruning import Part, parts_needed
 from harness.detection.plan.shape import columns_of
+from harness.detection.plan.unfolding import computed_first
 from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.dialect import Dialect
 from harness.detection.sql.names import Names
@@ -41,14 +42,6 @@ class Stored:
     parts: tuple[Part, ...] = ()
 
 
-DERIVING = ("derive_", "values_")
-MANY_PARTS = 4
-HEAVY = 400
-"""Nodes of a statement's expressions from which on it pays to keep what is derived of many parts.
-
-DuckDB pushes conditions down into every part of a union with all that they stand on, which took it a minute of planning
-for a data model's fields over forty kinds of events.
-"""
 LONGEST_CHAIN = 60
 """CTEs that may stand on one another in one statement: DuckDB plans a chain in more than the square of its length."""
 
@@ -74,7 +67,8 @@ class Compilation:
         self.relations: dict[int, Relation] = {}
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
         self.depths: dict[str, int] = {}
-        self.branches: dict[str, int] = {}
+        self.first = computed_first(root, self.weight)
+        self.solid: set[str] = set()
         self.before: list[Any] = []
         self.count = 0
 
@@ -94,6 +88,8 @@ class Compilation:
     def add(self, node: Node, query: Query, columns: Columns, order: Order = ()) -> None:
         """Makes a query the CTE of a node."""
         name = self.cte(type(node).__name__.lower(), query.sql)
+        if id(node) in self.first:
+            self.solid.add(name)
         self.relations[id(node)] = Relation(name=name, columns=columns, held=query.held, order=order)
 
     def cte(self, word: str, query: exp.Expression) -> str:
@@ -111,19 +107,10 @@ class Compilation:
         self.ctes[name] = (query, reads)
         return name
 
-    def solid(self) -> set[str]:
-        """CTEs to compute once and keep: the first that derive anything of many parts, in a heavy statement."""
-        found: set[str] = set()
-        many = {name for name, number in self.branches.items() if number >= MANY_PARTS}
-        if not many or sum(1 for made, _ in self.ctes.values() for _ in made.walk()) < HEAVY:
-            return found
-        for name, (_, reads) in self.ctes.items():
-            if reads & many:
-                if name.startswith(DERIVING):
-                    found.add(name)
-                else:
-                    many.add(name)
-        return found
+    def weight(self, scan: Scan) -> int:
+        """Of how many parts a stored table is put together for a scan; 0 where they are files, or somebody else's."""
+        needed = self.parts.get(id(scan), ())
+        return max(1, len(needed)) if self.dialect.computes and not any(part.file for part in needed) else 0
 
     def fresh(self, purpose: str = "value") -> str:
         """A physical column name that no field can have."""
@@ -142,12 +129,11 @@ class Compilation:
         """A query with the CTEs that it stands on."""
         needed = {t.name for t in query.find_all(exp.Table)}
         kept = []
-        solid = self.solid()
         for name, (made, reads) in reversed(self.ctes.items()):
             if name in needed:
                 needed |= reads
                 alias = exp.TableAlias(this=exp.to_identifier(name))
-                kept.append(exp.CTE(this=made, alias=alias, materialized=name in solid or None))
+                kept.append(exp.CTE(this=made, alias=alias, materialized=name in self.solid or None))
         if kept:
             query.set("with_", exp.With(expressions=kept[::-1]))
         return query

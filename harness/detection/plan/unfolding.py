@@ -1,0 +1,67 @@
+"""Which derived columns to compute first: an optimizer puts them, unfolded, into every condition on them.
+
+DuckDB pushes conditions down through all that they stand on, into every part of a union. A data model's field is a
+choice over the group of an event, which is a choice over all groups: a dozen conditions on it took a minute to plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.detection.plan.expressions import Call, Column, Expression, Lambda
+from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, sources, walk
+from harness.detection.plan.pruning import ROW_BY_ROW, Chain, chain_over_scan
+
+MOST = 5_000
+"""Parts of conditions, once for each part of the table, that an optimizer can be left with."""
+CAP = 10**9
+
+
+def computed_first(root: Node, parts: Callable[[Scan], int]) -> frozenset[int]:
+    """Ids of the nodes that derive columns whose conditions would unfold beyond measure.
+
+    `parts` says of how many parts a scan is put together; 0 where its rows are better not kept.
+    """
+    found: set[int] = set()
+    for node in walk(root):
+        if isinstance(node, ROW_BY_ROW):
+            continue
+        for source in sources(node):
+            found |= first_of(*chain_over_scan(source), parts)
+    return frozenset(found | first_of(*chain_over_scan(root), parts))
+
+
+def first_of(scan: Scan | None, chain: Chain, parts: Callable[[Scan], int]) -> set[int]:
+    """The first node of a chain that derives anything, if the chain's conditions are too much."""
+    deriving = next((node for node in chain if isinstance(node, Derive)), None)
+    if scan is None or deriving is None or unfolded(chain) * parts(scan) <= MOST:
+        return set()
+    return {id(deriving)}
+
+
+def unfolded(chain: Chain) -> int:
+    """How many parts all conditions of a chain have with every derived column written out."""
+    sizes: dict[str, int] = {}
+    total = 0
+    for node in chain:
+        match node:
+            case Filter():
+                total += size(node.condition, sizes)
+            case Derive():
+                sizes = sizes | {name: size(value, sizes) for name, value in node.columns}
+            case Select():
+                sizes = {name: size(value, sizes) for name, value in node.columns}
+    return min(total, CAP)
+
+
+def size(expression: Expression, sizes: Mapping[str, int]) -> int:
+    """How many parts an expression has with columns of such sizes."""
+    match expression:
+        case Column(name):
+            return sizes.get(name, 1)
+        case Call(_, arguments):
+            return min(CAP, 1 + sum([size(each, sizes) for each in arguments]))
+        case Lambda(_, body):
+            return 1 + size(body, sizes)
+        case _:
+            return 1
