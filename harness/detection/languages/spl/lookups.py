@@ -5,6 +5,7 @@ Reference: reference/spl.md 10
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from harness.detection.language import Lookup
@@ -48,6 +49,10 @@ def table(scope: Scope, name: str, span: Span) -> Lookup:
             return found if own is None else replace(found, columns=tuple(own.columns), rows=())
     if own is not None:
         return Lookup(columns=tuple(own.columns), rows=())
+    if re.search(rf"output(?:lookup|csv)\b[^|]{{0,500}}\b{re.escape(bare)}\b", scope.session.text.text, re.I):
+        message = f"the search writes `{name}` itself and no rows of it are given; it counts as empty until then"
+        scope.session.warn("empty-lookup", message, span, "give its rows in a folder of lookups")
+        return Lookup(columns=(), rows=())
     if bare in EXPECTED:
         message = f"no rows of the lookup table `{name}` are given; it counts as empty"
         scope.session.warn("empty-lookup", message, span, "give its rows in a folder of lookups")
