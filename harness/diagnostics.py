@@ -195,10 +195,17 @@ def render(severity: str, code: str, message: str, span: Span, help: str | None)
     return "\n".join(rows)
 
 
+MANY_WORDS = 100
+ABOUT_AS_LONG = 2
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint that names the nearest known word, if one is near."""
+    """A hint that names the nearest known word, if one is near; of many words one that begins and is as long alike."""
+    meant = word.lower()
     names = {k.lower(): k for k in known}
-    near = get_close_matches(word.lower(), list(names), n=1, cutoff=0.7)
+    if len(names) > MANY_WORDS:
+        names = {n: k for n, k in names.items() if n[:1] == meant[:1] and abs(len(n) - len(meant)) <= ABOUT_AS_LONG}
+    near = get_close_matches(meant, list(names), n=1, cutoff=0.7)
     return f"did you mean `{names[near[0]]}`?" if near else None
 
 
