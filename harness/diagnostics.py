@@ -202,9 +202,10 @@ ABOUT_AS_LONG = 2
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint that names the nearest known word, if one is near; of many words one that begins and is as long alike."""
     meant = word.lower()
-    names = {k.lower(): k for k in known}
-    if len(names) > MANY_WORDS:
-        names = {n: k for n, k in names.items() if n[:1] == meant[:1] and abs(len(n) - len(meant)) <= ABOUT_AS_LONG}
+    words = list(known)
+    if len(words) > MANY_WORDS:
+        words = [k for k in words if abs(len(k) - len(meant)) <= ABOUT_AS_LONG and k[:1].lower() == meant[:1]]
+    names = {k.lower(): k for k in words}
     near = get_close_matches(meant, list(names), n=1, cutoff=0.7)
     return f"did you mean `{names[near[0]]}`?" if near else None
 
