@@ -80,7 +80,8 @@ class Plan:
     fields that it reads. `findings` are remarks that need the schema, such as a field that no event has. `asked` says
     that the meaning itself hangs on the events (columns named by their values, a search for each row), so that the
     plan holds for no other events; without somebody to ask it is what can be told of the query alone. `cuts` are the
-    product's limits that the plan follows.
+    product's limits that the plan follows. `implied` are those fields among `reads` that the query does not name, but
+    that others are made of, as those of a data model are.
     """
 
     node: Node
@@ -90,6 +91,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     asked: bool = False
     cuts: tuple[Cut, ...] = ()
+    implied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,16 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from harness.detection.language import Plan
 from harness.detection.plan.columns import EVENT
+from harness.detection.plan.nodes import Derive, walk
 from harness.telemetry.platform import View
+
+
+def expected(plan: Plan) -> frozenset[str]:
+    """The fields that events should carry: those that the rule names and does not make itself."""
+    made = {name for node in walk(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
+    return plan.reads - plan.implied - made
 
 
 def absent(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:

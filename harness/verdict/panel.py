@@ -12,10 +12,10 @@ from harness.detection.language import Plan, Step, language
 from harness.detection.plan.columns import Columns, hidden
 from harness.detection.plan.expressions import Column, Literal, call
 from harness.detection.plan.needed import needed
-from harness.detection.plan.nodes import Derive, Node, Scan, walk
+from harness.detection.plan.nodes import Node, Scan, walk
 from harness.detection.plan.shape import columns_of
 from harness.scenario.scenario import Label, Outcome
-from harness.verdict.absent import absent
+from harness.verdict.absent import absent, expected
 from harness.verdict.alerts import Alert
 from harness.verdict.cuts import may_cut
 from harness.verdict.explain import Explanation, Labels, events_behind
@@ -125,7 +125,7 @@ class Panel:
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),
-                absent=absent(plan.reads - made(plan), looked_at[i], self.batch.views),
+                absent=absent(expected(plan), looked_at[i], self.batch.views),
                 explanation=explanations.get(i),
             )
             for i in numbers
@@ -200,8 +200,3 @@ def named_only(plan: Plan) -> bool:
     read = needed(plan.node, shapes)
     scans = [n for n in walk(plan.node) if isinstance(n, Scan)]
     return all({n for n in read[id(s)] if not hidden(n)} <= plan.reads for s in scans)
-
-
-def made(plan: Plan) -> frozenset[str]:
-    """Fields that the rule makes itself; events need not carry them."""
-    return frozenset(name for node in walk(plan.node) if isinstance(node, Derive) for name, _ in node.columns)

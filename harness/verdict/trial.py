@@ -10,6 +10,7 @@ from harness.detection.language import Plan, Query, Settings, language
 from harness.detection.plan.provenance import traced
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label
+from harness.verdict.absent import expected
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Labels, events_behind
 from harness.verdict.flips import no_effect
@@ -73,9 +74,9 @@ class Trial:
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
         if self.store.streamed:
-            return self.store.absent(plan.reads, ())
+            return self.store.absent(expected(plan), ())
         events = {e for a in alerts for e in a.events}
         if not events and plan.steps:
             first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
             events = first & self.store.truth.malicious or first
-        return self.store.absent(plan.reads, events)
+        return self.store.absent(expected(plan), events)

@@ -23,6 +23,7 @@ PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
 INLINE = 6
 MERGED = 100
 SUGGESTED = 20
+MARKS = "#@_"
 
 
 def member_of(element: Expression, name: str) -> Expression:
@@ -166,7 +167,11 @@ class Row:
     def near(self, name: str) -> str | None:
         """The field that was meant, perhaps; looked for only for the first few that there are not."""
         few = len(self.meaning.told) < SUGGESTED and ("absent-field", name) not in self.meaning.told
-        return did_you_mean(name, self.flow.visible()) if few else None
+        if not few:
+            return None
+        first = name.lstrip(MARKS)[:1].lower()
+        alike = [n for n in self.flow.columns if n.lstrip(MARKS)[:1].lower() == first and not n.startswith(TEMPORARY)]
+        return did_you_mean(name, alike)
 
     def listed(self, name: str) -> Expression | None:
         """The column or assignment that holds a whole array, if one does."""

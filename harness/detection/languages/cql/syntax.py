@@ -192,23 +192,39 @@ class Match(Syntax):
     arms: tuple[Arm, ...]
 
 
+SEVERAL: dict[type, str] = {
+    Array: "items",
+    Pipeline: "steps",
+    Case: "branches",
+    Match: "arms",
+    Logic: "parts",
+    Junction: "parts",
+    Call: "arguments",
+    Saved: "arguments",
+}
+"""The attribute that holds what is inside, where that is any number of parts."""
+SINGLE: dict[type, tuple[str, ...]] = {
+    Assign: ("target", "value"),
+    Binary: ("left", "right"),
+    Link: ("left", "right"),
+    Comparison: ("field", "value"),
+    Apply: ("field", "call"),
+    Arm: ("guard", "pipeline"),
+    Unary: ("operand",),
+    Negation: ("part",),
+    FreeText: ("value",),
+}
+"""The attributes that hold one part each."""
+
+
 def children(part: Syntax) -> tuple[Syntax, ...]:
     """The parts directly inside, in the order of the text."""
-    match part:
-        case Array(items=inside) | Pipeline(steps=inside) | Case(branches=inside) | Match(arms=inside):
-            return tuple(inside)
-        case Logic(parts=inside) | Junction(parts=inside) | Call(arguments=inside) | Saved(arguments=inside):
-            return tuple(inside)
-        case Argument(value=value, attributes=attributes):
-            return (value, *attributes)
-        case Assign(target=a, value=b) | Binary(left=a, right=b) | Link(left=a, right=b):
-            return (a, b)
-        case Comparison(field=a, value=b) | Apply(field=a, call=b) | Arm(guard=a, pipeline=b):
-            return (a, b)
-        case Unary(operand=a) | Negation(part=a) | FreeText(value=a):
-            return (a,)
-        case _:
-            return ()
+    kind = type(part)
+    if kind in SEVERAL:
+        return tuple(getattr(part, SEVERAL[kind]))
+    if kind in SINGLE:
+        return tuple([getattr(part, name) for name in SINGLE[kind]])
+    return (part.value, *part.attributes) if isinstance(part, Argument) else ()
 
 
 def walk(part: Syntax) -> list[Syntax]:

@@ -39,11 +39,13 @@ def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns
     node, steps = scope.node, tuple(session.steps)
     if settings.switches.get(NUMBERS, "decimal") != "decimal" and session.switch(NUMBERS) == "plain":
         node, steps = plain_only(node, steps)
+    reads = frozenset(n for n in session.reads if not n.startswith("@"))
     return Plan(
         node=node,
         steps=steps,
         switches=dict(session.used),
-        reads=frozenset(n for n in session.reads if not n.startswith("@")),
+        reads=reads,
+        implied=frozenset(n for n in reads if not session.mentions(n)),
         findings=tuple(session.findings),
         asked=session.asked,
     )
