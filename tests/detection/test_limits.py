@@ -114,12 +114,15 @@ def test_what_python_computes_inside_a_list_function_sees_each_element(duckdb):
     assert duckdb.run(node).column("l") == (["y"], None)
 
 
-def test_what_python_cannot_compute_inside_a_list_function_is_an_error(duckdb):
+def test_what_python_computes_inside_a_list_function_may_read_the_row_too(duckdb):
+    pairs = Values(
+        columns={"l": Kind.LIST, "t": Kind.TEXT},
+        rows=((("a=1 b=2", "b=3"), "b"), (("a=1",), "a"), (("a=1",), None), (None, "a")),
+    )
     x = Parameter("x")
-    mixed = call("key_value", x, C("t"), L("="), L(" "))
-    with pytest.raises(HarnessError) as error:
-        duckdb.run(Select(source=ROWS, columns=(("l", call("list_map", C("l"), Lambda(x, mixed))),)))
-    assert error.value.code == "unsupported-operation"
+    looked_up = call("key_value", x, C("t"), L("="), L(" "))
+    node = Select(source=pairs, columns=(("l", call("list_map", C("l"), Lambda(x, looked_up))),))
+    assert duckdb.run(node).column("l") == (["2", "3"], ["1"], None, None)
 
 
 def test_a_table_that_the_store_has_not_is_an_error(duckdb):
