@@ -31,7 +31,7 @@ def direct(name: str) -> Callable[..., SQL]:
     return lambda around, *x: around(name, *x)
 
 
-for operation, name in {
+NATIVE = {
     "sum": "sum",
     "mean": "avg",
     "minimum": "min",
@@ -47,7 +47,9 @@ for operation, name in {
     "slope": "regr_slope",
     "intercept": "regr_intercept",
     "r_squared": "regr_r2",
-}.items():
+}
+"""Aggregations that DuckDB has under a name of its own."""
+for operation, name in NATIVE.items():
     DUCKDB.spell(operation)(direct(name))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
+from harness.detection.engines.duckdb.aggregates import NATIVE
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import to_number
 from harness.detection.plan.columns import Kind
@@ -139,20 +140,6 @@ def list_index(lists: SQL, condition: SQL) -> SQL:
     return list_position(fn("list_transform", lists, condition), b.truth(True))
 
 
-STATISTICS = {
-    "sum": "sum",
-    "mean": "avg",
-    "minimum": "min",
-    "maximum": "max",
-    "stdev_sample": "stddev_samp",
-    "stdev_population": "stddev_pop",
-    "variance_sample": "var_samp",
-    "variance_population": "var_pop",
-    "percentile": "quantile_cont",
-    "rank": "quantile_disc",
-}
-
-
 @DUCKDB.spell("list_statistic")
 def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> SQL | None:
     """list_aggregate of the elements that are numbers."""
@@ -161,7 +148,9 @@ def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> S
     name = b.literal(statistic)
     numbers = present(fn("list_transform", lists, lambda_of("x", to_number(named("x")))))
     more = [] if fraction is None or name not in ("percentile", "rank") else [fraction]
-    return b.cast(fn("list_aggregate", numbers, b.text(STATISTICS[name]), *more), "DOUBLE")
+    return b.cast(
+        fn("list_aggregate", numbers, b.text(NATIVE["percentile_rank" if name == "rank" else name]), *more), "DOUBLE"
+    )
 
 
 @DUCKDB.spell("list_mode")
