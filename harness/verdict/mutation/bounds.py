@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from math import inf
 
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Reverse, Select, Sort, Window, sources, walk
+from harness.detection.plan.nodes import (
+    Aggregate,
+    Derive,
+    Filter,
+    Limit,
+    Node,
+    Reverse,
+    Select,
+    Sort,
+    Window,
+    sources,
+    walk,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ def of_node(node: Node, below: Known) -> Known:
             }
         case Window(measures=measures):
             return {n: b for n, b in below.items() if n not in {m for m, _ in measures}}
-        case Filter() | Sort() | Reverse():
+        case Filter() | Sort() | Limit() | Reverse():
             return below
         case _:
             return {}

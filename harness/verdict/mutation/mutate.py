@@ -113,29 +113,34 @@ def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | Non
     for plan, numbers in ensemble.plans:
         mine = [n for n in numbers if n in sound]
         own = canonical(plan.node)
-        known: dict[int, list[Node]] = {}
+        known: Forms = {}
         every = mutants(plan.node)
         for number, mutant in enumerate(every):
             if progress:
                 progress(mutant.what, number, len(every))
             if found.get(mutant.key) is not None and found[mutant.key].fate is Fate.KILLED:
                 continue
-            fate = sameness(mutant, own, known)
-            made = Trialled(mutant=mutant, fate=fate) if fate else run_mutant(ensemble, mutant, mine)
+            fate, twin = sameness(mutant, own, known)
+            by = found[twin].by if twin and found[twin].fate is Fate.KILLED else ""
+            made = Trialled(mutant=mutant, fate=fate, by=by) if fate else run_mutant(ensemble, mutant, mine)
             found[mutant.key] = better(found.get(mutant.key), made)
     return found
 
 
-def sameness(mutant: Mutant, own: Node, known: dict[int, list[Node]]) -> Fate | None:
-    """Whether a mutant is the rule itself, or a mutant that was seen before, in another guise."""
+Forms = dict[int, list[tuple[Node, Key]]]
+
+
+def sameness(mutant: Mutant, own: Node, known: Forms) -> tuple[Fate | None, Key | None]:
+    """Whether a mutant is the rule itself, or a mutant that was seen before, and which, in another guise."""
     form = canonical(mutant.node)
     if form == own:
-        return Fate.EQUIVALENT
+        return Fate.EQUIVALENT, None
     alike = known.setdefault(len(repr(form)), [])
-    if form in alike:
-        return Fate.DUPLICATE
-    alike.append(form)
-    return None
+    twin = next((key for other, key in alike if other == form), None)
+    if twin is not None:
+        return Fate.DUPLICATE, twin
+    alike.append((form, mutant.key))
+    return None, None
 
 
 def run_mutant(ensemble: Ensemble, mutant: Mutant, numbers: Sequence[int]) -> Trialled:
@@ -155,4 +160,9 @@ ORDER = (Fate.KILLED, Fate.SURVIVED, Fate.BROKEN, Fate.DUPLICATE, Fate.EQUIVALEN
 
 def better(old: Trialled | None, new: Trialled) -> Trialled:
     """What is known of a mutant after another meaning of the rule: killed in one is killed."""
-    return new if old is None or ORDER.index(new.fate) < ORDER.index(old.fate) else old
+    return new if old is None or rank(new) < rank(old) else old
+
+
+def rank(tried: Trialled) -> float:
+    """What counts more of two fates; the double of a mutant that was killed was noticed too, but is not counted."""
+    return 0.5 if tried.fate is Fate.DUPLICATE and tried.by else ORDER.index(tried.fate)

@@ -3,9 +3,11 @@
 import pytest
 
 from harness.cli.studied import expected
+from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
 from harness.run import Bench, Options, run
-from harness.verdict.mutation.mutate import Fate, mutate
+from harness.verdict.mutation.mutants import Mutant
+from harness.verdict.mutation.mutate import Fate, Trialled, better, mutate
 
 RULE = r"""index=wineventlog EventCode=3 NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe")
 | stats count as Total by host, Image, DestinationIp
@@ -89,3 +91,19 @@ def test_fields_of_an_alert_kill_mutants_of_what_is_only_shown(folder):
         found = mutate(expected(bench, folder / "rule.spl", []), search=False)
     assert fates(found)["minimum becomes maximum in `Port`"] is Fate.SURVIVED
     assert fates(found)["count becomes 1 in `Total`"] is Fate.KILLED
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "counted"),
+    [
+        ((Fate.DUPLICATE, "many.yaml"), (Fate.SURVIVED, ""), Fate.DUPLICATE),
+        ((Fate.SURVIVED, ""), (Fate.DUPLICATE, "many.yaml"), Fate.DUPLICATE),
+        ((Fate.DUPLICATE, ""), (Fate.SURVIVED, ""), Fate.SURVIVED),
+        ((Fate.DUPLICATE, "many.yaml"), (Fate.KILLED, "zoom.yaml"), Fate.KILLED),
+        ((Fate.EQUIVALENT, ""), (Fate.SURVIVED, ""), Fate.SURVIVED),
+    ],
+)
+def test_the_double_of_a_killed_mutant_is_no_survivor_where_another_meaning_lets_it_live(first, then, counted):
+    mutant = Mutant(kind="number", what="2 becomes 1", place=None, node=Scan(columns={}))
+    old, new = (Trialled(mutant=mutant, fate=fate, by=by) for fate, by in (first, then))
+    assert better(old, new).fate is counted
