@@ -140,6 +140,13 @@ def test_any_stanzas_give_rows_or_an_error(duckdb, props, transform):
             assert error.render()
 
 
+def test_a_stanza_whose_name_is_no_pattern_is_an_error(duckdb):
+    settings = Settings(props={"host::(": {"EVAL-x": "1"}}, ask=duckdb.run)
+    with pytest.raises(HarnessError) as error:
+        answer("| table x", settings, duckdb)
+    assert "[host::(]" in error.value.render()
+
+
 @given(st.text(st.sampled_from(list('[]ab=\\\n# "')), max_size=60))
 def test_any_text_of_a_conf_file_is_stanzas(text):
     assert all(isinstance(name, str) and isinstance(found, dict) for name, found in stanzas(text))

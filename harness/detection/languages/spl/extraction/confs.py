@@ -14,6 +14,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate
+from harness.detection.plan.regexes import compile_check
 from harness.diagnostics import Source, SourceError, Span
 from harness.telemetry.indexing.stanzas import KINDS, Props, Stanza, ordered
 
@@ -107,7 +108,21 @@ class Confs:
 
 def confs(scope: Scope, props: Props, places: Places | None = None) -> Confs:
     """The settings over the rows of a scope."""
-    return Confs(scope, tuple(ordered({**READ_ALREADY, **props})), places)
+    found = tuple(ordered({**READ_ALREADY, **props}))
+    for stanza in found:
+        check(stanza)
+    return Confs(scope, found, places)
+
+
+def check(stanza: Stanza) -> None:
+    """Raises SourceError where the pattern of a stanza's name is none."""
+    if stanza.field is None or stanza.literal:
+        return
+    try:
+        compile_check(rf"\A(?:{stanza.regex})\z", "s")
+    except ValueError as error:
+        place = Source("props.conf", f"[{stanza.name}]").whole()
+        raise SourceError("bad-stanza", f"the name of a stanza is no pattern: {error}", place) from None
 
 
 def places_of(scope: Scope, props: Props) -> Places | None:
