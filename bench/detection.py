@@ -14,7 +14,7 @@ import duckdb
 
 from bench.handwritten import statement
 from bench.world import write
-from harness.detection.engine import Value, engine
+from harness.detection.engine import CellValue, open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source
 
@@ -26,7 +26,7 @@ CONSTANTS = {
 }
 BAR = 1.0
 
-Rows = list[tuple[Value, ...]]
+Rows = list[tuple[CellValue, ...]]
 
 
 def timed(run: Callable[[], Rows]) -> tuple[float, float, Rows]:
@@ -43,7 +43,7 @@ def alike(rows: Rows) -> list[tuple[Any, ...]]:
 
 def rule_run(path: Path) -> Callable[[], Rows]:
     """The rule's text, parsed, planned, compiled and run each time."""
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     columns = opened.attach(path, CONSTANTS)  # type: ignore[attr-defined]
     text = RULE.read_text("utf-8")
 

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.cli.main import collect_rarely
-from harness.detection.content import content
-from harness.detection.engine import engine
+from harness.detection.content import read_content
+from harness.detection.engine import open_engine
 from harness.detection.language import Language, Settings, language
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.replay import replay
-from harness.verdict.store import Store
+from harness.verdict.store import TelemetryStore
 
 SHARED = Path(__file__).parents[2] / "shared"
 OWN = Path(__file__).parents[1] / "scenarios"
@@ -43,7 +43,7 @@ def rate(name: str, folders: Sequence[Path], schema: Path | None) -> float | Non
     texts = [Source(str(p), p.read_text("utf-8")) for folder in folders for p in sorted(folder.rglob(f"*.{name}"))]
     if not texts:
         return None
-    spoken, settings = language(name), content(list(folders), lenient=True).settings(Settings(now=1.7e9))
+    spoken, settings = language(name), read_content(list(folders), lenient=True).settings(Settings(now=1.7e9))
     columns = columns_of(spoken, schema)
     collect_rarely()
     began = time.process_time()
@@ -57,17 +57,17 @@ def rate(name: str, folders: Sequence[Path], schema: Path | None) -> float | Non
     return found
 
 
-def columns_of(spoken: Language, schema: Path | None) -> Columns:
+def columns_of(spoken: Language, schema: Path | None) -> Schema:
     """The fields of some events as the language's platform has them."""
     if schema is None:
         return {}
-    telemetry, opened = replay(schema), engine("duckdb")
-    columns = Store(opened, lambda _: telemetry).load(spoken.platform, {}, raw=True)
+    telemetry, opened = replay(schema), open_engine("duckdb")
+    columns = TelemetryStore(opened, lambda _: telemetry).load(spoken.platform, {}, raw=True)
     opened.close()
     return columns
 
 
-def planned(spoken: Language, text: Source, columns: Columns, settings: Settings) -> bool:
+def planned(spoken: Language, text: Source, columns: Schema, settings: Settings) -> bool:
     """Whether a query gives a plan."""
     with suppress(HarnessError):
         spoken.parse(text, settings=settings).plan(columns, settings)

@@ -20,14 +20,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.event import TEXT_TYPE, Events
 from harness.telemetry.replay import replay
-from harness.verdict.store import Store
+from harness.verdict.store import TelemetryStore
 
 CONDITIONS = {"spl": {"source": "WinEventLog", "system_names": "sigma"}, "cql": {}}
 SUFFIXES = ("spl", "cql")
@@ -48,7 +48,7 @@ class Tally:
         return self.exact + len(self.wrong) + len(self.argued)
 
 
-Stores = dict[bool, Store]
+Stores = dict[bool, TelemetryStore]
 COUNT = (("n", Aggregation("count")),)
 
 
@@ -60,7 +60,7 @@ def stores(recorded: Path, *, as_decoded: bool = False) -> Stores:
     telemetry = replay(recorded)
     if as_decoded:
         telemetry = replace(telemetry, events=tuple(map(without_braces, telemetry.events)))
-    return {raw: Store(engine("duckdb"), lambda _: telemetry) for raw in (False, True)}
+    return {raw: TelemetryStore(open_engine("duckdb"), lambda _: telemetry) for raw in (False, True)}
 
 
 def without_braces(events: Events) -> Events:

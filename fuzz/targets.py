@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 
-from harness.detection.conformance import cases
+from harness.detection.conformance import parse_cases
 from harness.detection.language import Settings, language
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas
@@ -54,7 +54,7 @@ TARGETS: dict[str, Callable[[str], None]] = {
     "cql": partial(query, "cql"),
     "yaml": partial(told, lambda text: load(Source("fuzz.yaml", text))),
     "conf": partial(told, lambda text: list(stanzas(text))),
-    "page": partial(told, lambda text: cases(Source("fuzz.md", text), "spl")),
+    "page": partial(told, lambda text: parse_cases(Source("fuzz.md", text), "spl")),
 }
 
 

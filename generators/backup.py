@@ -11,7 +11,7 @@ from harness.telemetry.activity import Activity, Address
 from harness.telemetry.agents import agent
 from harness.telemetry.host import Host
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import bursts, seconds
+from harness.telemetry.schedule import bursts, convert_seconds
 
 
 def backup(
@@ -35,8 +35,10 @@ def backup(
     for day in range(lasts.days + 2):
         local = datetime(first.year, first.month, first.day, hour % 24, tzinfo=ZoneInfo(host.time_zone))
         begun = (local + timedelta(days=day)).astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
-        nights.append(np.datetime64(begun, "us") + seconds(float(random.uniform(0, 900))))
-    begun_at = np.array([n for n in nights if start <= n < start + seconds(lasts.total_seconds())], "datetime64[us]")
+        nights.append(np.datetime64(begun, "us") + convert_seconds(float(random.uniform(0, 900))))
+    begun_at = np.array(
+        [n for n in nights if start <= n < start + convert_seconds(lasts.total_seconds())], "datetime64[us]"
+    )
     at = bursts(begun_at, np.full(len(begun_at), parts), 60.0 * minutes, random)
     process = host.daemon(image)
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr, bytes_received=2500)

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
-from harness.telemetry.calls import call
-from harness.telemetry.host import POWERSHELL, Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.calls import connect_to_server
+from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import SECOND, Shape, periodic
+from harness.telemetry.schedule import SECOND, JitterShape, periodic
 
 
 def beacon(
@@ -19,12 +19,12 @@ def beacon(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = POWERSHELL,
+    image: str = POWERSHELL_IMAGE,
     server: Address = "203.0.113.10",
     port: Port = 443,
     every: timedelta = timedelta(seconds=60),
     jitter: Fraction = 0.1,
-    shape: Shape = "around",
+    shape: JitterShape = "around",
     times: Count = 180,
     ptr: str | None = None,
     listener: bool | None = None,
@@ -41,5 +41,7 @@ def beacon(
     line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
     process = host.process(image, command_line=line)
     at = periodic(start + 2 * SECOND, every, times, random, jitter=jitter, shape=shape)
-    yield from lived(process, at[-1] + SECOND if len(at) else None, script=script if scripted else None)
-    yield call(host, process, at, server=server, port=port, ptr=ptr, listener=listener)
+    yield from sample_process_lifetime(
+        process, at[-1] + SECOND if len(at) else None, script=script if scripted else None
+    )
+    yield connect_to_server(host, process, at, server=server, port=port, ptr=ptr, listener=listener)

@@ -7,12 +7,12 @@ from typing import Annotated
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection, Texts
+from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
 from harness.telemetry.agents import sizes
-from harness.telemetry.calls import lookup
+from harness.telemetry.calls import look_up_name
 from harness.telemetry.host import Host
 from harness.telemetry.parameter import Between, Count, Port
-from harness.telemetry.schedule import SECOND, bursts, fits, seconds
+from harness.telemetry.schedule import SECOND, bursts, check_moment_count, convert_seconds
 
 EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
 USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
@@ -47,13 +47,13 @@ def browsing(
     at = bursts(pages, counts, 1.0, random)
     which = np.repeat(site, counts) * addresses + random.integers(0, addresses, len(at))
     process = host.application(image)
-    names = Texts(values=tuple(f"www.site{i}.example" for i in range(sites)), codes=site)
-    yield from lookup(host, process, pages - seconds(0.05), name=names, answers=pool[:1])
+    names = TextColumn(values=tuple(f"www.site{i}.example" for i in range(sites)), codes=site)
+    yield from look_up_name(host, process, pages - convert_seconds(0.05), name=names, answers=pool[:1])
     yield NetworkConnection(
         at=at,
         host=host,
         process=process,
-        destination_ip=Texts(values=pool, codes=which % len(pool)),
+        destination_ip=TextColumn(values=pool, codes=which % len(pool)),
         destination_port=port,
         destination_hostname=ptr,
         bytes_sent=sizes(random, len(at), 1800),
@@ -69,10 +69,10 @@ def visits(
 
     Thinking times are lognormal with a Pareto tail (shape 1.5), as in models of web users since Barford and Crovella.
     """
-    expected = fits(max(0.0, per_hour) * lasts.total_seconds() / 3600)
+    expected = check_moment_count(max(0.0, per_hour) * lasts.total_seconds() / 3600)
     body = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
     away = random.random(len(body)) < 0.08
     waits = np.where(away, 60 * (1 + random.pareto(1.5, len(body))), body)
     waits *= 3600 / max(per_hour, 1e-9) / waits.mean()
-    moments = start + SECOND + seconds(np.minimum(waits, 86_400).cumsum())
-    return moments[moments < start + seconds(lasts.total_seconds())]
+    moments = start + SECOND + convert_seconds(np.minimum(waits, 86_400).cumsum())
+    return moments[moments < start + convert_seconds(lasts.total_seconds())]

@@ -10,7 +10,7 @@ from harness.telemetry.activity import Activity, Address
 from harness.telemetry.agents import agent
 from harness.telemetry.host import Host
 from harness.telemetry.parameter import Port
-from harness.telemetry.schedule import fits, rounds, seconds
+from harness.telemetry.schedule import check_moment_count, convert_seconds, rounds
 
 
 def build_agent(
@@ -33,9 +33,9 @@ def build_agent(
     keepalive_requests. A Jenkins agent has one connection for days and pings over it (remoting, configuration.md).
     """
     polls = rounds(lasts, every)
-    count = fits(max(1, polls // max(1, requests_per_connection)))
+    count = check_moment_count(max(1, polls // max(1, requests_per_connection)))
     waits = every.total_seconds() * requests_per_connection * random.uniform(0.98, 1.08, count)
-    at = start + seconds(np.concatenate([[0.0], waits.cumsum()]))
-    at = at[at < start + seconds(lasts.total_seconds())]
+    at = start + convert_seconds(np.concatenate([[0.0], waits.cumsum()]))
+    at = at[at < start + convert_seconds(lasts.total_seconds())]
     process = host.daemon(image, command_line=f'"{image}" run --service gitlab-runner')
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

@@ -9,9 +9,9 @@ from numpy.random import Generator
 from harness.telemetry.activity import Activity, Address
 from harness.telemetry.agents import agent
 from harness.telemetry.host import Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import fits, periodic, rounds, seconds
+from harness.telemetry.schedule import check_moment_count, convert_seconds, periodic, rounds
 
 
 def build_pipeline(
@@ -36,14 +36,14 @@ def build_pipeline(
     connection, so that what is seen again and again are the downloads.
     """
     jobs = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
-    fits(len(jobs) * artifacts)
-    pauses = seconds(np.cumsum(random.uniform(1.5, 6.0, (len(jobs), artifacts)), axis=1))
+    check_moment_count(len(jobs) * artifacts)
+    pauses = convert_seconds(np.cumsum(random.uniform(1.5, 6.0, (len(jobs), artifacts)), axis=1))
     moments = (jobs[:, None] + pauses).ravel()
     parent = host.daemon(runner, account="NETWORK SERVICE")
     line = f"curl.exe -fsSL -O https://{endpoint or servers[0]}/artifact.zip"
     process = host.process(image, command_line=line, parent=parent, user=parent.user, started=moments)
-    yield from lived(process, moments + seconds(random.uniform(0.8, 1.4, len(moments))))
-    at = moments + seconds(random.uniform(0.12, 0.4, len(moments)))
+    yield from sample_process_lifetime(process, moments + convert_seconds(random.uniform(0.8, 1.4, len(moments))))
+    at = moments + convert_seconds(random.uniform(0.12, 0.4, len(moments)))
     yield from agent(
         host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr, bytes_received=4_000_000
     )

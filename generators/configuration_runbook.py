@@ -8,10 +8,10 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
 from harness.telemetry.agents import agent
-from harness.telemetry.host import POWERSHELL, Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Fraction, Port
-from harness.telemetry.schedule import periodic, rounds, seconds
+from harness.telemetry.schedule import convert_seconds, periodic, rounds
 
 
 def configuration_runbook(
@@ -19,7 +19,7 @@ def configuration_runbook(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = POWERSHELL,
+    image: str = POWERSHELL_IMAGE,
     servers: tuple[Address, ...] = ("198.51.100.30",),
     port: Port = 443,
     every: timedelta = timedelta(minutes=15),
@@ -42,7 +42,9 @@ def configuration_runbook(
         user=system,
         started=moments,
     )
-    ended = moments + seconds(random.uniform(4.5, 9.0, len(moments)))
-    yield from lived(process, ended, script="Invoke-RestMethod -Uri $ManagementUri -UseBasicParsing | Test-State")
-    at = moments + seconds(random.uniform(2.0, 4.0, len(moments)))
+    ended = moments + convert_seconds(random.uniform(4.5, 9.0, len(moments)))
+    yield from sample_process_lifetime(
+        process, ended, script="Invoke-RestMethod -Uri $ManagementUri -UseBasicParsing | Test-State"
+    )
+    at = moments + convert_seconds(random.uniform(2.0, 4.0, len(moments)))
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, DnsQuery, Texts
-from harness.telemetry.calls import lookup
-from harness.telemetry.host import POWERSHELL, Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.activity import Activity, Address, DnsQuery, TextColumn
+from harness.telemetry.calls import look_up_name
+from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count
 from harness.telemetry.schedule import SECOND, periodic
 
@@ -28,7 +28,7 @@ def dns_lookups(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = POWERSHELL,
+    image: str = POWERSHELL_IMAGE,
     domains: tuple[str, ...] = DOMAINS,
     every: timedelta = timedelta(seconds=1),
     times: Count = 1,
@@ -47,8 +47,10 @@ def dns_lookups(
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
     at = periodic(start + 2 * SECOND, every, times * len(domains), random)
-    yield from lived(process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None)
-    asked = Texts(values=domains, codes=np.tile(np.arange(len(domains)), times))
-    for activity in lookup(host, process, at, name=asked, answers=answers, status=status, query_type=query_type):
+    yield from sample_process_lifetime(
+        process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None
+    )
+    asked = TextColumn(values=domains, codes=np.tile(np.arange(len(domains)), times))
+    for activity in look_up_name(host, process, at, name=asked, answers=answers, status=status, query_type=query_type):
         if packets or isinstance(activity, DnsQuery):
             yield activity

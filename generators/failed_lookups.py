@@ -6,8 +6,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Texts
-from harness.telemetry.calls import lookup
+from harness.telemetry.activity import Activity, TextColumn
+from harness.telemetry.calls import look_up_name
 from harness.telemetry.host import Host
 from harness.telemetry.schedule import poisson
 
@@ -35,5 +35,5 @@ def failed_lookups(
     ):
         at = poisson(start, lasts, per_hour / 3, random)
         if len(at):
-            which = Texts(values=asked, codes=random.integers(0, len(asked), len(at)))
-            yield from lookup(host, process, at, name=which, status=status)
+            which = TextColumn(values=asked, codes=random.integers(0, len(asked), len(at)))
+            yield from look_up_name(host, process, at, name=which, status=status)

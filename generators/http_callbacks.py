@@ -7,11 +7,11 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
-from harness.telemetry.calls import call
-from harness.telemetry.host import POWERSHELL, Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.calls import connect_to_server
+from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, hourly, seconds
+from harness.telemetry.schedule import SECOND, convert_seconds, hourly
 
 
 def http_callbacks(
@@ -19,7 +19,7 @@ def http_callbacks(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = POWERSHELL,
+    image: str = POWERSHELL_IMAGE,
     server: Address = "203.0.113.10",
     port: Port = 443,
     counts: tuple[Count, ...] = (5, 6),
@@ -35,10 +35,10 @@ def http_callbacks(
     moments = np.sort(np.concatenate([hourly(start, counts, random), *(start + one(wait) for wait in after)]))
     first = min(start, moments[0] - 2 * SECOND) if len(moments) else start
     process = host.process(image, started=first)
-    yield from lived(process, moments[-1] + SECOND if len(moments) else None)
-    yield call(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
+    yield from sample_process_lifetime(process, moments[-1] + SECOND if len(moments) else None)
+    yield connect_to_server(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
 
 
 def one(wait: timedelta) -> np.ndarray[tuple[int], np.dtype[np.timedelta64]]:
     """A wait as an array of one."""
-    return seconds(np.array([wait.total_seconds()]))
+    return convert_seconds(np.array([wait.total_seconds()]))

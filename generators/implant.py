@@ -9,13 +9,23 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, Flags, Texts
+from harness.telemetry.activity import Activity, Address, BooleanArray, TextColumn
 from harness.telemetry.agents import sizes
-from harness.telemetry.calls import call, lookup
-from harness.telemetry.host import POWERSHELL, Host, Process
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.calls import connect_to_server, look_up_name
+from harness.telemetry.host import POWERSHELL_IMAGE, Host, Process
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import SECOND, Shape, bursts, fits, periodic, poisson, rounds, seconds, wait
+from harness.telemetry.schedule import (
+    SECOND,
+    JitterShape,
+    bursts,
+    check_moment_count,
+    convert_seconds,
+    periodic,
+    poisson,
+    rounds,
+    wait,
+)
 from harness.telemetry.spelling import Times
 
 Framework = Literal["cobalt_strike", "sliver", "empire", "covenant", "mythic", "havoc", "poshc2", "merlin"]
@@ -28,7 +38,7 @@ class Default:
 
     every: float
     jitter: float
-    shape: Shape
+    shape: JitterShape
 
 
 DEFAULTS = {
@@ -53,7 +63,7 @@ def implant(
     framework: Framework = "cobalt_strike",
     every: timedelta | None = None,
     jitter: Fraction | None = None,
-    image: str = POWERSHELL,
+    image: str = POWERSHELL_IMAGE,
     servers: tuple[Address, ...] = ("203.0.113.66",),
     ports: tuple[Port, ...] = (443,),
     rotation: timedelta = timedelta(hours=1),
@@ -79,7 +89,7 @@ def implant(
     if len(hours) == 2:
         at = at[at_work(at, host, hours[0], hours[1])]
     process = host.process(image)
-    yield from lived(process, start + wait(lasts) - SECOND)
+    yield from sample_process_lifetime(process, start + wait(lasts) - SECOND)
     if len(at):
         yield from calls(host, process, at, random, servers, ports, rotation, endpoint, ptr)
 
@@ -97,15 +107,15 @@ def calls(
 ) -> Iterator[Activity]:
     """The connections at these moments, servers and ports taking turns, and the lookup of the name before each."""
     turns = ((at - at[0]) // wait(rotation)).astype(np.int64)
-    fits(len(at))
+    check_moment_count(len(at))
     if endpoint is not None:
         first = np.flatnonzero(np.diff(turns, prepend=-1))
-        yield from lookup(host, process, at[first] - seconds(0.05), name=endpoint, answers=servers[:1])
-    yield call(
+        yield from look_up_name(host, process, at[first] - convert_seconds(0.05), name=endpoint, answers=servers[:1])
+    yield connect_to_server(
         host,
         process,
         at,
-        server=Texts(values=servers, codes=turns % len(servers)),
+        server=TextColumn(values=servers, codes=turns % len(servers)),
         port=np.array(ports, np.int64)[turns % len(ports)],
         ptr=ptr,
         name=endpoint,
@@ -135,12 +145,12 @@ def rhythm(
     return early
 
 
-def at_work(at: Times, host: Host, begin: int, end: int) -> Flags:
+def at_work(at: Times, host: Host, begin: int, end: int) -> BooleanArray:
     """Which moments are in these hours of a working day where the host is."""
     place = ZoneInfo(host.time_zone)
     hours, which = np.unique(at.astype("datetime64[h]"), return_inverse=True)
     utc = ZoneInfo("UTC")
     local = [hour.astype("datetime64[s]").item().replace(tzinfo=utc).astimezone(place) for hour in hours]
     good = np.array([begin <= moment.hour < end and moment.weekday() < 5 for moment in local], bool)
-    found: Flags = good[which]
+    found: BooleanArray = good[which]
     return found

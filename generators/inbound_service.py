@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection, Texts
+from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
 from harness.telemetry.host import Host
 from harness.telemetry.parameter import Count, Port
 from harness.telemetry.schedule import poisson
@@ -37,7 +37,7 @@ def inbound_service(
         host=host,
         process=process,
         initiated=False,
-        source_ip=Texts(values=callers, codes=random.integers(0, len(callers), len(at))),
+        source_ip=TextColumn(values=callers, codes=random.integers(0, len(callers), len(at))),
         destination_ip=host.address,
         destination_port=random.choice(np.array(ports), len(at)),
     )

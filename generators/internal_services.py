@@ -7,8 +7,8 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address, NetworkConnection
-from harness.telemetry.calls import call
-from harness.telemetry.host import POWERSHELL, Host
+from harness.telemetry.calls import connect_to_server
+from harness.telemetry.host import POWERSHELL_IMAGE, Host
 from harness.telemetry.schedule import periodic, rounds
 
 
@@ -32,10 +32,10 @@ def internal_services(
         return periodic(start, every, rounds(lasts, every), random, jitter=jitter)
 
     lsass, system = host.running("lsass.exe"), host.running("System")
-    yield call(host, lsass, moments(15, 0.3), server=domain_controller, port=389)
-    yield call(host, lsass, moments(30, 0.4), server=domain_controller, port=88)
-    yield call(host, host.service("gpsvc"), moments(105, 0.14), server=domain_controller, port=389)
-    yield call(host, system, moments(6, 0.5), server=file_server, port=445)
+    yield connect_to_server(host, lsass, moments(15, 0.3), server=domain_controller, port=389)
+    yield connect_to_server(host, lsass, moments(30, 0.4), server=domain_controller, port=88)
+    yield connect_to_server(host, host.service("gpsvc"), moments(105, 0.14), server=domain_controller, port=389)
+    yield connect_to_server(host, system, moments(6, 0.5), server=file_server, port=445)
     yield NetworkConnection(
         at=moments(17, 0.02),
         host=host,
@@ -45,5 +45,7 @@ def internal_services(
         protocol="udp",
         source_port=123,
     )
-    script = host.daemon(POWERSHELL, command_line=rf'"{POWERSHELL}" -NoProfile -File C:\ProgramData\inventory.ps1')
-    yield call(host, script, moments(5, 0.02), server=inventory, port=8530)
+    script = host.daemon(
+        POWERSHELL_IMAGE, command_line=rf'"{POWERSHELL_IMAGE}" -NoProfile -File C:\ProgramData\inventory.ps1'
+    )
+    yield connect_to_server(host, script, moments(5, 0.02), server=inventory, port=8530)

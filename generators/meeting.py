@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, NetworkConnection, Texts
+from harness.telemetry.activity import Activity, Address, NetworkConnection, TextColumn
 from harness.telemetry.agents import agent, sizes
 from harness.telemetry.host import Host
 from harness.telemetry.parameter import Port
-from harness.telemetry.schedule import poisson, seconds
+from harness.telemetry.schedule import convert_seconds, poisson
 
 MEDIA_PORTS = (3478, 3479, 3480, 3481)
 
@@ -37,14 +37,16 @@ def meeting(
     calls = poisson(start, lasts, per_hour, random)
     if not len(calls):
         return
-    signalling = np.sort(np.concatenate([calls, calls + seconds(2.0), calls + seconds(random.uniform(600, 2400))]))
+    signalling = np.sort(
+        np.concatenate([calls, calls + convert_seconds(2.0), calls + convert_seconds(random.uniform(600, 2400))])
+    )
     yield from agent(host, process, signalling, random, servers=servers, port=port, name=endpoint, ptr=ptr)
     count = len(calls) * max(0, min(flows, 100))
     yield NetworkConnection(
-        at=np.sort(np.repeat(calls, count // len(calls)) + seconds(random.uniform(3, 1500, count))),
+        at=np.sort(np.repeat(calls, count // len(calls)) + convert_seconds(random.uniform(3, 1500, count))),
         host=host,
         process=process,
-        destination_ip=Texts(values=servers, codes=random.integers(0, len(servers), count)),
+        destination_ip=TextColumn(values=servers, codes=random.integers(0, len(servers), count)),
         destination_port=random.choice(np.array(MEDIA_PORTS), count),
         protocol="udp",
         bytes_sent=sizes(random, count, 400_000),

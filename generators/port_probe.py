@@ -7,11 +7,11 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
-from harness.telemetry.calls import call
-from harness.telemetry.host import POWERSHELL, Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.calls import connect_to_server
+from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, fits, periodic, seconds
+from harness.telemetry.schedule import SECOND, check_moment_count, convert_seconds, periodic
 
 
 def port_probe(
@@ -19,7 +19,7 @@ def port_probe(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = POWERSHELL,
+    image: str = POWERSHELL_IMAGE,
     server: Address = "127.0.0.1",
     ports: tuple[Port, ...] = (4444, 8080, 8443),
     every: timedelta = timedelta(minutes=30),
@@ -37,13 +37,15 @@ def port_probe(
     )
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
-    fits(times * len(ports))
+    check_moment_count(times * len(ports))
     rounds = periodic(start + 2 * SECOND, every, times, random)
     refused = listener is False or (listener is None and server.startswith("127."))
     pauses = (
         random.uniform(1.0, 2.1, (times, len(ports))) if refused else random.uniform(0.02, 0.2, (times, len(ports)))
     )
-    at = (rounds[:, None] + seconds(np.cumsum(pauses, axis=1))).ravel()
-    yield from lived(process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None)
+    at = (rounds[:, None] + convert_seconds(np.cumsum(pauses, axis=1))).ravel()
+    yield from sample_process_lifetime(
+        process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None
+    )
     numbers = np.tile(np.array(ports, np.int64), times)
-    yield call(host, process, at, server=server, port=numbers, ptr=ptr, listener=listener)
+    yield connect_to_server(host, process, at, server=server, port=numbers, ptr=ptr, listener=listener)

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity
 from harness.telemetry.host import Host
-from harness.telemetry.lifecycle import lived, remote_shell
+from harness.telemetry.lifecycle import remote_shell, sample_process_lifetime
 from harness.telemetry.schedule import wait
 
 
@@ -34,4 +34,4 @@ def process(
         parent, chain = remote_shell(host, start, command_line or image, until)
         yield from chain
     started = host.process(image, command_line=command_line, parent=parent)
-    yield from lived(started, until, script=script)
+    yield from sample_process_lifetime(started, until, script=script)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection, Texts
+from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
 from harness.telemetry.host import Host
 from harness.telemetry.schedule import poisson
 
@@ -42,8 +42,8 @@ def root_dns(
         at=at,
         host=host,
         process=host.daemon(r"C:\Windows\System32\dns.exe", command_line=r"C:\Windows\system32\dns.exe"),
-        destination_ip=Texts(values=tuple(ROOTS.values()), codes=codes),
+        destination_ip=TextColumn(values=tuple(ROOTS.values()), codes=codes),
         destination_port=53,
-        destination_hostname=Texts(values=tuple(ROOTS), codes=codes),
+        destination_hostname=TextColumn(values=tuple(ROOTS), codes=codes),
         protocol="udp",
     )

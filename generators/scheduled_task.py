@@ -9,12 +9,12 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address, ScheduledJobRun, ScheduledTask
-from harness.telemetry.calls import call
-from harness.telemetry.host import POWERSHELL, Host, Process
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.calls import connect_to_server
+from harness.telemetry.host import POWERSHELL_IMAGE, Host, Process
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, seconds, wait
-from harness.telemetry.scheduled_task import registered, removed
+from harness.telemetry.schedule import SECOND, convert_seconds, wait
+from harness.telemetry.scheduled_task import register_task, remove_task
 from harness.telemetry.scheduled_task import scheduled_task as task_of
 from harness.telemetry.spelling import Times
 
@@ -46,17 +46,17 @@ def scheduled_task(
     )
     user = host.account("SYSTEM") if run_as == "SYSTEM" else host.user
     task = task_of(host, name=task_name, arguments=arguments, author=host.user, run_as=user, every=every, at=start)
-    yield from registered(host, task, start, every=every)
+    yield from register_task(host, task, start, every=every)
     if times:
         due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
         waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
         process = yield from runs(
-            host, task, due.astype("datetime64[us]") + seconds(waits), random, on_demand=on_demand
+            host, task, due.astype("datetime64[us]") + convert_seconds(waits), random, on_demand=on_demand
         )
-        moments = process.starts + seconds(random.uniform(1.4, 2.2, times))
-        yield call(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
+        moments = process.starts + convert_seconds(random.uniform(1.4, 2.2, times))
+        yield connect_to_server(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
     if removed_after is not None:
-        yield from removed(host, task, start + wait(removed_after))
+        yield from remove_task(host, task, start + wait(removed_after))
 
 
 def runs(
@@ -65,10 +65,10 @@ def runs(
     """The task's runs, each a PowerShell under the Schedule service."""
     service = host.service("Schedule")
     line = f'"{task.command}" {task.arguments}'
-    process = host.process(POWERSHELL, command_line=line, parent=service, user=task.run_as, started=at)
-    until = at + seconds(random.uniform(2.5, 5.0, len(at)))
+    process = host.process(POWERSHELL_IMAGE, command_line=line, parent=service, user=task.run_as, started=at)
+    until = at + convert_seconds(random.uniform(2.5, 5.0, len(at)))
     yield ScheduledJobRun(
         at=at, host=host, process=process, task=task, service=service, until=until, on_demand=on_demand
     )
-    yield from lived(process, until, script=task.arguments.partition("-Command ")[2])
+    yield from sample_process_lifetime(process, until, script=task.arguments.partition("-Command ")[2])
     return process

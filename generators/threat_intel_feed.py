@@ -9,9 +9,9 @@ from numpy.random import Generator
 from harness.telemetry.activity import Activity, Address
 from harness.telemetry.agents import agent
 from harness.telemetry.host import Host
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Fraction, Port
-from harness.telemetry.schedule import periodic, rounds, seconds
+from harness.telemetry.schedule import convert_seconds, periodic, rounds
 
 
 def threat_intel_feed(
@@ -34,7 +34,7 @@ def threat_intel_feed(
     address = f"https://{endpoint or servers[0]}/indicators.csv"
     line = f"curl.exe -sS --fail -o C:\\ProgramData\\intel\\indicators.csv {address}"
     process = host.process(image, command_line=line, parent=parent, user=system, started=moments)
-    ended = moments + seconds(random.uniform(0.9, 2.5, len(moments)))
-    yield from lived(process, ended)
-    at = moments + seconds(random.uniform(0.15, 0.5, len(moments)))
+    ended = moments + convert_seconds(random.uniform(0.9, 2.5, len(moments)))
+    yield from sample_process_lifetime(process, ended)
+    at = moments + convert_seconds(random.uniform(0.15, 0.5, len(moments)))
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

@@ -10,7 +10,7 @@ from harness.telemetry.activity import Activity, Address
 from harness.telemetry.agents import agent
 from harness.telemetry.host import Host
 from harness.telemetry.parameter import Port
-from harness.telemetry.schedule import bursts, rounds, seconds
+from harness.telemetry.schedule import bursts, convert_seconds, rounds
 
 
 def windows_update(
@@ -32,11 +32,11 @@ def windows_update(
     """
     count = rounds(lasts, every) + rounds(lasts, every) // 4
     waits = every.total_seconds() * random.uniform(0.8, 1.0, count)
-    searches = start + seconds(np.concatenate([[0.0], waits.cumsum()]))
-    searches = searches[searches < start + seconds(lasts.total_seconds())]
+    searches = start + convert_seconds(np.concatenate([[0.0], waits.cumsum()]))
+    searches = searches[searches < start + convert_seconds(lasts.total_seconds())]
     at = bursts(searches, random.integers(3, 9, len(searches)), 12.0, random)
     yield from agent(host, host.service("wuauserv"), at, random, servers=servers, port=port, name=endpoint, ptr=ptr)
-    found = searches[random.random(len(searches)) < 0.5] + seconds(40.0)
+    found = searches[random.random(len(searches)) < 0.5] + convert_seconds(40.0)
     fetched = bursts(found, random.integers(10, 80, len(found)), 240.0, random)
     yield from agent(
         host,

@@ -86,7 +86,7 @@ class Finding:
 
     def render(self) -> str:
         """The finding as a person reads it: code, place, their own line, caret, hint."""
-        return render(self.severity, self.code, self.message, self.span, self.help)
+        return render_finding(self.severity, self.code, self.message, self.span, self.help)
 
     def as_json(self) -> dict[str, object]:
         """The finding for machines; lines and columns count from 1."""
@@ -117,10 +117,10 @@ class HarnessError(Exception):
         return self.render()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return revived, (type(self), self.args, self.__dict__)
+        return rebuild_error, (type(self), self.args, self.__dict__)
 
 
-def revived(kind: type[HarnessError], arguments: tuple[object, ...], state: dict[str, object]) -> HarnessError:
+def rebuild_error(kind: type[HarnessError], arguments: tuple[object, ...], state: dict[str, object]) -> HarnessError:
     """An error that came from another process."""
     error = kind.__new__(kind, *arguments)
     error.__dict__.update(state)
@@ -142,7 +142,7 @@ class SourceError(HarnessError):
 
     def render(self) -> str:
         """The error with the person's own line and a caret."""
-        return render(Severity.ERROR, self.code, self.message, self.span, self.help)
+        return render_finding(Severity.ERROR, self.code, self.message, self.span, self.help)
 
     def as_json(self) -> dict[str, object]:
         """The error for machines; lines and columns count from 1."""
@@ -173,7 +173,7 @@ class RejectedError(HarnessError):
 LONGEST_LINE_SHOWN = 160
 
 
-def render(severity: str, code: str, message: str, span: Span, help: str | None) -> str:
+def render_finding(severity: str, code: str, message: str, span: Span, help: str | None) -> str:
     """Code, place, the line itself, a caret under the place, one hint; a very long line is cut around the place."""
     number, column = span.source.position(span.start)
     line = span.source.line(number).expandtabs(1)

@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--detlab-dialect", choices=("strict", "lenient"), help="how rules are read, whatever scenarios say"
     )
-    named = {"action": "append", "default": [], "metavar": "NAME=VALUE", "type": pair}
+    named = {"action": "append", "default": [], "metavar": "NAME=VALUE", "type": parse_option_pair}
     group.addoption("--detlab-condition", **named, help="how hosts and platform are set up; may be repeated")
     group.addoption("--detlab-switch", **named, help="a meaning that a product leaves open; may be repeated")
     group.addoption("--detlab-seed", type=int, metavar="N", help="seed of simulated telemetry, whatever scenarios say")
@@ -142,7 +142,7 @@ class ScenarioItem(pytest.Item):
         observed = getattr(result, "observed", None) or getattr(result, "counted", "")
         self.user_properties.append(("observed", str(observed)))
         if not result.as_expected:
-            raise Differs(import_module("harness.report.steps").plain(result))
+            raise Differs(import_module("harness.report.steps").format_result(result))
 
     def result(self) -> Any:
         """The verdict or count that this test is about; raises what kept it, or all, from being judged."""
@@ -193,7 +193,7 @@ def bench_of(config: pytest.Config) -> Any:
     return config.stash[BENCH]
 
 
-def pair(text: str) -> tuple[str, str]:
+def parse_option_pair(text: str) -> tuple[str, str]:
     """`name=value` as its two parts."""
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -203,5 +203,5 @@ def pair(text: str) -> tuple[str, str]:
 
 def printable(text: str) -> str:
     """Text of strangers without control characters."""
-    cleaned: str = import_module("harness.report.paper").clean(text)
+    cleaned: str = import_module("harness.report.paper").escape_controls(text)
     return cleaned

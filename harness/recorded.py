@@ -12,16 +12,16 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.run import Bench, Options
-from harness.scenario.pack import beside as rule_beside
-from harness.scenario.pack import find
+from harness.run import Bench, RunOptions
+from harness.scenario.pack import find_scenarios
+from harness.scenario.pack import resolve_beside as rule_beside
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.event import CAUSE, UNLABELLED, Telemetry
 from harness.telemetry.recording import RecordedTest, Recording
-from harness.verdict.store import Store
+from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
-from harness.verdict.visibility import count
+from harness.verdict.visibility import count_signal
 
 Result = Verdict | Visibility | Broken
 
@@ -39,14 +39,14 @@ class Judged:
 class RecordedBench(Bench):
     """A bench whose scenarios have the telemetry of a recording."""
 
-    def __init__(self, recording: Recording, options: Options | None = None) -> None:
+    def __init__(self, recording: Recording, options: RunOptions | None = None) -> None:
         """Reads the events of a test when they are needed."""
         super().__init__(options)
         self.recording = recording
 
-    def store(self, scenario: Scenario) -> Store:
+    def store(self, scenario: Scenario) -> TelemetryStore:
         """What was recorded of the scenario's test."""
-        return Store(self.engine, lambda _: self.recorded(scenario))
+        return TelemetryStore(self.engine, lambda _: self.recorded(scenario))
 
     def recorded(self, scenario: Scenario) -> Telemetry:
         """The telemetry of the scenario's test on all hosts of the recording."""
@@ -56,17 +56,17 @@ class RecordedBench(Bench):
         """Expectations as ever; of the signals only what the test itself caused counts: a real host is never silent."""
         body = scenario.body
         try:
-            own = caused(self.recorded(scenario))
+            own = keep_caused_events(self.recorded(scenario))
         except HarnessError as error:
             yield Broken(path=str(scenario.path), error=error)
             return
         for signal in body.telemetry:
-            yield Visibility(scenario=scenario, signal=signal, counted=count(own, signal))
+            yield Visibility(scenario=scenario, signal=signal, counted=count_signal(own, signal))
         bare = msgspec.structs.replace(scenario, body=msgspec.structs.replace(body, telemetry=()))
         yield from super().judge(bare)
 
 
-def caused(telemetry: Telemetry) -> Telemetry:
+def keep_caused_events(telemetry: Telemetry) -> Telemetry:
     """Only those events that somebody is known to have caused."""
 
     def own(table: pa.Table) -> pa.Table:
@@ -79,7 +79,7 @@ def caused(telemetry: Telemetry) -> Telemetry:
 def judge_recording(
     recording: Recording,
     paths: Sequence[Path],
-    options: Options | None = None,
+    options: RunOptions | None = None,
     *,
     listener: bool = True,
     beside: Sequence[Scenario] = (),
@@ -94,12 +94,12 @@ def judge_recording(
     left_out: list[str] = []
     scenarios = 0
     with RecordedBench(recording, options) as bench:
-        for scenario in (*fitting(recording, paths, results, listener=listener), *beside):
+        for scenario in (*find_fitting_scenarios(recording, paths, results, listener=listener), *beside):
             scenarios += 1
             try:
                 if bench.options.rules and scenario.body.expect:
                     scenario = judged_by(scenario, bench.options.rules)
-                scenario, reasons = within(scenario, bench.recorded(scenario))
+                scenario, reasons = keep_answerable_part(scenario, bench.recorded(scenario))
                 left_out += reasons
                 results += bench.judge(scenario)
             except HarnessError as error:
@@ -114,21 +114,21 @@ def judge_recording(
     return Judged(outcomes=outcomes, left_out=tuple(dict.fromkeys(left_out)))
 
 
-def fitting(
+def find_fitting_scenarios(
     recording: Recording, paths: Sequence[Path], results: list[Result], *, listener: bool
 ) -> Iterator[Scenario]:
     """The scenarios that are about the recording; those that cannot be read are broken."""
-    for path in find(paths):
+    for path in find_scenarios(paths):
         try:
             scenario = read_scenario(path)
         except HarnessError as error:
             results.append(Broken(path=str(path), error=error))
             continue
-        if fits(scenario, recording, listener=listener):
+        if is_about_recording(scenario, recording, listener=listener):
             yield scenario
 
 
-def fits(scenario: Scenario, recording: Recording, *, listener: bool) -> bool:
+def is_about_recording(scenario: Scenario, recording: Recording, *, listener: bool) -> bool:
     """Whether a scenario is about a test of the recording, as it was run."""
     body = scenario.body
     if not body.technique or body.atomic_test is None:
@@ -138,15 +138,17 @@ def fits(scenario: Scenario, recording: Recording, *, listener: bool) -> bool:
         given.update(step.given)
     if bool(given.get("listener", True)) != listener:
         return False
-    return any(alike(given, test) for test in recording.tests(body.technique, body.atomic_test) if test.events)
+    return any(
+        has_same_server(given, test) for test in recording.tests(body.technique, body.atomic_test) if test.events
+    )
 
 
-def alike(given: Mapping[str, Any], test: RecordedTest) -> bool:
+def has_same_server(given: Mapping[str, Any], test: RecordedTest) -> bool:
     """Whether a recorded test had the server that the simulated one has."""
     return "server" not in given or test.arguments.get("server", given["server"]) == given["server"]
 
 
-def within(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
+def keep_answerable_part(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
     """The scenario without what the recording cannot answer, and what that is: other sensors, rules that read them."""
     body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
     recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}

@@ -12,37 +12,37 @@ from typing import Self
 
 from harness.detection import switches
 from harness.detection.content import Content
-from harness.detection.content import beside as content_beside
-from harness.detection.engine import PATIENCE, Engine, Rows, engine
-from harness.detection.language import Dialect, Plan, Query, Settings, language
+from harness.detection.content import read_content_beside as content_beside
+from harness.detection.engine import DEFAULT_PATIENCE, Engine, ResultRows, open_engine
+from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.diagnostics import Finding, HarnessError
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
-from harness.scenario.pack import find, unasked
+from harness.scenario.pack import find_scenarios, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.telemetry.conditions import check, check_scenario
-from harness.telemetry.event import Damage, merged
+from harness.telemetry.conditions import check_conditions, check_scenario_conditions
+from harness.telemetry.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.record import record
+from harness.telemetry.record import record_scenario
 from harness.telemetry.replay import replay
 from harness.telemetry.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
-from harness.verdict.cuts import reached
-from harness.verdict.panel import Finding as Found
-from harness.verdict.panel import Panel
-from harness.verdict.store import Store
+from harness.verdict.cuts import find_reached_limits
+from harness.verdict.panel import TrialResult as Found
+from harness.verdict.panel import TrialSet
+from harness.verdict.store import TelemetryStore
 from harness.verdict.trial import Trial
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, complaints
-from harness.verdict.visibility import count
-from harness.verdict.world_store import Window, WorldStore
-from harness.workers import spread, workers_for
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, list_expectation_faults
+from harness.verdict.visibility import count_signal
+from harness.verdict.world_store import TimeStretch, WorldStore
+from harness.workers import distribute_work, workers_for
 
 Progress = Callable[[str, int, int], None]
-Result = Verdict | Visibility | Broken
+ScenarioResult = Verdict | Visibility | Broken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class RunOptions:
     """What a person may choose for a whole run; it comes before what a scenario says of its own.
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
@@ -59,7 +59,7 @@ class Options:
     rules: tuple[Path, ...] = ()
     attack_data: Path | None = None
     plain: Input | None = None
-    patience: float = PATIENCE
+    patience: float = DEFAULT_PATIENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Answer:
     """What a rule returned on recorded events, and everything that has to be said about it."""
 
     rule: Rule
-    rows: Rows
+    rows: ResultRows
     alerts: tuple[Alert, ...]
     plan: Plan
     deviations: tuple[Finding, ...]
@@ -80,13 +80,13 @@ class Answer:
 class Bench:
     """One engine, and everything read once: rules and parsed queries."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: RunOptions | None = None) -> None:
         """Connects to the engine when it is first needed. Raises HarnessError for a choice that there is not."""
-        self.options = options or Options()
-        check(self.options.conditions)
-        switches.check(self.options.switches)
+        self.options = options or RunOptions()
+        check_conditions(self.options.conditions)
+        switches.check_switches(self.options.switches)
         self.rules: dict[Path, Rule] = {}
-        self.queries: dict[tuple[Path, Dialect], Query] = {}
+        self.queries: dict[tuple[Path, Strictness], Query] = {}
         self.contents: dict[Path, Content] = {}
         self.connected: Engine | None = None
         self.open: list[WorldStore] = []
@@ -103,21 +103,23 @@ class Bench:
     @property
     def engine(self) -> Engine:
         """The engine, connected."""
-        self.connected = self.connected or engine(self.options.engine, self.options.patience)
+        self.connected = self.connected or open_engine(self.options.engine, self.options.patience)
         return self.connected
 
-    def store(self, scenario: Scenario) -> Store:
+    def store(self, scenario: Scenario) -> TelemetryStore:
         """The scenario's telemetry, made when it is needed."""
-        return Store(self.engine, lambda conditions: record(scenario, conditions, seed=self.options.seed))
+        return TelemetryStore(
+            self.engine, lambda conditions: record_scenario(scenario, conditions, seed=self.options.seed)
+        )
 
-    def judge(self, scenario: Scenario) -> Iterator[Result]:
+    def judge(self, scenario: Scenario) -> Iterator[ScenarioResult]:
         """Every signal and every expectation of a scenario, judged; what cannot be is broken, never negative."""
         yield from self.judge_all([scenario])[0]
 
-    def judge_all(self, scenarios: Sequence[Scenario]) -> list[list[Result]]:
+    def judge_all(self, scenarios: Sequence[Scenario]) -> list[list[ScenarioResult]]:
         """The same for each of many scenarios; all expectations of one rule are judged together."""
-        results: dict[tuple[int, int], Result] = {}
-        panels: dict[tuple[object, ...], list[tuple[tuple[int, int], Case]]] = {}
+        results: dict[tuple[int, int], ScenarioResult] = {}
+        panels: dict[tuple[object, ...], list[tuple[tuple[int, int], ExpectedCase]]] = {}
         for i, scenario in enumerate(scenarios):
             try:
                 seen, cases = self.prepared(scenario)
@@ -131,50 +133,52 @@ class Bench:
         for members in panels.values():
             judged = self.together([case for _, case in members])
             results |= zip((place for place, _ in members), judged, strict=True)
-        found: list[list[Result]] = [[] for _ in scenarios]
+        found: list[list[ScenarioResult]] = [[] for _ in scenarios]
         for i, k in sorted(results):
             found[i].append(results[i, k])
         return found
 
-    def prepared(self, scenario: Scenario) -> tuple[list[Result], list[tuple[int, Case]]]:
+    def prepared(self, scenario: Scenario) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase]]]:
         """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
-        check_scenario(scenario)
-        switches.check_scenario(scenario)
+        check_scenario_conditions(scenario)
+        switches.check_scenario_switches(scenario)
         store = self.store(scenario)
         telemetry = store.telemetry({**scenario.body.conditions, **self.options.conditions})
-        seen: list[Result] = [
-            Visibility(scenario=scenario, signal=s, counted=count(telemetry, s)) for s in scenario.body.telemetry
+        seen: list[ScenarioResult] = [
+            Visibility(scenario=scenario, signal=s, counted=count_signal(telemetry, s)) for s in scenario.body.telemetry
         ]
-        cases: list[tuple[int, Case]] = []
-        broken: list[Result] = []
+        cases: list[tuple[int, ExpectedCase]] = []
+        broken: list[ScenarioResult] = []
         for number, expectation in enumerate(scenario.body.expect):
             try:
                 trial = self.trial_of(scenario, expectation, store)
-                cases.append((number, Case(scenario=scenario, expectation=expectation, number=number, trial=trial)))
+                cases.append(
+                    (number, ExpectedCase(scenario=scenario, expectation=expectation, number=number, trial=trial))
+                )
             except HarnessError as error:
                 broken.append(broken_at(scenario, number, error))
         return [*seen, *broken], cases
 
-    def together(self, cases: Sequence[Case]) -> list[Result]:
+    def together(self, cases: Sequence[ExpectedCase]) -> list[ScenarioResult]:
         """What a rule says in all cases; if one statement cannot tell, or fails, what it says in each."""
         labels = [case.scenario.body.activity for case in cases]
         try:
-            findings = list(Panel(self.engine, [case.trial for case in cases], labels).findings())
+            findings = list(TrialSet(self.engine, [case.trial for case in cases], labels).findings())
             return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
         except HarnessError as error:
             if len(cases) == 1:
                 return [broken_at(cases[0].scenario, cases[0].number, error)]
             return [result for case in cases for result in self.together([case])]
 
-    def verdict(self, scenario: Scenario, expectation: Expectation, store: Store) -> Verdict:
+    def verdict(self, scenario: Scenario, expectation: Expectation, store: TelemetryStore) -> Verdict:
         """What one rule says of one scenario."""
         trial = self.trial_of(scenario, expectation, store)
-        (finding,) = Panel(self.engine, [trial], [scenario.body.activity]).findings()
+        (finding,) = TrialSet(self.engine, [trial], [scenario.body.activity]).findings()
         return verdict(
-            Case(scenario=scenario, expectation=expectation, number=0, trial=trial), finding, self.engine.name
+            ExpectedCase(scenario=scenario, expectation=expectation, number=0, trial=trial), finding, self.engine.name
         )
 
-    def trial_of(self, scenario: Scenario, expectation: Expectation, store: Store) -> Trial:
+    def trial_of(self, scenario: Scenario, expectation: Expectation, store: TelemetryStore) -> Trial:
         """The rule of an expectation set against a scenario, under the conditions and switches that hold for it."""
         conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
         switches = {**expectation.switches, **self.options.switches}
@@ -183,11 +187,16 @@ class Bench:
         return self.trial(path, expectation.dialect, store, conditions, switches)
 
     def trial(
-        self, path: Path, dialect: str, store: Store, conditions: Mapping[str, str], switches: Mapping[str, str]
+        self,
+        path: Path,
+        dialect: str,
+        store: TelemetryStore,
+        conditions: Mapping[str, str],
+        switches: Mapping[str, str],
     ) -> Trial:
         """A rule set against a store; its text is read and parsed once."""
         rule = self.rules[path] if path in self.rules else self.rules.setdefault(path, read_rule(path))
-        how = Dialect(self.options.dialect or dialect)
+        how = Strictness(self.options.dialect or dialect)
         settings = replace(self.settings(path), switches=switches)
         if (path, how) not in self.queries:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
@@ -205,7 +214,7 @@ class Bench:
             self.contents[folder] = content_beside(path)
         return self.contents[folder].settings(self.options.settings)
 
-    def stored(self, events: Sequence[Path], window: Window | None = None) -> Store:
+    def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
         """What was recorded: a world is read file by file, of all else everything is at hand."""
         if any(is_dataset(p) for p in events):
             if len(events) > 1:
@@ -213,10 +222,10 @@ class Bench:
             world = WorldStore(self.engine, events[0], window)
             self.open.append(world)
             return world
-        telemetry = merged(replay(p, plain=self.options.plain) for p in events)
-        return Store(self.engine, lambda _: telemetry)
+        telemetry = merge_telemetry(replay(p, plain=self.options.plain) for p in events)
+        return TelemetryStore(self.engine, lambda _: telemetry)
 
-    def query(self, path: Path, events: Sequence[Path], window: Window | None = None) -> Answer:
+    def query(self, path: Path, events: Sequence[Path], window: TimeStretch | None = None) -> Answer:
         """The rows of a rule on recorded events; of a world only on those of a window, if one is given."""
         store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
@@ -224,7 +233,7 @@ class Bench:
         store.prepare(plan.node)
         alerts, rows = trial.alerts(plan), self.engine.run(plan.node)
         size = store.size(self.options.conditions)
-        cut = reached(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
+        cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         return Answer(
             rule=trial.rule,
             rows=rows,
@@ -239,7 +248,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ExpectedCase:
     """An expectation of a scenario, and the rule set against its telemetry."""
 
     scenario: Scenario
@@ -253,7 +262,7 @@ def broken_at(scenario: Scenario, number: int, error: HarnessError) -> Broken:
     return Broken(path=str(scenario.path), error=error, place=scenario.place("expect", number, "rule"))
 
 
-def verdict(case: Case, finding: Found, engine_name: str) -> Verdict:
+def verdict(case: ExpectedCase, finding: Found, engine_name: str) -> Verdict:
     """What was found held against what was expected."""
     trial = case.trial
     telemetry = trial.store.telemetry(trial.conditions)
@@ -274,13 +283,15 @@ def verdict(case: Case, finding: Found, engine_name: str) -> Verdict:
         flips=finding.flips,
         damages=telemetry.damages,
     )
-    return replace(found, complaints=tuple(complaints(found)))
+    return replace(found, complaints=tuple(list_expectation_faults(found)))
 
 
-def judge_files(found: Sequence[Path], options: Options | None, progress: Progress | None = None) -> list[list[Result]]:
+def judge_files(
+    found: Sequence[Path], options: RunOptions | None, progress: Progress | None = None
+) -> list[list[ScenarioResult]]:
     """What is found out of each file; one that cannot be read is broken."""
     scenarios: list[tuple[int, Scenario]] = []
-    results: list[list[Result]] = [[] for _ in found]
+    results: list[list[ScenarioResult]] = [[] for _ in found]
     with Bench(options) as bench:
         own = bench.options.rules
         for number, path in enumerate(found):
@@ -297,27 +308,31 @@ def judge_files(found: Sequence[Path], options: Options | None, progress: Progre
     return results
 
 
-def counted(results: Sequence[Result]) -> int:
+def count_scenarios(results: Sequence[ScenarioResult]) -> int:
     """How many scenarios a file's results are of: one, unless it held several."""
     return max(1, len({id(r.scenario) for r in results if not isinstance(r, Broken)}))
 
 
-def judge_share(share: tuple[Sequence[Path], Options | None]) -> list[list[Result]]:
+def judge_share(share: tuple[Sequence[Path], RunOptions | None]) -> list[list[ScenarioResult]]:
     """The files that one of several processes judges."""
     return judge_files(*share)
 
 
-def run(paths: Sequence[Path], options: Options | None = None, progress: Progress | None = None) -> Outcomes:
+def run_scenarios(
+    paths: Sequence[Path], options: RunOptions | None = None, progress: Progress | None = None
+) -> Outcomes:
     """Judges all scenarios under these paths, many of them in several processes at once."""
     began = perf_counter()
-    found, left_out = (find(paths, has_tests), []) if paths else unasked(find(paths, has_tests))
+    found, left_out = (
+        (find_scenarios(paths, has_tests), []) if paths else split_on_request(find_scenarios(paths, has_tests))
+    )
     workers = min(2, workers_for(len(found)))
     if workers == 1:
         judged = judge_files(found, options, progress)
     else:
         judged = [[] for _ in found]
         shares = [(found[i::workers], options) for i in range(workers)]
-        for i, part in enumerate(spread(judge_share, shares, workers)):
+        for i, part in enumerate(distribute_work(judge_share, shares, workers)):
             judged[i::workers] = part
     results = list(chain.from_iterable(judged))
     return Outcomes(
@@ -325,6 +340,6 @@ def run(paths: Sequence[Path], options: Options | None = None, progress: Progres
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),
         broken=tuple(r for r in results if isinstance(r, Broken)),
         seconds=perf_counter() - began,
-        scenarios=sum(counted(part) for part in judged),
+        scenarios=sum(count_scenarios(part) for part in judged),
         left_out=tuple(str(folder) for folder in left_out),
     )

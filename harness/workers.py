@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+WorkResult = TypeVar("WorkResult")
 
 FEW = 8
 """With fewer items a process of its own costs more than it saves."""
@@ -24,13 +24,13 @@ def workers_for(items: int) -> int:
     return max(1, min(usable, items // FEW))
 
 
-def spread(
-    work: Callable[[Item], Result],
+def distribute_work(
+    work: Callable[[Item], WorkResult],
     items: Sequence[Item],
     workers: int,
     prepare: Callable[..., None] | None = None,
     *given: object,
-) -> Iterator[Result]:
+) -> Iterator[WorkResult]:
     """What the work gives for each item, in their order; each process is prepared once with what is given.
 
     A process is forked where that is safe, which saves importing everything again.

@@ -8,7 +8,7 @@ import pytest
 
 from harness.telemetry.behaviour import load_behaviours
 from harness.telemetry.host import host_named
-from harness.telemetry.simulate import Step, simulate
+from harness.telemetry.simulate import ScheduledAction, simulate
 
 ROOT = Path(__file__).parents[1]
 BEHAVIOURS = load_behaviours(ROOT / "generators")
@@ -28,7 +28,7 @@ def simulated():
     """Telemetry of one behaviour: `simulated("beacon", times=5, conditions={...})`."""
 
     def run(behaviour, *, host="WS01", conditions=None, seed=1, malicious=True, start=START, **given):
-        step = Step(behaviour=behaviour, host=host, given=given, malicious=malicious)
+        step = ScheduledAction(behaviour=behaviour, host=host, given=given, malicious=malicious)
         return simulate([step], behaviours=BEHAVIOURS, start=start, seed=seed, conditions=conditions)
 
     return run

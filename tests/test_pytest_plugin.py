@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.run import run
+from harness.run import run_scenarios
 
 pytest_plugins = ["pytester"]
 
@@ -49,7 +49,7 @@ NAMES = [
 @pytest.fixture(scope="module", autouse=True)
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """All modules that a run needs, once: pytester forgets those that its runs import, and numpy cannot come twice."""
-    assert run([filled(tmp_path_factory.mktemp("loaded"))]).as_expected
+    assert run_scenarios([filled(tmp_path_factory.mktemp("loaded"))]).as_expected
 
 
 def filled(folder: Path) -> Path:

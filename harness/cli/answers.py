@@ -10,28 +10,28 @@ from typing import Any
 
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out, paper
-from harness.detection.engine import Rows
+from harness.detection.engine import ResultRows
 from harness.detection.language import language
-from harness.detection.language import names as languages
-from harness.detection.plan.columns import hidden
+from harness.detection.language import list_languages as languages
+from harness.detection.plan.columns import is_hidden
 from harness.diagnostics import HarnessError
-from harness.report.evidence import evidence
+from harness.report.evidence import collect_evidence
 from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects, rule_object
-from harness.report.paper import Paper, clean, count, one_line
+from harness.report.paper import Paper, escape_controls, format_count, one_line
 from harness.report.steps import alert_lines, steps_table
-from harness.report.wording import lenient, line_of, reads_absent, why_missed
-from harness.run import Answer, Bench, Options
+from harness.report.wording import find_line_number, lenient, reads_absent, why_missed
+from harness.run import Answer, Bench, RunOptions
 from harness.scenario.foreign import container, rule_paths
 from harness.scenario.foreign_tests import converted_for
 from harness.scenario.pack import BUNDLED, DEFAULT
-from harness.scenario.pack import rules as rules_in
+from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
 from harness.telemetry.platform import platform
-from harness.verdict.explain import Explanation, Labels, shown
+from harness.verdict.explain import Explanation, Labels, format_value
 from harness.verdict.loss import explain
 
 MOST_EVENTS_TRIED = 1_000_000
-MOST_EVENTS = 100
+MOST_SHOWN_EVENTS = 100
 MOST_DAMAGES = 5
 MOST_KINDS = 8
 
@@ -48,7 +48,9 @@ class Found:
     others: tuple[tuple[str, int], ...] = ()
 
 
-def ask(rules: Sequence[Path], events: Sequence[Path], options: Options, *, explained: bool) -> Iterator[Found]:
+def query_events(
+    rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, explained: bool
+) -> Iterator[Found]:
     """Runs each rule on the events."""
     with Bench(options) as bench:
         for rule in rules:
@@ -75,10 +77,10 @@ def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
                     yield f"{condition.name}={value}", rows
 
 
-def inquire(rules: Sequence[Path], events: Sequence[Path], options: Options, *, as_json: bool, verbose: bool) -> int:
+def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, as_json: bool, verbose: bool) -> int:
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
     chosen = [own for rule in rules for own in rule_paths(rule) or [rule]] or pack_rules()
-    found = list(ask(chosen, events, options, explained=verbose))
+    found = list(query_events(chosen, events, options, explained=verbose))
     disagreeing = list(disagreements(found))
     code = DIFFERS if disagreeing else 0
     if as_json:
@@ -103,7 +105,7 @@ def disagreements(found: Sequence[Found]) -> Iterator[str]:
     for holder, same in forms.items():
         events = {each.answer.rule.language: {e for a in each.answer.alerts for e in a.events} for each in same}
         if len({frozenset(e) for e in events.values()}) > 1:
-            counted = ", ".join(f"{language.upper()} {count(len(e), 'event')}" for language, e in events.items())
+            counted = ", ".join(f"{language.upper()} {format_count(len(e), 'event')}" for language, e in events.items())
             yield f"the conversions of {holder} do not agree: {counted}"
 
 
@@ -120,11 +122,12 @@ def report_lines(found: Found, events: Sequence[Path], sheet: Paper, *, verbose:
     """One rule's answer for people."""
     answer = found.answer
     where = ", ".join(str(e) for e in events)
-    head = f"{answer.rule.path} on {where}: {count(answer.events, 'event')}, {count(len(answer.rows), 'row')}"
+    counts = f"{format_count(answer.events, 'event')}, {format_count(len(answer.rows), 'row')}"
+    head = f"{answer.rule.path} on {where}: {counts}"
     yield from (sheet.paint(line, "strong") for line in sheet.paragraph(head))
     yield from owner(answer.rule.page, sheet)
     yield from rows_table(answer.rows, sheet)
-    yield from remarks(found, sheet, verbose=verbose)
+    yield from describe_remarks(found, sheet, verbose=verbose)
 
 
 def owner(page: Metadata, sheet: Paper) -> list[str]:
@@ -133,16 +136,16 @@ def owner(page: Metadata, sheet: Paper) -> list[str]:
     return sheet.paragraph(f"{page.title}: {', '.join(said)}") if said else []
 
 
-def rows_table(rows: Rows, sheet: Paper) -> list[str]:
+def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     """The rows as a table; too many columns for the width are written one below the other."""
-    shown_at = [i for i, name in enumerate(rows.columns) if not hidden(name)]
+    shown_at = [i for i, name in enumerate(rows.columns) if not is_hidden(name)]
     head = [rows.columns[i] for i in shown_at]
-    cells = [["" if row[i] is None else shown(row[i]) for i in shown_at] for row in rows.rows]
+    cells = [["" if row[i] is None else format_value(row[i]) for i in shown_at] for row in rows.rows]
     if not cells or not head:
         return []
     widths = [max(len(h), *(min(len(r[i]), 40) for r in cells)) for i, h in enumerate(head)]
     if sum(widths) + 2 * len(widths) <= sheet.width:
-        numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_number(row[at]) for row in rows.rows))
+        numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_numeric_cell(row[at]) for row in rows.rows))
         return sheet.table(head, cells, right=numeric)
     lines: list[str] = []
     widest = max(len(h) for h in head)
@@ -150,16 +153,16 @@ def rows_table(rows: Rows, sheet: Paper) -> list[str]:
         lines.append(sheet.paint(f"row {number}", "dim"))
         for name, cell in zip(head, row, strict=True):
             if cell:
-                lines.append(f"  {clean(name).ljust(widest)}  {one_line(cell)}")
+                lines.append(f"  {escape_controls(name).ljust(widest)}  {one_line(cell)}")
     return lines
 
 
-def is_number(value: object) -> bool:
+def is_numeric_cell(value: object) -> bool:
     """Whether a cell is a number or empty."""
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
+def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
     """Why nothing came out, fields read in vain, lenient reading, damages."""
     answer = found.answer
     empty = not len(answer.rows)
@@ -167,24 +170,27 @@ def remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[str]:
     if answer.events and empty and (lost := why_missed(found.explanation)):
         yield from sheet.paragraph(f"line {lost[0]}: {lost[1]}" if lost[0] else lost[1])
     for condition, rows in found.others:
-        yield from sheet.paragraph(f"with --condition {condition} it returns {count(rows, 'row')}")
+        yield from sheet.paragraph(f"with --condition {condition} it returns {format_count(rows, 'row')}")
     if found.explanation is not None and answer.events and (verbose or empty):
         yield from steps_table(found.explanation, sheet, attack="events", other="")
     if verbose:
-        behind = [evidence(answer.trial.store.views, a.events, answer.plan.reads, MOST_EVENTS) for a in answer.alerts]
-        yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_EVENTS)
+        behind = [
+            collect_evidence(answer.trial.store.views, a.events, answer.plan.reads, MOST_SHOWN_EVENTS)
+            for a in answer.alerts
+        ]
+        yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_SHOWN_EVENTS)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     if answer.deviations and not verbose:
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
     for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
-        yield from sheet.paragraph(f"line {line_of(finding.span)}: {said} [{finding.code}]", indent=2)
+        yield from sheet.paragraph(f"line {find_line_number(finding.span)}: {said} [{finding.code}]", indent=2)
     shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
     for damage in shown_damages:
         yield from sheet.paragraph(f"damaged: {damage}", indent=2)
     if len(answer.damages) > len(shown_damages):
-        yield f"  and {count(len(answer.damages) - len(shown_damages), 'more damage')}; -v lists them"
+        yield f"  and {format_count(len(answer.damages) - len(shown_damages), 'more damage')}; -v lists them"
 
 
 def kinds(answer: Answer) -> str:
@@ -201,7 +207,7 @@ def answer_object(found: Found) -> dict[str, Any]:
     return {
         "rule": rule_object(answer.rule),
         "events": answer.events,
-        "columns": [c for c in answer.rows.columns if not hidden(c)],
+        "columns": [c for c in answer.rows.columns if not is_hidden(c)],
         "rows": list(row_objects(answer.rows)),
         "switches": dict(answer.plan.switches),
         "absent": list(answer.absent),

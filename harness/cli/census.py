@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from harness.diagnostics import HarnessError
-from harness.report.paper import Paper, count
-from harness.run import Answer, Bench, Options
+from harness.report.paper import Paper, format_count
+from harness.run import Answer, Bench, RunOptions
 from harness.telemetry.event import UNLABELLED
-from harness.telemetry.parameter import duration
+from harness.telemetry.parameter import parse_duration
 from harness.telemetry.world.dataset import is_dataset, open_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.census import Census, census
-from harness.verdict.world_store import Window
+from harness.verdict.world_store import TimeStretch
 
 DAY = 86_400.0
-LONGEST = 3650 * 24
+LONGEST_CENSUS_HOURS = 3650 * 24
 
 
-def by_cause(rule: Path, events: Sequence[Path], options: Options, every: timedelta | None) -> Census:
+def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: timedelta | None) -> Census:
     """Runs a rule on recorded events and counts its alerts by cause.
 
     With `every` it is run once for each such stretch of a recorded world, on the events of that stretch alone, as a
@@ -33,7 +33,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: Options, every: timede
     caused: set[int] = set()
     answer: Answer | None = None
     runs = 0
-    for window in windows(events, every):
+    for window in split_census_windows(events, every):
         with Bench(options) as bench:
             answer = bench.query(rule, events, window)
             alerts += answer.alerts
@@ -44,7 +44,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: Options, every: timede
     return census(
         alerts,
         answer.trial.store.truth.causes,
-        days=length(events, answer),
+        days=measure_recorded_days(events, answer),
         runs=runs,
         events=answer.events,
         caused=frozenset(caused),
@@ -54,12 +54,12 @@ def by_cause(rule: Path, events: Sequence[Path], options: Options, every: timede
 def stretch(text: str | None) -> timedelta | None:
     """A duration as it was written. Raises HarnessError."""
     try:
-        return None if text is None else duration(text)
+        return None if text is None else parse_duration(text)
     except ValueError as error:
         raise HarnessError("wrong-duration", f"--every is {error}", help="write --every 1d") from error
 
 
-def windows(events: Sequence[Path], every: timedelta | None) -> Iterator[Window | None]:
+def split_census_windows(events: Sequence[Path], every: timedelta | None) -> Iterator[TimeStretch | None]:
     """The stretches of a world that a rule is run on, or all of it at once."""
     if every is None:
         yield None
@@ -70,13 +70,15 @@ def windows(events: Sequence[Path], every: timedelta | None) -> Iterator[Window 
     begin = int(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64))
     end = begin + int(world.days * DAY * 1e6)
     step = round(every.total_seconds() * 1e6)
-    if step <= 0 or (end - begin) / step > LONGEST:
-        raise HarnessError("wrong-duration", f"--every gives more than {LONGEST} runs", help="write --every 1d")
+    if step <= 0 or (end - begin) / step > LONGEST_CENSUS_HOURS:
+        raise HarnessError(
+            "wrong-duration", f"--every gives more than {LONGEST_CENSUS_HOURS} runs", help="write --every 1d"
+        )
     for first in range(begin, end, step):
-        yield Window(begin=first, end=min(first + step, end))
+        yield TimeStretch(begin=first, end=min(first + step, end))
 
 
-def length(events: Sequence[Path], answer: Answer) -> float:
+def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
     """Days that were recorded: a world says so, of all else it is from the first event to the last."""
     if is_dataset(events[0]):
         return float(open_dataset(events[0]).days)
@@ -106,12 +108,12 @@ def census_lines(found: Census, sheet: Paper) -> list[str]:
     caught = sum(line.alerts > 0 for line in found.lines if line.malicious)
     attacks = sum(line.malicious for line in found.lines)
     said = [
-        f"{count(found.alerts, 'alert')} of {count(found.runs, 'run')} over {found.days:g} days and "
-        f"{count(found.hosts, 'host')}: {found.a_day(found.alerts):,.1f} a day, "
+        f"{format_count(found.alerts, 'alert')} of {format_count(found.runs, 'run')} over {found.days:g} days and "
+        f"{format_count(found.hosts, 'host')}: {found.a_day(found.alerts):,.1f} a day, "
         f"{found.a_day(benign):,.1f} of them benign",
     ]
     if attacks:
-        said.append(f"{caught} of {count(attacks, 'attack')} seen")
+        said.append(f"{caught} of {format_count(attacks, 'attack')} seen")
     return [*sheet.table(head, rows, right=frozenset({2, 3, 4, 5})), *said]
 
 

@@ -7,10 +7,10 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from harness.cli import options
-from harness.cli.contents import contents, settings
+from harness.cli.contents import build_settings, contents
 from harness.cli.plain import plain_text, reading
-from harness.detection.engine import PATIENCE
-from harness.run import Options
+from harness.detection.engine import DEFAULT_PATIENCE
+from harness.run import RunOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,16 +20,16 @@ def choosing(command: F) -> F:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        chosen = Options(
+        chosen = RunOptions(
             engine=named.pop("engine"),
             dialect=named.pop("dialect"),
             conditions=named.pop("condition"),
             switches=named.pop("switch"),
             seed=named.pop("seed"),
-            patience=named.pop("patience") or PATIENCE,
-            settings=settings(named.pop("content")),
+            patience=named.pop("patience") or DEFAULT_PATIENCE,
+            settings=build_settings(named.pop("content")),
         )
         chosen = reading(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    return plain_text(contents(options.choices(wrapped)))  # type: ignore[return-value]
+    return plain_text(contents(options.add_judging_options(wrapped)))  # type: ignore[return-value]

@@ -9,25 +9,25 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.cli.options import pairs
-from harness.detection.content import Content, content
+from harness.cli.options import parse_pairs
+from harness.detection.content import Content, read_content
 from harness.detection.language import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
-OPTIONS = (
+CONTENT_OPTIONS = (
     click.option("--macros", multiple=True, type=FILE, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
     click.option("--lookups", multiple=True, type=FILE, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
     click.option(
         "--props", multiple=True, type=FILE, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
     ),
     click.option("--saved", multiple=True, type=FILE, metavar="PATH", help="Saved queries of LogScale, as exported."),
-    click.option("--param", multiple=True, callback=pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
+    click.option("--param", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
 )
 
 
-def given(
+def merge_given_content(
     macros: tuple[Path, ...],
     lookups: tuple[Path, ...],
     props: tuple[Path, ...],
@@ -35,8 +35,8 @@ def given(
     param: Mapping[str, str],
 ) -> Content:
     """What was named on the command line; only `props` says how fields are extracted."""
-    others = content([*lookups, *macros, *saved]).without_extraction()
-    return Content(parameters=param).over(others).over(content(props))
+    others = read_content([*lookups, *macros, *saved]).without_extraction()
+    return Content(parameters=param).over(others).over(read_content(props))
 
 
 def contents(command: F) -> F:
@@ -45,13 +45,13 @@ def contents(command: F) -> F:
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
         chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "param")}
-        return command(*arguments, content=given(**chosen), **named)
+        return command(*arguments, content=merge_given_content(**chosen), **named)
 
-    for option in reversed(OPTIONS):
+    for option in reversed(CONTENT_OPTIONS):
         wrapped = option(wrapped)
     return wrapped  # type: ignore[return-value]
 
 
-def settings(content: Content) -> Settings:
+def build_settings(content: Content) -> Settings:
     """The settings that hold for every rule."""
     return content.settings(Settings())

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from harness.diagnostics import HarnessError
-from harness.report.paper import clean
+from harness.report.paper import escape_controls
 
 DIFFERS = 1
 BUG = 70
@@ -66,11 +66,11 @@ def sentence(text: str) -> str:
     return line[:1].lower() + line[1:]
 
 
-def tell(failure: HarnessError, *, as_json: bool) -> None:
+def show_failure(failure: HarnessError, *, as_json: bool) -> None:
     """Prints a failure: to stderr for people, or as the one JSON document on stdout."""
     if as_json:
         document = {"document": "error", "version": 1, "exit_code": failure.exit_code, "errors": [failure.as_json()]}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
         sys.stdout.flush()
     else:
-        sys.stderr.write(clean(failure.render()) + "\n")
+        sys.stderr.write(escape_controls(failure.render()) + "\n")

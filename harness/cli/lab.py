@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.cli.options import pairs
+from harness.cli.options import parse_pairs
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.paper import clean
+from harness.report.paper import escape_controls
 from harness.scenario.atomic import Atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import Rendered, render
+from harness.scenario.atomic_rendering import Rendered, render_atomic
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.telemetry.lab.guard import Allowances
 from harness.telemetry.lab.inventory import Inventory, read_inventory
 from harness.telemetry.lab.outcome import HostOutcome
-from harness.telemetry.lab.secret import redacted
+from harness.telemetry.lab.secret import redact_secrets
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +35,7 @@ atomics = click.option(
 )
 
 
-def folders(given: Sequence[Path]) -> Library:
+def open_library(given: Sequence[Path]) -> Library:
     """The library of atomics: the given folders, or the pack's own tests."""
     return Library(tuple(given) or (DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios",))
 
@@ -46,7 +46,7 @@ def tests_at(library: Library, addresses: Sequence[str]) -> tuple[Atomic, ...]:
     return tuple(found.values())
 
 
-def rendered(
+def render_tests(
     tests: Sequence[Atomic], given: Mapping[str, str], run: str, *, folder: str, raw: Sequence[str] = ()
 ) -> tuple[Rendered, ...]:
     """The tests with given values where they have such an argument; one that none of them has is an error."""
@@ -55,14 +55,14 @@ def rendered(
         if name not in known:
             hint = did_you_mean(name, known) or f"they have {', '.join(sorted(known)) or 'no arguments'}"
             raise HarnessError("unknown-argument", f"none of the tests has an argument `{name}`", help=hint)
-    return tuple(one(test, given, run, folder, raw) for test in tests)
+    return tuple(render_test(test, given, run, folder, raw) for test in tests)
 
 
-def one(test: Atomic, given: Mapping[str, str], run: str, folder: str, raw: Sequence[str]) -> Rendered:
+def render_test(test: Atomic, given: Mapping[str, str], run: str, folder: str, raw: Sequence[str]) -> Rendered:
     """One test with its own part of the given values; `run` goes where a test takes the run's name."""
     own = {"run": run, **given}
     values = {name: value for name, value in own.items() if name in test.test.input_arguments}
-    return render(test, values, folder=folder, raw=frozenset(raw) & set(test.test.input_arguments))
+    return render_atomic(test, values, folder=folder, raw=frozenset(raw) & set(test.test.input_arguments))
 
 
 def guard_rails(command: F) -> F:
@@ -87,13 +87,13 @@ def allowances(given: Mapping[str, Any]) -> Allowances:
 def arguments(command: F) -> F:
     """The options that give values to tests."""
     given = click.option(
-        "--set", "given", multiple=True, callback=pairs, metavar="NAME=VALUE", help="An input argument."
+        "--set", "given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="An input argument."
     )
     raw = click.option("--raw", multiple=True, metavar="NAME", help="Take this argument's value as it is.")
     return given(raw(command))
 
 
-def opened(path: Path) -> Inventory:
+def open_inventory(path: Path) -> Inventory:
     """The inventory."""
     return read_inventory(path)
 
@@ -101,7 +101,7 @@ def opened(path: Path) -> Inventory:
 def confirm(lines: Sequence[str], *, yes: bool) -> None:
     """Shows a plan and asks; without a person to ask it has to be said beforehand."""
     for line in lines:
-        tell(line)
+        print_progress(line)
     if yes:
         return
     if not sys.stdin.isatty():
@@ -110,9 +110,9 @@ def confirm(lines: Sequence[str], *, yes: bool) -> None:
     click.confirm("Run this?", abort=True, err=True)
 
 
-def tell(line: str) -> None:
+def print_progress(line: str) -> None:
     """A line for the person who watches, on stderr, without secrets and control characters."""
-    sys.stderr.write(clean(redacted(line)) + "\n")
+    sys.stderr.write(escape_controls(redact_secrets(line)) + "\n")
 
 
 def worst(outcomes: Sequence[HostOutcome]) -> int:

@@ -14,10 +14,10 @@ from typing import Any, Never
 import click
 
 from harness import __version__
-from harness.cli.failure import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, tell
+from harness.cli.failure import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, show_failure
 from harness.diagnostics import HarnessError, did_you_mean
 
-COMMANDS = Path(__file__).parent / "commands"
+COMMANDS_FOLDER = Path(__file__).parent / "commands"
 COMPLETION = "_DETLAB_COMPLETE"
 
 
@@ -26,22 +26,22 @@ def collect_rarely() -> None:
     gc.set_threshold(100_000, 20, 50)
 
 
-def names() -> list[str]:
+def list_subcommands() -> list[str]:
     """All subcommands there are: one for each file in `commands/`."""
-    return sorted(p.stem.replace("_", "-") for p in COMMANDS.glob("*.py") if not p.stem.startswith("_"))
+    return sorted(p.stem.replace("_", "-") for p in COMMANDS_FOLDER.glob("*.py") if not p.stem.startswith("_"))
 
 
 def summary(name: str) -> str:
     """What a subcommand does: the first line of its file, read without importing it."""
-    with (COMMANDS / f"{name.replace('-', '_')}.py").open(encoding="utf-8") as text:
+    with (COMMANDS_FOLDER / f"{name.replace('-', '_')}.py").open(encoding="utf-8") as text:
         return text.readline().strip().strip('"')
 
 
-def shown(command: click.Command) -> click.Command:
+def keep_example_lines(command: click.Command) -> click.Command:
     """A command whose help keeps the lines of its examples: click's mark for that is a control character."""
     command.help = (command.help or "").replace("\\b\n", "\b\n")
     for below in getattr(command, "commands", {}).values():
-        shown(below)
+        keep_example_lines(below)
     return command
 
 
@@ -50,20 +50,20 @@ class Commands(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Names of all subcommands."""
-        return names()
+        return list_subcommands()
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """The subcommand of that name; its file has an object called `command`."""
-        if name not in names():
-            hint = did_you_mean(name, names()) or "`detlab --help` lists them"
+        if name not in list_subcommands():
+            hint = did_you_mean(name, list_subcommands()) or "`detlab --help` lists them"
             raise HarnessError("unknown-command", f"no subcommand is called `{name}`", help=hint)
         found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
-        return shown(found)
+        return keep_example_lines(found)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of subcommands in the help."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(name)) for name in names()])
+            formatter.write_dl([(name, summary(name)) for name in list_subcommands()])
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> Never:
         """Runs a command line and ends the process with its exit code."""
@@ -95,7 +95,7 @@ class Commands(click.Group):
             failure = as_failure(error)
             if failure.exit_code == BUG and os.environ.get("DETLAB_TRACEBACK"):
                 traceback.print_exc()
-            tell(failure, as_json=as_json)
+            show_failure(failure, as_json=as_json)
             return failure.exit_code
 
 

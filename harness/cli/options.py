@@ -9,10 +9,10 @@ import click
 
 from harness.diagnostics import HarnessError
 
-F = TypeVar("F", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:
+def parse_pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:
     """`name=value` options as a mapping; the last of a name counts."""
     found: dict[str, str] = {}
     for value in values:
@@ -26,28 +26,34 @@ def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str,
     return found
 
 
-engine = click.option("--engine", default="duckdb", show_default=True, metavar="NAME", help="What runs the query.")
+engine_option = click.option(
+    "--engine", default="duckdb", show_default=True, metavar="NAME", help="What runs the query."
+)
 dialect = click.option(
     "--dialect",
     type=click.Choice(["strict", "lenient"]),
     help="Read rules as their product does, or as their author meant them (default: as each scenario says).",
 )
-condition = click.option(
-    "--condition", multiple=True, callback=pairs, metavar="NAME=VALUE", help="How hosts and platform are set up."
+condition_option = click.option(
+    "--condition", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="How hosts and platform are set up."
 )
 switch = click.option(
-    "--switch", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A meaning that the product leaves open."
+    "--switch",
+    multiple=True,
+    callback=parse_pairs,
+    metavar="NAME=VALUE",
+    help="A meaning that the product leaves open.",
 )
 patience = click.option(
     "--time-limit", "patience", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop a rule that takes longer."
 )
 seed = click.option("--seed", type=int, help="Seed of simulated telemetry (default: each scenario's own).")
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full.")
 
 
-def choices(command: F) -> F:
+def add_judging_options(command: Decorated) -> Decorated:
     """The options that say under what a rule is judged."""
-    for option in (verbose, as_json, patience, seed, switch, condition, dialect, engine):
+    for option in (verbose, json_option, patience, seed, switch, condition_option, dialect, engine_option):
         command = option(command)
     return command

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import click
 
 from harness.diagnostics import HarnessError
-from harness.run import Options
+from harness.run import RunOptions
 from harness.telemetry.indexing.plain_text import Input
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPTIONS = (
+PLAIN_TEXT_OPTIONS = (
     click.option("--sourcetype", metavar="NAME", help="Read text files as Splunk indexes events of this sourcetype."),
     click.option(
         "--source", metavar="NAME", help="With --sourcetype: where they come from (default: each file's path)."
@@ -25,12 +25,12 @@ OPTIONS = (
 
 def plain_text(command: F) -> F:
     """Adds the options; the command gets them as `sourcetype`, `source` and `host`."""
-    for option in reversed(OPTIONS):
+    for option in reversed(PLAIN_TEXT_OPTIONS):
         command = option(command)
     return command
 
 
-def reading(chosen: Options, sourcetype: str | None, source: str | None, host: str | None) -> Options:
+def reading(chosen: RunOptions, sourcetype: str | None, source: str | None, host: str | None) -> RunOptions:
     """The same choice, with how plain files are read and that fields are extracted from them."""
     if sourcetype is None:
         if source or host:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.diagnostics import HarnessError
-from harness.report.report import Report, format, names
+from harness.report.report import Report, format, list_report_formats
 
 F = TypeVar("F", bound=Callable[..., Any])
 TO_STDOUT = ("terminal", "json")
@@ -17,7 +17,7 @@ TO_STDOUT = ("terminal", "json")
 
 def written_reports(command: F) -> F:
     """Adds the options; their values arrive as keyword arguments by the format's name."""
-    for name in reversed([n for n in names() if n not in TO_STDOUT]):
+    for name in reversed([n for n in list_report_formats() if n not in TO_STDOUT]):
         kind = click.Path(dir_okay=False, path_type=Path)
         command = click.option(f"--{name}", type=kind, metavar="FILE", help=f"Also write the report as {name}.")(
             command

@@ -11,7 +11,7 @@ from time import monotonic
 from harness.report.paper import WIDTH, Paper, beginning
 
 NARROWEST, WIDEST = 60, 140
-PATIENCE = 0.7
+SECONDS_BEFORE_PROGRESS = 0.7
 
 
 def paper() -> Paper:
@@ -28,7 +28,7 @@ def out(lines: Iterable[str] | str) -> None:
     sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
 
 
-class Progress:
+class ProgressLine:
     """One line on stderr that tells how far long work is, on a terminal only, and that is gone at the end."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Progress:
 
     def __call__(self, what: str, number: int, total: int) -> None:
         """Tells which of how many is being worked on."""
-        if self.terminal and monotonic() - self.began > PATIENCE:
+        if self.terminal and monotonic() - self.began > SECONDS_BEFORE_PROGRESS:
             line = beginning(f"{number}/{total} {what}", WIDTH - 20)
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()

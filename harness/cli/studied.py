@@ -12,31 +12,38 @@ import msgspec
 
 from harness.cli import options
 from harness.diagnostics import HarnessError
-from harness.run import Bench, Options
-from harness.scenario.pack import beside, find
+from harness.run import Bench, RunOptions
+from harness.scenario.pack import find_scenarios, resolve_beside
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
-from harness.telemetry.event import merged
+from harness.telemetry.event import merge_telemetry
 from harness.telemetry.replay import replay
-from harness.verdict.store import Store
-from harness.verdict.study.ensemble import Subject
+from harness.verdict.store import TelemetryStore
+from harness.verdict.study.ensemble import LabelledTrial
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 RULE = click.Path(path_type=Path, exists=False)
 
 
-def choices(command: F) -> F:
+def add_study_options(command: F) -> F:
     """The options that say under what a rule is studied, handed on as one: `chosen`."""
 
     @wraps(command)
     def chosen(*args: Any, **given: Any) -> Any:
         engine, dialect, seed = (given.pop(n) for n in ("engine", "dialect", "seed"))
         conditions, switches = given.pop("condition"), given.pop("switch")
-        options = Options(engine=engine, dialect=dialect, conditions=conditions, switches=switches, seed=seed)
+        options = RunOptions(engine=engine, dialect=dialect, conditions=conditions, switches=switches, seed=seed)
         return command(*args, chosen=options, **given)
 
     found: Any = chosen
-    for option in (options.as_json, options.seed, options.switch, options.condition, options.dialect, options.engine):
+    for option in (
+        options.json_option,
+        options.seed,
+        options.switch,
+        options.condition_option,
+        options.dialect,
+        options.engine_option,
+    ):
         found = option(found)
     return cast(F, found)
 
@@ -48,21 +55,21 @@ def plot(command: F) -> F:
     )(command)
 
 
-def scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
+def find_rule_scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
     """The scenarios under these paths, else those in the rule's own folder and below."""
     if not rule.is_file():
         raise HarnessError("no-such-rule", f"there is no file {rule}")
-    found = [read_scenario(p) for p in find(list(paths) or [rule.parent])]
+    found = [read_scenario(p) for p in find_scenarios(list(paths) or [rule.parent])]
     if not found:
         where = ", ".join(map(str, paths)) or str(rule.parent)
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")
     return found
 
 
-def subjects(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[Subject]:
+def build_trials(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
     """The rule on each scenario once, read alike for all: under the conditions of its first expectation of the rule."""
     found = []
-    for scenario in scenarios(rule, paths):
+    for scenario in find_rule_scenarios(rule, paths):
         plain = judged_by(scenario, [rule]).body.expect[0]
         own = next(iter(expectations(scenario, rule)), plain)
         alike = msgspec.structs.replace(plain, conditions=own.conditions)
@@ -70,34 +77,34 @@ def subjects(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[Subject]:
     return found
 
 
-def expected(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[Subject]:
+def build_expecting_trials(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
     """The rule on each scenario that expects something of it, once for each expectation."""
-    return [subject(bench, s, rule, e) for s in scenarios(rule, paths) for e in expectations(s, rule)]
+    return [subject(bench, s, rule, e) for s in find_rule_scenarios(rule, paths) for e in expectations(s, rule)]
 
 
 def expectations(scenario: Scenario, rule: Path) -> Iterator[Expectation]:
     """What a scenario expects of a rule."""
     for expectation in scenario.body.expect:
-        named = beside(scenario.path, expectation.rule)
+        named = resolve_beside(scenario.path, expectation.rule)
         if named.is_file() and named.samefile(rule):
             yield expectation
 
 
-def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *, shown: bool = True) -> Subject:
+def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *, shown: bool = True) -> LabelledTrial:
     """The rule on one scenario as an expectation has it; its name tells the expectation's own setting if `shown`."""
     conditions = {**scenario.body.conditions, **judged.conditions, **bench.options.conditions}
     switches = {**judged.switches, **bench.options.switches}
     trial = bench.trial(rule, judged.dialect, bench.store(scenario), conditions, switches)
     setting = ", ".join(f"{n}={v}" for n, v in {**judged.conditions, **judged.switches}.items())
     name = f"{scenario.path}" + (f" ({setting})" if setting and shown else "")
-    return Subject(name=name, label=scenario.body.activity, trial=trial, scenario=scenario, expectation=judged)
+    return LabelledTrial(name=name, label=scenario.body.activity, trial=trial, scenario=scenario, expectation=judged)
 
 
-def recorded(
+def build_recorded_trials(
     bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str], conditions: Mapping[str, str]
-) -> Subject:
+) -> LabelledTrial:
     """The rule on recorded events; those that fit the filter are an attack's, where they do not say so themselves."""
-    telemetry = merged(replay(p, malicious=dict(malicious) or False) for p in events)
-    store = Store(bench.engine, lambda _: telemetry)
+    telemetry = merge_telemetry(replay(p, malicious=dict(malicious) or False) for p in events)
+    store = TelemetryStore(bench.engine, lambda _: telemetry)
     trial = bench.trial(rule, "lenient", store, conditions, bench.options.switches)
-    return Subject(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)
+    return LabelledTrial(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)

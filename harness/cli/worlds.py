@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 
-from harness.cli.screen import Progress
+from harness.cli.screen import ProgressLine
 from harness.diagnostics import HarnessError
-from harness.report.paper import count
-from harness.scenario.world import MOST_DAYS, MOST_HOSTS, named, read_world
+from harness.report.paper import format_count
+from harness.scenario.world import MOST_DAYS, MOST_HOSTS, read_world, resolve_world
 from harness.telemetry.sensor import sensor
 from harness.telemetry.world.simulation import simulate_world
 
@@ -28,14 +28,14 @@ def write_world(
     """Simulates a world into a folder and says how much that was."""
     if out is None:
         raise HarnessError("no-folder", "a world is written to a folder", help="add --out FOLDER")
-    bounded(hosts, days)
+    check_world_size(hosts, days)
     chosen = tuple(s.strip() for s in sensors.split(",")) if sensors else None
     for each in chosen or ():
         sensor(each)
-    progress = Progress()
+    progress = ProgressLine()
     began = perf_counter()
     try:
-        world = read_world(named(name))
+        world = read_world(resolve_world(name))
         made = simulate_world(
             world, out, hosts=hosts, days=days, seed=seed, conditions=conditions, sensors=chosen, progress=progress
         )
@@ -44,12 +44,13 @@ def write_world(
     took = perf_counter() - began
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     sys.stderr.write(
-        f"{out}: {count(made.rows, 'event')} of {count(made.hosts, 'host')} over {count(made.days, 'day')}, "
+        f"{out}: {format_count(made.rows, 'event')} of {format_count(made.hosts, 'host')} "
+        f"over {format_count(made.days, 'day')}, "
         f"{size / 1e6:,.0f} MB, {made.rows / max(took, 1e-9):,.0f} events a second\n"
     )
 
 
-def bounded(hosts: int | None, days: int | None) -> None:
+def check_world_size(hosts: int | None, days: int | None) -> None:
     """Raises HarnessError for a number that no world can have."""
     for name, value, most in (("hosts", hosts, MOST_HOSTS), ("days", days, MOST_DAYS)):
         if value is not None and not 1 <= value <= most:

@@ -36,42 +36,42 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from harness.detection.conformance_logs import Log, indexed, logs
-from harness.detection.engine import Engine, Rows, Value
-from harness.detection.language import Dialect, Lookup, Settings, language
-from harness.detection.plan.digits import number_text
-from harness.detection.tables import matching, shape
+from harness.detection.conformance_logs import Log, index_logs, parse_logs
+from harness.detection.engine import CellValue, Engine, ResultRows
+from harness.detection.language import Lookup, Settings, Strictness, language
+from harness.detection.plan.digits import print_shortest_number
+from harness.detection.tables import match_as_shape, shape
 from harness.diagnostics import HarnessError, Source, SourceError, Span
 from harness.scenario.conf import stanzas
 from harness.telemetry.event import UNLABELLED
 from harness.telemetry.platform import View
 
 FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
-TIMES = {"_time": 1.0, "@timestamp": 1000.0}
+UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
 QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
 NO_ROWS = "(no rows)"
-OTHERS = "..."
+MORE_ROWS_MARK = "..."
 
-Cell = str | list[str] | None
+PageCell = str | list[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class PageTable:
     """A table of a page: column names and rows of cells."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[PageCell, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ConformanceCase:
     """One example: events, a query, and what comes of it; `place` is its heading's."""
 
     title: str
     place: Span
     language: str
     query: str
-    inputs: tuple[Table, ...] = ()
+    inputs: tuple[PageTable, ...] = ()
     output: str | None = None
     ordered: bool = False
     error: str | None = None
@@ -90,11 +90,11 @@ class Case:
         return self.facts.get("Evidence", "assumed")
 
 
-def cases(source: Source, name: str) -> tuple[Case, ...]:
+def parse_cases(source: Source, name: str) -> tuple[ConformanceCase, ...]:
     """All cases of a page of the language `name`; raises SourceError where the page cannot be read."""
     starts = [m.start() for m in re.finditer(r"^## ", outside_fences(source.text), re.MULTILINE)]
     ends = [*starts, len(source.text)][1:]
-    return tuple(case(source.span(a, z), name) for a, z in zip(starts, ends, strict=True))
+    return tuple(parse_case(source.span(a, z), name) for a, z in zip(starts, ends, strict=True))
 
 
 def outside_fences(text: str) -> str:
@@ -108,7 +108,7 @@ def pages(folder: Path) -> Iterator[tuple[str, Path]]:
         yield path.parent.name, path
 
 
-def case(place: Span, name: str) -> Case:
+def parse_case(place: Span, name: str) -> ConformanceCase:
     """One case."""
     text = place.text
     title = text.partition("\n")[0].removeprefix("## ").strip()
@@ -121,38 +121,43 @@ def case(place: Span, name: str) -> Case:
     if len(queries) != 1 or len(outputs) + len(errors) != 1:
         help = f"give one `{name}` block and one `output` or `error` block"
         raise SourceError("conformance-page", "a case has one query and one outcome", heading, help=help)
-    return Case(
+    return ConformanceCase(
         title=title,
         place=heading,
         language=name,
         query=queries[0].rstrip("\n"),
-        inputs=tuple(table(body, heading) for word, body in blocks if word == "input"),
+        inputs=tuple(parse_page_table(body, heading) for word, body in blocks if word == "input"),
         output=outputs[0][1].strip("\n") if outputs else None,
         ordered=bool(outputs) and outputs[0][0] == "output ordered",
         error=errors[0] if errors else None,
         facts=facts,
-        settings=settings(facts, blocks, heading),
-        logs=logs(blocks),
+        settings=parse_case_settings(facts, blocks, heading),
+        logs=parse_logs(blocks),
     )
 
 
-def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Span) -> Settings:
+def parse_case_settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Span) -> Settings:
     """What the query depends on beside its text."""
-    given = pairs(facts.get("Settings", ""))
-    lookups = {word.split()[1]: lookup(table(body, place)) for word, body in blocks if word.startswith("lookup ")}
+    given = parse_facts(facts.get("Settings", ""))
+    lookups = {
+        word.split()[1]: build_page_lookup(parse_page_table(body, place))
+        for word, body in blocks
+        if word.startswith("lookup ")
+    }
     saved = {word.split(maxsplit=1)[1]: body.strip() for word, body in blocks if word.startswith("saved ")}
     macros = [line.partition("=") for word, body in blocks if word == "macros" for line in body.splitlines() if line]
     transforms = dict(stanzas("".join(body for word, body in blocks if word == "transforms")))
     for name, stanza in transforms.items():
         rows = lookups.get(stanza.get("filename", "").removesuffix(".csv"))
         if rows is not None:
-            lookups[name] = matching(rows, shape(stanza))
+            lookups[name] = match_as_shape(rows, shape(stanza))
     return Settings(
         now=float(given.get("now", 0)),
         zone=given.get("zone", "UTC"),
-        switches=pairs(facts.get("Switches", "")),
-        parameters=pairs(facts.get("Parameters", "")),
-        macros=dict(macro(name.strip(), definition.strip()) for name, _, definition in macros) | filed(blocks),
+        switches=parse_facts(facts.get("Switches", "")),
+        parameters=parse_facts(facts.get("Parameters", "")),
+        macros=dict(parse_macro_heading(name.strip(), definition.strip()) for name, _, definition in macros)
+        | parse_macro_stanzas(blocks),
         lookups=lookups,
         saved=saved,
         props=dict(stanzas("".join(body for word, body in blocks if word == "props"))),
@@ -160,66 +165,66 @@ def settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Spa
     )
 
 
-def macro(signature: str, definition: str) -> tuple[str, Mapping[str, object]]:
+def parse_macro_heading(signature: str, definition: str) -> tuple[str, Mapping[str, object]]:
     """A macro by the name that Splunk files it under: `name` or `name(2)`."""
     name, _, rest = signature.partition("(")
     arguments = [a.strip() for a in rest.rstrip(")").split(",") if a.strip()]
     return (f"{name}({len(arguments)})" if arguments else name), {"definition": definition, "args": arguments}
 
 
-def filed(blocks: list[tuple[str, str]]) -> dict[str, Mapping[str, object]]:
+def parse_macro_stanzas(blocks: list[tuple[str, str]]) -> dict[str, Mapping[str, object]]:
     """Macros of blocks `macros.conf`, with all that such a file may say of them."""
     found = stanzas("".join(body for word, body in blocks if word == "macros.conf"))
     return {name: {**given, "args": given.get("args", "")} for name, given in found}
 
 
-def pairs(text: str) -> dict[str, str]:
+def parse_facts(text: str) -> dict[str, str]:
     """`a=b, c=d` as a mapping."""
     return {k.strip(): v.strip() for k, _, v in (p.partition("=") for p in text.split(",") if "=" in p)}
 
 
-def lookup(read: Table) -> Lookup:
+def build_page_lookup(read: PageTable) -> Lookup:
     """A lookup's table."""
     rows = tuple(tuple(c if isinstance(c, str) else "" for c in row) for row in read.rows)
     return Lookup(columns=read.columns, rows=rows)
 
 
-def table(text: str, place: Span) -> Table:
+def parse_page_table(text: str, place: Span) -> PageTable:
     """A table of bars."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        return Table(columns=(), rows=())
-    columns = tuple(str(c) for c in cells(lines[0], place) if c is not None)
-    rows = [cells(line, place) for line in lines[1:]]
+        return PageTable(columns=(), rows=())
+    columns = tuple(str(c) for c in parse_page_row(lines[0], place) if c is not None)
+    rows = [parse_page_row(line, place) for line in lines[1:]]
     for line, row in zip(lines[1:], rows, strict=True):
         if len(row) != len(columns):
             message = f"a row has {len(row)} cells under {len(columns)} columns: {line.strip()}"
             raise SourceError(
                 "conformance-page", message, place, help="put a bar between cells, also around empty ones"
             )
-    return Table(columns=columns, rows=tuple(rows))
+    return PageTable(columns=columns, rows=tuple(rows))
 
 
-def cells(line: str, place: Span) -> tuple[Cell, ...]:
+def parse_page_row(line: str, place: Span) -> tuple[PageCell, ...]:
     """The cells of one line; bars at both ends may be there or not."""
     stripped = line.strip()
     if stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 1:
         stripped = stripped[1:-1]
-    made: list[Cell] = []
+    made: list[PageCell] = []
     at = 0
     while True:
-        value, at = cell(stripped, at, place)
+        value, at = parse_page_cell(stripped, at, place)
         made.append(value)
         if at >= len(stripped):
             return tuple(made)
         at += 1
 
 
-def cell(line: str, at: int, place: Span) -> tuple[Cell, int]:
+def parse_page_cell(line: str, at: int, place: Span) -> tuple[PageCell, int]:
     """A cell from place `at`, and the place of the bar after it."""
     start = len(line) - len(line[at:].lstrip())
     if line[start : start + 1] in ('"', "["):
-        found = quoted(line, start, place) if line[start] == '"' else items(line, start, place)
+        found = parse_page_string(line, start, place) if line[start] == '"' else items(line, start, place)
         value, end = found
         rest = line.find("|", end)
         return value, len(line) if rest < 0 else rest
@@ -228,7 +233,7 @@ def cell(line: str, at: int, place: Span) -> tuple[Cell, int]:
     return line[at:end].strip() or None, end
 
 
-def quoted(line: str, start: int, place: Span) -> tuple[str, int]:
+def parse_page_string(line: str, start: int, place: Span) -> tuple[str, int]:
     """A text in double quotes, as JSON writes it."""
     try:
         value, end = json.JSONDecoder().raw_decode(line, start)
@@ -244,7 +249,7 @@ def items(line: str, start: int, place: Span) -> tuple[list[str], int]:
     while at < len(line):
         at = len(line) - len(line[at:].lstrip())
         if line[at : at + 1] == '"':
-            value, at = quoted(line, at, place)
+            value, at = parse_page_string(line, at, place)
         else:
             end = min((p for p in (line.find(",", at), line.find("]", at)) if p >= 0), default=len(line))
             value, at = line[at:end].strip(), end
@@ -256,11 +261,14 @@ def items(line: str, start: int, place: Span) -> tuple[list[str], int]:
     raise SourceError("conformance-page", f"a list is not closed: {line[start:]}", place)
 
 
-def views(inputs: Iterable[Table]) -> tuple[View, ...]:
+def views(inputs: Iterable[PageTable]) -> tuple[View, ...]:
     """The events of a case, numbered in the order of the page."""
     made, number = [], 0
     for each in inputs:
-        columns = {name_of(c): column(c, [row[i] for row in each.rows]) for i, c in enumerate(each.columns)}
+        columns = {
+            split_column_name(c): build_page_column(c, [row[i] for row in each.rows])
+            for i, c in enumerate(each.columns)
+        }
         columns["@event"] = pa.array(range(number, number + len(each.rows)), pa.int64())
         columns["@cause"] = pa.array([UNLABELLED] * len(each.rows), pa.int32())
         number += len(each.rows)
@@ -268,59 +276,59 @@ def views(inputs: Iterable[Table]) -> tuple[View, ...]:
     return tuple(made)
 
 
-def name_of(header: str) -> str:
+def split_column_name(header: str) -> str:
     """A column's name without its type."""
     return header.removesuffix(":number")
 
 
-def column(header: str, values: list[Cell]) -> pa.Array:
+def build_page_column(header: str, values: list[PageCell]) -> pa.Array:
     """A column as Arrow: numbers, lists where one cell is a list, else text."""
-    name = name_of(header)
-    if name in TIMES or header != name:
-        return pa.array([None if v is None else number(name, str(v)) for v in values], pa.float64())
+    name = split_column_name(header)
+    if name in UNITS_PER_SECOND or header != name:
+        return pa.array([None if v is None else parse_page_number(name, str(v)) for v in values], pa.float64())
     if any(isinstance(v, list) for v in values):
         return pa.array([[v] if isinstance(v, str) else v for v in values], pa.list_(pa.string()))
     return pa.array(values, pa.string())
 
 
-def number(name: str, text: str) -> float:
+def parse_page_number(name: str, text: str) -> float:
     """A number, or a moment in the unit of its column."""
     if re.match(r"\d{4}-\d\d-\d\dT", text):
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * TIMES.get(name, 1.0)
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * UNITS_PER_SECOND.get(name, 1.0)
     return float(text)
 
 
-def run(case: Case, engine: Engine) -> str | None:
+def check_case(case: ConformanceCase, engine: Engine) -> str | None:
     """What is wrong with what the engine made of a case; None if nothing is."""
     try:
-        rows = result(case, engine)
+        rows = run_case_query(case, engine)
     except HarnessError as error:
         told = error.render()
         if case.error is None:
             return f"expected rows, got:\n{told}"
         return None if told == case.error else f"expected:\n{case.error}\n\ngot:\n{told}"
-    found = render(rows)
+    found = render_page_rows(rows)
     if case.error is not None:
         return f"expected:\n{case.error}\n\ngot rows:\n{found}"
     if not case.output:
         return f"the output is not filled in; got:\n{found}"
-    wanted = table("" if case.output.strip() == NO_ROWS else case.output, case.place)
+    wanted = parse_page_table("" if case.output.strip() == NO_ROWS else case.output, case.place)
     problem = difference(wanted, rows, case.ordered)
     return problem and f"{problem}\nexpected:\n{case.output}\n\ngot:\n{found}"
 
 
-def result(case: Case, engine: Engine) -> Rows:
+def run_case_query(case: ConformanceCase, engine: Engine) -> ResultRows:
     """The rows that a case's query gives."""
-    dialect = Dialect(case.facts.get("Dialect", Dialect.LENIENT))
+    dialect = Strictness(case.facts.get("Dialect", Strictness.LENIENT))
     spoken = language(case.language)
     query = spoken.parse(Source(f"query.{case.language}", case.query), dialect, case.settings)
-    columns = engine.load(indexed(case.logs, case.settings) if case.logs else views(case.inputs))
+    columns = engine.load(index_logs(case.logs, case.settings) if case.logs else views(case.inputs))
     return engine.run(query.plan(columns, replace(case.settings, ask=engine.run)).node)
 
 
-def difference(wanted: Table, rows: Rows, ordered: bool) -> str | None:
+def difference(wanted: PageTable, rows: ResultRows, ordered: bool) -> str | None:
     """How the rows differ from a page's table; None if they do not."""
-    open_ended = wanted.columns[-1:] == (OTHERS,)
+    open_ended = wanted.columns[-1:] == (MORE_ROWS_MARK,)
     listed = wanted.columns[:-1] if open_ended else wanted.columns
     present = [n for i, n in enumerate(rows.columns) if any(row[i] is not None for row in rows.rows)]
     surplus = [n for n in present if n not in listed]
@@ -329,8 +337,8 @@ def difference(wanted: Table, rows: Rows, ordered: bool) -> str | None:
     places = [rows.columns.index(n) if n in rows.columns else -1 for n in listed]
     found = [tuple(None if p < 0 else row[p] for p in places) for row in rows.rows]
     numeric = [any(isinstance(row[i], float) for row in found) for i in range(len(listed))]
-    left = [tuple(canonical(c, n) for c, n in zip(row, numeric, strict=False)) for row in wanted.rows]
-    right = [tuple(canonical(c, n) for c, n in zip(row, numeric, strict=True)) for row in found]
+    left = [tuple(normalise_cell(c, n) for c, n in zip(row, numeric, strict=False)) for row in wanted.rows]
+    right = [tuple(normalise_cell(c, n) for c, n in zip(row, numeric, strict=True)) for row in found]
     if len(left) != len(right):
         return f"{len(right)} rows instead of {len(left)}"
     if not ordered:
@@ -338,13 +346,13 @@ def difference(wanted: Table, rows: Rows, ordered: bool) -> str | None:
     return None if left == right else "other rows"
 
 
-def canonical(value: Value, numeric: bool) -> str:
+def normalise_cell(value: CellValue, numeric: bool) -> str:
     """A value as it is compared."""
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "\0"
     if numeric and isinstance(value, str | float | int):
         try:
-            return number_text(float(f"{float(value):.12g}"))
+            return print_shortest_number(float(f"{float(value):.12g}"))
         except ValueError:
             return str(value)
     if isinstance(value, list):
@@ -352,17 +360,17 @@ def canonical(value: Value, numeric: bool) -> str:
     return str(value)
 
 
-def render(rows: Rows) -> str:
+def render_page_rows(rows: ResultRows) -> str:
     """Rows as a page writes them, without columns that are absent from all."""
     if not rows.rows:
         return NO_ROWS
     places = [i for i in range(len(rows.columns)) if any(row[i] is not None for row in rows.rows)]
-    lines = [[rows.columns[i] for i in places], *([written(row[i]) for i in places] for row in rows.rows)]
+    lines = [[rows.columns[i] for i in places], *([render_page_value(row[i]) for i in places] for row in rows.rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(places))]
     return "\n".join(" | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def written(value: Value) -> str:
+def render_page_value(value: CellValue) -> str:
     """A value as a page writes it."""
     match value:
         case None:
@@ -370,7 +378,7 @@ def written(value: Value) -> str:
         case bool():
             return str(value).lower()
         case float() | int():
-            return number_text(float(value))
+            return print_shortest_number(float(value))
         case list():
             return "[" + ", ".join(json.dumps(v) if QUOTED_ITEM.search(v) else v for v in value) + "]"
         case _:
@@ -378,12 +386,12 @@ def written(value: Value) -> str:
             return value if plain else json.dumps(value, ensure_ascii=False)
 
 
-def filled(page: Source, engine: Engine, name: str) -> str:
+def fill_empty_outputs(page: Source, engine: Engine, name: str) -> str:
     """The page with the outputs that are empty filled in; nothing else is touched."""
     text = page.text
-    for each in reversed(cases(page, name)):
+    for each in reversed(parse_cases(page, name)):
         if each.output == "":
-            made = render(result(replace(each), engine))
+            made = render_page_rows(run_case_query(replace(each), engine))
             start = text.index("```output", each.place.end)
             line = text.index("\n", start) + 1
             text = text[:line] + made + "\n" + text[text.index("```", line) :]

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.detection.language import Settings
-from harness.telemetry.event import Telemetry, merged
+from harness.telemetry.event import Telemetry, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.platform import View, platform
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Log:
     host: str = "localhost"
 
 
-def logs(blocks: Iterable[tuple[str, str]]) -> tuple[Log, ...]:
+def parse_logs(blocks: Iterable[tuple[str, str]]) -> tuple[Log, ...]:
     """The blocks `log SOURCETYPE [source=NAME] [host=NAME]` of a case."""
     found = []
     for word, body in blocks:
@@ -37,14 +37,14 @@ def logs(blocks: Iterable[tuple[str, str]]) -> tuple[Log, ...]:
     return tuple(found)
 
 
-def indexed(given: Iterable[Log], settings: Settings) -> tuple[View, ...]:
+def index_logs(given: Iterable[Log], settings: Settings) -> tuple[View, ...]:
     """The events of the logs as Splunk has them; where one has no time of its own it is the search's now."""
     with TemporaryDirectory() as folder:
-        telemetry = merged(one(Path(folder) / f"{i}.log", log, settings) for i, log in enumerate(given))
+        telemetry = merge_telemetry(read_log(Path(folder) / f"{i}.log", log, settings) for i, log in enumerate(given))
     return platform("splunk").present(telemetry, {}, raw=True)
 
 
-def one(path: Path, log: Log, settings: Settings) -> Telemetry:
+def read_log(path: Path, log: Log, settings: Settings) -> Telemetry:
     """The events of one log."""
     path.write_text(log.text, encoding="utf-8", newline="")
     os.utime(path, (settings.now, settings.now))
@@ -55,4 +55,4 @@ def one(path: Path, log: Log, settings: Settings) -> Telemetry:
         props=settings.props,
         transforms=settings.transforms,
     )
-    return read(path, reading)
+    return read_telemetry(path, reading)

@@ -12,14 +12,14 @@ from typing import Protocol, TypeVar
 from harness.detection.language import Lookup, Settings
 from harness.diagnostics import HarnessError
 
-FOLDER = Path(__file__).parent / "contents"
+CONTENTS_FOLDER = Path(__file__).parent / "contents"
 MOST_FILES = 20_000
-LARGEST = 256 << 20
+LARGEST_CONTENT_FILE = 256 << 20
 FOLDERS_UPWARDS = 4
 
 Macro = Mapping[str, object]
 Stanzas = Mapping[str, Mapping[str, str]]
-Value = TypeVar("Value")
+ContentValue = TypeVar("ContentValue")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,13 @@ class Content:
         """Both; where both have a name, this one's counts."""
         return Content(
             macros={**other.macros, **self.macros},
-            lookups=joined(other.lookups, self.lookups),
+            lookups=merge_lookups(other.lookups, self.lookups),
             saved={**other.saved, **self.saved},
             parameters={**other.parameters, **self.parameters},
-            props=merged(other.props, self.props),
-            transforms=merged(other.transforms, self.transforms),
-            eventtypes=merged(other.eventtypes, self.eventtypes),
-            tags=merged(other.tags, self.tags),
+            props=merge_stanzas(other.props, self.props),
+            transforms=merge_stanzas(other.transforms, self.transforms),
+            eventtypes=merge_stanzas(other.eventtypes, self.eventtypes),
+            tags=merge_stanzas(other.tags, self.tags),
         )
 
     def without_extraction(self) -> Content:
@@ -87,7 +87,7 @@ class Content:
         )
 
 
-class Shape(Protocol):
+class ContentFormat(Protocol):
     """A way to write content down: one file in `contents/` with these two functions."""
 
     def recognises(self, path: Path) -> bool:
@@ -97,21 +97,21 @@ class Shape(Protocol):
         """What the file holds; raises HarnessError where it cannot be read."""
 
 
-def merged(under: Stanzas, over: Stanzas) -> Stanzas:
+def merge_stanzas(under: Stanzas, over: Stanzas) -> Stanzas:
     """Stanzas of both; of one stanza each setting that the second has counts before the first's."""
     return {**under, **{name: {**under.get(name, {}), **given} for name, given in over.items()}}
 
 
-def joined(under: Mapping[str, Lookup], over: Mapping[str, Lookup]) -> Mapping[str, Lookup]:
+def merge_lookups(under: Mapping[str, Lookup], over: Mapping[str, Lookup]) -> Mapping[str, Lookup]:
     """Tables of both without reading any."""
     if not under or not over:
         return over or under
-    parts = [part for each in (over, under) for part in (each.parts if isinstance(each, Tables) else (each,))]
-    return Tables(tuple(parts))
+    parts = [part for each in (over, under) for part in (each.parts if isinstance(each, LayeredTables) else (each,))]
+    return LayeredTables(tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)
-class Tables(Mapping[str, Lookup]):
+class LayeredTables(Mapping[str, Lookup]):
     """Tables of several places; of a name the first place counts."""
 
     parts: tuple[Mapping[str, Lookup], ...]
@@ -132,13 +132,13 @@ class Tables(Mapping[str, Lookup]):
         return len(dict.fromkeys(self))
 
 
-def shapes() -> tuple[Shape, ...]:
+def list_content_formats() -> tuple[ContentFormat, ...]:
     """All ways to write content down."""
-    names = sorted(m.name for m in iter_modules([str(FOLDER)]))
+    names = sorted(m.name for m in iter_modules([str(CONTENTS_FOLDER)]))
     return tuple(import_module(f"harness.detection.contents.{name}") for name in names)
 
 
-def content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
+def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
     """The content of files and of folders with everything below them; a later path counts before an earlier one.
 
     With `lenient` a file in a folder that cannot be read holds nothing: it may be no content at all.
@@ -147,12 +147,12 @@ def content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
     for path in paths:
         if not path.exists():
             raise HarnessError("no-such-path", f"there is no file or folder {path}", help="name macros or lookups")
-        readable = shapes()
+        readable = list_content_formats()
         here = Content()
-        for file in files(path):
+        for file in find_content_files(path):
             shape = next((s for s in readable if s.recognises(file)), None)
             if shape is not None:
-                here = read(shape, file, lenient=lenient).over(here)
+                here = read_content_file(shape, file, lenient=lenient).over(here)
         if not here and not path.is_dir():
             hint = "an app's macros, transforms, props, eventtypes and tags, YAML, JSON and CSV are read"
             raise HarnessError("unknown-content", f"{path} holds no macros, lookups, saved queries or props", help=hint)
@@ -160,7 +160,7 @@ def content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
     return found
 
 
-def read(shape: Shape, file: Path, *, lenient: bool) -> Content:
+def read_content_file(shape: ContentFormat, file: Path, *, lenient: bool) -> Content:
     """What one file holds."""
     try:
         return shape.read(file)
@@ -170,7 +170,7 @@ def read(shape: Shape, file: Path, *, lenient: bool) -> Content:
         return Content()
 
 
-def files(path: Path) -> Iterator[Path]:
+def find_content_files(path: Path) -> Iterator[Path]:
     """The file itself, or those below a folder; an app's `local` comes after its `default`, tables before the rest."""
     if not path.is_dir():
         yield path
@@ -184,20 +184,20 @@ def files(path: Path) -> Iterator[Path]:
     yield from sorted(found, key=lambda p: (p.suffix.lower() not in (".csv", ".gz"), "local" in p.parts, str(p)))
 
 
-def beside(rule: Path) -> Content:
+def read_content_beside(rule: Path) -> Content:
     """The content that a `detlab.yaml` beside a rule names, or in one of the three folders above it."""
     for folder in list(rule.resolve().parents)[:FOLDERS_UPWARDS]:
         page = folder / "detlab.yaml"
         if page.is_file():
-            return content([page])
+            return read_content([page])
     return Content()
 
 
-def text_of(path: Path) -> str:
+def read_text_file(path: Path) -> str:
     """A file's text within limits; raises HarnessError where it cannot be read as UTF-8."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise HarnessError("content-too-large", f"{path} is larger than {LARGEST >> 20} MiB")
+        if path.stat().st_size > LARGEST_CONTENT_FILE:
+            raise HarnessError("content-too-large", f"{path} is larger than {LARGEST_CONTENT_FILE >> 20} MiB")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error

@@ -9,30 +9,30 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Protocol
 
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.platform import View
 
-Value = str | float | int | bool | list[str] | None
+CellValue = str | float | int | bool | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ResultRows:
     """What a query returned: column names and rows of values; null is an absent field, numbers are floats."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Value, ...], ...]
+    rows: tuple[tuple[CellValue, ...], ...]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def records(self) -> Iterator[dict[str, Value]]:
+    def records(self) -> Iterator[dict[str, CellValue]]:
         """Each row as a mapping without absent fields."""
         for row in self.rows:
             yield {n: v for n, v in zip(self.columns, row, strict=True) if v is not None}
 
-    def column(self, name: str) -> tuple[Value, ...]:
+    def column(self, name: str) -> tuple[CellValue, ...]:
         """All values of one column."""
         at = self.columns.index(name)
         return tuple(row[at] for row in self.rows)
@@ -44,10 +44,10 @@ class Engine(Protocol):
     name: str
     patience: float
 
-    def load(self, views: Sequence[View]) -> Columns:
+    def load(self, views: Sequence[View]) -> Schema:
         """Replaces the store's events by these and gives the columns of the table `events`."""
 
-    def run(self, node: Node, *, limit: int | None = None) -> Rows:
+    def run(self, node: Node, *, limit: int | None = None) -> ResultRows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
 
     def sql(self, node: Node) -> str:
@@ -57,19 +57,19 @@ class Engine(Protocol):
         """Gives back what it holds."""
 
 
-def names() -> tuple[str, ...]:
+def list_engines() -> tuple[str, ...]:
     """All engines there are; an engine's name is that of its file or folder."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
-PATIENCE = 600.0
+DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 
 
-def engine(name: str = "duckdb", patience: float = PATIENCE) -> Engine:
+def open_engine(name: str = "duckdb", patience: float = DEFAULT_PATIENCE) -> Engine:
     """A new, empty engine of that name; its module has a function `connect` that makes one."""
-    if name not in names():
-        hint = did_you_mean(name, names()) or f"engines are {', '.join(names())}"
+    if name not in list_engines():
+        hint = did_you_mean(name, list_engines()) or f"engines are {', '.join(list_engines())}"
         raise HarnessError("unknown-engine", f"no engine is called `{name}`", help=hint)
     module = import_module(f"harness.detection.engines.{name}")
     if getattr(module, "REMOTE", False):

@@ -10,23 +10,23 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Protocol
 
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, HarnessError, Source, Span, did_you_mean
 
 
-class Told(Protocol):
+class Answered(Protocol):
     """The rows that a question is answered with."""
 
     def records(self) -> Iterator[Mapping[str, object]]:
         """Each row by the names of its columns, absent values left out."""
 
 
-Ask = Callable[[Node], Told]
+Ask = Callable[[Node], Answered]
 """Runs a plan on the events that a query is planned for and gives its rows; the asker bounds their number."""
 
 
-class Dialect(StrEnum):
+class Strictness(StrEnum):
     """How a text is read: STRICT as its product would, LENIENT as its author meant it, each deviation recorded."""
 
     STRICT = "strict"
@@ -161,7 +161,7 @@ class Query(Protocol):
     deviations: tuple[Finding, ...]
     raw: bool
 
-    def plan(self, columns: Columns, settings: Settings) -> Plan:
+    def plan(self, columns: Schema, settings: Settings) -> Plan:
         """The meaning over a schema; raises SourceError for what is not supported."""
 
     def render(self) -> str:
@@ -176,14 +176,16 @@ class Language(Protocol):
     platform: str
     switches: tuple[Switch, ...]
 
-    def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> Query:
+    def parse(
+        self, source: Source, dialect: Strictness = Strictness.LENIENT, settings: Settings | None = None
+    ) -> Query:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
 
 
-def names() -> tuple[str, ...]:
+def list_languages() -> tuple[str, ...]:
     """All languages there are; a language's name is its folder's and its files' suffix."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "languages")]) if m.ispkg))
 
@@ -191,12 +193,12 @@ def names() -> tuple[str, ...]:
 def language(name: str) -> Language:
     """The language of that name or file suffix."""
     wanted = name.removeprefix(".").lower()
-    if wanted not in names():
-        raise HarnessError("unknown-language", f"no query language is called `{wanted}`", help=hint(wanted))
+    if wanted not in list_languages():
+        raise HarnessError("unknown-language", f"no query language is called `{wanted}`", help=suggest_language(wanted))
     found: Language = import_module(f"harness.detection.languages.{wanted}").LANGUAGE
     return found
 
 
-def hint(wanted: str) -> str:
+def suggest_language(wanted: str) -> str:
     """The nearest language, or all of them."""
-    return did_you_mean(wanted, names()) or f"languages are {', '.join(names())}"
+    return did_you_mean(wanted, list_languages()) or f"languages are {', '.join(list_languages())}"

@@ -35,6 +35,6 @@ sumsq upperperc values var varp
 }
 
 
-def documented(kind: str) -> tuple[str, ...]:
+def list_documented_names(kind: str) -> tuple[str, ...]:
     """All names of a kind: `command`, `eval function`, `statistical function`."""
     return tuple(DOCUMENTED[kind].split())

@@ -12,15 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from harness.detection.conformance import Case, cases, pages
+from harness.detection.conformance import ConformanceCase, pages, parse_cases
 from harness.detection.language import Switch, language
-from harness.detection.product_names import documented
+from harness.detection.product_names import list_documented_names
 from harness.diagnostics import HarnessError, Source
 
 PERCENTILE = re.compile(r"(?:exact|upper)?perc")
 
 
-class State(StrEnum):
+class SupportState(StrEnum):
     """What becomes of a rule that uses it."""
 
     SUPPORTED = "supported"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ReferenceEntry:
     """One command or function: its state, what it does, and its conformance cases by their evidence.
 
     `because` says why it is refused, or what of it differs from the product.
@@ -37,7 +37,7 @@ class Entry:
 
     kind: str
     name: str
-    state: State
+    state: SupportState
     summary: str = ""
     reference: str = ""
     evidence: Mapping[str, int] = field(default_factory=dict)
@@ -50,10 +50,10 @@ class Reference:
 
     language: str
     product: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ReferenceEntry, ...]
     switches: tuple[Switch, ...]
 
-    def count(self, state: State) -> int:
+    def count(self, state: SupportState) -> int:
         """How many entries are in a state."""
         return sum(e.state is state for e in self.entries)
 
@@ -61,26 +61,26 @@ class Reference:
 def reference(name: str, folder: Path | None = None) -> Reference:
     """The reference of a language; `folder` holds conformance pages, whose cases are its evidence."""
     spoken = language(name)
-    known = [c for n, path in (pages(folder) if folder else ()) if n == name for c in read(path, name)]
+    known = [c for n, path in (pages(folder) if folder else ()) if n == name for c in read_cases(path, name)]
     listed = entries_of_spl() if name == "spl" else entries_of_cql() if name == "cql" else ()
-    entries = tuple(judged(e, known) for e in sorted(listed, key=lambda e: (e.kind, e.name.lower())))
+    entries = tuple(add_evidence(e, known) for e in sorted(listed, key=lambda e: (e.kind, e.name.lower())))
     if not entries:
         raise HarnessError("no-reference", f"there is no reference of {name}")
     return Reference(language=name, product=spoken.product, entries=entries, switches=spoken.switches)
 
 
-def read(path: Path, name: str) -> Sequence[Case]:
+def read_cases(path: Path, name: str) -> Sequence[ConformanceCase]:
     """The cases of a page."""
-    return cases(Source(str(path), path.read_text("utf-8")), name)
+    return parse_cases(Source(str(path), path.read_text("utf-8")), name)
 
 
-def judged(entry: Entry, known: Iterable[Case]) -> Entry:
+def add_evidence(entry: ReferenceEntry, known: Iterable[ConformanceCase]) -> ReferenceEntry:
     """An entry with its evidence; one with a known gap diverges."""
     own = [c for c in known if uses(entry).search(c.query)]
     evidence = Counter(c.evidence.partition(",")[0].strip() for c in own)
     gap = next((c.known_gap for c in own if c.known_gap), None)
-    state = State.DIVERGING if gap and entry.state is State.SUPPORTED else entry.state
-    return Entry(
+    state = SupportState.DIVERGING if gap and entry.state is SupportState.SUPPORTED else entry.state
+    return ReferenceEntry(
         kind=entry.kind,
         name=entry.name,
         state=state,
@@ -91,7 +91,7 @@ def judged(entry: Entry, known: Iterable[Case]) -> Entry:
     )
 
 
-def uses(entry: Entry) -> re.Pattern[str]:
+def uses(entry: ReferenceEntry) -> re.Pattern[str]:
     """Where a query has an entry: a command after a bar or first, a function before its bracket."""
     name = re.escape(entry.name)
     if entry.kind == "command":
@@ -100,7 +100,7 @@ def uses(entry: Entry) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w:.$]){name}(?:\s*\({bare})", re.I)
 
 
-def entries_of_spl() -> Iterator[Entry]:
+def entries_of_spl() -> Iterator[ReferenceEntry]:
     """Commands, eval functions and statistical functions of SPL."""
     folder = "harness.detection.languages.spl"
     for part in ("commands", "functions", "aggregates"):
@@ -111,27 +111,31 @@ def entries_of_spl() -> Iterator[Entry]:
     yield from of_table("statistical function", registry.AGGREGATES)
 
 
-def of_table(kind: str, table: Mapping[str, Any]) -> Iterator[Entry]:
+def of_table(kind: str, table: Mapping[str, Any]) -> Iterator[ReferenceEntry]:
     """Every name that the table or the product has."""
-    for name in dict.fromkeys((*documented(kind), *table)):
+    for name in dict.fromkeys((*list_documented_names(kind), *table)):
         if name in table:
             found = table[name]
             refused = found.define.__name__ == "refused"
-            yield Entry(
+            yield ReferenceEntry(
                 kind=kind,
                 name=name,
-                state=State.REFUSED if refused else State.SUPPORTED,
+                state=SupportState.REFUSED if refused else SupportState.SUPPORTED,
                 summary=found.summary,
                 reference=found.reference,
                 because=found.summary if refused else "",
             )
         elif kind == "statistical function" and (PERCENTILE.fullmatch(name) or name.startswith("per_")):
-            yield Entry(kind=kind, name=name, state=State.SUPPORTED, summary="With its number or its unit of time.")
+            yield ReferenceEntry(
+                kind=kind, name=name, state=SupportState.SUPPORTED, summary="With its number or its unit of time."
+            )
         else:
-            yield Entry(kind=kind, name=name, state=State.REFUSED, because="an error names it where a rule uses it")
+            yield ReferenceEntry(
+                kind=kind, name=name, state=SupportState.REFUSED, because="an error names it where a rule uses it"
+            )
 
 
-def entries_of_cql() -> Iterator[Entry]:
+def entries_of_cql() -> Iterator[ReferenceEntry]:
     """Functions of CQL."""
     folder = "harness.detection.languages.cql"
     import_module(f"{folder}.functions")
@@ -141,9 +145,13 @@ def entries_of_cql() -> Iterator[Entry]:
         if name in table:
             lines = (inspect.getdoc(table[name].run) or "").splitlines()
             where = next((line.partition("Reference:")[2].strip() for line in lines if "Reference:" in line), "")
-            yield Entry(
-                kind="function", name=name, state=State.SUPPORTED, summary=lines[0] if lines else "", reference=where
+            yield ReferenceEntry(
+                kind="function",
+                name=name,
+                state=SupportState.SUPPORTED,
+                summary=lines[0] if lines else "",
+                reference=where,
             )
         else:
             because = "an error names it where a rule uses it"
-            yield Entry(kind="function", name=name, state=State.REFUSED, because=because)
+            yield ReferenceEntry(kind="function", name=name, state=SupportState.REFUSED, because=because)

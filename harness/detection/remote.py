@@ -12,18 +12,18 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from harness.detection.engine import Rows, Value
+from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, UnreachableError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-LARGEST = 64 << 20
-PATIENCE = 120.0
-NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+LARGEST_ANSWER = 64 << 20
+PRODUCT_PATIENCE = 120.0
+ANSWER_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
-Record = Mapping[str, str | list[str] | float]
+ProductRecord = Mapping[str, str | list[str] | float]
 
 
-class Remote(Protocol):
+class RemoteProduct(Protocol):
     """A product that answers queries; `connect(url_name, token_name)` of its module takes names of variables."""
 
     name: str
@@ -32,7 +32,7 @@ class Remote(Protocol):
     def version(self) -> str:
         """The product's name and version: `Splunk 10.4.0`."""
 
-    def answer(self, text: str, events: Sequence[Record], *, now: float = 0.0) -> Rows:
+    def answer(self, text: str, events: Sequence[ProductRecord], *, now: float = 0.0) -> ResultRows:
         """The rows of a query over events that are sent along and stored nowhere.
 
         Raises HarnessError `cannot-supply` where the query does not take events from what stands before it.
@@ -55,16 +55,16 @@ class Server:
         """The text of an answer. Raises UnreachableError without one, RejectedByProductError for a refused query."""
         parts = urlsplit(self.url)
         try:
-            connection = opened(parts.scheme, parts.hostname or "", parts.port)
+            connection = open_connection(parts.scheme, parts.hostname or "", parts.port)
             sent = {"Authorization": f"Bearer {self.token}", **headers}
             connection.request(method, parts.path.rstrip("/") + path, body and body.encode(), sent)
             response = connection.getresponse()
-            text = response.read(LARGEST + 1)
+            text = response.read(LARGEST_ANSWER + 1)
             connection.close()
         except (OSError, HTTPException) as error:
             raise UnreachableError("unreachable", f"{self.product} does not answer: {self.told(error)}") from error
-        if len(text) > LARGEST:
-            raise HarnessError("answer-too-large", f"{self.product} answers with more than {LARGEST >> 20} MiB")
+        if len(text) > LARGEST_ANSWER:
+            raise HarnessError("answer-too-large", f"{self.product} answers with more than {LARGEST_ANSWER >> 20} MiB")
         if response.status in (401, 403):
             raise UnreachableError("refused", f"{self.product} refuses the token ({response.status})")
         shown = text.decode("utf-8", "replace")
@@ -79,11 +79,11 @@ class Server:
         return " ".join(str(what).replace(self.token, "***").split())
 
 
-def opened(scheme: str, host: str, port: int | None) -> HTTPConnection:
+def open_connection(scheme: str, host: str, port: int | None) -> HTTPConnection:
     """A connection whose certificate is verified; without TLS only to this machine."""
     if scheme == "https":
-        return HTTPSConnection(host, port, timeout=PATIENCE, context=ssl.create_default_context())
-    return HTTPConnection(host, port, timeout=PATIENCE)
+        return HTTPSConnection(host, port, timeout=PRODUCT_PATIENCE, context=ssl.create_default_context())
+    return HTTPConnection(host, port, timeout=PRODUCT_PATIENCE)
 
 
 def server(product: str, url_name: str, token_name: str) -> Server:
@@ -102,21 +102,21 @@ def server(product: str, url_name: str, token_name: str) -> Server:
     return Server(product=product, url=url, token=token)
 
 
-def rows(records: Iterable[Mapping[str, object]], hidden: Iterable[str] = ()) -> Rows:
+def build_rows(records: Iterable[Mapping[str, object]], hidden: Iterable[str] = ()) -> ResultRows:
     """Records as rows; a text that is written as a number is one, since neither product says which it is."""
     unwanted = set(hidden)
-    found = [{k: value(v) for k, v in r.items() if k not in unwanted} for r in records]
+    found = [{k: decode_answer_cell(v) for k, v in r.items() if k not in unwanted} for r in records]
     columns = tuple(dict.fromkeys(name for record in found for name in record))
-    return Rows(columns, tuple(tuple(record.get(name) for name in columns) for record in found))
+    return ResultRows(columns, tuple(tuple(record.get(name) for name in columns) for record in found))
 
 
-def value(given: object) -> Value:
+def decode_answer_cell(given: object) -> CellValue:
     """One cell of an answer."""
     match given:
         case list():
-            return value(given[0]) if len(given) == 1 else [str(item) for item in given]
+            return decode_answer_cell(given[0]) if len(given) == 1 else [str(item) for item in given]
         case str():
-            return float(given) if NUMBER.fullmatch(given) and len(given) < 300 else given
+            return float(given) if ANSWER_NUMBER.fullmatch(given) and len(given) < 300 else given
         case bool() | None:
             return given
         case int() | float():
@@ -125,6 +125,6 @@ def value(given: object) -> Value:
             return json.dumps(given)
 
 
-def quoted(text: str) -> str:
+def quote_query_text(text: str) -> str:
     """A text literal, which both languages write alike."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,16 +8,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.detection import conformance
-from harness.detection.conformance import NO_ROWS, Case, difference, name_of, render, table
-from harness.detection.engine import Engine, Rows
+from harness.detection.conformance import (
+    NO_ROWS,
+    ConformanceCase,
+    difference,
+    parse_page_table,
+    render_page_rows,
+    split_column_name,
+)
+from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Settings, Switch, language
-from harness.detection.remote import Record, RejectedByProductError, Remote
+from harness.detection.remote import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
 
 OF_EACH_RUN = ("_time", "_raw")
 
 
-class State(StrEnum):
+class SettlingState(StrEnum):
     """What became of a case."""
 
     HOLDS = "holds"
@@ -31,15 +38,15 @@ class State(StrEnum):
 class Checked:
     """A case, what became of it, and how it differs or why it could not be run."""
 
-    case: Case
+    case: ConformanceCase
     page: Path
-    state: State
+    state: SettlingState
     problem: str = ""
 
     @property
     def observable(self) -> bool:
         """Whether it was assumed and has now been seen to hold."""
-        return self.state is State.HOLDS and self.case.evidence.startswith("assumed")
+        return self.state is SettlingState.HOLDS and self.case.evidence.startswith("assumed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,35 +58,37 @@ class Settled:
     problem: str = ""
 
 
-def check_here(case: Case, page: Path, engine: Engine) -> Checked:
+def check_here(case: ConformanceCase, page: Path, engine: Engine) -> Checked:
     """A case on an engine that runs plans."""
-    problem = conformance.run(case, engine)
+    problem = conformance.check_case(case, engine)
     if case.known_gap:
-        state = State.GAP if problem else State.CLOSED
+        state = SettlingState.GAP if problem else SettlingState.CLOSED
     else:
-        state = State.DIFFERS if problem else State.HOLDS
+        state = SettlingState.DIFFERS if problem else SettlingState.HOLDS
     return Checked(case=case, page=page, state=state, problem=problem or "")
 
 
-def check_there(case: Case, page: Path, product: Remote) -> Checked:
+def check_there(case: ConformanceCase, page: Path, product: RemoteProduct) -> Checked:
     """A case on a real product; an error case holds where the product rejects the query too, whatever it says."""
     reason = unsuitable(case)
     if reason:
-        return Checked(case=case, page=page, state=State.NOT_RUN, problem=reason)
+        return Checked(case=case, page=page, state=SettlingState.NOT_RUN, problem=reason)
     try:
-        found = product.answer(case.query, events(case), now=case.settings.now)
+        found = product.answer(case.query, list_case_events(case), now=case.settings.now)
     except UnreachableError:
         raise
     except RejectedByProductError as error:
-        state = State.HOLDS if case.error is not None else State.DIFFERS
+        state = SettlingState.HOLDS if case.error is not None else SettlingState.DIFFERS
         return Checked(case=case, page=page, state=state, problem=f"the product rejects it: {error.message}")
     except HarnessError as error:
-        return Checked(case=case, page=page, state=State.NOT_RUN, problem=error.message)
-    problem = compared(case, found)
-    return Checked(case=case, page=page, state=State.DIFFERS if problem else State.HOLDS, problem=problem or "")
+        return Checked(case=case, page=page, state=SettlingState.NOT_RUN, problem=error.message)
+    problem = compare_with_page(case, found)
+    return Checked(
+        case=case, page=page, state=SettlingState.DIFFERS if problem else SettlingState.HOLDS, problem=problem or ""
+    )
 
 
-def unsuitable(case: Case) -> str:
+def unsuitable(case: ConformanceCase) -> str:
     """Why a case says nothing about a product on its own."""
     settings = case.settings
     needed = [n for n in ("macros", "lookups", "saved", "parameters", "props", "transforms") if getattr(settings, n)]
@@ -88,33 +97,33 @@ def unsuitable(case: Case) -> str:
     return "it is about a time zone of the searching user" if settings.zone != "UTC" else ""
 
 
-def events(case: Case) -> list[Record]:
+def list_case_events(case: ConformanceCase) -> list[ProductRecord]:
     """The events of a case as records; moments are numbers in the unit of their column."""
-    found: list[Record] = []
+    found: list[ProductRecord] = []
     for each in case.inputs:
         for row in each.rows:
             record: dict[str, str | list[str] | float] = {}
             for header, cell in zip(each.columns, row, strict=True):
-                name = name_of(header)
+                name = split_column_name(header)
                 if cell is None:
                     continue
-                timed = name in conformance.TIMES or name != header
-                record[name] = conformance.number(name, str(cell)) if timed else cell
+                timed = name in conformance.UNITS_PER_SECOND or name != header
+                record[name] = conformance.parse_page_number(name, str(cell)) if timed else cell
             found.append(record)
     return found
 
 
-def compared(case: Case, found: Rows) -> str | None:
+def compare_with_page(case: ConformanceCase, found: ResultRows) -> str | None:
     """How a product's rows differ from the page's."""
-    shown = render(found)
+    shown = render_page_rows(found)
     if case.error is not None:
         return f"expected:\n{case.error}\n\ngot rows:\n{shown}"
-    wanted = table("" if (case.output or "").strip() == NO_ROWS else case.output or "", case.place)
+    wanted = parse_page_table("" if (case.output or "").strip() == NO_ROWS else case.output or "", case.place)
     problem = difference(wanted, found, case.ordered)
     return problem and f"{problem}\nexpected:\n{case.output}\n\ngot:\n{shown}"
 
 
-def settle(product: Remote, engine: Engine) -> Iterator[Settled]:
+def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
     """Each open question of the product's language, asked by the query that its switch names."""
     for switch in language(product.language).switches:
         try:
@@ -125,14 +134,20 @@ def settle(product: Remote, engine: Engine) -> Iterator[Settled]:
         except HarnessError as error:
             yield Settled(switch=switch, problem=error.message)
             continue
-        wanted = plain(there)
-        same = tuple(value for value, rows in answers.items() if plain(rows) == wanted)
+        wanted = normalise_rows(there)
+        same = tuple(value for value, rows in answers.items() if normalise_rows(rows) == wanted)
         told = len(same) == len(switch.values)
-        problem = "its query gives the same under every value" if told else "" if same else f"it gives: {render(there)}"
+        problem = (
+            "its query gives the same under every value"
+            if told
+            else ""
+            if same
+            else f"it gives: {render_page_rows(there)}"
+        )
         yield Settled(switch=switch, values=() if told else same, problem=problem)
 
 
-def here(name: str, switch: Switch, value: str, engine: Engine) -> Rows:
+def here(name: str, switch: Switch, value: str, engine: Engine) -> ResultRows:
     """What the switch's query gives here under one value."""
     settings = Settings(switches={switch.name: value})
     query = language(name).parse(Source(f"{switch.name}.{name}", switch.settle), settings=settings)
@@ -140,14 +155,16 @@ def here(name: str, switch: Switch, value: str, engine: Engine) -> Rows:
     return engine.run(query.plan(columns, replace(settings, ask=engine.run)).node)
 
 
-def plain(found: Rows) -> list[tuple[tuple[str, str], ...]]:
+def normalise_rows(found: ResultRows) -> list[tuple[tuple[str, str], ...]]:
     """Rows for comparison: fields by name, without times and what is hidden."""
     kept = [(i, n) for i, n in enumerate(found.columns) if n not in OF_EACH_RUN and not n.startswith(("@", "#"))]
-    texts = (tuple(sorted((n, conformance.written(r[i])) for i, n in kept if r[i] is not None)) for r in found.rows)
+    texts = (
+        tuple(sorted((n, conformance.render_page_value(r[i])) for i, n in kept if r[i] is not None)) for r in found.rows
+    )
     return sorted(texts)
 
 
-def observed(page: Source, checked: Sequence[Checked], version: str) -> str:
+def mark_observed(page: Source, checked: Sequence[Checked], version: str) -> str:
     """The page with `Evidence: assumed` made `observed on <version>` in the cases that were seen to hold."""
     text = page.text
     for each in sorted(checked, key=lambda c: -c.case.place.start):
@@ -164,6 +181,6 @@ def observed(page: Source, checked: Sequence[Checked], version: str) -> str:
     return text
 
 
-def without_gap(case: Case) -> Case:
+def without_gap(case: ConformanceCase) -> ConformanceCase:
     """The case as if it had no known gap: a product has none of ours."""
     return replace(case, facts={k: v for k, v in case.facts.items() if k != "Known gap"})

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.detection.language import Switch, language, names
+from harness.detection.language import Switch, language, list_languages
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
 from harness.scenario.scenario import Scenario
 
 
-def known() -> dict[str, tuple[str, Switch]]:
+def list_switches() -> dict[str, tuple[str, Switch]]:
     """Every switch by its name, with the language that it belongs to."""
-    return {s.name: (name, s) for name in names() for s in language(name).switches}
+    return {s.name: (name, s) for name in list_languages() for s in language(name).switches}
 
 
-def check(given: Mapping[str, str]) -> None:
+def check_switches(given: Mapping[str, str]) -> None:
     """Raises HarnessError for a switch or a value that there is not."""
-    switches = known() if given else {}
+    switches = list_switches() if given else {}
     for name, value in given.items():
         if name not in switches:
             hint = did_you_mean(name, switches) or "`detlab list switches` shows them"
@@ -27,12 +27,12 @@ def check(given: Mapping[str, str]) -> None:
             raise HarnessError("unknown-switch-value", f"switch `{name}` has no value `{value}`", help=hint)
 
 
-def check_scenario(scenario: Scenario) -> None:
+def check_scenario_switches(scenario: Scenario) -> None:
     """Raises SourceError at a switch of the scenario that there is not."""
     for number, expectation in enumerate(scenario.body.expect):
         for name, value in expectation.switches.items():
             try:
-                check({name: value})
+                check_switches({name: value})
             except HarnessError as error:
                 keys = ("expect", number, "switches", name)
                 span = scenario.document.key(keys) if error.code == "unknown-switch" else scenario.place(*keys)

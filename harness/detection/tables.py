@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.detection.content import LARGEST, text_of
+from harness.detection.content import LARGEST_CONTENT_FILE, read_text_file
 from harness.detection.language import Lookup, Timing
 from harness.diagnostics import HarnessError
 
-MATCH = re.compile(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
-FALSE = frozenset({"0", "false", "f", "no"})
+MATCH_TYPE = re.compile(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
+FALSE_SETTINGS = frozenset({"0", "false", "f", "no"})
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Lazy(Mapping[str, Lookup]):
         if name not in self.ready:
             shape = self.shapes.get(name, Lookup(columns=(), rows=()))
             file = self.files.get(name)
-            self.ready[name] = matching(table(file), shape) if file else shape
+            self.ready[name] = match_as_shape(read_csv_table(file), shape) if file else shape
         return self.ready[name]
 
     def __contains__(self, name: object) -> bool:
@@ -43,16 +43,16 @@ class Lazy(Mapping[str, Lookup]):
         return len(dict.fromkeys(self))
 
 
-def matching(rows: Lookup, shape: Lookup) -> Lookup:
+def match_as_shape(rows: Lookup, shape: Lookup) -> Lookup:
     """The rows of one table, its keys matched as another's."""
     return replace(shape, columns=rows.columns, rows=rows.rows)
 
 
-def table(path: Path) -> Lookup:
+def read_csv_table(path: Path) -> Lookup:
     """The rows of a CSV file, gzipped or not; a short row is filled up with empty cells."""
-    csv.field_size_limit(LARGEST)
+    csv.field_size_limit(LARGEST_CONTENT_FILE)
     try:
-        rows = [row for row in csv.reader(io.StringIO(unpacked(path), newline="")) if row]
+        rows = [row for row in csv.reader(io.StringIO(read_unpacked_text(path), newline="")) if row]
     except csv.Error as error:
         raise HarnessError("bad-lookup", f"{path}: {error}", help="a lookup is a CSV file with a header") from error
     if not rows:
@@ -63,17 +63,17 @@ def table(path: Path) -> Lookup:
     return Lookup(columns=columns, rows=filled)
 
 
-def unpacked(path: Path) -> str:
+def read_unpacked_text(path: Path) -> str:
     """The text of a file; what a packed one unpacks to is bounded too."""
     if path.suffix != ".gz":
-        return text_of(path)
+        return read_text_file(path)
     try:
         with gzip.open(path) as packed:
-            text = packed.read(LARGEST + 1)
+            text = packed.read(LARGEST_CONTENT_FILE + 1)
     except (OSError, EOFError) as error:
         raise HarnessError("bad-lookup", f"{path} is no complete gzip file") from error
-    if len(text) > LARGEST:
-        raise HarnessError("content-too-large", f"{path} unpacks to more than {LARGEST >> 20} MiB")
+    if len(text) > LARGEST_CONTENT_FILE:
+        raise HarnessError("content-too-large", f"{path} unpacks to more than {LARGEST_CONTENT_FILE >> 20} MiB")
     return text.decode("utf-8-sig", "replace")
 
 
@@ -83,21 +83,23 @@ def shape(definition: Mapping[str, object]) -> Lookup:
     Keys are those of transforms.conf, which security_content's pages share.
     """
     fields = str(definition.get("fields_list") or definition.get("fields") or "")
-    matches = {m["field"]: m["how"].lower() for m in MATCH.finditer(listed(definition.get("match_type")))}
+    matches = {
+        m["field"]: m["how"].lower() for m in MATCH_TYPE.finditer(concat_listed_texts(definition.get("match_type")))
+    }
     default = definition.get("default_match")
     return Lookup(
         columns=tuple(name.strip() for name in re.split(r"[,\s]+", fields.strip("[]'\" ")) if name.strip()),
         rows=(),
         match={name: how for name, how in matches.items() if how != "exact"},
-        case_sensitive=str(definition.get("case_sensitive_match", "true")).strip().lower() not in FALSE,
-        most=whole(definition.get("max_matches"), 1 if definition.get("time_field") else 100),
-        least=whole(definition.get("min_matches"), 0),
-        default=None if default in (None, "") else plain(default),
-        timing=timing(definition),
+        case_sensitive=str(definition.get("case_sensitive_match", "true")).strip().lower() not in FALSE_SETTINGS,
+        most=parse_whole_or_default(definition.get("max_matches"), 1 if definition.get("time_field") else 100),
+        least=parse_whole_or_default(definition.get("min_matches"), 0),
+        default=None if default in (None, "") else print_conf_value(default),
+        timing=parse_timing(definition),
     )
 
 
-def timing(definition: Mapping[str, object]) -> Timing | None:
+def parse_timing(definition: Mapping[str, object]) -> Timing | None:
     """What a definition says of the time of a table's rows; None if nothing."""
     name = str(definition.get("time_field") or "").strip()
     if not name:
@@ -106,22 +108,22 @@ def timing(definition: Mapping[str, object]) -> Timing | None:
     return Timing(
         field=name,
         form=str(definition.get("time_format") or usual.form).strip().strip('"'),
-        least=float(whole(definition.get("min_offset_secs"), int(usual.least))),
-        most=float(whole(definition.get("max_offset_secs"), int(usual.most))),
+        least=float(parse_whole_or_default(definition.get("min_offset_secs"), int(usual.least))),
+        most=float(parse_whole_or_default(definition.get("max_offset_secs"), int(usual.most))),
     )
 
 
-def listed(value: object) -> str:
+def concat_listed_texts(value: object) -> str:
     """A text, or a list of texts as one."""
     return ",".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
-def plain(value: object) -> str:
+def print_conf_value(value: object) -> str:
     """A value as a conf file writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
-def whole(value: object, otherwise: int) -> int:
+def parse_whole_or_default(value: object, otherwise: int) -> int:
     """A whole number."""
     text = str(value or "").strip()
     return int(text) if text.isdigit() and len(text) < 11 else otherwise

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from harness.detection.plan.columns import EVENT
+from harness.detection.plan.columns import EVENT_COLUMN
 from harness.telemetry.platform import View
 
 SECONDS, MILLISECONDS = "_time", "@timestamp"
@@ -30,7 +30,9 @@ class Evidence:
         return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def evidence(views: Sequence[View], events: Collection[int], reads: Collection[str], most: int) -> list[Evidence]:
+def collect_evidence(
+    views: Sequence[View], events: Collection[int], reads: Collection[str], most: int
+) -> list[Evidence]:
     """The first `most` of these events by time, with the fields that a rule reads."""
     found = [e for view in views for e in of_view(view, events, sorted(reads), most)]
     return sorted(found, key=lambda e: (e.at or 0.0, e.number))[:most]
@@ -38,7 +40,7 @@ def evidence(views: Sequence[View], events: Collection[int], reads: Collection[s
 
 def of_view(view: View, events: Collection[int], reads: Sequence[str], most: int) -> Iterator[Evidence]:
     """The events of one kind."""
-    numbers = view.columns.column(EVENT).to_numpy()
+    numbers = view.columns.column(EVENT_COLUMN).to_numpy()
     chosen = np.flatnonzero(np.isin(numbers, np.fromiter(events, np.int64, len(events))))[:most]
     if not len(chosen):
         return
@@ -50,11 +52,11 @@ def of_view(view: View, events: Collection[int], reads: Sequence[str], most: int
     for row, number in enumerate(chosen.tolist()):
         time = times[row]
         at = None if time is None else float(time) / (1 if clock == SECONDS else 1000)
-        own = {n: as_text(values[row]) for n, values in columns.items() if values[row] is not None}
+        own = {n: format_field_value(values[row]) for n, values in columns.items() if values[row] is not None}
         shown = {n: v for n, v in {**own, **fixed}.items() if n not in (SECONDS, MILLISECONDS)}
         yield Evidence(number=int(numbers[number]), at=at, fields=dict(sorted(shown.items())))
 
 
-def as_text(value: object) -> str:
+def format_field_value(value: object) -> str:
     """A field's value for people."""
     return ", ".join(str(v) for v in value) if isinstance(value, list) else str(value)

@@ -14,12 +14,12 @@ def setting(conditions: Mapping[str, str], switches: Mapping[str, str], dialect:
     return ", ".join([*parts, *([dialect] if dialect != "lenient" else [])])
 
 
-def kind(signal: Signal) -> str:
+def describe_signal_kind(signal: Signal) -> str:
     """What a signal counts: `sysmon 3`."""
     return f"{signal.sensor} {signal.event}"
 
 
-def bounds(signal: Signal) -> str:
+def describe_bounds(signal: Signal) -> str:
     """How many events a signal wants."""
     parts = []
     if signal.exactly is not None:
@@ -31,7 +31,7 @@ def bounds(signal: Signal) -> str:
     return " and ".join(parts) or "at least 1"
 
 
-def where(signal: Signal) -> str:
+def describe_fields(signal: Signal) -> str:
     """The fields that a signal asks for, short."""
     return ", ".join(f"{n}={beginning(str(v), 40)}" for n, v in signal.where.items())
 
@@ -49,5 +49,5 @@ def expectation_name(expectation: Expectation) -> str:
 
 def signal_name(signal: Signal) -> str:
     """What a signal says: `telemetry sysmon 3 (Image=*powershell.exe): exactly 5`."""
-    fields = f" ({where(signal)})" if signal.where else ""
-    return f"telemetry {kind(signal)}{fields}: {bounds(signal)}"
+    fields = f" ({describe_fields(signal)})" if signal.where else ""
+    return f"telemetry {describe_signal_kind(signal)}{fields}: {describe_bounds(signal)}"

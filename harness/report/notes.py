@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.report.naming import bounds, kind, where
+from harness.report.naming import describe_bounds, describe_fields, describe_signal_kind
 from harness.report.paper import one_line
-from harness.report.report import Chapter, Row, variants_seen
+from harness.report.report import Chapter, ReportRow, variants_seen
 from harness.report.wording import hangs_on, reads_absent, why_missed
 from harness.scenario.scenario import Label, Outcome, Scenario
 from harness.verdict.verdict import Verdict, Visibility
@@ -36,14 +36,14 @@ def broken_promise(visibility: Visibility) -> bool:
 def promise(visibility: Visibility) -> str:
     """What the page promises of one kind of event against what the host records."""
     signal = visibility.signal
-    fields = f" ({where(signal)})" if signal.where else ""
+    fields = f" ({describe_fields(signal)})" if signal.where else ""
     promised = f"page promises {signal.promised}, " if signal.promised is not None else ""
-    wanted = "" if visibility.as_expected else f", expected {bounds(signal)}"
+    wanted = "" if visibility.as_expected else f", expected {describe_bounds(signal)}"
     because = f": {one_line(signal.because)}" if signal.because else ""
-    return f"{kind(signal)}{fields}: {promised}host records {visibility.counted:,}{wanted}{because}"
+    return f"{describe_signal_kind(signal)}{fields}: {promised}host records {visibility.counted:,}{wanted}{because}"
 
 
-def variants_note(row: Row, chapter: Chapter, every: Sequence[Chapter]) -> str | None:
+def variants_note(row: ReportRow, chapter: Chapter, every: Sequence[Chapter]) -> str | None:
     """Which other forms of a published test each rule can see; told once, under the last row of the test."""
     same = [r for r in chapter.rows if r.scenario.body.atomic_test == row.scenario.body.atomic_test]
     if same[-1].scenario.path != row.scenario.path:
@@ -59,10 +59,10 @@ def variants_note(row: Row, chapter: Chapter, every: Sequence[Chapter]) -> str |
     if not parts:
         return None
     best = max(seen_by, key=lambda path: len(seen_by[path]), default=None)
-    example = f", as {below(best, row.scenario.path.parent)}" if best else ""
+    example = f", as {shorten_path(best, row.scenario.path.parent)}" if best else ""
     return f"variants: {', '.join(parts)}{example}"
 
 
-def below(path: Path, folder: Path) -> Path:
+def shorten_path(path: Path, folder: Path) -> Path:
     """A path as seen from a folder, where it lies below that."""
     return path.relative_to(folder) if path.is_relative_to(folder) else path

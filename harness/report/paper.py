@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 WIDTH = 100
-STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "2"}
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+PAPER_STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "2"}
+UNSAFE_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def clean(text: str) -> str:
+def escape_controls(text: str) -> str:
     """The text with control characters, bidirectional marks and surrogates spelled out; tabs and newlines stay."""
-    return CONTROL.sub(lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 0xFF else f"\\x{ord(m[0]):02x}", text)
+    return UNSAFE_CHARACTERS.sub(lambda m: f"\\u{ord(m[0]):04x}" if ord(m[0]) > 0xFF else f"\\x{ord(m[0]):02x}", text)
 
 
 def one_line(text: str) -> str:
     """The text on one line, runs of white space made one space."""
-    return clean(" ".join(text.split()))
+    return escape_controls(" ".join(text.split()))
 
 
-def short(text: str, width: int) -> str:
+def shorten_line(text: str, width: int) -> str:
     """The text on one line of at most `width` characters, its middle part left out where it is longer."""
     line = one_line(text)
     if len(line) <= width:
@@ -51,7 +51,7 @@ def printed_width(text: str) -> int:
     return len(PAINT.sub("", text))
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def format_count(number: int, one: str, many: str | None = None) -> str:
     """A number and its noun: `1 event`, `1,204 events`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
@@ -65,7 +65,7 @@ class Paper:
 
     def paint(self, text: str, style: str) -> str:
         """The text in a style of STYLES, where colours are understood."""
-        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour and style and text else text
+        return f"\x1b[{PAPER_STYLES[style]}m{text}\x1b[0m" if self.colour and style and text else text
 
     def pad(self, text: str, width: int, *, right: bool = False) -> str:
         """The painted text filled up with spaces."""

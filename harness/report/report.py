@@ -39,7 +39,7 @@ class Report:
         return tuple(v for v in self.outcomes.visibilities if not v.as_expected)
 
 
-class Format(Protocol):
+class ReportFormat(Protocol):
     """One file in `formats/`: its module has an object of this shape called FORMAT."""
 
     suffix: str
@@ -49,7 +49,7 @@ class Format(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ReportRow:
     """A scenario under one setting, and what each rule said of it by the rule's name."""
 
     scenario: Scenario
@@ -63,7 +63,7 @@ class Chapter:
 
     technique: str
     title: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ReportRow] = field(default_factory=list)
     visibilities: list[Visibility] = field(default_factory=list)
 
     @property
@@ -89,7 +89,7 @@ def chapter_title(scenario: Scenario) -> str:
 def chapters(outcomes: Outcomes) -> list[Chapter]:
     """The run in the order in which it is told: by technique, published tests first, benign software last."""
     found: dict[tuple[str, str], Chapter] = {}
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], ReportRow] = {}
 
     def chapter(scenario: Scenario) -> Chapter:
         key = (scenario.body.technique, chapter_title(scenario))
@@ -98,7 +98,7 @@ def chapters(outcomes: Outcomes) -> list[Chapter]:
     for verdict in outcomes.verdicts:
         key = (str(verdict.scenario.path), setting_of(verdict.expectation))
         if key not in rows:
-            rows[key] = Row(scenario=verdict.scenario, setting=key[1])
+            rows[key] = ReportRow(scenario=verdict.scenario, setting=key[1])
             chapter(verdict.scenario).rows.append(rows[key])
         rows[key].verdicts[verdict.rule.name] = verdict
     for visibility in outcomes.visibilities:
@@ -116,7 +116,7 @@ def usual_conditions(report: Report) -> dict[str, str]:
     return dict(settings.most_common(1)[0][0]) if settings else {}
 
 
-def variants_seen(row: Row, rule: str, every: Sequence[Chapter]) -> tuple[list[Scenario], int]:
+def variants_seen(row: ReportRow, rule: str, every: Sequence[Chapter]) -> tuple[list[Scenario], int]:
     """Other scenarios of the same atomic test that a rule sees, and how many others it was run on."""
     test, technique = row.scenario.body.atomic_test, row.scenario.body.technique
     others = [
@@ -129,15 +129,15 @@ def variants_seen(row: Row, rule: str, every: Sequence[Chapter]) -> tuple[list[S
     return [v.scenario for v in others if v.observed is Outcome.TRUE_POSITIVE], len(others)
 
 
-def names() -> tuple[str, ...]:
+def list_report_formats() -> tuple[str, ...]:
     """All formats there are; a format's name is its file's."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "formats")])))
 
 
-def format(name: str) -> Format:
+def format(name: str) -> ReportFormat:
     """The format of that name."""
-    if name not in names():
-        hint = did_you_mean(name, names()) or f"formats are {', '.join(names())}"
+    if name not in list_report_formats():
+        hint = did_you_mean(name, list_report_formats()) or f"formats are {', '.join(list_report_formats())}"
         raise HarnessError("unknown-format", f"no report format is called `{name}`", help=hint)
-    found: Format = import_module(f"harness.report.formats.{name}").FORMAT
+    found: ReportFormat = import_module(f"harness.report.formats.{name}").FORMAT
     return found

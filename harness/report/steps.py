@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 
 from harness.report.evidence import Evidence
 from harness.report.naming import signal_name
-from harness.report.paper import Paper, beginning, beginning_kept, count, one_line, short
+from harness.report.paper import Paper, beginning, beginning_kept, format_count, one_line, shorten_line
 from harness.report.wording import (
-    STYLES,
-    differences,
+    OUTCOME_STYLES,
+    describe_differences,
+    find_line_number,
+    format_verdict_label,
     hangs_on,
     headline,
-    label,
     lenient,
-    line_of,
     lost_by,
     reads_absent,
 )
 from harness.verdict.alerts import Alert
-from harness.verdict.explain import Clause, Explanation, Loss, shown
+from harness.verdict.explain import Clause, EventLoss, Explanation, format_value
 from harness.verdict.verdict import Verdict, Visibility
 
 MOST_ALERTS = 5
@@ -32,7 +32,7 @@ def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack
     rows = []
     for step in explanation.steps:
         after = (step.rows, step.malicious, step.benign)
-        rows.append((step, [change(b, a) for b, a in zip(before, after, strict=True)][: 3 if other else 2]))
+        rows.append((step, [format_change(b, a) for b, a in zip(before, after, strict=True)][: 3 if other else 2]))
         before = after
     heads = [h for h in ("rows", attack, other) if h]
     widths = [max(len(h), *(len(r[1][i]) for r in rows)) if rows else len(h) for i, h in enumerate(heads)]
@@ -43,22 +43,23 @@ def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack
     for number, (step, cells) in enumerate(rows):
         gone = explanation.loss is not None and explanation.loss.step == number
         counts = "  ".join(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))
-        line = f"{'>' if gone else ' '} {line_of(step.span):>4}  {short(step.span.text, text).ljust(text)}  {counts}"
+        shown = shorten_line(step.span.text, text).ljust(text)
+        line = f"{'>' if gone else ' '} {find_line_number(step.span):>4}  {shown}  {counts}"
         lines.append(paper.paint(f"{line}  LOST", "bad") if gone else line)
         if gone and explanation.loss is not None:
             lines += loss_lines(explanation.loss, paper)
             rest = explanation.steps[number + 1 :]
             if rest and not any((step.rows, *(r.rows for r in rest))):
-                return [*lines, paper.paint(f"        {count(len(rest), 'step')} after it: no rows", "dim")]
+                return [*lines, paper.paint(f"        {format_count(len(rest), 'step')} after it: no rows", "dim")]
     return lines
 
 
-def change(before: int, after: int) -> str:
+def format_change(before: int, after: int) -> str:
     """A count that goes in and one that comes out."""
     return f"{after:,}" if before == after else f"{before:,} -> {after:,}"
 
 
-def loss_lines(loss: Loss, paper: Paper) -> list[str]:
+def loss_lines(loss: EventLoss, paper: Paper) -> list[str]:
     """Which clauses of a step lost the attack, what its events held, and the nearest misses."""
     lines: list[str] = []
     missed = {m.span for m in loss.misses}
@@ -66,7 +67,7 @@ def loss_lines(loss: Loss, paper: Paper) -> list[str]:
         if clause.span not in missed:
             lines += paper.paragraph(clause_sentence(clause), indent=8)
     for miss in loss.misses:
-        place = f"line {line_of(miss.span)} " if miss.span else ""
+        place = f"line {find_line_number(miss.span)} " if miss.span else ""
         lines += paper.paragraph(f"{place}nearest miss: {miss}", indent=8)
     if not loss.misses and not loss.clauses:
         lines += paper.paragraph(loss.reason or "no row rests on the attack any more", indent=8)
@@ -75,7 +76,7 @@ def loss_lines(loss: Loss, paper: Paper) -> list[str]:
 
 def clause_sentence(clause: Clause) -> str:
     """What one clause lost."""
-    return f"line {line_of(clause.span)} lost {count(clause.lost, 'row')}: {lost_by(clause)}"
+    return f"line {find_line_number(clause.span)} lost {format_count(clause.lost, 'row')}: {lost_by(clause)}"
 
 
 def alert_lines(
@@ -85,12 +86,12 @@ def alert_lines(
     for number, alert in enumerate(alerts[:MOST_ALERTS], 1):
         causes = ", ".join(dict.fromkeys(f"{c.name}{'' if c.malicious else ' (benign)'}" for c in alert.causes))
         who = f" by {beginning(causes, 60)}" if causes else ""
-        yield f"  alert {number}: {count(len(alert.events), 'event')}{who}"
-        yield from paper.paragraph("; ".join(f"{n} {shown(v)}" for n, v in alert.fields.items()), indent=4)
+        yield f"  alert {number}: {format_count(len(alert.events), 'event')}{who}"
+        yield from paper.paragraph("; ".join(f"{n} {format_value(v)}" for n, v in alert.fields.items()), indent=4)
         events = evidence[number - 1] if number <= len(evidence) else ()
         yield from evidence_lines(events, len(alert.events), paper, most_events)
     if len(alerts) > MOST_ALERTS:
-        yield f"  and {count(len(alerts) - MOST_ALERTS, 'more alert')}"
+        yield f"  and {format_count(len(alerts) - MOST_ALERTS, 'more alert')}"
 
 
 def evidence_lines(events: Sequence[Evidence], total: int, paper: Paper, most: int) -> Iterator[str]:
@@ -100,7 +101,7 @@ def evidence_lines(events: Sequence[Evidence], total: int, paper: Paper, most: i
     common = {n: v for n, v in events[0].fields.items() if all(e.fields.get(n) == v for e in events)}
     lines = paper.paragraph("each " + "; ".join(f"{n} {v}" for n, v in common.items()), indent=6) if common else []
     differing = [{n: v for n, v in e.fields.items() if n not in common} for e in events[:most]]
-    more = f", and {count(total - most, 'more')}".removesuffix("s") if total > most else ""
+    more = f", and {format_count(total - most, 'more')}".removesuffix("s") if total > most else ""
     if any(differing):
         for event, fields in zip(events, differing, strict=False):
             own = "; ".join(f"{n} {one_line(v)}" for n, v in fields.items())
@@ -115,11 +116,11 @@ def verdict_lines(
     verdict: Verdict, paper: Paper, *, evidence: Sequence[Sequence[Evidence]] = (), most_events: int = 0
 ) -> Iterator[str]:
     """Everything that there is to say about one verdict; `evidence` has the events behind each alert."""
-    style = STYLES[verdict.observed] if verdict.as_expected else "bad"
-    head = f"{label(verdict)}: {verdict.observed}"
+    style = OUTCOME_STYLES[verdict.observed] if verdict.as_expected else "bad"
+    head = f"{format_verdict_label(verdict)}: {verdict.observed}"
     state = "as expected" if verdict.as_expected else "DIFFERS"
     yield f"{paper.paint(head, style)}, {state}"
-    for sentence in () if verdict.as_expected else differences(verdict):
+    for sentence in () if verdict.as_expected else describe_differences(verdict):
         yield from paper.paragraph(sentence, indent=2)
     if verdict.expectation.because and verdict.as_expected:
         yield from paper.paragraph(f"because {verdict.expectation.because}", indent=2)
@@ -138,12 +139,14 @@ def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
     if verdict.deviations:
         yield from paper.paragraph(lenient(verdict.rule.name, verdict.deviations), indent=2)
     for finding in verdict.findings:
-        yield from paper.paragraph(f"line {line_of(finding.span)}: {finding.message} [{finding.code}]", indent=2)
+        yield from paper.paragraph(
+            f"line {find_line_number(finding.span)}: {finding.message} [{finding.code}]", indent=2
+        )
     for damage in verdict.damages:
         yield from paper.paragraph(f"damaged: {damage}", indent=2)
 
 
-def plain(result: Verdict | Visibility) -> str:
+def format_result(result: Verdict | Visibility) -> str:
     """A verdict or a count for JUnit and pytest: the scenario, then everything there is to say, 100 wide."""
     scenario = result.scenario
     first = [headline(result), f"{scenario.document.source.name}: {one_line(scenario.body.title)}"]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.detection.engine import Value
+from harness.detection.engine import CellValue
 from harness.diagnostics import Finding, HarnessError, Severity, Span
-from harness.report.naming import bounds, setting_of
-from harness.report.paper import clean, count, one_line, short
+from harness.report.naming import describe_bounds, setting_of
+from harness.report.paper import escape_controls, format_count, one_line, shorten_line
 from harness.scenario.scenario import Outcome
-from harness.verdict.explain import Clause, Explanation, Loss, shown
+from harness.verdict.explain import Clause, EventLoss, Explanation, format_value
 from harness.verdict.verdict import Broken, Flip, Verdict, Visibility
 
-WORDS = {
+OUTCOME_WORDS = {
     Outcome.TRUE_POSITIVE: "seen",
     Outcome.FALSE_NEGATIVE: "missed",
     Outcome.TRUE_NEGATIVE: "quiet",
     Outcome.FALSE_POSITIVE: "flagged",
 }
-STYLES = {
+OUTCOME_STYLES = {
     Outcome.TRUE_POSITIVE: "good",
     Outcome.FALSE_NEGATIVE: "warn",
     Outcome.TRUE_NEGATIVE: "dim",
@@ -29,15 +29,16 @@ LONGEST_VALUE = 60
 MOST_CLAUSES = 2
 
 
-def line_of(span: Span) -> int:
+def find_line_number(span: Span) -> int:
     """The line of a place, from 1."""
     return span.source.position(span.start)[0]
 
 
-def held(values: Mapping[str, Sequence[Value]]) -> str:
+def describe_held_values(values: Mapping[str, Sequence[CellValue]]) -> str:
     """What events had in the fields that a clause reads: `127.0.0.1`, of several fields each with its name."""
     parts = {
-        name: ", ".join(short(shown(v), LONGEST_VALUE) for v in some if v is not None) for name, some in values.items()
+        name: ", ".join(shorten_line(format_value(v), LONGEST_VALUE) for v in some if v is not None)
+        for name, some in values.items()
     }
     if len(parts) == 1:
         return next(iter(parts.values())) or f"no {next(iter(parts))}"
@@ -46,18 +47,20 @@ def held(values: Mapping[str, Sequence[Value]]) -> str:
 
 def lost_by(clause: Clause) -> str:
     """One clause that lost events of the attack, and what they held: `DestinationIp="127.*" excludes 127.0.0.1`."""
-    text = short(clause.span.text, LONGEST_CLAUSE)
+    text = shorten_line(clause.span.text, LONGEST_CLAUSE)
     if clause.held and all(v is None for some in clause.held.values() for v in some):
         names = " or ".join(clause.held)
         return f"no event has {names}" + ("" if names == text else f", which {text} needs")
     if not clause.held:
         return f"{text} excludes them" if clause.excluded else f"no event passes {text}"
     return (
-        f"{text} excludes {held(clause.held)}" if clause.excluded else f"needs {text}, events hold {held(clause.held)}"
+        f"{text} excludes {describe_held_values(clause.held)}"
+        if clause.excluded
+        else f"needs {text}, events hold {describe_held_values(clause.held)}"
     )
 
 
-def lost_at(loss: Loss) -> tuple[Span, str]:
+def lost_at(loss: EventLoss) -> tuple[Span, str]:
     """The place where the attack was lost and why, on one line."""
     if loss.misses:
         place = next((m.span for m in loss.misses if m.span), loss.span)
@@ -68,7 +71,7 @@ def lost_at(loss: Loss) -> tuple[Span, str]:
             telling = [loss.clauses[-1]]
         more = f", and {len(telling) - MOST_CLAUSES} more" if len(telling) > MOST_CLAUSES else ""
         return telling[0].span, "; ".join(lost_by(c) for c in telling[:MOST_CLAUSES]) + more
-    return loss.span, loss.reason or f"no event of the attack passes {short(loss.span.text, LONGEST_CLAUSE)}"
+    return loss.span, loss.reason or f"no event of the attack passes {shorten_line(loss.span.text, LONGEST_CLAUSE)}"
 
 
 def why_missed(explanation: Explanation | None) -> tuple[int, str] | None:
@@ -80,10 +83,10 @@ def why_missed(explanation: Explanation | None) -> tuple[int, str] | None:
     if explanation.loss is None:
         return 0, "no alert rests on an event of the attack"
     place, reason = lost_at(explanation.loss)
-    return line_of(place), reason
+    return find_line_number(place), reason
 
 
-def label(verdict: Verdict) -> str:
+def format_verdict_label(verdict: Verdict) -> str:
     """The rule and its setting, unique enough to be called for: `server.spl (sysmon_version=10)`."""
     special = setting_of(verdict.expectation)
     return f"{verdict.rule.name} ({special})" if special else verdict.rule.name
@@ -103,25 +106,27 @@ def lenient(rule: str, deviations: Sequence[Finding]) -> str:
     """That a rule is not valid where it is published for, and where; what would only go wrong there is told apart."""
     rejected = [d for d in deviations if d.severity is Severity.ERROR]
     wrong = [d for d in deviations if d.severity is not Severity.ERROR]
-    parts = [f"its product rejects {lines_of(rejected)} ({count(len(rejected), 'place')})"] if rejected else []
-    parts += [f"would silently get {lines_of(wrong)} wrong"] if wrong else []
+    parts = (
+        [f"its product rejects {describe_lines(rejected)} ({format_count(len(rejected), 'place')})"] if rejected else []
+    )
+    parts += [f"would silently get {describe_lines(wrong)} wrong"] if wrong else []
     return f"{rule} is read leniently: {' and '.join(parts)}"
 
 
-def lines_of(findings: Sequence[Finding]) -> str:
+def describe_lines(findings: Sequence[Finding]) -> str:
     """`line 4`, `lines 4, 20 and 21`."""
-    numbers = [str(n) for n in sorted({line_of(f.span) for f in findings})]
+    numbers = [str(n) for n in sorted({find_line_number(f.span) for f in findings})]
     return f"line {numbers[0]}" if len(numbers) == 1 else f"lines {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
-def recorded(visibility: Visibility) -> str:
+def describe_visibility(visibility: Visibility) -> str:
     """What the host records against what was wanted."""
     signal = visibility.signal
-    wanted = "" if visibility.as_expected else f", expected {bounds(signal)}"
+    wanted = "" if visibility.as_expected else f", expected {describe_bounds(signal)}"
     return f"{visibility.counted:,} recorded{wanted}"
 
 
-def differences(verdict: Verdict) -> Iterator[str]:
+def describe_differences(verdict: Verdict) -> Iterator[str]:
     """What is other than expected, a sentence each."""
     if verdict.observed != verdict.expectation.outcome:
         yield f"expected {verdict.expectation.outcome}, observed {verdict.observed}"
@@ -133,14 +138,14 @@ def differences(verdict: Verdict) -> Iterator[str]:
 def headline(result: Verdict | Visibility) -> str:
     """In one line what is other than expected, and why if that is known."""
     if isinstance(result, Visibility):
-        return recorded(result)
+        return describe_visibility(result)
     lost = why_missed(result.explanation)
     line = f":{lost[0]}" if lost and lost[0] else ""
     reason = f": {result.rule.name}{line} {lost[1]}" if lost else ""
-    return "; ".join(one_line(d) for d in differences(result)) + reason
+    return "; ".join(one_line(d) for d in describe_differences(result)) + reason
 
 
 def fault(broken: Broken) -> str:
     """Why something could not be judged, with its place where it has one."""
     error = broken.error
-    return clean(error.render() if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}")
+    return escape_controls(error.render() if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}")

@@ -13,17 +13,19 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span
-from harness.scenario.document import Document, convert, load
-from harness.scenario.yaml_nodes import Key
+from harness.scenario.document import Document, convert_document, load
+from harness.scenario.yaml_nodes import DocumentKey
 
 LARGEST_ATOMIC = 4 << 20
 
 PLACEHOLDER = re.compile(r"#\{(.*?)\}")
-TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
+TECHNIQUE_ID = re.compile(r"T\d{4}(?:\.\d{3})?")
 ARGUMENT = re.compile(r"[\w-]{2,}")
 GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]\S*|[A-Za-z][A-Za-z0-9+.-]{2,}:[^\\\s]\S*")
-DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]")
+DOMAIN_NAME = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
 
 
 class Shell(StrEnum):
@@ -147,11 +149,11 @@ class Atomic:
         own = self.test.dependency_executor_name
         return self.test.executor.name if isinstance(own, msgspec.UnsetType) else own
 
-    def place(self, *keys: Key) -> Span:
+    def place(self, *keys: DocumentKey) -> Span:
         """Where a part is written: `place("executor", "command")`."""
         return self.document.span(("atomic_tests", self.number - 1, *keys))
 
-    def commands(self) -> Iterator[tuple[tuple[Key, ...], str]]:
+    def commands(self) -> Iterator[tuple[tuple[DocumentKey, ...], str]]:
         """Every text in which arguments may stand, with its path."""
         for key in ("command", "cleanup_command", "steps"):
             text = getattr(self.test.executor, key)
@@ -187,25 +189,25 @@ def read_atomics(path: Path, *, name: str | None = None) -> tuple[Atomic, ...]:
 def parse_atomics(source: Source) -> tuple[Atomic, ...]:
     """The tests in a text of the library's form."""
     document = load(source)
-    technique = convert(document, Technique)
-    if not TECHNIQUE.fullmatch(technique.attack_technique):
-        refuse(
+    technique = convert_document(document, Technique)
+    if not TECHNIQUE_ID.fullmatch(technique.attack_technique):
+        refuse_at(
             document,
             ("attack_technique",),
             "technique-id",
             "a technique is T and four digits, as in T1053 or T1053.005",
         )
     if len(technique.display_name) < 5:
-        refuse(document, ("display_name",), "too-short", "a display name has at least 5 characters")
+        refuse_at(document, ("display_name",), "too-short", "a display name has at least 5 characters")
     if not technique.atomic_tests:
-        refuse(document, ("atomic_tests",), "too-short", "a technique has at least one test")
+        refuse_at(document, ("atomic_tests",), "too-short", "a technique has at least one test")
     found = tuple(
         Atomic(technique=technique.attack_technique, number=i, test=test, document=document)
         for i, test in enumerate(technique.atomic_tests, 1)
     )
     guids: dict[str, Span] = {}
     for atomic in found:
-        check(atomic)
+        check_atomic(atomic)
         if atomic.guid in guids:
             line = source.position(guids[atomic.guid].start)[0]
             place = atomic.place("auto_generated_guid")
@@ -215,19 +217,21 @@ def parse_atomics(source: Source) -> tuple[Atomic, ...]:
     return found
 
 
-def refuse(document: Document, keys: tuple[Key, ...], code: str, message: str, help: str | None = None) -> None:
+def refuse_at(
+    document: Document, keys: tuple[DocumentKey, ...], code: str, message: str, help: str | None = None
+) -> None:
     """Raises an error at a path's place."""
     raise SourceError(code, message, document.span(keys), help=help)
 
 
-def check(atomic: Atomic) -> None:
+def check_atomic(atomic: Atomic) -> None:
     """The library's rules about one test that types cannot say."""
     test, document, at = atomic.test, atomic.document, ("atomic_tests", atomic.number - 1)
     for key in ("name", "description", "supported_platforms"):
         if not getattr(test, key):
-            refuse(document, (*at, key), "too-short", f"`{key}` is empty")
+            refuse_at(document, (*at, key), "too-short", f"`{key}` is empty")
     if test.auto_generated_guid is not None and not GUID.fullmatch(test.auto_generated_guid):
-        refuse(document, (*at, "auto_generated_guid"), "guid", "a GUID has 8, 4, 4, 4 and 12 hexadecimal digits")
+        refuse_at(document, (*at, "auto_generated_guid"), "guid", "a GUID has 8, 4, 4, 4 and 12 hexadecimal digits")
     check_executor(atomic)
     check_arguments(atomic)
     if not isinstance(test.dependency_executor_name, msgspec.UnsetType) and not test.dependencies:
@@ -239,19 +243,19 @@ def check_executor(atomic: Atomic) -> None:
     """A manual test has steps, any other a command; `sudo` means elevation."""
     executor, at = atomic.test.executor, ("atomic_tests", atomic.number - 1, "executor")
     if atomic.manual and len(executor.steps) < 10:
-        refuse(
+        refuse_at(
             atomic.document,
             (*at, "name"),
             "missing-field",
             "`steps` is missing: a manual test tells a person what to do",
         )
     if not atomic.manual and not executor.command.strip():
-        refuse(atomic.document, (*at, "name"), "missing-field", "`command` is missing")
+        refuse_at(atomic.document, (*at, "name"), "missing-field", "`command` is missing")
     unix = {SupportedPlatform.LINUX, SupportedPlatform.MACOS} & set(atomic.test.supported_platforms)
     if unix and not executor.elevation_required:
         for key in ("command", "cleanup_command"):
             if "sudo" in (getattr(executor, key) or ""):
-                place = within(atomic.place("executor", key), "sudo")
+                place = find_text_span(atomic.place("executor", key), "sudo")
                 raise SourceError("elevation", "`sudo` needs elevation", place, help="set `elevation_required: true`")
 
 
@@ -263,7 +267,7 @@ def check_arguments(atomic: Atomic) -> None:
     for keys, text in (*atomic.commands(), *defaults):
         for name in PLACEHOLDER.findall(text):
             if name not in known:
-                place = within(atomic.place(*keys), f"#{{{name}}}")
+                place = find_text_span(atomic.place(*keys), f"#{{{name}}}")
                 raise SourceError("unknown-argument", f"no input argument is called `{name}`", place)
             used.add(name)
     for name, argument in known.items():
@@ -274,12 +278,12 @@ def check_arguments(atomic: Atomic) -> None:
         if name not in used:
             raise SourceError("unused-argument", f"no command uses `{name}`", place, help="leave it out")
         written = atomic.document.written(("atomic_tests", atomic.number - 1, *keys, "default"))
-        wrong = misfit(argument.type, argument.default, written)
+        wrong = describe_argument_misfit(argument.type, argument.default, written)
         if wrong:
             raise SourceError("argument-type", f"`{name}` {wrong}", atomic.place(*keys, "default"))
 
 
-def misfit(type: ArgumentType, value: Any, written: str | None) -> str | None:
+def describe_argument_misfit(type: ArgumentType, value: Any, written: str | None) -> str | None:
     """Why a value is not of an argument's type, if it is not; null is of every type."""
     if value is None or (isinstance(value, str) and PLACEHOLDER.search(value)):
         return None
@@ -296,7 +300,7 @@ def misfit(type: ArgumentType, value: Any, written: str | None) -> str | None:
 
 def is_location(text: str) -> bool:
     """Whether a text is a URL, a domain name or an IP address."""
-    if URL.fullmatch(text) or DOMAIN.fullmatch(text):
+    if URL.fullmatch(text) or DOMAIN_NAME.fullmatch(text):
         return True
     try:
         ipaddress.ip_address(text)
@@ -305,7 +309,7 @@ def is_location(text: str) -> bool:
     return True
 
 
-def within(span: Span, text: str) -> Span:
+def find_text_span(span: Span, text: str) -> Span:
     """The first place of a text in a stretch, or the stretch itself."""
     at = span.source.text.find(text, span.start, span.end)
     return span if at < 0 else span.source.span(at, at + len(text))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
-from harness.scenario.atomic import GUID, TECHNIQUE, Atomic, SupportedPlatform, read_atomics
+from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, SupportedPlatform, read_atomics
 
-ADDRESS = re.compile(rf"(?P<technique>{TECHNIQUE.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE)
+ATOMIC_ADDRESS = re.compile(rf"(?P<technique>{TECHNIQUE_ID.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Library:
 
     def find(self, address: str) -> tuple[Atomic, ...]:
         """The tests at an address: `T1053.005` (all), `T1053.005-2`, `T1053.005-1,3`, a GUID, or an exact name."""
-        matched = ADDRESS.fullmatch(address.strip())
+        matched = ATOMIC_ADDRESS.fullmatch(address.strip())
         if matched:
             return self.numbered(matched["technique"].upper(), matched["numbers"])
         word = address.strip().lower()
@@ -83,7 +83,7 @@ class Library:
 
 def is_technique(path: Path) -> bool:
     """Whether a folder is that of a technique."""
-    return path.is_dir() and TECHNIQUE.fullmatch(path.name.upper()) is not None
+    return path.is_dir() and TECHNIQUE_ID.fullmatch(path.name.upper()) is not None
 
 
 def runs_on_windows(atomic: Atomic) -> bool:

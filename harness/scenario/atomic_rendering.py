@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
-from harness.scenario.atomic import PLACEHOLDER, Atomic, Dependency, Shell, misfit
+from harness.scenario.atomic import PLACEHOLDER, Atomic, Dependency, Shell, describe_argument_misfit
 
 ATOMICS_FOLDER = r"C:\AtomicRedTeam\atomics"
 LARGEST_COMMAND = 1 << 20
 DEEPEST_REFERENCE = 16
 
-FOLDER = re.compile(r"\$?PathToAtomicsFolder", re.IGNORECASE)
+FOLDER_PLACEHOLDER = re.compile(r"\$?PathToAtomicsFolder", re.IGNORECASE)
 STRUCTURE = frozenset("'\"`$;|&<>^%!(){}[]#@*?\r\n\0\u2018\u2019\u201a\u201b\u201c\u201d\u201e")
 UNQUOTED_STRUCTURE = STRUCTURE | {" ", "\t", ","}
 
@@ -60,7 +60,7 @@ class Rendered:
             yield "cleanup", self.cleanup
 
 
-def render(
+def render_atomic(
     atomic: Atomic,
     given: Mapping[str, object] | None = None,
     *,
@@ -72,12 +72,12 @@ def render(
     A given value that holds characters with which it could leave its place in a command is refused, unless the default
     holds them too or the argument is named in `raw`. Raises HarnessError for an argument the test does not have.
     """
-    supplied = {name: as_text(value) for name, value in (given or {}).items()}
+    supplied = {name: print_argument_value(value) for name, value in (given or {}).items()}
     for name in [*supplied, *sorted(raw)]:
         check_known(atomic, name)
     for name, value in supplied.items():
         check_value(atomic, name, (given or {})[name], value, raw)
-    arguments = {n: in_folder(v, folder) for n, v in resolved(atomic, supplied).items()}
+    arguments = {n: in_folder(v, folder) for n, v in resolve_arguments(atomic, supplied).items()}
     return Filler(atomic=atomic, arguments=arguments, folder=folder, supplied=frozenset(supplied)).rendered()
 
 
@@ -93,7 +93,7 @@ class Filler:
     def filled(self, text: str) -> str:
         """A text with its placeholders replaced, once each: values are not read again."""
         replaced = PLACEHOLDER.sub(lambda m: self.arguments.get(m[1], m[0]), text)
-        return in_folder(limited(self.atomic, replaced), self.folder)
+        return in_folder(check_argument_length(self.atomic, replaced), self.folder)
 
     def command(self, text: str | None, shell: Shell) -> Command | None:
         """A command, where there is one to run."""
@@ -124,15 +124,15 @@ class Filler:
 
 def in_folder(text: str, folder: str) -> str:
     """The text with the library's folder on the host in place of its placeholder."""
-    return FOLDER.sub(lambda _: folder, text)
+    return FOLDER_PLACEHOLDER.sub(lambda _: folder, text)
 
 
-def as_text(value: object) -> str:
+def print_argument_value(value: object) -> str:
     """A value as it stands in a command; null is nothing."""
     return "" if value is None else str(value)
 
 
-def resolved(atomic: Atomic, supplied: Mapping[str, str]) -> dict[str, str]:
+def resolve_arguments(atomic: Atomic, supplied: Mapping[str, str]) -> dict[str, str]:
     """Every argument's value; defaults may name other arguments, given values are taken as they are."""
     done: dict[str, str] = {}
 
@@ -148,13 +148,13 @@ def resolved(atomic: Atomic, supplied: Mapping[str, str]) -> dict[str, str]:
         if not isinstance(default, str):
             at = ("atomic_tests", atomic.number - 1, "input_arguments", name, "default")
             return "" if default is None else (atomic.document.written(at) or "")
-        done[name] = limited(atomic, PLACEHOLDER.sub(lambda m: value(m[1], (*above, name)), default))
+        done[name] = check_argument_length(atomic, PLACEHOLDER.sub(lambda m: value(m[1], (*above, name)), default))
         return done[name]
 
     return {name: value(name, ()) for name in atomic.test.input_arguments}
 
 
-def limited(atomic: Atomic, text: str) -> str:
+def check_argument_length(atomic: Atomic, text: str) -> str:
     """The text, if it is not absurdly long: arguments may be in a default many times."""
     if len(text) > LARGEST_COMMAND:
         message = f"a command of {atomic.name} is longer than {LARGEST_COMMAND >> 20} MiB with its arguments filled in"
@@ -173,13 +173,13 @@ def check_known(atomic: Atomic, name: str) -> None:
 def check_value(atomic: Atomic, name: str, value: Any, text: str, raw: frozenset[str]) -> None:
     """A given value is of its argument's type and stays in its place in every command."""
     argument = atomic.test.input_arguments[name]
-    wrong = misfit(argument.type, text, text)
-    if wrong and value is not None and not number(text, wrong):
+    wrong = describe_argument_misfit(argument.type, text, text)
+    if wrong and value is not None and not is_argument_number(text, wrong):
         raise HarnessError("argument-type", f"the value of `{name}` for {atomic.name} {wrong}")
-    if name in raw or text == as_text(argument.default):
+    if name in raw or text == print_argument_value(argument.default):
         return
-    unsafe = UNQUOTED_STRUCTURE if any(unquoted(t, name) for _, t in atomic.commands()) else STRUCTURE
-    found = sorted((set(text) & unsafe) - set(as_text(argument.default)))
+    unsafe = UNQUOTED_STRUCTURE if any(is_unquoted_argument(t, name) for _, t in atomic.commands()) else STRUCTURE
+    found = sorted((set(text) & unsafe) - set(print_argument_value(argument.default)))
     if found:
         shown = " ".join(
             "space" if c == " " else ascii(c)[1:-1] if c in "\r\n\t\0" or ord(c) > 126 else c for c in found
@@ -190,7 +190,7 @@ def check_value(atomic: Atomic, name: str, value: Any, text: str, raw: frozenset
         )
 
 
-def number(text: str, wrong: str) -> bool:
+def is_argument_number(text: str, wrong: str) -> bool:
     """Whether the text is a number where one was asked for: values from a command line are always text."""
     try:
         float(text)
@@ -199,7 +199,7 @@ def number(text: str, wrong: str) -> bool:
     return wrong == "is not a number"
 
 
-def unquoted(text: str, name: str) -> bool:
+def is_unquoted_argument(text: str, name: str) -> bool:
     """Whether an argument stands outside quotes somewhere in a command."""
     for line in text.split("\n"):
         for found in re.finditer(re.escape(f"#{{{name}}}"), line):

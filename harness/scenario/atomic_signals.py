@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.atomic import GUID, Atomic
-from harness.scenario.document import convert, load
-from harness.scenario.scenario import Body, Label, Scenario, Signal
+from harness.scenario.document import convert_document, load
+from harness.scenario.scenario import Label, Scenario, ScenarioBody, Signal
 
 
 def expected_signals(atomic: Atomic) -> Scenario | None:
@@ -31,14 +31,14 @@ def signals_in(path: Path, atomic: Atomic) -> Scenario | None:
         document = load(Source(str(path), path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise HarnessError("unreadable", f"{path}: {error}") from error
-    found = convert(document, dict[str, tuple[Signal, ...]])
+    found = convert_document(document, dict[str, tuple[Signal, ...]])
     for key in found:
         if not key.isdigit() and not GUID.fullmatch(key):
             raise SourceError("no-such-atomic", f"`{key}` is neither a number nor a GUID", document.key([key]))
     signals = (*found.get(str(atomic.number), ()), *found.get(atomic.guid, ()))
     if not signals:
         return None
-    body = Body(
+    body = ScenarioBody(
         title=atomic.test.name,
         activity=Label.MALICIOUS,
         technique=atomic.technique,

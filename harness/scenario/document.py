@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
-from harness.scenario.yaml_nodes import Builder, Key, Node, is_printable
+from harness.scenario.yaml_nodes import Builder, DocumentKey, YamlNode, is_printable
 
 LARGEST_DOCUMENT = 4 << 20
 
@@ -26,10 +26,10 @@ class Document:
     """A YAML text: its plain data, and the place of every part by its path of keys and numbers."""
 
     source: Source
-    root: Node
+    root: YamlNode
     value: Any = field(repr=False)
 
-    def node(self, keys: Iterable[Key]) -> Node:
+    def node(self, keys: Iterable[DocumentKey]) -> YamlNode:
         """The node at a path, or the nearest one above it that exists."""
         found = self.root
         for key in keys:
@@ -39,11 +39,11 @@ class Document:
             found = below
         return found
 
-    def span(self, keys: Iterable[Key]) -> Span:
+    def span(self, keys: Iterable[DocumentKey]) -> Span:
         """Where the value at a path is written; of a path that does not exist, the nearest part above it."""
         return self.node(keys).span
 
-    def key(self, keys: Iterable[Key]) -> Span:
+    def key(self, keys: Iterable[DocumentKey]) -> Span:
         """Where the last key of a path is written, its value's place where it has no key."""
         path = tuple(keys)
         members = self.node(path[:-1]).members if path else None
@@ -51,7 +51,7 @@ class Document:
             members[path[-1]][0] if members and isinstance(path[-1], str) and path[-1] in members else self.span(path)
         )
 
-    def written(self, keys: Iterable[Key]) -> str | None:
+    def written(self, keys: Iterable[DocumentKey]) -> str | None:
         """The text of the scalar at a path as its author wrote it: `0x10` and `1.10` stay so."""
         return self.node(keys).scalar
 
@@ -81,20 +81,20 @@ def load(source: Source) -> Document:
     return Document(source=source, root=root, value=root.value)
 
 
-def convert(document: Document, type_: type[T], at: Iterable[Key] = ()) -> T:
+def convert_document(document: Document, type_: type[T], at: Iterable[DocumentKey] = ()) -> T:
     """The document, or the part at a path, as a value of a type. Raises SourceError at the node that does not fit."""
     path = tuple(at)
     node = document.node(path)
     try:
         return msgspec.convert(node.value, type_)
     except msgspec.ValidationError as error:
-        raise misfit(document, path, type_, str(error)) from error
+        raise build_misfit_error(document, path, type_, str(error)) from error
 
 
 MISFIT = re.compile(r"(?s)(?P<message>.*?)(?: - at `(?:key in )?\$?(?P<path>[^`]*)`)?")
-STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+DOCUMENT_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 KIND_OF = {str: "str", int: "int", float: "float", bool: "bool", dict: "object", list: "array", type(None): "null"}
-KINDS = {
+TYPE_WORDS = {
     "str": "text",
     "int": "a whole number",
     "float": "a number",
@@ -105,50 +105,50 @@ KINDS = {
 }
 
 
-def misfit(document: Document, at: tuple[Key, ...], wanted_type: Any, text: str) -> SourceError:
+def build_misfit_error(document: Document, at: tuple[DocumentKey, ...], wanted_type: Any, text: str) -> SourceError:
     """What msgspec says about a value, as an error at its node."""
     found = MISFIT.fullmatch(text)
     message, place = (found["message"], found["path"] or "") if found else (text, "")
-    steps: list[Key] = []
-    for name, number in STEP.findall(place):
+    steps: list[DocumentKey] = []
+    for name, number in DOCUMENT_STEP.findall(place):
         steps.append(name or (culprit(document.node((*at, *steps)), message) if number == "..." else int(number)))
     path = (*at, *steps)
     field_of = re.search(r"field `([^`]*)`", message)
     name = next((f"`{s}`" for s in reversed(path) if isinstance(s, str)), "the document")
     if "unknown field" in message and field_of:
-        known = fields(wanted_type, steps)
+        known = list_struct_fields(wanted_type, steps)
         hint = did_you_mean(field_of[1], known) or (f"known here: {', '.join(sorted(known))}" if known else None)
         return SourceError(
             "unknown-field", f"`{field_of[1]}` has no meaning here", document.key((*path, field_of[1])), help=hint
         )
     if "missing required field" in message and field_of:
-        return SourceError("missing-field", f"`{field_of[1]}` is missing", first_line(document.span(path)))
+        return SourceError("missing-field", f"`{field_of[1]}` is missing", cut_span_to_line(document.span(path)))
     if "enum value" in message:
-        words = choices(wanted_type, steps)
+        words = list_enum_words(wanted_type, steps)
         given = str(document.node(path).value)
         hint = did_you_mean(given, words) or (f"one of {', '.join(words)}" if words else None)
         return SourceError("unknown-value", f"{name} cannot be `{given}`", document.span(path), help=hint)
     wrong = re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", message)
     if wrong:
-        wanted = " or ".join(KINDS.get(w.strip(), w.strip()) for w in wrong[1].split("|"))
-        message = f"{name} is {KINDS.get(wrong[2], wrong[2])} where {wanted} is expected"
-        return SourceError("wrong-type", message, first_line(document.span(path)))
-    return SourceError("wrong-value", message[:1].lower() + message[1:], first_line(document.span(path)))
+        wanted = " or ".join(TYPE_WORDS.get(w.strip(), w.strip()) for w in wrong[1].split("|"))
+        message = f"{name} is {TYPE_WORDS.get(wrong[2], wrong[2])} where {wanted} is expected"
+        return SourceError("wrong-type", message, cut_span_to_line(document.span(path)))
+    return SourceError("wrong-value", message[:1].lower() + message[1:], cut_span_to_line(document.span(path)))
 
 
-def culprit(node: Node, message: str) -> str:
+def culprit(node: YamlNode, message: str) -> str:
     """The member of a mapping that is of the kind msgspec complains of; it does not say which member it means."""
     got = message.rpartition("got `")[2].rstrip("`")
     members = (node.members or {}).items()
     return next((k for k, (_, n) in members if KIND_OF.get(type(n.value)) == got), next(iter(node.members or {}), ""))
 
 
-def first_line(span: Span) -> Span:
+def cut_span_to_line(span: Span) -> Span:
     """As much of a place as is on its first line."""
     return span.source.span(span.start, span.start + len(span.text.split("\n", 1)[0]))
 
 
-def types_at(type: Any, steps: Iterable[Key]) -> list[Any]:
+def types_at(type: Any, steps: Iterable[DocumentKey]) -> list[Any]:
     """The types that a value at a path may have, as msgspec describes them."""
     found = [msgspec.inspect.type_info(type)]
     for step in (*steps, None):
@@ -158,7 +158,7 @@ def types_at(type: Any, steps: Iterable[Key]) -> list[Any]:
     return found
 
 
-def types_below(type: Any, step: Key) -> list[Any]:
+def types_below(type: Any, step: DocumentKey) -> list[Any]:
     """The types of one member of a type."""
     if isinstance(type, msgspec.inspect.StructType):
         return [f.type for f in type.fields if f.encode_name == step]
@@ -168,12 +168,12 @@ def types_below(type: Any, step: Key) -> list[Any]:
     return [item] if item is not None else []
 
 
-def fields(type: Any, steps: Iterable[Key]) -> list[str]:
+def list_struct_fields(type: Any, steps: Iterable[DocumentKey]) -> list[str]:
     """Names of the fields that a struct at a path has."""
     return [f.encode_name for t in types_at(type, steps) if isinstance(t, msgspec.inspect.StructType) for f in t.fields]
 
 
-def choices(type: Any, steps: Iterable[Key]) -> list[str]:
+def list_enum_words(type: Any, steps: Iterable[DocumentKey]) -> list[str]:
     """Words that an enumeration at a path allows."""
     found: list[str] = []
     for t in types_at(type, steps):

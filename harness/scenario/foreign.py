@@ -18,10 +18,10 @@ from typing import Any, Protocol
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas
 from harness.scenario.document import load
-from harness.scenario.yaml_nodes import Key
+from harness.scenario.yaml_nodes import DocumentKey
 
-FOLDER = Path(__file__).parent / "formats"
-LARGEST = 16 << 20
+FORMATS_FOLDER = Path(__file__).parent / "formats"
+LARGEST_FOREIGN_FILE = 16 << 20
 LANGUAGES = (".spl", ".cql")
 UNSAFE = re.compile(r"[^\w .()\[\],;+&@!%-]+")
 KNOWN = (".yml", ".yaml", ".conf", ".json")
@@ -41,7 +41,7 @@ class Published:
     converted: bool = False
 
 
-class Format(Protocol):
+class RuleFormat(Protocol):
     """A format: one file in `formats/` with these two functions."""
 
     def recognises(self, content: Any) -> bool:
@@ -51,17 +51,17 @@ class Format(Protocol):
         """The rules of the document; raises HarnessError where they cannot be had."""
 
 
-def formats() -> tuple[Format, ...]:
+def list_rule_formats() -> tuple[RuleFormat, ...]:
     """All formats there are."""
-    names = sorted(m.name for m in iter_modules([str(FOLDER)]))
+    names = sorted(m.name for m in iter_modules([str(FORMATS_FOLDER)]))
     return tuple(import_module(f"harness.scenario.formats.{name}") for name in names)
 
 
-def document(path: Path) -> Any:
+def read_plain_data(path: Path) -> Any:
     """A file as plain data."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise HarnessError("document-too-large", f"{path} is larger than {LARGEST >> 20} MiB")
+        if path.stat().st_size > LARGEST_FOREIGN_FILE:
+            raise HarnessError("document-too-large", f"{path} is larger than {LARGEST_FOREIGN_FILE >> 20} MiB")
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error
@@ -72,27 +72,27 @@ def document(path: Path) -> Any:
     return load(Source(str(path), text)).value
 
 
-def format_of(content: Any) -> Format | None:
+def format_of(content: Any) -> RuleFormat | None:
     """The format of a document, if it is one of these."""
-    return next((f for f in formats() if f.recognises(content)), None)
+    return next((f for f in list_rule_formats() if f.recognises(content)), None)
 
 
 @lru_cache(maxsize=64)
-def published(path: Path) -> tuple[tuple[Path, Published], ...]:
+def read_published_rules(path: Path) -> tuple[tuple[Path, Published], ...]:
     """The rules of a foreign file with their own paths; empty for any other file."""
     if path.suffix not in KNOWN or (path.suffix == ".conf" and path.name != "savedsearches.conf"):
         return ()
-    content = document(path)
+    content = read_plain_data(path)
     found = format_of(content)
     if found is None:
         return ()
     rules = found.read(path, content)
     if len({r.language for r in rules}) == len(rules):
         return tuple((path.with_name(f"{path.name}.{r.language}"), r) for r in rules)
-    return tuple(zip(distinct(path, rules), rules, strict=True))
+    return tuple(zip(distinguish_rule_paths(path, rules), rules, strict=True))
 
 
-def distinct(folder: Path, rules: Sequence[Published]) -> Iterator[Path]:
+def distinguish_rule_paths(folder: Path, rules: Sequence[Published]) -> Iterator[Path]:
     """A path for each rule of a file that holds several."""
     seen: dict[str, int] = {}
     for rule in rules:
@@ -106,7 +106,7 @@ def rule_paths(path: Path) -> list[Path]:
     """The paths of the rules that a file holds: its own for a rule as we write it, none for any other file."""
     if path.suffix in LANGUAGES:
         return [path]
-    return [own for own, _ in published(path)] if path.is_file() else []
+    return [own for own, _ in read_published_rules(path)] if path.is_file() else []
 
 
 def container(path: Path) -> Path | None:
@@ -119,25 +119,25 @@ def container(path: Path) -> Path | None:
     return None
 
 
-def inside(path: Path) -> Published | None:
+def find_published_rule(path: Path) -> Published | None:
     """The published rule at a path inside a foreign file."""
     holder = container(path)
     if holder is None:
         return None
-    found = dict(published(holder))
+    found = dict(read_published_rules(holder))
     if path not in found:
         hint = f"it holds {', '.join(p.name for p in list(found)[:5])}" if found else "`detlab list readers`"
         raise HarnessError("no-such-rule", f"{holder} holds no rule {path.name}", help=hint)
     return found[path]
 
 
-def several(value: Any) -> tuple[str, ...]:
+def as_texts_tuple(value: Any) -> tuple[str, ...]:
     """A text or a list as texts."""
     items = value if isinstance(value, list) else [value] if value not in (None, "") else []
     return tuple(str(i).strip() for i in items if i is not None)
 
 
-def at(content: Any, *keys: Key) -> Any:
+def find_at_keys(content: Any, *keys: DocumentKey) -> Any:
     """A part of plain data; None where it is not there."""
     for key in keys:
         if isinstance(content, dict) and key in content:

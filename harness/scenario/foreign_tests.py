@@ -8,13 +8,13 @@ from typing import Any
 
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
-from harness.scenario.foreign import inside, several
+from harness.scenario.foreign import as_texts_tuple, find_published_rule
 from harness.scenario.foreign import rule_paths as rules_of
-from harness.scenario.scenario import Body, Expectation, Label, Outcome, Replay, Scenario
+from harness.scenario.scenario import Expectation, Label, Outcome, Replay, Scenario, ScenarioBody
 
 ROOT = "/master/"
 DATASETS = "datasets"
-LARGEST = 16 << 20
+LARGEST_TEST_FILE = 16 << 20
 SIGMA_CONDITIONS = {"source": "WinEventLog", "system_names": "sigma"}
 """How hosts are set up that pySigma's Splunk pipelines convert for."""
 
@@ -24,7 +24,7 @@ def scenarios_of(path: Path, attack_data: Path | None = None) -> list[Scenario]:
 
     `attack_data` is a folder as splunk/attack_data has it. Raises HarnessError where a test's events are not there.
     """
-    if path.suffix not in (".yml", ".yaml") or not path.is_file() or path.stat().st_size > LARGEST:
+    if path.suffix not in (".yml", ".yaml") or not path.is_file() or path.stat().st_size > LARGEST_TEST_FILE:
         return []
     text = path.read_bytes().decode("utf-8", "replace")
     if "regression_tests_path:" not in text and "attack_data" not in text:
@@ -68,7 +68,7 @@ def of_sigma(path: Path, document: Document) -> Iterator[Scenario]:
 
 def converted_for(path: Path) -> dict[str, str]:
     """How hosts have to be set up for a rule that was converted: for one of Sigma's as its pipelines assume."""
-    own = inside(path)
+    own = find_published_rule(path)
     return SIGMA_CONDITIONS if own is not None and own.converted else {}
 
 
@@ -117,8 +117,8 @@ def scenario(
     own = rules_of(path)
     if not own:
         raise HarnessError("no-rules", f"{path} holds no rule")
-    techniques = [t for t in several(technique(document.value)) if t]
-    body = Body(
+    techniques = [t for t in as_texts_tuple(technique(document.value)) if t]
+    body = ScenarioBody(
         title=title,
         activity=Label.MALICIOUS,
         technique=techniques[0] if techniques else "",

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from harness.diagnostics import HarnessError
 from harness.scenario.foreign import KNOWN, LANGUAGES, rule_paths
-from harness.scenario.pack import files
+from harness.scenario.pack import find_files
 
-INDEX = "index.tsv"
+INDEX_FILE = "index.tsv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class LibraryRule:
     """A rule's path, what an index says of it (status, kind, licence ...), and why it could not be looked into."""
 
     path: Path
@@ -23,31 +23,31 @@ class Subject:
     error: HarnessError | None = None
 
 
-def subjects(paths: Sequence[Path]) -> list[Subject]:
+def list_library_rules(paths: Sequence[Path]) -> list[LibraryRule]:
     """Every rule of these files and folders, in order; a file that cannot be read is one that does not run."""
-    found: list[Subject] = []
+    found: list[LibraryRule] = []
     for path in paths:
         if not path.exists() and not rule_paths(path):
             raise HarnessError("no-such-path", f"there is no file or folder {path}", help="name a folder with rules")
         facts = index(path) if path.is_dir() else {}
-        candidates = files(path, *LANGUAGES, *KNOWN) if path.is_dir() else iter([path])
+        candidates = find_files(path, *LANGUAGES, *KNOWN) if path.is_dir() else iter([path])
         for each in candidates:
             found += looked_into(each, facts.get(each, {}))
     return found
 
 
-def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[Subject]:
+def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[LibraryRule]:
     """The rules of one file."""
     try:
         for own in rule_paths(path):
-            yield Subject(path=own, facts=facts)
+            yield LibraryRule(path=own, facts=facts)
     except HarnessError as error:
-        yield Subject(path=path, facts=facts, error=error)
+        yield LibraryRule(path=path, facts=facts, error=error)
 
 
 def index(folder: Path) -> dict[Path, Mapping[str, str]]:
     """What `index.tsv` in the folder, or else above it, says, by the paths in its column `file`."""
-    page = next((each / INDEX for each in (folder, folder.parent) if (each / INDEX).is_file()), None)
+    page = next((each / INDEX_FILE for each in (folder, folder.parent) if (each / INDEX_FILE).is_file()), None)
     if page is None:
         return {}
     with page.open(encoding="utf-8", newline="") as lines:

@@ -15,7 +15,7 @@ MOST_FILES = 100_000
 ON_REQUEST = "ON_REQUEST"
 
 
-def find(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) -> list[Path]:
+def find_scenarios(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) -> list[Path]:
     """The scenario files under these paths, in order; without paths those of ./scenarios, else of the bundled pack.
 
     `also` says of any other YAML file in a folder whether it is wanted.
@@ -24,7 +24,7 @@ def find(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) 
     found: list[Path] = []
     for path in wanted:
         if path.is_dir():
-            found += (p for p in files(path, ".yaml", ".yml") if looks_like_scenario(p) or also(p))
+            found += (p for p in find_files(path, ".yaml", ".yml") if looks_like_scenario(p) or also(p))
         elif path.exists():
             found.append(path)
         else:
@@ -33,7 +33,7 @@ def find(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) 
     return list(dict.fromkeys(found))
 
 
-def unasked(found: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def split_on_request(found: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Of the files of a run that names none: those to judge, and the folders that are judged only when they are named.
 
     Such a folder holds a file ON_REQUEST, which says why.
@@ -43,7 +43,7 @@ def unasked(found: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [p for p in found if not any(folder in p.parents for folder in left_out)], left_out
 
 
-def files(folder: Path, *suffixes: str) -> Iterator[Path]:
+def find_files(folder: Path, *suffixes: str) -> Iterator[Path]:
     """All files of these suffixes in a folder and below, in order of their names; links out of it are not followed."""
     seen = 0
     stack = [folder]
@@ -51,14 +51,14 @@ def files(folder: Path, *suffixes: str) -> Iterator[Path]:
         current = stack.pop()
         entries = sorted(current.iterdir(), key=lambda p: (p.is_dir(), p.name))
         yield from (p for p in entries if p.is_file() and p.suffix in suffixes)
-        below = [p for p in entries if p.is_dir() and not p.is_symlink() and not ignored(p.name)]
+        below = [p for p in entries if p.is_dir() and not p.is_symlink() and not is_ignored_folder(p.name)]
         stack += reversed(below)
         seen += len(entries)
         if seen > MOST_FILES:
             raise HarnessError("too-many-files", f"{folder} holds more than {MOST_FILES} files")
 
 
-def ignored(name: str) -> bool:
+def is_ignored_folder(name: str) -> bool:
     """Whether a folder holds no scenarios."""
     return name.startswith(".") or name in NOT_SCENARIOS
 
@@ -75,10 +75,10 @@ def looks_like_scenario(path: Path) -> bool:
     return b"activity" in keys and bool(keys & {b"simulate", b"replay", b"detonate"})
 
 
-def rules(folders: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+def find_rules(folders: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
     """The rule files in these folders and below."""
     wanted = tuple(f".{s.lstrip('.')}" for s in suffixes)
-    return [path for folder in folders for path in files(folder, *wanted)]
+    return [path for folder in folders for path in find_files(folder, *wanted)]
 
 
 def behaviour_folders(path: Path) -> list[Path]:
@@ -88,7 +88,7 @@ def behaviour_folders(path: Path) -> list[Path]:
     return [p for p in dict.fromkeys(candidates) if p.is_dir()]
 
 
-def beside(scenario: Path, name: str) -> Path:
+def resolve_beside(scenario: Path, name: str) -> Path:
     """The file that a scenario names: beside it, or in one of the three folders above it.
 
     Raises HarnessError for a name that leads elsewhere: a scenario is input and may be hostile.
@@ -98,11 +98,11 @@ def beside(scenario: Path, name: str) -> Path:
         raise HarnessError("outside", f"`{name}` leads out of the scenario's folders", help=hint)
     for folder in list(scenario.resolve().parents)[:4]:
         if (folder / name).is_file():
-            return relative(folder / name)
+            return shorten_to_relative(folder / name)
     return scenario.parent / name
 
 
-def relative(path: Path) -> Path:
+def shorten_to_relative(path: Path) -> Path:
     """The path as seen from the working folder, where that is shorter."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

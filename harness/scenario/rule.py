@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, Span
-from harness.scenario.document import convert, load
-from harness.scenario.foreign import inside
+from harness.scenario.document import convert_document, load
+from harness.scenario.foreign import find_published_rule
 
 LARGEST_RULE = 1 << 20
 
@@ -49,7 +49,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = None) -> Rule:
     """The rule in a file; `<file>.yaml` beside it is its page. `used_at` is the place that names it."""
     shown = name or str(path)
-    if published := inside(path):
+    if published := find_published_rule(path):
         page = msgspec.convert(published.page, Metadata)
         return Rule(path=path, language=published.language, query=Source(shown, published.text), page=page)
     try:
@@ -72,7 +72,7 @@ def read_page(path: Path) -> Metadata:
     page = path.with_name(path.name + ".yaml")
     if not page.is_file():
         return Metadata(title=path.stem)
-    return convert(load(Source(str(page), page.read_text("utf-8"))), Metadata)
+    return convert_document(load(Source(str(page), page.read_text("utf-8"))), Metadata)
 
 
 def nearby(path: Path) -> str | None:

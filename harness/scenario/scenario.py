@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span
-from harness.scenario.document import Document, convert, load
-from harness.scenario.pack import beside
+from harness.scenario.document import Document, convert_document, load
+from harness.scenario.pack import resolve_beside
 
 LARGEST_SCENARIO = 1 << 20
 
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
         return self in (Outcome.FALSE_NEGATIVE, Outcome.FALSE_POSITIVE)
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that is done: a behaviour on a host with its parameters; `at` is its delay after the start."""
 
     behaviour: str
@@ -90,7 +90,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     at_least: int | None = None
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A scenario's document as it is written."""
 
     title: str
@@ -101,7 +101,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seed: int = 1
     start: str = "2026-03-03T09:12:00Z"
     conditions: dict[str, str] = {}
-    simulate: tuple[Step, ...] = ()
+    simulate: tuple[Action, ...] = ()
     replay: tuple[Replay, ...] = ()
     telemetry: tuple[Signal, ...] = ()
     expect: tuple[Expectation, ...] = ()
@@ -114,7 +114,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: Path
-    body: Body
+    body: ScenarioBody
     document: Document
     found: tuple[Path, ...] = ()
 
@@ -126,7 +126,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     def file(self, name: str) -> Path:
         """The file that the scenario means by a name."""
         given = Path(name)
-        return given if given in self.found else beside(self.path, name)
+        return given if given in self.found else resolve_beside(self.path, name)
 
     def place(self, *keys: str | int) -> Span:
         """Where a part is written: `place("expect", 0, "rule")`."""
@@ -153,12 +153,12 @@ def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
     except OSError as error:
         raise HarnessError("unreadable", f"{shown}: {error.strerror}") from error
     document = load(Source(shown, text))
-    scenario = Scenario(path=path, body=convert(document, Body), document=document)
-    check(scenario)
+    scenario = Scenario(path=path, body=convert_document(document, ScenarioBody), document=document)
+    check_scenario_body(scenario)
     return scenario
 
 
-def check(scenario: Scenario) -> None:
+def check_scenario_body(scenario: Scenario) -> None:
     """What types cannot say: something is done, gaps have reasons, outcomes fit the activity."""
     body = scenario.body
     if not body.simulate and not body.replay:

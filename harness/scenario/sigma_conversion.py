@@ -21,7 +21,7 @@ BACKENDS: dict[str, Callable[[], Any]] = {
 }
 
 
-def converted(text: str) -> dict[str, str]:
+def convert_sigma(text: str) -> dict[str, str]:
     """The rule's text in each language; raises HarnessError with pySigma's reason where one cannot be had."""
     return {language: query(text, language, make) for language, make in BACKENDS.items()}
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
-from harness.scenario.document import Document, convert, load
+from harness.scenario.document import Document, convert_document, load
 from harness.scenario.pack import BUNDLED, DEFAULT
 
 LARGEST_WORLD = 1 << 20
@@ -19,7 +19,7 @@ MOST_DAYS = 3650
 LONGEST_RUN = 31
 """Days between two boots at most: a boot is simulated as a whole, so this bounds what is held at once."""
 
-FOLDER = "worlds"
+WORLDS_FOLDER = "worlds"
 
 
 class Runs(StrEnum):
@@ -59,7 +59,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     absent: float = 0.05
 
 
-class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HostRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hosts of one kind: their share of all, the beginning of their names, when they run, and who sits there."""
 
     prefix: str
@@ -82,7 +82,7 @@ class Software(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     source: str = ""
 
 
-class Attack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WorldAttack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something malicious on `hosts` hosts of these roles, from `after_days` on until it ends or the world does."""
 
     behaviour: str
@@ -94,14 +94,14 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     source: str = ""
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WorldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the document of a world holds."""
 
     title: str
     sites: tuple[Site, ...]
-    roles: dict[str, Role]
+    roles: dict[str, HostRole]
     software: dict[str, Software]
-    attacks: dict[str, Attack] = {}
+    attacks: dict[str, WorldAttack] = {}
     description: str = ""
     domain: str = "corp.example"
     start: str = "2026-03-23T00:00:00Z"
@@ -116,7 +116,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """A world and the document that it was read from, for the places of its parts."""
 
     path: Path
-    body: Body
+    body: WorldBody
     document: Document
 
     def place(self, *keys: str | int) -> Span:
@@ -124,11 +124,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return self.document.span(keys)
 
 
-def named(name: str) -> Path:
+def resolve_world(name: str) -> Path:
     """The file of a world: a path, or the name of one in `scenarios/worlds/` here or in the bundled pack."""
     if Path(name).suffix in (".yaml", ".yml") or "/" in name:
         return Path(name)
-    folders = [DEFAULT / FOLDER, BUNDLED / "scenarios" / FOLDER]
+    folders = [DEFAULT / WORLDS_FOLDER, BUNDLED / "scenarios" / WORLDS_FOLDER]
     for folder in folders:
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
@@ -148,13 +148,13 @@ def read_world(path: Path) -> World:
     except OSError as error:
         raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error
     document = load(Source(str(path), text))
-    world = World(path=path, body=convert(document, Body), document=document)
-    for keys, message in complaints(world.body):
+    world = World(path=path, body=convert_document(document, WorldBody), document=document)
+    for keys, message in find_world_faults(world.body):
         raise SourceError("wrong-world", message, world.place(*keys))
     return world
 
 
-def complaints(body: Body) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def find_world_faults(body: WorldBody) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What types cannot say: the place and a sentence for each thing that cannot be."""
     if not body.sites or not body.roles:
         yield ("title",), "a world has at least one site and one role"
@@ -186,7 +186,7 @@ def complaints(body: Body) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("attacks", name), f"an attack is on at least one host and begins after 0 to {MOST_DAYS} days"
 
 
-def of_role(name: str, role: Role) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def of_role(name: str, role: HostRole) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What cannot be in a role."""
     if role.share < 0:
         yield ("roles", name, "share"), "a share is not negative"

@@ -15,12 +15,12 @@ DEEPEST_NESTING = 64
 MOST_NODES = 200_000
 LONGEST_NUMBER = 300
 
-Key = str | int
+DocumentKey = str | int
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
 RADIX = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-WORDS: Mapping[str, bool | float | None] = {
+YAML_WORDS: Mapping[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -31,14 +31,14 @@ WORDS: Mapping[str, bool | float | None] = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Node:
+class YamlNode:
     """One node: a scalar with the text it was written as, a list, or a mapping. `size` counts it and all below it."""
 
     span: Span
     scalar: str | None = None
     plain: bool = False
-    items: list[Node] | None = None
-    members: dict[str, tuple[Span, Node]] | None = None
+    items: list[YamlNode] | None = None
+    members: dict[str, tuple[Span, YamlNode]] | None = None
     size: int = 1
     pending: tuple[str, Span] | None = None
 
@@ -51,7 +51,7 @@ class Node:
             return {k: n.value for k, (_, n) in self.members.items()}
         return plain_value(self.scalar or "", self.span) if self.plain else self.scalar
 
-    def child(self, key: Key) -> Node | None:
+    def child(self, key: DocumentKey) -> YamlNode | None:
         """The node below, if there is one of that key or number."""
         if self.members is not None and isinstance(key, str):
             found = self.members.get(key)
@@ -66,18 +66,18 @@ class Builder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.open: list[tuple[Node, str | None]] = []
-        self.anchors: dict[str, Node] = {}
-        self.root: Node | None = None
+        self.open: list[tuple[YamlNode, str | None]] = []
+        self.anchors: dict[str, YamlNode] = {}
+        self.root: YamlNode | None = None
         self.count = 0
 
-    def build(self, events: Iterator[Any]) -> Node:
+    def build(self, events: Iterator[Any]) -> YamlNode:
         """The root of the only document; an empty text is null."""
         for event in events:
             if isinstance(event, yaml.AliasEvent):
                 self.alias(event)
             elif isinstance(event, yaml.ScalarEvent):
-                node = Node(span=self.span(event), scalar=event.value, plain=not event.style and event.implicit[0])
+                node = YamlNode(span=self.span(event), scalar=event.value, plain=not event.style and event.implicit[0])
                 self.tag(event, node)
                 self.done(node, event.anchor)
             elif isinstance(event, yaml.CollectionStartEvent):
@@ -87,7 +87,7 @@ class Builder:
                 end: Any = event.end_mark
                 node.span = self.trimmed(node.span.start, end.index)
                 self.done(node, anchor)
-        return self.root or Node(span=self.source.span(0, 1), scalar="", plain=True)
+        return self.root or YamlNode(span=self.source.span(0, 1), scalar="", plain=True)
 
     def span(self, event: Any) -> Span:
         """Where an event's text is, without the blanks behind it."""
@@ -97,7 +97,7 @@ class Builder:
         """The stretch without the blanks at its end."""
         return self.source.span(start, start + len(self.source.text[start:end].rstrip()))
 
-    def tag(self, event: Any, node: Node) -> None:
+    def tag(self, event: Any, node: YamlNode) -> None:
         """Refuses tags: documents are plain data."""
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
             raise SourceError(
@@ -106,7 +106,7 @@ class Builder:
 
     def start(self, event: Any) -> None:
         """Opens a list or a mapping."""
-        node = Node(span=self.span(event))
+        node = YamlNode(span=self.span(event))
         if event.tag not in (None, "!"):
             self.tag(event, node)
         if isinstance(event, yaml.MappingStartEvent):
@@ -128,7 +128,7 @@ class Builder:
             raise SourceError("unknown-anchor", message, span)
         self.done(self.anchors[event.anchor], None, span)
 
-    def done(self, node: Node, anchor: str | None, span: Span | None = None) -> None:
+    def done(self, node: YamlNode, anchor: str | None, span: Span | None = None) -> None:
         """Gives a finished node to the one that holds it."""
         if anchor:
             self.anchors[anchor] = node
@@ -155,7 +155,7 @@ class Builder:
             if parent.members is not None:
                 parent.members[name] = (place, node)
 
-    def member(self, parent: Node, node: Node, span: Span) -> None:
+    def member(self, parent: YamlNode, node: YamlNode, span: Span) -> None:
         """Takes a node as the key of what comes next."""
         name = node.scalar
         if name is None:
@@ -183,8 +183,8 @@ def is_printable(character: str) -> bool:
 
 def plain_value(text: str, span: Span) -> bool | int | float | str | None:
     """What a word without quotes means in YAML 1.2's core schema: `yes`, `20:10` and dates are text."""
-    if text in WORDS:
-        return WORDS[text]
+    if text in YAML_WORDS:
+        return YAML_WORDS[text]
     if text[0] not in "+-.0123456789":
         return text
     number = INTEGER.fullmatch(text) or RADIX.fullmatch(text) or FLOAT.fullmatch(text)

@@ -13,13 +13,13 @@ from harness.telemetry.host import Host, Process, User
 from harness.telemetry.spelling import Times
 
 Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+BooleanArray = npt.NDArray[np.bool_]
 
 Address = Annotated[str, "address"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Texts:
+class TextColumn:
     """One text a row, as codes into few values; None is an absent one."""
 
     values: Sequence[str | None]
@@ -29,7 +29,7 @@ class Texts:
         return len(self.codes)
 
 
-Text = str | None | Texts | Sequence[str]
+Text = str | None | TextColumn | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +75,7 @@ class NetworkConnection(Activity):
     destination_port: int | Integers
     protocol: str = "tcp"
     initiated: bool = True
-    established: bool | Flags = True
+    established: bool | BooleanArray = True
     source_ip: Text = None
     source_port: int | Integers | None = None
     destination_hostname: Text = None

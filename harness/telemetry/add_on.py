@@ -9,18 +9,18 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import Field, encoded, mapped
+from harness.telemetry.columnar import Field, encode_text, map_distinct_values
 
 Recorded: TypeAlias = "Mapping[str, Field | None]"
 Derived: TypeAlias = "Callable[[Recorded], Field | None]"
 
 
-def same(name: str) -> Derived:
+def copy_field(name: str) -> Derived:
     """A field under another name."""
     return lambda recorded: recorded.get(name)
 
 
-def always(text: str) -> Derived:
+def build_constant_field(text: str) -> Derived:
     """The same text in every event."""
     return lambda recorded: text
 
@@ -30,7 +30,7 @@ def of(name: str, change: Callable[[pa.Array], pa.Array]) -> Derived:
 
     def derived(recorded: Recorded) -> Field | None:
         field = recorded.get(name)
-        return None if field is None else mapped(field, change)
+        return None if field is None else map_distinct_values(field, change)
 
     return derived
 
@@ -44,8 +44,8 @@ def name_or_address(name: str, address: str) -> Derived:
         if found is None or otherwise is None or isinstance(found, str):
             return otherwise if found is None else found
         if isinstance(otherwise, str):
-            return encoded(found.cast(pa.string()).fill_null(otherwise))
-        return encoded(pc.coalesce(found.cast(pa.string()), otherwise.cast(pa.string())))
+            return encode_text(found.cast(pa.string()).fill_null(otherwise))
+        return encode_text(pc.coalesce(found.cast(pa.string()), otherwise.cast(pa.string())))
 
     return derived
 
@@ -60,10 +60,10 @@ def command_line(recorded: Recorded) -> Field | None:
     columns = [f if isinstance(f, str) else f.cast(pa.string()) for f in (line, image)]
     with_image = pc.binary_join_element_wise(columns[1], columns[0], " ")
     has_path = pc.match_substring_regex(columns[0], r"^\S*\\")
-    return encoded(pc.if_else(has_path, columns[0], with_image))
+    return encode_text(pc.if_else(has_path, columns[0], with_image))
 
 
-def file_name(values: pa.Array) -> pa.Array:
+def extract_file_names(values: pa.Array) -> pa.Array:
     """What stands behind the last backslash."""
     return pc.replace_substring_regex(values, r"(?s)^.*\\", "")
 
@@ -78,72 +78,72 @@ def direction(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(values, "true"), "outbound", "inbound")
 
 
-PROCESS: dict[str, Derived] = {
-    "process_exec": of("Image", file_name),
-    "process_name": of("Image", file_name),
-    "process_guid": same("ProcessGuid"),
-    "process_id": same("ProcessId"),
-    "user": of("User", file_name),
-    "creation_time": same("UtcTime"),
-    "vendor_product": always("Microsoft Sysmon"),
+PROCESS_ADDITIONS: dict[str, Derived] = {
+    "process_exec": of("Image", extract_file_names),
+    "process_name": of("Image", extract_file_names),
+    "process_guid": copy_field("ProcessGuid"),
+    "process_id": copy_field("ProcessId"),
+    "user": of("User", extract_file_names),
+    "creation_time": copy_field("UtcTime"),
+    "vendor_product": build_constant_field("Microsoft Sysmon"),
 }
 
 EVENTS: dict[tuple[str, str], dict[str, Derived]] = {
     ("sysmon", "1"): {
-        **PROCESS,
-        "process": same("CommandLine"),
-        "process_path": same("Image"),
-        "process_hash": same("Hashes"),
+        **PROCESS_ADDITIONS,
+        "process": copy_field("CommandLine"),
+        "process_path": copy_field("Image"),
+        "process_hash": copy_field("Hashes"),
         "original_file_name": of("OriginalFileName", without_dash),
-        "parent_process": same("ParentCommandLine"),
-        "parent_process_path": same("ParentImage"),
-        "parent_process_name": of("ParentImage", file_name),
-        "parent_process_guid": same("ParentProcessGuid"),
-        "parent_process_id": same("ParentProcessId"),
-        "dest": same("Computer"),
-        "action": always("allowed"),
+        "parent_process": copy_field("ParentCommandLine"),
+        "parent_process_path": copy_field("ParentImage"),
+        "parent_process_name": of("ParentImage", extract_file_names),
+        "parent_process_guid": copy_field("ParentProcessGuid"),
+        "parent_process_id": copy_field("ParentProcessId"),
+        "dest": copy_field("Computer"),
+        "action": build_constant_field("allowed"),
     },
     ("sysmon", "3"): {
-        **PROCESS,
-        "app": same("Image"),
-        "dest_ip": same("DestinationIp"),
-        "dest_port": same("DestinationPort"),
+        **PROCESS_ADDITIONS,
+        "app": copy_field("Image"),
+        "dest_ip": copy_field("DestinationIp"),
+        "dest_port": copy_field("DestinationPort"),
         "dest_host": of("DestinationHostname", without_dash),
         "dest": name_or_address("DestinationHostname", "DestinationIp"),
-        "src_ip": same("SourceIp"),
-        "dvc_ip": same("SourceIp"),
-        "src_port": same("SourcePort"),
+        "src_ip": copy_field("SourceIp"),
+        "dvc_ip": copy_field("SourceIp"),
+        "src_port": copy_field("SourcePort"),
         "src_host": of("SourceHostname", without_dash),
         "src": name_or_address("SourceHostname", "SourceIp"),
-        "transport": same("Protocol"),
-        "transport_dest_port": same("DestinationPort"),
+        "transport": copy_field("Protocol"),
+        "transport_dest_port": copy_field("DestinationPort"),
         "direction": of("Initiated", direction),
-        "state": always("established"),
-        "protocol": always("ip"),
-        "action": always("allowed"),
+        "state": build_constant_field("established"),
+        "protocol": build_constant_field("ip"),
+        "action": build_constant_field("allowed"),
     },
     ("sysmon", "22"): {
-        **PROCESS,
-        "query": same("QueryName"),
-        "reply_code_id": same("QueryStatus"),
-        "src": same("Computer"),
+        **PROCESS_ADDITIONS,
+        "query": copy_field("QueryName"),
+        "reply_code_id": copy_field("QueryStatus"),
+        "src": copy_field("Computer"),
     },
     ("windows_security", "4688"): {
-        "process_exec": of("NewProcessName", file_name),
-        "process_name": of("NewProcessName", file_name),
-        "process_path": same("NewProcessName"),
-        "process_id": same("NewProcessId"),
+        "process_exec": of("NewProcessName", extract_file_names),
+        "process_name": of("NewProcessName", extract_file_names),
+        "process_path": copy_field("NewProcessName"),
+        "process_id": copy_field("NewProcessId"),
         "process": command_line,
-        "parent_process_name": of("ParentProcessName", file_name),
-        "parent_process_path": same("ParentProcessName"),
-        "parent_process_id": same("ProcessId"),
-        "dest": same("Computer"),
+        "parent_process_name": of("ParentProcessName", extract_file_names),
+        "parent_process_path": copy_field("ParentProcessName"),
+        "parent_process_id": copy_field("ProcessId"),
+        "dest": copy_field("Computer"),
     },
 }
 """Fields of each kind of event, by sensor and kind; an event's own field of that name stays."""
 
 
-def added(sensor: str, kind: str, recorded: Recorded) -> dict[str, Field]:
+def add_on_fields(sensor: str, kind: str, recorded: Recorded) -> dict[str, Field]:
     """What the add-ons add to the extracted fields of one kind of events."""
     found = {name: make(recorded) for name, make in EVENTS.get((sensor, kind), {}).items()}
     found["dvc"] = recorded.get("Computer")

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from harness.telemetry.activity import Activity, Integers, Texts
-from harness.telemetry.calls import call, lookup
+from harness.telemetry.activity import Activity, Integers, TextColumn
+from harness.telemetry.calls import connect_to_server, look_up_name
 from harness.telemetry.host import Host, Process
 from harness.telemetry.schedule import wait
 from harness.telemetry.spelling import Times
@@ -37,12 +37,12 @@ def agent(
     period = ((at - at.min()) // wait(rotation)).astype(np.int64)
     chosen = random.integers(0, len(servers), int(period.max()) + 1)[period]
     if name is not None:
-        yield from lookups(host, process, at, name, servers, period, chosen)
-    yield call(
+        yield from look_up_before_calls(host, process, at, name, servers, period, chosen)
+    yield connect_to_server(
         host,
         process,
         at,
-        server=Texts(values=tuple(servers), codes=chosen),
+        server=TextColumn(values=tuple(servers), codes=chosen),
         port=port,
         ptr=ptr,
         name=name,
@@ -52,7 +52,7 @@ def agent(
     )
 
 
-def lookups(
+def look_up_before_calls(
     host: Host, process: Process, at: Times, name: str, servers: Sequence[str], period: Integers, chosen: Integers
 ) -> Iterator[Activity]:
     """The lookups of the name: before the first call of each DNS lifetime, answered with the address then in use."""
@@ -61,7 +61,7 @@ def lookups(
         mine = first[chosen[first] == number]
         if len(mine):
             asked = at[mine] - np.timedelta64(45_000, "us")
-            yield from lookup(host, process.take(mine), asked, name=name, answers=(server,))
+            yield from look_up_name(host, process.take(mine), asked, name=name, answers=(server,))
 
 
 def sizes(random: np.random.Generator, count: int, median: float) -> Integers:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.activity import Activity
-from harness.telemetry.parameter import Parameter
+from harness.telemetry.parameter import BehaviourParameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Behaviour:
     summary: str
     path: Path
     function: Callable[..., Iterator[Activity]]
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, BehaviourParameter]
 
     def arguments(self, given: Mapping[str, object]) -> dict[str, object]:
         """The given parameters in the types that the function asks for. Raises HarnessError naming the parameter."""
@@ -93,7 +93,7 @@ def load_behaviours(*folders: Path) -> Behaviours:
 
 def behaviour(path: Path) -> Behaviour:
     """The behaviour in a file: its function of the file's own name."""
-    function = getattr(loaded(path), path.stem, None)
+    function = getattr(load_module(path), path.stem, None)
     if not inspect.isfunction(function):
         message = f"{path} has no function `{path.stem}`"
         raise HarnessError("no-behaviour", message, help="a file of behaviour holds one function of the file's name")
@@ -105,7 +105,7 @@ def behaviour(path: Path) -> Behaviour:
         path=path,
         function=function,
         parameters={
-            p.name: Parameter(
+            p.name: BehaviourParameter(
                 name=p.name,
                 annotation=annotations.get(p.name, str),
                 default=None if p.default is p.empty else p.default,
@@ -116,7 +116,7 @@ def behaviour(path: Path) -> Behaviour:
     )
 
 
-def loaded(path: Path) -> ModuleType:
+def load_module(path: Path) -> ModuleType:
     """The module in a file, under a name of its own. Raises HarnessError when it cannot be read."""
     name = f"behaviour_{path.stem}_{blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
     spec = spec_from_file_location(name, path)

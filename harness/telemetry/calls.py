@@ -13,7 +13,7 @@ from harness.telemetry.spelling import Times
 LISTENER = r"C:\Program Files\Python312\python.exe"
 
 
-def call(
+def connect_to_server(
     host: Host,
     process: Process,
     at: np.datetime64 | Times,
@@ -50,7 +50,7 @@ def call(
     )
 
 
-def lookup(
+def look_up_name(
     host: Host,
     process: Process,
     at: np.datetime64 | Times,

@@ -15,23 +15,23 @@ Field: TypeAlias = "str | pa.ChunkedArray"
 """What events hold under one name: the same text in all of them, or a column."""
 
 
-def text(values: Sequence[str | None]) -> pa.ChunkedArray:
+def build_text_column(values: Sequence[str | None]) -> pa.ChunkedArray:
     """Python values as a text column."""
     return pa.chunked_array([pa.array(values, pa.string()).dictionary_encode().cast(TEXT_TYPE)])
 
 
-def fields_of(events: Events) -> dict[str, Field]:
+def list_event_fields(events: Events) -> dict[str, Field]:
     """Each field of the events and what it holds, constant ones first."""
     columns = {n: events.columns.column(n) for n in events.columns.column_names if n not in (TIME, CAUSE)}
     return {**events.constants, **columns}
 
 
-def mapped(field: Field, change: Callable[[pa.Array], pa.Array]) -> Field | None:
+def map_distinct_values(field: Field, change: Callable[[pa.Array], pa.Array]) -> Field | None:
     """The field with `change` made to its distinct values; what becomes null is absent."""
     if isinstance(field, str):
         changed: str | None = change(pa.array([field], pa.string()))[0].as_py()
         return changed
-    column = encoded(field)
+    column = encode_text(field)
     chunks = column.chunks
     parts = [chunk_mapped(chunk, change) for chunk in chunks]
     if any(after is not before for after, before in zip(parts, chunks, strict=True)):
@@ -49,7 +49,7 @@ def chunk_mapped(chunk: pa.DictionaryArray, change: Callable[[pa.Array], pa.Arra
     return pa.DictionaryArray.from_arrays(distinct.indices.take(chunk.indices), distinct.dictionary)
 
 
-def encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def encode_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column as `TEXT_TYPE`, whatever kind of text it is."""
     if column.type == TEXT_TYPE:
         return column
@@ -73,7 +73,7 @@ def with_entities(values: pa.Array) -> pa.Array:
     return values
 
 
-def numbered(telemetry: Telemetry) -> Iterator[tuple[pa.Array, Events]]:
+def number_events(telemetry: Telemetry) -> Iterator[tuple[pa.Array, Events]]:
     """Each table of the telemetry with its events' numbers: int64, the first event of the first table is 0."""
     first = 0
     for events in telemetry.events:
@@ -81,7 +81,7 @@ def numbered(telemetry: Telemetry) -> Iterator[tuple[pa.Array, Events]]:
         first += len(events)
 
 
-def epoch(times: pa.ChunkedArray, per_second: int) -> pa.ChunkedArray:
+def build_epoch_column(times: pa.ChunkedArray, per_second: int) -> pa.ChunkedArray:
     """`@time` as a number since 1970: seconds with 1, milliseconds with 1000."""
     micros = times.cast(pa.int64()).cast(pa.float64())
     return pc.divide(micros, pa.scalar(1_000_000 / per_second))

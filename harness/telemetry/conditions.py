@@ -12,16 +12,16 @@ from harness.telemetry.sensor import sensor, sensor_names
 
 
 @cache
-def known() -> dict[str, Condition]:
+def list_conditions_by_name() -> dict[str, Condition]:
     """Every condition of every sensor and platform by name."""
     sensors = (c for name in sensor_names() for c in sensor(name).conditions)
     platforms = (c for name in platform_names() for c in platform(name).conditions)
     return {c.name: c for c in (*sensors, *platforms)}
 
 
-def check(given: Mapping[str, str]) -> None:
+def check_conditions(given: Mapping[str, str]) -> None:
     """Raises HarnessError for a condition or a value that there is not."""
-    conditions = known() if given else {}
+    conditions = list_conditions_by_name() if given else {}
     for name, value in given.items():
         if name not in conditions:
             hint = did_you_mean(name, conditions) or "`detlab list conditions` shows them"
@@ -32,14 +32,14 @@ def check(given: Mapping[str, str]) -> None:
             raise HarnessError("unknown-condition-value", f"condition `{name}` has no value `{value}`", help=hint)
 
 
-def check_scenario(scenario: Scenario) -> None:
+def check_scenario_conditions(scenario: Scenario) -> None:
     """Raises SourceError at a condition or a sensor of the scenario that there is not."""
     at: list[tuple[tuple[str | int, ...], Mapping[str, str]]] = [(("conditions",), scenario.body.conditions)]
     at += [(("expect", i, "conditions"), e.conditions) for i, e in enumerate(scenario.body.expect)]
     for keys, given in at:
         for name, value in given.items():
             try:
-                check({name: value})
+                check_conditions({name: value})
             except HarnessError as error:
                 place = (*keys, name)
                 span = scenario.document.key(place) if error.code == "unknown-condition" else scenario.place(*place)

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from harness.telemetry.activity import DnsQuery, Integers
 from harness.telemetry.host import Process
-from harness.telemetry.sensor import Rows
-from harness.telemetry.spelling import coded, is_ipv6
+from harness.telemetry.sensor import ActivityRows
+from harness.telemetry.spelling import encode_codes, is_ipv6
 
 TYPES = {"A": (1,), "AAAA": (28,), "A+AAAA": (1, 28)}
 
@@ -23,15 +23,15 @@ def service_of(query: DnsQuery) -> Process:
     return query.host.service("Dnscache")
 
 
-def results(query: DnsQuery) -> str:
+def format_dns_result(query: DnsQuery) -> str:
     """CNAME chain and addresses, each ended by `;`; a query for both families shows IPv4 as mapped into IPv6."""
     chain = [f"type:  5 {name}" for name in query.canonical_names]
     mapped = ["::ffff:" + a if query.query_type == "A+AAAA" and not is_ipv6(a) else a for a in query.answers]
     return "".join(part + ";" for part in (*chain, *mapped))
 
 
-def answers(rows: Rows[DnsQuery], status: Integers, nothing: str = "") -> pa.DictionaryArray:
+def format_dns_answers(rows: ActivityRows[DnsQuery], status: Integers, nothing: str = "") -> pa.DictionaryArray:
     """The results of each query; `nothing` where it failed or has none."""
-    texts = rows.each(lambda query: results(query) or nothing)
+    texts = rows.each(lambda query: format_dns_result(query) or nothing)
     codes = np.where(status != 0, len(texts.dictionary), texts.indices.to_numpy())
-    return coded(codes, [*texts.dictionary.to_pylist(), nothing])
+    return encode_codes(codes, [*texts.dictionary.to_pylist(), nothing])

@@ -21,16 +21,18 @@ class Opened:
     time: str | None = None
 
 
-def opened(value: Mapping[str, Any]) -> Opened | None:
+def unwrap_collector_event(value: Mapping[str, Any]) -> Opened | None:
     """The content of an envelope; None for a value that is none. Raises ValueError for content that cannot be read."""
     event = value.get("event")
     if event is not None and COLLECTOR.issuperset(value):
-        return Opened(inner=content(event), metadata=metadata_of(value), time=text_of(value.get("time")))
+        return Opened(inner=unwrap_event(event), metadata=metadata_of(value), time=format_metadata(value.get("time")))
     if isinstance(event, dict):
         return falcon(value, event)
     result = value.get("result")
     if isinstance(result, dict) and isinstance(result.get("_raw"), str):
-        return Opened(inner=content(result["_raw"]), metadata=metadata_of(result), time=text_of(result.get("_time")))
+        return Opened(
+            inner=unwrap_event(result["_raw"]), metadata=metadata_of(result), time=format_metadata(result.get("_time"))
+        )
     if isinstance(value.get("_source"), dict) and ("_index" in value or "_id" in value):
         return Opened(inner=value["_source"])
     data = value.get("EventData")
@@ -44,12 +46,12 @@ def falcon(value: Mapping[str, Any], event: dict[str, Any]) -> Opened | None:
     about = value.get("metadata")
     if isinstance(about, dict) and "eventType" in about:
         kind = {"ExternalApiType": str(about["eventType"])}
-        return Opened(inner={**kind, **event}, time=text_of(about.get("eventCreationTime")))
+        return Opened(inner={**kind, **event}, time=format_metadata(about.get("eventCreationTime")))
     name = value.get("event_simpleName")
     return None if name is None else Opened(inner={"event_simpleName": name, **event})
 
 
-def content(event: Any) -> Mapping[str, Any] | str:
+def unwrap_event(event: Any) -> Mapping[str, Any] | str:
     """An event's object, or the text of its XML."""
     if isinstance(event, dict):
         return event
@@ -75,6 +77,6 @@ def metadata_of(value: Mapping[str, Any]) -> dict[str, str]:
     return {n: str(value[n]) for n in METADATA if value.get(n) is not None}
 
 
-def text_of(value: Any) -> str | None:
+def format_metadata(value: Any) -> str | None:
     """A value as text."""
     return None if value is None else str(value)

@@ -17,7 +17,7 @@ TIME_TYPE = pa.timestamp("us", tz="UTC")
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
 
 
-class Origin(StrEnum):
+class TelemetryOrigin(StrEnum):
     """Where telemetry came from; every report says so."""
 
     SIMULATED = "simulated"
@@ -85,7 +85,7 @@ class Telemetry:
 
     events: tuple[Events, ...] = ()
     causes: tuple[Cause, ...] = ()
-    origin: Origin = Origin.SIMULATED
+    origin: TelemetryOrigin = TelemetryOrigin.SIMULATED
     damages: tuple[Damage, ...] = ()
 
     def __len__(self) -> int:
@@ -96,22 +96,22 @@ class Telemetry:
         return tuple(e for e in self.events if e.sensor == sensor and kind in (None, e.kind))
 
 
-def merged(parts: Iterable[Telemetry]) -> Telemetry:
+def merge_telemetry(parts: Iterable[Telemetry]) -> Telemetry:
     """Several recordings as one; causes are renumbered, events of one kind with equal fields share a table."""
     events: list[Events] = []
     causes: list[Cause] = []
     damages: list[Damage] = []
-    origins: list[Origin] = []
+    origins: list[TelemetryOrigin] = []
     for part in parts:
-        events += (shifted(e, len(causes)) for e in part.events)
+        events += (shift_causes(e, len(causes)) for e in part.events)
         causes += part.causes
         damages += part.damages
         origins.append(part.origin)
-    origin = origins[0] if origins else Origin.SIMULATED
-    return Telemetry(events=grouped(events), causes=tuple(causes), origin=origin, damages=tuple(damages))
+    origin = origins[0] if origins else TelemetryOrigin.SIMULATED
+    return Telemetry(events=group_tables(events), causes=tuple(causes), origin=origin, damages=tuple(damages))
 
 
-def shifted(events: Events, by: int) -> Events:
+def shift_causes(events: Events, by: int) -> Events:
     """The events with each cause's number raised by `by`; unlabelled ones stay so."""
     if by == 0:
         return events
@@ -121,7 +121,7 @@ def shifted(events: Events, by: int) -> Events:
     return events.with_columns(events.columns.set_column(at, CAUSE, moved))
 
 
-def grouped(events: Sequence[Events]) -> tuple[Events, ...]:
+def group_tables(events: Sequence[Events]) -> tuple[Events, ...]:
     """Tables of the same sensor, kind, constants and fields put together, in order of first appearance."""
     groups: dict[tuple[object, ...], list[Events]] = {}
     for e in events:

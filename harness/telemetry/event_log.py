@@ -10,12 +10,12 @@ import numpy as np
 
 from harness.telemetry.activity import Activity
 from harness.telemetry.event import Events
-from harness.telemetry.identity import digest
-from harness.telemetry.schedule import seconds
-from harness.telemetry.sensor import Causes, Setup, events
+from harness.telemetry.identity import hash_to_number
+from harness.telemetry.schedule import convert_seconds
+from harness.telemetry.sensor import Causes, Setup, build_events
 from harness.telemetry.spelling import Times
 
-PLAIN = "0x8000000000000000"
+CLASSIC_KEYWORDS = "0x8000000000000000"
 AUDIT_SUCCESS = "0x8020000000000000"
 
 
@@ -27,7 +27,7 @@ class Channel:
     provider: str
     guid: str
     name: str
-    keywords: str = PLAIN
+    keywords: str = CLASSIC_KEYWORDS
     level: str = "4"
 
     def written(
@@ -54,7 +54,7 @@ class Channel:
             "Keywords": self.keywords,
             "Channel": self.name,
         }
-        return events(self.sensor, kind, at=at, cause=cause, constants=constants, columns=columns)
+        return build_events(self.sensor, kind, at=at, cause=cause, constants=constants, columns=columns)
 
 
 def computer(activity: Activity) -> str:
@@ -65,13 +65,13 @@ def computer(activity: Activity) -> str:
 def late(times: Times, setup: Setup, *, least: float, median: float = 0.004, spread: float = 0.6) -> Times:
     """Times of writing: `least` seconds after the event and a lognormal rest, never more than five seconds later."""
     waits = np.minimum(least + median * np.exp(spread * setup.random.standard_normal(len(times))), least + 5)
-    written: Times = times + seconds(waits)
+    written: Times = times + convert_seconds(waits)
     return written
 
 
 def thread(*parts: object) -> str:
     """A thread id that follows from its owner and task."""
-    return str(600 + 4 * (digest("thread", *parts) % 2400))
+    return str(600 + 4 * (hash_to_number("thread", *parts) % 2400))
 
 
 def thread_of(name: str) -> Callable[[Activity], str]:

@@ -21,7 +21,7 @@ NATIVE_SYSTEM = re.compile(
 )
 AROUND_DATA = len("<Data Name=''></Data>")
 
-TOKEN = re.compile(
+XML_TOKEN = re.compile(
     r"<(?P<close>/)?(?P<tag>[\w.:-]+)(?P<attributes>(?:\s+[\w.:-]+\s*=\s*(?:'[^'<]*'|\"[^\"<]*\"))*)\s*(?P<empty>/)?>"
     r"|(?P<text>[^<]+)|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<!--.*?-->|<\?.*?\?>",
     re.S,
@@ -32,7 +32,7 @@ ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "apos": "'", "quot": '"'}
 
 SYSTEM_NAMED = frozenset(SYSTEM_FIELDS)
 
-DEEPEST = 50
+DEEPEST_XML = 50
 
 
 def fields_of_event(xml: str) -> dict[str, str]:
@@ -43,11 +43,11 @@ def fields_of_event(xml: str) -> dict[str, str]:
     before, opened, rest = xml.partition("<EventData>")
     data, closed, after = rest.partition("</EventData>")
     if not (opened and closed) or "<![CDATA[" in xml or "<!--" in xml:
-        leaves = [*scanned(xml)]
-        return joined(system_of(leaves), data_of(leaves))
+        leaves = [*scan_leaves(xml)]
+        return merge_system_and_data(system_of(leaves), data_of(leaves))
     if after != "</Event>":
         scanned_whole(f"<Event>{after}")
-    return joined(native_system(before), native_data(data))
+    return merge_system_and_data(native_system(before), native_data(data))
 
 
 def native_system(text: str) -> Iterable[tuple[str, str | None]]:
@@ -62,16 +62,16 @@ def native_data(text: str) -> Iterable[tuple[str, str]]:
     """Names and values from the text within EventData; all of it must be accounted for to go the fast way."""
     pairs: list[tuple[str, str]] = NATIVE_DATA.findall(text)
     if sum(map(len, chain.from_iterable(pairs))) + AROUND_DATA * len(pairs) == len(text):
-        return [(name, plain(value)) for name, value in pairs] if "&" in text else pairs
+        return [(name, decode_entities(value)) for name, value in pairs] if "&" in text else pairs
     return data_of(scanned_whole(f"<Event><EventData>{text}</EventData></Event>"))
 
 
 def scanned_whole(xml: str) -> list[Leaf]:
     """All elements without elements in them."""
-    return [*scanned(xml)]
+    return [*scan_leaves(xml)]
 
 
-def joined(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:
+def merge_system_and_data(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Both parts as one; a datum named as a System field is told apart by `Data_`."""
     fields = {name: value for name, value in system if value}
     for name, value in data:
@@ -119,19 +119,19 @@ def data_of(leaves: Iterable[Leaf]) -> Iterator[tuple[str, str]]:
             yield ".".join(inner[1:]), leaf.text
 
 
-def scanned(xml: str) -> Iterator[Leaf]:
+def scan_leaves(xml: str) -> Iterator[Leaf]:
     """Each element without elements in it. Raises ValueError where the text is no well-formed XML."""
     path: list[str] = []
     attributes: dict[str, str] = {}
     text: list[str] = []
     at, leaf = 0, False
     while at < len(xml):
-        token = TOKEN.match(xml, at)
+        token = XML_TOKEN.match(xml, at)
         if token is None:
             raise ValueError(f"no markup: `{xml[at : at + 40]}`")
         at = token.end()
         if token["tag"] is None:
-            text.append(token["cdata"] if token["cdata"] is not None else plain(token["text"] or ""))
+            text.append(token["cdata"] if token["cdata"] is not None else decode_entities(token["text"] or ""))
         elif token["close"]:
             if not path or path[-1] != token["tag"]:
                 raise ValueError(f"`</{token['tag']}>` ends no open element")
@@ -141,8 +141,8 @@ def scanned(xml: str) -> Iterator[Leaf]:
             leaf = False
         else:
             path.append(token["tag"])
-            if len(path) > DEEPEST:
-                raise ValueError(f"elements lie more than {DEEPEST} deep in one another")
+            if len(path) > DEEPEST_XML:
+                raise ValueError(f"elements lie more than {DEEPEST_XML} deep in one another")
             attributes, text, leaf = attributes_of(token["attributes"]), [], True
             if token["empty"]:
                 yield Leaf(tuple(path), attributes, "")
@@ -154,16 +154,16 @@ def scanned(xml: str) -> Iterator[Leaf]:
 
 def attributes_of(text: str) -> dict[str, str]:
     """Attributes of a tag without those that name spaces."""
-    pairs = ((n, plain(single or double)) for n, single, double in ATTRIBUTE.findall(text))
+    pairs = ((n, decode_entities(single or double)) for n, single, double in ATTRIBUTE.findall(text))
     return {name: value for name, value in pairs if not name.startswith("xmlns")}
 
 
-def plain(text: str) -> str:
+def decode_entities(text: str) -> str:
     """Text without entities. Raises ValueError for one that XML does not define itself."""
-    return ENTITY.sub(character, text) if "&" in text else text
+    return ENTITY.sub(decode_entity, text) if "&" in text else text
 
 
-def character(entity: re.Match[str]) -> str:
+def decode_entity(entity: re.Match[str]) -> str:
     """What an entity stands for."""
     name = entity[1]
     if name in ENTITIES and entity[0].endswith(";"):

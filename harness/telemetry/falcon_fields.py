@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.telemetry.activity import Flags, Integers, NetworkConnection
+from harness.telemetry.activity import BooleanArray, Integers, NetworkConnection
 from harness.telemetry.host import Process
-from harness.telemetry.identity import digest
-from harness.telemetry.sensor import Rows
+from harness.telemetry.identity import hash_to_number
+from harness.telemetry.sensor import ActivityRows
 
 LEVELS = {"Low": "4096", "Medium": "8192", "High": "12288", "System": "16384"}
 SUBSYSTEM = {False: "2", True: "3"}
@@ -29,7 +29,7 @@ VERSIONS = {
 
 def falcon_id(process: Process) -> Integers:
     """TargetProcessId of each: never an operating system's pid, rising with the start of processes."""
-    base = 2**32 + digest("falcon", process.host.aid, process.host.boot_number) % 2**34
+    base = 2**32 + hash_to_number("falcon", process.host.aid, process.host.boot_number) % 2**34
     numbers: Integers = base + np.atleast_1d(np.asarray(process.sequence, np.int64)) * 4099
     return numbers
 
@@ -46,19 +46,19 @@ def device_path(process: Process) -> str:
     return rf"\Device\HarddiskVolume{process.host.volume}{process.image[2:]}"
 
 
-def tags(process: Process) -> str:
+def format_process_tags(process: Process) -> str:
     """Numbers of classes that the sensor puts a process into."""
     common = "25, 27, 40, 151, 874, 924, 12094627905582, 12094627906234"
     return common if process.user.system else common + ", 211106232533012"
 
 
-def first_datagrams(rows: Rows[NetworkConnection]) -> Flags:
+def first_datagrams(rows: ActivityRows[NetworkConnection]) -> BooleanArray:
     """Whether each is recorded: of datagrams from one socket to one destination only the first is."""
     kept = np.ones(len(rows), bool)
     starts = np.cumsum(rows.counts) - rows.counts
     for activity, start, count in zip(rows.activities, starts.tolist(), rows.counts.tolist(), strict=True):
         if activity.protocol == "udp" and count > 1 and isinstance(activity.source_port, int):
-            addresses = rows_of(activity.destination_ip, count)
+            addresses = repeat_field_text(activity.destination_ip, count)
             ports = np.broadcast_to(np.asarray(activity.destination_port), (count,)).tolist()
             seen: set[tuple[str, int]] = set()
             for i, key in enumerate(zip(addresses, ports, strict=True)):
@@ -67,7 +67,7 @@ def first_datagrams(rows: Rows[NetworkConnection]) -> Flags:
     return kept
 
 
-def rows_of(value: object, count: int) -> list[str]:
+def repeat_field_text(value: object, count: int) -> list[str]:
     """A field's text of each row."""
     if isinstance(value, str):
         return [value] * count

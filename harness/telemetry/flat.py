@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-DEEPEST = 50
+DEEPEST_OBJECT = 50
 
 
 def flat_fields(value: Mapping[str, Any]) -> dict[str, str]:
@@ -15,10 +15,10 @@ def flat_fields(value: Mapping[str, Any]) -> dict[str, str]:
         return dict(value)
     if kinds <= {str, int}:
         return {name: inner if type(inner) is str else str(inner) for name, inner in value.items()}
-    return dict(flattened(value))
+    return dict(flatten_object(value))
 
 
-def flattened(
+def flatten_object(
     value: Mapping[str, Any], prefix: str = "", *, empty: str | None = None, depth: int = 0
 ) -> Iterator[tuple[str, str]]:
     """Names and texts of all values in an object; null is absent unless `empty` stands for it.
@@ -39,10 +39,10 @@ def flat(name: str, value: Any, empty: str | None, depth: int) -> Iterator[tuple
     elif isinstance(value, bool):
         yield name, "true" if value else "false"
     elif isinstance(value, (dict, list)):
-        if depth >= DEEPEST:
-            raise ValueError(f"objects lie more than {DEEPEST} deep in one another")
+        if depth >= DEEPEST_OBJECT:
+            raise ValueError(f"objects lie more than {DEEPEST_OBJECT} deep in one another")
         if isinstance(value, dict):
-            yield from flattened(value, f"{name}.", empty=empty, depth=depth + 1)
+            yield from flatten_object(value, f"{name}.", empty=empty, depth=depth + 1)
         else:
             for i, item in enumerate(value):
                 yield from flat(f"{name}[{i}]", item, empty, depth + 1)

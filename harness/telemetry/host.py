@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from harness.telemetry.identity import Integers, digest, digest_hex, sid
-from harness.telemetry.process_tree import SERVICES, TREE, WELL_KNOWN_USERS
+from harness.telemetry.identity import Integers, digest_hex, hash_to_number, sid
+from harness.telemetry.process_tree import HOSTED_SERVICES, TREE, WELL_KNOWN_USERS
 from harness.telemetry.spelling import Times, is_ipv6
 
-POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
-SECOND = np.timedelta64(1_000_000, "us")
+POWERSHELL_IMAGE = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
+ONE_SECOND = np.timedelta64(1_000_000, "us")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -167,7 +167,7 @@ class Host:
     def account(self, name: str) -> User:
         """SYSTEM, NETWORK SERVICE or LOCAL SERVICE of this host."""
         identifier, logon = WELL_KNOWN_USERS[name]
-        logged_on = self.boot + 8 * SECOND
+        logged_on = self.boot + 8 * ONE_SECOND
         return User(
             name=name, domain="NT AUTHORITY", sid=identifier, logon_id=logon, logged_on=logged_on, integrity="System"
         )
@@ -189,7 +189,7 @@ class Host:
         """
         who = user or (parent.user if parent else self.user)
         begun = np.asarray(self.now if started is None else started, "datetime64[us]")
-        elapsed = (np.atleast_1d(begun) - self.boot) // SECOND
+        elapsed = (np.atleast_1d(begun) - self.boot) // ONE_SECOND
         sequence = self.ledger.number(np.maximum(elapsed.astype(np.int64), 0) + 300)
         pids = np.array([self.ledger.identify(1000 + 4 * (n * 2654435761 % 4099)) for n in sequence.tolist()], np.int64)
         alone = begun.ndim == 0
@@ -217,7 +217,7 @@ class Host:
     def service(self, name: str) -> Process:
         """The svchost.exe of a service: `Schedule`, `Dnscache`, `BITS`, ..."""
         known = self.ledger.processes.get(name)
-        account, group = SERVICES[name]
+        account, group = HOSTED_SERVICES[name]
         line = f"C:\\Windows\\system32\\svchost.exe {group}"
         return known or self._remember(
             name, "services.exe", "C:\\Windows\\System32\\svchost.exe", line, account, 20.0 + 0.4 * len(name)
@@ -227,14 +227,14 @@ class Host:
         """A service with its own executable, running since boot; asked for again it is the same process."""
         known = self.ledger.processes.get(image)
         line = f'"{image}"' if command_line is None else command_line
-        delay = 25.0 + digest(image) % 60
+        delay = 25.0 + hash_to_number(image) % 60
         return known or self._remember(image, "services.exe", image, line, account, delay)
 
     def application(self, image: str, *, command_line: str | None = None) -> Process:
         """A program that the user at the desktop has open since logon; asked for again it is the same process."""
         known = self.ledger.processes.get(image)
         if known is None:
-            after = (5 + digest(self.name, image) % 300) * SECOND
+            after = (5 + hash_to_number(self.name, image) % 300) * ONE_SECOND
             started = min(self.user.logged_on + after, self.now)
             known = self.process(image, command_line=command_line, started=started)
             self.ledger.processes[image] = known
@@ -243,10 +243,10 @@ class Host:
     def _remember(self, name: str, parent: str, image: str, line: str, account: str, delay: float) -> Process:
         user = self.account(account) if account else self.user
         begun = (self.user.logged_on if not account else self.boot) + np.timedelta64(int(delay * 1e6), "us")
-        elapsed = int((begun - self.boot) / SECOND)
+        elapsed = int((begun - self.boot) / ONE_SECOND)
         wanted = int(delay * 4) + 2 if account else elapsed + 300
         sequence = int(self.ledger.number(np.array([wanted]))[0])
-        pid = 4 if name == "System" else self.ledger.identify(500 + 4 * (digest(self.name, name) % 900))
+        pid = 4 if name == "System" else self.ledger.identify(500 + 4 * (hash_to_number(self.name, name) % 900))
         self.ledger.pids.add(pid)
         process = Process(
             host=self,
@@ -274,7 +274,7 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
     Names that begin with DC, SRV, BUILD, DNS, WEB or SQL are servers, others workstations.
     """
     start = start.astype("datetime64[us]")
-    pick = digest(seed, name, domain)
+    pick = hash_to_number(seed, name, domain)
     server = name.upper().startswith(SERVER_PREFIXES)
     logged_on = start - np.timedelta64(7000 + pick % 5000, "s")
     boot = start - np.timedelta64(3600 * (10 + pick % 120) + pick % 3600, "s")
@@ -285,18 +285,18 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
         domain=domain,
         netbios_domain=netbios,
         build="10.0.20348" if server else ("10.0.19045", "10.0.22631", "10.0.26100")[pick % 3],
-        address=f"10.{20 + digest(seed, domain) % 40}.{pick // 7 % 250}.{10 + pick // 1750 % 240}",
+        address=f"10.{20 + hash_to_number(seed, domain) % 40}.{pick // 7 % 250}.{10 + pick // 1750 % 240}",
         address_v6=f"2001:db8:20:{pick % 4096:x}::{10 + pick // 4096 % 60000:x}",
-        public_address=f"198.51.100.{10 + digest(seed, domain) % 200}",
-        resolvers=tuple(f"10.{20 + digest(seed, domain) % 40}.0.{last}" for last in (10, 11)),
+        public_address=f"198.51.100.{10 + hash_to_number(seed, domain) % 200}",
+        resolvers=tuple(f"10.{20 + hash_to_number(seed, domain) % 40}.0.{last}" for last in (10, 11)),
         time_zone="UTC",
         boot=boot,
         boot_number=20 + pick % 400,
-        machine=digest("machine", seed, domain, name, size=4),
+        machine=hash_to_number("machine", seed, domain, name, size=4),
         aid=digest_hex("aid", seed, domain, name),
         cid=digest_hex("cid", seed, domain),
         volume=3 + pick % 2,
-        user=desktop_user(netbios or name, authority, pick, server, max(boot + 95 * SECOND, logged_on)),
+        user=desktop_user(netbios or name, authority, pick, server, max(boot + 95 * ONE_SECOND, logged_on)),
         now=start,
         seed=seed,
     )

@@ -20,7 +20,7 @@ DASH = ord("-")
 FILETIME_OF_1970 = 116_444_736_000_000_000
 
 
-def digest(*parts: object, size: int = 8) -> int:
+def hash_to_number(*parts: object, size: int = 8) -> int:
     """A number of `size` bytes that follows from the parts."""
     return int.from_bytes(blake2b("\0".join(map(str, parts)).encode(), digest_size=size).digest())
 
@@ -38,11 +38,11 @@ def guid(*parts: object) -> str:
 
 def sid(*parts: object) -> str:
     """The issuing part of a domain's or machine's security identifier: `S-1-5-21-x-y-z`."""
-    numbers = (digest("sid", i, *parts, size=4) | 1 << 28 for i in range(3))
+    numbers = (hash_to_number("sid", i, *parts, size=4) | 1 << 28 for i in range(3))
     return "S-1-5-21-" + "-".join(map(str, numbers))
 
 
-def fixed(matrix: Bytes) -> pa.StringArray:
+def build_fixed_width_texts(matrix: Bytes) -> pa.StringArray:
     """Rows of ASCII bytes as texts of one width."""
     count, width = matrix.shape
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
@@ -64,7 +64,7 @@ def guid_text(data: Bytes, *, braces: bool = True, alphabet: Bytes = HEX_UPPER) 
     text[:, 0], text[:, 37] = ord("{"), ord("}")
     for start, end, at in ((0, 8, 1), (8, 12, 10), (12, 16, 15), (16, 20, 20), (20, 32, 25)):
         text[:, at : at + end - start] = digits[:, start:end]
-    return fixed(text if braces else text[:, 1:37])
+    return build_fixed_width_texts(text if braces else text[:, 1:37])
 
 
 def sysmon_guid(machine: Integers, seconds: Integers, tail: Bytes) -> pa.StringArray:

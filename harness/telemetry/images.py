@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.telemetry.identity import digest, digest_hex
+from harness.telemetry.identity import digest_hex, hash_to_number
 
 WINDOWS = "Microsoft® Windows® Operating System"
 MICROSOFT = "Microsoft Corporation"
@@ -58,7 +58,7 @@ OF_WINDOWS = {
 }
 """File of Windows to its description, original name, and whether it runs in a console."""
 
-OTHERS = {
+OTHER_IMAGES = {
     "curl.exe": ("8.9.1", "The curl executable", "The curl executable", "curl, https://curl.se/", "curl.exe", True),
     "pwsh.exe": ("7.4.6.500", "pwsh", "PowerShell", MICROSOFT, "pwsh.dll", True),
     "csc.exe": (
@@ -111,16 +111,18 @@ def image(path: str, build: str) -> Image:
     if name in OF_WINDOWS:
         description, original, console = OF_WINDOWS[name]
         version = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)")
-        return hashed(name, version, description, WINDOWS, MICROSOFT, original, console)
-    if name in OTHERS:
-        return hashed(name, *OTHERS[name])
+        return build_image(name, version, description, WINDOWS, MICROSOFT, original, console)
+    if name in OTHER_IMAGES:
+        return build_image(name, *OTHER_IMAGES[name])
     if path.lower().startswith("c:\\windows\\system32\\"):
         version = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)")
-        return hashed(name, version, name.removesuffix(".exe"), WINDOWS, MICROSOFT, path.rpartition("\\")[2], False)
-    return hashed(name, None, None, None, None, None, bool(digest(name) & 1))
+        return build_image(
+            name, version, name.removesuffix(".exe"), WINDOWS, MICROSOFT, path.rpartition("\\")[2], False
+        )
+    return build_image(name, None, None, None, None, None, bool(hash_to_number(name) & 1))
 
 
-def hashed(
+def build_image(
     name: str,
     version: str | None,
     description: str | None,

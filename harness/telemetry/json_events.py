@@ -6,28 +6,28 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from harness.telemetry.envelopes import opened
+from harness.telemetry.envelopes import unwrap_collector_event
 from harness.telemetry.event_xml import fields_of_event
 from harness.telemetry.flat import flat_fields
-from harness.telemetry.moment import micros
-from harness.telemetry.shippers import Shape, shape_of
-from harness.telemetry.tables import Tables
+from harness.telemetry.moment import parse_microseconds
+from harness.telemetry.shippers import EventShape, shape_of
+from harness.telemetry.tables import EventTables
 from harness.telemetry.windows import sensor_of
 from harness.telemetry.windows_json import from_rendered
 
 MOST_SHAPES = 20_000
 MOST_ENVELOPES = 8
 
-LISTS = ("Events", "events", "records", "value", "results", "logs")
+EVENT_LIST_KEYS = ("Events", "events", "records", "value", "results", "logs")
 """Members under which an answer of a service lists its events."""
 
 
 class JsonEvents:
     """Takes JSON values of one input and adds the events in them to its tables."""
 
-    def __init__(self, name: str, tables: Tables) -> None:
+    def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
-        self.shapes: dict[tuple[str, ...], Shape] = {}
+        self.shapes: dict[tuple[str, ...], EventShape] = {}
         self.without_time = 0
         self.guessed: Counter[str] = Counter()
 
@@ -35,7 +35,9 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
-        if len(value) <= 5 and (listed := next((value[n] for n in LISTS if objects(value.get(n))), None)):
+        if len(value) <= 5 and (
+            listed := next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
+        ):
             for item in listed:
                 self.add_object(item)
         else:
@@ -47,7 +49,7 @@ class JsonEvents:
         time: str | None = None
         inner: Mapping[str, Any] | str = value
         for _ in range(MOST_ENVELOPES):
-            content = None if isinstance(inner, str) else opened(inner)
+            content = None if isinstance(inner, str) else unwrap_collector_event(inner)
             if content is None:
                 break
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
@@ -60,7 +62,7 @@ class JsonEvents:
 
     def add_windows(self, fields: dict[str, str], metadata: Mapping[str, str], time: str | None) -> None:
         """Adds a Windows event whose fields have the log's own names."""
-        at = micros(fields.get("SystemTime"))
+        at = parse_microseconds(fields.get("SystemTime"))
         self.put(sensor_of(fields.get("Channel")), fields.get("EventID", ""), at, {**fields, **metadata}, time)
 
     def add_fields(self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None) -> None:
@@ -80,7 +82,7 @@ class JsonEvents:
     def put(self, sensor: str, kind: str, at: int | None, fields: Mapping[str, str], otherwise: str | None) -> None:
         """Hands over one event; one without a time of its own has that of its envelope."""
         if at is None:
-            at = micros(otherwise)
+            at = parse_microseconds(otherwise)
         self.without_time += at is None
         self.tables.add(sensor, kind, at, fields)
 
@@ -93,6 +95,6 @@ class JsonEvents:
                 self.tables.damage(self.name, f"{count} events {guess}")
 
 
-def objects(value: Any) -> bool:
+def is_object_list(value: Any) -> bool:
     """Whether a value is a list of objects, and not empty."""
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.telemetry.activity import Activity, FileCreation, ProcessCreation, ProcessTermination, ScriptExecution
 from harness.telemetry.host import Host, Process
-from harness.telemetry.identity import digest
+from harness.telemetry.identity import hash_to_number
 from harness.telemetry.images import image
 from harness.telemetry.spelling import Times
 
@@ -22,7 +22,9 @@ POWERSHELLS = ("powershell.exe", "pwsh.exe")
 LETTERS = "abcdefghijklmnopqrstuvwxyz012345"
 
 
-def lived(process: Process, until: np.datetime64 | Times | None, *, script: str | None = None) -> Iterator[Activity]:
+def sample_process_lifetime(
+    process: Process, until: np.datetime64 | Times | None, *, script: str | None = None
+) -> Iterator[Activity]:
     """Start and end of a process (of each, if it is an array); `until` None: it still runs when the recording ends.
 
     A console program without a console gets a conhost.exe of its own. PowerShell writes its two policy test files, logs
@@ -32,18 +34,18 @@ def lived(process: Process, until: np.datetime64 | Times | None, *, script: str 
     whole = [process]
     yield ProcessCreation(at=begun, host=host, process=process)
     if is_console(process) and not (process.parent and is_console(process.parent)):
-        started = begun + milliseconds(14)
+        started = begun + to_milliseconds(14)
         console = host.process(CONHOST, command_line=CONHOST_LINE, parent=process, user=process.user, started=started)
         yield ProcessCreation(at=started, host=host, process=console)
         whole.append(console)
     if process.name.lower() in POWERSHELLS:
         yield from policy_test(process)
         if script is not None:
-            yield ScriptExecution(at=begun + milliseconds(1150), host=host, process=process, script_block=script)
+            yield ScriptExecution(at=begun + to_milliseconds(1150), host=host, process=process, script_block=script)
     if until is not None:
         if process.name.lower() in POWERSHELLS:
             log = rf"{local_folder(process)}\Microsoft\CLR_v4.0\UsageLogs\{process.name}.log"
-            yield FileCreation(at=until - milliseconds(35), host=host, process=process, target_filename=log)
+            yield FileCreation(at=until - to_milliseconds(35), host=host, process=process, target_filename=log)
         for ended in whole:
             yield ProcessTermination(at=until, host=host, process=ended)
 
@@ -54,29 +56,34 @@ def remote_shell(host: Host, at: np.datetime64, line: str, until: np.datetime64)
     svchost.exe of DCOM starts winrshost.exe, that starts cmd.exe: session 0, high integrity, a network logon. Seen in
     recordings of WinRM shells; clients of the PSRP kind run scripts in wsmprovhost.exe instead.
     """
-    logon = 0x100000 + digest("winrm", host.aid, at) % 0x4000000
+    logon = 0x100000 + hash_to_number("winrm", host.aid, at) % 0x4000000
     user = replace(host.user, session=0, integrity="High", logon_id=logon, logged_on=at)
     launcher = host.service("DcomLaunch")
     shell = host.process(WINRSHOST, command_line=WINRSHOST_LINE, parent=launcher, user=user, started=at)
-    begun = at + milliseconds(60)
+    begun = at + to_milliseconds(60)
     cmd = host.process(
         CMD, command_line=rf"C:\Windows\system32\cmd.exe /C {line}", parent=shell, user=user, started=begun
     )
-    return cmd, [activity for process in (shell, cmd) for activity in lived(process, until)]
+    return cmd, [activity for process in (shell, cmd) for activity in sample_process_lifetime(process, until)]
 
 
 def policy_test(process: Process) -> Iterator[Activity]:
     """The two files with which PowerShell finds out whether scripts are restricted."""
     temp = r"C:\Windows\Temp" if process.user.system else rf"{local_folder(process)}\Temp"
-    numbers = [digest("policy", process.host.aid, n) for n in np.atleast_1d(np.asarray(process.sequence)).tolist()]
+    numbers = [
+        hash_to_number("policy", process.host.aid, n) for n in np.atleast_1d(np.asarray(process.sequence)).tolist()
+    ]
     for suffix, wait in ((".ps1", 930), (".psm1", 938)):
-        names = [rf"{temp}\__PSScriptPolicyTest_{letters(n, 8)}.{letters(n >> 40, 3)}{suffix}" for n in numbers]
+        names = [
+            rf"{temp}\__PSScriptPolicyTest_{build_random_file_name(n, 8)}.{build_random_file_name(n >> 40, 3)}{suffix}"
+            for n in numbers
+        ]
         name = names if np.ndim(process.started) else names[0]
-        at = process.started + milliseconds(wait)
+        at = process.started + to_milliseconds(wait)
         yield FileCreation(at=at, host=process.host, process=process, target_filename=name)
 
 
-def letters(number: int, count: int) -> str:
+def build_random_file_name(number: int, count: int) -> str:
     """A random file name of Windows: letters and the digits 0 to 5."""
     return "".join(LETTERS[number >> 5 * i & 31] for i in range(count))
 
@@ -93,6 +100,6 @@ def is_console(process: Process) -> bool:
     return image(process.image, process.host.build).console
 
 
-def milliseconds(count: int) -> np.timedelta64:
+def to_milliseconds(count: int) -> np.timedelta64:
     """A short wait."""
     return np.timedelta64(count * 1000, "us")

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from harness.telemetry.event import TIME, Events
 
-ROWS_AT_ONCE = 20_000
+LINES_AT_ONCE = 20_000
 
 
 def write_lines(tables: Sequence[tuple[Events, pa.ChunkedArray]], out: IO[bytes]) -> int:
@@ -20,15 +20,15 @@ def write_lines(tables: Sequence[tuple[Events, pa.ChunkedArray]], out: IO[bytes]
     """
     if not tables:
         return 0
-    order = np.argsort(np.concatenate([micros(events) for events, _ in tables]), kind="stable")
+    order = np.argsort(np.concatenate([list_sortable_times(events) for events, _ in tables]), kind="stable")
     whole = pa.chunked_array([chunk for _, texts in tables for chunk in texts.chunks], pa.string())
-    for first in range(0, len(order), ROWS_AT_ONCE):
-        block = whole.take(pa.array(order[first : first + ROWS_AT_ONCE])).to_pylist()
+    for first in range(0, len(order), LINES_AT_ONCE):
+        block = whole.take(pa.array(order[first : first + LINES_AT_ONCE])).to_pylist()
         out.write(("\n".join(block) + "\n").encode())
     return len(order)
 
 
-def micros(events: Events) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def list_sortable_times(events: Events) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """The time of each event in microseconds; events without one come last."""
     times = events.columns.column(TIME).cast(pa.int64()).fill_null(np.iinfo(np.int64).max)
     return np.asarray(times.to_numpy(), np.int64)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOMENT_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def micros(text: str | None) -> int | None:
+def parse_microseconds(text: str | None) -> int | None:
     """An ISO time or an epoch number (seconds, milliseconds, micro- or nanoseconds); None for all else.
 
     A time without a zone is UTC: every log that writes one so means it.
@@ -19,7 +19,7 @@ def micros(text: str | None) -> int | None:
         if text[4:5] == "-":
             moment = datetime.fromisoformat(text)
             zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return (zoned - EPOCH) // MICROSECOND
+            return (zoned - MOMENT_ORIGIN) // MICROSECOND
         return from_epoch(text)
     except (ValueError, OverflowError):
         return None

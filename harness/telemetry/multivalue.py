@@ -9,18 +9,18 @@ import pyarrow as pa
 
 from harness.telemetry.columnar import Field
 
-MEMBER = re.compile(r"\[\d+\]")
+LIST_MEMBER = re.compile(r"\[\d+\]")
 
 
-def gathered(fields: Mapping[str, Field | None], rows: int, brackets: str = "") -> dict[str, Field | None]:
+def gather_list_fields(fields: Mapping[str, Field | None], rows: int, brackets: str = "") -> dict[str, Field | None]:
     """The fields with the members of each list as one list column; `brackets` stands in its name where `[0]` stood."""
     found: dict[str, Field | None] = {}
     lists: dict[str, list[Field]] = {}
     for name, field in fields.items():
-        if not MEMBER.search(name):
+        if not LIST_MEMBER.search(name):
             found[name] = field
         elif field is not None:
-            lists.setdefault(MEMBER.sub(brackets, name), []).append(field)
+            lists.setdefault(LIST_MEMBER.sub(brackets, name), []).append(field)
     for name, members in lists.items():
         found.setdefault(name, as_list(members, rows))
     return found

@@ -10,76 +10,78 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import Field, epoch, fields_of, mapped, with_entities
+from harness.telemetry.columnar import Field, build_epoch_column, list_event_fields, map_distinct_values, with_entities
 from harness.telemetry.event import TIME, Events
-from harness.telemetry.multivalue import MEMBER
+from harness.telemetry.multivalue import LIST_MEMBER
 from harness.telemetry.shippers import FALCON_KINDS
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, sensor_of
 
-ROWS_AT_ONCE = 20_000
+NATIVE_ROWS_AT_ONCE = 20_000
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 
-METADATA = ("index", "source", "sourcetype", "host")
+METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 """What a collector wrote on an event; it is no part of the event's own text."""
 
-RAW = "_raw"
+RAW_FIELD = "_raw"
 """The text of an event that was read from a plain file, which is all that there is of it."""
 
 Piece: TypeAlias = "str | pa.ChunkedArray"
 """A part of each event's text: the same for all, or a column of text without nulls."""
 
 
-def texts(events: Events) -> pa.ChunkedArray:
+def build_native_texts(events: Events) -> pa.ChunkedArray:
     """The native text of each event, a column of strings."""
     if is_windows(events):
-        return joined(xml_pieces(events), len(events))
-    if RAW in events.columns.column_names and events.sensor == "text":
-        return events.columns.column(RAW).cast(pa.string())
-    return json_texts(fields_of(events), len(events))
+        return concat_pieces(xml_pieces(events), len(events))
+    if RAW_FIELD in events.columns.column_names and events.sensor == "text":
+        return events.columns.column(RAW_FIELD).cast(pa.string())
+    return json_texts(list_event_fields(events), len(events))
 
 
-def joined(pieces: list[Piece], rows: int) -> pa.ChunkedArray:
+def concat_pieces(pieces: list[Piece], rows: int) -> pa.ChunkedArray:
     """The pieces of each event one after another; done in parts, so that no array of text grows beyond its limit."""
     parts = []
-    for first in range(0, rows, ROWS_AT_ONCE):
-        here = [p if isinstance(p, str) else p.slice(first, ROWS_AT_ONCE).cast(pa.string()) for p in pieces]
+    for first in range(0, rows, NATIVE_ROWS_AT_ONCE):
+        here = [p if isinstance(p, str) else p.slice(first, NATIVE_ROWS_AT_ONCE).cast(pa.string()) for p in pieces]
         solid = [pa.scalar(p) if isinstance(p, str) else p.combine_chunks() for p in here]
-        anchor = pa.array([""] * min(ROWS_AT_ONCE, rows - first))
+        anchor = pa.array([""] * min(NATIVE_ROWS_AT_ONCE, rows - first))
         parts.append(pc.binary_join_element_wise(*solid, anchor, "", null_handling="replace", null_replacement=""))
     return pa.chunked_array(parts, pa.string())
 
 
-def wrapped(field: Field | None, before: str, after: str) -> list[Piece]:
+def wrap_field(field: Field | None, before: str, after: str) -> list[Piece]:
     """The field's text between two texts; an event without the field has neither."""
     if field is None:
         return []
     if isinstance(field, str):
         return [before + field + after]
-    around = mapped(field, lambda v: pc.binary_join_element_wise(pa.scalar(before), v, pa.scalar(after), ""))
+    around = map_distinct_values(
+        field, lambda v: pc.binary_join_element_wise(pa.scalar(before), v, pa.scalar(after), "")
+    )
     return [] if around is None else [around]
 
 
 def xml_pieces(events: Events) -> list[Piece]:
     """A Windows event as the event log renders it: one line but for what its data hold, single quotes, 100 ns times."""
-    recorded = {n: f for n, f in fields_of(events).items() if n not in METADATA}
-    fields = {n: mapped(f, with_entities) for n, f in recorded.items()}
+    recorded = {n: f for n, f in list_event_fields(events).items() if n not in METADATA_FIELDS}
+    fields = {n: map_distinct_values(f, with_entities) for n, f in recorded.items()}
     fields["SystemTime"] = with_times(fields.get("SystemTime"), system_time(events.columns.column(TIME)))
     pieces: list[Piece] = [f"<Event xmlns='{NAMESPACE}'><System>"]
     pieces += element("Provider", {"Name": "Provider_Name", "Guid": "Provider_Guid"}, fields)
     for name in ("EventID", "Version", "Level", "Task", "Opcode", "Keywords"):
-        pieces += wrapped(fields.get(name), f"<{name}>", f"</{name}>")
+        pieces += wrap_field(fields.get(name), f"<{name}>", f"</{name}>")
     pieces += element("TimeCreated", {"SystemTime": "SystemTime"}, fields)
-    pieces += wrapped(fields.get("EventRecordID"), "<EventRecordID>", "</EventRecordID>")
+    pieces += wrap_field(fields.get("EventRecordID"), "<EventRecordID>", "</EventRecordID>")
     ids = {"ActivityID": "Correlation_ActivityID", "RelatedActivityID": "Correlation_RelatedActivityID"}
     pieces += element("Correlation", ids, fields)
     pieces += element("Execution", {"ProcessID": "Execution_ProcessID", "ThreadID": "Execution_ThreadID"}, fields)
     for name in ("Channel", "Computer"):
-        pieces += wrapped(fields.get(name), f"<{name}>", f"</{name}>")
+        pieces += wrap_field(fields.get(name), f"<{name}>", f"</{name}>")
     pieces += [*element("Security", {"UserID": "Security_UserID"}, fields), "</System><EventData>"]
     for name, field in fields.items():
         if name not in SYSTEM_FIELDS:
-            pieces += wrapped(field, data_tag(name), "</Data>")
+            pieces += wrap_field(field, data_tag(name), "</Data>")
     return [*pieces, "</EventData></Event>"]
 
 
@@ -88,14 +90,14 @@ def element(tag: str, attributes: Mapping[str, str], fields: Mapping[str, Field 
     pieces: list[Piece] = [f"<{tag}"]
     for attribute, name in attributes.items():
         field = fields.get(name)
-        quoted = None if field is None else mapped(field, lambda v: pc.replace_substring(v, "'", "&apos;"))
-        pieces += wrapped(quoted, f" {attribute}='", "'")
+        quoted = None if field is None else map_distinct_values(field, lambda v: pc.replace_substring(v, "'", "&apos;"))
+        pieces += wrap_field(quoted, f" {attribute}='", "'")
     return [*pieces, "/>"]
 
 
 def data_tag(name: str) -> str:
     """The start of one datum; members of the list `Data` have no name in an event log."""
-    if MEMBER.sub("", name) == "Data":
+    if LIST_MEMBER.sub("", name) == "Data":
         return "<Data>"
     return f"<Data Name='{escape(name, quote=False).replace(chr(39), '&apos;')}'>"
 
@@ -110,19 +112,19 @@ def json_texts(fields: Mapping[str, Field], rows: int) -> pa.ChunkedArray:
     pieces: list[Piece] = ["{"]
     for name, field in fields.items():
         pieces += json_member(name, field)
-    trimmed = pc.replace_substring_regex(joined(pieces, rows), ",$", "")
+    trimmed = pc.replace_substring_regex(concat_pieces(pieces, rows), ",$", "")
     return pc.binary_join_element_wise(trimmed, pa.scalar("}"), "")
 
 
 def json_member(name: str, field: Field | None) -> list[Piece]:
     """A field's name and text as JSON, with a comma behind."""
-    encoded = None if field is None else mapped(field, as_json)
-    return wrapped(encoded, f"{msgspec.json.encode(name).decode()}:", ",")
+    encoded = None if field is None else map_distinct_values(field, encode_json_strings)
+    return wrap_field(encoded, f"{msgspec.json.encode(name).decode()}:", ",")
 
 
-def stamped(events: Events) -> dict[str, Field]:
+def stamp_fields(events: Events) -> dict[str, Field]:
     """The fields as JSON carries them: with the time of the event, and its sensor and kind if they do not show."""
-    fields = fields_of(events)
+    fields = list_event_fields(events)
     times = events.columns.column(TIME)
     if is_windows(events):
         fields["SystemTime"] = with_times(fields.get("SystemTime"), system_time(times))
@@ -130,7 +132,7 @@ def stamped(events: Events) -> dict[str, Field]:
         if not any(name in fields for name in FALCON_KINDS):
             fields["event_simpleName"] = events.kind
         if "@timestamp" not in fields:
-            fields["timestamp"] = with_times(fields.get("timestamp"), milliseconds(times))
+            fields["timestamp"] = with_times(fields.get("timestamp"), format_epoch_milliseconds(times))
     if tells_itself(events):
         return fields
     return {"@sensor": events.sensor, "@kind": events.kind, "@time": system_time(times), **fields}
@@ -138,7 +140,7 @@ def stamped(events: Events) -> dict[str, Field]:
 
 def tells_itself(events: Events) -> bool:
     """Whether a reader of the fields alone would find the same sensor and kind."""
-    fields = fields_of(events)
+    fields = list_event_fields(events)
     if events.sensor == "falcon":
         return next((fields[name] for name in FALCON_KINDS if name in fields), events.kind) == events.kind
     channel = fields.get("Channel")
@@ -153,11 +155,11 @@ def with_times(field: Field | None, times: pa.ChunkedArray) -> Field:
     return field if isinstance(field, str) or not field.null_count else pc.coalesce(field.cast(pa.string()), times)
 
 
-def milliseconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
+def format_epoch_milliseconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """Times as epoch milliseconds in text, as Falcon writes them."""
-    return pc.floor(epoch(times, 1000)).cast(pa.int64()).cast(pa.string())
+    return pc.floor(build_epoch_column(times, 1000)).cast(pa.int64()).cast(pa.string())
 
 
-def as_json(values: pa.Array) -> pa.Array:
+def encode_json_strings(values: pa.Array) -> pa.Array:
     """Each value as a JSON string."""
     return pa.array((None if v is None else msgspec.json.encode(v).decode() for v in values.to_pylist()), pa.string())

@@ -10,10 +10,10 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from harness.telemetry.spelling import parsed
+from harness.telemetry.spelling import parse_address
 
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
+DURATION_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+DURATION_TERM = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
 LONGEST_DURATION = 3650 * 86400
 
 
@@ -34,7 +34,7 @@ Fraction = Annotated[float, Between(0, 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class BehaviourParameter:
     """One parameter of a behaviour."""
 
     name: str
@@ -45,114 +45,122 @@ class Parameter:
     @property
     def kind(self) -> str:
         """Its type as a person would say it."""
-        return kind(self.annotation)
+        return describe_annotation(self.annotation)
 
     def typed(self, value: object) -> Any:
         """The value in its type. Raises ValueError with what it must be, and what it was."""
-        return typed(value, self.annotation)
+        return convert_to_annotation(value, self.annotation)
 
 
-def typed(value: object, annotation: Any) -> Any:
+def convert_to_annotation(value: object, annotation: Any) -> Any:
     """A document's value in the type of an annotation."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return constrained(value, arguments[0], arguments[1:])
+        return convert_within_bounds(value, arguments[0], arguments[1:])
     if origin in (Union, UnionType):
         if value is None and NoneType in arguments:
             return None
-        return typed(value, next(a for a in arguments if a is not NoneType))
+        return convert_to_annotation(value, next(a for a in arguments if a is not NoneType))
     if origin is Literal:
-        return value if value in arguments else refuse(value, annotation)
+        return value if value in arguments else refuse_parameter_value(value, annotation)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            return refuse(value, annotation)
-        return tuple(typed(v, arguments[0]) for v in value)
-    return SIMPLE[annotation](value) if annotation in SIMPLE else refuse(value, annotation)
+            return refuse_parameter_value(value, annotation)
+        return tuple(convert_to_annotation(v, arguments[0]) for v in value)
+    return SIMPLE[annotation](value) if annotation in SIMPLE else refuse_parameter_value(value, annotation)
 
 
-def constrained(value: object, annotation: Any, constraints: tuple[object, ...]) -> Any:
+def convert_within_bounds(value: object, annotation: Any, constraints: tuple[object, ...]) -> Any:
     """The value in its type, within its bounds."""
-    found = typed(value, annotation)
+    found = convert_to_annotation(value, annotation)
     for constraint in constraints:
         if isinstance(constraint, Between) and not constraint.least <= found <= constraint.most:
             raise ValueError(f"a number {constraint}, not {found}")
         if constraint == "address":
             try:
-                parsed(found)
+                parse_address(found)
             except ValueError:
-                raise ValueError(f"an IPv4 or IPv6 address, not `{shown(found)}`") from None
+                raise ValueError(f"an IPv4 or IPv6 address, not `{shorten_value(found)}`") from None
     return found
 
 
-def refuse(value: object, annotation: Any) -> Any:
+def refuse_parameter_value(value: object, annotation: Any) -> Any:
     """Raises ValueError that says what is expected."""
-    raise ValueError(f"{kind(annotation)}, not `{shown(value)}`")
+    raise ValueError(f"{describe_annotation(annotation)}, not `{shorten_value(value)}`")
 
 
-def shown(value: object) -> str:
+def shorten_value(value: object) -> str:
     """A value as it may be repeated to a person."""
     text = str(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def integer(value: object) -> int:
+def require_integer(value: object) -> int:
     """A whole number; a truth value is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else int(refuse(value, int))
+    return value if isinstance(value, int) and not isinstance(value, bool) else int(refuse_parameter_value(value, int))
 
 
 def real(value: object) -> float:
     """A finite number; a truth value is none."""
     good = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    return float(value) if good and isinstance(value, int | float) else float(refuse(value, float))
+    return float(value) if good and isinstance(value, int | float) else float(refuse_parameter_value(value, float))
 
 
-def text(value: object) -> str:
+def require_text(value: object) -> str:
     """Text; a bare number of a document is the text that was written."""
     return (
-        str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else str(refuse(value, str))
+        str(value)
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+        else str(refuse_parameter_value(value, str))
     )
 
 
-def truth(value: object) -> bool:
+def require_truth(value: object) -> bool:
     """True or false, nothing else."""
-    return value if isinstance(value, bool) else bool(refuse(value, bool))
+    return value if isinstance(value, bool) else bool(refuse_parameter_value(value, bool))
 
 
-def duration(value: object) -> timedelta:
+def parse_duration(value: object) -> timedelta:
     """A duration: `30s`, `10m`, `2h`, `1h30m`, `500ms`, `1d`."""
     if isinstance(value, timedelta):
         return value
     written = str(value).strip() if isinstance(value, str) else ""
-    parts = DURATION.findall(written) if len(written) < 40 else []
-    if not parts or DURATION.sub("", written).strip():
-        raise ValueError(f"a duration such as `30s`, `10m` or `1h30m`, not `{shown(value)}`")
-    length = sum(float(number) * UNITS[unit] for number, unit in parts)
+    parts = DURATION_TERM.findall(written) if len(written) < 40 else []
+    if not parts or DURATION_TERM.sub("", written).strip():
+        raise ValueError(f"a duration such as `30s`, `10m` or `1h30m`, not `{shorten_value(value)}`")
+    length = sum(float(number) * DURATION_UNIT_SECONDS[unit] for number, unit in parts)
     if length > LONGEST_DURATION:
-        raise ValueError(f"a duration of at most 3650 days, not `{shown(value)}`")
+        raise ValueError(f"a duration of at most 3650 days, not `{shorten_value(value)}`")
     return timedelta(seconds=length)
 
 
 SIMPLE: dict[Any, Callable[[object], Any]] = {
-    int: integer,
+    int: require_integer,
     float: real,
-    str: text,
-    bool: truth,
-    timedelta: duration,
+    str: require_text,
+    bool: require_truth,
+    timedelta: parse_duration,
 }
 
-WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", timedelta: "a duration"}
+ANNOTATION_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    timedelta: "a duration",
+}
 
 
-def kind(annotation: Any) -> str:
+def describe_annotation(annotation: Any) -> str:
     """A type as a person would say it."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [str(c) for c in arguments[1:] if isinstance(c, Between)]
-        return "an address" if "address" in arguments[1:] else " ".join([kind(arguments[0]), *bounds])
+        return "an address" if "address" in arguments[1:] else " ".join([describe_annotation(arguments[0]), *bounds])
     if origin in (Union, UnionType):
-        return kind(next(a for a in arguments if a is not NoneType))
+        return describe_annotation(next(a for a in arguments if a is not NoneType))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple:
-        return f"a list, each {kind(arguments[0])}"
-    return WORDS.get(annotation, str(annotation))
+        return f"a list, each {describe_annotation(arguments[0])}"
+    return ANNOTATION_WORDS.get(annotation, str(annotation))

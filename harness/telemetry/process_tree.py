@@ -24,7 +24,7 @@ TREE = {
 }
 """Name to parent, image, command line, account ("" is the user at the desktop), seconds after boot or logon."""
 
-SERVICES = {
+HOSTED_SERVICES = {
     "Schedule": ("SYSTEM", "-k netsvcs -p -s Schedule"),
     "DcomLaunch": ("SYSTEM", "-k DcomLaunch -p"),
     "wuauserv": ("SYSTEM", "-k netsvcs -p -s wuauserv"),

@@ -13,29 +13,29 @@ from harness.telemetry.event import Telemetry
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.stream import Stream
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 from harness.telemetry.world.dataset import is_dataset, telemetry
 
-FOLDER = Path(__file__).parent / "readers"
+READERS_FOLDER = Path(__file__).parent / "readers"
 BINARY = ("evtx", "parquet")
 
 
-class Reader(Protocol):
+class TelemetryReader(Protocol):
     """A format: one file in `readers/` with these two functions; no two formats recognise the same beginning."""
 
     def recognises(self, head: bytes) -> bool:
         """Whether content that begins so has this format; text comes as UTF-8 without leading blanks."""
 
-    def read(self, stream: Stream, tables: Tables) -> None:
+    def read(self, stream: Stream, tables: EventTables) -> None:
         """Adds every record that can be read to the tables, and a damage for each part that cannot."""
 
 
-def formats() -> tuple[str, ...]:
+def list_readers() -> tuple[str, ...]:
     """Names of all formats that can be read."""
-    return tuple(sorted(m.name for m in iter_modules([str(FOLDER)])))
+    return tuple(sorted(m.name for m in iter_modules([str(READERS_FOLDER)])))
 
 
-def read(path: Path, plain: Input | None = None) -> Telemetry:
+def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
 
     With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
@@ -43,15 +43,15 @@ def read(path: Path, plain: Input | None = None) -> Telemetry:
     """
     if is_dataset(path):
         return telemetry(path)
-    tables = Tables()
-    for file in files(path):
+    tables = EventTables()
+    for file in find_event_files(path):
         name = str(file.relative_to(path)) if file != path else file.name
         stream = Stream(file, name, tables.damage)
         reader = reader_of(stream, BINARY if plain else None)
         if reader:
             reader.read(stream, tables)
         elif plain and stream.text_head:
-            plain_text.read(stream, tables, plain)
+            plain_text.index_plain_text(stream, tables, plain)
         elif file == path:
             raise unreadable(path, stream)
         else:
@@ -63,11 +63,11 @@ def unreadable(path: Path, stream: Stream) -> HarnessError:
     """Why a file has no format."""
     if not stream.text_head:
         return HarnessError("no-events", f"{path} is empty")
-    hint = f"formats are {', '.join(formats())}, each also as gzip; plain text needs --sourcetype"
+    hint = f"formats are {', '.join(list_readers())}, each also as gzip; plain text needs --sourcetype"
     return HarnessError("unknown-format", f"{path} is no format that can be read", help=hint)
 
 
-def files(path: Path) -> Iterator[Path]:
+def find_event_files(path: Path) -> Iterator[Path]:
     """The file itself, or all files in a folder and below by name; hidden ones are not read."""
     if not path.exists():
         raise HarnessError("no-such-file", f"{path} is not there")
@@ -80,11 +80,11 @@ def files(path: Path) -> Iterator[Path]:
     yield from found
 
 
-def reader_of(stream: Stream, among: Sequence[str] | None = None) -> Reader | None:
+def reader_of(stream: Stream, among: Sequence[str] | None = None) -> TelemetryReader | None:
     """The reader of a stream's format, if it is one of these or of all that there are."""
     binary, text = stream.head, stream.text_head
-    for name in formats() if among is None else among:
-        reader: Reader = import_module(f"harness.telemetry.readers.{name}")
+    for name in list_readers() if among is None else among:
+        reader: TelemetryReader = import_module(f"harness.telemetry.readers.{name}")
         if reader.recognises(binary) or reader.recognises(text):
             return reader
     return None

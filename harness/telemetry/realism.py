@@ -9,22 +9,22 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import encoded, fields_of
+from harness.telemetry.columnar import encode_text, list_event_fields
 from harness.telemetry.event import Events, Telemetry
-from harness.telemetry.reader import files, read, reader_of
-from harness.telemetry.realism_rates import Measure, measures
+from harness.telemetry.reader import find_event_files, read_telemetry, reader_of
+from harness.telemetry.realism_rates import RealismMeasure, measure_rates
 from harness.telemetry.realism_shapes import Notation, foreign, notations
 from harness.telemetry.stream import Stream
 from harness.telemetry.windows import is_windows
 
 ENVELOPE = ("Provider_Name", "Provider_Guid", "Version", "Level", "Task", "Opcode", "Keywords", "Channel")
-NATIVE = (".xml", ".evtx", ".raw")
+NATIVE_SUFFIXES = (".xml", ".evtx", ".raw")
 """Files whose order of fields and case of digits are those of the log itself, not of what shipped it."""
 FALCON_PLATFORM = "event_platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class RealismDifference:
     """Something in which simulated events are not as recorded ones: its place, and both sides of it.
 
     `structural` ones a parser or a rule could trip over; the others say what was not seen.
@@ -39,22 +39,22 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class RealismComparison:
     """What was compared: kinds with their numbers of events on both sides, differences, and measures of each kind."""
 
     kinds: Mapping[str, tuple[int, int]]
     only_recorded: Mapping[str, int]
-    differences: tuple[Difference, ...]
-    measures: Mapping[str, tuple[Measure, ...]]
+    differences: tuple[RealismDifference, ...]
+    measures: Mapping[str, tuple[RealismMeasure, ...]]
 
     @property
-    def structural(self) -> tuple[Difference, ...]:
+    def structural(self) -> tuple[RealismDifference, ...]:
         """The differences that a parser or a rule could trip over."""
         return tuple(d for d in self.differences if d.structural)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedKind:
     """Recorded events of one kind in one file."""
 
     file: str
@@ -62,75 +62,77 @@ class Recorded:
     events: Events
 
 
-def compare(
+def compare_with_recorded(
     paths: Sequence[Path], simulated: Telemetry, known: Mapping[str, frozenset[str]] | None = None
-) -> Comparison:
+) -> RealismComparison:
     """Holds simulated events against all that were recorded in these files.
 
     `known` has more fields that events of a kind (`falcon DnsRequest`) are known to have, and values: `Version=1`.
     """
-    found: dict[str, list[Recorded]] = {}
+    found: dict[str, list[RecordedKind]] = {}
     for path in paths:
-        for file in files(path):
+        for file in find_event_files(path):
             for events in recorded_in(file, alone=file == path):
                 kind = f"{events.sensor} {events.kind}"
-                native = file.suffix in NATIVE or events.sensor == "falcon"
-                found.setdefault(kind, []).append(Recorded(file=file.name, native=native, events=events))
+                native = file.suffix in NATIVE_SUFFIXES or events.sensor == "falcon"
+                found.setdefault(kind, []).append(RecordedKind(file=file.name, native=native, events=events))
     mine: dict[str, list[Events]] = {}
     for events in simulated.events:
         mine.setdefault(f"{events.sensor} {events.kind}", []).append(events)
-    both = {k: (alike(found[k], mine[k]), mine[k]) for k in found if k in mine}
+    both = {k: (keep_simulated_platforms(found[k], mine[k]), mine[k]) for k in found if k in mine}
     both = {k: (real, made) for k, (real, made) in both.items() if real}
-    return Comparison(
+    return RealismComparison(
         kinds={k: (sum(len(r.events) for r in a), sum(map(len, b))) for k, (a, b) in both.items()},
         only_recorded={k: sum(len(r.events) for r in v) for k, v in found.items() if k not in mine},
         differences=tuple(
-            d for k, (real, made) in both.items() for d in differences(k, real, made, (known or {}).get(k, frozenset()))
+            d
+            for k, (real, made) in both.items()
+            for d in find_differences(k, real, made, (known or {}).get(k, frozenset()))
         ),
-        measures={k: measured(real, made) for k, (real, made) in both.items()},
+        measures={k: measure_largest_tables(real, made) for k, (real, made) in both.items()},
     )
 
 
 def recorded_in(file: Path, *, alone: bool) -> Iterator[Events]:
     """The events of a file; one among many that is no log is passed over."""
     if alone:
-        yield from read(file).events
+        yield from read_telemetry(file).events
         return
-    yield from read(file).events if readable(file) else ()
+    yield from read_telemetry(file).events if is_readable_file(file) else ()
 
 
-def readable(file: Path) -> bool:
+def is_readable_file(file: Path) -> bool:
     """Whether a file's beginning has a format that can be read."""
     return reader_of(Stream(file, file.name, lambda *_: None)) is not None
 
 
-def alike(recorded: Sequence[Recorded], simulated: Sequence[Events]) -> list[Recorded]:
+def keep_simulated_platforms(recorded: Sequence[RecordedKind], simulated: Sequence[Events]) -> list[RecordedKind]:
     """Recorded events of the platforms that are simulated: Falcon's events of other systems have other fields."""
     wanted = {e.constants.get(FALCON_PLATFORM) for e in simulated} - {None}
     if not wanted:
         return list(recorded)
     found = []
     for each in recorded:
-        held = fields_of(each.events).get(FALCON_PLATFORM)
+        held = list_event_fields(each.events).get(FALCON_PLATFORM)
         if held is None or (isinstance(held, str) and held in wanted):
             found.append(each)
         elif not isinstance(held, str):
             mask = pc.is_in(held.cast(pa.string()), pa.array(sorted(str(w) for w in wanted)))
             events = each.events.with_columns(each.events.columns.filter(mask))
             if len(events):
-                found.append(Recorded(file=each.file, native=each.native, events=events))
+                found.append(RecordedKind(file=each.file, native=each.native, events=events))
     return found
 
 
-def measured(recorded: Sequence[Recorded], simulated: Sequence[Events]) -> tuple[Measure, ...]:
+def measure_largest_tables(recorded: Sequence[RecordedKind], simulated: Sequence[Events]) -> tuple[RealismMeasure, ...]:
     """What is measured of the largest tables of both sides."""
     largest = max(recorded, key=lambda r: len(r.events))
-    return tuple(measures(largest.events, max(simulated, key=len)))
+    return tuple(measure_rates(largest.events, max(simulated, key=len)))
 
 
-def differences(
-    kind: str, recorded: Sequence[Recorded], simulated: Sequence[Events], known: frozenset[str]
-) -> Iterator[Difference]:
+def find_differences(
+    kind: str, recorded: Sequence[RecordedKind], simulated: Sequence[Events], known: frozenset[str]
+) -> Iterator[RealismDifference]:
     """Every difference of one kind, each once."""
     yield from dict.fromkeys(
         (
@@ -142,16 +144,16 @@ def differences(
 
 
 def of_field_sets(
-    kind: str, recorded: Sequence[Recorded], simulated: Sequence[Events], known: frozenset[str]
-) -> Iterator[Difference]:
+    kind: str, recorded: Sequence[RecordedKind], simulated: Sequence[Events], known: frozenset[str]
+) -> Iterator[RealismDifference]:
     """Fields that only one side has; shippers leave some out, so that theirs say nothing of what is not there."""
     told_by_log = any(r.native for r in recorded)
-    present = [set(shown(r.events)) for r in recorded]
+    present = [set(list_own_fields(r.events)) for r in recorded]
     ever, always = set().union(*present), set.intersection(*[always_there(r.events) for r in recorded])
     for made in simulated:
-        own = set(shown(made))
+        own = set(list_own_fields(made))
         for name in sorted(own - ever - known):
-            yield Difference(
+            yield RealismDifference(
                 kind=kind,
                 field=name,
                 message="no recorded event has this field",
@@ -160,11 +162,11 @@ def of_field_sets(
             )
         for name in sorted(always - own):
             told = example(recorded[0].events, name)
-            yield Difference(kind=kind, field=name, message="every recorded event has this field", recorded=told)
-    made_ever = {n for made in simulated for n in shown(made)}
+            yield RealismDifference(kind=kind, field=name, message="every recorded event has this field", recorded=told)
+    made_ever = {n for made in simulated for n in list_own_fields(made)}
     for name in sorted(ever - always - made_ever):
-        told = next(example(r.events, name) for r in recorded if name in shown(r.events))
-        yield Difference(
+        told = next(example(r.events, name) for r in recorded if name in list_own_fields(r.events))
+        yield RealismDifference(
             kind=kind, field=name, message="some recorded events have this field", recorded=told, structural=False
         )
 
@@ -175,19 +177,19 @@ NOT_COMPARED = frozenset(
 """What readers and shippers add, or what is a time or number of the recording itself."""
 
 
-def shown(events: Events) -> list[str]:
+def list_own_fields(events: Events) -> list[str]:
     """Names of the fields that are the log's own."""
     return [n for n in events.fields if n not in NOT_COMPARED and not n.startswith(("Correlation_", "#", "@", "_"))]
 
 
 def always_there(events: Events) -> set[str]:
     """Names of fields that every one of the events has."""
-    fields = fields_of(events)
-    held = ((n, fields[n]) for n in shown(events))
+    fields = list_event_fields(events)
+    held = ((n, fields[n]) for n in list_own_fields(events))
     return {n for n, field in held if isinstance(field, str) or not field.null_count}
 
 
-def of_order(kind: str, real: Recorded, made: Events) -> Iterator[Difference]:
+def of_order(kind: str, real: RecordedKind, made: Events) -> Iterator[RealismDifference]:
     """Fields that follow one another otherwise than in the log."""
     if not is_windows(made):
         return
@@ -197,7 +199,7 @@ def of_order(kind: str, real: Recorded, made: Events) -> Iterator[Difference]:
     for mine, there in zip(common, theirs, strict=True):
         if mine != there:
             message = f"stands where {real.file} has {there}"
-            yield Difference(
+            yield RealismDifference(
                 kind=kind, field=mine, message=message, recorded=", ".join(theirs[:6]), simulated=", ".join(common[:6])
             )
             return
@@ -206,17 +208,17 @@ def of_order(kind: str, real: Recorded, made: Events) -> Iterator[Difference]:
 def data_fields(events: Events) -> list[str]:
     """Names of the fields of event data, in order."""
     envelope = {*ENVELOPE, "EventID", "Computer", "Security_UserID", "Execution_ProcessID", "Execution_ThreadID"}
-    return [n for n in shown(events) if n not in envelope]
+    return [n for n in list_own_fields(events) if n not in envelope]
 
 
 def of_values(
-    kind: str, recorded: Sequence[Recorded], simulated: Sequence[Events], known: frozenset[str]
-) -> Iterator[Difference]:
+    kind: str, recorded: Sequence[RecordedKind], simulated: Sequence[Events], known: frozenset[str]
+) -> Iterator[RealismDifference]:
     """Values of the envelope that no recorded event has, and values that are written otherwise."""
-    for name in dict.fromkeys(n for made in simulated for n in shown(made)):
+    for name in dict.fromkeys(n for made in simulated for n in list_own_fields(made)):
         real = [r for r in recorded if name in r.events.fields]
-        made = {v for e in simulated if name in e.fields for v in values(e, name)}
-        there = {v for r in real for v in values(r.events, name)}
+        made = {v for e in simulated if name in e.fields for v in list_distinct_values(e, name)}
+        there = {v for r in real for v in list_distinct_values(r.events, name)}
         if not real or not there:
             continue
         if name in ENVELOPE:
@@ -224,7 +226,7 @@ def of_values(
                 n.partition("=")[2].lower() for n in known if n.startswith(f"{name}=")
             }
             for value in sorted(v for v in made if v.lower() not in seen_here):
-                yield Difference(
+                yield RealismDifference(
                     kind=kind,
                     field=name,
                     message="no recorded event has this value",
@@ -235,20 +237,20 @@ def of_values(
         seen: dict[Notation, str] = notations(sorted(there))
         for other, value in foreign(notations(sorted(made)), seen, cased=any(r.native for r in real)):
             told = ", ".join(f"{n} ({v[:60]})" for n, v in seen.items())
-            yield Difference(
+            yield RealismDifference(
                 kind=kind, field=name, message=f"is written as {other}", recorded=told, simulated=value[:80]
             )
 
 
-def values(events: Events, name: str) -> list[str]:
+def list_distinct_values(events: Events, name: str) -> list[str]:
     """The distinct values of a field."""
-    field = fields_of(events)[name]
+    field = list_event_fields(events)[name]
     if isinstance(field, str):
         return [field]
-    found = pc.unique(encoded(field).cast(pa.string())).to_pylist()
+    found = pc.unique(encode_text(field).cast(pa.string())).to_pylist()
     return [v for v in found if v is not None]
 
 
 def example(events: Events, name: str) -> str:
     """A value of a field."""
-    return next((v[:80] for v in values(events, name)), "")
+    return next((v[:80] for v in list_distinct_values(events, name)), "")

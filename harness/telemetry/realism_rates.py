@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import encoded, fields_of
+from harness.telemetry.columnar import encode_text, list_event_fields
 from harness.telemetry.event import TIME, Events
-from harness.telemetry.moment import micros
+from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.spelling import Times
 from harness.telemetry.windows import SYSTEM_FIELDS
 
@@ -20,16 +20,16 @@ Floats = npt.NDArray[np.float64]
 
 FEWEST = 100
 """Events of which shares and rates are told."""
-MOST_VALUES = 12
+MOST_SHARE_VALUES = 12
 FLOW = ("ProcessGuid", "ContextProcessId", "DestinationIp", "RemoteAddressIP4", "DestinationPort", "RemotePort")
-PROCESS = ("ProcessGuid", "ContextProcessId", "TargetProcessId")
+PROCESS_FIELDS = ("ProcessGuid", "ContextProcessId", "TargetProcessId")
 NOT_SHARES = frozenset({*SYSTEM_FIELDS, "User", "ParentUser", "aid", "cid", "aip", "ConfigStateHash"})
 LONGEST_LAG = 60.0
 """Seconds; what lies further apart was recorded with a wrong clock or written in another time zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class RealismMeasure:
     """One number of recorded and of simulated events; `distance` is from 0, alike, to 1, nothing in common."""
 
     name: str
@@ -38,11 +38,11 @@ class Measure:
     distance: float
 
 
-def measures(recorded: Events, simulated: Events) -> Iterator[Measure]:
+def measure_rates(recorded: Events, simulated: Events) -> Iterator[RealismMeasure]:
     """Everything measured of two tables of one kind; of few events nothing."""
     if min(len(recorded), len(simulated)) < FEWEST:
         return
-    yield from shares(recorded, simulated)
+    yield from measure_shares(recorded, simulated)
     for name, of in (
         ("events of a process", per_process),
         ("seconds between calls of a process to one endpoint", waits),
@@ -50,51 +50,59 @@ def measures(recorded: Events, simulated: Events) -> Iterator[Measure]:
     ):
         mine, theirs = of(simulated), of(recorded)
         if len(mine) >= 20 and len(theirs) >= 20:
-            yield Measure(
-                name=name, recorded=quartiles(theirs), simulated=quartiles(mine), distance=apart(theirs, mine)
+            yield RealismMeasure(
+                name=name,
+                recorded=describe_middle_half(theirs),
+                simulated=describe_middle_half(mine),
+                distance=measure_distance(theirs, mine),
             )
 
 
-def shares(recorded: Events, simulated: Events) -> Iterator[Measure]:
+def measure_shares(recorded: Events, simulated: Events) -> Iterator[RealismMeasure]:
     """Shares of the values of fields that have few: protocols, directions, integrity levels."""
     for name in recorded.fields:
         if name in NOT_SHARES or name not in simulated.fields:
             continue
-        mine, theirs = counted(simulated, name), counted(recorded, name)
-        if 1 <= len(theirs) <= MOST_VALUES and 1 <= len(mine) <= MOST_VALUES and len({*mine, *theirs}) > 1:
+        mine, theirs = measure_value_shares(simulated, name), measure_value_shares(recorded, name)
+        if 1 <= len(theirs) <= MOST_SHARE_VALUES and 1 <= len(mine) <= MOST_SHARE_VALUES and len({*mine, *theirs}) > 1:
             distance = sum(abs(mine.get(v, 0.0) - theirs.get(v, 0.0)) for v in {*mine, *theirs}) / 2
-            yield Measure(name=f"share of {name}", recorded=told(theirs), simulated=told(mine), distance=distance)
+            yield RealismMeasure(
+                name=f"share of {name}",
+                recorded=describe_shares(theirs),
+                simulated=describe_shares(mine),
+                distance=distance,
+            )
 
 
-def counted(events: Events, name: str) -> dict[str, float]:
+def measure_value_shares(events: Events, name: str) -> dict[str, float]:
     """The share of each value of a field; empty where it has many."""
-    field = fields_of(events).get(name)
+    field = list_event_fields(events).get(name)
     if field is None:
         return {}
     if isinstance(field, str):
         return {field: 1.0}
-    counts = pc.value_counts(encoded(field).cast(pa.string()))
-    if len(counts) > MOST_VALUES:
+    counts = pc.value_counts(encode_text(field).cast(pa.string()))
+    if len(counts) > MOST_SHARE_VALUES:
         return {}
     return {str(c["values"]): c["counts"] / len(events) for c in counts.to_pylist() if c["values"] is not None}
 
 
-def told(found: dict[str, float]) -> str:
+def describe_shares(found: dict[str, float]) -> str:
     """Shares in words, the largest first."""
     largest = sorted(found.items(), key=lambda pair: -pair[1])[:4]
     return ", ".join(f"{value or '(empty)'} {share:.0%}" for value, share in largest)
 
 
-def groups(events: Events, names: tuple[str, ...]) -> npt.NDArray[np.int64] | None:
+def number_events_by_group(events: Events, names: tuple[str, ...]) -> npt.NDArray[np.int64] | None:
     """For each event the number of its group by those of the fields that there are; None without any."""
-    fields = fields_of(events)
+    fields = list_event_fields(events)
     codes = np.zeros(len(events), np.int64)
     used = False
     for name in names:
         field = fields.get(name)
         if field is None or isinstance(field, str):
             continue
-        column = encoded(field).combine_chunks()
+        column = encode_text(field).combine_chunks()
         chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         indices = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy()
         codes = np.unique(codes * (len(chunk.dictionary) + 1) + indices, return_inverse=True)[1].astype(np.int64)
@@ -104,16 +112,16 @@ def groups(events: Events, names: tuple[str, ...]) -> npt.NDArray[np.int64] | No
 
 def per_process(events: Events) -> Floats:
     """How many events of this kind each process has."""
-    found = groups(events, PROCESS)
+    found = number_events_by_group(events, PROCESS_FIELDS)
     return np.empty(0) if found is None else np.bincount(found).astype(np.float64)
 
 
 def waits(events: Events) -> Floats:
     """Seconds between one call and the next of the same process to the same address and port."""
-    found = groups(events, FLOW)
+    found = number_events_by_group(events, FLOW)
     if found is None or not any(n in events.fields for n in ("DestinationIp", "RemoteAddressIP4")):
         return np.empty(0)
-    at = times(events)
+    at = list_event_times(events)
     order = np.lexsort((at, found))
     same = np.diff(found[order]) == 0
     apart_by: Floats = np.diff(at[order])[same] / np.timedelta64(1, "s")
@@ -122,29 +130,29 @@ def waits(events: Events) -> Floats:
 
 def lags(events: Events) -> Floats:
     """Seconds between what happened, as the event says, and when it was written."""
-    happened = fields_of(events).get("UtcTime")
+    happened = list_event_fields(events).get("UtcTime")
     if happened is None or isinstance(happened, str):
         return np.empty(0)
-    at = [micros(v) for v in encoded(happened).cast(pa.string()).to_pylist()]
-    written = times(events).astype(np.int64)
+    at = [parse_microseconds(v) for v in encode_text(happened).cast(pa.string()).to_pylist()]
+    written = list_event_times(events).astype(np.int64)
     known = np.array([v is not None for v in at], bool)
     found: Floats = (written[known] - np.array([v for v in at if v is not None], np.int64)) / 1e6
     return found[np.abs(found) < LONGEST_LAG]
 
 
-def times(events: Events) -> Times:
+def list_event_times(events: Events) -> Times:
     """When each event was written; unknown times count as 1970."""
     found: Times = events.columns.column(TIME).cast(pa.int64()).fill_null(0).to_numpy().astype("datetime64[us]")
     return found
 
 
-def quartiles(values: Floats) -> str:
+def describe_middle_half(values: Floats) -> str:
     """The middle half of some numbers."""
     low, middle, high = np.percentile(values, [25, 50, 75])
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-def apart(first: Floats, second: Floats) -> float:
+def measure_distance(first: Floats, second: Floats) -> float:
     """How far two distributions are from each other at most (Kolmogorov and Smirnov)."""
     every = np.sort(np.concatenate([first, second]))
     one = np.searchsorted(np.sort(first), every, side="right") / len(first)

@@ -7,20 +7,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 MISSING, TEXT = "missing", "text"
-MOST_VALUES = 20_000
+MOST_SHAPE_VALUES = 20_000
 """Distinct values of a field that are looked at."""
 
-GUID = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
+GUID_SHAPE = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 
 NOTATIONS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (family, notation, re.compile(pattern))
     for family, notation, pattern in (
         (MISSING, "empty", r""),
         (MISSING, "dash", r"-"),
-        ("guid", "upper case in braces", rf"\{{{GUID}\}}"),
-        ("guid", "lower case in braces", rf"\{{{GUID.replace('A-F', 'a-f')}\}}"),
-        ("guid", "upper case, bare", GUID),
-        ("guid", "lower case, bare", GUID.replace("A-F", "a-f")),
+        ("guid", "upper case in braces", rf"\{{{GUID_SHAPE}\}}"),
+        ("guid", "lower case in braces", rf"\{{{GUID_SHAPE.replace('A-F', 'a-f')}\}}"),
+        ("guid", "upper case, bare", GUID_SHAPE),
+        ("guid", "lower case, bare", GUID_SHAPE.replace("A-F", "a-f")),
         ("time", "date and clock with milliseconds", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"),
         ("time", "ISO 8601 with a zone", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
         ("time", "ISO 8601 without a zone", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?"),
@@ -74,7 +74,7 @@ def notations(values: Iterable[str | None]) -> dict[Notation, str]:
     """Each notation among the values, with an example."""
     found: dict[Notation, str] = {}
     for number, value in enumerate(values):
-        if number >= MOST_VALUES:
+        if number >= MOST_SHAPE_VALUES:
             break
         if value is not None:
             found.setdefault(notation(value), value)

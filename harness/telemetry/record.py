@@ -9,13 +9,13 @@ from harness.diagnostics import HarnessError, SourceError, Span
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Label, Scenario
 from harness.telemetry.behaviour import Behaviours, ParameterError, load_behaviours
-from harness.telemetry.event import Telemetry, merged
-from harness.telemetry.parameter import typed
+from harness.telemetry.event import Telemetry, merge_telemetry
+from harness.telemetry.parameter import convert_to_annotation
 from harness.telemetry.replay import replay
-from harness.telemetry.simulate import Step, simulate
+from harness.telemetry.simulate import ScheduledAction, simulate
 
 
-def record(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | None = None) -> Telemetry:
+def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | None = None) -> Telemetry:
     """Everything that the scenario leaves behind under these conditions; `seed` takes the place of the scenario's.
 
     Raises SourceError at the part of the scenario that cannot be.
@@ -27,7 +27,7 @@ def record(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | Non
             simulate(
                 [step(scenario, i, behaviours) for i in range(len(scenario.body.simulate))],
                 behaviours=behaviours,
-                start=start(scenario),
+                start=resolve_scenario_start(scenario),
                 seed=scenario.body.seed if seed is None else seed,
                 conditions=conditions,
             )
@@ -39,11 +39,11 @@ def record(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | Non
         except SourceError:
             raise
         except HarnessError as error:
-            raise placed(error, scenario.place("replay", i, "path")) from error
-    return merged(parts)
+            raise locate_error(error, scenario.place("replay", i, "path")) from error
+    return merge_telemetry(parts)
 
 
-def step(scenario: Scenario, number: int, behaviours: Behaviours) -> Step:
+def step(scenario: Scenario, number: int, behaviours: Behaviours) -> ScheduledAction:
     """One step of the scenario, its behaviour and parameters checked at their places."""
     written = scenario.body.simulate[number]
     try:
@@ -51,15 +51,15 @@ def step(scenario: Scenario, number: int, behaviours: Behaviours) -> Step:
     except ParameterError as error:
         at = ("simulate", number, "given", error.parameter)
         place = scenario.document.key(at) if error.code == "unknown-parameter" else scenario.place(*at)
-        raise placed(error, place) from error
+        raise locate_error(error, place) from error
     except HarnessError as error:
-        raise placed(error, scenario.place("simulate", number, "behaviour")) from error
+        raise locate_error(error, scenario.place("simulate", number, "behaviour")) from error
     try:
-        delay: timedelta = typed(written.at, timedelta)
+        delay: timedelta = convert_to_annotation(written.at, timedelta)
     except ValueError as error:
         raise SourceError("wrong-parameter", f"`at` is {error}", scenario.place("simulate", number, "at")) from error
     activity = written.activity or scenario.body.activity
-    return Step(
+    return ScheduledAction(
         behaviour=written.behaviour,
         host=written.host,
         given=written.given,
@@ -69,12 +69,12 @@ def step(scenario: Scenario, number: int, behaviours: Behaviours) -> Step:
     )
 
 
-def placed(error: HarnessError, span: Span) -> SourceError:
+def locate_error(error: HarnessError, span: Span) -> SourceError:
     """The same error with its place in the scenario."""
     return SourceError(error.code, error.message, span, help=error.help)
 
 
-def start(scenario: Scenario) -> datetime:
+def resolve_scenario_start(scenario: Scenario) -> datetime:
     """When the scenario begins; a time without a zone is UTC."""
     try:
         found = datetime.fromisoformat(scenario.body.start)

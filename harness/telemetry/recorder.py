@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.telemetry.event import TIME, Events
-from harness.telemetry.identity import Integers, digest
+from harness.telemetry.identity import Integers, hash_to_number
 from harness.telemetry.spelling import decimal
 
 Counters = dict[tuple[str, str], int]
 """Channel and host to how many records of theirs have been numbered already."""
 
 
-def finished(events: Iterable[Events], counters: Counters | None = None) -> tuple[Events, ...]:
+def order_and_number_events(events: Iterable[Events], counters: Counters | None = None) -> tuple[Events, ...]:
     """The events of each kind in order of time; those of one channel on one host numbered without gaps.
 
     With `counters` the numbers go on where those of an earlier piece of the same recording ended.
@@ -35,7 +35,7 @@ def finished(events: Iterable[Events], counters: Counters | None = None) -> tupl
     return tuple(ordered)
 
 
-def micros(events: Events) -> Integers:
+def list_event_microseconds(events: Events) -> Integers:
     """The time of each event in microseconds."""
     times: Integers = events.columns.column(TIME).cast(pa.int64()).to_numpy()
     return times
@@ -43,7 +43,7 @@ def micros(events: Events) -> Integers:
 
 def in_time_order(events: Events) -> Events:
     """The same events, the earliest first; equal times stay in the order in which they came."""
-    times = micros(events)
+    times = list_event_microseconds(events)
     if (np.diff(times) >= 0).all():
         return events.with_columns(events.columns.combine_chunks())
     order = pa.array(np.argsort(times, kind="stable"))
@@ -54,9 +54,11 @@ def record_numbers(events: list[Events], channel: str, counters: Counters) -> li
     """EventRecordID of each event of a channel: hosts count apart, each from a number of its own."""
     names: dict[str, int] = {}
     hosts = np.concatenate([host_numbers(e, names) for e in events])
-    times = np.concatenate([micros(e) for e in events])
+    times = np.concatenate([list_event_microseconds(e) for e in events])
     order = np.lexsort((times, hosts))
-    first = np.array([1000 + digest(channel, n) % 400_000 + counters.get((channel, n), 0) for n in names], np.int64)
+    first = np.array(
+        [1000 + hash_to_number(channel, n) % 400_000 + counters.get((channel, n), 0) for n in names], np.int64
+    )
     sizes = np.bincount(hosts, minlength=len(names))
     counters.update({(channel, n): counters.get((channel, n), 0) + int(sizes[i]) for n, i in names.items()})
     before = np.repeat(np.cumsum(sizes) - sizes, sizes)

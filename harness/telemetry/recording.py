@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import Telemetry, merged
-from harness.telemetry.reader import read
+from harness.telemetry.event import Telemetry, merge_telemetry
+from harness.telemetry.reader import read_telemetry
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -90,8 +90,8 @@ class Recording:
             what = f"{technique}-{number}" if number not in (None, "") else technique or "any test"
             known = ", ".join(sorted({t.name for t in self.manifest.tests})) or "nothing"
             raise HarnessError("not-recorded", f"{self.path} has no events of {what}", help=f"it has {known}")
-        parts = [read(self.path / t.events) for t in found]
-        return parts[0] if len(parts) == 1 else merged(parts)
+        parts = [read_telemetry(self.path / t.events) for t in found]
+        return parts[0] if len(parts) == 1 else merge_telemetry(parts)
 
 
 def is_recording(path: Path) -> bool:

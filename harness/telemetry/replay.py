@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.columnar import Field, encoded, fields_of
+from harness.telemetry.columnar import Field, encode_text, list_event_fields
 from harness.telemetry.event import CAUSE, TIME, Cause, Events, Telemetry
 from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.moment import micros
-from harness.telemetry.reader import read
+from harness.telemetry.moment import parse_microseconds
+from harness.telemetry.reader import read_telemetry
 from harness.telemetry.recording import is_recording, open_recording
 
 Flags = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain:
     `plain` says how files of plain text are read. Without a filter nobody is said to have caused anything, unless the
     recording itself says who did. Raises HarnessError for a filter that matches nothing.
     """
-    recorded = open_recording(path).telemetry() if is_recording(path) else read(path, plain)
+    recorded = open_recording(path).telemetry() if is_recording(path) else read_telemetry(path, plain)
     if malicious is None or malicious == {} or (isinstance(malicious, bool) and recorded.causes):
         return recorded
     if isinstance(malicious, bool):
@@ -48,11 +48,11 @@ def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain:
         Cause(name=f"attack in {path.name}", malicious=True, detail=str(path)),
         Cause(name=f"background of {path.name}", malicious=False, detail=str(path)),
     )
-    events = tuple(labelled(e, label) for e, label in zip(recorded.events, labels, strict=True))
+    events = tuple(label_attack_events(e, label) for e, label in zip(recorded.events, labels, strict=True))
     return replace(recorded, events=events, causes=causes)
 
 
-def labelled(events: Events, attack: Flags) -> Events:
+def label_attack_events(events: Events, attack: Flags) -> Events:
     """The events with cause 0 where the attack left them and 1 where it did not."""
     causes = pa.array(np.where(attack, 0, 1), pa.int32())
     at = events.columns.schema.get_field_index(CAUSE)
@@ -62,26 +62,26 @@ def labelled(events: Events, attack: Flags) -> Events:
 def matches(events: Events, wanted: Mapping[str, Any]) -> Flags:
     """Which events have all of the wanted values."""
     found: Flags = np.ones(len(events), dtype=np.bool_)
-    fields = fields_of(events)
+    fields = list_event_fields(events)
     for name, value in wanted.items():
         if name in (AFTER, BEFORE):
-            found &= in_time(events, name, value)
+            found &= find_events_in_time(events, name, value)
         elif name not in fields:
             return np.zeros(len(events), dtype=np.bool_)
         else:
-            found &= holds(fields[name], pattern(value), len(events))
+            found &= holds(fields[name], compile_filter_pattern(value), len(events))
     return found
 
 
-def in_time(events: Events, side: str, value: Any) -> Flags:
+def find_events_in_time(events: Events, side: str, value: Any) -> Flags:
     """Which events are not before, or not after, a time."""
-    bound = micros(str(value))
+    bound = parse_microseconds(str(value))
     if bound is None:
         message = f"`{side}: {value}` of the filter is no time"
         raise HarnessError("wrong-filter", message, help="write it as 2026-03-03T09:12:00Z")
     times = events.columns.column(TIME).cast(pa.int64())
     within = pc.greater_equal(times, bound) if side == AFTER else pc.less_equal(times, bound)
-    return flags(within)
+    return decode_truth(within)
 
 
 def holds(field: Field, wanted: re.Pattern[str], rows: int) -> Flags:
@@ -89,13 +89,13 @@ def holds(field: Field, wanted: re.Pattern[str], rows: int) -> Flags:
     if isinstance(field, str):
         return np.full(rows, wanted.fullmatch(field) is not None)
     parts = []
-    for chunk in encoded(field).chunks:
+    for chunk in encode_text(field).chunks:
         good = pa.array([bool(v is not None and wanted.fullmatch(v)) for v in chunk.dictionary.to_pylist()], pa.bool_())
         parts.append(good.take(chunk.indices))
-    return flags(pa.chunked_array(parts, pa.bool_()))
+    return decode_truth(pa.chunked_array(parts, pa.bool_()))
 
 
-def pattern(value: Any) -> re.Pattern[str]:
+def compile_filter_pattern(value: Any) -> re.Pattern[str]:
     """What a value of the filter stands for."""
     alternatives = value if isinstance(value, (list, tuple)) else [value]
     texts = ("true" if v is True else "false" if v is False else str(v) for v in alternatives)
@@ -103,7 +103,7 @@ def pattern(value: Any) -> re.Pattern[str]:
     return re.compile(either, re.I | re.S)
 
 
-def flags(truth: pa.ChunkedArray) -> Flags:
+def decode_truth(truth: pa.ChunkedArray) -> Flags:
     """A column of truth as an array; null is false."""
     return np.asarray(truth.fill_null(False).to_numpy(), np.bool_)
 

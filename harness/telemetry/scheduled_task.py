@@ -18,7 +18,7 @@ from harness.telemetry.activity import (
 )
 from harness.telemetry.host import Host, Process, User
 from harness.telemetry.identity import guid
-from harness.telemetry.lifecycle import lived
+from harness.telemetry.lifecycle import sample_process_lifetime
 
 DOCUMENT = """<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
@@ -115,7 +115,7 @@ def scheduled_task(
     )
 
 
-def registered(host: Host, task: ScheduledTask, at: np.datetime64, *, every: timedelta) -> Iterator[Activity]:
+def register_task(host: Host, task: ScheduledTask, at: np.datetime64, *, every: timedelta) -> Iterator[Activity]:
     """What `schtasks /Create` leaves: itself, the service's registry keys and file, the registration; all in 31 ms."""
     minutes = max(1, round(every.total_seconds() / 60))
     run = f"{task.command} {task.arguments}"
@@ -123,7 +123,7 @@ def registered(host: Host, task: ScheduledTask, at: np.datetime64, *, every: tim
     line = f'schtasks.exe  /Create /F /SC MINUTE /MO {minutes} /TN "{task.name[1:]}" /TR "{run}"{who}'
     process = host.process(SCHTASKS, command_line=line, parent=shell(host))
     service = host.service("Schedule")
-    yield from lived(process, at + np.timedelta64(95_000, "us"))
+    yield from sample_process_lifetime(process, at + np.timedelta64(95_000, "us"))
     tree, details = rf"{CACHE}\Tree{task.name}", rf"{CACHE}\Tasks\{task.identifier}"
     steps = (
         (tree, "CreateKey", None),
@@ -143,7 +143,7 @@ def registered(host: Host, task: ScheduledTask, at: np.datetime64, *, every: tim
         (rf"{details}\DynamicInfo", "SetValue", "Binary Data"),
     )
     begun = at + np.timedelta64(40_000, "us")
-    yield from changes(host, service, begun, steps)
+    yield from change_registry(host, service, begun, steps)
     file = rf"C:\Windows\System32\Tasks{task.name}"
     written = begun + np.timedelta64(16_000, "us")
     yield FileCreation(at=written, host=host, process=service, target_filename=file)
@@ -151,12 +151,12 @@ def registered(host: Host, task: ScheduledTask, at: np.datetime64, *, every: tim
     yield ScheduledJobCreation(at=done, host=host, process=process, task=task, service=service)
 
 
-def removed(host: Host, task: ScheduledTask, at: np.datetime64) -> Iterator[Activity]:
+def remove_task(host: Host, task: ScheduledTask, at: np.datetime64) -> Iterator[Activity]:
     """What `schtasks /Delete` leaves."""
     line = f'schtasks.exe  /Delete /TN "{task.name[1:]}" /F'
     process = host.process(SCHTASKS, command_line=line, parent=shell(host), started=at)
     service = host.service("Schedule")
-    yield from lived(process, at + np.timedelta64(80_000, "us"))
+    yield from sample_process_lifetime(process, at + np.timedelta64(80_000, "us"))
     tree, details = rf"{CACHE}\Tree{task.name}", rf"{CACHE}\Tasks\{task.identifier}"
     steps = (
         (rf"{CACHE}\Plain\{task.identifier}", "DeleteKey", None),
@@ -164,11 +164,11 @@ def removed(host: Host, task: ScheduledTask, at: np.datetime64) -> Iterator[Acti
         (tree, "DeleteKey", None),
     )
     begun = at + np.timedelta64(40_000, "us")
-    yield from changes(host, service, begun, steps)
+    yield from change_registry(host, service, begun, steps)
     yield ScheduledJobDeletion(at=begun, host=host, process=process, task=task, service=service)
 
 
-def changes(
+def change_registry(
     host: Host, service: Process, at: np.datetime64, steps: Sequence[tuple[str, str, str | None]]
 ) -> Iterator[Activity]:
     """Changes of the registry by a service, a millisecond apart."""

@@ -13,20 +13,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.activity import Activity, Flags, Integers, Texts
+from harness.telemetry.activity import Activity, BooleanArray, Integers, TextColumn
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.host import Process
 from harness.telemetry.platform import Condition
-from harness.telemetry.spelling import Times, coded, taken
+from harness.telemetry.spelling import Times, encode_codes, take_rows
 
 Causes = npt.NDArray[np.int32]
 
 A = TypeVar("A", bound=Activity)
 
-FOLDER = Path(__file__).parent / "sensors"
+SENSORS_FOLDER = Path(__file__).parent / "sensors"
 
 
-class Rows(Generic[A]):
+class ActivityRows(Generic[A]):
     """Many batches of one kind of activity laid end to end, one row for each time that it happened."""
 
     def __init__(self, activities: Sequence[A], causes: Sequence[int]) -> None:
@@ -42,16 +42,16 @@ class Rows(Generic[A]):
 
     def each(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
         """A column of what holds for a whole batch."""
-        return coded(self.which, [value(a) for a in self.activities])
+        return encode_codes(self.which, [value(a) for a in self.activities])
 
     def number(self, value: Callable[[A], int | Integers]) -> Integers:
         """Numbers, given for a batch or for each of its rows."""
         numbers: Integers = self._laid_out(value, np.int64)
         return numbers
 
-    def flag(self, value: Callable[[A], bool | Flags]) -> Flags:
+    def flag(self, value: Callable[[A], bool | BooleanArray]) -> BooleanArray:
         """Truth, given for a batch or for each of its rows."""
-        flags: Flags = self._laid_out(value, np.bool_)
+        flags: BooleanArray = self._laid_out(value, np.bool_)
         return flags
 
     def _laid_out(self, value: Callable[[A], Any], kind: Any) -> Any:
@@ -69,21 +69,21 @@ class Rows(Generic[A]):
         values: list[str | None] = []
         codes = []
         for activity, count in zip(self.activities, self.counts.tolist(), strict=True):
-            few, own = as_texts(value(activity), count)
+            few, own = encode_field(value(activity), count)
             codes.append(own + len(values))
             values += [v if v is None or spell is None else spell(v, activity) for v in few]
-        return coded(np.concatenate(codes) if codes else np.empty(0, np.int64), values)
+        return encode_codes(np.concatenate(codes) if codes else np.empty(0, np.int64), values)
 
     def processes(self, value: Callable[[A], Process | None] | None = None) -> Processes:
         """The processes of the rows: the actor, or what `value` finds."""
         return Processes([value(a) if value else a.process for a in self.activities], self.counts)
 
-    def where(self, chosen: Callable[[A], bool]) -> Rows[A]:
+    def where(self, chosen: Callable[[A], bool]) -> ActivityRows[A]:
         """The batches for which something holds."""
         kept = [i for i, a in enumerate(self.activities) if chosen(a)]
         starts = np.cumsum(self.counts) - self.counts
         causes = [int(self.cause[starts[i]]) if self.counts[i] else -1 for i in kept]
-        return Rows([self.activities[i] for i in kept], causes)
+        return ActivityRows([self.activities[i] for i in kept], causes)
 
 
 def of_length(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
@@ -91,11 +91,11 @@ def of_length(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     return values if values.ndim and len(values) == count else np.full(count, values)
 
 
-def as_texts(value: Any, count: int) -> tuple[Sequence[str | None], Integers]:
+def encode_field(value: Any, count: int) -> tuple[Sequence[str | None], Integers]:
     """A field as few values and a code for each row."""
     if value is None or isinstance(value, str):
         return (value,), np.zeros(count, np.int64)
-    if isinstance(value, Texts):
+    if isinstance(value, TextColumn):
         return value.values, np.asarray(value.codes, np.int64)
     return list(value), np.arange(count)
 
@@ -123,7 +123,7 @@ class Processes:
     def each(self, value: Callable[[Process], str | None]) -> pa.DictionaryArray:
         """A column of what holds for a process."""
         places = np.repeat(np.arange(len(self.distinct)), self.sizes)
-        return self.column(coded(places, [value(p) for p in self.distinct]))
+        return self.column(encode_codes(places, [value(p) for p in self.distinct]))
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""
@@ -140,7 +140,7 @@ class Processes:
         by_process = values if isinstance(values, pa.DictionaryArray) else values.dictionary_encode()
         missing = self.rows < 0
         if not missing.any():
-            return taken(by_process, self.rows)
+            return take_rows(by_process, self.rows)
         rows = pa.array(np.maximum(self.rows, 0), mask=missing)
         return pa.DictionaryArray.from_arrays(by_process.indices.take(rows), by_process.dictionary)
 
@@ -157,7 +157,7 @@ class Setup:
         return self.conditions[condition] == "on"
 
 
-Record = Callable[[Any, Setup], Iterator[Events]]
+RecordFunction = Callable[[Any, Setup], Iterator[Events]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ class Sensor:
     name: str
     meaning: str
     conditions: tuple[Condition, ...] = ()
-    records: Mapping[type[Activity], Record]
+    records: Mapping[type[Activity], RecordFunction]
 
 
 def sensor(name: str) -> Sensor:
@@ -185,10 +185,10 @@ def sensor(name: str) -> Sensor:
 
 def sensor_names() -> tuple[str, ...]:
     """Names of all sensors."""
-    return tuple(sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_")))
+    return tuple(sorted(p.stem for p in SENSORS_FOLDER.glob("*.py") if not p.stem.startswith("_")))
 
 
-def events(
+def build_events(
     sensor: str,
     kind: str,
     *,
@@ -205,6 +205,6 @@ def events(
     return Events(sensor=sensor, kind=kind, constants=fixed, columns=table)
 
 
-def chosen(columns: Mapping[str, Any], rows: Integers) -> dict[str, Any]:
+def take_column_rows(columns: Mapping[str, Any], rows: Integers) -> dict[str, Any]:
     """These rows of every column, in this order and as often as they are named."""
-    return {name: c if isinstance(c, str) else taken(c, rows) for name, c in columns.items()}
+    return {name: c if isinstance(c, str) else take_rows(c, rows) for name, c in columns.items()}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.telemetry.moment import micros
+from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.windows import sensor_of
 
 Flat = Mapping[str, str]
@@ -61,7 +61,7 @@ AZURE_OWN = re.compile(
 
 FALCON_KINDS = ("event_simpleName", "#event_simpleName", "ExternalApiType")
 
-TIMES = (
+TIME_FIELD_NAMES = (
     "@time",
     "SystemTime",
     "_time",
@@ -83,7 +83,7 @@ QUARTER = 15 * 60 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class EventShape:
     """How events with the same field names are read: old and new names, sensor, kind, time, and what else to mend."""
 
     names: tuple[tuple[str, str], ...]
@@ -94,25 +94,27 @@ class Shape:
     guessed: str = ""
 
 
-def shape_of(flat: Flat) -> Shape:
+def shape_of(flat: Flat) -> EventShape:
     """The shape of events with these fields."""
     if "@sensor" in flat:
-        return own(flat)
+        return build_own_shape(flat)
     if any(name in flat for name in FALCON_KINDS):
-        return Shape(names=same(flat), sensor=lambda f: "falcon", kind=falcon_kind, time=first_time)
+        return EventShape(names=keep_names(flat), sensor=lambda f: "falcon", kind=falcon_kind, time=first_time)
     if any(name.startswith(("winlog.", "event_data.")) for name in flat):
-        return windows(winlogbeat(flat), first_time)
+        return build_windows_shape(winlogbeat(flat), first_time)
     if "EventLevelName" in flat and "EventID" in flat:
-        return windows(azure(flat), first_time)
+        return build_windows_shape(azure(flat), first_time)
     if "EventID" in flat and "Provider_Name" not in flat and ("SourceName" in flat or "Hostname" in flat):
-        return windows(nxlog(flat), nxlog_time, with_hexadecimal_keywords)
+        return build_windows_shape(nxlog(flat), nxlog_time, with_hexadecimal_keywords)
     if "EventID" in flat and ("Channel" in flat or "Provider_Name" in flat):
-        return windows(tuple((n, n) for n in flat if n != "EventCode"), first_time)
+        return build_windows_shape(tuple((n, n) for n in flat if n != "EventCode"), first_time)
     if "EventCode" in flat and ("Channel" in flat or "RecordNumber" in flat):
-        return windows(tuple((n, "EventID" if n == "EventCode" else n) for n in flat), first_time)
+        return build_windows_shape(tuple((n, "EventID" if n == "EventCode" else n) for n in flat), first_time)
     if "EventID" not in flat and (number := trimmed_sysmon(flat)):
-        return trimmed(flat, number)
-    return Shape(names=same(flat), sensor=lambda f: "other", kind=lambda f: f.get("sourcetype", ""), time=first_time)
+        return build_sysmon_shape(flat, number)
+    return EventShape(
+        names=keep_names(flat), sensor=lambda f: "other", kind=lambda f: f.get("sourcetype", ""), time=first_time
+    )
 
 
 TELLING = {
@@ -130,11 +132,11 @@ def trimmed_sysmon(flat: Flat) -> str:
     return next((number for number, names in TELLING.items() if names <= flat.keys()), "")
 
 
-def trimmed(flat: Flat, number: str) -> Shape:
+def build_sysmon_shape(flat: Flat, number: str) -> EventShape:
     """The shape of Sysmon events without their System fields."""
-    system = {"EventID": number, "Provider_Name": SYSMON, "Channel": CHANNELS[SYSMON]}
-    return Shape(
-        names=same(flat),
+    system = {"EventID": number, "Provider_Name": SYSMON_PROVIDER, "Channel": CHANNELS[SYSMON_PROVIDER]}
+    return EventShape(
+        names=keep_names(flat),
         sensor=lambda f: "sysmon",
         kind=lambda f: number,
         time=first_time,
@@ -143,13 +145,13 @@ def trimmed(flat: Flat, number: str) -> Shape:
     )
 
 
-def windows(
+def build_windows_shape(
     names: tuple[tuple[str, str], ...],
     time: Callable[[Flat], int | None],
     mend: Callable[[dict[str, str]], None] = lambda fields: None,
-) -> Shape:
+) -> EventShape:
     """The shape of Windows events with these names; the sensor follows from the channel."""
-    return Shape(
+    return EventShape(
         names=tuple((old, "Data[0]" if new == "Data" else new) for old, new in names),
         sensor=lambda f: sensor_of(f.get("Channel") or CHANNELS.get(f.get("Provider_Name", ""))),
         kind=lambda f: f.get("EventID", ""),
@@ -158,9 +160,9 @@ def windows(
     )
 
 
-SYSMON = "Microsoft-Windows-Sysmon"
+SYSMON_PROVIDER = "Microsoft-Windows-Sysmon"
 CHANNELS = {
-    SYSMON: "Microsoft-Windows-Sysmon/Operational",
+    SYSMON_PROVIDER: "Microsoft-Windows-Sysmon/Operational",
     "Microsoft-Windows-Security-Auditing": "Security",
     "Microsoft-Windows-PowerShell": "Microsoft-Windows-PowerShell/Operational",
     "Microsoft-Windows-DNS-Client": "Microsoft-Windows-DNS-Client/Operational",
@@ -169,22 +171,22 @@ CHANNELS = {
 """The channel of a provider, for events that do not name theirs."""
 
 
-def own(flat: Flat) -> Shape:
+def build_own_shape(flat: Flat) -> EventShape:
     """The shape of events that this program wrote and that name their sensor and kind themselves."""
     sensor, kind = flat["@sensor"], flat.get("@kind", "")
     names = tuple((n, n) for n in flat if n not in ("@sensor", "@kind", "@time"))
-    return Shape(names=names, sensor=lambda f: sensor, kind=lambda f: kind, time=first_time)
+    return EventShape(names=names, sensor=lambda f: sensor, kind=lambda f: kind, time=first_time)
 
 
-def same(flat: Flat) -> tuple[tuple[str, str], ...]:
+def keep_names(flat: Flat) -> tuple[tuple[str, str], ...]:
     """Every name as it is."""
     return tuple((n, n) for n in flat)
 
 
 def first_time(flat: Flat) -> int | None:
     """The first time that can be read."""
-    for name in TIMES:
-        if name in flat and (time := micros(flat[name])) is not None:
+    for name in TIME_FIELD_NAMES:
+        if name in flat and (time := parse_microseconds(flat[name])) is not None:
             return time
     return None
 
@@ -205,11 +207,11 @@ def nxlog(flat: Flat) -> tuple[tuple[str, str], ...]:
 
 def nxlog_time(flat: Flat) -> int | None:
     """When an event was written: NXLog prints local time without its zone, which other times of the event tell."""
-    local = micros(flat.get("EventTime"))
+    local = parse_microseconds(flat.get("EventTime"))
     if "TimeCreated" in flat or local is None or re.search(r"(Z|[+-]\d\d:?\d\d)$", flat["EventTime"][19:]):
-        return micros(flat.get("TimeCreated")) or local or first_time(flat)
+        return parse_microseconds(flat.get("TimeCreated")) or local or first_time(flat)
     for utc, beside in (("@timestamp", "EventReceivedTime"), ("UtcTime", "EventTime")):
-        there, here = micros(flat.get(utc)), micros(flat.get(beside))
+        there, here = parse_microseconds(flat.get(utc)), parse_microseconds(flat.get(beside))
         if there is not None and here is not None:
             return local + round((there - here) / QUARTER) * QUARTER
     return local

@@ -9,21 +9,21 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.activity import Activity, NetworkConnection, Text, Texts
+from harness.telemetry.activity import Activity, NetworkConnection, Text, TextColumn
 from harness.telemetry.behaviour import Behaviour
-from harness.telemetry.event import Cause, Events, Origin, Telemetry, grouped
+from harness.telemetry.event import Cause, Events, Telemetry, TelemetryOrigin, group_tables
 from harness.telemetry.host import Host, host_named
-from harness.telemetry.identity import digest
+from harness.telemetry.identity import hash_to_number
 from harness.telemetry.platform import Condition
-from harness.telemetry.recorder import finished
-from harness.telemetry.sensor import Rows, Sensor, Setup, sensor, sensor_names
+from harness.telemetry.recorder import order_and_number_events
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, sensor, sensor_names
 
-MOST_AT_ONCE = 3_000_000
+MOST_EVENTS_AT_ONCE = 3_000_000
 """Things that happen in one simulation: each takes some 650 bytes until all sensors have recorded it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ScheduledAction:
     """One thing that is done: a behaviour on a host with its parameters, `at` after the start."""
 
     behaviour: str
@@ -35,7 +35,7 @@ class Step:
 
 
 def simulate(
-    steps: Sequence[Step],
+    steps: Sequence[ScheduledAction],
     *,
     behaviours: Mapping[str, Behaviour],
     start: datetime,
@@ -57,33 +57,33 @@ def simulate(
         host = known.setdefault(step.host, host_named(step.host, start=begin, seed=seed))
         for activity in activities(step, host, behaviours, begin, [seed, number]):
             total += len(activity)
-            if total > MOST_AT_ONCE:
-                message = f"behaviour `{step.behaviour}` makes it more than {MOST_AT_ONCE} things that happen"
+            if total > MOST_EVENTS_AT_ONCE:
+                message = f"behaviour `{step.behaviour}` makes it more than {MOST_EVENTS_AT_ONCE} things that happen"
                 raise HarnessError("too-much", message, help="make `times` smaller")
             happened.append((number, activity))
     chosen = [sensor(name) for name in (sensor_names() if sensors is None else sensors)]
-    recorded = record(happened, chosen, conditions or {}, seed)
+    recorded = record_activities(happened, chosen, conditions or {}, seed)
     causes = tuple(
         Cause(name=s.behaviour, malicious=s.malicious, host=known[s.host].name, detail=s.detail) for s in steps
     )
-    return Telemetry(events=recorded, causes=causes, origin=Origin.SIMULATED)
+    return Telemetry(events=recorded, causes=causes, origin=TelemetryOrigin.SIMULATED)
 
 
 def activities(
-    step: Step, host: Host, behaviours: Mapping[str, Behaviour], begin: np.datetime64, seed: Sequence[int]
+    step: ScheduledAction, host: Host, behaviours: Mapping[str, Behaviour], begin: np.datetime64, seed: Sequence[int]
 ) -> Iterator[Activity]:
     """What happens in a step, nothing left open; it begins within the second it is due, as nothing real is punctual."""
     behaviour = behaviours[step.behaviour]
     arguments = behaviour.arguments(step.given)
     random = np.random.default_rng(list(seed))
-    fraction = digest("fraction", *seed) % 900_000
+    fraction = hash_to_number("fraction", *seed) % 900_000
     start = begin + np.timedelta64(round(step.at.total_seconds() * 1e6) + fraction, "us")
     for activity in behaviour.function(host.starting(start), start, random, **arguments):
         if len(activity):
-            yield settled(activity, random) if isinstance(activity, NetworkConnection) else activity
+            yield complete_connection(activity, random) if isinstance(activity, NetworkConnection) else activity
 
 
-def settled(call: NetworkConnection, random: np.random.Generator) -> NetworkConnection:
+def complete_connection(call: NetworkConnection, random: np.random.Generator) -> NetworkConnection:
     """The connection with its source, and with the name that a host has for its own addresses."""
     ports = call.source_port
     if ports is None:
@@ -101,12 +101,12 @@ def source_of(call: NetworkConnection) -> Text:
     destination = call.destination_ip
     if destination is None or isinstance(destination, str):
         return call.host.source_for(destination or "")
-    if isinstance(destination, Texts):
-        return Texts(values=[call.host.source_for(v or "") for v in destination.values], codes=destination.codes)
+    if isinstance(destination, TextColumn):
+        return TextColumn(values=[call.host.source_for(v or "") for v in destination.values], codes=destination.codes)
     return [call.host.source_for(v) for v in destination]
 
 
-def record(
+def record_activities(
     happened: Iterable[tuple[int, Activity]],
     sensors: Sequence[Sensor],
     conditions: Mapping[str, str],
@@ -122,18 +122,18 @@ def record(
         batch, causes = kinds.setdefault(type(activity), ([], []))
         batch.append(activity)
         causes.append(cause)
-    rows = {kind: Rows(batch, causes) for kind, (batch, causes) in kinds.items()}
+    rows = {kind: ActivityRows(batch, causes) for kind, (batch, causes) in kinds.items()}
     events: list[Events] = []
     for each in sensors:
-        setting = settings(each, conditions)
+        setting = resolve_sensor_conditions(each, conditions)
         for kind, function in each.records.items():
             if kind in rows:
-                random = np.random.default_rng([seed, digest(each.name, kind.__name__, size=4)])
+                random = np.random.default_rng([seed, hash_to_number(each.name, kind.__name__, size=4)])
                 events += function(rows[kind], Setup(conditions=setting, random=random))
-    return finished(grouped(events), counters)
+    return order_and_number_events(group_tables(events), counters)
 
 
-def settings(sensor: Sensor, conditions: Mapping[str, str]) -> dict[str, str]:
+def resolve_sensor_conditions(sensor: Sensor, conditions: Mapping[str, str]) -> dict[str, str]:
     """A sensor's conditions, each with the given value or its default. Raises HarnessError for a value it has not."""
     chosen = {}
     for condition in sensor.conditions:

@@ -9,19 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from harness.telemetry.identity import Bytes, Integers, fixed
+from harness.telemetry.identity import Bytes, Integers, build_fixed_width_texts
 
 Times = npt.NDArray[np.datetime64]
 
 
-def coded(codes: Integers, values: Sequence[str | None]) -> pa.DictionaryArray:
+def encode_codes(codes: Integers, values: Sequence[str | None]) -> pa.DictionaryArray:
     """`values[code]` for each code; equal values share one entry, None is absent."""
     place: dict[str | None, int] = {}
     moved = np.fromiter((place.setdefault(v, len(place)) for v in values), np.int32, len(values))
-    return encoded(moved[codes] if len(moved) else np.empty(0, np.int32), pa.array(list(place), pa.string()))
+    return build_dictionary_array(
+        moved[codes] if len(moved) else np.empty(0, np.int32), pa.array(list(place), pa.string())
+    )
 
 
-def encoded(codes: npt.NDArray[np.int32], values: pa.StringArray) -> pa.DictionaryArray:
+def build_dictionary_array(codes: npt.NDArray[np.int32], values: pa.StringArray) -> pa.DictionaryArray:
     """Codes into distinct values; a null value is an absent one."""
     if values.null_count:
         missing = np.asarray(values.is_null())
@@ -30,7 +32,7 @@ def encoded(codes: npt.NDArray[np.int32], values: pa.StringArray) -> pa.Dictiona
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), values)
 
 
-def taken(column: pa.DictionaryArray, rows: Integers) -> pa.DictionaryArray:
+def take_rows(column: pa.DictionaryArray, rows: Integers) -> pa.DictionaryArray:
     """The rows of a column, in that order."""
     if column.null_count:
         return pa.DictionaryArray.from_arrays(column.indices.take(pa.array(rows)), column.dictionary)
@@ -42,7 +44,7 @@ def each_its_own(values: pa.StringArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.arange(len(values), dtype=np.int32)), values)
 
 
-def distinct(values: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
+def number_distinct(values: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
     """The different numbers in rising order, and for each row which of them it is."""
     if len(values) and values.min() >= 0 and values.max() < 4 * len(values):
         seen = np.zeros(int(values.max()) + 1, bool)
@@ -57,31 +59,31 @@ def distinct(values: Integers) -> tuple[Integers, npt.NDArray[np.int32]]:
 
 def decimal(values: Integers) -> pa.DictionaryArray:
     """Numbers as decimal text."""
-    found, codes = distinct(np.asarray(values, np.int64))
+    found, codes = number_distinct(np.asarray(values, np.int64))
     few = len(found) < 1000
     texts = (
         pa.array(list(map(str, found.tolist())), pa.string()) if few else pa.array(found, pa.int64()).cast(pa.string())
     )
-    return encoded(codes, texts)
+    return build_dictionary_array(codes, texts)
 
 
-def hexadecimal(values: Integers) -> pa.DictionaryArray:
+def encode_hexadecimal(values: Integers) -> pa.DictionaryArray:
     """Numbers as `0x1a4`: lower case, no leading zeros."""
-    found, codes = distinct(np.asarray(values, np.int64))
-    return encoded(codes, pa.array([hex(v) for v in found.tolist()], pa.string()))
+    found, codes = number_distinct(np.asarray(values, np.int64))
+    return build_dictionary_array(codes, pa.array([hex(v) for v in found.tolist()], pa.string()))
 
 
-def flags(values: npt.NDArray[np.bool_], words: tuple[str, str] = ("false", "true")) -> pa.DictionaryArray:
+def encode_truth(values: npt.NDArray[np.bool_], words: tuple[str, str] = ("false", "true")) -> pa.DictionaryArray:
     """Truth as words."""
     if values.all() or not values.any():
         word = words[bool(len(values) and values.all())]
-        return encoded(np.zeros(len(values), np.int32), pa.array([word]))
-    return encoded(values.astype(np.int32), pa.array(words))
+        return build_dictionary_array(np.zeros(len(values), np.int32), pa.array([word]))
+    return build_dictionary_array(values.astype(np.int32), pa.array(words))
 
 
-def written(times: Times, between: str = " ", end: str = "") -> pa.DictionaryArray:
+def encode_times(times: Times, between: str = " ", end: str = "") -> pa.DictionaryArray:
     """Times in UTC: date, `between`, clock with milliseconds, `end`."""
-    found, codes = distinct(times.astype("datetime64[ms]").astype(np.int64))
+    found, codes = number_distinct(times.astype("datetime64[ms]").astype(np.int64))
     days, rest = np.divmod(found, 86_400_000)
     clock, fraction = np.divmod(rest, 1000)
     text = np.empty((len(found), 23 + len(end)), np.uint8)
@@ -91,10 +93,10 @@ def written(times: Times, between: str = " ", end: str = "") -> pa.DictionaryArr
     text[:, 19] = ord(".")
     text[:, 20:23] = from_table(fraction, 1000, thousandths)
     text[:, 23:] = np.frombuffer(end.encode(), np.uint8)
-    return encoded(codes, fixed(text))
+    return build_dictionary_array(codes, build_fixed_width_texts(text))
 
 
-utc_time = written
+utc_time = encode_times
 """Sysmon's UtcTime."""
 
 
@@ -105,7 +107,7 @@ def from_table(numbers: Integers, size: int, spell: Callable[[Integers], Bytes])
 
 def dates(days: Integers) -> Bytes:
     """Days since 1970 as `2026-03-03`."""
-    found, which = distinct(days)
+    found, which = number_distinct(days)
     text = "".join(np.datetime_as_string(found.astype("datetime64[D]")).tolist()).encode()
     return np.frombuffer(text, np.uint8).reshape(-1, 10)[which]
 
@@ -125,11 +127,11 @@ def thousandths(numbers: Integers) -> Bytes:
 
 def epoch_seconds(times: Times) -> pa.DictionaryArray:
     """Falcon's ContextTimeStamp: seconds since 1970 with three digits of the fraction."""
-    found, codes = distinct(times.astype("datetime64[ms]").astype(np.int64))
+    found, codes = number_distinct(times.astype("datetime64[ms]").astype(np.int64))
     text = np.full((len(found), 14), ord("."), np.uint8)
     for place, power in zip([*range(10), 11, 12, 13], range(12, -1, -1), strict=True):
         text[:, place] = 48 + found // 10**power % 10
-    return encoded(codes, fixed(text))
+    return build_dictionary_array(codes, build_fixed_width_texts(text))
 
 
 def is_ipv6(address: str) -> bool:
@@ -145,6 +147,6 @@ def long_ipv6(address: str) -> str:
     return ":".join(f"{number >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
 
 
-def parsed(address: str) -> IPv4Address | IPv6Address:
+def parse_address(address: str) -> IPv4Address | IPv6Address:
     """The address behind a text."""
     return ip_address(address.partition("%")[0])

@@ -54,7 +54,7 @@ SWIFT_PORTS = (22, 23, 25, 143, 3389, 5800, 5900, 4444, 1080, 3128, 8080, 1723, 
 SWIFT_NEVER = ("127.0.0.1",)
 
 
-def included(
+def is_included(
     images: pa.DictionaryArray, addresses: pa.DictionaryArray, ports: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
     """Whether the configuration records each connection: some images, folders and ports, never to 127.0.0.1."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import mapped
+from harness.telemetry.columnar import map_distinct_values
 from harness.telemetry.event import (
     CAUSE,
     TEXT_TYPE,
@@ -17,28 +17,28 @@ from harness.telemetry.event import (
     UNLABELLED,
     Damage,
     Events,
-    Origin,
     Telemetry,
-    merged,
+    TelemetryOrigin,
+    merge_telemetry,
 )
-from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, repaired
+from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, repair_values
 
-ROWS_AT_ONCE = 8_192
-MOST_FIELDS = 2_000
+TABLE_ROWS_AT_ONCE = 8_192
+MOST_EVENT_FIELDS = 2_000
 MOST_KINDS = 5_000
 MOST_DAMAGES = 1_000
 
 CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName", "ExternalApiType"})
 """Fields that say what kind an event is; of one value in a table, they need no column."""
 
-Fields = Mapping[str, str]
+EventTexts = Mapping[str, str]
 
 
-class Tables:
+class EventTables:
     """What readers fill: records of any kinds in the order of the input, and its damages."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str], Kind] = {}
+        self._kinds: dict[tuple[str, str], KindTable] = {}
         self._damages: list[Damage] = []
         self._more_damages = 0
         self._whole: list[Telemetry] = []
@@ -47,14 +47,14 @@ class Tables:
         """Takes tables that are ready, with their causes, as this program writes them."""
         self._whole.append(whole)
 
-    def add(self, sensor: str, kind: str, time: int | None, fields: Fields) -> None:
+    def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
         """Takes one record: its time in microseconds since 1970 and its fields as text."""
         rows = self._kinds.get((sensor, kind))
         if rows is None:
             if len(self._kinds) >= MOST_KINDS:
                 self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
                 return
-            rows = self._kinds[sensor, kind] = Kind(sensor, kind, self.damage)
+            rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
         rows.add(time, fields)
 
     def damage(self, place: str, message: str) -> None:
@@ -75,38 +75,38 @@ class Tables:
     def telemetry(self) -> Telemetry:
         """Everything taken, a table a kind, in the order in which kinds first came."""
         records = tuple(kind.events() for kind in self._kinds.values())
-        parts = [*self._whole, Telemetry(events=records, origin=Origin.REPLAYED)] if records else self._whole
+        parts = [*self._whole, Telemetry(events=records, origin=TelemetryOrigin.REPLAYED)] if records else self._whole
         origins = {part.origin for part in parts}
-        origin = origins.pop() if len(origins) == 1 else Origin.REPLAYED
-        return replace(merged(parts), origin=origin, damages=self.damages)
+        origin = origins.pop() if len(origins) == 1 else TelemetryOrigin.REPLAYED
+        return replace(merge_telemetry(parts), origin=origin, damages=self.damages)
 
 
-class Kind:
+class KindTable:
     """Records of one kind, turned into Arrow columns part by part so that few are held as Python objects."""
 
     def __init__(self, sensor: str, kind: str, damage: Callable[[str, str], None]) -> None:
         self.sensor, self.kind, self.damage = sensor, kind, damage
         self.names: dict[str, None] = {}
         self.known: object = None
-        self.rows: list[Fields] = []
+        self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
         self.parts: list[pa.Table] = []
 
-    def add(self, time: int | None, fields: Fields) -> None:
+    def add(self, time: int | None, fields: EventTexts) -> None:
         """Takes one record."""
         if fields.keys() != self.known:
             self.names.update(dict.fromkeys(fields))
             self.known = fields.keys()
         self.rows.append(fields)
         self.times.append(time)
-        if len(self.rows) >= ROWS_AT_ONCE:
+        if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
         """Turns the records held so far into a part of the table."""
-        if len(self.names) > MOST_FIELDS:
-            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_FIELDS} fields; the others are not read")
-            self.names = dict.fromkeys([*self.names][:MOST_FIELDS])
+        if len(self.names) > MOST_EVENT_FIELDS:
+            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
+            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
         columns: dict[str, pa.Array] = {
             TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
             CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
@@ -121,10 +121,10 @@ class Kind:
         if self.rows or not self.parts:
             self.flush()
         table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
-        return tidied(Events(sensor=self.sensor, kind=self.kind, columns=table))
+        return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
 
 
-def tidied(events: Events) -> Events:
+def tidy_events(events: Events) -> Events:
     """The same events with System fields of one value as constants and what decoders do to values repaired."""
     constants: dict[str, str] = {}
     columns: dict[str, pa.ChunkedArray] = {}
@@ -132,7 +132,7 @@ def tidied(events: Events) -> Events:
     for name in events.columns.column_names:
         column = events.columns.column(name)
         if name not in (TIME, CAUSE):
-            column = mapped(column, repaired if windows else unchanged)
+            column = map_distinct_values(column, repair_values if windows else keep_values)
             if column is None:
                 continue
             if name in CONSTANT_FIELDS and (value := the_one_value(column)) is not None:
@@ -142,7 +142,7 @@ def tidied(events: Events) -> Events:
     return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
 
 
-def unchanged(values: pa.Array) -> pa.Array:
+def keep_values(values: pa.Array) -> pa.Array:
     """The values themselves."""
     return values
 

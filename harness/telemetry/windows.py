@@ -51,7 +51,7 @@ def is_windows(events: Events) -> bool:
 BARE_GUID = r"^([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$"
 
 
-def repaired(values: pa.Array) -> pa.Array:
+def repair_values(values: pa.Array) -> pa.Array:
     """Values with what decoders and shippers change put back: braces of GUIDs, brackets of `<unknown process>`.
 
     Only upper-case GUIDs are touched: EVTX decoders print those of type GUID so, while ids that are text, as the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.telemetry.flat import flattened
+from harness.telemetry.flat import flatten_object
 
 SYSTEM_NAMES = {
     "Provider.Name": "Provider_Name",
@@ -24,18 +24,18 @@ SYSTEM_NAMES = {
 def from_rendered(event: Mapping[str, Any]) -> dict[str, str]:
     """One event: its System fields, then its data; elements without text are empty, as in the log's own XML."""
     fields: dict[str, str] = {}
-    for name, value in flattened(without_markup(event["System"])):
+    for name, value in flatten_object(without_markup(event["System"])):
         if value:
             fields[SYSTEM_NAMES.get(name, name.replace(".", "_"))] = value
     for part in ("EventData", "UserData"):
         held = event.get(part)
         if isinstance(held, dict):
-            for name, value in data(held, part):
+            for name, value in list_event_data(held, part):
                 fields.setdefault(name, value)
     return fields
 
 
-def data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, str]]:
+def list_event_data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, str]]:
     """Names and values of an event's data; UserData have one element around them all."""
     bare = without_markup({name: value for name, value in held.items() if name != "#attributes"})
     if part == "UserData" and isinstance(bare, dict) and len(bare) == 1:
@@ -44,7 +44,7 @@ def data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, str]]:
     for name, value in bare.items() if isinstance(bare, dict) else ():
         if name == "Data" and not isinstance(value, list):
             value = [value]
-        yield from flattened({name: "" if value is None else value}, empty="")
+        yield from flatten_object({name: "" if value is None else value}, empty="")
 
 
 def without_markup(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import IO, Protocol
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.event import Telemetry
 
-FOLDER = Path(__file__).parent / "writers"
+WRITERS_FOLDER = Path(__file__).parent / "writers"
 
 
 class Writer(Protocol):
@@ -22,20 +22,20 @@ class Writer(Protocol):
         """Writes what the format can hold of the telemetry; returns how many events that were."""
 
 
-def formats() -> tuple[str, ...]:
+def list_writers() -> tuple[str, ...]:
     """Names of all formats that can be written."""
-    return tuple(sorted(m.name for m in iter_modules([str(FOLDER)])))
+    return tuple(sorted(m.name for m in iter_modules([str(WRITERS_FOLDER)])))
 
 
 def writer(name: str) -> Writer:
     """The writer of a format."""
-    if name not in formats():
-        hint = did_you_mean(name, formats()) or f"formats are {', '.join(formats())}"
+    if name not in list_writers():
+        hint = did_you_mean(name, list_writers()) or f"formats are {', '.join(list_writers())}"
         raise HarnessError("unknown-format", f"no format is called `{name}`", help=hint)
     found: Writer = import_module(f"harness.telemetry.writers.{name}")
     return found
 
 
-def write(telemetry: Telemetry, name: str, out: IO[bytes]) -> int:
+def write_telemetry(telemetry: Telemetry, name: str, out: IO[bytes]) -> int:
     """Writes telemetry in the format of that name; returns how many of its events the format can hold."""
     return writer(name).write(telemetry, out)

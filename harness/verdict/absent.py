@@ -7,23 +7,23 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from harness.detection.language import Plan
-from harness.detection.plan.columns import EVENT
-from harness.detection.plan.nodes import Derive, walk
+from harness.detection.plan.columns import EVENT_COLUMN
+from harness.detection.plan.nodes import Derive, walk_nodes
 from harness.telemetry.platform import View
 
 
-def expected(plan: Plan) -> frozenset[str]:
+def collect_expected_fields(plan: Plan) -> frozenset[str]:
     """The fields that events should carry: those that the rule names and does not make itself."""
-    made = {name for node in walk(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
+    made = {name for node in walk_nodes(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
     return plan.reads - plan.implied - made
 
 
-def absent(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:
+def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:
     """The names among `reads` that none of these events has."""
     numbers = np.fromiter(events, np.int64, len(events))
     missing = set(reads) if len(numbers) else set()
     for view in views:
-        chosen = np.flatnonzero(np.isin(view.columns.column(EVENT).to_numpy(), numbers))
+        chosen = np.flatnonzero(np.isin(view.columns.column(EVENT_COLUMN).to_numpy(), numbers))
         if len(chosen):
             missing -= set(view.constants)
             present = [n for n in missing if n in view.columns.column_names]

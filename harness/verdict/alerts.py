@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import Rows, Value
-from harness.detection.plan.columns import EVENT, hidden
+from harness.detection.engine import CellValue, ResultRows
+from harness.detection.plan.columns import EVENT_COLUMN, is_hidden
 from harness.telemetry.event import UNLABELLED, Cause
 
 
@@ -21,7 +21,7 @@ class Alert:
     `events` are the numbers of the contributing events in the store; `causes` the activities they belong to.
     """
 
-    fields: Mapping[str, Value]
+    fields: Mapping[str, CellValue]
     events: tuple[int, ...]
     causes: tuple[Cause, ...]
 
@@ -32,7 +32,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
+class GroundTruth:
     """Who caused what: the causes, and for each event's number the number of its cause."""
 
     causes: tuple[Cause, ...]
@@ -50,17 +50,17 @@ class Truth:
         return tuple(self.causes[i] for i in numbers if i != UNLABELLED)
 
 
-def as_events(value: Value) -> tuple[int, ...]:
+def as_events(value: CellValue) -> tuple[int, ...]:
     """A provenance cell as event numbers."""
     if value is None:
         return ()
     return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
 
 
-def alerts_of(rows: Rows, truth: Truth) -> tuple[Alert, ...]:
+def alerts_of(rows: ResultRows, truth: GroundTruth) -> tuple[Alert, ...]:
     """Each row of a traced query as an alert; rows that the query makes itself have no events behind them."""
-    at = rows.columns.index(EVENT) if EVENT in rows.columns else None
-    shown = [i for i, name in enumerate(rows.columns) if not hidden(name)]
+    at = rows.columns.index(EVENT_COLUMN) if EVENT_COLUMN in rows.columns else None
+    shown = [i for i, name in enumerate(rows.columns) if not is_hidden(name)]
     return tuple(
         Alert(
             fields={rows.columns[i]: row[i] for i in shown if row[i] is not None},
@@ -72,15 +72,15 @@ def alerts_of(rows: Rows, truth: Truth) -> tuple[Alert, ...]:
     )
 
 
-def differing(alert: Alert, wanted: Mapping[str, Any]) -> Iterator[str]:
+def describe_field_differences(alert: Alert, wanted: Mapping[str, Any]) -> Iterator[str]:
     """What an alert's fields hold other than wanted, a sentence each; numbers compare as numbers."""
     for name, value in wanted.items():
         held = alert.fields.get(name)
-        if not same(held, value):
+        if not is_same_value(held, value):
             yield f"{name} is {held!r}, not {value!r}"
 
 
-def same(held: Value, wanted: Any) -> bool:
+def is_same_value(held: CellValue, wanted: Any) -> bool:
     """Whether a field holds what is wanted: numbers by value, lists as sets, all else as text."""
     if isinstance(wanted, list) and isinstance(held, list):
         return sorted(held) == sorted(str(w) for w in wanted)

@@ -12,7 +12,7 @@ NOBODY = "nobody is known to have caused it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class CensusLine:
     """One cause: its alerts, the hosts they are about, and on how many hosts it happened at all."""
 
     cause: str
@@ -29,7 +29,7 @@ class Census:
     Attacks without an alert are there too, benign causes only with one.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[CensusLine, ...]
     alerts: int
     days: float
     hosts: int
@@ -58,7 +58,9 @@ def census(
             counts[key] = counts.get(key, 0) + 1
             hosts.setdefault(key, set()).update(c.host for c in alert.causes if (c.name, c.malicious) == key)
     lines = [
-        Line(cause=n, malicious=m, alerts=c, hosts=len(hosts.get((n, m), ())), present=len(present.get((n, m), ())))
+        CensusLine(
+            cause=n, malicious=m, alerts=c, hosts=len(hosts.get((n, m), ())), present=len(present.get((n, m), ()))
+        )
         for (n, m), c in counts.items()
     ]
     lines.sort(key=lambda line: (not line.malicious, -line.alerts, line.cause))

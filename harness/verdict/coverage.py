@@ -11,27 +11,27 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from harness.detection.content import Content, beside
-from harness.detection.engine import Engine, engine
-from harness.detection.language import Dialect, Plan, Query, Settings, language
-from harness.detection.plan.columns import EVENT
+from harness.detection.content import Content, read_content_beside
+from harness.detection.engine import Engine, open_engine
+from harness.detection.language import Plan, Query, Settings, Strictness, language
+from harness.detection.plan.columns import EVENT_COLUMN
 from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Scan, walk
+from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.library import Subject
+from harness.scenario.library import LibraryRule
 from harness.scenario.rule import Rule, read_rule
-from harness.telemetry.event import CAUSE, Telemetry, merged
+from harness.telemetry.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View
 from harness.telemetry.replay import replay
-from harness.verdict.store import Store, end
-from harness.workers import spread, workers_for
+from harness.verdict.store import TelemetryStore, compute_search_now
+from harness.workers import distribute_work, workers_for
 
 LONGEST_CONSTRUCT = 60
 LONGEST_RULE = 60.0
 """Seconds that a rule may run."""
 
 
-class Stage(StrEnum):
+class CoverageStage(StrEnum):
     """How far a rule gets: the first of these that fails, or RUNS."""
 
     READ = "read"
@@ -53,9 +53,9 @@ class DefectError(HarnessError):
 class Covered:
     """How far one rule got; `rows` are those on the events; `deviations` count places that were read leniently."""
 
-    subject: Subject
+    subject: LibraryRule
     language: str
-    stage: Stage
+    stage: CoverageStage
     error: HarnessError | None = None
     rows: int | None = None
     deviations: int = 0
@@ -65,12 +65,12 @@ class Covered:
     @property
     def runs(self) -> bool:
         """Whether nothing failed."""
-        return self.stage is Stage.RUNS
+        return self.stage is CoverageStage.RUNS
 
     @property
     def parses(self) -> bool:
         """Whether its text could be read."""
-        return self.stage not in (Stage.READ, Stage.PARSE)
+        return self.stage not in (CoverageStage.READ, CoverageStage.PARSE)
 
     @property
     def construct(self) -> str:
@@ -90,7 +90,7 @@ class Trying:
 
     engine: str = "duckdb"
     given: Content = field(default_factory=Content)
-    dialect: Dialect = Dialect.LENIENT
+    dialect: Strictness = Strictness.LENIENT
     events: Sequence[Path] = ()
     patience: float = LONGEST_RULE
 
@@ -101,14 +101,14 @@ class Tries:
     def __init__(self, how: Trying) -> None:
         """Connects when it is first needed."""
         self.how = how
-        self.events = merged(replay(path) for path in how.events) if how.events else None
+        self.events = merge_telemetry(replay(path) for path in how.events) if how.events else None
         self.connected: dict[str, Engine] = {}
-        self.stores: dict[tuple[str, bool], Store] = {}
+        self.stores: dict[tuple[str, bool], TelemetryStore] = {}
 
     def connection(self, name: str) -> Engine:
         """The engine of one store."""
         if name not in self.connected:
-            self.connected[name] = engine(self.how.engine, self.how.patience)
+            self.connected[name] = open_engine(self.how.engine, self.how.patience)
         return self.connected[name]
 
     def close(self) -> None:
@@ -116,15 +116,15 @@ class Tries:
         for each in self.connected.values():
             each.close()
 
-    def store(self, platform: str, raw: bool) -> Store:
+    def store(self, platform: str, raw: bool) -> TelemetryStore:
         """The events as one platform has them, with their own text if a rule may read it."""
         key = (platform, raw)
         if key not in self.stores:
             telemetry = self.events or Telemetry()
-            self.stores[key] = Store(self.connection(f"{platform} {raw}"), lambda _: telemetry)
+            self.stores[key] = TelemetryStore(self.connection(f"{platform} {raw}"), lambda _: telemetry)
         return self.stores[key]
 
-    def cover(self, subject: Subject) -> Covered:
+    def cover(self, subject: LibraryRule) -> Covered:
         """How far a rule gets."""
         began = perf_counter()
         try:
@@ -133,7 +133,7 @@ class Tries:
             rule = read_rule(subject.path)
         except HarnessError as error:
             name = subject.path.suffix.lstrip(".")
-            return Covered(subject=subject, language=name, stage=Stage.READ, error=error)
+            return Covered(subject=subject, language=name, stage=CoverageStage.READ, error=error)
         attempt = Attempt(self, rule)
         return Covered(
             subject=subject,
@@ -161,7 +161,7 @@ class Attempt:
         """Begins before the parser."""
         self.tries, self.rule = tries, rule
         self.language = language(rule.language)
-        self.stage = Stage.PARSE
+        self.stage = CoverageStage.PARSE
         self.query: Query | None = None
         self.rows: int | None = None
         self.findings = 0
@@ -178,43 +178,43 @@ class Attempt:
 
     def run(self) -> None:
         """Goes through all stages; `stage` is where it is."""
-        given = self.tries.how.given.over(beside(self.rule.path))
+        given = self.tries.how.given.over(read_content_beside(self.rule.path))
         settings = given.settings(Settings())
         self.query = self.language.parse(self.rule.query, self.tries.how.dialect, settings)
-        self.stage = Stage.PLAN
+        self.stage = CoverageStage.PLAN
         bare = self.query.plan({}, settings)
         self.findings = len(bare.findings)
         self.empty(self.query, bare, settings)
         if self.tries.events is not None:
-            self.stage = Stage.EVENTS
+            self.stage = CoverageStage.EVENTS
             store = self.tries.store(self.language.platform, self.query.raw)
             columns = store.load(self.language.platform, {}, raw=self.query.raw)
-            now = end(self.tries.events)
+            now = compute_search_now(self.tries.events)
             over = replace(settings, now=now, ask=store.ask)
             self.rows = len(store.engine.run(self.query.plan(columns, over).node))
-        self.stage = Stage.RUNS
+        self.stage = CoverageStage.RUNS
 
     def empty(self, query: Query, bare: Plan, settings: Settings) -> None:
         """Compiles and runs a rule on a store that has its fields, as text, and no events."""
         target = self.tries.connection("empty")
         columns = target.load([blank(bare)])
         node = query.plan(columns, replace(settings, ask=target.run)).node
-        self.stage = Stage.COMPILE
+        self.stage = CoverageStage.COMPILE
         target.sql(node)
-        self.stage = Stage.EMPTY
+        self.stage = CoverageStage.EMPTY
         target.run(node)
 
 
 def blank(bare: Plan) -> View:
     """No events with the fields that a plan reads; those that order events are numbers."""
-    scans = [node for node in walk(bare.node) if isinstance(node, Scan)]
-    clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT}
-    fields = dict.fromkeys(sorted(bare.reads - clocks - {EVENT, CAUSE}), pa.string())
-    fields |= dict.fromkeys(sorted(clocks), pa.float64()) | {EVENT: pa.int64(), CAUSE: pa.int32()}
+    scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
+    clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
+    fields = dict.fromkeys(sorted(bare.reads - clocks - {EVENT_COLUMN, CAUSE}), pa.string())
+    fields |= dict.fromkeys(sorted(clocks), pa.float64()) | {EVENT_COLUMN: pa.int64(), CAUSE: pa.int32()}
     return View(columns=pa.table({name: pa.array([], kind) for name, kind in fields.items()}))
 
 
-class Worker:
+class CoverageWorker:
     """What a process holds while it tries rules."""
 
     tries: ClassVar[Tries]
@@ -225,21 +225,21 @@ class Worker:
         cls.tries = Tries(how)
 
     @classmethod
-    def cover(cls, subject: Subject) -> Covered:
+    def cover(cls, subject: LibraryRule) -> Covered:
         """How far one rule gets."""
         return cls.tries.cover(subject)
 
 
 def cover(
-    subjects: Sequence[Subject], how: Trying, progress: Callable[[str, int, int], None] | None = None
+    subjects: Sequence[LibraryRule], how: Trying, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[Covered]:
     """How far each rule gets, in their order; the work is spread over processes where that pays."""
     workers = workers_for(len(subjects))
     if workers == 1:
-        Worker.prepare(how)
-        found: Iterator[Covered] = map(Worker.cover, subjects)
+        CoverageWorker.prepare(how)
+        found: Iterator[Covered] = map(CoverageWorker.cover, subjects)
     else:
-        found = spread(Worker.cover, subjects, workers, Worker.prepare, how)
+        found = distribute_work(CoverageWorker.cover, subjects, workers, CoverageWorker.prepare, how)
     for number, each in enumerate(found, 1):
         if progress:
             progress(each.subject.path.name, number, len(subjects))

@@ -10,7 +10,7 @@ from harness.detection.plan.nodes import Derive, Node, Reverse, Select, Sort
 from harness.diagnostics import Finding
 
 
-def reached(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
+def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
     """What is to be told of limits that were reached over so many events, of which the plan returned so many rows.
 
     `more` says whether a plan has a row; it is asked only where the numbers leave it open.
@@ -22,10 +22,10 @@ def may_cut(cut: Cut, root: Node, events: int, returned: int) -> bool:
     """Whether a limit can have been reached: there are enough events, and enough rows where all of them come out."""
     if cut.rows is not None and most_rows(cut.rows, events) <= cut.most:
         return False
-    return returned >= cut.most or cut.kept is None or not untouched(root, cut.kept)
+    return returned >= cut.most or cut.kept is None or not is_row_for_row(root, cut.kept)
 
 
-def untouched(root: Node, kept: Node) -> bool:
+def is_row_for_row(root: Node, kept: Node) -> bool:
     """Whether every row of a relation comes out of a plan that stands on it."""
     while root is not kept:
         if not isinstance(root, Derive | Select | Sort | Reverse):

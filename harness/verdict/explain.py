@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.detection.engine import Engine, Value
-from harness.detection.plan.columns import EVENT, Kind
+from harness.detection.engine import CellValue, Engine
+from harness.detection.plan.columns import EVENT_COLUMN, Kind
 from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Node, Select, Union
-from harness.detection.plan.provenance import traced
+from harness.detection.plan.provenance import trace_events
 from harness.detection.plan.shape import columns_of
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
 
-STEP = "step"
+STEP_COLUMN = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +36,13 @@ class Miss:
     """A threshold that the attack did not reach: `TotalConnections 5, needs >= 10`."""
 
     column: str
-    best: Value
+    best: CellValue
     operator: str
-    needed: Value
+    needed: CellValue
     span: Span | None
 
     def __str__(self) -> str:
-        return f"{self.column} {shown(self.best)}, needs {self.operator} {shown(self.needed)}"
+        return f"{self.column} {format_value(self.best)}, needs {self.operator} {format_value(self.needed)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +54,12 @@ class Clause:
 
     span: Span
     lost: int
-    held: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    held: Mapping[str, tuple[CellValue, ...]] = field(default_factory=dict)
     excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class EventLoss:
     """Where the last of the attack's events went: the step's number, the clauses in it, the thresholds missed."""
 
     step: int
@@ -76,7 +76,7 @@ class Explanation:
     recorded: int
     malicious: int
     steps: tuple[Trace, ...]
-    loss: Loss | None = None
+    loss: EventLoss | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +107,12 @@ def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int,
     Below an aggregation a row rests on one event, above it on a list of them: the two kinds go apart.
     """
     found: list[list[tuple[int, ...]]] = [[] for _ in nodes]
-    joint = traced(Union(sources=tuple(nodes)))
+    joint = trace_events(Union(sources=tuple(nodes)))
     assert isinstance(joint, Union)
-    kinds = [columns_of(n).get(EVENT, Kind.NULL) for n in joint.sources]
+    kinds = [columns_of(n).get(EVENT_COLUMN, Kind.NULL) for n in joint.sources]
     for kind in dict.fromkeys(kinds):
         parts = tuple(
-            Select(source=n, columns=((STEP, Literal(i)), (EVENT, Column(EVENT))))
+            Select(source=n, columns=((STEP_COLUMN, Literal(i)), (EVENT_COLUMN, Column(EVENT_COLUMN))))
             for i, n in enumerate(joint.sources)
             if kinds[i] is kind
         )
@@ -122,7 +122,7 @@ def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int,
     return found
 
 
-def shown(value: Value) -> str:
+def format_value(value: CellValue) -> str:
     """A value for people: at most four decimals."""
     if isinstance(value, float):
         return f"{value:.4f}".rstrip("0").rstrip(".")

@@ -8,8 +8,8 @@ from dataclasses import fields
 from harness.detection.language import Plan
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Expression
-from harness.detection.plan.nodes import Filter, Node, walk
-from harness.detection.plan.pruning import UNKNOWN, Part, value
+from harness.detection.plan.nodes import Filter, Node, walk_nodes
+from harness.detection.plan.pruning import UNKNOWN_TRUTH, StoredPart, resolve_constant
 from harness.telemetry.platform import View
 
 
@@ -24,10 +24,11 @@ def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | N
     if lost_at is not None and lost_at < first_difference(plan, changed):
         return True
     parts = [
-        Part(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT)) for v in views
+        StoredPart(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+        for v in views
     ]
-    ours, theirs = list(walk(plan.node)), list(walk(changed.node))
-    return len(ours) == len(theirs) and all(alike(a, b, parts) for a, b in zip(ours, theirs, strict=True))
+    ours, theirs = list(walk_nodes(plan.node)), list(walk_nodes(changed.node))
+    return len(ours) == len(theirs) and all(is_same_subplan(a, b, parts) for a, b in zip(ours, theirs, strict=True))
 
 
 def first_difference(plan: Plan, changed: Plan) -> int:
@@ -36,16 +37,16 @@ def first_difference(plan: Plan, changed: Plan) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a.node != b.node), min(len(plan.steps), len(changed.steps)))
 
 
-def alike(ours: Node, theirs: Node, parts: Sequence[Part]) -> bool:
+def is_same_subplan(ours: Node, theirs: Node, parts: Sequence[StoredPart]) -> bool:
     """Whether two nodes do the same, whatever they read."""
     if type(ours) is not type(theirs):
         return False
     if isinstance(ours, Filter) and isinstance(theirs, Filter):
         return same_condition(ours.condition, theirs.condition, parts)
-    return own(ours) == own(theirs)
+    return list_own_parts(ours) == list_own_parts(theirs)
 
 
-def own(node: Node) -> list[object]:
+def list_own_parts(node: Node) -> list[object]:
     """What a node says itself, without its sources."""
     values = [getattr(node, f.name) for f in fields(node)]
     return [
@@ -53,12 +54,12 @@ def own(node: Node) -> list[object]:
     ]
 
 
-def same_condition(ours: Expression, theirs: Expression, parts: Sequence[Part]) -> bool:
+def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
     """Whether two conditions hold alike: equal ones, or such that each part's constants decide both alike."""
     if ours == theirs:
         return True
     match ours, theirs:
         case Call("and" | "or" as a, left), Call("and" | "or" as b, right) if a == b and len(left) == len(right):
             return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
-    known = [(value(ours, part), value(theirs, part)) for part in parts]
-    return all(a is not UNKNOWN and a == b for a, b in known)
+    known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
+    return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)

@@ -11,19 +11,19 @@ from time import perf_counter
 
 import numpy as np
 
-from harness.detection.engine import Engine, engine
+from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, language
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal, call, every
-from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk
-from harness.detection.plan.provenance import traced
+from harness.detection.plan.expressions import Column, Expression, Literal, all_of, build_call
+from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk_nodes
+from harness.detection.plan.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
 from harness.verdict.alerts import as_events
 from harness.verdict.explain import Explanation, Labels
 from harness.verdict.loss import explain
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import Subject
-from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
+from harness.verdict.study.ensemble import LabelledTrial
+from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 from harness.verdict.study.population import TIMES
 from harness.verdict.study.variants import Variant, lot
 
@@ -31,7 +31,7 @@ RUN = "@run"
 OPENS, CLOSES, FIRST = "@opens", "@closes", "@first"
 MOST_RUNS = 20_000
 
-Meaning = Callable[[float, Ask | None], Plan]
+PlanAtTime = Callable[[float, Ask | None], Plan]
 """What a rule means when it is run at a time in epoch seconds, given whom it can ask about the events."""
 
 
@@ -109,12 +109,12 @@ class Latency:
     seconds: float
 
 
-def latency(subjects: Sequence[Subject], schedule: Schedule, starts: Sequence[timedelta]) -> Latency:
+def measure_latency(subjects: Sequence[LabelledTrial], schedule: Schedule, starts: Sequence[timedelta]) -> Latency:
     """Replays the rule on each scenario, begun at each of these moments after its own start."""
     began = perf_counter()
     delays = []
     for subject in subjects:
-        connected = engine(subject.trial.engine.name)
+        connected = open_engine(subject.trial.engine.name)
         try:
             delays.append(delay(subject, schedule, starts, connected))
         finally:
@@ -123,10 +123,10 @@ def latency(subjects: Sequence[Subject], schedule: Schedule, starts: Sequence[ti
     return Latency(rule=rule, schedule=schedule, delays=tuple(delays), seconds=perf_counter() - began)
 
 
-def delay(subject: Subject, schedule: Schedule, starts: Sequence[timedelta], connected: Engine) -> Delay:
+def delay(subject: LabelledTrial, schedule: Schedule, starts: Sequence[timedelta], connected: Engine) -> Delay:
     """One scenario under the schedule."""
     trial = subject.trial
-    moments, lots = begun(subject, starts)
+    moments, lots = shift_scenario_starts(subject, starts)
     batch = Batch(connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
     spans = times_of(batch)
     if not spans:
@@ -136,7 +136,7 @@ def delay(subject: Subject, schedule: Schedule, starts: Sequence[timedelta], con
     def meaning(now: float, ask: Ask | None = None) -> Plan:
         return trial.query.plan(batch.columns, replace(trial.settings, now=now, ask=ask))
 
-    alerting = replayed(meaning, batch, schedule, runs)
+    alerting = replay_runs(meaning, batch, schedule, runs)
     detections = tuple(detection(m, spans.get(i), alerting.get(i, []), runs) for i, m in enumerate(moments))
     unlimited = sum(any(a.malicious for a in alerts) for alerts in batch.judged(partial(meaning, runs[-1])))
     caught = any(d.seconds is not None for d in detections)
@@ -144,7 +144,9 @@ def delay(subject: Subject, schedule: Schedule, starts: Sequence[timedelta], con
     return Delay(name=subject.name, detections=detections, unlimited=unlimited, why=why)
 
 
-def begun(subject: Subject, starts: Sequence[timedelta]) -> tuple[tuple[timedelta, ...], list[Lot]]:
+def shift_scenario_starts(
+    subject: LabelledTrial, starts: Sequence[timedelta]
+) -> tuple[tuple[timedelta, ...], list[Lot]]:
     """The moments at which a scenario is begun, each a case; recorded events happened when they did."""
     scenario = subject.scenario
     if scenario is None or not scenario.body.simulate or scenario.body.replay:
@@ -178,7 +180,7 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
         if name is None or not len(view.columns):
             continue
         seconds = view.columns.column(name).to_numpy() / TIMES[name]
-        cases = view.columns.column(CASE).to_numpy()
+        cases = view.columns.column(CASE_COLUMN).to_numpy()
         attack = bad[view.columns.column("@event").to_numpy()]
         for case in np.unique(cases).tolist():
             own = seconds[cases == case]
@@ -189,52 +191,56 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
     return {c: (a, b, s if np.isfinite(s) else a) for c, (a, b, s) in found.items()}
 
 
-def replayed(meaning: Meaning, batch: Batch, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
+def replay_runs(meaning: PlanAtTime, batch: Batch, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
     """For each case the runs whose alerts rest on its attack; in one statement where the rule does not ask for now."""
     first = meaning(runs[0], None)
     if not first.asked and first.node == meaning(runs[-1], None).node:
         try:
-            return together(batch, first.node, schedule, runs)
+            return replay_in_one_statement(batch, first.node, schedule, runs)
         except InseparableError:
             pass
     found: dict[int, list[float]] = {}
     for at in runs:
-        window = conditions(first.node, schedule.window(at))
+        window = build_run_conditions(first.node, schedule.window(at))
         for plan, cases in batch.meanings(partial(meaning, at), range(batch.size), window):
-            alerts = batch.alerts(only(plan.node, window))
+            alerts = batch.alerts(filter_scans(plan.node, window))
             for case in cases:
                 if any(a.malicious for a in alerts[case]):
                     found.setdefault(case, []).append(at)
     return found
 
 
-def together(batch: Batch, node: Node, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
+def replay_in_one_statement(
+    batch: Batch, node: Node, schedule: Schedule, runs: Sequence[float]
+) -> dict[int, list[float]]:
     """All runs in one statement: each event stands in every run that sees it, and runs are kept apart like cases."""
     rows = tuple((float(i), *schedule.window(at)) for i, at in enumerate(runs))
     kinds = {RUN: Kind.NUMBER, OPENS: Kind.NUMBER, CLOSES: Kind.NUMBER}
     table = Values(columns=kinds, rows=rows)
 
     def windowed(scan: Scan) -> Node:
-        source = replace(scan, columns={**scan.columns, CASE: Kind.NUMBER})
+        source = replace(scan, columns={**scan.columns, CASE_COLUMN: Kind.NUMBER})
         name = time_column(scan)
-        seconds = call("divide", Column(name), Literal(TIMES[name]))
-        within = (call("less_equal", Column(OPENS), seconds), call("less", seconds, Column(CLOSES)))
+        seconds = build_call("divide", Column(name), Literal(TIMES[name]))
+        within = (build_call("less_equal", Column(OPENS), seconds), build_call("less", seconds, Column(CLOSES)))
         taken = tuple((n, Column(n)) for n in kinds)
         joined = Join(left=source, right=table, kind=JoinKind.CROSS, columns=taken)
-        kept = Filter(source=joined, condition=every(within))
-        return Select(source=kept, columns=tuple((n, Column(n)) for n in (*scan.columns, CASE, RUN)))
+        kept = Filter(source=joined, condition=all_of(within))
+        return Select(source=kept, columns=tuple((n, Column(n)) for n in (*scan.columns, CASE_COLUMN, RUN)))
 
     found: dict[int, list[float]] = {}
-    result = batch.engine.run(traced(Isolation(by=(CASE, RUN), scan=windowed)(node)))
+    result = batch.engine.run(trace_events(Isolation(by=(CASE_COLUMN, RUN), scan=windowed)(node)))
     at = {n: i for i, n in enumerate(result.columns)}
     malicious = batch.truth.malicious
     for row in result.rows:
         if not malicious.isdisjoint(as_events(row[at["@event"]])):
-            found.setdefault(as_number(row[at[CASE]]), []).append(runs[as_number(row[at[RUN]])])
+            found.setdefault(decode_case_number(row[at[CASE_COLUMN]]), []).append(
+                runs[decode_case_number(row[at[RUN]])]
+            )
     return found
 
 
-def as_number(value: object) -> int:
+def decode_case_number(value: object) -> int:
     """The number of a case or of a run."""
     return int(float(str(value)))
 
@@ -247,15 +253,15 @@ def time_column(scan: Scan) -> str:
     return name
 
 
-def conditions(node: Node, window: tuple[float, float]) -> list[Expression]:
+def build_run_conditions(node: Node, window: tuple[float, float]) -> list[Expression]:
     """Conditions on the events that a run sees."""
-    scan = next(n for n in walk(node) if isinstance(n, Scan))
+    scan = next(n for n in walk_nodes(node) if isinstance(n, Scan))
     name = time_column(scan)
-    seconds = call("divide", Column(name), Literal(TIMES[name]))
-    return [call("greater_equal", seconds, Literal(window[0])), call("less", seconds, Literal(window[1]))]
+    seconds = build_call("divide", Column(name), Literal(TIMES[name]))
+    return [build_call("greater_equal", seconds, Literal(window[0])), build_call("less", seconds, Literal(window[1]))]
 
 
-def nearest(batch: Batch, meaning: Meaning, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
+def nearest(batch: Batch, meaning: PlanAtTime, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
     """Why the run that sees most of the first attack's events does not alert."""
     malicious = batch.truth.malicious
     best: tuple[int, float] | None = None
@@ -264,7 +270,7 @@ def nearest(batch: Batch, meaning: Meaning, schedule: Schedule, runs: Sequence[f
         if name is None:
             continue
         events = view.columns.column("@event").to_numpy()
-        cases = view.columns.column(CASE).to_numpy()
+        cases = view.columns.column(CASE_COLUMN).to_numpy()
         mine = np.array([int(e) in malicious for e in events.tolist()], bool) & (cases == 0)
         seconds = view.columns.column(name).to_numpy()[mine] / TIMES[name]
         for at in runs:
@@ -274,15 +280,15 @@ def nearest(batch: Batch, meaning: Meaning, schedule: Schedule, runs: Sequence[f
                 best = (seen, at)
     if best is None or best[0] == 0:
         return None
-    window = conditions(meaning(runs[-1], None).node, schedule.window(best[1]))
+    window = build_run_conditions(meaning(runs[-1], None).node, schedule.window(best[1]))
     ((plan, _),) = batch.meanings(partial(meaning, runs[-1]), [0], window)
-    chosen = [call("equal", Column(CASE), Literal(0.0)), *window]
-    steps = tuple(replace(s, node=n) for s, n in zip(plan.steps, restricted(plan, chosen), strict=True))
+    chosen = [build_call("equal", Column(CASE_COLUMN), Literal(0.0)), *window]
+    steps = tuple(replace(s, node=n) for s, n in zip(plan.steps, restrict_steps(plan, chosen), strict=True))
     own = replace(plan, node=steps[-1].node if steps else plan.node, steps=steps)
     return explain(own, batch.engine, Labels(malicious=malicious, total=batch.events))
 
 
-def restricted(plan: Plan, chosen: Sequence[Expression]) -> list[Node]:
+def restrict_steps(plan: Plan, chosen: Sequence[Expression]) -> list[Node]:
     """Every step's relation on those events alone; a step still contains the one before it."""
     made: dict[int, Node] = {}
-    return [only(step.node, chosen, made) for step in plan.steps]
+    return [filter_scans(step.node, chosen, made) for step in plan.steps]

@@ -8,21 +8,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from harness.detection.engine import Engine, Value
+from harness.detection.engine import CellValue, Engine
 from harness.detection.language import Plan
-from harness.detection.plan.columns import EVENT
-from harness.detection.plan.expressions import Call, Column, Expression, Literal, call, columns_read, span_of
-from harness.detection.plan.nodes import Filter, Limit, Node, Select, sources
-from harness.detection.plan.provenance import traced
+from harness.detection.plan.columns import EVENT_COLUMN
+from harness.detection.plan.expressions import Call, Column, Expression, Literal, build_call, columns_read, span_of
+from harness.detection.plan.nodes import Filter, Limit, Node, Select, list_sources
+from harness.detection.plan.provenance import trace_events
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
-from harness.verdict.explain import Clause, Explanation, Labels, Loss, Miss, Trace, events_behind
+from harness.verdict.explain import Clause, EventLoss, Explanation, Labels, Miss, Trace, events_behind
 
-MOST_VALUES = 3
-COMPARISONS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+MOST_HELD_VALUES = 3
+COMPARISON_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
 MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
 
-Groups = list[tuple[int, ...]]
+CaseGroups = list[tuple[int, ...]]
 """For each row the events behind it."""
 
 
@@ -59,9 +59,9 @@ class Inquiry:
             for case, labels in self.cases.items()
         }
 
-    def apart(self, groups: Groups) -> dict[int, Groups]:
+    def apart(self, groups: CaseGroups) -> dict[int, CaseGroups]:
         """The rows of each case."""
-        found: dict[int, Groups] = {case: [] for case in self.cases}
+        found: dict[int, CaseGroups] = {case: [] for case in self.cases}
         starts = sorted((labels.own.start if labels.own else 0, case) for case, labels in self.cases.items())
         firsts = [start for start, _ in starts]
         for events in groups:
@@ -71,7 +71,7 @@ class Inquiry:
                 found[case].append(events)
         return found
 
-    def traces(self, case: int, behind: Sequence[Mapping[int, Groups]]) -> tuple[Trace, ...]:
+    def traces(self, case: int, behind: Sequence[Mapping[int, CaseGroups]]) -> tuple[Trace, ...]:
         """Each step's rows of one case and the events behind them."""
         found = []
         for step, groups in zip(self.plan.steps, behind, strict=True):
@@ -79,79 +79,79 @@ class Inquiry:
             found.append(Trace(span=step.span, name=step.name, rows=len(groups[case]), malicious=bad, benign=good))
         return tuple(found)
 
-    def losses(self, at: int, cases: Sequence[int]) -> dict[int, Loss]:
+    def losses(self, at: int, cases: Sequence[int]) -> dict[int, EventLoss]:
         """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events."""
         step = self.plan.steps[at]
-        parts = list(between(step.node, self.plan.steps[at - 1].node if at else None))
+        parts = list(list_step_nodes(step.node, self.plan.steps[at - 1].node if at else None))
         left = [self.apart(groups) for groups in events_behind(parts, self.engine)]
-        found: dict[int, Loss] = {}
+        found: dict[int, EventLoss] = {}
         for number, part in enumerate(parts):
             gone = [c for c in cases if c not in found and not self.cases[c].among(left[number][c])]
             place = part.span or step.span
             if isinstance(part, Filter) and gone:
-                for case, (clauses, misses) in losing(part, place, self.engine, self.labels(gone)).items():
-                    found[case] = Loss(step=at, span=place, clauses=clauses, misses=misses)
+                for case, (clauses, misses) in find_losing_clauses(part, place, self.engine, self.labels(gone)).items():
+                    found[case] = EventLoss(step=at, span=place, clauses=clauses, misses=misses)
             else:
-                found |= {c: Loss(step=at, span=place, reason=reason(part)) for c in gone}
-        return {c: found.get(c, Loss(step=at, span=step.span)) for c in cases}
+                found |= {c: EventLoss(step=at, span=place, reason=explain_node_loss(part)) for c in gone}
+        return {c: found.get(c, EventLoss(step=at, span=step.span)) for c in cases}
 
     def labels(self, cases: Collection[int]) -> dict[int, Labels]:
         """The labels of some of the cases."""
         return {c: self.cases[c] for c in cases}
 
 
-def reason(part: Node) -> str:
+def explain_node_loss(part: Node) -> str:
     """Why a node that has no condition leaves no row of an attack."""
     match part:
         case Limit(count=count):
             return f"only {count} rows are kept"
-        case _ if not sources(part):
+        case _ if not list_sources(part):
             return "the platform has none of the attack's events"
         case _:
             return "no row of the attack comes out"
 
 
-def between(node: Node, before: Node | None) -> Iterator[Node]:
+def list_step_nodes(node: Node, before: Node | None) -> Iterator[Node]:
     """The nodes of one step, the deepest first; they form a chain, a side branch is passed by."""
     found: list[Node] = []
     current: Node | None = node
     while current is not None and current is not before:
         found.append(current)
-        current = next(iter(sources(current)), None)
+        current = next(iter(list_sources(current)), None)
     return reversed(found)
 
 
-def conjuncts(condition: Expression) -> Iterator[Expression]:
+def split_conjunction(condition: Expression) -> Iterator[Expression]:
     """The parts that must all hold, in the order of the text."""
     match condition:
         case Call("and", parts):
             for part in parts:
-                yield from conjuncts(part)
+                yield from split_conjunction(part)
         case Call("is_true", (inner,)):
-            yield from conjuncts(inner)
+            yield from split_conjunction(inner)
         case _:
             yield condition
 
 
-def alternatives(condition: Expression) -> Iterator[Expression]:
+def split_disjunction(condition: Expression) -> Iterator[Expression]:
     """The parts of which one suffices."""
     match condition:
         case Call("or", parts):
             for part in parts:
-                yield from alternatives(part)
+                yield from split_disjunction(part)
         case Call("is_true", (inner,)):
-            yield from alternatives(inner)
+            yield from split_disjunction(inner)
         case _:
             yield condition
 
 
-def negated(condition: Expression) -> Expression | None:
+def strip_negation(condition: Expression) -> Expression | None:
     """What a `not` denies, or nothing if it is no `not`."""
     match condition:
         case Call("not", (inner,)):
             return inner
         case Call("is_true", (inner,)):
-            return negated(inner)
+            return strip_negation(inner)
         case _:
             return None
 
@@ -167,16 +167,16 @@ class Test:
 
 def tests_of(condition: Expression) -> Iterator[Test]:
     """Everything in a condition that can lose a row, in the order of the text."""
-    for conjunct in conjuncts(condition):
-        denied = negated(conjunct)
-        members = [m for m in alternatives(denied) if place_of(m)] if denied else []
+    for conjunct in split_conjunction(condition):
+        denied = strip_negation(conjunct)
+        members = [m for m in split_disjunction(denied) if find_span(m)] if denied else []
         if denied is None or not members:
-            yield Test(clause=conjunct, loses=call("not", call("is_true", conjunct)), excluded=False)
+            yield Test(clause=conjunct, loses=build_call("not", build_call("is_true", conjunct)), excluded=False)
         else:
-            yield from (Test(clause=m, loses=call("is_true", m), excluded=True) for m in members)
+            yield from (Test(clause=m, loses=build_call("is_true", m), excluded=True) for m in members)
 
 
-def place_of(expression: Expression) -> Span | None:
+def find_span(expression: Expression) -> Span | None:
     """The place of an expression, or of what it wraps."""
     while span_of(expression) is None and isinstance(expression, Call) and expression.arguments:
         expression = expression.arguments[0]
@@ -186,14 +186,14 @@ def place_of(expression: Expression) -> Span | None:
 Findings = tuple[tuple[Clause, ...], tuple[Miss, ...]]
 
 
-def losing(part: Filter, place: Span, engine: Engine, cases: Mapping[int, Labels]) -> dict[int, Findings]:
+def find_losing_clauses(part: Filter, place: Span, engine: Engine, cases: Mapping[int, Labels]) -> dict[int, Findings]:
     """For each case the clauses that lost rows of its attack, and the thresholds that none of them reached."""
     tests = list(tests_of(part.condition))
     names = sorted(set(chain.from_iterable(columns_read(t.clause) for t in tests)))
     wanted = [*(t.loses for t in tests), *(Column(n) for n in names)]
-    columns = ((EVENT, Column(EVENT)), *((f"t{i}", e) for i, e in enumerate(wanted)))
-    rows: dict[int, list[tuple[Value, ...]]] = {case: [] for case in cases}
-    for row in engine.run(Select(source=traced(part.source), columns=columns)).rows:
+    columns = ((EVENT_COLUMN, Column(EVENT_COLUMN)), *((f"t{i}", e) for i, e in enumerate(wanted)))
+    rows: dict[int, list[tuple[CellValue, ...]]] = {case: [] for case in cases}
+    for row in engine.run(Select(source=trace_events(part.source), columns=columns)).rows:
         events = as_events(row[0])
         for case, labels in cases.items():
             if labels.malicious.intersection(events):
@@ -202,7 +202,9 @@ def losing(part: Filter, place: Span, engine: Engine, cases: Mapping[int, Labels
     return {case: findings(tests, names, found, place) for case, found in rows.items()}
 
 
-def findings(tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[Value, ...]], place: Span) -> Findings:
+def findings(
+    tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[CellValue, ...]], place: Span
+) -> Findings:
     """The clauses that lost one attack's rows, in the order of the text, and the thresholds that none reached.
 
     A row has the result of each test, then the value of each name.
@@ -216,7 +218,7 @@ def findings(tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[V
         if hit:
             held = {n: commonest([values[n][i] for i in hit]) for n in sorted(columns_read(test.clause))}
             clauses.append(
-                Clause(span=place_of(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
+                Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
             )
         if rows and all(row[number] for row in rows):
             misses += misses_of(test.clause, values)
@@ -224,17 +226,17 @@ def findings(tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[V
     return tuple(clauses), tuple(misses)
 
 
-def commonest(values: Sequence[Value]) -> tuple[Value, ...]:
+def commonest(values: Sequence[CellValue]) -> tuple[CellValue, ...]:
     """The most frequent values, the first seen of equally frequent ones first."""
     counts = Counter(repr(v) for v in values)
     first = {repr(v): v for v in reversed(values)}
-    return tuple(first[text] for text, _ in counts.most_common(MOST_VALUES))
+    return tuple(first[text] for text, _ in counts.most_common(MOST_HELD_VALUES))
 
 
-def misses_of(clause: Expression, values: Mapping[str, list[Value]]) -> Iterator[Miss]:
+def misses_of(clause: Expression, values: Mapping[str, list[CellValue]]) -> Iterator[Miss]:
     """For a comparison of a column with a number: the nearest value to it that the attack's rows have."""
     match clause:
-        case Call(operation, (side, Literal(needed))) if operation in COMPARISONS:
+        case Call(operation, (side, Literal(needed))) if operation in COMPARISON_SIGNS:
             pass
         case Call(operation, (Literal(needed), side)) if operation in MIRRORED:
             operation = MIRRORED[operation]
@@ -243,13 +245,15 @@ def misses_of(clause: Expression, values: Mapping[str, list[Value]]) -> Iterator
     names = sorted(columns_read(side))
     if len(names) != 1 or not isinstance(needed, int | float):
         return
-    numbers = [n for n in map(as_number, values[names[0]]) if n is not None]
+    numbers = [n for n in map(parse_cell_number, values[names[0]]) if n is not None]
     if numbers:
         best = min(numbers) if operation.startswith("less") else max(numbers)
-        yield Miss(column=names[0], best=best, operator=COMPARISONS[operation], needed=needed, span=place_of(clause))
+        yield Miss(
+            column=names[0], best=best, operator=COMPARISON_SIGNS[operation], needed=needed, span=find_span(clause)
+        )
 
 
-def as_number(value: Value) -> float | None:
+def parse_cell_number(value: CellValue) -> float | None:
     """A number, also one that is written as text."""
     try:
         return float(value) if isinstance(value, str | int | float) else None

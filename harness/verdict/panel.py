@@ -9,27 +9,27 @@ from itertools import accumulate
 
 from harness.detection.engine import Engine
 from harness.detection.language import Plan, Step, language
-from harness.detection.plan.columns import Columns, hidden
-from harness.detection.plan.expressions import Column, Literal, call
-from harness.detection.plan.needed import needed
-from harness.detection.plan.nodes import Node, Scan, walk
+from harness.detection.plan.columns import Schema, is_hidden
+from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.nodes import Node, Scan, walk_nodes
 from harness.detection.plan.shape import columns_of
 from harness.scenario.scenario import Label, Outcome
-from harness.verdict.absent import absent, expected
+from harness.verdict.absent import collect_expected_fields, find_absent_fields
 from harness.verdict.alerts import Alert
 from harness.verdict.cuts import may_cut
 from harness.verdict.explain import Explanation, Labels, events_behind
 from harness.verdict.flips import no_effect
 from harness.verdict.loss import Inquiry
-from harness.verdict.store import end
+from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
+from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import Flip, outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class TrialResult:
     """What a rule said in one trial, what that hangs on, and why there is no alert."""
 
     plan: Plan
@@ -40,7 +40,7 @@ class Finding:
     explanation: Explanation | None
 
 
-class Panel:
+class TrialSet:
     """Trials of one query, whose telemetry an engine holds together; `labels` says of each whether it is an attack."""
 
     def __init__(self, engine: Engine, trials: Sequence[Trial], labels: Sequence[Label]) -> None:
@@ -60,9 +60,9 @@ class Panel:
             Labels(malicious=frozenset(e for e in bad if e in own), total=len(own), own=own) for own in self.own
         )
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[TrialResult]:
         """What each trial found, in their order. Raises InseparableError if one statement cannot keep them apart."""
-        found: dict[int, Finding] = {}
+        found: dict[int, TrialResult] = {}
         for plan, numbers in self.meanings():
             found |= self.judged(plan, numbers)
         yield from (found[i] for i in range(len(self.trials)))
@@ -104,9 +104,9 @@ class Panel:
     @staticmethod
     def now(trial: Trial) -> float:
         """When a trial's search is run: at the end of its telemetry, unless somebody says otherwise."""
-        return trial.settings.now or end(trial.store.telemetry(trial.conditions))
+        return trial.settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
 
-    def judged(self, plan: Plan, numbers: Sequence[int]) -> dict[int, Finding]:
+    def judged(self, plan: Plan, numbers: Sequence[int]) -> dict[int, TrialResult]:
         """The findings of the trials in which the rule means this."""
         alerts = self.batch.alerts(plan.node)
         observed = {i: outcome(self.labels[i], alerts[i]) for i in numbers}
@@ -120,12 +120,12 @@ class Panel:
             if alerts[i]:
                 looked_at[i] = {e for a in alerts[i] for e in a.events}
         return {
-            i: Finding(
+            i: TrialResult(
                 plan=meant[i],
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),
-                absent=absent(expected(plan), looked_at[i], self.batch.views),
+                absent=find_absent_fields(collect_expected_fields(plan), looked_at[i], self.batch.views),
                 explanation=explanations.get(i),
             )
             for i in numbers
@@ -136,7 +136,7 @@ class Panel:
         meant = dict.fromkeys(returned, plan)
         for limit in plan.cuts:
             if any(may_cut(limit, plan.node, len(self.own[i]), rows) for i, rows in returned.items()):
-                found = {int(float(str(case))) for case in self.batch.run(limit.more).column(CASE)}
+                found = {int(float(str(case))) for case in self.batch.run(limit.more).column(CASE_COLUMN)}
                 for i in found & returned.keys():
                     meant[i] = replace(meant[i], findings=(*meant[i].findings, limit.finding))
         return meant
@@ -153,9 +153,9 @@ class Panel:
         if len(self.trials) == 1:
             return plan
         known: dict[int, Node] = {}
-        condition = call("in", Column(CASE), *(Literal(float(i)) for i in numbers))
+        condition = build_call("in", Column(CASE_COLUMN), *(Literal(float(i)) for i in numbers))
         isolate = Isolation()
-        steps = [Step(s.span, only(isolate(s.node), [condition], known), s.name) for s in plan.steps]
+        steps = [Step(s.span, filter_scans(isolate(s.node), [condition], known), s.name) for s in plan.steps]
         return replace(plan, node=steps[-1].node if steps else isolate(plan.node), steps=tuple(steps))
 
     def looked_at(self, plan: Plan, numbers: Sequence[int]) -> dict[int, set[int]]:
@@ -195,8 +195,8 @@ class Panel:
 
 def named_only(plan: Plan) -> bool:
     """Whether the plan needs of the events only fields that the rule names, so that others may come and go."""
-    shapes: dict[int, Columns] = {}
+    shapes: dict[int, Schema] = {}
     columns_of(plan.node, shapes)
-    read = needed(plan.node, shapes)
-    scans = [n for n in walk(plan.node) if isinstance(n, Scan)]
-    return all({n for n in read[id(s)] if not hidden(n)} <= plan.reads for s in scans)
+    read = collect_columns_by_node(plan.node, shapes)
+    scans = [n for n in walk_nodes(plan.node) if isinstance(n, Scan)]
+    return all({n for n in read[id(s)] if not is_hidden(n)} <= plan.reads for s in scans)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
@@ -16,10 +16,10 @@ from harness.verdict.alerts import Alert
 from harness.verdict.explain import Explanation
 from harness.verdict.mutation.mutants import Mutant, mutants
 from harness.verdict.mutation.probes import bases, probes
-from harness.verdict.store import end
+from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import Subject
-from harness.verdict.study.variants import Variant, behaviours_of, lot, possible
+from harness.verdict.study.ensemble import LabelledTrial
+from harness.verdict.study.variants import Variant, behaviours_of, keep_possible, lot
 
 RANKS = {"member": 0, "clause": 0, "pattern": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}
 """Kinds of change that may separate two renderings; of changes that settle a case alike the first kind is named."""
@@ -30,7 +30,7 @@ SIDES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class ParitySide:
     """What one rendering said of a case: alerts, whose doing they are, and of a silent one where events were lost."""
 
     alerts: int
@@ -44,7 +44,7 @@ class Compared:
     """One case under both renderings."""
 
     name: str
-    sides: tuple[Side, Side]
+    sides: tuple[ParitySide, ParitySide]
 
     @property
     def agree(self) -> bool:
@@ -58,7 +58,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ParityDifference:
     """A change that alone makes one rendering agree with the other, and the cases in which it does.
 
     `side` is the rendering that is changed: 0 is the first.
@@ -76,7 +76,7 @@ class Parity:
     rules: tuple[Source, Source]
     scenarios: tuple[Compared, ...]
     probes: tuple[Compared, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[ParityDifference, ...]
     seconds: float
 
     @property
@@ -85,7 +85,7 @@ class Parity:
         return all(c.agree for c in (*self.scenarios, *self.probes))
 
 
-def parity(first: Sequence[Subject], second: Sequence[Subject], *, search: bool = True) -> Parity:
+def parity(first: Sequence[LabelledTrial], second: Sequence[LabelledTrial], *, search: bool = True) -> Parity:
     """Compares two renderings on the same scenarios, given for each in the same order."""
     began = perf_counter()
     if not first or len(first) != len(second):
@@ -94,14 +94,17 @@ def parity(first: Sequence[Subject], second: Sequence[Subject], *, search: bool 
     try:
         told = [r.sides([s.lot for s in r.subjects]) for r in connected]
         pairs = list(zip(first, second, *told, strict=True))
-        scenarios = tuple(explained(Compared(name=a.name, sides=(x, y)), a, b) for a, b, x, y in pairs)
-        cases = [Case(c, (a.lot, b.lot)) for c, (a, b, _, _) in zip(scenarios, pairs, strict=True)]
-        found: list[Case] = []
+        scenarios = tuple(explain_disagreement(Compared(name=a.name, sides=(x, y)), a, b) for a, b, x, y in pairs)
+        cases = [ParityCase(c, (a.lot, b.lot)) for c, (a, b, _, _) in zip(scenarios, pairs, strict=True)]
+        found: list[ParityCase] = []
         if search:
             found = list(
-                probed(connected, possible(list(mixed(connected, bases(first, [not c.agree for c in scenarios])))))
+                judge_probes(
+                    connected,
+                    keep_possible(list(mix_probes(connected, bases(first, [not c.agree for c in scenarios])))),
+                )
             )
-        differences = tuple(separating(connected, [*cases, *spread(found)]))
+        differences = tuple(find_separating_changes(connected, [*cases, *choose_even_cases(found)]))
     finally:
         for rendering in connected:
             rendering.close()
@@ -115,14 +118,14 @@ def parity(first: Sequence[Subject], second: Sequence[Subject], *, search: bool 
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ParityCase:
     """What was compared, and the telemetry of each rendering to run it again."""
 
     compared: Compared
     lots: tuple[Lot, Lot]
 
 
-def spread(found: Sequence[Case]) -> list[Case]:
+def choose_even_cases(found: Sequence[ParityCase]) -> list[ParityCase]:
     """Probes on which the two differ, an even choice of many."""
     differing = [c for c in found if not c.compared.agree]
     step = max(1, len(differing) // MOST_STUDIED)
@@ -132,10 +135,10 @@ def spread(found: Sequence[Case]) -> list[Case]:
 class Rendering:
     """One of the two: its subjects, an engine, and the plan over what is loaded there now."""
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
+    def __init__(self, subjects: Sequence[LabelledTrial]) -> None:
         self.subjects = tuple(subjects)
         self.trial = subjects[0].trial
-        self.connected = engine(self.trial.engine.name)
+        self.connected = open_engine(self.trial.engine.name)
         self.batch: Batch
         self.root: Node
 
@@ -143,31 +146,31 @@ class Rendering:
         """Gives the engine back."""
         self.connected.close()
 
-    def sides(self, lots: Sequence[Lot]) -> list[Side]:
+    def sides(self, lots: Sequence[Lot]) -> list[ParitySide]:
         """Loads telemetry and says what the rule says of each case."""
         trial = self.trial
         self.batch = Batch(self.connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
-        now = trial.settings.now or max((end(each.telemetry) for each in lots), default=0.0)
+        now = trial.settings.now or max((compute_search_now(each.telemetry) for each in lots), default=0.0)
         settings = replace(trial.settings, now=now)
         meant = self.batch.meanings(
             lambda ask: trial.query.plan(self.batch.columns, replace(settings, ask=ask)), range(self.batch.size)
         )
         self.root = meant[0][0].node
         self.batch.narrow([plan.node for plan, _ in meant])
-        found: dict[int, Side] = {}
+        found: dict[int, ParitySide] = {}
         for plan, cases in meant:
             alerts = self.batch.alerts(plan.node)
             found |= {case: side(alerts[case]) for case in cases}
         return [found[case] for case in range(self.batch.size)]
 
 
-def side(alerts: Sequence[Alert]) -> Side:
+def side(alerts: Sequence[Alert]) -> ParitySide:
     """Alerts counted, with everything that they rest on."""
     values = tuple(frozenset(str(v) for v in a.fields.values() if isinstance(v, str)) for a in alerts)
-    return Side(alerts=len(alerts), causes=frozenset(c for a in alerts for c in a.causes), values=values)
+    return ParitySide(alerts=len(alerts), causes=frozenset(c for a in alerts for c in a.causes), values=values)
 
 
-def mixed(connected: Sequence[Rendering], chosen: Sequence[Scenario]) -> Iterator[Variant]:
+def mix_probes(connected: Sequence[Rendering], chosen: Sequence[Scenario]) -> Iterator[Variant]:
     """Probes from the texts of both rules, in turns."""
     series = [iter(probes(r.root, chosen)) for r in connected]
     for _ in range(MOST_PROBES // SIDES):
@@ -177,7 +180,7 @@ def mixed(connected: Sequence[Rendering], chosen: Sequence[Scenario]) -> Iterato
                 yield found
 
 
-def probed(connected: Sequence[Rendering], variants: Sequence[Variant]) -> Iterator[Case]:
+def judge_probes(connected: Sequence[Rendering], variants: Sequence[Variant]) -> Iterator[ParityCase]:
     """Both renderings on each probe, under the conditions of the scenario that it varies."""
     if not variants:
         return
@@ -190,12 +193,12 @@ def probed(connected: Sequence[Rendering], variants: Sequence[Variant]) -> Itera
     lots = [lot(several, dict(chosen)) for chosen, several in grouped.items()]
     told = [rendering.sides(lots) for rendering in connected]
     for (variant, chosen_for), x, y in zip(ordered, told[0], told[1], strict=True):
-        compared = Compared(name=named(variant), sides=(x, y))
+        compared = Compared(name=describe_variant(variant), sides=(x, y))
         alone = lot([variant], chosen_for) if not compared.agree else Lot(telemetry=lots[0].telemetry)
-        yield Case(compared, (alone, alone))
+        yield ParityCase(compared, (alone, alone))
 
 
-def named(variant: Variant) -> str:
+def describe_variant(variant: Variant) -> str:
     """A probe in words: the scenario and what it has otherwise."""
     steps = variant.steps(behaviours_of(variant.scenario, {}))
     changes = [f"{n}={v}" for n, v in variant.given.items()]
@@ -204,7 +207,7 @@ def named(variant: Variant) -> str:
     return f"{variant.scenario.name} with {', '.join(changes)}"
 
 
-def explained(compared: Compared, first: Subject, second: Subject) -> Compared:
+def explain_disagreement(compared: Compared, first: LabelledTrial, second: LabelledTrial) -> Compared:
     """A disagreement with what became of the events in the rendering that is silent."""
     if compared.agree:
         return compared
@@ -216,7 +219,7 @@ def explained(compared: Compared, first: Subject, second: Subject) -> Compared:
     return replace(compared, sides=(sides[0], sides[1]))
 
 
-def separating(connected: Sequence[Rendering], cases: Sequence[Case]) -> Iterator[Difference]:
+def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:
     """For each case the single change of the silent rendering that brings it nearest to what the other one says."""
     for place, rendering in enumerate(connected):
         wanted = [c for c in cases if not c.compared.agree and not c.compared.sides[place].alerts]
@@ -226,19 +229,21 @@ def separating(connected: Sequence[Rendering], cases: Sequence[Case]) -> Iterato
         chosen: dict[int, tuple[tuple[int, int, int], Mutant]] = {}
         for mutant in mutants(rendering.root):
             if mutant.kind in RANKS:
-                for i, shared in settled(rendering.batch, mutant, wanted, 1 - place):
-                    worth = (-shared, RANKS[mutant.kind], extent(mutant))
+                for i, shared in find_agreeing_cases(rendering.batch, mutant, wanted, 1 - place):
+                    worth = (-shared, RANKS[mutant.kind], measure_change(mutant))
                     if i not in chosen or worth < chosen[i][0]:
                         chosen[i] = (worth, mutant)
-        groups: dict[tuple[str, str, int, int], Difference] = {}
+        groups: dict[tuple[str, str, int, int], ParityDifference] = {}
         for i, (_, mutant) in sorted(chosen.items()):
             known = groups.get(mutant.key)
             names = (*(known.cases if known else ()), wanted[i].compared.name)
-            groups[mutant.key] = Difference(side=place, mutant=mutant, cases=names)
-        yield from sorted(groups.values(), key=lambda d: (d.mutant.line, extent(d.mutant)))
+            groups[mutant.key] = ParityDifference(side=place, mutant=mutant, cases=names)
+        yield from sorted(groups.values(), key=lambda d: (d.mutant.line, measure_change(d.mutant)))
 
 
-def settled(batch: Batch, mutant: Mutant, wanted: Sequence[Case], other: int) -> Iterator[tuple[int, int]]:
+def find_agreeing_cases(
+    batch: Batch, mutant: Mutant, wanted: Sequence[ParityCase], other: int
+) -> Iterator[tuple[int, int]]:
     """The cases in which a changed rendering alerts on what the other alerts on, and how much alike both are."""
     try:
         alerts = batch.alerts(mutant.node)
@@ -250,6 +255,6 @@ def settled(batch: Batch, mutant: Mutant, wanted: Sequence[Case], other: int) ->
             yield i, max((len(a & b) for a in mine.values for b in theirs.values), default=0)
 
 
-def extent(mutant: Mutant) -> int:
+def measure_change(mutant: Mutant) -> int:
     """How much of the text a change touches."""
     return mutant.place.end - mutant.place.start if mutant.place else 10**9

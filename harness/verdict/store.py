@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.detection.engine import Engine, Rows
-from harness.detection.plan.columns import EVENT, Columns
+from harness.detection.engine import Engine, ResultRows
+from harness.detection.plan.columns import EVENT_COLUMN, Schema
 from harness.detection.plan.nodes import Node
-from harness.telemetry.event import CAUSE, TIME, Origin, Telemetry
+from harness.telemetry.event import CAUSE, TIME, Telemetry, TelemetryOrigin
 from harness.telemetry.platform import View, platform
-from harness.verdict.absent import absent
-from harness.verdict.alerts import Truth
+from harness.verdict.absent import find_absent_fields
+from harness.verdict.alerts import GroundTruth
 
 Make = Callable[[Mapping[str, str]], Telemetry]
-Key = tuple[tuple[str, str], ...]
+ConditionsKey = tuple[tuple[str, str], ...]
 
 
-class Store:
+class TelemetryStore:
     """Telemetry by conditions, and which of its views an engine has loaded now.
 
     One that is `streamed` holds no events itself: they are read from files for each plan.
@@ -31,11 +31,11 @@ class Store:
     def __init__(self, engine: Engine, make: Make) -> None:
         """`make` gives the telemetry under some conditions; it is called once for each set of them."""
         self.engine, self.make = engine, make
-        self.made: dict[Key, Telemetry] = {}
-        self.loaded: tuple[str, Key, bool] | None = None
-        self.columns: Columns = {}
+        self.made: dict[ConditionsKey, Telemetry] = {}
+        self.loaded: tuple[str, ConditionsKey, bool] | None = None
+        self.columns: Schema = {}
         self.views: tuple[View, ...] = ()
-        self.truth = Truth(causes=(), by_event=np.empty(0, np.int32))
+        self.truth = GroundTruth(causes=(), by_event=np.empty(0, np.int32))
 
     def telemetry(self, conditions: Mapping[str, str]) -> Telemetry:
         """What was recorded under these conditions."""
@@ -44,21 +44,21 @@ class Store:
             self.made[key] = self.make(conditions)
         return self.made[key]
 
-    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Columns:
+    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
         """Puts a platform's view into the engine, if it is not there yet, and gives its columns."""
         wanted = (name, tuple(sorted(conditions.items())), raw)
         if self.loaded != wanted:
             telemetry = self.telemetry(conditions)
             self.views = platform(name).present(telemetry, conditions, raw=raw)
             self.columns = self.engine.load(self.views)
-            self.truth = Truth(causes=telemetry.causes, by_event=causes_by_event(self.views))
+            self.truth = GroundTruth(causes=telemetry.causes, by_event=causes_by_event(self.views))
             self.loaded = wanted
         return self.columns
 
     def prepare(self, node: Node) -> None:
         """Called before a plan is run: here everything has been loaded already."""
 
-    def ask(self, node: Node) -> Rows:
+    def ask(self, node: Node) -> ResultRows:
         """The rows of a plan that tells what a rule means over the events that are loaded."""
         self.prepare(node)
         return self.engine.run(node)
@@ -76,11 +76,11 @@ class Store:
 
     def end(self, conditions: Mapping[str, str]) -> float:
         """The whole second after the last event in epoch seconds, 0 without events: a search's own "now"."""
-        return end(self.telemetry(conditions))
+        return compute_search_now(self.telemetry(conditions))
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
         """The names among `reads` that none of these events has."""
-        return absent(reads, events, self.views)
+        return find_absent_fields(reads, events, self.views)
 
     def close(self) -> None:
         """Gives back what it holds beside the engine."""
@@ -89,14 +89,14 @@ class Store:
         """Says that somebody else has loaded the engine since."""
         self.loaded = None
 
-    def origin(self, conditions: Mapping[str, str]) -> Origin:
+    def origin(self, conditions: Mapping[str, str]) -> TelemetryOrigin:
         """Where the telemetry came from."""
         return self.telemetry(conditions).origin
 
 
 def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """For each event's number the number of its cause."""
-    numbers = [view.columns.column(EVENT).to_numpy() for view in views]
+    numbers = [view.columns.column(EVENT_COLUMN).to_numpy() for view in views]
     causes = [view.columns.column(CAUSE).to_numpy() for view in views]
     size = max((int(n.max()) + 1 for n in numbers if len(n)), default=0)
     found = np.full(size, -1, np.int32)
@@ -105,7 +105,7 @@ def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np
     return found
 
 
-def end(telemetry: Telemetry) -> float:
+def compute_search_now(telemetry: Telemetry) -> float:
     """The whole second after the last event in epoch seconds, 0 without events: a search's own "now".
 
     A search that ends at "now" leaves out what happens at that very moment, and no event that there is may be left out.

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 from harness.detection.engine import Engine
 from harness.detection.language import Plan, Query, Settings, language
-from harness.detection.plan.provenance import traced
+from harness.detection.plan.provenance import trace_events
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label
-from harness.verdict.absent import expected
+from harness.verdict.absent import collect_expected_fields
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Labels, events_behind
 from harness.verdict.flips import no_effect
 from harness.verdict.loss import explain
-from harness.verdict.store import Store
+from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Flip, outcome
 
 
@@ -25,7 +25,7 @@ class Trial:
 
     rule: Rule
     query: Query
-    store: Store
+    store: TelemetryStore
     conditions: Mapping[str, str]
     settings: Settings
 
@@ -43,7 +43,7 @@ class Trial:
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
-        return alerts_of(self.engine.run(traced(plan.node)), self.store.truth)
+        return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
 
     def flips(
         self, plan: Plan, alerts: tuple[Alert, ...], activity: Label, explanation: Explanation | None = None
@@ -74,9 +74,9 @@ class Trial:
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
         if self.store.streamed:
-            return self.store.absent(expected(plan), ())
+            return self.store.absent(collect_expected_fields(plan), ())
         events = {e for a in alerts for e in a.events}
         if not events and plan.steps:
             first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
             events = first & self.store.truth.malicious or first
-        return self.store.absent(expected(plan), events)
+        return self.store.absent(collect_expected_fields(plan), events)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from harness.diagnostics import Finding, Span
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
-from harness.telemetry.event import Damage, Origin
-from harness.verdict.alerts import Alert, differing
+from harness.telemetry.event import Damage, TelemetryOrigin
+from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
 
 
@@ -32,7 +32,7 @@ class Verdict:
     expectation: Expectation
     observed: Outcome
     alerts: tuple[Alert, ...]
-    origin: Origin
+    origin: TelemetryOrigin
     engine: str
     conditions: Mapping[str, str]
     switches: Mapping[str, str]
@@ -109,7 +109,7 @@ def outcome(activity: Label, alerts: tuple[Alert, ...]) -> Outcome:
     return Outcome.FALSE_POSITIVE if alerts else Outcome.TRUE_NEGATIVE
 
 
-def complaints(verdict: Verdict) -> Iterator[str]:
+def list_expectation_faults(verdict: Verdict) -> Iterator[str]:
     """What an expectation says beside the outcome and does not hold, a sentence each."""
     expectation = verdict.expectation
     loss = verdict.explanation.loss if verdict.explanation else None
@@ -124,7 +124,7 @@ def complaints(verdict: Verdict) -> Iterator[str]:
     if expectation.at_least is not None and len(verdict.alerts) < expectation.at_least:
         yield f"it raises {len(verdict.alerts)} alerts, not at least {expectation.at_least}"
     if expectation.alert:
-        differences = sorted((list(differing(a, expectation.alert)) for a in verdict.alerts), key=len)
+        differences = sorted((list(describe_field_differences(a, expectation.alert)) for a in verdict.alerts), key=len)
         if all(differences):
             nearest = "; ".join(differences[0]) if differences else "there is no alert"
             yield f"no alert has these fields: {nearest}"

@@ -14,54 +14,54 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.detection.engine import Engine
-from harness.detection.plan.columns import EVENT, Columns, Kind
-from harness.detection.plan.needed import needed
-from harness.detection.plan.nodes import Node, Scan, walk
-from harness.detection.plan.provenance import traced
-from harness.detection.plan.pruning import Part, parts_needed
+from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema
+from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.nodes import Node, Scan, walk_nodes
+from harness.detection.plan.provenance import trace_events
+from harness.detection.plan.pruning import StoredPart, parts_needed
 from harness.detection.plan.shape import columns_of
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import CAUSE, TIME, Events, Origin, Telemetry
+from harness.telemetry.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.platform import View, platform
-from harness.telemetry.world.dataset import Dataset, Table, empty, open_dataset, pieces
-from harness.verdict.alerts import Truth
-from harness.verdict.store import Store
+from harness.telemetry.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
+from harness.verdict.alerts import GroundTruth
+from harness.verdict.store import TelemetryStore
 
 ALWAYS_READ = ("Computer", "ComputerName", "UtcTime")
 """Fields that a platform makes its own metadata from."""
 
-DAY = 86_400_000_000
+MICROSECONDS_IN_DAY = 86_400_000_000
 
 
 @runtime_checkable
 class Attaching(Protocol):
     """An engine that reads files where they lie."""
 
-    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema) -> Schema:
         """Replaces the store's events by those of these Parquet files of one folder, each with its constant fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class TimeStretch:
     """A stretch of time in microseconds since 1970; what is before `begin` or not before `end` is left out."""
 
     begin: int
     end: int
 
 
-class WorldStore(Store):
+class WorldStore(TelemetryStore):
     """A recorded world: its schema is known before any event is read, events are read for one plan at a time."""
 
     streamed = True
 
-    def __init__(self, engine: Engine, path: Path, window: Window | None = None) -> None:
+    def __init__(self, engine: Engine, path: Path, window: TimeStretch | None = None) -> None:
         """Only events of the window count, if there is one. Raises HarnessError where the engine cannot read files."""
         super().__init__(engine, self.schema)
         if not isinstance(engine, Attaching):
             raise HarnessError("no-worlds", f"engine {engine.name} cannot read a world from its files")
         self.attaching: Attaching = engine
         self.path, self.window = path, window
-        self.dataset: Dataset = open_dataset(path)
+        self.dataset: WorldDataset = open_dataset(path)
         self.folder: Path | None = None
         self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
         self.read = self.prepared = 0
@@ -69,7 +69,7 @@ class WorldStore(Store):
     def schema(self, _: Mapping[str, str]) -> Telemetry:
         """No event, but the fields of every kind."""
         events = tuple(empty(t) for t in self.dataset.tables)
-        return Telemetry(events=events, causes=self.dataset.truth(), origin=Origin(self.dataset.origin))
+        return Telemetry(events=events, causes=self.dataset.truth(), origin=TelemetryOrigin(self.dataset.origin))
 
     def size(self, conditions: Mapping[str, str]) -> int:
         """How many events there are."""
@@ -82,7 +82,7 @@ class WorldStore(Store):
             found[f"{t.sensor} {t.kind}"] = found.get(f"{t.sensor} {t.kind}", 0) + t.rows
         return found
 
-    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Columns:
+    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
         """The columns that the world has on a platform; events come with `prepare`."""
         chosen = {**self.dataset.conditions, **conditions}
         self.presented = (name, chosen, raw)
@@ -95,7 +95,7 @@ class WorldStore(Store):
         if self.window:
             return self.window.end / 1e6
         begin = np.datetime64(self.dataset.start.removesuffix("Z"), "us").astype(np.int64)
-        return float(begin + self.dataset.days * DAY) / 1e6
+        return float(begin + self.dataset.days * MICROSECONDS_IN_DAY) / 1e6
 
     def prepare(self, node: Node) -> None:
         """Reads what a plan and its provenance need, and gives it to the engine."""
@@ -104,7 +104,7 @@ class WorldStore(Store):
         for old in self.folder.iterdir():
             old.unlink()
         self.prepared += 1
-        whole = traced(node)
+        whole = trace_events(node)
         names, wanted = fields_read(whole), self.tables_read(whole)
         causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]] = []
         files: list[tuple[Path, Mapping[str, str]]] = []
@@ -116,7 +116,7 @@ class WorldStore(Store):
                     files.append((file, constants))
         by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
         self.read = len(by_event)
-        self.truth = Truth(causes=self.dataset.truth(), by_event=by_event)
+        self.truth = GroundTruth(causes=self.dataset.truth(), by_event=by_event)
         self.attaching.attach_all(self.folder, files, {n: k for n, k in self.columns.items() if n in names})
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
@@ -127,14 +127,18 @@ class WorldStore(Store):
     def tables_read(self, node: Node) -> set[int]:
         """Numbers of the tables that can give a row to the plan."""
         parts = tuple(
-            Part(name=str(i), constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+            StoredPart(name=str(i), constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
             for i, v in enumerate(self.views)
         )
         found = parts_needed(node, {"events": parts})
         return {int(part.name) for chosen in found.values() for part in chosen}
 
     def write(
-        self, table: Table, file: Path, names: frozenset[str], causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]]
+        self,
+        table: DatasetTable,
+        file: Path,
+        names: frozenset[str],
+        causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]],
     ) -> Mapping[str, str] | None:
         """Writes a table as the platform shows it, only the named columns; its constants, or None without a row."""
         writer: pq.ParquetWriter | None = None
@@ -145,26 +149,26 @@ class WorldStore(Store):
             numbers = pa.array(np.arange(count, count + len(view.columns), dtype=np.int64))
             count += len(view.columns)
             causes.append(view.columns.column(CAUSE).to_numpy())
-            kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT}
-            made = pa.table({EVENT: numbers, **kept})
+            kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT_COLUMN}
+            made = pa.table({EVENT_COLUMN: numbers, **kept})
             writer = writer or pq.ParquetWriter(file, made.schema, compression="lz4", write_statistics=False)
             writer.write_table(made)
         if writer is not None:
             writer.close()
         return constants
 
-    def shown(self, table: Table, names: frozenset[str]) -> Iterator[View]:
+    def shown(self, table: DatasetTable, names: frozenset[str]) -> Iterator[View]:
         """The views of a table's pieces; fields that nobody reads are not even taken from the file."""
         name, conditions, raw = self.presented
         fields: Sequence[str] | None = [n for n in table.columns if n in names or n in ALWAYS_READ]
         place = platform(name)
         own = next(v for v, t in zip(self.views, self.dataset.tables, strict=True) if t is table)
-        told = place.present(Telemetry(events=(reduced(empty(table), fields or ()),)), conditions, raw=raw)[0]
+        told = place.present(Telemetry(events=(keep_event_fields(empty(table), fields or ()),)), conditions, raw=raw)[0]
         wanted = names & {*own.constants, *own.columns.column_names}
         if raw or not wanted <= {*told.constants, *told.columns.column_names}:
             fields = None
-        for piece in pieces(self.path, table, fields):
-            events = piece if self.window is None else inside(piece, self.window)
+        for piece in read_pieces(self.path, table, fields):
+            events = piece if self.window is None else clip_events(piece, self.window)
             if len(events):
                 yield place.present(Telemetry(events=(events,)), conditions, raw=raw)[0]
 
@@ -177,18 +181,20 @@ class WorldStore(Store):
 
 def fields_read(node: Node) -> frozenset[str]:
     """Names of the columns that a plan reads of what is stored."""
-    shapes: dict[int, Columns] = {}
+    shapes: dict[int, Schema] = {}
     columns_of(node, shapes)
-    wanted = needed(node, shapes)
-    return frozenset(n for scan in walk(node) if isinstance(scan, Scan) for n in wanted.get(id(scan), ())) | {EVENT}
+    wanted = collect_columns_by_node(node, shapes)
+    return frozenset(n for scan in walk_nodes(node) if isinstance(scan, Scan) for n in wanted.get(id(scan), ())) | {
+        EVENT_COLUMN
+    }
 
 
-def reduced(events: Events, fields: Sequence[str]) -> Events:
+def keep_event_fields(events: Events, fields: Sequence[str]) -> Events:
     """Events with only these fields."""
     return events.with_columns(events.columns.select([TIME, CAUSE, *fields]))
 
 
-def inside(events: Events, window: Window) -> Events:
+def clip_events(events: Events, window: TimeStretch) -> Events:
     """The events of a window; those of a piece are in order of time."""
     times = events.columns.column(TIME).cast(pa.int64()).to_numpy()
     first, last = np.searchsorted(times, [window.begin, window.end])

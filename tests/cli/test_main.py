@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness import __version__
 from harness.cli.failure import as_failure
-from harness.cli.main import main, names, summary
+from harness.cli.main import list_subcommands, main, summary
 from harness.diagnostics import HarnessError, UnreachableError
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_help_imports_nothing_heavy():
 def test_every_scenario_that_a_help_names_is_there():
     named = {
         path
-        for name in names()
+        for name in list_subcommands()
         for path in re.findall(r"scenarios/\S+\.yaml", CliRunner().invoke(main, [name, "--help"]).output)
     }
     assert named
@@ -49,7 +49,7 @@ def test_every_scenario_that_a_help_names_is_there():
 
 
 def test_every_subcommand_says_what_it_does_in_its_first_line_and_shows_its_help():
-    for name in names():
+    for name in list_subcommands():
         assert summary(name).endswith((".", "?")), name
         shown = CliRunner().invoke(main, [name, "--help"])
         assert shown.exit_code == 0, shown.output

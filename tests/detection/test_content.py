@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.content import Content, beside, content
+from harness.detection.content import Content, read_content, read_content_beside
 from harness.detection.language import Settings, language
 from harness.diagnostics import HarnessError, Source, SourceError
 
@@ -31,7 +31,7 @@ def test_an_app_gives_its_macros_and_tables_and_local_comes_before_default(tmp_p
             "lookups/assets.csv": "\ufeffhost,net,owner\nWS*,10.0.0.0/8,bob\nDC01\n",
         },
     )
-    found = content([app])
+    found = read_content([app])
     assert found.macros["sysmon"]["definition"] == "source=a \n OR source=b"
     assert found.macros["near(2)"]["args"] == ["x", "y"]
     assert found.macros["whose"]["definition"] == "local"
@@ -57,7 +57,7 @@ def test_contentctl_pages_are_macros_and_lookups(tmp_path):
             "detections/rule.yml": "name: rule\nsearch: '`one`'\n",
         },
     )
-    found = content([folder])
+    found = read_content([folder])
     assert list(found.macros) == ["one", "two(1)"]
     assert found.lookups["hosts"].rows == (("WS01",),)
     assert found.lookups["hosts"].case_sensitive is False
@@ -72,14 +72,14 @@ def test_json_lists_name_their_rows_in_the_folder_lookups(tmp_path):
     write(tmp_path, files)
     (tmp_path / "lookups").mkdir()
     (tmp_path / "lookups" / "t.csv.gz").write_bytes(gzip.compress(b"k,v\n1,one\n"))
-    found = content([tmp_path])
+    found = read_content([tmp_path])
     assert found.macros["b"] == {"definition": "y=2"}
     assert (found.lookups["t"].rows, found.lookups["t"].least, found.lookups["t"].default) == ((("1", "one"),), 1, "no")
 
 
 def test_a_table_is_read_when_it_is_asked_for(tmp_path):
     (tmp_path / "broken.csv").write_bytes(b"\xff\xfe\x00")
-    found = content([tmp_path])
+    found = read_content([tmp_path])
     assert list(found.lookups) == ["broken.csv", "broken"]
     with pytest.raises(HarnessError, match="not UTF-8"):
         found.lookups["broken"]
@@ -87,7 +87,7 @@ def test_a_table_is_read_when_it_is_asked_for(tmp_path):
 
 def test_exported_queries_of_logscale_are_saved_queries(tmp_path):
     write(tmp_path, {"queries/mine.yaml": "name: mine\nqueryString: |-\n  a=1\n  | b=2\n"})
-    assert content([tmp_path]).saved == {"mine": "a=1\n| b=2"}
+    assert read_content([tmp_path]).saved == {"mine": "a=1\n| b=2"}
 
 
 def test_detlab_yaml_beside_a_rule_names_content_and_values(tmp_path):
@@ -100,7 +100,7 @@ def test_detlab_yaml_beside_a_rule_names_content_and_values(tmp_path):
             "rules/deep/rule.spl": "x",
         },
     )
-    found = beside(tmp_path / "rules/deep/rule.spl")
+    found = read_content_beside(tmp_path / "rules/deep/rule.spl")
     assert found.macros["mine"]["definition"] == "a=1"
     assert found.lookups["t"].rows == (("1",),)
     assert found.parameters == {"host": "WS01", "from": "007"}
@@ -110,12 +110,12 @@ def test_detlab_yaml_beside_a_rule_names_content_and_values(tmp_path):
 def test_detlab_yaml_names_nothing_outside_its_folder(tmp_path, path):
     write(tmp_path, {"rules/detlab.yaml": f"lookups: {path}\n", "rules/rule.spl": "x"})
     with pytest.raises(SourceError, match="leads out of the folder"):
-        beside(tmp_path / "rules/rule.spl")
+        read_content_beside(tmp_path / "rules/rule.spl")
 
 
 def test_what_was_chosen_comes_before_what_lies_beside(tmp_path):
     write(tmp_path, {"macros.conf": "[m]\ndefinition = below\n[n]\ndefinition = only\n"})
-    settings = content([tmp_path]).settings(Settings(macros={"m": {"definition": "chosen"}}))
+    settings = read_content([tmp_path]).settings(Settings(macros={"m": {"definition": "chosen"}}))
     assert settings.macros["m"] == {"definition": "chosen"}
     assert settings.macros["n"]["definition"] == "only"
 
@@ -123,14 +123,14 @@ def test_what_was_chosen_comes_before_what_lies_beside(tmp_path):
 def test_a_path_without_content_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(HarnessError, match="holds no macros, lookups, saved queries or props"):
-        content([tmp_path / "notes.txt"])
+        read_content([tmp_path / "notes.txt"])
     with pytest.raises(HarnessError, match="there is no file or folder"):
-        content([tmp_path / "absent"])
+        read_content([tmp_path / "absent"])
 
 
 def test_a_macro_of_an_app_is_expanded_in_a_search(tmp_path):
     write(tmp_path, {"macros.conf": "[near(2)]\nargs = x, y\ndefinition = $x$=$y$\n"})
-    settings = content([tmp_path]).settings(Settings())
+    settings = read_content([tmp_path]).settings(Settings())
     query = language("spl").parse(Source("q.spl", '`near(host, "WS01")` | head 1'), settings=settings)
     assert query.render() == language("spl").parse(Source("q.spl", "host=WS01 | head 1")).render()
 

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.computed import FUNCTIONS
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.computed import COMPUTATIONS
+from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
 from harness.detection.plan.folds import FOLDS
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -24,7 +24,7 @@ from harness.detection.plan.nodes import (
     Unnest,
     Window,
 )
-from harness.detection.plan.operations import OPERATIONS
+from harness.detection.plan.operations import PLAN_OPERATIONS
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
@@ -39,21 +39,21 @@ EVENTS = Scan(
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_operation_is_spelled_computed_or_refused_with_a_reason(name):
-    engine(name)
+    open_engine(name)
     dialect = getattr(import_module(f"harness.detection.engines.{name}.dialect"), DIALECTS[name])
-    computed = {*FUNCTIONS, *FOLDS} if dialect.computes else set()
+    computed = {*COMPUTATIONS, *FOLDS} if dialect.computes else set()
     had = set(dialect.spellings) | computed | WRITTEN_BY_THE_PRINTER
-    assert set(OPERATIONS) - had == set(dialect.unsupported) - had
+    assert set(PLAN_OPERATIONS) - had == set(dialect.unsupported) - had
     assert not set(dialect.unsupported) & set(dialect.spellings)
     assert all(dialect.unsupported.values())
 
 
 def spark(node):
-    return engine("spark").sql(node)
+    return open_engine("spark").sql(node)
 
 
 def test_spark_gets_a_statement_in_its_own_words():
-    kept = Filter(source=EVENTS, condition=call("ends_with_ci", C("Image"), L(r"\cmd.exe")))
+    kept = Filter(source=EVENTS, condition=build_call("ends_with_ci", C("Image"), L(r"\cmd.exe")))
     grouped = Aggregate(
         source=kept, keys=(("host", C("host")),), measures=(("v", Aggregation("values", (C("Image"),))),)
     )
@@ -70,9 +70,11 @@ def test_spark_gets_a_statement_in_its_own_words():
         Unnest(source=EVENTS, column="ports", position="i"),
         Join(left=EVENTS, right=EVENTS, keys=((C("host"), C("host")),), columns=(("t", C("_time")),), most=1),
         Sort(source=EVENTS, keys=(SortKey(C("host"), nulls_first=True),)),
-        Filter(source=EVENTS, condition=call("glob_ci", C("Image"), L("*a_b%c!*"))),
-        Derive(source=EVENTS, columns=(("h", call("format_time", C("_time"), L("%Y-%m-%d %H:00:00"), L("UTC"))),)),
-        Derive(source=EVENTS, columns=(("x", call("to_text", call("divide", C("_time"), L(7)))),)),
+        Filter(source=EVENTS, condition=build_call("glob_ci", C("Image"), L("*a_b%c!*"))),
+        Derive(
+            source=EVENTS, columns=(("h", build_call("format_time", C("_time"), L("%Y-%m-%d %H:00:00"), L("UTC"))),)
+        ),
+        Derive(source=EVENTS, columns=(("x", build_call("to_text", build_call("divide", C("_time"), L(7)))),)),
     ],
     ids=lambda n: type(n).__name__,
 )
@@ -81,7 +83,7 @@ def test_a_statement_for_spark_is_one_that_a_parser_of_spark_reads(node):
 
 
 def test_an_operation_that_spark_has_not_is_an_error_with_the_reason():
-    node = Derive(source=EVENTS, columns=(("e", call("entropy", C("host"))),))
+    node = Derive(source=EVENTS, columns=(("e", build_call("entropy", C("host"))),))
     with pytest.raises(HarnessError) as error:
         spark(node)
     assert error.value.render() == (
@@ -92,19 +94,19 @@ def test_an_operation_that_spark_has_not_is_an_error_with_the_reason():
 
 def test_spark_does_not_run_here():
     with pytest.raises(HarnessError) as error:
-        engine("spark").run(EVENTS)
+        open_engine("spark").run(EVENTS)
     assert error.value.code == "engine-text-only"
 
 
 def test_an_engine_that_is_not_there_is_an_error_with_the_nearest_name():
     with pytest.raises(HarnessError) as error:
-        engine("duckbd")
+        open_engine("duckbd")
     assert error.value.help == "did you mean `duckdb`?"
 
 
 @pytest.fixture
 def duckdb():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     yield opened
     opened.close()
 
@@ -144,7 +146,7 @@ def test_a_rule_that_a_constant_rules_out_reads_no_events_of_that_kind(duckdb):
         for i, c in enumerate(("1", "3"))
     ]
     columns = duckdb.load(views)
-    node = Filter(source=Scan(columns=columns), condition=call("equal_ci", C("EventCode"), L("3")))
+    node = Filter(source=Scan(columns=columns), condition=build_call("equal_ci", C("EventCode"), L("3")))
     assert duckdb.run(node).column("x") == ("3",)
     assert "events_0" not in duckdb.sql(node)
 
@@ -153,7 +155,7 @@ def test_a_new_load_replaces_the_events(duckdb):
     for value in ("first", "second"):
         view = View(columns=pa.table({"@event": pa.array([0], pa.int64()), "x": [value]}))
         scan = Scan(columns=duckdb.load([view]))
-        entropy = Derive(source=scan, columns=(("e", call("entropy", C("x"))),))
+        entropy = Derive(source=scan, columns=(("e", build_call("entropy", C("x"))),))
         assert duckdb.run(entropy).column("x") == (value,)
         assert duckdb.run(entropy).column("e") == (pytest.approx({"first": 2.321928, "second": 2.584963}[value]),)
 

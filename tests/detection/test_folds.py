@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Literal, call
-from harness.detection.plan.folds import series_of, session_of, smoothed
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Literal, build_call
+from harness.detection.plan.folds import series_of, session_of, smooth_exponentially
 from harness.detection.plan.nodes import Frame, Sort, SortKey, Values, Window
 
 C, L = Column, Literal
@@ -15,7 +15,7 @@ C, L = Column, Literal
 
 @pytest.fixture(scope="module")
 def duckdb():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     opened.load(())
     yield opened
     opened.close()
@@ -93,7 +93,7 @@ def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):
     session = Aggregation("session_of", (L(60.0), NULL, NULL, L(True), L(True), L(False), C("t"), NULL, NULL, C("k")))
     node = Window(
         source=Sort(source=source, keys=(SortKey(C("t"), descending=True),)),
-        partition=(call("upper", C("host")),),
+        partition=(build_call("upper", C("host")),),
         measures=(("s", session),),
         frame=Frame.RUNNING,
     )
@@ -110,5 +110,5 @@ def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):
 
 
 def test_an_average_keeps_so_much_of_the_one_before():
-    assert smoothed([(1.0, 0.5), (4.0, 0.5), (None, 0.5), (7.0, 0.5)]) == [1.0, 2.5, 2.5, 4.75]
-    assert smoothed([(None, 0.5)]) == [None]
+    assert smooth_exponentially([(1.0, 0.5), (4.0, 0.5), (None, 0.5), (7.0, 0.5)]) == [1.0, 2.5, 2.5, 4.75]
+    assert smooth_exponentially([(None, 0.5)]) == [None]

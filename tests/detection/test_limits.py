@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Lambda, Literal, Parameter, call
+from harness.detection.plan.expressions import Column, Lambda, LambdaParameter, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Scan, Select, Values
 from harness.diagnostics import HarnessError
 
@@ -17,14 +17,14 @@ ROWS = Values(
 
 @pytest.fixture(scope="module")
 def duckdb():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     opened.load(())
     yield opened
     opened.close()
 
 
 def test_a_pattern_that_explodes_is_an_error_and_no_hang(duckdb):
-    node = Filter(source=ROWS, condition=call("regex_found", C("t"), L(r"^(a|aa)+(?=$)x"), L("")))
+    node = Filter(source=ROWS, condition=build_call("regex_found", C("t"), L(r"^(a|aa)+(?=$)x"), L("")))
     with pytest.raises(HarnessError) as error:
         duckdb.run(node)
     assert error.value.render() == (
@@ -34,19 +34,21 @@ def test_a_pattern_that_explodes_is_an_error_and_no_hang(duckdb):
 
 
 def test_a_pattern_that_would_explode_elsewhere_is_harmless_in_re2(duckdb):
-    node = Filter(source=ROWS, condition=call("regex_found", C("t"), L(r"^(a+)+$"), L("")))
+    node = Filter(source=ROWS, condition=build_call("regex_found", C("t"), L(r"^(a+)+$"), L("")))
     assert duckdb.run(node).rows == ()
 
 
 def test_an_or_of_five_thousand_members_runs(duckdb):
-    many = call("or", *(call("glob_ci", C("t"), L(f"*v{i}*")) for i in range(4999)), call("equal", C("t"), L("b")))
+    many = build_call(
+        "or", *(build_call("glob_ci", C("t"), L(f"*v{i}*")) for i in range(4999)), build_call("equal", C("t"), L("b"))
+    )
     assert duckdb.run(Filter(source=ROWS, condition=many)).column("n") == (2.0,)
 
 
 def test_an_or_nested_five_thousand_deep_runs(duckdb):
-    nested = call("equal", C("t"), L("b"))
+    nested = build_call("equal", C("t"), L("b"))
     for i in range(5000):
-        nested = call("or", nested, call("equal", C("t"), L(str(i))))
+        nested = build_call("or", nested, build_call("equal", C("t"), L(str(i))))
     assert duckdb.run(Filter(source=ROWS, condition=nested)).column("n") == (2.0,)
 
 
@@ -54,7 +56,7 @@ def test_an_or_nested_five_thousand_deep_runs(duckdb):
 def test_calls_nested_by_hundreds_run(duckdb, operation):
     nested = C("t")
     for _ in range(300 if operation != "url_decode" else 30):
-        nested = call(operation, nested)
+        nested = build_call(operation, nested)
     node = Select(source=ROWS, columns=(("x", nested),))
     assert duckdb.run(node).rows[1][0] == ("B" if operation == "upper" else "b")
 
@@ -62,7 +64,7 @@ def test_calls_nested_by_hundreds_run(duckdb, operation):
 def test_a_chain_of_a_thousand_ifs_runs(duckdb):
     chain = L("other")
     for i in range(1000):
-        chain = call("if", call("equal", C("n"), L(i)), L(f"is {i}"), chain)
+        chain = build_call("if", build_call("equal", C("n"), L(i)), L(f"is {i}"), chain)
     assert duckdb.run(Select(source=ROWS, columns=(("x", chain),))).column("x") == ("is 1", "is 2")
 
 
@@ -70,7 +72,7 @@ def test_a_chain_of_a_thousand_ifs_runs(duckdb):
 def test_an_expression_that_nests_too_deep_is_an_error(duckdb, depth):
     nested = C("n")
     for _ in range(depth):
-        nested = call("negate", nested)
+        nested = build_call("negate", nested)
     with pytest.raises(HarnessError) as error:
         duckdb.run(Select(source=ROWS, columns=(("x", nested),)))
     assert error.value.render() == (
@@ -81,8 +83,8 @@ def test_an_expression_that_nests_too_deep_is_an_error(duckdb, depth):
 def test_a_part_that_stands_in_many_places_is_written_once(duckdb):
     shared = C("t")
     for _ in range(16):
-        shared = call("concat", shared, shared)
-    node = Select(source=ROWS, columns=(("x", call("length", shared)),))
+        shared = build_call("concat", shared, shared)
+    node = Select(source=ROWS, columns=(("x", build_call("length", shared)),))
     assert duckdb.run(node).column("x") == (41.0 * 2**16, 2.0**16)
     assert len(duckdb.sql(node)) < 5_000
 
@@ -90,27 +92,27 @@ def test_a_part_that_stands_in_many_places_is_written_once(duckdb):
 def test_a_pipeline_of_five_hundred_steps_runs(duckdb):
     node = ROWS
     for _ in range(500):
-        node = Derive(source=node, columns=(("n", call("add", C("n"), L(1))),))
+        node = Derive(source=node, columns=(("n", build_call("add", C("n"), L(1))),))
     assert duckdb.run(node).column("n") == (501.0, 502.0)
 
 
 def test_numbers_at_the_edge_neither_raise_nor_overflow(duckdb):
     edge = Values(columns={"n": Kind.NUMBER}, rows=((1e308,), (-1e308,), (float("nan"),), (float("inf"),), (0,)))
     for name in ("sin", "exp", "sqrt", "ln", "ceil", "to_text", "truncate", "abs"):
-        assert len(duckdb.run(Select(source=edge, columns=(("x", call(name, C("n"))),)))) == 5
+        assert len(duckdb.run(Select(source=edge, columns=(("x", build_call(name, C("n"))),)))) == 5
     for name in ("multiply", "power", "modulo", "divide", "bit_and", "shift_left"):
-        assert len(duckdb.run(Select(source=edge, columns=(("x", call(name, C("n"), C("n"))),)))) == 5
+        assert len(duckdb.run(Select(source=edge, columns=(("x", build_call(name, C("n"), C("n"))),)))) == 5
     for unit in ("hour", "day", "month"):
-        node = Select(source=edge, columns=(("x", call("calendar_floor", C("n"), L(unit), L("Europe/London"))),))
+        node = Select(source=edge, columns=(("x", build_call("calendar_floor", C("n"), L(unit), L("Europe/London"))),))
         assert duckdb.run(node).column("x")[:4] == (None, None, None, None)
-    wide = call("substring", L("abc"), C("n"), C("n"))
+    wide = build_call("substring", L("abc"), C("n"), C("n"))
     assert len(duckdb.run(Select(source=edge, columns=(("x", wide),)))) == 5
 
 
 def test_what_python_computes_inside_a_list_function_sees_each_element(duckdb):
-    x = Parameter("x")
-    second = call("regex_found", x, L("^(?!x)"), L(""))
-    node = Select(source=ROWS, columns=(("l", call("list_filter", C("l"), Lambda(x, second))),))
+    x = LambdaParameter("x")
+    second = build_call("regex_found", x, L("^(?!x)"), L(""))
+    node = Select(source=ROWS, columns=(("l", build_call("list_filter", C("l"), Lambda(x, second))),))
     assert duckdb.run(node).column("l") == (["y"], None)
 
 
@@ -119,9 +121,9 @@ def test_what_python_computes_inside_a_list_function_may_read_the_row_too(duckdb
         columns={"l": Kind.LIST, "t": Kind.TEXT},
         rows=((("a=1 b=2", "b=3"), "b"), (("a=1",), "a"), (("a=1",), None), (None, "a")),
     )
-    x = Parameter("x")
-    looked_up = call("key_value", x, C("t"), L("="), L(" "))
-    node = Select(source=pairs, columns=(("l", call("list_map", C("l"), Lambda(x, looked_up))),))
+    x = LambdaParameter("x")
+    looked_up = build_call("key_value", x, C("t"), L("="), L(" "))
+    node = Select(source=pairs, columns=(("l", build_call("list_map", C("l"), Lambda(x, looked_up))),))
     assert duckdb.run(node).column("l") == (["2", "3"], ["1"], None, None)
 
 

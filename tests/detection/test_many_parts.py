@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import engine
-from harness.detection.plan.columns import EVENT, Kind
-from harness.detection.plan.expressions import NULL, Column, Literal, call
+from harness.detection.engine import open_engine
+from harness.detection.plan.columns import EVENT_COLUMN, Kind
+from harness.detection.plan.expressions import NULL, Column, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Scan, Select
 from harness.telemetry.platform import View
 
@@ -13,34 +13,36 @@ KINDS = 12
 VIEWS = [
     View(
         constants={"EventCode": str(code)},
-        columns=pa.table({EVENT: pa.array([2 * code, 2 * code + 1]), "Image": [f"p{code}.exe", "other.exe"]}),
+        columns=pa.table({EVENT_COLUMN: pa.array([2 * code, 2 * code + 1]), "Image": [f"p{code}.exe", "other.exe"]}),
     )
     for code in range(KINDS)
 ]
 
 
 def image_of(code):
-    return call("equal", Column("EventCode"), Literal(str(code)))
+    return build_call("equal", Column("EventCode"), Literal(str(code)))
 
 
 def named(choices):
     """Each event's own name, as a long choice of conditions makes it."""
     made = NULL
     for number in range(choices):
-        made = call("if", image_of(number % KINDS), call("concat", Literal(f"{number}:"), Column("Image")), made)
+        made = build_call(
+            "if", image_of(number % KINDS), build_call("concat", Literal(f"{number}:"), Column("Image")), made
+        )
     return made
 
 
 @pytest.fixture(scope="module")
 def store():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     yield opened, opened.load(VIEWS)
     opened.close()
 
 
 def searched(columns, choices):
     derived = Derive(source=Scan(columns=columns), columns=(("name", named(choices)),))
-    found = Filter(source=derived, condition=call("ends_with_ci", Column("name"), Literal("p7.exe")))
+    found = Filter(source=derived, condition=build_call("ends_with_ci", Column("name"), Literal("p7.exe")))
     return Select(source=found, columns=(("name", Column("name")), ("EventCode", Column("EventCode"))))
 
 
@@ -53,7 +55,7 @@ def test_a_heavy_statement_keeps_what_it_derives_of_many_kinds(store, choices, k
 
 
 def test_events_of_a_few_kinds_are_derived_where_they_are_needed():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     columns = opened.load(VIEWS[5:8])
     node = searched({**columns, "Image": Kind.TEXT}, 120)
     assert "MATERIALIZED" not in opened.sql(node)

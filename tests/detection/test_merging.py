@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, call
-from harness.detection.plan.merging import merged
-from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Union, Values, walk
+from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.merging import merge_derives
+from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Union, Values, walk_nodes
 
 C, L = Column, Literal
 ROWS = Values(columns={"a": Kind.NUMBER, "b": Kind.TEXT}, rows=((1, "x"), (2, "y")))
@@ -16,7 +16,7 @@ ROWS = Values(columns={"a": Kind.NUMBER, "b": Kind.TEXT}, rows=((1, "x"), (2, "y
 
 @pytest.fixture(scope="module")
 def duckdb():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     opened.load(())
     yield opened
     opened.close()
@@ -27,7 +27,7 @@ def derived(source, **columns):
 
 
 def steps(node):
-    return [tuple(n for n, _ in each.columns) for each in walk(merged(node)) if isinstance(each, Derive)]
+    return [tuple(n for n, _ in each.columns) for each in walk_nodes(merge_derives(node)) if isinstance(each, Derive)]
 
 
 def test_steps_that_do_not_look_at_one_another_are_one():
@@ -35,11 +35,11 @@ def test_steps_that_do_not_look_at_one_another_are_one():
 
 
 def test_a_step_that_reads_a_new_column_stays_apart():
-    assert steps(derived(derived(ROWS, c=C("a")), d=call("add", C("c"), L(1)))) == [("c",), ("d",)]
+    assert steps(derived(derived(ROWS, c=C("a")), d=build_call("add", C("c"), L(1)))) == [("c",), ("d",)]
 
 
 def test_a_step_that_reads_what_the_step_before_it_replaced_stays_apart(duckdb):
-    node = derived(derived(ROWS, a=call("add", C("a"), L(10))), d=C("a"))
+    node = derived(derived(ROWS, a=build_call("add", C("a"), L(10))), d=C("a"))
     assert steps(node) == [("a",), ("d",)]
     assert duckdb.run(node).column("d") == (11.0, 12.0)
 
@@ -51,7 +51,7 @@ def test_a_column_that_is_replaced_again_has_its_last_value(duckdb):
 
 
 def test_what_stands_between_keeps_steps_apart():
-    node = derived(Filter(source=derived(ROWS, c=C("a")), condition=call("equal", C("c"), L(1))), d=C("b"))
+    node = derived(Filter(source=derived(ROWS, c=C("a")), condition=build_call("equal", C("c"), L(1))), d=C("b"))
     assert steps(node) == [("c",), ("d",)]
 
 
@@ -67,7 +67,7 @@ def test_a_step_that_two_read_is_not_taken_from_either(duckdb):
 def test_a_thousand_new_columns_take_seconds_and_not_minutes(duckdb):
     node = ROWS
     for i in range(1000):
-        node = derived(node, **{f"x{i}": call("add", C("a"), L(i))})
+        node = derived(node, **{f"x{i}": build_call("add", C("a"), L(i))})
     start = time.monotonic()
     rows = duckdb.run(node)
     assert time.monotonic() - start < 30

@@ -4,16 +4,16 @@ import math
 
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Lambda, Literal, Parameter, call
+from harness.detection.plan.expressions import Call, Column, Lambda, LambdaParameter, Literal, build_call
 from harness.detection.plan.kinds import literal_kind
 from harness.detection.plan.nodes import Select, Values
-from harness.detection.plan.operations import OPERATIONS
+from harness.detection.plan.operations import PLAN_OPERATIONS
 
 NAN, INF = math.nan, math.inf
-X = Parameter("x")
-A, AB = Lambda(X, call("equal", X, Literal("a"))), Lambda(X, call("concat", X, Literal("b")))
+X = LambdaParameter("x")
+A, AB = Lambda(X, build_call("equal", X, Literal("a"))), Lambda(X, build_call("concat", X, Literal("b")))
 
 CASES = [
     ("and", (True, True, None), None),
@@ -280,11 +280,11 @@ CASES = [
     ("list_filter", (("a", "b"), A), ["a"]),
     ("list_filter", (("b",), A), None),
     ("list_map", (("a", "c"), AB), ["ab", "cb"]),
-    ("list_map", (("1", "x"), Lambda(X, call("to_number", X))), ["1"]),
+    ("list_map", (("1", "x"), Lambda(X, build_call("to_number", X))), ["1"]),
     ("list_any", (("b", "a"), A), True),
     ("list_any", (("b",), A), False),
     ("list_any", (None, A), None),
-    ("list_any", (("x1", "b"), Lambda(X, call("regex_found", X, Literal("^(?!x)"), Literal("")))), True),
+    ("list_any", (("x1", "b"), Lambda(X, build_call("regex_found", X, Literal("^(?!x)"), Literal("")))), True),
     ("list_index", (("b", "a"), A), 2),
     ("list_index", (("b",), A), None),
     ("json_text", ('{"a":{"b":[1,"x"]}}', "$.a.b[1]"), "x"),
@@ -403,7 +403,7 @@ SOMEWHERE_ELSE = {"events_joined"}
 
 @pytest.fixture(scope="module")
 def duckdb():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     opened.load(())
     yield opened
     opened.close()
@@ -441,5 +441,5 @@ def test_an_operation_has_its_one_meaning(duckdb, operation, arguments, wanted, 
 
 
 def test_every_operation_has_an_example():
-    plain = {o.name for o in OPERATIONS.values() if not o.aggregate and not o.window}
+    plain = {o.name for o in PLAN_OPERATIONS.values() if not o.aggregate and not o.window}
     assert plain - {c[0] for c in CASES} == SOMEWHERE_ELSE

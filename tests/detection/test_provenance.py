@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
 from harness.detection.plan.nodes import (
     Aggregate,
     Filter,
@@ -21,7 +21,7 @@ from harness.detection.plan.nodes import (
     Values,
     Window,
 )
-from harness.detection.plan.provenance import events_of, traced
+from harness.detection.plan.provenance import events_of, trace_events
 from harness.telemetry.platform import View
 
 C = Column
@@ -29,7 +29,7 @@ C = Column
 
 @pytest.fixture(scope="module")
 def store():
-    opened = engine()
+    opened = open_engine()
     table = pa.table(
         {
             "@event": pa.array([10, 11, 12, 13], pa.int64()),
@@ -45,7 +45,7 @@ def store():
 
 
 def events(opened, node):
-    rows = opened.run(traced(node))
+    rows = opened.run(trace_events(node))
     return [(row[0], events_of(row[rows.columns.index("@event")])) for row in rows.rows]
 
 
@@ -68,7 +68,7 @@ def test_a_group_has_the_events_of_its_rows_and_a_group_of_groups_those_of_all(s
 
 def test_a_filter_a_limit_a_window_and_an_unnest_keep_each_rows_events(store):
     opened, scan = store
-    kept = Filter(source=scan, condition=call("equal", C("host"), Literal("a")))
+    kept = Filter(source=scan, condition=build_call("equal", C("host"), Literal("a")))
     windowed = Window(source=kept, measures=(("n", Aggregation("count")),))
     many = Unnest(source=Limit(source=windowed, count=1), column="ports")
     assert events(opened, only(many, "ports")) == [("1", (10,)), ("2", (10,))]
@@ -110,9 +110,9 @@ def test_a_union_of_events_groups_and_rows_without_events_has_lists(store):
 
 def test_steps_are_found_by_the_identity_of_their_nodes(store):
     opened, scan = store
-    kept = Filter(source=scan, condition=call("equal", C("host"), Literal("a")))
+    kept = Filter(source=scan, condition=build_call("equal", C("host"), Literal("a")))
     sorted_rows = Sort(source=kept, keys=(SortKey(C("_time"), descending=True),))
     known = {}
-    last = traced(sorted_rows, known)
+    last = trace_events(sorted_rows, known)
     assert last.source is known[id(kept)]
     assert len(opened.run(known[id(scan)])) == 4

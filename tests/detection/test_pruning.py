@@ -5,10 +5,10 @@ import pytest
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Call, Column, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Scan, Select
-from harness.detection.plan.pruning import Part, parts_needed
+from harness.detection.plan.pruning import StoredPart, parts_needed
 
-CREATED = Part(name="created", constants={"EventCode": "11"}, columns={"Image": Kind.TEXT})
-DELETED = Part(name="deleted", constants={"EventCode": "23"}, columns={"Image": Kind.TEXT, "Archived": Kind.TEXT})
+CREATED = StoredPart(name="created", constants={"EventCode": "11"}, columns={"Image": Kind.TEXT})
+DELETED = StoredPart(name="deleted", constants={"EventCode": "23"}, columns={"Image": Kind.TEXT, "Archived": Kind.TEXT})
 SCAN = Scan(columns={"EventCode": Kind.TEXT, "Image": Kind.TEXT, "Archived": Kind.TEXT})
 CODE, IMAGE, GROUP = Column("EventCode"), Column("Image"), Column("@group")
 HAS_GROUP = Call("not", (Call("is_null", (GROUP,)),))

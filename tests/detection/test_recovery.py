@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Scan
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
@@ -15,7 +15,7 @@ from harness.telemetry.platform import View
 C, L = Column, Literal
 SCAN = Scan(columns={"name": Kind.TEXT, "Name": Kind.TEXT, "host": Kind.TEXT})
 COUNT = Aggregate(source=SCAN, keys=(("host", C("host")),), measures=(("n", Aggregation("count")),))
-SLOW = call("regex_found", C("name"), L(r"^(a|b)(?=c)"), L(""))
+SLOW = build_call("regex_found", C("name"), L(r"^(a|b)(?=c)"), L(""))
 
 
 def view():
@@ -37,7 +37,7 @@ class Dying:
 
 @pytest.fixture
 def opened():
-    made = engine("duckdb")
+    made = open_engine("duckdb")
     made.load([view()])
     yield made
     made.close()
@@ -84,7 +84,7 @@ def test_an_error_that_kills_the_store_is_told_once_and_the_next_query_runs(open
 def test_a_file_is_attached_again(tmp_path):
     path = tmp_path / "events.parquet"
     pa.parquet.write_table(pa.table({"name": ["ac"]}), path)
-    made = engine("duckdb")
+    made = open_engine("duckdb")
     made.attach(path, {"host": "WS01"})
     assert made.run(COUNT).rows == (("WS01", 1.0),)
     made.store.connection.close()

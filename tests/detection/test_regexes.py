@@ -2,8 +2,13 @@
 
 import pytest
 
-from harness.detection.plan.backtracking import regex_extract, regex_found, regex_replace, regex_split
-from harness.detection.plan.regexes import PatternError, compile_check, groups, re2
+from harness.detection.plan.backtracking import (
+    extract_backtracking,
+    match_backtracking,
+    replace_backtracking,
+    split_backtracking,
+)
+from harness.detection.plan.regexes import PatternError, compile_check, list_capture_groups, re2
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_a_pattern_is_written_for_re2_with_the_same_meaning(pattern, wanted):
 def test_what_re2_lacks_the_library_finds(pattern, text, found):
     compile_check(pattern)
     assert re2(pattern) is None
-    assert regex_found(text, pattern, "") is found
+    assert match_backtracking(text, pattern, "") is found
 
 
 @pytest.mark.parametrize(
@@ -81,21 +86,21 @@ def test_a_pattern_that_is_none_is_an_error_with_its_place(pattern, message, pos
 
 
 def test_groups_have_numbers_and_some_have_names():
-    found = groups(r"(?<a>x)(y)(?:z)(?P<b>w)")
+    found = list_capture_groups(r"(?<a>x)(y)(?:z)(?P<b>w)")
     assert (len(found), found.all, found.names) == (3, ("a", None, "b"), ("a", "b"))
     assert (found.number("b"), found.number("c"), found.number(2), found.number(4)) == (3, None, 2, None)
 
 
 def test_a_dollar_that_would_take_the_line_end_with_it_is_left_to_the_library():
     assert re2("a$", whole_match=True) is None
-    assert regex_extract("a\n", "(a$)", "", 1) == "a"
-    assert regex_replace("a\n", "a$", "", "b", True) == "b\n"
+    assert extract_backtracking("a\n", "(a$)", "", 1) == "a"
+    assert replace_backtracking("a\n", "a$", "", "b", True) == "b\n"
 
 
 def test_flags_outside_the_pattern():
     assert re2("a.b", "is") == "(?is)a.b"
-    assert regex_found("A\nB", "a.b(?=$)", "is") is True
+    assert match_backtracking("A\nB", "a.b(?=$)", "is") is True
 
 
 def test_empty_matches_do_not_divide_a_text():
-    assert regex_split("abc", "x*", "") == ["abc"]
+    assert split_backtracking("abc", "x*", "") == ["abc"]

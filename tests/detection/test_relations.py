@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Lambda, Literal, Parameter, call
+from harness.detection.plan.expressions import Aggregation, Column, Lambda, LambdaParameter, Literal, build_call
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -36,7 +36,7 @@ LISTS = Values(
 
 @pytest.fixture(scope="module")
 def duckdb():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     opened.load(())
     yield opened
     opened.close()
@@ -51,13 +51,13 @@ def only(node, *names):
 
 
 def test_a_column_that_is_not_there_is_null(duckdb):
-    node = Select(source=PLAIN, columns=(("x", C("nosuch")), ("y", call("is_null", C("nosuch")))))
+    node = Select(source=PLAIN, columns=(("x", C("nosuch")), ("y", build_call("is_null", C("nosuch")))))
     assert duckdb.run(Limit(source=node, count=1)).rows == ((None, True),)
 
 
 def test_names_that_differ_only_in_case_are_two_columns(duckdb):
     source = Values(columns={"Id": Kind.TEXT, "ID": Kind.TEXT, "id": Kind.TEXT}, rows=(("1", "2", "3"),))
-    made = duckdb.run(Derive(source=source, columns=(("iD", call("concat", C("ID"), C("id"))),)))
+    made = duckdb.run(Derive(source=source, columns=(("iD", build_call("concat", C("ID"), C("id"))),)))
     assert made.columns == ("Id", "ID", "id", "iD")
     assert made.rows == (("1", "2", "3", "23"),)
 
@@ -65,7 +65,7 @@ def test_names_that_differ_only_in_case_are_two_columns(duckdb):
 def test_names_may_hold_any_characters(duckdb):
     names = ['a"b', "", "x y", "a;--", "é", "@row", "a.b", "count(x)"]
     source = Values(columns=dict.fromkeys(names, Kind.TEXT), rows=(tuple("12345678"),))
-    made = duckdb.run(Filter(source=source, condition=call("equal", C("x y"), L("3"))))
+    made = duckdb.run(Filter(source=source, condition=build_call("equal", C("x y"), L("3"))))
     assert made.columns == tuple(names)
     assert made.rows == (tuple("12345678"),)
 
@@ -85,13 +85,17 @@ def test_no_rows_have_columns_all_the_same(duckdb):
 
 
 def test_a_filter_keeps_rows_for_which_the_condition_is_true_not_null(duckdb):
-    assert duckdb.run(Filter(source=PLAIN, condition=call("greater", C("n"), L(1)))).column("n") == (3.0, 7.0, 2.0)
-    kept = Filter(source=PLAIN, condition=call("not", call("greater", C("n"), L(1))))
+    assert duckdb.run(Filter(source=PLAIN, condition=build_call("greater", C("n"), L(1)))).column("n") == (
+        3.0,
+        7.0,
+        2.0,
+    )
+    kept = Filter(source=PLAIN, condition=build_call("not", build_call("greater", C("n"), L(1))))
     assert duckdb.run(kept).column("n") == (1.0,)
 
 
 def test_all_expressions_of_a_derive_read_the_row_as_it_was(duckdb):
-    node = Derive(source=PLAIN, columns=(("n", call("add", C("n"), L(1))), ("m", C("n"))))
+    node = Derive(source=PLAIN, columns=(("n", build_call("add", C("n"), L(1))), ("m", C("n"))))
     made = duckdb.run(Limit(source=node, count=2))
     assert made.columns == ("host", "n", "m")
     assert made.rows == (("b", 4.0, 3.0), ("a", 2.0, 1.0))
@@ -128,17 +132,17 @@ def test_number_keys_are_in_the_order_of_numbers_and_text_keys_in_that_of_bytes(
 AGGREGATES = [
     ("count", (), {}, 5.0),
     ("count", (C("n"),), {}, 4.0),
-    ("count", (), {"where": call("equal", C("host"), L("b"))}, 2.0),
+    ("count", (), {"where": build_call("equal", C("host"), L("b"))}, 2.0),
     ("count_distinct", (C("host"),), {}, 2.0),
     ("sum", (C("n"),), {}, 13.0),
     ("mean", (C("n"),), {}, 3.25),
     ("minimum", (C("n"),), {}, 1.0),
     ("maximum", (C("host"),), {}, "b"),
-    ("stdev_sample", (C("n"),), {"where": call("equal", C("host"), L("a"))}, 0.7071067811865476),
-    ("stdev_sample", (C("n"),), {"where": call("equal", C("n"), L(7))}, None),
-    ("stdev_population", (C("n"),), {"where": call("equal", C("n"), L(7))}, 0.0),
-    ("variance_sample", (C("n"),), {"where": call("equal", C("host"), L("a"))}, 0.5),
-    ("variance_population", (C("n"),), {"where": call("equal", C("host"), L("a"))}, 0.25),
+    ("stdev_sample", (C("n"),), {"where": build_call("equal", C("host"), L("a"))}, 0.7071067811865476),
+    ("stdev_sample", (C("n"),), {"where": build_call("equal", C("n"), L(7))}, None),
+    ("stdev_population", (C("n"),), {"where": build_call("equal", C("n"), L(7))}, 0.0),
+    ("variance_sample", (C("n"),), {"where": build_call("equal", C("host"), L("a"))}, 0.5),
+    ("variance_population", (C("n"),), {"where": build_call("equal", C("host"), L("a"))}, 0.25),
     ("percentile", (C("n"), L(0.5)), {}, 2.5),
     ("percentile", (C("n"), L(0.95)), {}, 6.4),
     ("mode", (C("host"),), {}, "a"),
@@ -147,14 +151,14 @@ AGGREGATES = [
     ("first", (C("n"),), {}, 3.0),
     ("first", (C("n"),), {"order": (SortKey(C("n"), descending=True),)}, 7.0),
     ("last", (C("n"),), {}, 2.0),
-    ("last", (C("host"),), {"where": call("greater", C("n"), L(2))}, "b"),
+    ("last", (C("host"),), {"where": build_call("greater", C("n"), L(2))}, "b"),
     ("least_by", (C("host"), C("n")), {}, "a"),
     ("greatest_by", (C("host"), C("n")), {}, "b"),
-    ("all_true", (call("greater", C("n"), L(1)),), {}, False),
-    ("any_true", (call("greater", C("n"), L(6)),), {}, True),
-    ("slope", (C("n"), call("multiply", C("n"), L(2))), {}, 0.5),
-    ("intercept", (C("n"), call("multiply", C("n"), L(2))), {}, 0.0),
-    ("r_squared", (C("n"), call("multiply", C("n"), L(2))), {}, 1.0),
+    ("all_true", (build_call("greater", C("n"), L(1)),), {}, False),
+    ("any_true", (build_call("greater", C("n"), L(6)),), {}, True),
+    ("slope", (C("n"), build_call("multiply", C("n"), L(2))), {}, 0.5),
+    ("intercept", (C("n"), build_call("multiply", C("n"), L(2))), {}, 0.0),
+    ("r_squared", (C("n"), build_call("multiply", C("n"), L(2))), {}, 1.0),
 ]
 
 
@@ -177,14 +181,14 @@ def test_numbers_among_values_are_written_out_and_sorted_as_text(duckdb):
 
 
 def test_ordinary_calls_may_surround_aggregations(duckdb):
-    one = call("if", call("equal", agg("count", C("n")), L(1)), L(0), agg("stdev_sample", C("n")))
+    one = build_call("if", build_call("equal", agg("count", C("n")), L(1)), L(0), agg("stdev_sample", C("n")))
     node = Aggregate(source=PLAIN, keys=(("host", C("host")),), measures=(("s", one), ("c", agg("count", C("n")))))
     assert duckdb.run(node).rows == (("a", pytest.approx(0.7071067811865476), 2.0), ("b", 0.0, 1.0), (None, 0.0, 1.0))
 
 
 def test_a_group_by_an_expression_reads_the_row_as_it_was(duckdb):
     node = Aggregate(
-        source=PLAIN, keys=(("host", call("upper", C("host"))),), measures=(("h", agg("values", C("host"))),)
+        source=PLAIN, keys=(("host", build_call("upper", C("host"))),), measures=(("h", agg("values", C("host"))),)
     )
     assert duckdb.run(node).rows == (("A", ["a"]), ("B", ["b"]), (None, None))
 
@@ -297,8 +301,8 @@ def test_a_left_join_replaces_columns_where_there_is_a_partner_and_takes_the_fir
 
 
 def test_a_condition_of_a_join_sees_both_sides(duckdb):
-    near = call("less", call("add", C("n"), L(0)), L(2))
-    both = call("and", near, call("equal", C("owner"), L("bob")))
+    near = build_call("less", build_call("add", C("n"), L(0)), L(2))
+    both = build_call("and", near, build_call("equal", C("owner"), L("bob")))
     node = Join(left=PLAIN, right=OWNERS, keys=((C("host"), C("h")),), condition=both, columns=(("owner", C("owner")),))
     assert duckdb.run(node).rows == (("a", 1.0, "bob"),)
     first = Join(left=PLAIN, right=OWNERS, condition=near, columns=(("owner", C("owner")),), most=1)
@@ -342,26 +346,26 @@ def test_a_node_used_twice_is_one_relation(duckdb):
 
 
 def test_columns_that_nobody_reads_are_not_computed(duckdb):
-    node = only(Derive(source=PLAIN, columns=(("h", call("sha512", C("host"))),)), "n")
+    node = only(Derive(source=PLAIN, columns=(("h", build_call("sha512", C("host"))),)), "n")
     assert "sha512" not in duckdb.sql(node)
 
 
 def test_a_value_that_python_computes_can_feed_another_and_a_condition(duckdb):
-    entropy = call("entropy", call("sha512", C("host")))
-    node = Filter(source=PLAIN, condition=call("greater", entropy, L(1)))
+    entropy = build_call("entropy", build_call("sha512", C("host")))
+    node = Filter(source=PLAIN, condition=build_call("greater", entropy, L(1)))
     assert duckdb.run(node).column("host") == ("b", "a", "b", "a")
-    grouped = Aggregate(source=PLAIN, keys=(("e", call("entropy", C("host"))),), measures=(("n", agg("count")),))
+    grouped = Aggregate(source=PLAIN, keys=(("e", build_call("entropy", C("host"))),), measures=(("n", agg("count")),))
     assert duckdb.run(grouped).rows == ((0.0, 4.0), (None, 1.0))
 
 
 def test_a_column_may_have_the_name_of_a_lambdas_parameter_or_of_an_inner_name(duckdb):
-    x = Parameter("x")
+    x = LambdaParameter("x")
     source = Values(columns={"x": Kind.LIST, "~": Kind.TEXT, "~:x": Kind.TEXT}, rows=((("b", "a", "b"), "t", "u"),))
     columns = (
-        ("d", call("list_distinct", C("x"))),
-        ("f", call("list_filter", C("x"), Lambda(x, call("equal", x, L("a"))))),
-        ("z", call("list_zip", C("x"), C("x"), C("~"))),
-        ("j", call("list_join", C("x"), C("~:x"))),
+        ("d", build_call("list_distinct", C("x"))),
+        ("f", build_call("list_filter", C("x"), Lambda(x, build_call("equal", x, L("a"))))),
+        ("z", build_call("list_zip", C("x"), C("x"), C("~"))),
+        ("j", build_call("list_join", C("x"), C("~:x"))),
     )
     assert duckdb.run(Select(source=source, columns=columns)).rows == (
         (["b", "a"], ["a"], ["btb", "ata", "btb"], "buaub"),

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from harness.detection.conformance import cases, render, views, written
-from harness.detection.engine import engine
+from harness.detection.conformance import parse_cases, render_page_rows, render_page_value, views
+from harness.detection.engine import open_engine
 from harness.detection.engines import logscale, splunk
 from harness.detection.language import Settings, language
-from harness.detection.settling import State, check_there, observed, settle
+from harness.detection.settling import SettlingState, check_there, mark_observed, settle
 from harness.diagnostics import HarnessError, Source, UnreachableError
 
 TOKEN = "t0ken-that-must-not-be-shown"
@@ -132,7 +132,7 @@ ProcessRollup2
 
 def told(value):
     """A value as both products send it: numbers are text."""
-    return value if isinstance(value, str | list) else written(value)
+    return value if isinstance(value, str | list) else render_page_value(value)
 
 
 class Product(BaseHTTPRequestHandler):
@@ -185,7 +185,7 @@ class Product(BaseHTTPRequestHandler):
             self.answer(404, "no such page")
 
     def run(self, name: str, text: str):
-        opened = engine("duckdb")
+        opened = open_engine("duckdb")
         try:
             settings = Settings(switches=self.switches)
             query = language(name).parse(Source("sent", text), settings=settings)
@@ -212,23 +212,30 @@ def served(monkeypatch):
 
 
 def test_cases_of_spl_hold_differ_or_cannot_be_run_on_splunk(served):
-    checked = [check_there(c, Path("p.md"), splunk.connect()) for c in cases(Source("p.md", SPL), "spl")]
-    assert [c.state for c in checked] == [State.HOLDS, State.DIFFERS, State.HOLDS, State.NOT_RUN], checked
+    checked = [check_there(c, Path("p.md"), splunk.connect()) for c in parse_cases(Source("p.md", SPL), "spl")]
+    assert [c.state for c in checked] == [
+        SettlingState.HOLDS,
+        SettlingState.DIFFERS,
+        SettlingState.HOLDS,
+        SettlingState.NOT_RUN,
+    ], checked
     assert "WS02" in checked[1].problem
     assert "it needs lookups" in checked[3].problem
     assert [c.observable for c in checked] == [True, False, True, False]
 
 
 def test_cases_of_cql_hold_on_logscale_and_tags_cannot_be_made(served):
-    checked = [check_there(c, Path("p.md"), logscale.connect()) for c in cases(Source("p.md", CQL), "cql")]
-    assert [c.state for c in checked] == [State.HOLDS, State.NOT_RUN], checked
+    checked = [check_there(c, Path("p.md"), logscale.connect()) for c in parse_cases(Source("p.md", CQL), "cql")]
+    assert [c.state for c in checked] == [SettlingState.HOLDS, SettlingState.NOT_RUN], checked
     assert "a query cannot make tags: #event_simpleName" in checked[1].problem
 
 
 def test_what_was_assumed_and_holds_becomes_observed_in_the_page_and_nothing_else_changes(served):
     page = Source("p.md", SPL)
     product = splunk.connect()
-    text = observed(page, [check_there(c, Path("p.md"), product) for c in cases(page, "spl")], product.version())
+    text = mark_observed(
+        page, [check_there(c, Path("p.md"), product) for c in parse_cases(page, "spl")], product.version()
+    )
     assert text.count("Evidence: observed on Splunk 10.4.0") == 2
     assert text.count("Evidence: assumed") == 1
     assert text.replace("observed on Splunk 10.4.0", "assumed") == SPL
@@ -237,7 +244,7 @@ def test_what_was_assumed_and_holds_becomes_observed_in_the_page_and_nothing_els
 @pytest.mark.parametrize("value", ["sensitive", "insensitive"])
 def test_a_switch_is_settled_by_what_the_product_gives(served, monkeypatch, value):
     monkeypatch.setattr(Product, "switches", {"like_case": value})
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     settled = {s.switch.name: s for s in settle(splunk.connect(), opened)}
     opened.close()
     assert settled["like_case"].values == (value,)
@@ -245,7 +252,7 @@ def test_a_switch_is_settled_by_what_the_product_gives(served, monkeypatch, valu
 
 def test_a_switch_of_cql_is_settled_too(served, monkeypatch):
     monkeypatch.setattr(Product, "switches", {"stddev": "population"})
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     settled = {s.switch.name: s for s in settle(logscale.connect(), opened)}
     opened.close()
     assert settled["stddev"].values == ("population",), settled["stddev"]
@@ -288,9 +295,9 @@ def test_a_product_that_is_not_there_is_unreachable(monkeypatch):
 
 def test_a_product_runs_no_plans():
     with pytest.raises(HarnessError, match="splunk runs the text of queries and no plans"):
-        engine("splunk")
+        open_engine("splunk")
 
 
 def test_a_quote_and_a_backslash_reach_the_product_unchanged(served):
     found = splunk.connect().answer("| table x", [{"x": 'a"b\\c|d`e'}])
-    assert render(found) == 'x\n"a\\"b\\\\c|d`e"'
+    assert render_page_rows(found) == 'x\n"a\\"b\\\\c|d`e"'

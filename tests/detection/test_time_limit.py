@@ -3,14 +3,16 @@
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
-from harness.detection.plan.columns import EVENT
+from harness.detection.plan.columns import EVENT_COLUMN
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import View
 
 EVENTS = View(
-    columns=pa.table({EVENT: pa.array(range(3000)), "_time": [0.0] * 3000, "host": [f"h{i}" for i in range(3000)]})
+    columns=pa.table(
+        {EVENT_COLUMN: pa.array(range(3000)), "_time": [0.0] * 3000, "host": [f"h{i}" for i in range(3000)]}
+    )
 )
 PAIRS = (
     "* | eval one=1 | join max=0 one [search * | eval one=1] | join max=0 one [search * | eval one=1] | stats dc(host)"
@@ -19,7 +21,7 @@ PAIRS = (
 
 @pytest.fixture
 def impatient():
-    connected = engine("duckdb", patience=0.5)
+    connected = open_engine("duckdb", patience=0.5)
     yield connected
     connected.close()
 

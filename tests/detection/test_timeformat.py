@@ -2,7 +2,12 @@
 
 import pytest
 
-from harness.detection.plan.timeformat import calendar_add, calendar_floor, format_time, time_part
+from harness.detection.plan.timeformat import (
+    add_calendar_units,
+    extract_time_part,
+    floor_to_calendar_unit,
+    format_epoch,
+)
 from harness.detection.plan.timeparse import parse_time
 
 CLOCKS_BACK = 1698541200.0
@@ -26,19 +31,19 @@ CLOCKS_BACK = 1698541200.0
     ],
 )
 def test_each_code_has_its_text(code, wanted):
-    assert format_time(1707106029.25, code, "UTC") == wanted
+    assert format_epoch(1707106029.25, code, "UTC") == wanted
 
 
 def test_an_hour_that_comes_twice_has_two_offsets():
-    assert format_time(CLOCKS_BACK - 1, "%H:%M:%S %z %Z", "Europe/London") == "01:59:59 +0100 BST"
-    assert format_time(CLOCKS_BACK, "%H:%M:%S %z %Z", "Europe/London") == "01:00:00 +0000 GMT"
-    assert calendar_floor(CLOCKS_BACK + 60, "hour", "Europe/London") == CLOCKS_BACK
-    assert calendar_floor(CLOCKS_BACK - 60, "hour", "Europe/London") == CLOCKS_BACK - 3600
+    assert format_epoch(CLOCKS_BACK - 1, "%H:%M:%S %z %Z", "Europe/London") == "01:59:59 +0100 BST"
+    assert format_epoch(CLOCKS_BACK, "%H:%M:%S %z %Z", "Europe/London") == "01:00:00 +0000 GMT"
+    assert floor_to_calendar_unit(CLOCKS_BACK + 60, "hour", "Europe/London") == CLOCKS_BACK
+    assert floor_to_calendar_unit(CLOCKS_BACK - 60, "hour", "Europe/London") == CLOCKS_BACK - 3600
 
 
 def test_a_day_of_25_hours_is_one_day():
-    midnight = calendar_floor(CLOCKS_BACK, "day", "Europe/London")
-    assert calendar_add(midnight, 1, "day", "Europe/London") - midnight == 25 * 3600
+    midnight = floor_to_calendar_unit(CLOCKS_BACK, "day", "Europe/London")
+    assert add_calendar_units(midnight, 1, "day", "Europe/London") - midnight == 25 * 3600
 
 
 @pytest.mark.parametrize(
@@ -65,13 +70,13 @@ def test_a_text_is_read_as_a_time_or_is_none(text, form, zone, wanted):
 
 
 def test_a_time_before_the_first_year_or_after_the_last_has_no_text():
-    assert [format_time(t, "%Y", "UTC") for t in (-1e12, 1e12, float("nan"), float("inf"))] == [None] * 4
-    assert time_part(1e12, "year", "UTC") is None
-    assert calendar_floor(-62_135_596_800.0, "year", "America/New_York") is None
+    assert [format_epoch(t, "%Y", "UTC") for t in (-1e12, 1e12, float("nan"), float("inf"))] == [None] * 4
+    assert extract_time_part(1e12, "year", "UTC") is None
+    assert floor_to_calendar_unit(-62_135_596_800.0, "year", "America/New_York") is None
 
 
 def test_months_end_where_they_end():
-    assert calendar_add(1706659200, 1, "month", "UTC") == 1709164800
-    assert calendar_add(1709164800, 12, "month", "UTC") == 1740700800
-    assert calendar_add(0, -1, "quarter", "UTC") == -92 * 86400
-    assert calendar_add(0, 1e9, "year", "UTC") is None
+    assert add_calendar_units(1706659200, 1, "month", "UTC") == 1709164800
+    assert add_calendar_units(1709164800, 12, "month", "UTC") == 1740700800
+    assert add_calendar_units(0, -1, "quarter", "UTC") == -92 * 86400
+    assert add_calendar_units(0, 1e9, "year", "UTC") is None

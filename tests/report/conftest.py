@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.report.report import Report
-from harness.run import run
+from harness.run import run_scenarios
 
 PACK = Path(__file__).parents[2] / "scenarios" / "T1583.004"
 
@@ -98,7 +98,7 @@ def found(repository: Path) -> Report:
     before = Path.cwd()
     os.chdir(repository)
     try:
-        return Report(outcomes=replace(run([Path("pack")]), seconds=0.9))
+        return Report(outcomes=replace(run_scenarios([Path("pack")]), seconds=0.9))
     finally:
         os.chdir(before)
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import plain
-from harness.report.report import Report, format, names
+from harness.report.formats.json import encode_json_value
+from harness.report.report import Report, format, list_report_formats
 from harness.scenario.scenario import Outcome
 from harness.verdict.verdict import Broken
 
@@ -28,7 +28,7 @@ def with_title(report: Report, title: str) -> Report:
 
 
 def test_every_format_is_found_by_its_file():
-    assert names() == ("html", "json", "junit", "navigator", "terminal")
+    assert list_report_formats() == ("html", "json", "junit", "navigator", "terminal")
     with pytest.raises(HarnessError, match="no report format is called `jnuit`") as error:
         format("jnuit")
     assert error.value.help == "did you mean `junit`?"
@@ -111,7 +111,7 @@ def test_json_has_alerts_with_their_fields_causes_and_events(report):
 
 
 def test_numbers_that_json_lacks_are_text():
-    assert [plain(v) for v in (1.0, 0.5, float("inf"), float("nan"), 1e300, None, ["a"])] == [
+    assert [encode_json_value(v) for v in (1.0, 0.5, float("inf"), float("nan"), 1e300, None, ["a"])] == [
         1,
         0.5,
         "inf",

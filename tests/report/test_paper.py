@@ -1,10 +1,19 @@
 import pytest
 
-from harness.report.paper import Paper, beginning, beginning_kept, clean, count, one_line, printed_width, short
+from harness.report.paper import (
+    Paper,
+    beginning,
+    beginning_kept,
+    escape_controls,
+    format_count,
+    one_line,
+    printed_width,
+    shorten_line,
+)
 
 
 def test_control_characters_bidi_marks_and_surrogates_are_spelled_out():
-    assert clean("a\x1b[31mb\x07\x9b\u202ec\ud800\td\n") == "a\\x1b[31mb\\x07\\x9b\\u202ec\\ud800\td\n"
+    assert escape_controls("a\x1b[31mb\x07\x9b\u202ec\ud800\td\n") == "a\\x1b[31mb\\x07\\x9b\\u202ec\\ud800\td\n"
 
 
 def test_one_line_has_no_line_breaks():
@@ -21,7 +30,7 @@ def test_one_line_has_no_line_breaks():
 )
 def test_a_long_text_loses_its_middle(width, shown):
     text = "stats count by host, DestinationIp"
-    assert short(text, width) == shown
+    assert shorten_line(text, width) == shown
     assert len(shown) <= width
 
 
@@ -31,9 +40,9 @@ def test_a_long_text_loses_its_end():
 
 
 def test_counts_agree_with_their_nouns():
-    assert count(1, "event") == "1 event"
-    assert count(1204, "event") == "1,204 events"
-    assert count(2, "switch", "switches") == "2 switches"
+    assert format_count(1, "event") == "1 event"
+    assert format_count(1204, "event") == "1,204 events"
+    assert format_count(2, "switch", "switches") == "2 switches"
 
 
 def test_paper_without_colour_has_no_escape_sequences():

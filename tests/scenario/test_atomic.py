@@ -7,7 +7,7 @@ import pytest
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.atomic import parse_atomics, read_atomics
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render
+from harness.scenario.atomic_rendering import render_atomic
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "samples" / "dev"
@@ -74,10 +74,12 @@ def test_every_file_of_the_library_loads_and_every_command_renders():
     atomics = list(Library((SHARED / "atomics",)).read())
     assert len({a.technique for a in atomics}) == 269
     assert len(atomics) == 1581
-    texts = [c.text for a in atomics for _, c in render(a, folder="F:").commands()]
+    texts = [c.text for a in atomics for _, c in render_atomic(a, folder="F:").commands()]
     assert len(texts) == 3815
     assert [t for t in texts if "#{" in t or "pathtoatomicsfolder" in t.lower()] == []
-    assert sum(1 for a in atomics if a.manual and render(a).steps and not list(render(a).commands())) == 13
+    assert (
+        sum(1 for a in atomics if a.manual and render_atomic(a).steps and not list(render_atomic(a).commands())) == 13
+    )
 
 
 @needs_samples
@@ -107,7 +109,7 @@ def test_what_the_library_refuses_is_refused_with_its_line(name, code, place):
 
 
 def test_arguments_are_filled_in_as_they_are_written():
-    rendered = render(only(TEST))
+    rendered = render_atomic(only(TEST))
     assert rendered.command.text == (
         'Copy-Item "C:\\AtomicRedTeam\\atomics\\a.txt" "C:\\AtomicRedTeam\\atomics\\T1059.001\\x64.exe"\n'
         "1..0x10 | ForEach-Object { Start-Sleep 1.50 }  # ''\n"
@@ -119,13 +121,13 @@ def test_arguments_are_filled_in_as_they_are_written():
 
 
 def test_a_given_value_reaches_defaults_that_name_it():
-    rendered = render(only(TEST), {"arch": "arm64", "times": 3}, folder="D:\\a$1\\b")
+    rendered = render_atomic(only(TEST), {"arch": "arm64", "times": 3}, folder="D:\\a$1\\b")
     assert rendered.arguments["source"] == "D:\\a$1\\b\\T1059.001\\arm64.exe"
     assert rendered.arguments["times"] == "3"
 
 
 def test_a_given_value_is_not_read_for_placeholders():
-    rendered = render(only(TEST), {"note": "#{arch}"}, raw=frozenset({"note"}))
+    rendered = render_atomic(only(TEST), {"note": "#{arch}"}, raw=frozenset({"note"}))
     assert "# '#{arch}'" in rendered.command.text
 
 
@@ -145,21 +147,23 @@ def test_a_given_value_is_not_read_for_placeholders():
 )
 def test_a_given_value_cannot_leave_its_place(given, message):
     with pytest.raises(HarnessError) as caught:
-        render(only(TEST), given)
+        render_atomic(only(TEST), given)
     assert message in str(caught.value)
 
 
 def test_a_space_is_refused_only_outside_quotes():
-    assert '"C:\\Program Files\\a.exe"' in render(only(TEST), {"source": "C:\\Program Files\\a.exe"}).command.text
+    assert (
+        '"C:\\Program Files\\a.exe"' in render_atomic(only(TEST), {"source": "C:\\Program Files\\a.exe"}).command.text
+    )
     bare = TEST.replace('Remove-Item "#{source}"', "'Remove-Item #{source}'")
     with pytest.raises(HarnessError, match="holds space"):
-        render(only(bare), {"source": "C:\\Program Files\\a.exe"})
+        render_atomic(only(bare), {"source": "C:\\Program Files\\a.exe"})
 
 
 def test_defaults_that_lead_back_to_themselves_are_refused():
     atomic = only(TEST.replace("default: x64", "default: '#{source}'"))
     with pytest.raises(SourceError) as caught:
-        render(atomic)
+        render_atomic(atomic)
     assert (caught.value.code, str(caught.value.span)) == ("circular-argument", "T1059.001.yaml:13:16")
 
 
@@ -173,7 +177,7 @@ def test_defaults_that_grow_without_end_are_refused():
     )
     text = text.replace("'#{note}'", "'#{note}#{a0}'")
     with pytest.raises(HarnessError) as caught:
-        render(only(text))
+        render_atomic(only(text))
     assert caught.value.code == "command-too-long"
 
 
@@ -213,18 +217,18 @@ def test_tests_are_addressed_by_technique_number_guid_and_name():
 
 def test_the_published_tests_default_to_the_published_values():
     one, two, three, four = Library((ROOT / "scenarios",)).find("T1583.004")
-    beacon = render(one, {"run": "0f1e2d3c"}).command.text
+    beacon = render_atomic(one, {"run": "0f1e2d3c"}).command.text
     assert beacon.startswith('powershell.exe -NoProfile -Command "1..5 | ')
     assert "Start-Sleep -Seconds 30 }" in beacon
     assert "-UserAgent 'detlab/0f1e2d3c' -Uri 'http://127.0.0.1:8888/'" in beacon
-    assert len(render(two).arguments["domains"].split(",")) == 5
-    assert render(three).arguments == {"server": "127.0.0.1", "ports": "4444,8080,8443"}
-    assert 'schtasks.exe /Create /F /SC MINUTE /MO 30 /TN "WindowsNetworkHealth"' in render(four).command.text
-    assert 'schtasks.exe /Delete /TN "WindowsNetworkHealth" /F' in render(four).cleanup.text
+    assert len(render_atomic(two).arguments["domains"].split(",")) == 5
+    assert render_atomic(three).arguments == {"server": "127.0.0.1", "ports": "4444,8080,8443"}
+    assert 'schtasks.exe /Create /F /SC MINUTE /MO 30 /TN "WindowsNetworkHealth"' in render_atomic(four).command.text
+    assert 'schtasks.exe /Delete /TN "WindowsNetworkHealth" /F' in render_atomic(four).cleanup.text
 
 
 def test_a_published_test_takes_another_server():
     one = Library((ROOT / "scenarios",)).find("T1583.004-1")[0]
-    assert "http://203.0.113.10:8888/" in render(one, {"server": "203.0.113.10"}).command.text
+    assert "http://203.0.113.10:8888/" in render_atomic(one, {"server": "203.0.113.10"}).command.text
     with pytest.raises(HarnessError, match="is not a URL, a domain or an address"):
-        render(one, {"server": "127.0.0.1'; calc; '"})
+        render_atomic(one, {"server": "127.0.0.1'; calc; '"})

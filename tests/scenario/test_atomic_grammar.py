@@ -9,7 +9,7 @@ tree_sitter = pytest.importorskip("tree_sitter", reason="the grammar is not inst
 grammar = pytest.importorskip("tree_sitter_powershell", reason="the grammar is not installed")
 
 from harness.scenario.atomic_library import Library, runs_on_windows  # noqa: E402
-from harness.scenario.atomic_rendering import render  # noqa: E402
+from harness.scenario.atomic_rendering import render_atomic  # noqa: E402
 from harness.telemetry.lab import command_line  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def test_filling_in_arguments_never_breaks_a_command_that_is_whole():
     for atomic in Library((SAMPLES,)).read():
         if not runs_on_windows(atomic):
             continue
-        for (_, text), template in zip(texts_of(render(atomic)), templates(atomic), strict=True):
+        for (_, text), template in zip(texts_of(render_atomic(atomic)), templates(atomic), strict=True):
             if not text or parses(text) or parses(known(text)):
                 read += bool(text)
             elif parses(known(template)):
@@ -76,7 +76,7 @@ def templates(atomic):
 
 def test_the_published_tests_scripts_parse():
     scripts = [
-        re.search(r'-Command "(.*)"', render(a).command.text)[1]
+        re.search(r'-Command "(.*)"', render_atomic(a).command.text)[1]
         for a in Library((ROOT / "scenarios",)).find("T1583.004-1,2,3")
     ]
     assert [s for s in scripts if not parses(s)] == []
@@ -84,7 +84,7 @@ def test_the_published_tests_scripts_parse():
 
 def test_our_own_scripts_parse():
     kill = re.search(r'-Command "(.*)"', command_line.kill("r.1").text)[1]
-    clock = re.search(r'-Command "(.*)"', command_line.clock().text)[1]
+    clock = re.search(r'-Command "(.*)"', command_line.build_clock_command().text)[1]
     provision = (ROOT / "lab" / "windows" / "provision.ps1").read_text("utf-8")
     psrp = pytest.importorskip("harness.telemetry.lab.psrp")
     assert [s[:60] for s in (kill, clock, command_line.FROM_STDIN, psrp.LAUNCH, provision) if not parses(s)] == []

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.diagnostics import Source, SourceError
-from harness.scenario.document import convert, load
+from harness.scenario.document import convert_document, load
 
 
 class Beacon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +22,7 @@ def value(text):
 def failure(text, type_=None):
     with pytest.raises(SourceError) as caught:
         document = load(Source("a.yaml", text))
-        convert(document, type_ or Beacon)
+        convert_document(document, type_ or Beacon)
     return caught.value
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.run import Options, run
+from harness.run import RunOptions, run_scenarios
 from harness.scenario.foreign import rule_paths
 from harness.scenario.foreign_tests import converted_for, data_set, scenarios_of, upwards
 from harness.scenario.rule import read_rule
@@ -81,7 +81,7 @@ def test_sigma_regression_data_is_judged_in_both_languages_and_counted(tmp_path,
             "regression_data/whoami/events.ndjson": json.dumps(EVENT) + "\n",
         },
     )
-    outcomes = run([tmp_path / "rules"])
+    outcomes = run_scenarios([tmp_path / "rules"])
     assert [v.rule.language for v in outcomes.verdicts] == ["spl", "cql"]
     assert outcomes.as_expected is as_expected
     assert not outcomes.broken
@@ -117,10 +117,10 @@ def test_tests_of_security_content_run_on_a_copy_of_attack_data(tmp_path):
     tests = [{"name": "True Positive", "attack_data": [{"data": DATA, "source": "x", "sourcetype": "y"}]}]
     log = tmp_path / "attack_data/datasets/attack_techniques/T1033/w.log"
     write(tmp_path, {"rules/whoami.yml": yaml.safe_dump({**DETECTION, "tests": tests}), str(log): json.dumps(EVENT)})
-    outcomes = run([tmp_path / "rules"], Options(attack_data=tmp_path / "attack_data"))
+    outcomes = run_scenarios([tmp_path / "rules"], RunOptions(attack_data=tmp_path / "attack_data"))
     (verdict,) = outcomes.verdicts
     assert (str(verdict.observed), verdict.rule.page.author) == ("true positive", "Ann Other, Splunk")
-    (broken,) = run([tmp_path / "rules"]).broken
+    (broken,) = run_scenarios([tmp_path / "rules"]).broken
     assert "the events of this test are not at hand" in str(broken.error)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.pack import beside, find, unasked
+from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Outcome, read_scenario
 
@@ -56,22 +56,22 @@ def test_only_files_that_look_like_scenarios_are_found(tmp_path):
     written(tmp_path, GOOD)
     (tmp_path / "server.spl.yaml").write_text("title: page\n", "utf-8")
     (tmp_path / "other.yaml").write_text("services: {}\n", "utf-8")
-    assert [p.name for p in find([tmp_path])] == ["one.yaml"]
+    assert [p.name for p in find_scenarios([tmp_path])] == ["one.yaml"]
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path):
     with pytest.raises(HarnessError, match="no-such-path"):
-        find([tmp_path / "nothing"])
+        find_scenarios([tmp_path / "nothing"])
 
 
 def test_a_rule_is_found_beside_its_scenario_or_above_it_and_nowhere_else(tmp_path):
     (tmp_path / "server.spl").write_text("index=x", "utf-8")
     below = tmp_path / "routable"
     below.mkdir()
-    assert read_rule(beside(written(below, GOOD), "server.spl")).query.text == "index=x"
+    assert read_rule(resolve_beside(written(below, GOOD), "server.spl")).query.text == "index=x"
     for hostile in ("../../etc/passwd", "/etc/passwd"):
         with pytest.raises(HarnessError, match="outside"):
-            beside(below / "one.yaml", hostile)
+            resolve_beside(below / "one.yaml", hostile)
 
 
 def test_a_rule_that_is_not_there_names_those_that_are(tmp_path):
@@ -85,6 +85,6 @@ def test_a_folder_on_request_is_left_out_of_a_run_that_names_nothing_and_told(tm
     extra = tmp_path / "extra"
     extra.mkdir()
     written(extra, GOOD)
-    assert unasked(find([tmp_path])) == ([tmp_path / "one.yaml", extra / "one.yaml"], [])
+    assert split_on_request(find_scenarios([tmp_path])) == ([tmp_path / "one.yaml", extra / "one.yaml"], [])
     (extra / "ON_REQUEST").write_text("they take long", "utf-8")
-    assert unasked(find([tmp_path])) == ([tmp_path / "one.yaml"], [extra])
+    assert split_on_request(find_scenarios([tmp_path])) == ([tmp_path / "one.yaml"], [extra])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.world import named, read_world
+from harness.scenario.world import read_world, resolve_world
 
 ROOT = Path(__file__).parents[2]
 SMALL = """title: Two rooms
@@ -59,10 +59,10 @@ def test_an_unknown_key_is_told_with_the_nearest_one(tmp_path):
 
 
 def test_a_world_is_named_without_its_folder():
-    assert named("office").name == "office.yaml"
-    assert named("mine.yaml") == Path("mine.yaml")
+    assert resolve_world("office").name == "office.yaml"
+    assert resolve_world("mine.yaml") == Path("mine.yaml")
     with pytest.raises(HarnessError) as caught:
-        named("ofice")
+        resolve_world("ofice")
     assert caught.value.help == "did you mean `office`?"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.behaviour import load_behaviours
-from harness.telemetry.parameter import kind, typed
+from harness.telemetry.parameter import convert_to_annotation, describe_annotation
 
 
 def refused(behaviours, name, given):
@@ -97,13 +97,13 @@ def test_of_equal_names_the_first_folder_counts(tmp_path):
     [("30s", 30), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("500ms", 0.5), ("1d", 86400), ("1.5h", 5400)],
 )
 def test_durations(text, seconds):
-    assert typed(text, timedelta) == timedelta(seconds=seconds)
+    assert convert_to_annotation(text, timedelta) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "s", "10", "1x", "-5s", "10s and more", "4000d"])
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match="a duration"):
-        typed(text, timedelta)
+        convert_to_annotation(text, timedelta)
 
 
 def test_types_are_said_in_words(behaviours):
@@ -112,4 +112,4 @@ def test_types_are_said_in_words(behaviours):
     assert words["server"] == "an address"
     assert words["listener"] == "true or false"
     assert words["times"] == "a whole number from 0 to 1000000"
-    assert kind(tuple[int, ...]) == "a list, each a whole number"
+    assert describe_annotation(tuple[int, ...]) == "a list, each a whole number"

@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 
 from harness.telemetry.host import host_named
-from harness.telemetry.identity import fixed, guid, random_guids
-from harness.telemetry.spelling import decimal, distinct, epoch_seconds, hexadecimal, long_ipv6, written
+from harness.telemetry.identity import build_fixed_width_texts, guid, random_guids
+from harness.telemetry.spelling import (
+    decimal,
+    encode_hexadecimal,
+    encode_times,
+    epoch_seconds,
+    long_ipv6,
+    number_distinct,
+)
 
 START = np.datetime64("2026-03-03T09:12:00", "us")
 
@@ -92,7 +99,7 @@ def test_addresses_are_spelled_long(short, long):
 
 def test_times_are_spelled_to_the_millisecond():
     times = np.array(["2024-02-29T23:59:59.999499", "1999-12-31T00:00:00.001", "2026-03-03T09:12:00"], "datetime64[us]")
-    assert written(times).to_pylist() == [
+    assert encode_times(times).to_pylist() == [
         "2024-02-29 23:59:59.999",
         "1999-12-31 00:00:00.001",
         "2026-03-03 09:12:00.000",
@@ -103,7 +110,7 @@ def test_times_are_spelled_to_the_millisecond():
 def test_many_times_are_spelled_like_few():
     times = START + np.arange(40_000) * np.timedelta64(1_234_567, "us")
     expected = np.datetime_as_string(times.astype("datetime64[ms]")).tolist()
-    assert written(times, between="T").to_pylist() == expected
+    assert encode_times(times, between="T").to_pylist() == expected
 
 
 @pytest.mark.parametrize("numbers", [[3, 1, 3], [5_000_000, 7, 5_000_000], [1, 2, 10**12], [-1, 4, -1], []])
@@ -111,12 +118,12 @@ def test_numbers_are_spelled_once_each(numbers):
     column = decimal(np.array(numbers, np.int64))
     assert column.to_pylist() == [str(n) for n in numbers]
     assert len(column.dictionary) == len(set(numbers))
-    found, codes = distinct(np.array(numbers, np.int64))
+    found, codes = number_distinct(np.array(numbers, np.int64))
     assert found[codes].tolist() == numbers
 
 
 def test_pids_of_audit_records_are_hexadecimal():
-    assert hexadecimal(np.array([6448, 4])).to_pylist() == ["0x1930", "0x4"]
+    assert encode_hexadecimal(np.array([6448, 4])).to_pylist() == ["0x1930", "0x4"]
 
 
 def test_guids_are_of_version_4():
@@ -125,4 +132,4 @@ def test_guids_are_of_version_4():
 
 
 def test_texts_of_one_width_are_laid_side_by_side():
-    assert fixed(np.array([[65, 66], [67, 68]], np.uint8)).to_pylist() == ["AB", "CD"]
+    assert build_fixed_width_texts(np.array([[65, 66], [67, 68]], np.uint8)).to_pylist() == ["AB", "CD"]

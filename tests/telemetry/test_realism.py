@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.commands.realism import known_fields
+from harness.cli.commands.realism import read_known_fields
 from harness.cli.main import main
-from harness.telemetry.columnar import text
+from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import Telemetry
-from harness.telemetry.realism import compare
-from harness.telemetry.realism_rates import apart, quartiles
+from harness.telemetry.realism import compare_with_recorded
+from harness.telemetry.realism_rates import describe_middle_half, measure_distance
 from harness.telemetry.realism_shapes import FREE, Notation, foreign, notation, notations
-from harness.telemetry.writer import write
+from harness.telemetry.writer import write_telemetry
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def log(simulated, tmp_path):
     """What a beacon leaves, as the event log itself renders it: the recorded side."""
     path = tmp_path / "log.xml"
     with path.open("wb") as out:
-        write(simulated("beacon", times=150, server="203.0.113.9"), "windows_xml", out)
+        write_telemetry(simulated("beacon", times=150, server="203.0.113.9"), "windows_xml", out)
     return path
 
 
@@ -39,16 +39,16 @@ def changed(telemetry, kind, **columns):
                 if value is None:
                     table = table.remove_column(at)
                 elif at < 0:
-                    table = table.append_column(name, text([value] * len(table)))
+                    table = table.append_column(name, build_text_column([value] * len(table)))
                 else:
-                    table = table.set_column(at, name, text([value] * len(table)))
+                    table = table.set_column(at, name, build_text_column([value] * len(table)))
             e = e.with_columns(table)
         events.append(e)
     return replace(telemetry, events=tuple(events))
 
 
 def found(log, telemetry):
-    return [(d.kind, d.field, d.message) for d in compare([log], telemetry).structural]
+    return [(d.kind, d.field, d.message) for d in compare_with_recorded([log], telemetry).structural]
 
 
 def test_events_are_like_themselves(log, simulated):
@@ -98,16 +98,16 @@ def test_another_version_of_an_event_is_told(log, simulated):
 
 def test_rates_of_a_slower_beacon_lie_apart(log, simulated):
     slower = simulated("beacon", times=150, server="203.0.113.9", every="10m")
-    measures = {m.name: m for m in compare([log], slower).measures["sysmon 3"]}
+    measures = {m.name: m for m in compare_with_recorded([log], slower).measures["sysmon 3"]}
     waits = measures["seconds between calls of a process to one endpoint"]
     assert waits.distance == 1.0
     same = simulated("beacon", times=150, server="203.0.113.9", seed=5)
-    measures = {m.name: m for m in compare([log], same).measures["sysmon 3"]}
+    measures = {m.name: m for m in compare_with_recorded([log], same).measures["sysmon 3"]}
     assert measures["seconds between calls of a process to one endpoint"].distance < 0.2
 
 
 def test_kinds_that_nobody_simulated_are_listed(log):
-    assert compare([log], Telemetry()).only_recorded["sysmon 3"] == 150
+    assert compare_with_recorded([log], Telemetry()).only_recorded["sysmon 3"] == 150
 
 
 @pytest.mark.parametrize(
@@ -151,15 +151,15 @@ def test_case_of_digits_counts_only_in_the_log_itself():
 
 def test_distributions_are_apart_from_nothing_to_all():
     same, other = pa.array([1.0, 2.0, 3.0]).to_numpy(), pa.array([7.0, 8.0]).to_numpy()
-    assert apart(same, same) == 0.0
-    assert apart(same, other) == 1.0
-    assert quartiles(same) == "2 (1.5 to 2.5)"
+    assert measure_distance(same, same) == 0.0
+    assert measure_distance(same, other) == 1.0
+    assert describe_middle_half(same) == "2 (1.5 to 2.5)"
 
 
 def test_known_fields_are_read_by_kind(tmp_path):
     path = tmp_path / "known.tsv"
     path.write_text("DnsRequest\tDomainName aid\nsysmon 5\tUser Version=3\tsince 13.30\n")
-    assert known_fields((path,)) == {
+    assert read_known_fields((path,)) == {
         "falcon DnsRequest": {"DomainName", "aid"},
         "sysmon 5": {"User", "Version=3"},
     }

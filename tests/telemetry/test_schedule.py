@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.schedule import bursts, hourly, periodic, poisson, rounds, seconds, wait, within
+from harness.telemetry.schedule import bursts, convert_seconds, hourly, periodic, poisson, rounds, sample_moments, wait
 
 START = np.datetime64("2026-03-03T09:12:00", "us")
 
@@ -41,7 +41,7 @@ def test_chance_keeps_to_its_rate_and_its_time(random):
     assert 1000 < len(moments) < 1400
     assert moments.min() >= START
     assert moments.max() < START + np.timedelta64(100, "h")
-    assert len(within(START, timedelta(hours=1), 0, random)) == 0
+    assert len(sample_moments(START, timedelta(hours=1), 0, random)) == 0
 
 
 def test_bursts_follow_their_moments(random):
@@ -51,5 +51,5 @@ def test_bursts_follow_their_moments(random):
 
 
 def test_seconds_are_waits_to_the_microsecond():
-    assert seconds(np.array([0.0000014, 2.5])).tolist() == [timedelta(microseconds=1), timedelta(seconds=2.5)]
+    assert convert_seconds(np.array([0.0000014, 2.5])).tolist() == [timedelta(microseconds=1), timedelta(seconds=2.5)]
     assert wait(timedelta(minutes=1)) == np.timedelta64(60, "s")

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from harness.telemetry.activity import NetworkConnection, Texts
+from harness.telemetry.activity import NetworkConnection, TextColumn
 from harness.telemetry.sensor import sensor, sensor_names
-from harness.telemetry.simulate import record, settled
+from harness.telemetry.simulate import complete_connection, record_activities
 
 MINUTES = np.timedelta64(60, "s")
 
 
 def recorded(names, call, **conditions):
-    call = settled(call, np.random.default_rng(1))
+    call = complete_connection(call, np.random.default_rng(1))
     return {
         (e.sensor, e.kind): e.columns.to_pylist()
-        for e in record([(0, call)], [sensor(n) for n in names], conditions, 1)
+        for e in record_activities([(0, call)], [sensor(n) for n in names], conditions, 1)
     }
 
 
@@ -30,7 +30,7 @@ def inbound(host, web):
         host=host,
         process=web,
         initiated=False,
-        source_ip=Texts(values=("198.51.100.7", "198.51.100.8"), codes=np.array([0, 1, 0])),
+        source_ip=TextColumn(values=("198.51.100.7", "198.51.100.8"), codes=np.array([0, 1, 0])),
         destination_ip=host.address,
         destination_port=443,
     )
@@ -66,9 +66,9 @@ def test_addresses_of_both_families_in_one_batch_go_their_ways(host, web):
         at=host.now + np.arange(4) * MINUTES,
         host=host,
         process=web,
-        destination_ip=Texts(values=("203.0.113.1", "2001:db8::1"), codes=np.array([0, 1, 1, 0])),
+        destination_ip=TextColumn(values=("203.0.113.1", "2001:db8::1"), codes=np.array([0, 1, 1, 0])),
         destination_port=np.array([80, 443, 8443, 80]),
-        destination_hostname=Texts(values=(None, "six.example"), codes=np.array([0, 1, 1, 0])),
+        destination_hostname=TextColumn(values=(None, "six.example"), codes=np.array([0, 1, 1, 0])),
         established=np.array([True, True, False, True]),
     )
     found = recorded(["sysmon", "falcon"], call)

@@ -6,8 +6,8 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.behaviour import load_behaviours
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Origin
-from harness.telemetry.simulate import Step, sensor_conditions, simulate
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, TelemetryOrigin
+from harness.telemetry.simulate import ScheduledAction, sensor_conditions, simulate
 
 
 def texts(telemetry):
@@ -34,7 +34,10 @@ def test_another_seed_gives_other_telemetry(simulated):
 
 
 def test_a_step_more_leaves_the_processes_of_the_others_as_they_are(behaviours, start, rows):
-    beacon, agent = Step(behaviour="beacon", given={"times": 3}), Step(behaviour="edr_agent", given={"lasts": "1h"})
+    beacon, agent = (
+        ScheduledAction(behaviour="beacon", given={"times": 3}),
+        ScheduledAction(behaviour="edr_agent", given={"lasts": "1h"}),
+    )
     alone = simulate([beacon], behaviours=behaviours, start=start, seed=1)
     both = simulate([beacon, agent], behaviours=behaviours, start=start, seed=1)
     started = [r["ProcessGuid"] for r in rows(alone, "sysmon", "1")]
@@ -43,8 +46,8 @@ def test_a_step_more_leaves_the_processes_of_the_others_as_they_are(behaviours, 
 
 def test_each_step_is_a_cause_and_its_events_say_so(behaviours, start):
     steps = [
-        Step(behaviour="beacon", given={"times": 7}, malicious=True),
-        Step(behaviour="vendor_heartbeat", host="WS02", given={"lasts": "30m", "endpoint": None}),
+        ScheduledAction(behaviour="beacon", given={"times": 7}, malicious=True),
+        ScheduledAction(behaviour="vendor_heartbeat", host="WS02", given={"lasts": "30m", "endpoint": None}),
     ]
     telemetry = simulate(steps, behaviours=behaviours, start=start, seed=1)
     assert [(c.name, c.malicious, c.host) for c in telemetry.causes] == [
@@ -57,11 +60,11 @@ def test_each_step_is_a_cause_and_its_events_say_so(behaviours, start):
     assert set(computers[causes == 0]) == {"WS01.corp.example"}
     assert set(computers[causes == 1]) == {"WS02.corp.example"}
     assert (causes == 0).sum() == 7
-    assert telemetry.origin is Origin.SIMULATED
+    assert telemetry.origin is TelemetryOrigin.SIMULATED
 
 
 def test_events_of_a_kind_are_in_order_of_time(behaviours, start):
-    steps = [Step(behaviour="beacon", given={"times": 50}, at=timedelta(minutes=m)) for m in (30, 0, 10)]
+    steps = [ScheduledAction(behaviour="beacon", given={"times": 50}, at=timedelta(minutes=m)) for m in (30, 0, 10)]
     telemetry = simulate(steps, behaviours=behaviours, start=start, seed=1)
     for events in telemetry.events:
         assert events.columns.schema.field(TIME).type == TIME_TYPE
@@ -69,7 +72,7 @@ def test_events_of_a_kind_are_in_order_of_time(behaviours, start):
 
 
 def test_record_numbers_of_a_channel_on_a_host_rise_by_one_over_all_kinds(behaviours, start):
-    steps = [Step(behaviour="scheduled_task", host=host, given={"times": 4}) for host in ("WS01", "WS02")]
+    steps = [ScheduledAction(behaviour="scheduled_task", host=host, given={"times": 4}) for host in ("WS01", "WS02")]
     telemetry = simulate(steps, behaviours=behaviours, start=start, seed=1)
     for sensor in ("sysmon", "windows_security", "task_scheduler"):
         for computer in ("WS01.corp.example", "WS02.corp.example"):
@@ -95,16 +98,18 @@ def test_text_is_dictionary_encoded_and_says_every_word_once(simulated):
 
 
 def test_a_delay_moves_a_step(behaviours, start, rows):
-    step = Step(behaviour="process", at=timedelta(hours=2))
+    step = ScheduledAction(behaviour="process", at=timedelta(hours=2))
     (event, *_) = rows(simulate([step], behaviours=behaviours, start=start, seed=1), "sysmon", "1")
     assert event["UtcTime"].startswith("2026-03-03 11:12:00.")
 
 
 def test_a_start_in_another_zone_is_the_same_moment(behaviours, start, rows):
     paris = start.astimezone(timezone(timedelta(hours=1)))
-    here = simulate([Step(behaviour="beacon")], behaviours=behaviours, start=start, seed=1)
-    there = simulate([Step(behaviour="beacon")], behaviours=behaviours, start=paris, seed=1)
-    naive = simulate([Step(behaviour="beacon")], behaviours=behaviours, start=start.replace(tzinfo=None), seed=1)
+    here = simulate([ScheduledAction(behaviour="beacon")], behaviours=behaviours, start=start, seed=1)
+    there = simulate([ScheduledAction(behaviour="beacon")], behaviours=behaviours, start=paris, seed=1)
+    naive = simulate(
+        [ScheduledAction(behaviour="beacon")], behaviours=behaviours, start=start.replace(tzinfo=None), seed=1
+    )
     assert texts(here) == texts(there) == texts(naive)
 
 
@@ -112,7 +117,12 @@ def test_a_skewed_clock_moves_what_the_host_writes_and_not_what_the_cloud_receiv
     slow = host.__class__(**{n: getattr(host, n) for n in host.__slots__} | {"clock_skew": np.timedelta64(-90, "s")})
     start = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
     right, wrong = (
-        simulate([Step(behaviour="beacon", given={"times": 1})], behaviours=behaviours, start=start, hosts={"WS01": h})
+        simulate(
+            [ScheduledAction(behaviour="beacon", given={"times": 1})],
+            behaviours=behaviours,
+            start=start,
+            hosts={"WS01": h},
+        )
         for h in (host, slow)
     )
     (one,), (other,) = rows(right, "sysmon", "3"), rows(wrong, "sysmon", "3")
@@ -150,15 +160,15 @@ def test_a_behaviour_without_end_is_stopped(tmp_path, start):
         "utf-8",
     )
     with pytest.raises(HarnessError, match="endless"):
-        simulate([Step(behaviour="endless")], behaviours=load_behaviours(tmp_path), start=start)
+        simulate([ScheduledAction(behaviour="endless")], behaviours=load_behaviours(tmp_path), start=start)
 
 
 def test_no_sensor_sees_nothing_and_no_step_leaves_nothing(behaviours, start):
     assert simulate([], behaviours=behaviours, start=start).events == ()
-    quiet = simulate([Step(behaviour="beacon")], behaviours=behaviours, start=start, sensors=["dns_client"])
+    quiet = simulate([ScheduledAction(behaviour="beacon")], behaviours=behaviours, start=start, sensors=["dns_client"])
     assert quiet.events == ()
 
 
 def test_an_unknown_sensor_is_refused(behaviours, start):
     with pytest.raises(HarnessError, match="did you mean `sysmon`"):
-        simulate([Step(behaviour="beacon")], behaviours=behaviours, start=start, sensors=["symon"])
+        simulate([ScheduledAction(behaviour="beacon")], behaviours=behaviours, start=start, sensors=["symon"])

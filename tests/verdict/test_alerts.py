@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from harness.detection.engine import Rows
+from harness.detection.engine import ResultRows
 from harness.scenario.scenario import Label, Outcome
 from harness.telemetry.event import Cause
-from harness.verdict.alerts import Truth, alerts_of, differing
+from harness.verdict.alerts import GroundTruth, alerts_of, describe_field_differences
 from harness.verdict.verdict import outcome
 
-TRUTH = Truth(
+TRUTH = GroundTruth(
     causes=(Cause(name="beacon", malicious=True), Cause(name="browsing", malicious=False)),
     by_event=np.array([0, 0, 1, -1, 1], np.int32),
 )
 
 
 def alerts(*provenance):
-    return alerts_of(Rows(("host", "@event"), tuple(("WS01", p) for p in provenance)), TRUTH)
+    return alerts_of(ResultRows(("host", "@event"), tuple(("WS01", p) for p in provenance)), TRUTH)
 
 
 def test_an_alert_names_the_events_behind_it_and_who_caused_them():
@@ -40,12 +40,12 @@ def test_any_alert_on_benign_activity_is_a_false_positive():
 
 
 def test_fields_are_compared_by_value():
-    (alert,) = alerts_of(Rows(("n", "ports", "@event"), ((180.0, ["443", "80"], [0]),)), TRUTH)
-    assert list(differing(alert, {"n": 180, "ports": [80, 443]})) == []
-    assert list(differing(alert, {"n": 181})) == ["n is 180.0, not 181"]
+    (alert,) = alerts_of(ResultRows(("n", "ports", "@event"), ((180.0, ["443", "80"], [0]),)), TRUTH)
+    assert list(describe_field_differences(alert, {"n": 180, "ports": [80, 443]})) == []
+    assert list(describe_field_differences(alert, {"n": 181})) == ["n is 180.0, not 181"]
 
 
 def test_a_row_that_the_query_makes_itself_has_no_event_behind_it():
-    made = alerts_of(Rows(("host",), (("WS01",),)), TRUTH)
+    made = alerts_of(ResultRows(("host",), (("WS01",),)), TRUTH)
     assert made[0].fields == {"host": "WS01"}
     assert outcome(Label.MALICIOUS, made) is Outcome.FALSE_NEGATIVE

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.studied import subjects
-from harness.run import Bench, Options, run
-from harness.verdict.latency import Schedule, latency
+from harness.cli.studied import build_trials
+from harness.run import Bench, RunOptions, run_scenarios
+from harness.verdict.latency import Schedule, measure_latency
 from harness.verdict.mutation.mutate import mutate
 from harness.verdict.study.ensemble import Ensemble
 
@@ -45,7 +45,7 @@ def folder(tmp_path):
 
 def judged(folder, rule):
     (folder / "rule.spl").write_text(rule)
-    outcomes = run([folder])
+    outcomes = run_scenarios([folder])
     assert not outcomes.broken, outcomes.broken[0].error
     return {v.scenario.path.stem: v for v in outcomes.verdicts}
 
@@ -91,8 +91,8 @@ def test_a_switch_that_changes_the_columns_flips_the_outcome(folder):
 
 def test_studies_ask_each_case_for_itself(folder):
     (folder / "rule.spl").write_text(BY_PORT.format(port="443"))
-    with Bench(Options()) as bench:
-        several = subjects(bench, folder / "rule.spl", [])
+    with Bench(RunOptions()) as bench:
+        several = build_trials(bench, folder / "rule.spl", [])
         with Ensemble(several) as ensemble:
             assert [len(numbers) for _, numbers in ensemble.plans] == [1, 1]
             assert sorted(len(alerts) for alerts in ensemble.alerts()) == [0, 1]
@@ -101,18 +101,18 @@ def test_studies_ask_each_case_for_itself(folder):
 def test_a_schedule_sees_the_columns_of_what_had_arrived(folder):
     (folder / "rule.spl").write_text(BY_PORT.format(port="443"))
     (folder / "port-8443.yaml").unlink()
-    with Bench(Options()) as bench:
-        several = subjects(bench, folder / "rule.spl", [])
+    with Bench(RunOptions()) as bench:
+        several = build_trials(bench, folder / "rule.spl", [])
         schedule = Schedule(every=timedelta(minutes=15), back=timedelta(hours=4))
-        (delay,) = latency(several, schedule, [timedelta(0), timedelta(minutes=5)]).delays
+        (delay,) = measure_latency(several, schedule, [timedelta(0), timedelta(minutes=5)]).delays
     assert (delay.caught, delay.unlimited) == (2, 2)
     assert all(40 <= d.seconds / 60 <= 60 for d in delay.detections)
 
 
 def test_mutants_of_such_a_rule_keep_its_columns(folder):
     (folder / "rule.spl").write_text(BY_PORT.format(port="443"))
-    with Bench(Options()) as bench:
-        found = mutate(subjects(bench, folder / "rule.spl", []))
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_trials(bench, folder / "rule.spl", []))
     fates = {m.mutant.what: str(m.fate) for m in found.mutants}
     assert fates["`EventCode=3` turned around"] == "killed"
     assert fates[">= becomes < in `'443' >= 5`"] == "killed"
@@ -122,8 +122,8 @@ def test_mutants_of_such_a_rule_keep_its_columns(folder):
 
 def test_spans_without_events_are_filled_in_each_scenario_alone(folder):
     (folder / "rule.spl").write_text("index=wineventlog EventCode=3 | timechart span=5m count | where count=0")
-    together = run([folder])
-    alone = [run([folder / f"port-{port}.yaml"]) for port in (443, 8443)]
+    together = run_scenarios([folder])
+    alone = [run_scenarios([folder / f"port-{port}.yaml"]) for port in (443, 8443)]
     found = {v.scenario.path.stem: v.alerts for v in together.verdicts}
     assert [len(found[n]) for n in ("port-443", "port-8443")] == [11, 11]
     for outcomes in alone:

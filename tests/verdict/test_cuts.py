@@ -1,6 +1,6 @@
 """Limits that leave rows out, told of each scenario by itself although all are judged in one statement."""
 
-from harness.run import run
+from harness.run import run_scenarios
 
 SCENARIO = """\
 title: Beacons to {count} servers
@@ -21,7 +21,7 @@ def test_a_limit_is_told_only_where_a_scenario_reaches_it(tmp_path):
         (tmp_path / f"servers-{count}.yaml").write_text(SCENARIO.format(count=count, beacons=beacons))
     rule = "#event_simpleName=NetworkConnectIP4 | groupBy(RemoteAddressIP4, limit=2) | _count > 1"
     (tmp_path / "rule.cql").write_text(rule)
-    outcomes = run([tmp_path])
+    outcomes = run_scenarios([tmp_path])
     assert not outcomes.broken, outcomes.broken[0].error
     told = {
         v.scenario.path.stem: (len(v.alerts), [f.span.text for f in v.findings if f.code == "limit-reached"])

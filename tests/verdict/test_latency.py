@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.studied import subjects
-from harness.run import Bench, Options
-from harness.verdict.latency import Schedule, latency
+from harness.cli.studied import build_trials
+from harness.run import Bench, RunOptions
+from harness.verdict.latency import Schedule, measure_latency
 
 TWO_HOURS = r"""index=wineventlog EventCode=3
 | eval Hour=strftime(_time, "%Y-%m-%d %H")
@@ -35,8 +35,8 @@ def folder(tmp_path):
 
 def delay(folder, rule, schedule, starts=(timedelta(0),)):
     (folder / "rule.spl").write_text(rule)
-    with Bench(Options()) as bench:
-        return latency(subjects(bench, folder / "rule.spl", []), schedule, starts).delays[0]
+    with Bench(RunOptions()) as bench:
+        return measure_latency(build_trials(bench, folder / "rule.spl", []), schedule, starts).delays[0]
 
 
 def test_the_first_alert_comes_with_the_first_run_after_the_threshold_is_reached(folder):

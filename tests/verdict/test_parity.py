@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.cli.studied import subjects
-from harness.run import Bench, Options
+from harness.cli.studied import build_trials
+from harness.run import Bench, RunOptions
 from harness.verdict.parity import parity
 
 SPL = r"""index=wineventlog EventCode=3 NOT (Image="*\\chrome.exe" OR Image="*\\slack.exe")
@@ -37,8 +37,8 @@ def compared(tmp_path):
         (tmp_path / f"{name}.yaml").write_text(BEACON.format(name=name, behaviour=behaviour, given=given))
 
     def run(search: bool):
-        with Bench(Options()) as bench:
-            one, two = (subjects(bench, tmp_path / n, [tmp_path]) for n in ("rule.spl", "rule.cql"))
+        with Bench(RunOptions()) as bench:
+            one, two = (build_trials(bench, tmp_path / n, [tmp_path]) for n in ("rule.spl", "rule.cql"))
             return parity(one, two, search=search)
 
     return run

@@ -5,7 +5,7 @@ import pytest
 
 from harness.scenario.scenario import Signal
 from harness.telemetry.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, Events, Telemetry
-from harness.verdict.visibility import count
+from harness.verdict.visibility import count_signal
 
 IMAGES = [r"C:\Windows\System32\curl.exe", r"C:\WINDOWS\system32\PowerShell.exe", None, ""]
 
@@ -46,12 +46,12 @@ TELEMETRY = Telemetry(
     ],
 )
 def test_events_are_counted_by_whole_values_with_wildcards(where, found):
-    assert count(TELEMETRY, Signal(sensor="sysmon", event=3, where=where)) == found
+    assert count_signal(TELEMETRY, Signal(sensor="sysmon", event=3, where=where)) == found
 
 
 def test_another_kind_or_sensor_is_not_counted():
-    assert count(TELEMETRY, Signal(sensor="sysmon", event=1)) == 0
-    assert count(TELEMETRY, Signal(sensor="falcon", event=3)) == 0
+    assert count_signal(TELEMETRY, Signal(sensor="sysmon", event=1)) == 0
+    assert count_signal(TELEMETRY, Signal(sensor="falcon", event=3)) == 0
 
 
 def test_times_have_the_type_that_every_stage_expects():

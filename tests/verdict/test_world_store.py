@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.census import by_cause, windows
-from harness.detection.plan.columns import EVENT
+from harness.cli.census import by_cause, split_census_windows
+from harness.detection.plan.columns import EVENT_COLUMN
 from harness.diagnostics import HarnessError
-from harness.run import Bench, Options
+from harness.run import Bench, RunOptions
 from harness.scenario.world import read_world
 from harness.telemetry.world.dataset import telemetry
 from harness.telemetry.world.simulation import simulate_world
-from harness.verdict.store import Store
+from harness.verdict.store import TelemetryStore
 from harness.verdict.world_store import fields_read
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +51,11 @@ def rounded(fields):
 @pytest.mark.parametrize("rule", RULES, ids=lambda p: p.suffix)
 def test_streamed_and_at_hand_a_rule_returns_the_same_alerts(rule, world):
     conditions = {"addon": "legacy", "falcon": "enriched"}
-    with Bench(Options(conditions=conditions)) as bench:
+    with Bench(RunOptions(conditions=conditions)) as bench:
         streamed = bench.query(rule, [world])
-    with Bench(Options(conditions=conditions)) as bench:
+    with Bench(RunOptions(conditions=conditions)) as bench:
         whole = telemetry(world)
-        trial = bench.trial(rule, "lenient", Store(bench.engine, lambda _: whole), conditions, {})
+        trial = bench.trial(rule, "lenient", TelemetryStore(bench.engine, lambda _: whole), conditions, {})
         alerts = trial.alerts(trial.plan())
     assert len(alerts) > 4
     told = [
@@ -73,7 +73,7 @@ def test_only_the_kind_and_the_fields_that_a_rule_reads_are_read(world):
         assert store.read == calls < answer.events
         assert fields_read(answer.plan.node) == {
             *("EventCode", "index", "sourcetype", "host", "_time", "Image"),
-            *("DestinationHostname", "DestinationIp", "DestinationPort", EVENT),
+            *("DestinationHostname", "DestinationIp", "DestinationPort", EVENT_COLUMN),
         }
         left = store.folder
         assert left.is_dir()
@@ -83,12 +83,12 @@ def test_only_the_kind_and_the_fields_that_a_rule_reads_are_read(world):
 def test_conditions_of_the_world_hold_unless_others_are_given(world):
     with Bench() as bench:
         assert len(bench.query(RULES[0], [world]).rows) > 0
-    with Bench(Options(conditions={"addon": "current"})) as bench:
+    with Bench(RunOptions(conditions={"addon": "current"})) as bench:
         assert len(bench.query(RULES[0], [world]).rows) == 0
 
 
 def test_alerts_are_counted_by_software_and_attacks_without_any_are_told(world):
-    found = by_cause(RULES[0], [world], Options(), None)
+    found = by_cause(RULES[0], [world], RunOptions(), None)
     lines = {line.cause: line for line in found.lines}
     assert (found.days, found.hosts, found.runs) == (2.0, 4, 1)
     assert lines["EDR sensor"].alerts == 8
@@ -100,14 +100,14 @@ def test_alerts_are_counted_by_software_and_attacks_without_any_are_told(world):
 
 
 def test_a_rule_that_looks_at_a_day_alerts_each_day_anew(world):
-    from_days = by_cause(RULES[0], [world], Options(), timedelta(days=1))
+    from_days = by_cause(RULES[0], [world], RunOptions(), timedelta(days=1))
     assert from_days.runs == 2
     assert {line.cause: line.alerts for line in from_days.lines}["EDR sensor"] == 16
 
 
 def test_only_a_world_is_cut_into_stretches(tmp_path):
     with pytest.raises(HarnessError, match="only a recorded world is cut"):
-        list(windows([tmp_path], timedelta(days=1)))
+        list(split_census_windows([tmp_path], timedelta(days=1)))
 
 
 def test_a_world_is_queried_alone(world):
@@ -122,11 +122,11 @@ def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_ans
         '| map search="search EventCode=3 host=$host$ | stats count dc(DestinationPort) as ports by host"'
     )
     conditions = {"addon": "legacy", "falcon": "enriched"}
-    with Bench(Options(conditions=conditions)) as bench:
+    with Bench(RunOptions(conditions=conditions)) as bench:
         streamed = bench.query(rule, [world])
-    with Bench(Options(conditions=conditions)) as bench:
+    with Bench(RunOptions(conditions=conditions)) as bench:
         whole = telemetry(world)
-        trial = bench.trial(rule, "lenient", Store(bench.engine, lambda _: whole), conditions, {})
+        trial = bench.trial(rule, "lenient", TelemetryStore(bench.engine, lambda _: whole), conditions, {})
         alerts = trial.alerts(trial.plan())
     assert alerts
     assert sorted(rounded(a.fields) for a in streamed.alerts) == sorted(rounded(a.fields) for a in alerts)

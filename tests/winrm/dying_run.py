@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render
+from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.detonate import Detonation, detonate
 from harness.telemetry.lab.inventory import read_inventory
 from harness.telemetry.lab.journal import Journal
@@ -29,5 +29,7 @@ def dying(self, which, *rest, **data):
 
 Journal.write = dying
 inventory = read_inventory(folder / "hosts.yaml")
-test = render(Library((Path(__file__).parents[2] / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
+test = render_atomic(
+    Library((Path(__file__).parents[2] / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"}
+)
 detonate(Detonation(run="r1", lab="purple", tests=(test,), state=folder / "state"), [inventory.host("win10")], connect)

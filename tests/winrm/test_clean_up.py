@@ -12,15 +12,16 @@ import pytest
 from windows_machine import Machine
 
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render
+from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab import winrm
 from harness.telemetry.lab.cleanup import accept, clean_up
 from harness.telemetry.lab.detonate import Detonation, detonate
-from harness.telemetry.lab.journal import faults, journal_of, journals, owed, read_journal
+from harness.telemetry.lab.host_lock import lock_host
+from harness.telemetry.lab.journal import faults, journal_of, journals, list_owed_cleanups, read_journal
 from harness.telemetry.lab.remote import connect
 
 ROOT = Path(__file__).parents[2]
-TASK = render(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
+TASK = render_atomic(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
 slow = pytest.mark.slow
 
 
@@ -52,22 +53,21 @@ def test_killed_at_any_step_the_next_clean_up_does_what_is_owed(lab, tmp_path, w
     machine = Machine()
     made = lab(machine=machine)
     die(made, tmp_path, when, step)
-    items = owed(tmp_path / "state")
+    items = list_owed_cleanups(tmp_path / "state")
     assert [(o.host, o.test) for o in items] == ([("win10", "T1583.004-4")] if started else [])
     assert faults(tmp_path / "state") == ()
     results = clean_up(tmp_path / "state", made.inventory, connect)
     assert all(r.done for r in results)
-    assert (machine.tasks, owed(tmp_path / "state")) == ({}, ())
+    assert (machine.tasks, list_owed_cleanups(tmp_path / "state")) == ({}, ())
     assert sum("schtasks.exe /Delete" in c for c in machine.ran) == deletions
     assert clean_up(tmp_path / "state", made.inventory, connect) == ()
     assert sum("schtasks.exe /Delete" in c for c in machine.ran) == deletions
 
 
 def test_a_second_detlab_on_the_same_host_is_refused(lab, tmp_path):
-    from harness.telemetry.lab.host_lock import locked  # noqa: PLC0415
 
     made = lab()
-    with locked(tmp_path / "state", "win10"):
+    with lock_host(tmp_path / "state", "win10"):
         (outcome,) = detonate(plan(tmp_path), [made.host], connect)
     assert (
         outcome.error.render()
@@ -100,7 +100,7 @@ def every_clean_up_is_done_or_owed(made, machine, folder, planned):
     entries, faulty = read_journal(journal_of(folder / "state", "r1"))
     steps = [e.step for e in entries]
     assert faulty == ()
-    debt = owed(folder / "state")
+    debt = list_owed_cleanups(folder / "state")
     assert bool(debt) == ("started" in steps and "cleaned" not in steps)
     assert debt or not machine.tasks, "a task is left and nothing says so"
     (test,) = outcome.tests
@@ -109,7 +109,7 @@ def every_clean_up_is_done_or_owed(made, machine, folder, planned):
     made.server.schedule.faults = {}
     results = clean_up(folder / "state", made.inventory, connect)
     assert [r.why for r in results] == [""] * len(debt)
-    assert (machine.tasks, owed(folder / "state")) == ({}, ())
+    assert (machine.tasks, list_owed_cleanups(folder / "state")) == ({}, ())
     runs = sum("schtasks.exe /Create" in c for c in machine.ran)
     assert runs <= 1, "the test ran more than once"
 
@@ -137,7 +137,7 @@ def test_a_host_that_is_gone_leaves_its_clean_up_on_the_list(lab, tmp_path):
     (result,) = clean_up(tmp_path / "state", made.inventory, partial(winrm.connect, reconnect=0.2))
     assert not result.done
     assert "cannot be reached: it refuses the connection" in result.why
-    assert len(owed(tmp_path / "state")) == 1
+    assert len(list_owed_cleanups(tmp_path / "state")) == 1
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_a_person_may_say_that_a_host_is_clean(lab, tmp_path):
     made = lab()
     die(made, tmp_path, "after", "started")
     assert accept(tmp_path / "state", "r1", "T1583.004-4") == 1
-    assert owed(tmp_path / "state") == ()
+    assert list_owed_cleanups(tmp_path / "state") == ()
 
 
 def test_a_damaged_line_of_a_journal_is_told(lab, tmp_path):

@@ -13,8 +13,8 @@ import pytest
 from windows_machine import Machine
 from wsman_server import PASSWORD
 
-from harness.telemetry.lab.journal import owed
-from harness.telemetry.lab.listener import Ports, ask, start
+from harness.telemetry.lab.journal import list_owed_cleanups
+from harness.telemetry.lab.listener import Ports, query_dns_sink, start_listener
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = [
@@ -47,7 +47,7 @@ def free(port):
 def published_listener(tmp_path):
     if not all(free(p) for p in (8888, 4444, 8080, 8443)):
         pytest.skip("a published port is in use on this machine")
-    running = start(ROOT / "lab", Ports(dns=(0,)), tmp_path / "seen.ndjson")
+    running = start_listener(ROOT / "lab", Ports(dns=(0,)), tmp_path / "seen.ndjson")
     yield running
     running.stop()
 
@@ -62,7 +62,7 @@ def cells(document):
 
 
 def test_the_four_tests_give_the_verdicts_of_the_simulation(lab, published_listener, tmp_path):
-    machine = Machine(resolver=lambda name: ask("127.0.0.1", published_listener.ports["dns"][0], name))
+    machine = Machine(resolver=lambda name: query_dns_sink("127.0.0.1", published_listener.ports["dns"][0], name))
     made = lab(machine=machine)
     recording = tmp_path / "recording"
     run = detlab(
@@ -210,7 +210,7 @@ def test_an_interruption_kills_the_test_and_cleans_up(lab, tmp_path):
     assert run.returncode == 130, told
     assert "cleaning up" in told
     assert not any("Start-Sleep" in p.line for p in machine.processes.values())
-    assert owed(Path(os.environ["DETLAB_STATE"])) == ()
+    assert list_owed_cleanups(Path(os.environ["DETLAB_STATE"])) == ()
 
 
 @pytest.mark.slow

@@ -9,15 +9,15 @@ import pytest
 from windows_machine import SYSMON, Machine
 
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render
+from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.cleanup import clean_up
 from harness.telemetry.lab.collect import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate, what_if
 from harness.telemetry.lab.folder_events import FolderCollector
 from harness.telemetry.lab.guard import Allowances
 from harness.telemetry.lab.inventory import EventSource
-from harness.telemetry.lab.journal import journal_of, owed, read_journal
-from harness.telemetry.lab.listener import Ports, ask, start
+from harness.telemetry.lab.journal import journal_of, list_owed_cleanups, read_journal
+from harness.telemetry.lab.listener import Ports, query_dns_sink, start_listener
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
@@ -29,7 +29,7 @@ FAST = Waiting(quiet=0.6, patience=8, poll=0.1)
 
 @pytest.fixture
 def listener(tmp_path):
-    running = start(ROOT / "lab", Ports(http=(0,), tcp=(0, 0, 0), dns=(0,)), tmp_path / "seen.ndjson")
+    running = start_listener(ROOT / "lab", Ports(http=(0,), tcp=(0, 0, 0), dns=(0,)), tmp_path / "seen.ndjson")
     yield running
     running.stop()
 
@@ -42,7 +42,7 @@ def published(run, listener, numbers=(1, 2, 3, 4)):
         3: {"ports": tcp},
         4: {"port": http, "run": run},
     }
-    return tuple(render(PACK.find(f"T1583.004-{n}")[0], given[n]) for n in numbers)
+    return tuple(render_atomic(PACK.find(f"T1583.004-{n}")[0], given[n]) for n in numbers)
 
 
 def plan(tmp_path, tests, **options):
@@ -70,7 +70,7 @@ def counts(telemetry):
 
 
 def test_the_four_tests_are_detonated_recorded_and_cleaned_up(lab, listener, tmp_path):
-    resolve = lambda name: ask("127.0.0.1", listener.ports["dns"][0], name)  # noqa: E731
+    resolve = lambda name: query_dns_sink("127.0.0.1", listener.ports["dns"][0], name)  # noqa: E731
     machine = Machine(offset=7200.0, resolver=resolve)
     made = lab(machine=machine)
     todo = plan(tmp_path, published("20261122T000000-abc123", listener))
@@ -84,7 +84,7 @@ def test_the_four_tests_are_detonated_recorded_and_cleaned_up(lab, listener, tmp
         ("T1583.004-4", "finished", "cleaned", 0),
     ]
     assert outcome.facts.offset == pytest.approx(7200, abs=1)
-    assert (outcome.exit_code, machine.tasks, owed(todo.state)) == (0, {}, ())
+    assert (outcome.exit_code, machine.tasks, list_owed_cleanups(todo.state)) == (0, {}, ())
     seen = listener.seen()
     assert sum(s["kind"] == "http" and s["agent"] == f"detlab/{todo.run}" for s in seen) == 6
     assert sum(s["kind"] == "dns" and s["answered"] for s in seen) == 5
@@ -180,7 +180,7 @@ def test_a_task_that_is_already_there_blocks_the_test_and_stays(lab, listener, t
 def test_a_test_over_its_time_is_killed_and_cleaned_up(lab, listener, tmp_path):
     machine = Machine()
     made = lab(machine=machine)
-    slow = render(PACK.find("T1583.004-1")[0], {"port": listener.ports["http"][0], "interval": 30})
+    slow = render_atomic(PACK.find("T1583.004-1")[0], {"port": listener.ports["http"][0], "interval": 30})
     (outcome,) = detonate(plan(tmp_path, (slow,), timeout=1.5), [made.host], connect)
     (test,) = outcome.tests
     assert (test.status, test.cleaning) == ("timed out", "nothing to clean")
@@ -205,7 +205,7 @@ def test_a_failed_clean_up_is_owed_and_the_next_one_pays(lab, listener, tmp_path
     assert (still.done, still.owed.tried) == (False, 1)
     machine.do_schtasks = inner
     (paid,) = clean_up(todo.state, made.inventory, connect)
-    assert (paid.done, machine.tasks, owed(todo.state)) == (True, {}, ())
+    assert (paid.done, machine.tasks, list_owed_cleanups(todo.state)) == (True, {}, ())
     assert clean_up(todo.state, made.inventory, connect) == ()
 
 
@@ -264,7 +264,9 @@ def test_two_hosts_in_parallel_take_little_longer_than_one(lab, listener, tmp_pa
     def hosts(count):
         made = [lab(machine=Machine()) for _ in range(count)]
         names = [type(m.host)(name=f"win{i}", entry=m.host.entry, folder=m.host.folder) for i, m in enumerate(made)]
-        test = render(PACK.find("T1583.004-1")[0], {"port": listener.ports["http"][0], "interval": 1, "count": 3})
+        test = render_atomic(
+            PACK.find("T1583.004-1")[0], {"port": listener.ports["http"][0], "interval": 1, "count": 3}
+        )
         todo = Detonation(run=f"r{count}", lab="purple", tests=(test,), state=tmp_path / f"state{count}")
         start = time.perf_counter()
         outcomes = detonate(todo, names, connect)
@@ -279,7 +281,7 @@ def test_an_elevated_test_needs_an_elevated_account(lab, tmp_path):
     library = ROOT.parent / "shared" / "samples" / "dev" / "atomics"
     if not library.is_dir():
         pytest.skip("the sample library is not on this machine")
-    test = render(Library((library,)).find("T1053.005-1")[0])
+    test = render_atomic(Library((library,)).find("T1053.005-1")[0])
     made = lab(machine=Machine(elevated=False))
     (outcome,) = detonate(plan(tmp_path, (test,), allowed=Allowances(elevation=True)), [made.host], connect)
     assert outcome.error.code == "not-elevated"

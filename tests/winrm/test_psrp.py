@@ -12,13 +12,13 @@ from windows_machine import Machine
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_rendering import Command
-from harness.telemetry.lab.command_line import CHAINS, facts, line_of, parts, powershell
+from harness.telemetry.lab.command_line import COMMAND_CHAINS, build_marked_line, facts, powershell, split_outputs
 from harness.telemetry.lab.psrp import connect
 from harness.telemetry.lab.remote import LostError
 
 
 def cmd(text, mark="r1.1"):
-    return line_of(Command(shell=Shell.COMMAND_PROMPT, text=text), mark)
+    return build_marked_line(Command(shell=Shell.COMMAND_PROMPT, text=text), mark)
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_the_chain_of_processes_is_what_expectations_know(psrp, lab):
 
     for wire, made, transport in (("psrp", psrp(machine=Machine()), None), ("winrm", lab(machine=Machine()), winrm)):
         remote = (transport.connect if transport else connect)(made.host)
-        assert parts(remote.run(cmd("hostname"), timeout=20).stdout) == ["WIN10"]
+        assert split_outputs(remote.run(cmd("hostname"), timeout=20).stdout) == ["WIN10"]
         remote.close()
         records = "".join(x for _, x in made.machine.logs["Microsoft-Windows-Sysmon/Operational"].records)
-        for link in CHAINS[wire]:
+        for link in COMMAND_CHAINS[wire]:
             assert link.lower() in records.lower().replace("&amp;", "&"), (wire, link)

@@ -9,11 +9,11 @@ from wsman_server import PASSWORD
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render
+from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.anonymise import anonymise
 from harness.telemetry.lab.collect import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate
-from harness.telemetry.lab.doctor import examine, healthy, lines_of
+from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
 from harness.telemetry.lab.journal import journal_of
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
@@ -21,7 +21,7 @@ from harness.telemetry.recording import open_recording
 from harness.telemetry.replay import replay
 
 ROOT = Path(__file__).parents[2]
-TASK = render(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
+TASK = render_atomic(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
 
 
 @pytest.fixture
@@ -147,9 +147,9 @@ def test_the_doctor_finds_nothing_wrong_with_a_good_host(lab):
         "EnableScriptBlockLogging": 1
     }
     remote = connect(made.host)
-    checks = examine(made.inventory, made.host, remote)
+    checks = examine_host(made.inventory, made.host, remote)
     remote.close()
-    assert healthy(checks), "\n".join(lines_of(checks))
+    assert healthy(checks), "\n".join(format_checks(checks))
     assert not any(c in " ".join(made.machine.ran) for c in ("/set", "reg add", "wevtutil sl"))
 
 
@@ -158,7 +158,7 @@ def test_the_doctor_names_what_is_missing_and_the_command_for_it(lab):
     made.machine.audited = False
     made.machine.logs["Microsoft-Windows-DNS-Client/Operational"].enabled = False
     remote = connect(made.host)
-    text = "\n".join(lines_of(examine(made.inventory, made.host, remote)))
+    text = "\n".join(format_checks(examine_host(made.inventory, made.host, remote)))
     remote.close()
     assert 'MISSING  lab marker: none\n         run: reg add HKLM\\SOFTWARE\\detlab /v Lab /d "purple" /f' in text
     assert "MISSING  Sysmon: does not run\n         run: lab\\windows\\provision.ps1" in text

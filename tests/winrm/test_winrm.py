@@ -10,13 +10,13 @@ import pytest
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_rendering import Command
-from harness.telemetry.lab.command_line import facts, line_of, parts, powershell
+from harness.telemetry.lab.command_line import build_marked_line, facts, powershell, split_outputs
 from harness.telemetry.lab.remote import LostError
 from harness.telemetry.lab.winrm import connect
 
 
 def cmd(text, mark="r1.1"):
-    return line_of(Command(shell=Shell.COMMAND_PROMPT, text=text), mark)
+    return build_marked_line(Command(shell=Shell.COMMAND_PROMPT, text=text), mark)
 
 
 @pytest.fixture(params=["basic", "ntlm"])
@@ -194,7 +194,7 @@ def test_a_host_that_never_answers_is_one_clear_message(lab, wire):
 
 def test_facts_are_kept_apart(lab):
     remote = connect(lab().host)
-    found = parts(remote.run(facts(), timeout=20).stdout)
+    found = split_outputs(remote.run(facts(), timeout=20).stdout)
     assert len(found) == 4
     assert found[0].endswith("Lab    REG_SZ    purple")
     assert found[1].endswith("ProductType    REG_SZ    WinNT")

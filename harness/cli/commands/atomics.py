@@ -13,10 +13,10 @@ from harness.cli.failure import DIFFERS
 from harness.cli.screen import out
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
-from harness.report.paper import clean
+from harness.report.paper import escape_controls
 from harness.scenario.atomic import Atomic, read_atomics
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import ATOMICS_FOLDER, Rendered, render
+from harness.scenario.atomic_rendering import ATOMICS_FOLDER, Rendered, render_atomic
 
 
 @click.group("atomics")
@@ -33,16 +33,16 @@ def command() -> None:
 @click.argument("technique", default="")
 @lab.atomics
 @click.option("--platform", default="windows", show_default=True, help="`all` for every one.")
-@options.as_json
+@options.json_option
 def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_json: bool) -> int:
     """Lists the tests of TECHNIQUE, or all."""
-    library = lab.folders(atomics)
+    library = lab.open_library(atomics)
     found = library.numbered(technique.upper(), None) if technique else tuple(library.read())
     found = tuple(a for a in found if platform in ("all", *a.test.supported_platforms))
     out(
-        dumps({"document": "atomics", "version": 1, "tests": [data(a) for a in found]})
+        dumps({"document": "atomics", "version": 1, "tests": [encode_atomic(a) for a in found]})
         if as_json
-        else [row(a) for a in found]
+        else [format_atomic_row(a) for a in found]
     )
     return 0
 
@@ -51,36 +51,51 @@ def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_js
 @click.argument("address")
 @lab.atomics
 @lab.arguments
-@options.as_json
+@options.json_option
 def show_command(
     address: str, atomics: tuple[Path, ...], given: Mapping[str, str], raw: tuple[str, ...], as_json: bool
 ) -> int:
     """Shows every command of a test with its arguments filled in; runs nothing."""
-    tests = lab.rendered(lab.tests_at(lab.folders(atomics), [address]), given, "none", folder=ATOMICS_FOLDER, raw=raw)
+    tests = lab.render_tests(
+        lab.tests_at(lab.open_library(atomics), [address]), given, "none", folder=ATOMICS_FOLDER, raw=raw
+    )
     if as_json:
-        out(dumps({"document": "atomics", "version": 1, "tests": [{**data(t.atomic), **commands(t)} for t in tests]}))
+        out(
+            dumps(
+                {
+                    "document": "atomics",
+                    "version": 1,
+                    "tests": [{**encode_atomic(t.atomic), **encode_commands(t)} for t in tests],
+                }
+            )
+        )
     else:
-        out([clean(line) for test in tests for line in shown(test)])
+        out([escape_controls(line) for test in tests for line in format_atomic(test)])
     return 0
 
 
 @command.command("check")
 @click.argument("paths", nargs=-1, type=lab.FOLDER)
-@options.as_json
+@options.json_option
 def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
     """Reads files or libraries and renders every test; what the library would refuse is told with its line."""
     tests, errors = 0, []
     for file in (f for path in paths or (Path("scenarios"),) for f in files_in(path)):
         try:
             for atomic in read_atomics(file):
-                render(atomic)
+                render_atomic(atomic)
                 tests += 1
         except HarnessError as error:
             errors.append(error)
     if as_json:
         out(dumps({"document": "atomics", "version": 1, "checked": tests, "errors": [e.as_json() for e in errors]}))
     else:
-        out([*(clean(e.render()) for e in errors), f"{tests} tests are as they should be, {len(errors)} files are not"])
+        out(
+            [
+                *(escape_controls(e.render()) for e in errors),
+                f"{tests} tests are as they should be, {len(errors)} files are not",
+            ]
+        )
     return DIFFERS if errors else 0
 
 
@@ -97,13 +112,15 @@ def files_in(path: Path) -> list[Path]:
         return sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml"))
 
 
-def row(atomic: Atomic) -> str:
+def format_atomic_row(atomic: Atomic) -> str:
     """One test in a list."""
     elevated = " elevated" if atomic.test.executor.elevation_required else ""
-    return clean(f"{atomic.name:<15} {atomic.guid:<36} {atomic.test.executor.name}{elevated}  {atomic.test.name}")
+    return escape_controls(
+        f"{atomic.name:<15} {atomic.guid:<36} {atomic.test.executor.name}{elevated}  {atomic.test.name}"
+    )
 
 
-def data(atomic: Atomic) -> dict[str, object]:
+def encode_atomic(atomic: Atomic) -> dict[str, object]:
     """One test for machines."""
     executor = atomic.test.executor
     return {
@@ -117,13 +134,13 @@ def data(atomic: Atomic) -> dict[str, object]:
     }
 
 
-def commands(rendered: Rendered) -> dict[str, object]:
+def encode_commands(rendered: Rendered) -> dict[str, object]:
     """The commands of a test for machines."""
     found = [{"what": what, "executor": str(c.shell), "text": c.text} for what, c in rendered.commands()]
     return {"commands": found, "steps": rendered.steps, "values": dict(rendered.arguments)}
 
 
-def shown(rendered: Rendered) -> list[str]:
+def format_atomic(rendered: Rendered) -> list[str]:
     """A test for people."""
     test = rendered.atomic.test
     lines = [f"{rendered.atomic.name} {test.name}", "", test.description.rstrip(), ""]

@@ -12,9 +12,9 @@ from harness.cli.screen import out
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.telemetry.lab.cleanup import CleanUp, accept, clean_up
-from harness.telemetry.lab.journal import Owed, faults, owed, state_folder
+from harness.telemetry.lab.journal import Owed, faults, list_owed_cleanups, state_folder
 from harness.telemetry.lab.remote import connect
-from harness.telemetry.lab.secret import redacted
+from harness.telemetry.lab.secret import redact_secrets
 
 
 @click.command("cleanup")
@@ -22,7 +22,7 @@ from harness.telemetry.lab.secret import redacted
 @lab.inventory
 @click.option("--list", "only_list", is_flag=True, help="Only show what is owed.")
 @click.option("--accept", "accepted", default="", metavar="RUN[/TEST]", help="The host was cleaned by hand.")
-@options.as_json
+@options.json_option
 def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json: bool) -> int:
     r"""Does exactly what is owed: every test that was started and not cleaned, whatever ended its run.
 
@@ -38,21 +38,32 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
         return 0
     damages = faults(state)
     if only_list:
-        items = owed(state, host)
+        items = list_owed_cleanups(state, host)
         results = tuple(CleanUp(owed=item, done=False, why=item.last or "not tried yet") for item in items)
     else:
-        items = owed(state, host)
-        results = clean_up(state, lab.opened(inventory), connect, host=host, tell=lab.tell) if items else ()
+        items = list_owed_cleanups(state, host)
+        results = (
+            clean_up(state, lab.open_inventory(inventory), connect, host=host, tell=lab.print_progress) if items else ()
+        )
     if as_json:
-        out(dumps({"document": "cleanup", "version": 1, "results": [data(r) for r in results], "damages": damages}))
+        out(
+            dumps(
+                {
+                    "document": "cleanup",
+                    "version": 1,
+                    "results": [encode_cleanup(r) for r in results],
+                    "damages": damages,
+                }
+            )
+        )
     else:
-        out([redacted(line) for r in results for line in lines(r)] or ["nothing is owed"])
+        out([redact_secrets(line) for r in results for line in format_cleanup(r)] or ["nothing is owed"])
         for damage in damages:
-            lab.tell(damage)
+            lab.print_progress(damage)
     return DIFFERS if damages or any(not r.done for r in results) else 0
 
 
-def lines(result: CleanUp) -> list[str]:
+def format_cleanup(result: CleanUp) -> list[str]:
     """One clean-up for people."""
     item = result.owed
     name = f"{item.host}  {item.test}  (run {item.run})"
@@ -61,7 +72,13 @@ def lines(result: CleanUp) -> list[str]:
     return [f"{name}  owed: {result.why}", *([f"    by hand: {item.cleanup.strip()}"] if item.cleanup else [])]
 
 
-def data(result: CleanUp) -> dict[str, object]:
+def encode_cleanup(result: CleanUp) -> dict[str, object]:
     """One clean-up for machines."""
     item: Owed = result.owed
-    return {"run": item.run, "host": item.host, "test": item.test, "done": result.done, "why": redacted(result.why)}
+    return {
+        "run": item.run,
+        "host": item.host,
+        "test": item.test,
+        "done": result.done,
+        "why": redact_secrets(result.why),
+    }

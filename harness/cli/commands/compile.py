@@ -11,17 +11,17 @@ import click
 import pyarrow as pa
 
 from harness.cli import options
+from harness.cli.contents import build_settings as settings_of
 from harness.cli.contents import contents
-from harness.cli.contents import settings as settings_of
 from harness.cli.screen import out
-from harness.detection.content import Content, beside
-from harness.detection.engine import engine, names
-from harness.detection.language import Dialect, Query, Settings, language
+from harness.detection.content import Content, read_content_beside
+from harness.detection.engine import list_engines, open_engine
+from harness.detection.language import Query, Settings, Strictness, language
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Scan, walk
+from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.formats.json import VERSION, dumps
-from harness.run import Bench, Options
+from harness.run import Bench, RunOptions
 from harness.scenario.rule import read_rule
 from harness.telemetry.event import CAUSE
 from harness.telemetry.platform import View
@@ -32,13 +32,15 @@ EVENT = "@event"
 
 @click.command("compile")
 @click.argument("rule", type=FILE)
-@click.option("--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(names())}.")
+@click.option(
+    "--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(list_engines())}."
+)
 @click.option("--strict", is_flag=True, help="Read the rule as its product does.")
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Take the fields from these events.")
 @options.switch
-@options.condition
+@options.condition_option
 @contents
-@options.as_json
+@options.json_option
 def command(
     rule: Path,
     content: Content,
@@ -53,22 +55,24 @@ def command(
 
     Without --events the table has the fields that the rule reads, as text.
     """
-    how = Dialect.STRICT if strict else Dialect.LENIENT
+    how = Strictness.STRICT if strict else Strictness.LENIENT
     if events:
         text = over_events(
             rule,
             events,
-            Options(engine=dialect, dialect=how, switches=switch, conditions=condition, settings=settings_of(content)),
+            RunOptions(
+                engine=dialect, dialect=how, switches=switch, conditions=condition, settings=settings_of(content)
+            ),
         )
     else:
         read = read_rule(rule)
-        settings = replace(settings_of(content.over(beside(rule))), switches=switch)
+        settings = replace(settings_of(content.over(read_content_beside(rule))), switches=switch)
         text = over_fields(language(read.language).parse(read.query, how, settings), settings, dialect)
     out(dumps({"document": "compile", "version": VERSION, "dialect": dialect, "sql": text}) if as_json else text)
     return 0
 
 
-def over_events(rule: Path, events: Sequence[Path], chosen: Options) -> str:
+def over_events(rule: Path, events: Sequence[Path], chosen: RunOptions) -> str:
     """The statement over the fields that recorded events have."""
     with Bench(chosen) as bench:
         answer = bench.query(rule, events)
@@ -78,12 +82,12 @@ def over_events(rule: Path, events: Sequence[Path], chosen: Options) -> str:
 def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     """The statement over the fields that the rule reads; those that order events are numbers, all else is text."""
     bare = query.plan({}, settings)
-    scans = [node for node in walk(bare.node) if isinstance(node, Scan)]
+    scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
     clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT}
     fields = {name: pa.string() for name in sorted(bare.reads - clocks)}
     fields |= {name: pa.float64() for name in sorted(clocks)} | {EVENT: pa.int64(), CAUSE: pa.int32()}
     empty = pa.table({name: pa.array([], kind) for name, kind in fields.items()})
-    target = engine(dialect)
+    target = open_engine(dialect)
     try:
         columns = target.load([View(columns=empty)])
         assert all(columns.get(name) is Kind.NUMBER for name in clocks)

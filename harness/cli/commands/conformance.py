@@ -12,30 +12,39 @@ import click
 
 from harness.cli import options
 from harness.cli.failure import DIFFERS
-from harness.cli.screen import Progress, out, paper
-from harness.detection.conformance import cases, pages
-from harness.detection.engine import engine as engine_of
-from harness.detection.language import names
-from harness.detection.remote import Remote
-from harness.detection.settling import Checked, Settled, State, check_here, check_there, observed, settle, without_gap
+from harness.cli.screen import ProgressLine, out, paper
+from harness.detection.conformance import pages, parse_cases
+from harness.detection.engine import open_engine as engine_of
+from harness.detection.language import list_languages
+from harness.detection.remote import RemoteProduct
+from harness.detection.settling import (
+    Checked,
+    Settled,
+    SettlingState,
+    check_here,
+    check_there,
+    mark_observed,
+    settle,
+    without_gap,
+)
 from harness.diagnostics import HarnessError, Source
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, clean, count
+from harness.report.paper import Paper, escape_controls, format_count
 
 FILE = click.Path(path_type=Path)
 PAGES = Path("tests/conformance")
-REMOTE = {"splunk": "spl", "logscale": "cql"}
-GOOD = (State.HOLDS, State.GAP)
+PRODUCT_LANGUAGES = {"splunk": "spl", "logscale": "cql"}
+GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 
 
 @click.command("conformance")
 @click.argument("folder", type=FILE, default=PAGES)
-@click.option("--language", "wanted", type=click.Choice(names()), help="Only this language's cases.")
+@click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language's cases.")
 @click.option("--url-env", metavar="NAME", help="Variable with the product's address (SPLUNK_URL, LOGSCALE_URL).")
 @click.option("--token-env", metavar="NAME", help="Variable with a token (SPLUNK_TOKEN, LOGSCALE_TOKEN).")
 @click.option("--write", is_flag=True, help="Make `assumed` into `observed on ...` in the pages where a case holds.")
-@options.engine
-@options.as_json
+@options.engine_option
+@options.json_option
 @options.verbose
 def command(
     folder: Path,
@@ -56,7 +65,7 @@ def command(
     detlab conformance
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
-    product = connected(engine, url_env, token_env)
+    product = connect_product(engine, url_env, token_env)
     language = product.language if product else wanted
     if product and wanted not in (None, product.language):
         raise HarnessError("usage", f"{engine} does not run {wanted}")
@@ -70,32 +79,32 @@ def command(
     if write and product:
         rewrite(checked, version)
     if as_json:
-        out(dumps(as_object(checked, settled, version)))
+        out(dumps(encode_conformance(checked, settled, version)))
     else:
-        out(lines(checked, settled, version, paper(), verbose=verbose))
-    return 0 if all(c.state in (*GOOD, State.NOT_RUN) for c in checked) else DIFFERS
+        out(format_conformance(checked, settled, version, paper(), verbose=verbose))
+    return 0 if all(c.state in (*GOOD, SettlingState.NOT_RUN) for c in checked) else DIFFERS
 
 
-def connected(engine: str, url_env: str | None, token_env: str | None) -> Remote | None:
+def connect_product(engine: str, url_env: str | None, token_env: str | None) -> RemoteProduct | None:
     """The product, if the engine is one."""
-    if engine not in REMOTE:
+    if engine not in PRODUCT_LANGUAGES:
         return None
     chosen = {k: v for k, v in (("url_name", url_env), ("token_name", token_env)) if v}
-    product: Remote = import_module(f"harness.detection.engines.{engine}").connect(**chosen)
+    product: RemoteProduct = import_module(f"harness.detection.engines.{engine}").connect(**chosen)
     return product
 
 
-def check_all(folder: Path, language: str | None, product: Remote | None, local: Any) -> Iterator[Checked]:
+def check_all(folder: Path, language: str | None, product: RemoteProduct | None, local: Any) -> Iterator[Checked]:
     """Every case of the pages, in order."""
     found = [
         (page, case)
         for name, page in pages(folder)
         if language in (None, name)
-        for case in cases(Source(str(page), page.read_text("utf-8")), name)
+        for case in parse_cases(Source(str(page), page.read_text("utf-8")), name)
     ]
     if not found:
         raise HarnessError("no-cases", f"there is no conformance case in {folder}", help="name a folder of pages")
-    progress = Progress()
+    progress = ProgressLine()
     for number, (page, case) in enumerate(found, 1):
         progress(case.title, number, len(found))
         yield check_there(without_gap(case), page, product) if product else check_here(case, page, local)
@@ -106,39 +115,41 @@ def rewrite(checked: Sequence[Checked], version: str) -> None:
     """Changes the evidence in the pages."""
     for page in dict.fromkeys(c.page for c in checked):
         source = Source(str(page), page.read_text("utf-8"))
-        text = observed(source, [c for c in checked if c.page == page], version)
+        text = mark_observed(source, [c for c in checked if c.page == page], version)
         if text != source.text:
             page.write_text(text, encoding="utf-8", newline="\n")
 
 
-def lines(
+def format_conformance(
     checked: Sequence[Checked], settled: Sequence[Settled], version: str, sheet: Paper, *, verbose: bool
 ) -> Iterator[str]:
     """Cases that differ, counts by page, what is now observed, questions and their answers."""
     for each in checked:
-        if each.state not in GOOD and (verbose or each.state is not State.NOT_RUN):
-            yield sheet.paint(f"{each.case.place}: {clean(each.case.title)}: {each.state}", "bad")
-            yield from (f"    {line}" for line in clean(each.problem).splitlines())
+        if each.state not in GOOD and (verbose or each.state is not SettlingState.NOT_RUN):
+            yield sheet.paint(f"{each.case.place}: {escape_controls(each.case.title)}: {each.state}", "bad")
+            yield from (f"    {line}" for line in escape_controls(each.problem).splitlines())
             yield ""
     counted = {
         page: Counter(c.state for c in checked if c.page == page) for page in dict.fromkeys(c.page for c in checked)
     }
-    rows = [[page.stem, page.parent.name, *(str(found[s] or "") for s in State)] for page, found in counted.items()]
+    rows = [
+        [page.stem, page.parent.name, *(str(found[s] or "") for s in SettlingState)] for page, found in counted.items()
+    ]
     totals = Counter(c.state for c in checked)
-    rows.append(["all", "", *(str(totals[s] or "") for s in State)])
-    yield from sheet.table(("page", "language", *map(str, State)), rows, right=frozenset(range(2, 7)))
+    rows.append(["all", "", *(str(totals[s] or "") for s in SettlingState)])
+    yield from sheet.table(("page", "language", *map(str, SettlingState)), rows, right=frozenset(range(2, 7)))
     assumed = [c for c in checked if c.observable]
-    yield from sheet.paragraph(f"{count(len(checked), 'case')} on {version}")
+    yield from sheet.paragraph(f"{format_count(len(checked), 'case')} on {version}")
     if settled:
         yield from sheet.paragraph(
-            f"{count(len(assumed), 'case')} that were assumed have been observed; --write says so"
+            f"{format_count(len(assumed), 'case')} that were assumed have been observed; --write says so"
         )
         for question in settled:
             answer = " or ".join(question.values) or f"open ({question.problem})"
             yield from sheet.paragraph(f"{question.switch.name}: {answer}")
 
 
-def as_object(checked: Sequence[Checked], settled: Sequence[Settled], version: str) -> dict[str, Any]:
+def encode_conformance(checked: Sequence[Checked], settled: Sequence[Settled], version: str) -> dict[str, Any]:
     """Everything for machines."""
     return {
         "document": "conformance",

@@ -10,14 +10,14 @@ import click
 from harness.cli import options
 from harness.cli.contents import contents
 from harness.cli.failure import DIFFERS
-from harness.cli.screen import Progress, out, paper
+from harness.cli.screen import ProgressLine, out, paper
 from harness.detection.content import Content
-from harness.detection.content import content as content_of
-from harness.detection.language import Dialect
+from harness.detection.content import read_content as content_of
+from harness.detection.language import Strictness
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
-from harness.report.studies.coverage import as_object, lines
-from harness.scenario.library import subjects
+from harness.report.studies.coverage import encode_coverage, format_coverage
+from harness.scenario.library import list_library_rules
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
 FILE = click.Path(path_type=Path)
@@ -28,9 +28,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Also run every rule on these events.")
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
-@options.engine
+@options.engine_option
 @options.patience
-@options.as_json
+@options.json_option
 @options.verbose
 def command(
     paths: tuple[Path, ...],
@@ -52,15 +52,15 @@ def command(
     detlab coverage rules/
     detlab coverage my_app/ --events capture.evtx -v
     """
-    found = subjects(paths)
+    found = list_library_rules(paths)
     if not found:
         where = ", ".join(map(str, paths))
         raise HarnessError("no-rules", f"there is no rule in {where}", help="rules are .spl, .cql, YAML or conf files")
-    progress = Progress()
+    progress = ProgressLine()
     tried = Trying(
         engine=engine,
-        given=content.over(own(paths)),
-        dialect=Dialect.STRICT if strict else Dialect.LENIENT,
+        given=content.over(read_neighbouring_content(paths)),
+        dialect=Strictness.STRICT if strict else Strictness.LENIENT,
         events=events,
         patience=patience or LONGEST_RULE,
     )
@@ -68,11 +68,15 @@ def command(
         covered = list(cover(found, tried, progress))
     finally:
         progress.done()
-    out(dumps(as_object(covered)) if as_json else lines(covered, paper(), events=events, verbose=verbose))
+    out(
+        dumps(encode_coverage(covered))
+        if as_json
+        else format_coverage(covered, paper(), events=events, verbose=verbose)
+    )
     return 0 if all(each.runs for each in covered) else DIFFERS
 
 
-def own(paths: Sequence[Path]) -> Content:
+def read_neighbouring_content(paths: Sequence[Path]) -> Content:
     """The macros and lookup tables that lie with the rules; pages that are broken are left to the rules' own error."""
     found = Content()
     for path in paths:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.cli import lab, options
-from harness.cli.recorded import judged
+from harness.cli.recorded import judge_recording_scenarios
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
 from harness.scenario.atomic_signals import expected_signals
@@ -21,8 +21,8 @@ from harness.telemetry.lab.inventory import Inventory, LabHost
 from harness.telemetry.lab.journal import journal_of, state_folder
 from harness.telemetry.lab.outcome import HostOutcome
 from harness.telemetry.lab.recorder import Recorder
-from harness.telemetry.lab.remote import Remote, connect
-from harness.telemetry.lab.secret import redacted, redacted_data
+from harness.telemetry.lab.remote import RemoteHost, connect
+from harness.telemetry.lab.secret import redact_secrets, redacted_data
 from harness.telemetry.recording import open_recording
 
 
@@ -44,7 +44,7 @@ from harness.telemetry.recording import open_recording
 @click.option("--no-judge", is_flag=True, help="Only record.")
 @click.option("--what-if", "only_show", is_flag=True, help="Print every command that would run, and touch nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@options.as_json
+@options.json_option
 @options.verbose
 def command(**given: Any) -> int:
     r"""Runs TEST (T1583.004, T1583.004-2, a GUID or a name) on lab hosts and judges what they recorded.
@@ -53,11 +53,11 @@ def command(**given: Any) -> int:
     detlab detonate T1583.004 --host win10
     detlab detonate T1053.005-2 --host win10 --atomics ~/atomic-red-team/atomics --what-if
     """
-    inventory = lab.opened(given["inventory"])
+    inventory = lab.open_inventory(given["inventory"])
     hosts = [inventory.host(name) for name in dict.fromkeys(given["hosts"])]
-    plan = planned(given, inventory, hosts)
+    plan = plan_detonation(given, inventory, hosts)
     if given["only_show"]:
-        out([redacted(line) for line in what_if(plan, hosts)])
+        out([redact_secrets(line) for line in what_if(plan, hosts)])
         return 0
     refusals = tuple(check_tests(plan.tests, inventory.sinks, plan.allowed, get=plan.get_prerequisites))
     if refusals:
@@ -66,27 +66,29 @@ def command(**given: Any) -> int:
     path = given["target"] or Path("recordings") / plan.run
     recorder = Recorder(path=path, run=plan.run, lab=plan.lab, tests={t.atomic.name: t for t in plan.tests})
     with lab.ended_politely():
-        outcomes = detonate(plan, hosts, connect, watching(plan, recorder, given["quiet_for"]), lab.tell)
-    code = finished(plan, recorder, outcomes)
+        outcomes = detonate(
+            plan, hosts, connect, build_watchers(plan, recorder, given["quiet_for"]), lab.print_progress
+        )
+    code = close_recording(plan, recorder, outcomes)
     if given["no_judge"] or not recorder.collected:
-        out(told(outcomes, path, recorder, as_json=given["as_json"]))
+        out(show_detonation(outcomes, path, recorder, as_json=given["as_json"]))
         return code
     if not given["as_json"]:
-        out(told(outcomes, path, recorder, as_json=False))
+        out(show_detonation(outcomes, path, recorder, as_json=False))
     chosen = {name: given[name] for name in ("as_json", "verbose", "nobody_listens")}
     signals = [s for s in map(expected_signals, (t.atomic for t in plan.tests)) if s]
-    return max(code, judged(open_recording(path), given["scenarios"], beside=signals, **chosen))
+    return max(code, judge_recording_scenarios(open_recording(path), given["scenarios"], beside=signals, **chosen))
 
 
-def planned(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]) -> Detonation:
+def plan_detonation(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]) -> Detonation:
     """The plan that these options ask for."""
     run = new_run()
-    tests = lab.tests_at(lab.folders(given["atomics"]), given["tests"])
+    tests = lab.tests_at(lab.open_library(given["atomics"]), given["tests"])
     folder = hosts[0].entry.atomics
     return Detonation(
         run=run,
         lab=inventory.lab,
-        tests=lab.rendered(tests, given["given"], run, folder=folder, raw=given["raw"]),
+        tests=lab.render_tests(tests, given["given"], run, folder=folder, raw=given["raw"]),
         state=state_folder(),
         allowed=lab.allowances(given),
         timeout=given["timeout"],
@@ -96,10 +98,10 @@ def planned(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]
     )
 
 
-def watching(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
+def build_watchers(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
     """Who collects what each host records."""
 
-    def watch(host: LabHost, remote: Remote, facts: HostFacts) -> Watcher:
+    def watch(host: LabHost, remote: RemoteHost, facts: HostFacts) -> Watcher:
         waiting = Waiting(quiet=quiet)
         if host.entry.events.folder:
             return FolderCollector(host=host, facts=facts, run=plan.run, keep=recorder.keep, waiting=waiting)
@@ -108,7 +110,7 @@ def watching(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
     return watch
 
 
-def finished(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOutcome, ...]) -> int:
+def close_recording(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOutcome, ...]) -> int:
     """Closes the recording, if anything was recorded; the exit code of what happened so far."""
     if recorder.collected:
         tests = [test for host in outcomes for test in host.tests]
@@ -116,14 +118,14 @@ def finished(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOutcome, 
     return lab.worst(outcomes)
 
 
-def told(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Recorder, *, as_json: bool) -> list[str]:
+def show_detonation(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Recorder, *, as_json: bool) -> list[str]:
     """What happened, for people or machines."""
     if as_json:
         tests = [redacted_data(dict(t.as_json())) for host in outcomes for t in host.tests]
         errors = [host.error.as_json() for host in outcomes if host.error]
         document = {"document": "detonation", "version": 1, "run": recorder.run, "tests": tests, "errors": errors}
         return [dumps({**document, "recording": str(path) if recorder.collected else None})]
-    lines = [redacted(line) for line in lab.outcome_lines(outcomes)]
+    lines = [redact_secrets(line) for line in lab.outcome_lines(outcomes)]
     for (host, test), kept in sorted(recorder.collected.items()):
         lines.append(f"{host}  {test}  recorded {kept.recorded} events, {kept.caused} of them the test's")
         lines += [f"    lost: {loss}" for loss in kept.losses]

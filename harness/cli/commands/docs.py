@@ -10,10 +10,10 @@ import click
 
 from harness.cli import options
 from harness.cli.screen import out, paper
-from harness.detection.language import names
-from harness.detection.reference import Entry, Reference, State, reference
+from harness.detection.language import list_languages
+from harness.detection.reference import Reference, ReferenceEntry, SupportState, reference
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, count
+from harness.report.paper import Paper, format_count
 
 FILE = click.Path(path_type=Path)
 PAGES = Path("tests/conformance")
@@ -21,10 +21,10 @@ PAGES = Path("tests/conformance")
 
 @click.command("docs")
 @click.argument("name", required=False, metavar="[COMMAND|FUNCTION]")
-@click.option("--language", "wanted", type=click.Choice(names()), help="Only this language.")
+@click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language.")
 @click.option("--pages", type=FILE, metavar="FOLDER", help=f"Conformance pages, the evidence (default: {PAGES}).")
-@click.option("--state", type=click.Choice([str(s) for s in State]), help="Only what is in this state.")
-@options.as_json
+@click.option("--state", type=click.Choice([str(s) for s in SupportState]), help="Only what is in this state.")
+@options.json_option
 def command(name: str | None, wanted: str | None, pages: Path | None, state: str | None, as_json: bool) -> int:
     r"""Prints for every command and function of each language what becomes of a rule that uses it.
 
@@ -37,39 +37,39 @@ def command(name: str | None, wanted: str | None, pages: Path | None, state: str
     detlab docs groupBy
     """
     folder = pages or (PAGES if PAGES.is_dir() else None)
-    found = [reference(each, folder) for each in ([wanted] if wanted else names())]
+    found = [reference(each, folder) for each in ([wanted] if wanted else list_languages())]
     if as_json:
-        out(dumps({"document": "docs", "version": VERSION, "languages": [as_object(r) for r in found]}))
+        out(dumps({"document": "docs", "version": VERSION, "languages": [encode_reference(r) for r in found]}))
         return 0
     sheet = paper()
     for number, each in enumerate(found):
-        out(([""] if number else []) + list(lines(each, sheet, name, state)))
+        out(([""] if number else []) + list(format_reference(each, sheet, name, state)))
     return 0
 
 
-def lines(found: Reference, sheet: Paper, name: str | None, state: str | None) -> Iterator[str]:
+def format_reference(found: Reference, sheet: Paper, name: str | None, state: str | None) -> Iterator[str]:
     """One language for people."""
     shown = [e for e in found.entries if name in (None, e.name) and state in (None, str(e.state))]
-    rows = [(e.kind, e.name, str(e.state), evidence(e), e.because or e.summary) for e in shown]
+    rows = [(e.kind, e.name, str(e.state), describe_evidence(e), e.because or e.summary) for e in shown]
     if rows:
         yield from sheet.table(("kind", "name", "state", "evidence", "meaning, or why not"), rows)
     if name:
         return
-    states = ", ".join(f"{found.count(s):,} {s}" for s in State)
+    states = ", ".join(f"{found.count(s):,} {s}" for s in SupportState)
     yield from sheet.paragraph(
-        f"{found.product} ({found.language}): {count(len(found.entries), 'entry', 'entries')}: {states}"
+        f"{found.product} ({found.language}): {format_count(len(found.entries), 'entry', 'entries')}: {states}"
     )
     for switch in found.switches if state is None else ():
         values = " | ".join(switch.values)
         yield from sheet.paragraph(f"{switch.name} = {values}: {switch.question}", indent=11, first="left open")
 
 
-def evidence(entry: Entry) -> str:
+def describe_evidence(entry: ReferenceEntry) -> str:
     """The cases of an entry by how well they are known."""
     return ", ".join(f"{number} {word}" for word, number in sorted(entry.evidence.items())) or "none"
 
 
-def as_object(found: Reference) -> dict[str, Any]:
+def encode_reference(found: Reference) -> dict[str, Any]:
     """One language for machines."""
     entries = [
         {
@@ -86,5 +86,5 @@ def as_object(found: Reference) -> dict[str, Any]:
     switches = [
         {"name": s.name, "values": list(s.values), "question": s.question, "settle": s.settle} for s in found.switches
     ]
-    counts = {str(s): found.count(s) for s in State}
+    counts = {str(s): found.count(s) for s in SupportState}
     return {"language": found.language, "product": found.product, **counts, "entries": entries, "switches": switches}

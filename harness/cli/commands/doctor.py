@@ -11,31 +11,31 @@ from harness.cli import lab, options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
-from harness.report.paper import clean
-from harness.telemetry.lab.doctor import examine, healthy, lines_of
+from harness.report.paper import escape_controls
+from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
 from harness.telemetry.lab.remote import connect
-from harness.telemetry.lab.secret import redacted
+from harness.telemetry.lab.secret import redact_secrets
 
 
 @click.command("doctor")
 @click.argument("host")
 @lab.inventory
-@options.as_json
+@options.json_option
 def command(host: str, inventory: Path, as_json: bool) -> int:
     r"""Checks Sysmon, channels, audit policy, clock, PowerShell logging and sinks of HOST; changes nothing.
 
     \b
     detlab doctor win10
     """
-    found = lab.opened(inventory)
+    found = lab.open_inventory(inventory)
     named = found.host(host)
     remote = connect(named)
     try:
-        checks = examine(found, named, remote)
+        checks = examine_host(found, named, remote)
     finally:
         remote.close()
     if as_json:
         out(dumps({"document": "doctor", "version": 1, "host": host, "checks": [asdict(c) for c in checks]}))
     else:
-        out([clean(redacted(line)) for line in lines_of(checks)])
+        out([escape_controls(redact_secrets(line)) for line in format_checks(checks)])
     return 0 if healthy(checks) else DIFFERS

@@ -10,18 +10,18 @@ import click
 import msgspec
 
 from harness.cli import studied
-from harness.cli.options import pairs
+from harness.cli.options import parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError, Source
 from harness.report.formats.json import dumps
 from harness.report.studies import envelope as told
-from harness.report.studies.plots import draw
-from harness.run import Bench, Options
-from harness.scenario.document import convert, load
-from harness.scenario.scenario import Body, Scenario, judged_by, read_scenario
-from harness.telemetry.parameter import duration
-from harness.verdict.envelope.axes import axis
-from harness.verdict.envelope.envelope import Envelope, envelope
+from harness.report.studies.plots import plot_study
+from harness.run import Bench, RunOptions
+from harness.scenario.document import convert_document, load
+from harness.scenario.scenario import Scenario, ScenarioBody, judged_by, read_scenario
+from harness.telemetry.parameter import parse_duration
+from harness.verdict.envelope.axes import parse_axis
+from harness.verdict.envelope.envelope import Envelope, judge_envelope
 from harness.verdict.study.variants import behaviours_of
 
 FILE = studied.FILE
@@ -32,7 +32,7 @@ FILE = studied.FILE
 @click.argument("scenario", type=FILE, required=False)
 @click.option("--behaviour", default="beacon", show_default=True, help="What is varied, where no SCENARIO is given.")
 @click.option(
-    "--given", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
+    "--given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
 )
 @click.option("-x", "across", default="every=30s..2h:50:log", show_default=True, help="The axis across.")
 @click.option("-y", "upwards", default="jitter=0..0.9:50", show_default=True, help="The axis upwards.")
@@ -44,7 +44,7 @@ FILE = studied.FILE
     "--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance."
 )
 @studied.plot
-@studied.choices
+@studied.add_study_options
 def command(
     rule: Path,
     scenario: Path | None,
@@ -56,7 +56,7 @@ def command(
     start: str,
     tries: int,
     plot: Path | None,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
 ) -> int:
     r"""Simulates every combination of two axes and judges all of them in one run of RULE.
@@ -70,12 +70,12 @@ def command(
     detlab envelope server.spl -x start=0m..59m:60 -y times=5..60:56 --lasting ""
     detlab envelope server.cql -x every=1m..1h:50 -y port=443,8443,4444 --plot edge.svg
     """
-    body = read_scenario(scenario) if scenario else made(rule, behaviour, given, start)
+    body = read_scenario(scenario) if scenario else build_scenario(rule, behaviour, given, start)
     with Bench(chosen) as bench:
         found = studied_envelope(bench, rule, body, (across, upwards), lasting, tries)
     if plot:
-        draw("envelope", found, plot)
-    out(dumps(told.document(found)) if as_json else told.lines(found, paper()))
+        plot_study("envelope", found, plot)
+    out(dumps(told.encode_envelope(found)) if as_json else told.format_envelope(found, paper()))
     return 0
 
 
@@ -87,32 +87,36 @@ def studied_envelope(
     if not scenario.body.simulate:
         raise HarnessError("nothing-to-vary", f"{scenario.path} simulates nothing", help="name a behaviour")
     known = behaviours[scenario.body.simulate[0].behaviour]
-    x, y = (axis(text, known) for text in axes)
+    x, y = (parse_axis(text, known) for text in axes)
     expectation = next(studied.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
     plain = msgspec.structs.replace(expectation, switches={}, dialect="lenient")
     subject = studied.subject(bench, scenario, rule, plain, shown=False)
-    goes_on = length(lasting) if {"every", "times"} <= set(known.parameters) and not named(axes, "times") else None
-    return envelope(subject, x, y, lasting=goes_on, tries=tries, seed=bench.options.seed)
+    goes_on = (
+        parse_optional_duration(lasting)
+        if {"every", "times"} <= set(known.parameters) and not is_varied(axes, "times")
+        else None
+    )
+    return judge_envelope(subject, x, y, lasting=goes_on, tries=tries, seed=bench.options.seed)
 
 
-def named(axes: tuple[str, str], name: str) -> bool:
+def is_varied(axes: tuple[str, str], name: str) -> bool:
     """Whether an axis varies this parameter."""
     return any(text.startswith(f"{name}=") for text in axes)
 
 
-def length(text: str) -> timedelta | None:
+def parse_optional_duration(text: str) -> timedelta | None:
     """A duration, nothing for an empty text."""
     try:
-        return duration(text) if text else None
+        return parse_duration(text) if text else None
     except ValueError as error:
         raise HarnessError("wrong-parameter", f"--lasting is {error}") from None
 
 
-def made(rule: Path, behaviour: str, given: Mapping[str, str], start: str) -> Scenario:
+def build_scenario(rule: Path, behaviour: str, given: Mapping[str, str], start: str) -> Scenario:
     """A scenario beside the rule that does one thing."""
     if not rule.is_file():
         raise HarnessError("no-such-rule", f"there is no file {rule}")
-    values = {n: number(v) for n, v in given.items()}
+    values = {n: parse_given_value(v) for n, v in given.items()}
     body = {
         "title": f"Variants of {behaviour}",
         "activity": "malicious",
@@ -120,10 +124,12 @@ def made(rule: Path, behaviour: str, given: Mapping[str, str], start: str) -> Sc
         "simulate": [{"behaviour": behaviour, "host": "WS01", "given": values}],
     }
     document = load(Source("the variants", msgspec.json.encode(body).decode()))
-    return Scenario(path=rule.parent / "variants.yaml", body=convert(document, Body), document=document)
+    return Scenario(
+        path=rule.parent / "variants.yaml", body=convert_document(document, ScenarioBody), document=document
+    )
 
 
-def number(text: str) -> object:
+def parse_given_value(text: str) -> object:
     """A given value: a number where it looks like one."""
     for kind in (int, float):
         try:

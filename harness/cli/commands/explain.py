@@ -11,20 +11,20 @@ import click
 from harness.cli.answers import inquire
 from harness.cli.choosing import choosing
 from harness.cli.screen import out, paper
-from harness.detection.language import names as languages
+from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
-from harness.report.evidence import Evidence, evidence
+from harness.report.evidence import Evidence, collect_evidence
 from harness.report.formats.json import VERSION, dumps, evidence_object, verdict_object
 from harness.report.paper import Paper, one_line
 from harness.report.steps import verdict_lines
-from harness.run import Bench, Options
-from harness.scenario.pack import find
+from harness.run import Bench, RunOptions
+from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import Verdict
 
 FILE = click.Path(path_type=Path)
-MOST_EVENTS = 6
+MOST_EVIDENCE_EVENTS = 6
 MOST_EVENTS_IN_FULL = 1000
 
 
@@ -34,7 +34,7 @@ MOST_EVENTS_IN_FULL = 1000
 @click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded events, where PATH is a rule.")
 @choosing
 def command(
-    path: Path, rules: tuple[Path, ...], events: tuple[Path, ...], chosen: Options, as_json: bool, verbose: bool
+    path: Path, rules: tuple[Path, ...], events: tuple[Path, ...], chosen: RunOptions, as_json: bool, verbose: bool
 ) -> int:
     r"""Shows each step of a query with the rows, the attack's events and other events that go in and come out.
 
@@ -51,31 +51,33 @@ def command(
         return inquire([path], events, chosen, as_json=as_json, verbose=True)
     if events:
         raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")
-    found = examined([read_scenario(each) for each in find([path])], path, rules, chosen)
+    found = explain_scenarios([read_scenario(each) for each in find_scenarios([path])], path, rules, chosen)
     if as_json:
         verdicts = [{**verdict_object(v), "evidence": [list(map(evidence_object, e)) for e in es]} for v, es in found]
         out(dumps({"document": "explain", "version": VERSION, "verdicts": verdicts}))
         return 0
     sheet = paper()
     for number, (verdict, behind) in enumerate(found):
-        out(([""] if number else []) + list(lines(verdict, behind, sheet, verbose=verbose)))
+        out(([""] if number else []) + list(format_explained_verdict(verdict, behind, sheet, verbose=verbose)))
     return 0
 
 
 Examined = tuple[Verdict, list[list[Evidence]]]
 
 
-def examined(scenarios: list[Scenario], path: Path, rules: tuple[Path, ...], chosen: Options) -> list[Examined]:
+def explain_scenarios(
+    scenarios: list[Scenario], path: Path, rules: tuple[Path, ...], chosen: RunOptions
+) -> list[Examined]:
     """Each expectation of each scenario; none at all is an error."""
     if not scenarios:
         raise HarnessError("no-scenarios", f"there is no scenario in {path}", help="`detlab list scenarios`")
-    found = [each for scenario in scenarios for each in examine(scenario, rules, chosen)]
+    found = [each for scenario in scenarios for each in explain_scenario(scenario, rules, chosen)]
     if not found:
         raise HarnessError("nothing-expected", f"{path} expects nothing of any such rule", help="add `expect:`")
     return found
 
 
-def examine(scenario: Scenario, rules: tuple[Path, ...], chosen: Options) -> Iterator[Examined]:
+def explain_scenario(scenario: Scenario, rules: tuple[Path, ...], chosen: RunOptions) -> Iterator[Examined]:
     """Each expectation of a scenario with its steps, whatever its verdict, and the events behind its alerts."""
     named = {r for r in rules if any(Path(e.rule).name == str(r) for e in scenario.body.expect)}
     own = tuple(r for r in rules if r not in named)
@@ -95,10 +97,12 @@ def examine(scenario: Scenario, rules: tuple[Path, ...], chosen: Options) -> Ite
 
 def behind_alerts(trial: Trial, verdict: Verdict, reads: frozenset[str]) -> list[list[Evidence]]:
     """For each alert the events that it rests on."""
-    return [evidence(trial.store.views, a.events, reads, MOST_EVENTS_IN_FULL) for a in verdict.alerts]
+    return [collect_evidence(trial.store.views, a.events, reads, MOST_EVENTS_IN_FULL) for a in verdict.alerts]
 
 
-def lines(verdict: Verdict, behind: list[list[Evidence]], sheet: Paper, *, verbose: bool) -> Iterator[str]:
+def format_explained_verdict(
+    verdict: Verdict, behind: list[list[Evidence]], sheet: Paper, *, verbose: bool
+) -> Iterator[str]:
     """One verdict for people."""
     scenario = verdict.scenario
     title = f"{scenario.path}: {one_line(scenario.body.title)}"
@@ -108,5 +112,5 @@ def lines(verdict: Verdict, behind: list[list[Evidence]], sheet: Paper, *, verbo
     if verdict.switches:
         facts += "; switches " + ", ".join(f"{n}={v}" for n, v in verdict.switches.items())
     yield from sheet.paragraph(facts)
-    most = MOST_EVENTS_IN_FULL if verbose else MOST_EVENTS
+    most = MOST_EVENTS_IN_FULL if verbose else MOST_EVIDENCE_EVENTS
     yield from verdict_lines(verdict, sheet, evidence=behind, most_events=most)

@@ -17,23 +17,23 @@ from harness.telemetry.lab import containers, listener
 from harness.telemetry.lab.journal import state_folder
 from harness.telemetry.lab.listener import Ports, Running
 
-NAME = "lab"
+DEFAULT_LAB = "lab"
 
 
-def places(command: lab.F) -> lab.F:
+def add_service_options(command: lab.F) -> lab.F:
     """The options that say where and how the services run."""
     folder = Path("lab") if Path("lab/listener").is_dir() else BUNDLED / "lab"
     choices = (
         click.option("--no-docker", is_flag=True, help="As a process of this machine."),
         click.option("--lab-folder", "folder", type=lab.FOLDER, default=folder, show_default=True),
-        options.as_json,
+        options.json_option,
     )
     for option in reversed(choices):
         command = option(command)
     return command
 
 
-def listing(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+def parse_ports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     """Ports with commas between them."""
     return tuple(int(p) for p in value.split(",") if p.strip().isdigit())
 
@@ -51,47 +51,49 @@ def command() -> None:
 
 @command.command("up")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="Loopback or the lab network's address.")
-@click.option("--http", default="8888", show_default=True, callback=listing, metavar="PORTS")
-@click.option("--tcp", default="4444,8080,8443", show_default=True, callback=listing, metavar="PORTS")
-@click.option("--dns", default="5353", show_default=True, callback=listing, metavar="PORTS")
+@click.option("--http", default="8888", show_default=True, callback=parse_ports, metavar="PORTS")
+@click.option("--tcp", default="4444,8080,8443", show_default=True, callback=parse_ports, metavar="PORTS")
+@click.option("--dns", default="5353", show_default=True, callback=parse_ports, metavar="PORTS")
 @click.option("--answer", default="127.0.0.1", show_default=True, help="What the DNS sink answers.")
-@places
+@add_service_options
 def up_command(no_docker: bool, folder: Path, as_json: bool, **chosen: Any) -> int:
     """Starts the services and waits until they answer."""
     ports = Ports(**chosen)
     if not no_docker:
-        service = containers.up(NAME, folder, ports)
-        return told([(service.name, service.running, dict(service.answers))], as_json=as_json)
+        service = containers.up(DEFAULT_LAB, folder, ports)
+        return show_services([(service.name, service.running, dict(service.answers))], as_json=as_json)
     stop_process()
-    running = listener.start(folder, ports, state_folder() / "listener.ndjson", detached=True)
-    note().write_text(json.dumps({"pid": running.pid, "bind": running.bind, "ports": running.ports}))
+    running = listener.start_listener(folder, ports, state_folder() / "listener.ndjson", detached=True)
+    find_listener_note().write_text(json.dumps({"pid": running.pid, "bind": running.bind, "ports": running.ports}))
     running.process.stdout.close()
     running.process.returncode = 0
-    return told([("listener", True, listener.wait_until_open(running.bind, running.ports))], as_json=as_json)
+    return show_services([("listener", True, listener.wait_until_open(running.bind, running.ports))], as_json=as_json)
 
 
 @command.command("status")
-@places
+@add_service_options
 def status_command(no_docker: bool, folder: Path, as_json: bool) -> int:
     """Says which services run and which of their ports answer."""
     if not no_docker and process() is None:
-        return told([(s.name, s.running, dict(s.answers)) for s in containers.status(NAME)], as_json=as_json)
+        return show_services(
+            [(s.name, s.running, dict(s.answers)) for s in containers.status(DEFAULT_LAB)], as_json=as_json
+        )
     running = process()
     answers = listener.reachable(running.bind, running.ports) if running else {}
-    return told([("listener", True, answers)] if running else [], as_json=as_json)
+    return show_services([("listener", True, answers)] if running else [], as_json=as_json)
 
 
 @command.command("down")
-@places
+@add_service_options
 def down_command(no_docker: bool, folder: Path, as_json: bool) -> int:
     """Stops and removes the services."""
     stopped = stop_process()
     if not no_docker and not stopped:
-        containers.down(NAME)
+        containers.down(DEFAULT_LAB)
     return 0
 
 
-def note() -> Path:
+def find_listener_note() -> Path:
     """Where the process without containers is remembered."""
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +103,7 @@ def note() -> Path:
 def process() -> Running | None:
     """The listener that runs as a process of this machine, if one does."""
     try:
-        found = json.loads(note().read_text("utf-8"))
+        found = json.loads(find_listener_note().read_text("utf-8"))
     except (OSError, ValueError):
         return None
     log = state_folder() / "listener.ndjson"
@@ -114,11 +116,11 @@ def stop_process() -> bool:
     running = process()
     if running:
         running.stop()
-        note().unlink()
+        find_listener_note().unlink()
     return running is not None
 
 
-def told(services: list[tuple[str, bool, dict[str, bool]]], *, as_json: bool) -> int:
+def show_services(services: list[tuple[str, bool, dict[str, bool]]], *, as_json: bool) -> int:
     """The services for people or machines; the exit code."""
     if as_json:
         found = [{"name": n, "running": r, "answers": a} for n, r, a in services]

@@ -13,11 +13,11 @@ from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies import latency as told
-from harness.report.studies.plots import draw
-from harness.run import Bench, Options
+from harness.report.studies.plots import plot_study
+from harness.run import Bench, RunOptions
 from harness.scenario.scenario import Label
-from harness.telemetry.parameter import duration
-from harness.verdict.latency import Schedule, latency
+from harness.telemetry.parameter import parse_duration
+from harness.verdict.latency import Schedule, measure_latency
 
 FILE = studied.FILE
 
@@ -36,7 +36,7 @@ FILE = studied.FILE
 )
 @click.option("--within", default="1h", show_default=True, help="The stretch of time over which they are spread.")
 @studied.plot
-@studied.choices
+@studied.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -47,7 +47,7 @@ def command(
     starts: int,
     within: str,
     plot: Path | None,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
 ) -> int:
     r"""Runs RULE at every time its schedule has, each run on the events of its window that had arrived by then.
@@ -59,27 +59,30 @@ def command(
     detlab latency server.spl --every 15m --back 4h --delay 2m
     detlab latency server.spl --every 1h --back 1h         why it never fires
     """
-    length = time(back, "--back") if back != "all" else None
+    length = parse_option_duration(back, "--back") if back != "all" else None
     schedule = Schedule(
-        every=time(every, "--every"), back=length, delay=time(delay, "--delay"), offset=time(offset, "--offset")
+        every=parse_option_duration(every, "--every"),
+        back=length,
+        delay=parse_option_duration(delay, "--delay"),
+        offset=parse_option_duration(offset, "--offset"),
     )
     if schedule.every <= timedelta(0):
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
-    stretch = time(within, "--within")
+    stretch = parse_option_duration(within, "--within")
     with Bench(chosen) as bench:
-        attacks = [s for s in studied.subjects(bench, rule, paths) if s.label is Label.MALICIOUS]
+        attacks = [s for s in studied.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
         if not attacks:
             raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
-        found = latency(attacks, schedule, [stretch * n / starts for n in range(starts)])
+        found = measure_latency(attacks, schedule, [stretch * n / starts for n in range(starts)])
     if plot:
-        draw("latency", found, plot)
-    out(dumps(told.document(found)) if as_json else told.lines(found, paper()))
+        plot_study("latency", found, plot)
+    out(dumps(told.encode_latency(found)) if as_json else told.format_latency(found, paper()))
     return DIFFERS if any(d.caught < d.unlimited for d in found.delays) else 0
 
 
-def time(text: str, option: str) -> timedelta:
+def parse_option_duration(text: str, option: str) -> timedelta:
     """A duration of an option."""
     try:
-        return duration(text)
+        return parse_duration(text)
     except ValueError as error:
         raise HarnessError("wrong-parameter", f"{option} is {error}") from None

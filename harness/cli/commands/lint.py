@@ -9,18 +9,18 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.contents import contents, settings
+from harness.cli.contents import build_settings, contents
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out, paper
-from harness.detection.content import Content, beside
+from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, mend
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, clean, count
+from harness.report.paper import Paper, escape_controls, format_count
 from harness.scenario.rule import Rule, read_rule
 
 FILE = click.Path(path_type=Path)
-STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
+SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +47,19 @@ class Linted:
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents
-@options.as_json
+@options.json_option
 def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, as_json: bool) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
 
     The exit code is 1 where an error is left.
     """
-    linted = [lint(path, content, fix=fix) for path in rules]
+    linted = [lint_rule(path, content, fix=fix) for path in rules]
     if as_json:
-        out(dumps({"document": "lint", "version": VERSION, "rules": [as_object(each) for each in linted]}))
+        out(dumps({"document": "lint", "version": VERSION, "rules": [encode_findings(each) for each in linted]}))
     else:
         sheet = paper()
         for each in linted:
-            out(lines(each, sheet))
+            out(format_findings(each, sheet))
     return DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
 
 
@@ -68,10 +68,10 @@ def mendable(finding: Finding) -> bool:
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
-def lint(path: Path, content: Content, *, fix: bool) -> Linted:
+def lint_rule(path: Path, content: Content, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
     rule = read_rule(path)
-    findings = language(rule.language).lint(rule.query, settings(content.over(beside(path))))
+    findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
@@ -82,12 +82,12 @@ def lint(path: Path, content: Content, *, fix: bool) -> Linted:
     return Linted(rule=rule, findings=findings, mended=sum(mendable(f) for f in findings))
 
 
-def lines(linted: Linted, sheet: Paper) -> Iterator[str]:
+def format_findings(linted: Linted, sheet: Paper) -> Iterator[str]:
     """One rule's findings for people, and how many."""
     for finding in linted.left:
-        head, _, rest = clean(finding.render()).partition("\n")
-        yield from (sheet.paint(head, STYLES[finding.severity]), *([rest] if rest else []), "")
-    kinds = [count(sum(f.severity is s for f in linted.left), str(s)) for s in Severity]
+        head, _, rest = escape_controls(finding.render()).partition("\n")
+        yield from (sheet.paint(head, SEVERITY_STYLES[finding.severity]), *([rest] if rest else []), "")
+    kinds = [format_count(sum(f.severity is s for f in linted.left), str(s)) for s in Severity]
     product = language(linted.rule.language).product
     number = sum(mendable(f) for f in linted.left)
     hint = f"; `detlab lint --fix {linted.rule.path}` mends {number}" if number else ""
@@ -95,7 +95,7 @@ def lines(linted: Linted, sheet: Paper) -> Iterator[str]:
     yield f"{linted.rule.path} ({product}): {', '.join(kinds)}{done}{hint}"
 
 
-def as_object(linted: Linted) -> dict[str, object]:
+def encode_findings(linted: Linted) -> dict[str, object]:
     """One rule's findings for machines."""
     findings = [{**f.as_json(), "mendable": mendable(f)} for f in linted.left]
     return {"path": str(linted.rule.path), "findings": findings, "mended": linted.mended}

@@ -10,30 +10,30 @@ import click
 from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.detection import switches as switching
-from harness.detection.engine import names as engines
+from harness.detection.engine import list_engines as engines
 from harness.detection.language import language
-from harness.detection.language import names as languages
+from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, count, one_line
-from harness.report.report import names as reports
-from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find
-from harness.scenario.pack import rules as rules_in
+from harness.report.paper import Paper, format_count, one_line
+from harness.report.report import list_report_formats as reports
+from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find_scenarios
+from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.behaviour import load_behaviours
 from harness.telemetry.platform import Condition, platform, platform_names
-from harness.telemetry.reader import formats
+from harness.telemetry.reader import list_readers
 from harness.telemetry.sensor import sensor, sensor_names
 
-Entry = Mapping[str, str]
+ListedItem = Mapping[str, str]
 FILE = click.Path(path_type=Path)
 
 
-def scenarios(paths: Sequence[Path]) -> list[Entry]:
+def list_scenarios(paths: Sequence[Path]) -> list[ListedItem]:
     """Scenario files and what they are."""
-    found: list[Entry] = []
-    for path in find(paths):
+    found: list[ListedItem] = []
+    for path in find_scenarios(paths):
         try:
             body = read_scenario(path).body
             facts = {"technique": body.technique, "activity": str(body.activity), "title": body.title}
@@ -43,96 +43,99 @@ def scenarios(paths: Sequence[Path]) -> list[Entry]:
     return found
 
 
-def rules(paths: Sequence[Path]) -> list[Entry]:
+def list_rules(paths: Sequence[Path]) -> list[ListedItem]:
     """Rule files and the titles of their pages."""
-    found: list[Entry] = []
-    for path in rules_in(folders(paths), languages()):
+    found: list[ListedItem] = []
+    for path in rules_in(find_default_folders(paths), languages()):
         page = read_rule(path).page
         found.append({"rule": str(path), "technique": page.technique, "level": page.level, "title": page.title})
     return found
 
 
-def folders(paths: Sequence[Path]) -> list[Path]:
+def find_default_folders(paths: Sequence[Path]) -> list[Path]:
     """The folders to look in."""
     return [p if p.is_dir() else p.parent for p in paths] or [DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios"]
 
 
-def behaviours(paths: Sequence[Path]) -> list[Entry]:
+def behaviours(paths: Sequence[Path]) -> list[ListedItem]:
     """Behaviours that scenarios here can use, with their parameters."""
-    found = load_behaviours(*behaviour_folders(folders(paths)[0] / "scenario.yaml"))
+    found = load_behaviours(*behaviour_folders(find_default_folders(paths)[0] / "scenario.yaml"))
     return [
         {"behaviour": name, "parameters": ", ".join(found[name].parameters), "meaning": found[name].summary}
         for name in sorted(found)
     ]
 
 
-def sensors(paths: Sequence[Path]) -> list[Entry]:
+def sensors(paths: Sequence[Path]) -> list[ListedItem]:
     """Sensors and what they are."""
     return [{"sensor": name, "meaning": sensor(name).meaning} for name in sensor_names()]
 
 
-def conditions(paths: Sequence[Path]) -> list[Entry]:
+def list_conditions(paths: Sequence[Path]) -> list[ListedItem]:
     """How sensors and platforms may be set up, defaults first."""
     found = [(f"sensor {name}", c) for name in sensor_names() for c in sensor(name).conditions]
     found += [(f"platform {name}", c) for name in platform_names() for c in platform(name).conditions]
-    return [{"condition": c.name, "values": values(c), "of": owner, "meaning": c.meaning} for owner, c in found]
+    return [
+        {"condition": c.name, "values": format_condition_values(c), "of": owner, "meaning": c.meaning}
+        for owner, c in found
+    ]
 
 
-def values(condition: Condition) -> str:
+def format_condition_values(condition: Condition) -> str:
     """What a condition may be, its default first."""
     return " | ".join([*condition.values, *(["..."] if condition.free else [])])
 
 
-def switches(paths: Sequence[Path]) -> list[Entry]:
+def switches(paths: Sequence[Path]) -> list[ListedItem]:
     """Meanings that products leave open, defaults first."""
     return [
         {"switch": name, "values": " | ".join(s.values), "language": owner, "question": s.question}
-        for name, (owner, s) in switching.known().items()
+        for name, (owner, s) in switching.list_switches().items()
     ]
 
 
-def every_language(paths: Sequence[Path]) -> list[Entry]:
+def every_language(paths: Sequence[Path]) -> list[ListedItem]:
     """Query languages, by the suffix of their files."""
     return [{"language": n, "product": language(n).product, "platform": language(n).platform} for n in languages()]
 
 
-KINDS: Mapping[str, Callable[[Sequence[Path]], list[Entry]]] = {
-    "scenarios": scenarios,
-    "rules": rules,
+LISTINGS: Mapping[str, Callable[[Sequence[Path]], list[ListedItem]]] = {
+    "scenarios": list_scenarios,
+    "rules": list_rules,
     "behaviours": behaviours,
     "sensors": sensors,
-    "conditions": conditions,
+    "conditions": list_conditions,
     "switches": switches,
     "languages": every_language,
     "engines": lambda _: [{"engine": n} for n in engines()],
-    "readers": lambda _: [{"reader": n} for n in formats()],
+    "readers": lambda _: [{"reader": n} for n in list_readers()],
     "reports": lambda _: [{"report": n} for n in reports()],
 }
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(list(KINDS)), required=False)
+@click.argument("kind", type=click.Choice(list(LISTINGS)), required=False)
 @click.argument("paths", nargs=-1, type=FILE, metavar="[PATH]...")
-@options.as_json
+@options.json_option
 def command(kind: str | None, paths: tuple[Path, ...], as_json: bool) -> int:
     """Lists what there is of KIND, or how much there is of each.
 
     PATH is a folder with scenarios, ./scenarios or the pack that comes with detlab unless given.
     """
-    wanted = {kind: KINDS[kind](paths)} if kind else {name: entries(paths) for name, entries in KINDS.items()}
+    wanted = {kind: LISTINGS[kind](paths)} if kind else {name: entries(paths) for name, entries in LISTINGS.items()}
     if as_json:
         out(dumps({"document": "list", "version": VERSION, **wanted}))
         return 0
     sheet = paper()
     if kind:
-        out(lines(wanted[kind], sheet))
+        out(format_listing(wanted[kind], sheet))
     else:
         for name, found in wanted.items():
             out(overview(name, found, sheet))
     return 0
 
 
-def lines(found: Sequence[Entry], sheet: Paper) -> list[str]:
+def format_listing(found: Sequence[ListedItem], sheet: Paper) -> list[str]:
     """One kind as a table; where it is too wide, the last column stands below the others."""
     if not found:
         return ["there are none"]
@@ -148,9 +151,9 @@ def lines(found: Sequence[Entry], sheet: Paper) -> list[str]:
     return shown
 
 
-def overview(kind: str, found: Sequence[Entry], sheet: Paper) -> list[str]:
+def overview(kind: str, found: Sequence[ListedItem], sheet: Paper) -> list[str]:
     """One kind in a line or two: how many there are and, where they are short, their names."""
     names = [next(iter(e.values())) for e in found]
     if any("/" in n for n in names):
-        return [f"{kind:<12}{count(len(names), 'file')}"]
+        return [f"{kind:<12}{format_count(len(names), 'file')}"]
     return sheet.paragraph(", ".join(names) or "none", indent=12, first=kind)

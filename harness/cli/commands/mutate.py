@@ -9,12 +9,12 @@ import click
 from harness.cli import studied
 from harness.cli.failure import DIFFERS
 from harness.cli.options import verbose as verbose_option
-from harness.cli.screen import Progress, out, paper
+from harness.cli.screen import ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies import mutation as told
-from harness.report.studies.plots import draw
-from harness.run import Bench, Options
+from harness.report.studies.plots import plot_study
+from harness.run import Bench, RunOptions
 from harness.verdict.mutation.mutate import Mutation, mutate
 
 FILE = studied.FILE
@@ -30,7 +30,7 @@ FILE = studied.FILE
 )
 @studied.plot
 @verbose_option
-@studied.choices
+@studied.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -38,7 +38,7 @@ def command(
     write: Path | None,
     least: float,
     plot: Path | None,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -51,21 +51,21 @@ def command(
     detlab mutate server.spl
     detlab mutate server.spl scenarios/T1583.004 --write scenarios/T1583.004/mutants
     """
-    progress = Progress()
+    progress = ProgressLine()
     try:
         with Bench(chosen) as bench:
-            found = mutate(studied.expected(bench, rule, paths), search=not fast, progress=progress)
+            found = mutate(studied.build_expecting_trials(bench, rule, paths), search=not fast, progress=progress)
     finally:
         progress.done()
     if write:
-        save(found, write)
+        write_killers(found, write)
     if plot:
-        draw("mutation", found, plot)
-    out(dumps(told.document(found)) if as_json else told.lines(found, paper(), verbose=verbose))
+        plot_study("mutation", found, plot)
+    out(dumps(told.encode_mutation(found)) if as_json else told.format_mutation(found, paper(), verbose=verbose))
     return 0 if 100 * found.score >= least else DIFFERS
 
 
-def save(found: Mutation, folder: Path) -> None:
+def write_killers(found: Mutation, folder: Path) -> None:
     """Writes the scenarios that kill survivors; files of the same name are left alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

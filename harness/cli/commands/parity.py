@@ -11,7 +11,7 @@ from harness.cli.failure import DIFFERS
 from harness.cli.screen import out, paper
 from harness.report.formats.json import dumps
 from harness.report.studies import parity as told
-from harness.run import Bench, Options
+from harness.run import Bench, RunOptions
 from harness.verdict.parity import parity
 
 FILE = studied.FILE
@@ -22,13 +22,13 @@ FILE = studied.FILE
 @click.argument("second", type=FILE)
 @click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Only the scenarios, no probes made from the texts of the rules.")
-@studied.choices
+@studied.add_study_options
 def command(
     first: Path,
     second: Path,
     paths: tuple[Path, ...],
     fast: bool,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
 ) -> int:
     r"""Runs FIRST and SECOND on the same scenarios and says where they differ, and which single change would settle it.
@@ -41,7 +41,7 @@ def command(
     """
     with Bench(chosen) as bench:
         where = list(paths) or [first.parent]
-        one, two = (studied.subjects(bench, rule, where) for rule in (first, second))
+        one, two = (studied.build_trials(bench, rule, where) for rule in (first, second))
         found = parity(one, two, search=not fast)
-    out(dumps(told.document(found)) if as_json else told.lines(found, paper()))
+    out(dumps(told.encode_parity(found)) if as_json else told.format_parity(found, paper()))
     return 0 if found.agree else DIFFERS

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from harness.cli.answers import answer_object, ask, inquire, remarks, rows_table
+from harness.cli.answers import answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.census import by_cause, census_lines, census_object, stretch
 from harness.cli.choosing import choosing
 from harness.cli.screen import out, paper
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, count
-from harness.run import Options
+from harness.report.paper import Paper, format_count
+from harness.run import RunOptions
 from harness.scenario.foreign import rule_paths
 
 FILE = click.Path(path_type=Path)
@@ -32,7 +32,7 @@ def command(
     events: tuple[Path, ...],
     by: str | None,
     every: str | None,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -54,7 +54,7 @@ def command(
     forms = rule_paths(rule) or [rule]
     if len(forms) > 1:
         return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
-    found = next(ask(forms, events, chosen, explained=verbose))
+    found = next(query_events(forms, events, chosen, explained=verbose))
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
         return 0
@@ -62,8 +62,8 @@ def command(
     out(rows_table(answer.rows, paper()))
     sys.stdout.flush()
     said = [
-        f"{count(answer.events, 'event')}, {count(len(answer.rows), 'row')}",
-        *remarks(found, Paper(), verbose=verbose),
+        f"{format_count(answer.events, 'event')}, {format_count(len(answer.rows), 'row')}",
+        *describe_remarks(found, Paper(), verbose=verbose),
     ]
     sys.stderr.write("\n".join(said) + "\n")
     return 0

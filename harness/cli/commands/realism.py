@@ -12,14 +12,14 @@ from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, count
-from harness.scenario.pack import find
+from harness.report.paper import Paper, format_count
+from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import read_scenario
-from harness.telemetry.conditions import check
-from harness.telemetry.event import Telemetry, merged
-from harness.telemetry.reader import read
-from harness.telemetry.realism import Comparison, compare
-from harness.telemetry.record import record
+from harness.telemetry.conditions import check_conditions
+from harness.telemetry.event import Telemetry, merge_telemetry
+from harness.telemetry.reader import read_telemetry
+from harness.telemetry.realism import RealismComparison, compare_with_recorded
+from harness.telemetry.record import record_scenario
 
 FILE = click.Path(path_type=Path)
 
@@ -31,9 +31,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--world", type=FILE, metavar="FOLDER", help="A world that was simulated.")
 @click.option("--scenario", multiple=True, type=FILE, metavar="PATH", help="Scenarios (default: all of the pack).")
 @click.option("--fields", multiple=True, type=FILE, metavar="TSV", help="More that is known: kinds and their fields.")
-@options.condition
+@options.condition_option
 @options.seed
-@options.as_json
+@options.json_option
 @options.verbose
 def command(
     real: tuple[Path, ...],
@@ -53,13 +53,13 @@ def command(
     detlab realism --real capture.evtx
     detlab realism --real captures/ --world world
     """
-    check(condition)
+    check_conditions(condition)
     if world is not None and scenario:
         raise HarnessError(
             "world-or-scenario", "either a world or scenarios are compared", help="leave out one of both"
         )
-    simulated = read(world) if world is not None else simulated_by(scenario, condition, seed)
-    found = compare(real, simulated, known_fields(fields))
+    simulated = read_telemetry(world) if world is not None else simulated_by(scenario, condition, seed)
+    found = compare_with_recorded(real, simulated, read_known_fields(fields))
     if as_json:
         out(dumps({"document": "realism", "version": VERSION, **comparison_object(found)}))
     else:
@@ -67,7 +67,7 @@ def command(
     return 1 if found.structural else 0
 
 
-def known_fields(paths: tuple[Path, ...]) -> dict[str, frozenset[str]]:
+def read_known_fields(paths: tuple[Path, ...]) -> dict[str, frozenset[str]]:
     """Fields by kind from lines of a kind, a tab, and names of fields with blanks between; a lone name is Falcon's."""
     lines: list[str] = []
     for path in paths:
@@ -87,19 +87,19 @@ def known_fields(paths: tuple[Path, ...]) -> dict[str, frozenset[str]]:
 def simulated_by(scenarios: tuple[Path, ...], conditions: Mapping[str, str], seed: int | None) -> Telemetry:
     """The telemetry of scenarios; without any, of the whole pack."""
     parts = []
-    for path in find(scenarios):
+    for path in find_scenarios(scenarios):
         read_in = read_scenario(path)
         if read_in.body.simulate:
-            parts.append(record(read_in, {**read_in.body.conditions, **conditions}, seed=seed))
-    return merged(parts)
+            parts.append(record_scenario(read_in, {**read_in.body.conditions, **conditions}, seed=seed))
+    return merge_telemetry(parts)
 
 
-def comparison_lines(found: Comparison, sheet: Paper, *, verbose: bool) -> Iterator[str]:
+def comparison_lines(found: RealismComparison, sheet: Paper, *, verbose: bool) -> Iterator[str]:
     """What was found, for people."""
     if not found.kinds:
         yield "nothing was recorded of a kind that was simulated"
     for kind, (real, made) in found.kinds.items():
-        yield sheet.paint(f"{kind}: {count(real, 'recorded event')}, {made:,} simulated", "strong")
+        yield sheet.paint(f"{kind}: {format_count(real, 'recorded event')}, {made:,} simulated", "strong")
         own = [d for d in found.differences if d.kind == kind and (d.structural or verbose)]
         for each in own:
             mark = "structural" if each.structural else "seen only in some"
@@ -114,11 +114,16 @@ def comparison_lines(found: Comparison, sheet: Paper, *, verbose: bool) -> Itera
         told = ", ".join(f"{k} ({n})" for k, n in found.only_recorded.items())
         yield from sheet.paragraph(f"not simulated: {told}")
     others = len(found.differences) - len(found.structural)
-    more = "" if verbose or not others else f", {count(others, 'field')} of some recorded events only (-v lists them)"
-    yield f"{count(len(found.structural), 'structural difference')} in {count(len(found.kinds), 'kind')}{more}"
+    more = (
+        ""
+        if verbose or not others
+        else f", {format_count(others, 'field')} of some recorded events only (-v lists them)"
+    )
+    kinds = format_count(len(found.kinds), "kind")
+    yield f"{format_count(len(found.structural), 'structural difference')} in {kinds}{more}"
 
 
-def comparison_object(found: Comparison) -> dict[str, object]:
+def comparison_object(found: RealismComparison) -> dict[str, object]:
     """What was found, for machines."""
     return {
         "kinds": [{"kind": k, "recorded": r, "simulated": s} for k, (r, s) in found.kinds.items()],

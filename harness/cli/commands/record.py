@@ -9,7 +9,7 @@ import click
 from harness.cli import lab, options
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
-from harness.report.paper import clean
+from harness.report.paper import escape_controls
 from harness.telemetry.lab.anonymise import anonymise
 from harness.telemetry.recording import open_recording
 
@@ -26,7 +26,7 @@ def command() -> None:
 
 @command.command("show")
 @click.argument("recording", type=lab.FOLDER)
-@options.as_json
+@options.json_option
 def show_command(recording: Path, as_json: bool) -> int:
     """Checks every file against its hash and says what was recorded."""
     manifest = open_recording(recording).manifest
@@ -37,7 +37,7 @@ def show_command(recording: Path, as_json: bool) -> int:
     for test in manifest.tests:
         lines.append(f"{test.host}  {test.name}  {test.status}  {test.recorded} events, {test.caused} the test's")
         lines += [f"    lost: {loss}" for loss in test.losses]
-    out([clean(line) for line in [*lines, f"{len(manifest.files)} files are as they were recorded"]])
+    out([escape_controls(line) for line in [*lines, f"{len(manifest.files)} files are as they were recorded"]])
     return 0
 
 
@@ -45,7 +45,7 @@ def show_command(recording: Path, as_json: bool) -> int:
 @click.argument("recording", type=lab.FOLDER)
 @click.argument("target", type=lab.FOLDER)
 @click.option("--also", multiple=True, metavar="WORD", help="Another word to replace wherever it stands.")
-@options.as_json
+@options.json_option
 def anonymise_command(recording: Path, target: Path, also: tuple[str, ...], as_json: bool) -> int:
     """Writes RECORDING anew to TARGET: hosts, users, SIDs and addresses become others, the same everywhere."""
     disguise = anonymise(recording, target, also=also)

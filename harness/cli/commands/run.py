@@ -13,11 +13,11 @@ from harness.cli.answers import inquire
 from harness.cli.choosing import choosing
 from harness.cli.failure import BUG, DIFFERS
 from harness.cli.reports import write_reports, written_reports
-from harness.cli.screen import Progress, out, paper
+from harness.cli.screen import ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
-from harness.run import Options, run
+from harness.run import RunOptions, run_scenarios
 from harness.verdict.verdict import Outcomes
 
 FILE = click.Path(path_type=Path)
@@ -41,7 +41,7 @@ def command(
     replay: Path | None,
     attack_data: Path | None,
     quiet: bool,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
     verbose: bool,
     **files: Any,
@@ -76,7 +76,7 @@ def on_events(
     rules: tuple[Path, ...],
     events: tuple[Path, ...],
     paths: tuple[Path, ...],
-    chosen: Options,
+    chosen: RunOptions,
     *,
     as_json: bool,
     verbose: bool,
@@ -88,11 +88,11 @@ def on_events(
     return inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
 
 
-def judge(paths: tuple[Path, ...], chosen: Options) -> Outcomes:
+def judge(paths: tuple[Path, ...], chosen: RunOptions) -> Outcomes:
     """Everything that is found out of these paths, progress shown; finding no scenario is an error."""
-    progress = Progress()
+    progress = ProgressLine()
     try:
-        outcomes = run(paths, chosen, progress)
+        outcomes = run_scenarios(paths, chosen, progress)
     finally:
         progress.done()
     if not outcomes.scenarios:

@@ -12,24 +12,26 @@ import click
 
 from harness.cli import options
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.paper import count
+from harness.report.paper import format_count
 from harness.scenario.scenario import read_scenario
-from harness.telemetry.conditions import check, check_scenario
-from harness.telemetry.record import record
-from harness.telemetry.writer import formats, write, writer
+from harness.telemetry.conditions import check_conditions, check_scenario_conditions
+from harness.telemetry.record import record_scenario
+from harness.telemetry.writer import list_writers, write_telemetry, writer
 
 FILE = click.Path(path_type=Path)
 
 
 @click.command("simulate")
 @click.argument("scenario", type=FILE, required=False)
-@click.option("--format", "name", default="ndjson", show_default=True, metavar="NAME", help=f"{', '.join(formats())}.")
+@click.option(
+    "--format", "name", default="ndjson", show_default=True, metavar="NAME", help=f"{', '.join(list_writers())}."
+)
 @click.option("--out", type=FILE, metavar="PATH", help="File, or folder to put it in (default: stdout).")
 @click.option("--world", metavar="NAME", help="A world in place of a scenario: its name or file; --out is a folder.")
 @click.option("--hosts", type=int, help="Hosts of the world (default: as it says).")
 @click.option("--days", type=int, help="Days of the world (default: as it says).")
 @click.option("--sensors", metavar="NAMES", help="Only these sensors of the world, with commas between.")
-@options.condition
+@options.condition_option
 @options.seed
 def command(
     scenario: Path | None,
@@ -50,7 +52,7 @@ def command(
     detlab simulate --world office --hosts 500 --days 7 --seed 1 --out world
     detlab simulate scenarios/T1583.004/1-beacon-check-in.yaml --format hec --out beacon.ndjson
     """
-    check(condition)
+    check_conditions(condition)
     if (world is None) == (scenario is None):
         raise HarnessError("no-scenario", "either a scenario or a world is simulated", help="name one of both")
     if world is not None:
@@ -65,11 +67,11 @@ def command(
 def write_scenario(scenario: Path, name: str, out: Path | None, condition: Mapping[str, str], seed: int | None) -> None:
     """Writes what hosts record of a scenario in a format of one file."""
     read = read_scenario(scenario)
-    check_scenario(read)
-    telemetry = record(read, {**read.body.conditions, **condition}, seed=seed)
+    check_scenario_conditions(read)
+    telemetry = record_scenario(read, {**read.body.conditions, **condition}, seed=seed)
     chosen = format_called(name)
     made = BytesIO()
-    written = write(telemetry, chosen, made)
+    written = write_telemetry(telemetry, chosen, made)
     if out is None:
         if sys.stdout.isatty() and b"\0" in made.getvalue()[:4096]:
             raise HarnessError("binary", f"{chosen} is not text", help="add --out FILE")
@@ -80,18 +82,18 @@ def write_scenario(scenario: Path, name: str, out: Path | None, condition: Mappi
             target.write_bytes(made.getvalue())
         except OSError as error:
             raise HarnessError("unwritable", f"{target}: {(error.strerror or str(error)).lower()}") from error
-        sys.stderr.write(f"{target}: {count(written, 'event')} as {chosen}\n")
+        sys.stderr.write(f"{target}: {format_count(written, 'event')} as {chosen}\n")
     if written < len(telemetry):
         left = len(telemetry) - written
-        sys.stderr.write(f"{count(left, 'event')} of other sensors left out: {chosen} cannot hold them\n")
+        sys.stderr.write(f"{format_count(left, 'event')} of other sensors left out: {chosen} cannot hold them\n")
 
 
 def format_called(name: str) -> str:
     """The format of that name, or the only one of which it is a word: `xml` is `windows_xml`."""
-    if name in formats():
+    if name in list_writers():
         return name
-    like = [f for f in formats() if name in f.split("_")]
+    like = [f for f in list_writers() if name in f.split("_")]
     if len(like) != 1:
-        hint = did_you_mean(name, formats()) or f"formats are {', '.join(formats())}"
+        hint = did_you_mean(name, list_writers()) or f"formats are {', '.join(list_writers())}"
         raise HarnessError("unknown-format", f"no format is called `{name}`", help=hint)
     return like[0]

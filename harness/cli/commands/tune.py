@@ -9,13 +9,13 @@ import click
 
 from harness.cli import studied
 from harness.cli.failure import DIFFERS
-from harness.cli.options import pairs
+from harness.cli.options import parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies import tuning as told
-from harness.report.studies.plots import draw
-from harness.run import Bench, Options
+from harness.report.studies.plots import plot_study
+from harness.run import Bench, RunOptions
 from harness.verdict.tuning.tune import Tuning, Wishes, tune
 
 FILE = studied.FILE
@@ -28,9 +28,11 @@ FILE = studied.FILE
     "--events", multiple=True, type=FILE, metavar="PATH", help="Recorded or simulated events in place of scenarios."
 )
 @click.option(
-    "--malicious", multiple=True, callback=pairs, metavar="FIELD=VALUE", help="Which of --events are an attack's."
+    "--malicious", multiple=True, callback=parse_pairs, metavar="FIELD=VALUE", help="Which of --events are an attack's."
 )
-@click.option("--values", multiple=True, callback=pairs, metavar="NAME=V,V,...", help="Values to try for a threshold.")
+@click.option(
+    "--values", multiple=True, callback=parse_pairs, metavar="NAME=V,V,...", help="Values to try for a threshold."
+)
 @click.option("--steps", type=click.IntRange(2, 200), help="How many values to try for each threshold.")
 @click.option("--budget", type=click.FloatRange(min=0), help="False alerts a day and 1,000 hosts that are bearable.")
 @click.option(
@@ -39,7 +41,7 @@ FILE = studied.FILE
 @click.option("--fast", is_flag=True, help="Neither try exclusions nor ask for second opinions.")
 @click.option("--write", is_flag=True, help="Print the rule with only its literals changed, as a patch.")
 @studied.plot
-@studied.choices
+@studied.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -52,7 +54,7 @@ def command(
     fast: bool,
     write: bool,
     plot: Path | None,
-    chosen: Options,
+    chosen: RunOptions,
     as_json: bool,
 ) -> int:
     r"""Finds every literal that an aggregated value of RULE is compared with and judges all combinations of them.
@@ -65,7 +67,7 @@ def command(
     detlab tune server.spl --events world.parquet --budget 5 --write
     detlab tune server.spl --values TotalConnections=5,10,20,40 --plot tuning.svg
     """
-    axes = {name: numbers(name, text) for name, text in values.items()}
+    axes = {name: parse_value_list(name, text) for name, text in values.items()}
     wishes = Wishes(
         values=axes,
         steps=steps,
@@ -77,8 +79,8 @@ def command(
     )
     found = studied_rule(rule, paths, events, malicious, chosen, wishes)
     if plot:
-        draw("tuning", found, plot)
-    tell(found, as_json=as_json, write=write)
+        plot_study("tuning", found, plot)
+    show_tuning(found, as_json=as_json, write=write)
     return DIFFERS if budget is not None and found.population.attacks and found.recommended is None else 0
 
 
@@ -87,29 +89,29 @@ def studied_rule(
     paths: Sequence[Path],
     events: Sequence[Path],
     malicious: Mapping[str, str],
-    chosen: Options,
+    chosen: RunOptions,
     wishes: Wishes,
 ) -> Tuning:
     """The study itself."""
     with Bench(chosen) as bench:
         if not events:
-            return tune(studied.subjects(bench, rule, paths), wishes)
+            return tune(studied.build_trials(bench, rule, paths), wishes)
         if paths:
             raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
-        return tune([studied.recorded(bench, rule, events, malicious, chosen.conditions)], wishes)
+        return tune([studied.build_recorded_trials(bench, rule, events, malicious, chosen.conditions)], wishes)
 
 
-def tell(found: Tuning, *, as_json: bool, write: bool) -> None:
+def show_tuning(found: Tuning, *, as_json: bool, write: bool) -> None:
     """Prints what was found; with `write` alone the patch goes to stdout, so that it can be applied."""
     if as_json:
-        out(dumps(told.document(found)))
+        out(dumps(told.encode_tuning(found)))
     elif write:
         out(found.diff or "")
     else:
-        out(told.lines(found, paper()))
+        out(told.format_tuning(found, paper()))
 
 
-def numbers(name: str, text: str) -> tuple[float, ...]:
+def parse_value_list(name: str, text: str) -> tuple[float, ...]:
     """The values of `NAME=V,V,...`."""
     try:
         return tuple(float(v) for v in text.split(","))

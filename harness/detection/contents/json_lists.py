@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.detection.content import Content, text_of
+from harness.detection.content import Content, read_text_file
 from harness.detection.language import Lookup
 from harness.detection.tables import Lazy, shape
 from harness.diagnostics import HarnessError
 
-DEEPEST = 1000
+DEEPEST_JSON_LIST = 1000
 
 
 def recognises(path: Path) -> bool:
@@ -22,17 +22,17 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Content:
     """Macros, or tables."""
     try:
-        found = json.loads(text_of(path))
+        found = json.loads(read_text_file(path))
     except (ValueError, RecursionError) as error:
         raise HarnessError("bad-content", f"{path} is no JSON: {str(error).lower()}") from error
     if isinstance(found, dict) and "macro" in path.stem:
-        return Content(macros={name: macro(value) for name, value in found.items()})
+        return Content(macros={name: build_macro_entry(value) for name, value in found.items()})
     if isinstance(found, list) and "lookup" in path.stem:
         return Content(lookups=tables(path, [each for each in found if isinstance(each, dict) and "name" in each]))
     raise HarnessError("bad-content", f"{path} is neither macros by name nor a list of lookups")
 
 
-def macro(value: Any) -> dict[str, object]:
+def build_macro_entry(value: Any) -> dict[str, object]:
     """A macro that is written as its definition alone, or with its arguments."""
     return value if isinstance(value, dict) else {"definition": str(value)}
 

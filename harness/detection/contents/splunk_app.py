@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.detection.content import Content, text_of
+from harness.detection.content import Content, read_text_file
 from harness.detection.language import Lookup
 from harness.detection.tables import Lazy, shape
 from harness.scenario.conf import stanzas
 
-NAMES = ("macros.conf", "transforms.conf", "props.conf", "eventtypes.conf", "tags.conf")
+CONF_FILES = ("macros.conf", "transforms.conf", "props.conf", "eventtypes.conf", "tags.conf")
 
 
 def recognises(path: Path) -> bool:
     """Whether a file is one of them."""
-    return path.name in NAMES
+    return path.name in CONF_FILES
 
 
 def read(path: Path) -> Content:
     """Macros as Splunk files them, `name` or `name(2)`; stanzas; tables whose rows are in the folder `lookups`."""
     if path.name == "macros.conf":
-        return Content(macros={name: macro(given) for name, given in stanzas(text_of(path)) if "definition" in given})
+        return Content(
+            macros={
+                name: parse_macro_stanza(given)
+                for name, given in stanzas(read_text_file(path))
+                if "definition" in given
+            }
+        )
     found: dict[str, Mapping[str, str]] = {}
-    for name, settings in stanzas(text_of(path)):
+    for name, settings in stanzas(read_text_file(path)):
         found[name] = {**found.get(name, {}), **settings}
     match path.name:
         case "props.conf":
@@ -45,7 +51,7 @@ def read(path: Path) -> Content:
     return Content(lookups=Lazy(files, shapes), transforms=found)
 
 
-def macro(given: Mapping[str, str]) -> Mapping[str, object]:
+def parse_macro_stanza(given: Mapping[str, str]) -> Mapping[str, object]:
     """A macro's definition and the names of its arguments."""
     arguments = [a.strip() for a in given.get("args", "").split(",") if a.strip()]
     return {**given, "args": arguments}

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.detection.content import Content, content, text_of
+from harness.detection.content import Content, read_content, read_text_file
 from harness.detection.tables import Lazy, shape
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
 
-OWN = "detlab.yaml"
+CONTENT_PAGE = "detlab.yaml"
 KEYS = ("macros", "lookups", "saved", "props", "parameters")
 
 
@@ -22,18 +22,18 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> Content:
     """What the document holds; one that holds nothing of the kind is empty content."""
-    document = load(Source(str(path), text_of(path)))
-    if path.name == OWN:
-        return named(path, document)
+    document = load(Source(str(path), read_text_file(path)))
+    if path.name == CONTENT_PAGE:
+        return resolve_named_content(path, document)
     entries = document.value if isinstance(document.value, list) else [document.value]
     found = Content()
     for entry in entries:
         if isinstance(entry, dict):
-            found = one(path, entry).over(found)
+            found = read_content_page(path, entry).over(found)
     return found
 
 
-def one(path: Path, entry: Mapping[str, Any]) -> Content:
+def read_content_page(path: Path, entry: Mapping[str, Any]) -> Content:
     """One page: a macro has a definition, a lookup a file or fields, a saved query its text."""
     name = str(entry.get("name", ""))
     if name and "definition" in entry:
@@ -43,11 +43,11 @@ def one(path: Path, entry: Mapping[str, Any]) -> Content:
     if name and "queryString" in entry:
         return Content(saved={name: str(entry["queryString"])})
     if name and "search" not in entry and ("filename" in entry or "lookup_type" in entry or "collection" in entry):
-        return Content(lookups=lookup(path, name, entry))
+        return Content(lookups=build_lazy_lookup(path, name, entry))
     return Content()
 
 
-def lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
+def build_lazy_lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
     """A lookup whose rows are in the file beside its page, or that has none yet."""
     candidates = (str(entry.get("filename") or ""), f"{name}.csv", f"{path.stem}.csv")
     files = (path.parent / Path(c).name for c in candidates if c.endswith((".csv", ".csv.gz")))
@@ -57,7 +57,7 @@ def lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
     return Lazy({name: rows} if rows else {}, {name: shape({**entry, "fields_list": written})})
 
 
-def named(path: Path, document: Document) -> Content:
+def resolve_named_content(path: Path, document: Document) -> Content:
     """What `detlab.yaml` names: files and folders below its own, values of parameters."""
     value = document.value or {}
     unknown = next((key for key in value if key not in KEYS), None) if isinstance(value, dict) else ""
@@ -75,7 +75,7 @@ def named(path: Path, document: Document) -> Content:
                 raise SourceError("outside", f"`{entry}` leads out of the folder", place, help="name it with --macros")
             if not (path.parent / entry).exists():
                 raise SourceError("no-such-path", f"there is no file or folder {entry}", place)
-            named_there = content([path.parent / entry])
+            named_there = read_content([path.parent / entry])
             found = (named_there if key == "props" else named_there.without_extraction()).over(found)
     return found
 

@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from harness.detection.engine import Rows
-from harness.detection.remote import Record, RejectedByProductError, Server, quoted, rows, server
+from harness.detection.engine import ResultRows
+from harness.detection.remote import ProductRecord, RejectedByProductError, Server, build_rows, quote_query_text, server
 from harness.diagnostics import HarnessError
 
 REMOTE = True
 REPOSITORY = "LOGSCALE_REPOSITORY"
-TIME = "detlab_time"
-OWN = (
+CASE_TIME_FIELD = "detlab_time"
+LOGSCALE_FIELDS = (
     "@rawstring", "@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#type", "#error", "@error",
 )  # fmt: skip
 GENERATING = re.compile(r"\s*(?:createEvents|readFile|defineTable|correlate)\s*\(", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class LogScale:
+class LogScaleEngine:
     """A cluster and one of its repositories, which is read only."""
 
     server: Server
@@ -36,9 +36,9 @@ class LogScale:
         found = json.loads(self.server.send("GET", "/api/v1/status", None, {"Accept": "application/json"}))
         return f"LogScale {str(found.get('version', 'of unknown version')).partition('--')[0]}"
 
-    def answer(self, text: str, events: Sequence[Record], *, now: float = 0.0) -> Rows:
+    def answer(self, text: str, events: Sequence[ProductRecord], *, now: float = 0.0) -> ResultRows:
         """The rows of a query over these events."""
-        asked = {"queryString": spelled(text, events), "start": "24hours", "end": "now", "isLive": False}
+        asked = {"queryString": prepend_case_events(text, events), "start": "24hours", "end": "now", "isLive": False}
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         path = f"/api/v1/repositories/{quote(self.repository, safe='')}/query"
         answer = self.server.send("POST", path, json.dumps(asked), headers)
@@ -47,10 +47,10 @@ class LogScale:
         except ValueError as error:
             raise RejectedByProductError("rejected", "LogScale's answer is no JSON") from error
         timed = any("@timestamp" in event for event in events)
-        return rows(found, OWN if timed else (*OWN, "@timestamp"))
+        return build_rows(found, LOGSCALE_FIELDS if timed else (*LOGSCALE_FIELDS, "@timestamp"))
 
 
-def spelled(text: str, events: Sequence[Record]) -> str:
+def prepend_case_events(text: str, events: Sequence[ProductRecord]) -> str:
     """The query with its events in front."""
     if GENERATING.match(text):
         if events:
@@ -61,16 +61,20 @@ def spelled(text: str, events: Sequence[Record]) -> str:
         raise HarnessError("cannot-supply", f"a query cannot make tags: {', '.join(tags)}")
     if not events:
         return f'createEvents(["x"]) | false := "x" | test(false == "y") | {text}'
-    documents = [{TIME if k == "@timestamp" else k: v for k, v in event.items()} for event in events]
-    listed = ", ".join(quoted(json.dumps(d, ensure_ascii=False)) for d in documents)
-    timed = f" | @timestamp := {TIME} | drop([{TIME}])" if any(TIME in d for d in documents) else ""
+    documents = [{CASE_TIME_FIELD if k == "@timestamp" else k: v for k, v in event.items()} for event in events]
+    listed = ", ".join(quote_query_text(json.dumps(d, ensure_ascii=False)) for d in documents)
+    timed = (
+        f" | @timestamp := {CASE_TIME_FIELD} | drop([{CASE_TIME_FIELD}])"
+        if any(CASE_TIME_FIELD in d for d in documents)
+        else ""
+    )
     return f"createEvents([{listed}]) | parseJson() | drop([@rawstring]){timed} | {text}"
 
 
-def connect(url_name: str = "LOGSCALE_URL", token_name: str = "LOGSCALE_TOKEN") -> LogScale:
+def connect(url_name: str = "LOGSCALE_URL", token_name: str = "LOGSCALE_TOKEN") -> LogScaleEngine:
     """The cluster that environment variables name: its address, a token and LOGSCALE_REPOSITORY."""
     found = server("LogScale", url_name, token_name)
     repository = os.environ.get(REPOSITORY, "").strip()
     if not repository:
         raise HarnessError("no-connection", f"the environment variable {REPOSITORY} is not set")
-    return LogScale(found, repository)
+    return LogScaleEngine(found, repository)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from harness.detection.engine import Rows
-from harness.detection.remote import Record, RejectedByProductError, Server, quoted, rows, server
+from harness.detection.engine import ResultRows
+from harness.detection.remote import ProductRecord, RejectedByProductError, Server, build_rows, quote_query_text, server
 from harness.diagnostics import HarnessError
 
 REMOTE = True
@@ -20,11 +20,11 @@ GENERATING = re.compile(
     r"eventcount|dbinspect|gentimes|loadjob|savedsearch|union|multisearch|pivot|search\s+index)\b",
     re.I,
 )
-SEPARATOR = "\u241f"
+MAKERESULTS_SEPARATOR = "\u241f"
 
 
 @dataclass(frozen=True, slots=True)
-class Splunk:
+class SplunkEngine:
     """A search head."""
 
     server: Server
@@ -36,16 +36,16 @@ class Splunk:
         entries = json.loads(self.server.send("GET", INFO, None, {})).get("entry") or [{}]
         return f"Splunk {entries[0].get('content', {}).get('version', 'of unknown version')}"
 
-    def answer(self, text: str, events: Sequence[Record], *, now: float = 0.0) -> Rows:
+    def answer(self, text: str, events: Sequence[ProductRecord], *, now: float = 0.0) -> ResultRows:
         """The rows of a search over these events."""
-        form = {"search": spelled(text, events), "output_mode": "json", "adhoc_search_level": "verbose"}
+        form = {"search": prepend_makeresults(text, events), "output_mode": "json", "adhoc_search_level": "verbose"}
         if now:
             form["now"] = f"{now:.0f}"
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return rows(list(results(self.server.send("POST", EXPORT, urlencode(form), headers))))
+        return build_rows(list(parse_results(self.server.send("POST", EXPORT, urlencode(form), headers))))
 
 
-def results(answer: str) -> Iterator[dict[str, object]]:
+def parse_results(answer: str) -> Iterator[dict[str, object]]:
     """The final results among the lines of an answer; what Splunk says against the search is raised."""
     for line in answer.splitlines():
         if not line.strip():
@@ -61,43 +61,45 @@ def results(answer: str) -> Iterator[dict[str, object]]:
             yield found["result"]
 
 
-def spelled(text: str, events: Sequence[Record]) -> str:
+def prepend_makeresults(text: str, events: Sequence[ProductRecord]) -> str:
     """The search with its events in front."""
     if GENERATING.match(text):
         if events:
             raise HarnessError("cannot-supply", "the search makes its own events and would not see those of the case")
         return text
     rest = text if text.lstrip().startswith("|") else f"| search {text}"
-    return f"{made(events)} {rest}"
+    return f"{build_makeresults(events)} {rest}"
 
 
-def made(events: Sequence[Record]) -> str:
+def build_makeresults(events: Sequence[ProductRecord]) -> str:
     """A pipeline that yields these events: `makeresults`, then each field by the event's number."""
     if not events:
         return "| makeresults count=1 | where false()"
     names = list(dict.fromkeys(name for event in events for name in event))
     steps = [f"| makeresults count={len(events)} | streamstats count AS __n"]
     for name in names:
-        cases = [f"__n={n},{cell(event[name])}" for n, event in enumerate(events, 1) if name in event]
+        cases = [f"__n={n},{print_eval_literal(event[name])}" for n, event in enumerate(events, 1) if name in event]
         steps.append(
-            f"| eval '{name}'=case({','.join(cases)})" if not simple(name) else f"| eval {name}=case({','.join(cases)})"
+            f"| eval '{name}'=case({','.join(cases)})"
+            if not is_bare_field_name(name)
+            else f"| eval {name}=case({','.join(cases)})"
         )
     dropped = "__n" if "_time" in names else "__n _time"
     return " ".join([*steps, f"| fields - {dropped}"])
 
 
-def simple(name: str) -> bool:
+def is_bare_field_name(name: str) -> bool:
     """Whether a field's name needs no quotes."""
     return re.fullmatch(r"[A-Za-z_]\w*", name) is not None
 
 
-def cell(value: str | list[str] | float) -> str:
+def print_eval_literal(value: str | list[str] | float) -> str:
     """One value as an eval expression."""
     if isinstance(value, list):
-        return f"split({quoted(SEPARATOR.join(value))},{quoted(SEPARATOR)})"
-    return quoted(value) if isinstance(value, str) else repr(value)
+        return f"split({quote_query_text(MAKERESULTS_SEPARATOR.join(value))},{quote_query_text(MAKERESULTS_SEPARATOR)})"
+    return quote_query_text(value) if isinstance(value, str) else repr(value)
 
 
-def connect(url_name: str = "SPLUNK_URL", token_name: str = "SPLUNK_TOKEN") -> Splunk:
+def connect(url_name: str = "SPLUNK_URL", token_name: str = "SPLUNK_TOKEN") -> SplunkEngine:
     """The search head that two environment variables name: its management address and a token."""
-    return Splunk(server("Splunk", url_name, token_name))
+    return SplunkEngine(server("Splunk", url_name, token_name))

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 
-def parsed(text: str) -> IPv4Address | IPv6Address | None:
+def parse_ip_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address that a text writes; an IPv4 address mapped into IPv6 is that IPv4 address."""
     try:
         found = ip_address(text.strip("[]") if text.startswith("[") else text.split("%", 1)[0])
@@ -20,7 +20,7 @@ def parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 @lru_cache(maxsize=1024)
-def network(text: str) -> IPv4Network | IPv6Network | None:
+def parse_ip_network(text: str) -> IPv4Network | IPv6Network | None:
     """The network that a text writes, host bits ignored; None of other text."""
     try:
         return ip_network(text.strip(), strict=False)
@@ -30,21 +30,21 @@ def network(text: str) -> IPv4Network | IPv6Network | None:
 
 def cidr_contains(text: str, *networks: str) -> bool:
     """Whether an address lies in one of the networks."""
-    address = parsed(text)
+    address = parse_ip_address(text)
     if address is None:
         return False
-    return any(n is not None and n.version == address.version and address in n for n in map(network, networks))
+    return any(n is not None and n.version == address.version and address in n for n in map(parse_ip_network, networks))
 
 
 def ip_text(text: str) -> str | None:
     """The canonical form."""
-    address = parsed(text)
+    address = parse_ip_address(text)
     return None if address is None else str(address)
 
 
 def ip_network_of(text: str, bits: float) -> str | None:
     """The network of so many bits around an address."""
-    address = parsed(text)
+    address = parse_ip_address(text)
     if address is None or not 0 <= bits <= address.max_prefixlen:
         return None
     return str(ip_network(f"{address}/{int(bits)}", strict=False))
@@ -59,13 +59,13 @@ REPLIES = {
 """Of ICMP and ICMPv6 the types of questions and their answers."""
 
 
-def community_id(seed: float, protocol: str, source: str, destination: str, first: str, second: str) -> str | None:
+def hash_community_id(seed: float, protocol: str, source: str, destination: str, first: str, second: str) -> str | None:
     """Community ID 1.0; null of what is no connection."""
     number = PROTOCOLS.get(protocol.strip().lower(), int(protocol) if protocol.strip().isdecimal() else 256)
-    ends = parsed(source), parsed(destination)
+    ends = parse_ip_address(source), parse_ip_address(destination)
     if number > 255 or ends[0] is None or ends[1] is None or not 0 <= seed < 65_536:
         return None
-    pair, one_way = (whole(first), whole(second)), False
+    pair, one_way = (parse_port(first), parse_port(second)), False
     if number in REPLIES and pair[0] is not None:
         answer = REPLIES[number].get(pair[0])
         pair, one_way = (pair[0], (pair[1] or 0) if answer is None else answer), answer is None
@@ -78,15 +78,15 @@ def community_id(seed: float, protocol: str, source: str, destination: str, firs
     return "1:" + b64encode(sha1(text, usedforsecurity=False).digest()).decode("ascii")
 
 
-def whole(text: str) -> int | None:
+def parse_port(text: str) -> int | None:
     """A number of 16 bits."""
     plain = text.strip()
     return int(plain) if plain.isdecimal() and len(plain) < 6 and int(plain) < 65_536 else None
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+ADDRESS_COMPUTATIONS: dict[str, Callable[..., Any]] = {
     "cidr_contains": cidr_contains,
-    "community_id": community_id,
+    "community_id": hash_community_id,
     "ip_text": ip_text,
     "ip_network": ip_network_of,
 }

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from harness.detection.plan.regexes import groups, library
+from harness.detection.plan.regexes import library, list_capture_groups
 from harness.diagnostics import HarnessError
 
 LONGEST_MATCH = 2.0
@@ -20,7 +20,7 @@ ends = [float("inf")]
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def bound_pattern_time() -> Iterator[None]:
     """Starts the clock for one pattern over many texts; raises HarnessError when it has run out."""
     ends.append(monotonic() + LONGEST_QUERY)
     try:
@@ -35,7 +35,7 @@ def bounded() -> Iterator[None]:
         ends.pop()
 
 
-def seconds() -> float:
+def measure_seconds_left() -> float:
     """What is left for the next text."""
     left = min(LONGEST_MATCH, ends[-1] - monotonic())
     if left <= 0:
@@ -43,42 +43,44 @@ def seconds() -> float:
     return left
 
 
-def regex_found(text: str, pattern: str, flags: str) -> bool:
+def match_backtracking(text: str, pattern: str, flags: str) -> bool:
     """Whether it is found anywhere."""
-    return library(pattern, flags).search(text, timeout=seconds()) is not None
+    return library(pattern, flags).search(text, timeout=measure_seconds_left()) is not None
 
 
-def regex_extract(text: str, pattern: str, flags: str, group: str | float) -> str | None:
+def extract_backtracking(text: str, pattern: str, flags: str, group: str | float) -> str | None:
     """The group of the first match."""
-    number = groups(pattern).number(group)
-    found = library(pattern, flags).search(text, timeout=seconds()) if number is not None else None
+    number = list_capture_groups(pattern).number(group)
+    found = library(pattern, flags).search(text, timeout=measure_seconds_left()) if number is not None else None
     return found[number] if found else None
 
 
-def regex_extract_all(text: str, pattern: str, flags: str, group: str | float) -> list[str] | None:
+def extract_all_backtracking(text: str, pattern: str, flags: str, group: str | float) -> list[str] | None:
     """The group of every match, those left out where it took no part."""
-    number = groups(pattern).number(group)
+    number = list_capture_groups(pattern).number(group)
     if number is None:
         return None
-    matches = library(pattern, flags).finditer(text, timeout=seconds())
+    matches = library(pattern, flags).finditer(text, timeout=measure_seconds_left())
     return [m[number] for m in matches if m[number] is not None] or None
 
 
-def regex_pairs(text: str, pattern: str, flags: str, key: float, value: float, separator: str) -> list[str] | None:
+def extract_pairs_backtracking(
+    text: str, pattern: str, flags: str, key: float, value: float, separator: str
+) -> list[str] | None:
     """Two groups of every match in which both took part."""
-    matches = library(pattern, flags).finditer(text, timeout=seconds())
+    matches = library(pattern, flags).finditer(text, timeout=measure_seconds_left())
     found = ((m[int(key)], m[int(value)]) for m in matches)
     return [f"{k}{separator}{v}" for k, v in found if k is not None and v is not None] or None
 
 
-def regex_replace(text: str, pattern: str, flags: str, new: str, every: bool) -> str:
+def replace_backtracking(text: str, pattern: str, flags: str, new: str, every: bool) -> str:
     r"""Matches replaced; \1 is a group, a group that took no part is nothing."""
-    parts = pieces(new)
+    parts = split_replacement(new)
 
     def replacement(match: Any) -> str:
         return "".join(p if isinstance(p, str) else group_of(match, p) for p in parts)
 
-    made: str = library(pattern, flags).sub(replacement, text, count=0 if every else 1, timeout=seconds())
+    made: str = library(pattern, flags).sub(replacement, text, count=0 if every else 1, timeout=measure_seconds_left())
     return made
 
 
@@ -87,7 +89,7 @@ def group_of(match: Any, number: int) -> str:
     return (match[number] or "") if number <= match.re.groups else ""
 
 
-def pieces(new: str) -> list[str | int]:
+def split_replacement(new: str) -> list[str | int]:
     r"""A replacement as text and group numbers; `\\` is a backslash."""
     parts: list[str | int] = []
     for piece in re.findall(r"\\\d|\\\\|[^\\]+|\\", new):
@@ -95,21 +97,21 @@ def pieces(new: str) -> list[str | int]:
     return parts
 
 
-def regex_split(text: str, pattern: str, flags: str) -> list[str]:
+def split_backtracking(text: str, pattern: str, flags: str) -> list[str]:
     """The pieces between matches; empty matches do not divide."""
     made, at = [], 0
-    for match in library(pattern, flags).finditer(text, timeout=seconds()):
+    for match in library(pattern, flags).finditer(text, timeout=measure_seconds_left()):
         if match.end() > match.start():
             made.append(text[at : match.start()])
             at = match.end()
     return [*made, text[at:]]
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "regex_found": regex_found,
-    "regex_extract": regex_extract,
-    "regex_extract_all": regex_extract_all,
-    "regex_pairs": regex_pairs,
-    "regex_replace": regex_replace,
-    "regex_split": regex_split,
+REGEX_COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    "regex_found": match_backtracking,
+    "regex_extract": extract_backtracking,
+    "regex_extract_all": extract_all_backtracking,
+    "regex_pairs": extract_pairs_backtracking,
+    "regex_replace": replace_backtracking,
+    "regex_split": split_backtracking,
 }

@@ -14,20 +14,20 @@ from harness.detection.plan.nodes import (
     Union,
     Unnest,
     Values,
-    sources,
-    walk,
+    list_sources,
+    walk_nodes,
 )
 
 
 def most_rows(root: Node, events: int) -> float:
     """The most rows that a plan can give over so many events; infinite where nothing bounds it."""
     known: dict[int, float] = {}
-    for node in walk(root):
-        known[id(node)] = bounded(node, [known[id(s)] for s in sources(node)], events)
+    for node in walk_nodes(root):
+        known[id(node)] = bound_node_rows(node, [known[id(s)] for s in list_sources(node)], events)
     return known[id(root)]
 
 
-def bounded(node: Node, below: list[float], events: int) -> float:
+def bound_node_rows(node: Node, below: list[float], events: int) -> float:
     """The same of one node, given the most rows of its sources."""
     match node:
         case Scan():

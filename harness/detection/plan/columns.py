@@ -23,22 +23,22 @@ class Kind(StrEnum):
     EVENTS = "events"
 
 
-Columns = Mapping[str, Kind]
+Schema = Mapping[str, Kind]
 """The columns of a relation in order; names are case-sensitive."""
 
 ROW = "@row"
 """Hidden column with a row's place in the current order; see `plan.order`."""
 
-EVENT = "@event"
+EVENT_COLUMN = "@event"
 """Hidden column of provenance: which recorded events contributed to a row; see `plan.provenance`."""
 
 
-def hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether a column is the engine's own and no field of the rule."""
-    return name in (ROW, EVENT)
+    return name in (ROW, EVENT_COLUMN)
 
 
-def either(a: Kind, b: Kind) -> Kind:
+def merge_kinds(a: Kind, b: Kind) -> Kind:
     """The kind that holds values of both: equal kinds stay, NULL yields, LIST wins, all else becomes text."""
     if a == b or b is Kind.NULL:
         return a

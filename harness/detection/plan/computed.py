@@ -28,26 +28,26 @@ from harness.detection.plan import (
     xpaths,
 )
 
-Value = Any
-Function = Callable[..., Value]
+ComputedValue = Any
+Function = Callable[..., ComputedValue]
 
-FUNCTIONS: dict[str, Function] = {
-    **addresses.FUNCTIONS,
-    **backtracking.FUNCTIONS,
-    **digits.FUNCTIONS,
-    **documents.FUNCTIONS,
-    **encodings.FUNCTIONS,
-    **json_editing.FUNCTIONS,
-    **list_order.FUNCTIONS,
-    **list_statistics.FUNCTIONS,
-    **printf.FUNCTIONS,
-    **record_fields.FUNCTIONS,
-    **tables.FUNCTIONS,
-    **text_tables.FUNCTIONS,
-    **timeformat.FUNCTIONS,
-    **timemoves.FUNCTIONS,
-    **timeparse.FUNCTIONS,
-    **xpaths.FUNCTIONS,
+COMPUTATIONS: dict[str, Function] = {
+    **addresses.ADDRESS_COMPUTATIONS,
+    **backtracking.REGEX_COMPUTATIONS,
+    **digits.NUMBER_COMPUTATIONS,
+    **documents.JSON_COMPUTATIONS,
+    **encodings.ENCODING_COMPUTATIONS,
+    **json_editing.JSON_EDIT_COMPUTATIONS,
+    **list_order.LIST_ORDER_COMPUTATIONS,
+    **list_statistics.LIST_STATISTIC_COMPUTATIONS,
+    **printf.PRINTF_COMPUTATIONS,
+    **record_fields.RECORD_COMPUTATIONS,
+    **tables.TABLE_COMPUTATIONS,
+    **text_tables.TEXT_TABLE_COMPUTATIONS,
+    **timeformat.TIME_FORMAT_COMPUTATIONS,
+    **timemoves.TIME_MOVE_COMPUTATIONS,
+    **timeparse.TIME_PARSE_COMPUTATIONS,
+    **xpaths.XPATH_COMPUTATIONS,
 }
 """By the operation's name; arguments are str, float, bool, list or None, the result is what the operation gives."""
 
@@ -55,16 +55,16 @@ TAKES_NULL = frozenset({"json_object", "json_array"})
 """Functions that look at nulls themselves; of all others a null gives null."""
 
 
-def evaluate(operation: str, arguments: Iterable[Sequence[Value]]) -> list[Value]:
+def compute_values(operation: str, arguments: Iterable[Sequence[ComputedValue]]) -> list[ComputedValue]:
     """The operation's value for each tuple of arguments; a function that backtracks shares one time bound."""
-    function = FUNCTIONS[operation]
-    if operation in backtracking.FUNCTIONS:
-        with backtracking.bounded():
-            return [applied(operation, function, a) for a in arguments]
-    return [applied(operation, function, a) for a in arguments]
+    function = COMPUTATIONS[operation]
+    if operation in backtracking.REGEX_COMPUTATIONS:
+        with backtracking.bound_pattern_time():
+            return [compute_value(operation, function, a) for a in arguments]
+    return [compute_value(operation, function, a) for a in arguments]
 
 
-def applied(operation: str, function: Function, arguments: Sequence[Value]) -> Value:
+def compute_value(operation: str, function: Function, arguments: Sequence[ComputedValue]) -> ComputedValue:
     """The value for one tuple of arguments."""
     if operation not in TAKES_NULL and any(a is None for a in arguments):
         return None

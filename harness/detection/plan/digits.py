@@ -9,14 +9,14 @@ from math import isfinite
 from typing import Any
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-CONVERSION = re.compile(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
+NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER_CONVERSION = re.compile(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
 EXACT = Context(prec=400)
-LONGEST = 1_000_000
+LONGEST_NUMBER_TEXT = 1_000_000
 """Numbers that a range may have."""
 
 
-def rounded(number: float, places: float = 0.0) -> float | None:
+def round_half_away(number: float, places: float = 0.0) -> float | None:
     """Half away from zero, on the shortest decimal text."""
     if not isfinite(number) or not isfinite(places):
         return number
@@ -27,16 +27,16 @@ def rounded(number: float, places: float = 0.0) -> float | None:
         return number
 
 
-def number_text(number: float) -> str:
+def print_shortest_number(number: float) -> str:
     """An integer without fraction, else the shortest decimal."""
     if isfinite(number) and number == int(number) and abs(number) < 1e38:
         return str(int(number))
     return repr(float(number)).removesuffix(".0")
 
 
-def to_number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """The number that a text is and nothing else; null of other text."""
-    return float(text) if NUMBER.fullmatch(text) else None
+    return float(text) if NUMBER_TEXT.fullmatch(text) else None
 
 
 def from_base(text: str, base: float) -> float | None:
@@ -62,14 +62,14 @@ def to_base(number: float, base: float) -> str | None:
 
 def format_number(number: float, printf: str) -> str | None:
     """The number through the first C conversion of the text; null where there is none."""
-    found = next((m for m in CONVERSION.finditer(printf) if m[4] != "%"), None)
+    found = next((m for m in NUMBER_CONVERSION.finditer(printf) if m[4] != "%"), None)
     if found is None:
         return None
     flags, width, precision, kind = found.groups()
     kind = {"i": "d", "u": "d"}.get(kind, kind)
     if kind in "doxXc" and not isfinite(number):
         return None
-    value: Any = int(number) if kind in "doxX" else number_text(number) if kind in "sc" else float(number)
+    value: Any = int(number) if kind in "doxX" else print_shortest_number(number) if kind in "sc" else float(number)
     if kind == "o" and "#" in flags:
         flags, kind, value = flags.replace("#", ""), "s", f"0{value:o}"
     points = "" if precision is None else f".{precision or 0}"
@@ -80,8 +80,8 @@ def format_number(number: float, printf: str) -> str | None:
 def group_digits(number: float, places: float) -> str | None:
     """With thousands commas and so many decimals."""
     if not isfinite(number):
-        return number_text(number)
-    exact = rounded(number, places)
+        return print_shortest_number(number)
+    exact = round_half_away(number, places)
     return f"{exact:,.{max(0, min(int(places), 300))}f}"
 
 
@@ -90,11 +90,11 @@ def list_range(start: float, end: float, step: float) -> list[str] | None:
     if not step or not all(map(isfinite, (start, end, step))):
         return None
     count = max(0, -int((start - end) // step))
-    return [number_text(start + i * step) for i in range(min(count, LONGEST))] or None
+    return [print_shortest_number(start + i * step) for i in range(min(count, LONGEST_NUMBER_TEXT))] or None
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "round": rounded,
+NUMBER_COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    "round": round_half_away,
     "from_base": from_base,
     "to_base": to_base,
     "format_number": format_number,

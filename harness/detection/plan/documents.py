@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
+JSON_PATH_STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
 BIGGEST_XML = 4_000_000
 MOST_PATHS = 2_000
 
@@ -21,7 +21,7 @@ def json_steps(path: str) -> list[str | int | None] | None:
     steps: list[str | int | None] = []
     at = 0
     while at < len(rest):
-        found = STEP.match(rest, at)
+        found = JSON_PATH_STEP.match(rest, at)
         if not found:
             return None
         quoted, plain, place, every, single = found.groups()
@@ -31,7 +31,7 @@ def json_steps(path: str) -> list[str | int | None] | None:
     return steps
 
 
-def json_path(path: str) -> str | None:
+def normalise_json_path(path: str) -> str | None:
     """The path as engines write it, each key quoted."""
     steps = json_steps(path)
     if steps is None:
@@ -48,7 +48,7 @@ def written_step(step: str | int | None) -> str:
     return '."' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def reached(text: str, path: str) -> list[Any]:
+def find_values_at_path(text: str, path: str) -> list[Any]:
     """The values at a path in a JSON text, nulls left out."""
     steps = json_steps(path)
     try:
@@ -65,20 +65,20 @@ def reached(text: str, path: str) -> list[Any]:
     return [f for f in found if f is not None]
 
 
-def written(value: Any) -> str:
+def print_json_value(value: Any) -> str:
     """A JSON value as text: text bare, objects as JSON."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def json_text(text: str, path: str) -> str | None:
+def extract_json_text(text: str, path: str) -> str | None:
     """The value at a path, the first of several."""
-    found = reached(text, path)
-    return written(found[0]) if found else None
+    found = find_values_at_path(text, path)
+    return print_json_value(found[0]) if found else None
 
 
-def json_list(text: str, path: str) -> list[str] | None:
+def extract_json_texts(text: str, path: str) -> list[str] | None:
     """Every value that a path reaches."""
-    return [written(f) for f in reached(text, path)] or None
+    return [print_json_value(f) for f in find_values_at_path(text, path)] or None
 
 
 def xml_text(text: str, path: str) -> list[str] | None:
@@ -88,9 +88,9 @@ def xml_text(text: str, path: str) -> list[str] | None:
         return None
     steps, attribute = re.fullmatch(r"(.*?)(?:\{@([^}]*)\})?", path, re.DOTALL).groups()  # type: ignore[union-attr]
     (first, _), *rest = [placed_step(step) for step in steps.split(".")]
-    found = [root] if local(root.tag) == first else []
+    found = [root] if strip_tag_namespace(root.tag) == first else []
     for name, place in rest:
-        children = [[child for child in parent if local(child.tag) == name] for parent in found]
+        children = [[child for child in parent if strip_tag_namespace(child.tag) == name] for parent in found]
         found = [c for several in children for c in (several if place is None else several[place - 1 : place])]
     if attribute:
         made = [e.get(attribute) for e in found]
@@ -128,13 +128,13 @@ def xml_paths(text: str) -> list[str] | None:
     """Paths to all texts and attributes, each once."""
     root = tree_of(text)
     found: dict[str, None] = {}
-    pending = [] if root is None else [(local(root.tag), root)]
+    pending = [] if root is None else [(strip_tag_namespace(root.tag), root)]
     while pending and len(found) < MOST_PATHS:
         path, element = pending.pop()
         if (element.text or "").strip():
             found[path] = None
-        found |= dict.fromkeys(f"{path}{{@{local(name)}}}" for name in element.attrib)
-        pending += ((f"{path}.{local(child.tag)}", child) for child in reversed(element))
+        found |= dict.fromkeys(f"{path}{{@{strip_tag_namespace(name)}}}" for name in element.attrib)
+        pending += ((f"{path}.{strip_tag_namespace(child.tag)}", child) for child in reversed(element))
     return [*found] or None
 
 
@@ -149,7 +149,7 @@ def tree_of(text: str) -> Any:
         return None
 
 
-def local(tag: str) -> str:
+def strip_tag_namespace(tag: str) -> str:
     """A tag's name without its namespace."""
     return tag.rsplit("}", 1)[-1]
 
@@ -164,9 +164,9 @@ def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
     return next((g for g in found.groups() if g is not None), None)
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "json_text": json_text,
-    "json_list": json_list,
+JSON_COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    "json_text": extract_json_text,
+    "json_list": extract_json_texts,
     "json_paths": json_paths,
     "xml_text": xml_text,
     "xml_paths": xml_paths,

@@ -16,7 +16,7 @@ CHARSETS |= {"iso-8859-1": "latin-1", "latin1": "latin-1", "us-ascii": "ascii", 
 CHARSETS |= {"windows-1252": "cp1252"}
 
 
-def base64_decode(text: str, charset: str) -> str | None:
+def decode_base64(text: str, charset: str) -> str | None:
     """Decoded; blanks are skipped, missing padding is added; null if it is no base64 of that charset."""
     plain = re.sub(r"\s+", "", text).rstrip("=").replace("-", "+").replace("_", "/")
     if charset.lower() not in CHARSETS or not re.fullmatch(r"[A-Za-z0-9+/]*", plain):
@@ -35,7 +35,7 @@ def hex_decode(text: str, charset: str = "utf-8") -> str | None:
         return None
 
 
-def url_decode(text: str) -> str:
+def decode_percent_escapes(text: str) -> str:
     """%41 becomes A; what is no escape stays, bytes that are no UTF-8 too."""
 
     def decoded(run: re.Match[str]) -> str:
@@ -55,10 +55,10 @@ def sha512_hex(text: str) -> str:
     return sha512(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "base64_decode": base64_decode,
+ENCODING_COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    "base64_decode": decode_base64,
     "hex_decode": hex_decode,
-    "url_decode": url_decode,
+    "url_decode": decode_percent_escapes,
     "entropy": entropy,
     "sha512": sha512_hex,
 }

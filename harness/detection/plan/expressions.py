@@ -46,7 +46,7 @@ class Call(Expression):
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter(Expression):
+class LambdaParameter(Expression):
     """The current element inside a `Lambda`."""
 
     name: str
@@ -58,7 +58,7 @@ class Parameter(Expression):
 class Lambda(Expression):
     """`body` for each element of a list; the last argument of `list_filter`, `list_map` and `list_any`."""
 
-    parameter: Parameter
+    parameter: LambdaParameter
     body: Expression
     span: Span | None = None
 
@@ -78,36 +78,36 @@ class Aggregation(Expression):
     span: Span | None = None
 
 
-AnyExpression = Literal | Column | Call | Parameter | Lambda | Aggregation
+AnyExpression = Literal | Column | Call | LambdaParameter | Lambda | Aggregation
 
 NULL = Literal(None)
 TRUE = Literal(True)
-FALSE = Literal(False)
+FALSE_LITERAL = Literal(False)
 
 
-def call(operation: str, *arguments: Expression, span: Span | None = None) -> Call:
+def build_call(operation: str, *arguments: Expression, span: Span | None = None) -> Call:
     """A call, short to write."""
     return Call(operation, arguments, span)
 
 
-def every(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
+def all_of(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
     """All of them; true for none."""
-    return combined("and", conditions, TRUE, span)
+    return build_chain_call("and", conditions, TRUE, span)
 
 
 def any_of(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
     """At least one of them; false for none."""
-    return combined("or", conditions, FALSE, span)
+    return build_chain_call("or", conditions, FALSE_LITERAL, span)
 
 
-def combined(operation: str, parts: tuple[Expression, ...], empty: Expression, span: Span | None) -> Expression:
+def build_chain_call(operation: str, parts: tuple[Expression, ...], empty: Expression, span: Span | None) -> Expression:
     """One call of `operation` over all parts, the only part itself, or `empty`."""
     if len(parts) == 1:
         return parts[0]
     return Call(operation, parts, span) if parts else empty
 
 
-def children(expression: Expression) -> tuple[Expression, ...]:
+def list_child_expressions(expression: Expression) -> tuple[Expression, ...]:
     """The expressions directly inside."""
     match expression:
         case Call(_, arguments):
@@ -121,29 +121,29 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return ()
 
 
-def walk(expression: Expression) -> Iterator[Expression]:
+def walk_expressions(expression: Expression) -> Iterator[Expression]:
     """The expression and everything inside it, outermost first."""
     stack = [expression]
     while stack:
         current = stack.pop()
         yield current
-        stack.extend(reversed(children(current)))
+        stack.extend(reversed(list_child_expressions(current)))
 
 
-def rebuilt(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+def rebuild_expression(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
     """The expression with `change` made to each part, innermost first."""
     match expression:
         case Call(operation, arguments, span):
-            return change(Call(operation, tuple(rebuilt(a, change) for a in arguments), span))
+            return change(Call(operation, tuple(rebuild_expression(a, change) for a in arguments), span))
         case Lambda(parameter, body, span):
-            return change(Lambda(parameter, rebuilt(body, change), span))
+            return change(Lambda(parameter, rebuild_expression(body, change), span))
         case Aggregation(operation, arguments, where, order, span):
             return change(
                 Aggregation(
                     operation,
-                    tuple(rebuilt(a, change) for a in arguments),
-                    None if where is None else rebuilt(where, change),
-                    tuple(replace(k, expression=rebuilt(k.expression, change)) for k in order),
+                    tuple(rebuild_expression(a, change) for a in arguments),
+                    None if where is None else rebuild_expression(where, change),
+                    tuple(replace(k, expression=rebuild_expression(k.expression, change)) for k in order),
                     span,
                 )
             )
@@ -162,7 +162,7 @@ def columns_read(expression: Expression) -> frozenset[str]:
             seen.add(id(current))
             if isinstance(current, Column):
                 names.add(current.name)
-            stack.extend(children(current))
+            stack.extend(list_child_expressions(current))
     return frozenset(names)
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Row = Sequence[Any]
-Fold = Callable[[Sequence[Row]], list[Any]]
+FoldRow = Sequence[Any]
+Fold = Callable[[Sequence[FoldRow]], list[Any]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class FoldSession:
     """Rows that belong together: what is known of them so far; bits of `has` tell which keys they have."""
 
     number: int
@@ -43,7 +43,7 @@ class Limits:
     ends_match: bool
     closing: bool = False
 
-    def exceeded(self, session: Session, time: float | None) -> bool:
+    def exceeded(self, session: FoldSession, time: float | None) -> bool:
         """Whether a row at this time is too far away to join."""
         if time is None or session.first is None or session.last is None:
             return False
@@ -60,13 +60,13 @@ class Sessions:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.count = 0
-        self.by_has: dict[int, list[Session]] = {}
-        self.found: dict[tuple[int, int], dict[Row, list[Session]]] = {}
+        self.by_has: dict[int, list[FoldSession]] = {}
+        self.found: dict[tuple[int, int], dict[FoldRow, list[FoldSession]]] = {}
 
-    def partner(self, keys: Row, anywhere: bool) -> Session | None:
+    def partner(self, keys: FoldRow, anywhere: bool) -> FoldSession | None:
         """The newest open session that agrees in a key, unless `anywhere` will do, and contradicts in none."""
-        own = bits(keys)
-        best: Session | None = None
+        own = encode_key_bits(keys)
+        best: FoldSession | None = None
         for has in self.by_has:
             both = has & own
             if both or anywhere:
@@ -75,51 +75,51 @@ class Sessions:
                     best = session
         return best
 
-    def newest(self, has: int, both: int, keys: Row) -> Session | None:
+    def newest(self, has: int, both: int, keys: FoldRow) -> FoldSession | None:
         """The newest open session that has just these keys, of which `both` hold the same values."""
         if (has, both) not in self.found:
             made = self.found[has, both] = {}
             for session in self.by_has[has]:
                 if session.open and session.has == has:
-                    made.setdefault(chosen(session.keys, both), []).append(session)
-        several = self.found[has, both].get(chosen(keys, both), [])
+                    made.setdefault(decode_key_bits(session.keys, both), []).append(session)
+        several = self.found[has, both].get(decode_key_bits(keys, both), [])
         while several and not (several[-1].open and several[-1].has == has):
             several.pop()
         return several[-1] if several else None
 
-    def begin(self, time: float | None, keys: Row, opened: bool) -> Session:
+    def begin(self, time: float | None, keys: FoldRow, opened: bool) -> FoldSession:
         """A new session."""
         self.count += 1
-        return Session(number=self.count, first=time, last=time, keys=[None] * len(keys), opened=opened)
+        return FoldSession(number=self.count, first=time, last=time, keys=[None] * len(keys), opened=opened)
 
-    def join(self, session: Session, time: float | None, keys: Row) -> None:
+    def join(self, session: FoldSession, time: float | None, keys: FoldRow) -> None:
         """One more row of a session, which takes over the keys that it lacked."""
         session.size += 1
         session.last = session.last if time is None else time
         session.first = time if session.first is None else session.first
-        has = session.has | bits(keys)
+        has = session.has | encode_key_bits(keys)
         if has != session.has or session.size == 1:
             session.keys = [k if own is None else own for own, k in zip(session.keys, keys, strict=True)]
             session.has = has
             self.by_has.setdefault(has, []).append(session)
             for (kept, both), known in self.found.items():
                 if kept == has:
-                    known.setdefault(chosen(session.keys, both), []).append(session)
+                    known.setdefault(decode_key_bits(session.keys, both), []).append(session)
         if self.limits.most is not None and session.size >= self.limits.most:
             session.full, session.open = True, False
 
 
-def bits(keys: Row) -> int:
+def encode_key_bits(keys: FoldRow) -> int:
     """Which keys there are, a bit each."""
     return sum(1 << place for place, key in enumerate(keys) if key is not None)
 
 
-def chosen(keys: Row, which: int) -> Row:
+def decode_key_bits(keys: FoldRow, which: int) -> FoldRow:
     """The keys that a set of bits names."""
     return tuple(key for place, key in enumerate(keys) if which >> place & 1)
 
 
-def session_of(rows: Sequence[Row]) -> list[float | None]:
+def session_of(rows: Sequence[FoldRow]) -> list[float | None]:
     """The number of each row's session, negative where nothing closed it; None for a row without any key.
 
     A row is span, pause, most, connected, whether a row that opens or closes must share a key, whether a limit closes
@@ -131,16 +131,16 @@ def session_of(rows: Sequence[Row]) -> list[float | None]:
     flags = {"connected": bool(connected), "ends_match": bool(ends_match), "closing": bool(by_limit)}
     limits = Limits(span=span, pause=pause, most=most, **flags)
     sessions = Sessions(limits)
-    found = [placed(sessions, row[6], row[7], row[8], row[9:]) for row in rows]
+    found = [assign_session(sessions, row[6], row[7], row[8], row[9:]) for row in rows]
     newest = next((row[6] for row in reversed(rows) if row[6] is not None), None)
     by_ends = opening is not None, closing is not None
     numbers = {s.number: s.number if complete(s, limits, newest, *by_ends) else -s.number for s in found if s}
     return [None if s is None else float(numbers[s.number]) for s in found]
 
 
-def placed(
-    sessions: Sessions, time: float | None, opens: bool | None, closes: bool | None, keys: Row
-) -> Session | None:
+def assign_session(
+    sessions: Sessions, time: float | None, opens: bool | None, closes: bool | None, keys: FoldRow
+) -> FoldSession | None:
     """The session that a row joins or begins."""
     anywhere = not keys or not sessions.limits.connected or (bool(opens or closes) and not sessions.limits.ends_match)
     if not anywhere and all(k is None for k in keys):
@@ -158,7 +158,7 @@ def placed(
     return session
 
 
-def complete(session: Session, limits: Limits, newest: float | None, opening: bool, closing: bool) -> bool:
+def complete(session: FoldSession, limits: Limits, newest: float | None, opening: bool, closing: bool) -> bool:
     """Whether a session is closed: by the rows that open and close it where there are such, else by a limit."""
     by_limit = session.full or limits.exceeded(session, newest)
     if opening or closing:
@@ -167,7 +167,7 @@ def complete(session: Session, limits: Limits, newest: float | None, opening: bo
     return by_limit
 
 
-def series_of(rows: Sequence[Row]) -> list[float | None]:
+def series_of(rows: Sequence[FoldRow]) -> list[float | None]:
     """The number of each row's series; None for a row in none.
 
     A row is longest duration and pause, time, whether it starts a series, whether it ends one, in the order of time.
@@ -189,7 +189,7 @@ def series_of(rows: Sequence[Row]) -> list[float | None]:
     return made
 
 
-def smoothed(rows: Sequence[Row]) -> list[float | None]:
+def smooth_exponentially(rows: Sequence[FoldRow]) -> list[float | None]:
     """The exponential average of each row and those before it: so much of the one before, the rest of its own number.
 
     A row is a number and the weight; a row without a number keeps the average before.
@@ -203,5 +203,5 @@ def smoothed(rows: Sequence[Row]) -> list[float | None]:
     return found
 
 
-FOLDS: dict[str, Fold] = {"session_of": session_of, "series_of": series_of, "smoothed": smoothed}
+FOLDS: dict[str, Fold] = {"session_of": session_of, "series_of": series_of, "smoothed": smooth_exponentially}
 """By the operation's name; the result has a value for each row of the partition."""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.detection.plan.digits import number_text
+from harness.detection.plan.digits import print_shortest_number
 from harness.detection.plan.documents import json_steps
 
 BIGGEST = 4_000_000
-DEEPEST = 200
+DEEPEST_EDITED_JSON = 200
 BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
 Steps = list[str | int | None]
 Change = Callable[[Any], Any]
@@ -21,19 +21,19 @@ class NotJSON(ValueError):
     """A text that is no JSON."""
 
 
-def parsed(text: str) -> Any:
+def decode_json(text: str) -> Any:
     """The value of a JSON text; whole numbers are such however they are written."""
-    if len(text) > BIGGEST or depth(text) > DEEPEST:
+    if len(text) > BIGGEST or depth(text) > DEEPEST_EDITED_JSON:
         raise NotJSON
     try:
-        return json.loads(text, parse_float=number, parse_constant=refused)
+        return json.loads(text, parse_float=parse_json_number, parse_constant=refuse_json_constant)
     except (ValueError, RecursionError) as error:
         raise NotJSON from error
 
 
 def depth(text: str) -> int:
     """How deep arrays and objects nest, counted only where there are many."""
-    if text.count("[") + text.count("{") <= DEEPEST:
+    if text.count("[") + text.count("{") <= DEEPEST_EDITED_JSON:
         return 0
     now = most = 0
     for found in BRACKET.finditer(text):
@@ -42,18 +42,18 @@ def depth(text: str) -> int:
     return most
 
 
-def number(digits: str) -> float | int:
+def parse_json_number(digits: str) -> float | int:
     """A number, without a fraction that is none."""
     value = float(digits)
     return int(value) if value == value and abs(value) < 1e15 and value == int(value) else value
 
 
-def refused(word: str) -> Any:
+def refuse_json_constant(word: str) -> Any:
     """NaN and Infinity are no JSON."""
     raise NotJSON(word)
 
 
-def written(value: Any) -> str:
+def encode_compact_json(value: Any) -> str:
     """A value as JSON without blanks."""
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -65,16 +65,16 @@ def json_value(text: str) -> str:
     """Text as a JSON value: an object or an array is itself, other text is quoted."""
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return written(parsed(text))
+            return encode_compact_json(decode_json(text))
         except NotJSON:
             pass
-    return written(text)
+    return encode_compact_json(text)
 
 
 def json_inferred(text: str) -> str:
     """Text as the JSON value that it spells, null if it spells none."""
     try:
-        return written(parsed(text.strip()))
+        return encode_compact_json(decode_json(text.strip()))
     except NotJSON:
         return "null"
 
@@ -82,18 +82,18 @@ def json_inferred(text: str) -> str:
 def json_native(text: str) -> str | None:
     """What a JSON text holds: a text bare, null as null, all else as JSON; null of what is no JSON."""
     try:
-        value = parsed(text)
+        value = decode_json(text)
     except NotJSON:
         return None
-    return value if isinstance(value, str) else None if value is None else plain(value)
+    return value if isinstance(value, str) else None if value is None else print_json_as_field(value)
 
 
-def plain(value: Any) -> str:
+def print_json_as_field(value: Any) -> str:
     """A value as a field shows it."""
-    return number_text(value) if isinstance(value, float) else written(value)
+    return print_shortest_number(value) if isinstance(value, float) else encode_compact_json(value)
 
 
-def reached(value: Any, steps: Steps) -> list[Any]:
+def find_values_at_steps(value: Any, steps: Steps) -> list[Any]:
     """The values at the end of some steps."""
     found = [value]
     for step in steps:
@@ -112,98 +112,98 @@ def json_part(text: str, path: str) -> str | None:
     if steps is None:
         return None
     try:
-        found = reached(parsed(text), steps)
+        found = find_values_at_steps(decode_json(text), steps)
     except NotJSON:
         return None
     if None in steps:
-        return written(found) if found else None
-    return written(found[0]) if found else None
+        return encode_compact_json(found) if found else None
+    return encode_compact_json(found[0]) if found else None
 
 
 def json_elements(text: str) -> list[str] | None:
     """The elements of an array, each as JSON; null of anything else."""
     try:
-        value = parsed(text)
+        value = decode_json(text)
     except NotJSON:
         return None
-    return [written(v) for v in value] or None if isinstance(value, list) else None
+    return [encode_compact_json(v) for v in value] or None if isinstance(value, list) else None
 
 
-def changed(value: Any, steps: Steps, change: Change, make: bool) -> Any:
+def change_at_steps(value: Any, steps: Steps, change: Change, make: bool) -> Any:
     """The value with `change` made at the end of some steps; keys on the way are made if `make`."""
     if not steps:
         return change(value)
     step, rest = steps[0], steps[1:]
     if step is None:
-        return [changed(v, rest, change, make) for v in value] if isinstance(value, list) else value
+        return [change_at_steps(v, rest, change, make) for v in value] if isinstance(value, list) else value
     if isinstance(step, int):
         if isinstance(value, list) and step < len(value):
-            return [changed(v, rest, change, make) if i == step else v for i, v in enumerate(value)]
+            return [change_at_steps(v, rest, change, make) if i == step else v for i, v in enumerate(value)]
         return value
     if not isinstance(value, dict) or (step not in value and not make):
         return value
-    return {**value, step: changed(value.get(step, {}), rest, change, make)}
+    return {**value, step: change_at_steps(value.get(step, {}), rest, change, make)}
 
 
-def edited(text: str, path: str, change: Change, make: bool = False) -> str | None:
+def edit_json_text(text: str, path: str, change: Change, make: bool = False) -> str | None:
     """A JSON text with a change made at a path; null of what is no JSON."""
     steps = json_steps(path)
     try:
-        whole = parsed(text)
-        return written(whole if steps is None else changed(whole, steps, change, make))
+        whole = decode_json(text)
+        return encode_compact_json(whole if steps is None else change_at_steps(whole, steps, change, make))
     except (NotJSON, RecursionError):
         return None
 
 
-def json_set(text: str, path: str, value: str) -> str | None:
+def set_json_value(text: str, path: str, value: str) -> str | None:
     """With a JSON value at a path."""
-    made = parsed(value)
-    return edited(text, path, lambda _: made, make=True)
+    made = decode_json(value)
+    return edit_json_text(text, path, lambda _: made, make=True)
 
 
-def json_append(text: str, path: str, value: str) -> str | None:
+def append_json_value(text: str, path: str, value: str) -> str | None:
     """With a JSON value behind the array at a path; a value that is no array is put into one."""
-    made = parsed(value)
-    return edited(text, path, lambda old: [*wrapped(old), made])
+    made = decode_json(value)
+    return edit_json_text(text, path, lambda old: [*as_json_array(old), made])
 
 
-def json_extend(text: str, path: str, value: str) -> str | None:
+def append_json_elements(text: str, path: str, value: str) -> str | None:
     """The same with each element of an array."""
-    made = wrapped(parsed(value))
-    return edited(text, path, lambda old: [*wrapped(old), *made])
+    made = as_json_array(decode_json(value))
+    return edit_json_text(text, path, lambda old: [*as_json_array(old), *made])
 
 
-def wrapped(value: Any) -> list[Any]:
+def as_json_array(value: Any) -> list[Any]:
     """The value as an array."""
     return value if isinstance(value, list) else [value]
 
 
-def json_delete(text: str, path: str) -> str | None:
+def delete_json_key(text: str, path: str) -> str | None:
     """Without the key at a path."""
     steps = json_steps(path)
     if not steps or not isinstance(steps[-1], str):
-        return edited(text, path, lambda old: old)
+        return edit_json_text(text, path, lambda old: old)
     gone = steps[-1]
 
     def without(old: Any) -> Any:
         return {k: v for k, v in old.items() if k != gone} if isinstance(old, dict) else old
 
     try:
-        return written(changed(parsed(text), steps[:-1], without, make=False))
+        return encode_compact_json(change_at_steps(decode_json(text), steps[:-1], without, make=False))
     except (NotJSON, RecursionError):
         return None
 
 
-def json_entries(text: str) -> str | None:
+def list_json_entries(text: str) -> str | None:
     """An array of an object's keys and values; null of what is no object."""
     try:
-        value = parsed(text)
+        value = decode_json(text)
     except NotJSON:
         return None
-    return written([{"key": k, "value": v} for k, v in value.items()]) if isinstance(value, dict) else None
+    return encode_compact_json([{"key": k, "value": v} for k, v in value.items()]) if isinstance(value, dict) else None
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+def catch_bad_json(function: Callable[..., Any]) -> Callable[..., Any]:
     """Null of what is no JSON, or nests too deep to be read."""
 
     def safe(*arguments: Any) -> Any:
@@ -221,11 +221,11 @@ UNGUARDED: dict[str, Callable[..., Any]] = {
     "json_native": json_native,
     "json_part": json_part,
     "json_elements": json_elements,
-    "json_set": json_set,
-    "json_append": json_append,
-    "json_extend": json_extend,
-    "json_delete": json_delete,
-    "json_entries": json_entries,
+    "json_set": set_json_value,
+    "json_append": append_json_value,
+    "json_extend": append_json_elements,
+    "json_delete": delete_json_key,
+    "json_entries": list_json_entries,
 }
 
-FUNCTIONS = {name: guarded(function) for name, function in UNGUARDED.items()}
+JSON_EDIT_COMPUTATIONS = {name: catch_bad_json(function) for name, function in UNGUARDED.items()}

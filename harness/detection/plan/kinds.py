@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.detection.plan.columns import Columns, Kind, either
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, Literal, Parameter
-from harness.detection.plan.operations import OPERATIONS
+from harness.detection.plan.columns import Kind, Schema, merge_kinds
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, LambdaParameter, Literal
+from harness.detection.plan.operations import PLAN_OPERATIONS
 
-Known = dict[int, tuple[Kind, Expression]]
+InferredKinds = dict[int, tuple[Kind, Expression]]
 
 
 def joint_kind(kinds: Iterator[Kind]) -> Kind:
     """The kind that holds values of all of these."""
     joint = Kind.NULL
     for kind in kinds:
-        joint = either(joint, kind)
+        joint = merge_kinds(joint, kind)
     return joint
 
 
@@ -34,7 +34,7 @@ def literal_kind(value: object) -> Kind:
             return Kind.TEXT
 
 
-def kind_of(expression: Expression, columns: Columns, known: Known | None = None) -> Kind:
+def kind_of(expression: Expression, columns: Schema, known: InferredKinds | None = None) -> Kind:
     """What the expression holds, given the columns it reads; a column that is not there is NULL.
 
     `known` keeps what was found out before, by identity: a part that stands in several places is looked at once.
@@ -46,21 +46,21 @@ def kind_of(expression: Expression, columns: Columns, known: Known | None = None
     return found[0]
 
 
-def own_kind(expression: Expression, columns: Columns, known: Known) -> Kind:
+def own_kind(expression: Expression, columns: Schema, known: InferredKinds) -> Kind:
     """The kind of an expression that was not looked at before."""
     match expression:
         case Literal(value):
             return literal_kind(value)
         case Column(name):
             return columns.get(name, Kind.NULL)
-        case Parameter(_, kind):
+        case LambdaParameter(_, kind):
             return kind
         case Lambda(_, body):
             return kind_of(body, columns, known)
         case Call("if", (_, _, _)):
             return chain_kind(expression, columns, known)
         case Call(operation, arguments) | Aggregation(operation, arguments):
-            result = OPERATIONS[operation].result
+            result = PLAN_OPERATIONS[operation].result
             if isinstance(result, Kind):
                 return result
             return joint_kind(kind_of(arguments[i], columns, known) for i in result if i < len(arguments))
@@ -68,10 +68,10 @@ def own_kind(expression: Expression, columns: Columns, known: Known) -> Kind:
             raise TypeError(f"not an expression: {expression!r}")
 
 
-def chain_kind(expression: Expression, columns: Columns, known: Known) -> Kind:
+def chain_kind(expression: Expression, columns: Schema, known: InferredKinds) -> Kind:
     """The kind of a chain of `if`s, each the other choice of the one before, however long."""
     joint = Kind.NULL
     while isinstance(expression, Call) and expression.operation == "if" and len(expression.arguments) == 3:
-        joint = either(joint, kind_of(expression.arguments[1], columns, known))
+        joint = merge_kinds(joint, kind_of(expression.arguments[1], columns, known))
         expression = expression.arguments[2]
-    return either(joint, kind_of(expression, columns, known))
+    return merge_kinds(joint, kind_of(expression, columns, known))

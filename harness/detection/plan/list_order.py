@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.detection.plan.digits import NUMBER
+from harness.detection.plan.digits import NUMBER_TEXT
 
 
 def list_ordered(elements: Sequence[str], how: str, descending: bool) -> list[str]:
     """`text` but for case, or `number`: numbers by their size, then other text; equal elements stay in place."""
     if how == "text":
         return sorted(elements, key=str.casefold, reverse=descending)
-    numbers = [e for e in elements if NUMBER.fullmatch(e)]
-    others = [e for e in elements if not NUMBER.fullmatch(e)]
+    numbers = [e for e in elements if NUMBER_TEXT.fullmatch(e)]
+    others = [e for e in elements if not NUMBER_TEXT.fullmatch(e)]
     ordered = sorted(numbers, key=float, reverse=descending)
     return [*ordered, *sorted(others, key=str.casefold, reverse=descending)]
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"list_ordered": list_ordered}
+LIST_ORDER_COMPUTATIONS: dict[str, Callable[..., Any]] = {"list_ordered": list_ordered}

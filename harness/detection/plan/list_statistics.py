@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from math import ceil, fsum
 from typing import Any
 
-from harness.detection.plan.digits import to_number
+from harness.detection.plan.digits import parse_number
 
 
-def list_statistic(elements: Sequence[str], statistic: str, fraction: float = 0.0) -> float | None:
+def compute_list_statistic(elements: Sequence[str], statistic: str, fraction: float = 0.0) -> float | None:
     """The statistic of that name over the elements that are numbers; null of none."""
-    numbers = sorted(n for n in map(to_number, elements) if n is not None)
+    numbers = sorted(n for n in map(parse_number, elements) if n is not None)
     least = 2 if statistic.endswith("_sample") else 1
     if len(numbers) < least:
         return None
     if statistic == "percentile":
-        return interpolated(numbers, fraction)
+        return interpolate_percentile(numbers, fraction)
     if statistic == "rank":
         return numbers[max(0, ceil(fraction * len(numbers)) - 1)]
-    return float(STATISTICS[statistic](numbers))
+    return float(LIST_STATISTICS[statistic](numbers))
 
 
-def interpolated(numbers: Sequence[float], fraction: float) -> float:
+def interpolate_percentile(numbers: Sequence[float], fraction: float) -> float:
     """A percentile of sorted numbers, linear between the nearest ranks."""
     place = fraction * (len(numbers) - 1)
     low = int(place)
@@ -31,7 +31,7 @@ def interpolated(numbers: Sequence[float], fraction: float) -> float:
     return numbers[low] + (numbers[high] - numbers[low]) * (place - low)
 
 
-STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+LIST_STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "sum": fsum,
     "mean": statistics.fmean,
     "minimum": min,
@@ -42,4 +42,4 @@ STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "variance_population": statistics.pvariance,
 }
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"list_statistic": list_statistic}
+LIST_STATISTIC_COMPUTATIONS: dict[str, Callable[..., Any]] = {"list_statistic": compute_list_statistic}

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import replace
 
 from harness.detection.plan.expressions import Expression, columns_read
-from harness.detection.plan.nodes import Derive, Join, Node, Scan, Union, Values, sources, walk
+from harness.detection.plan.nodes import Derive, Join, Node, Scan, Union, Values, list_sources, walk_nodes
 
 
-def merged(root: Node) -> Node:
+def merge_derives(root: Node) -> Node:
     """The same plan with fewer `Derive`; one that several nodes read stays by itself."""
-    readers = Counter(id(s) for node in walk(root) for s in sources(node))
+    readers = Counter(id(s) for node in walk_nodes(root) for s in list_sources(node))
     known: dict[int, Node] = {}
     open_: dict[int, dict[str, Expression]] = {}
 
@@ -22,7 +22,7 @@ def merged(root: Node) -> Node:
             known[id(node)] = replace(known[id(node)], columns=tuple(named.items()))  # type: ignore[call-arg]
         return known[id(node)]
 
-    for node in walk(root):
+    for node in walk_nodes(root):
         if isinstance(node, Derive):
             below = node.source
             before = open_.get(id(below)) if readers[id(below)] == 1 else None
@@ -31,16 +31,16 @@ def merged(root: Node) -> Node:
                 open_[id(node)] = open_.pop(id(below))
                 known[id(node)] = known[id(below)]
                 continue
-            known[id(node)] = over(node, (made(below),))
+            known[id(node)] = replace_sources(node, (made(below),))
             open_[id(node)] = dict(node.columns)
         else:
-            known[id(node)] = over(node, tuple(made(s) for s in sources(node)))
+            known[id(node)] = replace_sources(node, tuple(made(s) for s in list_sources(node)))
     return made(root)
 
 
-def over(node: Node, below: tuple[Node, ...]) -> Node:
+def replace_sources(node: Node, below: tuple[Node, ...]) -> Node:
     """A node over what its sources became; itself where they are the same."""
-    if all(a is b for a, b in zip(below, sources(node), strict=True)):
+    if all(a is b for a, b in zip(below, list_sources(node), strict=True)):
         return node
     match node:
         case Scan() | Values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import Expression, columns_read
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -18,22 +18,22 @@ from harness.detection.plan.nodes import (
     Sort,
     Unnest,
     Window,
-    sources,
-    walk,
+    list_sources,
+    walk_nodes,
 )
 
 
-def needed(root: Node, shapes: dict[int, Columns]) -> dict[int, frozenset[str]]:
+def collect_columns_by_node(root: Node, shapes: dict[int, Schema]) -> dict[int, frozenset[str]]:
     """Names of the columns that are read of each node, by its id; of the root all of them."""
     wanted: dict[int, set[str]] = {id(root): set(shapes[id(root)])}
-    for node in reversed(list(walk(root))):
+    for node in reversed(list(walk_nodes(root))):
         own = wanted.setdefault(id(node), set())
-        for source, names in zip(sources(node), of_sources(node, own, shapes), strict=True):
+        for source, names in zip(list_sources(node), of_sources(node, own, shapes), strict=True):
             wanted.setdefault(id(source), set()).update(names)
     return {key: frozenset(names) for key, names in wanted.items()}
 
 
-def of_sources(node: Node, own: set[str], shapes: dict[int, Columns]) -> list[set[str]]:
+def of_sources(node: Node, own: set[str], shapes: dict[int, Schema]) -> list[set[str]]:
     """The columns that a node reads of each of its sources to give its `own`."""
     match node:
         case Scan():
@@ -41,43 +41,47 @@ def of_sources(node: Node, own: set[str], shapes: dict[int, Columns]) -> list[se
         case Filter(condition=condition):
             return [own | columns_read(condition)]
         case Derive(columns=named):
-            return [own - {n for n, _ in named} | read(e for n, e in named if n in own)]
+            return [own - {n for n, _ in named} | collect_columns_read(e for n, e in named if n in own)]
         case Select(columns=named):
-            return [read(e for n, e in named if n in own)]
+            return [collect_columns_read(e for n, e in named if n in own)]
         case Aggregate(keys=keys, measures=measures):
-            return [read([*(e for _, e in keys), *(e for n, e in measures if n in own)])]
+            return [collect_columns_read([*(e for _, e in keys), *(e for n, e in measures if n in own)])]
         case Window():
-            return [of_window(node, own)]
+            return [collect_window_columns(node, own)]
         case Sort(keys=keys):
-            return [own | read(k.expression for k in keys)]
+            return [own | collect_columns_read(k.expression for k in keys)]
         case Join():
             return of_join(node, own, shapes)
         case Unnest(column=column, position=position):
             return [own - {position} | {column}]
         case _:
-            return [own & set(shapes[id(s)]) for s in sources(node)]
+            return [own & set(shapes[id(s)]) for s in list_sources(node)]
 
 
-def of_window(node: Window, own: set[str]) -> set[str]:
+def collect_window_columns(node: Window, own: set[str]) -> set[str]:
     """The columns that a window reads."""
     inside = [e for n, e in node.measures if n in own]
     time = [] if node.time is None else [node.time]
-    return own - {n for n, _ in node.measures} | read([*node.partition, *inside, *time])
+    return own - {n for n, _ in node.measures} | collect_columns_read([*node.partition, *inside, *time])
 
 
-def of_join(node: Join, own: set[str], shapes: dict[int, Columns]) -> list[set[str]]:
+def of_join(node: Join, own: set[str], shapes: dict[int, Schema]) -> list[set[str]]:
     """The columns that a join reads of its left and of its right side."""
     condition = columns_read(node.condition) if node.condition is not None else frozenset[str]()
-    left = own | condition | read(k for k, _ in node.keys)
-    right = condition | read(k for _, k in node.keys) | read(e for n, e in node.columns if n in own)
+    left = own | condition | collect_columns_read(k for k, _ in node.keys)
+    right = (
+        condition
+        | collect_columns_read(k for _, k in node.keys)
+        | collect_columns_read(e for n, e in node.columns if n in own)
+    )
     return [left & set(shapes[id(node.left)]), set(right) & set(shapes[id(node.right)])]
 
 
-def read(expressions: Iterable[Expression]) -> set[str]:
+def collect_columns_read(expressions: Iterable[Expression]) -> set[str]:
     """Names of the columns that any of the expressions reads."""
     return {name for e in expressions for name in columns_read(e)}
 
 
-def pruned(named: Iterable[Named], own: frozenset[str]) -> tuple[Named, ...]:
+def keep_needed_columns(named: Iterable[Named], own: frozenset[str]) -> tuple[Named, ...]:
     """Those of the columns that are needed."""
     return tuple((n, e) for n, e in named if n in own)

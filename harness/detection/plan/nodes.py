@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import Expression, Scalar
 from harness.diagnostics import Span
 
@@ -29,7 +29,7 @@ class Scan(Node):
     """
 
     table: str = "events"
-    columns: Columns
+    columns: Schema
     order: tuple[SortKey, ...] = ()
 
 
@@ -37,7 +37,7 @@ class Scan(Node):
 class Values(Node):
     """Rows that the rule itself or a small table brings, in order."""
 
-    columns: Columns
+    columns: Schema
     rows: tuple[tuple[Scalar | tuple[str, ...], ...], ...]
 
 
@@ -190,7 +190,7 @@ class Unnest(Node):
 AnyNode = Scan | Values | Filter | Derive | Select | Aggregate | Window | Sort | Limit | Reverse | Join | Union | Unnest
 
 
-def sources(node: Node) -> tuple[Node, ...]:
+def list_sources(node: Node) -> tuple[Node, ...]:
     """The nodes that a node reads."""
     match node:
         case Join(left=left, right=right):
@@ -203,7 +203,7 @@ def sources(node: Node) -> tuple[Node, ...]:
             return (node.source,)  # type: ignore[attr-defined]
 
 
-def walk(node: Node) -> Iterator[Node]:
+def walk_nodes(node: Node) -> Iterator[Node]:
     """The node and all below it, each once, the deepest first."""
     done: set[int] = set()
     stack = [(node, False)]
@@ -216,10 +216,10 @@ def walk(node: Node) -> Iterator[Node]:
             yield current
             continue
         stack.append((current, True))
-        stack.extend((s, False) for s in reversed(sources(current)))
+        stack.extend((s, False) for s in reversed(list_sources(current)))
 
 
-def inside(node: Node) -> tuple[Expression, ...]:
+def list_node_expressions(node: Node) -> tuple[Expression, ...]:
     """The expressions that a node itself evaluates."""
     match node:
         case Filter(condition=condition):

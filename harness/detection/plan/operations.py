@@ -27,7 +27,7 @@ B, N, T, L = Kind.BOOLEAN, Kind.NUMBER, Kind.TEXT, Kind.LIST
 ANY = tuple(range(256))
 EVEN = tuple(range(0, 1024, 2))
 
-LOGIC: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
+LOGIC_OPERATIONS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("and", "b, ...", B, "all true; Kleene's three values"),
     ("or", "b, ...", B, "one true; Kleene's three values"),
     ("not", "b", B, "the opposite; null of null"),
@@ -121,7 +121,7 @@ TEXT: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("entropy", "t", N, "Shannon entropy of its characters, in bits"),
 )
 
-NUMBERS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
+NUMBER_OPERATIONS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("add", "n, n", N, "sum"),
     ("subtract", "n, n", N, "difference"),
     ("multiply", "n, n", N, "product"),
@@ -167,7 +167,7 @@ NUMBERS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("boolean_text", "b, true, false", T, "one of two texts"),
 )
 
-TIMES: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
+TIME_OPERATIONS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     (
         "format_time",
         "seconds, format, zone",
@@ -197,7 +197,7 @@ TIMES: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ),
 )
 
-LISTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
+LIST_OPERATIONS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("list", "t, ...", L, "the texts that are not null; null of none"),
     ("list_concat", "l, ...", L, "one after the other, nulls left out; texts count as lists of one; null of none"),
     ("list_length", "l", N, "how many; null of null"),
@@ -290,7 +290,7 @@ DOCUMENTS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("ip_network", "t, bits", T, "the network of that many bits that an address is in; null of other text"),
 )
 
-AGGREGATES: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
+AGGREGATE_OPERATIONS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ("count", "[x]", N, "rows, or values that are not null"),
     ("count_distinct", "x", N, "distinct values that are not null"),
     ("sum", "n", N, "null of none"),
@@ -351,16 +351,16 @@ WINDOWS: tuple[tuple[str, str, Kind | tuple[int, ...], str], ...] = (
     ),
 )
 
-OPERATIONS: dict[str, Operation] = {
+PLAN_OPERATIONS: dict[str, Operation] = {
     name: Operation(name, parameters, result, meaning, aggregate, window)
     for table, aggregate, window in (
-        (LOGIC, False, False),
+        (LOGIC_OPERATIONS, False, False),
         (TEXT, False, False),
-        (NUMBERS, False, False),
-        (TIMES, False, False),
-        (LISTS, False, False),
+        (NUMBER_OPERATIONS, False, False),
+        (TIME_OPERATIONS, False, False),
+        (LIST_OPERATIONS, False, False),
         (DOCUMENTS, False, False),
-        (AGGREGATES, True, False),
+        (AGGREGATE_OPERATIONS, True, False),
         (WINDOWS, False, True),
     )
     for name, parameters, result, meaning in table

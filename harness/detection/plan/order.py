@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.detection.plan.expressions import Aggregation, Expression, walk
+from harness.detection.plan.expressions import Aggregation, Expression, walk_expressions
 from harness.detection.plan.nodes import (
     Aggregate,
     Frame,
@@ -15,9 +15,9 @@ from harness.detection.plan.nodes import (
     Node,
     Union,
     Window,
-    sources,
+    list_sources,
 )
-from harness.detection.plan.nodes import walk as walk_nodes
+from harness.detection.plan.nodes import walk_nodes as walk_nodes
 
 MOVING = frozenset({"row_number", "lag", "lead", "fill", "session_of", "series_of", "smoothed"})
 """Window operations."""
@@ -28,7 +28,9 @@ SENSITIVE = frozenset({"first", "last", "collect", "least_by", "greatest_by", *M
 
 def sensitive(expression: Expression) -> bool:
     """Whether the expression looks at rows in their current order."""
-    return any(isinstance(e, Aggregation) and e.operation in SENSITIVE and not e.order for e in walk(expression))
+    return any(
+        isinstance(e, Aggregation) and e.operation in SENSITIVE and not e.order for e in walk_expressions(expression)
+    )
 
 
 def any_sensitive(named: Iterable[Named]) -> bool:
@@ -36,7 +38,7 @@ def any_sensitive(named: Iterable[Named]) -> bool:
     return any(sensitive(e) for _, e in named)
 
 
-def ordered(root: Node, final: bool = True) -> frozenset[int]:
+def find_ordered_nodes(root: Node, final: bool = True) -> frozenset[int]:
     """Ids of the nodes in the plan whose order somebody above looks at; `final` says whether the result's counts."""
     needed: set[int] = {id(root)} if final else set()
     for node in reversed(list(walk_nodes(root))):
@@ -48,15 +50,15 @@ def looked_at(node: Node, demanded: bool) -> tuple[Node, ...]:
     """The sources whose order a node needs, given whether its own is needed."""
     match node:
         case Limit():
-            return sources(node)
+            return list_sources(node)
         case Aggregate(measures=measures):
-            return sources(node) if any_sensitive(measures) else ()
+            return list_sources(node) if any_sensitive(measures) else ()
         case Window(measures=measures, frame=frame):
-            return sources(node) if demanded or frame is not Frame.ALL or any_sensitive(measures) else ()
+            return list_sources(node) if demanded or frame is not Frame.ALL or any_sensitive(measures) else ()
         case Join(left=left, right=right, kind=kind, most=most):
             adds = kind not in (JoinKind.SEMI, JoinKind.ANTI)
             return (*((left,) if demanded else ()), *((right,) if adds and (demanded or most is not None) else ()))
         case Union():
-            return sources(node) if demanded else ()
+            return list_sources(node) if demanded else ()
         case _:
-            return sources(node) if demanded else ()
+            return list_sources(node) if demanded else ()

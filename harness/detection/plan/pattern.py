@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-CODE = re.compile(
+CHARACTER_CODE = re.compile(
     r"x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{0,2})|u([0-9A-Fa-f]{4})|o\{([0-7]+)\}|(0[0-7]{0,2}|[1-3][0-7]{2})"
 )
-CONTROLS = {"a": 7, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9}
-BLANKS = r"\t\x{20}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}"
+CONTROL_ESCAPES = {"a": 7, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9}
+PCRE_BLANKS = r"\t\x{20}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}"
 SPACE = r"\t-\r\x{20}"
-LINES = r"\n-\r\x{85}\x{2028}-\x{2029}"
-CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": SPACE, "h": BLANKS, "v": LINES}
+PCRE_LINE_ENDS = r"\n-\r\x{85}\x{2028}-\x{2029}"
+CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": SPACE, "h": PCRE_BLANKS, "v": PCRE_LINE_ENDS}
 POSIX = re.compile(r"\[:\^?[a-z]+:\]")
 PROPERTY = re.compile(r"\\[pP](\{\^?[\w&]+\}|\w)")
 
@@ -26,7 +26,7 @@ class PatternError(ValueError):
 
 
 @dataclass(slots=True)
-class Pattern:
+class TwoSpellingPattern:
     """A pattern in both spellings.
 
     `names` has the name or None of each capturing group, the first being group 1. `reasons` says why RE2 cannot run
@@ -46,7 +46,7 @@ class Pattern:
         self.library.append(for_library(text) if library is None else library)
 
 
-def character(code: int) -> str:
+def print_re2_character(code: int) -> str:
     """A character by its code, in RE2's spelling."""
     return rf"\x{{{code:x}}}"
 
@@ -56,9 +56,11 @@ def for_library(text: str) -> str:
     return re.sub(r"\\x\{([0-9a-fA-F]+)\}", lambda m: rf"\U{int(m[1], 16):08x}", text)
 
 
-def quoted(c: str) -> str:
+def quote_re2_character(c: str) -> str:
     """A character that stands for itself."""
-    return c if c.isalnum() or c == "_" or ord(c) > 127 else "\\" + c if not c.isspace() else character(ord(c))
+    return (
+        c if c.isalnum() or c == "_" or ord(c) > 127 else "\\" + c if not c.isspace() else print_re2_character(ord(c))
+    )
 
 
 def code_of(found: re.Match[str]) -> int:
@@ -69,7 +71,7 @@ def code_of(found: re.Match[str]) -> int:
     return min(int(braces or two or four or "0", 16), 0x10FFFF)
 
 
-def member(text: str, at: int) -> tuple[str, int]:
+def parse_class_member(text: str, at: int) -> tuple[str, int]:
     """One member of a character class, or a part of a range, and the place after it."""
     c = text[at]
     named = POSIX.match(text, at)
@@ -77,17 +79,17 @@ def member(text: str, at: int) -> tuple[str, int]:
         return named[0], named.end()
     if c != "\\":
         plain = c == "-" or c.isalnum() or ord(c) > 127
-        return c if plain else character(ord(c)) if c.isspace() else "\\" + c, at + 1
+        return c if plain else print_re2_character(ord(c)) if c.isspace() else "\\" + c, at + 1
     escaped = text[at + 1 : at + 2]
-    found = CODE.match(text, at + 1) or PROPERTY.match(text, at)
+    found = CHARACTER_CODE.match(text, at + 1) or PROPERTY.match(text, at)
     if found:
-        return found[0] if found.re is PROPERTY else character(code_of(found)), found.end()
+        return found[0] if found.re is PROPERTY else print_re2_character(code_of(found)), found.end()
     if escaped == "b":
-        return character(8), at + 2
-    if escaped in CONTROLS:
-        return character(CONTROLS[escaped]), at + 2
+        return print_re2_character(8), at + 2
+    if escaped in CONTROL_ESCAPES:
+        return print_re2_character(CONTROL_ESCAPES[escaped]), at + 2
     if escaped in ("E", ""):
         return "", at + 2
     if escaped in ("D", "W", "S"):
         return "\\" + escaped, at + 2
-    return CLASSES[escaped] if escaped in CLASSES else quoted(escaped), at + 2
+    return CLASSES[escaped] if escaped in CLASSES else quote_re2_character(escaped), at + 2

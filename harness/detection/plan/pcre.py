@@ -5,41 +5,41 @@ from __future__ import annotations
 import re
 
 from harness.detection.plan.pattern import (
+    CHARACTER_CODE,
     CLASSES,
-    CODE,
-    CONTROLS,
+    CONTROL_ESCAPES,
     PROPERTY,
-    Pattern,
     PatternError,
-    character,
+    TwoSpellingPattern,
     code_of,
     for_library,
-    member,
-    quoted,
+    parse_class_member,
+    print_re2_character,
+    quote_re2_character,
 )
 
 FLAGS = frozenset("imsu")
-GROUP = re.compile(r"\(\?(?:P?<([^>=!][^>]*)>|'([^']+)')")
+PCRE_NAMED_GROUP = re.compile(r"\(\?(?:P?<([^>=!][^>]*)>|'([^']+)')")
 INLINE = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
 QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 WHOLE_CLASS = re.compile(r"\\[dDwWsShHvVpP]|\[:\^?[a-z]+:\]")
 MOST_REPEATS = 1000
-DEEPEST = 250
+DEEPEST_PATTERN = 250
 
 
-class Reader:
+class PcreReader:
     """Goes through a pattern once, from left to right."""
 
     def __init__(self, pattern: str, flags: str) -> None:
         self.text, self.at = pattern, 0
-        self.out = Pattern(flags="".join(f for f in "ims" if f in flags))
+        self.out = TwoSpellingPattern(flags="".join(f for f in "ims" if f in flags))
         self.extended = [False]
         self.opened: list[int] = []
         self.scoped: list[str | None] = [None]
         self.repeats: list[int] = []
         self.repeatable = False
 
-    def read(self) -> Pattern:
+    def read(self) -> TwoSpellingPattern:
         """The whole pattern."""
         while self.at < len(self.text):
             self.step()
@@ -137,7 +137,7 @@ class Reader:
             end = self.text.find(r"\E", self.at)
             stop = len(self.text) if end < 0 else end
             for x in self.text[self.at + 2 : stop]:
-                self.atom(quoted(x))
+                self.atom(quote_re2_character(x))
             self.at = stop + (2 if end >= 0 else 0)
         elif c in "123456789" and not re.compile(r"[1-3][0-7]{2}").match(self.text, self.at + 1):
             digits = re.compile(r"\d{1,2}").match(self.text, self.at + 1)
@@ -172,7 +172,7 @@ class Reader:
             return len(self.out.names) + 1 + int(name) if int(name) < 0 else int(name)
         if name in self.out.names:
             return self.out.names.index(name) + 1
-        later = [m[1] or m[2] for m in GROUP.finditer(self.text)]
+        later = [m[1] or m[2] for m in PCRE_NAMED_GROUP.finditer(self.text)]
         if name in later:
             return len(self.out.names) + 1 + later[len([n for n in self.out.names if n]) :].index(name)
         raise PatternError(f"there is no group called `{name}`", self.at)
@@ -189,23 +189,23 @@ class Reader:
 
     def simple_escape(self, c: str) -> None:
         """An escape that stands for characters, a class or a place."""
-        found = CODE.match(self.text, self.at + 1)
+        found = CHARACTER_CODE.match(self.text, self.at + 1)
         lower = c.lower()
         if found:
             code = code_of(found)
-            self.atom(character(code))
+            self.atom(print_re2_character(code))
             self.at = found.end()
             return
         self.at += 2
         if lower in CLASSES:
             made = f"[{'^' if c.isupper() else ''}{CLASSES[lower]}]"
             self.atom(made)
-        elif c in CONTROLS:
-            self.atom(character(CONTROLS[c]))
+        elif c in CONTROL_ESCAPES:
+            self.atom(print_re2_character(CONTROL_ESCAPES[c]))
         elif c == "c" and self.at < len(self.text):
             code = ord(self.text[self.at].upper()) ^ 64
             self.at += 1
-            self.atom(character(code))
+            self.atom(print_re2_character(code))
         elif c in "bBA":
             self.atom("\\" + c)
         elif c in PLACES:
@@ -214,7 +214,7 @@ class Reader:
             self.refuse("\\" + c)
             self.atom("", "\\" + c)
         elif c != "E":
-            self.atom(quoted(c))
+            self.atom(quote_re2_character(c))
 
     def character_class(self) -> None:
         """[...]; a hyphen next to a whole class stands for itself."""
@@ -226,7 +226,7 @@ class Reader:
         whole = False
         while self.at < len(self.text) and (not parts or self.text[self.at] != "]"):
             before, is_class = self.at, WHOLE_CLASS.match(self.text, self.at) is not None
-            piece, self.at = member(self.text, self.at)
+            piece, self.at = parse_class_member(self.text, self.at)
             if self.text[before] == "-" and parts and (whole or WHOLE_CLASS.match(self.text, self.at)):
                 piece = r"\-"
             whole = is_class
@@ -242,7 +242,7 @@ class Reader:
         """A bracket and what it says."""
         start = self.at
         rest = self.text[start : start + 4]
-        named, inline = GROUP.match(self.text, start), INLINE.match(self.text, start)
+        named, inline = PCRE_NAMED_GROUP.match(self.text, start), INLINE.match(self.text, start)
         if rest.startswith("(?#"):
             end = self.text.find(")", start)
             if end < 0:
@@ -256,7 +256,7 @@ class Reader:
             self.switch(inline)
             return
         self.opened.append(start)
-        if len(self.opened) > DEEPEST:
+        if len(self.opened) > DEEPEST_PATTERN:
             raise PatternError("groups nest too deep", start)
         self.extended.append(self.extended[-1])
         self.scoped.append(None)
@@ -293,7 +293,7 @@ class Reader:
             return
         if self.scoped[-1] is not None:
             self.out.both(")")
-        self.scoped[-1] = combined(self.scoped[-1], flags)
+        self.scoped[-1] = merge_flags(self.scoped[-1], flags)
         self.out.both(f"(?{self.scoped[-1]}:")
         self.repeatable = False
 
@@ -359,7 +359,7 @@ PLACES = {
 }
 
 
-def combined(first: str | None, second: str) -> str:
+def merge_flags(first: str | None, second: str) -> str:
     """Flags after flags of the same group."""
     if first is None:
         return second

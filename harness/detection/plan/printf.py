@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from harness.detection.plan.digits import number_text
+from harness.detection.plan.digits import print_shortest_number
 
-CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
+PRINTF_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
 ALIASES = {"i": "d", "u": "d", "z": "s", "p": "X", "F": "f"}
 WIDEST = 999
 
@@ -20,7 +20,7 @@ class Unfit(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class PrintfConversion:
     """One conversion: its letter, and how wide and precise it is."""
 
     flags: str
@@ -33,18 +33,18 @@ def format_text(form: str, *values: str) -> str | None:
     """The format with the values in place of its conversions; null where a value is missing or does not fit."""
     rest = iter(values)
     try:
-        return CONVERSION.sub(lambda m: converted(m, rest), form)
+        return PRINTF_CONVERSION.sub(lambda m: format_conversion(m, rest), form)
     except Unfit:
         return None
 
 
-def converted(found: re.Match[str], rest: Iterator[str]) -> str:
+def format_conversion(found: re.Match[str], rest: Iterator[str]) -> str:
     """The text of one conversion; `*` takes its number from the values."""
     flags, width, precision, letter = found.groups()
     if letter == "%":
         return "%"
-    wide = whole(rest) if width == "*" else int(width or 0)
-    exact = None if precision is None else whole(rest) if precision == "*" else int(precision or 0)
+    wide = take_whole_number(rest) if width == "*" else int(width or 0)
+    exact = None if precision is None else take_whole_number(rest) if precision == "*" else int(precision or 0)
     if wide < 0:
         flags, wide = flags + "-", -wide
     if wide > WIDEST or (exact or 0) > WIDEST:
@@ -52,22 +52,24 @@ def converted(found: re.Match[str], rest: Iterator[str]) -> str:
     letter = ALIASES.get(letter, letter)
     if letter not in "aAcdeEfgGosxX":
         raise Unfit
-    return shown(Shape(flags=flags, width=wide, precision=exact, letter=letter), taken(rest))
+    return format_in_conversion(
+        PrintfConversion(flags=flags, width=wide, precision=exact, letter=letter), take_value(rest)
+    )
 
 
-def taken(rest: Iterator[str]) -> str:
+def take_value(rest: Iterator[str]) -> str:
     """The next value."""
     for value in rest:
         return value
     raise Unfit
 
 
-def whole(rest: Iterator[str]) -> int:
+def take_whole_number(rest: Iterator[str]) -> int:
     """The next value as a whole number."""
-    return int(numeric(taken(rest)))
+    return int(require_number(take_value(rest)))
 
 
-def numeric(text: str) -> float:
+def require_number(text: str) -> float:
     """A number; raises Unfit for text that is none."""
     try:
         value = float(text)
@@ -78,28 +80,30 @@ def numeric(text: str) -> float:
     return value
 
 
-def shown(shape: Shape, value: str) -> str:
+def format_in_conversion(shape: PrintfConversion, value: str) -> str:
     """A value in its shape."""
     if shape.letter == "s":
-        return padded(shape, "", value if shape.precision is None else value[: max(0, shape.precision)], zeros=False)
+        return pad_to_conversion(
+            shape, "", value if shape.precision is None else value[: max(0, shape.precision)], zeros=False
+        )
     if shape.letter == "c":
-        return padded(shape, "", letter_of(value), zeros=False)
-    number = numeric(value)
+        return pad_to_conversion(shape, "", letter_of(value), zeros=False)
+    number = require_number(value)
     sign = "-" if number < 0 else "+" if "+" in shape.flags else " " if " " in shape.flags else ""
     if shape.letter in "doxX":
-        return padded(shape, *integer_digits(shape, sign, abs(int(number))), zeros=shape.precision is None)
-    return padded(shape, *decimal_digits(shape, sign, abs(number)), zeros=True)
+        return pad_to_conversion(shape, *integer_digits(shape, sign, abs(int(number))), zeros=shape.precision is None)
+    return pad_to_conversion(shape, *decimal_digits(shape, sign, abs(number)), zeros=True)
 
 
 def letter_of(value: str) -> str:
     """The character of a code point, or the first one of a text."""
     try:
-        return chr(int(numeric(value)))
+        return chr(int(require_number(value)))
     except (Unfit, ValueError, OverflowError):
         return value[:1]
 
 
-def integer_digits(shape: Shape, sign: str, number: int) -> tuple[str, str]:
+def integer_digits(shape: PrintfConversion, sign: str, number: int) -> tuple[str, str]:
     """What stands before the digits of a whole number, and these."""
     body = format(number, {"d": "d"}.get(shape.letter, shape.letter))
     if shape.precision is not None:
@@ -114,11 +118,11 @@ def integer_digits(shape: Shape, sign: str, number: int) -> tuple[str, str]:
     return sign, body
 
 
-def decimal_digits(shape: Shape, sign: str, number: float) -> tuple[str, str]:
+def decimal_digits(shape: PrintfConversion, sign: str, number: float) -> tuple[str, str]:
     """The same of a number with a fraction."""
     exact = 6 if shape.precision is None else shape.precision
     if shape.letter in "aA":
-        body = hexadecimal(number, shape.precision)
+        body = format_hexadecimal_float(number, shape.precision)
         sign, body = sign + body[:2], body[2:]
         return (sign.upper(), body.upper()) if shape.letter == "A" else (sign, body)
     form: Any = f"%{'#' if '#' in shape.flags else ''}.{exact}{shape.letter}"
@@ -129,7 +133,7 @@ def decimal_digits(shape: Shape, sign: str, number: float) -> tuple[str, str]:
     return sign, body
 
 
-def hexadecimal(number: float, precision: int | None) -> str:
+def format_hexadecimal_float(number: float, precision: int | None) -> str:
     """A number in hex with a power of two, rounded to so many digits."""
     mantissa, _, exponent = number.hex().partition("p")
     if precision is None:
@@ -146,7 +150,7 @@ def hexadecimal(number: float, precision: int | None) -> str:
     return f"0x{text[:cut]}{'.' if precision else ''}{text[cut:]}p{exponent}"
 
 
-def padded(shape: Shape, sign: str, body: str, *, zeros: bool) -> str:
+def pad_to_conversion(shape: PrintfConversion, sign: str, body: str, *, zeros: bool) -> str:
     """Filled up to the width: with blanks, or with zeros behind the sign."""
     missing = shape.width - len(sign) - len(body)
     if missing <= 0:
@@ -158,9 +162,11 @@ def padded(shape: Shape, sign: str, body: str, *, zeros: bool) -> str:
     return " " * missing + sign + body
 
 
-def as_text(value: Any) -> str:
+def print_argument(value: Any) -> str:
     """A value as the text that a conversion reads."""
-    return number_text(value) if isinstance(value, float) else str(value)
+    return print_shortest_number(value) if isinstance(value, float) else str(value)
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"format_text": lambda form, *v: format_text(form, *map(as_text, v))}
+PRINTF_COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    "format_text": lambda form, *v: format_text(form, *map(print_argument, v))
+}

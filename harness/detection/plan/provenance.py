@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.detection.plan.columns import EVENT, Kind
-from harness.detection.plan.expressions import Aggregation, Column, call
+from harness.detection.plan.columns import EVENT_COLUMN, Kind
+from harness.detection.plan.expressions import Aggregation, Column, build_call
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -19,21 +19,21 @@ from harness.detection.plan.nodes import (
     Scan,
     Select,
     Union,
-    sources,
-    walk,
+    list_sources,
+    walk_nodes,
 )
 from harness.detection.plan.shape import columns_of
 
 OTHER = "@event.right"
-ITSELF = (EVENT, Column(EVENT))
+ITSELF = (EVENT_COLUMN, Column(EVENT_COLUMN))
 
 
-def traced(node: Node, known: dict[int, Node] | None = None) -> Node:
+def trace_events(node: Node, known: dict[int, Node] | None = None) -> Node:
     """The plan with `@event` in its rows; `known` keeps what each node became, by its identity, for steps."""
     known = {} if known is None else known
-    for each in walk(node):
+    for each in walk_nodes(node):
         if id(each) not in known:
-            known[id(each)] = with_events(each, tuple(known[id(s)] for s in sources(each)))
+            known[id(each)] = with_events(each, tuple(known[id(s)] for s in list_sources(each)))
     return known[id(node)]
 
 
@@ -41,28 +41,28 @@ def with_events(node: Node, below: tuple[Node, ...]) -> Node:
     """One node over sources that have their events already."""
     match node:
         case Scan(columns=columns):
-            return replace(node, columns={**columns, EVENT: Kind.EVENT})
+            return replace(node, columns={**columns, EVENT_COLUMN: Kind.EVENT})
         case Select(columns=columns):
             return replace(node, source=below[0], columns=(*columns, ITSELF))
         case Aggregate(measures=measures):
-            gathered = (EVENT, Aggregation("gather", (Column(EVENT),)))
+            gathered = (EVENT_COLUMN, Aggregation("gather", (Column(EVENT_COLUMN),)))
             return replace(node, source=below[0], measures=(*measures, gathered))
         case Join():
-            return joined(node, *below)
+            return trace_join(node, *below)
         case Union():
             return replace(node, sources=below)
         case _:
             return replace(node, source=below[0]) if below else node  # type: ignore[call-arg]
 
 
-def joined(node: Join, left: Node, right: Node) -> Node:
+def trace_join(node: Join, left: Node, right: Node) -> Node:
     """A join whose rows have the events of both sides; a row that only had to have a partner keeps its own."""
     if node.kind in (JoinKind.SEMI, JoinKind.ANTI):
         return replace(node, left=left, right=right)
-    both = replace(node, left=left, right=right, columns=(*node.columns, (OTHER, Column(EVENT))))
-    events = call("events_joined", Column(EVENT), Column(OTHER))
-    shape = [n for n in columns_of(both) if n not in (EVENT, OTHER)]
-    merged = Derive(source=both, columns=((EVENT, events),))
+    both = replace(node, left=left, right=right, columns=(*node.columns, (OTHER, Column(EVENT_COLUMN))))
+    events = build_call("events_joined", Column(EVENT_COLUMN), Column(OTHER))
+    shape = [n for n in columns_of(both) if n not in (EVENT_COLUMN, OTHER)]
+    merged = Derive(source=both, columns=((EVENT_COLUMN, events),))
     return Select(source=merged, columns=(*((n, Column(n)) for n in shape), ITSELF), span=node.span)
 
 

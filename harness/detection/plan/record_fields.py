@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import Any
 
 Options = dict[str, Any]
-Pairs = Iterator[tuple[str, Any]]
+FieldPairs = Iterator[tuple[str, Any]]
 BIGGEST = 4_000_000
-MOST = 10_000
-DEEPEST = 200
+MOST_RECORD_FIELDS = 10_000
+DEEPEST_RECORD = 200
 
 
 def record_fields(text: str, reader: str, options: str) -> str | None:
@@ -23,13 +23,13 @@ def record_fields(text: str, reader: str, options: str) -> str | None:
     """
     if len(text) > BIGGEST:
         return None
-    given = chosen(options)
+    given = parse_record_options(options)
     read = READERS[reader](text, given)
     if read is None:
         return None
     made: dict[str, Any] = {}
     for name, value in read:
-        if len(made) >= MOST:
+        if len(made) >= MOST_RECORD_FIELDS:
             break
         if given.get("first") and name in made:
             continue
@@ -38,13 +38,13 @@ def record_fields(text: str, reader: str, options: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def chosen(options: str) -> Options:
+def parse_record_options(options: str) -> Options:
     """The options of a call."""
     found: Options = json.loads(options)
     return found
 
 
-def of_json(text: str, options: Options) -> Pairs | None:
+def of_json(text: str, options: Options) -> FieldPairs | None:
     """Members as `a.b` and `a[0]`; options are exclude, include, excludeEmpty, handleNull, removePrefixes, prefix."""
     try:
         value = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
@@ -52,15 +52,15 @@ def of_json(text: str, options: Options) -> Pairs | None:
         return None
     if not isinstance(value, (dict, list)):
         return None
-    return kept(value, options)
+    return keep_record_members(value, options)
 
 
-def kept(value: Any, options: Options) -> Pairs:
+def keep_record_members(value: Any, options: Options) -> FieldPairs:
     """The members that the options leave, under their names."""
     prefix, null = options.get("prefix", ""), options.get("handleNull", "keep")
     removed = sorted(options.get("removePrefixes", ()), key=len, reverse=True)
     excluded, included = [[path(p) for p in options.get(k, ())] for k in ("exclude", "include")]
-    for inner, member in flattened(value, "", 0):
+    for inner, member in flatten_leaves(value, "", 0):
         name = prefix + next((inner.removeprefix(r) for r in removed if inner.startswith(r)), inner)
         if any(p.match(name) for p in excluded) and not any(p.match(name) for p in included):
             continue
@@ -78,30 +78,30 @@ def path(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace(r"\[\*\]", r"\[\d+\]"))
 
 
-def flattened(value: Any, name: str, depth: int) -> Pairs:
+def flatten_leaves(value: Any, name: str, depth: int) -> FieldPairs:
     """The leaves under a name, and each array as a whole."""
-    if depth > DEEPEST:
+    if depth > DEEPEST_RECORD:
         return
     if isinstance(value, dict):
         for key, member in value.items():
-            yield from flattened(member, f"{name}.{key}" if name else key, depth + 1)
+            yield from flatten_leaves(member, f"{name}.{key}" if name else key, depth + 1)
     elif isinstance(value, list):
         if value:
-            yield f"{name}[]", [written(v) for v in value if v is not None]
+            yield f"{name}[]", [print_record_value(v) for v in value if v is not None]
         for i, member in enumerate(value):
-            yield from flattened(member, f"{name}[{i}]", depth + 1)
+            yield from flatten_leaves(member, f"{name}[{i}]", depth + 1)
     else:
-        yield name, value if value is None else written(value)
+        yield name, value if value is None else print_record_value(value)
 
 
-def written(value: Any) -> str:
+def print_record_value(value: Any) -> str:
     """A JSON value as text: text bare, objects as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def of_key_value(text: str, options: Options) -> Pairs:
+def of_key_value(text: str, options: Options) -> FieldPairs:
     """Pairs of key and value; options are separator, padding (unknown, yes, no), excludeEmpty."""
     mark, padding = re.escape(options.get("separator", "=")), options.get("padding", "unknown")
     key = rf"""(?:"([^"\n]+)"|'([^'\n]+)'|((?:(?!{mark})[^\s"',;(){{}}<>|])+))"""
@@ -116,7 +116,7 @@ def of_key_value(text: str, options: Options) -> Pairs:
             yield name, value
 
 
-def of_xml(text: str, options: Options) -> Pairs | None:
+def of_xml(text: str, options: Options) -> FieldPairs | None:
     """Elements as `a.b`, the second and later of one name as `a.b[1]`, attributes as `a.b.@c`."""
     if "<!DOCTYPE" in text[:4096].upper():
         return None
@@ -128,9 +128,9 @@ def of_xml(text: str, options: Options) -> Pairs | None:
     return of_element(root, local(root.tag), 0)
 
 
-def of_element(element: Any, name: str, depth: int) -> Pairs:
+def of_element(element: Any, name: str, depth: int) -> FieldPairs:
     """The fields of an element and all below it."""
-    if depth > DEEPEST:
+    if depth > DEEPEST_RECORD:
         return
     for key, value in element.attrib.items():
         yield f"{name}.@{local(key)}", value
@@ -165,7 +165,7 @@ CEF_HEADER = ("version", "device.vendor", "device.product", "device.version", "e
 EXTENSION = re.compile(r"(?:^|(?<=[ \t]))([\w.\-\[\]]+)=(.*?)(?=[ \t]+[\w.\-\[\]]+=|$)", re.S)
 
 
-def of_cef(text: str, options: Options) -> Pairs | None:
+def of_cef(text: str, options: Options) -> FieldPairs | None:
     """Header and extension; options are header, prefix, label (their prefixes), keeplabels."""
     at = text.find("CEF:0")
     if at < 0:
@@ -176,16 +176,16 @@ def of_cef(text: str, options: Options) -> Pairs | None:
     return cef_fields(parts, options)
 
 
-def cef_fields(parts: list[str], options: Options) -> Pairs:
+def cef_fields(parts: list[str], options: Options) -> FieldPairs:
     """The fields of a CEF record in its parts."""
     for name, value in zip(CEF_HEADER, parts, strict=False):
-        yield options["header"] + name, unescaped(value.strip())
+        yield options["header"] + name, unescape_record_text(value.strip())
     yield from extension(parts[7].strip() if len(parts) > 7 else "", options)
 
 
-def extension(text: str, options: Options) -> Pairs:
+def extension(text: str, options: Options) -> FieldPairs:
     """Pairs whose values reach up to the next key; a key that has a label is called by it."""
-    pairs = {m[1]: unescaped(m[2].strip()) for m in EXTENSION.finditer(text)}
+    pairs = {m[1]: unescape_record_text(m[2].strip()) for m in EXTENSION.finditer(text)}
     labels = {k.removesuffix("Label"): k for k in pairs if k.endswith("Label") and k.removesuffix("Label") in pairs}
     for name, value in pairs.items():
         if name in labels:
@@ -194,7 +194,7 @@ def extension(text: str, options: Options) -> Pairs:
             yield options["prefix"] + name, value
 
 
-def unescaped(text: str) -> str:
+def unescape_record_text(text: str) -> str:
     """A text of a record without its escapes."""
     return re.sub(r"\\([\\|=nr])", lambda m: {"n": "\n", "r": "\r"}.get(m[1], m[1]), text)
 
@@ -202,7 +202,7 @@ def unescaped(text: str) -> str:
 LEEF_HEADER = ("version", "device.vendor", "device.product", "device.version", "event_id")
 
 
-def of_leef(text: str, options: Options) -> Pairs | None:
+def of_leef(text: str, options: Options) -> FieldPairs | None:
     """Header and extension; options are those of CEF, and delimiter."""
     found = re.search(r"LEEF:\s*(0|1\.0|2\.0)\s*\|", text)
     if not found:
@@ -211,7 +211,7 @@ def of_leef(text: str, options: Options) -> Pairs | None:
     return leef_fields(found[1], parts, options) if len(parts) == 5 else None
 
 
-def leef_fields(version: str, parts: list[str], options: Options) -> Pairs:
+def leef_fields(version: str, parts: list[str], options: Options) -> FieldPairs:
     """The fields of a LEEF record in its parts."""
     for name, value in zip(LEEF_HEADER, (version, *parts[:4]), strict=False):
         yield options["header"] + name, value.strip()
@@ -235,11 +235,11 @@ def delimiter(text: str) -> str:
     return chr(int(found[1], 16)) if found else text.strip() or " " if text else "\t"
 
 
-READERS: dict[str, Callable[[str, Options], Pairs | None]] = {
+READERS: dict[str, Callable[[str, Options], FieldPairs | None]] = {
     "json": of_json,
     "key_value": of_key_value,
     "xml": of_xml,
     "cef": of_cef,
     "leef": of_leef,
 }
-FUNCTIONS: dict[str, Callable[..., Any]] = {"record_fields": record_fields}
+RECORD_COMPUTATIONS: dict[str, Callable[..., Any]] = {"record_fields": record_fields}

@@ -7,14 +7,14 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from harness.detection.plan.pattern import Pattern, PatternError
-from harness.detection.plan.pcre import Reader
+from harness.detection.plan.pattern import PatternError, TwoSpellingPattern
+from harness.detection.plan.pcre import PcreReader
 
-__all__ = ["Groups", "PatternError", "compile_check", "groups", "re2"]
+__all__ = ["CaptureGroups", "PatternError", "compile_check", "list_capture_groups", "re2"]
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class CaptureGroups:
     """The capturing groups of a pattern: the name of each or None, group 1 first."""
 
     all: tuple[str | None, ...]
@@ -35,23 +35,23 @@ class Groups:
 
 
 @lru_cache(maxsize=4096)
-def read(pattern: str, flags: str = "") -> Pattern:
+def read_pattern(pattern: str, flags: str = "") -> TwoSpellingPattern:
     """The pattern in both spellings; raises PatternError where it cannot be read."""
-    return Reader(pattern, flags).read()
+    return PcreReader(pattern, flags).read()
 
 
 def compile_check(pattern: str, flags: str = "") -> None:
     """Raises PatternError, a ValueError with `message` and `position`, if the pattern is no regular expression."""
     try:
-        if read(pattern, flags).reasons:
+        if read_pattern(pattern, flags).reasons:
             library(pattern, flags)
     except RecursionError:
         raise PatternError("the pattern nests too deep", 0) from None
 
 
-def groups(pattern: str) -> Groups:
+def list_capture_groups(pattern: str) -> CaptureGroups:
     """The capturing groups of a pattern."""
-    return Groups(tuple(read(pattern).names))
+    return CaptureGroups(tuple(read_pattern(pattern).names))
 
 
 def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | None:
@@ -59,7 +59,7 @@ def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | No
 
     `$` becomes `\n?\z`, which finds the same but may be longer: with `whole_match` such a pattern is refused.
     """
-    found = read(pattern, flags)
+    found = read_pattern(pattern, flags)
     anchors = found.dollar and "m" not in found.flags
     if found.reasons or (anchors and (whole_match or "m" in inline_flags(found))):
         return None
@@ -68,7 +68,7 @@ def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | No
     return prefix + "".join(pieces)
 
 
-def inline_flags(found: Pattern) -> str:
+def inline_flags(found: TwoSpellingPattern) -> str:
     """Flags that are switched on inside the pattern."""
     return "".join(p for p in found.re2 if p.startswith(("(?i", "(?m", "(?s")))
 
@@ -77,7 +77,7 @@ def inline_flags(found: Pattern) -> str:
 def library(pattern: str, flags: str = "") -> Any:
     """The pattern compiled by the `regex` library, which backtracks; raises PatternError."""
     regex = import_module("regex")
-    found = read(pattern, flags)
+    found = read_pattern(pattern, flags)
     text = "".join(found.library)
     ascii_only = pattern.isascii() and r"\X" not in pattern
     bits = regex.VERSION0 | (regex.ASCII if ascii_only else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.plan.columns import Columns, Kind, either
+from harness.detection.plan.columns import Kind, Schema, merge_kinds
 from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -16,23 +16,23 @@ from harness.detection.plan.nodes import (
     Unnest,
     Values,
     Window,
-    sources,
-    walk,
+    list_sources,
+    walk_nodes,
 )
 
 
-def columns_of(node: Node, known: dict[int, Columns] | None = None) -> Columns:
+def columns_of(node: Node, known: dict[int, Schema] | None = None) -> Schema:
     """The columns of the relation, in order; `known` keeps those of nodes already seen, by identity."""
     known = {} if known is None else known
-    for each in walk(node):
+    for each in walk_nodes(node):
         if id(each) not in known:
             known[id(each)] = own_columns(each, known)
     return known[id(node)]
 
 
-def own_columns(node: Node, known: dict[int, Columns]) -> Columns:
+def own_columns(node: Node, known: dict[int, Schema]) -> Schema:
     """The columns of one node, those of its sources being known."""
-    below = [known[id(s)] for s in sources(node)]
+    below = [known[id(s)] for s in list_sources(node)]
     match node:
         case Scan(columns=columns) | Values(columns=columns):
             return columns
@@ -46,12 +46,12 @@ def own_columns(node: Node, known: dict[int, Columns]) -> Columns:
             if kind in (JoinKind.SEMI, JoinKind.ANTI):
                 return below[0]
             taken = {n: kind_of(e, below[1]) for n, e in named}
-            return {**below[0], **{n: either(below[0].get(n, Kind.NULL), k) for n, k in taken.items()}}
+            return {**below[0], **{n: merge_kinds(below[0].get(n, Kind.NULL), k) for n, k in taken.items()}}
         case Union():
             joint: dict[str, Kind] = {}
             for columns in below:
                 for name, k in columns.items():
-                    joint[name] = either(joint.get(name, Kind.NULL), k)
+                    joint[name] = merge_kinds(joint.get(name, Kind.NULL), k)
             return joint
         case Unnest(column=column, position=position):
             place = {position: Kind.NUMBER} if position else {}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.operations import OPERATIONS
+from harness.detection.plan.operations import PLAN_OPERATIONS
 
-NUMBERS = frozenset({"n", "start", "length", "digits", "base", "bits", "i", "j", "seconds", "span", "origin", "step"})
-KINDS = {
+NUMBER_PARAMETERS = frozenset(
+    {"n", "start", "length", "digits", "base", "bits", "i", "j", "seconds", "span", "origin", "step"}
+)
+KINDS_BY_PARAMETER = {
     "b": Kind.BOOLEAN,
     "all": Kind.BOOLEAN,
     "l": Kind.LIST,
@@ -19,7 +21,7 @@ KINDS = {
     "group": None,
     "events": None,
     "fraction": Kind.NUMBER,
-    **dict.fromkeys(NUMBERS, Kind.NUMBER),
+    **dict.fromkeys(NUMBER_PARAMETERS, Kind.NUMBER),
 }
 REPEATED = {"case": 2, "json_object": 2}
 """Operations whose `...` repeats more than the last parameter."""
@@ -28,7 +30,7 @@ REPEATED = {"case": 2, "json_object": 2}
 @cache
 def parameters(operation: str) -> tuple[tuple[str, ...], int]:
     """The words for an operation's arguments, and how many of the last ones repeat."""
-    words = [w.strip() for w in OPERATIONS[operation].parameters.replace("[", "").replace("]", "").split(",")]
+    words = [w.strip() for w in PLAN_OPERATIONS[operation].parameters.replace("[", "").replace("]", "").split(",")]
     repeats = words[-1] == "..."
     fixed = tuple(w for w in words if w and w != "...")
     return fixed, REPEATED.get(operation, 1) if repeats else 0
@@ -41,4 +43,4 @@ def argument_kind(operation: str, place: int) -> Kind | None:
         if not repeats:
             return None
         place = len(words) - repeats + (place - len(words)) % repeats
-    return KINDS.get(words[place], Kind.TEXT)
+    return KINDS_BY_PARAMETER.get(words[place], Kind.TEXT)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-SEPARATOR = "\x1e"
-Rows = list[int]
+PAYLOAD_SEPARATOR = "\x1e"
+RowNumbers = list[int]
 
 
 class Patterns:
@@ -16,11 +16,11 @@ class Patterns:
 
     def __init__(self, patterns: str, *, sensitive: bool) -> None:
         self.sensitive = sensitive
-        self.whole: dict[str, Rows] = {}
-        self.ends: dict[str, Rows] = {}
-        self.starts: dict[str, Rows] = {}
+        self.whole: dict[str, RowNumbers] = {}
+        self.ends: dict[str, RowNumbers] = {}
+        self.starts: dict[str, RowNumbers] = {}
         self.others: list[tuple[re.Pattern[str], int]] = []
-        for place, written in enumerate(patterns.split(SEPARATOR)):
+        for place, written in enumerate(patterns.split(PAYLOAD_SEPARATOR)):
             self.put(written if sensitive else written.lower(), place)
         self.end_lengths = sorted({len(e) for e in self.ends})
         self.start_lengths = sorted({len(s) for s in self.starts})
@@ -37,7 +37,7 @@ class Patterns:
             regex = ".*".join(re.escape(p) for p in re.split(r"\*+", pattern))
             self.others.append((re.compile(regex, re.S), place))
 
-    def fitting(self, value: str) -> Rows:
+    def fitting(self, value: str) -> RowNumbers:
         """The rows whose pattern fits the whole value, in order."""
         text = value if self.sensitive else value.lower()
         found = list(self.whole.get(text, ()))
@@ -58,16 +58,16 @@ def sorted_patterns(patterns: str, sensitive: bool) -> Patterns:
 
 
 @lru_cache(8)
-def split(payloads: str) -> list[str]:
+def split_payloads(payloads: str) -> list[str]:
     """The payloads of a table."""
-    return payloads.split(SEPARATOR)
+    return payloads.split(PAYLOAD_SEPARATOR)
 
 
 def glob_payloads(value: str, patterns: str, payloads: str, most: float, sensitive: bool) -> list[str] | None:
     """The payloads of the first `most` rows whose pattern fits the value; None if none does."""
     rows = sorted_patterns(patterns, sensitive).fitting(value)[: int(most)]
-    table = split(payloads)
+    table = split_payloads(payloads)
     return [table[row] for row in rows] or None
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"glob_payloads": glob_payloads}
+TABLE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"glob_payloads": glob_payloads}

@@ -14,27 +14,27 @@ from typing import Any
 WORD = re.compile(r"\S+")
 UNCLEAN = re.compile(r"[^A-Za-z0-9]")
 LEADING = re.compile(r"^[\d_]+")
-MOST_ROWS = 10_000
+MOST_TEXT_TABLE_ROWS = 10_000
 MOST_COLUMNS = 200
 NUMBERLIKE = re.compile(r"[-+]?[\d.,:%]+[A-Za-z]?")
 
 
-def table_rows(text: str, header: float, terms: str) -> list[str] | None:
+def parse_text_table(text: str, header: float, terms: str) -> list[str] | None:
     """The rows as objects, with their line as `_raw`; None where there is no table.
 
     `header` is the line with the names, counted from 1; 0 looks for it, a negative one says that there is none.
     `terms` are texts of which a row has to hold one, parted by line ends; none is no condition.
     """
-    lines = text.splitlines()[: MOST_ROWS + 1]
+    lines = text.splitlines()[: MOST_TEXT_TABLE_ROWS + 1]
     place = int(header) - 1 if header > 0 else heading(lines) if header == 0 else -1
     if place is None or place >= len(lines):
         return None
-    names = named(lines[place]) if place >= 0 else []
+    names = split_header(lines[place]) if place >= 0 else []
     wanted = [t for t in terms.split("\n") if t]
     rows = []
     for line in lines[place + 1 :]:
         if line.strip() and (not wanted or any(t in line for t in wanted)):
-            rows.append(json.dumps({"_raw": line, **cells(line, names)}, ensure_ascii=False))
+            rows.append(json.dumps({"_raw": line, **split_cells(line, names)}, ensure_ascii=False))
     return rows or None
 
 
@@ -49,7 +49,7 @@ def heading(lines: Sequence[str]) -> int | None:
     return None
 
 
-def named(line: str) -> list[tuple[str, int, int]]:
+def split_header(line: str) -> list[tuple[str, int, int]]:
     """The names in a line, cleaned as names of fields are, and where each stands."""
     found = []
     for at, word in enumerate(WORD.finditer(line)):
@@ -58,7 +58,7 @@ def named(line: str) -> list[tuple[str, int, int]]:
     return found[:MOST_COLUMNS]
 
 
-def cells(line: str, names: Sequence[tuple[str, int, int]]) -> dict[str, str]:
+def split_cells(line: str, names: Sequence[tuple[str, int, int]]) -> dict[str, str]:
     """The cells of a line by their columns."""
     words = list(WORD.finditer(line))[: MOST_COLUMNS * 5]
     if not names:
@@ -69,14 +69,14 @@ def cells(line: str, names: Sequence[tuple[str, int, int]]) -> dict[str, str]:
         return {**found, names[last][0]: line[words[last].start() :].rstrip()}
     made: dict[str, str] = {}
     for word in words:
-        name = min(names, key=lambda n: distance(word, n))[0]
+        name = min(names, key=lambda n: measure_column_distance(word, n))[0]
         made[name] = f"{made[name]} {word.group()}" if name in made else word.group()
     return made
 
 
-def distance(word: re.Match[str], name: tuple[str, int, int]) -> int:
+def measure_column_distance(word: re.Match[str], name: tuple[str, int, int]) -> int:
     """How far a word is from a name in characters; 0 where they stand one over the other."""
     return max(name[1] - word.end(), word.start() - name[2], 0)
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"table_rows": table_rows}
+TEXT_TABLE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"table_rows": parse_text_table}

@@ -17,10 +17,10 @@ from math import floor, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
+TIME_CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """The epochs of the years 1 and 9999, UTC; times outside have no text."""
-MONTHS = [
+MONTH_NAMES = [
     "January",
     "February",
     "March",
@@ -34,9 +34,9 @@ MONTHS = [
     "November",
     "December",
 ]
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?(?::?(\d{2}))?")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def fixed_offset(zone: str) -> int | None:
@@ -51,7 +51,7 @@ def fixed_offset(zone: str) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def zone_of(zone: str) -> tzinfo | None:
+def resolve_zone(zone: str) -> tzinfo | None:
     """The zone of a name or an offset; None if there is none."""
     offset = fixed_offset(zone)
     if offset is not None:
@@ -64,11 +64,11 @@ def zone_of(zone: str) -> tzinfo | None:
 
 def local_time(seconds: float, zone: str) -> datetime | None:
     """The local time, cut to microseconds; None outside the years 1 to 9999."""
-    place = zone_of(zone)
+    place = resolve_zone(zone)
     if place is None or not EARLIEST <= seconds <= LATEST:
         return None
     try:
-        return (EPOCH + timedelta(microseconds=microseconds(seconds))).astimezone(place)
+        return (UNIX_EPOCH + timedelta(microseconds=microseconds(seconds))).astimezone(place)
     except OverflowError:
         return None
 
@@ -78,22 +78,22 @@ def microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-def epoch(moment: datetime) -> float:
+def to_epoch(moment: datetime) -> float:
     """Epoch seconds of a time with a zone."""
-    return (moment - EPOCH) // timedelta(microseconds=1) / 1_000_000
+    return (moment - UNIX_EPOCH) // timedelta(microseconds=1) / 1_000_000
 
 
-def pieces(text: str) -> list[tuple[str, bool, str]]:
+def split_time_format(text: str) -> list[tuple[str, bool, str]]:
     """A format as codes (without the percent sign), whether padding is off, and literal text."""
-    return [(code, bool(bare), plain) for bare, code, plain in CODE.findall(text)]
+    return [(code, bool(bare), plain) for bare, code, plain in TIME_CODE.findall(text)]
 
 
-def format_time(seconds: float, text: str, zone: str) -> str | None:
+def format_epoch(seconds: float, text: str, zone: str) -> str | None:
     """An epoch as text; null outside the years 1 to 9999."""
     moment = local_time(seconds, zone) if isfinite(seconds) else None
     if moment is None:
         return None
-    return "".join(plain if plain else field_text(code, bare, moment) for code, bare, plain in pieces(text))
+    return "".join(plain if plain else field_text(code, bare, moment) for code, bare, plain in split_time_format(text))
 
 
 def field_text(code: str, bare: bool, moment: datetime) -> str:
@@ -111,7 +111,7 @@ def offset_text(moment: datetime, colon: str) -> str:
     return f"{'-' if offset < 0 else '+'}{hours:02}{colon}{minutes:02}"
 
 
-def zone_name(moment: datetime) -> str:
+def abbreviate_zone(moment: datetime) -> str:
     """The zone's abbreviation; `UTC` for UTC."""
     return moment.tzname() or "UTC"
 
@@ -128,14 +128,14 @@ WRITTEN: dict[str, Callable[[datetime], str]] = {
     "G": lambda m: f"{m.isocalendar().year:04}",
     "g": lambda m: f"{m.isocalendar().year % 100:02}",
     "m": lambda m: f"{m.month:02}",
-    "B": lambda m: MONTHS[m.month - 1],
-    "b": lambda m: MONTHS[m.month - 1][:3],
-    "h": lambda m: MONTHS[m.month - 1][:3],
+    "B": lambda m: MONTH_NAMES[m.month - 1],
+    "b": lambda m: MONTH_NAMES[m.month - 1][:3],
+    "h": lambda m: MONTH_NAMES[m.month - 1][:3],
     "d": lambda m: f"{m.day:02}",
     "e": lambda m: f"{m.day:2}",
     "j": lambda m: f"{m.timetuple().tm_yday:03}",
-    "a": lambda m: DAYS[m.weekday()][:3],
-    "A": lambda m: DAYS[m.weekday()],
+    "a": lambda m: DAY_NAMES[m.weekday()][:3],
+    "A": lambda m: DAY_NAMES[m.weekday()],
     "u": lambda m: str(m.isoweekday()),
     "w": lambda m: str(m.isoweekday() % 7),
     "U": week_from(6),
@@ -157,17 +157,17 @@ WRITTEN: dict[str, Callable[[datetime], str]] = {
     "::z": lambda m: offset_text(m, ":") + ":00",
     ":::z": lambda m: offset_text(m, ":").removesuffix(":00"),
     "Ez": lambda m: f"{int((m.utcoffset() or timedelta()).total_seconds()) // 60:+}",
-    "Z": zone_name,
-    "s": lambda m: str(floor(epoch(m))),
-    "Q": lambda m: str(floor(epoch(m) * 1000)),
+    "Z": abbreviate_zone,
+    "s": lambda m: str(floor(to_epoch(m))),
+    "Q": lambda m: str(floor(to_epoch(m) * 1000)),
     "%": lambda m: "%",
 }
 
 
-def calendar_floor(seconds: float, unit: str, zone: str) -> float | None:
+def floor_to_calendar_unit(seconds: float, unit: str, zone: str) -> float | None:
     """Start of the calendar unit that a time lies in."""
     moment = local_time(seconds, zone)
-    if moment is None or unit not in UNITS:
+    if moment is None or unit not in CALENDAR_FLOORS:
         return None
     if unit in ("second", "minute", "hour"):
         size = {"second": 1, "minute": 60, "hour": 3600}[unit]
@@ -175,12 +175,12 @@ def calendar_floor(seconds: float, unit: str, zone: str) -> float | None:
         return floor((seconds + offset) / size) * size - offset
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     try:
-        return epoch(UNITS[unit](day))
+        return to_epoch(CALENDAR_FLOORS[unit](day))
     except OverflowError:
         return None
 
 
-UNITS: dict[str, Callable[[datetime], datetime]] = {
+CALENDAR_FLOORS: dict[str, Callable[[datetime], datetime]] = {
     "second": lambda d: d,
     "minute": lambda d: d,
     "hour": lambda d: d,
@@ -196,7 +196,7 @@ DAYS_OF = {"day": 1, "week": 7, "isoweek": 7}
 MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
 
 
-def calendar_add(seconds: float, count: float, unit: str, zone: str) -> float | None:
+def add_calendar_units(seconds: float, count: float, unit: str, zone: str) -> float | None:
     """So many units later; the day of the month is cut to the month's length."""
     if unit in FIXED:
         return seconds + count * FIXED[unit]
@@ -209,7 +209,7 @@ def calendar_add(seconds: float, count: float, unit: str, zone: str) -> float | 
             later = moment.replace(fold=0) + timedelta(days=whole * DAYS_OF[unit])
         else:
             later = months_later(moment.replace(fold=0), whole * MONTHS_OF[unit])
-        return epoch(later)
+        return to_epoch(later)
     except (OverflowError, ValueError, KeyError):
         return None
 
@@ -222,15 +222,15 @@ def months_later(moment: datetime, months: int) -> datetime:
     return moment.replace(year=year, month=month + 1, day=min(moment.day, length))
 
 
-def time_part(seconds: float, part: str, zone: str) -> float | None:
+def extract_time_part(seconds: float, part: str, zone: str) -> float | None:
     """A part of the local time as a number."""
     moment = local_time(seconds, zone)
-    if moment is None or part not in PARTS:
+    if moment is None or part not in LOCAL_TIME_PARTS:
         return None
-    return float(PARTS[part](moment))
+    return float(LOCAL_TIME_PARTS[part](moment))
 
 
-PARTS: dict[str, Callable[[datetime], float]] = {
+LOCAL_TIME_PARTS: dict[str, Callable[[datetime], float]] = {
     "year": lambda m: m.year,
     "month": lambda m: m.month,
     "day": lambda m: m.day,
@@ -242,9 +242,9 @@ PARTS: dict[str, Callable[[datetime], float]] = {
     "isoweek": lambda m: m.isocalendar().week,
 }
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "format_time": format_time,
-    "calendar_floor": calendar_floor,
-    "calendar_add": calendar_add,
-    "time_part": time_part,
+TIME_FORMAT_COMPUTATIONS: dict[str, Callable[..., Any]] = {
+    "format_time": format_epoch,
+    "calendar_floor": floor_to_calendar_unit,
+    "calendar_add": add_calendar_units,
+    "time_part": extract_time_part,
 }

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.detection.plan.timeformat import calendar_add, calendar_floor
+from harness.detection.plan.timeformat import add_calendar_units, floor_to_calendar_unit
 
-SECONDS = {
+UNIT_SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("second", 1.0)),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), ("minute", 60.0)),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("hour", 3600.0)),
@@ -20,40 +20,42 @@ CALENDAR = {
     **dict.fromkeys(("q", "qtr", "qtrs", "quarter", "quarters"), "quarter"),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), "year"),
 }
-STEP = re.compile(r"([+-]|^(?=\d))(\d{0,9})([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
+TIME_MOVE_STEP = re.compile(r"([+-]|^(?=\d))(\d{0,9})([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 
 
 def moved_time(seconds: float, moves: str, zone: str) -> float | None:
     """The time moved; None of a text that is no such steps."""
     text, at, found = moves.strip(), 0, seconds
-    for step in STEP.finditer(text):
+    for step in TIME_MOVE_STEP.finditer(text):
         if step.start() != at:
             return None
         at = step.end()
         count = float(step[2] or 1) * (-1 if step[1] == "-" else 1)
-        moved = stepped(found, count, step[3].lower(), zone) if step[3] else started(found, step[4].lower(), zone)
+        moved = (
+            shift_time(found, count, step[3].lower(), zone) if step[3] else floor_to_unit(found, step[4].lower(), zone)
+        )
         if moved is None:
             return None
         found = moved
     return found if at == len(text) else None
 
 
-def stepped(seconds: float, count: float, unit: str, zone: str) -> float | None:
+def shift_time(seconds: float, count: float, unit: str, zone: str) -> float | None:
     """A time so many units later."""
     if unit in CALENDAR:
-        return calendar_add(seconds, count, CALENDAR[unit], zone)
-    return seconds + count * SECONDS[unit][1] if unit in SECONDS else None
+        return add_calendar_units(seconds, count, CALENDAR[unit], zone)
+    return seconds + count * UNIT_SECONDS[unit][1] if unit in UNIT_SECONDS else None
 
 
-def started(seconds: float, unit: str, zone: str) -> float | None:
+def floor_to_unit(seconds: float, unit: str, zone: str) -> float | None:
     """The start of the unit that a time is in; `w1` is the Monday before."""
     if re.fullmatch(r"w[0-7]", unit):
         days = float(int(unit[1]) % 7)
-        shifted = calendar_add(seconds, -days, "day", zone)
-        start = None if shifted is None else calendar_floor(shifted, "week", zone)
-        return None if start is None else calendar_add(start, days, "day", zone)
-    name = CALENDAR.get(unit) or SECONDS.get(unit, ("", 0.0))[0]
-    return calendar_floor(seconds, name, zone) if name else None
+        shifted = add_calendar_units(seconds, -days, "day", zone)
+        start = None if shifted is None else floor_to_calendar_unit(shifted, "week", zone)
+        return None if start is None else add_calendar_units(start, days, "day", zone)
+    name = CALENDAR.get(unit) or UNIT_SECONDS.get(unit, ("", 0.0))[0]
+    return floor_to_calendar_unit(seconds, name, zone) if name else None
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"moved_time": moved_time}
+TIME_MOVE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"moved_time": moved_time}

@@ -8,17 +8,24 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from harness.detection.plan.timeformat import DAYS, EPOCH, MONTHS, epoch, pieces, zone_of
+from harness.detection.plan.timeformat import (
+    DAY_NAMES,
+    MONTH_NAMES,
+    UNIX_EPOCH,
+    resolve_zone,
+    split_time_format,
+    to_epoch,
+)
 
-NAMES = "|".join
-READ = {
+NAME_ALTERNATIVES = "|".join
+PARSE_CODES = {
     "Y": r"(?P<Y>\d{4})",
     "y": r"(?P<y>\d{2})",
     "m": r"(?P<m>\d{1,2})",
-    "B": rf"(?P<B>{NAMES(MONTHS + [m[:3] for m in MONTHS])})",
+    "B": rf"(?P<B>{NAME_ALTERNATIVES(MONTH_NAMES + [m[:3] for m in MONTH_NAMES])})",
     "d": r"\s*(?P<d>\d{1,2})",
     "j": r"(?P<j>\d{1,3})",
-    "A": rf"(?:{NAMES(DAYS + [d[:3] for d in DAYS])})",
+    "A": rf"(?:{NAME_ALTERNATIVES(DAY_NAMES + [d[:3] for d in DAY_NAMES])})",
     "H": r"\s*(?P<H>\d{1,2})",
     "I": r"\s*(?P<I>\d{1,2})",
     "M": r"(?P<M>\d{1,2})",
@@ -37,7 +44,7 @@ READ = {
 ALIKE = {"b": "B", "h": "B", "e": "d", "a": "A", "k": "H", "l": "I", "P": "p", "L": "f", "N": "f"}
 ALIKE |= dict.fromkeys((":z", "::z", ":::z"), "z")
 ALIKE |= {"w": "u", "W": "U", "V": "U", "G": "Y", "g": "y"}
-DIGITS = {"L": 3, "f": 6, "N": 9}
+FRACTION_DIGITS = {"L": 3, "f": 6, "N": 9}
 """How many digits of the second stand right behind an epoch, which has no end of its own."""
 
 
@@ -45,18 +52,18 @@ DIGITS = {"L": 3, "f": 6, "N": 9}
 def reader(text: str) -> re.Pattern[str]:
     """The regular expression of a format; what follows the fitting part of a text is ignored."""
     made, seen = "", set()
-    for code, _, plain in pieces(text):
+    for code, _, plain in split_time_format(text):
         known = ALIKE.get(code, code)
         if plain:
             made += r"\s+".join(re.escape(p) for p in re.split(r"\s+", plain))
-        elif known not in READ:
+        elif known not in PARSE_CODES:
             made += re.escape("%" + code)
-        elif known == "f" and made.endswith(READ["s"]):
-            made += rf"(?P<f>\d{{{DIGITS[code]}}})"
-        elif known in seen and "?P<" in READ[known]:
-            made += re.sub(r"\?P<\w+>", "?:", READ[known])
+        elif known == "f" and made.endswith(PARSE_CODES["s"]):
+            made += rf"(?P<f>\d{{{FRACTION_DIGITS[code]}}})"
+        elif known in seen and "?P<" in PARSE_CODES[known]:
+            made += re.sub(r"\?P<\w+>", "?:", PARSE_CODES[known])
         else:
-            made += READ[known]
+            made += PARSE_CODES[known]
             seen.add(known)
     return re.compile(made, re.IGNORECASE)
 
@@ -71,11 +78,11 @@ def parse_time(text: str, form: str, zone: str) -> float | None:
     if "s" in parts or "Q" in parts:
         whole = float(parts["s"]) if "s" in parts else float(parts["Q"]) / 1000
         return whole + fraction
-    place = zone_of(written_zone(parts) or zone)
+    place = resolve_zone(written_zone(parts) or zone)
     if place is None:
         return None
     try:
-        return round(epoch(moment(parts).replace(tzinfo=place)) + fraction, 9)
+        return round(to_epoch(build_moment(parts).replace(tzinfo=place)) + fraction, 9)
     except (ValueError, OverflowError):
         return None
 
@@ -94,14 +101,14 @@ ABBREVIATIONS = {"EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:
 ABBREVIATIONS |= {"PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00", "JST": "+09:00"}
 
 
-def moment(parts: dict[str, str]) -> datetime:
+def build_moment(parts: dict[str, str]) -> datetime:
     """The local time of the parts; raises ValueError for a date that is none."""
-    year = int(parts.get("Y", EPOCH.year))
+    year = int(parts.get("Y", UNIX_EPOCH.year))
     if "y" in parts and "Y" not in parts:
         year = int(parts["y"]) + (1900 if int(parts["y"]) >= 69 else 2000)
     month = int(parts.get("m", 1))
     if "B" in parts:
-        month = [m[:3].lower() for m in MONTHS].index(parts["B"][:3].lower()) + 1
+        month = [m[:3].lower() for m in MONTH_NAMES].index(parts["B"][:3].lower()) + 1
     hour = int(parts.get("H", 0))
     if "I" in parts:
         hour = int(parts["I"]) % 12 + (12 if parts.get("p", "a").lower().startswith("p") else 0)
@@ -115,4 +122,4 @@ def moment(parts: dict[str, str]) -> datetime:
     return made + timedelta(seconds=1) if leap else made
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"parse_time": parse_time}
+TIME_PARSE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"parse_time": parse_time}

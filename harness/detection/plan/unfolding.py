@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.detection.plan.expressions import Call, Column, Expression, Lambda
-from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, sources, walk
+from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, list_sources, walk_nodes
 from harness.detection.plan.pruning import ROW_BY_ROW, Chain, chain_over_scan
 
-MOST = 5_000
+MOST_UNFOLDED_PARTS = 5_000
 """Parts of conditions, once for each part of the table, that an optimizer can be left with."""
 CAP = 10**9
 
@@ -23,45 +23,45 @@ def computed_first(root: Node, parts: Callable[[Scan], int]) -> frozenset[int]:
     `parts` says of how many parts a scan is put together; 0 where its rows are better not kept.
     """
     found: set[int] = set()
-    for node in walk(root):
+    for node in walk_nodes(root):
         if isinstance(node, ROW_BY_ROW):
             continue
-        for source in sources(node):
-            found |= first_of(*chain_over_scan(source), parts)
-    return frozenset(found | first_of(*chain_over_scan(root), parts))
+        for source in list_sources(node):
+            found |= find_node_to_derive(*chain_over_scan(source), parts)
+    return frozenset(found | find_node_to_derive(*chain_over_scan(root), parts))
 
 
-def first_of(scan: Scan | None, chain: Chain, parts: Callable[[Scan], int]) -> set[int]:
+def find_node_to_derive(scan: Scan | None, chain: Chain, parts: Callable[[Scan], int]) -> set[int]:
     """The first node of a chain that derives anything, if the chain's conditions are too much."""
     deriving = next((node for node in chain if isinstance(node, Derive)), None)
-    if scan is None or deriving is None or unfolded(chain) * parts(scan) <= MOST:
+    if scan is None or deriving is None or measure_unfolded_chain(chain) * parts(scan) <= MOST_UNFOLDED_PARTS:
         return set()
     return {id(deriving)}
 
 
-def unfolded(chain: Chain) -> int:
+def measure_unfolded_chain(chain: Chain) -> int:
     """How many parts all conditions of a chain have with every derived column written out."""
     sizes: dict[str, int] = {}
     total = 0
     for node in chain:
         match node:
             case Filter():
-                total += size(node.condition, sizes)
+                total += measure_expression(node.condition, sizes)
             case Derive():
-                sizes = sizes | {name: size(value, sizes) for name, value in node.columns}
+                sizes = sizes | {name: measure_expression(value, sizes) for name, value in node.columns}
             case Select():
-                sizes = {name: size(value, sizes) for name, value in node.columns}
+                sizes = {name: measure_expression(value, sizes) for name, value in node.columns}
     return min(total, CAP)
 
 
-def size(expression: Expression, sizes: Mapping[str, int]) -> int:
+def measure_expression(expression: Expression, sizes: Mapping[str, int]) -> int:
     """How many parts an expression has with columns of such sizes."""
     match expression:
         case Column(name):
             return sizes.get(name, 1)
         case Call(_, arguments):
-            return min(CAP, 1 + sum([size(each, sizes) for each in arguments]))
+            return min(CAP, 1 + sum([measure_expression(each, sizes) for each in arguments]))
         case Lambda(_, body):
-            return 1 + size(body, sizes)
+            return 1 + measure_expression(body, sizes)
         case _:
             return 1

@@ -8,18 +8,18 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from harness.detection.plan.documents import local, tree_of
+from harness.detection.plan.documents import strip_tag_namespace, tree_of
 
 LAST = re.compile(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
-STEP = r"(?:[\w:.*-]+|\.\.?)(?:\[[^\[\]]*\])*"
-PATH = re.compile(rf"/{{0,2}}{STEP}(?://?{STEP})*(?://?(?:@(?:[\w:.-]+|\*)|text\(\)))?")
-VALUE = r"\s*!?=\s*(?:'[^']*'|\"[^\"]*\")"
-CONDITION = re.compile(rf"\[(?:@[\w:.-]+(?:{VALUE})?|[\w:.-]+{VALUE}|\d+|last\(\))\]")
+XPATH_STEP = r"(?:[\w:.*-]+|\.\.?)(?:\[[^\[\]]*\])*"
+XPATH_PATH = re.compile(rf"/{{0,2}}{XPATH_STEP}(?://?{XPATH_STEP})*(?://?(?:@(?:[\w:.-]+|\*)|text\(\)))?")
+XPATH_VALUE = r"\s*!?=\s*(?:'[^']*'|\"[^\"]*\")"
+CONDITION = re.compile(rf"\[(?:@[\w:.-]+(?:{XPATH_VALUE})?|[\w:.-]+{XPATH_VALUE}|\d+|last\(\))\]")
 
 
-def readable(path: str) -> bool:
+def is_supported_xpath(path: str) -> bool:
     """Whether a path has only what can be followed: steps, conditions on attributes, texts and places."""
-    return PATH.fullmatch(path) is not None and "[" not in CONDITION.sub("", path)
+    return XPATH_PATH.fullmatch(path) is not None and "[" not in CONDITION.sub("", path)
 
 
 def xpath_text(text: str, path: str) -> list[str] | None:
@@ -29,7 +29,7 @@ def xpath_text(text: str, path: str) -> list[str] | None:
         return None
     last = LAST.fullmatch(path)
     steps = last["path"] if last else path
-    found = elements(named(root), steps.rstrip("/"))
+    found = find_elements(strip_namespaces(root), steps.rstrip("/"))
     if last and last["attribute"]:
         chosen = last["attribute"]
         made = [v for e in found for k, v in e.attrib.items() if chosen in ("*", k)]
@@ -40,7 +40,7 @@ def xpath_text(text: str, path: str) -> list[str] | None:
     return [m for m in made if m] or None
 
 
-def elements(root: Any, steps: str) -> list[Any]:
+def find_elements(root: Any, steps: str) -> list[Any]:
     """The elements that the steps reach, from a parent of the root on."""
     above = import_module("xml.etree.ElementTree").Element("above")
     above.append(root)
@@ -59,12 +59,12 @@ def written_steps(steps: str) -> str:
     return "." + bare if bare.startswith("/") else ".//" + bare
 
 
-def named(root: Any) -> Any:
+def strip_namespaces(root: Any) -> Any:
     """The tree with the names of its elements and attributes without their namespaces."""
     for element in root.iter():
-        element.tag = local(element.tag)
-        element.attrib.update({local(k): v for k, v in element.attrib.items() if k[0] == "{"})
+        element.tag = strip_tag_namespace(element.tag)
+        element.attrib.update({strip_tag_namespace(k): v for k, v in element.attrib.items() if k[0] == "{"})
     return root
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"xpath_text": xpath_text}
+XPATH_COMPUTATIONS: dict[str, Callable[..., Any]] = {"xpath_text": xpath_text}

@@ -26,13 +26,13 @@ class OrderKey:
 
     def sql(self, table: str | None = None) -> exp.Expression:
         """As a member of ORDER BY."""
-        return ordered(b.column(self.column, table), self.descending, self.nulls_first)
+        return order_term(b.sql_column(self.column, table), self.descending, self.nulls_first)
 
 
 Order = tuple[OrderKey, ...]
 
 
-def ordered(value: exp.Expression, descending: bool = False, nulls_first: bool = False) -> exp.Expression:
+def order_term(value: exp.Expression, descending: bool = False, nulls_first: bool = False) -> exp.Expression:
     """A member of ORDER BY; nulls last unless said otherwise."""
     return exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
 
@@ -76,7 +76,9 @@ class Around:
         call: exp.Expression = b.fn(name, *inside)
         conditions = [c for c in (self.where, None if present is None else b.not_null(present.copy())) if c is not None]
         if conditions:
-            call = exp.Filter(this=call, expression=exp.Where(this=b.joined(exp.And, [c.copy() for c in conditions])))
+            call = exp.Filter(
+                this=call, expression=exp.Where(this=b.sql_balanced(exp.And, [c.copy() for c in conditions]))
+            )
         return self.over(call)
 
     def over(self, call: exp.Expression) -> exp.Expression:
@@ -91,12 +93,12 @@ class Around:
         """The `first` or the `last` value that is not null, in row order."""
         if self.window is None or self.own_order:
             return self(which, value, present=value, in_order=True)
-        kept = value.copy() if self.where is None else b.case((self.where.copy(), value.copy()))
+        kept = value.copy() if self.where is None else b.sql_case((self.where.copy(), value.copy()))
         function = exp.FirstValue if which == "first" else exp.LastValue
         return self.over(exp.IgnoreNulls(this=function(this=kept)))
 
 
-def aggregate(
+def compile_aggregation(
     printer: Printer, aggregation: Aggregation, current: Order, window: exp.Window | None = None
 ) -> exp.Expression:
     """SQL of an aggregation over the printer's relation, whose current order is given."""
@@ -106,7 +108,7 @@ def aggregate(
     wanted = printer.wanted(aggregation, kinds)
     arguments = [printer(a, k) for a, k in zip(aggregation.arguments, wanted, strict=True)]
     arguments = [printer.simple(s, e) for s, e in zip(arguments, aggregation.arguments, strict=True)]
-    keys = [ordered(printer(k.expression), k.descending, k.nulls_first) for k in aggregation.order]
+    keys = [order_term(printer(k.expression), k.descending, k.nulls_first) for k in aggregation.order]
     around = Around(
         where=None if aggregation.where is None else printer(aggregation.where),
         order=tuple(keys) if keys else tuple(k.sql() for k in current),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.detection.plan.columns import Columns, Kind
+from harness.detection.plan.columns import Kind, Schema
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
 
 FEWEST = 4
-ENDS = {"starts_with": "", "starts_with_ci": "", "equal": r"\z", "equal_ci": r"\z", "in": r"\z", "in_ci": r"\z"}
+PATTERN_ENDS = {"starts_with": "", "starts_with_ci": "", "equal": r"\z", "equal_ci": r"\z", "in": r"\z", "in_ci": r"\z"}
 SPECIAL = frozenset(r"\.+*?()|[]{}^$")
 
 
@@ -21,13 +21,13 @@ def caseless(text: str) -> bool:
     return text.isascii() and not any(c.isalpha() for c in text)
 
 
-def merged(members: Sequence[Expression], columns: Columns) -> list[Expression]:
+def merge_alternatives(members: Sequence[Expression], columns: Schema) -> list[Expression]:
     """The members of an OR, those over one column that can be one pattern put together where the first one stood."""
     groups: dict[tuple[str, bool], list[int]] = {}
     for i, member in enumerate(members):
-        test, closed = opened(member)
-        if test is not None and columns.get(name_of(test)) is Kind.TEXT:
-            groups.setdefault((name_of(test), closed), []).append(i)
+        test, closed = unwrap_test(member)
+        if test is not None and columns.get(find_tested_column(test)) is Kind.TEXT:
+            groups.setdefault((find_tested_column(test), closed), []).append(i)
     replaced: dict[int, Expression | None] = {}
     for (name, closed), places in groups.items():
         branches = [b for i in places for b in patterns(members[i])]
@@ -39,17 +39,17 @@ def merged(members: Sequence[Expression], columns: Columns) -> list[Expression]:
     return [made for i, m in enumerate(members) if (made := replaced.get(i, m)) is not None]
 
 
-def name_of(test: Call) -> str:
+def find_tested_column(test: Call) -> str:
     """The name of the column that a test is about."""
     column = test.arguments[0]
     return column.name if isinstance(column, Column) else ""
 
 
-def opened(member: Expression) -> tuple[Call | None, bool]:
+def unwrap_test(member: Expression) -> tuple[Call | None, bool]:
     """The test inside a member if it can be a part of a pattern, and whether it stands in `is_true`."""
     closed = isinstance(member, Call) and member.operation == "is_true"
     test = member.arguments[0] if isinstance(member, Call) and closed else member
-    if not isinstance(test, Call) or test.operation not in ENDS or not isinstance(test.arguments[0], Column):
+    if not isinstance(test, Call) or test.operation not in PATTERN_ENDS or not isinstance(test.arguments[0], Column):
         return None, closed
     wanted = test.arguments[1:]
     if not all(isinstance(w, Literal) and isinstance(w.value, str) for w in wanted):
@@ -60,10 +60,10 @@ def opened(member: Expression) -> tuple[Call | None, bool]:
 
 def patterns(member: Expression) -> list[str]:
     """The branches of the pattern that a test becomes."""
-    test, _ = opened(member)
+    test, _ = unwrap_test(member)
     assert test is not None
     return [
-        "".join("\\" + c if c in SPECIAL else c for c in str(w.value)) + ENDS[test.operation]
+        "".join("\\" + c if c in SPECIAL else c for c in str(w.value)) + PATTERN_ENDS[test.operation]
         for w in test.arguments[1:]
         if isinstance(w, Literal)
     ]

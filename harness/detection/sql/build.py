@@ -10,32 +10,32 @@ from sqlglot import expressions as exp
 SQL: TypeAlias = exp.Expression
 
 
-def text(value: str) -> SQL:
+def sql_text(value: str) -> SQL:
     """A text literal."""
     return exp.Literal.string(value)
 
 
-def number(value: float) -> SQL:
+def sql_number(value: float) -> SQL:
     """A number literal; always a double, because decimals and integers overflow and round in their own ways."""
     if value != value or value in (float("inf"), float("-inf")):
-        return cast(text(str(value)), "DOUBLE")
+        return cast(sql_text(str(value)), "DOUBLE")
     digits = repr(value)
     bare = exp.Literal.number(digits.lstrip("-") if "e" in digits else digits.lstrip("-").removesuffix(".0") + "e0")
     return exp.Neg(this=bare) if digits.startswith("-") else bare
 
 
-def integer(value: int) -> SQL:
+def sql_integer(value: int) -> SQL:
     """An integer literal, for places and counts."""
     bare = exp.Literal.number(str(abs(value)))
     return exp.Neg(this=bare) if value < 0 else bare
 
 
-def null() -> SQL:
+def sql_null() -> SQL:
     """NULL."""
     return exp.Null()
 
 
-def truth(value: bool) -> SQL:
+def sql_truth(value: bool) -> SQL:
     """TRUE or FALSE."""
     return exp.Boolean(this=value)
 
@@ -63,17 +63,17 @@ def datatype(kind: str) -> SQL:
     return exp.DataType(this=exp.DataType.Type[kind])
 
 
-def case(*branches: tuple[SQL, SQL], default: SQL | None = None) -> SQL:
+def sql_case(*branches: tuple[SQL, SQL], default: SQL | None = None) -> SQL:
     """CASE WHEN condition THEN value ... ELSE default END."""
     return exp.Case(ifs=[exp.If(this=c, true=v) for c, v in branches], default=default)
 
 
-def binary(node: Any, left: SQL, right: SQL) -> SQL:
+def sql_infix(node: Any, left: SQL, right: SQL) -> SQL:
     """An infix operator with whatever brackets its sides need."""
-    return node(this=bracketed(left), expression=bracketed(right))
+    return node(this=sql_bracket(left), expression=sql_bracket(right))
 
 
-def bracketed(value: SQL) -> SQL:
+def sql_bracket(value: SQL) -> SQL:
     """The value in brackets unless it binds tightly by itself."""
     tight = (
         exp.Column | exp.Literal | exp.Anonymous | exp.Paren | exp.Cast | exp.Null | exp.Boolean | exp.Case | exp.Func
@@ -83,12 +83,12 @@ def bracketed(value: SQL) -> SQL:
 
 def eq(left: SQL, right: SQL) -> SQL:
     """Left = right."""
-    return binary(exp.EQ, left, right)
+    return sql_infix(exp.EQ, left, right)
 
 
 def is_null(value: SQL) -> SQL:
     """Value IS NULL."""
-    return exp.Is(this=bracketed(value), expression=exp.Null())
+    return exp.Is(this=sql_bracket(value), expression=exp.Null())
 
 
 def not_null(value: SQL) -> SQL:
@@ -96,14 +96,14 @@ def not_null(value: SQL) -> SQL:
     return exp.Not(this=is_null(value))
 
 
-def negated(value: SQL) -> SQL:
+def sql_not(value: SQL) -> SQL:
     """NOT value."""
-    return exp.Not(this=bracketed(value))
+    return exp.Not(this=sql_bracket(value))
 
 
-def joined(node: Any, parts: Sequence[SQL]) -> SQL:
+def sql_balanced(node: Any, parts: Sequence[SQL]) -> SQL:
     """AND or OR of many parts as a balanced tree, so that thousands of them nest no deeper than their logarithm."""
-    level = [bracketed(p) for p in parts]
+    level = [sql_bracket(p) for p in parts]
     while len(level) > 1:
         pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
         level = [node(this=p[0], expression=p[1]) if len(p) == 2 else p[0] for p in pairs]
@@ -116,7 +116,7 @@ def array(*items: SQL) -> SQL:
     return exp.Array(expressions=list(items))
 
 
-def column(name: str, table: str | None = None) -> SQL:
+def sql_column(name: str, table: str | None = None) -> SQL:
     """A column by its physical name."""
     place = exp.to_identifier(table, quoted=False) if table else None
     return exp.Column(this=exp.to_identifier(name, quoted=True), table=place)
@@ -137,7 +137,7 @@ def parameter_name(name: str) -> SQL:
     return exp.to_identifier("~:" + name, quoted=True)
 
 
-def literal(value: SQL) -> Any:
+def read_literal(value: SQL) -> Any:
     """The Python value of a literal node; raises ValueError for anything else."""
     match value:
         case exp.Null():
@@ -145,9 +145,9 @@ def literal(value: SQL) -> Any:
         case exp.Boolean():
             return bool(value.this)
         case exp.Neg():
-            return -literal(value.this)
+            return -read_literal(value.this)
         case exp.Paren():
-            return literal(value.this)
+            return read_literal(value.this)
         case exp.Cast(this=exp.Null()):
             return None
         case exp.Literal():
@@ -158,20 +158,20 @@ def literal(value: SQL) -> Any:
 def is_literal(value: SQL) -> bool:
     """Whether `literal` can read it."""
     try:
-        literal(value)
+        read_literal(value)
     except ValueError:
         return False
     return True
 
 
-def place(value: SQL) -> SQL:
+def sql_place(value: SQL) -> SQL:
     """A number used as a place or a count: an integer literal where it is one, else rounded towards zero."""
-    if is_literal(value) and literal(value) is not None:
-        return integer(int(literal(value)))
+    if is_literal(value) and read_literal(value) is not None:
+        return sql_integer(int(read_literal(value)))
     return try_cast(fn("trunc", value), "BIGINT")
 
 
-def named(name: str) -> SQL:
+def sql_parameter(name: str) -> SQL:
     """A lambda's parameter as a value."""
     return exp.Column(this=parameter_name(name))
 

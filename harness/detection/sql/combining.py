@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import Columns, Kind
+from harness.detection.plan.columns import Kind, Schema
 from harness.detection.plan.expressions import Aggregation, Expression
-from harness.detection.plan.needed import pruned
+from harness.detection.plan.needed import keep_needed_columns
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Union, Window
 from harness.detection.plan.order import MOVING, sensitive
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
+from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.build import fn
-from harness.detection.sql.folding import fold, folded
+from harness.detection.sql.folding import fold, is_folded
 from harness.detection.sql.relations import Compilation, Relation
-from harness.detection.sql.selects import Query, listing, select, table_as
+from harness.detection.sql.selects import SelectQuery, build_select, select_columns_only, table_as
 from harness.detection.sql.workbench import Workbench
 
 
-def window(c: Compilation, node: Window) -> None:
+def compile_window(c: Compilation, node: Window) -> None:
     """Measures OVER the partition; a frame by time is first turned into one by rows."""
     below = c.below(node.source)
     folds = [
-        (n, e) for n, e in pruned(node.measures, frozenset(c.shape(node))) if isinstance(e, Aggregation) and folded(e)
+        (n, e)
+        for n, e in keep_needed_columns(node.measures, frozenset(c.shape(node)))
+        if isinstance(e, Aggregation) and is_folded(e)
     ]
     if folds:
         fold(c, node, folds)
@@ -33,63 +35,63 @@ def window(c: Compilation, node: Window) -> None:
     start = time_frame(c, node, bench, partition) if node.time is not None and node.range is not None else None
 
     def over(aggregation: Aggregation) -> exp.Expression:
-        return aggregate(
+        return compile_aggregation(
             bench.printer, aggregation, below.order, frame(node, aggregation, partition, below.order, start)
         )
 
     bench.printer.aggregation = over
-    added = {n: bench.printer(e, own[n]) for n, e in pruned(node.measures, frozenset(own))}
+    added = {n: bench.printer(e, own[n]) for n, e in keep_needed_columns(node.measures, frozenset(own))}
     c.add(node, bench.keeping(own, added), own, below.order)
 
 
 def time_frame(c: Compilation, node: Window, bench: Workbench, partition: list[exp.Expression]) -> exp.Expression:
     """How many rows before the current one are less than the range away, for times that rise or fall with the order."""
     moment = bench.printer(node.time, Kind.NUMBER)  # type: ignore[arg-type]
-    ticks = b.cast(fn("round", b.binary(exp.Mul, moment, b.number(1e6))), "BIGINT")
+    ticks = b.cast(fn("round", b.sql_infix(exp.Mul, moment, b.sql_number(1e6))), "BIGINT")
     ticks = bench.hoist(ticks)
     order = order_by([k.sql() for k in bench.start.order])
     place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=[p.copy() for p in partition], order=order))
-    width = b.integer(max(0, round((node.range or 0.0) * 1e6) - 1))
+    width = b.sql_integer(max(0, round((node.range or 0.0) * 1e6) - 1))
     near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width.copy(), end_side="FOLLOWING")
     by_time = order_by([OrderKey(column=ticks.name).sql()])
     whole = exp.Window(
         this=fn("min", place.copy()), partition_by=[p.copy() for p in partition], order=by_time, spec=near
     )
-    return bench.hoist(b.binary(exp.Sub, place, whole))
+    return bench.hoist(b.sql_infix(exp.Sub, place, whole))
 
 
 def frame(
     node: Window, aggregation: Aggregation, partition: list[exp.Expression], order: Order, start: exp.Expression | None
 ) -> exp.Window:
     """The OVER clause of a measure."""
-    made = exp.Window(this=b.null(), partition_by=[p.copy() for p in partition])
+    made = exp.Window(this=b.sql_null(), partition_by=[p.copy() for p in partition])
     moving = aggregation.operation in MOVING
     if node.frame is Frame.ALL and not sensitive(aggregation):
         return made
     made.set("order", order_by([k.sql() for k in order]))
     if moving:
         if aggregation.operation == "fill":
-            made.set("spec", rows(None, 0))
+            made.set("spec", build_rows_frame(None, 0))
         return made
     if node.frame is Frame.ALL:
-        made.set("spec", rows(None, None))
+        made.set("spec", build_rows_frame(None, None))
         return made
     first: int | exp.Expression | None = start
     if start is None and node.rows is not None:
         first = node.rows - (node.frame is Frame.RUNNING)
     elif start is not None and node.rows is not None:
-        first = fn("least", start.copy(), b.integer(node.rows - (node.frame is Frame.RUNNING)))
-    made.set("spec", rows(first, 0 if node.frame is Frame.RUNNING else 1))
+        first = fn("least", start.copy(), b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
+    made.set("spec", build_rows_frame(first, 0 if node.frame is Frame.RUNNING else 1))
     return made
 
 
-def rows(start: int | exp.Expression | None, end: int | None) -> exp.WindowSpec:
+def build_rows_frame(start: int | exp.Expression | None, end: int | None) -> exp.WindowSpec:
     """ROWS BETWEEN so many rows before and so many before; None is without bound."""
 
     def side(count: int | exp.Expression | None) -> str | exp.Expression:
         if isinstance(count, exp.Expression):
-            return b.bracketed(count.copy())
-        return "UNBOUNDED" if count is None else "CURRENT ROW" if count == 0 else b.integer(count)
+            return b.sql_bracket(count.copy())
+        return "UNBOUNDED" if count is None else "CURRENT ROW" if count == 0 else b.sql_integer(count)
 
     return exp.WindowSpec(
         kind="ROWS",
@@ -100,32 +102,32 @@ def rows(start: int | exp.Expression | None, end: int | None) -> exp.WindowSpec:
     )
 
 
-def union(c: Compilation, node: Union) -> None:
+def compile_union(c: Compilation, node: Union) -> None:
     """UNION ALL; each source's rows are numbered where their order counts."""
     own = c.shape(node)
     order = c.order_keys([(False, False), (False, False)]) if c.wants_order(node) else ()
-    parts = [part(c, own, c.below(s), i, order) for i, s in enumerate(node.sources)]
+    parts = [compile_union_source(c, own, c.below(s), i, order) for i, s in enumerate(node.sources)]
     whole: exp.Expression = parts[0].sql
     for each in parts[1:]:
         whole = exp.Union(this=whole, expression=each.sql, distinct=False)
-    c.add(node, Query(sql=whole, held=parts[0].held), own, order)
+    c.add(node, SelectQuery(sql=whole, held=parts[0].held), own, order)
 
 
-def part(c: Compilation, own: Columns, source: Relation, number: int, order: Order) -> Query:
+def compile_union_source(c: Compilation, own: Schema, source: Relation, number: int, order: Order) -> SelectQuery:
     """One source of a union with the columns of all."""
     bench = c.over(source)
     items = {}
     for name, kind in own.items():
         has = source.columns.get(name, Kind.NULL)
-        held = b.column(c.names(name)) if name in source.columns else b.null()
+        held = b.sql_column(c.names(name)) if name in source.columns else b.sql_null()
         items[c.names(name)] = bench.printer.converted(held, has, kind)
     if order:
         numbering = exp.Window(this=fn("row_number"), order=order_by([k.sql() for k in source.order]))
-        items |= {order[0].column: b.integer(number), order[1].column: numbering}
-    return listing(items, bench.relation())
+        items |= {order[0].column: b.sql_integer(number), order[1].column: numbering}
+    return select_columns_only(items, bench.relation())
 
 
-def join(c: Compilation, node: Join) -> None:
+def compile_join(c: Compilation, node: Join) -> None:
     """Both sides made ready (keys, place, limit of partners), then joined."""
     if node.kind in (JoinKind.SEMI, JoinKind.ANTI):
         half_join(c, node)
@@ -138,14 +140,14 @@ def join(c: Compilation, node: Join) -> None:
     items: dict[str, exp.Expression] = {}
     for name, kind in own.items():
         items[c.names(name)] = joined_column(c, left, right, name, kind, taken, inner)
-    items |= {k.column: b.column(k.column, "l") for k in left.relation.order}
+    items |= {k.column: b.sql_column(k.column, "l") for k in left.relation.order}
     ordered = right.relation.order if c.wants_order(node) else ()
     new = c.order_keys((k.descending, k.nulls_first) for k in ordered)
-    items |= {n.column: b.column(k.column, "r") for n, k in zip(new, ordered, strict=True)}
-    query = listing(items)
-    attach(query.sql, left.relation.name, right.relation.name, matching(c, node, left, right), inner)
+    items |= {n.column: b.sql_column(k.column, "r") for n, k in zip(new, ordered, strict=True)}
+    query = select_columns_only(items)
+    attach(query.sql, left.relation.name, right.relation.name, build_join_condition(c, node, left, right), inner)
     if node.most is not None and node.condition is not None:
-        partition = [b.column(left.place, "l")] if left.place else []
+        partition = [b.sql_column(left.place, "l")] if left.place else []
         by = order_by(
             [
                 OrderKey(column=k.column, descending=k.descending, nulls_first=k.nulls_first).sql("r")
@@ -153,45 +155,45 @@ def join(c: Compilation, node: Join) -> None:
             ]
         )
         numbering = exp.Window(this=fn("row_number"), partition_by=partition, order=by)
-        query.sql.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.integer(node.most))))
+        query.sql.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.sql_integer(node.most))))
     c.add(node, query, own, (*left.relation.order, *new))
 
 
-class Side:
+class JoinSide:
     """One side of a join made ready: its relation, the columns of its keys, and where each column taken is."""
 
     def __init__(self, relation: Relation, keys: list[str], taken: dict[str, str], place: str = "") -> None:
         self.relation, self.keys, self.taken, self.place = relation, keys, taken, place
 
 
-def left_side(c: Compilation, node: Join) -> Side:
+def left_side(c: Compilation, node: Join) -> JoinSide:
     """The left relation with its keys as columns, its rows numbered where each may keep only some partners."""
     return ready(c, node, c.below(node.left), [k for k, _ in node.keys], {}, numbered=node.condition is not None)
 
 
-def right_side(c: Compilation, node: Join) -> Side:
+def right_side(c: Compilation, node: Join) -> JoinSide:
     """The right relation with its keys and the columns taken, cut to the first `most` rows of a key where possible."""
     below = c.below(node.right)
     side = ready(c, node, below, [k for _, k in node.keys], dict(node.columns), numbered=False)
     if node.most is None or node.condition is not None:
         return side
-    keys: list[exp.Expression] = [b.column(k) for k in side.keys]
+    keys: list[exp.Expression] = [b.sql_column(k) for k in side.keys]
     numbering = exp.Window(
         this=fn("row_number"), partition_by=keys, order=order_by([k.sql() for k in side.relation.order])
     )
-    query = select([exp.Star()], side.relation.name)
-    query.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.integer(node.most))))
+    query = build_select([exp.Star()], side.relation.name)
+    query.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.sql_integer(node.most))))
     name = c.cte("partners", query)
     relation = Relation(name=name, columns=below.columns, held=side.relation.held, order=below.order)
-    return Side(relation, side.keys, side.taken, side.place)
+    return JoinSide(relation, side.keys, side.taken, side.place)
 
 
 def ready(
     c: Compilation, node: Join, below: Relation, keys: list[Expression], taken: dict[str, Expression], numbered: bool
-) -> Side:
+) -> JoinSide:
     """A side's relation with hidden columns for its keys, the columns taken, and each row's number."""
     bench = c.over(below)
-    pairs = [joint(c, node, i) for i in range(len(keys))]
+    pairs = [choose_join_key_kind(c, node, i) for i in range(len(keys))]
     made = {c.fresh("key"): bench.printer(k, kind) for k, kind in zip(keys, pairs, strict=True)}
     own = c.shapes[id(node)]
     named = {n: c.fresh("taken") for n in taken if n in own}
@@ -203,16 +205,16 @@ def ready(
         made[place] = exp.Window(this=fn("row_number"))
     if taken and node.kind is JoinKind.LEFT:
         place = c.fresh("partner")
-        made[place] = b.truth(True)
+        made[place] = b.sql_truth(True)
     if not taken and not keys and not place:
-        return Side(below, [], {})
+        return JoinSide(below, [], {})
     query = bench.keeping(below.columns, {}, made)
     name = c.cte("side", query.sql)
     relation = Relation(name=name, columns=below.columns, held=query.held, order=below.order)
-    return Side(relation, key_names, named, place)
+    return JoinSide(relation, key_names, named, place)
 
 
-def joint(c: Compilation, node: Join, place: int) -> Kind:
+def choose_join_key_kind(c: Compilation, node: Join, place: int) -> Kind:
     """The kind in which the two expressions of a key are compared."""
     from_left, from_right = node.keys[place]
     kinds = (
@@ -223,32 +225,32 @@ def joint(c: Compilation, node: Join, place: int) -> Kind:
 
 
 def joined_column(
-    c: Compilation, left: Side, right: Side, name: str, kind: Kind, taken: dict[str, str], inner: bool
+    c: Compilation, left: JoinSide, right: JoinSide, name: str, kind: Kind, taken: dict[str, str], inner: bool
 ) -> exp.Expression:
     """A column of the result: the right side's where there is a partner that has it, else the left's."""
-    held = b.column(c.names(name), "l")
+    held = b.sql_column(c.names(name), "l")
     if name not in taken:
         return held
-    from_right = b.column(taken[name], "r")
+    from_right = b.sql_column(taken[name], "r")
     if inner or name not in left.relation.columns:
         return from_right
     printer = c.over(left.relation).printer
-    return b.case(
-        (b.not_null(b.column(right.place, "r")), from_right),
+    return b.sql_case(
+        (b.not_null(b.sql_column(right.place, "r")), from_right),
         default=printer.converted(held, left.relation.columns[name], kind),
     )
 
 
-def matching(c: Compilation, node: Join, left: Side, right: Side) -> exp.Expression | None:
+def build_join_condition(c: Compilation, node: Join, left: JoinSide, right: JoinSide) -> exp.Expression | None:
     """The ON condition: keys agree, and the condition that sees both sides holds."""
-    parts = [b.eq(b.column(x, "l"), b.column(y, "r")) for x, y in zip(left.keys, right.keys, strict=True)]
+    parts = [b.eq(b.sql_column(x, "l"), b.sql_column(y, "r")) for x, y in zip(left.keys, right.keys, strict=True)]
     if node.condition is not None:
         bench = Workbench(c, left.relation)
         bench.printer.columns = {**right.relation.columns, **left.relation.columns}
         bench.printer.hoist = None
         bench.printer.side = lambda n: "l" if n in left.relation.columns else "r"
         parts.append(bench.printer(node.condition, Kind.BOOLEAN))
-    return b.joined(exp.And, parts) if parts else None
+    return b.sql_balanced(exp.And, parts) if parts else None
 
 
 def attach(query: exp.Select, left: str, right: str, condition: exp.Expression | None, inner: bool) -> None:
@@ -257,7 +259,7 @@ def attach(query: exp.Select, left: str, right: str, condition: exp.Expression |
     if condition is None and inner:
         query.set("joins", [exp.Join(this=table_as(right, "r"), kind="CROSS")])
         return
-    on = b.truth(True) if condition is None else condition
+    on = b.sql_truth(True) if condition is None else condition
     query.set(
         "joins",
         [exp.Join(this=table_as(right, "r"), on=on, side=None if inner else "LEFT", kind="INNER" if inner else None)],
@@ -267,22 +269,22 @@ def attach(query: exp.Select, left: str, right: str, condition: exp.Expression |
 def half_join(c: Compilation, node: Join) -> None:
     """The left rows that have a partner, or those that have none."""
     left, right = left_side(c, node), ready(c, node, c.below(node.right), [k for _, k in node.keys], {}, False)
-    inner = select([b.integer(1)])
+    inner = build_select([b.sql_integer(1)])
     inner.set(
         "from_",
         exp.From(this=table_as(right.relation.name, "r")),
     )
-    condition = matching(c, node, left, right)
+    condition = build_join_condition(c, node, left, right)
     if condition is not None:
         inner.set("where", exp.Where(this=condition))
     found: exp.Expression = exp.Exists(this=inner)
     own = c.shape(node)
-    items = {c.names(n): b.column(c.names(n), "l") for n in own}
-    items |= {k.column: b.column(k.column, "l") for k in left.relation.order}
-    query = listing(items)
+    items = {c.names(n): b.sql_column(c.names(n), "l") for n in own}
+    items |= {k.column: b.sql_column(k.column, "l") for k in left.relation.order}
+    query = select_columns_only(items)
     query.sql.set(
         "from_",
         exp.From(this=table_as(left.relation.name, "l")),
     )
-    query.sql.set("where", exp.Where(this=b.negated(found) if node.kind is JoinKind.ANTI else found))
+    query.sql.set("where", exp.Where(this=b.sql_not(found) if node.kind is JoinKind.ANTI else found))
     c.add(node, query, own, left.relation.order)

@@ -16,7 +16,7 @@ S = TypeVar("S", bound=Spelling)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class SqlDialect:
     """One engine's table of primitives.
 
     A spelling takes one SQL node for each argument, already of the kind that the operation's line asks for, literals

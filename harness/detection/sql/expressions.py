@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import Columns, Kind, either
-from harness.detection.plan.computed import FUNCTIONS
+from harness.detection.plan.columns import Kind, Schema, merge_kinds
+from harness.detection.plan.computed import COMPUTATIONS
 from harness.detection.plan.expressions import (
     Aggregation,
     Call,
     Column,
     Expression,
     Lambda,
+    LambdaParameter,
     Literal,
-    Parameter,
-    children,
+    list_child_expressions,
 )
 from harness.detection.plan.kinds import joint_kind, kind_of
 from harness.detection.plan.signatures import argument_kind
 from harness.detection.sql import build as b
-from harness.detection.sql.alternatives import merged
-from harness.detection.sql.dialect import Dialect
-from harness.detection.sql.names import Names
+from harness.detection.sql.alternatives import merge_alternatives
+from harness.detection.sql.dialect import SqlDialect
+from harness.detection.sql.names import PhysicalNames
 from harness.diagnostics import HarnessError
 
 CHAINS = {"and": exp.And, "or": exp.Or}
@@ -42,7 +42,7 @@ Hoist = Callable[[exp.Expression, Expression], exp.Expression]
 class Printer:
     """Writes expressions over one relation; `hoist` gives a name to a value that a spelling needs more than once."""
 
-    def __init__(self, dialect: Dialect, names: Names, columns: Columns, hoist: Hoist | None = None) -> None:
+    def __init__(self, dialect: SqlDialect, names: PhysicalNames, columns: Schema, hoist: Hoist | None = None) -> None:
         self.dialect, self.names, self.columns, self.hoist = dialect, names, columns, hoist
         self.side: Callable[[str], str | None] = lambda _: None
         self.compute: Callable[[Call | Aggregation, list[exp.Expression]], exp.Expression] | None = None
@@ -78,7 +78,7 @@ class Printer:
 
     def shallow(self, made: exp.Expression, source: Call) -> exp.Expression:
         """The value itself, or a column of its own for one that nests deep or stands in several places."""
-        depth = 1 + max((self.depths.get(id(c), 0) for c in children(source)), default=0)
+        depth = 1 + max((self.depths.get(id(c), 0) for c in list_child_expressions(source)), default=0)
         if depth > DEEPEST_PIECE or id(source) in self.shared:
             piece = self.simple(made, source)
             if isinstance(piece, exp.Column):
@@ -94,16 +94,16 @@ class Printer:
                 return self.literal(value)
             case Column(name):
                 if name in self.columns:
-                    return b.column(self.names(name), self.side(name))
+                    return b.sql_column(self.names(name), self.side(name))
                 return self.typed_null(Kind.NULL)
-            case Parameter(name):
-                return b.named(name)
+            case LambdaParameter(name):
+                return b.sql_parameter(name)
             case Call("and" | "or" as operation):
-                members = chain(expression)
+                members = list_chain_members(expression)
                 if operation == "or" and self.dialect.merges:
-                    members = merged(members, self.columns)
+                    members = merge_alternatives(members, self.columns)
                 parts = [self(p, Kind.BOOLEAN) for p in members]
-                return b.joined(CHAINS[operation], parts) if parts else b.truth(operation == "and")
+                return b.sql_balanced(CHAINS[operation], parts) if parts else b.sql_truth(operation == "and")
             case Call("if", (_, _, Call("if"))):
                 return self.call(as_case(expression))
             case Call():
@@ -131,7 +131,7 @@ class Printer:
                 made = spelling(*ready)
         if made is not None:
             return made
-        if operation not in FUNCTIONS or self.compute is None:
+        if operation not in COMPUTATIONS or self.compute is None:
             return dialect.spelling(operation, partly=spelling is not None)(*arguments)
         return self.compute(expression, arguments)
 
@@ -142,7 +142,7 @@ class Printer:
             if isinstance(argument, Lambda) and made:
                 made[0] = self.simple(made[0], expression.arguments[0])
                 outer = dict(self.lists)
-                self.lists[b.named(argument.parameter.name).name] = made[0]
+                self.lists[b.sql_parameter(argument.parameter.name).name] = made[0]
                 body = Kind.TEXT if expression.operation == "list_map" else Kind.BOOLEAN
                 made.append(b.lambda_of(argument.parameter.name, self(argument.body, body)))
                 self.lists = outer
@@ -174,17 +174,17 @@ class Printer:
             case None:
                 return self.typed_null(Kind.NULL)
             case bool():
-                return b.truth(value)
+                return b.sql_truth(value)
             case int() | float():
-                return b.number(value)
+                return b.sql_number(value)
             case tuple():
-                return b.array(*(b.text(str(v)) for v in value)) if value else self.typed_null(Kind.LIST)
+                return b.array(*(b.sql_text(str(v)) for v in value)) if value else self.typed_null(Kind.LIST)
             case _:
-                return b.text(str(value))
+                return b.sql_text(str(value))
 
     def typed_null(self, kind: Kind) -> exp.Expression:
         """NULL, with a type where it stands alone."""
-        return b.null() if kind is Kind.NULL else b.cast(b.null(), self.dialect.types[kind])
+        return b.sql_null() if kind is Kind.NULL else b.cast(b.sql_null(), self.dialect.types[kind])
 
     def converted(self, made: exp.Expression, kind: Kind, wanted: Kind) -> exp.Expression:
         """A value of one kind as another; the conversions are `to_text`, `to_number` and a list of one."""
@@ -192,7 +192,7 @@ class Printer:
             return made
         if kind is Kind.NULL:
             return self.typed_null(wanted)
-        if either(kind, wanted) is Kind.EVENTS:
+        if merge_kinds(kind, wanted) is Kind.EVENTS:
             return self.dialect.spelling("events_joined")(made)
         spelled = {
             (Kind.NUMBER, Kind.TEXT): "to_text",
@@ -201,7 +201,7 @@ class Printer:
             (Kind.TEXT, Kind.LIST): "list",
         }.get((kind, wanted))
         if spelled == "boolean_text":
-            return self.dialect.spelling(spelled)(made, b.text("true"), b.text("false"))
+            return self.dialect.spelling(spelled)(made, b.sql_text("true"), b.sql_text("false"))
         if spelled:
             return self.dialect.spelling(spelled)(made)
         if wanted is Kind.LIST:
@@ -230,11 +230,11 @@ def shared_parts(expression: Expression) -> frozenset[int]:
                 shared.add(id(current))
             continue
         seen.add(id(current))
-        stack.extend(children(current))
+        stack.extend(list_child_expressions(current))
     return frozenset(shared)
 
 
-def chain(expression: Call) -> list[Expression]:
+def list_chain_members(expression: Call) -> list[Expression]:
     """The members of nested calls of one associative operation, in order."""
     members: list[Expression] = []
     stack: list[Expression] = [expression]
@@ -258,7 +258,7 @@ def free(expression: Expression) -> bool:
         seen.add(id(current))
         if isinstance(current, Lambda):
             own.add(current.parameter.name)
-        elif isinstance(current, Parameter):
+        elif isinstance(current, LambdaParameter):
             used.add(current.name)
-        stack.extend(children(current))
+        stack.extend(list_child_expressions(current))
     return not used <= own

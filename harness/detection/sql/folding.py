@@ -16,8 +16,8 @@ from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import Window
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
-from harness.detection.sql.relations import Compilation, Stage
-from harness.detection.sql.selects import Query, select, table_as
+from harness.detection.sql.relations import Compilation, TemporaryTable
+from harness.detection.sql.selects import SelectQuery, build_select, table_as
 from harness.diagnostics import HarnessError
 
 
@@ -45,7 +45,7 @@ class Folding:
             yield from zip((row[0] for row in members), made, strict=True)
 
 
-def folded(expression: Expression) -> bool:
+def is_folded(expression: Expression) -> bool:
     """Whether a measure is one that Python folds."""
     return isinstance(expression, Aggregation) and expression.operation in FOLDS
 
@@ -71,27 +71,27 @@ def fold(c: Compilation, node: Window, measures: Sequence[tuple[str, Aggregation
     query = bench.keeping(kept, {}, made)
     number = c.fresh("number")
     ready = c.cte("ready", query.sql)
-    order = order_by([*(b.column(p) for p in partition), *(k.sql() for k in below.order)])
+    order = order_by([*(b.sql_column(p) for p in partition), *(k.sql() for k in below.order)])
     numbering = b.alias(exp.Window(this=b.fn("row_number"), order=order), number)
-    stage = keep(c, select([exp.Star(), numbering], ready))
-    added = {n: folding(c, stage, m, number, list(partition), list(arguments[n])) for n, m in measures}
-    c.add(node, joined(c, stage, number, added, query.held), own, below.order)
+    stage = keep(c, build_select([exp.Star(), numbering], ready))
+    added = {n: plan_fold(c, stage, m, number, list(partition), list(arguments[n])) for n, m in measures}
+    c.add(node, join_fold_results(c, stage, number, added, query.held), own, below.order)
 
 
 def keep(c: Compilation, query: exp.Select) -> str:
     """A relation as a table while the statement runs."""
     text = c.dialect.print(c.statement(query))
-    stage = Stage(table=f"stage_{sha256(text.encode()).hexdigest()[:12]}", query=text)
+    stage = TemporaryTable(table=f"stage_{sha256(text.encode()).hexdigest()[:12]}", query=text)
     c.before.append(stage)
     return stage.table
 
 
-def folding(
+def plan_fold(
     c: Compilation, stage: str, measure: Aggregation, number: str, partition: list[str], arguments: list[str]
 ) -> Folding:
     """Plans one fold over the kept rows."""
-    query = select([b.column(n) for n in (number, *partition, *arguments)], stage)
-    query.set("order", order_by([b.column(number)]))
+    query = build_select([b.sql_column(n) for n in (number, *partition, *arguments)], stage)
+    query.set("order", order_by([b.sql_column(number)]))
     kind = c.dialect.types[kind_of(measure, {})]
     made = Folding(
         table=f"folded_{sha256(repr((stage, measure)).encode()).hexdigest()[:12]}",
@@ -106,16 +106,18 @@ def folding(
     return made
 
 
-def joined(c: Compilation, stage: str, number: str, added: dict[str, Folding], held: frozenset[str]) -> Query:
+def join_fold_results(
+    c: Compilation, stage: str, number: str, added: dict[str, Folding], held: frozenset[str]
+) -> SelectQuery:
     """The kept rows with the folds' results."""
     names = {c.names(n): f for n, f in added.items()}
-    items = [b.column(h, "s") for h in sorted(held - set(names))]
+    items = [b.sql_column(h, "s") for h in sorted(held - set(names))]
     joins = []
     for place, (name, each) in enumerate(names.items()):
         short = f"f{place}"
-        items.append(b.alias(b.column(each.value, short), name))
-        on = b.eq(b.column(number, "s"), b.column(each.number, short))
+        items.append(b.alias(b.sql_column(each.value, short), name))
+        on = b.eq(b.sql_column(number, "s"), b.sql_column(each.number, short))
         joins.append(exp.Join(this=table_as(each.table, short), on=on, side="LEFT"))
-    query = select(items, stage, "s")
+    query = build_select(items, stage, "s")
     query.set("joins", joins)
-    return Query(sql=query, held=held | set(names))
+    return SelectQuery(sql=query, held=held | set(names))

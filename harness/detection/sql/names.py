@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 
-class Names:
+class PhysicalNames:
     """Distinct physical names for logical ones, the same in a whole statement and its store, given in order of asking.
 
     A name keeps its own spelling unless one that differs only in case was there before: then it becomes `Name~2`. One

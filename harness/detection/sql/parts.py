@@ -9,11 +9,11 @@ from sqlglot import expressions as exp
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Scan
-from harness.detection.plan.pruning import Part
+from harness.detection.plan.pruning import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.expressions import Printer
 from harness.detection.sql.relations import Compilation
-from harness.detection.sql.selects import listing
+from harness.detection.sql.selects import select_columns_only
 
 
 def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
@@ -25,15 +25,15 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
     needed = c.parts[id(node)]
     whole: exp.Query | None = None
     for part in needed or stored.parts[:1]:
-        query = part_of(c, part, columns, typed=whole is None)
+        query = compile_part(c, part, columns, typed=whole is None)
         whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
     assert whole is not None
     if not needed:
-        whole.set("where", exp.Where(this=b.truth(False)))
+        whole.set("where", exp.Where(this=b.sql_truth(False)))
     return c.cte("parts", whole)
 
 
-def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:
+def compile_part(c: Compilation, part: StoredPart, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:
     """The columns of one part as those of the whole table: its own, its constants, and nulls.
 
     The first part of a union says what type each column has, so that the others need not.
@@ -47,5 +47,5 @@ def part_of(c: Compilation, part: Part, columns: Mapping[str, Kind], *, typed: b
             made = printer(Literal(part.constants[name]), kind)
             items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
         else:
-            items[c.names(name)] = printer.typed_null(kind) if typed else b.null()
-    return listing(items, part.name).sql
+            items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
+    return select_columns_only(items, part.name).sql

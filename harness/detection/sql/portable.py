@@ -8,7 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
-from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.dialect import SqlDialect
 
 INFIX = {
     "equal": exp.EQ,
@@ -23,7 +23,7 @@ INFIX = {
 }
 
 
-def spell_shared(dialect: Dialect) -> None:
+def spell_shared(dialect: SqlDialect) -> None:
     """Puts the shared spellings into a dialect's table."""
     for operation, node in INFIX.items():
         dialect.spell(operation)(infix(node))
@@ -35,74 +35,74 @@ def spell_shared(dialect: Dialect) -> None:
 
 def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
     """An infix operator."""
-    return lambda x, y: b.binary(node, x, y)
+    return lambda x, y: b.sql_infix(node, x, y)
 
 
 def is_true(x: SQL) -> SQL:
     """X IS TRUE."""
-    return exp.Is(this=b.bracketed(x), expression=b.truth(True))
+    return exp.Is(this=b.sql_bracket(x), expression=b.sql_truth(True))
 
 
-def choice(condition: SQL, x: SQL, y: SQL) -> SQL:
+def spell_if(condition: SQL, x: SQL, y: SQL) -> SQL:
     """CASE WHEN condition THEN x ELSE y END."""
-    return b.case((condition, x), default=y)
+    return b.sql_case((condition, x), default=y)
 
 
-def cases(otherwise: SQL, *pairs: SQL) -> SQL:
+def spell_case(otherwise: SQL, *pairs: SQL) -> SQL:
     """CASE WHEN b THEN x ... ELSE y END."""
-    return b.case(*zip(pairs[::2], pairs[1::2], strict=True), default=otherwise)
+    return b.sql_case(*zip(pairs[::2], pairs[1::2], strict=True), default=otherwise)
 
 
-def among(x: SQL, *others: SQL) -> SQL:
+def spell_in(x: SQL, *others: SQL) -> SQL:
     """X IN (...)."""
-    return exp.In(this=b.bracketed(x), expressions=list(others))
+    return exp.In(this=b.sql_bracket(x), expressions=list(others))
 
 
 def nonzero(y: SQL) -> SQL:
     """The divisor, null for 0."""
-    if b.is_literal(y) and b.literal(y):
+    if b.is_literal(y) and b.read_literal(y):
         return y
-    return fn("nullif", y, b.number(0))
+    return fn("nullif", y, b.sql_number(0))
 
 
 def divide(x: SQL, y: SQL) -> SQL:
     """X / y; null for 0."""
-    return b.binary(exp.Div, x, nonzero(y))
+    return b.sql_infix(exp.Div, x, nonzero(y))
 
 
 def modulo(x: SQL, y: SQL) -> SQL:
     """X % y with the sign of x; null for 0."""
-    return b.binary(exp.Mod, x, nonzero(y))
+    return b.sql_infix(exp.Mod, x, nonzero(y))
 
 
 def negate(x: SQL) -> SQL:
     """-x."""
-    return exp.Neg(this=b.bracketed(x))
+    return exp.Neg(this=b.sql_bracket(x))
 
 
 def boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
     """One of two texts; null of null."""
-    return b.case((x, true), (b.negated(x.copy()), false))
+    return b.sql_case((x, true), (b.sql_not(x.copy()), false))
 
 
 def time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
     """floor((s - origin) / span) * span + origin."""
-    start = b.number(0) if origin is None else origin
-    zero = b.is_literal(start) and b.literal(start) == 0
-    since = seconds if zero else b.binary(exp.Sub, seconds, start)
+    start = b.sql_number(0) if origin is None else origin
+    zero = b.is_literal(start) and b.read_literal(start) == 0
+    since = seconds if zero else b.sql_infix(exp.Sub, seconds, start)
     steps = fn("floor", divide(since, span))
-    whole = b.binary(exp.Mul, steps, span.copy())
-    return whole if zero else b.binary(exp.Add, whole, start.copy())
+    whole = b.sql_infix(exp.Mul, steps, span.copy())
+    return whole if zero else b.sql_infix(exp.Add, whole, start.copy())
 
 
 SHARED: dict[str, Callable[..., SQL]] = {
-    "not": b.negated,
+    "not": b.sql_not,
     "is_null": b.is_null,
     "is_true": is_true,
-    "if": choice,
-    "case": cases,
+    "if": spell_if,
+    "case": spell_case,
     "coalesce": lambda *x: fn("coalesce", *x),
-    "in": among,
+    "in": spell_in,
     "divide": divide,
     "modulo": modulo,
     "negate": negate,

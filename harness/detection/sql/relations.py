@@ -9,17 +9,17 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import ROW, Columns, Kind
-from harness.detection.plan.needed import needed
+from harness.detection.plan.columns import ROW, Kind, Schema
+from harness.detection.plan.needed import collect_columns_by_node
 from harness.detection.plan.nodes import Node, Scan
-from harness.detection.plan.order import ordered
-from harness.detection.plan.pruning import Part, parts_needed
+from harness.detection.plan.order import find_ordered_nodes
+from harness.detection.plan.pruning import StoredPart, parts_needed
 from harness.detection.plan.shape import columns_of
 from harness.detection.plan.unfolding import computed_first
 from harness.detection.sql.aggregation import Order, OrderKey
-from harness.detection.sql.dialect import Dialect
-from harness.detection.sql.names import Names
-from harness.detection.sql.selects import Query
+from harness.detection.sql.dialect import SqlDialect
+from harness.detection.sql.names import PhysicalNames
+from harness.detection.sql.selects import SelectQuery
 from harness.detection.sql.workbench import Workbench
 
 
@@ -28,7 +28,7 @@ class Relation:
     """A CTE: its name, its logical columns, all its physical ones, and those that hold its current order."""
 
     name: str
-    columns: Columns
+    columns: Schema
     held: frozenset[str]
     order: Order = ()
 
@@ -38,8 +38,8 @@ class Stored:
     """A table of the engine's store: its name there, the columns it has, and the parts it is kept in, if it is."""
 
     name: str
-    columns: Columns
-    parts: tuple[Part, ...] = ()
+    columns: Schema
+    parts: tuple[StoredPart, ...] = ()
 
 
 LONGEST_CHAIN = 60
@@ -47,7 +47,7 @@ LONGEST_CHAIN = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class TemporaryTable:
     """A relation to keep as a table while the statement runs: `query` gives its rows."""
 
     table: str
@@ -57,12 +57,14 @@ class Stage:
 class Compilation:
     """One statement in the making: its CTEs so far, and the relation that each node became."""
 
-    def __init__(self, dialect: Dialect, names: Names, tables: Mapping[str, Stored], root: Node, final: bool) -> None:
+    def __init__(
+        self, dialect: SqlDialect, names: PhysicalNames, tables: Mapping[str, Stored], root: Node, final: bool
+    ) -> None:
         self.dialect, self.names, self.tables = dialect, names, tables
-        self.shapes: dict[int, Columns] = {}
+        self.shapes: dict[int, Schema] = {}
         columns_of(root, self.shapes)
-        self.needed = needed(root, self.shapes)
-        self.ordered = ordered(root, final)
+        self.needed = collect_columns_by_node(root, self.shapes)
+        self.ordered = find_ordered_nodes(root, final)
         self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
         self.relations: dict[int, Relation] = {}
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
@@ -85,7 +87,7 @@ class Compilation:
         own = self.needed[id(node)]
         return {n: k for n, k in self.shapes[id(node)].items() if n in own}
 
-    def add(self, node: Node, query: Query, columns: Columns, order: Order = ()) -> None:
+    def add(self, node: Node, query: SelectQuery, columns: Schema, order: Order = ()) -> None:
         """Makes a query the CTE of a node."""
         name = self.cte(type(node).__name__.lower(), query.sql)
         if id(node) in self.first:
@@ -100,7 +102,7 @@ class Compilation:
         depth = 1 + max((self.depths.get(r, 0) for r in reads), default=0)
         if depth > LONGEST_CHAIN and self.dialect.computes:
             text = self.dialect.print(self.statement(query))
-            stage = Stage(table=f"stage_{sha256(text.encode()).hexdigest()[:12]}", query=text)
+            stage = TemporaryTable(table=f"stage_{sha256(text.encode()).hexdigest()[:12]}", query=text)
             self.before.append(stage)
             return stage.table
         self.depths[name] = depth

@@ -11,22 +11,22 @@ from harness.detection.sql import build as b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class SelectQuery:
     """A SELECT and the physical columns that it gives."""
 
     sql: exp.Select
     held: frozenset[str]
 
 
-def listing(items: Mapping[str, exp.Expression], source: str | None = None) -> Query:
+def select_columns_only(items: Mapping[str, exp.Expression], source: str | None = None) -> SelectQuery:
     """SELECT of exactly these physical columns."""
     made = [v if isinstance(v, exp.Column) and v.name == n else b.alias(v, n) for n, v in items.items()]
-    return Query(sql=select(made, source), held=frozenset(items))
+    return SelectQuery(sql=build_select(made, source), held=frozenset(items))
 
 
-def select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:
+def build_select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:
     """SELECT items FROM source; a relation without columns has one that nobody sees."""
-    query = exp.Select(expressions=items or [b.alias(b.null(), "~")])
+    query = exp.Select(expressions=items or [b.alias(b.sql_null(), "~")])
     if source is not None:
         query.set("from_", exp.From(this=table_as(source, short)))
     return query

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.expressions import Call, Expression, children
-from harness.detection.plan.merging import merged
+from harness.detection.plan.expressions import Call, Expression, list_child_expressions
+from harness.detection.plan.merging import merge_derives
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -27,37 +27,48 @@ from harness.detection.plan.nodes import (
     Unnest,
     Values,
     Window,
-    inside,
-    walk,
+    list_node_expressions,
+    walk_nodes,
 )
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
-from harness.detection.sql.combining import join, union, window
-from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.combining import compile_join, compile_union, compile_window
+from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.folding import Folding
-from harness.detection.sql.names import Names
-from harness.detection.sql.relations import Compilation, Stage, Stored
-from harness.detection.sql.selects import select
-from harness.detection.sql.steps import derive, group, limit, project, reverse, scan, sort, unnest, values, where
+from harness.detection.sql.names import PhysicalNames
+from harness.detection.sql.relations import Compilation, Stored, TemporaryTable
+from harness.detection.sql.selects import build_select
+from harness.detection.sql.steps import (
+    compile_aggregate,
+    compile_derive,
+    compile_filter,
+    compile_limit,
+    compile_reverse,
+    compile_sort,
+    compile_unnest,
+    compile_values,
+    project,
+    scan,
+)
 from harness.detection.sql.workbench import Computation
 from harness.diagnostics import HarnessError
 
-STEPS: dict[type[Node], Callable[[Compilation, Any], None]] = {
+NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
     Scan: scan,
-    Values: values,
-    Filter: where,
-    Derive: derive,
+    Values: compile_values,
+    Filter: compile_filter,
+    Derive: compile_derive,
     Select: project,
-    Aggregate: group,
-    Window: window,
-    Sort: sort,
-    Limit: limit,
-    Reverse: reverse,
-    Join: join,
-    Union: union,
-    Unnest: unnest,
+    Aggregate: compile_aggregate,
+    Window: compile_window,
+    Sort: compile_sort,
+    Limit: compile_limit,
+    Reverse: compile_reverse,
+    Join: compile_join,
+    Union: compile_union,
+    Unnest: compile_unnest,
 }
-DEEPEST = 800
+DEEPEST_STATEMENT = 800
 """How deep an expression may nest, chains of AND and OR counting once."""
 FRAMES = 8_000
 """Python frames that writing and printing an expression of that depth may take."""
@@ -69,24 +80,24 @@ class Statement:
 
     sql: exp.Expression
     columns: tuple[str, ...]
-    before: tuple[Computation | Folding | Stage, ...]
+    before: tuple[Computation | Folding | TemporaryTable, ...]
 
 
 def statement(
-    root: Node, dialect: Dialect, names: Names, tables: Mapping[str, Stored], *, limit: int | None = None
+    root: Node, dialect: SqlDialect, names: PhysicalNames, tables: Mapping[str, Stored], *, limit: int | None = None
 ) -> Statement:
     """The statement that gives a plan's rows in its order; raises HarnessError for one that nests too deep."""
-    for node in walk(root):
-        for expression in inside(node):
+    for node in walk_nodes(root):
+        for expression in list_node_expressions(node):
             check_depth(expression)
-    root = merged(root)
+    root = merge_derives(root)
     c = Compilation(dialect, names, tables, root, final=True)
-    for node in walk(root):
+    for node in walk_nodes(root):
         if id(node) not in c.relations:
-            STEPS[type(node)](c, node)
+            NODE_COMPILERS[type(node)](c, node)
     last = c.below(root)
     columns = tuple(c.shapes[id(root)])
-    query = select([b.column(names(n)) for n in columns], last.name)
+    query = build_select([b.sql_column(names(n)) for n in columns], last.name)
     query.set("order", order_by([k.sql() for k in last.order]))
     if limit is not None:
         query.set("limit", exp.Limit(expression=exp.Literal.number(str(limit))))
@@ -117,7 +128,7 @@ def check_depth(expression: Expression) -> None:
     """Raises HarnessError for an expression that nests too deep; looks at each part once."""
     seen: set[int] = set()
     level: list[tuple[Expression, str]] = [(expression, "")]
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST_STATEMENT):
         following: list[tuple[Expression, str]] = []
         while level:
             part, above = level.pop()
@@ -126,7 +137,7 @@ def check_depth(expression: Expression) -> None:
             seen.add(id(part))
             operation = part.operation if isinstance(part, Call) else ""
             same = operation == above and operation in ("and", "or", "if")
-            (level if same else following).extend((c, operation) for c in children(part))
+            (level if same else following).extend((c, operation) for c in list_child_expressions(part))
         if not following:
             return
         level = following

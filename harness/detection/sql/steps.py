@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, columns_read, walk
-from harness.detection.plan.needed import pruned
+from harness.detection.plan.expressions import Aggregation, Column, Expression, columns_read, walk_expressions
+from harness.detection.plan.needed import keep_needed_columns
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -22,10 +22,10 @@ from harness.detection.plan.nodes import (
     Values,
 )
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Order, OrderKey, aggregate, order_by
+from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.parts import stored_relation
 from harness.detection.sql.relations import Compilation, Relation
-from harness.detection.sql.selects import Query, listing, select
+from harness.detection.sql.selects import SelectQuery, build_select, select_columns_only
 from harness.diagnostics import HarnessError
 
 
@@ -38,7 +38,7 @@ def scan(c: Compilation, node: Scan) -> None:
     source = Relation(name=stored.name, columns=stored.columns, held=frozenset())
     bench = c.over(source)
     items = {
-        c.names(n): b.column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
+        c.names(n): b.sql_column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
         for n, k in columns.items()
     }
     order: Order = ()
@@ -46,10 +46,10 @@ def scan(c: Compilation, node: Scan) -> None:
         order = c.order_keys((k.descending, k.nulls_first) for k in node.order)
         items |= {o.column: bench.printer(k.expression) for o, k in zip(order, node.order, strict=True)}
     read = frozenset(columns) | frozenset(n for k in node.order if order for n in columns_read(k.expression))
-    c.add(node, listing(items, stored_relation(c, node, read)), columns, order)
+    c.add(node, select_columns_only(items, stored_relation(c, node, read)), columns, order)
 
 
-def values(c: Compilation, node: Values) -> None:
+def compile_values(c: Compilation, node: Values) -> None:
     """The rows as a table of literals; a relation of no rows has types all the same."""
     columns = c.shape(node)
     names = list(node.columns)
@@ -58,25 +58,25 @@ def values(c: Compilation, node: Values) -> None:
     order = c.order_keys([(False, False)]) if c.wants_order(node) else ()
     typed = {n: physical[n] for n in columns}
     rows = [
-        exp.Tuple(expressions=[*(bench.printer.literal(v) for v in row), b.integer(i)])
+        exp.Tuple(expressions=[*(bench.printer.literal(v) for v in row), b.sql_integer(i)])
         for i, row in enumerate(node.rows)
     ]
     last = order[0].column if order else c.fresh()
     if not rows:
         items = {p: bench.printer.typed_null(node.columns[n]) for n, p in typed.items()}
-        query = listing(items | {o.column: b.null() for o in order})
-        query.sql.set("where", exp.Where(this=b.truth(False)))
+        query = select_columns_only(items | {o.column: b.sql_null() for o in order})
+        query.sql.set("where", exp.Where(this=b.sql_truth(False)))
     else:
         listed = [exp.to_identifier(x, quoted=True) for x in (*physical.values(), last)]
         table = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("v"), columns=listed))
         kinds = c.dialect.types
-        made = {p: b.cast(b.column(p), kinds[node.columns[n]]) for n, p in typed.items()}
-        query = listing(made | {o.column: b.column(o.column) for o in order})
+        made = {p: b.cast(b.sql_column(p), kinds[node.columns[n]]) for n, p in typed.items()}
+        query = select_columns_only(made | {o.column: b.sql_column(o.column) for o in order})
         query.sql.set("from_", exp.From(this=table))
     c.add(node, query, columns, order)
 
 
-def where(c: Compilation, node: Filter) -> None:
+def compile_filter(c: Compilation, node: Filter) -> None:
     """The rows for which the condition holds."""
     below = c.below(node.source)
     bench = c.over(below)
@@ -86,7 +86,7 @@ def where(c: Compilation, node: Filter) -> None:
     c.add(node, query, c.shape(node), below.order)
 
 
-def derive(c: Compilation, node: Derive) -> None:
+def compile_derive(c: Compilation, node: Derive) -> None:
     """The source with columns added or replaced."""
     below = c.below(node.source)
     bench = c.over(below)
@@ -100,12 +100,12 @@ def project(c: Compilation, node: Select) -> None:
     below = c.below(node.source)
     bench = c.over(below)
     own = c.shape(node)
-    items = {c.names(n): bench.printer(e, own[n]) for n, e in pruned(node.columns, frozenset(own))}
-    items |= {k.column: b.column(k.column) for k in below.order}
-    c.add(node, listing(items, bench.relation()), own, below.order)
+    items = {c.names(n): bench.printer(e, own[n]) for n, e in keep_needed_columns(node.columns, frozenset(own))}
+    items |= {k.column: b.sql_column(k.column) for k in below.order}
+    c.add(node, select_columns_only(items, bench.relation()), own, below.order)
 
 
-def group(c: Compilation, node: Aggregate) -> None:
+def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     """GROUP BY; expressions around aggregations are a second step."""
     below = c.below(node.source)
     bench = c.over(below)
@@ -114,15 +114,15 @@ def group(c: Compilation, node: Aggregate) -> None:
     made: dict[str, exp.Expression] = {}
     known: dict[str, str] = {}
     found: dict[int, str] = {}
-    for name, measure in pruned(node.measures, frozenset(own)):
+    for name, measure in keep_needed_columns(node.measures, frozenset(own)):
         for each in aggregations(measure):
-            sql = aggregate(bench.printer, each, below.order)
+            sql = compile_aggregation(bench.printer, each, below.order)
             text = sql.sql(comments=False)
             if text not in known:
                 known[text] = c.names(name) if each is measure else c.fresh()
                 made[known[text]] = sql
             found[id(each)] = known[text]
-    grouped = listing(keys | made, bench.relation())
+    grouped = select_columns_only(keys | made, bench.relation())
     if keys:
         places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
         grouped.sql.set("group", exp.Group(expressions=places))
@@ -131,29 +131,29 @@ def group(c: Compilation, node: Aggregate) -> None:
     finish_group(c, node, grouped, found)
 
 
-def finish_group(c: Compilation, node: Aggregate, grouped: Query, found: dict[int, str]) -> None:
+def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: dict[int, str]) -> None:
     """Puts expressions around the aggregations and gives the rows their order, where there is need."""
     own = c.shape(node)
-    measures = pruned(node.measures, frozenset(own))
+    measures = keep_needed_columns(node.measures, frozenset(own))
     order = c.order_keys((False, False) for _ in node.keys) if c.wants_order(node) else ()
     if not order and all(found.get(id(e)) == c.names(n) for n, e in measures):
         c.add(node, grouped, own)
         return
     source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
     bench = c.over(source)
-    bench.printer.aggregation = lambda a: b.column(found[id(a)])
-    items = {c.names(n): b.column(c.names(n)) for n, _ in node.keys if n in own}
+    bench.printer.aggregation = lambda a: b.sql_column(found[id(a)])
+    items = {c.names(n): b.sql_column(c.names(n)) for n, _ in node.keys if n in own}
     items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
-    items |= {o.column: b.column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
-    c.add(node, listing(items, bench.relation()), own, order)
+    items |= {o.column: b.sql_column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
+    c.add(node, select_columns_only(items, bench.relation()), own, order)
 
 
 def aggregations(measure: Expression) -> Iterable[Aggregation]:
     """The outermost aggregations inside a measure."""
-    return [e for e in walk(measure) if isinstance(e, Aggregation)]
+    return [e for e in walk_expressions(measure) if isinstance(e, Aggregation)]
 
 
-def sort(c: Compilation, node: Sort) -> None:
+def compile_sort(c: Compilation, node: Sort) -> None:
     """New order columns before the old ones; nothing at all where nobody looks."""
     below = c.below(node.source)
     if not c.wants_order(node):
@@ -165,7 +165,7 @@ def sort(c: Compilation, node: Sort) -> None:
     c.add(node, bench.keeping(c.shape(node), {}, made), c.shape(node), (*new, *below.order))
 
 
-def limit(c: Compilation, node: Limit) -> None:
+def compile_limit(c: Compilation, node: Limit) -> None:
     """The first rows of the current order, or the last."""
     below = c.below(node.source)
     keys = tuple(k.flipped() for k in below.order) if node.last else below.order
@@ -177,14 +177,14 @@ def limit(c: Compilation, node: Limit) -> None:
     c.add(node, query, c.shape(node), below.order)
 
 
-def reverse(c: Compilation, node: Reverse) -> None:
+def compile_reverse(c: Compilation, node: Reverse) -> None:
     """The same rows, their order read backwards."""
     below = c.below(node.source)
     flipped = tuple(k.flipped() for k in below.order)
     c.relations[id(node)] = Relation(name=below.name, columns=below.columns, held=below.held, order=flipped)
 
 
-def unnest(c: Compilation, node: Unnest) -> None:
+def compile_unnest(c: Compilation, node: Unnest) -> None:
     """One row for each element of a list; the elements' places order the rows that one row became."""
     below = c.below(node.source)
     bench = c.over(below)
@@ -192,9 +192,9 @@ def unnest(c: Compilation, node: Unnest) -> None:
     lists = bench.printer(Column(node.column), kind if kind is Kind.EVENTS else Kind.LIST)
     lists = bench.printer.simple(lists, Column(node.column))
     held, place = c.names(node.column), c.names(node.position) if node.position else c.fresh()
-    items = {c.names(n): b.column(c.names(n)) for n in below.columns if n not in (node.column, node.position)}
-    items |= {k.column: b.column(k.column) for k in below.order}
+    items = {c.names(n): b.sql_column(c.names(n)) for n in below.columns if n not in (node.column, node.position)}
+    items |= {k.column: b.sql_column(k.column) for k in below.order}
     made = c.dialect.spelling("unnest")(lists, held, place, node.keep_empty)
-    query = select([*items.values(), *made], bench.relation())
+    query = build_select([*items.values(), *made], bench.relation())
     order = (*below.order, OrderKey(column=place)) if c.wants_order(node) else ()
-    c.add(node, Query(sql=query, held=frozenset({*items, held, place})), c.shape(node), order)
+    c.add(node, SelectQuery(sql=query, held=frozenset({*items, held, place})), c.shape(node), order)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.computed import evaluate
+from harness.detection.plan.computed import compute_values
 from harness.detection.plan.expressions import Aggregation, Call, Expression
 from harness.detection.sql import build as b
 from harness.detection.sql.expressions import Printer, free
-from harness.detection.sql.selects import Query, listing, select, table_as
+from harness.detection.sql.selects import SelectQuery, build_select, select_columns_only, table_as
 
 if TYPE_CHECKING:
     from harness.detection.sql.relations import Compilation, Relation
@@ -43,7 +43,7 @@ class Computation:
             varying = iter(row)
             return [self.literals[i] if i in self.literals else next(varying) for i in range(count)]
 
-        return evaluate(self.operation, map(filled, rows))
+        return compute_values(self.operation, map(filled, rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +91,13 @@ class Workbench:
             self.levels[level].append((name, made))
             self.level_of[name] = level
             self.known[text] = name
-        return b.column(self.known[text])
+        return b.sql_column(self.known[text])
 
     def compute(self, expression: Call | Aggregation, arguments: list[exp.Expression]) -> exp.Expression:
         """The result of an operation that SQL lacks: a literal, a column, or inside a lambda a look-up in a map."""
         operation = expression.operation
         if all(map(b.is_literal, arguments)):
-            result = evaluate(operation, [[b.literal(a) for a in arguments]])[0]
+            result = compute_values(operation, [[b.read_literal(a) for a in arguments]])[0]
             if result is not None:
                 return self.printer.literal(tuple(result) if isinstance(result, list) else result)
             return self.printer.typed_null(self.printer.kind(expression))
@@ -126,7 +126,7 @@ class Workbench:
         parameters = {name for name, _ in elements}
         reads = [c for a in (*(a for a, _ in varying), *(x for _, x in elements)) for c in a.find_all(exp.Column)]
         table = self.put(text, pending, [c for c in reads if c.name not in parameters])
-        return self.compilation.dialect.spelling("map_value")(table, key_of([a.copy() for a, _ in varying]))
+        return self.compilation.dialect.spelling("map_value")(table, build_map_key([a.copy() for a, _ in varying]))
 
     def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
         """The parameters that the values read, and those that the lists of these read, with their lists."""
@@ -150,7 +150,11 @@ class Workbench:
                     items.append(self.join_in(column, made, name, joins))
                 else:
                     items.append(b.alias(made, column))
-            query = select([b.every_column("s"), *items], name, "s") if joins else select([exp.Star(), *items], name)
+            query = (
+                build_select([b.every_column("s"), *items], name, "s")
+                if joins
+                else build_select([exp.Star(), *items], name)
+            )
             query.set("joins", joins)
             name = self.compilation.cte("values", query)
         self.levels, self.level_of = [], {}
@@ -160,11 +164,11 @@ class Workbench:
     def join_in(self, column: str, made: Pending, source: str, joins: list[exp.Expression]) -> exp.Expression:
         """Plans a computation over a relation, joins its table in, and gives the column of the result."""
         c = self.compilation
-        literals = {i: b.literal(a) for i, a in enumerate(made.arguments) if b.is_literal(a)}
+        literals = {i: b.read_literal(a) for i, a in enumerate(made.arguments) if b.is_literal(a)}
         varying = [a for a in made.arguments if not b.is_literal(a)]
         keys = [c.fresh("argument") for _ in varying]
         items = [b.alias(a.copy(), k) for a, k in zip(varying, keys, strict=True)]
-        inner = select(items, source)
+        inner = build_select(items, source)
         if made.elements:
             inner.set("from_", exp.From(this=self.unnested(made.elements, source)))
         inner.set("distinct", exp.Distinct())
@@ -183,17 +187,18 @@ class Workbench:
             )
         )
         if made.elements:
-            typed = [b.cast(b.column(k), t) for k, t in zip(keys, made.types, strict=True)]
+            typed = [b.cast(b.sql_column(k), t) for k, t in zip(keys, made.types, strict=True)]
             whole = self.map_query(table, typed, column)
             subquery = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier(f"m{len(joins)}")))
             joins.append(exp.Join(this=subquery, kind="CROSS"))
         else:
             short = f"c{len(joins)}"
-            on = b.joined(
-                exp.And, [b.eq(b.column(a.name, "s"), b.column(k, short)) for a, k in zip(varying, keys, strict=True)]
+            on = b.sql_balanced(
+                exp.And,
+                [b.eq(b.sql_column(a.name, "s"), b.sql_column(k, short)) for a, k in zip(varying, keys, strict=True)],
             )
             joins.append(exp.Join(this=table_as(table, short), on=on, side="LEFT"))
-        return b.column(column)
+        return b.sql_column(column)
 
     def unnested(self, elements: Iterable[tuple[str, exp.Expression]], source: str) -> exp.Expression:
         """A relation with a row for each combination of elements, those under the names of their parameters."""
@@ -207,14 +212,16 @@ class Workbench:
 
     def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
         """The query that makes one map of a table of results; what has a null argument is left out."""
-        made = self.compilation.dialect.spelling("map_of")(key_of([k.copy() for k in keys]), b.column(column))
-        whole = select([b.alias(made, column)], table)
-        whole.set("where", exp.Where(this=b.joined(exp.And, [b.not_null(k.copy()) for k in keys])))
+        made = self.compilation.dialect.spelling("map_of")(
+            build_map_key([k.copy() for k in keys]), b.sql_column(column)
+        )
+        whole = build_select([b.alias(made, column)], table)
+        whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
         return whole
 
     def keeping(
         self, own: Iterable[str], added: Mapping[str, exp.Expression], order: Mapping[str, exp.Expression] | None = None
-    ) -> Query:
+    ) -> SelectQuery:
         """SELECT of the columns `own`, some of them `added`, with the relation's order columns and new ones."""
         names = self.compilation.names
         new = {names(n): v for n, v in added.items()} | dict(order or {})
@@ -223,10 +230,10 @@ class Workbench:
         source = self.relation()
         if plain:
             items = [exp.Star(), *(b.alias(v, n) for n, v in new.items())]
-            return Query(sql=select(items, source), held=self.start.held | set(new))
-        return listing({n: new.get(n, b.column(n)) for n in (*kept, *new)}, source)
+            return SelectQuery(sql=build_select(items, source), held=self.start.held | set(new))
+        return select_columns_only({n: new.get(n, b.sql_column(n)) for n in (*kept, *new)}, source)
 
 
-def key_of(values: list[exp.Expression]) -> exp.Expression:
+def build_map_key(values: list[exp.Expression]) -> exp.Expression:
     """The key of a map: the value, or several as one."""
     return values[0] if len(values) == 1 else b.fn("row", *values)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from html import escape
 
 from harness.report.notes import broken_promise, notes_of, promise
-from harness.report.paper import Paper, clean, count, one_line
-from harness.report.report import BENIGN, Chapter, Report, Row, chapters
+from harness.report.paper import Paper, escape_controls, format_count, one_line
+from harness.report.report import BENIGN, Chapter, Report, ReportRow, chapters
 from harness.report.steps import verdict_lines
-from harness.report.wording import STYLES, WORDS, fault, label, lenient
+from harness.report.wording import OUTCOME_STYLES, OUTCOME_WORDS, fault, format_verdict_label, lenient
 from harness.verdict.verdict import Verdict
 
 STYLE = """
@@ -44,35 +44,37 @@ class Html:
         yield f"<style>{STYLE}</style></head><body>"
         style = "good" if outcomes.as_expected else "bad"
         fine = len(outcomes.verdicts) - len(report.differing)
-        yield f'<h1 class="{style}">{count(fine, "verdict")} as expected, {len(report.differing)} differ</h1>'
+        yield f'<h1 class="{style}">{format_count(fine, "verdict")} as expected, {len(report.differing)} differ</h1>'
         origins = ", ".join(sorted({str(v.origin) for v in outcomes.verdicts}))
         chosen = ", ".join(f"{n}={v}" for n, v in report.chosen) or "defaults"
-        facts = f"detlab {report.version}; {count(outcomes.scenarios, 'scenario')}; telemetry {origins}; "
-        yield f"<p>{text(facts)}engine {text(report.engine)}; conditions {text(chosen)}</p>"
+        facts = f"detlab {report.version}; {format_count(outcomes.scenarios, 'scenario')}; telemetry {origins}; "
+        yield f"<p>{escape_html(facts)}engine {escape_html(report.engine)}; conditions {escape_html(chosen)}</p>"
         for verdict in {v.rule.path: v for v in outcomes.verdicts if v.deviations}.values():
-            yield f'<p class="note">{text(lenient(verdict.rule.name, verdict.deviations))}</p>'
+            yield f'<p class="note">{escape_html(lenient(verdict.rule.name, verdict.deviations))}</p>'
         for broken in outcomes.broken:
-            yield f'<h2 class="bad">{text(broken.path)} cannot be judged</h2><pre>{text(fault(broken))}</pre>'
+            title = f"{escape_html(broken.path)} cannot be judged"
+            yield f'<h2 class="bad">{title}</h2><pre>{escape_html(fault(broken))}</pre>'
         for chapter in chapters(outcomes):
             yield from self.chapter(chapter)
         yield "</body></html>"
 
     def chapter(self, chapter: Chapter) -> Iterator[str]:
         """One table."""
-        heads = "".join(f"<th>{text(rule)}</th>" for rule in chapter.rules)
-        yield f"<h2>{text(chapter.technique)} {text(chapter.title)}</h2><table><tr><th>scenario</th>{heads}</tr>"
+        heads = "".join(f"<th>{escape_html(rule)}</th>" for rule in chapter.rules)
+        title = f"{escape_html(chapter.technique)} {escape_html(chapter.title)}"
+        yield f"<h2>{title}</h2><table><tr><th>scenario</th>{heads}</tr>"
         for row in chapter.rows:
-            cells = "".join(cell(row.verdicts.get(rule)) for rule in chapter.rules)
+            cells = "".join(format_verdict_word(row.verdicts.get(rule)) for rule in chapter.rules)
             yield f"<tr><td>{self.title(row, chapter)}</td>{cells}</tr>"
         yield "</table>"
         if chapter.title == BENIGN:
             for rule in chapter.rules:
                 entries = next(chapter.of(rule)).rule.page.false_positives
-                listed = "".join(f"<li>{text(e)}</li>" for e in entries)
-                yield f'<p class="note">False positives that the page of {text(rule)} lists</p>'
+                listed = "".join(f"<li>{escape_html(e)}</li>" for e in entries)
+                yield f'<p class="note">False positives that the page of {escape_html(rule)} lists</p>'
                 yield f'<ul class="note">{listed}</ul>'
 
-    def title(self, row: Row, chapter: Chapter) -> str:
+    def title(self, row: ReportRow, chapter: Chapter) -> str:
         """A scenario, its notes, and everything else folded away."""
         special = f" [{row.setting}]" if row.setting else ""
         notes = [
@@ -82,27 +84,26 @@ class Html:
         ]
         signals = [v for v in chapter.visibilities if v.scenario.path == row.scenario.path]
         notes += [promise(v) for v in signals if broken_promise(v) or not v.as_expected]
-        shown = "".join(f'<div class="note">{text(n)}</div>' for n in notes)
+        shown = "".join(f'<div class="note">{escape_html(n)}</div>' for n in notes)
         steps = "\n\n".join("\n".join(verdict_lines(v, Paper(width=120))) for v in row.verdicts.values())
-        folded = (
-            f"<details><summary class=note>{text(str(row.scenario.path))}</summary><pre>{text(steps)}</pre></details>"
-        )
-        return f"{text(one_line(row.scenario.body.title) + special)}{shown}{folded}"
+        summary = f"<summary class=note>{escape_html(str(row.scenario.path))}</summary>"
+        folded = f"<details>{summary}<pre>{escape_html(steps)}</pre></details>"
+        return f"{escape_html(one_line(row.scenario.body.title) + special)}{shown}{folded}"
 
 
-def cell(verdict: Verdict | None) -> str:
+def format_verdict_word(verdict: Verdict | None) -> str:
     """One word for what a rule said."""
     if verdict is None:
         return '<td class="dim">-</td>'
-    style = STYLES[verdict.observed] if verdict.as_expected else "bad"
-    note = "" if verdict.as_expected else f" (expected {WORDS[verdict.expectation.outcome]})"
-    full = f"{label(verdict)}: {verdict.observed}"
-    return f'<td class="{style}" title="{text(full)}">{WORDS[verdict.observed]}{note}</td>'
+    style = OUTCOME_STYLES[verdict.observed] if verdict.as_expected else "bad"
+    note = "" if verdict.as_expected else f" (expected {OUTCOME_WORDS[verdict.expectation.outcome]})"
+    full = f"{format_verdict_label(verdict)}: {verdict.observed}"
+    return f'<td class="{style}" title="{escape_html(full)}">{OUTCOME_WORDS[verdict.observed]}{note}</td>'
 
 
-def text(value: str) -> str:
+def escape_html(value: str) -> str:
     """Text of strangers, made harmless."""
-    return escape(clean(value), quote=True)
+    return escape(escape_controls(value), quote=True)
 
 
 FORMAT = Html()

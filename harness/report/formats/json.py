@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.detection.engine import Rows, Value
+from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, Span
 from harness.report.evidence import Evidence
 from harness.report.report import Report, chapter_title
@@ -140,7 +140,7 @@ def broken_object(broken: Broken) -> dict[str, Any]:
 def alert_object(alert: Alert) -> dict[str, Any]:
     """One row that a rule returned; at most `MOST_EVENT_NUMBERS` events are named."""
     return {
-        "fields": {n: plain(v) for n, v in alert.fields.items()},
+        "fields": {n: encode_json_value(v) for n, v in alert.fields.items()},
         "malicious": alert.malicious,
         "causes": [
             {"name": c.name, "malicious": c.malicious, "host": c.host, "detail": c.detail} for c in alert.causes
@@ -183,7 +183,7 @@ def clause_object(clause: Clause) -> dict[str, Any]:
         "place": place_object(clause.span),
         "lost": clause.lost,
         "excluded": clause.excluded,
-        "held": {n: [plain(v) for v in some] for n, some in clause.held.items()},
+        "held": {n: [encode_json_value(v) for v in some] for n, some in clause.held.items()},
     }
 
 
@@ -191,9 +191,9 @@ def miss_object(miss: Miss) -> dict[str, Any]:
     """A threshold that was not reached."""
     return {
         "column": miss.column,
-        "best": plain(miss.best),
+        "best": encode_json_value(miss.best),
         "operator": miss.operator,
-        "needed": plain(miss.needed),
+        "needed": encode_json_value(miss.needed),
         "place": place_object(miss.span),
     }
 
@@ -206,12 +206,12 @@ def place_object(span: Span | None) -> dict[str, Any] | None:
     return {"file": span.source.name, "line": line, "column": column, "text": span.text}
 
 
-def row_objects(rows: Rows) -> Iterable[dict[str, Any]]:
+def row_objects(rows: ResultRows) -> Iterable[dict[str, Any]]:
     """Rows as objects without absent fields."""
-    return ({n: plain(v) for n, v in record.items()} for record in rows.records())
+    return ({n: encode_json_value(v) for n, v in record.items()} for record in rows.records())
 
 
-def plain(value: Value) -> Any:
+def encode_json_value(value: CellValue) -> Any:
     """A value that JSON has: numbers without a fraction as integers, those it cannot write as text."""
     if isinstance(value, float):
         if not math.isfinite(value):

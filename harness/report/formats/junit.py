@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as etree
 
 from harness.report.naming import expectation_name, signal_name
-from harness.report.paper import clean, one_line
+from harness.report.paper import escape_controls, one_line
 from harness.report.report import Report
-from harness.report.steps import plain
+from harness.report.steps import format_result
 from harness.report.wording import fault, headline
 from harness.scenario.scenario import Scenario
 from harness.verdict.verdict import Broken, Verdict, Visibility
@@ -59,7 +59,7 @@ def verdict_case(verdict: Verdict) -> etree.Element:
     name = expectation_name(verdict.expectation)
     case = etree.Element("testcase", classname=legal(str(verdict.scenario.path)), name=legal(name))
     if not verdict.as_expected:
-        etree.SubElement(case, "failure", message=legal(headline(verdict))).text = legal(plain(verdict))
+        etree.SubElement(case, "failure", message=legal(headline(verdict))).text = legal(format_result(verdict))
     return case
 
 
@@ -68,7 +68,7 @@ def signal_case(visibility: Visibility) -> etree.Element:
     name = signal_name(visibility.signal)
     case = etree.Element("testcase", classname=legal(str(visibility.scenario.path)), name=legal(name))
     if not visibility.as_expected:
-        etree.SubElement(case, "failure", message=legal(headline(visibility))).text = legal(plain(visibility))
+        etree.SubElement(case, "failure", message=legal(headline(visibility))).text = legal(format_result(visibility))
     return case
 
 
@@ -82,7 +82,7 @@ def broken_case(broken: Broken) -> etree.Element:
 
 def legal(text: str) -> str:
     """The text without characters that XML does not have."""
-    return NOT_IN_XML.sub("?", clean(text))
+    return NOT_IN_XML.sub("?", escape_controls(text))
 
 
 FORMAT = JUnit()

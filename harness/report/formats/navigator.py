@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.paper import count, one_line
+from harness.report.paper import format_count, one_line
 from harness.report.report import Report
-from harness.report.wording import WORDS, label
+from harness.report.wording import OUTCOME_WORDS, format_verdict_label
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.verdict import Verdict
 
-TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
+TECHNIQUE_NUMBER = re.compile(r"T\d{4}(\.\d{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Navigator:
         found: dict[str, list[Verdict]] = {}
         for verdict in report.outcomes.verdicts:
             technique = verdict.scenario.body.technique or verdict.rule.page.technique
-            if TECHNIQUE.fullmatch(technique):
+            if TECHNIQUE_NUMBER.fullmatch(technique):
                 found.setdefault(technique, []).append(verdict)
         layer = {
             "name": "detlab",
@@ -47,14 +47,19 @@ def technique_object(name: str, verdicts: list[Verdict]) -> dict[str, Any]:
     attacks = [v for v in verdicts if v.scenario.body.activity is Label.MALICIOUS]
     seen = [v for v in attacks if v.observed is Outcome.TRUE_POSITIVE]
     flagged = [v for v in verdicts if v.observed is Outcome.FALSE_POSITIVE]
-    comment = f"{len(seen)} of {count(len(attacks), 'attack verdict')} seen; {count(len(flagged), 'false positive')}"
+    false_positives = format_count(len(flagged), "false positive")
+    comment = f"{len(seen)} of {format_count(len(attacks), 'attack verdict')} seen; {false_positives}"
     return {
         "techniqueID": name,
         "score": round(100 * len(seen) / len(attacks)) if attacks else 0,
         "comment": comment,
         "enabled": True,
         "metadata": [
-            {"name": f"{one_line(v.scenario.body.title)}: {label(v)}", "value": WORDS[v.observed]} for v in verdicts
+            {
+                "name": f"{one_line(v.scenario.body.title)}: {format_verdict_label(v)}",
+                "value": OUTCOME_WORDS[v.observed],
+            }
+            for v in verdicts
         ],
     }
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from harness.report.naming import setting
 from harness.report.notes import broken_promise, notes_of, promise, variants_note
-from harness.report.paper import Paper, beginning, beginning_kept, count, one_line
-from harness.report.report import BENIGN, PUBLISHED, Chapter, Report, Row, chapters, usual_conditions
+from harness.report.paper import Paper, beginning, beginning_kept, format_count, one_line
+from harness.report.report import BENIGN, PUBLISHED, Chapter, Report, ReportRow, chapters, usual_conditions
 from harness.report.steps import verdict_lines
-from harness.report.wording import STYLES, WORDS, fault, lenient
+from harness.report.wording import OUTCOME_STYLES, OUTCOME_WORDS, fault, lenient
 from harness.scenario.scenario import Outcome, Scenario
 
 PAPER = Paper()
@@ -39,7 +39,7 @@ class Terminal:
             usual = usual_conditions(report)
             for chapter in every:
                 yield ""
-                yield from Table(self.paper, chapter, every, usual, verbose=self.verbose).lines()
+                yield from ChapterTable(self.paper, chapter, every, usual, verbose=self.verbose).lines()
         yield from self.failures(report)
         yield from self.summary(report)
 
@@ -80,10 +80,10 @@ class Terminal:
         """One line with everything that counts."""
         outcomes = report.outcomes
         fine, unseen = len(outcomes.verdicts) - len(report.differing), len(report.unseen)
-        text = f"{count(outcomes.scenarios, 'scenario')}, {count(fine, 'verdict')} as expected"
+        text = f"{format_count(outcomes.scenarios, 'scenario')}, {format_count(fine, 'verdict')} as expected"
         text += f", {len(report.differing)} differ"
         if outcomes.visibilities:
-            text += f"; {count(len(outcomes.visibilities) - unseen, 'signal')} as expected, {unseen} differ"
+            text += f"; {format_count(len(outcomes.visibilities) - unseen, 'signal')} as expected, {unseen} differ"
         if outcomes.broken:
             text += f"; {len(outcomes.broken)} broken"
         yield ""
@@ -93,7 +93,7 @@ class Terminal:
             yield from self.paper.paragraph(f"judged when they are named: {', '.join(outcomes.left_out)}")
 
 
-class Table:
+class ChapterTable:
     """One chapter: scenarios down, rules across, notes under the rows."""
 
     def __init__(
@@ -137,13 +137,13 @@ class Table:
         padded = (self.paper.pad(c, w) for c, w in zip(cells, self.widths, strict=True))
         return f"{self.paper.pad(title, self.room)}  {'  '.join(padded)}".rstrip()
 
-    def row(self, row: Row, *, again: bool) -> str:
+    def row(self, row: ReportRow, *, again: bool) -> str:
         """A scenario and one word for each rule; another setting of the same scenario tells only the setting."""
         cells = []
         for name in self.rules:
             verdict = row.verdicts.get(name)
-            word = WORDS[verdict.observed] if verdict else "-"
-            style = "dim" if verdict is None else STYLES[verdict.observed] if verdict.as_expected else "bad"
+            word = OUTCOME_WORDS[verdict.observed] if verdict else "-"
+            style = "dim" if verdict is None else OUTCOME_STYLES[verdict.observed] if verdict.as_expected else "bad"
             mark = "" if verdict is None or verdict.as_expected else " !"
             cells.append(self.paper.paint(word + mark, style))
         special = f" [{row.setting}]" if row.setting and not again else ""
@@ -155,7 +155,7 @@ class Table:
         number = scenario.body.atomic_test if self.chapter.title == PUBLISHED else None
         return f"{number}  {one_line(scenario.body.title)}" if number is not None else one_line(scenario.body.title)
 
-    def notes(self, row: Row, *, again: bool) -> Iterator[str]:
+    def notes(self, row: ReportRow, *, again: bool) -> Iterator[str]:
         """Why, under a row: conditions, losses, absent fields, switches that decide, promises, variants."""
         unusual = {n: v for n, v in row.scenario.body.conditions.items() if self.usual.get(n, "") != v}
         if unusual and not again:
@@ -173,7 +173,7 @@ class Table:
             for verdict in row.verdicts.values():
                 yield from (f"{' ' * NOTE}{line}" for line in verdict_lines(verdict, paper))
 
-    def scenario_notes(self, row: Row) -> Iterator[str]:
+    def scenario_notes(self, row: ReportRow) -> Iterator[str]:
         """What is said once of a scenario: promises of the page, variants of a published test, its file."""
         for visibility in self.chapter.visibilities:
             if visibility.scenario.path == row.scenario.path and (broken_promise(visibility) or self.verbose):
@@ -202,7 +202,7 @@ class Table:
             verdicts = list(self.chapter.of(rule))
             flagged = [v for v in verdicts if v.observed is Outcome.FALSE_POSITIVE]
             entries = verdicts[0].rule.page.false_positives
-            listed = f"its page lists {count(len(entries), 'kind')}:" if entries else "its page lists none"
+            listed = f"its page lists {format_count(len(entries), 'kind')}:" if entries else "its page lists none"
             yield from self.paper.paragraph(f"{rule} flags {len(flagged)} of {len(verdicts)}; {listed}", indent=2)
             yield from (f"      - {beginning(entry, self.paper.width - 8)}" for entry in entries)
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from harness.diagnostics import SourceError
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, clean, count
+from harness.report.paper import Paper, escape_controls, format_count
 from harness.verdict.coverage import Covered
 
 MOST_CONSTRUCTS = 20
 
 
-def lines(covered: Sequence[Covered], paper: Paper, *, events: Sequence[Path], verbose: bool) -> Iterator[str]:
+def format_coverage(
+    covered: Sequence[Covered], paper: Paper, *, events: Sequence[Path], verbose: bool
+) -> Iterator[str]:
     """Rules that do not run and why, constructs by frequency, shares of each kind of rule."""
     failing = [c for c in covered if not c.runs]
     for each in failing:
@@ -28,45 +30,55 @@ def lines(covered: Sequence[Covered], paper: Paper, *, events: Sequence[Path], v
         rows = [(f"{number:,}", stage, construct) for (stage, construct), number in frequent]
         yield from paper.table(("rules", "fails to", "on"), rows, right=frozenset({0}))
         yield ""
-    yield from paper.table(HEAD, list(shares(covered)), right=frozenset(range(1, len(HEAD))))
+    yield from paper.table(HEAD, list(list_share_rows(covered)), right=frozenset(range(1, len(HEAD))))
     where = f"an empty store and {', '.join(map(str, events))}" if events else "an empty store"
     yield from paper.paragraph(f"every rule is in its line, whatever becomes of it; run on {where}")
     if events:
         hits = [c for c in covered if c.rows]
         rows_found = sum(c.rows or 0 for c in hits)
-        yield from paper.paragraph(f"{count(len(hits), 'rule')} returned {count(rows_found, 'row')} on the events")
+        yield from paper.paragraph(
+            f"{format_count(len(hits), 'rule')} returned {format_count(rows_found, 'row')} on the events"
+        )
 
 
 HEAD = ("rules", "all", "parse", "", "run", "", "read leniently")
 
 
-def shares(covered: Sequence[Covered]) -> Iterator[list[str]]:
+def list_share_rows(covered: Sequence[Covered]) -> Iterator[list[str]]:
     """A line for each kind of rule, and one for all."""
     kinds: dict[str, list[Covered]] = {}
     for each in covered:
-        kinds.setdefault(kind(each), []).append(each)
+        kinds.setdefault(describe_rule_kind(each), []).append(each)
     for name in sorted(kinds):
-        yield share(name, kinds[name])
+        yield format_share_row(name, kinds[name])
     if len(kinds) > 1:
-        yield share("all", covered)
+        yield format_share_row("all", covered)
 
 
-def kind(covered: Covered) -> str:
+def describe_rule_kind(covered: Covered) -> str:
     """The language of a rule, and what an index says it is: `spl detection, production`."""
     facts = covered.subject.facts
     said = [facts[name] for name in ("kind", "status") if facts.get(name)]
     return " ".join([covered.language, ", ".join(said)]).strip()
 
 
-def share(name: str, covered: Sequence[Covered]) -> list[str]:
+def format_share_row(name: str, covered: Sequence[Covered]) -> list[str]:
     """How many parse and run, and what part of all that is."""
     size = len(covered)
     parse, run = sum(c.parses for c in covered), sum(c.runs for c in covered)
     lenient = sum(bool(c.deviations) for c in covered)
-    return [name, f"{size:,}", f"{parse:,}", percent(parse, size), f"{run:,}", percent(run, size), f"{lenient:,}"]
+    return [
+        name,
+        f"{size:,}",
+        f"{parse:,}",
+        format_percent(parse, size),
+        f"{run:,}",
+        format_percent(run, size),
+        f"{lenient:,}",
+    ]
 
 
-def percent(part: int, whole: int) -> str:
+def format_percent(part: int, whole: int) -> str:
     """A share, never rounded up to all."""
     return f"{int(part * 1000 / whole) / 10:.1f} %" if whole else ""
 
@@ -78,13 +90,13 @@ def failure(covered: Covered, paper: Paper, *, verbose: bool) -> Iterator[str]:
         return
     if verbose:
         place = [] if isinstance(error, SourceError) else [str(covered.subject.path)]
-        yield from (*place, *clean(error.render()).splitlines(), "")
+        yield from (*place, *escape_controls(error.render()).splitlines(), "")
         return
     where = str(error.span) if isinstance(error, SourceError) else str(covered.subject.path)
     yield from paper.paragraph(f"{where}: {error.message.splitlines()[0]} [{error.code}]")
 
 
-def as_object(covered: Sequence[Covered]) -> dict[str, Any]:
+def encode_coverage(covered: Sequence[Covered]) -> dict[str, Any]:
     """The whole study for machines; every rule is listed."""
     frequent = Counter((str(c.stage), c.construct) for c in covered if not c.runs).most_common()
     return {
@@ -94,11 +106,11 @@ def as_object(covered: Sequence[Covered]) -> dict[str, Any]:
         "parse": sum(c.parses for c in covered),
         "run": sum(c.runs for c in covered),
         "failing": [{"stage": stage, "construct": text, "rules": number} for (stage, text), number in frequent],
-        "covered": [one(c) for c in covered],
+        "covered": [encode_covered(c) for c in covered],
     }
 
 
-def one(covered: Covered) -> dict[str, Any]:
+def encode_covered(covered: Covered) -> dict[str, Any]:
     """One rule."""
     return {
         "path": str(covered.subject.path),

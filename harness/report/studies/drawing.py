@@ -29,7 +29,7 @@ STYLE = {
 }
 
 
-def save(kind: str, found: Any, path: Path) -> None:
+def write_drawing(kind: str, found: Any, path: Path) -> None:
     """Draws a study and writes it as SVG or PNG, the same bytes for the same study."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=INCHES, layout="constrained")
@@ -38,7 +38,7 @@ def save(kind: str, found: Any, path: Path) -> None:
         figure.savefig(path, dpi=150, metadata=dated)
 
 
-def tuning(found: Tuning, axes: Axes) -> None:
+def draw_tuning(found: Tuning, axes: Axes) -> None:
     """False alerts against attacks caught: all combinations, the front, the published and the recommended point."""
     per_day = 1000 / max(found.population.host_days, 1e-12)
     cost, gain = found.surface.false_alerts.ravel() * per_day, found.surface.caught.ravel()
@@ -69,7 +69,7 @@ def tuning(found: Tuning, axes: Axes) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def envelope(found: Envelope, axes: Axes) -> None:
+def draw_envelope(found: Envelope, axes: Axes) -> None:
     """The map: dark is caught, light and hatched is missed, the edge a line."""
     caught = found.caught.T
     edges = [np.arange(n + 1) - 0.5 for n in found.caught.shape]
@@ -115,11 +115,11 @@ def mutation(found: Mutation, axes: Axes) -> None:
     axes.legend(frameon=False, loc="lower right")
 
 
-LINES = ("-", "--", ":", "-.")
+LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = "os^vDP*X"
 
 
-def latency(found: Latency, axes: Axes) -> None:
+def draw_latency(found: Latency, axes: Axes) -> None:
     """For each scenario that is ever caught, the share of its starts caught within a time."""
     for place, delay in enumerate(d for d in found.delays if d.caught):
         seconds = sorted(d.seconds for d in delay.detections if d.seconds is not None)
@@ -128,7 +128,7 @@ def latency(found: Latency, axes: Axes) -> None:
             [0, *(s / 60 for s in seconds)],
             [0, *share],
             where="post",
-            linestyle=LINES[place % len(LINES)],
+            linestyle=LINE_STYLES[place % len(LINE_STYLES)],
             marker=MARKERS[place % len(MARKERS)],
             ms=4,
             color=EDGE,
@@ -143,8 +143,8 @@ def latency(found: Latency, axes: Axes) -> None:
 
 
 DRAWN: dict[str, Callable[[Any, Axes], None]] = {
-    "tuning": tuning,
-    "envelope": envelope,
+    "tuning": draw_tuning,
+    "envelope": draw_envelope,
     "mutation": mutation,
-    "latency": latency,
+    "latency": draw_latency,
 }

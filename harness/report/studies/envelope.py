@@ -6,63 +6,66 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, count
+from harness.report.paper import Paper, format_count
 from harness.report.wording import why_missed
 from harness.verdict.envelope.axes import Axis
 from harness.verdict.envelope.envelope import Envelope, Reason
-from harness.verdict.explain import shown
+from harness.verdict.explain import format_value
 
 CAUGHT, MISSED, EDGE_CAUGHT, EDGE_MISSED = "#", ".", "@", "o"
 WIDEST_MAP = 72
 TALLEST_MAP = 30
 
 
-def lines(found: Envelope, paper: Paper) -> Iterator[str]:
+def format_envelope(found: Envelope, paper: Paper) -> Iterator[str]:
     """The whole study."""
     head = f"{found.rule.name}: {found.behaviour}, {found.x.name} by {found.y.name}"
     yield paper.paint(head, "strong")
     share = 100 * float(found.caught.mean()) if found.caught.size else 0.0
     yield (
-        f"{count(found.variants, 'variant')} ({count(found.events, 'event')}) in one run, {found.seconds:.1f} s: "
+        f"{format_count(found.variants, 'variant')} ({format_count(found.events, 'event')}) in one run, "
+        f"{found.seconds:.1f} s: "
         f"{share:.0f} % caught"
     )
     fixed = ", ".join(f"{n} {v}" for n, v in found.fixed.items() if n not in (found.x.name, found.y.name))
     if fixed:
         yield paper.paint(f"all with {fixed}", "dim")
     yield ""
-    yield from drawn(found, paper)
+    yield from format_map(found, paper)
     yield ""
     for what, cell in found.extremes():
-        yield f"{what}: {place(found, cell)}"
+        yield f"{what}: {describe_cell(found, cell)}"
     if found.reasons:
         yield ""
         yield paper.paint("beside the edge", "dim")
         for reason in found.reasons:
             state = "caught" if reason.caught else "missed"
-            yield from paper.paragraph(f"{place(found, reason.cell)}: {state}, {why(reason)}", indent=4, first="  ")
+            yield from paper.paragraph(
+                f"{describe_cell(found, reason.cell)}: {state}, {why(reason)}", indent=4, first="  "
+            )
 
 
-def drawn(found: Envelope, paper: Paper) -> Iterator[str]:
+def format_map(found: Envelope, paper: Paper) -> Iterator[str]:
     """The map, the largest value of `y` above; of long axes every so many values."""
-    across = places(len(found.x), WIDEST_MAP)
-    upwards = places(len(found.y), TALLEST_MAP)
+    across = choose_tick_places(len(found.x), WIDEST_MAP)
+    upwards = choose_tick_places(len(found.y), TALLEST_MAP)
     width = max(len(found.y.labels[j]) for j in upwards)
     width = max(width, len(found.y.name))
     yield paper.paint(f"{found.y.name.rjust(width)}", "dim")
     for j in reversed(upwards):
-        row = "".join(mark(found, i, j) for i in across)
+        row = "".join(choose_cell_mark(found, i, j) for i in across)
         yield f"{found.y.labels[j].rjust(width)} {row}"
-    yield " " * (width + 1) + below(found.x, across)
+    yield " " * (width + 1) + format_axis_labels(found.x, across)
     legend = f"{CAUGHT} caught, {MISSED} missed; at the edge {EDGE_CAUGHT} caught, {EDGE_MISSED} missed"
     yield paper.paint(f"{' ' * (width + 1)}{found.x.name}; {legend}", "dim")
 
 
-def places(size: int, most: int) -> list[int]:
+def choose_tick_places(size: int, most: int) -> list[int]:
     """Every so many places, the first among them."""
     return list(range(0, size, -(-size // most)))
 
 
-def mark(found: Envelope, i: int, j: int) -> str:
+def choose_cell_mark(found: Envelope, i: int, j: int) -> str:
     """One cell of the map."""
     caught = bool(found.caught[i, j])
     around = [(i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)]
@@ -71,7 +74,7 @@ def mark(found: Envelope, i: int, j: int) -> str:
     return (EDGE_CAUGHT if caught else EDGE_MISSED) if edge else (CAUGHT if caught else MISSED)
 
 
-def below(axis: Axis, across: list[int]) -> str:
+def format_axis_labels(axis: Axis, across: list[int]) -> str:
     """The first, the middle and the last label under the map."""
     size = len(across)
     first, middle, last = (axis.labels[across[n]] for n in (0, size // 2, size - 1))
@@ -79,7 +82,7 @@ def below(axis: Axis, across: list[int]) -> str:
     return f"{first}{middle.center(room) if room > len(middle) + 2 else ' ' * max(room, 1)}{last}"
 
 
-def place(found: Envelope, cell: tuple[int, int]) -> str:
+def describe_cell(found: Envelope, cell: tuple[int, int]) -> str:
     """A cell in words."""
     return f"{found.x.name} {found.x.labels[cell[0]]}, {found.y.name} {found.y.labels[cell[1]]}"
 
@@ -88,13 +91,13 @@ def why(reason: Reason) -> str:
     """Why a variant is caught, by the numbers of its alert, or missed, by where it is lost."""
     if reason.caught:
         alert = next(a for a in reason.alerts if a.malicious)
-        numbers = [f"{n} {shown(v)}" for n, v in alert.fields.items() if isinstance(v, float)]
+        numbers = [f"{n} {format_value(v)}" for n, v in alert.fields.items() if isinstance(v, float)]
         return ", ".join(numbers) or "it alerts"
     lost = why_missed(reason.explanation)
     return f"line {lost[0]}: {lost[1]}" if lost else "no alert rests on it"
 
 
-def document(found: Envelope) -> dict[str, Any]:
+def encode_envelope(found: Envelope) -> dict[str, Any]:
     """The study for machines; `caught[i][j]` belongs to the i-th value of x and the j-th of y."""
     return {
         "document": "envelope",

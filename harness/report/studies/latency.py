@@ -8,28 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, count, short
+from harness.report.paper import Paper, format_count, shorten_line
 from harness.report.wording import why_missed
 from harness.verdict.latency import Delay, Latency
 
 SHOWN = ((0.5, "median"), (0.9, "90 %"), (1.0, "all"))
 
 
-def lines(found: Latency, paper: Paper) -> Iterator[str]:
+def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
     """The whole study."""
     schedule = found.schedule
     back = f"over the last {span(schedule.back)}" if schedule.back is not None else "over all that has arrived"
     late = f", events {span(schedule.delay)} late" if schedule.delay else ""
     yield paper.paint(f"{found.rule.name} every {span(schedule.every)} {back}{late}", "strong")
     starts = max((len(d.detections) for d in found.delays), default=0)
-    yield f"{count(len(found.delays), 'scenario')}, each begun at {count(starts, 'moment')}; {found.seconds:.1f} s"
+    begun = f"each begun at {format_count(starts, 'moment')}"
+    yield f"{format_count(len(found.delays), 'scenario')}, {begun}; {found.seconds:.1f} s"
     yield ""
-    rows = [row(d) for d in found.delays]
+    rows = [format_delay_row(d) for d in found.delays]
     head = ["scenario", "caught", "without window", *(f"{word}" for _, word in SHOWN)]
     yield from paper.table(head, rows, right=frozenset({1, 2, 3, 4, 5}))
     yield paper.paint("time from an attack's first event to the first alert; caught is the share of its starts", "dim")
     for delay in found.delays:
-        text = lost(delay, found)
+        text = describe_window_loss(delay, found)
         if text:
             yield ""
             yield from paper.paragraph(text)
@@ -38,15 +39,15 @@ def lines(found: Latency, paper: Paper) -> Iterator[str]:
         yield from paper.paragraph(text)
 
 
-def row(delay: Delay) -> list[str]:
+def format_delay_row(delay: Delay) -> list[str]:
     """One scenario as cells."""
     size = len(delay.detections)
     times = [delay.quantile(f) for f, _ in SHOWN]
     words = ["never" if t is None else span(timedelta(seconds=t)) for t in times]
-    return [short(Path(delay.name).stem, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
+    return [shorten_line(Path(delay.name).stem, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
 
 
-def lost(delay: Delay, found: Latency) -> str:
+def describe_window_loss(delay: Delay, found: Latency) -> str:
     """What the window does to a rule that would see the attack without one."""
     if not delay.unlimited or delay.caught >= delay.unlimited:
         return ""
@@ -85,7 +86,7 @@ def span(length: timedelta) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def document(found: Latency) -> dict[str, Any]:
+def encode_latency(found: Latency) -> dict[str, Any]:
     """The study for machines; lengths are in seconds, null is never."""
     schedule = found.schedule
     return {
@@ -103,7 +104,7 @@ def document(found: Latency) -> dict[str, Any]:
                 "caught": d.caught,
                 "caught_without_window": d.unlimited,
                 **{word: d.quantile(f) for f, word in ((0.5, "median"), (0.9, "ninety_percent"), (1.0, "all"))},
-                "lost": lost(d, found) or None,
+                "lost": describe_window_loss(d, found) or None,
                 "detections": [
                     {"later": x.later.total_seconds(), "seconds": x.seconds, "alerts": x.alerts} for x in d.detections
                 ],

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, count, short
-from harness.verdict.mutation.mutate import Fate, Mutation, Trialled
+from harness.report.paper import Paper, format_count, shorten_line
+from harness.verdict.mutation.mutate import Fate, JudgedMutant, Mutation
 
 HOW = (
     "equivalent: without comparisons that the plan's own bounds decide, conditions that others cover and columns that "
@@ -15,24 +15,29 @@ HOW = (
 )
 
 
-def lines(found: Mutation, paper: Paper, *, verbose: bool = False) -> Iterator[str]:
+def format_mutation(found: Mutation, paper: Paper, *, verbose: bool = False) -> Iterator[str]:
     """The whole study."""
     killed, alive = found.count(Fate.KILLED), found.count(Fate.SURVIVED)
-    head = f"{found.rule.name}: {100 * found.score:.1f} % of {count(killed + alive, 'mutant')} killed"
+    head = f"{found.rule.name}: {100 * found.score:.1f} % of {format_count(killed + alive, 'mutant')} killed"
     yield paper.paint(head, "good" if not alive else "strong")
     parts = [
-        f"{count(found.count(f), str(f))}" for f in (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN) if found.count(f)
+        f"{format_count(found.count(f), str(f))}"
+        for f in (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
+        if found.count(f)
     ]
     also = (
         f"; not counted: {', '.join(f'{found.count(f)} {f}' for f in NOT_COUNTED if found.count(f))}" if parts else ""
     )
-    yield f"{killed} killed, {alive} survived{also}; {count(found.expectations, 'expectation')}, {found.seconds:.1f} s"
+    expectations = format_count(found.expectations, "expectation")
+    yield f"{killed} killed, {alive} survived{also}; {expectations}, {found.seconds:.1f} s"
     for name in found.failing:
         yield f"not used, for the rule itself fails it: {name}"
     if alive:
         yield ""
         yield from paper.table(
-            ["line", "survivor", "a scenario that kills it"], [row(t) for t in found.survivors], right=frozenset({0})
+            ["line", "survivor", "a scenario that kills it"],
+            [format_survivor_row(t) for t in found.survivors],
+            right=frozenset({0}),
         )
     if verbose:
         rest = [t for t in found.mutants if t.fate is not Fate.SURVIVED]
@@ -47,13 +52,13 @@ def lines(found: Mutation, paper: Paper, *, verbose: bool = False) -> Iterator[s
 NOT_COUNTED = (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
 
 
-def row(trialled: Trialled) -> list[str]:
+def format_survivor_row(trialled: JudgedMutant) -> list[str]:
     """One survivor as cells."""
     killer = trialled.killer.name if trialled.killer else "none found"
-    return [str(trialled.mutant.line), short(trialled.mutant.what, 70), killer]
+    return [str(trialled.mutant.line), shorten_line(trialled.mutant.what, 70), killer]
 
 
-def document(found: Mutation) -> dict[str, Any]:
+def encode_mutation(found: Mutation) -> dict[str, Any]:
     """The study for machines."""
     return {
         "document": "mutate",
@@ -68,7 +73,7 @@ def document(found: Mutation) -> dict[str, Any]:
     }
 
 
-def mutant_object(trialled: Trialled) -> dict[str, Any]:
+def mutant_object(trialled: JudgedMutant) -> dict[str, Any]:
     """One mutant for machines."""
     mutant = trialled.mutant
     line, column = mutant.place.source.position(mutant.place.start) if mutant.place else (None, None)

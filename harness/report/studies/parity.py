@@ -7,21 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, count, short
+from harness.report.paper import Paper, format_count, shorten_line
 from harness.report.wording import why_missed
-from harness.verdict.parity import Compared, Difference, Parity
+from harness.verdict.parity import Compared, Parity, ParityDifference
 
 MOST_CASES = 3
 
 
-def lines(found: Parity, paper: Paper) -> Iterator[str]:
+def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
     """The whole study."""
     one, two = (r.name for r in found.rules)
     agreed = sum(c.agree for c in found.scenarios)
-    yield paper.paint(f"{one} and {two}: agree on {agreed} of {count(len(found.scenarios), 'scenario')}", "strong")
+    yield paper.paint(
+        f"{one} and {two}: agree on {agreed} of {format_count(len(found.scenarios), 'scenario')}", "strong"
+    )
     if found.probes:
         same = sum(c.agree for c in found.probes)
-        yield f"and on {same} of {count(len(found.probes), 'probe')} made from the texts of both; {found.seconds:.1f} s"
+        probes = format_count(len(found.probes), "probe")
+        yield f"and on {same} of {probes} made from the texts of both; {found.seconds:.1f} s"
     rows = [scenario_row(c) for c in found.scenarios if not c.alike]
     if rows:
         yield ""
@@ -44,18 +47,18 @@ def scenario_row(compared: Compared) -> list[str]:
     silent = next((s for s in compared.sides if s.explanation is not None), None)
     why = why_missed(silent.explanation) if silent else None
     reason = f"line {why[0]}: {why[1]}" if why else ("" if compared.agree else "no alert")
-    return [short(Path(compared.name).stem, 50), str(a.alerts), str(b.alerts), short(reason, 60)]
+    return [shorten_line(Path(compared.name).stem, 50), str(a.alerts), str(b.alerts), shorten_line(reason, 60)]
 
 
-def difference_row(difference: Difference, found: Parity) -> list[str]:
+def difference_row(difference: ParityDifference, found: Parity) -> list[str]:
     """One separating clause as cells."""
     name = found.rules[difference.side].name.rpartition("/")[2]
     mutant = difference.mutant
-    example = short(difference.cases[0].rpartition("/")[2], 40)
-    return [name, str(mutant.line), short(mutant.what, 60), str(len(difference.cases)), example]
+    example = shorten_line(difference.cases[0].rpartition("/")[2], 40)
+    return [name, str(mutant.line), shorten_line(mutant.what, 60), str(len(difference.cases)), example]
 
 
-def document(found: Parity) -> dict[str, Any]:
+def encode_parity(found: Parity) -> dict[str, Any]:
     """The study for machines."""
     return {
         "document": "parity",

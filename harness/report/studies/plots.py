@@ -8,12 +8,12 @@ from typing import Any
 
 from harness.diagnostics import HarnessError
 
-FORMATS = (".svg", ".png")
+PLOT_SUFFIXES = (".svg", ".png")
 
 
-def draw(kind: str, found: Any, path: Path) -> None:
+def plot_study(kind: str, found: Any, path: Path) -> None:
     """Draws a study of a kind (`tuning`, `envelope`, `mutation`, `latency`) into a file; its suffix is the format."""
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in PLOT_SUFFIXES:
         raise HarnessError("unknown-format", f"{path} is neither SVG nor PNG", help="write --plot FILE.svg")
     try:
         drawing = import_module("harness.report.studies.drawing")
@@ -23,6 +23,6 @@ def draw(kind: str, found: Any, path: Path) -> None:
         hint = "pip install 'detlab[plots]'"
         raise HarnessError("no-plots", "drawing needs matplotlib, which is not installed", help=hint) from error
     try:
-        drawing.save(kind, found, path)
+        drawing.write_drawing(kind, found, path)
     except OSError as error:
         raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -6,23 +6,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, count, short
-from harness.report.studies.wording import estimate_object, finite, literal, percent, rate, short_number
+from harness.report.paper import Paper, format_count, shorten_line
+from harness.report.studies.wording import (
+    estimate_object,
+    finite,
+    format_literal,
+    format_proportion,
+    format_rate,
+    short_number,
+)
 from harness.verdict.tuning.labelled import Point
 from harness.verdict.tuning.margins import Margin
 from harness.verdict.tuning.thresholds import Threshold
 from harness.verdict.tuning.tune import Tuning
 
 
-def lines(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
+def format_tuning(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
     """The whole study."""
     watched = tuning.population
-    head = f"{tuning.rule.name}: {count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
+    head = f"{tuning.rule.name}: {format_count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
     yield paper.paint(head, "strong")
-    size = f"{count(tuning.groups, 'group')}, {count(len(watched.days), 'host')}"
+    size = f"{format_count(tuning.groups, 'group')}, {format_count(len(watched.days), 'host')}"
     time = f"grid {tuning.grid_seconds * 1000:.0f} ms of {tuning.seconds:.1f} s"
     days = f"{short_number(watched.host_days)} host-days"
-    yield f"{size}, {days}, {count(len(watched.attacks), 'attack')}; {time}"
+    yield f"{size}, {days}, {format_count(len(watched.attacks), 'attack')}; {time}"
     yield ""
     yield from thresholds_table(tuning, paper)
     yield ""
@@ -47,7 +54,7 @@ def lines(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
         )
 
 
-def line_of(threshold: Threshold) -> str:
+def format_threshold_line(threshold: Threshold) -> str:
     """Where a threshold is written."""
     return str(threshold.place.source.position(threshold.place.start)[0]) if threshold.place else "-"
 
@@ -60,11 +67,21 @@ def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
     for threshold in tuning.thresholds:
         at = place.get(id(threshold))
         if at is None:
-            rows.append([line_of(threshold), str(threshold), "-", "-", threshold.fixed or "too many others may fail"])
+            rows.append(
+                [
+                    format_threshold_line(threshold),
+                    str(threshold),
+                    "-",
+                    "-",
+                    threshold.fixed or "too many others may fail",
+                ]
+            )
             continue
         axis = tuning.surface.grid.axes[at]
         span = f"{short_number(min(axis))} .. {short_number(max(axis))}"
-        rows.append([line_of(threshold), str(threshold), literal(chosen[at]), f"{len(axis)}: {span}", ""])
+        rows.append(
+            [format_threshold_line(threshold), str(threshold), format_literal(chosen[at]), f"{len(axis)}: {span}", ""]
+        )
     return paper.table(
         ["line", "threshold", "recommended", "values tried", "not varied because"], rows, right=frozenset({0})
     )
@@ -84,7 +101,7 @@ def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
     if tuning.recommended is None and tuning.budget is not None:
         yield f"no combination stays within {short_number(tuning.budget)} false alerts a day and 1,000 hosts"
     for name, point in named[1:]:
-        yield from paper.paragraph(f"{name}: {changed(point, tuning.varied)}", indent=4, first="  ")
+        yield from paper.paragraph(f"{name}: {describe_changed_literals(point, tuning.varied)}", indent=4, first="  ")
 
 
 def point_row(name: str, point: Point) -> list[str]:
@@ -93,16 +110,20 @@ def point_row(name: str, point: Point) -> list[str]:
         name,
         str(point.caught),
         str(point.false_alerts),
-        percent(point.precision),
-        percent(point.recall),
-        rate(point.false_alerts_a_day),
+        format_proportion(point.precision),
+        format_proportion(point.recall),
+        format_rate(point.false_alerts_a_day),
     ]
 
 
-def changed(point: Point, varied: Sequence[Threshold]) -> str:
+def describe_changed_literals(point: Point, varied: Sequence[Threshold]) -> str:
     """The literals of a point that are not the published ones."""
     pairs = zip(varied, point.values, strict=True)
-    found = [f"{t.name} {t.sign} {literal(v)} (is {literal(t.published)})" for t, v in pairs if v != t.published]
+    found = [
+        f"{t.name} {t.sign} {format_literal(v)} (is {format_literal(t.published)})"
+        for t, v in pairs
+        if v != t.published
+    ]
     return ", ".join(found) or "as published"
 
 
@@ -115,7 +136,7 @@ def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
 def margin_row(margin: Margin) -> list[str]:
     """One attack as cells."""
     state = "caught" if margin.caught else "missed"
-    return [short(margin.attack.name, 54), state, edge_text(margin)]
+    return [shorten_line(margin.attack.name, 54), state, edge_text(margin)]
 
 
 def edge_text(margin: Margin) -> str:
@@ -126,13 +147,19 @@ def edge_text(margin: Margin) -> str:
         return "no single threshold decides"
     edge = margin.edges[0]
     wanted = edge.threshold
-    return f"{wanted.name} {short_number(edge.reached)}, needs {wanted.sign} {literal(wanted.published)}"
+    return f"{wanted.name} {short_number(edge.reached)}, needs {wanted.sign} {format_literal(wanted.published)}"
 
 
 def exclusions_table(tuning: Tuning, paper: Paper) -> list[str]:
     """The exclusions that were tried."""
     rows = [
-        [str(e), str(e.removed), str(e.lost), percent(e.point.recall), rate(e.point.false_alerts_a_day)]
+        [
+            str(e),
+            str(e.removed),
+            str(e.lost),
+            format_proportion(e.point.recall),
+            format_rate(e.point.false_alerts_a_day),
+        ]
         for e in tuning.exclusions
     ]
     head = ["exclude (run with it)", "false alerts removed", "attacks lost", "recall", "false/day/1000 hosts"]
@@ -146,7 +173,7 @@ def opinions_table(tuning: Tuning, paper: Paper) -> list[str]:
     return paper.table(["second opinion", "caught", "false alerts", "area under ROC"], rows, right=frozenset({1, 2, 3}))
 
 
-def document(tuning: Tuning) -> dict[str, Any]:
+def encode_tuning(tuning: Tuning) -> dict[str, Any]:
     """The study for machines."""
     watched = tuning.population
     return {

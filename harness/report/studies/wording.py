@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from harness.verdict.tuning.intervals import Estimate
-from harness.verdict.tuning.thresholds import number
+from harness.verdict.tuning.thresholds import number_in_rule
 
 
 def short_number(value: float) -> str:
@@ -20,23 +20,23 @@ def short_number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def percent(estimate: Estimate) -> str:
+def format_proportion(estimate: Estimate) -> str:
     """A proportion with its interval: `38 % (19-62)`."""
     if not estimate.known:
         return "-"
     return f"{100 * estimate.value:.0f} % ({100 * estimate.low:.0f}-{100 * estimate.high:.0f})"
 
 
-def rate(estimate: Estimate) -> str:
+def format_rate(estimate: Estimate) -> str:
     """A rate with its interval: `12 (4-31)`."""
     if not estimate.known:
         return "-"
     return f"{short_number(estimate.value)} ({short_number(estimate.low)}-{short_number(estimate.high)})"
 
 
-def literal(value: float) -> str:
+def format_literal(value: float) -> str:
     """A literal as a rule would write it."""
-    return number(value)
+    return number_in_rule(value)
 
 
 def finite(value: float) -> float | None:

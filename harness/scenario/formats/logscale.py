@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.scenario.foreign import Published, at, several
+from harness.scenario.foreign import Published, as_texts_tuple, find_at_keys
 
 
 def recognises(content: Any) -> bool:
@@ -17,7 +17,7 @@ def recognises(content: Any) -> bool:
 def read(path: Path, content: Any) -> tuple[Published, ...]:
     """A rule for each query of the document."""
     return tuple(
-        Published(name=name, language="cql", text=text, page=page(name, entry))
+        Published(name=name, language="cql", text=text, page=build_export_page(name, entry))
         for name, text, entry in queries(content)
     )
 
@@ -29,7 +29,11 @@ def queries(content: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
         if not isinstance(entry, dict) or "detection" in entry or "search" in entry:
             continue
         name = str(entry.get("name") or entry.get("title") or "query")
-        for text in (entry.get("queryString"), at(entry, "query", "queryString"), at(entry, "query", "query")):
+        for text in (
+            entry.get("queryString"),
+            find_at_keys(entry, "query", "queryString"),
+            find_at_keys(entry, "query", "query"),
+        ):
             if isinstance(text, str):
                 yield name, text, entry
                 break
@@ -40,13 +44,13 @@ def queries(content: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
                     yield f"{name} - {widget.get('title') or key}", widget["queryString"], entry
 
 
-def page(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+def build_export_page(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     """What the export says of its query."""
     return {
         "title": name,
         "id": str(entry.get("id") or ""),
         "description": str(entry.get("description") or ""),
-        "author": ", ".join(several(entry.get("author"))),
+        "author": ", ".join(as_texts_tuple(entry.get("author"))),
         "license": str(entry.get("license") or ""),
         "platform": "LogScale",
     }

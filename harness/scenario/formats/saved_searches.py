@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.scenario.foreign import Published
 
-TECHNIQUE = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
+TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 FROM_THE_APP = {"description": "description", "action.correlationsearch.label": "title"}
 
 
@@ -25,12 +25,14 @@ def read(path: Path, content: Any) -> tuple[Published, ...]:
     for name, own in every.items():
         given = {**shared, **own}
         if name != "default" and given.get("search", "").strip():
-            found.append(Published(name=name, language="spl", text=given["search"], page=page(name, given)))
+            found.append(
+                Published(name=name, language="spl", text=given["search"], page=build_stanza_page(name, given))
+            )
     return tuple(found)
 
 
-def page(name: str, given: dict[str, str]) -> dict[str, Any]:
+def build_stanza_page(name: str, given: dict[str, str]) -> dict[str, Any]:
     """What a stanza says of its search."""
     said = {ours: given[key] for key, ours in FROM_THE_APP.items() if given.get(key)}
-    technique = TECHNIQUE.search(given.get("action.correlationsearch.annotations", ""))
+    technique = TECHNIQUE_IN_TEXT.search(given.get("action.correlationsearch.annotations", ""))
     return {"title": name, "platform": "Splunk", **said, "technique": technique[0] if technique else ""}

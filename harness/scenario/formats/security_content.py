@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.scenario.foreign import Published, at, several
+from harness.scenario.foreign import Published, as_texts_tuple, find_at_keys
 
 
 def recognises(content: Any) -> bool:
@@ -16,22 +16,22 @@ def recognises(content: Any) -> bool:
 def read(path: Path, content: Any) -> tuple[Published, ...]:
     """The one rule."""
     name = str(content["name"])
-    return (Published(name=name, language="spl", text=content["search"], page=page(content)),)
+    return (Published(name=name, language="spl", text=content["search"], page=build_detection_page(content)),)
 
 
-def page(content: Any) -> dict[str, Any]:
+def build_detection_page(content: Any) -> dict[str, Any]:
     """What the page says of its rule."""
-    techniques = several(at(content, "tags", "mitre_attack_id") or content.get("mitre_attack_id"))
+    techniques = as_texts_tuple(find_at_keys(content, "tags", "mitre_attack_id") or content.get("mitre_attack_id"))
     return {
         "title": str(content["name"]),
         "id": str(content.get("id") or ""),
         "description": str(content.get("description") or ""),
-        "author": ", ".join(several(content.get("author"))),
+        "author": ", ".join(as_texts_tuple(content.get("author"))),
         "license": str(content.get("license") or ""),
         "technique": techniques[0] if techniques else "",
-        "confidence": str(at(content, "tags", "confidence") or ""),
+        "confidence": str(find_at_keys(content, "tags", "confidence") or ""),
         "platform": "Splunk",
-        "data_sources": several(content.get("data_source")),
-        "false_positives": several(content.get("known_false_positives")),
-        "references": several(content.get("references")),
+        "data_sources": as_texts_tuple(content.get("data_source")),
+        "false_positives": as_texts_tuple(content.get("known_false_positives")),
+        "references": as_texts_tuple(content.get("references")),
     }

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import HarnessError
-from harness.scenario.foreign import Published, several
+from harness.scenario.foreign import Published, as_texts_tuple
 
-TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
+TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
 LICENCE = "DRL-1.1 (SigmaHQ) unless the rule says otherwise"
 
 
@@ -23,31 +23,31 @@ def recognises(content: Any) -> bool:
 def read(path: Path, content: Any) -> tuple[Published, ...]:
     """The rule in both languages."""
     try:
-        conversion: Callable[[str], dict[str, str]] = import_module("harness.scenario.sigma_conversion").converted
+        conversion: Callable[[str], dict[str, str]] = import_module("harness.scenario.sigma_conversion").convert_sigma
     except ImportError as error:
         hint = "pip install 'detlab[sigma]'"
         raise HarnessError("needs-extra", f"{path} is a Sigma rule, and pySigma is not installed", help=hint) from error
     texts = conversion(path.read_text("utf-8-sig"))
     name = str(content["title"])
-    about = page(content)
+    about = build_sigma_page(content)
     return tuple(
         Published(name=name, language=each, text=text, page=about, converted=True) for each, text in texts.items()
     )
 
 
-def page(content: Any) -> dict[str, Any]:
+def build_sigma_page(content: Any) -> dict[str, Any]:
     """What the rule says of itself; author and licence stay with it."""
-    techniques = [m[1].upper() for m in map(TECHNIQUE.fullmatch, several(content.get("tags"))) if m]
+    techniques = [m[1].upper() for m in map(TECHNIQUE_TAG.fullmatch, as_texts_tuple(content.get("tags"))) if m]
     source = content.get("logsource")
     return {
         "title": str(content["title"]),
         "id": str(content.get("id") or ""),
         "description": str(content.get("description") or ""),
-        "author": ", ".join(several(content.get("author"))),
+        "author": ", ".join(as_texts_tuple(content.get("author"))),
         "license": str(content.get("license") or LICENCE),
         "technique": techniques[0] if techniques else "",
         "level": str(content.get("level") or ""),
         "data_sources": tuple(f"{k}: {v}" for k, v in source.items()) if isinstance(source, dict) else (),
-        "false_positives": several(content.get("falsepositives")),
-        "references": several(content.get("references")),
+        "false_positives": as_texts_tuple(content.get("falsepositives")),
+        "references": as_texts_tuple(content.get("references")),
     }

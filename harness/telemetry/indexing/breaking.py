@@ -9,29 +9,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.telemetry.indexing.expressions import Expression, expression
-from harness.telemetry.indexing.formats import truth, whole
+from harness.telemetry.indexing.expressions import BoundedRegex, compile_setting_regex
+from harness.telemetry.indexing.formats import parse_whole_setting, parse_yes_no
 
-LINES = r"([\r\n]+)"
-LONGEST = 16 << 20
+DEFAULT_LINE_BREAKER = r"([\r\n]+)"
+LONGEST_RAW_LINE = 16 << 20
 """Characters without a break that are held before they are cut."""
 MOST_LINES = 256
 LONGEST_LINE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RawLine:
     """A piece of the text, and whether it was cut short."""
 
     text: str
     cut: bool = False
 
 
-def lines(blocks: Iterable[str], settings: Mapping[str, str]) -> Iterator[Line]:
+def break_lines(blocks: Iterable[str], settings: Mapping[str, str]) -> Iterator[RawLine]:
     """The text cut where the first group of LINE_BREAKER stands; an expression without a group breaks at line ends."""
-    given = expression(settings.get("LINE_BREAKER") or LINES)
-    breaker = given if given.groups else expression(LINES)
-    most = whole(settings.get("TRUNCATE"), LONGEST_LINE)
+    given = compile_setting_regex(settings.get("LINE_BREAKER") or DEFAULT_LINE_BREAKER)
+    breaker = given if given.groups else compile_setting_regex(DEFAULT_LINE_BREAKER)
+    most = parse_whole_setting(settings.get("TRUNCATE"), LONGEST_LINE)
     buffer = ""
     for block in blocks:
         buffer += block
@@ -39,66 +39,68 @@ def lines(blocks: Iterable[str], settings: Mapping[str, str]) -> Iterator[Line]:
         for found in breaks(breaker, buffer):
             if found.end() >= len(buffer):
                 break
-            yield from shortened(buffer[done : found.start(1)], most)
+            yield from truncate_line(buffer[done : found.start(1)], most)
             done = found.end(1)
         buffer = buffer[done:]
-        if len(buffer) > LONGEST:
-            yield from shortened(buffer, most)
+        if len(buffer) > LONGEST_RAW_LINE:
+            yield from truncate_line(buffer, most)
             buffer = ""
     done = 0
     for found in breaks(breaker, buffer):
-        yield from shortened(buffer[done : found.start(1)], most)
+        yield from truncate_line(buffer[done : found.start(1)], most)
         done = found.end(1)
-    yield from shortened(buffer[done:], most)
+    yield from truncate_line(buffer[done:], most)
 
 
-def breaks(breaker: Expression, text: str) -> Iterator[Any]:
+def breaks(breaker: BoundedRegex, text: str) -> Iterator[Any]:
     """The matches whose first group took part."""
     return (m for m in breaker.every(text) if m.start(1) >= 0)
 
 
-def shortened(text: str, most: int) -> Iterator[Line]:
+def truncate_line(text: str, most: int) -> Iterator[RawLine]:
     """The line, of at most so many bytes; an empty one is none."""
     if not text.strip("\r\n"):
         return
     encoded = text.encode("utf-8", "replace") if most > 0 and len(text) * 4 > most else b""
     if len(encoded) > most > 0:
-        yield Line(encoded[:most].decode("utf-8", "ignore"), cut=True)
+        yield RawLine(encoded[:most].decode("utf-8", "ignore"), cut=True)
     else:
-        yield Line(text)
+        yield RawLine(text)
 
 
-def merged(found: Iterable[Line], settings: Mapping[str, str], dated: Callable[[str], bool]) -> Iterator[Line]:
+def merge_lines(
+    found: Iterable[RawLine], settings: Mapping[str, str], dated: Callable[[str], bool]
+) -> Iterator[RawLine]:
     """Lines put together to events; `dated` says whether a line has a time."""
-    if not truth(settings.get("SHOULD_LINEMERGE"), True):
+    if not parse_yes_no(settings.get("SHOULD_LINEMERGE"), True):
         yield from found
         return
     rules = Rules(settings, dated)
-    held: list[Line] = []
+    held: list[RawLine] = []
     for line in found:
         if held and rules.starts(line.text, len(held)):
-            yield together(held)
+            yield concat_lines(held)
             held = []
         held.append(line)
         rules.pass_over(line.text)
     if held:
-        yield together(held)
+        yield concat_lines(held)
 
 
-def together(held: list[Line]) -> Line:
+def concat_lines(held: list[RawLine]) -> RawLine:
     """Lines as one event."""
-    return Line("\n".join(line.text for line in held), any(line.cut for line in held))
+    return RawLine("\n".join(line.text for line in held), any(line.cut for line in held))
 
 
 class Rules:
     """When a line begins an event. MUST_NOT_BREAK_BEFORE changes nothing, as was observed."""
 
     def __init__(self, settings: Mapping[str, str], dated: Callable[[str], bool]) -> None:
-        self.dated = dated if truth(settings.get("BREAK_ONLY_BEFORE_DATE"), True) else None
+        self.dated = dated if parse_yes_no(settings.get("BREAK_ONLY_BEFORE_DATE"), True) else None
         self.before = optional(settings.get("BREAK_ONLY_BEFORE"))
         self.after = optional(settings.get("MUST_BREAK_AFTER"))
         self.not_after = optional(settings.get("MUST_NOT_BREAK_AFTER"))
-        self.most = whole(settings.get("MAX_EVENTS"), MOST_LINES)
+        self.most = parse_whole_setting(settings.get("MAX_EVENTS"), MOST_LINES)
         self.ended = self.held_on = False
 
     def starts(self, line: str, before: int) -> bool:
@@ -122,6 +124,6 @@ class Rules:
             self.held_on = True
 
 
-def optional(pattern: str | None) -> Expression | None:
+def optional(pattern: str | None) -> BoundedRegex | None:
     """The expression of a setting that may be absent."""
-    return expression(pattern) if pattern else None
+    return compile_setting_regex(pattern) if pattern else None

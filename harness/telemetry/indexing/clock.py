@@ -12,17 +12,17 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.indexing.expressions import expression
-from harness.telemetry.indexing.formats import whole
+from harness.telemetry.indexing.expressions import compile_setting_regex
+from harness.telemetry.indexing.formats import parse_whole_setting
 
 LOOKAHEAD = 128
 LONGEST_PREFIX = 10_000
 MOST_READ = 10_000
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH, DAY = r"[A-Za-z]{3,9}\.?", r"[A-Za-z]{3,9}"
-ZONES = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
+ZONE_OFFSETS = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
          "pdt": -7, "cet": 1, "cest": 2, "bst": 1, "jst": 9}  # fmt: skip
-CODES = {
+TIME_CODE_PATTERNS = {
     "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d\d?)", "d": r"(?P<d>\d\d?)", "e": r"\s*(?P<d>\d\d?)",
     "H": r"(?P<H>\d\d?)", "k": r"\s*(?P<H>\d\d?)", "I": r"(?P<I>\d\d?)", "l": r"\s*(?P<I>\d\d?)",
     "M": r"(?P<M>\d\d?)", "S": r"(?P<S>\d\d?)", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)", "j": r"(?P<j>\d{1,3})",
@@ -31,17 +31,17 @@ CODES = {
     "z": r"(?P<z>[+-]\d\d:?\d\d|Z)", "Z": r"(?P<Z>[A-Za-z]{1,5}|[+-]\d\d:?\d\d)", "n": r"\s", "t": r"\s", "%": "%",
 }  # fmt: skip
 WHOLE = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "c": "%a %b %e %H:%M:%S %Y", "+": "%Y-%m-%d"}
-CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
-CLOCK = r"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?)?"
+INDEX_TIME_CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
+CLOCK_TIME_PATTERN = r"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?)?"
 LOOKS = tuple(
     re.compile(written)
     for written in (
         r"(?<!\d)(?P<Y>\d{4})[-/](?P<m>\d\d?)[-/](?P<d>\d\d?)[T ]+"
-        rf"{CLOCK}(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b)|\s+(?P<Z>UTC|GMT|[ECMP][SD]T)\b)?",
+        rf"{CLOCK_TIME_PATTERN}(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b)|\s+(?P<Z>UTC|GMT|[ECMP][SD]T)\b)?",
         r"(?<!\d)(?P<d>\d\d?)[-/ ](?P<b>[A-Z][a-z]{2})[-/ ](?P<Y>\d{4})[: ]+(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)"
         r"(?:[.,](?P<N>\d{1,9}))?(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b))?",
         r"(?<!\d)(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<Y>\d{4})[T ]+"
-        rf"{CLOCK}(?:\s+(?P<p>[AP]M))?",
+        rf"{CLOCK_TIME_PATTERN}(?:\s+(?P<p>[AP]M))?",
         r"\b(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
         r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?",
         r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<N>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
@@ -50,17 +50,17 @@ LOOKS = tuple(
 )
 
 
-class Clock:
+class EventClock:
     """Reads times out of events as the settings of their sourcetype say; `near` says what a time without year is in."""
 
     def __init__(self, settings: Mapping[str, str], near: datetime) -> None:
         self.near = near
-        self.zone = zone_of(settings.get("TZ", "").strip())
+        self.zone = resolve_tz_setting(settings.get("TZ", "").strip())
         prefix = settings.get("TIME_PREFIX")
-        self.prefix = expression(prefix) if prefix else None
+        self.prefix = compile_setting_regex(prefix) if prefix else None
         given = settings.get("TIME_FORMAT", "").strip()
         self.looks = (format_regex(given),) if given else LOOKS
-        self.lookahead = whole(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
+        self.lookahead = parse_whole_setting(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
         self.last: str | None = None
         self.found: int | None = None
         self.read: dict[str, int | None] = {}
@@ -89,7 +89,7 @@ class Clock:
             if written not in self.read:
                 if len(self.read) >= MOST_READ:
                     self.read.clear()
-                self.read[written] = moment(match, self.zone, self.near)
+                self.read[written] = convert_match_to_time(match, self.zone, self.near)
             if self.read[written] is not None:
                 return self.read[written]
         return None
@@ -113,28 +113,32 @@ def format_regex(written: str) -> re.Pattern[str]:
     for code, meaning in WHOLE.items():
         written = re.sub(rf"(?<!%)%{re.escape(code)}", lambda _, m=meaning: m, written)  # type: ignore[misc]
     made, at = [], 0
-    for found in CODE.finditer(written):
-        if found[2] not in CODES:
+    for found in INDEX_TIME_CODE.finditer(written):
+        if found[2] not in TIME_CODE_PATTERNS:
             raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` has the unknown code `{found[0]}`")
-        made += [spaced(written[at : found.start()]), coded(found)]
+        made += [translate_literal(written[at : found.start()]), translate_time_code(found)]
         at = found.end()
     try:
-        return re.compile("".join([*made, spaced(written[at:])]))
+        return re.compile("".join([*made, translate_literal(written[at:])]))
     except re.error as error:
         raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` says something twice") from error
 
 
-def coded(found: re.Match[str]) -> str:
+def translate_time_code(found: re.Match[str]) -> str:
     """One code as a regular expression; a width is that of a fraction."""
-    return rf"(?P<N>\d{{1,{found[1]}}})" if found[1] not in ("", "0") and found[2] in "NQ" else CODES[found[2]]
+    return (
+        rf"(?P<N>\d{{1,{found[1]}}})"
+        if found[1] not in ("", "0") and found[2] in "NQ"
+        else TIME_CODE_PATTERNS[found[2]]
+    )
 
 
-def spaced(text: str) -> str:
+def translate_literal(text: str) -> str:
     """Literal text of a format; a blank is any blanks."""
     return re.sub(r"(?:\\ )+", r"\\s+", re.escape(text))
 
 
-def moment(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
+def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
     """Microseconds since 1970 of a match's parts."""
     part = {name: value for name, value in match.groupdict().items() if value is not None}
     fraction = int(part.get("N", part.get("F", "0"))[:6].ljust(6, "0"))
@@ -148,7 +152,7 @@ def moment(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
         month = MONTHS.index(part["b"][:3].lower()) + 1 if "b" in part else int(part.get("m", near.month))
         day = int(part.get("d", "1" if "m" in part or "b" in part or "Y" in part else near.day))
         seconds = min(int(part.get("S", "0")), 59)
-        zoned = offset(part.get("z") or part.get("Z")) or zone
+        zoned = parse_zone_offset(part.get("z") or part.get("Z")) or zone
         if "j" in part:
             month, day = 1, 1
         made = datetime(year, month, day, hour, int(part.get("M", "0")), seconds, fraction, zoned)
@@ -165,7 +169,7 @@ def century(year: int) -> int:
     return 2000 + year if year < 69 else 1900 + year
 
 
-def offset(written: str | None) -> tzinfo | None:
+def parse_zone_offset(written: str | None) -> tzinfo | None:
     """A zone as events write it."""
     if not written:
         return None
@@ -173,15 +177,15 @@ def offset(written: str | None) -> tzinfo | None:
         digits = written[1:].replace(":", "")
         shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
         return timezone(-shift if written[0] == "-" else shift) if shift < timedelta(days=1) else None
-    hours = ZONES.get(written.lower())
+    hours = ZONE_OFFSETS.get(written.lower())
     return None if hours is None else timezone(timedelta(hours=hours))
 
 
-def zone_of(name: str) -> tzinfo:
+def resolve_tz_setting(name: str) -> tzinfo:
     """The zone that TZ names, UTC without one."""
     if not name:
         return UTC
     try:
-        return offset(name) or ZoneInfo(name)
+        return parse_zone_offset(name) or ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
         raise HarnessError("unknown-zone", f"TZ `{name}` is no zone") from error

@@ -15,19 +15,19 @@ LONGEST_PATTERN = 16_384
 
 
 @lru_cache(512)
-def expression(pattern: str) -> Expression:
+def compile_setting_regex(pattern: str) -> BoundedRegex:
     """The expression of a setting; raises HarnessError where it cannot be read."""
     try:
         if len(pattern) > LONGEST_PATTERN:
             raise ValueError(f"it is longer than {LONGEST_PATTERN:,} characters")
-        return Expression(regex.compile(pattern, regex.VERSION0))
+        return BoundedRegex(regex.compile(pattern, regex.VERSION0))
     except (regex.error, ValueError, OverflowError, RecursionError) as error:
         reason = str(error).lower()[:120] or "nested too deep"
         message = f"the regular expression `{pattern[:60]}` cannot be read: {reason}"
         raise HarnessError("bad-regex", message) from error
 
 
-class Expression:
+class BoundedRegex:
     """A regular expression whose searches end in time."""
 
     def __init__(self, compiled: Any) -> None:

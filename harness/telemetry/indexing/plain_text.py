@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from harness.telemetry.indexing.breaking import lines, merged
-from harness.telemetry.indexing.clock import Clock
-from harness.telemetry.indexing.formats import strings, truth
-from harness.telemetry.indexing.rewriting import Record, rewritten, transformed
+from harness.telemetry.indexing.breaking import break_lines, merge_lines
+from harness.telemetry.indexing.clock import EventClock
+from harness.telemetry.indexing.formats import parse_yes_no, strings
+from harness.telemetry.indexing.rewriting import IndexedRecord, apply_sed_scripts, apply_transforms
 from harness.telemetry.indexing.stanzas import Props, effective
-from harness.telemetry.indexing.structured import Structured, structured
+from harness.telemetry.indexing.structured import Structured, parse_structured_file
 from harness.telemetry.stream import Stream
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 
-SENSOR = "text"
+PLAIN_TEXT_SENSOR = "text"
 TRUNCATED = {"meta": "truncated"}
 LONGEST_PUNCT = 50
-WORDS = re.compile(r"[^\W_]+|[\r\n]+")
+WORD_OR_BREAK = re.compile(r"[^\W_]+|[\r\n]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,37 +38,37 @@ class Input:
     transforms: Props = field(default_factory=dict)
 
 
-def read(stream: Stream, tables: Tables, given: Input) -> None:
+def index_plain_text(stream: Stream, tables: EventTables, given: Input) -> None:
     """Adds every event of a file."""
     source = given.source or str(stream.path)
     metadata = {"index": given.index, "source": source, "sourcetype": given.sourcetype, "host": given.host}
     settings = effective(given.props, metadata)
-    clock = Clock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))
+    clock = EventClock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))
     last: int | None = None
-    for event in events(stream, settings, clock):
+    for event in break_events(stream, settings, clock):
         text = event.line.text
         time = clock.micros(stamp(event, settings))
         last = time if time is not None else last
-        record = Record(raw=rewritten(text, settings), metadata=dict(metadata))
-        transformed(record, settings, given.transforms)
+        record = IndexedRecord(raw=apply_sed_scripts(text, settings), metadata=dict(metadata))
+        apply_transforms(record, settings, given.transforms)
         if not record.dropped:
             when = last if last is not None else int(clock.near.timestamp() * 1e6)
-            found = {**event.fields, **listed(record.fields), **(TRUNCATED if event.line.cut else {})}
-            if truth(settings.get("ANNOTATE_PUNCT"), True):
+            found = {**event.fields, **flatten_multivalue(record.fields), **(TRUNCATED if event.line.cut else {})}
+            if parse_yes_no(settings.get("ANNOTATE_PUNCT"), True):
                 found["punct"] = punctuation(record.raw)
             made = {**found, **record.metadata, "_raw": record.raw}
-            tables.add(SENSOR, record.metadata["sourcetype"], when, made)
+            tables.add(PLAIN_TEXT_SENSOR, record.metadata["sourcetype"], when, made)
 
 
-def events(stream: Stream, settings: Mapping[str, str], clock: Clock) -> Iterator[Structured]:
+def break_events(stream: Stream, settings: Mapping[str, str], clock: EventClock) -> Iterator[Structured]:
     """The events of a file; rows of a structured one are never put together."""
-    pieces = lines(texts(stream), settings)
+    pieces = break_lines(decode_stream(stream), settings)
     if settings.get("INDEXED_EXTRACTIONS"):
-        return structured(pieces, settings)
-    return structured(merged(pieces, settings, clock.dated), settings)
+        return parse_structured_file(pieces, settings)
+    return parse_structured_file(merge_lines(pieces, settings, clock.dated), settings)
 
 
-def texts(stream: Stream) -> Iterator[str]:
+def decode_stream(stream: Stream) -> Iterator[str]:
     """The content as text; bytes that are no UTF-8 are replaced."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for block in stream.text_blocks():
@@ -82,7 +82,7 @@ def stamp(event: Structured, settings: Mapping[str, str]) -> str:
     return " ".join(event.fields.get(n, "") for n in named) if named else event.line.text
 
 
-def listed(fields: Mapping[str, list[str]]) -> dict[str, str]:
+def flatten_multivalue(fields: Mapping[str, list[str]]) -> dict[str, str]:
     """Fields of one value under their names, of several as members of a list."""
     found: dict[str, str] = {}
     for name, values in fields.items():
@@ -92,4 +92,4 @@ def listed(fields: Mapping[str, list[str]]) -> dict[str, str]:
 
 def punctuation(text: str) -> str:
     """What is no letter or digit in a text: blanks as `_`, tabs as `t`, at most so many characters."""
-    return WORDS.sub("", text).replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]
+    return WORD_OR_BREAK.sub("", text).replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]

@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.indexing.expressions import expression
-from harness.telemetry.indexing.formats import PIECE, pieces, truth, whole
+from harness.telemetry.indexing.expressions import compile_setting_regex
+from harness.telemetry.indexing.formats import GROUP_REFERENCE, parse_format_pairs, parse_whole_setting, parse_yes_no
 from harness.telemetry.indexing.stanzas import Props, classes
 
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gi\d]*)\s*", re.S)
 EXCHANGE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
-GROUP = re.compile(r"\\(\d)|\\(.)", re.S)
+SED_GROUP = re.compile(r"\\(\d)|\\(.)", re.S)
 LOOKAHEAD = 4_096
-METADATA = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
+METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
 
 
 @dataclass(slots=True, kw_only=True)
-class Record:
+class IndexedRecord:
     """An event on its way into the index: its text, metadata and indexed fields."""
 
     raw: str
@@ -33,24 +33,24 @@ class Record:
 
     def read(self, key: str) -> str:
         """What a transform reads."""
-        if key in METADATA:
-            return f"{METADATA[key]}::{self.metadata.get(METADATA[key], '')}"
+        if key in METADATA_KEYS:
+            return f"{METADATA_KEYS[key]}::{self.metadata.get(METADATA_KEYS[key], '')}"
         return self.raw if key in ("_raw", "") else (self.fields.get(key.removeprefix("field:")) or [""])[0]
 
 
-def rewritten(raw: str, settings: Mapping[str, str]) -> str:
+def apply_sed_scripts(raw: str, settings: Mapping[str, str]) -> str:
     """The text after all sed scripts, by ASCII order of their classes."""
     for name, _ in classes(settings, "SEDCMD"):
-        raw = edited(raw, settings[name].strip())
+        raw = apply_one_sed_script(raw, settings[name].strip())
     return raw
 
 
-def edited(raw: str, script: str) -> str:
+def apply_one_sed_script(raw: str, script: str) -> str:
     """The text after one sed script."""
     at = 0
     while at < len(script):
         if found := SED.match(script, at):
-            raw = substituted(raw, found)
+            raw = apply_substitution(raw, found)
         elif found := EXCHANGE.match(script, at):
             if len(found["old"]) != len(found["new"]):
                 break
@@ -63,14 +63,14 @@ def edited(raw: str, script: str) -> str:
     return raw
 
 
-def substituted(raw: str, script: re.Match[str]) -> str:
+def apply_substitution(raw: str, script: re.Match[str]) -> str:
     """The text after one substitution."""
     flags, digits = script["flags"], re.sub(r"\D", "", script["flags"])
-    matches = expression(("(?i)" if "i" in flags else "") + script["regex"]).every(raw)
+    matches = compile_setting_regex(("(?i)" if "i" in flags else "") + script["regex"]).every(raw)
     first = int(digits) - 1 if digits else 0
     made, at = [], 0
     for match in matches[first:] if "g" in flags else matches[first : first + 1]:
-        new = GROUP.sub(lambda m, found=match: group_or_character(m, found), script["new"])
+        new = SED_GROUP.sub(lambda m, found=match: group_or_character(m, found), script["new"])
         made += [raw[at : match.start()], new]
         at = match.end()
     return "".join([*made, raw[at:]])
@@ -83,53 +83,57 @@ def group_or_character(escape: re.Match[str], match: Any) -> str:
     return match[int(escape[1])] or "" if int(escape[1]) <= match.re.groups else ""
 
 
-def transformed(record: Record, settings: Mapping[str, str], transforms: Props) -> None:
+def apply_transforms(record: IndexedRecord, settings: Mapping[str, str], transforms: Props) -> None:
     """Changes an event by all TRANSFORMS, by ASCII order of their classes and then as they are written."""
     for name, _ in classes(settings, "TRANSFORMS"):
         for each in (n.strip() for n in settings[name].split(",") if n.strip()):
             given = transforms.get(each)
-            if given is not None and not truth(given.get("disabled"), False):
-                change(record, given)
+            if given is not None and not parse_yes_no(given.get("disabled"), False):
+                apply_transform(record, given)
 
 
-def change(record: Record, given: Mapping[str, str]) -> None:
+def apply_transform(record: IndexedRecord, given: Mapping[str, str]) -> None:
     """Changes an event by one transform."""
     if not given.get("REGEX"):
         return
-    text = record.read(given.get("SOURCE_KEY", "_raw").strip())[: whole(given.get("LOOKAHEAD"), LOOKAHEAD)]
-    matches = expression(given["REGEX"]).every(text)
+    text = record.read(given.get("SOURCE_KEY", "_raw").strip())[
+        : parse_whole_setting(given.get("LOOKAHEAD"), LOOKAHEAD)
+    ]
+    matches = compile_setting_regex(given["REGEX"]).every(text)
     key = given.get("DEST_KEY", "").strip()
     if not matches:
         if "DEFAULT_VALUE" in given and key:
-            put(record, key, given["DEFAULT_VALUE"])
+            set_dest_key(record, key, given["DEFAULT_VALUE"])
         return
     if key and key != "_meta":
-        put(record, key, filled(given.get("FORMAT", "$1"), matches[0]))
-    elif truth(given.get("WRITE_META"), False) or key == "_meta":
-        for match in matches if truth(given.get("REPEAT_MATCH"), False) else matches[:1]:
-            for name, value in indexed(given, match):
+        set_dest_key(record, key, fill_match_template(given.get("FORMAT", "$1"), matches[0]))
+    elif parse_yes_no(given.get("WRITE_META"), False) or key == "_meta":
+        for match in matches if parse_yes_no(given.get("REPEAT_MATCH"), False) else matches[:1]:
+            for name, value in extract_indexed_fields(given, match):
                 record.fields.setdefault(name, []).append(value)
 
 
-def indexed(given: Mapping[str, str], match: Any) -> list[tuple[str, str]]:
+def extract_indexed_fields(given: Mapping[str, str], match: Any) -> list[tuple[str, str]]:
     """The indexed fields that one match makes."""
     if "FORMAT" not in given:
         return [(n, v) for n, v in match.groupdict().items() if v]
-    made = [(filled(n, match), filled(v, match)) for n, v in pieces(given["FORMAT"])]
+    made = [
+        (fill_match_template(n, match), fill_match_template(v, match)) for n, v in parse_format_pairs(given["FORMAT"])
+    ]
     return [(n, v) for n, v in made if n and v]
 
 
-def filled(template: str, match: Any) -> str:
+def fill_match_template(template: str, match: Any) -> str:
     """A template with the groups of a match."""
-    return PIECE.sub(lambda m: match[int(m[1])] or "" if int(m[1]) <= match.re.groups else "", template)
+    return GROUP_REFERENCE.sub(lambda m: match[int(m[1])] or "" if int(m[1]) <= match.re.groups else "", template)
 
 
-def put(record: Record, key: str, value: str) -> None:
+def set_dest_key(record: IndexedRecord, key: str, value: str) -> None:
     """Sets what a DEST_KEY names; other queues and routes than the one to nowhere do not matter here."""
     if key == "_raw":
         record.raw = value
-    elif key in METADATA:
-        record.metadata[METADATA[key]] = value.removeprefix(f"{METADATA[key]}::")
+    elif key in METADATA_KEYS:
+        record.metadata[METADATA_KEYS[key]] = value.removeprefix(f"{METADATA_KEYS[key]}::")
     elif key == "_MetaData:Index":
         record.metadata["index"] = value
     elif key == "queue":

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-KINDS = ("sourcetype", "host", "source")
+STANZA_KINDS = ("sourcetype", "host", "source")
 """Weakest first: what a source says counts before what a host says, and that before a sourcetype's."""
 PATTERN = re.compile(r"\*|(?<!\\)\.\.\.|[|()\[\]?+^$]")
 SOURCETYPE_PATTERN = "(?::){0}"
@@ -34,21 +34,24 @@ class Stanza:
             return (-1, 0)
         given = self.settings.get("priority", "").strip()
         default = EXACT if self.literal else WILD
-        return (KINDS.index(self.field), int(given) if given.lstrip("-").isdecimal() else default)
+        return (STANZA_KINDS.index(self.field), int(given) if given.lstrip("-").isdecimal() else default)
 
     @property
     def regex(self) -> str:
         """What the whole value has to fit, as a regular expression; hosts are written in any case."""
-        written = re.escape(self.pattern) if self.literal else expression(self.pattern)
+        written = re.escape(self.pattern) if self.literal else translate_stanza_pattern(self.pattern)
         return f"(?i){written}" if self.field == "host" else written
 
     def holds(self, metadata: Mapping[str, str]) -> bool:
         """Whether it is about an event with this source, host and sourcetype."""
-        return self.field is None or compiled(self.regex).fullmatch(metadata.get(self.field) or "") is not None
+        return (
+            self.field is None
+            or compile_stanza_pattern(self.regex).fullmatch(metadata.get(self.field) or "") is not None
+        )
 
 
 @lru_cache(4096)
-def compiled(pattern: str) -> re.Pattern[str]:
+def compile_stanza_pattern(pattern: str) -> re.Pattern[str]:
     """A stanza's pattern; one that cannot be read fits nothing."""
     try:
         return re.compile(pattern, re.S)
@@ -56,7 +59,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(r"(?!)")
 
 
-def expression(pattern: str) -> str:
+def translate_stanza_pattern(pattern: str) -> str:
     """A stanza's pattern as a regular expression: `...` is anything, `*` anything within one folder."""
 
     def spelled(found: re.Match[str]) -> str:
@@ -81,7 +84,7 @@ def stanza(name: str, settings: Mapping[str, str]) -> Stanza | None:
     return Stanza(name=name, field="sourcetype", pattern=name, literal=True, settings=settings)
 
 
-def ordered(props: Props) -> list[Stanza]:
+def order_stanzas(props: Props) -> list[Stanza]:
     """All stanzas, the one that counts first coming first; of equals the first by ASCII."""
     found = [made for name, given in props.items() if (made := stanza(name, given)) is not None]
     return sorted(found, key=lambda s: (-s.rank[0], -s.rank[1], s.name))
@@ -90,7 +93,7 @@ def ordered(props: Props) -> list[Stanza]:
 def effective(props: Props, metadata: Mapping[str, str]) -> dict[str, str]:
     """The settings that hold for one input, those of all its stanzas put together."""
     made: dict[str, str] = {}
-    for each in reversed(ordered(props)):
+    for each in reversed(order_stanzas(props)):
         if each.holds(metadata):
             made |= each.settings
     return made

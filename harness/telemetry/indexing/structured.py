@@ -11,14 +11,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.telemetry.indexing.breaking import MOST_LINES, Line, together
-from harness.telemetry.indexing.expressions import expression
-from harness.telemetry.indexing.formats import ESCAPE, ESCAPES, strings, whole
+from harness.telemetry.indexing.breaking import MOST_LINES, RawLine, concat_lines
+from harness.telemetry.indexing.expressions import compile_setting_regex
+from harness.telemetry.indexing.formats import BACKSLASH_ESCAPE, ESCAPES, parse_whole_setting, strings
 
 DELIMITERS = {"csv": ",", "tsv": "\t", "psv": "|", "w3c": " "}
-NAMED = {"space": " ", "whitespace": " ", "tab": "\t", "fs": "\x1c", "gs": "\x1d", "rs": "\x1e", "us": "\x1f"}
-DEEPEST = 64
-MOST_VALUES = 2_000
+NAMED_DELIMITERS = {
+    "space": " ",
+    "whitespace": " ",
+    "tab": "\t",
+    "fs": "\x1c",
+    "gs": "\x1d",
+    "rs": "\x1e",
+    "us": "\x1f",
+}
+DEEPEST_STRUCTURED = 64
+MOST_STRUCTURED_VALUES = 2_000
 MOST_IN_LIST = 50
 
 
@@ -26,70 +34,72 @@ MOST_IN_LIST = 50
 class Structured:
     """An event and the fields that its file gives it."""
 
-    line: Line
+    line: RawLine
     fields: Mapping[str, str]
 
 
-def structured(found: Iterable[Line], settings: Mapping[str, str]) -> Iterator[Structured]:
+def parse_structured_file(found: Iterable[RawLine], settings: Mapping[str, str]) -> Iterator[Structured]:
     """Events of a structured file; of any other without fields."""
     kind = settings.get("INDEXED_EXTRACTIONS", "").strip().lower()
     if kind == "json":
         yield from (Structured(line, json_fields(line.text)) for line in found)
     elif kind in DELIMITERS:
-        yield from table(found, settings, kind)
+        yield from parse_rows_under_header(found, settings, kind)
     else:
         yield from (Structured(line, {}) for line in found)
 
 
-def table(found: Iterable[Line], settings: Mapping[str, str], kind: str) -> Iterator[Structured]:
+def parse_rows_under_header(found: Iterable[RawLine], settings: Mapping[str, str], kind: str) -> Iterator[Structured]:
     """Rows under a header, which is no event."""
-    preamble = expression(settings["PREAMBLE_REGEX"]) if settings.get("PREAMBLE_REGEX") else None
+    preamble = compile_setting_regex(settings["PREAMBLE_REGEX"]) if settings.get("PREAMBLE_REGEX") else None
     header = strings(settings.get("FIELD_NAMES", "")) if "FIELD_NAMES" in settings else None
-    at = whole(settings.get("HEADER_FIELD_LINE_NUMBER"), 0)
-    delimiter = character(settings.get("FIELD_DELIMITER"), DELIMITERS[kind])
-    quote = character(settings.get("FIELD_QUOTE"), '"')
-    missing = expression(settings["MISSING_VALUE_REGEX"]) if settings.get("MISSING_VALUE_REGEX") else None
+    at = parse_whole_setting(settings.get("HEADER_FIELD_LINE_NUMBER"), 0)
+    delimiter = parse_character_setting(settings.get("FIELD_DELIMITER"), DELIMITERS[kind])
+    quote = parse_character_setting(settings.get("FIELD_QUOTE"), '"')
+    missing = compile_setting_regex(settings["MISSING_VALUE_REGEX"]) if settings.get("MISSING_VALUE_REGEX") else None
     for number, line in enumerate(whole_rows(found, delimiter, quote), 1):
         if preamble is not None and preamble.search(line.text):
             continue
         if kind == "w3c" and line.text.startswith("#"):
             if line.text.startswith("#Fields:"):
-                header = [clean(n) for n in line.text.split()[1:]]
+                header = [clean_header_name(n) for n in line.text.split()[1:]]
             continue
         if header is None:
             if number >= at:
-                first = character(settings.get("HEADER_FIELD_DELIMITER"), delimiter)
-                header = [clean(n) for n in cells(line.text, first, quote)]
+                first = parse_character_setting(settings.get("HEADER_FIELD_DELIMITER"), delimiter)
+                header = [clean_header_name(n) for n in split_row(line.text, first, quote)]
             continue
-        values = cells(line.text, delimiter, quote)
+        values = split_row(line.text, delimiter, quote)
         names = [*header, *(f"EXTRA_FIELD_{n}" for n in range(len(header) + 1, len(values) + 1))]
         there = {n: v for n, v in zip(names, values, strict=False) if n and v != ""}
         yield Structured(line, {n: v for n, v in there.items() if missing is None or not missing.search(v)})
 
 
-def whole_rows(found: Iterable[Line], delimiter: str, quote: str) -> Iterator[Line]:
+def whole_rows(found: Iterable[RawLine], delimiter: str, quote: str) -> Iterator[RawLine]:
     """Lines, those put together between which a quote is open."""
-    held: list[Line] = []
+    held: list[RawLine] = []
     for line in found:
         opens = held or line.text.startswith(quote) or delimiter + quote in line.text
         held.append(line)
         if not opens or sum(each.text.count(quote) for each in held) % 2 == 0 or len(held) >= MOST_LINES:
-            yield together(held)
+            yield concat_lines(held)
             held = []
     if held:
-        yield together(held)
+        yield concat_lines(held)
 
 
-def character(written: str | None, otherwise: str) -> str:
+def parse_character_setting(written: str | None, otherwise: str) -> str:
     """One character as a setting writes it."""
     if not written:
         return otherwise
     word = written.strip() or " "
-    named = NAMED.get(word.lower(), ESCAPE.sub(lambda m: ESCAPES.get(m[1], m[1]), word.strip('"') or word))
+    named = NAMED_DELIMITERS.get(
+        word.lower(), BACKSLASH_ESCAPE.sub(lambda m: ESCAPES.get(m[1], m[1]), word.strip('"') or word)
+    )
     return named[:1]
 
 
-def cells(line: str, delimiter: str, quote: str) -> list[str]:
+def split_row(line: str, delimiter: str, quote: str) -> list[str]:
     """The cells of a row."""
     try:
         rows = list(csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=False))
@@ -98,7 +108,7 @@ def cells(line: str, delimiter: str, quote: str) -> list[str]:
     return [cell.strip() for cell in rows[0]] if rows else []
 
 
-def clean(name: str) -> str:
+def clean_header_name(name: str) -> str:
     """A column's name as a field's."""
     return "".join(c if c.isalnum() or c in "_.{}" else "_" for c in name.strip()).lstrip("_")
 
@@ -111,9 +121,9 @@ def json_fields(text: str) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     pending: list[tuple[str, Any, int]] = [("", value, 0)] if isinstance(value, dict) else []
-    while pending and len(found) < MOST_VALUES:
+    while pending and len(found) < MOST_STRUCTURED_VALUES:
         path, value, depth = pending.pop()
-        if depth > DEEPEST:
+        if depth > DEEPEST_STRUCTURED:
             continue
         if isinstance(value, dict):
             inside = [(f"{path}.{key}" if path else key, child, depth + 1) for key, child in value.items()]

@@ -12,26 +12,26 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.columnar import mapped
+from harness.telemetry.columnar import map_distinct_values
 from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
 from harness.telemetry.event_xml import fields_of_event
-from harness.telemetry.lab.event_log import EVENT
-from harness.telemetry.lab.recorder import digests, put, write_manifest
-from harness.telemetry.reader import read
+from harness.telemetry.lab.event_log import EVENT_ELEMENT
+from harness.telemetry.lab.recorder import digests, write_recording_manifest, write_whole_file
+from harness.telemetry.reader import read_telemetry
 from harness.telemetry.recording import RecordedTest, open_recording
-from harness.telemetry.writer import write
+from harness.telemetry.writer import write_telemetry
 
 SID = re.compile(r"S-1-5-21-\d+-\d+-\d+(?=-\d+|\b)")
-ADDRESS = re.compile(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
+IPV4_ADDRESS = re.compile(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
 USER_FIELDS = ("User", "ParentUser", "SourceUser", "TargetUser", "SubjectUserName", "TargetUserName", "UserContext")
 DOMAIN_FIELDS = ("SubjectDomainName", "TargetDomainName")
 BUILT_IN = frozenset(
     {"system", "local service", "network service", "anonymous logon", "nt authority", "iis apppool", "window manager"}
     | {"font driver host", "builtin", "administrators", "users", "everyone", "-", "", "nt service"}
 )
-FOLDER = re.compile(r"(?i)(?<=\\Users\\)([^\\<>\"'&|]+)")
+USER_FOLDER = re.compile(r"(?i)(?<=\\Users\\)([^\\<>\"'&|]+)")
 COMMON_FOLDERS = frozenset({"public", "default", "default user", "all users"})
-KEPT = (
+KEPT_NETWORKS = (
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network("0.0.0.0/32"),
     ipaddress.ip_network("255.255.255.255/32"),
@@ -87,13 +87,13 @@ class Disguise:
     def text(self, text: str) -> str:
         """A text with all known names replaced, and all addresses and SIDs."""
         text = SID.sub(lambda m: self.sid(m[0]), text)
-        text = ADDRESS.sub(lambda m: self.address(m[0]), text)
+        text = IPV4_ADDRESS.sub(lambda m: self.address(m[0]), text)
         names = {**self.domains, **self.users, **self.hosts}
         if names:
             longest_first = sorted(names, key=len, reverse=True)
             pattern = "|".join(re.escape(n) for n in longest_first)
             text = re.sub(rf"(?i)(?<![\w-])(?:{pattern})(?![\w-])", lambda m: names[m[0].lower()], text)
-        return FOLDER.sub(lambda m: self.folder(m[1]), text)
+        return USER_FOLDER.sub(lambda m: self.folder(m[1]), text)
 
     def folder(self, name: str) -> str:
         """A user's folder, which may be of a user that no event names."""
@@ -112,7 +112,7 @@ class Disguise:
             address = ipaddress.ip_address(text)
         except ValueError:
             return text
-        if any(address in network for network in KEPT) or address.is_multicast:
+        if any(address in network for network in KEPT_NETWORKS) or address.is_multicast:
             return text
         if text not in self.addresses:
             number = len(self.addresses) + 1
@@ -129,7 +129,7 @@ def anonymise(source: Path, target: Path, *, also: Iterable[str] = ()) -> Disgui
     disguise = Disguise()
     for test in recording.manifest.tests:
         for file in test.raw.values():
-            for xml in EVENT.findall((source / file).read_text("utf-8")):
+            for xml in EVENT_ELEMENT.findall((source / file).read_text("utf-8")):
                 disguise.learn(fields_of_event(xml))
     for host, told in recording.manifest.hosts.items():
         disguise.host(told.computer or host)
@@ -152,14 +152,14 @@ def anonymise(source: Path, target: Path, *, also: Iterable[str] = ()) -> Disgui
         anonymised=True,
         files=digests(target),
     )
-    write_manifest(target, manifest)
+    write_recording_manifest(target, manifest)
     return disguise
 
 
 def put_journal(target: Path) -> None:
     """The journal is left out: its commands and checksums belong to the real lab."""
     target.mkdir(parents=True, exist_ok=True)
-    put(target / "journal.txt", b"left out: this recording is anonymised\n")
+    write_whole_file(target / "journal.txt", b"left out: this recording is anonymised\n")
 
 
 def one_test(source: Path, target: Path, test: RecordedTest, disguise: Disguise) -> RecordedTest:
@@ -169,19 +169,19 @@ def one_test(source: Path, target: Path, test: RecordedTest, disguise: Disguise)
     for channel, file in test.raw.items():
         raw[channel] = f"{host}/{Path(file).parent.name}/{Path(file).name}"
         (target / raw[channel]).parent.mkdir(parents=True, exist_ok=True)
-        put(target / raw[channel], disguise.text((source / file).read_text("utf-8")).encode("utf-8"))
+        write_whole_file(target / raw[channel], disguise.text((source / file).read_text("utf-8")).encode("utf-8"))
     events = ""
     if test.events:
         events = f"{host}/{Path(test.events).parent.name}/events.parquet"
         (target / events).parent.mkdir(parents=True, exist_ok=True)
         with (target / events).open("wb") as out:
-            write(changed(read(source / test.events), disguise), "parquet", out)
+            write_telemetry(anonymise_telemetry(read_telemetry(source / test.events), disguise), "parquet", out)
     arguments = {n: disguise.text(v) for n, v in test.arguments.items()}
     why = disguise.text(test.why)
     return msgspec.structs.replace(test, host=host, raw=raw, events=events, arguments=arguments, why=why)
 
 
-def changed(telemetry: Telemetry, disguise: Disguise) -> Telemetry:
+def anonymise_telemetry(telemetry: Telemetry, disguise: Disguise) -> Telemetry:
     """The tables with every text changed, distinct values once; causes and times stay."""
     causes = tuple(replace(c, host=disguise.text(c.host)) for c in telemetry.causes)
     return replace(telemetry, events=tuple(other(e, disguise) for e in telemetry.events), causes=causes)
@@ -195,7 +195,7 @@ def other(events: Events, disguise: Disguise) -> Events:
 
     table = events.columns
     for name in [n for n in table.column_names if n not in (TIME, CAUSE)]:
-        column = mapped(table.column(name), change)
+        column = map_distinct_values(table.column(name), change)
         if column is not None and not isinstance(column, str):
             table = table.set_column(table.schema.get_field_index(name), name, column)
     constants = {k: disguise.text(v) for k, v in events.constants.items()}

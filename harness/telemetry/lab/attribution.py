@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 
 Fields = Mapping[str, str]
 
-SYSMON = "Microsoft-Windows-Sysmon/Operational"
+SYSMON_CHANNEL = "Microsoft-Windows-Sysmon/Operational"
 NO_GUID = "{00000000-0000-0000-0000-000000000000}"
-TEXTS = ("CommandLine", "ParentCommandLine", "ScriptBlockText", "TaskContent", "Payload", "ProcessCommandLine")
+ATTRIBUTED_FIELDS = (
+    "CommandLine",
+    "ParentCommandLine",
+    "ScriptBlockText",
+    "TaskContent",
+    "Payload",
+    "ProcessCommandLine",
+)
 TUPLE = ("SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
 
 
@@ -33,13 +40,13 @@ class Family:
 
     def carries(self, fields: Fields) -> bool:
         """Whether a text of an event has the test's mark, or the run's name in what the test itself did."""
-        texts = [fields[n] for n in TEXTS if n in fields]
+        texts = [fields[n] for n in ATTRIBUTED_FIELDS if n in fields]
         return any(f"DETLAB={self.mark}&" in t or f"detlab/{self.run}" in t for t in texts)
 
     def learn(self, fields: Fields) -> bool:
         """Takes an event into account; whether anything about the family became known by it."""
         before = self.known()
-        if fields.get("Channel") == SYSMON and fields.get("EventID") == "1":
+        if fields.get("Channel") == SYSMON_CHANNEL and fields.get("EventID") == "1":
             if self.is_member(fields):
                 self.member(fields)
         elif self.owns(fields):
@@ -77,7 +84,7 @@ class Family:
 
     def owns(self, fields: Fields) -> bool:
         """Whether the test caused an event."""
-        if fields.get("Channel") == SYSMON:
+        if fields.get("Channel") == SYSMON_CHANNEL:
             guids = (fields.get(n, "") for n in ("ProcessGuid", "SourceProcessGUID", "ParentProcessGuid"))
             mirrored = tuple(fields.get(n, "") for n in TUPLE)
             return any(self.is_ours(g) for g in guids) or (
@@ -90,7 +97,7 @@ class Family:
         return fields.get("Execution_ProcessID", "") in self.pids and "Security" not in fields.get("Channel", "")
 
 
-def attributed(events: Sequence[Fields], mark: str, run: str) -> list[bool]:
+def attribute_events(events: Sequence[Fields], mark: str, run: str) -> list[bool]:
     """Which events the test with this mark caused; events may come in any order."""
     family = Family(mark, run)
     while sum(family.learn(e) for e in events):

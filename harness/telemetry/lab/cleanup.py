@@ -10,13 +10,13 @@ from pathlib import Path
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_rendering import Command
-from harness.telemetry.lab.command_line import kill, line_of
-from harness.telemetry.lab.host_lock import locked
+from harness.telemetry.lab.command_line import build_marked_line, kill
+from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.inventory import Inventory
-from harness.telemetry.lab.journal import Journal, Owed, Step, owed
-from harness.telemetry.lab.remote import Connect, Remote
+from harness.telemetry.lab.journal import Journal, JournalStep, Owed, list_owed_cleanups
+from harness.telemetry.lab.remote import Connect, RemoteHost
 
-PATIENCE = 120.0
+CLEANUP_PATIENCE = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,9 @@ class CleanUp:
     why: str = ""
 
 
-def clean(remote: Remote, journal: Journal, item: Owed, *, timeout: float = PATIENCE) -> CleanUp:
+def run_cleanup(remote: RemoteHost, journal: Journal, item: Owed, *, timeout: float = CLEANUP_PATIENCE) -> CleanUp:
     """Runs one clean-up and journals it. Never raises for the host's sake: what fails stays owed and says why."""
-    why = noted(journal, Step.CLEANING, item)
+    why = journal_cleanup_step(journal, JournalStep.CLEANING, item)
     try:
         if item.unfinished and item.mark:
             remote.run(kill(item.mark), timeout=timeout)
@@ -38,14 +38,14 @@ def clean(remote: Remote, journal: Journal, item: Owed, *, timeout: float = PATI
     except HarnessError as error:
         why = error.message
     except KeyboardInterrupt:
-        noted(journal, Step.DIRTY, item, why="interrupted")
+        journal_cleanup_step(journal, JournalStep.DIRTY, item, why="interrupted")
         raise
-    step, data = (Step.DIRTY, {"why": why}) if why else (Step.CLEANED, {"nothing": not item.cleanup})
-    why = noted(journal, step, item, **data) or why
+    step, data = (JournalStep.DIRTY, {"why": why}) if why else (JournalStep.CLEANED, {"nothing": not item.cleanup})
+    why = journal_cleanup_step(journal, step, item, **data) or why
     return CleanUp(owed=item, done=not why, why=why)
 
 
-def noted(journal: Journal, step: Step, item: Owed, **data: object) -> str:
+def journal_cleanup_step(journal: Journal, step: JournalStep, item: Owed, **data: object) -> str:
     """Journals a step of a clean-up; what is wrong where it cannot. Cleaning goes on: it does no harm twice."""
     try:
         journal.write(step, item.host, item.test, **data)
@@ -54,11 +54,11 @@ def noted(journal: Journal, step: Step, item: Owed, **data: object) -> str:
     return ""
 
 
-def perform(remote: Remote, item: Owed, timeout: float) -> str:
+def perform(remote: RemoteHost, item: Owed, timeout: float) -> str:
     """Runs the command of a clean-up; what is wrong with how it ended, if anything."""
     if not item.cleanup:
         return ""
-    line = line_of(Command(shell=Shell(item.shell), text=item.cleanup), f"{item.mark}c")
+    line = build_marked_line(Command(shell=Shell(item.shell), text=item.cleanup), f"{item.mark}c")
     ended = remote.run(line, timeout=timeout)
     if ended.timed_out:
         return f"the clean-up did not end within {timeout:.0f} s"
@@ -77,7 +77,7 @@ def clean_up(
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[CleanUp, ...]:
     """Does every clean-up that any journal in a folder owes, host by host; whatever happens all are in the answer."""
-    items = sorted(owed(folder, host), key=lambda o: o.host)
+    items = sorted(list_owed_cleanups(folder, host), key=lambda o: o.host)
     found: list[CleanUp] = []
     for name, group in groupby(items, key=lambda o: o.host):
         found += clean_host(folder, inventory, connect, name, tuple(group), tell)
@@ -94,14 +94,14 @@ def clean_host(
 ) -> Iterator[CleanUp]:
     """Does the clean-ups of one host."""
     try:
-        with locked(folder, name):
+        with lock_host(folder, name):
             remote = connect(inventory.host(name))
             try:
                 for item in still_owed(folder, items):
                     tell(f"{name}: cleaning up after {item.test}")
                     journal = Journal(item.journal, item.run)
                     try:
-                        yield clean(remote, journal, item)
+                        yield run_cleanup(remote, journal, item)
                     finally:
                         journal.close()
             finally:
@@ -114,17 +114,19 @@ def clean_host(
 def still_owed(folder: Path, items: Iterable[Owed]) -> Iterator[Owed]:
     """Those that no one has done in the meantime."""
     for item in items:
-        if any((o.run, o.host, o.test) == (item.run, item.host, item.test) for o in owed(folder, item.host)):
+        if any(
+            (o.run, o.host, o.test) == (item.run, item.host, item.test) for o in list_owed_cleanups(folder, item.host)
+        ):
             yield item
 
 
 def accept(folder: Path, run: str, test: str) -> int:
     """Takes a person's word that a host is clean: the clean-ups of a run (of one test, or of all) are owed no more."""
     count = 0
-    for item in owed(folder):
+    for item in list_owed_cleanups(folder):
         if item.run == run and test in ("", item.test):
             journal = Journal(item.journal, item.run)
-            journal.write(Step.CLEANED, item.host, item.test, accepted=True)
+            journal.write(JournalStep.CLEANED, item.host, item.test, accepted=True)
             journal.close()
             count += 1
     return count

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.event_xml import fields_of_event
-from harness.telemetry.lab.attribution import attributed
-from harness.telemetry.lab.event_log import LogState, Loss, events_between, lost, states
+from harness.telemetry.lab.attribution import attribute_events
+from harness.telemetry.lab.event_log import ChannelLoss, LogState, events_between, find_channel_loss, states
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.inventory import LabHost
 from harness.telemetry.lab.outcome import Status, TestOutcome
-from harness.telemetry.lab.remote import Remote
+from harness.telemetry.lab.remote import RemoteHost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class CollectedRecord:
     """One event as the host gave it: its channel and number, its XML, its fields, and whether the test caused it."""
 
     channel: str
@@ -33,8 +33,8 @@ class Collected:
 
     outcome: TestOutcome
     facts: HostFacts
-    records: tuple[Record, ...] = ()
-    losses: tuple[Loss, ...] = ()
+    records: tuple[CollectedRecord, ...] = ()
+    losses: tuple[ChannelLoss, ...] = ()
     windows: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     late: bool = False
     seconds: float = 0.0
@@ -54,7 +54,7 @@ class Collector:
     """Watches one host's logs around each test; what is collected goes to `keep`."""
 
     host: LabHost
-    remote: Remote
+    remote: RemoteHost
     facts: HostFacts
     run: str
     keep: Callable[[LabHost, Collected], None]
@@ -78,13 +78,13 @@ class Collector:
 
     def until_quiet(self, outcome: TestOutcome) -> Collected:
         """Takes what comes until nothing of the test's came for a while; background never ends and does not count."""
-        records: dict[tuple[str, int], Record] = {}
+        records: dict[tuple[str, int], CollectedRecord] = {}
         end = time.monotonic() + (self.waiting.patience if outcome.status is not Status.LOST else self.waiting.quiet)
         quiet_since, count = time.monotonic(), 0
         while True:
             now = states(self.remote, self.host.entry.events.channels)
             self.take(now, records)
-            caused = attributed([r.fields for r in records.values()], outcome.mark, self.run)
+            caused = attribute_events([r.fields for r in records.values()], outcome.mark, self.run)
             if sum(caused) != count:
                 quiet_since, count = time.monotonic(), sum(caused)
             late = time.monotonic() >= end
@@ -101,7 +101,7 @@ class Collector:
             late=late and time.monotonic() - quiet_since < self.waiting.quiet,
         )
 
-    def take(self, now: Mapping[str, LogState], records: dict[tuple[str, int], Record]) -> None:
+    def take(self, now: Mapping[str, LogState], records: dict[tuple[str, int], CollectedRecord]) -> None:
         """Reads what is new in each log."""
         for channel, state in now.items():
             got = [number for c, number in records if c == channel]
@@ -111,12 +111,14 @@ class Collector:
             if state.there and state.newest > after:
                 for number, xml in events_between(self.remote, channel, after, state.newest):
                     fields = fields_of_event(xml)
-                    records[channel, number] = Record(channel=channel, number=number, xml=xml, fields=fields)
+                    records[channel, number] = CollectedRecord(channel=channel, number=number, xml=xml, fields=fields)
 
-    def losses(self, now: Mapping[str, LogState], records: Mapping[tuple[str, int], Record]) -> tuple[Loss, ...]:
+    def losses(
+        self, now: Mapping[str, LogState], records: Mapping[tuple[str, int], CollectedRecord]
+    ) -> tuple[ChannelLoss, ...]:
         """What each log did not keep."""
         found = (
-            lost(before, now[channel], (number for c, number in records if c == channel))
+            find_channel_loss(before, now[channel], (number for c, number in records if c == channel))
             for channel, before in self.bookmarks.items()
         )
         return tuple(loss for loss in found if loss)

@@ -12,24 +12,24 @@ from harness.scenario.atomic_rendering import Command
 from harness.telemetry.lab.remote import CommandLine
 
 LONGEST_LINE = 8000
-MARK = "DETLAB"
+MARK_VARIABLE = "DETLAB"
 BREAK = "----"
 
 QUIET = "$ProgressPreference='SilentlyContinue'\n"
-POWERSHELL = "powershell.exe -NoProfile -NonInteractive -OutputFormat Text"
+POWERSHELL_COMMAND = "powershell.exe -NoProfile -NonInteractive -OutputFormat Text"
 FROM_STDIN = (
     QUIET + "$text=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String([Console]::In.ReadToEnd()))\n"
     "& ([ScriptBlock]::Create($text))\nexit $LASTEXITCODE"
 )
 
 # What a transport puts between its service and a command: parts of parents' command lines, outermost first.
-CHAINS: Mapping[str, tuple[str, ...]] = {
+COMMAND_CHAINS: Mapping[str, tuple[str, ...]] = {
     "winrm": ("winrshost.exe -Embedding", "cmd.exe /C set DETLAB="),
     "psrp": ("wsmprovhost.exe -Embedding", 'cmd.exe /d /s /c "set DETLAB='),
 }
 
 
-def line_of(command: Command, mark: str) -> CommandLine:
+def build_marked_line(command: Command, mark: str) -> CommandLine:
     """A command as one line that carries `mark`, so that its processes and their events are found by it.
 
     Lines of a batch text are joined as Atomic Red Team's own runner joins them. What is longer than a command prompt
@@ -43,7 +43,7 @@ def line_of(command: Command, mark: str) -> CommandLine:
             "no-such-shell", message, help="choose a test whose executor is powershell or command_prompt"
         )
     lines = [row.strip() for row in command.text.strip().splitlines() if row.strip()]
-    text = marked(" & ".join(lines), mark)
+    text = prepend_mark(" & ".join(lines), mark)
     if len(text) <= LONGEST_LINE:
         return CommandLine(text=text, mark=mark)
     for row in lines:
@@ -51,24 +51,24 @@ def line_of(command: Command, mark: str) -> CommandLine:
             message = f"a line of {len(row)} characters is more than a command prompt takes ({LONGEST_LINE})"
             raise HarnessError("line-too-long", message, help="give the test shorter arguments")
     stdin = "".join(f"{row}\r\n" for row in (*lines, "exit"))
-    return CommandLine(text=marked("cmd.exe /d /q /k rem", mark), stdin=stdin.encode(), mark=mark)
+    return CommandLine(text=prepend_mark("cmd.exe /d /q /k rem", mark), stdin=stdin.encode(), mark=mark)
 
 
 def powershell(script: str, mark: str) -> CommandLine:
     """A script that PowerShell reads from its command line, or from its input where that is too long."""
-    text = marked(f"{POWERSHELL} -EncodedCommand {encoded(QUIET + script)}", mark)
+    text = prepend_mark(f"{POWERSHELL_COMMAND} -EncodedCommand {encode_powershell(QUIET + script)}", mark)
     if len(text) <= LONGEST_LINE:
         return CommandLine(text=text, mark=mark)
-    text = marked(f"{POWERSHELL} -EncodedCommand {encoded(FROM_STDIN)}", mark)
+    text = prepend_mark(f"{POWERSHELL_COMMAND} -EncodedCommand {encode_powershell(FROM_STDIN)}", mark)
     return CommandLine(text=text, stdin=base64.b64encode(script.encode("utf-8")), mark=mark)
 
 
-def marked(text: str, mark: str) -> str:
+def prepend_mark(text: str, mark: str) -> str:
     """The line with its mark in front: an environment variable, so that the command itself stays as it is."""
-    return f"set {MARK}={mark}& {text}"
+    return f"set {MARK_VARIABLE}={mark}& {text}"
 
 
-def encoded(script: str) -> str:
+def encode_powershell(script: str) -> str:
     """A script as PowerShell's -EncodedCommand takes it: base64 of UTF-16."""
     return base64.b64encode(script.encode("utf-16-le")).decode()
 
@@ -84,7 +84,7 @@ def facts() -> CommandLine:
     return CommandLine(text=f" & echo {BREAK} & ".join(parts))
 
 
-def clock() -> CommandLine:
+def build_clock_command() -> CommandLine:
     """Asks a host for its time in UTC."""
     return CommandLine(text="powershell.exe -NoProfile -NonInteractive -Command \"[DateTime]::UtcNow.ToString('o')\"")
 
@@ -97,13 +97,13 @@ def kill(mark: str) -> CommandLine:
     if not re.fullmatch(r"[A-Za-z0-9.-]+", mark):
         raise ValueError(mark)
     script = (
-        f"$mark = '{MARK}=' + '{mark}&'; Get-CimInstance Win32_Process | Where-Object {{ $_.CommandLine -and "
+        f"$mark = '{MARK_VARIABLE}=' + '{mark}&'; Get-CimInstance Win32_Process | Where-Object {{ $_.CommandLine -and "
         "$_.CommandLine.Contains($mark) } | ForEach-Object { taskkill.exe /F /T /PID $_.ProcessId }"
     )
     return CommandLine(text=f'powershell.exe -NoProfile -NonInteractive -Command "{script}"')
 
 
-def parts(text: str) -> list[str]:
+def split_outputs(text: str) -> list[str]:
     """The outputs of the commands of one line, which `echo ----` keeps apart."""
     found: list[list[str]] = [[]]
     for row in text.splitlines():

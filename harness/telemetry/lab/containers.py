@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import HarnessError, UnreachableError
-from harness.telemetry.lab.image import context, label
-from harness.telemetry.lab.listener import SCRIPT, Ports, wait_until_open
+from harness.telemetry.lab.image import build_image_context, hash_image_label
+from harness.telemetry.lab.listener import LISTENER_SCRIPT, Ports, wait_until_open
 
-LABEL = "detlab.lab"
+CONTAINER_LABEL = "detlab.lab"
 LISTENER = "listener"
 LOOPBACK = "127.0.0.1"
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
@@ -39,7 +39,7 @@ class Service:
         return self.running and all(self.answers.values())
 
 
-def engine() -> Any:
+def connect_docker() -> Any:
     """A client of the Docker Engine. Raises HarnessError where there is none."""
     try:
         docker = import_module("docker")
@@ -54,7 +54,9 @@ def engine() -> Any:
     try:
         return docker.from_env(timeout=60)
     except Exception as error:
-        raise UnreachableError("no-docker", f"no Docker Engine answers: {first_line(error)}", help=hint) from error
+        raise UnreachableError(
+            "no-docker", f"no Docker Engine answers: {find_error_headline(error)}", help=hint
+        ) from error
 
 
 def listens(path: str) -> bool:
@@ -68,15 +70,15 @@ def up(lab: str, folder: Path, ports: Ports, *, client: Any = None) -> Service:
 
     Its ports are published on one address only: loopback, or the lab network's that `ports.bind` names.
     """
-    client = client or engine()
-    script = folder / SCRIPT
+    client = client or connect_docker()
+    script = folder / LISTENER_SCRIPT
     if not script.is_file():
         raise HarnessError("no-listener", f"there is no {script}", help="name the lab's folder with --lab-folder")
     if ports.bind in ("", "0.0.0.0", "::"):
         hint = "name the lab network's address"
         raise HarnessError("listens-everywhere", "the lab's services do not listen on every address", help=hint)
     down(lab, client=client)
-    container = started(client, lab, built(client, script), ports)
+    container = start_container(client, lab, build_listener_image(client, script), ports)
     answers = wait_until_open(ports.bind, inner_ports(ports))
     container.reload()
     return Service(name=LISTENER, container=container.name, running=container.status == "running", answers=answers)
@@ -87,7 +89,7 @@ def inner_ports(ports: Ports) -> dict[str, Sequence[int]]:
     return {"http": ports.http, "tcp": ports.tcp, "dns": ports.dns}
 
 
-def started(client: Any, lab: str, image: str, ports: Ports) -> Any:
+def start_container(client: Any, lab: str, image: str, ports: Ports) -> Any:
     """A container of the listener with as few rights as it needs; in its own network it may listen everywhere."""
     inner = inner_ports(ports)
     published = {
@@ -98,7 +100,11 @@ def started(client: Any, lab: str, image: str, ports: Ports) -> Any:
             image,
             replace(ports, bind="0.0.0.0").arguments(""),
             name=f"detlab-{lab}-{LISTENER}",
-            labels={LABEL: lab, "detlab.service": LISTENER, "detlab.ports": json.dumps({"bind": ports.bind, **inner})},
+            labels={
+                CONTAINER_LABEL: lab,
+                "detlab.service": LISTENER,
+                "detlab.ports": json.dumps({"bind": ports.bind, **inner}),
+            },
             ports=published,
             detach=True,
             read_only=True,
@@ -110,25 +116,31 @@ def started(client: Any, lab: str, image: str, ports: Ports) -> Any:
     except Exception as error:
         down(lab, client=client)
         hint = "another program may use a port: `detlab lab status`"
-        raise HarnessError("container", f"the listener does not start: {first_line(error)}", help=hint) from error
+        raise HarnessError(
+            "container", f"the listener does not start: {find_error_headline(error)}", help=hint
+        ) from error
 
 
-def built(client: Any, script: Path) -> str:
+def build_listener_image(client: Any, script: Path) -> str:
     """The name of the listener's image, built from this machine if the engine does not have it."""
-    name = f"detlab-listener:{label(script)}"
+    name = f"detlab-listener:{hash_image_label(script)}"
     if any(name in (image.tags or ()) for image in client.images.list()):
         return name
     try:
-        client.images.build(fileobj=io.BytesIO(context(script)), custom_context=True, tag=name, rm=True, pull=False)
+        client.images.build(
+            fileobj=io.BytesIO(build_image_context(script)), custom_context=True, tag=name, rm=True, pull=False
+        )
     except Exception as error:
-        raise HarnessError("image", f"the listener's image cannot be built: {first_line(error)}") from error
+        raise HarnessError("image", f"the listener's image cannot be built: {find_error_headline(error)}") from error
     return name
 
 
 def status(lab: str, *, client: Any = None) -> list[Service]:
     """Every container of the lab."""
     found = []
-    for container in (client or engine()).containers.list(all=True, filters={"label": f"{LABEL}={lab}"}):
+    for container in (client or connect_docker()).containers.list(
+        all=True, filters={"label": f"{CONTAINER_LABEL}={lab}"}
+    ):
         ports = json.loads(container.labels.get("detlab.ports", "{}"))
         bind = ports.pop("bind", LOOPBACK)
         running = container.status == "running"
@@ -140,7 +152,7 @@ def status(lab: str, *, client: Any = None) -> list[Service]:
 
 def down(lab: str, *, client: Any = None) -> int:
     """Removes every container of the lab; how many there were."""
-    containers = (client or engine()).containers.list(all=True, filters={"label": f"{LABEL}={lab}"})
+    containers = (client or connect_docker()).containers.list(all=True, filters={"label": f"{CONTAINER_LABEL}={lab}"})
     for container in containers:
         if container.status == "running":
             container.stop(timeout=STOPPING)
@@ -148,17 +160,19 @@ def down(lab: str, *, client: Any = None) -> int:
     return len(containers)
 
 
-def seen(lab: str, *, client: Any = None) -> list[dict[str, Any]]:
+def fetch_listener_log(lab: str, *, client: Any = None) -> list[dict[str, Any]]:
     """Everything that the lab's listener saw."""
     found: list[dict[str, Any]] = []
-    for container in (client or engine()).containers.list(all=True, filters={"label": f"{LABEL}={lab}"}):
+    for container in (client or connect_docker()).containers.list(
+        all=True, filters={"label": f"{CONTAINER_LABEL}={lab}"}
+    ):
         for line in container.logs().decode("utf-8", "replace").splitlines():
             if line.startswith('{"time"'):
                 found.append(json.loads(line))
     return found
 
 
-def first_line(error: Exception) -> str:
+def find_error_headline(error: Exception) -> str:
     """What an exception says first."""
     text = str(getattr(error, "explanation", "") or error).strip()
     return (text.splitlines() or [type(error).__name__])[0][:200]

@@ -13,15 +13,15 @@ from typing import Protocol
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic_rendering import Rendered
-from harness.telemetry.lab.cleanup import PATIENCE, CleanUp, clean
-from harness.telemetry.lab.command_line import line_of
+from harness.telemetry.lab.cleanup import CLEANUP_PATIENCE, CleanUp, run_cleanup
+from harness.telemetry.lab.command_line import build_marked_line
 from harness.telemetry.lab.facts import read_facts
 from harness.telemetry.lab.guard import Allowances, HostFacts, Refusal, RefusedError, check_host
-from harness.telemetry.lab.host_lock import locked
+from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.inventory import LabHost
-from harness.telemetry.lab.journal import Journal, Owed, Step, journal_of, owed
+from harness.telemetry.lab.journal import Journal, JournalStep, Owed, journal_of, list_owed_cleanups
 from harness.telemetry.lab.outcome import Cleaning, HostOutcome, Status, TestOutcome
-from harness.telemetry.lab.remote import CommandLine, Connect, LostError, Remote
+from harness.telemetry.lab.remote import CommandLine, Connect, LostError, RemoteHost
 
 Tell = Callable[[str], None]
 
@@ -36,7 +36,7 @@ class Watcher(Protocol):
         """Called when it has ended, before it is cleaned up."""
 
 
-Watch = Callable[[LabHost, Remote, HostFacts], Watcher]
+Watch = Callable[[LabHost, RemoteHost, HostFacts], Watcher]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Detonation:
     timeout: float = 300.0
     whole: float = 3600.0
     get_prerequisites: bool = False
-    cleaning_timeout: float = PATIENCE
+    cleaning_timeout: float = CLEANUP_PATIENCE
     bound: int = 4
 
     def mark(self, number: int) -> str:
@@ -88,7 +88,7 @@ def detonate(
             tell("interrupted: cleaning up; interrupt again to leave that to `detlab cleanup`")
             pool.shutdown(wait=True)
             raise
-        journal.write(Step.ENDED)
+        journal.write(JournalStep.ENDED)
         return outcomes
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -113,7 +113,7 @@ class OneHost:
         """Everything on this host; an error ends it, never before owed clean-ups were tried."""
         error: HarnessError | None = None
         try:
-            with locked(self.plan.state, self.host.name):
+            with lock_host(self.plan.state, self.host.name):
                 self.refuse_if_owed()
                 remote = self.connect(self.host)
                 try:
@@ -131,12 +131,12 @@ class OneHost:
 
     def refuse_if_owed(self) -> None:
         """A host on which clean-ups are owed is not touched: what is there is not known."""
-        items = owed(self.plan.state, self.host.name)
+        items = list_owed_cleanups(self.plan.state, self.host.name)
         if items:
             message = f"{self.host.name} still owes a clean-up after {', '.join(i.test for i in items)}"
             raise RefusedError([Refusal(rule="owed-cleanup", message=message, allow="`detlab cleanup` first")])
 
-    def on(self, remote: Remote) -> None:
+    def on(self, remote: RemoteHost) -> None:
         """Looks at the host, then runs the tests one after another."""
         self.facts = read_facts(remote, self.host.name)
         refusals = tuple(check_host(self.host.name, self.facts, self.plan.lab, self.plan.tests, self.plan.allowed))
@@ -144,7 +144,9 @@ class OneHost:
             raise RefusedError(refusals)
         watcher = self.watch(self.host, remote, self.facts) if self.watch else None
         for number, rendered in enumerate(self.plan.tests, 1):
-            self.journal.write(Step.PLANNED, self.host.name, rendered.atomic.name, **self.planned(number, rendered))
+            self.journal.write(
+                JournalStep.PLANNED, self.host.name, rendered.atomic.name, **self.planned(number, rendered)
+            )
         began = datetime.now(UTC)
         for number, rendered in enumerate(self.plan.tests, 1):
             over = (datetime.now(UTC) - began).total_seconds() > self.plan.whole
@@ -169,7 +171,7 @@ class OneHost:
         mark = self.plan.mark(number)
         return TestOutcome(host=self.host.name, test=rendered.atomic.name, mark=mark, status=status, why=why)
 
-    def test(self, remote: Remote, watcher: Watcher | None, number: int, rendered: Rendered) -> None:
+    def test(self, remote: RemoteHost, watcher: Watcher | None, number: int, rendered: Rendered) -> None:
         """One test: its prerequisites, then the rest of it; its outcome is kept whatever happens."""
         name = rendered.atomic.name
         if rendered.command is None:
@@ -177,18 +179,18 @@ class OneHost:
             return
         missing = self.missing_prerequisite(remote, number, rendered)
         if missing:
-            self.journal.write(Step.BLOCKED, self.host.name, name, why=missing)
+            self.journal.write(JournalStep.BLOCKED, self.host.name, name, why=missing)
             self.outcomes.append(self.outcome(number, rendered, Status.BLOCKED, why=missing))
             return
         if watcher:
             watcher.before(self.plan.mark(number))
-        line = line_of(rendered.command, self.plan.mark(number))
+        line = build_marked_line(rendered.command, self.plan.mark(number))
         self.tell(f"{self.host.name}: {name} {rendered.atomic.test.name}")
-        self.journal.write(Step.STARTED, self.host.name, name)
+        self.journal.write(JournalStep.STARTED, self.host.name, name)
         self.run_and_clean(remote, watcher, line, self.outcome(number, rendered, Status.LOST), rendered)
 
     def run_and_clean(
-        self, remote: Remote, watcher: Watcher | None, line: CommandLine, outcome: TestOutcome, rendered: Rendered
+        self, remote: RemoteHost, watcher: Watcher | None, line: CommandLine, outcome: TestOutcome, rendered: Rendered
     ) -> None:
         """The command of a test and what was recorded of it; whatever happens there, its clean-up is next."""
         try:
@@ -210,19 +212,19 @@ class OneHost:
                 mark=line.mark,
                 unfinished=outcome.status is Status.LOST,
             )
-            cleaned = clean(remote, self.journal, item, timeout=self.plan.cleaning_timeout)
+            cleaned = run_cleanup(remote, self.journal, item, timeout=self.plan.cleaning_timeout)
             self.outcomes.append(with_cleaning(outcome, cleaned))
 
-    def command(self, remote: Remote, line: CommandLine, outcome: TestOutcome) -> TestOutcome:
+    def command(self, remote: RemoteHost, line: CommandLine, outcome: TestOutcome) -> TestOutcome:
         """Runs the command of a test and journals how it ended, also when that is not known."""
         started = datetime.now(UTC)
         try:
             ended = remote.run(line, timeout=self.plan.timeout, stop=self.stop)
         except LostError as error:
-            self.journal.write(Step.FINISHED, outcome.host, outcome.test, lost=True, why=error.message)
+            self.journal.write(JournalStep.FINISHED, outcome.host, outcome.test, lost=True, why=error.message)
             return replace(outcome, started=started, ended=datetime.now(UTC), complete=False, why=error.message)
         self.journal.write(
-            Step.FINISHED, outcome.host, outcome.test, exit_code=ended.exit_code, timed_out=ended.timed_out
+            JournalStep.FINISHED, outcome.host, outcome.test, exit_code=ended.exit_code, timed_out=ended.timed_out
         )
         reason = "it was interrupted" if self.stop.is_set() else f"it did not end within {self.plan.timeout:.0f} s"
         return replace(
@@ -237,20 +239,20 @@ class OneHost:
             why=f"{reason} and was killed" if ended.timed_out else "",
         )
 
-    def missing_prerequisite(self, remote: Remote, number: int, rendered: Rendered) -> str:
+    def missing_prerequisite(self, remote: RemoteHost, number: int, rendered: Rendered) -> str:
         """The first dependency that is not there, after getting it where that is allowed; nothing if all are."""
         mark = f"{self.plan.mark(number)}p"
         for prerequisite in rendered.prerequisites:
-            check = line_of(prerequisite.check, mark)
+            check = build_marked_line(prerequisite.check, mark)
             if remote.run(check, timeout=self.plan.timeout).ok:
                 continue
             if prerequisite.get is None or not self.plan.get_prerequisites:
                 return prerequisite.description
             name = rendered.atomic.name
-            self.journal.write(Step.GETTING, self.host.name, name, what=prerequisite.description)
-            remote.run(line_of(prerequisite.get, mark), timeout=self.plan.timeout)
+            self.journal.write(JournalStep.GETTING, self.host.name, name, what=prerequisite.description)
+            remote.run(build_marked_line(prerequisite.get, mark), timeout=self.plan.timeout)
             there = remote.run(check, timeout=self.plan.timeout).ok
-            self.journal.write(Step.GOT, self.host.name, name, there=there)
+            self.journal.write(JournalStep.GOT, self.host.name, name, there=there)
             if not there:
                 return prerequisite.description
         return ""
@@ -273,4 +275,4 @@ def what_if(plan: Detonation, hosts: Sequence[LabHost]) -> Iterator[str]:
                 yield "\n".join(f"# by hand: {row}" for row in rendered.steps.splitlines())
             for what, command in rendered.commands():
                 if what != "get prerequisite" or plan.get_prerequisites:
-                    yield f"{what}: {line_of(command, plan.mark(number)).text}"
+                    yield f"{what}: {build_marked_line(command, plan.mark(number)).text}"

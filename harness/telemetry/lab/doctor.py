@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.command_line import BREAK, parts
+from harness.telemetry.lab.command_line import BREAK, split_outputs
 from harness.telemetry.lab.event_log import LogState, states
 from harness.telemetry.lab.facts import read_facts, registry_value
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.inventory import Inventory, LabHost
-from harness.telemetry.lab.remote import CommandLine, Remote
+from harness.telemetry.lab.remote import CommandLine, RemoteHost
 
-PATIENCE = 60.0
+DOCTOR_PATIENCE = 60.0
 WORST_CLOCK = 5.0
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
-POWERSHELL = "Microsoft-Windows-PowerShell/Operational"
-DNS = "Microsoft-Windows-DNS-Client/Operational"
+POWERSHELL_CHANNEL = "Microsoft-Windows-PowerShell/Operational"
+DNS_CLIENT_CHANNEL = "Microsoft-Windows-DNS-Client/Operational"
 TASKS = "Microsoft-Windows-TaskScheduler/Operational"
 
 BLOCK_LOGGING = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell\ScriptBlockLogging"
@@ -29,8 +29,8 @@ PROCESS_CREATION = "{0CCE922B-69AE-11D9-BED3-505054503030}"
 NEEDS = {
     SYSMON: "Sysmon 1, 3 and 22 of all four tests",
     "Security": "4698, the created task of test 4",
-    POWERSHELL: "4104, the script of tests 1 to 3",
-    DNS: "3008, the lookups of test 2",
+    POWERSHELL_CHANNEL: "4104, the script of tests 1 to 3",
+    DNS_CLIENT_CHANNEL: "3008, the lookups of test 2",
     TASKS: "106 and 200, the task of test 4",
 }
 
@@ -44,7 +44,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class HostCheck:
     """One thing that was looked at, what was found, and the command that puts it right."""
 
     what: str
@@ -53,55 +53,57 @@ class Check:
     command: str = ""
 
 
-def examine(inventory: Inventory, host: LabHost, remote: Remote) -> tuple[Check, ...]:
+def examine_host(inventory: Inventory, host: LabHost, remote: RemoteHost) -> tuple[HostCheck, ...]:
     """Everything that detonation and the four tests need of a host. Raises HarnessError where it cannot be reached."""
     facts = read_facts(remote, host.name)
-    found = [*identity(inventory, host, facts), *clock(facts), *logs(remote, host)]
+    found = [*build_host_identity(inventory, host, facts), *check_clock(facts), *check_channels(remote, host)]
     return (*found, *services(remote), *sinks(remote, inventory))
 
 
-def identity(inventory: Inventory, host: LabHost, facts: HostFacts) -> Iterator[Check]:
+def build_host_identity(inventory: Inventory, host: LabHost, facts: HostFacts) -> Iterator[HostCheck]:
     """What the guard rails look at."""
     marked = facts.marker == inventory.lab
     command = rf'reg add HKLM\SOFTWARE\detlab /v Lab /d "{inventory.lab}" /f'
     found = f"`{facts.marker}`" if facts.marker else "none"
-    yield Check(what="lab marker", health=good(marked), found=found, command="" if marked else command)
-    yield Check(what="domain controller", health=good(not facts.domain_controller), found=facts.product or "not known")
+    yield HostCheck(what="lab marker", health=good(marked), found=found, command="" if marked else command)
+    yield HostCheck(
+        what="domain controller", health=good(not facts.domain_controller), found=facts.product or "not known"
+    )
     health = Health.GOOD if facts.elevated else Health.NOTE
     found = "yes" if facts.elevated else "no: tests that need elevation do not run"
-    yield Check(what="elevated account", health=health, found=found)
-    yield Check(
+    yield HostCheck(what="elevated account", health=health, found=found)
+    yield HostCheck(
         what="wire", health=Health.GOOD, found=f"{host.entry.wire} over {host.entry.scheme}, as {host.entry.user}"
     )
 
 
-def clock(facts: HostFacts) -> Iterator[Check]:
+def check_clock(facts: HostFacts) -> Iterator[HostCheck]:
     """How far the host's clock is off."""
     found = f"{facts.offset:+.1f} s (known to {facts.uncertainty:.1f} s); times are put right by it"
     near = abs(facts.offset) < WORST_CLOCK
     health = Health.GOOD if near else Health.NOTE
-    yield Check(what="clock", health=health, found=found, command="" if near else "w32tm /resync /force")
+    yield HostCheck(what="clock", health=health, found=found, command="" if near else "w32tm /resync /force")
 
 
-def logs(remote: Remote, host: LabHost) -> Iterator[Check]:
+def check_channels(remote: RemoteHost, host: LabHost) -> Iterator[HostCheck]:
     """Every channel, whether it is there and on."""
     for channel, state in states(remote, host.entry.events.channels).items():
-        yield log(channel, state)
+        yield check_channel(channel, state)
 
 
-def log(channel: str, state: LogState) -> Check:
+def check_channel(channel: str, state: LogState) -> HostCheck:
     """One channel."""
     what = f"{channel} ({NEEDS[channel]})" if channel in NEEDS else channel
     if not state.there:
         command = r"lab\windows\provision.ps1" if channel == SYSMON else ""
-        return Check(what=what, health=Health.MISSING, found="this channel is not there", command=command)
+        return HostCheck(what=what, health=Health.MISSING, found="this channel is not there", command=command)
     if not state.enabled:
         command = f'wevtutil sl "{channel}" /e:true /q:true'
-        return Check(what=what, health=Health.MISSING, found="off", command=command)
-    return Check(what=what, health=Health.GOOD, found=f"on, {state.newest - state.oldest + 1} records")
+        return HostCheck(what=what, health=Health.MISSING, found="off", command=command)
+    return HostCheck(what=what, health=Health.GOOD, found=f"on, {state.newest - state.oldest + 1} records")
 
 
-def services(remote: Remote) -> Iterator[Check]:
+def services(remote: RemoteHost) -> Iterator[HostCheck]:
     """Sysmon's service, PowerShell's script block logging and the audit policy."""
     lines = (
         "sc query Sysmon64 & sc query Sysmon",
@@ -109,42 +111,42 @@ def services(remote: Remote) -> Iterator[Check]:
         f'auditpol /get /subcategory:"{OTHER_OBJECTS}" /r',
         f'auditpol /get /subcategory:"{PROCESS_CREATION}" /r',
     )
-    ended = remote.run(CommandLine(text=f" & echo {BREAK} & ".join(lines)), timeout=PATIENCE)
-    found = parts(ended.stdout)
+    ended = remote.run(CommandLine(text=f" & echo {BREAK} & ".join(lines)), timeout=DOCTOR_PATIENCE)
+    found = split_outputs(ended.stdout)
     if ended.timed_out or len(found) != len(lines):
         raise HarnessError("no-facts", "the host does not say how it is set up")
     running = "RUNNING" in found[0]
     command = "" if running else r"lab\windows\provision.ps1"
-    yield Check(what="Sysmon", health=good(running), found="runs" if running else "does not run", command=command)
+    yield HostCheck(what="Sysmon", health=good(running), found="runs" if running else "does not run", command=command)
     on = registry_value(found[1]) in ("0x1", "1")
     command = "" if on else f"reg add {BLOCK_LOGGING} /v EnableScriptBlockLogging /t REG_DWORD /d 1 /f"
     what = "PowerShell script block logging (4104)"
-    yield Check(what=what, health=good(on), found="on" if on else "off", command=command)
+    yield HostCheck(what=what, health=good(on), found="on" if on else "off", command=command)
     yield audit("audit: other object access (4698)", OTHER_OBJECTS, found[2])
     yield audit("audit: process creation (4688)", PROCESS_CREATION, found[3], needed=False)
 
 
-def audit(what: str, subcategory: str, text: str, *, needed: bool = True) -> Check:
+def audit(what: str, subcategory: str, text: str, *, needed: bool = True) -> HostCheck:
     """One subcategory of the audit policy; its setting is in the language of the host."""
     rows = [row.split(",") for row in text.splitlines() if subcategory.lower() in row.lower()]
     setting = rows[0][4].strip() if rows and len(rows[0]) > 4 else ""
     on = setting not in ("", "No Auditing")
     command = "" if on else f'auditpol /set /subcategory:"{subcategory}" /success:enable'
     bad = Health.MISSING if needed else Health.NOTE
-    return Check(what=what, health=Health.GOOD if on else bad, found=setting or "not known", command=command)
+    return HostCheck(what=what, health=Health.GOOD if on else bad, found=setting or "not known", command=command)
 
 
-def sinks(remote: Remote, inventory: Inventory) -> Iterator[Check]:
+def sinks(remote: RemoteHost, inventory: Inventory) -> Iterator[HostCheck]:
     """Whether the host sees something listening on the ports that the tests talk to."""
-    ended = remote.run(CommandLine(text="netstat -an -p tcp"), timeout=PATIENCE)
+    ended = remote.run(CommandLine(text="netstat -an -p tcp"), timeout=DOCTOR_PATIENCE)
     for port, tests in ((8888, "tests 1 and 4"), (4444, "test 3"), (8080, "test 3"), (8443, "test 3")):
         open_ = any(is_listening(row, port) for row in ended.stdout.splitlines())
         found = "something listens" if open_ else "nothing listens: Sysmon records no connection"
         command = "" if open_ else r"lab\windows\provision.ps1 -Sink ADDRESS, or judge with --nobody-listens"
         health = Health.GOOD if open_ else Health.NOTE
-        yield Check(what=f"127.0.0.1:{port} ({tests})", health=health, found=found, command=command)
+        yield HostCheck(what=f"127.0.0.1:{port} ({tests})", health=health, found=found, command=command)
     if inventory.sinks:
-        yield Check(what="sinks", health=Health.GOOD, found=", ".join(inventory.sinks))
+        yield HostCheck(what="sinks", health=Health.GOOD, found=", ".join(inventory.sinks))
 
 
 def is_listening(row: str, port: int) -> bool:
@@ -158,12 +160,12 @@ def good(holds: bool) -> Health:
     return Health.GOOD if holds else Health.MISSING
 
 
-def healthy(checks: Iterable[Check]) -> bool:
+def healthy(checks: Iterable[HostCheck]) -> bool:
     """Whether nothing is missing."""
     return all(c.health is not Health.MISSING for c in checks)
 
 
-def lines_of(checks: Sequence[Check]) -> Iterator[str]:
+def format_checks(checks: Sequence[HostCheck]) -> Iterator[str]:
     """The checks for people."""
     signs = {Health.GOOD: "ok", Health.MISSING: "MISSING", Health.NOTE: "note"}
     for check in checks:

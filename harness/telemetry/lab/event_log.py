@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.command_line import BREAK, parts
-from harness.telemetry.lab.remote import CommandLine, Remote
+from harness.telemetry.lab.command_line import BREAK, split_outputs
+from harness.telemetry.lab.remote import CommandLine, RemoteHost
 
-PATIENCE = 120.0
+COLLECTION_PATIENCE = 120.0
 PAGE = 200
-MOST_EVENTS = 200_000
-CHANNEL = re.compile(r"[\w .()/-]+")
-EVENT = re.compile(r"<Event[ >].*?</Event>", re.DOTALL)
+MOST_COLLECTED_EVENTS = 200_000
+CHANNEL_NAME = re.compile(r"[\w .()/-]+")
+EVENT_ELEMENT = re.compile(r"<Event[ >].*?</Event>", re.DOTALL)
 RECORD = re.compile(r"<EventRecordID>(\d+)</EventRecordID>")
 
 
@@ -30,7 +30,7 @@ class LogState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class ChannelLoss:
     """Events that a host did not keep or did not write, and the command that changes it."""
 
     channel: str
@@ -42,20 +42,20 @@ class Loss:
         return f"{self.channel}: {self.message}" + (f" (run: {self.command})" if self.command else "")
 
 
-def states(remote: Remote, channels: Iterable[str]) -> Mapping[str, LogState]:
+def states(remote: RemoteHost, channels: Iterable[str]) -> Mapping[str, LogState]:
     """Where each channel stands. Raises HarnessError where the host does not say."""
-    names = tuple(checked(c) for c in channels)
+    names = tuple(check_channel_name(c) for c in channels)
     text = f" & echo {BREAK} & ".join(f'wevtutil gl "{c}" & echo {BREAK} & wevtutil gli "{c}"' for c in names)
-    ended = remote.run(CommandLine(text=text), timeout=PATIENCE)
-    found = parts(ended.stdout)
+    ended = remote.run(CommandLine(text=text), timeout=COLLECTION_PATIENCE)
+    found = split_outputs(ended.stdout)
     if ended.timed_out or len(found) != 2 * len(names):
         raise HarnessError("no-event-logs", f"the host does not say how its logs stand: {ended.stderr.strip()[:200]}")
     return {c: state_of(c, found[2 * i], found[2 * i + 1]) for i, c in enumerate(names)}
 
 
-def checked(channel: str) -> str:
+def check_channel_name(channel: str) -> str:
     """A channel's name, which has nothing in it that a command prompt would read otherwise."""
-    if not CHANNEL.fullmatch(channel):
+    if not CHANNEL_NAME.fullmatch(channel):
         raise HarnessError("channel-name", f"`{channel}` is no name of a channel")
     return channel
 
@@ -74,17 +74,17 @@ def state_of(channel: str, config: str, status: str) -> LogState:
     )
 
 
-def events_between(remote: Remote, channel: str, after: int, upto: int) -> list[tuple[int, str]]:
+def events_between(remote: RemoteHost, channel: str, after: int, upto: int) -> list[tuple[int, str]]:
     """Number and XML of every record of a channel behind `after` up to `upto`, page by page."""
     found: list[tuple[int, str]] = []
-    while after < upto and len(found) < MOST_EVENTS:
+    while after < upto and len(found) < MOST_COLLECTED_EVENTS:
         query = f"*[System[(EventRecordID>{after}) and (EventRecordID<={upto})]]"
-        line = CommandLine(text=f'wevtutil qe "{checked(channel)}" /q:"{query}" /f:xml /c:{PAGE} /rd:false')
-        ended = remote.run(line, timeout=PATIENCE)
+        line = CommandLine(text=f'wevtutil qe "{check_channel_name(channel)}" /q:"{query}" /f:xml /c:{PAGE} /rd:false')
+        ended = remote.run(line, timeout=COLLECTION_PATIENCE)
         if not ended.ok:
             said = " ".join(ended.stderr.split())[:200]
             raise HarnessError("no-events", f"{channel} cannot be read: {said or 'the query did not end'}")
-        page = [(int(number[1]), xml) for xml in EVENT.findall(ended.stdout) if (number := RECORD.search(xml))]
+        page = [(int(number[1]), xml) for xml in EVENT_ELEMENT.findall(ended.stdout) if (number := RECORD.search(xml))]
         found += page
         if len(page) < PAGE:
             break
@@ -92,22 +92,26 @@ def events_between(remote: Remote, channel: str, after: int, upto: int) -> list[
     return found
 
 
-def lost(before: LogState, now: LogState, got: Iterable[int]) -> Loss | None:
+def find_channel_loss(before: LogState, now: LogState, got: Iterable[int]) -> ChannelLoss | None:
     """What a channel did not keep between two moments, if anything."""
     channel = before.channel
     if not now.there:
-        return Loss(channel=channel, message="this channel is not there", command=provision(channel))
+        return ChannelLoss(channel=channel, message="this channel is not there", command=provision(channel))
     if not now.enabled:
-        return Loss(channel=channel, message="this channel is off", command=f'wevtutil sl "{channel}" /e:true /q:true')
+        return ChannelLoss(
+            channel=channel, message="this channel is off", command=f'wevtutil sl "{channel}" /e:true /q:true'
+        )
     if now.newest < before.newest:
-        return Loss(channel=channel, message="the log was cleared while the test ran", records=0)
+        return ChannelLoss(channel=channel, message="the log was cleared while the test ran", records=0)
     numbers = set(got)
     missing = sum(1 for n in range(before.newest + 1, now.newest + 1) if n not in numbers)
     if missing:
         rolled = now.oldest > before.newest + 1
         why = "the log rolled over" if rolled else "the host does not give them"
         command = f'wevtutil sl "{channel}" /ms:268435456' if rolled else ""
-        return Loss(channel=channel, message=f"{missing} records are lost: {why}", command=command, records=missing)
+        return ChannelLoss(
+            channel=channel, message=f"{missing} records are lost: {why}", command=command, records=missing
+        )
     return None
 
 

@@ -6,19 +6,19 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.command_line import clock, facts, parts
+from harness.telemetry.lab.command_line import build_clock_command, facts, split_outputs
 from harness.telemetry.lab.guard import HostFacts
-from harness.telemetry.lab.remote import Remote
+from harness.telemetry.lab.remote import RemoteHost
 
-PATIENCE = 60.0
+FACTS_PATIENCE = 60.0
 ELEVATED = re.compile(r"S-1-16-(?:12288|16384|20480)")
-VALUE = re.compile(r"\sREG_\w+\s+(.*)")
+REG_QUERY_VALUE = re.compile(r"\sREG_\w+\s+(.*)")
 
 
-def read_facts(remote: Remote, name: str) -> HostFacts:
+def read_facts(remote: RemoteHost, name: str) -> HostFacts:
     """Marker, product type, rights, name and clock of a host. Raises HarnessError where it does not say."""
-    ended = remote.run(facts(), timeout=PATIENCE)
-    found = parts(ended.stdout)
+    ended = remote.run(facts(), timeout=FACTS_PATIENCE)
+    found = split_outputs(ended.stdout)
     if ended.timed_out or len(found) != 4:
         raise HarnessError("no-facts", f"{name} does not say what it is: {ended.stderr.strip()[:200]}")
     offset, uncertainty = read_clock(remote, name)
@@ -34,16 +34,16 @@ def read_facts(remote: Remote, name: str) -> HostFacts:
 
 def registry_value(text: str) -> str:
     """The value in what `reg query` prints, or nothing."""
-    found = VALUE.search(text)
+    found = REG_QUERY_VALUE.search(text)
     return found[1].strip() if found else ""
 
 
-def read_clock(remote: Remote, name: str) -> tuple[float, float]:
+def read_clock(remote: RemoteHost, name: str) -> tuple[float, float]:
     """How many seconds the host's clock is ahead of ours, and how far off that may be; the best of three answers."""
     best: tuple[float, float] | None = None
     for _ in range(3):
         before = datetime.now(UTC)
-        ended = remote.run(clock(), timeout=PATIENCE)
+        ended = remote.run(build_clock_command(), timeout=FACTS_PATIENCE)
         after = datetime.now(UTC)
         moment = moment_of(ended.stdout)
         if moment is None:

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.event_xml import fields_of_event
-from harness.telemetry.lab.attribution import attributed
-from harness.telemetry.lab.collect import Collected, Record, Waiting
-from harness.telemetry.lab.event_log import EVENT, Loss
+from harness.telemetry.lab.attribution import attribute_events
+from harness.telemetry.lab.collect import Collected, CollectedRecord, Waiting
+from harness.telemetry.lab.event_log import EVENT_ELEMENT, ChannelLoss
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.inventory import LabHost
 from harness.telemetry.lab.outcome import TestOutcome
-from harness.telemetry.moment import micros
-from harness.telemetry.reader import read
-from harness.telemetry.writer import write
+from harness.telemetry.moment import parse_microseconds
+from harness.telemetry.reader import read_telemetry
+from harness.telemetry.writer import write_telemetry
 
-SECOND = 1_000_000
+MICROSECONDS_IN_SECOND = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class FolderCollector:
         end, quiet_since, count = start + self.waiting.patience, start, -1
         while True:
             records = self.records()
-            caused = attributed([r.fields for r in records], outcome.mark, self.run)
+            caused = attribute_events([r.fields for r in records], outcome.mark, self.run)
             if sum(caused) != count:
                 quiet_since, count = time.monotonic(), sum(caused)
             late = time.monotonic() >= end
@@ -65,29 +65,33 @@ class FolderCollector:
             outcome=outcome,
             facts=self.facts,
             records=tuple(replace(r, caused=c) for r, c in zip(records, caused, strict=True)),
-            losses=() if count else (Loss(channel=str(self.folder), message="no event of the test has come here"),),
+            losses=()
+            if count
+            else (ChannelLoss(channel=str(self.folder), message="no event of the test has come here"),),
             late=late and count > 0,
             seconds=time.monotonic() - start,
         )
         self.keep(self.host, collected)
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[CollectedRecord]:
         """Events of the host in the folder since the test started, whatever format the files have."""
         try:
-            telemetry = read(self.folder)
+            telemetry = read_telemetry(self.folder)
         except HarnessError as error:
             if error.code == "no-events":
                 return []
             raise
         text = io.BytesIO()
-        write(telemetry, "windows_xml", text)
-        earliest = (self.began.timestamp() + self.facts.offset - self.facts.uncertainty - 1) * SECOND
-        found: dict[tuple[str, str], Record] = {}
-        for xml in EVENT.findall(text.getvalue().decode("utf-8")):
+        write_telemetry(telemetry, "windows_xml", text)
+        earliest = (self.began.timestamp() + self.facts.offset - self.facts.uncertainty - 1) * MICROSECONDS_IN_SECOND
+        found: dict[tuple[str, str], CollectedRecord] = {}
+        for xml in EVENT_ELEMENT.findall(text.getvalue().decode("utf-8")):
             fields = fields_of_event(xml)
-            if self.ours(fields) and (micros(fields.get("SystemTime")) or 0) >= earliest:
+            if self.ours(fields) and (parse_microseconds(fields.get("SystemTime")) or 0) >= earliest:
                 channel, number = fields.get("Channel", ""), fields.get("EventRecordID", "")
-                found[channel, number] = Record(channel=channel, number=int(number or 0), xml=xml, fields=fields)
+                found[channel, number] = CollectedRecord(
+                    channel=channel, number=int(number or 0), xml=xml, fields=fields
+                )
         return list(found.values())
 
     def ours(self, fields: dict[str, str]) -> bool:

@@ -18,12 +18,12 @@ IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
 IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?(?![\w:])|(?<![\w:.])::1(?![\w:])", re.IGNORECASE
 )
-ZONES = (
+PUBLIC_TOP_LEVELS = (
     "com|net|org|edu|gov|mil|int|info|biz|io|co|me|tv|cc|ws|xyz|top|site|online|club|shop|app|dev|cloud|tech|live|pro|"
     "ru|cn|uk|de|fr|nl|eu|us|ca|au|jp|in|br|it|es|pl|se|ch|ly|gg|ai|onion"
 )
 DOMAINS = re.compile(
-    rf"(?<![\w.\\/$\[-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{ZONES})(?![\w.\\-]|\()", re.IGNORECASE
+    rf"(?<![\w.\\/$\[-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{PUBLIC_TOP_LEVELS})(?![\w.\\-]|\()", re.IGNORECASE
 )
 RESERVED = ("example", "test", "invalid", "localhost")
 RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
@@ -104,8 +104,8 @@ def check_tests(
         if atomic.test.executor.elevation_required and not allowed.elevation:
             message = f"{atomic.name} needs elevated rights"
             yield Refusal(rule="elevation", message=message, allow="--allow-elevation")
-        for target in sorted(targets(rendered, get=get)):
-            if not inside(target, sinks):
+        for target in sorted(find_targets(rendered, get=get)):
+            if not is_allowed_target(target, sinks):
                 message = f"{atomic.name} talks to {target}, which is no sink of the lab"
                 allow = f"--allow-target {target}, or add it to `sinks:` in the inventory"
                 yield Refusal(rule="target-outside-lab", message=message, allow=allow)
@@ -133,21 +133,21 @@ def check_host(
                 yield Refusal(rule="not-elevated", message=message, allow="use an administrator's account")
 
 
-def targets(rendered: Rendered, *, get: bool = True) -> set[str]:
+def find_targets(rendered: Rendered, *, get: bool = True) -> set[str]:
     """Every server that a test's commands or arguments name: in URLs, shares, as addresses or as domains."""
     found: set[str] = set()
     run = "\n".join(command.text for what, command in rendered.commands() if get or what != "get prerequisite")
-    found |= named_in(run)
+    found |= find_servers(run)
     for name, value in rendered.arguments.items():
         if value not in run:
             continue
-        found |= named_in(value)
+        found |= find_servers(value)
         if rendered.atomic.test.input_arguments[name].type is ArgumentType.URL and value and "://" not in value:
             found.add(value.split("/")[0].lower())
     return {f for f in found if f not in PLATFORM_NAMES}
 
 
-def named_in(text: str) -> set[str]:
+def find_servers(text: str) -> set[str]:
     """Servers that a text names."""
     found = {server_of(m) for m in URLS.findall(text)}
     found |= {m.lower() for m in SHARES.findall(text)} | {m.lower() for m in DOMAINS.findall(text)}
@@ -171,7 +171,7 @@ def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return None
 
 
-def inside(target: str, sinks: Iterable[str]) -> bool:
+def is_allowed_target(target: str, sinks: Iterable[str]) -> bool:
     """Whether a server is the host itself, a name that no one can own, or one of the lab's sinks.
 
     A sink is a name, an address, a network (`10.20.0.0/24`), or all names of a zone (`*.lab.example`).
@@ -185,7 +185,7 @@ def inside(target: str, sinks: Iterable[str]) -> bool:
     for sink in (s.lower().rstrip(".") for s in sinks):
         if target == sink or (sink.startswith("*.") and target.endswith(sink[1:])):
             return True
-        if address is not None and "/" in sink and in_network(address, sink):
+        if address is not None and "/" in sink and is_in_network(address, sink):
             return True
     return False
 
@@ -195,7 +195,7 @@ def is_below(name: str, zone: str) -> bool:
     return name == zone or name.endswith("." + zone)
 
 
-def in_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
+def is_in_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
     """Whether an address is in a network; a text that is no network holds nothing."""
     try:
         return address in ipaddress.ip_network(network, strict=False)

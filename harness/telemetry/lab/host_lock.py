@@ -12,7 +12,7 @@ from types import ModuleType
 from harness.telemetry.lab.guard import Refusal, RefusedError
 
 
-def locking() -> ModuleType | None:
+def import_file_locks() -> ModuleType | None:
     """The system's file locks; where there are none, runs are not kept apart."""
     try:
         return import_module("fcntl")
@@ -21,13 +21,13 @@ def locking() -> ModuleType | None:
 
 
 @contextmanager
-def locked(folder: Path, host: str) -> Iterator[None]:
+def lock_host(folder: Path, host: str) -> Iterator[None]:
     """Holds a host's lock. Raises RefusedError where another process has it."""
     place = folder / "locks" / f"{''.join(c if c.isalnum() or c in '-._' else '_' for c in host)}.lock"
     place.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl = locking()
+        fcntl = import_file_locks()
         if fcntl:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

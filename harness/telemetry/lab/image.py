@@ -42,28 +42,28 @@ ENTRYPOINT ["/python/bin/python3", "-I", "-u", "/listener.py"]
 """
 
 
-def context(script: Path) -> bytes:
+def build_image_context(script: Path) -> bytes:
     """A tar with a Dockerfile that starts from nothing and everything that the listener needs."""
     if not sys.platform.startswith("linux"):
         hint = "start the listener without containers: --no-docker"
         raise HarnessError("no-image", "an image can be built from this machine's Python on Linux only", help=hint)
     found = io.BytesIO()
     with tarfile.open(fileobj=found, mode="w") as tar:
-        put(tar, "Dockerfile", DOCKERFILE.encode())
-        put(tar, "root/listener.py", script.read_bytes())
-        put(tar, "root/tmp/.keep", b"")
-        for target, source in sorted(files().items()):
-            add(tar, f"root/{target}", source)
+        add_bytes_to_tar(tar, "Dockerfile", DOCKERFILE.encode())
+        add_bytes_to_tar(tar, "root/listener.py", script.read_bytes())
+        add_bytes_to_tar(tar, "root/tmp/.keep", b"")
+        for target, source in sorted(find_image_files().items()):
+            add_file_to_tar(tar, f"root/{target}", source)
     return found.getvalue()
 
 
-def label(script: Path) -> str:
+def hash_image_label(script: Path) -> str:
     """What tells one image from another: the script and the Python that it is built from."""
     seed = script.read_bytes() + sys.version.encode() + DOCKERFILE.encode()
     return hashlib.sha256(seed).hexdigest()[:12]
 
 
-def files() -> dict[str, Path]:
+def find_image_files() -> dict[str, Path]:
     """Where each file of the image comes from."""
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -90,7 +90,7 @@ def libraries(binary: Path) -> list[Path]:
     return [Path(path) for path in LIBRARY.findall(told.stdout) if Path(path).is_file()]
 
 
-def add(tar: tarfile.TarFile, name: str, source: Path) -> None:
+def add_file_to_tar(tar: tarfile.TarFile, name: str, source: Path) -> None:
     """Puts a file in the tar, itself and not the link that leads to it, with the rights it needs and no more."""
     entry = tarfile.TarInfo(name)
     data = source.read_bytes()
@@ -98,7 +98,7 @@ def add(tar: tarfile.TarFile, name: str, source: Path) -> None:
     tar.addfile(entry, io.BytesIO(data))
 
 
-def put(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def add_bytes_to_tar(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     """Puts bytes in the tar."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(data), 0o644

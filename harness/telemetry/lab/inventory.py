@@ -11,7 +11,7 @@ import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
 from harness.scenario.atomic_rendering import ATOMICS_FOLDER
-from harness.scenario.document import Document, convert, load
+from harness.scenario.document import Document, convert_document, load
 from harness.telemetry.lab.secret import Secret, SecretSource
 
 LARGEST_INVENTORY = 1 << 20
@@ -66,7 +66,7 @@ class HostEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     connect_timeout: int = 20
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InventoryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An inventory as it is written. `lab` is what the marker on each host says; `sinks` are servers inside the lab."""
 
     lab: str
@@ -143,11 +143,11 @@ def parse_inventory(source: Source, folder: Path) -> Inventory:
     """The inventory in a text; files that it names are seen from `folder`."""
     document = load(source)
     refuse_plain_passwords(document)
-    body = convert(document, Body)
+    body = convert_document(document, InventoryBody)
     if not body.lab.strip():
         raise SourceError("no-lab", "a lab has a name: its hosts carry it as their marker", document.span(["lab"]))
     for name, entry in body.hosts.items():
-        check(name, entry, document)
+        check_host_entry(name, entry, document)
     hosts = {name: LabHost(name=name, entry=entry, folder=folder) for name, entry in body.hosts.items()}
     return Inventory(lab=body.lab.strip(), hosts=hosts, sinks=body.sinks, document=document)
 
@@ -170,7 +170,7 @@ def mask(text: str, span: Span) -> str:
     return text[: span.start] + "*" * (span.end - span.start) + text[span.end :]
 
 
-def check(name: str, entry: HostEntry, document: Document) -> None:
+def check_host_entry(name: str, entry: HostEntry, document: Document) -> None:
     """What types cannot say about a host."""
 
     def refuse(key: str, message: str, help: str) -> None:

@@ -19,7 +19,7 @@ VERSION = 1
 LARGEST_JOURNAL = 64 << 20
 
 
-class Step(StrEnum):
+class JournalStep(StrEnum):
     """What an entry says happens next, or has happened. `started` and `cleaning` come before, the others after."""
 
     PLANNED = "planned"
@@ -35,12 +35,12 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class JournalEntry:
     """One line: when, which run, host and test, which step, and what belongs to it."""
 
     at: str
     run: str
-    step: Step
+    step: JournalStep
     host: str = ""
     test: str = ""
     data: Mapping[str, Any]
@@ -91,10 +91,10 @@ class Journal:
         if content and not content.endswith(b"\n"):
             os.write(self.file, b"\n")
 
-    def write(self, step: Step, host: str = "", test: str = "", **data: Any) -> None:
+    def write(self, step: JournalStep, host: str = "", test: str = "", **data: Any) -> None:
         """Adds an entry and waits until the disk has it. Raises HarnessError where it cannot: nothing is done then."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = Entry(at=at, run=self.run, step=step, host=host, test=test, data=redacted_data(data)).line()
+        line = JournalEntry(at=at, run=self.run, step=step, host=host, test=test, data=redacted_data(data)).line()
         try:
             written = os.write(self.file, line)
             if written != len(line):
@@ -141,11 +141,11 @@ def journal_of(folder: Path, run: str) -> Path:
     return folder / "journals" / f"{run}.journal"
 
 
-def read_journal(path: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+def read_journal(path: Path) -> tuple[tuple[JournalEntry, ...], tuple[str, ...]]:
     """The entries of a journal, and what is wrong with it. A last line that a crash cut off is no fault."""
     if path.stat().st_size > LARGEST_JOURNAL:
         raise HarnessError("journal", f"{path} is larger than {LARGEST_JOURNAL >> 20} MiB")
-    entries: list[Entry] = []
+    entries: list[JournalEntry] = []
     faults: list[str] = []
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
@@ -162,15 +162,15 @@ def is_beginning(line: bytes, *, last: bool) -> bool:
     return last or (not line.endswith(b"}") and b"\0" not in line)
 
 
-def parse(line: bytes) -> Entry | None:
+def parse(line: bytes) -> JournalEntry | None:
     """An entry, if the line is whole."""
     checksum, _, body = line.partition(b" ")
     try:
         if int(checksum, 16) != zlib.crc32(body):
             return None
         found = json.loads(body)
-        step = Step(found["step"])
-        return Entry(
+        step = JournalStep(found["step"])
+        return JournalEntry(
             at=found["at"], run=found["run"], step=step, host=found["host"], test=found["test"], data=found["data"]
         )
     except (ValueError, KeyError, TypeError):
@@ -180,21 +180,21 @@ def parse(line: bytes) -> Entry | None:
 def owed_by(path: Path) -> Iterator[Owed]:
     """Clean-ups that a journal's run still owes: of every test that was started and is not cleaned, last one first."""
     entries, _ = read_journal(path)
-    planned = {(e.host, e.test): e for e in entries if e.step is Step.PLANNED}
+    planned = {(e.host, e.test): e for e in entries if e.step is JournalStep.PLANNED}
     open_: dict[tuple[str, str], Owed] = {}
     for entry in entries:
         key = (entry.host, entry.test)
-        if entry.step is Step.STARTED and key in planned:
+        if entry.step is JournalStep.STARTED and key in planned:
             open_.pop(key, None)
             open_[key] = owed_after(path, planned[key])
-        elif entry.step is Step.CLEANED:
+        elif entry.step is JournalStep.CLEANED:
             open_.pop(key, None)
         elif key in open_:
-            open_[key] = after(open_[key], entry)
+            open_[key] = apply_journal_entry(open_[key], entry)
     yield from reversed(open_.values())
 
 
-def owed_after(path: Path, plan: Entry) -> Owed:
+def owed_after(path: Path, plan: JournalEntry) -> Owed:
     """What is owed as soon as a planned test has started."""
 
     def word(name: str) -> str:
@@ -211,16 +211,16 @@ def owed_after(path: Path, plan: Entry) -> Owed:
     )
 
 
-def after(item: Owed, entry: Entry) -> Owed:
+def apply_journal_entry(item: Owed, entry: JournalEntry) -> Owed:
     """What is owed after one more entry about the same test."""
-    if entry.step is Step.FINISHED:
+    if entry.step is JournalStep.FINISHED:
         return replace(item, unfinished=bool(entry.data.get("lost")))
-    if entry.step is Step.CLEANING:
+    if entry.step is JournalStep.CLEANING:
         return replace(item, tried=item.tried + 1)
-    return replace(item, last=str(entry.data.get("why", ""))) if entry.step is Step.DIRTY else item
+    return replace(item, last=str(entry.data.get("why", ""))) if entry.step is JournalStep.DIRTY else item
 
 
-def owed(folder: Path, host: str = "") -> tuple[Owed, ...]:
+def list_owed_cleanups(folder: Path, host: str = "") -> tuple[Owed, ...]:
     """Clean-ups that all journals still owe, of one host or of all, last run first."""
     return tuple(o for path in reversed(journals(folder)) for o in owed_by(path) if host in ("", o.host))
 

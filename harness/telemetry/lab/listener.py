@@ -17,8 +17,8 @@ from typing import Any
 
 from harness.diagnostics import HarnessError
 
-SCRIPT = Path("listener") / "listener.py"
-PATIENCE = 15.0
+LISTENER_SCRIPT = Path("listener") / "listener.py"
+LISTENER_PATIENCE = 15.0
 ATTEMPTS = 4
 
 HTTP_PORTS = (8888,)
@@ -65,15 +65,15 @@ class Running:
         """Ends it."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(PATIENCE)
+            self.process.wait(LISTENER_PATIENCE)
             self.process.stdout.close()
         elif is_listener(self.pid):
             os.kill(self.pid, signal.SIGTERM)
 
 
-def start(lab: Path, ports: Ports, log: Path, *, detached: bool = False) -> Running:
+def start_listener(lab: Path, ports: Ports, log: Path, *, detached: bool = False) -> Running:
     """Starts the listener of a lab's folder and waits until its ports are open; `detached` lets it outlive us."""
-    script = lab / SCRIPT
+    script = lab / LISTENER_SCRIPT
     if not script.is_file():
         raise HarnessError("no-listener", f"there is no {script}", help="name the lab's folder with --lab")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def start(lab: Path, ports: Ports, log: Path, *, detached: bool = False) -> Runn
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        process.wait(PATIENCE)
+        process.wait(LISTENER_PATIENCE)
         process.stdout.close()
         said = errors.read_text("utf-8", "replace").strip().splitlines()
         hint = "another program may use a port; `detlab lab status` shows what runs"
@@ -103,7 +103,7 @@ def start(lab: Path, ports: Ports, log: Path, *, detached: bool = False) -> Runn
 def is_listener(pid: int) -> bool:
     """Whether a process is a listener of ours, not another one that was given its number later."""
     try:
-        return str(SCRIPT).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return str(LISTENER_SCRIPT).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
@@ -111,7 +111,7 @@ def is_listener(pid: int) -> bool:
 def reachable(bind: str, ports: Mapping[str, Sequence[int]]) -> dict[str, bool]:
     """Which ports answer: `{"tcp 4444": True}`."""
     found = {f"{kind} {p}": connects(bind, p) for kind in ("http", "tcp") for p in ports.get(kind, ())}
-    return {**found, **{f"dns {p}": bool(ask(bind, p, "health.example")) for p in ports.get("dns", ())}}
+    return {**found, **{f"dns {p}": bool(query_dns_sink(bind, p, "health.example")) for p in ports.get("dns", ())}}
 
 
 def connects(host: str, port: int) -> bool:
@@ -123,7 +123,7 @@ def connects(host: str, port: int) -> bool:
     return True
 
 
-def ask(host: str, port: int, name: str, *, timeout: float = 2.0) -> str:
+def query_dns_sink(host: str, port: int, name: str, *, timeout: float = 2.0) -> str:
     """The address that a DNS server gives for a name, or nothing."""
     labels = b"".join(bytes([len(part)]) + part.encode("ascii") for part in name.split("."))
     question = struct.pack(">HHHHHH", 0x4C41, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
@@ -140,7 +140,9 @@ def ask(host: str, port: int, name: str, *, timeout: float = 2.0) -> str:
     return ".".join(str(b) for b in answer[-4:]) if answer[6:8] == b"\0\1" else ""
 
 
-def wait_until_open(bind: str, ports: Mapping[str, Sequence[int]], *, patience: float = PATIENCE) -> dict[str, bool]:
+def wait_until_open(
+    bind: str, ports: Mapping[str, Sequence[int]], *, patience: float = LISTENER_PATIENCE
+) -> dict[str, bool]:
     """Which ports answer, asked again until all do or patience ends."""
     end = time.monotonic() + patience
     while True:

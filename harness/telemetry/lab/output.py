@@ -9,7 +9,7 @@ from harness.telemetry.lab.remote import LARGEST_OUTPUT
 
 CLIXML = re.compile(r"#< CLIXML\s*(<Objs.*?</Objs>)", re.DOTALL)
 ERRORS = re.compile(r'<S S="(?:Error|Warning)">(.*?)</S>', re.DOTALL)
-ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+CLIXML_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 CUT = "\n[detlab: the rest of the output was left out]"
 
 
@@ -33,10 +33,10 @@ class Output:
         """The whole as text; a program that does not write UTF-8 is read as the old code page of DOS."""
         data = b"".join(self.chunks)
         cut = CUT if self.size > self.kept else ""
-        return decoded(data, cut=bool(cut)) + cut
+        return decode_output(data, cut=bool(cut)) + cut
 
 
-def decoded(data: bytes, *, cut: bool = False) -> str:
+def decode_output(data: bytes, *, cut: bool = False) -> str:
     """Bytes as text: UTF-16 where they carry its mark or are mostly its zeros, UTF-8, else code page 437."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
@@ -57,6 +57,6 @@ def plain_errors(text: str) -> str:
 
 def unclixml(text: str) -> str:
     """One text of CLIXML, with its own escapes undone."""
-    return ESCAPED.sub(lambda m: chr(int(m[1], 16)), unescape(text, {"&apos;": "'", "&quot;": '"'})).replace(
+    return CLIXML_ESCAPE.sub(lambda m: chr(int(m[1], 16)), unescape(text, {"&apos;": "'", "&quot;": '"'})).replace(
         "\r\n", "\n"
     )

@@ -16,10 +16,10 @@ from harness.telemetry.lab import wsman_errors
 from harness.telemetry.lab.command_line import kill
 from harness.telemetry.lab.inventory import Authentication, LabHost
 from harness.telemetry.lab.output import plain_errors
-from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine, Ended, LostError, Remote
+from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine, Ended, LostError, RemoteHost
 
 POLL = 5
-READ = 25
+READ_TIMEOUT = 25
 RECONNECT = 60.0
 FIRST_MEETING = 10.0
 GRACE = 15.0
@@ -50,7 +50,7 @@ foreach ($text in $out.Result, $err.Result) { $text.Substring(0, [Math]::Min($te
 """
 
 
-def connect(host: LabHost, *, reconnect: float = RECONNECT) -> Remote:
+def connect(host: LabHost, *, reconnect: float = RECONNECT) -> RemoteHost:
     """A connection to a host; nothing is sent before the first command."""
     return PSRP(host, reconnect=reconnect)
 
@@ -107,13 +107,13 @@ class PSRP:
         except Exception as error:
             self.forget()
             if isinstance(error, RequestException) and not wsman_errors.never_sent(error):
-                why = wsman_errors.reason(error)
+                why = wsman_errors.describe_connection_fault(error)
                 raise LostError(
                     "lost", f"the connection to {self.host.name} went after a command was sent: {why}"
                 ) from error
             if wsman_errors.fault_code(error) == wsman_errors.SHELL_NOT_FOUND:
                 raise LostError("lost", f"{self.host.name} no longer knows the session: was it restarted?") from error
-            raise wsman_errors.told(error, self.host) from error
+            raise wsman_errors.translate_transport_error(error, self.host) from error
 
     def poll(self, pipeline: Any, deadline: float, stop: Event) -> bool:
         """Takes what comes until the pipeline ends or time is up; whether all of it came."""
@@ -128,7 +128,8 @@ class PSRP:
                 if time.monotonic() - broken_since > self.reconnect:
                     self.forget()
                     raise LostError(
-                        "lost", f"{self.host.name} went while a command ran: {wsman_errors.reason(error)}"
+                        "lost",
+                        f"{self.host.name} went while a command ran: {wsman_errors.describe_connection_fault(error)}",
                     ) from error
                 time.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
                 attempt += 1
@@ -137,7 +138,7 @@ class PSRP:
                 if wsman_errors.fault_code(error) == wsman_errors.SHELL_NOT_FOUND:
                     message = f"{self.host.name} no longer knows the command: was it restarted?"
                     raise LostError("lost", message) from error
-                raise wsman_errors.told(error, self.host) from error
+                raise wsman_errors.translate_transport_error(error, self.host) from error
         return complete
 
     def abandon(self, line: CommandLine, *, close: bool = True) -> None:
@@ -164,7 +165,7 @@ class PSRP:
             auth=str(entry.authentication),
             cert_validation=self.host.file(entry.ca) if entry.ca else True,
             connection_timeout=entry.connect_timeout,
-            read_timeout=READ,
+            read_timeout=READ_TIMEOUT,
             operation_timeout=POLL * 4,
             encryption="auto" if entry.scheme == "https" else "always",
             no_proxy=True,
@@ -190,8 +191,8 @@ class PSRP:
                 return found
             except Exception as error:
                 pause = BACKOFF[min(attempt, len(BACKOFF) - 1)]
-                if not wsman_errors.passes(error) or time.monotonic() + pause > end:
-                    raise wsman_errors.told(error, self.host) from error
+                if not wsman_errors.is_transient(error) or time.monotonic() + pause > end:
+                    raise wsman_errors.translate_transport_error(error, self.host) from error
                 attempt += 1
                 time.sleep(pause)
 

@@ -16,18 +16,18 @@ import numpy as np
 import pyarrow as pa
 
 from harness.scenario.atomic_rendering import Rendered
-from harness.telemetry.columnar import fields_of
-from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Events, Origin, Telemetry
+from harness.telemetry.columnar import list_event_fields
+from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.lab.collect import Collected
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.inventory import LabHost
 from harness.telemetry.lab.outcome import TestOutcome
-from harness.telemetry.lab.secret import redacted
-from harness.telemetry.moment import micros
+from harness.telemetry.lab.secret import redact_secrets
+from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.recording import MANIFEST, SCHEMA, Manifest, RecordedHost, RecordedTest, digest_of
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 from harness.telemetry.windows import sensor_of
-from harness.telemetry.writer import write
+from harness.telemetry.writer import write_telemetry
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,12 +50,12 @@ class Recorder:
         raw: dict[str, str] = {}
         for channel in sorted({r.channel for r in collected.records}):
             file = folder / f"{safe(channel)}.xml"
-            lines = [redacted(r.xml) for r in collected.records if r.channel == channel]
-            put(file, ("<Events>\n" + "\n".join(lines) + "\n</Events>\n").encode("utf-8"))
+            lines = [redact_secrets(r.xml) for r in collected.records if r.channel == channel]
+            write_whole_file(file, ("<Events>\n" + "\n".join(lines) + "\n</Events>\n").encode("utf-8"))
             raw[channel] = str(file.relative_to(self.path))
         events = folder / "events.parquet"
         with events.with_suffix(".part").open("wb") as out:
-            write(telemetry_of(collected, self.tests[outcome.test]), "parquet", out)
+            write_telemetry(telemetry_of(collected, self.tests[outcome.test]), "parquet", out)
             out.flush()
             os.fsync(out.fileno())
         events.with_suffix(".part").replace(events)
@@ -89,12 +89,12 @@ class Recorder:
             title=rendered.atomic.test.name,
             mark=outcome.mark,
             status=str(outcome.status),
-            arguments={k: redacted(v) for k, v in rendered.arguments.items()},
+            arguments={k: redact_secrets(v) for k, v in rendered.arguments.items()},
             exit_code=outcome.exit_code,
             cleaning=str(outcome.cleaning),
             started=outcome.started.isoformat() if outcome.started else None,
             ended=outcome.ended.isoformat() if outcome.ended else None,
-            why=redacted(outcome.why or outcome.why_owed),
+            why=redact_secrets(outcome.why or outcome.why_owed),
         )
 
     def finish(self, outcomes: Iterable[TestOutcome], journal: Path) -> Path:
@@ -104,7 +104,7 @@ class Recorder:
             kept = self.collected.get((outcome.host, outcome.test), self.entry(outcome))
             told.append(msgspec.structs.replace(kept, cleaning=str(outcome.cleaning)))
         self.path.mkdir(parents=True, exist_ok=True)
-        put(self.path / "journal.txt", redacted(journal.read_text("utf-8")).encode("utf-8"))
+        write_whole_file(self.path / "journal.txt", redact_secrets(journal.read_text("utf-8")).encode("utf-8"))
         manifest = Manifest(
             schema=SCHEMA,
             run=self.run,
@@ -115,14 +115,16 @@ class Recorder:
             tests=tuple(told),
             files=digests(self.path),
         )
-        write_manifest(self.path, manifest)
+        write_recording_manifest(self.path, manifest)
         return self.path
 
 
-def write_manifest(path: Path, manifest: Manifest) -> None:
+def write_recording_manifest(path: Path, manifest: Manifest) -> None:
     """Writes a manifest, sorted, so that equal recordings have equal bytes."""
     data = msgspec.to_builtins(manifest)
-    put(path / MANIFEST, (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_whole_file(
+        path / MANIFEST, (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+    )
 
 
 def digests(path: Path) -> dict[str, str]:
@@ -131,7 +133,7 @@ def digests(path: Path) -> dict[str, str]:
     return {str(p.relative_to(path)): digest_of(p) for p in files}
 
 
-def put(file: Path, data: bytes) -> None:
+def write_whole_file(file: Path, data: bytes) -> None:
     """Writes a file whole or not at all."""
     part = file.with_name(file.name + ".part")
     with part.open("wb") as out:
@@ -167,19 +169,19 @@ def recorded_host(host: LabHost, facts: HostFacts) -> RecordedHost:
 
 def telemetry_of(collected: Collected, rendered: Rendered) -> Telemetry:
     """The events as tables, the test's own labelled; times are put right by how far the host's clock is off."""
-    tables = Tables()
+    tables = EventTables()
     shift = correction(collected.facts)
     for record in collected.records:
-        time = micros(record.fields.get("SystemTime"))
+        time = parse_microseconds(record.fields.get("SystemTime"))
         kind = record.fields.get("EventID", "")
-        fields = {k: redacted(v) for k, v in record.fields.items()}
+        fields = {k: redact_secrets(v) for k, v in record.fields.items()}
         tables.add(sensor_of(record.channel), kind, None if time is None else time - shift, fields)
     read = tables.telemetry()
     name = rendered.atomic.name
     cause = Cause(name=name, malicious=True, host=collected.outcome.host, detail=rendered.atomic.test.name)
     ours = {(r.channel, str(r.number)) for r in collected.records if r.caused}
-    events = tuple(labelled(e, ours) for e in read.events)
-    return replace(read, events=events, causes=(cause,), origin=Origin.DETONATED)
+    events = tuple(label_test_events(e, ours) for e in read.events)
+    return replace(read, events=events, causes=(cause,), origin=TelemetryOrigin.DETONATED)
 
 
 def correction(facts: HostFacts) -> int:
@@ -187,15 +189,18 @@ def correction(facts: HostFacts) -> int:
     return round(facts.offset * 1_000_000) if abs(facts.offset) > facts.uncertainty else 0
 
 
-def labelled(events: Events, ours: set[tuple[str, str]]) -> Events:
+def label_test_events(events: Events, ours: set[tuple[str, str]]) -> Events:
     """The events with the first cause where they are the test's."""
-    fields = fields_of(events)
-    numbers, channels = texts(fields["EventRecordID"], len(events)), texts(fields["Channel"], len(events))
+    fields = list_event_fields(events)
+    numbers, channels = (
+        repeat_field_values(fields["EventRecordID"], len(events)),
+        repeat_field_values(fields["Channel"], len(events)),
+    )
     found = [0 if key in ours else UNLABELLED for key in zip(channels, numbers, strict=True)]
     at = events.columns.schema.get_field_index(CAUSE)
     return events.with_columns(events.columns.set_column(at, CAUSE, pa.array(np.array(found, np.int32))))
 
 
-def texts(values: object, count: int) -> Sequence[str]:
+def repeat_field_values(values: object, count: int) -> Sequence[str]:
     """A field's value for each event, constant or not."""
     return [values] * count if isinstance(values, str) else values.to_pylist()  # type: ignore[attr-defined]

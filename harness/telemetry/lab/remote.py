@@ -40,7 +40,7 @@ class Ended:
         return self.exit_code == 0 and not self.timed_out
 
 
-class Remote(Protocol):
+class RemoteHost(Protocol):
     """A connection to a host. Both methods raise the errors below; a command that was sent is never sent again."""
 
     def run(self, line: CommandLine, *, timeout: float, stop: Event | None = None) -> Ended:
@@ -64,14 +64,14 @@ class LostError(UnreachableError):
     """A command whose fate is not known: the connection went after it was sent."""
 
 
-Connect = Callable[[LabHost], Remote]
+Connect = Callable[[LabHost], RemoteHost]
 
 
-def connect(host: LabHost) -> Remote:
+def connect(host: LabHost) -> RemoteHost:
     """A connection to a host over the transport that the inventory names."""
     name = str(host.entry.wire)
     try:
-        found: Remote = import_module(f"harness.telemetry.lab.{name}").connect(host)
+        found: RemoteHost = import_module(f"harness.telemetry.lab.{name}").connect(host)
     except ImportError as error:
         hint = "pip install 'detlab[lab]'"
         raise HarnessError(

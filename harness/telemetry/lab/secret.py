@@ -94,7 +94,7 @@ def from_keyring(service: str, user: str) -> Secret:
     return Secret(text)
 
 
-def redacted(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """The text without any secret that was opened, also not as it stands in a URL, in JSON or in XML."""
     for secret in sorted(OPENED, key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], escape(secret)}:
@@ -105,9 +105,9 @@ def redacted(text: str) -> str:
 def redacted_data(value: Any) -> Any:
     """Plain data without any secret that was opened."""
     if isinstance(value, str):
-        return redacted(value)
+        return redact_secrets(value)
     if isinstance(value, dict):
-        return {redacted(str(k)): redacted_data(v) for k, v in value.items()}
+        return {redact_secrets(str(k)): redacted_data(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [redacted_data(v) for v in value]
     return value

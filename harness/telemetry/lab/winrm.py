@@ -15,13 +15,13 @@ from harness.telemetry.lab import wsman_errors
 from harness.telemetry.lab.command_line import kill
 from harness.telemetry.lab.inventory import Authentication, LabHost
 from harness.telemetry.lab.output import Output, plain_errors
-from harness.telemetry.lab.remote import CommandLine, Ended, LostError, Remote
+from harness.telemetry.lab.remote import CommandLine, Ended, LostError, RemoteHost
 
 T = TypeVar("T")
 
 UTF8 = 65001
 POLL = 5
-READ = 25
+READ_TIMEOUT = 25
 STDIN_CHUNK = 48_000
 RECONNECT = 60.0
 FIRST_MEETING = 10.0
@@ -29,7 +29,7 @@ BACKOFF = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 IDLE = 20.0
 
 
-def connect(host: LabHost, *, reconnect: float = RECONNECT) -> Remote:
+def connect(host: LabHost, *, reconnect: float = RECONNECT) -> RemoteHost:
     """A connection to a host; nothing is sent before the first command."""
     return WinRM(host, reconnect=reconnect)
 
@@ -57,11 +57,11 @@ class WinRM:
             cert_key_pem=host.file(entry.key) if certificate else None,
             server_cert_validation="validate",
             message_encryption="auto" if entry.scheme == "https" else "always",
-            read_timeout_sec=READ,
+            read_timeout_sec=READ_TIMEOUT,
             operation_timeout_sec=POLL,
             proxy=None,
         )
-        self.protocol.transport.read_timeout_sec = (entry.connect_timeout, READ)
+        self.protocol.transport.read_timeout_sec = (entry.connect_timeout, READ_TIMEOUT)
         self.shell = ""
         self.met = False
         self.used = time.monotonic()
@@ -95,7 +95,7 @@ class WinRM:
             command: str = self.protocol.run_command(shell, line.text, console_mode_stdin=not line.stdin)
         except WSManFaultError as error:
             if error.wsman_fault_code != wsman_errors.SHELL_NOT_FOUND:
-                raise wsman_errors.told(error, self.host) from error
+                raise wsman_errors.translate_transport_error(error, self.host) from error
             self.shell = self.again(lambda: self.protocol.open_shell(codepage=UTF8))
             return self.send_command(self.shell, line)
         except Exception as error:
@@ -132,9 +132,9 @@ class WinRM:
                     raise LostError(
                         "lost", f"{self.host.name} no longer knows the command: was it restarted?"
                     ) from error
-                raise wsman_errors.told(error, self.host) from error
+                raise wsman_errors.translate_transport_error(error, self.host) from error
             except Exception as error:
-                raise wsman_errors.told(error, self.host) from error
+                raise wsman_errors.translate_transport_error(error, self.host) from error
             finally:
                 self.used = time.monotonic()
             streams[0].add(stdout)
@@ -151,7 +151,7 @@ class WinRM:
             if time.monotonic() + pause > end:
                 break
             time.sleep(pause)
-            if wsman_errors.answers(self.host):
+            if wsman_errors.is_port_open(self.host):
                 return
         if time.monotonic() < deadline:
             raise self.lost(error) from error
@@ -178,8 +178,8 @@ class WinRM:
                 return found
             except Exception as error:
                 pause = BACKOFF[min(attempt, len(BACKOFF) - 1)]
-                if not wsman_errors.passes(error) or time.monotonic() + pause > end:
-                    raise wsman_errors.told(error, self.host) from error
+                if not wsman_errors.is_transient(error) or time.monotonic() + pause > end:
+                    raise wsman_errors.translate_transport_error(error, self.host) from error
                 self.forget_connection()
                 time.sleep(pause)
         raise AssertionError
@@ -190,9 +190,10 @@ class WinRM:
         if isinstance(error, RequestException) and not wsman_errors.never_sent(error):
             return LostError(
                 "lost",
-                f"the connection to {self.host.name} went after a command was sent: {wsman_errors.reason(error)}",
+                f"the connection to {self.host.name} went after a command was sent: "
+                f"{wsman_errors.describe_connection_fault(error)}",
             )
-        return wsman_errors.told(error, self.host)
+        return wsman_errors.translate_transport_error(error, self.host)
 
     def forget_connection(self) -> None:
         """Lets the next message use a new connection."""

@@ -12,7 +12,7 @@ import requests.exceptions as http
 from harness.diagnostics import HarnessError
 from harness.telemetry.lab.inventory import LabHost
 from harness.telemetry.lab.remote import HostRefusedError, HostUnreachableError
-from harness.telemetry.lab.secret import redacted
+from harness.telemetry.lab.secret import redact_secrets
 
 SHELL_NOT_FOUND = 2150858843
 ACCESS_DENIED = 5
@@ -46,20 +46,22 @@ def never_sent(error: Exception) -> bool:
     ) or isinstance(error, http.SSLError)
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether an error may be gone a moment later."""
-    if isinstance(error, http.SSLError) and not isinstance(root(error), ConnectionError | EOFError | ssl.SSLEOFError):
+    if isinstance(error, http.SSLError) and not isinstance(
+        find_root_cause(error), ConnectionError | EOFError | ssl.SSLEOFError
+    ):
         return False
     status = getattr(error, "code", None)
     return isinstance(error, http.ConnectionError | http.Timeout | http.ChunkedEncodingError) or status in (503, 502)
 
 
-def root(error: Exception) -> BaseException:
+def find_root_cause(error: Exception) -> BaseException:
     """What an error came from in the end."""
     return list(causes(error))[-1]
 
 
-def reason(error: Exception) -> str:
+def describe_connection_fault(error: Exception) -> str:
     """The shortest true sentence about a failed connection."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -88,18 +90,20 @@ def fault_code(error: Exception) -> int | None:
     return None
 
 
-def told(error: Exception, host: LabHost) -> HarnessError:
+def translate_transport_error(error: Exception, host: LabHost) -> HarnessError:
     """An exception of a transport as an error that a person can act on."""
     if isinstance(error, HarnessError):
         return error
     kind, where = type(error).__name__, f"{host.name} ({host.endpoint})"
-    if isinstance(error, http.SSLError) and not passes(error):
+    if isinstance(error, http.SSLError) and not is_transient(error):
         hint = (
             "name the certificate of the lab's own authority as `ca:`"
-            if "self" in reason(error) or "issuer" in reason(error)
+            if "self" in describe_connection_fault(error) or "issuer" in describe_connection_fault(error)
             else "give the host a new certificate"
         )
-        return HostRefusedError("certificate", f"the certificate of {where} is not good: {reason(error)}", help=hint)
+        return HostRefusedError(
+            "certificate", f"the certificate of {where} is not good: {describe_connection_fault(error)}", help=hint
+        )
     if kind in ("InvalidCredentialsError", "AuthenticationError"):
         return HostRefusedError(
             "credentials",
@@ -108,12 +112,14 @@ def told(error: Exception, host: LabHost) -> HarnessError:
         )
     if isinstance(error, http.RequestException):
         hint = "is it on, is WinRM listening, is the port open? `detlab doctor` looks"
-        return HostUnreachableError("unreachable", f"{where} cannot be reached: {reason(error)}", help=hint)
+        return HostUnreachableError(
+            "unreachable", f"{where} cannot be reached: {describe_connection_fault(error)}", help=hint
+        )
     code = fault_code(error)
     if code == ACCESS_DENIED:
         hint = "the account has to be a local administrator, and a local account needs LocalAccountTokenFilterPolicy=1"
         return HostRefusedError("access-denied", f"{where} denies `{host.entry.user}` a shell", help=hint)
-    text = redacted(re.sub(r"\s+", " ", str(getattr(error, "reason", "") or error)))[:300]
+    text = redact_secrets(re.sub(r"\s+", " ", str(getattr(error, "reason", "") or error)))[:300]
     if code in QUOTAS:
         return HostRefusedError(
             "quota", f"{where} has no room for another shell: {text}", help="restart its WinRM service"
@@ -124,7 +130,7 @@ def told(error: Exception, host: LabHost) -> HarnessError:
 SECRET_HINT = "is the password of the inventory's `password:` the account's?"
 
 
-def answers(host: LabHost) -> bool:
+def is_port_open(host: LabHost) -> bool:
     """Whether anything takes connections on the host's port."""
     try:
         socket.create_connection((host.entry.address, host.port), timeout=3).close()

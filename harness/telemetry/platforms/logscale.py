@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import Field, epoch, fields_of, numbered
+from harness.telemetry.columnar import Field, build_epoch_column, list_event_fields, number_events
 from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
-from harness.telemetry.multivalue import MEMBER, gathered
-from harness.telemetry.native import RAW, texts
+from harness.telemetry.multivalue import LIST_MEMBER, gather_list_fields
+from harness.telemetry.native import RAW_FIELD, build_native_texts
 from harness.telemetry.platform import Condition, View
 
 FALCON_TAGS = {"#repo": "base_sensor", "#type": "falcon-raw-data"}
@@ -27,7 +27,7 @@ CONDITIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class LogScale:
+class LogScalePlatform:
     """LogScale as Next-Gen SIEM runs it: Falcon's events and whatever else was sent to it."""
 
     name: str = "logscale"
@@ -35,13 +35,15 @@ class LogScale:
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a query sees it: `@timestamp` is when the cloud or the log received it, in milliseconds."""
-        return tuple(view(events, numbers, conditions, raw) for numbers, events in numbered(telemetry))
+        return tuple(
+            build_logscale_view(events, numbers, conditions, raw) for numbers, events in number_events(telemetry)
+        )
 
 
-def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
+def build_logscale_view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
     """One kind of events."""
-    recorded = {n: f for n, f in fields_of(events).items() if n != RAW or events.sensor != "text"}
-    found: dict[str, Field] = {"@timestamp": pc.floor(epoch(events.columns.column(TIME), 1000))}
+    recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
+    found: dict[str, Field] = {"@timestamp": pc.floor(build_epoch_column(events.columns.column(TIME), 1000))}
     if events.sensor == "falcon":
         name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))
         repository = conditions.get("repository", CONDITIONS[0].default)
@@ -51,9 +53,9 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
     for field in recorded.items():
         found.setdefault(*field)
     if events.sensor != "falcon":
-        found |= {n: f for n, f in lines_of(recorded, len(events)).items() if n not in found}
+        found |= {n: f for n, f in concat_repeated_elements(recorded, len(events)).items() if n not in found}
     if raw:
-        found["@rawstring"] = texts(events)
+        found["@rawstring"] = build_native_texts(events)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},
@@ -61,13 +63,13 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
     )
 
 
-def lines_of(recorded: Mapping[str, Field], rows: int) -> dict[str, Field]:
+def concat_repeated_elements(recorded: Mapping[str, Field], rows: int) -> dict[str, Field]:
     """Unnamed, repeated elements (`Data[0]`, `Data[1]`) also as one field of lines under their own name.
 
     LogScale knows no lists; converted Sigma rules read `Data`.
     """
-    listed = {n: f for n, f in recorded.items() if MEMBER.search(n)}
-    return {n: pc.binary_join(f, "\n") for n, f in gathered(listed, rows).items() if f is not None}
+    listed = {n: f for n, f in recorded.items() if LIST_MEMBER.search(n)}
+    return {n: pc.binary_join(f, "\n") for n, f in gather_list_fields(listed, rows).items() if f is not None}
 
 
-PLATFORM = LogScale()
+PLATFORM = LogScalePlatform()

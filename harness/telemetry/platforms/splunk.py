@@ -9,12 +9,21 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.add_on import added
-from harness.telemetry.columnar import Field, encoded, epoch, fields_of, mapped, numbered, with_entities, without_empty
+from harness.telemetry.add_on import add_on_fields
+from harness.telemetry.columnar import (
+    Field,
+    build_epoch_column,
+    encode_text,
+    list_event_fields,
+    map_distinct_values,
+    number_events,
+    with_entities,
+    without_empty,
+)
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
-from harness.telemetry.moment import micros
-from harness.telemetry.multivalue import gathered
-from harness.telemetry.native import METADATA, RAW, texts
+from harness.telemetry.moment import parse_microseconds
+from harness.telemetry.multivalue import gather_list_fields
+from harness.telemetry.native import METADATA_FIELDS, RAW_FIELD, build_native_texts
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
 
@@ -67,7 +76,7 @@ CONDITIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Splunk:
+class SplunkPlatform:
     """Splunk with the add-ons for Windows, Sysmon and CrowdStrike."""
 
     name: str = "splunk"
@@ -75,25 +84,27 @@ class Splunk:
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""
-        return tuple(view(events, numbers, conditions, raw) for numbers, events in numbered(telemetry))
+        return tuple(
+            build_splunk_view(events, numbers, conditions, raw) for numbers, events in number_events(telemetry)
+        )
 
 
-def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
+def build_splunk_view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
     """One kind of events."""
-    recorded = {n: f for n, f in fields_of(events).items() if n != RAW or events.sensor != "text"}
-    found: dict[str, Field | None] = {"_time": time(events, condition("time", conditions))}
+    recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
+    found: dict[str, Field | None] = {"_time": build_splunk_time(events, resolve_condition("time", conditions))}
     found |= metadata(events, conditions)
-    extracted: Iterable[tuple[str, Field | None]] = gathered(recorded, len(events), "{}").items()
+    extracted: Iterable[tuple[str, Field | None]] = gather_list_fields(recorded, len(events), "{}").items()
     if is_windows(events):
-        extracted = windows_fields(recorded, len(events), condition("system_names", conditions))
+        extracted = windows_fields(recorded, len(events), resolve_condition("system_names", conditions))
     for name, field in extracted:
         if field is not None:
             found.setdefault(name, field)
     if is_windows(events):
-        for name, field in added(events.sensor, events.kind, found).items():
+        for name, field in add_on_fields(events.sensor, events.kind, found).items():
             found.setdefault(name, field)
     if raw:
-        found[RAW] = texts(events)
+        found[RAW_FIELD] = build_native_texts(events)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},
@@ -101,51 +112,59 @@ def view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: 
     )
 
 
-def condition(name: str, conditions: Mapping[str, str]) -> str:
+def resolve_condition(name: str, conditions: Mapping[str, str]) -> str:
     """The value of a condition, given or by default."""
     return conditions.get(name) or next(c.default for c in CONDITIONS if c.name == name)
 
 
-def time(events: Events, read_from: str) -> pa.ChunkedArray:
+def build_splunk_time(events: Events, read_from: str) -> pa.ChunkedArray:
     """`_time` as epoch seconds; where `UtcTime` is asked for and absent or no time, when the event was written."""
     written = events.columns.column(TIME)
-    happened = fields_of(events).get("UtcTime") if read_from == "UtcTime" and is_windows(events) else None
+    happened = list_event_fields(events).get("UtcTime") if read_from == "UtcTime" and is_windows(events) else None
     if happened is None or isinstance(happened, str):
-        return epoch(written, 1)
+        return build_epoch_column(written, 1)
     values = happened.cast(pa.string())
     try:
         times = values.cast(pa.timestamp("us")).cast(TIME_TYPE)
     except pa.ArrowInvalid:
-        times = pa.chunked_array([pa.array([micros(v) for v in values.to_pylist()], pa.int64()).cast(TIME_TYPE)])
-    return epoch(pc.coalesce(times, written), 1)
+        times = pa.chunked_array(
+            [pa.array([parse_microseconds(v) for v in values.to_pylist()], pa.int64()).cast(TIME_TYPE)]
+        )
+    return build_epoch_column(pc.coalesce(times, written), 1)
 
 
 def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field | None]:
     """Index, source, sourcetype and host: what an input recorded, unless a condition is given."""
-    recorded = fields_of(events)
+    recorded = list_event_fields(events)
     made = windows_metadata(recorded, conditions) if is_windows(events) else other_metadata(recorded, events.sensor)
     told = {"source": "source", "sourcetype": "addon", "index": "index", "host": "host"}
-    kept = [n for n in METADATA if n in recorded and told[n] not in conditions]
-    return {n: filled(recorded[n], made[n]) if n in kept else made[n] for n in METADATA}
+    kept = [n for n in METADATA_FIELDS if n in recorded and told[n] not in conditions]
+    return {n: prefer_recorded(recorded[n], made[n]) if n in kept else made[n] for n in METADATA_FIELDS}
 
 
-def filled(recorded: Field, made: Field | None) -> Field:
+def prefer_recorded(recorded: Field, made: Field | None) -> Field:
     """What was recorded, and in the events that did not record it what is made of the others."""
     if isinstance(recorded, str) or made is None or not recorded.null_count:
         return recorded
-    return encoded(pc.coalesce(recorded.cast(pa.string()), made if isinstance(made, str) else made.cast(pa.string())))
+    return encode_text(
+        pc.coalesce(recorded.cast(pa.string()), made if isinstance(made, str) else made.cast(pa.string()))
+    )
 
 
 def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str]) -> dict[str, Field | None]:
     """What the forwarder and the add-on set for events from a Windows event log."""
     channel, computer = recorded.get("Channel"), recorded.get("Computer")
-    source = condition("source", conditions)
-    legacy = condition("addon", conditions) == "legacy"
+    source = resolve_condition("source", conditions)
+    legacy = resolve_condition("addon", conditions) == "legacy"
     return {
-        "index": condition("index", conditions),
-        "source": changed(channel, lambda v: prefixed(v, f"{source}:")),
-        "sourcetype": changed(channel, lambda v: prefixed(v, "XmlWinEventLog:")) if legacy else "xmlwineventlog",
-        "host": changed(computer, first_label) if condition("host", conditions) == "short" else computer,
+        "index": resolve_condition("index", conditions),
+        "source": map_present_field(channel, lambda v: prepend_to_values(v, f"{source}:")),
+        "sourcetype": map_present_field(channel, lambda v: prepend_to_values(v, "XmlWinEventLog:"))
+        if legacy
+        else "xmlwineventlog",
+        "host": map_present_field(computer, first_label)
+        if resolve_condition("host", conditions) == "short"
+        else computer,
     }
 
 
@@ -163,16 +182,16 @@ def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iter
             yield from ((n, field) for n in ADD_ON_NAMES.get(name, (name,)))
             if names == "sigma":
                 yield name, field
-    data = {n: as_extracted(f) for n, f in recorded.items() if n not in SYSTEM_FIELDS and n not in METADATA}
-    for name, field in gathered(data, rows).items():
-        yield cleaned(name), field
+    data = {n: as_extracted(f) for n, f in recorded.items() if n not in SYSTEM_FIELDS and n not in METADATA_FIELDS}
+    for name, field in gather_list_fields(data, rows).items():
+        yield clean_field_name(name), field
 
 
 def as_extracted(field: Field) -> Field | None:
     """The field as its text stands in the XML; empty text is no field."""
     if isinstance(field, str) and not TOUCHED.search(field):
         return field
-    return mapped(field, extracted_values)
+    return map_distinct_values(field, extracted_values)
 
 
 def extracted_values(values: pa.Array) -> pa.Array:
@@ -182,12 +201,12 @@ def extracted_values(values: pa.Array) -> pa.Array:
     return with_entities(without_empty(values))
 
 
-def changed(field: Field | None, change: Callable[[pa.Array], pa.Array]) -> Field | None:
+def map_present_field(field: Field | None, change: Callable[[pa.Array], pa.Array]) -> Field | None:
     """The field with a change made to its values; an absent one stays absent."""
-    return None if field is None else mapped(field, change)
+    return None if field is None else map_distinct_values(field, change)
 
 
-def prefixed(values: pa.Array, prefix: str) -> pa.Array:
+def prepend_to_values(values: pa.Array, prefix: str) -> pa.Array:
     """Each value behind the prefix."""
     return pc.binary_join_element_wise(pa.scalar(prefix), values, "")
 
@@ -197,9 +216,9 @@ def first_label(values: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(values, r"\..*$", "")
 
 
-def cleaned(name: str) -> str:
+def clean_field_name(name: str) -> str:
     """A field's name as Splunk keeps it: letters, digits and underscores, neither digit nor underscore first."""
     return re.sub(r"[^A-Za-z0-9]", "_", name).lstrip("_0123456789")
 
 
-PLATFORM = Splunk()
+PLATFORM = SplunkPlatform()

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from evtx import PyEvtxParser
 
-from harness.telemetry.moment import micros
+from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.stream import Stream
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 from harness.telemetry.windows import sensor_of
 from harness.telemetry.windows_json import from_rendered
 
@@ -32,9 +32,9 @@ def recognises(head: bytes) -> bool:
     return head.startswith(MAGIC)
 
 
-def read(stream: Stream, tables: Tables) -> None:
+def read(stream: Stream, tables: EventTables) -> None:
     """Adds every record that can be read."""
-    pieces = cut(stream.blocks())
+    pieces = split_chunks(stream.blocks())
     header = next(pieces, b"")
     if len(header) < HEADER:
         tables.damage(stream.name, "the file ends within its header")
@@ -51,7 +51,7 @@ def read(stream: Stream, tables: Tables) -> None:
         tables.damage(stream.name, "the log holds no records")
 
 
-def cut(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def split_chunks(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The header, then each chunk; the last one may be short."""
     buffer, size = b"", HEADER
     for block in blocks:
@@ -63,18 +63,18 @@ def cut(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield buffer
 
 
-def read_chunk(header: bytes, chunk: bytes, place: str, name: str, tables: Tables) -> None:
+def read_chunk(header: bytes, chunk: bytes, place: str, name: str, tables: EventTables) -> None:
     """Adds the records of one chunk and tells what is wrong with it."""
     if len(chunk) < CHUNK:
         tables.damage(place, f"the file ends after {len(chunk)} of its {CHUNK} bytes")
         chunk = chunk.ljust(CHUNK, b"\0")
-    elif chunk.startswith(CHUNK_MAGIC) and altered(chunk):
+    elif chunk.startswith(CHUNK_MAGIC) and has_bad_checksum(chunk):
         tables.damage(place, "its checksum is not that of its data: values may be altered")
     one_chunk = header[:42] + (1).to_bytes(2, "little") + header[44:] + chunk
     try:
         records = iter(PyEvtxParser(io.BytesIO(one_chunk), number_of_threads=1).records_json())
     except (RuntimeError, OSError) as error:
-        tables.damage(place, reason(error))
+        tables.damage(place, describe_parser_fault(error))
         return
     while True:
         try:
@@ -83,12 +83,12 @@ def read_chunk(header: bytes, chunk: bytes, place: str, name: str, tables: Table
             return
         except (RuntimeError, OSError) as error:
             failed = RECORD_NUMBER.search(str(error))
-            tables.damage(f"{name}: record {failed[1]}" if failed else place, reason(error))
+            tables.damage(f"{name}: record {failed[1]}" if failed else place, describe_parser_fault(error))
         else:
-            add(record, name, tables)
+            add_evtx_record(record, name, tables)
 
 
-def altered(chunk: bytes) -> bool:
+def has_bad_checksum(chunk: bytes) -> bool:
     """Whether a chunk's records are not those of which the log took the checksum."""
     free, checksum = int.from_bytes(chunk[48:52], "little"), int.from_bytes(chunk[52:56], "little")
     if int.from_bytes(chunk[120:124], "little") & NO_CHECKSUM or not CHUNK_HEADER <= free <= CHUNK:
@@ -96,7 +96,7 @@ def altered(chunk: bytes) -> bool:
     return zlib.crc32(chunk[CHUNK_HEADER:free]) != checksum
 
 
-def add(record: Any, name: str, tables: Tables) -> None:
+def add_evtx_record(record: Any, name: str, tables: EventTables) -> None:
     """Adds one record as the parser gives it."""
     place = f"{name}: record {record['event_record_id']}"
     try:
@@ -105,9 +105,9 @@ def add(record: Any, name: str, tables: Tables) -> None:
         tables.damage(place, f"{type(error).__name__}: {error}")
         return
     written = record["timestamp"].removesuffix(" UTC")
-    time = micros(fields.get("SystemTime"))
-    if time is None or time == micros(written):
-        time, fields["SystemTime"] = micros(written), nine_digits(written)
+    time = parse_microseconds(fields.get("SystemTime"))
+    if time is None or time == parse_microseconds(written):
+        time, fields["SystemTime"] = parse_microseconds(written), nine_digits(written)
     else:
         fields["SystemTime"] = nine_digits(fields["SystemTime"])
     tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
@@ -119,6 +119,6 @@ def nine_digits(time: str) -> str:
     return f"{seconds}.{fraction.ljust(9, '0')}Z"
 
 
-def reason(error: Exception) -> str:
+def describe_parser_fault(error: Exception) -> str:
     """What the parser says, the innermost cause only."""
     return str(error).rpartition(": An error occurred")[0] or str(error)

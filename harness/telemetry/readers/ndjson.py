@@ -10,13 +10,13 @@ import msgspec
 
 from harness.telemetry.json_events import JsonEvents
 from harness.telemetry.stream import LONGEST_RECORD, Stream
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 
 DECODE = msgspec.json.Decoder(float_hook=str)
 
 FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
-MARK = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
+OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
 BETWEEN = b" \t\r\n,[]"
 
 
@@ -25,17 +25,17 @@ def recognises(head: bytes) -> bool:
     return head.startswith((b"{", b"[{", b"[ ", b"[\n", b"[\r", b"[]")) or head == b"["
 
 
-def read(stream: Stream, tables: Tables) -> None:
+def read(stream: Stream, tables: EventTables) -> None:
     """Adds every object that can be read."""
     events = JsonEvents(stream.name, tables)
-    records = stream.lines() if one_a_line(stream) else objects(stream)
+    records = stream.lines() if one_a_line(stream) else find_objects(stream)
     for line, text in records:
         place = f"{stream.name}: line {line}"
         try:
             value = DECODE.decode(text)
         except FAILURES as error:
-            tables.damage(place, f"no JSON: {reason(error)}")
-            value = mended(text, error)
+            tables.damage(place, f"no JSON: {describe_json_fault(error)}")
+            value = repair_utf8(text, error)
         try:
             if value is not None:
                 events.add(value)
@@ -47,10 +47,10 @@ def read(stream: Stream, tables: Tables) -> None:
 def one_a_line(stream: Stream) -> bool:
     """Whether the first lines are objects of their own: most decode, as they would not if one object filled many."""
     first = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
-    return not first[0].startswith(b"[") and sum(whole(line) for line in first) * 2 > len(first) - 1
+    return not first[0].startswith(b"[") and sum(is_whole_object(line) for line in first) * 2 > len(first) - 1
 
 
-def whole(line: bytes) -> bool:
+def is_whole_object(line: bytes) -> bool:
     """Whether a line is one JSON object."""
     try:
         return isinstance(DECODE.decode(line), dict)
@@ -58,7 +58,7 @@ def whole(line: bytes) -> bool:
         return False
 
 
-def mended(text: bytes, error: Exception) -> Any:
+def repair_utf8(text: bytes, error: Exception) -> Any:
     """The object with bytes that are no UTF-8 replaced, if only they stood in the way."""
     if not isinstance(error, UnicodeDecodeError):
         return None
@@ -68,7 +68,7 @@ def mended(text: bytes, error: Exception) -> Any:
         return None
 
 
-def reason(error: Exception) -> str:
+def describe_json_fault(error: Exception) -> str:
     """What is wrong with a text, in few words."""
     if isinstance(error, RecursionError):
         return "objects lie too deep in one another"
@@ -77,7 +77,7 @@ def reason(error: Exception) -> str:
     return str(error).removeprefix("JSON is malformed: ").lower()
 
 
-def objects(stream: Stream) -> Iterator[tuple[int, bytes]]:
+def find_objects(stream: Stream) -> Iterator[tuple[int, bytes]]:
     """Each object that is in no other, whatever stands around it, and the line on which it starts."""
     splitter = Splitter(stream)
     for block in stream.text_blocks():
@@ -96,7 +96,7 @@ class Splitter:
     def take(self, block: bytes) -> Iterator[tuple[int, bytes]]:
         """The objects that end in this block."""
         self.buffer += block
-        for mark in MARK.finditer(self.buffer, self.at):
+        for mark in OBJECT_TOKEN.finditer(self.buffer, self.at):
             token = mark[0]
             if token == b"\n":
                 self.line += 1
@@ -120,7 +120,7 @@ class Splitter:
         if self.depth == 0:
             between = self.buffer[self.told : at].strip(BETWEEN)
             if between:
-                self.stream.damage(self.place(self.line), f"no JSON object: `{shown(between)}`")
+                self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(between)}`")
             self.start, self.started_on = at, self.line
         self.depth += 1
 
@@ -145,13 +145,13 @@ class Splitter:
         if self.start >= 0:
             self.stream.damage(self.place(self.started_on), "the file ends within this object")
         elif rest := self.buffer[self.told :].strip(BETWEEN):
-            self.stream.damage(self.place(self.line), f"no JSON object: `{shown(rest)}`")
+            self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(rest)}`")
 
     def place(self, line: int) -> str:
         """A line of the stream as a place."""
         return f"{self.stream.name}: line {line}"
 
 
-def shown(text: bytes) -> str:
+def shorten_bytes(text: bytes) -> str:
     """The beginning of a text, for people."""
     return text[:60].split(b"\n")[0].decode("utf-8", "replace").strip()

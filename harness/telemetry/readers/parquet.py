@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.columnar import encoded
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Origin, Telemetry
+from harness.telemetry.columnar import encode_text
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.json_events import JsonEvents
 from harness.telemetry.stream import Stream
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 
 MAGIC = b"PAR1"
 LAYOUT = b"detlab"
 """Key of the metadata that say which of the file's rows and columns are which table of events."""
 
-ROWS_AT_ONCE = 10_000
-LARGEST = 8 << 30
+PARQUET_ROWS_AT_ONCE = 10_000
+LARGEST_PARQUET = 8 << 30
 """A file whose columns say that they hold more bytes than this is not read."""
 
 
@@ -31,29 +31,29 @@ def recognises(head: bytes) -> bool:
     return head.startswith(MAGIC)
 
 
-def read(stream: Stream, tables: Tables) -> None:
+def read(stream: Stream, tables: EventTables) -> None:
     """Adds the tables of a file of ours, the rows of any other."""
     try:
-        file = pq.ParquetFile(opened(stream))
+        file = pq.ParquetFile(open_parquet(stream))
         held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
-        if held > LARGEST:
-            raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST >> 20}")
+        if held > LARGEST_PARQUET:
+            raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST_PARQUET >> 20}")
         metadata = file.schema_arrow.metadata or {}
         if LAYOUT in metadata:
             restore(file, json.loads(metadata[LAYOUT]), tables)
         else:
-            rows_of(file, stream, tables)
+            add_foreign_rows(file, stream, tables)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         message = str(error).split("\n")[0]
         raise HarnessError("damaged-parquet", f"{stream.name} cannot be read as Parquet: {message}") from error
 
 
-def opened(stream: Stream) -> Any:
+def open_parquet(stream: Stream) -> Any:
     """What Arrow reads from: the file itself, or its unpacked content."""
-    return io.BytesIO(stream.whole(LARGEST)) if stream.packed else str(stream.path)
+    return io.BytesIO(stream.whole(LARGEST_PARQUET)) if stream.packed else str(stream.path)
 
 
-def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: Tables) -> None:
+def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: EventTables) -> None:
     """Takes the tables of a file of ours."""
     whole = file.read()
     shared = Counter(n for table in layout["tables"] for n in table["columns"])
@@ -68,19 +68,19 @@ def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: Tables) -> Non
         one = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
         events.append(Events(**kind, constants=dict(table["constants"]), columns=one))
     causes = tuple(Cause(**cause) for cause in layout["causes"])
-    tables.take(Telemetry(events=tuple(events), causes=causes, origin=Origin(layout["origin"])))
+    tables.take(Telemetry(events=tuple(events), causes=causes, origin=TelemetryOrigin(layout["origin"])))
 
 
 def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
     """A table's part of a column, without the distinct values of other tables."""
-    return encoded(column if tables == 1 else column.cast(pa.string()))
+    return encode_text(column if tables == 1 else column.cast(pa.string()))
 
 
-def rows_of(file: pq.ParquetFile, stream: Stream, tables: Tables) -> None:
+def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) -> None:
     """Adds each row of somebody else's table as an event."""
     events = JsonEvents(stream.name, tables)
     number = 0
-    for batch in file.iter_batches(ROWS_AT_ONCE):
+    for batch in file.iter_batches(PARQUET_ROWS_AT_ONCE):
         for row in batch.to_pylist():
             number += 1
             try:

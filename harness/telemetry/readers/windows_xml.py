@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from harness.telemetry.event_xml import fields_of_event
-from harness.telemetry.moment import micros
+from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.stream import LONGEST_RECORD, Stream
-from harness.telemetry.tables import Tables
+from harness.telemetry.tables import EventTables
 from harness.telemetry.windows import sensor_of
 
 START = re.compile(rb"<Event(?=[\s>])")
@@ -21,9 +21,9 @@ def recognises(head: bytes) -> bool:
     return head.startswith(b"<") or (head[:1] not in b"{[" and START.search(head) is not None and b"\0" not in head)
 
 
-def read(stream: Stream, tables: Tables) -> None:
+def read(stream: Stream, tables: EventTables) -> None:
     """Adds every event; what stands between events and is no markup around them is damage."""
-    for line, xml in events(stream):
+    for line, xml in find_event_elements(stream):
         place = f"{stream.name}: line {line}"
         try:
             text = xml.decode("utf-8")
@@ -35,13 +35,13 @@ def read(stream: Stream, tables: Tables) -> None:
         except ValueError as error:
             tables.damage(place, f"malformed XML: {error}")
             continue
-        time = micros(fields.get("SystemTime"))
+        time = parse_microseconds(fields.get("SystemTime"))
         if time is None:
             tables.damage(place, "the event has no readable SystemTime")
         tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
 
 
-def events(stream: Stream) -> Iterator[tuple[int, bytes]]:
+def find_event_elements(stream: Stream) -> Iterator[tuple[int, bytes]]:
     """Each event's text and the number of the line on which it starts; all else is told as damage."""
     buffer, line, skipping = b"", 1, False
     for block in stream.text_blocks():

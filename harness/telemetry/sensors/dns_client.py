@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from harness.telemetry.activity import DnsQuery
-from harness.telemetry.dns import answers, service_of, types_of
+from harness.telemetry.dns import format_dns_answers, service_of, types_of
 from harness.telemetry.event import Events
 from harness.telemetry.event_log import Channel, computer, late, thread_of
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import Rows, Sensor, Setup
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup
 from harness.telemetry.spelling import decimal
 
 CHANNEL = Channel(
@@ -29,19 +29,19 @@ NOT_CACHED = 87
 LAST = 28
 
 
-def dns_query(rows: Rows[DnsQuery], setup: Setup) -> Iterator[Events]:
+def record_cached_query(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Events]:
     """A look into the cache for each record type, then the query itself and what each server's answer was."""
     if not setup.on("dns_client_log"):
         return
     for kind in (1, 28):
         asked = rows.where(partial(asks, kind))
         if len(asked):
-            yield from call(asked, setup, kind, options=PROBE_OPTIONS[kind], after=0.0, probe=True)
+            yield from record_resolver_call(asked, setup, kind, options=PROBE_OPTIONS[kind], after=0.0, probe=True)
             yield from responses(asked.where(lambda a: not a.cached), setup, kind)
     for kind in (1, 28):
-        asked = rows.where(partial(ends_with, kind))
+        asked = rows.where(partial(is_sent_query, kind))
         both = BOTH_OPTIONS if kind == LAST else PROBE_OPTIONS[kind]
-        yield from call(asked, setup, kind, options=both, after=0.003, probe=False)
+        yield from record_resolver_call(asked, setup, kind, options=both, after=0.003, probe=False)
 
 
 def asks(kind: int, query: DnsQuery) -> bool:
@@ -49,17 +49,19 @@ def asks(kind: int, query: DnsQuery) -> bool:
     return kind in types_of(query)
 
 
-def ends_with(kind: int, query: DnsQuery) -> bool:
+def is_sent_query(kind: int, query: DnsQuery) -> bool:
     """Whether a query goes to the network, and under this type."""
     return not query.cached and types_of(query)[-1] == kind
 
 
-def call(rows: Rows[DnsQuery], setup: Setup, kind: int, *, options: str, after: float, probe: bool) -> Iterator[Events]:
+def record_resolver_call(
+    rows: ActivityRows[DnsQuery], setup: Setup, kind: int, *, options: str, after: float, probe: bool
+) -> Iterator[Events]:
     """One call of the resolver: 3006 when it begins, 3008 when it is done."""
     if not len(rows):
         return
     begun = rows.at + np.timedelta64(round(after * 1e6), "us")
-    took = waiting(rows, setup) if not probe else np.zeros(len(rows), "timedelta64[us]")
+    took = build_network_wait(rows, setup) if not probe else np.zeros(len(rows), "timedelta64[us]")
     status = rows.number(lambda a: a.status)
     if probe:
         status = np.where(rows.flag(lambda a: a.cached), status, NOT_CACHED)
@@ -79,11 +81,11 @@ def call(rows: Rows[DnsQuery], setup: Setup, kind: int, *, options: str, after: 
         "IsAsyncQuery": zero,
     }
     yield CHANNEL.written("3006", called, at=late(begun, setup, least=0.0, median=0.0004), cause=rows.cause)
-    done = {**named, "QueryStatus": decimal(status), "QueryResults": answers(rows, status)}
+    done = {**named, "QueryStatus": decimal(status), "QueryResults": format_dns_answers(rows, status)}
     yield CHANNEL.written("3008", done, at=late(begun + took, setup, least=0.002, median=0.0004), cause=rows.cause)
 
 
-def responses(rows: Rows[DnsQuery], setup: Setup, kind: int) -> Iterator[Events]:
+def responses(rows: ActivityRows[DnsQuery], setup: Setup, kind: int) -> Iterator[Events]:
     """3020: what a server answered, written by the resolver's service."""
     if not len(rows):
         return
@@ -99,20 +101,20 @@ def responses(rows: Rows[DnsQuery], setup: Setup, kind: int) -> Iterator[Events]
         "NetworkIndex": zero,
         "InterfaceIndex": zero,
         "Status": decimal(status),
-        "QueryResults": answers(rows, status),
+        "QueryResults": format_dns_answers(rows, status),
     }
-    at = late(rows.at + waiting(rows, setup) * 0.9, setup, least=0.002, median=0.0004)
+    at = late(rows.at + build_network_wait(rows, setup) * 0.9, setup, least=0.002, median=0.0004)
     yield CHANNEL.written("3020", columns, at=at, cause=rows.cause)
 
 
-def waiting(rows: Rows[DnsQuery], setup: Setup) -> Any:
+def build_network_wait(rows: ActivityRows[DnsQuery], setup: Setup) -> Any:
     """How long the network took: about 25 ms, or ten seconds until it is given up."""
     status = rows.number(lambda a: a.status)
     micros = np.where(status == 1460, 10_000_000, 15_000 + setup.random.exponential(12_000, len(rows)))
     return micros.astype(np.int64).astype("timedelta64[us]")
 
 
-def caller(rows: Rows[DnsQuery]) -> dict[str, Any]:
+def caller(rows: ActivityRows[DnsQuery]) -> dict[str, Any]:
     """System fields: the resolver runs inside the process that asks."""
     actors = rows.processes()
     return {
@@ -133,5 +135,5 @@ SENSOR = Sensor(
             meaning="whether the channel is enabled; Windows itself leaves it off",
         ),
     ),
-    records={DnsQuery: dns_query},
+    records={DnsQuery: record_cached_query},
 )

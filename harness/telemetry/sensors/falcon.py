@@ -25,20 +25,20 @@ from harness.telemetry.falcon_fields import (
     device_path,
     falcon_id,
     first_datagrams,
-    tags,
+    format_process_tags,
     thread_id,
 )
 from harness.telemetry.identity import random_guids
 from harness.telemetry.images import image
 from harness.telemetry.platform import Condition
-from harness.telemetry.schedule import seconds
-from harness.telemetry.sensor import Rows, Sensor, Setup, chosen, events
-from harness.telemetry.spelling import Times, coded, decimal, each_its_own, epoch_seconds, is_ipv6, long_ipv6
+from harness.telemetry.schedule import convert_seconds
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, build_events, take_column_rows
+from harness.telemetry.spelling import Times, decimal, each_its_own, encode_codes, epoch_seconds, is_ipv6, long_ipv6
 
 Columns = dict[str, Any]
 
 
-def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Events]:
+def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
     """ProcessRollup2: the event that knows the image, the command line and the parent."""
     new, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
     files = {id(p): image(p.image, p.host.build) for p in new.distinct}
@@ -66,7 +66,7 @@ def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Even
         "SignInfoFlags": new.each(lambda p: "8683538" if files[id(p)].microsoft else "8683522"),
         "SourceProcessId": parent_ids,
         "SourceThreadId": rows.each(lambda a: thread_id(a.process.parent or a.process)),
-        "Tags": new.each(tags),
+        "Tags": new.each(format_process_tags),
         "TargetProcessId": new.column(decimal(new.numbers(falcon_id))),
         "TokenType": "1",
         "UserSid": new.each(lambda p: p.user.sid),
@@ -77,10 +77,10 @@ def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Even
         columns["FilePath"] = new.each(lambda p: device_path(p).removesuffix(p.name))
         columns["UserName"] = new.each(lambda p: p.user.name)
         columns["LocalAddressIP4"] = columns["LocalIP"] = rows.each(lambda a: a.host.address)
-    yield sent("ProcessRollup2", rows, setup, columns)
+    yield build_cloud_events("ProcessRollup2", rows, setup, columns)
 
 
-def process_termination(rows: Rows[ProcessTermination], setup: Setup) -> Iterator[Events]:
+def record_end_of_process(rows: ActivityRows[ProcessTermination], setup: Setup) -> Iterator[Events]:
     """EndOfProcess."""
     ended = rows.processes()
     ids = ended.column(decimal(ended.numbers(falcon_id)))
@@ -104,24 +104,26 @@ def process_termination(rows: Rows[ProcessTermination], setup: Setup) -> Iterato
         "UserSid": ended.each(lambda p: p.user.sid),
         "UserTime": decimal(busy // 2 * 10),
     }
-    yield sent("EndOfProcess", rows, setup, columns, process=ended)
+    yield build_cloud_events("EndOfProcess", rows, setup, columns, process=ended)
 
 
-def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[Events]:
+def record_network_events(rows: ActivityRows[NetworkConnection], setup: Setup) -> Iterator[Events]:
     """NetworkConnectIP4/IP6 for every attempt, NetworkReceiveAcceptIP4/IP6 where a process on this host answered."""
     calls = rows.where(lambda a: a.initiated)
     if len(calls):
-        yield from connections("NetworkConnect", calls, setup, accepted=False)
+        yield from record_address_families("NetworkConnect", calls, setup, accepted=False)
     for taken_by, answered in (
         (rows.where(lambda a: not a.initiated), False),
         (rows.where(lambda a: a.listener is not None), True),
     ):
         if len(taken_by):
-            yield from connections("NetworkReceiveAccept", taken_by, setup, accepted=True, by_listener=answered)
+            yield from record_address_families(
+                "NetworkReceiveAccept", taken_by, setup, accepted=True, by_listener=answered
+            )
 
 
-def connections(
-    kind: str, rows: Rows[NetworkConnection], setup: Setup, *, accepted: bool, by_listener: bool = False
+def record_address_families(
+    kind: str, rows: ActivityRows[NetworkConnection], setup: Setup, *, accepted: bool, by_listener: bool = False
 ) -> Iterator[Events]:
     """The events of one side of connections, each address family under its own name."""
     actors = rows.processes(lambda a: a.listener if by_listener else a.process)
@@ -150,16 +152,16 @@ def connections(
         if not accepted:
             columns["RemoteAddressString"] = remote[0]
         if (mine & kept).any():
-            yield sent(f"{kind}IP{family}", rows, setup, columns, process=actors, kept=mine & kept)
+            yield build_cloud_events(f"{kind}IP{family}", rows, setup, columns, process=actors, kept=mine & kept)
 
 
-def dns_query(rows: Rows[DnsQuery], setup: Setup) -> Iterator[Events]:
+def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Events]:
     """DnsRequest; answers are absent when the query failed."""
     actors = rows.processes()
     failed = rows.number(lambda a: a.status) != 0
 
     def if_answered(column: Any) -> Any:
-        return coded(
+        return encode_codes(
             np.where(failed, len(column.dictionary), column.indices.to_numpy()), [*column.dictionary.to_pylist(), None]
         )
 
@@ -173,17 +175,17 @@ def dns_query(rows: Rows[DnsQuery], setup: Setup) -> Iterator[Events]:
         "DnsResponseType": if_answered(rows.each(lambda q: "2")),
         "DomainName": rows.text(lambda q: q.query_name),
         "DualRequest": rows.each(lambda q: str(len(types_of(q)) - 1)),
-        "FirstIP4Record": if_answered(coded(rows.which, [a[0] if a else "" for a in addresses])),
-        "IP4Records": if_answered(coded(rows.which, ["".join(i + ";" for i in a) for a in addresses])),
+        "FirstIP4Record": if_answered(encode_codes(rows.which, [a[0] if a else "" for a in addresses])),
+        "IP4Records": if_answered(encode_codes(rows.which, ["".join(i + ";" for i in a) for a in addresses])),
         "InterfaceIndex": rows.each(lambda q: "0" if q.cached else "12"),
         "QueryStatus": decimal(rows.number(lambda q: q.status)),
         "RequestType": rows.each(lambda q: str(types_of(q)[0])),
         "RespondingDnsServer": if_answered(rows.each(lambda q: "" if q.cached else q.resolver or q.host.resolvers[0])),
     }
-    yield sent("DnsRequest", rows, setup, columns, process=actors)
+    yield build_cloud_events("DnsRequest", rows, setup, columns, process=actors)
 
 
-def job_creation(rows: Rows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
+def record_task_registered(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
     """ScheduledTaskRegistered, with the task's document."""
     columns: Columns = {
         **job(rows),
@@ -192,15 +194,19 @@ def job_creation(rows: Rows[ScheduledJobCreation], setup: Setup) -> Iterator[Eve
         "TaskExecCommand": rows.each(lambda a: a.task.command),
         "TaskXml": rows.each(lambda a: a.task.document),
     }
-    yield sent("ScheduledTaskRegistered", rows, setup, columns, process=rows.processes(lambda a: a.service))
+    yield build_cloud_events(
+        "ScheduledTaskRegistered", rows, setup, columns, process=rows.processes(lambda a: a.service)
+    )
 
 
-def job_deletion(rows: Rows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
+def record_task_deleted(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
     """ScheduledTaskDeleted."""
-    yield sent("ScheduledTaskDeleted", rows, setup, job(rows), process=rows.processes(lambda a: a.service))
+    yield build_cloud_events(
+        "ScheduledTaskDeleted", rows, setup, job(rows), process=rows.processes(lambda a: a.service)
+    )
 
 
-def job(rows: Rows[Any]) -> Columns:
+def job(rows: ActivityRows[Any]) -> Columns:
     """What both events of a task have: the Schedule service acted for an RPC client, schtasks.exe."""
     services, clients = rows.processes(lambda a: a.service), rows.processes()
     return {
@@ -218,14 +224,14 @@ def job(rows: Rows[Any]) -> Columns:
     }
 
 
-def in_context(rows: Rows[Any], threads: Any, ids: Any) -> Columns:
+def in_context(rows: ActivityRows[Any], threads: Any, ids: Any) -> Columns:
     """Who did it and when, by the sensor's clock."""
     columns: Columns = {"ContextProcessId": ids, "ContextTimeStamp": epoch_seconds(rows.at)}
     return columns if threads is None else {**columns, "ContextThreadId": threads}
 
 
-def sent(
-    kind: str, rows: Rows[Any], setup: Setup, columns: Columns, *, process: Any = None, kept: Any = None
+def build_cloud_events(
+    kind: str, rows: ActivityRows[Any], setup: Setup, columns: Columns, *, process: Any = None, kept: Any = None
 ) -> Events:
     """Events of one kind as the cloud has them: its own time of receipt, identifiers of sensor and customer."""
     at = cloud_times(rows, setup)
@@ -243,10 +249,10 @@ def sent(
     cause = rows.cause
     if kept is not None and not kept.all():
         some = np.flatnonzero(kept)
-        at, cause, everything = at[some], cause[some], chosen(everything, some)
+        at, cause, everything = at[some], cause[some], take_column_rows(everything, some)
     everything["timestamp"] = decimal(at.astype("datetime64[ms]").astype(np.int64))
     everything["id"] = each_its_own(random_guids(setup.random, len(at)))
-    return events("falcon", kind, at=at, cause=cause, constants=constants(kind), columns=everything)
+    return build_events("falcon", kind, at=at, cause=cause, constants=constants(kind), columns=everything)
 
 
 def constants(kind: str) -> dict[str, str]:
@@ -267,10 +273,10 @@ def config_state(activity: Activity) -> str:
     return str(int(activity.host.cid[:8], 16))
 
 
-def cloud_times(rows: Rows[Any], setup: Setup) -> Times:
+def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
     """When the cloud received each event: half a second to a second later, by its own clock, in milliseconds."""
     skew = rows.number(lambda a: int(a.host.clock_skew.astype("timedelta64[us]").astype(int)))
-    lag = seconds(setup.random.uniform(0.45, 1.05, len(rows)))
+    lag = convert_seconds(setup.random.uniform(0.45, 1.05, len(rows)))
     received: Times = (rows.at - skew.astype("timedelta64[us]") + lag).astype("datetime64[ms]").astype("datetime64[us]")
     return received
 
@@ -287,11 +293,11 @@ SENSOR = Sensor(
         ),
     ),
     records={
-        ProcessCreation: process_creation,
-        ProcessTermination: process_termination,
-        NetworkConnection: network_connection,
-        DnsQuery: dns_query,
-        ScheduledJobCreation: job_creation,
-        ScheduledJobDeletion: job_deletion,
+        ProcessCreation: record_process_rollup,
+        ProcessTermination: record_end_of_process,
+        NetworkConnection: record_network_events,
+        DnsQuery: record_dns_request,
+        ScheduledJobCreation: record_task_registered,
+        ScheduledJobDeletion: record_task_deleted,
     },
 )

@@ -13,8 +13,8 @@ from harness.telemetry.event import Events
 from harness.telemetry.event_log import Channel, computer, late, thread_of
 from harness.telemetry.identity import random_guids
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import Rows, Sensor, Setup, chosen
-from harness.telemetry.spelling import coded, decimal, each_its_own
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, take_column_rows
+from harness.telemetry.spelling import decimal, each_its_own, encode_codes
 
 CHANNEL = Channel(
     sensor="powershell",
@@ -29,14 +29,14 @@ SEGMENT = 16_000
 """Characters in one record; PowerShell draws a number from 10,000 to 20,000."""
 
 
-def script_execution(rows: Rows[ScriptExecution], setup: Setup) -> Iterator[Events]:
+def script_execution(rows: ActivityRows[ScriptExecution], setup: Setup) -> Iterator[Events]:
     """Event 4104: verbose, or a warning for what PowerShell itself finds suspicious."""
     if setup.on("script_block_logging"):
         yield from script_blocks(rows.where(lambda a: not a.suspicious), setup, level="5")
     yield from script_blocks(rows.where(lambda a: a.suspicious), setup, level="3")
 
 
-def script_blocks(rows: Rows[ScriptExecution], setup: Setup, *, level: str) -> Iterator[Events]:
+def script_blocks(rows: ActivityRows[ScriptExecution], setup: Setup, *, level: str) -> Iterator[Events]:
     """The records of one level."""
     if not len(rows):
         return
@@ -57,13 +57,13 @@ def script_blocks(rows: Rows[ScriptExecution], setup: Setup, *, level: str) -> I
         "ScriptBlockId": each_its_own(random_guids(setup.random, len(rows))),
         "Path": rows.each(lambda a: a.path or ""),
     }
-    repeated = chosen(once, row)
+    repeated = take_column_rows(once, row)
     script_block_id, path = repeated.pop("ScriptBlockId"), repeated.pop("Path")
     columns = {
         **repeated,
         "MessageNumber": decimal(number + 1),
         "MessageTotal": decimal(totals[row]),
-        "ScriptBlockText": coded(first[codes[row]] + number, [segment for p in parts for segment in p]),
+        "ScriptBlockText": encode_codes(first[codes[row]] + number, [segment for p in parts for segment in p]),
         "ScriptBlockId": script_block_id,
         "Path": path,
     }

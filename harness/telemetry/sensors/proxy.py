@@ -11,9 +11,9 @@ import numpy as np
 from harness.telemetry.activity import NetworkConnection
 from harness.telemetry.event import Events
 from harness.telemetry.platform import Condition
-from harness.telemetry.schedule import seconds
-from harness.telemetry.sensor import Rows, Sensor, Setup, chosen, events
-from harness.telemetry.spelling import decimal, flags, parsed, written
+from harness.telemetry.schedule import convert_seconds
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, build_events, take_column_rows
+from harness.telemetry.spelling import decimal, encode_times, encode_truth, parse_address
 
 INSIDE = tuple(
     ip_network(n)
@@ -24,22 +24,22 @@ INSIDE = tuple(
 )
 
 
-def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[Events]:
+def record_proxy_line(rows: ActivityRows[NetworkConnection], setup: Setup) -> Iterator[Events]:
     """One line a connection when it ends; names of hosts where the program asked for one."""
     if not setup.on("proxy_log"):
         return
     calls = rows.where(lambda a: a.initiated)
     destinations = calls.text(lambda a: a.destination_ip)
-    public = np.array([leaves(a) for a in destinations.dictionary.to_pylist()], bool)
+    public = np.array([leaves_network(a) for a in destinations.dictionary.to_pylist()], bool)
     some = np.flatnonzero(public[destinations.indices.to_numpy()])
     if not len(some):
         return
     established = calls.flag(lambda a: a.established)
     length = np.where(established, calls.number(lambda a: a.duration_ms), 3000)
     skew = calls.number(lambda a: int(a.host.clock_skew.astype("timedelta64[us]").astype(int)))
-    at = calls.at - skew.astype("timedelta64[us]") + seconds(length / 1000)
+    at = calls.at - skew.astype("timedelta64[us]") + convert_seconds(length / 1000)
     columns: dict[str, Any] = {
-        "timestamp": written(at, between="T", end="Z"),
+        "timestamp": encode_times(at, between="T", end="Z"),
         "action": "allowed",
         "src": calls.text(lambda a: a.source_ip),
         "src_port": decimal(calls.number(lambda a: a.ports)),
@@ -47,7 +47,7 @@ def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[
         "dest_port": decimal(calls.number(lambda a: a.destination_port)),
         "dest_host": calls.text(lambda a: a.requested_hostname),
         "transport": calls.each(lambda a: a.protocol),
-        "session_end_reason": flags(established, ("aged-out", "tcp-fin")),
+        "session_end_reason": encode_truth(established, ("aged-out", "tcp-fin")),
         "bytes_out": decimal(np.where(established, calls.number(lambda a: a.bytes_sent), 66)),
         "bytes_in": decimal(np.where(established, calls.number(lambda a: a.bytes_received), 0)),
         "duration": decimal(length),
@@ -55,14 +55,16 @@ def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[
         "url_path": calls.each(lambda a: a.url_path),
         "http_user_agent": calls.each(lambda a: a.user_agent),
     }
-    yield events("proxy", "traffic", at=at[some], cause=calls.cause[some], constants={}, columns=chosen(columns, some))
+    yield build_events(
+        "proxy", "traffic", at=at[some], cause=calls.cause[some], constants={}, columns=take_column_rows(columns, some)
+    )
 
 
-def leaves(address: str | None) -> bool:
+def leaves_network(address: str | None) -> bool:
     """Whether a connection there passes the edge of the network."""
     if address is None:
         return False
-    found = parsed(address)
+    found = parse_address(address)
     return not any(found.version == n.version and found in n for n in INSIDE)
 
 
@@ -72,5 +74,5 @@ SENSOR = Sensor(
     conditions=(
         Condition(name="proxy_log", values=("on", "off"), meaning="whether there is a log of the edge at all"),
     ),
-    records={NetworkConnection: network_connection},
+    records={NetworkConnection: record_proxy_line},
 )

@@ -9,24 +9,24 @@ import numpy as np
 import pyarrow as pa
 
 from harness.telemetry.activity import (
+    BooleanArray,
     DnsQuery,
     FileCreation,
-    Flags,
     Integers,
     NetworkConnection,
     ProcessCreation,
     ProcessTermination,
     RegistryChange,
 )
-from harness.telemetry.dns import answers
+from harness.telemetry.dns import format_dns_answers
 from harness.telemetry.event import Events
 from harness.telemetry.event_log import Channel, computer, late, thread_of
 from harness.telemetry.identity import logon_tail, old_tail, start_key_tail, sysmon_guid
 from harness.telemetry.images import Image, image
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import Processes, Rows, Sensor, Setup, chosen
-from harness.telemetry.spelling import Times, coded, decimal, flags, is_ipv6, long_ipv6, utc_time
-from harness.telemetry.sysmon_config import PORT_NAMES, included
+from harness.telemetry.sensor import ActivityRows, Processes, Sensor, Setup, take_column_rows
+from harness.telemetry.spelling import Times, decimal, encode_codes, encode_truth, is_ipv6, long_ipv6, utc_time
+from harness.telemetry.sysmon_config import PORT_NAMES, is_included
 
 CHANNEL = Channel(
     sensor="sysmon",
@@ -40,11 +40,11 @@ VERSIONS = {"1": "5", "3": "5", "5": "3", "11": "2", "12": "2", "13": "2", "22":
 Columns = dict[str, Any]
 
 
-def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Events]:
+def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
     """Event 1."""
     actors, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
     files = {id(p): image(p.image, p.host.build) for p in actors.distinct}
-    dash = missing(setup)
+    dash = choose_unknown_text(setup)
 
     def of_file(entry: str) -> pa.DictionaryArray:
         return actors.each(lambda p: getattr(files[id(p)], entry) or dash)
@@ -52,7 +52,7 @@ def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Even
     columns: Columns = {
         "RuleName": dash,
         "UtcTime": utc_time(rows.at),
-        **identity(actors, setup),
+        **build_process_columns(actors, setup),
         "FileVersion": of_file("file_version"),
         "Description": of_file("description"),
         "Product": of_file("product"),
@@ -73,52 +73,56 @@ def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Even
     }
     if modern(setup):
         columns["ParentUser"] = parents.each(lambda p: p.user.account)
-    yield written("1", rows, setup, columns, least=0.012, median=0.006)
+    yield build_sysmon_events("1", rows, setup, columns, least=0.012, median=0.006)
 
 
-def process_termination(rows: Rows[ProcessTermination], setup: Setup) -> Iterator[Events]:
+def record_event_5(rows: ActivityRows[ProcessTermination], setup: Setup) -> Iterator[Events]:
     """Event 5."""
     actors = rows.processes()
-    columns = {"RuleName": missing(setup), "UtcTime": utc_time(rows.at), **identity(actors, setup)}
-    yield written("5", rows, setup, with_user(columns, actors, setup), least=0.006, median=0.005)
+    columns = {
+        "RuleName": choose_unknown_text(setup),
+        "UtcTime": utc_time(rows.at),
+        **build_process_columns(actors, setup),
+    }
+    yield build_sysmon_events("5", rows, setup, with_user(columns, actors, setup), least=0.006, median=0.005)
 
 
-def network_connection(rows: Rows[NetworkConnection], setup: Setup) -> Iterator[Events]:
+def record_event_3(rows: ActivityRows[NetworkConnection], setup: Setup) -> Iterator[Events]:
     """Event 3: completed connections only; where the listener is on this host too, a second record of its own."""
     calls = rows.where(lambda a: bool(np.any(a.established)))
     answers = calls.where(lambda a: a.listener is not None)
     for side, accepted in ((calls, False), (answers, True)):
         if len(side):
-            yield from connections(side, setup, accepted=accepted)
+            yield from record_connection_side(side, setup, accepted=accepted)
 
 
-def connections(rows: Rows[NetworkConnection], setup: Setup, *, accepted: bool) -> Iterator[Events]:
+def record_connection_side(rows: ActivityRows[NetworkConnection], setup: Setup, *, accepted: bool) -> Iterator[Events]:
     """The records of one side: of who called, or of the local process that accepted."""
     actors = rows.processes(lambda a: a.listener if accepted else a.process)
     initiated = np.zeros(len(rows), bool) if accepted else rows.flag(lambda a: a.initiated)
     source, destination = endpoints(rows, setup)
     if setup.conditions["sysmon"] == "sysmon10" and not initiated.all():
-        source, destination = mirrored(source, destination, initiated)
+        source, destination = swap_accepted_ends(source, destination, initiated)
     columns: Columns = {
-        "RuleName": missing(setup),
+        "RuleName": choose_unknown_text(setup),
         "UtcTime": utc_time(rows.at),
-        **identity(actors, setup),
+        **build_process_columns(actors, setup),
         "User": actors.each(lambda p: p.user.account),
         "Protocol": rows.each(lambda a: a.protocol),
-        "Initiated": flags(initiated),
+        "Initiated": encode_truth(initiated),
         **{f"Source{name}": column for name, column in source.items()},
         **{f"Destination{name}": column for name, column in destination.items()},
     }
     kept = rows.flag(lambda a: a.established)
     if setup.conditions["sysmon_config"] == "swift":
         numbers = rows.number(lambda a: a.destination_port)
-        kept = kept & included(columns["Image"], columns["DestinationIp"], numbers)
-    yield written("3", rows, setup, columns, least=0.95, median=0.3, spread=1.0, kept=kept)
+        kept = kept & is_included(columns["Image"], columns["DestinationIp"], numbers)
+    yield build_sysmon_events("3", rows, setup, columns, least=0.95, median=0.3, spread=1.0, kept=kept)
 
 
-def endpoints(rows: Rows[NetworkConnection], setup: Setup) -> tuple[Columns, Columns]:
+def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[Columns, Columns]:
     """Both ends of each connection: IsIpv6, Ip, Hostname, Port, PortName."""
-    dash, lookup = missing(setup), setup.on("sysmon_hostname_lookup")
+    dash, lookup = choose_unknown_text(setup), setup.on("sysmon_hostname_lookup")
     udp_or_tcp = {
         "Source": (rows.text(lambda a: a.source_ip, lambda v, _: long_ipv6(v)), rows.number(lambda a: a.ports)),
         "Destination": (
@@ -133,11 +137,11 @@ def endpoints(rows: Rows[NetworkConnection], setup: Setup) -> tuple[Columns, Col
         v6 = [is_ipv6(a) for a in address.dictionary.to_pylist()]
         ends.append(
             {
-                "IsIpv6": coded(address.indices.to_numpy(), ["true" if found else "false" for found in v6]),
+                "IsIpv6": encode_codes(address.indices.to_numpy(), ["true" if found else "false" for found in v6]),
                 "Ip": address,
-                "Hostname": filled(names[end], dash) if lookup else coded(rows.which * 0, [dash]),
+                "Hostname": fill_nulls(names[end], dash) if lookup else encode_codes(rows.which * 0, [dash]),
                 "Port": decimal(port),
-                "PortName": port_names(port, dash) if lookup else coded(rows.which * 0, [dash]),
+                "PortName": port_names(port, dash) if lookup else encode_codes(rows.which * 0, [dash]),
             }
         )
     return ends[0], ends[1]
@@ -147,16 +151,16 @@ def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:
     """Names of ports in the hosts' services file."""
     place = np.zeros(1 << 16, np.int32)
     place[list(PORT_NAMES)] = np.arange(1, len(PORT_NAMES) + 1)
-    return coded(place[ports & 0xFFFF], [dash, *PORT_NAMES.values()])
+    return encode_codes(place[ports & 0xFFFF], [dash, *PORT_NAMES.values()])
 
 
-def mirrored(source: Columns, destination: Columns, initiated: Flags) -> tuple[Columns, Columns]:
+def swap_accepted_ends(source: Columns, destination: Columns, initiated: BooleanArray) -> tuple[Columns, Columns]:
     """Both ends as Sysmon wrote them up to version 10: an accepted connection has the listener as its source."""
 
     def either(first: pa.DictionaryArray, second: pa.DictionaryArray) -> pa.DictionaryArray:
         values = [*first.dictionary.to_pylist(), *second.dictionary.to_pylist()]
         other = second.indices.to_numpy() + len(first.dictionary)
-        return coded(np.where(initiated, first.indices.to_numpy(), other), values)
+        return encode_codes(np.where(initiated, first.indices.to_numpy(), other), values)
 
     return (
         {n: either(c, destination[n]) for n, c in source.items()},
@@ -164,68 +168,68 @@ def mirrored(source: Columns, destination: Columns, initiated: Flags) -> tuple[C
     )
 
 
-def dns_query(rows: Rows[DnsQuery], setup: Setup) -> Iterator[Events]:
+def record_event_22(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Events]:
     """Event 22, written by the calling process's own resolver: cached answers and failures too."""
     actors = rows.processes()
     columns: Columns = {
-        "RuleName": missing(setup),
+        "RuleName": choose_unknown_text(setup),
         "UtcTime": utc_time(rows.at),
         "ProcessGuid": process_guid(actors, setup),
         "ProcessId": actors.column(decimal(actors.numbers(lambda p: p.pids))),
         "QueryName": rows.text(lambda a: a.query_name),
         "QueryStatus": decimal(rows.number(lambda a: a.status)),
-        "QueryResults": answers(rows, rows.number(lambda a: a.status), missing(setup)),
+        "QueryResults": format_dns_answers(rows, rows.number(lambda a: a.status), choose_unknown_text(setup)),
         "Image": actors.each(lambda p: p.image),
     }
-    yield written("22", rows, setup, with_user(columns, actors, setup), least=1.9, median=0.35, spread=1.2)
+    yield build_sysmon_events("22", rows, setup, with_user(columns, actors, setup), least=1.9, median=0.35, spread=1.2)
 
 
-def file_creation(rows: Rows[FileCreation], setup: Setup) -> Iterator[Events]:
+def file_creation(rows: ActivityRows[FileCreation], setup: Setup) -> Iterator[Events]:
     """Event 11."""
     actors = rows.processes()
     columns = {
-        "RuleName": missing(setup),
+        "RuleName": choose_unknown_text(setup),
         "UtcTime": utc_time(rows.at),
-        **identity(actors, setup),
+        **build_process_columns(actors, setup),
         "TargetFilename": rows.text(lambda a: a.target_filename),
         "CreationUtcTime": utc_time(rows.at),
     }
-    yield written("11", rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
+    yield build_sysmon_events("11", rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
 
 
-def registry_change(rows: Rows[RegistryChange], setup: Setup) -> Iterator[Events]:
+def registry_change(rows: ActivityRows[RegistryChange], setup: Setup) -> Iterator[Events]:
     """Event 12 for keys and deletions, 13 for values that are set."""
     yield from registry_events("12", rows.where(lambda a: a.change != "SetValue"), setup)
     yield from registry_events("13", rows.where(lambda a: a.change == "SetValue"), setup)
 
 
-def registry_events(kind: str, rows: Rows[RegistryChange], setup: Setup) -> Iterator[Events]:
+def registry_events(kind: str, rows: ActivityRows[RegistryChange], setup: Setup) -> Iterator[Events]:
     """The records of one of both kinds."""
     if not len(rows):
         return
     actors = rows.processes()
     columns: Columns = {
-        "RuleName": missing(setup),
+        "RuleName": choose_unknown_text(setup),
         "EventType": rows.each(lambda a: a.change),
         "UtcTime": utc_time(rows.at),
-        **identity(actors, setup),
+        **build_process_columns(actors, setup),
         "TargetObject": rows.text(lambda a: a.target_object),
     }
     if kind == "13":
         columns["Details"] = rows.text(lambda a: a.details)
-    yield written(kind, rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
+    yield build_sysmon_events(kind, rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
 
 
-def written(
+def build_sysmon_events(
     kind: str,
-    rows: Rows[Any],
+    rows: ActivityRows[Any],
     setup: Setup,
     columns: Columns,
     *,
     least: float,
     median: float,
     spread: float = 0.6,
-    kept: Flags | None = None,
+    kept: BooleanArray | None = None,
 ) -> Events:
     """Records of one kind, written by the service some time after what they record."""
     at, cause = late(rows.at, setup, least=least, median=median, spread=spread), rows.cause
@@ -238,11 +242,11 @@ def written(
     }
     if kept is not None and not kept.all():
         some = np.flatnonzero(kept)
-        at, cause, everything = at[some], cause[some], chosen(everything, some)
+        at, cause, everything = at[some], cause[some], take_column_rows(everything, some)
     return CHANNEL.written(kind, everything, at=at, cause=cause, version=VERSIONS[kind])
 
 
-def missing(setup: Setup) -> str:
+def choose_unknown_text(setup: Setup) -> str:
     """What stands for an unknown value: "-", nothing up to version 10."""
     return "" if setup.conditions["sysmon"] == "sysmon10" else "-"
 
@@ -252,7 +256,7 @@ def modern(setup: Setup) -> bool:
     return setup.conditions["sysmon"] == "sysmon15"
 
 
-def identity(actors: Processes, setup: Setup) -> Columns:
+def build_process_columns(actors: Processes, setup: Setup) -> Columns:
     """ProcessGuid, ProcessId and Image."""
     return {
         "ProcessGuid": process_guid(actors, setup),
@@ -292,12 +296,12 @@ def whole_seconds(times: Times) -> Integers:
     return found
 
 
-def filled(column: pa.DictionaryArray, value: str) -> pa.DictionaryArray:
+def fill_nulls(column: pa.DictionaryArray, value: str) -> pa.DictionaryArray:
     """The column with `value` where nothing is."""
     if not column.null_count:
         return column
     codes = column.indices.fill_null(len(column.dictionary)).to_numpy()
-    return coded(codes, [*column.dictionary.to_pylist(), value])
+    return encode_codes(codes, [*column.dictionary.to_pylist(), value])
 
 
 def hashes(file: Image) -> str:
@@ -327,10 +331,10 @@ SENSOR = Sensor(
         ),
     ),
     records={
-        ProcessCreation: process_creation,
-        ProcessTermination: process_termination,
-        NetworkConnection: network_connection,
-        DnsQuery: dns_query,
+        ProcessCreation: record_event_1,
+        ProcessTermination: record_event_5,
+        NetworkConnection: record_event_3,
+        DnsQuery: record_event_22,
         FileCreation: file_creation,
         RegistryChange: registry_change,
     },

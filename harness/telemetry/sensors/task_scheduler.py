@@ -14,7 +14,7 @@ from harness.telemetry.event import Events
 from harness.telemetry.event_log import Channel, computer, late, thread_of
 from harness.telemetry.identity import random_guids
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import Rows, Sensor, Setup
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup
 from harness.telemetry.spelling import Times, decimal, each_its_own
 
 CHANNEL = Channel(
@@ -25,63 +25,65 @@ CHANNEL = Channel(
 )
 
 
-def job_creation(rows: Rows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
+def record_event_106(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
     """Event 106."""
     if setup.on("task_scheduler_log"):
-        columns = {**named(rows), "UserContext": rows.each(lambda a: a.process.user.account)}
-        yield written("106", rows, columns, shortly(rows.at, setup, 12))
+        columns = {**build_task_columns(rows), "UserContext": rows.each(lambda a: a.process.user.account)}
+        yield build_scheduler_events("106", rows, columns, shortly(rows.at, setup, 12))
 
 
-def job_deletion(rows: Rows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
+def record_event_141(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
     """Event 141."""
     if setup.on("task_scheduler_log"):
-        columns = {**named(rows), "UserName": rows.each(lambda a: a.process.user.account)}
-        yield written("141", rows, columns, shortly(rows.at, setup, 12))
+        columns = {**build_task_columns(rows), "UserName": rows.each(lambda a: a.process.user.account)}
+        yield build_scheduler_events("141", rows, columns, shortly(rows.at, setup, 12))
 
 
-def job_run(rows: Rows[ScheduledJobRun], setup: Setup) -> Iterator[Events]:
+def job_run(rows: ActivityRows[ScheduledJobRun], setup: Setup) -> Iterator[Events]:
     """107 or 110 (what triggered it), 129, 100, 200 when it begins; 201 and 102 when it is over."""
     if not setup.on("task_scheduler_log"):
         return
     for demanded, runs in ((False, rows.where(lambda a: not a.on_demand)), (True, rows.where(lambda a: a.on_demand))):
         if len(runs):
             instances = each_its_own(pc.utf8_upper(random_guids(setup.random, len(runs), braces=True)))
-            yield from begun(runs, setup, instances, demanded=demanded)
-            yield from over(runs, setup, instances)
+            yield from record_run_start(runs, setup, instances, demanded=demanded)
+            yield from record_run_end(runs, setup, instances)
 
 
-def begun(
-    rows: Rows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArray, *, demanded: bool
+def record_run_start(
+    rows: ActivityRows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArray, *, demanded: bool
 ) -> Iterator[Events]:
     """The start of each run."""
     runs = rows.processes()
-    task = {**named(rows), "Correlation_ActivityID": instances}
-    by_user = {"UserContext": rows.each(context)} if demanded else {}
+    task = {**build_task_columns(rows), "Correlation_ActivityID": instances}
+    by_user = {"UserContext": rows.each(find_task_account)} if demanded else {}
     triggered = {**task, "InstanceId": instances, **by_user}
-    yield written("110" if demanded else "107", rows, triggered, shortly(rows.at, setup, -30))
+    yield build_scheduler_events("110" if demanded else "107", rows, triggered, shortly(rows.at, setup, -30))
     created = {
-        **named(rows),
+        **build_task_columns(rows),
         "Path": rows.each(lambda a: a.task.command),
         "ProcessID": runs.column(decimal(runs.numbers(lambda p: p.pids))),
         "Priority": rows.each(lambda a: "16384"),
     }
-    yield written("129", rows, created, shortly(rows.at, setup, 2))
-    started = {**task, "UserContext": rows.each(context), "InstanceId": instances}
-    yield written("100", rows, started, shortly(rows.at, setup, 4), opcode="1")
+    yield build_scheduler_events("129", rows, created, shortly(rows.at, setup, 2))
+    started = {**task, "UserContext": rows.each(find_task_account), "InstanceId": instances}
+    yield build_scheduler_events("100", rows, started, shortly(rows.at, setup, 4), opcode="1")
     launched = {
         **task,
         "ActionName": rows.each(lambda a: a.task.command),
         "TaskInstanceId": instances,
         "EnginePID": rows.each(lambda a: str(a.service.pid)),
     }
-    yield written("200", rows, launched, shortly(rows.at, setup, 6), version="1", opcode="1")
+    yield build_scheduler_events("200", rows, launched, shortly(rows.at, setup, 6), version="1", opcode="1")
 
 
-def over(rows: Rows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArray) -> Iterator[Events]:
+def record_run_end(
+    rows: ActivityRows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArray
+) -> Iterator[Events]:
     """The end of each run."""
     ends = [np.atleast_1d(np.asarray(a.until, "datetime64[us]")) + a.host.clock_skew for a in rows.activities]
     until: Times = np.concatenate(ends)
-    task = {**named(rows), "Correlation_ActivityID": instances}
+    task = {**build_task_columns(rows), "Correlation_ActivityID": instances}
     action = {
         **task,
         "TaskInstanceId": instances,
@@ -89,19 +91,19 @@ def over(rows: Rows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArra
         "ResultCode": rows.each(lambda a: "0"),
         "EnginePID": rows.each(lambda a: str(a.service.pid)),
     }
-    yield written("201", rows, action, shortly(until, setup, 2), version="1", opcode="2")
-    completed = {**task, "UserContext": rows.each(context), "InstanceId": instances}
-    yield written("102", rows, completed, shortly(until, setup, 4), opcode="2")
+    yield build_scheduler_events("201", rows, action, shortly(until, setup, 2), version="1", opcode="2")
+    completed = {**task, "UserContext": rows.each(find_task_account), "InstanceId": instances}
+    yield build_scheduler_events("102", rows, completed, shortly(until, setup, 4), opcode="2")
 
 
-def written(
-    kind: str, rows: Rows[Any], columns: dict[str, Any], at: Times, *, version: str = "0", opcode: str = "0"
+def build_scheduler_events(
+    kind: str, rows: ActivityRows[Any], columns: dict[str, Any], at: Times, *, version: str = "0", opcode: str = "0"
 ) -> Events:
     """Records of one kind."""
     return CHANNEL.written(kind, columns, at=at, cause=rows.cause, version=version, opcode=opcode)
 
 
-def context(run: ScheduledJobRun) -> str:
+def find_task_account(run: ScheduledJobRun) -> str:
     """As whom a task runs."""
     user: str = run.task.run_as.account
     return user
@@ -112,7 +114,7 @@ def shortly(times: Times, setup: Setup, milliseconds: int) -> Times:
     return late(times + np.timedelta64(milliseconds, "ms"), setup, least=0.0, median=0.0003)
 
 
-def named(rows: Rows[Any]) -> dict[str, Any]:
+def build_task_columns(rows: ActivityRows[Any]) -> dict[str, Any]:
     """System fields, and the task's name."""
 
     def task(activity: Any) -> ScheduledTask:
@@ -139,8 +141,8 @@ SENSOR = Sensor(
         ),
     ),
     records={
-        ScheduledJobCreation: job_creation,
-        ScheduledJobDeletion: job_deletion,
+        ScheduledJobCreation: record_event_106,
+        ScheduledJobDeletion: record_event_141,
         ScheduledJobRun: job_run,
     },
 )

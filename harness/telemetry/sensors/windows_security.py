@@ -13,8 +13,8 @@ from harness.telemetry.event_log import AUDIT_SUCCESS, Channel, computer, late, 
 from harness.telemetry.host import Host, Process, User
 from harness.telemetry.identity import FILETIME_OF_1970, digest_hex
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import Rows, Sensor, Setup
-from harness.telemetry.spelling import decimal, hexadecimal
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup
+from harness.telemetry.spelling import decimal, encode_hexadecimal
 
 CHANNEL = Channel(
     sensor="windows_security",
@@ -28,7 +28,7 @@ CHANNEL = Channel(
 LABELS = {"Low": 4096, "Medium": 8192, "High": 12288, "System": 16384}
 
 
-def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Events]:
+def record_event_4688(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
     """Event 4688, version 2."""
     if not setup.on("audit_process_creation"):
         return
@@ -42,10 +42,10 @@ def process_creation(rows: Rows[ProcessCreation], setup: Setup) -> Iterator[Even
         "SubjectUserName": rows.each(lambda a: user_name(creator(a.process), a.host)),
         "SubjectDomainName": rows.each(lambda a: domain_name(creator(a.process), a.host)),
         "SubjectLogonId": rows.each(lambda a: hex(creator(a.process).logon_id)),
-        "NewProcessId": new.column(hexadecimal(new.numbers(lambda p: p.pids))),
+        "NewProcessId": new.column(encode_hexadecimal(new.numbers(lambda p: p.pids))),
         "NewProcessName": new.each(lambda p: p.image),
-        "TokenElevationType": new.each(lambda p: "%%1937" if elevated(p) else "%%1936"),
-        "ProcessId": creators.column(hexadecimal(creators.numbers(lambda p: p.pids))),
+        "TokenElevationType": new.each(lambda p: "%%1937" if has_full_token(p) else "%%1936"),
+        "ProcessId": creators.column(encode_hexadecimal(creators.numbers(lambda p: p.pids))),
         "CommandLine": new.each(lambda p: p.command_line if with_line else ""),
         "TargetUserSid": rows.each(lambda a: a.process.user.sid if crosses(a.process) else "S-1-0-0"),
         "TargetUserName": rows.each(lambda a: user_name(a.process.user, a.host) if crosses(a.process) else "-"),
@@ -68,7 +68,7 @@ def crosses(process: Process) -> bool:
     return creator(process).sid != process.user.sid
 
 
-def elevated(process: Process) -> bool:
+def has_full_token(process: Process) -> bool:
     """Whether it has the full token of somebody who also has a limited one."""
     return process.integrity == "High" and not process.user.system
 
@@ -83,17 +83,17 @@ def domain_name(user: User, host: Host) -> str:
     return (host.netbios_domain or "WORKGROUP") if user.sid == "S-1-5-18" else user.domain
 
 
-def job_creation(rows: Rows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
+def record_event_4698(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
     """Event 4698."""
     yield from task_events("4698", rows, setup, with_content=True)
 
 
-def job_deletion(rows: Rows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
+def record_event_4699(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
     """Event 4699."""
     yield from task_events("4699", rows, setup, with_content=False)
 
 
-def task_events(kind: str, rows: Rows[Any], setup: Setup, *, with_content: bool) -> Iterator[Events]:
+def task_events(kind: str, rows: ActivityRows[Any], setup: Setup, *, with_content: bool) -> Iterator[Events]:
     """Version 1 of an event about a scheduled task; the document is there only when the task is new."""
     if not setup.on("audit_other_object_access"):
         return
@@ -148,8 +148,8 @@ SENSOR = Sensor(
         ),
     ),
     records={
-        ProcessCreation: process_creation,
-        ScheduledJobCreation: job_creation,
-        ScheduledJobDeletion: job_deletion,
+        ProcessCreation: record_event_4688,
+        ScheduledJobCreation: record_event_4698,
+        ScheduledJobDeletion: record_event_4699,
     },
 )

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.scenario.world import During, Runs
-from harness.telemetry.host import SECOND, Host, User, host_named
-from harness.telemetry.identity import digest, sid
-from harness.telemetry.world.calendar import DAY, MINUTE, Day, workdays
-from harness.telemetry.world.clock import Clock, Stretch, clock, within
-from harness.telemetry.world.population import Member, Population
+from harness.telemetry.host import ONE_SECOND, Host, User, host_named
+from harness.telemetry.identity import hash_to_number, sid
+from harness.telemetry.world.calendar import MINUTE, ONE_DAY, Day, workdays
+from harness.telemetry.world.clock import Stretch, WorldClock, build_clock, clip_stretches
+from harness.telemetry.world.population import WorldHost, WorldPopulation
 
 LID_CLOSED_AT_LUNCH = 0.4
 LID_OPEN_IN_THE_EVENING = 0.15
@@ -24,12 +24,12 @@ class Boot:
 
     number: int
     host: Host
-    clocks: dict[During, Clock]
+    clocks: dict[During, WorldClock]
     fresh: bool
     end: np.datetime64
 
 
-def boots(member: Member, people: Population) -> Iterator[Boot]:
+def boots(member: WorldHost, people: WorldPopulation) -> Iterator[Boot]:
     """All runs of a host within the world's time, in order."""
     days = (
         workdays(member.role.hours, people.nights[member.site.name], member.name, people.seed)
@@ -40,26 +40,26 @@ def boots(member: Member, people: Population) -> Iterator[Boot]:
     for number, (booted, down) in enumerate(runs(member, days, people)):
         since = max(begin, booted)
         until = min(end, down)
-        awake = within(awakenings(member, days, booted, down, people.seed), since, until)
-        on = clock(awake)
+        awake = clip_stretches(awakenings(member, days, booted, down, people.seed), since, until)
+        on = build_clock(awake)
         if on is None:
             continue
         logon = next((d.arrival for d in days if d.leave > booted), None)
-        logged_on = booted + 95 * SECOND if logon is None else max(logon, booted + 95 * SECOND)
+        logged_on = booted + 95 * ONE_SECOND if logon is None else max(logon, booted + 95 * ONE_SECOND)
         host = host_of(member, people, number, booted, min(logged_on, until))
         clocks = {During.ON: on}
         if member.role.user:
-            work = [s for d in days for s in working(d)]
+            work = [s for d in days for s in list_desk_stretches(d)]
             for during, stretches in ((During.SESSION, awake), (During.WORKING, work)):
-                if found := clock(within(stretches, max(since, logged_on + 5 * SECOND), until)):
+                if found := build_clock(clip_stretches(stretches, max(since, logged_on + 5 * ONE_SECOND), until)):
                     clocks[during] = found
         yield Boot(number=number, host=host, clocks=clocks, fresh=bool(booted >= begin), end=until)
 
 
-def runs(member: Member, days: list[Day], people: Population) -> Iterator[Stretch]:
+def runs(member: WorldHost, days: list[Day], people: WorldPopulation) -> Iterator[Stretch]:
     """From each boot to the next shutdown."""
     role, begin, end = member.role, people.begin, people.end
-    pick = digest("boots", people.seed, member.name)
+    pick = hash_to_number("boots", people.seed, member.name)
     if role.runs is Runs.WORKDAYS:
         for day in days:
             yield day.arrival - 3 * MINUTE, day.leave + 5 * MINUTE
@@ -68,9 +68,9 @@ def runs(member: Member, days: list[Day], people: Population) -> Iterator[Stretc
     age = np.timedelta64(int(86_400e6 * (0.5 + (role.reboot_every_days - 0.5) * (pick % 1000) / 1000)), "us")
     booted = begin - age
     while booted < end:
-        due = booted + role.reboot_every_days * DAY
+        due = booted + role.reboot_every_days * ONE_DAY
         if role.runs is Runs.SLEEPS:
-            following = next((d.arrival - MINUTE for d in days if d.arrival >= due), end + DAY)
+            following = next((d.arrival - MINUTE for d in days if d.arrival >= due), end + ONE_DAY)
         else:
             night = next((m for m in nights if m + 3 * 60 * MINUTE >= due), end)
             following = night + (180 + pick % 55) * MINUTE
@@ -78,11 +78,13 @@ def runs(member: Member, days: list[Day], people: Population) -> Iterator[Stretc
         booted = following
 
 
-def awakenings(member: Member, days: list[Day], booted: np.datetime64, down: np.datetime64, seed: int) -> list[Stretch]:
+def awakenings(
+    member: WorldHost, days: list[Day], booted: np.datetime64, down: np.datetime64, seed: int
+) -> list[Stretch]:
     """When the host is awake between boot and shutdown."""
     if member.role.runs is not Runs.SLEEPS:
         return [(booted, down)]
-    random = np.random.default_rng([seed, digest("lid", member.name, size=4)])
+    random = np.random.default_rng([seed, hash_to_number("lid", member.name, size=4)])
     found: list[Stretch] = []
     for day in days:
         closed, evening = random.random() < LID_CLOSED_AT_LUNCH, random.random() < LID_OPEN_IN_THE_EVENING
@@ -94,22 +96,24 @@ def awakenings(member: Member, days: list[Day], booted: np.datetime64, down: np.
             found.append((begin, end))
         if evening:
             found.append((end + late, end + late + 50 * MINUTE))
-    return within(found, booted, down)
+    return clip_stretches(found, booted, down)
 
 
-def working(day: Day) -> list[Stretch]:
+def list_desk_stretches(day: Day) -> list[Stretch]:
     """When the user really is at the desk."""
     if day.lunch is None:
         return [(day.arrival, day.leave)]
     return [(day.arrival, day.lunch[0]), (day.lunch[1], day.leave)]
 
 
-def host_of(member: Member, people: Population, number: int, booted: np.datetime64, logged_on: np.datetime64) -> Host:
+def host_of(
+    member: WorldHost, people: WorldPopulation, number: int, booted: np.datetime64, logged_on: np.datetime64
+) -> Host:
     """The host as it is from this boot on."""
     body = people.world.body
-    pick = digest("host", people.seed, member.name)
+    pick = hash_to_number("host", people.seed, member.name)
     netbios = body.domain.partition(".")[0].upper()[:15]
-    session = digest("session", people.seed, member.name, number)
+    session = hash_to_number("session", people.seed, member.name, number)
     user = User(
         name=member.person,
         domain=netbios or member.name,
@@ -119,7 +123,7 @@ def host_of(member: Member, people: Population, number: int, booted: np.datetime
         session=1 + session // 64 % 2,
         integrity="Medium" if member.role.user else "High",
     )
-    random = np.random.default_rng([people.seed, digest("skew", member.name, size=4)])
+    random = np.random.default_rng([people.seed, hash_to_number("skew", member.name, size=4)])
     return replace(
         host_named(member.name, start=booted, seed=people.seed, domain=body.domain),
         build=member.build,

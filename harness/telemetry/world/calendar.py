@@ -10,11 +10,11 @@ import numpy as np
 
 from harness.diagnostics import HarnessError
 from harness.scenario.world import WEEKDAYS, Hours, Site, minutes
-from harness.telemetry.identity import digest
+from harness.telemetry.identity import hash_to_number
 from harness.telemetry.world.clock import Stretch
 
 MINUTE = np.timedelta64(60_000_000, "us")
-DAY = np.timedelta64(86_400_000_000, "us")
+ONE_DAY = np.timedelta64(86_400_000_000, "us")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def midnights(site: Site, begin: np.datetime64, days: int) -> list[tuple[date, n
 
 def workdays(hours: Hours, nights: list[tuple[date, np.datetime64]], who: str, seed: int) -> list[Day]:
     """The days on which somebody works: their own habits, and a little chance each day."""
-    random = np.random.default_rng([seed, digest("habits", who, size=4)])
+    random = np.random.default_rng([seed, hash_to_number("habits", who, size=4)])
     usual = random.normal(0, hours.spread_minutes, 2)
     begin, end = minutes(hours.begin) or 0, minutes(hours.end) or 1439
     found = []
@@ -67,12 +67,12 @@ def workdays(hours: Hours, nights: list[tuple[date, np.datetime64]], who: str, s
         if hours.lunch_minutes and leave - arrival > 240:
             out = (arrival + leave) / 2 - 15 + 12 * chance[2]
             back = out + max(15.0, hours.lunch_minutes + 8 * chance[3])
-            lunch = after(midnight, out), after(midnight, back)
-        found.append(Day(arrival=after(midnight, arrival), leave=after(midnight, leave), lunch=lunch))
+            lunch = add_minutes(midnight, out), add_minutes(midnight, back)
+        found.append(Day(arrival=add_minutes(midnight, arrival), leave=add_minutes(midnight, leave), lunch=lunch))
     return found
 
 
-def after(midnight: np.datetime64, count: float) -> np.datetime64:
+def add_minutes(midnight: np.datetime64, count: float) -> np.datetime64:
     """So many minutes after a moment."""
     moment: np.datetime64 = midnight + np.timedelta64(int(count * 60e6), "us")
     return moment
@@ -80,8 +80,8 @@ def after(midnight: np.datetime64, count: float) -> np.datetime64:
 
 def outages(site: Site, begin: np.datetime64, days: int, seed: int) -> list[Stretch]:
     """When the site's way out is down: as often as the site says in the mean, each time about as long as it says."""
-    random = np.random.default_rng([seed, digest("outages", site.name, size=4)])
+    random = np.random.default_rng([seed, hash_to_number("outages", site.name, size=4)])
     count = int(random.poisson(site.outages_a_day * days))
     starts = np.sort(random.uniform(0, days * 1440, count))
     lengths = np.maximum(0.5, random.exponential(site.outage_minutes, count))
-    return [(after(begin, s), after(begin, s + n)) for s, n in zip(starts, lengths, strict=True)]
+    return [(add_minutes(begin, s), add_minutes(begin, s + n)) for s, n in zip(starts, lengths, strict=True)]

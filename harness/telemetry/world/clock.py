@@ -19,7 +19,7 @@ SHORTEST = np.timedelta64(600, "s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Clock:
+class WorldClock:
     """Stretches of real time laid end to end.
 
     What sleeps with its host goes on where it stopped: a timer of an hour that had ten minutes to go when the lid was
@@ -56,16 +56,16 @@ class Clock:
         return (self.begins[which] + (since - self.passed[which]))[()]
 
 
-def clock(stretches: Iterable[Stretch]) -> Clock | None:
+def build_clock(stretches: Iterable[Stretch]) -> WorldClock | None:
     """The clock of these stretches; None where nothing is long enough."""
     long = [(b, e) for b, e in stretches if e - b >= SHORTEST]
     if not long:
         return None
     begins, ends = (np.array(side, "datetime64[us]") for side in zip(*long, strict=True))
     lengths = ends - begins
-    return Clock(begins=begins, ends=ends, passed=np.cumsum(lengths) - lengths)
+    return WorldClock(begins=begins, ends=ends, passed=np.cumsum(lengths) - lengths)
 
 
-def within(stretches: Sequence[Stretch], begin: np.datetime64, end: np.datetime64) -> list[Stretch]:
+def clip_stretches(stretches: Sequence[Stretch], begin: np.datetime64, end: np.datetime64) -> list[Stretch]:
     """The parts of these stretches that lie between two moments."""
     return [(max(b, begin), min(e, end)) for b, e in stretches if e > begin and b < end]

@@ -13,16 +13,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, Cause, Events, Origin, Telemetry, grouped
+from harness.telemetry.event import (
+    CAUSE,
+    TEXT_TYPE,
+    TIME,
+    TIME_TYPE,
+    Cause,
+    Events,
+    Telemetry,
+    TelemetryOrigin,
+    group_tables,
+)
 
-MANIFEST = "world.json"
-FORMAT = 1
+WORLD_DOCUMENT = "world.json"
+DATASET_VERSION = 1
 LARGEST_MANIFEST = 512 << 20
-MOST_AT_ONCE = 40_000_000
+MOST_DATASET_EVENTS = 40_000_000
 """Events that are read into memory as a whole; more are for `detlab query`, which reads what a rule needs."""
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class DatasetTable(msgspec.Struct, frozen=True, kw_only=True):
     """Events of one sensor, kind, constant fields and columns: the files that hold them, and how many there are."""
 
     sensor: str
@@ -37,7 +47,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return Events(sensor=self.sensor, kind=self.kind, constants=self.constants, columns=columns)
 
 
-class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+class WorldDataset(msgspec.Struct, frozen=True, kw_only=True):
     """What a recorded world is: who did what, and where the events lie."""
 
     format: int
@@ -49,7 +59,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     conditions: dict[str, str]
     causes: tuple[tuple[str, bool, str, str], ...]
-    tables: tuple[Table, ...]
+    tables: tuple[DatasetTable, ...]
 
     @property
     def rows(self) -> int:
@@ -63,22 +73,22 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_dataset(path: Path) -> bool:
     """Whether a path is the folder of a recorded world."""
-    return path.is_dir() and (path / MANIFEST).is_file()
+    return path.is_dir() and (path / WORLD_DOCUMENT).is_file()
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: Path) -> WorldDataset:
     """The recorded world in a folder. Raises HarnessError for what is none or names files elsewhere."""
-    file = path / MANIFEST
+    file = path / WORLD_DOCUMENT
     try:
         if file.stat().st_size > LARGEST_MANIFEST:
             raise HarnessError("damaged-world", f"{file} is larger than {LARGEST_MANIFEST >> 20} MiB")
-        found = msgspec.json.decode(file.read_bytes(), type=Dataset)
+        found = msgspec.json.decode(file.read_bytes(), type=WorldDataset)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HarnessError("damaged-world", f"{file} cannot be read: {error}") from error
     except OSError as error:
         raise HarnessError("unreadable", f"{file}: {(error.strerror or str(error)).lower()}") from error
-    if found.format != FORMAT:
-        message = f"{file} has format {found.format}, this detlab reads format {FORMAT}"
+    if found.format != DATASET_VERSION:
+        message = f"{file} has format {found.format}, this detlab reads format {DATASET_VERSION}"
         raise HarnessError("damaged-world", message, help="use the detlab that wrote it")
     for name in (n for t in found.tables for n in t.files):
         if not (path / name).resolve().is_relative_to(path.resolve()):
@@ -86,7 +96,7 @@ def open_dataset(path: Path) -> Dataset:
     return found
 
 
-def pieces(path: Path, table: Table, columns: Sequence[str] | None = None) -> Iterator[Events]:
+def read_pieces(path: Path, table: DatasetTable, columns: Sequence[str] | None = None) -> Iterator[Events]:
     """The events of a table, a bounded piece at a time; with `columns` only these fields, time and cause."""
     wanted = None if columns is None else [TIME, CAUSE, *(c for c in table.columns if c in set(columns))]
     for name in table.files:
@@ -94,13 +104,13 @@ def pieces(path: Path, table: Table, columns: Sequence[str] | None = None) -> It
             file = pq.ParquetFile(path / name)
             for group in range(file.num_row_groups):
                 read = file.read_row_group(group, columns=wanted)
-                yield table.events(as_written(read, table))
+                yield table.events(restore_column_types(read, table))
         except (pa.ArrowException, OSError) as error:
             message = str(error).partition("\n")[0]
             raise HarnessError("damaged-world", f"{path / name} cannot be read: {message}") from error
 
 
-def as_written(read: pa.Table, table: Table) -> pa.Table:
+def restore_column_types(read: pa.Table, table: DatasetTable) -> pa.Table:
     """The columns in the types that they had when they were written."""
     types = {TIME: TIME_TYPE, CAUSE: pa.int32()}
     kept = [n for n in (TIME, CAUSE, *table.columns) if n in read.column_names]
@@ -108,7 +118,7 @@ def as_written(read: pa.Table, table: Table) -> pa.Table:
     return made.unify_dictionaries().combine_chunks()
 
 
-def empty(table: Table) -> Events:
+def empty(table: DatasetTable) -> Events:
     """No events of a table, for its schema."""
     types = {TIME: TIME_TYPE, CAUSE: pa.int32()}
     return table.events(pa.schema([(n, types.get(n, TEXT_TYPE)) for n in (TIME, CAUSE, *table.columns)]).empty_table())
@@ -117,14 +127,14 @@ def empty(table: Table) -> Events:
 def telemetry(path: Path) -> Telemetry:
     """A whole world in memory. Raises HarnessError for one that is too large for that."""
     found = open_dataset(path)
-    if found.rows > MOST_AT_ONCE:
-        message = f"{path} holds {found.rows} events, more than {MOST_AT_ONCE} at once"
+    if found.rows > MOST_DATASET_EVENTS:
+        message = f"{path} holds {found.rows} events, more than {MOST_DATASET_EVENTS} at once"
         raise HarnessError("too-large", message, help="run a rule on it: `detlab query RULE --events FOLDER`")
-    events = grouped([e for table in found.tables for e in pieces(path, table)])
-    return Telemetry(events=events, causes=found.truth(), origin=Origin(found.origin))
+    events = group_tables([e for table in found.tables for e in read_pieces(path, table)])
+    return Telemetry(events=events, causes=found.truth(), origin=TelemetryOrigin(found.origin))
 
 
-Key = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
+TableKey = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -142,7 +152,7 @@ class Shard:
     def __init__(self, folder: Path, number: int) -> None:
         """Files of the shard bear its number."""
         self.folder, self.number = folder, number
-        self.files: dict[Key, File] = {}
+        self.files: dict[TableKey, File] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +164,7 @@ class Shard:
     def write(self, recorded: Iterable[Events]) -> None:
         """Adds events; those of one kind, constants and columns share a file."""
         for events in recorded:
-            key = key_of(events)
+            key = build_table_key(events)
             if key not in self.files:
                 self.files[key] = self.opened(events)
             self.files[key].writer.write_table(events.columns.replace_schema_metadata(None), row_group_size=1 << 20)
@@ -171,33 +181,35 @@ class Shard:
             events.columns.schema.remove_metadata(),
             compression="zstd",
             write_statistics=[TIME],
-            use_dictionary=repeated(events.columns),
+            use_dictionary=find_repeating_columns(events.columns),
         )
         return File(name=name, writer=writer)
 
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[DatasetTable]:
         """What was written, a table for each file."""
         return [
-            Table(sensor=s, kind=k, constants=dict(constants), columns=columns, rows=file.rows, files=(file.name,))
+            DatasetTable(
+                sensor=s, kind=k, constants=dict(constants), columns=columns, rows=file.rows, files=(file.name,)
+            )
             for (s, k, constants, columns), file in self.files.items()
         ]
 
 
-def repeated(columns: pa.Table) -> list[str]:
+def find_repeating_columns(columns: pa.Table) -> list[str]:
     """Columns whose values come again and again: a dictionary of all others would only cost."""
     texts = ((n, columns.column(n)) for n in columns.column_names if columns.schema.field(n).type == TEXT_TYPE)
     return [n for n, c in texts if c.num_chunks and 2 * len(c.chunk(0).dictionary) <= len(c.chunk(0))]
 
 
-def key_of(events: Events) -> Key:
+def build_table_key(events: Events) -> TableKey:
     """What events of one table have in common."""
     names = tuple(n for n in events.columns.column_names if n not in (TIME, CAUSE))
     return events.sensor, events.kind, tuple(sorted(events.constants.items())), names
 
 
-def joined(tables: Iterable[Table]) -> tuple[Table, ...]:
+def merge_dataset_tables(tables: Iterable[DatasetTable]) -> tuple[DatasetTable, ...]:
     """Tables of the same sensor, kind, constants and columns as one, in order of their names."""
-    groups: dict[tuple[Any, ...], list[Table]] = {}
+    groups: dict[tuple[Any, ...], list[DatasetTable]] = {}
     for table in tables:
         key = (table.sensor, table.kind, tuple(sorted(table.constants.items())), table.columns)
         groups.setdefault(key, []).append(table)
@@ -209,9 +221,11 @@ def joined(tables: Iterable[Table]) -> tuple[Table, ...]:
     )
 
 
-def write_manifest(path: Path, dataset: Dataset) -> None:
+def write_world_manifest(path: Path, dataset: WorldDataset) -> None:
     """The document beside the tables; the last that is written, so that half a world is none."""
-    (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(dataset, order="deterministic"), indent=1))
+    (path / WORLD_DOCUMENT).write_bytes(
+        msgspec.json.format(msgspec.json.encode(dataset, order="deterministic"), indent=1)
+    )
 
 
 def causes_of(found: Iterable[Cause]) -> tuple[tuple[str, bool, str, str], ...]:
@@ -219,6 +233,6 @@ def causes_of(found: Iterable[Cause]) -> tuple[tuple[str, bool, str, str], ...]:
     return tuple((c.name, c.malicious, c.host, c.detail) for c in found)
 
 
-def conditions_of(*parts: Mapping[str, str]) -> dict[str, str]:
+def merge_conditions(*parts: Mapping[str, str]) -> dict[str, str]:
     """Conditions, the last of a name counts."""
     return {name: value for part in parts for name, value in part.items()}

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.world import Attack, Software, World
+from harness.scenario.world import Software, World, WorldAttack
 from harness.telemetry.activity import Activity, NetworkConnection
 from harness.telemetry.behaviour import Behaviour, ParameterError
-from harness.telemetry.simulate import settled
+from harness.telemetry.simulate import complete_connection
 from harness.telemetry.world.boots import Boot, boots
-from harness.telemetry.world.clock import Clock
-from harness.telemetry.world.population import Member, Population
-from harness.telemetry.world.shifting import Shift, troubled
+from harness.telemetry.world.clock import WorldClock
+from harness.telemetry.world.population import WorldHost, WorldPopulation
+from harness.telemetry.world.shifting import Shift, apply_line_failures
 
 LASTS = "lasts"
 FRESH = "fresh"
@@ -32,7 +32,7 @@ class Doing:
 
     number: int
     name: str
-    part: Software | Attack
+    part: Software | WorldAttack
     behaviour: Behaviour
     given: Mapping[str, object]
 
@@ -57,7 +57,7 @@ class Doing:
 def doings(world: World, behaviours: Mapping[str, Behaviour]) -> dict[str, Doing]:
     """All software and attacks of a world. Raises SourceError at the parameter that cannot be."""
     found: dict[str, Doing] = {}
-    groups: tuple[tuple[str, Mapping[str, Software | Attack]], ...] = (
+    groups: tuple[tuple[str, Mapping[str, Software | WorldAttack]], ...] = (
         ("software", world.body.software),
         ("attacks", world.body.attacks),
     )
@@ -81,7 +81,9 @@ def doings(world: World, behaviours: Mapping[str, Behaviour]) -> dict[str, Doing
     return found
 
 
-def happenings(member: Member, people: Population, known: Mapping[str, Doing]) -> Iterator[list[tuple[int, Activity]]]:
+def happenings(
+    member: WorldHost, people: WorldPopulation, known: Mapping[str, Doing]
+) -> Iterator[list[tuple[int, Activity]]]:
     """Everything that happens on a host with its cause, one list a run from boot to shutdown."""
     own = [known[name] for name in (*member.software, *member.attacks)]
     for boot in boots(member, people):
@@ -92,13 +94,13 @@ def happenings(member: Member, people: Population, known: Mapping[str, Doing]) -
         yield found
 
 
-def of_doing(doing: Doing, member: Member, boot: Boot, people: Population) -> Iterator[Activity]:
+def of_doing(doing: Doing, member: WorldHost, boot: Boot, people: WorldPopulation) -> Iterator[Activity]:
     """What one doing makes happen between boot and shutdown, in real time, with what fails."""
     clock = boot.clocks.get(doing.part.during)
     if clock is None:
         return
     random = np.random.default_rng([people.seed, member.number, boot.number, doing.number])
-    begin = starting(doing, boot, clock, people, random)
+    begin = choose_doing_start(doing, boot, clock, people, random)
     if begin is None:
         return
     left = (clock.start + clock.length - begin) / np.timedelta64(1, "s")
@@ -109,29 +111,29 @@ def of_doing(doing: Doing, member: Member, boot: Boot, people: Population) -> It
     for activity in doing.behaviour.function(boot.host.starting(begin), begin, random, **arguments):
         real = shift(activity) if len(activity) else None
         if real is not None:
-            for each in troubled(real, down, failures, random):
-                yield settled(each, random) if isinstance(each, NetworkConnection) else each
+            for each in apply_line_failures(real, down, failures, random):
+                yield complete_connection(each, random) if isinstance(each, NetworkConnection) else each
 
 
-def starting(
-    doing: Doing, boot: Boot, clock: Clock, people: Population, random: np.random.Generator
+def choose_doing_start(
+    doing: Doing, boot: Boot, clock: WorldClock, people: WorldPopulation, random: np.random.Generator
 ) -> np.datetime64 | None:
     """When a doing begins on its clock: soon after boot or logon, anywhere in its period where it ran before."""
     fresh = boot.fresh or clock.start > people.begin
     wait = random.uniform(*STARTS_AFTER_BOOT) if fresh else random.uniform(0, doing.every.total_seconds())
     if FRESH in doing.behaviour.parameters:
         wait = 0.0
-    if isinstance(doing.part, Attack):
+    if isinstance(doing.part, WorldAttack):
         due = people.begin + np.timedelta64(int(doing.part.after_days * 86_400e6), "us")
         real = np.concatenate([clock.begins, clock.ends])
         if real.max() <= due:
             return None
-        wait = max(wait, passed(clock, due))
+        wait = max(wait, measure_seconds_passed(clock, due))
     begin = clock.start + np.timedelta64(int(wait * 1e6), "us")
     return None if begin >= clock.start + clock.length else begin
 
 
-def passed(clock: Clock, moment: np.datetime64) -> float:
+def measure_seconds_passed(clock: WorldClock, moment: np.datetime64) -> float:
     """Seconds that have passed on a clock by a moment of real time."""
     until = np.clip(moment, clock.begins, clock.ends)
     return float((until - clock.begins).sum() / np.timedelta64(1, "s"))

@@ -9,9 +9,9 @@ import numpy as np
 from faker import Faker
 
 from harness.diagnostics import SourceError
-from harness.scenario.world import Role, Site, World
+from harness.scenario.world import HostRole, Site, World
 from harness.telemetry.event import Cause
-from harness.telemetry.identity import digest
+from harness.telemetry.identity import hash_to_number
 from harness.telemetry.world.calendar import midnights, outages, zone
 from harness.telemetry.world.clock import Stretch
 
@@ -20,13 +20,13 @@ CLIENT_BUILDS = ("10.0.19045", "10.0.22631", "10.0.26100")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class WorldHost:
     """A host of the world, as it is before anything happens on it."""
 
     number: int
     name: str
     role_name: str
-    role: Role
+    role: HostRole
     site: Site
     place: int
     person: str
@@ -37,14 +37,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Population:
+class WorldPopulation:
     """Every host of a world over its time; `causes` has for each host each software and attack of the world."""
 
     world: World
     begin: np.datetime64
     days: int
     seed: int
-    members: tuple[Member, ...]
+    members: tuple[WorldHost, ...]
     nights: dict[str, list[tuple[date, np.datetime64]]] = field(repr=False)
     outages: dict[str, list[Stretch]] = field(repr=False)
 
@@ -59,7 +59,7 @@ class Population:
         """Names of software, then of attacks: what a cause can be."""
         return (*self.world.body.software, *self.world.body.attacks)
 
-    def cause(self, member: Member, doing: int) -> int:
+    def cause(self, member: WorldHost, doing: int) -> int:
         """The number of the cause that is one host's doing."""
         return member.number * len(self.doings) + doing
 
@@ -75,24 +75,24 @@ class Population:
         )
 
 
-def population(world: World, *, hosts: int, days: int, seed: int) -> Population:
+def build_world_population(world: World, *, hosts: int, days: int, seed: int) -> WorldPopulation:
     """The hosts of a world. Raises SourceError for a start or a time zone that cannot be."""
     body = world.body
-    begin = start_of(world)
+    begin = resolve_world_start(world)
     for site in body.sites:
         zone(site.time_zone)
-    roles = spread({name: role.share for name, role in body.roles.items()}, hosts)
+    roles = allot_shares({name: role.share for name, role in body.roles.items()}, hosts)
     order = np.random.default_rng([seed, hosts, 1]).permutation(hosts)
-    people = names(hosts, seed)
-    placed = spread({str(i): site.share for i, site in enumerate(body.sites)}, hosts)
+    people = sample_account_names(hosts, seed)
+    placed = allot_shares({str(i): site.share for i, site in enumerate(body.sites)}, hosts)
     at_sites = np.random.default_rng([seed, hosts, 2]).permutation(hosts)
     role_of = {int(at): roles[i] for i, at in enumerate(order)}
-    attacked = targets(world, role_of, seed)
+    attacked = choose_attack_hosts(world, role_of, seed)
     members = [
-        member(world, n, role_of[n], int(placed[int(at_sites[n])]), people[n], attacked.get(n, ()), seed)
+        build_world_host(world, n, role_of[n], int(placed[int(at_sites[n])]), people[n], attacked.get(n, ()), seed)
         for n in range(hosts)
     ]
-    return Population(
+    return WorldPopulation(
         world=world,
         begin=begin,
         days=days,
@@ -103,7 +103,7 @@ def population(world: World, *, hosts: int, days: int, seed: int) -> Population:
     )
 
 
-def start_of(world: World) -> np.datetime64:
+def resolve_world_start(world: World) -> np.datetime64:
     """When the world begins; a time without a zone is UTC."""
     try:
         found = datetime.fromisoformat(world.body.start)
@@ -114,7 +114,7 @@ def start_of(world: World) -> np.datetime64:
     return np.datetime64(utc, "us")
 
 
-def spread(shares: dict[str, float], count: int) -> list[str]:
+def allot_shares(shares: dict[str, float], count: int) -> list[str]:
     """`count` names, each as often as its share says, rounded so that all are used up."""
     total = sum(shares.values()) or 1.0
     exact = {name: share / total * count for name, share in shares.items()}
@@ -125,7 +125,7 @@ def spread(shares: dict[str, float], count: int) -> list[str]:
     return [name for name, size in whole.items() for _ in range(size)]
 
 
-def names(count: int, seed: int) -> list[str]:
+def sample_account_names(count: int, seed: int) -> list[str]:
     """Account names of different people."""
     fake = Faker("en_US")
     fake.seed_instance(seed)
@@ -136,29 +136,29 @@ def names(count: int, seed: int) -> list[str]:
     return list(found)
 
 
-def targets(world: World, role_of: dict[int, str], seed: int) -> dict[int, tuple[str, ...]]:
+def choose_attack_hosts(world: World, role_of: dict[int, str], seed: int) -> dict[int, tuple[str, ...]]:
     """Which attacks happen on which hosts."""
     found: dict[int, tuple[str, ...]] = {}
     for name, attack in world.body.attacks.items():
         possible = [n for n, role in role_of.items() if role in attack.on]
-        possible.sort(key=lambda n: (len(found.get(n, ())), digest("target", seed, name, n)))
+        possible.sort(key=lambda n: (len(found.get(n, ())), hash_to_number("target", seed, name, n)))
         for number in possible[: attack.hosts]:
             found[number] = (*found.get(number, ()), name)
     return found
 
 
-def member(
+def build_world_host(
     world: World, number: int, role_name: str, place: int, person: str, attacks: tuple[str, ...], seed: int
-) -> Member:
+) -> WorldHost:
     """One host."""
     role, site = world.body.roles[role_name], world.body.sites[place]
-    pick = digest("member", seed, number)
+    pick = hash_to_number("member", seed, number)
     installed = tuple(
         name
         for name, software in world.body.software.items()
-        if role_name in software.on and digest("installed", seed, name, number) < software.share * 2**64
+        if role_name in software.on and hash_to_number("installed", seed, name, number) < software.share * 2**64
     )
-    return Member(
+    return WorldHost(
         number=number,
         name=f"{role.prefix}-{site.name[:3].upper()}-{number + 1:04}",
         role_name=role_name,

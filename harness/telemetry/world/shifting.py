@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from harness.telemetry.activity import Activity, DnsQuery, Flags, Integers, NetworkConnection, Texts
-from harness.telemetry.host import SECOND, Process
-from harness.telemetry.schedule import seconds
+from harness.telemetry.activity import Activity, BooleanArray, DnsQuery, Integers, NetworkConnection, TextColumn
+from harness.telemetry.host import ONE_SECOND, Process
+from harness.telemetry.schedule import convert_seconds
 from harness.telemetry.spelling import Times
-from harness.telemetry.world.clock import Clock, Stretch
+from harness.telemetry.world.clock import Stretch, WorldClock
 
 A = TypeVar("A", bound=Activity)
 
@@ -24,7 +24,7 @@ TIMED_OUT = 1460
 class Shift:
     """From a clock's time to real time: activities, and the processes in them, each of which stays one process."""
 
-    def __init__(self, clock: Clock, end: np.datetime64) -> None:
+    def __init__(self, clock: WorldClock, end: np.datetime64) -> None:
         """Nothing is left of what would happen after `end`."""
         self.clock, self.end = clock, end
         self.known: dict[int, tuple[Process, Process]] = {}
@@ -36,7 +36,7 @@ class Shift:
         late = np.atleast_1d(np.asarray(activity.at)) >= self.end
         if late.any():
             kept = np.flatnonzero(~late)
-            return rows(activity, kept) if len(kept) else None
+            return take_activity_rows(activity, kept) if len(kept) else None
         return activity
 
     def moved(self, activity: A) -> A:
@@ -57,7 +57,7 @@ class Shift:
             moved = process
             parent = process.parent and self.process(process.parent)
             if np.any(started != process.started):
-                elapsed = ((np.atleast_1d(started) - process.host.boot) // SECOND).astype(np.int64)
+                elapsed = ((np.atleast_1d(started) - process.host.boot) // ONE_SECOND).astype(np.int64)
                 numbers = process.host.ledger.number(np.maximum(elapsed, 0) + 300)
                 sequence = int(numbers[0]) if np.ndim(started) == 0 else numbers
                 moved = replace(process, started=started, sequence=sequence, parent=parent)
@@ -67,7 +67,7 @@ class Shift:
         return self.known[id(process)][1]
 
 
-def rows(activity: A, which: Integers) -> A:
+def take_activity_rows(activity: A, which: Integers) -> A:
     """These rows of an activity, in this order."""
     count = len(activity)
     if np.ndim(activity.at) == 0:
@@ -77,16 +77,16 @@ def rows(activity: A, which: Integers) -> A:
         held = getattr(activity, each.name)
         if isinstance(held, Process):
             changed[each.name] = held.take(which)
-        elif isinstance(held, Texts):
-            changed[each.name] = Texts(values=held.values, codes=held.codes[which])
+        elif isinstance(held, TextColumn):
+            changed[each.name] = TextColumn(values=held.values, codes=held.codes[which])
         elif isinstance(held, np.ndarray) and held.ndim == 1 and len(held) == count:
             changed[each.name] = held[which]
-        elif each.name in TEXTS and isinstance(held, list | tuple) and len(held) == count:
+        elif each.name in TEXT_ATTRIBUTES and isinstance(held, list | tuple) and len(held) == count:
             changed[each.name] = [held[i] for i in which.tolist()]
     return replace(activity, **changed)
 
 
-TEXTS = frozenset(
+TEXT_ATTRIBUTES = frozenset(
     {
         *("destination_ip", "source_ip", "destination_hostname", "requested_hostname", "query_name"),
         *("script_block", "target_filename", "target_object", "details"),
@@ -95,7 +95,7 @@ TEXTS = frozenset(
 """Fields that hold one text or a list with one for each row."""
 
 
-def troubled(
+def apply_line_failures(
     activity: Activity, down: Sequence[Stretch], failures: float, random: np.random.Generator
 ) -> Iterator[Activity]:
     """The activity where lines break: what goes outside fails while the site's way out is down, some of the rest too.
@@ -105,7 +105,7 @@ def troubled(
     if isinstance(activity, NetworkConnection) and activity.protocol == "tcp" and activity.initiated:
         failed = (random.random(len(activity)) < failures) if failures else np.zeros(len(activity), bool)
         if down and (outside := goes_out(activity)) is not None:
-            failed |= outside & inside(np.atleast_1d(activity.at), down)
+            failed |= outside & find_moments_in_stretches(np.atleast_1d(activity.at), down)
         if not failed.any():
             yield activity
             return
@@ -113,7 +113,7 @@ def troubled(
         if len(activity) > 1:
             yield from retries(activity, np.flatnonzero(failed), down, random)
     elif isinstance(activity, DnsQuery) and down and not activity.cached:
-        lost = inside(np.atleast_1d(activity.at), down)
+        lost = find_moments_in_stretches(np.atleast_1d(activity.at), down)
         yield replace(activity, status=np.where(lost, TIMED_OUT, activity.status)) if lost.any() else activity
     else:
         yield activity
@@ -126,40 +126,42 @@ def retries(
     for wait in (1.0, 4.0):
         if not len(failed):
             return
-        again = rows(call, failed)
-        again = replace(again, at=again.at + seconds(wait * random.uniform(0.8, 1.6, len(failed))), source_port=None)
+        again = take_activity_rows(call, failed)
+        again = replace(
+            again, at=again.at + convert_seconds(wait * random.uniform(0.8, 1.6, len(failed))), source_port=None
+        )
         through = random.random(len(failed)) < 0.8
         if down:
-            through &= ~inside(np.atleast_1d(again.at), down)
+            through &= ~find_moments_in_stretches(np.atleast_1d(again.at), down)
         yield replace(again, established=through)
         failed = failed[~through]
 
 
-def inside(at: Times, stretches: Sequence[Stretch]) -> Flags:
+def find_moments_in_stretches(at: Times, stretches: Sequence[Stretch]) -> BooleanArray:
     """Which moments lie in one of the stretches, which begin in order and may overlap."""
     begins = np.array([b for b, _ in stretches], "datetime64[us]")
     ends = np.maximum.accumulate(np.array([e for _, e in stretches], "datetime64[us]"))
     which = np.searchsorted(begins, at, side="right") - 1
-    found: Flags = (which >= 0) & (at < ends[which])
+    found: BooleanArray = (which >= 0) & (at < ends[which])
     return found
 
 
-def goes_out(call: NetworkConnection) -> Flags | None:
+def goes_out(call: NetworkConnection) -> BooleanArray | None:
     """Which connections leave the site; None where it is not told row by row."""
     held = call.destination_ip
-    if isinstance(held, Texts):
-        public = np.array([leaves(v) for v in held.values], bool)
-        found: Flags = public[held.codes]
+    if isinstance(held, TextColumn):
+        public = np.array([is_outside_address(v) for v in held.values], bool)
+        found: BooleanArray = public[held.codes]
         return found
-    return np.full(len(call), leaves(held)) if held is None or isinstance(held, str) else None
+    return np.full(len(call), is_outside_address(held)) if held is None or isinstance(held, str) else None
 
 
-DOCUMENTED = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
+DOCUMENTATION_NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
 """Addresses kept for documents: in these worlds they are the internet."""
 
 
-def leaves(address: str | None) -> bool:
+def is_outside_address(address: str | None) -> bool:
     """Whether an address is outside."""
     if address is None:
         return False
-    return address.startswith(DOCUMENTED[:3]) or ip_address(address).is_global
+    return address.startswith(DOCUMENTATION_NETWORKS[:3]) or ip_address(address).is_global

@@ -13,37 +13,37 @@ from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
 from harness.telemetry.activity import Activity
 from harness.telemetry.behaviour import load_behaviours
-from harness.telemetry.event import Origin
-from harness.telemetry.identity import digest
+from harness.telemetry.event import TelemetryOrigin
+from harness.telemetry.identity import hash_to_number
 from harness.telemetry.sensor import sensor, sensor_names
-from harness.telemetry.simulate import record, settings
+from harness.telemetry.simulate import record_activities, resolve_sensor_conditions
 from harness.telemetry.world.dataset import (
-    FORMAT,
-    Dataset,
+    DATASET_VERSION,
+    DatasetTable,
     Shard,
-    Table,
+    WorldDataset,
     causes_of,
-    conditions_of,
     is_dataset,
-    joined,
-    write_manifest,
+    merge_conditions,
+    merge_dataset_tables,
+    write_world_manifest,
 )
 from harness.telemetry.world.doings import Doing, doings, happenings
-from harness.telemetry.world.population import Population, population
-from harness.workers import spread, workers_for
+from harness.telemetry.world.population import WorldPopulation, build_world_population
+from harness.workers import distribute_work, workers_for
 
 HOSTS_IN_SHARD = 16
-ROWS_AT_ONCE = 120_000
+WORLD_ROWS_AT_ONCE = 120_000
 """Things that happen in one piece: small enough to stay near the processor, large enough for columns to pay."""
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class SimulationOrder:
     """What is to be simulated, and how it is recorded."""
 
-    people: Population
+    people: WorldPopulation
     conditions: Mapping[str, str]
     sensors: tuple[str, ...]
     folder: Path
@@ -54,19 +54,19 @@ class Order:
         return doings(world, load_behaviours(*behaviour_folders(world.path)))
 
 
-class Worker:
+class SimulationWorker:
     """The order that a process works at."""
 
-    order: ClassVar[Order]
+    order: ClassVar[SimulationOrder]
     known: ClassVar[Mapping[str, Doing]]
 
     @classmethod
-    def prepare(cls, order: Order) -> None:
+    def prepare(cls, order: SimulationOrder) -> None:
         """Called once in each process."""
         cls.order, cls.known = order, order.known()
 
     @classmethod
-    def work(cls, number: int) -> list[Table]:
+    def work(cls, number: int) -> list[DatasetTable]:
         """One shard."""
         return shard(cls.order, cls.known, number)
 
@@ -80,48 +80,48 @@ def simulate_world(
     seed: int | None = None,
     conditions: Mapping[str, str] | None = None,
     sensors: Sequence[str] | None = None,
-    progress: Progress | None = None,
-) -> Dataset:
+    progress: ProgressCallback | None = None,
+) -> WorldDataset:
     """Writes what all sensors record of a world into a folder; what a document says is the default of what is asked.
 
     The same world and seed give the same files, byte for byte, whatever the number of processes.
     """
     body = world.body
-    given = conditions_of(body.conditions, conditions or {})
+    given = merge_conditions(body.conditions, conditions or {})
     chosen = tuple(sensors or sensor_names())
     for name in chosen:
-        settings(sensor(name), given)
-    people = population(
+        resolve_sensor_conditions(sensor(name), given)
+    people = build_world_population(
         world, hosts=hosts or body.hosts, days=days or body.days, seed=body.seed if seed is None else seed
     )
-    order = Order(people=people, conditions=given, sensors=chosen, folder=folder)
+    order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=folder)
     order.known()
     fresh(folder)
-    tables: list[Table] = []
+    tables: list[DatasetTable] = []
     count = -(-len(people.members) // HOSTS_IN_SHARD)
     for number, part in enumerate(shards(order, count)):
         tables += part
         if progress:
             progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
-    dataset = described(order, tables)
-    write_manifest(folder, dataset)
+    dataset = describe_world(order, tables)
+    write_world_manifest(folder, dataset)
     return dataset
 
 
-def described(order: Order, tables: Sequence[Table]) -> Dataset:
+def describe_world(order: SimulationOrder, tables: Sequence[DatasetTable]) -> WorldDataset:
     """The document of a world whose tables have been written."""
     people = order.people
-    return Dataset(
-        format=FORMAT,
+    return WorldDataset(
+        format=DATASET_VERSION,
         title=people.world.body.title,
         seed=people.seed,
         start=str(people.begin.astype("datetime64[s]")) + "Z",
         days=people.days,
         hosts=len(people.members),
-        origin=str(Origin.SIMULATED),
+        origin=str(TelemetryOrigin.SIMULATED),
         conditions=dict(order.conditions),
         causes=causes_of(people.causes()),
-        tables=joined(tables),
+        tables=merge_dataset_tables(tables),
     )
 
 
@@ -138,28 +138,30 @@ def fresh(folder: Path) -> None:
         raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error
 
 
-def shards(order: Order, count: int) -> Iterator[list[Table]]:
+def shards(order: SimulationOrder, count: int) -> Iterator[list[DatasetTable]]:
     """The tables of each shard, in their order; with several processors side by side."""
     workers = min(count, workers_for(8 * count))
     if workers > 1:
-        yield from spread(Worker.work, range(count), workers, Worker.prepare, order)
+        yield from distribute_work(SimulationWorker.work, range(count), workers, SimulationWorker.prepare, order)
     else:
-        Worker.prepare(order)
-        yield from (Worker.work(number) for number in range(count))
+        SimulationWorker.prepare(order)
+        yield from (SimulationWorker.work(number) for number in range(count))
 
 
-def shard(order: Order, known: Mapping[str, Doing], number: int) -> list[Table]:
+def shard(order: SimulationOrder, known: Mapping[str, Doing], number: int) -> list[DatasetTable]:
     """Simulates and writes one group of hosts."""
     chosen = [sensor(name) for name in order.sensors]
     counters: dict[tuple[str, str], int] = {}
     with Shard(order.folder, number) as files:
-        for piece, happened in enumerate(gathered(order.people, known, number)):
-            seed = digest("piece", order.people.seed, number, piece, size=4)
-            files.write(record(happened, chosen, order.conditions, seed, counters))
+        for piece, happened in enumerate(gather_shard_activity(order.people, known, number)):
+            seed = hash_to_number("piece", order.people.seed, number, piece, size=4)
+            files.write(record_activities(happened, chosen, order.conditions, seed, counters))
     return files.tables()
 
 
-def gathered(people: Population, known: Mapping[str, Doing], number: int) -> Iterator[list[tuple[int, Activity]]]:
+def gather_shard_activity(
+    people: WorldPopulation, known: Mapping[str, Doing], number: int
+) -> Iterator[list[tuple[int, Activity]]]:
     """What happens on the hosts of a shard, in pieces that end where a host is shut down."""
     held: list[tuple[int, Activity]] = []
     rows = 0
@@ -167,7 +169,7 @@ def gathered(people: Population, known: Mapping[str, Doing], number: int) -> Ite
         for found in happenings(member, people, known):
             held += found
             rows += sum(len(activity) for _, activity in found)
-            if rows >= ROWS_AT_ONCE:
+            if rows >= WORLD_ROWS_AT_ONCE:
                 yield held
                 held, rows = [], 0
     if held:

@@ -6,7 +6,7 @@ from typing import IO
 
 from harness.telemetry.event import Telemetry
 from harness.telemetry.lines import write_lines
-from harness.telemetry.native import json_texts, stamped
+from harness.telemetry.native import json_texts, stamp_fields
 
 SUFFIX = ".ndjson"
 
@@ -14,4 +14,4 @@ SUFFIX = ".ndjson"
 def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     """Writes the Falcon events; others have no such form."""
     falcon = telemetry.of("falcon")
-    return write_lines([(events, json_texts(stamped(events), len(events))) for events in falcon], out)
+    return write_lines([(events, json_texts(stamp_fields(events), len(events))) for events in falcon], out)

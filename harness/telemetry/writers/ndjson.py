@@ -6,11 +6,11 @@ from typing import IO
 
 from harness.telemetry.event import Telemetry
 from harness.telemetry.lines import write_lines
-from harness.telemetry.native import json_texts, stamped
+from harness.telemetry.native import json_texts, stamp_fields
 
 SUFFIX = ".ndjson"
 
 
 def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     """Writes every event; one whose fields do not tell its sensor names it."""
-    return write_lines([(events, json_texts(stamped(events), len(events))) for events in telemetry.events], out)
+    return write_lines([(events, json_texts(stamp_fields(events), len(events))) for events in telemetry.events], out)

@@ -9,7 +9,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.telemetry.columnar import encoded
+from harness.telemetry.columnar import encode_text
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.readers.parquet import LAYOUT
 
@@ -22,12 +22,12 @@ def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     """Writes the tables one below the other; the layout says which rows and columns are whose."""
     tables = [tidy(events) for events in telemetry.events] or [pa.schema([(TIME, TIME_TYPE)]).empty_table()]
     whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
-    about = {LAYOUT: json.dumps(layout(telemetry), ensure_ascii=False).encode()}
+    about = {LAYOUT: json.dumps(describe_layout(telemetry), ensure_ascii=False).encode()}
     pq.write_table(whole.replace_schema_metadata(about), out, compression="zstd", row_group_size=ROWS_IN_GROUP)
     return len(telemetry)
 
 
-def layout(telemetry: Telemetry) -> dict[str, Any]:
+def describe_layout(telemetry: Telemetry) -> dict[str, Any]:
     """What the columns alone do not say."""
     return {
         "format": 1,
@@ -38,7 +38,7 @@ def layout(telemetry: Telemetry) -> dict[str, Any]:
                 "sensor": events.sensor,
                 "kind": events.kind,
                 "constants": dict(events.constants),
-                "columns": texts_of(events),
+                "columns": list_field_columns(events),
                 "rows": len(events),
             }
             for events in telemetry.events
@@ -46,7 +46,7 @@ def layout(telemetry: Telemetry) -> dict[str, Any]:
     }
 
 
-def texts_of(events: Events) -> list[str]:
+def list_field_columns(events: Events) -> list[str]:
     """Names of the columns that are fields."""
     return [n for n in events.columns.column_names if n not in (TIME, CAUSE)]
 
@@ -54,4 +54,4 @@ def texts_of(events: Events) -> list[str]:
 def tidy(events: Events) -> pa.Table:
     """The table with time and cause first and all text dictionary-encoded."""
     columns = {TIME: events.columns.column(TIME), CAUSE: events.columns.column(CAUSE)}
-    return pa.table({**columns, **{n: encoded(events.columns.column(n)) for n in texts_of(events)}})
+    return pa.table({**columns, **{n: encode_text(events.columns.column(n)) for n in list_field_columns(events)}})

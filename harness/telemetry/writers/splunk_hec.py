@@ -9,7 +9,15 @@ import pyarrow.compute as pc
 
 from harness.telemetry.event import TIME, Events, Telemetry
 from harness.telemetry.lines import write_lines
-from harness.telemetry.native import Piece, as_json, joined, json_member, json_texts, stamped, texts
+from harness.telemetry.native import (
+    Piece,
+    build_native_texts,
+    concat_pieces,
+    encode_json_strings,
+    json_member,
+    json_texts,
+    stamp_fields,
+)
 from harness.telemetry.platforms.splunk import metadata
 from harness.telemetry.windows import is_windows
 
@@ -18,22 +26,24 @@ SUFFIX = ".ndjson"
 
 def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     """Writes every event with the metadata that a current installation of Splunk gives it."""
-    return write_lines([(events, lines(events)) for events in telemetry.events], out)
+    return write_lines([(events, build_hec_objects(events)) for events in telemetry.events], out)
 
 
-def lines(events: Events) -> pa.ChunkedArray:
+def build_hec_objects(events: Events) -> pa.ChunkedArray:
     """Each event in its envelope, a column of strings."""
-    pieces: list[Piece] = ["{", seconds(events.columns.column(TIME))]
+    pieces: list[Piece] = ["{", format_epoch_seconds(events.columns.column(TIME))]
     for name, field in metadata(events, {}).items():
         pieces += json_member(name, field)
     if is_windows(events):
-        event = pa.chunked_array([as_json(chunk) for chunk in texts(events).chunks], pa.string())
+        event = pa.chunked_array(
+            [encode_json_strings(chunk) for chunk in build_native_texts(events).chunks], pa.string()
+        )
     else:
-        event = json_texts(stamped(events), len(events))
-    return joined([*pieces, '"event":', event, "}"], len(events))
+        event = json_texts(stamp_fields(events), len(events))
+    return concat_pieces([*pieces, '"event":', event, "}"], len(events))
 
 
-def seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
+def format_epoch_seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """The member `time`: epoch seconds, microseconds behind the point; an event without a time has none."""
     micros = times.cast(pa.int64())
     whole = pc.divide(micros, 1_000_000)

@@ -6,7 +6,7 @@ from typing import IO
 
 from harness.telemetry.event import Telemetry
 from harness.telemetry.lines import write_lines
-from harness.telemetry.native import texts
+from harness.telemetry.native import build_native_texts
 from harness.telemetry.windows import is_windows
 
 SUFFIX = ".xml"
@@ -14,4 +14,4 @@ SUFFIX = ".xml"
 
 def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     """Writes the Windows events; others have no such form."""
-    return write_lines([(events, texts(events)) for events in telemetry.events if is_windows(events)], out)
+    return write_lines([(events, build_native_texts(events)) for events in telemetry.events if is_windows(events)], out)

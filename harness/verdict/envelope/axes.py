@@ -12,15 +12,15 @@ import numpy as np
 
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.behaviour import Behaviour
-from harness.telemetry.parameter import duration
+from harness.telemetry.parameter import parse_duration
 
-MOST_VALUES = 500
+MOST_AXIS_VALUES = 500
 DEFAULT_VALUES = 25
 RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?::(?P<count>\d+))?(?P<log>:log)?")
 START, LASTING, CONDITION = "start", "lasting", "condition:"
 
 
-class Sort(StrEnum):
+class AxisType(StrEnum):
     """What an axis varies."""
 
     PARAMETER = "parameter"
@@ -34,7 +34,7 @@ class Axis:
     """What is varied, the values as they are given to it, and as numbers for drawing (their places without numbers)."""
 
     name: str
-    sort: Sort
+    sort: AxisType
     values: tuple[object, ...]
     labels: tuple[str, ...]
     numbers: tuple[float, ...]
@@ -44,7 +44,7 @@ class Axis:
         return len(self.values)
 
 
-def axis(text: str, behaviour: Behaviour) -> Axis:
+def parse_axis(text: str, behaviour: Behaviour) -> Axis:
     """The axis of `every=30s..2h:50`, `jitter=0..0.9:10`, `port=443,8443`, `start=0m..59m:60` or `condition:NAME=A,B`.
 
     Of a range the values are evenly spaced; with `:log` evenly by their ratio. `start` is a delay of it all, `lasting`
@@ -55,63 +55,67 @@ def axis(text: str, behaviour: Behaviour) -> Axis:
         raise HarnessError("not-an-axis", f"`{text}` is no axis", help="write `every=30s..2h:50` or `port=443,8443`")
     if name.startswith(CONDITION):
         words = tuple(v.strip() for v in values.split(","))
-        return listed(name.removeprefix(CONDITION), Sort.CONDITION, words)
+        return build_word_axis(name.removeprefix(CONDITION), AxisType.CONDITION, words)
     if name in (START, LASTING) and name not in behaviour.parameters:
-        return durations(name, Sort(name), values)
+        return durations(name, AxisType(name), values)
     if name not in behaviour.parameters:
         known = (*behaviour.parameters, START, LASTING)
         hint = did_you_mean(name, known) or f"there are {', '.join(known)} and {CONDITION}NAME"
         raise HarnessError("unknown-parameter", f"behaviour `{behaviour.name}` has no parameter `{name}`", help=hint)
     kind = behaviour.parameters[name].kind
     if kind == "a duration":
-        return durations(name, Sort.PARAMETER, values)
+        return durations(name, AxisType.PARAMETER, values)
     if kind.startswith(("a number", "a whole number")):
-        return numeric(name, values, whole=kind.startswith("a whole"))
+        return build_number_axis(name, values, whole=kind.startswith("a whole"))
     if kind.startswith("a list, each a whole number"):
-        return counted(name, values)
-    return listed(name, Sort.PARAMETER, tuple(v.strip() for v in values.split(",")))
+        return build_list_axis(name, values)
+    return build_word_axis(name, AxisType.PARAMETER, tuple(v.strip() for v in values.split(",")))
 
 
-def listed(name: str, sort: Sort, words: tuple[str, ...]) -> Axis:
+def build_word_axis(name: str, sort: AxisType, words: tuple[str, ...]) -> Axis:
     """An axis of words; `a+b` is a list of two."""
     values = tuple(w.split("+") if "+" in w else w for w in words)
     return Axis(name=name, sort=sort, values=values, labels=words, numbers=tuple(map(float, range(len(words)))))
 
 
-def counted(name: str, values: str) -> Axis:
+def build_list_axis(name: str, values: str) -> Axis:
     """An axis of lists of whole numbers: `443+8443`, or a range, of which each value is a list of so many ports."""
     words = tuple(v.strip() for v in values.split(","))
     try:
         lists = tuple([int(n) for n in w.split("+")] for w in words)
     except ValueError:
         raise HarnessError("not-a-number", f"`{name}={values}` holds something that is no whole number") from None
-    return Axis(name=name, sort=Sort.PARAMETER, values=lists, labels=words, numbers=tuple(float(len(x)) for x in lists))
+    return Axis(
+        name=name, sort=AxisType.PARAMETER, values=lists, labels=words, numbers=tuple(float(len(x)) for x in lists)
+    )
 
 
-def durations(name: str, sort: Sort, values: str) -> Axis:
+def durations(name: str, sort: AxisType, values: str) -> Axis:
     """An axis of durations, drawn in seconds."""
-    seconds = spaced(name, values, lambda v: duration(v.strip()).total_seconds())
+    seconds = parse_axis_numbers(name, values, lambda v: parse_duration(v.strip()).total_seconds())
     labels = tuple(as_duration(s) for s in seconds)
-    given: tuple[object, ...] = tuple(f"{s:.3f}s" if sort is Sort.PARAMETER else timedelta(seconds=s) for s in seconds)
+    given: tuple[object, ...] = tuple(
+        f"{s:.3f}s" if sort is AxisType.PARAMETER else timedelta(seconds=s) for s in seconds
+    )
     return Axis(name=name, sort=sort, values=given, labels=labels, numbers=seconds, unit="s")
 
 
-def numeric(name: str, values: str, *, whole: bool) -> Axis:
+def build_number_axis(name: str, values: str, *, whole: bool) -> Axis:
     """An axis of numbers."""
-    found = spaced(name, values, float)
+    found = parse_axis_numbers(name, values, float)
     if whole:
         found = tuple(float(v) for v in dict.fromkeys(round(v) for v in found))
     given: tuple[object, ...] = tuple(int(v) if whole else v for v in found)
     return Axis(
         name=name,
-        sort=Sort.PARAMETER,
+        sort=AxisType.PARAMETER,
         values=given,
         labels=tuple(f"{v:g}" for v in found),
         numbers=tuple(map(float, found)),
     )
 
 
-def spaced(name: str, values: str, read: object) -> tuple[float, ...]:
+def parse_axis_numbers(name: str, values: str, read: object) -> tuple[float, ...]:
     """The numbers of a range or of a list."""
     assert callable(read)
     found = RANGE.fullmatch(values)
@@ -122,8 +126,8 @@ def spaced(name: str, values: str, read: object) -> tuple[float, ...]:
     except ValueError as error:
         raise HarnessError("not-a-number", f"`{name}={values}`: {error}", help="write `LOW..HIGH:COUNT`") from None
     count = int(found["count"] or DEFAULT_VALUES)
-    if not 1 < count <= MOST_VALUES or not low < high:
-        message = f"`{name}={values}` needs a low and a high end and 2 to {MOST_VALUES} values"
+    if not 1 < count <= MOST_AXIS_VALUES or not low < high:
+        message = f"`{name}={values}` needs a low and a high end and 2 to {MOST_AXIS_VALUES} values"
         raise HarnessError("not-a-range", message)
     if found["log"] and low > 0:
         return tuple(float(f"{v:.4g}") for v in np.logspace(log10(low), log10(high), count))

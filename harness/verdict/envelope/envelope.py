@@ -11,25 +11,25 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
 from harness.telemetry.event import Telemetry
 from harness.verdict.alerts import Alert
-from harness.verdict.envelope.axes import Axis, Sort
+from harness.verdict.envelope.axes import Axis, AxisType
 from harness.verdict.explain import Explanation
-from harness.verdict.store import Store, end
+from harness.verdict.store import TelemetryStore, compute_search_now
 from harness.verdict.study.batch import Batch
-from harness.verdict.study.ensemble import Subject
+from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.variants import Variant, behaviours_of, lot
 from harness.verdict.trial import Trial
 
 MOST_VARIANTS = 100_000
-MOST_EVENTS = 20_000_000
+MOST_ENVELOPE_EVENTS = 20_000_000
 MOST_REASONS = 6
 
-WORDS = {
+AXIS_END_WORDS = {
     "every": ("slowest", "fastest"),
     "jitter": ("noisiest", "steadiest"),
     "lasting": ("longest", "shortest"),
@@ -80,16 +80,16 @@ class Envelope:
         found: list[tuple[str, tuple[int, int]]] = []
         for place, axis in enumerate((self.x, self.y)):
             hits = np.argwhere(self.caught)
-            if len(hits) and axis.sort is not Sort.CONDITION:
-                most, least = WORDS.get(axis.name, (f"largest {axis.name}", f"smallest {axis.name}"))
+            if len(hits) and axis.sort is not AxisType.CONDITION:
+                most, least = AXIS_END_WORDS.get(axis.name, (f"largest {axis.name}", f"smallest {axis.name}"))
                 numbers = np.asarray(axis.numbers)[hits[:, place]]
                 for word, cell in ((most, hits[numbers.argmax()]), (least, hits[numbers.argmin()])):
                     found.append((f"{word} still caught", (int(cell[0]), int(cell[1]))))
         return tuple(found)
 
 
-def envelope(
-    subject: Subject,
+def judge_envelope(
+    subject: LabelledTrial,
     x: Axis,
     y: Axis,
     *,
@@ -103,16 +103,16 @@ def envelope(
     Raises HarnessError for more variants or events than can be held.
     """
     began = perf_counter()
-    scenario = varied(subject)
+    scenario = require_varied_scenario(subject)
     if len(x) * len(y) * tries > MOST_VARIANTS:
         raise HarnessError("too-many-variants", f"{len(x) * len(y) * tries} variants are more than {MOST_VARIANTS}")
     cells = list(product(range(len(x)), range(len(y)))) * tries
-    variants = [made(scenario, x, y, cell, f"WS{n:05d}", lasting) for n, cell in enumerate(cells)]
-    caught, events = judged(subject, variants, [conditions(subject, x, y, c) for c in cells], seed)
+    variants = [build_cell_variant(scenario, x, y, cell, f"WS{n:05d}", lasting) for n, cell in enumerate(cells)]
+    caught, events = judge_variants(subject, variants, [merge_cell_conditions(subject, x, y, c) for c in cells], seed)
     rates = np.zeros((len(x), len(y)))
     np.add.at(rates, tuple(np.array(cells).T), np.array(caught) / tries)
     seen = rates > 0.5
-    told = tuple(reason(subject, x, y, cell, lasting, seed) for cell in beside_the_edge(seen)[:reasons])
+    told = tuple(explain_variant(subject, x, y, cell, lasting, seed) for cell in beside_the_edge(seen)[:reasons])
     return Envelope(
         rule=subject.trial.rule.query,
         behaviour=scenario.body.simulate[0].behaviour,
@@ -128,14 +128,14 @@ def envelope(
     )
 
 
-def varied(subject: Subject) -> Scenario:
+def require_varied_scenario(subject: LabelledTrial) -> Scenario:
     """The scenario that is varied."""
     if subject.scenario is None or not subject.scenario.body.simulate:
         raise HarnessError("nothing-to-vary", "an envelope varies a scenario that simulates something")
     return subject.scenario
 
 
-def made(
+def build_cell_variant(
     scenario: Scenario, x: Axis, y: Axis, cell: tuple[int, int], host: str | None, going_on: timedelta | None
 ) -> Variant:
     """The variant of one cell; `start` is a delay after the scenario's start, `lasting` makes the number of times."""
@@ -144,18 +144,18 @@ def made(
     lasting = going_on
     for axis, place in zip((x, y), cell, strict=True):
         value = axis.values[place]
-        if axis.sort is Sort.PARAMETER:
+        if axis.sort is AxisType.PARAMETER:
             given[axis.name] = value
-        elif axis.sort is Sort.START and isinstance(value, timedelta):
+        elif axis.sort is AxisType.START and isinstance(value, timedelta):
             later += value
-        elif axis.sort is Sort.LASTING and isinstance(value, timedelta):
+        elif axis.sort is AxisType.LASTING and isinstance(value, timedelta):
             lasting = value
     if lasting is not None:
-        given["times"] = times(scenario, given, lasting)
+        given["times"] = count_repetitions(scenario, given, lasting)
     return Variant(scenario=scenario, given=given, later=later, host=host)
 
 
-def times(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -> int:
+def count_repetitions(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -> int:
     """How often something is done that goes on for so long. Raises HarnessError for what has no `every` and `times`."""
     written = scenario.body.simulate[0]
     parameters = behaviours_of(scenario, {})[written.behaviour].parameters
@@ -167,17 +167,19 @@ def times(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -
     return max(1, int(lasting / every) + 1)
 
 
-def conditions(subject: Subject, x: Axis, y: Axis, cell: tuple[int, int]) -> tuple[tuple[str, str], ...]:
+def merge_cell_conditions(
+    subject: LabelledTrial, x: Axis, y: Axis, cell: tuple[int, int]
+) -> tuple[tuple[str, str], ...]:
     """The conditions of one cell."""
     found = dict(subject.trial.conditions)
     for axis, place in zip((x, y), cell, strict=True):
-        if axis.sort is Sort.CONDITION:
+        if axis.sort is AxisType.CONDITION:
             found[axis.name] = str(axis.values[place])
     return tuple(sorted(found.items()))
 
 
-def judged(
-    subject: Subject, variants: Sequence[Variant], under: Sequence[tuple[tuple[str, str], ...]], seed: int | None
+def judge_variants(
+    subject: LabelledTrial, variants: Sequence[Variant], under: Sequence[tuple[tuple[str, str], ...]], seed: int | None
 ) -> tuple[list[bool], int]:
     """Which variants are caught, in one run of the rule over all of them, and how many events they left."""
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
@@ -186,12 +188,12 @@ def judged(
     order = [n for numbers in groups.values() for n in numbers]
     trial = subject.trial
     lots = [lot([variants[n] for n in numbers], dict(chosen), seed=seed) for chosen, numbers in groups.items()]
-    connected = engine(trial.engine.name)
+    connected = open_engine(trial.engine.name)
     try:
         batch = Batch(connected, language(trial.rule.language).platform, lots, raw=trial.query.raw)
-        if batch.events > MOST_EVENTS:
-            raise HarnessError("too-many-events", f"{batch.events} events are more than {MOST_EVENTS}")
-        now = trial.settings.now or max(end(each.telemetry) for each in lots)
+        if batch.events > MOST_ENVELOPE_EVENTS:
+            raise HarnessError("too-many-events", f"{batch.events} events are more than {MOST_ENVELOPE_EVENTS}")
+        now = trial.settings.now or max(compute_search_now(each.telemetry) for each in lots)
         settings = replace(trial.settings, now=now)
         alerts = batch.judged(lambda ask: trial.query.plan(batch.columns, replace(settings, ask=ask)))
     finally:
@@ -217,8 +219,8 @@ def beside_the_edge(caught: Mask) -> list[tuple[int, int]]:
     return list(dict.fromkeys(cell for i in places for cell in pairs[i]))
 
 
-def reason(
-    subject: Subject,
+def explain_variant(
+    subject: LabelledTrial,
     x: Axis,
     y: Axis,
     cell: tuple[int, int],
@@ -227,16 +229,16 @@ def reason(
 ) -> Reason:
     """What becomes of the events of one variant, simulated alone."""
     trial = subject.trial
-    chosen = dict(conditions(subject, x, y, cell))
+    chosen = dict(merge_cell_conditions(subject, x, y, cell))
     assert subject.scenario is not None
-    variant = made(subject.scenario, x, y, cell, None, lasting)
+    variant = build_cell_variant(subject.scenario, x, y, cell, None, lasting)
 
     def telemetry(under: Mapping[str, str]) -> Telemetry:
         return lot([variant], under, seed=seed).telemetry
 
-    connected = engine(trial.engine.name)
+    connected = open_engine(trial.engine.name)
     try:
-        store = Store(connected, telemetry)
+        store = TelemetryStore(connected, telemetry)
         alone = Trial(rule=trial.rule, query=trial.query, store=store, conditions=chosen, settings=trial.settings)
         plan = alone.plan()
         alerts = alone.alerts(plan)

@@ -21,8 +21,8 @@ from harness.detection.plan.nodes import (
     Select,
     Sort,
     Window,
-    sources,
-    walk,
+    list_sources,
+    walk_nodes,
 )
 
 
@@ -37,30 +37,30 @@ class Bounds:
 
 
 ANYTHING = Bounds()
-Known = Mapping[str, Bounds]
+KnownBounds = Mapping[str, Bounds]
 
 
-def of_nodes(root: Node) -> dict[int, Known]:
+def of_nodes(root: Node) -> dict[int, KnownBounds]:
     """For each node's id what is known of its columns."""
-    found: dict[int, Known] = {}
-    for node in walk(root):
-        below = [found[id(s)] for s in sources(node)]
-        found[id(node)] = of_node(node, below[0] if below else {})
+    found: dict[int, KnownBounds] = {}
+    for node in walk_nodes(root):
+        below = [found[id(s)] for s in list_sources(node)]
+        found[id(node)] = bound_node_columns(node, below[0] if below else {})
     return found
 
 
-def of_node(node: Node, below: Known) -> Known:
+def bound_node_columns(node: Node, below: KnownBounds) -> KnownBounds:
     """What is known of the columns of one node; nothing of those of joins and unions."""
     match node:
         case Derive(columns=columns):
-            return {**below, **{n: bounds(e, below) for n, e in columns}}
+            return {**below, **{n: bound_expression(e, below) for n, e in columns}}
         case Select(columns=columns):
-            return {n: bounds(e, below) for n, e in columns}
+            return {n: bound_expression(e, below) for n, e in columns}
         case Aggregate(keys=keys, measures=measures):
             rows = bool(keys)
             return {
-                **{n: bounds(e, below) for n, e in keys},
-                **{n: bounds(e, below, grouped=rows) for n, e in measures},
+                **{n: bound_expression(e, below) for n, e in keys},
+                **{n: bound_expression(e, below, grouped=rows) for n, e in measures},
             }
         case Window(measures=measures):
             return {n: b for n, b in below.items() if n not in {m for m, _ in measures}}
@@ -70,7 +70,7 @@ def of_node(node: Node, below: Known) -> Known:
             return {}
 
 
-def bounds(e: Expression, known: Known, *, grouped: bool = False) -> Bounds:
+def bound_expression(e: Expression, known: KnownBounds, *, grouped: bool = False) -> Bounds:
     """The bounds of an expression; `grouped` says that its aggregations are of groups with at least one row."""
     match e:
         case Literal(bool()):
@@ -80,12 +80,18 @@ def bounds(e: Expression, known: Known, *, grouped: bool = False) -> Bounds:
         case Column(name):
             return known.get(name, ANYTHING)
         case Aggregation(operation, arguments, where):
-            inner = bounds(arguments[0], known) if arguments else ANYTHING
+            inner = bound_expression(arguments[0], known) if arguments else ANYTHING
             return of_aggregation(operation, inner, bool(arguments), grouped and where is None)
         case Call("if", (_, yes, no)):
-            return either(bounds(yes, known, grouped=grouped), bounds(no, known, grouped=grouped))
+            return widen_bounds(
+                bound_expression(yes, known, grouped=grouped), bound_expression(no, known, grouped=grouped)
+            )
         case Call(operation, (left, right)) if operation in ("add", "subtract", "multiply", "divide"):
-            return arithmetic(operation, bounds(left, known, grouped=grouped), bounds(right, known, grouped=grouped))
+            return bound_arithmetic(
+                operation,
+                bound_expression(left, known, grouped=grouped),
+                bound_expression(right, known, grouped=grouped),
+            )
         case Call("abs" | "sqrt" | "length" | "list_length", _):
             return Bounds(low=0.0)
         case _:
@@ -114,12 +120,12 @@ def of_aggregation(operation: str, inner: Bounds, counted: bool, filled: bool) -
             return ANYTHING
 
 
-def either(a: Bounds, b: Bounds) -> Bounds:
+def widen_bounds(a: Bounds, b: Bounds) -> Bounds:
     """The bounds of one or the other."""
     return Bounds(min(a.low, b.low), max(a.high, b.high), a.whole and b.whole, a.nullable or b.nullable)
 
 
-def arithmetic(operation: str, a: Bounds, b: Bounds) -> Bounds:
+def bound_arithmetic(operation: str, a: Bounds, b: Bounds) -> Bounds:
     """The bounds of a sum, a difference, a product or a quotient."""
     nullable, whole = a.nullable or b.nullable, a.whole and b.whole
     match operation:

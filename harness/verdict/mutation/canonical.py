@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
 
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import (
-    FALSE,
+    FALSE_LITERAL,
     TRUE,
     Aggregation,
     Call,
@@ -23,7 +23,7 @@ from harness.detection.plan.expressions import (
     Literal,
     columns_read,
 )
-from harness.detection.plan.needed import needed
+from harness.detection.plan.needed import collect_columns_by_node
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -36,58 +36,67 @@ from harness.detection.plan.nodes import (
     Sort,
     SortKey,
     Window,
-    walk,
+    walk_nodes,
 )
-from harness.detection.plan.order import ordered
+from harness.detection.plan.order import find_ordered_nodes
 from harness.detection.plan.shape import columns_of
-from harness.verdict.mutation.bounds import Bounds, Known, bounds, of_nodes
-from harness.verdict.mutation.covering import uncovered
-from harness.verdict.study.isolation import over
+from harness.verdict.mutation.bounds import Bounds, KnownBounds, bound_expression, of_nodes
+from harness.verdict.mutation.covering import drop_covered
+from harness.verdict.study.isolation import rebuild_on_sources
 
 
-def canonical(root: Node) -> Node:
+def canonicalise_plan(root: Node) -> Node:
     """The plan in that form; two such plans are compared by `==`."""
     known = of_nodes(root)
     made: dict[int, Node] = {}
-    for node in walk(root):
-        made[id(node)] = simplified(over(node, made), known[id(node.source)] if hasattr(node, "source") else {})
-    return pruned(made[id(root)])
+    for node in walk_nodes(root):
+        made[id(node)] = simplify_node(
+            rebuild_on_sources(node, made), known[id(node.source)] if hasattr(node, "source") else {}
+        )
+    return prune_plan(made[id(root)])
 
 
-def simplified(node: Node, known: Known) -> Node:
+def simplify_node(node: Node, known: KnownBounds) -> Node:
     """One node without places, its expressions simplified."""
     node = replace(node, span=None)
     match node:
         case Filter(source=source, condition=condition):
-            made = simple(condition, known)
+            made = simplify_expression(condition, known)
             return source if made == TRUE else replace(node, condition=made)
         case Derive(columns=columns) | Select(columns=columns):
             return replace(node, columns=all_simple(columns, known))
         case Aggregate(keys=keys, measures=measures):
             grouped = bool(keys)
-            listed = tuple((n, simple(e, known, grouped=grouped)) for n, e in measures)
+            listed = tuple((n, simplify_expression(e, known, grouped=grouped)) for n, e in measures)
             return replace(node, keys=all_simple(keys, known), measures=listed)
         case Window(partition=partition, measures=measures):
             return replace(
-                node, partition=tuple(simple(e, known) for e in partition), measures=all_simple(measures, known)
+                node,
+                partition=tuple(simplify_expression(e, known) for e in partition),
+                measures=all_simple(measures, known),
             )
         case Sort(keys=keys):
-            return replace(node, keys=tuple(replace(k, expression=simple(k.expression, known)) for k in keys))
-        case Join(keys=keys, columns=columns, condition=condition):
-            pairs = tuple((simple(a, {}), simple(b, {})) for a, b in keys)
             return replace(
-                node, keys=pairs, columns=all_simple(columns, {}), condition=condition and simple(condition, {})
+                node, keys=tuple(replace(k, expression=simplify_expression(k.expression, known)) for k in keys)
+            )
+        case Join(keys=keys, columns=columns, condition=condition):
+            pairs = tuple((simplify_expression(a, {}), simplify_expression(b, {})) for a, b in keys)
+            return replace(
+                node,
+                keys=pairs,
+                columns=all_simple(columns, {}),
+                condition=condition and simplify_expression(condition, {}),
             )
         case _:
             return node
 
 
-def all_simple(named: Sequence[Named], known: Known) -> tuple[Named, ...]:
+def all_simple(named: Sequence[Named], known: KnownBounds) -> tuple[Named, ...]:
     """Columns with their expressions simplified."""
-    return tuple((n, simple(e, known)) for n, e in named)
+    return tuple((n, simplify_expression(e, known)) for n, e in named)
 
 
-def simple(e: Expression, known: Known, *, grouped: bool = False) -> Expression:
+def simplify_expression(e: Expression, known: KnownBounds, *, grouped: bool = False) -> Expression:
     """An expression without places, simplified."""
     match e:
         case Literal(value):
@@ -95,29 +104,29 @@ def simple(e: Expression, known: Known, *, grouped: bool = False) -> Expression:
         case Column(name):
             return Column(name)
         case Lambda(parameter, body):
-            return Lambda(replace(parameter, span=None), simple(body, {}))
+            return Lambda(replace(parameter, span=None), simplify_expression(body, {}))
         case Aggregation(operation, arguments, where, order):
-            keys = tuple(SortKey(simple(k.expression, known), k.descending, k.nulls_first) for k in order)
-            inner = tuple(simple(a, known) for a in arguments)
-            return Aggregation(operation, inner, None if where is None else simple(where, known), keys)
+            keys = tuple(SortKey(simplify_expression(k.expression, known), k.descending, k.nulls_first) for k in order)
+            inner = tuple(simplify_expression(a, known) for a in arguments)
+            return Aggregation(operation, inner, None if where is None else simplify_expression(where, known), keys)
         case Call(operation, arguments):
-            made = Call(operation, tuple(simple(a, known, grouped=grouped) for a in arguments))
-            return folded(made, known, grouped=grouped)
+            made = Call(operation, tuple(simplify_expression(a, known, grouped=grouped) for a in arguments))
+            return simplify_call(made, known, grouped=grouped)
         case _:
             return replace(e, span=None)  # type: ignore[call-arg]
 
 
-def folded(e: Call, known: Known, *, grouped: bool) -> Expression:
+def simplify_call(e: Call, known: KnownBounds, *, grouped: bool) -> Expression:
     """A call whose arguments are simple, simplified itself."""
     match e:
         case Call("less" | "less_equal" | "greater" | "greater_equal", (left, Literal(int() | float() as value))):
-            return decided(e.operation, left, float(value), bounds(left, known, grouped=grouped))
+            return simplify_comparison(e.operation, left, float(value), bound_expression(left, known, grouped=grouped))
         case Call("if", (condition, yes, no)):
-            return yes if condition == TRUE else no if condition == FALSE else e
+            return yes if condition == TRUE else no if condition == FALSE_LITERAL else e
         case Call("and", parts):
-            return chained("and", parts, TRUE, FALSE)
+            return simplify_chain("and", parts, TRUE, FALSE_LITERAL)
         case Call("or", parts):
-            return chained("or", parts, FALSE, TRUE)
+            return simplify_chain("or", parts, FALSE_LITERAL, TRUE)
         case Call("not" | "is_true", (Literal(bool() as value),)):
             return Literal(value if e.operation == "is_true" else not value)
         case Call("is_true", (Call("is_true", _) as inner,)):
@@ -128,7 +137,7 @@ def folded(e: Call, known: Known, *, grouped: bool) -> Expression:
             return e
 
 
-def decided(operation: str, left: Expression, value: float, held: Bounds) -> Expression:
+def simplify_comparison(operation: str, left: Expression, value: float, held: Bounds) -> Expression:
     """A comparison with a number: decided by bounds where they can, of whole numbers always with `>=` or `<=`."""
     if not held.nullable:
         always = {
@@ -154,7 +163,7 @@ def decided(operation: str, left: Expression, value: float, held: Bounds) -> Exp
     return Call(operation, (left, Literal(value)))
 
 
-def chained(operation: str, parts: Sequence[Expression], nothing: Literal, all_of_it: Literal) -> Expression:
+def simplify_chain(operation: str, parts: Sequence[Expression], nothing: Literal, all_of_it: Literal) -> Expression:
     """AND or OR without parts that add nothing: neutral ones, repetitions, and in an OR what another part covers."""
     flat: list[Expression] = []
     for part in parts:
@@ -163,26 +172,26 @@ def chained(operation: str, parts: Sequence[Expression], nothing: Literal, all_o
         return all_of_it
     kept = [p for p in dict.fromkeys(flat) if p != nothing]
     if operation == "or":
-        kept = uncovered(kept)
+        kept = drop_covered(kept)
     if not kept:
         return nothing
     return kept[0] if len(kept) == 1 else Call(operation, tuple(sorted(kept, key=repr)))
 
 
-def pruned(root: Node) -> Node:
+def prune_plan(root: Node) -> Node:
     """The plan without columns that nobody reads and orders that nobody looks at."""
-    wanted = needed(root, shapes(root))
-    seen = ordered(root, final=False)
+    wanted = collect_columns_by_node(root, infer_schemas(root))
+    seen = find_ordered_nodes(root, final=False)
     made: dict[int, Node] = {}
-    for node in walk(root):
-        new = over(node, made)
+    for node in walk_nodes(root):
+        new = rebuild_on_sources(node, made)
         own = wanted[id(node)]
         match new:
             case Derive(source=source, columns=columns):
                 kept = tuple((n, e) for n, e in columns if n in own)
                 new = replace(new, columns=kept) if kept else source
             case Aggregate(measures=measures):
-                new = gathered(replace(new, measures=tuple((n, e) for n, e in measures if n in own)))
+                new = simplify_regrouping(replace(new, measures=tuple((n, e) for n, e in measures if n in own)))
             case Select(columns=columns):
                 new = replace(new, columns=tuple((n, e) for n, e in columns if n in own))
             case Scan():
@@ -193,7 +202,7 @@ def pruned(root: Node) -> Node:
     return made[id(root)]
 
 
-def gathered(node: Aggregate) -> Aggregate:
+def simplify_regrouping(node: Aggregate) -> Aggregate:
     """A grouping of groups: lists that it only makes distinct need not be distinct below."""
     path: list[Filter] = []
     below = node.source
@@ -205,14 +214,14 @@ def gathered(node: Aggregate) -> Aggregate:
     rest = [e for _, e in (*node.keys, *node.measures) if not distinct_list(e)] + [f.condition for f in path]
     read = {name for e in rest for name in columns_read(e)}
     loose = {c for _, e in node.measures for c in distinct_list(e) if c not in read}
-    measures = tuple((n, listing(e) if n in loose else e) for n, e in below.measures)
+    measures = tuple((n, simplify_list(e) if n in loose else e) for n, e in below.measures)
     source: Node = replace(below, measures=measures)
     for step in reversed(path):
         source = replace(step, source=source)
     return replace(node, source=source)
 
 
-def listing(e: Expression) -> Expression:
+def simplify_list(e: Expression) -> Expression:
     """A list of values in one form, whether or not it is distinct."""
     match e:
         case Aggregation("values" | "collect", arguments, where):
@@ -230,8 +239,8 @@ def distinct_list(e: Expression) -> frozenset[str]:
             return frozenset()
 
 
-def shapes(root: Node) -> dict[int, Columns]:
+def infer_schemas(root: Node) -> dict[int, Schema]:
     """The columns of every node of a plan."""
-    known: dict[int, Columns] = {}
+    known: dict[int, Schema] = {}
     columns_of(root, known)
     return known

@@ -14,7 +14,7 @@ ANY = "\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class TextTest:
     """A test of a text: what it tests, the pattern it asks for with `ANY` for any run, whether case is no matter.
 
     A test for networks has those in place of a pattern.
@@ -25,7 +25,7 @@ class Pattern:
     folded: bool
     networks: Call | None = None
 
-    def covers(self, other: Pattern) -> bool:
+    def covers(self, other: TextTest) -> bool:
         """Whether this one is true of whatever the other is true of; False where that is not plain to see."""
         if self.subject != other.subject or (self.networks is None) != (other.networks is None):
             return False
@@ -34,26 +34,26 @@ class Pattern:
         longest = max(self.pattern.split(ANY), key=len).lower()
         if longest not in other.pattern.lower():
             return False
-        return self.folded >= other.folded and fits(self.pattern, other.pattern, folded=self.folded)
+        return self.folded >= other.folded and pattern_covers(self.pattern, other.pattern, folded=self.folded)
 
 
-def pattern_of(e: Expression) -> Pattern | None:
+def parse_text_test(e: Expression) -> TextTest | None:
     """What an expression tests, if it is one test of a text."""
     while isinstance(e, Call) and e.operation == "is_true":
         e = e.arguments[0]
     match e:
         case Call("cidr_contains", (subject, *_)):
-            return Pattern(subject, "", False, e)
+            return TextTest(subject, "", False, e)
         case Call(operation, (subject, Literal(str() as text), *_)):
             found = as_glob(operation, text)
-            return None if found is None else Pattern(subject, *found)
+            return None if found is None else TextTest(subject, *found)
         case _:
             return None
 
 
-def uncovered(parts: Sequence[Expression]) -> list[Expression]:
+def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
     """Of alternatives those that no other one covers."""
-    tests = [pattern_of(p) for p in parts]
+    tests = [parse_text_test(p) for p in parts]
     return [
         part
         for part, own in zip(parts, tests, strict=True)
@@ -79,7 +79,7 @@ def as_glob(operation: str, text: str) -> tuple[str, bool] | None:
             return None
 
 
-def fits(wide: str, narrow: str, *, folded: bool) -> bool:
+def pattern_covers(wide: str, narrow: str, *, folded: bool) -> bool:
     """Whether a pattern matches another pattern's text, in which `ANY` is a character like no other."""
     pattern = ".*".join(re.escape(part) for part in wide.split(ANY))
     flags = re.DOTALL | (re.IGNORECASE if folded else 0)

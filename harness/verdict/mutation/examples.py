@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from harness.detection.plan.expressions import Call, Expression, Literal, walk
+from harness.detection.plan.expressions import Call, Expression, Literal, walk_expressions
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window
-from harness.detection.plan.nodes import walk as walk_nodes
-from harness.verdict.mutation.patterns import alternatives, lists_of_alternatives
+from harness.detection.plan.nodes import walk_nodes as walk_nodes
+from harness.verdict.mutation.patterns import lists_of_alternatives, split_alternatives
 
-FOLDER = "C:\\Program Files\\Vendor"
+EXAMPLE_FOLDER = "C:\\Program Files\\Vendor"
 PARTIAL = re.compile(r"(?:\d{1,3}\.){1,3}")
 MOST_EXAMPLES = 400
-TESTS = frozenset(
+EXAMPLE_OPERATIONS = frozenset(
     f"{name}{fold}" for name in ("equal", "starts_with", "ends_with", "contains", "glob", "in") for fold in ("", "_ci")
 )
 
@@ -33,7 +33,7 @@ def examples(root: Node) -> list[Example]:
     found: dict[Example, None] = {}
     for node in walk_nodes(root):
         for e in expressions(node):
-            for part in walk(e):
+            for part in walk_expressions(e):
                 found.update(dict.fromkeys(of_test(part)))
     return list(found)[:MOST_EXAMPLES]
 
@@ -51,13 +51,13 @@ def expressions(node: Node) -> tuple[Expression, ...]:
             return ()
 
 
-def numbers(root: Node) -> list[float]:
+def collect_numbers(root: Node) -> list[float]:
     """Numbers that the rule's text holds."""
     found = {
         float(part.value)
         for node in walk_nodes(root)
         for e in expressions(node)
-        for part in walk(e)
+        for part in walk_expressions(e)
         if isinstance(part, Literal) and part.span and isinstance(part.value, int | float) and part.value is not True
     }
     return sorted(found)
@@ -69,16 +69,16 @@ def of_test(e: Expression) -> Iterator[Example]:
         case Call("cidr_contains", (_, *networks)):
             for network in networks:
                 if isinstance(network, Literal):
-                    yield from in_network(str(network.value))
+                    yield from list_network_examples(str(network.value))
         case Call("regex_found", (_, Literal(str() as pattern), *_)):
-            yield from of_regex(pattern)
-        case Call(operation, (_, *literals)) if operation in TESTS:
+            yield from list_regex_examples(pattern)
+        case Call(operation, (_, *literals)) if operation in EXAMPLE_OPERATIONS:
             for literal in literals:
                 if isinstance(literal, Literal) and isinstance(literal.value, str):
                     yield from of_pattern(operation.removesuffix("_ci"), literal.value)
 
 
-def in_network(network: str) -> Iterator[Example]:
+def list_network_examples(network: str) -> Iterator[Example]:
     """Addresses at both ends of a network, and just outside it."""
     try:
         held = ip_network(network, strict=False)
@@ -98,18 +98,23 @@ def of_pattern(operation: str, text: str) -> Iterator[Example]:
     if is_address(bare):
         yield Example("address", bare)
     elif PARTIAL.fullmatch(bare) and (operation == "starts_with" or text.endswith("*")):
-        yield Example("address", completed(bare))
+        yield Example("address", complete_address(bare))
     elif "\\" in bare or bare.lower().endswith(".exe"):
         yield Example(
-            "path", FOLDER + bare if bare.startswith("\\") else f"{FOLDER}\\{bare}" if ":" not in bare else bare
+            "path",
+            EXAMPLE_FOLDER + bare
+            if bare.startswith("\\")
+            else f"{EXAMPLE_FOLDER}\\{bare}"
+            if ":" not in bare
+            else bare,
         )
         if operation == "equal":
             yield Example("path", bare)
     else:
-        yield from names(operation, text, bare)
+        yield from list_host_name_examples(operation, text, bare)
 
 
-def names(operation: str, text: str, bare: str) -> Iterator[Example]:
+def list_host_name_examples(operation: str, text: str, bare: str) -> Iterator[Example]:
     """Host names that hold a text; the text alone too, for what a wildcard more or less makes of it."""
     starts = operation == "starts_with" or (operation == "glob" and not text.startswith("*"))
     ends = operation == "ends_with" or (operation == "glob" and not text.endswith("*"))
@@ -119,7 +124,7 @@ def names(operation: str, text: str, bare: str) -> Iterator[Example]:
     yield Example("name", bare.replace("*", "x"))
 
 
-def completed(part: str) -> str:
+def complete_address(part: str) -> str:
     """An address that begins with some octets."""
     octets = [o for o in part.split(".") if o]
     return ".".join([*octets, *("20", "30", "40")][:4]) if len(octets) < 4 else part
@@ -134,15 +139,15 @@ def is_address(text: str) -> bool:
     return True
 
 
-def of_regex(pattern: str) -> Iterator[Example]:
+def list_regex_examples(pattern: str) -> Iterator[Example]:
     """Texts that each alternative of a pattern stands for, with what follows it; in capitals too, for its flags."""
     for start, end in lists_of_alternatives(pattern):
-        parts = list(alternatives(pattern, start, end))
+        parts = list(split_alternatives(pattern, start, end))
         if len(parts) < 2:
             continue
-        tail = plain(pattern[end:].removeprefix(")"))
+        tail = find_fixed_text(pattern[end:].removeprefix(")"))
         for first, last in parts:
-            text = plain(pattern[first:last])
+            text = find_fixed_text(pattern[first:last])
             if text and tail is not None:
                 yield from of_word(text + tail)
 
@@ -151,14 +156,14 @@ def of_word(text: str) -> Iterator[Example]:
     """A word as a program where it looks like one, else as a name."""
     if text.lower().endswith(".exe"):
         bare = text.rpartition("\\")[2]
-        yield Example("path", f"{FOLDER}\\{bare}")
-        yield Example("path", f"{FOLDER}\\x{bare}")
-        yield Example("path", f"{FOLDER}\\{bare.upper()}")
+        yield Example("path", f"{EXAMPLE_FOLDER}\\{bare}")
+        yield Example("path", f"{EXAMPLE_FOLDER}\\x{bare}")
+        yield Example("path", f"{EXAMPLE_FOLDER}\\{bare.upper()}")
     else:
         yield from of_pattern("contains", text)
 
 
-def plain(pattern: str) -> str | None:
+def find_fixed_text(pattern: str) -> str | None:
     """The text that a pattern without any choice stands for; nothing for other patterns."""
     text = re.sub(r"\\([.\\/\-])", r"\1", pattern.removesuffix("$"))
     return None if re.search(r"[\[\](){}*+?^$|]", text.replace(".", "")) or re.search(r"\\[a-zA-Z]", pattern) else text

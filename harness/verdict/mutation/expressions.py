@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.detection.plan.expressions import (
-    FALSE,
+    FALSE_LITERAL,
     TRUE,
     Aggregation,
     Call,
     Expression,
     Lambda,
     Literal,
-    call,
+    build_call,
     span_of,
-    walk,
+    walk_expressions,
 )
 from harness.diagnostics import Span
 from harness.verdict.mutation.patterns import broken_regexes
@@ -28,8 +28,15 @@ BOUNDARIES = {
     "greater_equal": "greater",
 }
 OPPOSITES = {"less": "greater_equal", "less_equal": "greater", "greater": "less_equal", "greater_equal": "less"}
-WORDS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "=", "not_equal": "!="}
-TESTS = frozenset({"equal", "equal_ci", "not_equal"})
+OPERATION_SIGNS = {
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "=",
+    "not_equal": "!=",
+}
+EQUALITY_OPERATIONS = frozenset({"equal", "equal_ci", "not_equal"})
 ANCHORS = {
     "ends_with": "equal",
     "ends_with_ci": "equal_ci",
@@ -38,14 +45,14 @@ ANCHORS = {
     "contains": "starts_with",
     "contains_ci": "starts_with_ci",
 }
-LISTS = frozenset({"in", "in_ci", "cidr_contains"})
-ARITHMETIC = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
+MEMBERSHIP_OPERATIONS = frozenset({"in", "in_ci", "cidr_contains"})
+OPPOSITE_ARITHMETIC = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
 ARITHMETIC_WORDS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 HOURLY = re.compile("%H")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ExpressionChange:
     """A broken expression in place of another: what kind of change, what was done where."""
 
     kind: str
@@ -54,18 +61,20 @@ class Change:
     made: Expression
 
 
-def changes(expression: Expression, within: Span | None = None) -> Iterator[Change]:
+def mutate_expression(expression: Expression, within: Span | None = None) -> Iterator[ExpressionChange]:
     """Every way to break the expression once."""
     place = span_of(expression) or within
     if isinstance(expression, Call):
         if expression.span is not None or expression.operation in ("and", "or"):
             yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
-            for change in changes(argument, place):
-                yield Change(change.kind, change.what, change.place, with_argument(expression, i, change.made))
+            for change in mutate_expression(argument, place):
+                yield ExpressionChange(
+                    change.kind, change.what, change.place, with_argument(expression, i, change.made)
+                )
     elif isinstance(expression, Lambda):
-        for change in changes(expression.body, place):
-            yield Change(
+        for change in mutate_expression(expression.body, place):
+            yield ExpressionChange(
                 change.kind, change.what, change.place, Lambda(expression.parameter, change.made, expression.span)
             )
     elif isinstance(expression, Literal) and expression.span:
@@ -78,30 +87,37 @@ def with_argument(expression: Call, place: int, made: Expression) -> Call:
     return Call(expression.operation, (*arguments[:place], made, *arguments[place + 1 :]), expression.span)
 
 
-def of_call(e: Call, place: Span | None) -> Iterator[Change]:
+def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Every way to break the call itself."""
     operation = e.operation
     if operation in ("and", "or"):
         yield from members_dropped(e, place)
     elif operation == "not" and not wraps_test(e):
-        yield Change("negation", f"{words(e)} holds where it did not", place, e.arguments[0])
+        yield ExpressionChange(
+            "negation", f"{print_broken_expression(e)} holds where it did not", place, e.arguments[0]
+        )
     elif operation in BOUNDARIES:
         yield from of_comparison(e, place)
-    elif operation in TESTS:
-        opposite = call("not", Call(operation, e.arguments, e.span))
-        yield Change("comparison", f"{words(e)} turned around", place, opposite)
+    elif operation in EQUALITY_OPERATIONS:
+        opposite = build_call("not", Call(operation, e.arguments, e.span))
+        yield ExpressionChange("comparison", f"{print_broken_expression(e)} turned around", place, opposite)
     elif operation in ANCHORS and isinstance(e.arguments[1], Literal):
         made = Call(ANCHORS[operation], e.arguments, e.span)
-        yield Change("pattern", f"{words(e)} without a wildcard", place, made)
+        yield ExpressionChange("pattern", f"{print_broken_expression(e)} without a wildcard", place, made)
     elif operation in ("glob", "glob_ci") and isinstance(e.arguments[1], Literal):
         yield from of_glob(e, place)
-    elif operation in LISTS:
+    elif operation in MEMBERSHIP_OPERATIONS:
         yield from entries_dropped(e, place)
     elif operation == "regex_found" and isinstance(e.arguments[1], Literal):
-        yield from of_regex(e, place)
-    elif operation in ARITHMETIC:
-        signs = f"{ARITHMETIC_WORDS[operation]} becomes {ARITHMETIC_WORDS[ARITHMETIC[operation]]}"
-        yield Change("arithmetic", f"{signs} in {words(e)}", place, Call(ARITHMETIC[operation], e.arguments, e.span))
+        yield from mutate_regex(e, place)
+    elif operation in OPPOSITE_ARITHMETIC:
+        signs = f"{ARITHMETIC_WORDS[operation]} becomes {ARITHMETIC_WORDS[OPPOSITE_ARITHMETIC[operation]]}"
+        yield ExpressionChange(
+            "arithmetic",
+            f"{signs} in {print_broken_expression(e)}",
+            place,
+            Call(OPPOSITE_ARITHMETIC[operation], e.arguments, e.span),
+        )
     else:
         yield from of_time(e, place)
 
@@ -112,40 +128,42 @@ def wraps_test(e: Call) -> bool:
     return isinstance(inner, Call) and inner.operation == "is_null"
 
 
-def members_dropped(e: Call, place: Span | None) -> Iterator[Change]:
+def members_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Each condition of several left out."""
     for i, member in enumerate(e.arguments):
         if span_of(member) is None and e.span is None:
             continue
         rest = (*e.arguments[:i], *e.arguments[i + 1 :])
-        empty = TRUE if e.operation == "and" else FALSE
+        empty = TRUE if e.operation == "and" else FALSE_LITERAL
         made = Call(e.operation, rest, e.span) if len(rest) > 1 else (rest[0] if rest else empty)
-        yield Change("clause", f"{words(member)} dropped", span_of(member) or place, made)
+        yield ExpressionChange("clause", f"{print_broken_expression(member)} dropped", span_of(member) or place, made)
 
 
-def entries_dropped(e: Call, place: Span | None) -> Iterator[Change]:
+def entries_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Each entry of a list of values left out."""
     if len(e.arguments) < 3:
         return
     for i, entry in enumerate(e.arguments[1:], 1):
         made = Call(e.operation, (*e.arguments[:i], *e.arguments[i + 1 :]), e.span)
-        shown = entry.value if isinstance(entry, Literal) else words(entry)
-        yield Change("member", f"{shown} dropped from {words(e)}", span_of(entry) or place, made)
+        shown = entry.value if isinstance(entry, Literal) else print_broken_expression(entry)
+        yield ExpressionChange(
+            "member", f"{shown} dropped from {print_broken_expression(e)}", span_of(entry) or place, made
+        )
 
 
-def of_comparison(e: Call, place: Span | None) -> Iterator[Change]:
+def of_comparison(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Its boundary moved in or out, its direction turned around."""
     for other in (BOUNDARIES[e.operation], OPPOSITES[e.operation]):
-        what = f"{WORDS[e.operation]} becomes {WORDS[other]} in {words(e)}"
-        yield Change("comparison", what, place, Call(other, e.arguments, e.span))
+        what = f"{OPERATION_SIGNS[e.operation]} becomes {OPERATION_SIGNS[other]} in {print_broken_expression(e)}"
+        yield ExpressionChange("comparison", what, place, Call(other, e.arguments, e.span))
     for i, argument in enumerate(e.arguments):
         if isinstance(argument, Literal) and argument.span is None:
             for change in of_number(argument, place):
-                what = f"{change.what} in {words(e)}"
-                yield Change(change.kind, what, place, with_argument(e, i, change.made))
+                what = f"{change.what} in {print_broken_expression(e)}"
+                yield ExpressionChange(change.kind, what, place, with_argument(e, i, change.made))
 
 
-def of_number(literal: Literal, place: Span | None) -> Iterator[Change]:
+def of_number(literal: Literal, place: Span | None) -> Iterator[ExpressionChange]:
     """A number made a little larger and a little smaller."""
     value = literal.value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -154,68 +172,80 @@ def of_number(literal: Literal, place: Span | None) -> Iterator[Change]:
     for other in (value + 1, value - 1) if whole else (value * 1.1, value * 0.9):
         made = Literal(float(f"{other:.12g}"), literal.span)
         what = f"{value:g} becomes {other:g}"
-        yield Change("number", what, place, made)
+        yield ExpressionChange("number", what, place, made)
 
 
-def of_glob(e: Call, place: Span | None) -> Iterator[Change]:
+def of_glob(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """The wildcard at either end of a pattern taken away."""
     pattern = str(e.arguments[1].value) if isinstance(e.arguments[1], Literal) else ""
     for other in dict.fromkeys((pattern.removeprefix("*"), pattern.removesuffix("*"))):
         if other != pattern:
             made = with_argument(e, 1, Literal(other, span_of(e.arguments[1])))
-            yield Change("pattern", f"{words(e)} without a wildcard", place, made)
+            yield ExpressionChange("pattern", f"{print_broken_expression(e)} without a wildcard", place, made)
 
 
-def of_regex(e: Call, place: Span | None) -> Iterator[Change]:
+def mutate_regex(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Each alternative of a regular expression left out, its flags taken away."""
     literal = e.arguments[1]
     assert isinstance(literal, Literal)
     for what, pattern in broken_regexes(str(literal.value)):
         made = with_argument(e, 1, Literal(pattern, literal.span))
-        yield Change("member", f"{what} in {words(e)}", literal.span or place, made)
+        yield ExpressionChange("member", f"{what} in {print_broken_expression(e)}", literal.span or place, made)
     flags = e.arguments[2] if len(e.arguments) > 2 else None
     if isinstance(flags, Literal) and flags.value:
-        yield Change("pattern", f"flags dropped in {words(e)}", place, with_argument(e, 2, Literal("", flags.span)))
+        yield ExpressionChange(
+            "pattern",
+            f"flags dropped in {print_broken_expression(e)}",
+            place,
+            with_argument(e, 2, Literal("", flags.span)),
+        )
 
 
-def of_time(e: Call, place: Span | None) -> Iterator[Change]:
+def of_time(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Buckets of time made coarser and finer, moved to another zone."""
     match e:
         case Call("format_time", (seconds, Literal(str() as format), zone)) if HOURLY.search(format):
             finer = format.replace("%H:00", "%H:%M") if "%H:00" in format else format + ":%M"
             for other, word in ((format.replace("%H", "00"), "days"), (finer, "minutes")):
                 made = Call(e.operation, (seconds, Literal(other), zone), e.span)
-                yield Change("bucket", f"{word} in place of hours in {words(e)}", place, made)
+                yield ExpressionChange(
+                    "bucket", f"{word} in place of hours in {print_broken_expression(e)}", place, made
+                )
         case Call("time_floor", (seconds, Literal(float() | int() as span), *rest)):
             for factor, word in ((2, "twice as long"), (0.5, "half as long")):
                 made = Call(e.operation, (seconds, Literal(span * factor), *rest), e.span)
-                yield Change("bucket", f"spans {word} in {words(e)}", place, made)
+                yield ExpressionChange("bucket", f"spans {word} in {print_broken_expression(e)}", place, made)
         case Call("calendar_floor", (seconds, Literal(str() as unit), zone)):
             for other in ({"hour": ("day", "minute"), "day": ("hour",), "minute": ("hour",)}).get(unit, ()):
                 made = Call(e.operation, (seconds, Literal(other), zone), e.span)
-                yield Change("bucket", f"{other}s in place of {unit}s in {words(e)}", place, made)
+                yield ExpressionChange(
+                    "bucket", f"{other}s in place of {unit}s in {print_broken_expression(e)}", place, made
+                )
 
 
-def words(e: Expression) -> str:
+def print_broken_expression(e: Expression) -> str:
     """An expression as the rule writes it, on one line."""
     place = span_of(e)
     if place is not None:
         return f"`{' '.join(place.text.split())}`"
-    return next((words(p) for p in walk(e) if p is not e and span_of(p)), "a part that the text does not hold")
+    return next(
+        (print_broken_expression(p) for p in walk_expressions(e) if p is not e and span_of(p)),
+        "a part that the text does not hold",
+    )
 
 
 def aggregates_replaced(measure: Expression) -> Iterator[tuple[str, Expression]]:
     """A measure that computes something near: its aggregates replaced, in words and as an expression."""
-    used = [e for e in walk(measure) if isinstance(e, Aggregation)]
+    used = [e for e in walk_expressions(measure) if isinstance(e, Aggregation)]
     for old in dict.fromkeys(e.operation for e in used):
         if old in NEAR:
             new, word = NEAR[old]
-            yield f"{old} becomes {word}", replaced(measure, old, new)
+            yield f"{old} becomes {word}", replace_aggregation(measure, old, new)
     if isinstance(measure, Aggregation) and measure.operation == "count" and not measure.arguments:
         yield "count becomes 1", Aggregation("maximum", (Literal(1.0),))
 
 
-def named(operation: str) -> Callable[[Aggregation], Expression]:
+def replace_aggregation_by(operation: str) -> Callable[[Aggregation], Expression]:
     """The same aggregation by another operation."""
     return lambda a: Aggregation(operation, a.arguments, a.where, a.order, a.span)
 
@@ -226,28 +256,28 @@ def highest(a: Aggregation) -> Expression:
 
 
 NEAR: dict[str, tuple[Callable[[Aggregation], Expression], str]] = {
-    "sum": (named("maximum"), "maximum"),
-    "mean": (named("maximum"), "maximum"),
-    "minimum": (named("maximum"), "maximum"),
-    "maximum": (named("minimum"), "minimum"),
-    "stdev_sample": (named("stdev_population"), "that of a population"),
-    "stdev_population": (named("stdev_sample"), "that of a sample"),
-    "variance_sample": (named("variance_population"), "that of a population"),
-    "variance_population": (named("variance_sample"), "that of a sample"),
-    "values": (named("collect"), "all values with repetitions"),
-    "count_distinct": (named("count"), "count of all"),
-    "first": (named("last"), "last"),
-    "last": (named("first"), "first"),
+    "sum": (replace_aggregation_by("maximum"), "maximum"),
+    "mean": (replace_aggregation_by("maximum"), "maximum"),
+    "minimum": (replace_aggregation_by("maximum"), "maximum"),
+    "maximum": (replace_aggregation_by("minimum"), "minimum"),
+    "stdev_sample": (replace_aggregation_by("stdev_population"), "that of a population"),
+    "stdev_population": (replace_aggregation_by("stdev_sample"), "that of a sample"),
+    "variance_sample": (replace_aggregation_by("variance_population"), "that of a population"),
+    "variance_population": (replace_aggregation_by("variance_sample"), "that of a sample"),
+    "values": (replace_aggregation_by("collect"), "all values with repetitions"),
+    "count_distinct": (replace_aggregation_by("count"), "count of all"),
+    "first": (replace_aggregation_by("last"), "last"),
+    "last": (replace_aggregation_by("first"), "first"),
     "percentile": (highest, "maximum"),
 }
 
 
-def replaced(e: Expression, old: str, new: Callable[[Aggregation], Expression]) -> Expression:
+def replace_aggregation(e: Expression, old: str, new: Callable[[Aggregation], Expression]) -> Expression:
     """The expression with every aggregation of one operation changed."""
     match e:
         case Aggregation(operation):
             return new(e) if operation == old else e
         case Call(operation, arguments, span):
-            return Call(operation, tuple(replaced(a, old, new) for a in arguments), span)
+            return Call(operation, tuple(replace_aggregation(a, old, new) for a in arguments), span)
         case _:
             return e

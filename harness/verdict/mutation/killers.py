@@ -9,23 +9,23 @@ from typing import Any
 
 import yaml
 
-from harness.detection.engine import Engine, Value, engine
+from harness.detection.engine import CellValue, Engine, open_engine
 from harness.detection.language import language
-from harness.detection.plan.columns import Columns
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
-from harness.scenario.document import convert, load
-from harness.scenario.scenario import Body, Label, Scenario
-from harness.telemetry.record import record
-from harness.verdict.alerts import Alert, same
+from harness.scenario.document import convert_document, load
+from harness.scenario.scenario import Label, Scenario, ScenarioBody
+from harness.telemetry.record import record_scenario
+from harness.verdict.alerts import Alert, is_same_value
 from harness.verdict.mutation.mutants import Mutant, mutants
 from harness.verdict.mutation.probes import bases, probes
-from harness.verdict.store import end
+from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import Subject
-from harness.verdict.study.variants import Variant, behaviours_of, lot, possible
+from harness.verdict.study.ensemble import LabelledTrial
+from harness.verdict.study.variants import Variant, behaviours_of, keep_possible, lot
 
-Key = tuple[str, str, int, int]
+AlertKey = tuple[str, str, int, int]
 MOST_CHECKED = 4
 FORMS = re.compile(r"[^a-z0-9]+")
 
@@ -39,36 +39,36 @@ class Killer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
+class LoadedProbes:
     """Probes in an engine: variants by case, the subject whose settings hold, and the rule's alerts on each."""
 
     variants: tuple[Variant, ...]
-    owners: tuple[Subject, ...]
+    owners: tuple[LabelledTrial, ...]
     batch: Batch
     root: Node
-    columns: Columns
+    columns: Schema
     alerts: tuple[tuple[Alert, ...], ...]
 
 
 def killers(
-    subjects: Sequence[Subject], seen: Sequence[bool], wanted: Sequence[Key], columns: Columns
-) -> dict[Key, Killer]:
+    subjects: Sequence[LabelledTrial], seen: Sequence[bool], wanted: Sequence[AlertKey], columns: Schema
+) -> dict[AlertKey, Killer]:
     """For each mutant that is wanted a scenario that kills it, where the probes hold one.
 
     `columns` are those of all subjects together: over fewer a rule may mean less.
     """
-    connected = engine(subjects[0].trial.engine.name)
+    connected = open_engine(subjects[0].trial.engine.name)
     try:
         probed = probe(subjects, seen, columns, connected)
         if probed is None:
             return {}
-        found: dict[Key, Killer] = {}
+        found: dict[AlertKey, Killer] = {}
         chosen = {m.key: m for m in mutants(probed.root)}
-        candidates: dict[Key, list[int]] = {}
+        candidates: dict[AlertKey, list[int]] = {}
         for key in wanted:
             if key in chosen:
-                candidates[key] = list(telling(probed, chosen[key].node))
-        search = Search(probed, connected)
+                candidates[key] = list(find_telling_cases(probed, chosen[key].node))
+        search = KillerSearch(probed, connected)
         for key, cases in sorted(candidates.items(), key=lambda c: c[1][:1]):
             killer = search.first_sound(key, chosen[key].line, cases)
             if killer is not None:
@@ -78,15 +78,17 @@ def killers(
         connected.close()
 
 
-def probe(subjects: Sequence[Subject], seen: Sequence[bool], columns: Columns, connected: Engine) -> Probed | None:
+def probe(
+    subjects: Sequence[LabelledTrial], seen: Sequence[bool], columns: Schema, connected: Engine
+) -> LoadedProbes | None:
     """Simulates all probes and runs the rule on them."""
     scenarios = bases(subjects, seen)
     if not scenarios:
         return None
     by_path = {s.scenario.path: s for s in subjects if s.scenario is not None}
     first = subjects[0].trial
-    root = planned(subjects[0], columns)
-    variants = possible(probes(root, scenarios))
+    root = plan_over_columns(subjects[0], columns)
+    variants = keep_possible(probes(root, scenarios))
     grouped: dict[tuple[tuple[str, str], ...], list[Variant]] = {}
     for variant in variants:
         conditions = by_path[variant.scenario.path].trial.conditions
@@ -98,17 +100,19 @@ def probe(subjects: Sequence[Subject], seen: Sequence[bool], columns: Columns, c
     batch = Batch(connected, language(first.rule.language).platform, lots, raw=first.query.raw)
     batch.narrow([root])
     owners = tuple(by_path[v.scenario.path] for v in ordered)
-    return Probed(variants=ordered, owners=owners, batch=batch, root=root, columns=columns, alerts=batch.alerts(root))
+    return LoadedProbes(
+        variants=ordered, owners=owners, batch=batch, root=root, columns=columns, alerts=batch.alerts(root)
+    )
 
 
-def planned(subject: Subject, columns: Columns) -> Node:
+def plan_over_columns(subject: LabelledTrial, columns: Schema) -> Node:
     """What the rule means over these columns."""
     trial = subject.trial
-    now = trial.settings.now or end(trial.store.telemetry(trial.conditions))
+    now = trial.settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
     return trial.query.plan(columns, replace(trial.settings, now=now)).node
 
 
-def telling(probed: Probed, node: Node) -> Iterator[int]:
+def find_telling_cases(probed: LoadedProbes, node: Node) -> Iterator[int]:
     """Cases in which a mutant's alerts differ: first those where it alerts and the rule does not, or the other way."""
     try:
         alerts = probed.batch.alerts(node)
@@ -126,21 +130,21 @@ def same_fields(mine: Sequence[Alert], own: Sequence[Alert]) -> bool:
     return len(mine) == len(own) and not telling_fields(own, mine) and not telling_fields(mine, own)
 
 
-class Search:
+class KillerSearch:
     """Looks for the first case that still kills a mutant when its scenario is read from its text and run alone."""
 
-    def __init__(self, probed: Probed, connected: Engine) -> None:
+    def __init__(self, probed: LoadedProbes, connected: Engine) -> None:
         self.probed, self.connected = probed, connected
-        self.last: Alone | None = None
+        self.last: ProbeVerdict | None = None
 
-    def first_sound(self, key: Key, line: int, cases: Sequence[int]) -> Killer | None:
+    def first_sound(self, key: AlertKey, line: int, cases: Sequence[int]) -> Killer | None:
         """The scenario of that case, ready to be saved."""
         for case in cases[:MOST_CHECKED]:
-            body = written(self.probed, case, key, line)
+            body = probe_as_document(self.probed, case, key, line)
             try:
                 if self.last is None or self.last.case != case:
-                    self.last = alone(self.probed, case, as_yaml(body), self.connected)
-                expect = check(self.last, key, self.probed.owners[case].trial.rule.name)
+                    self.last = judge_probe_alone(self.probed, case, as_yaml(body), self.connected)
+                expect = build_killer_expectation(self.last, key, self.probed.owners[case].trial.rule.name)
             except HarnessError:
                 self.last = None
                 continue
@@ -158,7 +162,7 @@ def as_yaml(body: Mapping[str, Any]) -> str:
     return text
 
 
-def written(probed: Probed, case: int, key: Key, line: int) -> dict[str, Any]:
+def probe_as_document(probed: LoadedProbes, case: int, key: AlertKey, line: int) -> dict[str, Any]:
     """A probe as the document of a scenario, its expectation still to come."""
     variant, owner = probed.variants[case], probed.owners[case]
     body = variant.scenario.body
@@ -178,29 +182,29 @@ def written(probed: Probed, case: int, key: Key, line: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
+class ProbeVerdict:
     """A probe as a scenario of its own: its telemetry in an engine, the rule's alerts, and the rule's mutants."""
 
     case: int
     batch: Batch
     own: tuple[Alert, ...]
-    mutants: Mapping[Key, Mutant]
+    mutants: Mapping[AlertKey, Mutant]
 
 
-def alone(probed: Probed, case: int, text: str, connected: Engine) -> Alone:
+def judge_probe_alone(probed: LoadedProbes, case: int, text: str, connected: Engine) -> ProbeVerdict:
     """Reads a scenario's text and runs the rule on it."""
     owner = probed.owners[case]
     path = probed.variants[case].scenario.path.parent / "killer.yaml"
     document = load(Source(str(path), text))
-    scenario = Scenario(path=path, body=convert(document, Body), document=document)
-    telemetry = record(scenario, owner.trial.conditions)
+    scenario = Scenario(path=path, body=convert_document(document, ScenarioBody), document=document)
+    telemetry = record_scenario(scenario, owner.trial.conditions)
     platform = language(owner.trial.rule.language).platform
     batch = Batch(connected, platform, [Lot(telemetry=telemetry, conditions=owner.trial.conditions)])
-    root = owner.trial.query.plan(probed.columns, replace(owner.trial.settings, now=end(telemetry))).node
-    return Alone(case=case, batch=batch, own=batch.alerts(root)[0], mutants={m.key: m for m in mutants(root)})
+    root = owner.trial.query.plan(probed.columns, replace(owner.trial.settings, now=compute_search_now(telemetry))).node
+    return ProbeVerdict(case=case, batch=batch, own=batch.alerts(root)[0], mutants={m.key: m for m in mutants(root)})
 
 
-def check(found: Alone, key: Key, rule: str) -> dict[str, Any] | None:
+def build_killer_expectation(found: ProbeVerdict, key: AlertKey, rule: str) -> dict[str, Any] | None:
     """What a scenario expects of the rule and a mutant fails; None where it does not tell them apart."""
     if key not in found.mutants:
         return None
@@ -212,10 +216,12 @@ def check(found: Alone, key: Key, rule: str) -> dict[str, Any] | None:
     return {"activity": "malicious", "rule": rule, "outcome": "true positive", "alert": fields} if fields else None
 
 
-def telling_fields(own: Sequence[Alert], mine: Sequence[Alert]) -> Mapping[str, Value]:
+def telling_fields(own: Sequence[Alert], mine: Sequence[Alert]) -> Mapping[str, CellValue]:
     """Fields of one of the rule's alerts that no alert of the mutant has."""
     for alert in own:
-        nearest = [{n: v for n, v in alert.fields.items() if not same(other.fields.get(n), v)} for other in mine]
+        nearest = [
+            {n: v for n, v in alert.fields.items() if not is_same_value(other.fields.get(n), v)} for other in mine
+        ]
         if nearest and all(nearest):
             return min(nearest, key=len)
     return {}

@@ -6,11 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness.detection.plan.expressions import TRUE, Call, Column, Expression, columns_read, every
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node, Select, Window, walk
+from harness.detection.plan.expressions import TRUE, Call, Column, Expression, all_of, columns_read
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node, Select, Window, walk_nodes
 from harness.diagnostics import Span
-from harness.verdict.mutation.expressions import Change, aggregates_replaced, changes, words
-from harness.verdict.study.isolation import over
+from harness.verdict.mutation.expressions import (
+    ExpressionChange,
+    aggregates_replaced,
+    mutate_expression,
+    print_broken_expression,
+)
+from harness.verdict.study.isolation import rebuild_on_sources
 
 WHOLE_FILTER = "filter"
 
@@ -44,19 +49,19 @@ def mutants(root: Node) -> tuple[Mutant, ...]:
 
     Not changed are the order of rows and limits on their number: neither is part of a verdict.
     """
-    below = {id(n.source) for n in walk(root) if isinstance(n, Aggregate)}
+    below = {id(n.source) for n in walk_nodes(root) if isinstance(n, Aggregate)}
     found: dict[tuple[str, str, int, int], Mutant] = {}
-    for node in walk(root):
-        for kind, what, place, made in broken(node, keyed=id(node) in below):
-            mutant = Mutant(kind=kind, what=what, place=place, node=swapped(root, node, made))
+    for node in walk_nodes(root):
+        for kind, what, place, made in mutate_node(node, keyed=id(node) in below):
+            mutant = Mutant(kind=kind, what=what, place=place, node=replace_node(root, node, made))
             found.setdefault(mutant.key, mutant)
     return tuple(sorted(found.values(), key=lambda m: (m.place.start if m.place else -1, m.kind, m.what)))
 
 
-Broken = tuple[str, str, Span | None, Node]
+BrokenNode = tuple[str, str, Span | None, Node]
 
 
-def broken(node: Node, *, keyed: bool) -> Iterator[Broken]:
+def mutate_node(node: Node, *, keyed: bool) -> Iterator[BrokenNode]:
     """Every way to break one node; `keyed` says that a grouping reads it."""
     match node:
         case Filter():
@@ -64,34 +69,39 @@ def broken(node: Node, *, keyed: bool) -> Iterator[Broken]:
                 yield from of_filter(node)
         case Derive(columns=columns) | Select(columns=columns):
             for i, (name, expression) in enumerate(columns):
-                for change in changes(expression, node.span):
+                for change in mutate_expression(expression, node.span):
                     new = (*columns[:i], (name, change.made), *columns[i + 1 :])
                     yield change.kind, change.what, change.place, replace(node, columns=new)
         case Aggregate():
             yield from of_aggregate(node)
         case Window():
-            yield from of_window(node)
+            yield from mutate_window(node)
 
 
-def of_filter(node: Filter) -> Iterator[Broken]:
+def of_filter(node: Filter) -> Iterator[BrokenNode]:
     """The whole filter dropped, or its condition broken."""
-    yield WHOLE_FILTER, f"the filter {short(words(node.condition))} dropped", node.span, node.source
-    for change in changes(node.condition, node.span):
+    yield (
+        WHOLE_FILTER,
+        f"the filter {shorten_text(print_broken_expression(node.condition))} dropped",
+        node.span,
+        node.source,
+    )
+    for change in mutate_expression(node.condition, node.span):
         if change.made is not TRUE:
             yield change.kind, change.what, change.place, replace(node, condition=change.made)
 
 
-def short(text: str) -> str:
+def shorten_text(text: str) -> str:
     """At most sixty characters of a text."""
     return text if len(text) <= 60 else text[:50].rstrip() + " ..`"
 
 
 def presence(node: Filter) -> bool:
     """Whether a filter only drops rows that lack a key: it belongs to the grouping above it."""
-    return all(key_column(c) is not None for c in parts(node.condition))
+    return all(key_column(c) is not None for c in split_condition(node.condition))
 
 
-def parts(condition: Expression) -> tuple[Expression, ...]:
+def split_condition(condition: Expression) -> tuple[Expression, ...]:
     """The conditions that must all hold."""
     return condition.arguments if isinstance(condition, Call) and condition.operation == "and" else (condition,)
 
@@ -105,7 +115,7 @@ def key_column(condition: Expression) -> str | None:
             return None
 
 
-def of_aggregate(node: Aggregate) -> Iterator[Broken]:
+def of_aggregate(node: Aggregate) -> Iterator[BrokenNode]:
     """Each key dropped, and changed where it is computed; each measure replaced by one that is near.
 
     An aggregation that the text does not hold only brings rows into another form, a key of no field names columns.
@@ -117,54 +127,54 @@ def of_aggregate(node: Aggregate) -> Iterator[Broken]:
             continue
         rest = (*node.keys[:i], *node.keys[i + 1 :])
         if rest:
-            place = named_in(node.span, name, last=True)
+            place = find_name_span(node.span, name, last=True)
             yield (
                 "key",
                 f"`{name}` dropped from the keys",
                 place,
-                replace(node, keys=rest, source=without(node, expression)),
+                replace(node, keys=rest, source=drop_grouping_key(node, expression)),
             )
-        for change in changes(expression, node.span):
+        for change in mutate_expression(expression, node.span):
             new = (*node.keys[:i], (name, change.made), *node.keys[i + 1 :])
             yield change.kind, change.what, change.place, replace(node, keys=new)
     for i, measure in enumerate(node.measures):
         yield from of_measure(node, i, measure)
 
 
-def without(node: Aggregate, key: Expression) -> Node:
+def drop_grouping_key(node: Aggregate, key: Expression) -> Node:
     """The source of a grouping that does not ask for a key any more."""
     source = node.source
     if not isinstance(source, Filter) or not presence(source):
         return source
     names = columns_read(key)
-    kept = tuple(c for c in parts(source.condition) if key_column(c) not in names)
-    return replace(source, condition=every(kept, source.condition.span)) if kept else source.source  # type: ignore[attr-defined]
+    kept = tuple(c for c in split_condition(source.condition) if key_column(c) not in names)
+    return replace(source, condition=all_of(kept, source.condition.span)) if kept else source.source  # type: ignore[attr-defined]
 
 
-def of_measure(node: Aggregate | Window, i: int, measure: Named) -> Iterator[Broken]:
+def of_measure(node: Aggregate | Window, i: int, measure: Named) -> Iterator[BrokenNode]:
     """One measure replaced, or a condition inside it broken."""
     name, expression = measure
-    place = named_in(node.span, name, last=False)
-    shown = f"`{name}`" if not name.startswith("@") or node.span is None else short(f"`{node.span.text}`")
+    place = find_name_span(node.span, name, last=False)
+    shown = f"`{name}`" if not name.startswith("@") or node.span is None else shorten_text(f"`{node.span.text}`")
     for what, made in aggregates_replaced(expression):
         new = (*node.measures[:i], (name, made), *node.measures[i + 1 :])
         yield "aggregate", f"{what} in {shown}", place, replace(node, measures=new)
-    for change in inside(expression, node.span):
+    for change in mutate_inner_parts(expression, node.span):
         new = (*node.measures[:i], (name, change.made), *node.measures[i + 1 :])
         yield change.kind, change.what, change.place, replace(node, measures=new)
 
 
-def inside(expression: Expression, within: Span | None) -> Iterator[Change]:
+def mutate_inner_parts(expression: Expression, within: Span | None) -> Iterator[ExpressionChange]:
     """Changes of the parts of a measure that the text holds."""
-    return (c for c in changes(expression, within) if c.place is not None and c.place != within)
+    return (c for c in mutate_expression(expression, within) if c.place is not None and c.place != within)
 
 
-def of_window(node: Window) -> Iterator[Broken]:
+def mutate_window(node: Window) -> Iterator[BrokenNode]:
     """Its partition, its frame and its measures."""
     for i, expression in enumerate(node.partition):
         rest = (*node.partition[:i], *node.partition[i + 1 :])
         name = next(iter(sorted(columns_read(expression))), "")
-        place = named_in(node.span, name, last=True)
+        place = find_name_span(node.span, name, last=True)
         yield "key", f"`{name}` dropped from the partition", place, replace(node, partition=rest)
     if node.rows is not None:
         for rows in (node.rows + 1, max(1, node.rows - 1)):
@@ -176,7 +186,7 @@ def of_window(node: Window) -> Iterator[Broken]:
         yield from of_measure(node, i, measure)
 
 
-def named_in(span: Span | None, name: str, *, last: bool) -> Span | None:
+def find_name_span(span: Span | None, name: str, *, last: bool) -> Span | None:
     """Where a name is written in a part of the text: the last time for keys, the first time for measures."""
     if span is None or not name:
         return span
@@ -187,9 +197,9 @@ def named_in(span: Span | None, name: str, *, last: bool) -> Span | None:
     return span.source.span(span.start + hit.start(), span.start + hit.end())
 
 
-def swapped(root: Node, old: Node, new: Node) -> Node:
+def replace_node(root: Node, old: Node, new: Node) -> Node:
     """The plan with one node in place of another; all other nodes stay as they are."""
     made: dict[int, Node] = {}
-    for node in walk(root):
-        made[id(node)] = new if node is old else over(node, made)
+    for node in walk_nodes(root):
+        made[id(node)] = new if node is old else rebuild_on_sources(node, made)
     return made[id(root)]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.verdict.alerts import Alert
-from harness.verdict.mutation.canonical import canonical
+from harness.verdict.mutation.canonical import canonicalise_plan
 from harness.verdict.mutation.killers import Killer, killers
 from harness.verdict.mutation.mutants import Mutant, mutants
-from harness.verdict.study.ensemble import Ensemble, Subject, noticed, observed
+from harness.verdict.study.ensemble import Ensemble, LabelledTrial, classify_outcome, is_noticed
 
 Progress = Callable[[str, int, int], None]
 
@@ -34,7 +34,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trialled:
+class JudgedMutant:
     """A mutant and what became of it: the scenario that killed it, or one that would."""
 
     mutant: Mutant
@@ -48,7 +48,7 @@ class Mutation:
     """The mutants of a rule against the scenarios that expect something of it."""
 
     rule: Source
-    mutants: tuple[Trialled, ...]
+    mutants: tuple[JudgedMutant, ...]
     expectations: int
     failing: tuple[str, ...]
     seconds: float
@@ -64,12 +64,12 @@ class Mutation:
         return dead / (alive + dead) if alive + dead else 1.0
 
     @property
-    def survivors(self) -> tuple[Trialled, ...]:
+    def survivors(self) -> tuple[JudgedMutant, ...]:
         """Those that no scenario noticed."""
         return tuple(m for m in self.mutants if m.fate is Fate.SURVIVED)
 
 
-def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progress | None = None) -> Mutation:
+def mutate(subjects: Sequence[LabelledTrial], *, search: bool = True, progress: Progress | None = None) -> Mutation:
     """Runs every mutant of a rule on the scenarios; `search` looks for scenarios that kill those that survive.
 
     Where values in the events name a rule's columns, its mutants have the same columns, and no killers are looked for.
@@ -80,20 +80,20 @@ def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progre
     if not subjects:
         message = "no scenario expects anything of this rule, so none could notice a change"
         raise HarnessError("no-expectations", message, help="add the rule to a scenario's `expect:`")
-    with Ensemble(subjects, engine(subjects[0].trial.engine.name)) as ensemble:
+    with Ensemble(subjects, open_engine(subjects[0].trial.engine.name)) as ensemble:
         ensemble.batch.narrow([plan.node for plan, _ in ensemble.plans])
         before = ensemble.alerts()
-        failing = tuple(s.name for s, a in zip(subjects, before, strict=True) if noticed(s, a))
-        sound = [i for i, (s, a) in enumerate(zip(subjects, before, strict=True)) if not noticed(s, a)]
+        failing = tuple(s.name for s, a in zip(subjects, before, strict=True) if is_noticed(s, a))
+        sound = [i for i, (s, a) in enumerate(zip(subjects, before, strict=True)) if not is_noticed(s, a)]
         tried = all_tried(ensemble, sound, progress)
         columns = ensemble.batch.columns
     asked = any(plan.asked for plan, _ in ensemble.plans)
     survivors = [m for m, t in tried.items() if t.fate is Fate.SURVIVED and not asked]
     if search and survivors:
-        seen = [bool(a) and observed(s, a).short in ("TP", "FP") for s, a in zip(subjects, before, strict=True)]
+        seen = [bool(a) and classify_outcome(s, a).short in ("TP", "FP") for s, a in zip(subjects, before, strict=True)]
         for key, killer in killers(subjects, seen, survivors, columns).items():
             old = tried[key]
-            tried[key] = Trialled(mutant=old.mutant, fate=old.fate, killer=killer)
+            tried[key] = JudgedMutant(mutant=old.mutant, fate=old.fate, killer=killer)
     ordered = sorted(tried.values(), key=lambda t: (t.mutant.place.start if t.mutant.place else -1, t.mutant.what))
     return Mutation(
         rule=subjects[0].trial.rule.query,
@@ -107,12 +107,12 @@ def mutate(subjects: Sequence[Subject], *, search: bool = True, progress: Progre
 Key = tuple[str, str, int, int]
 
 
-def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | None) -> dict[Key, Trialled]:
+def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | None) -> dict[Key, JudgedMutant]:
     """Each mutant's fate over all meanings that the rule has for these subjects: one noticing scenario kills it."""
-    found: dict[Key, Trialled] = {}
+    found: dict[Key, JudgedMutant] = {}
     for plan, numbers in ensemble.plans:
         mine = [n for n in numbers if n in sound]
-        own = canonical(plan.node)
+        own = canonicalise_plan(plan.node)
         known: Forms = {}
         every = mutants(plan.node)
         for number, mutant in enumerate(every):
@@ -122,7 +122,7 @@ def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | Non
                 continue
             fate, twin = sameness(mutant, own, known)
             by = found[twin].by if twin and found[twin].fate is Fate.KILLED else ""
-            made = Trialled(mutant=mutant, fate=fate, by=by) if fate else run_mutant(ensemble, mutant, mine)
+            made = JudgedMutant(mutant=mutant, fate=fate, by=by) if fate else run_mutant(ensemble, mutant, mine)
             found[mutant.key] = better(found.get(mutant.key), made)
     return found
 
@@ -132,7 +132,7 @@ Forms = dict[int, list[tuple[Node, Key]]]
 
 def sameness(mutant: Mutant, own: Node, known: Forms) -> tuple[Fate | None, Key | None]:
     """Whether a mutant is the rule itself, or a mutant that was seen before, and which, in another guise."""
-    form = canonical(mutant.node)
+    form = canonicalise_plan(mutant.node)
     if form == own:
         return Fate.EQUIVALENT, None
     alike = known.setdefault(len(repr(form)), [])
@@ -143,26 +143,26 @@ def sameness(mutant: Mutant, own: Node, known: Forms) -> tuple[Fate | None, Key 
     return None, None
 
 
-def run_mutant(ensemble: Ensemble, mutant: Mutant, numbers: Sequence[int]) -> Trialled:
+def run_mutant(ensemble: Ensemble, mutant: Mutant, numbers: Sequence[int]) -> JudgedMutant:
     """A mutant on all subjects of one meaning."""
     try:
         alerts: tuple[tuple[Alert, ...], ...] = ensemble.batch.alerts(mutant.node)
     except HarnessError as error:
-        return Trialled(mutant=mutant, fate=Fate.BROKEN, by=error.message)
+        return JudgedMutant(mutant=mutant, fate=Fate.BROKEN, by=error.message)
     for number in numbers:
-        if noticed(ensemble.subjects[number], alerts[number]):
-            return Trialled(mutant=mutant, fate=Fate.KILLED, by=ensemble.subjects[number].name)
-    return Trialled(mutant=mutant, fate=Fate.SURVIVED)
+        if is_noticed(ensemble.subjects[number], alerts[number]):
+            return JudgedMutant(mutant=mutant, fate=Fate.KILLED, by=ensemble.subjects[number].name)
+    return JudgedMutant(mutant=mutant, fate=Fate.SURVIVED)
 
 
-ORDER = (Fate.KILLED, Fate.SURVIVED, Fate.BROKEN, Fate.DUPLICATE, Fate.EQUIVALENT)
+FATE_ORDER = (Fate.KILLED, Fate.SURVIVED, Fate.BROKEN, Fate.DUPLICATE, Fate.EQUIVALENT)
 
 
-def better(old: Trialled | None, new: Trialled) -> Trialled:
+def better(old: JudgedMutant | None, new: JudgedMutant) -> JudgedMutant:
     """What is known of a mutant after another meaning of the rule: killed in one is killed."""
     return new if old is None or rank(new) < rank(old) else old
 
 
-def rank(tried: Trialled) -> float:
+def rank(tried: JudgedMutant) -> float:
     """What counts more of two fates; the double of a mutant that was killed was noticed too, but is not counted."""
-    return 0.5 if tried.fate is Fate.DUPLICATE and tried.by else ORDER.index(tried.fate)
+    return 0.5 if tried.fate is Fate.DUPLICATE and tried.by else FATE_ORDER.index(tried.fate)

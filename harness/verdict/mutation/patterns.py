@@ -13,7 +13,7 @@ def broken_regexes(pattern: str) -> Iterator[tuple[str, str]]:
         end = pattern.index(")") + 1
         yield f"{pattern[:end]} dropped", pattern[end:]
     for start, end in lists_of_alternatives(pattern):
-        parts = list(alternatives(pattern, start, end))
+        parts = list(split_alternatives(pattern, start, end))
         if not 2 <= len(parts) <= MOST_ALTERNATIVES:
             continue
         for first, last in parts:
@@ -25,7 +25,7 @@ def lists_of_alternatives(pattern: str) -> Iterator[tuple[int, int]]:
     """Where groups, and the whole pattern, begin and end inside their brackets."""
     yield 0, len(pattern)
     stack: list[int] = []
-    for at, character in tokens(pattern, 0, len(pattern)):
+    for at, character in find_pattern_tokens(pattern, 0, len(pattern)):
         if character == "(":
             stack.append(after_opening(pattern, at))
         elif character == ")" and stack:
@@ -43,10 +43,10 @@ def after_opening(pattern: str, at: int) -> int:
     return at + 2
 
 
-def alternatives(pattern: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def split_alternatives(pattern: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The stretches between the bars of one group, bars of groups inside it left alone."""
     depth, first = 0, start
-    for at, character in tokens(pattern, start, end):
+    for at, character in find_pattern_tokens(pattern, start, end):
         if character == "(":
             depth += 1
         elif character == ")":
@@ -57,7 +57,7 @@ def alternatives(pattern: str, start: int, end: int) -> Iterator[tuple[int, int]
     yield first, end
 
 
-def tokens(pattern: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+def find_pattern_tokens(pattern: str, start: int, end: int) -> Iterator[tuple[int, str]]:
     """Characters that mean something: no escaped ones, none in character classes."""
     at, inside = start, False
     while at < end:

@@ -12,17 +12,17 @@ from harness.detection.plan.nodes import Node
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.behaviour import Behaviour, load_behaviours
-from harness.verdict.mutation.examples import Example, examples, numbers
-from harness.verdict.study.ensemble import Subject
+from harness.verdict.mutation.examples import Example, collect_numbers, examples
+from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.variants import Variant
 
 MOST_BASES = 12
 MOST_PROBES = 6000
-MOST_EVENTS = 400
+MOST_PROBE_EVENTS = 400
 LARGEST_COUNT = 400
 
-COUNTS = "a list, each a whole number"
-OTHERS: dict[str, tuple[object, object]] = {
+COUNT_PARAMETER = "a list, each a whole number"
+OTHER_VALUES: dict[str, tuple[object, object]] = {
     "server": ("203.0.113.61", "203.0.113.62"),
     "port": (443, 8443),
     "ptr": ("a.relay.example", "b.relay.example"),
@@ -33,10 +33,10 @@ OTHERS: dict[str, tuple[object, object]] = {
 }
 """Pairs of values for parameters that tell two flows apart."""
 
-KINDS = {"an address": "address", "a list, each an address": "addresses", "text": "text"}
+PROBE_VALUE_KINDS = {"an address": "address", "a list, each an address": "addresses", "text": "text"}
 
 
-def bases(subjects: Sequence[Subject], outcomes: Sequence[bool]) -> list[Scenario]:
+def bases(subjects: Sequence[LabelledTrial], outcomes: Sequence[bool]) -> list[Scenario]:
     """Scenarios to vary, those that the rule alerts on first, small before large; one a behaviour and image."""
     order = sorted(
         range(len(subjects)),
@@ -47,7 +47,7 @@ def bases(subjects: Sequence[Subject], outcomes: Sequence[bool]) -> list[Scenari
         scenario = subjects[i].scenario
         if scenario is None or not scenario.body.simulate:
             continue
-        if len(subjects[i].trial.store.telemetry(subjects[i].trial.conditions)) > MOST_EVENTS:
+        if len(subjects[i].trial.store.telemetry(subjects[i].trial.conditions)) > MOST_PROBE_EVENTS:
             continue
         step = scenario.body.simulate[0]
         shape = (step.behaviour, outcomes[i], *(str(step.given.get(n)) for n in ("image", "counts", "times")))
@@ -57,7 +57,7 @@ def bases(subjects: Sequence[Subject], outcomes: Sequence[bool]) -> list[Scenari
 
 def probes(root: Node, chosen: Sequence[Scenario]) -> list[Variant]:
     """Variants of the chosen scenarios by the texts and numbers of a rule; the scenarios take turns."""
-    texts, values = examples(root), numbers(root)
+    texts, values = examples(root), collect_numbers(root)
     series = [of_scenario(scenario, texts, values) for scenario in chosen]
     mixed = (v for turn in zip_longest(*series) for v in turn if v is not None)
     return list(islice(mixed, MOST_PROBES))
@@ -71,27 +71,33 @@ def of_scenario(scenario: Scenario, texts: Sequence[Example], values: Sequence[f
             behaviour = behaviours[step.behaviour]
             for given in (*texts_given(behaviour, texts), *counts_given(behaviour, values), *ends_given(behaviour)):
                 yield Variant(scenario=scenario, step=number, given=given)
-            yield from divided(scenario, number, behaviour, values)
+            yield from divide_probe(scenario, number, behaviour, values)
 
 
-def divided(scenario: Scenario, number: int, behaviour: Behaviour, values: Sequence[float]) -> Iterator[Variant]:
+def divide_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: Sequence[float]) -> Iterator[Variant]:
     """What reaches a number of the rule only together, done in two parts that differ in one thing each."""
-    counted = next((n for n, p in behaviour.parameters.items() if p.kind.startswith(COUNTS) and "port" not in n), None)
+    counted = next(
+        (n for n, p in behaviour.parameters.items() if p.kind.startswith(COUNT_PARAMETER) and "port" not in n), None
+    )
     if counted is None:
         return
     for half in sorted({int(v) // 2 + 1 for v in values if 2 <= v <= LARGEST_COUNT}):
         given = {counted: [half - half // 2, half // 2]}
         yield Variant(scenario=scenario, step=number, given=given, again={}, other_host="WS02")
         for name, parameter in behaviour.parameters.items():
-            if name in OTHERS and KINDS.get(parameter.kind, "number") in ("address", "text", "number"):
-                first = {name: OTHERS[name][0]}
-                yield Variant(scenario=scenario, step=number, given=given | first, again={name: OTHERS[name][1]})
+            if name in OTHER_VALUES and PROBE_VALUE_KINDS.get(parameter.kind, "number") in (
+                "address",
+                "text",
+                "number",
+            ):
+                first = {name: OTHER_VALUES[name][0]}
+                yield Variant(scenario=scenario, step=number, given=given | first, again={name: OTHER_VALUES[name][1]})
 
 
 def texts_given(behaviour: Behaviour, texts: Sequence[Example]) -> Iterator[Mapping[str, object]]:
     """Each text as each parameter of its kind: programs as images, names as host names, addresses as servers."""
     for name, parameter in behaviour.parameters.items():
-        kind = KINDS.get(parameter.kind)
+        kind = PROBE_VALUE_KINDS.get(parameter.kind)
         for example in texts:
             if kind == "address" and example.kind == "address":
                 yield {name: example.value}
@@ -110,16 +116,16 @@ def counts_given(behaviour: Behaviour, values: Sequence[float]) -> Iterator[Mapp
     """How often and in which shape: around every number of the rule, even, uneven, in one hour and in several."""
     around = sorted({int(v) + d for v in values for d in (-1, 0, 1) if 0 < int(v) + d <= LARGEST_COUNT})
     for name, parameter in behaviour.parameters.items():
-        if parameter.kind.startswith(COUNTS) and "port" not in name:
+        if parameter.kind.startswith(COUNT_PARAMETER) and "port" not in name:
             for total in around:
-                for counts in shapes(total):
+                for counts in list_hourly_shapes(total):
                     yield {name: list(counts)}
         elif parameter.kind.startswith("a whole number") and name in ("times", "count"):
             for total in around:
                 yield {name: total}
 
 
-def shapes(total: int) -> Iterator[tuple[int, ...]]:
+def list_hourly_shapes(total: int) -> Iterator[tuple[int, ...]]:
     """Ways to spread calls over hours: one hour, two alike, two unlike, three that rise, one heavy hour."""
     yield (total,)
     if total >= 2:
@@ -139,7 +145,7 @@ def ends_given(behaviour: Behaviour) -> Iterator[Mapping[str, object]]:
     for name, parameter in behaviour.parameters.items():
         if parameter.kind == "a list, each an address":
             yield {name: ["203.0.113.61", "203.0.113.62", "203.0.113.63"]}
-        elif parameter.kind.startswith(COUNTS) and "port" in name:
+        elif parameter.kind.startswith(COUNT_PARAMETER) and "port" in name:
             yield {name: [443, 4444, 8443]}
         elif parameter.kind == "text" and parameter.default is None:
             yield {name: "relay.vendor.example"}

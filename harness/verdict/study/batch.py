@@ -10,22 +10,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.detection.engine import Engine, Rows
+from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Ask, Plan
-from harness.detection.plan.columns import EVENT, Columns
-from harness.detection.plan.expressions import Column, Expression, Literal, call, columns_read
-from harness.detection.plan.needed import needed
-from harness.detection.plan.nodes import Node, Scan, walk
-from harness.detection.plan.provenance import traced
+from harness.detection.plan.columns import EVENT_COLUMN, Schema
+from harness.detection.plan.expressions import Column, Expression, Literal, build_call, columns_read
+from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.nodes import Node, Scan, walk_nodes
+from harness.detection.plan.provenance import trace_events
 from harness.detection.plan.shape import columns_of
 from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Telemetry
 from harness.telemetry.platform import View, platform
-from harness.verdict.alerts import Alert, Truth, alerts_of
-from harness.verdict.study.isolation import CASE, InseparableError, Isolation, only
+from harness.verdict.alerts import Alert, GroundTruth, alerts_of
+from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 
 Numbers = npt.NDArray[np.int32]
 Meant = tuple[Plan, tuple[int, ...]]
-Meaning = Callable[[Ask | None], Plan]
+PlanFromAsk = Callable[[Ask | None], Plan]
 """What a rule means, given whom it can ask about the events."""
 
 ATTACK = "@attack"
@@ -34,13 +34,13 @@ ATTACK = "@attack"
 LAST_ATTACK = "@last_attack"
 """The same once more: by the least of the one and the greatest of the other a group of one attack is known cheaply."""
 
-HOST = "@host"
+HOST_COLUMN = "@host"
 """Hidden column with the host that recorded an event."""
 
 HOST_NUMBER = "@host_number"
 """Hidden column with its place among the batch's hosts."""
 
-OWN = frozenset({CASE, ATTACK, LAST_ATTACK, HOST, HOST_NUMBER})
+STUDY_COLUMNS = frozenset({CASE_COLUMN, ATTACK, LAST_ATTACK, HOST_COLUMN, HOST_NUMBER})
 HOST_FIELDS = ("host", "ComputerName", "Computer", "aid")
 
 
@@ -89,20 +89,20 @@ class Batch:
         self.engine = engine
         self.lots = tuple(lots)
         self.hosts: dict[str, int] = {}
-        self.views = tuple(together(list(numbered(self.lots, platform_name, raw, self.hosts))))
+        self.views = tuple(merge_views(list(number_lots(self.lots, platform_name, raw, self.hosts))))
         self.size = sum(lot.count for lot in self.lots)
         self.events = sum(len(v.columns) for v in self.views)
-        self.truth = truth(self.lots, self.views)
-        self.columns: Columns = {n: k for n, k in engine.load(self.views).items() if n not in OWN}
+        self.truth = merge_lot_truth(self.lots, self.views)
+        self.columns: Schema = {n: k for n, k in engine.load(self.views).items() if n not in STUDY_COLUMNS}
 
     def narrow(self, nodes: Sequence[Node]) -> None:
         """Loads again only the fields that these plans read: a statement over few columns is planned much faster.
 
         The columns that a query is planned with stay those of all fields.
         """
-        wanted = set(OWN | {EVENT, CAUSE}).union(*(read(node) for node in nodes))
+        wanted = set(STUDY_COLUMNS | {EVENT_COLUMN, CAUSE}).union(*(collect_table_columns(node) for node in nodes))
         self.views = tuple(
-            together(
+            merge_views(
                 [
                     View(
                         constants={n: v for n, v in view.constants.items() if n in wanted},
@@ -114,7 +114,7 @@ class Batch:
         )
         self.engine.load(self.views)
 
-    def meanings(self, meaning: Meaning, cases: Sequence[int], seen: Sequence[Expression] = ()) -> list[Meant]:
+    def meanings(self, meaning: PlanFromAsk, cases: Sequence[int], seen: Sequence[Expression] = ()) -> list[Meant]:
         """What a rule means, and for which of these cases: for all of them, unless it hangs on a case's own events.
 
         `seen` are conditions on the events that it can ask about.
@@ -124,8 +124,8 @@ class Batch:
             return [(plan, tuple(cases))]
         found: list[tuple[Plan, list[int]]] = []
         for case in cases:
-            own = [call("equal", Column(CASE), Literal(float(case))), *seen]
-            plan = meaning(lambda node, own=own: self.engine.run(only(node, own)))  # type: ignore[misc]
+            own = [build_call("equal", Column(CASE_COLUMN), Literal(float(case))), *seen]
+            plan = meaning(lambda node, own=own: self.engine.run(filter_scans(node, own)))  # type: ignore[misc]
             same = next((numbers for known, numbers in found if known.node == plan.node), None)
             if same is None:
                 found.append((plan, [case]))
@@ -133,28 +133,28 @@ class Batch:
                 same.append(case)
         return [(plan, tuple(numbers)) for plan, numbers in found]
 
-    def run(self, node: Node) -> Rows:
+    def run(self, node: Node) -> ResultRows:
         """The rows of a plan on each case, with the case's number and the events behind each row.
 
         Cases that cannot be told apart in one statement are run one after the other.
         """
         try:
-            return self.engine.run(traced(Isolation()(node)))
+            return self.engine.run(trace_events(Isolation()(node)))
         except InseparableError:
             return self.one_by_one(node)
 
-    def one_by_one(self, node: Node) -> Rows:
+    def one_by_one(self, node: Node) -> ResultRows:
         """The same by one statement a case."""
         columns: tuple[str, ...] = ()
         rows = []
         for case in range(self.size):
-            alone = only(node, [call("equal", Column(CASE), Literal(float(case)))])
-            found = self.engine.run(traced(alone))
-            columns = (*found.columns, CASE)
+            alone = filter_scans(node, [build_call("equal", Column(CASE_COLUMN), Literal(float(case)))])
+            found = self.engine.run(trace_events(alone))
+            columns = (*found.columns, CASE_COLUMN)
             rows += [(*row, float(case)) for row in found.rows]
-        return Rows(columns or (EVENT, CASE), tuple(rows))
+        return ResultRows(columns or (EVENT_COLUMN, CASE_COLUMN), tuple(rows))
 
-    def judged(self, meaning: Meaning) -> tuple[tuple[Alert, ...], ...]:
+    def judged(self, meaning: PlanFromAsk) -> tuple[tuple[Alert, ...], ...]:
         """For each case the rows of what a rule means for it as alerts."""
         found: list[tuple[Alert, ...]] = [()] * self.size
         for plan, cases in self.meanings(meaning, range(self.size)):
@@ -166,53 +166,53 @@ class Batch:
     def alerts(self, node: Node) -> tuple[tuple[Alert, ...], ...]:
         """For each case the rows of a plan as alerts."""
         rows = self.run(node)
-        at = rows.columns.index(CASE)
+        at = rows.columns.index(CASE_COLUMN)
         found: list[list[Alert]] = [[] for _ in range(self.size)]
         kept = tuple(i for i in range(len(rows.columns)) if i != at)
-        bare = Rows(tuple(rows.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows.rows))
+        bare = ResultRows(tuple(rows.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows.rows))
         for row, alert in zip(rows.rows, alerts_of(bare, self.truth), strict=True):
             found[int(str(row[at]).partition(".")[0])].append(alert)
         return tuple(tuple(alerts) for alerts in found)
 
 
-def read(node: Node) -> set[str]:
+def collect_table_columns(node: Node) -> set[str]:
     """Names of the columns that a plan reads of its stored tables."""
-    shapes: dict[int, Columns] = {}
+    shapes: dict[int, Schema] = {}
     columns_of(node, shapes)
-    wanted = needed(node, shapes)
-    return {name for each in walk(node) if isinstance(each, Scan) for name in wanted[id(each)]} | {
+    wanted = collect_columns_by_node(node, shapes)
+    return {name for each in walk_nodes(node) if isinstance(each, Scan) for name in wanted[id(each)]} | {
         name
-        for each in walk(node)
+        for each in walk_nodes(node)
         if isinstance(each, Scan)
         for key in each.order
         for name in columns_read(key.expression)
     }
 
 
-def numbered(lots: Sequence[Lot], name: str, raw: bool, hosts: dict[str, int]) -> Iterator[View]:
+def number_lots(lots: Sequence[Lot], name: str, raw: bool, hosts: dict[str, int]) -> Iterator[View]:
     """The views of all lots; events, causes, cases and hosts numbered through."""
     presenter = platform(name)
     event, cause, case = 0, 0, 0
     for lot in lots:
         for view in presenter.present(lot.telemetry, lot.conditions, raw=raw):
-            yield with_hosts(renumbered(view, lot, event, cause, case), hosts)
+            yield with_hosts(shift_view_numbers(view, lot, event, cause, case), hosts)
         event += len(lot.telemetry)
         cause += len(lot.telemetry.causes)
         case += lot.count
 
 
-def renumbered(view: View, lot: Lot, event: int, cause: int, case: int) -> View:
+def shift_view_numbers(view: View, lot: Lot, event: int, cause: int, case: int) -> View:
     """A view whose events, causes and cases are numbered from these on, with the columns that studies need."""
     columns = view.columns
     causes = columns.column(CAUSE).to_numpy()
     attacks = np.append(lot.attacks(), UNLABELLED)[causes]
     made = {
-        EVENT: pa.array(columns.column(EVENT).to_numpy() + event, pa.int64()),
+        EVENT_COLUMN: pa.array(columns.column(EVENT_COLUMN).to_numpy() + event, pa.int64()),
         CAUSE: pa.array(np.where(causes == UNLABELLED, UNLABELLED, causes + cause), pa.int32()),
-        CASE: pa.array(lot.cases(causes) + case, pa.int32()),
+        CASE_COLUMN: pa.array(lot.cases(causes) + case, pa.int32()),
         ATTACK: pa.array(attacks.astype(np.int64) + cause, pa.int64(), mask=attacks == UNLABELLED),
         LAST_ATTACK: pa.array(attacks.astype(np.int64) + cause, pa.int64(), mask=attacks == UNLABELLED),
-        HOST: hosts(view, lot.telemetry.causes, causes),
+        HOST_COLUMN: hosts(view, lot.telemetry.causes, causes),
     }
     kept = [n for n in columns.column_names if n not in made]
     return View(constants=view.constants, columns=pa.table({**{n: columns.column(n) for n in kept}, **made}))
@@ -239,7 +239,7 @@ def hosts(view: View, known: Sequence[Cause], causes: Numbers) -> pa.ChunkedArra
 
 def with_hosts(view: View, hosts: dict[str, int]) -> View:
     """A view with the number of each event's host, new hosts added to those known."""
-    column = view.columns.column(HOST)
+    column = view.columns.column(HOST_COLUMN)
     encoded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_dictionary(encoded.type):
         encoded = encoded.dictionary_encode()
@@ -249,7 +249,7 @@ def with_hosts(view: View, hosts: dict[str, int]) -> View:
     return replace(view, columns=view.columns.append_column(HOST_NUMBER, pa.array(table[codes])))
 
 
-def together(views: Sequence[View]) -> Iterator[View]:
+def merge_views(views: Sequence[View]) -> Iterator[View]:
     """Views of the same constants and columns put together, so that a statement reads few tables."""
     groups: dict[tuple[object, ...], list[View]] = {}
     for view in views:
@@ -260,10 +260,10 @@ def together(views: Sequence[View]) -> Iterator[View]:
         yield View(constants=same[0].constants, columns=table)
 
 
-def truth(lots: Sequence[Lot], views: Sequence[View]) -> Truth:
+def merge_lot_truth(lots: Sequence[Lot], views: Sequence[View]) -> GroundTruth:
     """Who caused each event, over all lots."""
     causes: tuple[Cause, ...] = tuple(c for lot in lots for c in lot.telemetry.causes)
     by_event = np.full(sum(len(lot.telemetry) for lot in lots), UNLABELLED, np.int32)
     for view in views:
-        by_event[view.columns.column(EVENT).to_numpy()] = view.columns.column(CAUSE).to_numpy()
-    return Truth(causes=causes, by_event=by_event)
+        by_event[view.columns.column(EVENT_COLUMN).to_numpy()] = view.columns.column(CAUSE).to_numpy()
+    return GroundTruth(causes=causes, by_event=by_event)

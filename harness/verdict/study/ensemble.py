@@ -8,19 +8,19 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from harness.detection.engine import Engine, engine
+from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, Settings, language
 from harness.diagnostics import HarnessError
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario
-from harness.verdict.alerts import Alert, differing
-from harness.verdict.store import end
+from harness.verdict.alerts import Alert, describe_field_differences
+from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class LabelledTrial:
     """A rule set against telemetry, under a name to show, and what that telemetry is: an attack or not.
 
     Where a scenario with an expectation is behind it, both are given. Recorded events and worlds have neither: what is
@@ -44,13 +44,13 @@ class Subject:
 class Ensemble:
     """Subjects of one rule in an engine of their own, and the plans that the rule means for them."""
 
-    def __init__(self, subjects: Sequence[Subject], connected: Engine | None = None) -> None:
+    def __init__(self, subjects: Sequence[LabelledTrial], connected: Engine | None = None) -> None:
         """Loads all subjects. Raises HarnessError where there is none."""
         if not subjects:
             raise HarnessError("no-scenarios", "there is nothing to run the rule on", help="name scenarios or events")
         self.subjects = tuple(subjects)
         first = subjects[0].trial
-        self.engine = connected or engine(first.engine.name)
+        self.engine = connected or open_engine(first.engine.name)
         raw = any(s.trial.query.raw for s in subjects)
         platform = language(first.rule.language).platform
         self.batch = Batch(self.engine, platform, [s.lot for s in subjects], raw=raw)
@@ -68,7 +68,7 @@ class Ensemble:
         for number, subject in enumerate(self.subjects):
             trial = subject.trial
             settings = trial.settings
-            now = settings.now or end(trial.store.telemetry(trial.conditions))
+            now = settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
             given = replace(settings, now=now)
             ((plan, _),) = self.batch.meanings(partial(self.meaning, trial, given), [number])
             for known, numbers in found:
@@ -106,19 +106,19 @@ class Ensemble:
         return tuple(found)
 
 
-def observed(subject: Subject, alerts: tuple[Alert, ...]) -> Outcome:
+def classify_outcome(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> Outcome:
     """The cell of the confusion matrix that a subject ends in."""
     return outcome(subject.label, alerts)
 
 
-def noticed(subject: Subject, alerts: tuple[Alert, ...]) -> bool:
+def is_noticed(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> bool:
     """Whether a subject's expectation fails with these alerts: another outcome, too few, or none with its fields."""
     expectation = subject.expectation
     if expectation is None:
         return False
-    if observed(subject, alerts) != expectation.outcome:
+    if classify_outcome(subject, alerts) != expectation.outcome:
         return True
     if expectation.at_least is not None and len(alerts) < expectation.at_least:
         return True
     wanted = expectation.alert
-    return bool(wanted) and all(any(True for _ in differing(a, wanted)) for a in alerts)
+    return bool(wanted) and all(any(True for _ in describe_field_differences(a, wanted)) for a in alerts)

@@ -10,8 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.detection.plan.columns import Columns, Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call, columns_read, every
+from harness.detection.plan.columns import Kind, Schema
+from harness.detection.plan.expressions import (
+    Aggregation,
+    Column,
+    Expression,
+    Literal,
+    all_of,
+    build_call,
+    columns_read,
+)
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -30,12 +38,12 @@ from harness.detection.plan.nodes import (
     Unnest,
     Values,
     Window,
-    walk,
+    walk_nodes,
 )
 from harness.detection.plan.shape import columns_of
 from harness.diagnostics import HarnessError
 
-CASE = "@case"
+CASE_COLUMN = "@case"
 """Hidden column with the number of the case that an event belongs to."""
 
 RANK = "@rank"
@@ -53,17 +61,17 @@ class Isolation:
     new relation of a scan; without one the stored table has the columns itself.
     """
 
-    by: tuple[str, ...] = (CASE,)
+    by: tuple[str, ...] = (CASE_COLUMN,)
     carried: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     scan: Callable[[Scan], Node] | None = None
     made: dict[int, Node] = field(default_factory=dict)
-    shapes: dict[int, Columns] = field(default_factory=dict)
+    shapes: dict[int, Schema] = field(default_factory=dict)
     kept: list[Node] = field(default_factory=list)
 
     def __call__(self, node: Node) -> Node:
         """The plan for all cases at once. Raises InseparableError where one row stands for a case without events."""
-        for each in walk(node):
+        for each in walk_nodes(node):
             if id(each) not in self.made:
                 self.made[id(each)] = self.rewritten(each)
                 self.kept.append(each)
@@ -135,10 +143,10 @@ class Isolation:
         number = ((RANK, Aggregation("row_number")),)
         ranked = Window(source=turned, partition=partition, measures=number, frame=Frame.RUNNING)
         places = (
-            call("greater", Column(RANK), Literal(float(node.offset))),
-            call("less_equal", Column(RANK), Literal(float(node.offset + node.count))),
+            build_call("greater", Column(RANK), Literal(float(node.offset))),
+            build_call("less_equal", Column(RANK), Literal(float(node.offset + node.count))),
         )
-        kept = Select(source=Filter(source=ranked, condition=every(places)), columns=columns)
+        kept = Select(source=Filter(source=ranked, condition=all_of(places)), columns=columns)
         return Reverse(source=kept) if node.last else kept
 
     def joined(self, node: Join) -> Node:
@@ -158,29 +166,31 @@ def inseparable(why: str) -> InseparableError:
     return InseparableError("inseparable", f"the rule cannot be run on many cases at once: {why}")
 
 
-def only(node: Node, conditions: Sequence[Expression], known: dict[int, Node] | None = None) -> Node:
+def filter_scans(node: Node, conditions: Sequence[Expression], known: dict[int, Node] | None = None) -> Node:
     """The plan on those events for which all conditions hold, its scans filtered and nothing else changed.
 
     `known` keeps what nodes became, by identity: parts that plans share stay shared.
     """
     made: dict[int, Node] = {} if known is None else known
     added = {name for e in conditions for name in columns_read(e)}
-    for each in walk(node):
+    for each in walk_nodes(node):
         if id(each) not in made:
-            made[id(each)] = filtered_scan(each, conditions, added) if isinstance(each, Scan) else over(each, made)
+            made[id(each)] = (
+                filtered_scan(each, conditions, added) if isinstance(each, Scan) else rebuild_on_sources(each, made)
+            )
     return made[id(node)]
 
 
 def filtered_scan(node: Scan, conditions: Sequence[Expression], added: set[str]) -> Node:
     """A scan of the events for which the conditions hold, with the columns that it had."""
     if added <= node.columns.keys():
-        return Filter(source=node, condition=every(tuple(conditions)))
+        return Filter(source=node, condition=all_of(tuple(conditions)))
     columns = {**node.columns, **{n: Kind.NUMBER for n in added if n not in node.columns}}
-    kept = Filter(source=replace(node, columns=columns), condition=every(tuple(conditions)))
+    kept = Filter(source=replace(node, columns=columns), condition=all_of(tuple(conditions)))
     return Select(source=kept, columns=tuple((n, Column(n)) for n in node.columns))
 
 
-def over(node: Node, made: Mapping[int, Node]) -> Node:
+def rebuild_on_sources(node: Node, made: Mapping[int, Node]) -> Node:
     """A node over what its sources became."""
     match node:
         case Join(left=left, right=right):

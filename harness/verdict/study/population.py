@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from harness.telemetry.event import UNLABELLED
 from harness.telemetry.platform import View
-from harness.verdict.study.batch import ATTACK, HOST, Batch
-from harness.verdict.study.isolation import CASE
+from harness.verdict.study.batch import ATTACK, HOST_COLUMN, Batch
+from harness.verdict.study.isolation import CASE_COLUMN
 
 TIMES = {"_time": 1.0, "@timestamp": 1000.0}
 """The platforms' columns of time and how many of their units make a second."""
-DAY = 86400.0
+SECONDS_IN_DAY = 86400.0
 LEAST_SECONDS = 3600.0
 """A host counts as watched for at least an hour: less would make rates a day out of minutes."""
 
@@ -25,7 +25,7 @@ Unit = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attack:
+class AttackInBatch:
     """One attack: the cause it is named by, its case, the host it happened on, and how many events it left."""
 
     number: int
@@ -41,11 +41,11 @@ class Attack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Population:
+class WatchedPopulation:
     """Hosts and the days that each was watched, attacks, and the seconds between the first and last event of a case."""
 
     days: dict[Unit, float]
-    attacks: tuple[Attack, ...]
+    attacks: tuple[AttackInBatch, ...]
 
     @property
     def host_days(self) -> float:
@@ -53,7 +53,7 @@ class Population:
         return sum(self.days.values())
 
 
-def population(batch: Batch) -> Population:
+def build_watched_population(batch: Batch) -> WatchedPopulation:
     """What a batch watched; attacks that left no event on this platform are attacks all the same."""
     hosts: dict[Unit, int] = {}
     first: dict[int, float] = {}
@@ -66,13 +66,13 @@ def population(batch: Batch) -> Population:
         for attack, case, host, count in by_attack(view):
             unit, known = left.get(attack, ((case, host), 0))
             left[attack] = (unit, known + count)
-    days = {u: max(last[u[0]] - first[u[0]], LEAST_SECONDS) / DAY for u in hosts}
-    return Population(days=days, attacks=tuple(attacks(batch, left)))
+    days = {u: max(last[u[0]] - first[u[0]], LEAST_SECONDS) / SECONDS_IN_DAY for u in hosts}
+    return WatchedPopulation(days=days, attacks=tuple(attacks(batch, left)))
 
 
-def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[Attack]:
+def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[AttackInBatch]:
     """All attacks of a batch."""
-    found: list[Attack] = []
+    found: list[AttackInBatch] = []
     cause, case = 0, 0
     for lot in batch.lots:
         own = lot.attacks()
@@ -81,7 +81,7 @@ def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[Attack]
             of = case + int(lot.cases(np.array([number], np.int32))[0])
             unit, events = left.get(number + cause, ((of, told.host), 0))
             name = told.detail or told.name
-            found.append(Attack(number=number + cause, case=of, name=name, host=unit[1], events=events))
+            found.append(AttackInBatch(number=number + cause, case=of, name=name, host=unit[1], events=events))
         cause += len(lot.telemetry.causes)
         case += lot.count
     return found
@@ -92,7 +92,9 @@ def by_host(view: View) -> list[tuple[int, str, float, float, int]]:
     name = next((n for n in TIMES if n in view.columns.column_names), None)
     if name is None or not len(view.columns):
         return []
-    table = pa.table({"case": view.columns.column(CASE), "host": plain(view), "time": view.columns.column(name)})
+    table = pa.table(
+        {"case": view.columns.column(CASE_COLUMN), "host": decode_hosts(view), "time": view.columns.column(name)}
+    )
     rows = table.group_by(["case", "host"]).aggregate([("time", "min"), ("time", "max"), ("time", "count")]).to_pylist()
     per = TIMES[name]
     return [
@@ -105,12 +107,14 @@ def by_host(view: View) -> list[tuple[int, str, float, float, int]]:
 def by_attack(view: View) -> list[tuple[int, int, str, int]]:
     """Attack, case, host and number of events."""
     held = pc.is_valid(view.columns.column(ATTACK))
-    table = pa.table({"attack": view.columns.column(ATTACK), "case": view.columns.column(CASE), "host": plain(view)})
+    table = pa.table(
+        {"attack": view.columns.column(ATTACK), "case": view.columns.column(CASE_COLUMN), "host": decode_hosts(view)}
+    )
     rows = table.filter(held).group_by(["attack", "case", "host"]).aggregate([([], "count_all")]).to_pylist()
     return [(r["attack"], r["case"], r["host"] or "", r["count_all"]) for r in rows]
 
 
-def plain(view: View) -> pa.ChunkedArray:
+def decode_hosts(view: View) -> pa.ChunkedArray:
     """The host column as text."""
-    column = view.columns.column(HOST)
+    column = view.columns.column(HOST_COLUMN)
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column

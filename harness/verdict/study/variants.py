@@ -10,9 +10,9 @@ from harness.diagnostics import HarnessError
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.behaviour import Behaviours, load_behaviours
-from harness.telemetry.event import merged
-from harness.telemetry.record import start, step
-from harness.telemetry.simulate import Step, simulate
+from harness.telemetry.event import merge_telemetry
+from harness.telemetry.record import resolve_scenario_start, step
+from harness.telemetry.simulate import ScheduledAction, simulate
 from harness.verdict.study.batch import Lot
 
 
@@ -31,7 +31,7 @@ class Variant:
     again: Mapping[str, object] | None = None
     other_host: str | None = None
 
-    def steps(self, behaviours: Behaviours) -> list[Step]:
+    def steps(self, behaviours: Behaviours) -> list[ScheduledAction]:
         """The steps of this variant. Raises HarnessError for parameters that cannot be."""
         found = []
         for number in range(len(self.scenario.body.simulate)):
@@ -48,7 +48,7 @@ class Variant:
         return found
 
 
-def possible(variants: Sequence[Variant]) -> list[Variant]:
+def keep_possible(variants: Sequence[Variant]) -> list[Variant]:
     """Those of the variants whose parameters can be."""
     found = []
     known: dict[str, Behaviours] = {}
@@ -77,14 +77,18 @@ def lot(variants: Sequence[Variant], conditions: Mapping[str, str], *, seed: int
     groups: dict[tuple[str, datetime, int], list[int]] = {}
     for number, variant in enumerate(variants):
         body = variant.scenario.body
-        key = (str(variant.scenario.path.parent), start(variant.scenario), body.seed if seed is None else seed)
+        key = (
+            str(variant.scenario.path.parent),
+            resolve_scenario_start(variant.scenario),
+            body.seed if seed is None else seed,
+        )
         groups.setdefault(key, []).append(number)
     for (_, begins, chosen), numbers in groups.items():
-        steps: list[Step] = []
+        steps: list[ScheduledAction] = []
         for number in numbers:
             own = variants[number].steps(behaviours_of(variants[number].scenario, known))
             steps += own
             case_of += [number] * len(own)
         behaviours = behaviours_of(variants[numbers[0]].scenario, known)
         parts.append(simulate(steps, behaviours=behaviours, start=begins, seed=chosen, conditions=conditions))
-    return Lot(telemetry=merged(parts), conditions=conditions, case_of=case_of, one_attack=True)
+    return Lot(telemetry=merge_telemetry(parts), conditions=conditions, case_of=case_of, one_attack=True)

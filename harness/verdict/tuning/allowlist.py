@@ -9,25 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import Value
+from harness.detection.engine import CellValue
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, call
-from harness.detection.plan.nodes import Filter, Node, Scan, walk
+from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.nodes import Filter, Node, Scan, walk_nodes
 from harness.detection.plan.shape import columns_of
 from harness.verdict.study.batch import HOST_FIELDS, Batch
-from harness.verdict.study.isolation import over
+from harness.verdict.study.isolation import rebuild_on_sources
 from harness.verdict.tuning.labelled import Observations, Point, observe
 
 Mask = npt.NDArray[np.bool_]
 
 MOST_TRIED = 5
-MOST_VALUES = 2000
-ADDRESS = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-DOMAIN = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
+MOST_ALLOWLIST_VALUES = 2000
+ADDRESS_TEXT = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+DOMAIN_TEXT = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AllowlistEntry:
     """An exclusion of events whose `field` fits `pattern` (* is any run), and the rule's point with it."""
 
     field: str
@@ -50,7 +50,7 @@ class Candidate:
     lost: int
 
 
-def entries(batch: Batch, root: Node, observed: Observations, *, most: int = MOST_TRIED) -> tuple[Entry, ...]:
+def entries(batch: Batch, root: Node, observed: Observations, *, most: int = MOST_TRIED) -> tuple[AllowlistEntry, ...]:
     """The best exclusions one by one, each run: those that lose no attack first, of these the ones that remove most."""
     before = observed.groups.published
     alerting = observed.groups.judged(before)
@@ -58,10 +58,10 @@ def entries(batch: Batch, root: Node, observed: Observations, *, most: int = MOS
     false = int((alerting & ~observed.malicious).sum())
     found = []
     for candidate in best(candidates(root, observed, alerting), most):
-        changed = excluding(root, candidate.field, candidate.pattern)
+        changed = exclude_from_plan(root, candidate.field, candidate.pattern)
         after = observe(batch, changed, observed.thresholds, observed.population)
         point = after.point(before)
-        entry = Entry(
+        entry = AllowlistEntry(
             field=candidate.field,
             pattern=candidate.pattern,
             removed=false - point.false_alerts,
@@ -76,15 +76,15 @@ def entries(batch: Batch, root: Node, observed: Observations, *, most: int = MOS
 def candidates(root: Node, observed: Observations, alerting: Mask) -> Iterator[Candidate]:
     """Every value, domain and program name that false alerts have in fields of the events."""
     fields = observed.groups.fields
-    recorded = {n for scan in walk(root) if isinstance(scan, Scan) for n in columns_of(scan)}
+    recorded = {n for scan in walk_nodes(root) if isinstance(scan, Scan) for n in columns_of(scan)}
     false = alerting & ~observed.malicious
     for at, name in enumerate(fields.columns):
         if name not in recorded or name in HOST_FIELDS:
             continue
-        values = [as_texts(row[at]) for row in fields.rows]
-        patterns = {p for i in np.flatnonzero(false) for v in values[i] for p in generalised(v)}
-        for pattern in sorted(patterns)[:MOST_VALUES]:
-            fits = glob(pattern)
+        values = [list_cell_texts(row[at]) for row in fields.rows]
+        patterns = {p for i in np.flatnonzero(false) for v in values[i] for p in generalise_value(v)}
+        for pattern in sorted(patterns)[:MOST_ALLOWLIST_VALUES]:
+            fits = compile_exclusion_wildcard(pattern)
             hit = np.array([bool(v) and all(fits.fullmatch(x) for x in v) for v in values], bool)
             left = observed.caught(alerting & ~hit)
             lost = int(observed.caught(alerting).sum() - left.sum())
@@ -104,18 +104,18 @@ def best(found: Iterator[Candidate], most: int) -> list[Candidate]:
     return chosen
 
 
-def as_texts(value: Value) -> Sequence[str]:
+def list_cell_texts(value: CellValue) -> Sequence[str]:
     """The texts in a cell; numbers are none."""
     if isinstance(value, str):
         return (value,)
     return value if isinstance(value, list) else ()
 
 
-def generalised(value: str) -> Iterator[str]:
+def generalise_value(value: str) -> Iterator[str]:
     """A value as patterns: itself, a domain with all names below it, a program wherever it lies."""
     if not value or "*" in value:
         return
-    if ADDRESS.fullmatch(value) is None and DOMAIN.fullmatch(value):
+    if ADDRESS_TEXT.fullmatch(value) is None and DOMAIN_TEXT.fullmatch(value):
         yield "*." + ".".join(value.split(".")[-2:])
     if "\\" in value:
         yield "*\\" + value.rpartition("\\")[2]
@@ -123,16 +123,18 @@ def generalised(value: str) -> Iterator[str]:
     yield value
 
 
-def glob(pattern: str) -> re.Pattern[str]:
+def compile_exclusion_wildcard(pattern: str) -> re.Pattern[str]:
     """A pattern with * as a regular expression, but for case."""
     return re.compile(".*".join(re.escape(p) for p in pattern.split("*")), re.IGNORECASE | re.DOTALL)
 
 
-def excluding(root: Node, field: str, pattern: str) -> Node:
+def exclude_from_plan(root: Node, field: str, pattern: str) -> Node:
     """The plan on events whose field does not fit; its comparisons stay the same objects, so its thresholds hold."""
-    fits = call("is_true", call("glob_ci", Column(field), Literal(pattern)))
+    fits = build_call("is_true", build_call("glob_ci", Column(field), Literal(pattern)))
     made: dict[int, Node] = {}
-    for node in walk(root):
+    for node in walk_nodes(root):
         known = isinstance(node, Scan) and node.columns.get(field) is Kind.TEXT
-        made[id(node)] = Filter(source=node, condition=call("not", fits)) if known else over(node, made)
+        made[id(node)] = (
+            Filter(source=node, condition=build_call("not", fits)) if known else rebuild_on_sources(node, made)
+        )
     return made[id(root)]

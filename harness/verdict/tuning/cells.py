@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.verdict.tuning.lifting import Groups
+from harness.verdict.tuning.lifting import LiftedGroups
 
 Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -47,7 +47,7 @@ class Grid:
 class Cells:
     """Where in a grid each group alerts, ready to be counted for any part of the groups."""
 
-    def __init__(self, groups: Groups, grid: Grid) -> None:
+    def __init__(self, groups: LiftedGroups, grid: Grid) -> None:
         """Finds for each pattern and group how many values of each axis its comparison is true for."""
         self.groups, self.grid = groups, grid
         self.reach = np.zeros(groups.values.shape, np.int64)
@@ -55,7 +55,7 @@ class Cells:
         for p, pattern in enumerate(groups.patterns):
             for j, threshold in enumerate(groups.thresholds):
                 values = groups.values[p, j]
-                reach = reached(threshold.operation, np.asarray(grid.axes[j]), values)
+                reach = count_true_from_loosest(threshold.operation, np.asarray(grid.axes[j]), values)
                 self.reach[p, j] = reach
                 self.live[p] &= reach > 0 if pattern[j] else reach < len(grid.axes[j])
 
@@ -97,7 +97,7 @@ class Cells:
         return total
 
 
-def reached(operation: str, axis: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Counts:
+def count_true_from_loosest(operation: str, axis: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Counts:
     """For how many values of an axis, from its loosest on, a comparison of each value is true; 0 for NaN."""
     match operation:
         case "greater_equal":

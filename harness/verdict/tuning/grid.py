@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.verdict.tuning.cells import Grid
-from harness.verdict.tuning.lifting import Groups
+from harness.verdict.tuning.lifting import LiftedGroups
 from harness.verdict.tuning.thresholds import Threshold
 
 Floats = npt.NDArray[np.float64]
 
 COMBINATIONS = 20_000
-MOST_VALUES = 40
+MOST_GRID_VALUES = 40
 LEAST_VALUES = 3
 
 
 def grid(
-    groups: Groups, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], steps: int | None
+    groups: LiftedGroups, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], steps: int | None
 ) -> Grid:
     """Axes around the published values, at the edges of attacks and among the values of other groups.
 
@@ -27,36 +27,36 @@ def grid(
     it the grid has about `COMBINATIONS` points.
     """
     count = len(groups.thresholds)
-    wanted = steps or max(LEAST_VALUES, min(MOST_VALUES, round(COMBINATIONS ** (1 / max(count, 1)))))
-    return Grid(axes=tuple(axis(groups, j, malicious, given, wanted) for j in range(count)))
+    wanted = steps or max(LEAST_VALUES, min(MOST_GRID_VALUES, round(COMBINATIONS ** (1 / max(count, 1)))))
+    return Grid(axes=tuple(build_threshold_axis(groups, j, malicious, given, wanted) for j in range(count)))
 
 
-def axis(
-    groups: Groups, j: int, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], wanted: int
+def build_threshold_axis(
+    groups: LiftedGroups, j: int, malicious: npt.NDArray[np.bool_], given: Mapping[str, Sequence[float]], wanted: int
 ) -> tuple[float, ...]:
     """The values of one threshold, the loosest first, the published one among them."""
     threshold = groups.thresholds[j]
     chosen = given.get(str(threshold), given.get(threshold.name))
     if chosen is not None:
-        return ordered({*map(float, chosen), threshold.published}, threshold)
+        return sort_by_strictness({*map(float, chosen), threshold.published}, threshold)
     values = groups.values[:, j]
     held = values[~np.isnan(values)]
     attack = values[:, malicious]
     attack = attack[~np.isnan(attack)]
     whole = bool(len(held)) and bool(np.all(held == np.round(held)))
-    candidates = spread(np.unique(attack), wanted) + spread(np.unique(held), wanted)
-    nice = {rounded(v, threshold, whole) for v in candidates} | {threshold.published}
-    return ordered(picked(sorted(nice), threshold.published, wanted), threshold)
+    candidates = choose_by_rank(np.unique(attack), wanted) + choose_by_rank(np.unique(held), wanted)
+    nice = {round_literal(v, threshold, whole) for v in candidates} | {threshold.published}
+    return sort_by_strictness(pick_values(sorted(nice), threshold.published, wanted), threshold)
 
 
-def spread(values: Floats, count: int) -> list[float]:
+def choose_by_rank(values: Floats, count: int) -> list[float]:
     """About `count` of the distinct values, evenly by rank."""
     if not len(values):
         return []
     return [float(v) for v in np.quantile(values, np.linspace(0, 1, min(count, len(values))), method="nearest")]
 
 
-def rounded(value: float, threshold: Threshold, whole: bool) -> float:
+def round_literal(value: float, threshold: Threshold, whole: bool) -> float:
     """A literal that a person would write and for which the comparison still holds of the value."""
     loose = threshold.operation in ("greater", "less")
     if whole:
@@ -70,7 +70,7 @@ def rounded(value: float, threshold: Threshold, whole: bool) -> float:
     return float(f"{down * step:.12g}")
 
 
-def picked(values: Sequence[float], published: float, wanted: int) -> set[float]:
+def pick_values(values: Sequence[float], published: float, wanted: int) -> set[float]:
     """As many of the values as wanted, evenly by rank, the published one always."""
     if len(values) <= wanted:
         return set(values)
@@ -81,6 +81,6 @@ def picked(values: Sequence[float], published: float, wanted: int) -> set[float]
     return set(found)
 
 
-def ordered(values: set[float], threshold: Threshold) -> tuple[float, ...]:
+def sort_by_strictness(values: set[float], threshold: Threshold) -> tuple[float, ...]:
     """The values from the loosest to the strictest."""
     return tuple(sorted(values, reverse=not threshold.rising))

@@ -30,7 +30,7 @@ class Estimate:
         return not np.isnan(self.value)
 
 
-UNKNOWN = Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
+UNKNOWN_ESTIMATE = Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
 
 
 def ratio(
@@ -51,17 +51,17 @@ def ratio(
     part = lower > 0 if proportion else np.ones(len(lower), bool)
     upper, lower = upper[part], lower[part]
     if not len(lower) or lower.sum() == 0:
-        return UNKNOWN
+        return UNKNOWN_ESTIMATE
     value = float(upper.sum() / lower.sum())
     if upper.sum() == 0 or (proportion and np.array_equal(upper, lower)):
-        return agreed(value, len(lower), lower, confidence, proportion=proportion)
+        return estimate_unanimous(value, len(lower), lower, confidence, proportion=proportion)
     if len(lower) < 2:
         return Estimate(value=value, low=0.0, high=1.0 if proportion else float("inf"))
-    low, high = accelerated(upper, lower, value, confidence, seed)
+    low, high = estimate_bootstrap(upper, lower, value, confidence, seed)
     return Estimate(value=value, low=low, high=min(high, 1.0) if proportion else high)
 
 
-def agreed(value: float, hosts: int, lower: Floats, confidence: float, *, proportion: bool) -> Estimate:
+def estimate_unanimous(value: float, hosts: int, lower: Floats, confidence: float, *, proportion: bool) -> Estimate:
     """The interval where no host, or every host, showed it."""
     missed = 1 - ((1 - confidence) / 2) ** (1 / hosts)
     if value == 0:
@@ -69,9 +69,9 @@ def agreed(value: float, hosts: int, lower: Floats, confidence: float, *, propor
     return Estimate(value=value, low=1 - missed, high=1.0)
 
 
-def accelerated(upper: Floats, lower: Floats, value: float, confidence: float, seed: int) -> tuple[float, float]:
+def estimate_bootstrap(upper: Floats, lower: Floats, value: float, confidence: float, seed: int) -> tuple[float, float]:
     """Both ends of the bootstrap's interval."""
-    drawn = np.sort(resampled(upper, lower, seed))
+    drawn = np.sort(resample_ratio(upper, lower, seed))
     normal = NormalDist()
     below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn == value) / 2) / len(drawn)
     bias = normal.inv_cdf(min(max(below, 1 / len(drawn)), 1 - 1 / len(drawn)))
@@ -87,7 +87,7 @@ def accelerated(upper: Floats, lower: Floats, value: float, confidence: float, s
     return ends[0], ends[1]
 
 
-def resampled(upper: Floats, lower: Floats, seed: int) -> Floats:
+def resample_ratio(upper: Floats, lower: Floats, seed: int) -> Floats:
     """The ratio in samples of as many hosts, drawn with replacement; samples without any denominator are left out."""
     random = np.random.default_rng(seed)
     found = []

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import Value
+from harness.detection.engine import CellValue
 from harness.detection.plan.nodes import Node
-from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, OWN, Batch
-from harness.verdict.study.isolation import CASE, Isolation
-from harness.verdict.study.population import Population, Unit, population
+from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS, Batch
+from harness.verdict.study.isolation import CASE_COLUMN, Isolation
+from harness.verdict.study.population import Unit, WatchedPopulation, build_watched_population
 from harness.verdict.tuning.cells import Cells, Counts, Grid
 from harness.verdict.tuning.intervals import Estimate, ratio
-from harness.verdict.tuning.lifting import Groups, groups
-from harness.verdict.tuning.thresholds import Threshold, chain
+from harness.verdict.tuning.lifting import LiftedGroups, collect_groups
+from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 
 Mask = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.int64]
+GroupPlaces = npt.NDArray[np.int64]
 PER_HOSTS = 1000
 
 
@@ -47,12 +47,12 @@ class Observations:
     `members` are for each attack of the population the places of its groups.
     """
 
-    groups: Groups
-    population: Population
+    groups: LiftedGroups
+    population: WatchedPopulation
     malicious: Mask
     units: tuple[Unit, ...]
-    unit_of: Places
-    members: tuple[Places, ...]
+    unit_of: GroupPlaces
+    members: tuple[GroupPlaces, ...]
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
@@ -105,29 +105,29 @@ class Surface:
 
 
 def observe(
-    batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: Population | None = None
+    batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: WatchedPopulation | None = None
 ) -> Observations:
     """Runs a plan once up to its last grouping, and labels the groups.
 
     Only where a group rests on several attacks, which is rare, it is run again to list them.
     """
-    _, last = chain(root)
-    by = (CASE,) if batch.size > 1 else ()
+    _, last = split_at_last_grouping(root)
+    by = (CASE_COLUMN,) if batch.size > 1 else ()
     hosts = tuple(batch.hosts)
-    watched = watched or population(batch)
+    watched = watched or build_watched_population(batch)
     cheap = {ATTACK: "minimum", LAST_ATTACK: "maximum", HOST_NUMBER: "minimum"}
-    found = groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
+    found = collect_groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
     if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):
         exact = {ATTACK: "gather", HOST_NUMBER: "minimum"}
-        found = groups(batch.engine, root, Isolation(by=by, carried=exact)(last), thresholds)
-    return labelled(found, watched, hosts)
+        found = collect_groups(batch.engine, root, Isolation(by=by, carried=exact)(last), thresholds)
+    return label_groups(found, watched, hosts)
 
 
-def labelled(found: Groups, watched: Population, known: Sequence[str]) -> Observations:
+def label_groups(found: LiftedGroups, watched: WatchedPopulation, known: Sequence[str]) -> Observations:
     """Groups with their hosts and attacks, which their hidden columns say."""
     columns = found.fields.columns
     size = len(found)
-    cases = [int(float(str(c))) for c in found.fields.column(CASE)] if CASE in columns else [0] * size
+    cases = [int(float(str(c))) for c in found.fields.column(CASE_COLUMN)] if CASE_COLUMN in columns else [0] * size
     hosts = [known[int(float(str(h)))] for h in found.fields.column(HOST_NUMBER)]
     numbers = [attack_numbers(v) for v in found.fields.column(ATTACK)]
     of_groups = list(zip(cases, hosts, strict=True))
@@ -137,7 +137,7 @@ def labelled(found: Groups, watched: Population, known: Sequence[str]) -> Observ
     for at, several in enumerate(numbers):
         for number in several:
             members.setdefault(number, []).append(at)
-    shown = [n for n in columns if n not in OWN]
+    shown = [n for n in columns if n not in STUDY_COLUMNS]
     at_shown = [columns.index(n) for n in shown]
     rows = tuple(tuple(row[i] for i in at_shown) for row in found.fields.rows)
     return Observations(
@@ -150,7 +150,7 @@ def labelled(found: Groups, watched: Population, known: Sequence[str]) -> Observ
     )
 
 
-def attack_numbers(value: Value) -> list[int]:
+def attack_numbers(value: CellValue) -> list[int]:
     """The attacks behind a group."""
     if value is None:
         return []

@@ -14,12 +14,12 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import Engine, Rows, Value
-from harness.detection.plan.columns import hidden
-from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal, call, every
+from harness.detection.engine import CellValue, Engine, ResultRows
+from harness.detection.plan.columns import is_hidden
+from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal, all_of, build_call
 from harness.detection.plan.nodes import Derive, Filter, Limit, Named, Node, Reverse, Select, Sort
 from harness.detection.plan.shape import columns_of
-from harness.verdict.tuning.thresholds import Threshold, chain
+from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 
 MOST_FREE = 6
 """Comparisons that a row may pass without: each doubles the ways in which comparisons can turn out."""
@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Groups:
+class LiftedGroups:
     """What the rule judges, one row a group.
 
     `values[p, j, i]` is what threshold `j` compares of group `i` where comparisons turn out as `patterns[p]` says, NaN
@@ -41,7 +41,7 @@ class Groups:
     patterns: Bits
     values: Floats
     passes: Bits
-    fields: Rows
+    fields: ResultRows
     limit: int | None = None
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Groups:
         """How each comparison of each group turns out at these literals, if the others turn out as a pattern says."""
         found = np.zeros(self.values.shape[1:], bool)
         for j, (threshold, literal) in enumerate(zip(self.thresholds, at, strict=True)):
-            found[j] = compare(threshold.operation, self.values[pattern, j], literal)
+            found[j] = compare_with_literal(threshold.operation, self.values[pattern, j], literal)
         return found
 
     def judged(self, at: Sequence[float]) -> Bits:
@@ -68,7 +68,7 @@ class Groups:
         return tuple(t.published for t in self.thresholds)
 
 
-def compare(operation: str, values: Floats, literal: float) -> Bits:
+def compare_with_literal(operation: str, values: Floats, literal: float) -> Bits:
     """A comparison of numbers; NaN compares as false."""
     match operation:
         case "less":
@@ -81,7 +81,7 @@ def compare(operation: str, values: Floats, literal: float) -> Bits:
             return values >= literal
 
 
-def varied(thresholds: Sequence[Threshold]) -> tuple[Threshold, ...]:
+def select_varied_thresholds(thresholds: Sequence[Threshold]) -> tuple[Threshold, ...]:
     """Those that the grid varies: all that every row must pass, and of the others as many as is bearable."""
     free = [t for t in thresholds if not t.fixed and not t.needed][:MOST_FREE]
     return tuple(t for t in thresholds if not t.fixed and (t.needed or t in free))
@@ -118,7 +118,7 @@ class Lift:
         """Threshold `j` as pattern `p` has it; a comparison with null stays null."""
         side = self.expression(self.thresholds[j].side, p)
         self.values[p, j] = self.column(side)
-        return call("if", call("is_null", side), NULL, Literal(self.patterns[p][j]))
+        return build_call("if", build_call("is_null", side), NULL, Literal(self.patterns[p][j]))
 
     def column(self, e: Expression) -> str:
         """The name of a column that holds the expression; equal expressions share one."""
@@ -135,7 +135,7 @@ class Lift:
         match node:
             case Filter(condition=condition):
                 for p in range(len(self.patterns)):
-                    self.passes[p].append(Column(self.column(call("is_true", self.expression(condition, p)))))
+                    self.passes[p].append(Column(self.column(build_call("is_true", self.expression(condition, p)))))
             case Derive(columns=columns) | Select(columns=columns):
                 made = [{n: self.column(self.expression(e, p)) for n, e in columns} for p in range(len(self.patterns))]
                 keeps = isinstance(node, Derive)
@@ -145,9 +145,9 @@ class Lift:
         return Derive(source=source, columns=tuple(self.added)) if self.added else source
 
 
-def lifted(root: Node, below: Node, thresholds: Sequence[Threshold]) -> tuple[Node, Lift]:
+def lift_plan(root: Node, below: Node, thresholds: Sequence[Threshold]) -> tuple[Node, Lift]:
     """The plan that gives every group with what follows from each pattern; `below` is the last grouping, rewritten."""
-    above, last = chain(root)
+    above, last = split_at_last_grouping(root)
     free = [j for j, t in enumerate(thresholds) if not t.needed]
     patterns = tuple(
         tuple(choice[free.index(j)] if j in free else True for j in range(len(thresholds)))
@@ -159,19 +159,19 @@ def lifted(root: Node, below: Node, thresholds: Sequence[Threshold]) -> tuple[No
     for each in above:
         node = lift.through(each, node)
     lift.added = []
-    finals = [lift.column(every(tuple(parts)) if parts else TRUE) for parts in lift.passes]
+    finals = [lift.column(all_of(tuple(parts)) if parts else TRUE) for parts in lift.passes]
     node = Derive(source=node, columns=tuple(lift.added)) if lift.added else node
     lift.passes = [[Column(n)] for n in finals]
     return node, lift
 
 
-def groups(engine: Engine, root: Node, below: Node, thresholds: Sequence[Threshold]) -> Groups:
+def collect_groups(engine: Engine, root: Node, below: Node, thresholds: Sequence[Threshold]) -> LiftedGroups:
     """Runs the plan once and gives every group that alerts at some value of the thresholds."""
-    node, lift = lifted(root, below, thresholds)
+    node, lift = lift_plan(root, below, thresholds)
     finals = [str(parts[0].name) for parts in lift.passes if isinstance(parts[0], Column)]
-    own = [n for n in columns_of(below) if not hidden(n)]
+    own = [n for n in columns_of(below) if not is_hidden(n)]
     extra = list(dict.fromkeys([*lift.values.values(), *finals]))
-    kept = Filter(source=node, condition=call("or", *(Column(n) for n in dict.fromkeys(finals))))
+    kept = Filter(source=node, condition=build_call("or", *(Column(n) for n in dict.fromkeys(finals))))
     columns = tuple((n, Column(n)) for n in dict.fromkeys([*own, *extra]))
     rows = engine.run(Select(source=kept, columns=columns))
     numbers = {n: as_numbers(rows.column(n)) for n in lift.values.values()}
@@ -180,23 +180,23 @@ def groups(engine: Engine, root: Node, below: Node, thresholds: Sequence[Thresho
     values = np.full(shape, np.nan)
     for (p, j), name in lift.values.items():
         values[p, j] = numbers[name]
-    limits = [n.count for n in chain(root)[0] if isinstance(n, Limit)]
-    return Groups(
+    limits = [n.count for n in split_at_last_grouping(root)[0] if isinstance(n, Limit)]
+    return LiftedGroups(
         thresholds=tuple(thresholds),
         patterns=np.array(lift.patterns, bool).reshape(len(lift.patterns), len(thresholds)),
         values=values,
         passes=np.array([truths[n] for n in finals], bool).reshape(len(finals), len(rows)),
-        fields=narrowed(rows, own),
+        fields=narrow_rows(rows, own),
         limit=min(limits, default=None),
     )
 
 
-def narrowed(rows: Rows, names: Sequence[str]) -> Rows:
+def narrow_rows(rows: ResultRows, names: Sequence[str]) -> ResultRows:
     """Some columns of the rows."""
     at = [rows.columns.index(n) for n in names]
-    return Rows(tuple(names), tuple(tuple(row[i] for i in at) for row in rows.rows))
+    return ResultRows(tuple(names), tuple(tuple(row[i] for i in at) for row in rows.rows))
 
 
-def as_numbers(values: Sequence[Value]) -> Floats:
+def as_numbers(values: Sequence[CellValue]) -> Floats:
     """A column as numbers, NaN for null."""
     return np.array([v if isinstance(v, int | float) else np.nan for v in values], np.float64)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from harness.verdict.study.population import Attack
+from harness.verdict.study.population import AttackInBatch
 from harness.verdict.tuning.labelled import Observations
-from harness.verdict.tuning.lifting import Groups
+from harness.verdict.tuning.lifting import LiftedGroups
 from harness.verdict.tuning.thresholds import Threshold
 
 MOST_CANDIDATES = 60
@@ -40,7 +40,7 @@ class Margin:
     Without an edge no single literal changes its fate; without groups it never reaches the thresholds at all.
     """
 
-    attack: Attack
+    attack: AttackInBatch
     caught: bool
     groups: int
     edges: tuple[Edge, ...]
@@ -53,19 +53,19 @@ def margins(observed: Observations) -> tuple[Margin, ...]:
     found = []
     for attack, members in zip(observed.population.attacks, observed.members, strict=True):
         caught = bool(alerting[members].any())
-        own = taken(observed.groups, members)
-        edges = [e for j in range(len(published)) if (e := edge(own, j, published, caught)) is not None]
+        own = take_groups(observed.groups, members)
+        edges = [e for j in range(len(published)) if (e := find_edge(own, j, published, caught)) is not None]
         edges.sort(key=lambda e: e.room)
         found.append(Margin(attack=attack, caught=caught, groups=len(members), edges=tuple(edges)))
     return tuple(found)
 
 
-def taken(groups: Groups, places: npt.NDArray[np.int64]) -> Groups:
+def take_groups(groups: LiftedGroups, places: npt.NDArray[np.int64]) -> LiftedGroups:
     """Some of the groups."""
     return replace(groups, values=groups.values[:, :, places], passes=groups.passes[:, places])
 
 
-def edge(groups: Groups, j: int, published: Sequence[float], caught: bool) -> Edge | None:
+def find_edge(groups: LiftedGroups, j: int, published: Sequence[float], caught: bool) -> Edge | None:
     """Where the attack's fate changes if only threshold `j` does."""
     threshold = groups.thresholds[j]
     values = np.unique(groups.values[:, j])

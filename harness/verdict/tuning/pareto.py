@@ -18,7 +18,7 @@ def front(gain: npt.ArrayLike, cost: npt.ArrayLike) -> Indices:
     return found
 
 
-def within(gain: npt.ArrayLike, cost: npt.ArrayLike, budget: float) -> Indices:
+def select_within_budget(gain: npt.ArrayLike, cost: npt.ArrayLike, budget: float) -> Indices:
     """Places of the points with the most gain among those whose cost is within a budget, and of these the cheapest."""
     gains, costs = np.ravel(np.asarray(gain, np.float64)), np.ravel(np.asarray(cost, np.float64))
     affordable = np.flatnonzero(costs <= budget)

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import Engine, Rows
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk
+from harness.detection.engine import Engine, ResultRows
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk_nodes
 from harness.detection.plan.shape import columns_of
 from harness.verdict.study.batch import ATTACK
-from harness.verdict.study.isolation import CASE, Isolation
-from harness.verdict.study.population import TIMES, Population
+from harness.verdict.study.isolation import CASE_COLUMN, Isolation
+from harness.verdict.study.population import TIMES, WatchedPopulation
 from harness.verdict.tuning.labelled import attack_numbers
 from harness.verdict.tuning.lifting import as_numbers
-from harness.verdict.tuning.thresholds import chain
+from harness.verdict.tuning.thresholds import split_at_last_grouping
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
+class ScoredPairs:
     """Pairs of ends, scored; `members` are for each attack the places of its pairs."""
 
     scores: Mapping[str, Floats]
@@ -55,15 +55,15 @@ class Pairs:
     members: tuple[npt.NDArray[np.int64], ...]
 
 
-def opinions(engine: Engine, root: Node, watched: Population, false_alerts: int) -> tuple[Opinion, ...]:
+def opinions(engine: Engine, root: Node, watched: WatchedPopulation, false_alerts: int) -> tuple[Opinion, ...]:
     """Each statistic at as many false alerts as the rule has; nothing where the plan has no pairs or no times."""
-    found = pairs(engine, root, watched)
+    found = score_pairs(engine, root, watched)
     if found is None or not len(found.malicious):
         return ()
     return tuple(opinion(name, scores, found, false_alerts) for name, scores in found.scores.items())
 
 
-def opinion(name: str, scores: Floats, found: Pairs, false_alerts: int) -> Opinion:
+def opinion(name: str, scores: Floats, found: ScoredPairs, false_alerts: int) -> Opinion:
     """One statistic, cut where it has that many benign pairs above it."""
     benign = np.sort(scores[~found.malicious])[::-1]
     cut = benign[false_alerts] if false_alerts < len(benign) else -np.inf
@@ -77,25 +77,25 @@ def opinion(name: str, scores: Floats, found: Pairs, false_alerts: int) -> Opini
     return Opinion(name=name, caught=caught, attacks=len(found.members), false_alerts=false_alerts, area=area)
 
 
-def pairs(engine: Engine, root: Node, watched: Population) -> Pairs | None:
+def score_pairs(engine: Engine, root: Node, watched: WatchedPopulation) -> ScoredPairs | None:
     """The pairs of ends among the events that the rule lets into its first grouping, scored."""
-    keyed = ends(root)
+    keyed = find_first_grouping(root)
     if keyed is None:
         return None
     source, keys, time, per_second = keyed
     isolate = Isolation(carried={ATTACK: "gather"})
-    seconds = call("divide", Column(time), Literal(per_second))
+    seconds = build_call("divide", Column(time), Literal(per_second))
     base = Derive(source=isolate(source), columns=(*keys, (AT, seconds)))
-    names = (CASE, *(n for n, _ in keys))
+    names = (CASE_COLUMN, *(n for n, _ in keys))
     waits = engine.run(waits_of(base, names))
     hours = engine.run(hours_of(base, names))
-    return scored(waits, hours, names, watched)
+    return score_waits(waits, hours, names, watched)
 
 
-def ends(root: Node) -> tuple[Node, tuple[tuple[str, Expression], ...], str, float] | None:
+def find_first_grouping(root: Node) -> tuple[Node, tuple[tuple[str, Expression], ...], str, float] | None:
     """The events under the first grouping, the keys that the last one still has, and the column of time."""
-    first = next((n for n in walk(root) if isinstance(n, Aggregate)), None)
-    _, last = chain(root)
+    first = next((n for n in walk_nodes(root) if isinstance(n, Aggregate)), None)
+    _, last = split_at_last_grouping(root)
     if first is None or not isinstance(last, Aggregate):
         return None
     kept = {n for n, _ in last.keys}
@@ -114,9 +114,9 @@ def waits_of(base: Node, names: Sequence[str]) -> Node:
         measures=(("@last", Aggregation("lag", (Column(AT), Literal(1.0)))),),
         frame=Frame.RUNNING,
     )
-    waited = Derive(source=lag, columns=((WAIT, call("subtract", Column(AT), Column("@last"))),))
+    waited = Derive(source=lag, columns=((WAIT, build_call("subtract", Column(AT), Column("@last"))),))
     middle = Window(source=waited, partition=by, measures=((MIDDLE, quantile(WAIT, 0.5)),))
-    off = call("abs", call("subtract", Column(WAIT), Column(MIDDLE)))
+    off = build_call("abs", build_call("subtract", Column(WAIT), Column(MIDDLE)))
     spread = Derive(source=middle, columns=((OFF, off),))
     measures = (
         ("count", Aggregation("count")),
@@ -131,12 +131,12 @@ def waits_of(base: Node, names: Sequence[str]) -> Node:
         (ATTACK, Aggregation("gather", (Column(ATTACK),))),
     )
     grouped = Aggregate(source=spread, keys=tuple((n, Column(n)) for n in names), measures=measures)
-    return Filter(source=grouped, condition=call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
+    return Filter(source=grouped, condition=build_call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
 
 
 def hours_of(base: Node, names: Sequence[str]) -> Node:
     """For each pair how its connections spread over the clock hours that have some."""
-    hour = call("floor", call("divide", Column(AT), Literal(3600.0)))
+    hour = build_call("floor", build_call("divide", Column(AT), Literal(3600.0)))
     keys = tuple((n, Column(n)) for n in names)
     hourly = Aggregate(source=base, keys=(*keys, (HOUR, hour)), measures=(("n", Aggregation("count")),))
     measures = (
@@ -145,7 +145,7 @@ def hours_of(base: Node, names: Sequence[str]) -> Node:
         ("count", Aggregation("sum", (Column("n"),))),
     )
     grouped = Aggregate(source=hourly, keys=keys, measures=measures)
-    return Filter(source=grouped, condition=call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
+    return Filter(source=grouped, condition=build_call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
 
 
 def quantile(name: str, fraction: float) -> Aggregation:
@@ -153,14 +153,14 @@ def quantile(name: str, fraction: float) -> Aggregation:
     return Aggregation("percentile", (Column(name), Literal(fraction)))
 
 
-def scored(waits: Rows, hours: Rows, names: Sequence[str], watched: Population) -> Pairs:
+def score_waits(waits: ResultRows, hours: ResultRows, names: Sequence[str], watched: WatchedPopulation) -> ScoredPairs:
     """Both statistics of each pair, 0 where the waits say nothing and 1 where they could not be more regular."""
     by_hour = {row[: len(names)]: row for row in hours.rows}
     at = {n: i for i, n in enumerate(hours.columns)}
     alike = [by_hour[row[: len(names)]] for row in waits.rows]
     mean = as_numbers([r[at["mean"]] for r in alike])
     deviation = as_numbers([r[at["deviation"]] for r in alike])
-    hourly = np.clip(1 - relative(deviation, mean), 0, 1)
+    hourly = np.clip(1 - divide_or_one(deviation, mean), 0, 1)
     numbers = [attack_numbers(v) for v in waits.column(ATTACK)]
     members: dict[int, list[int]] = {}
     for place, several in enumerate(numbers):
@@ -169,8 +169,8 @@ def scored(waits: Rows, hours: Rows, names: Sequence[str], watched: Population) 
     column = {
         n: as_numbers(waits.column(n)) for n in ("low", "middle", "high", "off", "mean", "deviation", "first", "last")
     }
-    regular = np.clip(1 - relative(column["deviation"], column["mean"]), 0, 1)
-    return Pairs(
+    regular = np.clip(1 - divide_or_one(column["deviation"], column["mean"]), 0, 1)
+    return ScoredPairs(
         scores={"regularity of waits": regular, "RITA-like score": rita_like(column, hourly)},
         malicious=np.array([bool(n) for n in numbers], bool),
         members=tuple(np.array(members.get(a.number, []), np.int64) for a in watched.attacks),
@@ -183,14 +183,14 @@ def rita_like(column: Mapping[str, Floats], hourly: Floats) -> Floats:
     spread = high - low
     lopsided = (middle == low) | (middle == high)
     skew = np.where((spread > 0) & ~lopsided, (low + high - 2 * middle) / np.where(spread > 0, spread, 1), 0.0)
-    narrow = np.clip(1 - relative(column["off"], middle), 0, 1)
+    narrow = np.clip(1 - divide_or_one(column["off"], middle), 0, 1)
     timing = ((1 - np.abs(skew)) + narrow) / 2
     lasting = np.clip((column["last"] - column["first"]) / 3600 / HALF_A_DAY, 0, 1)
     found: Floats = (timing + lasting + hourly) / 3
     return found
 
 
-def relative(part: Floats, whole: Floats) -> Floats:
+def divide_or_one(part: Floats, whole: Floats) -> Floats:
     """A ratio; 1 where the whole is nothing."""
     found: Floats = np.where(whole > 0, part / np.where(whole > 0, whole, 1), 1.0)
     return found

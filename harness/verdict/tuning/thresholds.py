@@ -6,8 +6,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.detection.plan.columns import hidden
-from harness.detection.plan.expressions import Aggregation, Call, Expression, Literal, columns_read, span_of, walk
+from harness.detection.plan.columns import is_hidden
+from harness.detection.plan.expressions import (
+    Aggregation,
+    Call,
+    Expression,
+    Literal,
+    columns_read,
+    span_of,
+    walk_expressions,
+)
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -20,14 +28,19 @@ from harness.detection.plan.nodes import (
     Sort,
     Union,
     Window,
-    sources,
+    list_sources,
 )
-from harness.detection.plan.nodes import walk as walk_nodes
+from harness.detection.plan.nodes import walk_nodes as walk_nodes
 from harness.diagnostics import Edit, Span
 
-SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
-MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
-NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+THRESHOLD_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+MIRRORED_OPERATIONS = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
+THRESHOLD_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +64,7 @@ class Threshold:
     @property
     def sign(self) -> str:
         """The comparison as it is written."""
-        return SIGNS[self.operation]
+        return THRESHOLD_SIGNS[self.operation]
 
     @property
     def rising(self) -> bool:
@@ -59,28 +72,32 @@ class Threshold:
         return self.operation.startswith("greater")
 
     def __str__(self) -> str:
-        return f"{self.name} {self.sign} {number(self.published)}"
+        return f"{self.name} {self.sign} {number_in_rule(self.published)}"
 
     def edit(self, value: float) -> Edit:
         """The change of the rule's text that gives the literal this value."""
         assert self.place is not None
-        return Edit(self.place, number(value))
+        return Edit(self.place, number_in_rule(value))
 
 
-def number(value: float) -> str:
+def number_in_rule(value: float) -> str:
     """A number as a rule would write it."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def find(root: Node) -> tuple[Threshold, ...]:
+def find_thresholds(root: Node) -> tuple[Threshold, ...]:
     """All thresholds of a plan, in the order of the text; those above the last grouping can be varied together."""
-    above = {id(n) for n in chain(root)[0]}
+    above = {id(n) for n in split_at_last_grouping(root)[0]}
     aggregated = aggregated_columns(root)
-    found = [threshold for node in walk_nodes(root) for threshold in of_node(node, aggregated, free=id(node) in above)]
-    return tuple(sorted(shared(found), key=lambda t: t.place.start if t.place else -1))
+    found = [
+        threshold
+        for node in walk_nodes(root)
+        for threshold in find_node_thresholds(node, aggregated, free=id(node) in above)
+    ]
+    return tuple(sorted(mark_shared(found), key=lambda t: t.place.start if t.place else -1))
 
 
-def chain(root: Node) -> tuple[tuple[Node, ...], Node]:
+def split_at_last_grouping(root: Node) -> tuple[tuple[Node, ...], Node]:
     """The nodes above the last grouping, the lowest first, and that grouping: what they all look at row by row."""
     above: list[Node] = []
     node = root
@@ -94,17 +111,19 @@ def aggregated_columns(root: Node) -> Mapping[int, frozenset[str]]:
     """For each node's id the columns that hold, or are computed from, values of more than one row."""
     found: dict[int, frozenset[str]] = {}
     for node in walk_nodes(root):
-        below = [found[id(s)] for s in sources(node)]
-        found[id(node)] = own(node, below)
+        below = [found[id(s)] for s in list_sources(node)]
+        found[id(node)] = collect_aggregated_columns(node, below)
     return found
 
 
-def own(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
+def collect_aggregated_columns(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
     """The aggregated columns of one node."""
     match node:
         case Aggregate(keys=keys, measures=measures):
             old = {n for n, e in keys if columns_read(e) & below[0]}
-            return frozenset(old | {n for n, e in measures if any(isinstance(x, Aggregation) for x in walk(e))})
+            return frozenset(
+                old | {n for n, e in measures if any(isinstance(x, Aggregation) for x in walk_expressions(e))}
+            )
         case Window(measures=measures):
             return below[0] | {n for n, _ in measures}
         case Derive(columns=columns):
@@ -120,7 +139,7 @@ def own(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
             return below[0] if below else frozenset()
 
 
-def of_node(node: Node, aggregated: Mapping[int, frozenset[str]], *, free: bool) -> Iterator[Threshold]:
+def find_node_thresholds(node: Node, aggregated: Mapping[int, frozenset[str]], *, free: bool) -> Iterator[Threshold]:
     """The thresholds in a node's conditions and expressions."""
     match node:
         case Filter(condition=condition):
@@ -132,32 +151,36 @@ def of_node(node: Node, aggregated: Mapping[int, frozenset[str]], *, free: bool)
             return
     inside = aggregated[id(node.source)]
     for expression in expressions:
-        for part in walk(expression):
-            found = compared(part)
+        for part in walk_expressions(expression):
+            found = match_comparison(part)
             if found and columns_read(found[1]) & inside:
                 operation, side, literal = found
                 assert isinstance(part, Call)
                 fixed = "" if free else "another grouping follows: each value takes a run of its own"
-                yield threshold(part, operation, side, literal, needed=free and id(part) in must, fixed=fixed)
+                yield build_threshold(part, operation, side, literal, needed=free and id(part) in must, fixed=fixed)
 
 
-def compared(part: Expression) -> tuple[str, Expression, Literal] | None:
+def match_comparison(part: Expression) -> tuple[str, Expression, Literal] | None:
     """A comparison's operation as seen from the value, the value, and the number; nothing for any other expression."""
     match part:
-        case Call(operation, (side, Literal() as literal)) if operation in SIGNS and is_number(literal):
+        case Call(operation, (side, Literal() as literal)) if operation in THRESHOLD_SIGNS and is_number_literal(
+            literal
+        ):
             return operation, side, literal
-        case Call(operation, (Literal() as literal, side)) if operation in SIGNS and is_number(literal):
-            return MIRRORED[operation], side, literal
+        case Call(operation, (Literal() as literal, side)) if operation in THRESHOLD_SIGNS and is_number_literal(
+            literal
+        ):
+            return MIRRORED_OPERATIONS[operation], side, literal
         case _:
             return None
 
 
-def is_number(literal: Literal) -> bool:
+def is_number_literal(literal: Literal) -> bool:
     """Whether a literal is a number."""
     return isinstance(literal.value, int | float) and not isinstance(literal.value, bool)
 
 
-def threshold(
+def build_threshold(
     comparison: Call, operation: str, side: Expression, literal: Literal, *, needed: bool, fixed: str
 ) -> Threshold:
     """A comparison as a threshold; a guard against dividing by zero is none that anybody tunes."""
@@ -167,7 +190,7 @@ def threshold(
         fixed = "the text does not hold the number"
     elif value == 0 and not fixed:
         fixed = "a comparison with 0 is a guard, not a threshold"
-    names = sorted(n for n in columns_read(side) if not hidden(n))
+    names = sorted(n for n in columns_read(side) if not is_hidden(n))
     written = span_of(side)
     name = names[0] if len(names) == 1 else (written.text if written else " ".join(names))
     return Threshold(
@@ -187,7 +210,7 @@ def literal_place(comparison: Call, literal: Literal) -> Span | None:
     for span in (literal.span, comparison.span):
         if span is None:
             continue
-        hits = [m for m in NUMBER.finditer(span.text) if float(m[0]) == literal.value]
+        hits = [m for m in THRESHOLD_NUMBER.finditer(span.text) if float(m[0]) == literal.value]
         if len(hits) == 1:
             return span.source.span(span.start + hits[0].start(), span.start + hits[0].end())
     return None
@@ -205,7 +228,7 @@ def conjuncts(condition: Expression) -> Iterator[Expression]:
             yield condition
 
 
-def shared(found: Sequence[Threshold]) -> Iterator[Threshold]:
+def mark_shared(found: Sequence[Threshold]) -> Iterator[Threshold]:
     """The thresholds, those left as they are whose number stands for several comparisons at once."""
     places = [(t.place.start, t.place.end) for t in found if t.place]
     for threshold in found:

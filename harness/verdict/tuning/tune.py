@@ -10,16 +10,16 @@ from time import perf_counter
 import numpy as np
 
 from harness.diagnostics import HarnessError, Source, did_you_mean, mend
-from harness.verdict.study.ensemble import Ensemble, Subject
-from harness.verdict.study.population import LEAST_SECONDS, Population
-from harness.verdict.tuning.allowlist import Entry, entries
+from harness.verdict.study.ensemble import Ensemble, LabelledTrial
+from harness.verdict.study.population import LEAST_SECONDS, WatchedPopulation
+from harness.verdict.tuning.allowlist import AllowlistEntry, entries
 from harness.verdict.tuning.grid import grid
 from harness.verdict.tuning.labelled import PER_HOSTS, Observations, Point, Surface, observe
-from harness.verdict.tuning.lifting import varied
+from harness.verdict.tuning.lifting import select_varied_thresholds
 from harness.verdict.tuning.margins import Margin, margins
-from harness.verdict.tuning.pareto import front, within
+from harness.verdict.tuning.pareto import front, select_within_budget
 from harness.verdict.tuning.regularity import Opinion, opinions
-from harness.verdict.tuning.thresholds import Threshold, find
+from harness.verdict.tuning.thresholds import Threshold, find_thresholds
 
 MOST_ON_FRONT = 25
 MOST_ALIKE = 20_000
@@ -52,7 +52,7 @@ class Tuning:
     rule: Source
     thresholds: tuple[Threshold, ...]
     varied: tuple[Threshold, ...]
-    population: Population
+    population: WatchedPopulation
     groups: int
     combinations: int
     published: Point
@@ -61,7 +61,7 @@ class Tuning:
     budget: float | None
     confidence: float
     margins: tuple[Margin, ...]
-    exclusions: tuple[Entry, ...]
+    exclusions: tuple[AllowlistEntry, ...]
     opinions: tuple[Opinion, ...]
     surface: Surface
     seconds: float
@@ -89,21 +89,21 @@ class Tuning:
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def tune(subjects: Sequence[Subject], wishes: Wishes | None = None) -> Tuning:
+def tune(subjects: Sequence[LabelledTrial], wishes: Wishes | None = None) -> Tuning:
     """Judges every combination of a rule's thresholds on telemetry that is loaded and grouped once."""
     wanted = wishes or Wishes()
     began = perf_counter()
     with Ensemble(subjects) as ensemble:
         root = ensemble.plan.node
-        thresholds = find(root)
-        chosen = varied(thresholds)
+        thresholds = find_thresholds(root)
+        chosen = select_varied_thresholds(thresholds)
         rule = subjects[0].trial.rule.query
-        check(chosen, thresholds, rule, wanted)
+        check_wishes(chosen, thresholds, rule, wanted)
         observed = observe(ensemble.batch, root, chosen)
         grouped = perf_counter()
         surface = observed.surface(grid(observed.groups, observed.malicious, wanted.values, wanted.steps))
         grid_seconds = perf_counter() - grouped
-        published = at(observed, observed.groups.published, wanted)
+        published = measure_point(observed, observed.groups.published, wanted)
         entries_found = entries(ensemble.batch, root, observed) if wanted.exclusions and published.false_alerts else ()
         found = opinions(ensemble.engine, root, observed.population, published.false_alerts) if wanted.opinions else ()
         return Tuning(
@@ -114,8 +114,8 @@ def tune(subjects: Sequence[Subject], wishes: Wishes | None = None) -> Tuning:
             groups=len(observed.groups),
             combinations=surface.grid.size,
             published=published,
-            front=tuple(at(observed, p, wanted) for p in front_points(surface, chosen)),
-            recommended=recommended(observed, surface, wanted),
+            front=tuple(measure_point(observed, p, wanted) for p in front_points(surface, chosen)),
+            recommended=choose_recommended_point(observed, surface, wanted),
             budget=wanted.budget,
             confidence=wanted.confidence,
             margins=margins(observed),
@@ -124,11 +124,11 @@ def tune(subjects: Sequence[Subject], wishes: Wishes | None = None) -> Tuning:
             surface=surface,
             seconds=perf_counter() - began,
             grid_seconds=grid_seconds,
-            remarks=tuple(remarks(observed, published)),
+            remarks=tuple(list_remarks(observed, published)),
         )
 
 
-def check(chosen: Sequence[Threshold], thresholds: Sequence[Threshold], rule: Source, wishes: Wishes) -> None:
+def check_wishes(chosen: Sequence[Threshold], thresholds: Sequence[Threshold], rule: Source, wishes: Wishes) -> None:
     """Whether there is something to vary, and every value that was asked for belongs to it."""
     if not chosen:
         why = "; ".join(f"`{t}`: {t.fixed}" for t in thresholds)
@@ -144,7 +144,7 @@ def check(chosen: Sequence[Threshold], thresholds: Sequence[Threshold], rule: So
             raise HarnessError("unknown-threshold", f"the rule has no threshold `{name}`", help=hint)
 
 
-def at(observed: Observations, values: Sequence[float], wishes: Wishes) -> Point:
+def measure_point(observed: Observations, values: Sequence[float], wishes: Wishes) -> Point:
     """The rule at some literals."""
     return observed.point(values, confidence=wishes.confidence, seed=wishes.seed)
 
@@ -169,10 +169,10 @@ def least_changed(surface: Surface, places: Sequence[int], thresholds: Sequence[
     """Of these combinations the one nearest to the published literals."""
     shape = surface.grid.shape
     points = [surface.grid.point(tuple(map(int, np.unravel_index(p, shape)))) for p in places]
-    return min(points, key=lambda p: distance(p, thresholds))
+    return min(points, key=lambda p: measure_literal_distance(p, thresholds))
 
 
-def recommended(observed: Observations, surface: Surface, wishes: Wishes) -> Point | None:
+def choose_recommended_point(observed: Observations, surface: Surface, wishes: Wishes) -> Point | None:
     """The point that catches most within the budget; of equally good ones the one that changes least.
 
     Without attacks there is nothing to catch and so nothing to recommend.
@@ -180,19 +180,19 @@ def recommended(observed: Observations, surface: Surface, wishes: Wishes) -> Poi
     if not len(observed.members):
         return None
     rate = surface.false_alerts / max(observed.population.host_days, 1e-12) * PER_HOSTS
-    places = within(surface.caught, rate, np.inf if wishes.budget is None else wishes.budget)
+    places = select_within_budget(surface.caught, rate, np.inf if wishes.budget is None else wishes.budget)
     if not len(places):
         return None
-    return at(observed, least_changed(surface, places.tolist(), observed.thresholds), wishes)
+    return measure_point(observed, least_changed(surface, places.tolist(), observed.thresholds), wishes)
 
 
-def distance(point: Sequence[float], thresholds: Sequence[Threshold]) -> tuple[int, float]:
+def measure_literal_distance(point: Sequence[float], thresholds: Sequence[Threshold]) -> tuple[int, float]:
     """How many literals differ from the published ones, and by how much in parts of themselves."""
     parts = [abs(v - t.published) / max(abs(t.published), 1e-12) for v, t in zip(point, thresholds, strict=True)]
     return sum(p > 0 for p in parts), sum(parts)
 
 
-def remarks(observed: Observations, published: Point) -> list[str]:
+def list_remarks(observed: Observations, published: Point) -> list[str]:
     """What a reader has to know to believe the numbers."""
     found = [
         "an alert is a row of one search over the whole time; a rule that runs every hour alerts again as long as its "

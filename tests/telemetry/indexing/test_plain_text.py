@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.indexing.clock import Clock
-from harness.telemetry.indexing.formats import pieces, strings, truth
+from harness.telemetry.indexing.clock import EventClock
+from harness.telemetry.indexing.formats import parse_format_pairs, parse_yes_no, strings
 from harness.telemetry.indexing.plain_text import Input, punctuation
-from harness.telemetry.indexing.rewriting import edited
+from harness.telemetry.indexing.rewriting import apply_one_sed_script
 from harness.telemetry.indexing.stanzas import effective, stanza
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 
 
 def log(folder: Path, text: str | bytes, name: str = "app.log") -> Path:
@@ -25,18 +25,18 @@ def log(folder: Path, text: str | bytes, name: str = "app.log") -> Path:
 
 def of(path: Path, column: str, **settings: str) -> list[str | None]:
     given = Input(sourcetype="app", props={"app": {"SHOULD_LINEMERGE": "false", **settings}})
-    (events,) = read(path, given).events
+    (events,) = read_telemetry(path, given).events
     return events.columns.column(column).cast("string").to_pylist()
 
 
 def moment(text: str, **settings: str) -> str | None:
-    found = Clock(settings, datetime(2024, 3, 1, tzinfo=UTC)).micros(text)
+    found = EventClock(settings, datetime(2024, 3, 1, tzinfo=UTC)).micros(text)
     return None if found is None else datetime.fromtimestamp(found / 1e6, UTC).isoformat().removesuffix("+00:00")
 
 
 def test_an_event_has_its_text_its_metadata_and_its_punctuation(tmp_path):
     path = log(tmp_path, "2024-01-01T00:00:00Z user=ann\n")
-    (events,) = read(path, Input(sourcetype="app", host="h1")).events
+    (events,) = read_telemetry(path, Input(sourcetype="app", host="h1")).events
     assert (events.sensor, events.kind, len(events)) == ("text", "app", 1)
     row = events.columns.to_pylist()[0]
     assert row["_raw"] == "2024-01-01T00:00:00Z user=ann"
@@ -46,7 +46,7 @@ def test_an_event_has_its_text_its_metadata_and_its_punctuation(tmp_path):
 
 def test_text_without_a_sourcetype_is_no_events(tmp_path):
     with pytest.raises(HarnessError, match="is no format that can be read") as raised:
-        read(log(tmp_path, "hello\n"))
+        read_telemetry(log(tmp_path, "hello\n"))
     assert "--sourcetype" in (raised.value.help or "")
 
 
@@ -64,7 +64,7 @@ def test_an_empty_file_among_others_is_told(tmp_path):
     folder.mkdir()
     log(folder, "", "a.log")
     log(folder, "x\n", "b.log")
-    assert [str(d) for d in read(folder, Input(sourcetype="app")).damages] == ["a.log: the file is empty"]
+    assert [str(d) for d in read_telemetry(folder, Input(sourcetype="app")).damages] == ["a.log: the file is empty"]
 
 
 def test_bytes_that_are_no_text_are_replaced(tmp_path):
@@ -106,7 +106,7 @@ def test_a_time_is_read(text, settings, expected):
 
 
 def test_a_day_alone_does_not_hide_the_time_of_the_next_line():
-    clock = Clock({}, datetime(2024, 3, 1, tzinfo=UTC))
+    clock = EventClock({}, datetime(2024, 3, 1, tzinfo=UTC))
     assert clock.micros("2024-02-03 a") == 1_706_918_400_000_000
     assert clock.micros("2024-02-03 00:00:01 a") == 1_706_918_401_000_000
 
@@ -135,18 +135,18 @@ def test_an_expression_that_never_ends_is_an_error(tmp_path):
 
 
 def test_a_sed_script_has_groups_escapes_numbers_and_several_commands():
-    assert edited("a=1 b=2", r"s/(\w)=(\d)/\2=\1/g") == "1=a 2=b"
-    assert edited("x x x", "s/x/y/2") == "x y x"
-    assert edited("x x x", "s/x/y/2g") == "x y y"
-    assert edited("AbC", "s/b/-/i y/AC/ac/") == "a-c"
-    assert edited("a/b", r"s#/#\##") == "a#b"
+    assert apply_one_sed_script("a=1 b=2", r"s/(\w)=(\d)/\2=\1/g") == "1=a 2=b"
+    assert apply_one_sed_script("x x x", "s/x/y/2") == "x y x"
+    assert apply_one_sed_script("x x x", "s/x/y/2g") == "x y y"
+    assert apply_one_sed_script("AbC", "s/b/-/i y/AC/ac/") == "a-c"
+    assert apply_one_sed_script("a/b", r"s#/#\##") == "a#b"
 
 
 def test_values_of_conf_files_are_read():
     assert strings('";", "="') == [";", "="]
     assert strings(r'"\t", a b, "c, d"') == ["\t", "a b", "c, d"]
-    assert pieces('a::$1 $2::$3 "b c"::"d e"') == [("a", "$1"), ("$2", "$3"), ("b c", "d e")]
-    assert [truth(w, True) for w in ("0", "False", "yes", "", None)] == [False, False, True, True, True]
+    assert parse_format_pairs('a::$1 $2::$3 "b c"::"d e"') == [("a", "$1"), ("$2", "$3"), ("b c", "d e")]
+    assert [parse_yes_no(w, True) for w in ("0", "False", "yes", "", None)] == [False, False, True, True, True]
 
 
 def test_stanzas_are_patterns_over_metadata():

@@ -1,6 +1,6 @@
 """Whose doing an event is, by process family, task and connection."""
 
-from harness.telemetry.lab.attribution import attributed
+from harness.telemetry.lab.attribution import attribute_events
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 TASKS = "Microsoft-Windows-TaskScheduler/Operational"
@@ -22,7 +22,7 @@ def process(guid, parent, line, image=r"C:\Windows\System32\cmd.exe", pid="1", p
 
 
 def ours(*events, mark="r.1"):
-    return attributed(events, mark, "r")
+    return attribute_events(events, mark, "r")
 
 
 ROOT = process("{1}", "{0}", "cmd.exe /C set DETLAB=r.1& whoami")

@@ -14,8 +14,8 @@ import pytest
 docker = pytest.importorskip("docker", reason="the package docker is not installed")
 
 from harness.diagnostics import HarnessError  # noqa: E402
-from harness.telemetry.lab.containers import down, seen, status, up  # noqa: E402
-from harness.telemetry.lab.listener import Ports, ask, connects  # noqa: E402
+from harness.telemetry.lab.containers import down, fetch_listener_log, status, up  # noqa: E402
+from harness.telemetry.lab.listener import Ports, connects, query_dns_sink  # noqa: E402
 
 LAB = Path(__file__).parents[3] / "lab"
 
@@ -84,9 +84,9 @@ def test_the_listener_runs_in_a_container_built_from_nothing(engine):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     assert opener.open(request, timeout=5).read() == b"detlab listener\n"
     assert connects("127.0.0.1", raw)
-    assert ask("127.0.0.1", dns, "vps-gateway.test") == "192.0.2.53"
-    assert ask("127.0.0.1", dns, "www.python.org") == ""
-    log = seen("t1", client=engine)
+    assert query_dns_sink("127.0.0.1", dns, "vps-gateway.test") == "192.0.2.53"
+    assert query_dns_sink("127.0.0.1", dns, "www.python.org") == ""
+    log = fetch_listener_log("t1", client=engine)
     assert any(s["kind"] == "http" and s["agent"] == "detlab/run-7" for s in log)
     (now,) = status("t1", client=engine)
     assert now.healthy

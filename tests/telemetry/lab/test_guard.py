@@ -5,15 +5,23 @@ from pathlib import Path
 import pytest
 
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render
-from harness.telemetry.lab.guard import Allowances, HostFacts, RefusedError, check_host, check_tests, inside, named_in
+from harness.scenario.atomic_rendering import render_atomic
+from harness.telemetry.lab.guard import (
+    Allowances,
+    HostFacts,
+    RefusedError,
+    check_host,
+    check_tests,
+    find_servers,
+    is_allowed_target,
+)
 
 ROOT = Path(__file__).parents[3]
 PACK = Library((ROOT / "scenarios",))
 
 
 def published(number, **given):
-    return render(PACK.find(f"T1583.004-{number}")[0], given)
+    return render_atomic(PACK.find(f"T1583.004-{number}")[0], given)
 
 
 def test_the_published_tests_stay_inside_the_lab():
@@ -51,7 +59,7 @@ def test_a_domain_outside_the_lab_is_refused():
     ],
 )
 def test_servers_are_found_in_a_command(text, named):
-    assert named_in(text) == named
+    assert find_servers(text) == named
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,7 @@ def test_servers_are_found_in_a_command(text, named):
     ],
 )
 def test_what_is_inside(target):
-    assert inside(target, ("*.lab.internal", "10.20.0.0/16"))
+    assert is_allowed_target(target, ("*.lab.internal", "10.20.0.0/16"))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,7 @@ def test_what_is_inside(target):
     ["8.8.8.8", "evilexample.com", "example.com.evil.net", "lab.internal.evil.net", "10.21.0.1", "xlab.internal"],
 )
 def test_what_is_outside(target):
-    assert not inside(target, ("*.lab.internal", "10.20.0.0/16", "not/a network"))
+    assert not is_allowed_target(target, ("*.lab.internal", "10.20.0.0/16", "not/a network"))
 
 
 GOOD = {"marker": "purple", "product": "WinNT", "elevated": True}
@@ -103,7 +111,7 @@ def test_elevation_is_asked_for_by_name():
     library = ROOT.parent / "shared" / "samples" / "dev" / "atomics"
     if not library.is_dir():
         pytest.skip("the sample library is not on this machine")
-    startup = render(Library((library,)).find("T1053.005-1")[0])
+    startup = render_atomic(Library((library,)).find("T1053.005-1")[0])
     assert [r.rule for r in check_tests([startup], (), Allowances())] == ["elevation"]
     assert list(check_tests([startup], (), Allowances(elevation=True))) == []
     plain = HostFacts(**{**GOOD, "elevated": False})

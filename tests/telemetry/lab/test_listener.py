@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.listener import Ports, ask, connects, is_listener, reachable, start
+from harness.telemetry.lab.listener import Ports, connects, is_listener, query_dns_sink, reachable, start_listener
 
 LAB = Path(__file__).parents[3] / "lab"
 
 
 @pytest.fixture
 def listener(tmp_path):
-    running = start(LAB, Ports(http=(0,), tcp=(0,), dns=(0,), domains=("c2.corp",)), tmp_path / "log" / "seen.ndjson")
+    running = start_listener(
+        LAB, Ports(http=(0,), tcp=(0,), dns=(0,), domains=("c2.corp",)), tmp_path / "log" / "seen.ndjson"
+    )
     yield running
     running.stop()
 
@@ -44,7 +46,7 @@ def test_every_port_answers_and_what_was_seen_is_written(listener):
     ],
 )
 def test_only_test_domains_have_an_address(listener, name, answer):
-    assert ask("127.0.0.1", listener.ports["dns"][0], name) == answer
+    assert query_dns_sink("127.0.0.1", listener.ports["dns"][0], name) == answer
     assert any(s["kind"] == "dns" and s["name"] == name for s in listener.seen())
 
 
@@ -56,7 +58,7 @@ def test_hostile_input_does_not_end_it(listener):
     for data in (b"\x16\x03\x01" + bytes(200), b"GET " + b"a" * 100_000 + b"\r\n", b""):
         with socket.create_connection(("127.0.0.1", listener.ports["http"][0]), timeout=5) as tcp:
             tcp.sendall(data)
-    assert ask("127.0.0.1", listener.ports["dns"][0], "still.example") == "127.0.0.1"
+    assert query_dns_sink("127.0.0.1", listener.ports["dns"][0], "still.example") == "127.0.0.1"
     assert connects("127.0.0.1", listener.ports["http"][0])
 
 
@@ -73,11 +75,11 @@ def test_a_port_in_use_is_one_clear_message(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(HarnessError, match=r"the listener does not start: .*already in use"):
-            start(LAB, Ports(http=(port,), tcp=(), dns=()), tmp_path / "seen.ndjson")
+            start_listener(LAB, Ports(http=(port,), tcp=(), dns=()), tmp_path / "seen.ndjson")
 
 
 def test_it_can_outlive_us_and_is_known_by_its_process(tmp_path):
-    running = start(LAB, Ports(http=(0,), tcp=(), dns=()), tmp_path / "seen.ndjson", detached=True)
+    running = start_listener(LAB, Ports(http=(0,), tcp=(), dns=()), tmp_path / "seen.ndjson", detached=True)
     assert is_listener(running.pid)
     assert not is_listener(1)
     running.stop()

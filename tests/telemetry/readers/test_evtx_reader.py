@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from event_log_file import event_log, sysmon
 
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 
 SAMPLES = Path("../shared/samples/dev/sigma_regression")
 
@@ -13,7 +13,7 @@ SAMPLES = Path("../shared/samples/dev/sigma_regression")
 def recorded(tmp_path, content):
     path = tmp_path / "capture.evtx"
     path.write_bytes(content)
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     rows = [
         {n: v for n, v in {**e.constants, **row}.items() if v is not None}
         for e in telemetry.events
@@ -125,6 +125,6 @@ def test_noise_never_ends_in_a_traceback(tmp_path, seed):
 def test_real_event_logs_are_read_whole():
     logs = sorted(SAMPLES.glob("*/*.evtx"))
     assert len(logs) == 94
-    telemetry = [read(log) for log in logs]
+    telemetry = [read_telemetry(log) for log in logs]
     assert sum(len(t) for t in telemetry) == 110
     assert [str(d) for t in telemetry for d in t.damages] == []

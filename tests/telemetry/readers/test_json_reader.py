@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 
 SAMPLES = Path("../shared/samples")
 
@@ -16,7 +16,7 @@ SAMPLES = Path("../shared/samples")
 def recorded(tmp_path, content, name="capture.json"):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     rows = [
         {"sensor": e.sensor, "kind": e.kind, **{n: v for n, v in {**e.constants, **row}.items() if v is not None}}
         for e in telemetry.events
@@ -357,7 +357,7 @@ def test_very_many_fields_are_bounded(tmp_path):
     event = {"event_simpleName": "X", "timestamp": "1682707778681"}
     path = tmp_path / "capture.json"
     path.write_text("\n".join(json.dumps({**event, f"f{n}": "x"}) for n in range(2_100)))
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     (events,) = telemetry.events
     assert (len(events), len(events.fields)) == (2_100, 2_000)
     assert [str(d) for d in telemetry.damages] == ["falcon X: more than 2000 fields; the others are not read"]
@@ -371,7 +371,7 @@ def test_a_very_long_line_takes_bounded_memory_and_time(tmp_path):
             file.write(b"x" * (1 << 20))
         file.write(b'"}\n' + json.dumps(C).encode() + b"\n")
     begun = time.monotonic()
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     assert len(telemetry) == 2
     assert [str(d) for d in telemetry.damages] == ["capture.json.gz: line 2: longer than 16 MiB; not read"]
     assert time.monotonic() - begun < 10
@@ -387,6 +387,6 @@ def test_a_very_long_line_takes_bounded_memory_and_time(tmp_path):
     ],
 )
 def test_real_recordings_are_read_whole(name, kinds):
-    telemetry = read(SAMPLES / name)
+    telemetry = read_telemetry(SAMPLES / name)
     assert telemetry.damages == ()
     assert {(e.sensor, e.kind): len(e) for e in telemetry.events} == kinds

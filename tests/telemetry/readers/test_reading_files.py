@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import Origin
-from harness.telemetry.reader import formats, read
+from harness.telemetry.event import TelemetryOrigin
+from harness.telemetry.reader import list_readers, read_telemetry
 
 SAMPLES = Path("../shared/samples")
 
@@ -22,7 +22,7 @@ LINE = json.dumps(EVENT).encode() + b"\n"
 
 def failure(path):
     with pytest.raises(HarnessError) as found:
-        read(path)
+        read_telemetry(path)
     return found.value.render()
 
 
@@ -38,11 +38,11 @@ def test_a_folder_is_all_its_files_by_name_and_one_table_a_kind(tmp_path):
     (tmp_path / ".hidden").write_bytes(LINE)
     (tmp_path / "notes.txt").write_text("hello\n")
     (tmp_path / "z").write_bytes(b"")
-    telemetry = read(tmp_path)
+    telemetry = read_telemetry(tmp_path)
     (events,) = telemetry.events
     assert events.columns.column("DomainName").to_pylist() == ["a.example", "b.example", "c.example"]
     assert events.constants == {"event_simpleName": "DnsRequest"}
-    assert telemetry.origin == Origin.REPLAYED
+    assert telemetry.origin == TelemetryOrigin.REPLAYED
     assert damages(telemetry) == ["notes.txt: no format that can be read", "z: the file is empty"]
 
 
@@ -79,7 +79,7 @@ def test_of_gzip_cut_short_the_whole_records_are_read(tmp_path):
     path = tmp_path / "x.gz"
     lines = b"".join(LINE.replace(b"a.example", f"{n:032x}.example".encode()) for n in range(5_000))
     path.write_bytes(gzip.compress(lines)[:-5_000])
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     assert 3_000 < len(telemetry) < 5_000
     assert damages(telemetry)[0].startswith("x.gz: gzip data end here: ")
 
@@ -89,7 +89,7 @@ def test_gzip_whose_bytes_are_damaged(tmp_path):
     content = bytearray(gzip.compress(LINE * 100))
     content[-6] ^= 0xFF
     path.write_bytes(bytes(content))
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     assert len(telemetry) <= 100
     assert damages(telemetry)[0].startswith("x.gz: gzip data end here: ")
 
@@ -102,7 +102,7 @@ def test_a_gzip_bomb_is_unpacked_only_so_far(tmp_path):
         for _ in range(1200):
             file.write(b" " * (1 << 20))
     begun = time.monotonic()
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     assert len(telemetry) == 1
     assert damages(telemetry)[-1] == f"x.gz: gzip data unpack to more than {most(path)} MiB; the rest is not read"
     assert time.monotonic() - begun < 30
@@ -118,7 +118,7 @@ def test_somebody_elses_parquet_has_a_field_a_column(tmp_path):
         {"ts": [1588205199.5, 1588205200.0], "dport": pa.array([53, None], pa.int32()), "ok": [True, False]}
     )
     pq.write_table(table, path)
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     (events,) = telemetry.events
     rows = events.columns.drop_columns(["@time", "@cause"]).to_pylist()
     assert rows == [
@@ -139,7 +139,7 @@ def test_parquet_of_windows_events_is_known_by_its_columns(tmp_path):
         "SystemTime": ["2024-01-01"] * 2,
     }
     pq.write_table(pa.table(columns), path)
-    assert [(e.sensor, e.kind) for e in read(path).events] == [("sysmon", "3"), ("sysmon", "1")]
+    assert [(e.sensor, e.kind) for e in read_telemetry(path).events] == [("sysmon", "3"), ("sysmon", "1")]
 
 
 @pytest.mark.parametrize("size", [4, 100, 400])
@@ -160,12 +160,12 @@ def test_parquet_whose_layout_is_not_ours_is_an_error(tmp_path, layout):
 
 
 def test_formats_are_the_readers_files():
-    assert formats() == ("evtx", "ndjson", "parquet", "windows_xml")
+    assert list_readers() == ("evtx", "ndjson", "parquet", "windows_xml")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the real recordings are not beside the checkout")
 def test_all_real_recordings_are_read_without_a_traceback():
-    telemetry = read(SAMPLES)
+    telemetry = read_telemetry(SAMPLES)
     assert len(telemetry) > 39_000
     assert all(d.place and d.message for d in telemetry.damages)

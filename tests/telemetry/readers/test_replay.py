@@ -6,9 +6,9 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.event import Cause, Telemetry
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 from harness.telemetry.replay import replay
-from harness.telemetry.writer import write
+from harness.telemetry.writer import write_telemetry
 
 LINES = [
     {"EventID": 3, "Image": "C:\\Windows\\powershell.exe", "Port": 443, "SystemTime": "2024-01-01T10:00:00Z"},
@@ -71,10 +71,10 @@ def test_a_whole_recording_can_be_an_attack_or_not(capture, malicious, count):
 
 def test_a_recording_that_knows_who_did_it_keeps_that(tmp_path, capture):
     causes = (Cause(name="beacon", malicious=True),)
-    recorded = Telemetry(events=read(capture).events, causes=causes)
+    recorded = Telemetry(events=read_telemetry(capture).events, causes=causes)
     path = tmp_path / "capture.parquet"
     with path.open("wb") as out:
-        write(recorded, "parquet", out)
+        write_telemetry(recorded, "parquet", out)
     assert replay(path).causes == causes
     assert replay(path, False).causes == causes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 
 SAMPLES = Path("../shared/samples")
 
@@ -26,7 +26,7 @@ def event(data="<Data Name='Image'>a.exe</Data>", *, system=SYSTEM, after=""):
 def recorded(tmp_path, content, name="capture.xml"):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     rows = [
         {n: v for n, v in {**e.constants, **row}.items() if v is not None}
         for e in telemetry.events
@@ -180,7 +180,7 @@ def test_an_event_that_never_ends_is_skipped_in_bounded_memory(tmp_path):
             file.write(b"<Data>" + b"x" * (1 << 20))
         file.write(event().encode())
     begun = time.monotonic()
-    telemetry = read(path)
+    telemetry = read_telemetry(path)
     assert [len(e) for e in telemetry.events] == [1]
     assert [str(d) for d in telemetry.damages] == [
         "capture.xml: line 1: no event ends within 16 MiB; skipped to the next one"
@@ -201,7 +201,7 @@ def test_markup_made_to_be_slow_is_not(tmp_path, hostile):
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the real recordings are not beside the checkout")
 def test_real_exports_are_read():
-    assert len(read(SAMPLES / "evtx_to_mitre_attack")) == 33
-    raw = read(SAMPLES / "certutil_sysmon1_security4688.raw")
+    assert len(read_telemetry(SAMPLES / "evtx_to_mitre_attack")) == 33
+    raw = read_telemetry(SAMPLES / "certutil_sysmon1_security4688.raw")
     assert {(e.sensor, e.kind): len(e) for e in raw.events} == {("sysmon", "1"): 20, ("windows_security", "4688"): 20}
     assert len(raw.damages) == 4

@@ -7,7 +7,7 @@ import pytest
 
 from harness.telemetry.activity import ScriptExecution
 from harness.telemetry.sensors.powershell import SENSOR as POWERSHELL
-from harness.telemetry.simulate import record
+from harness.telemetry.simulate import record_activities
 
 NAMESPACE = "{http://schemas.microsoft.com/win/2004/08/events/event}"
 
@@ -46,7 +46,7 @@ def test_logging_off_still_leaves_what_powershell_suspects(host):
     process = host.process(r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe")
     plain = ScriptExecution(at=host.now, host=host, process=process, script_block="Get-Date")
     odd = ScriptExecution(at=host.now, host=host, process=process, script_block="[Ref].Assembly", suspicious=True)
-    (events,) = record([(0, plain), (0, odd)], [POWERSHELL], {"script_block_logging": "off"}, 1)
+    (events,) = record_activities([(0, plain), (0, odd)], [POWERSHELL], {"script_block_logging": "off"}, 1)
     assert events.constants["Level"] == "3"
     assert events.columns.column("ScriptBlockText").to_pylist() == ["[Ref].Assembly"]
 
@@ -55,7 +55,7 @@ def test_a_long_script_is_split_and_can_be_put_together(host):
     process = host.process(r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe")
     text = "".join(f"Write-Output {i};" for i in range(3000))
     script = ScriptExecution(at=host.now, host=host, process=process, script_block=text)
-    (events,) = record([(0, script)], [POWERSHELL], {}, 1)
+    (events,) = record_activities([(0, script)], [POWERSHELL], {}, 1)
     rows = events.columns.to_pylist()
     assert len(rows) == 4
     assert {r["MessageTotal"] for r in rows} == {"4"}

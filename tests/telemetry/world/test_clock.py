@@ -6,7 +6,7 @@ import pytest
 from harness.diagnostics import HarnessError
 from harness.scenario.world import Hours, Site
 from harness.telemetry.world.calendar import midnights, outages, workdays
-from harness.telemetry.world.clock import clock, within
+from harness.telemetry.world.clock import build_clock, clip_stretches
 
 BERLIN = Site(name="Berlin", time_zone="Europe/Berlin", outages_a_day=2, outage_minutes=10)
 
@@ -16,7 +16,7 @@ def at(text):
 
 
 def test_a_timer_goes_on_where_it_stopped():
-    found = clock([(at("27T09:00"), at("27T12:00")), (at("27T13:00"), at("27T17:00"))])
+    found = build_clock([(at("27T09:00"), at("27T12:00")), (at("27T13:00"), at("27T17:00"))])
     assert found.length == np.timedelta64(7, "h")
     moments = np.array([at("27T09:30"), at("27T11:59"), at("27T12:00"), at("27T15:30")])
     assert (
@@ -26,16 +26,16 @@ def test_a_timer_goes_on_where_it_stopped():
 
 
 def test_what_was_before_a_clock_began_stays_where_it_was():
-    found = clock([(at("27T09:00"), at("27T10:00")), (at("27T13:00"), at("27T17:00"))])
+    found = build_clock([(at("27T09:00"), at("27T10:00")), (at("27T13:00"), at("27T17:00"))])
     assert found.real(at("27T08:59")) == at("27T08:59")
 
 
 def test_stretches_too_short_for_anything_are_left_out():
-    assert clock([(at("27T09:00"), at("27T09:05"))]) is None
+    assert build_clock([(at("27T09:00"), at("27T09:05"))]) is None
 
 
 def test_stretches_are_cut_to_a_part():
-    assert within([(at("27T09:00"), at("27T12:00"))], at("27T10:00"), at("27T11:00")) == [
+    assert clip_stretches([(at("27T09:00"), at("27T12:00"))], at("27T10:00"), at("27T11:00")) == [
         (at("27T10:00"), at("27T11:00"))
     ]
 

@@ -11,8 +11,15 @@ from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.world import read_world
 from harness.telemetry.world.calendar import outages, workdays
 from harness.telemetry.world.dataset import open_dataset
-from harness.telemetry.world.population import population, spread
-from harness.telemetry.world.simulation import ROWS_AT_ONCE, Order, Worker, fresh, gathered, simulate_world
+from harness.telemetry.world.population import allot_shares, build_world_population
+from harness.telemetry.world.simulation import (
+    WORLD_ROWS_AT_ONCE,
+    SimulationOrder,
+    SimulationWorker,
+    fresh,
+    gather_shard_activity,
+    simulate_world,
+)
 
 
 def contents(folder):
@@ -29,12 +36,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(small, folde
 
 def test_processes_that_share_the_work_write_the_same_bytes(small, tmp_path):
     simulate_world(small, tmp_path / "shared", hosts=36, days=1, sensors=["sysmon"])
-    people = population(small, hosts=36, days=1, seed=1)
-    order = Order(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path / "alone")
+    people = build_world_population(small, hosts=36, days=1, seed=1)
+    order = SimulationOrder(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path / "alone")
     fresh(order.folder)
-    Worker.prepare(order)
+    SimulationWorker.prepare(order)
     for number in range(3):
-        Worker.work(number)
+        SimulationWorker.work(number)
     shared = contents(tmp_path / "shared")
     del shared["world.json"]
     assert contents(tmp_path / "alone") == shared
@@ -117,7 +124,7 @@ def test_process_guids_are_unique_and_tell_the_start(events):
 
 
 def test_while_the_way_out_is_down_attempts_are_seen_and_connections_are_not(small, events):
-    people = population(small, hosts=6, days=5, seed=1)
+    people = build_world_population(small, hosts=6, days=5, seed=1)
     down = outages(small.body.sites[0], people.begin, 5, 1)
     longest = max(down, key=lambda s: s[1] - s[0])
 
@@ -142,25 +149,25 @@ def test_while_the_way_out_is_down_attempts_are_seen_and_connections_are_not(sma
 
 
 def test_no_more_is_held_at_once_however_long_a_world_lasts(small, tmp_path):
-    people = population(small, hosts=6, days=75, seed=1)
-    known = Order(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path).known()
-    sizes = [sum(len(activity) for _, activity in piece) for piece in gathered(people, known, 0)]
-    assert sum(sizes) > 3 * ROWS_AT_ONCE
-    assert max(sizes) < ROWS_AT_ONCE + 25_000
+    people = build_world_population(small, hosts=6, days=75, seed=1)
+    known = SimulationOrder(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path).known()
+    sizes = [sum(len(activity) for _, activity in piece) for piece in gather_shard_activity(people, known, 0)]
+    assert sum(sizes) > 3 * WORLD_ROWS_AT_ONCE
+    assert max(sizes) < WORLD_ROWS_AT_ONCE + 25_000
     assert len(sizes) >= 3
 
 
 def test_shares_are_met_to_the_host():
-    assert Counter(spread({"a": 0.5, "b": 0.3, "c": 0.2}, 11)) == {"a": 6, "b": 3, "c": 2}
+    assert Counter(allot_shares({"a": 0.5, "b": 0.3, "c": 0.2}, 11)) == {"a": 6, "b": 3, "c": 2}
 
 
 def test_people_have_different_names_from_everybody_else(small):
-    found = [m.person for m in population(small, hosts=400, days=1, seed=1).members if m.role.user]
+    found = [m.person for m in build_world_population(small, hosts=400, days=1, seed=1).members if m.role.user]
     assert len(set(found)) == len(found) > 250
 
 
 def test_people_differ_in_their_habits(small):
-    people = population(small, hosts=40, days=5, seed=1)
+    people = build_world_population(small, hosts=40, days=5, seed=1)
     laptops = [m for m in people.members if m.role_name == "laptop"]
     first = {workdays(m.role.hours, people.nights["Berlin"], m.name, 1)[0].arrival for m in laptops}
     assert len(first) == len(laptops)

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.columnar import text
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Origin, Telemetry
-from harness.telemetry.reader import read
-from harness.telemetry.writer import formats, write
+from harness.telemetry.columnar import build_text_column
+from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.reader import read_telemetry
+from harness.telemetry.writer import list_writers, write_telemetry
 
 SYSMON = {
     "Provider_Name": "Microsoft-Windows-Sysmon",
@@ -28,7 +28,7 @@ METADATA = ("index", "source", "sourcetype", "host")
 
 def events(sensor, kind, constants, times, causes, **columns):
     fixed = {TIME: pa.array(times, pa.int64()).cast(TIME_TYPE), CAUSE: pa.array(causes, pa.int32())}
-    table = pa.table({**fixed, **{name: text(values) for name, values in columns.items()}})
+    table = pa.table({**fixed, **{name: build_text_column(values) for name, values in columns.items()}})
     return Events(sensor=sensor, kind=kind, constants=constants, columns=table)
 
 
@@ -61,13 +61,13 @@ def sample():
             events("proxy", "request", {"method": "GET"}, [1704103201000001], [1], url=["http://x/?a=1&b='2'"]),
         ),
         causes=(Cause(name="beacon", malicious=True, host="WS01"), Cause(name="updater", malicious=False)),
-        origin=Origin.SIMULATED,
+        origin=TelemetryOrigin.SIMULATED,
     )
 
 
 def written(telemetry, name):
     out = io.BytesIO()
-    count = write(telemetry, name, out)
+    count = write_telemetry(telemetry, name, out)
     return count, out.getvalue()
 
 
@@ -85,7 +85,7 @@ def records(telemetry, *, causes=False):
 def read_back(tmp_path, content, name="events"):
     path = tmp_path / name
     path.write_bytes(content)
-    return read(path)
+    return read_telemetry(path)
 
 
 @pytest.mark.parametrize("name", ["ndjson", "parquet", "splunk_hec"])
@@ -108,7 +108,7 @@ def test_a_sensors_own_format_holds_its_own_events(tmp_path, name, sensor, count
 def test_parquet_keeps_tables_causes_and_origin(tmp_path):
     back = read_back(tmp_path, written(sample(), "parquet")[1])
     assert records(back, causes=True) == records(sample(), causes=True)
-    assert (back.causes, back.origin) == (sample().causes, Origin.SIMULATED)
+    assert (back.causes, back.origin) == (sample().causes, TelemetryOrigin.SIMULATED)
     for mine, theirs in zip(back.events, sample().events, strict=True):
         assert (mine.sensor, mine.kind, mine.constants) == (theirs.sensor, theirs.kind, theirs.constants)
         assert mine.columns.schema == theirs.columns.schema
@@ -122,10 +122,10 @@ def distinct(column):
 def test_telemetry_without_events_is_a_file_too(tmp_path):
     back = read_back(tmp_path, written(Telemetry(causes=sample().causes), "parquet")[1])
     assert (len(back), back.causes) == (0, sample().causes)
-    assert [written(Telemetry(), name)[1] for name in formats() if name != "parquet"] == [b"", b"", b"", b""]
+    assert [written(Telemetry(), name)[1] for name in list_writers() if name != "parquet"] == [b"", b"", b"", b""]
 
 
-@pytest.mark.parametrize("name", formats())
+@pytest.mark.parametrize("name", list_writers())
 def test_the_same_events_give_the_same_bytes(name):
     assert written(sample(), name) == written(sample(), name)
 
@@ -182,7 +182,7 @@ def test_an_event_without_a_time_text_gets_the_time_at_which_it_was_recorded(tmp
 
 def test_an_unknown_format_names_the_nearest():
     with pytest.raises(HarnessError) as failure:
-        write(sample(), "parket", io.BytesIO())
+        write_telemetry(sample(), "parket", io.BytesIO())
     assert (
         failure.value.render()
         == "error[unknown-format]: no format is called `parket`\n  = help: did you mean `parquet`?"
@@ -209,26 +209,26 @@ def test_any_windows_event_comes_back(tmp_path_factory, name, data):
     names = data.draw(st.lists(NAMES, unique=True, min_size=1, max_size=4))
     times = data.draw(st.lists(MOMENTS, min_size=1, max_size=4))
     rows = {n: data.draw(st.lists(TEXTS, min_size=len(times), max_size=len(times))) for n in names}
-    texts = {n: text(values) for n, values in rows.items() if any(v is not None for v in values)}
+    texts = {n: build_text_column(values) for n, values in rows.items() if any(v is not None for v in values)}
     stamps = [f"{t:%Y-%m-%dT%H:%M:%S.%f}000Z" for t in times]
     fixed = {
         TIME: pa.array(times, TIME_TYPE),
         CAUSE: pa.array([-1] * len(times), pa.int32()),
-        "SystemTime": text(stamps),
+        "SystemTime": build_text_column(stamps),
     }
     before = Telemetry(
         events=(Events(sensor="sysmon", kind="3", constants=SYSMON, columns=pa.table({**fixed, **texts})),)
     )
     path = tmp_path_factory.mktemp("any") / "events"
     path.write_bytes(written(before, name)[1])
-    back = read(path)
+    back = read_telemetry(path)
     assert (records(back), back.damages) == (records(before), ())
 
 
 @pytest.mark.skipif(not Path("../shared/samples").exists(), reason="the real recordings are not beside the checkout")
 @pytest.mark.parametrize("name", ["ndjson", "parquet", "splunk_hec", "windows_xml"])
 def test_real_recordings_come_back(tmp_path, name):
-    before = read(Path("../shared/samples/security_datasets"))
+    before = read_telemetry(Path("../shared/samples/security_datasets"))
     back = read_back(tmp_path, written(before, name)[1])
     assert [r[:2] for r in records(back)] == [r[:2] for r in records(before)]
     assert len(back) == 113

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.studied import subjects
+from harness.cli.studied import build_trials
 from harness.diagnostics import HarnessError
-from harness.run import Bench, Options
+from harness.run import Bench, RunOptions
 from harness.scenario.pack import behaviour_folders
 from harness.telemetry.behaviour import load_behaviours
-from harness.verdict.envelope.axes import axis
-from harness.verdict.envelope.envelope import envelope
+from harness.verdict.envelope.axes import parse_axis
+from harness.verdict.envelope.envelope import judge_envelope
 
 RULE = r"""index=wineventlog EventCode=3
 | eval Hour=strftime(_time, "%H")
@@ -33,13 +33,13 @@ def beacon(tmp_path):
     (tmp_path / "rule.spl").write_text(RULE)
     (tmp_path / "beacon.yaml").write_text(SCENARIO)
     known = load_behaviours(*behaviour_folders(tmp_path / "beacon.yaml"))["beacon"]
-    with Bench(Options()) as bench:
-        yield subjects(bench, tmp_path / "rule.spl", [])[0], known
+    with Bench(RunOptions()) as bench:
+        yield build_trials(bench, tmp_path / "rule.spl", [])[0], known
 
 
 def test_a_map_has_its_edge_where_the_thresholds_are(beacon):
     subject, known = beacon
-    found = envelope(subject, axis("every=2m,6m,10m,20m", known), axis("times=5,9,10,30", known))
+    found = judge_envelope(subject, parse_axis("every=2m,6m,10m,20m", known), parse_axis("times=5,9,10,30", known))
     expected = {
         (2, 30): False,
         (6, 10): False,
@@ -61,21 +61,23 @@ def test_a_map_has_its_edge_where_the_thresholds_are(beacon):
 
 def test_a_limit_on_rows_holds_for_each_variant_by_itself(beacon):
     subject, known = beacon
-    found = envelope(subject, axis("every=5m..9m:5", known), axis("times=20..60:5", known))
+    found = judge_envelope(subject, parse_axis("every=5m..9m:5", known), parse_axis("times=20..60:5", known))
     assert found.caught.all()
 
 
 def test_the_moment_within_the_hour_and_the_length_are_axes(beacon):
     subject, known = beacon
-    found = envelope(
-        subject, axis("start=0m,30m,50m", known), axis("lasting=20m,40m", known), lasting=timedelta(hours=9)
+    found = judge_envelope(
+        subject, parse_axis("start=0m,30m,50m", known), parse_axis("lasting=20m,40m", known), lasting=timedelta(hours=9)
     )
     assert found.caught.tolist() == [[False, False], [False, True], [True, True]]
 
 
 def test_a_condition_is_an_axis(beacon):
     subject, known = beacon
-    found = envelope(subject, axis("condition:index=wineventlog,other", known), axis("every=6m,7m", known))
+    found = judge_envelope(
+        subject, parse_axis("condition:index=wineventlog,other", known), parse_axis("every=6m,7m", known)
+    )
     assert found.caught.tolist() == [[True, True], [False, False]]
 
 
@@ -90,11 +92,11 @@ def test_a_condition_is_an_axis(beacon):
 )
 def test_an_axis_that_cannot_be_is_refused(beacon, text, code):
     with pytest.raises(HarnessError) as error:
-        axis(text, beacon[1])
+        parse_axis(text, beacon[1])
     assert error.value.code == code
 
 
 def test_ranges_are_even_by_value_or_by_ratio(beacon):
-    assert axis("every=1m..4m:4", beacon[1]).numbers == (60.0, 120.0, 180.0, 240.0)
-    assert axis("every=1m..16m:5:log", beacon[1]).numbers == (60.0, 120.0, 240.0, 480.0, 960.0)
-    assert axis("times=1..3:9", beacon[1]).values == (1, 2, 3)
+    assert parse_axis("every=1m..4m:4", beacon[1]).numbers == (60.0, 120.0, 180.0, 240.0)
+    assert parse_axis("every=1m..16m:5:log", beacon[1]).numbers == (60.0, 120.0, 240.0, 480.0, 960.0)
+    assert parse_axis("times=1..3:9", beacon[1]).values == (1, 2, 3)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from harness.detection.language import Dialect, Settings, language
+from harness.detection.language import Settings, Strictness, language
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, call
+from harness.detection.plan.expressions import Column, Literal, build_call
 from harness.diagnostics import Source
-from harness.verdict.mutation.canonical import canonical
-from harness.verdict.mutation.covering import pattern_of
-from harness.verdict.mutation.examples import examples, numbers
+from harness.verdict.mutation.canonical import canonicalise_plan
+from harness.verdict.mutation.covering import parse_text_test
+from harness.verdict.mutation.examples import collect_numbers, examples
 from harness.verdict.mutation.mutants import mutants
 from harness.verdict.mutation.patterns import broken_regexes
 
@@ -22,7 +22,7 @@ SPL = r"""index=windows NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe" OR Imag
 
 
 def plan(text: str):
-    query = language("spl").parse(Source("rule.spl", text), Dialect.LENIENT)
+    query = language("spl").parse(Source("rule.spl", text), Strictness.LENIENT)
     return query.plan(COLUMNS, Settings()).node
 
 
@@ -85,7 +85,7 @@ def test_a_mutant_that_changes_nothing_is_known_by_its_plan(what, same):
     found = [m for m in mutants(root) if m.what == what or what == f"`{what}` dropped"]
     if not found:
         found = [m for m in mutants(root) if m.kind == "filter" and "Odd" in m.what]
-    assert (canonical(found[0].node) == canonical(root)) is same
+    assert (canonicalise_plan(found[0].node) == canonicalise_plan(root)) is same
 
 
 def test_of_whole_numbers_more_than_nine_is_at_least_ten():
@@ -93,19 +93,21 @@ def test_of_whole_numbers_more_than_nine_is_at_least_ten():
     other = plan("index=windows | stats count as n by host | where n >= 10")
     third = plan("index=windows | stats avg(_time) as n by host | where n > 9")
     fourth = plan("index=windows | stats avg(_time) as n by host | where n >= 10")
-    assert canonical(one) == canonical(other)
-    assert canonical(third) != canonical(fourth)
+    assert canonicalise_plan(one) == canonicalise_plan(other)
+    assert canonicalise_plan(third) != canonicalise_plan(fourth)
 
 
 def test_the_order_of_rows_matters_only_where_somebody_looks():
     bare, sorted_ = (plan(f"index=windows | stats count as n by host{end}") for end in ("", " | sort 0 - n"))
-    assert canonical(bare) == canonical(sorted_)
+    assert canonicalise_plan(bare) == canonicalise_plan(sorted_)
     first, last = (plan(f"index=windows | stats count as n by host | sort {s} n | head 1") for s in ("0 -", "0"))
-    assert canonical(first) != canonical(last)
+    assert canonicalise_plan(first) != canonicalise_plan(last)
 
 
 def covers(wide: tuple[str, str], narrow: tuple[str, str]) -> bool:
-    one, other = (pattern_of(call(operation, Column("name"), Literal(text))) for operation, text in (wide, narrow))
+    one, other = (
+        parse_text_test(build_call(operation, Column("name"), Literal(text))) for operation, text in (wide, narrow)
+    )
     return one.covers(other)
 
 
@@ -136,4 +138,4 @@ def test_values_are_made_of_what_a_rule_speaks_of():
     assert ("path", r"C:\Program Files\Vendor\xcmd.exe") in values
     assert ("address", "10.20.30.40") in values
     assert ("name", "a.corp.example") in values
-    assert {10.0, 0.5} <= set(numbers(plan(SPL)))
+    assert {10.0, 0.5} <= set(collect_numbers(plan(SPL)))

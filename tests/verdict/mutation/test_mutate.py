@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.cli.studied import expected
+from harness.cli.studied import build_expecting_trials
 from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
-from harness.run import Bench, Options, run
+from harness.run import Bench, RunOptions, run_scenarios
 from harness.verdict.mutation.mutants import Mutant
-from harness.verdict.mutation.mutate import Fate, Trialled, better, mutate
+from harness.verdict.mutation.mutate import Fate, JudgedMutant, better, mutate
 
 RULE = r"""index=wineventlog EventCode=3 NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe")
 | stats count as Total by host, Image, DestinationIp
@@ -42,8 +42,8 @@ def fates(found):
 
 
 def test_survivors_are_told_with_scenarios_that_kill_them_when_saved(folder):
-    with Bench(Options()) as bench:
-        found = mutate(expected(bench, folder / "rule.spl", []))
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []))
     fate = fates(found)
     assert fate['`Image="*\\\\zoom.exe"` dropped'] is Fate.KILLED
     assert fate['`Image="*\\\\slack.exe"` dropped'] is Fate.SURVIVED
@@ -55,11 +55,11 @@ def test_survivors_are_told_with_scenarios_that_kill_them_when_saved(folder):
         if survivor.mutant.what in wanted:
             assert survivor.killer is not None, survivor.mutant.what
             (folder / survivor.killer.name).write_text(survivor.killer.text)
-    with Bench(Options()) as bench:
-        again = mutate(expected(bench, folder / "rule.spl", []), search=False)
+    with Bench(RunOptions()) as bench:
+        again = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=False)
     assert [fates(again)[w] for w in wanted] == [Fate.KILLED] * 3
     assert again.score > found.score
-    assert run([folder]).as_expected
+    assert run_scenarios([folder]).as_expected
 
 
 def test_scenarios_that_the_rule_fails_already_kill_nothing(folder):
@@ -69,16 +69,16 @@ def test_scenarios_that_the_rule_fails_already_kill_nothing(folder):
         "{rule: rule.spl, outcome: false negative, because: wrong on purpose}",
     )
     (folder / "many.yaml").write_text(text)
-    with Bench(Options()) as bench:
-        found = mutate(expected(bench, folder / "rule.spl", []), search=False)
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=False)
     assert [name.endswith("many.yaml") for name in found.failing] == [True]
     assert all(not t.by.endswith("many.yaml") for t in found.mutants)
 
 
 def test_a_rule_that_no_scenario_names_cannot_be_scored(folder):
     (folder / "other.spl").write_text("index=wineventlog")
-    with Bench(Options()) as bench, pytest.raises(HarnessError, match="no scenario expects anything"):
-        mutate(expected(bench, folder / "other.spl", []))
+    with Bench(RunOptions()) as bench, pytest.raises(HarnessError, match="no scenario expects anything"):
+        mutate(build_expecting_trials(bench, folder / "other.spl", []))
 
 
 def test_fields_of_an_alert_kill_mutants_of_what_is_only_shown(folder):
@@ -87,8 +87,8 @@ def test_fields_of_an_alert_kill_mutants_of_what_is_only_shown(folder):
     (folder / "many.yaml").write_text(
         text.replace("outcome: true positive", "outcome: true positive, alert: {Total: 20}")
     )
-    with Bench(Options()) as bench:
-        found = mutate(expected(bench, folder / "rule.spl", []), search=False)
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=False)
     assert fates(found)["minimum becomes maximum in `Port`"] is Fate.SURVIVED
     assert fates(found)["count becomes 1 in `Total`"] is Fate.KILLED
 
@@ -105,5 +105,5 @@ def test_fields_of_an_alert_kill_mutants_of_what_is_only_shown(folder):
 )
 def test_the_double_of_a_killed_mutant_is_no_survivor_where_another_meaning_lets_it_live(first, then, counted):
     mutant = Mutant(kind="number", what="2 becomes 1", place=None, node=Scan(columns={}))
-    old, new = (Trialled(mutant=mutant, fate=fate, by=by) for fate, by in (first, then))
+    old, new = (JudgedMutant(mutant=mutant, fate=fate, by=by) for fate, by in (first, then))
     assert better(old, new).fate is counted

@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -59,7 +59,7 @@ NAMES = Values(columns={"who": Kind.TEXT, "what": Kind.TEXT}, rows=(("a", "first
 
 PLANS = {
     "aggregate": COUNTED,
-    "filter above it": Filter(source=COUNTED, condition=call("greater", Column("n"), Literal(1.0))),
+    "filter above it": Filter(source=COUNTED, condition=build_call("greater", Column("n"), Literal(1.0))),
     "first rows": Limit(source=Sort(source=SCAN, keys=(SortKey(Column("name")),)), count=1, offset=1),
     "last rows": Limit(source=SCAN, count=2, last=True),
     "first of the reversed": Limit(source=Reverse(source=SCAN), count=1),
@@ -85,7 +85,7 @@ PLANS = {
     "cross": Join(left=SCAN, right=COUNTED, kind=JoinKind.CROSS, columns=(("n", Column("n")),)),
     "only names seen more than once": Join(
         left=SCAN,
-        right=Filter(source=COUNTED, condition=call("greater", Column("n"), Literal(1.0))),
+        right=Filter(source=COUNTED, condition=build_call("greater", Column("n"), Literal(1.0))),
         kind=JoinKind.SEMI,
         keys=((Column("name"), Column("name")),),
     ),
@@ -96,13 +96,13 @@ PLANS = {
         )
     ),
     "unnest": Unnest(source=PORTS, column="ports"),
-    "derive": Derive(source=COUNTED, columns=(("double", call("multiply", Column("n"), Literal(2.0))),)),
+    "derive": Derive(source=COUNTED, columns=(("double", build_call("multiply", Column("n"), Literal(2.0))),)),
 }
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 def test_many_cases_in_one_statement_are_each_case_alone(plan):
-    store = engine("duckdb")
+    store = open_engine("duckdb")
     parts = [telemetry(rows) for rows in CASES]
     batch = Batch(store, "logscale", [Lot(telemetry=t) for t in parts])
     together = [[alert.fields for alert in alerts] for alerts in batch.alerts(plan)]
@@ -120,9 +120,9 @@ def test_many_cases_in_one_statement_are_each_case_alone(plan):
 
 
 def test_a_row_that_stands_for_no_events_makes_cases_run_one_by_one():
-    store = engine("duckdb")
+    store = open_engine("duckdb")
     total = Aggregate(source=SCAN, keys=(), measures=(("n", Aggregation("count")),))
-    none = Filter(source=total, condition=call("equal", Column("n"), Literal(0.0)))
+    none = Filter(source=total, condition=build_call("equal", Column("n"), Literal(0.0)))
     with pytest.raises(InseparableError):
         Isolation()(none)
     batch = Batch(store, "logscale", [Lot(telemetry=telemetry(rows)) for rows in [*CASES, []]])
@@ -132,7 +132,7 @@ def test_a_row_that_stands_for_no_events_makes_cases_run_one_by_one():
 
 
 def test_causes_of_one_telemetry_can_be_cases_of_their_own():
-    store = engine("duckdb")
+    store = open_engine("duckdb")
     rows = telemetry(CASES[0])
     events = rows.events[0]
     causes = events.columns.set_column(1, "@cause", pa.array([0, 1, 1, 2], pa.int32()))

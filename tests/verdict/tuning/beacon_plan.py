@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Call, Column, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Scan, Sort, SortKey
 from harness.diagnostics import Source
 from harness.telemetry.platform import View
@@ -33,7 +33,7 @@ def written(text: str, within: str = "") -> Literal:
 
 def compared(operation: str, name: str, text: str) -> Call:
     at = TEXT.index(text)
-    return call(operation, Column(name), written(text), span=Source("rule.spl", TEXT).span(at, at + len(text)))
+    return build_call(operation, Column(name), written(text), span=Source("rule.spl", TEXT).span(at, at + len(text)))
 
 
 def plan(columns: dict[str, Kind], order: tuple[SortKey, ...] = ()) -> Node:
@@ -54,19 +54,21 @@ def plan(columns: dict[str, Kind], order: tuple[SortKey, ...] = ()) -> Node:
             ("Deviation", Aggregation("stdev_sample", (Column("Hourly"),))),
         ),
     )
-    both = call(
+    both = build_call(
         "and", compared("greater_equal", "Total", "Total >= 10"), compared("greater_equal", "Hours", "Hours >= 2")
     )
     passed = Filter(source=total, condition=both)
     guard = compared("greater", "Mean", "Mean > 0")
-    ratio = call("if", guard, call("divide", Column("Deviation"), Column("Mean")), Literal(99.0))
+    ratio = build_call("if", guard, build_call("divide", Column("Deviation"), Column("Mean")), Literal(99.0))
     derived = Derive(source=passed, columns=(("Ratio", ratio),))
-    steady = call("and", compared("less", "Ratio", "Ratio < 0.5"), compared("greater_equal", "Mean", "Mean >= 0.75"))
-    beacon = Derive(source=derived, columns=(("Beacon", call("if", steady, Literal(1.0), Literal(0.0))),))
-    bad = call("if", call("equal", Column("Image"), Literal("bad.exe")), Literal(1.0), Literal(0.0))
+    steady = build_call(
+        "and", compared("less", "Ratio", "Ratio < 0.5"), compared("greater_equal", "Mean", "Mean >= 0.75")
+    )
+    beacon = Derive(source=derived, columns=(("Beacon", build_call("if", steady, Literal(1.0), Literal(0.0))),))
+    bad = build_call("if", build_call("equal", Column("Image"), Literal("bad.exe")), Literal(1.0), Literal(0.0))
     suspicious = Derive(source=beacon, columns=(("Suspicious", bad),))
-    many = call("if", compared("greater", "Total", "Total > 50"), Literal(1.0), Literal(0.0))
-    risk = call("add", call("add", Column("Suspicious"), Column("Beacon")), many)
+    many = build_call("if", compared("greater", "Total", "Total > 50"), Literal(1.0), Literal(0.0))
+    risk = build_call("add", build_call("add", Column("Suspicious"), Column("Beacon")), many)
     scored = Derive(source=suspicious, columns=(("Risk", risk),))
     alerted = Filter(source=scored, condition=compared("greater_equal", "Risk", "Risk >= 1"))
     return Sort(source=alerted, keys=(SortKey(Column("Risk"), descending=True),))

@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from harness.detection.engine import engine
-from harness.detection.plan.expressions import Literal, rebuilt
+from harness.detection.engine import open_engine
+from harness.detection.plan.expressions import Literal, rebuild_expression
 from harness.detection.plan.nodes import Derive, Filter, Node
 from harness.verdict.tuning.cells import Cells, Grid
 from harness.verdict.tuning.grid import grid
-from harness.verdict.tuning.lifting import groups, varied
-from harness.verdict.tuning.thresholds import chain, find
+from harness.verdict.tuning.lifting import collect_groups, select_varied_thresholds
+from harness.verdict.tuning.thresholds import find_thresholds, split_at_last_grouping
 from tests.verdict.tuning.beacon_plan import TEXT, events, plan
 
 
 @pytest.fixture(scope="module")
 def judged():
-    store = engine("duckdb")
+    store = open_engine("duckdb")
     columns = store.load([events(1)])
     root = plan(dict(columns))
-    thresholds = varied(find(root))
-    yield store, root, groups(store, root, chain(root)[1], thresholds)
+    thresholds = select_varied_thresholds(find_thresholds(root))
+    yield store, root, collect_groups(store, root, split_at_last_grouping(root)[1], thresholds)
     store.close()
 
 
@@ -32,9 +32,11 @@ def with_literals(root: Node, values: dict[int, float]) -> Node:
     def again(node):
         match node:
             case Filter(source=source, condition=condition):
-                return Filter(source=again(source), condition=rebuilt(condition, changed))
+                return Filter(source=again(source), condition=rebuild_expression(condition, changed))
             case Derive(source=source, columns=columns):
-                return Derive(source=again(source), columns=tuple((n, rebuilt(e, changed)) for n, e in columns))
+                return Derive(
+                    source=again(source), columns=tuple((n, rebuild_expression(e, changed)) for n, e in columns)
+                )
             case _ if hasattr(node, "keys") and hasattr(node, "measures"):
                 return node
             case _:
@@ -44,7 +46,7 @@ def with_literals(root: Node, values: dict[int, float]) -> Node:
 
 
 def test_thresholds_are_found_with_their_places_and_guards_are_left_alone():
-    found = find(plan({}))
+    found = find_thresholds(plan({}))
     assert [(str(t), t.place.text, t.needed, bool(t.fixed)) for t in found] == [
         ("Total >= 10", "10", True, False),
         ("Hours >= 2", "2", True, False),
@@ -60,7 +62,7 @@ def test_thresholds_are_found_with_their_places_and_guards_are_left_alone():
 def test_fifty_random_points_of_the_grid_equal_running_the_rule_again(judged):
     store, root, found = judged
     random = np.random.default_rng(7)
-    guard = next(t for t in find(root) if t.fixed)
+    guard = next(t for t in find_thresholds(root) if t.fixed)
     cells = Cells(found, grid(found, np.zeros(len(found), bool), {}, 5))
     counts = cells.counts(np.ones(len(found), bool))
     seen = set()

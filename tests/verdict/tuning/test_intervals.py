@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.verdict.tuning.intervals import ratio
-from harness.verdict.tuning.pareto import front, within
+from harness.verdict.tuning.pareto import front, select_within_budget
 
 
 def test_the_interval_of_a_rate_holds_the_truth_at_the_stated_rate():
@@ -62,5 +62,5 @@ def test_the_front_holds_the_points_that_none_beats_cheapest_first():
 
 
 def test_within_a_budget_the_most_is_caught_as_cheaply_as_possible():
-    assert within([1, 3, 3, 5], [0, 2, 1, 9], 2.0).tolist() == [2]
-    assert within([1, 3], [5, 6], 2.0).tolist() == []
+    assert select_within_budget([1, 3, 3, 5], [0, 2, 1, 9], 2.0).tolist() == [2]
+    assert select_within_budget([1, 3], [5, 6], 2.0).tolist() == []

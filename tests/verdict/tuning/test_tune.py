@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.studied import subjects
-from harness.detection.language import Dialect, language
+from harness.cli.studied import build_trials
+from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, mend
-from harness.run import Bench, Options
+from harness.run import Bench, RunOptions
 from harness.verdict.study.ensemble import Ensemble
 from harness.verdict.tuning.labelled import observe
-from harness.verdict.tuning.lifting import varied
-from harness.verdict.tuning.thresholds import find
+from harness.verdict.tuning.lifting import select_varied_thresholds
+from harness.verdict.tuning.thresholds import find_thresholds
 from harness.verdict.tuning.tune import Wishes, tune
 
 SPL = r"""index=wineventlog EventCode=3 NOT DestinationIp="10.*"
@@ -63,9 +63,9 @@ def folder(tmp_path):
 @pytest.mark.parametrize("name", ["rule.spl", "rule.cql"])
 def test_random_points_equal_running_the_text_with_those_literals(folder, name):
     random = np.random.default_rng(5)
-    with Bench(Options()) as bench, Ensemble(subjects(bench, folder / name, [])) as ensemble:
+    with Bench(RunOptions()) as bench, Ensemble(build_trials(bench, folder / name, [])) as ensemble:
         root = ensemble.plan.node
-        found = observe(ensemble.batch, root, varied(find(root)))
+        found = observe(ensemble.batch, root, select_varied_thresholds(find_thresholds(root)))
         trial = ensemble.subjects[0].trial
         seen = set()
         for _ in range(12):
@@ -76,7 +76,7 @@ def test_random_points_equal_running_the_text_with_those_literals(folder, name):
             point = at[: len(found.thresholds)] if name == "rule.spl" else [at[0], at[1], at[3], at[4]]
             edits = [t.edit(v) for t, v in zip(found.thresholds, point, strict=True)]
             text = mend(trial.rule.query, edits)
-            query = language(trial.rule.language).parse(Source("edited", text), Dialect.LENIENT)
+            query = language(trial.rule.language).parse(Source("edited", text), Strictness.LENIENT)
             alerts = ensemble.batch.alerts(query.plan(ensemble.batch.columns, trial.settings).node)
             judged = found.point(point)
             assert judged.alerts == sum(map(len, alerts)), text
@@ -86,8 +86,8 @@ def test_random_points_equal_running_the_text_with_those_literals(folder, name):
 
 
 def test_tuning_names_the_edge_of_each_attack_and_writes_only_literals(folder):
-    with Bench(Options()) as bench:
-        found = tune(subjects(bench, folder / "rule.spl", []), Wishes(values={"Total": [5, 20, 100, 400]}, steps=4))
+    with Bench(RunOptions()) as bench:
+        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(values={"Total": [5, 20, 100, 400]}, steps=4))
     assert [str(t) for t in found.varied] == ["Total >= 10", "Hours >= 2", "Ratio < 0.5", "Total > 50", "Risk >= 1"]
     assert found.published.caught == 2 and len(found.margins) == 2
     edges = {m.attack.name: {str(e.threshold): e.reached for e in m.edges} for m in found.margins}
@@ -100,8 +100,8 @@ def test_tuning_names_the_edge_of_each_attack_and_writes_only_literals(folder):
 
 
 def test_an_exclusion_is_run_before_it_is_named(folder):
-    with Bench(Options()) as bench:
-        found = tune(subjects(bench, folder / "rule.spl", []), Wishes(steps=3))
+    with Bench(RunOptions()) as bench:
+        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(steps=3))
     best = found.exclusions[0]
     assert (best.lost, best.removed) == (0, found.published.false_alerts)
     assert best.point.false_alerts == 0 and best.point.caught == 2
@@ -109,27 +109,29 @@ def test_an_exclusion_is_run_before_it_is_named(folder):
 
 
 def test_a_budget_that_nothing_keeps_has_no_recommendation(folder):
-    with Bench(Options()) as bench:
+    with Bench(RunOptions()) as bench:
         all_of_it = {"Total >= 10": [1, 2], "Hours >= 2": [1], "Ratio < 0.5": [9], "Total > 50": [0], "Risk >= 1": [0]}
-        found = tune(subjects(bench, folder / "rule.spl", []), Wishes(values=all_of_it, budget=0.0, exclusions=False))
+        found = tune(
+            build_trials(bench, folder / "rule.spl", []), Wishes(values=all_of_it, budget=0.0, exclusions=False)
+        )
     assert found.recommended is None or found.recommended.false_alerts == 0
 
 
 def test_a_rule_without_thresholds_says_so(folder):
     (folder / "plain.spl").write_text("index=wineventlog EventCode=3 | stats count by host")
-    with Bench(Options()) as bench, pytest.raises(HarnessError, match="compares no aggregated value"):
-        tune(subjects(bench, folder / "plain.spl", []))
+    with Bench(RunOptions()) as bench, pytest.raises(HarnessError, match="compares no aggregated value"):
+        tune(build_trials(bench, folder / "plain.spl", []))
 
 
 def test_a_value_for_a_threshold_that_is_not_there_names_the_nearest(folder):
-    with Bench(Options()) as bench, pytest.raises(HarnessError, match="no threshold `Totl`") as error:
-        tune(subjects(bench, folder / "rule.spl", []), Wishes(values={"Totl": [1]}))
+    with Bench(RunOptions()) as bench, pytest.raises(HarnessError, match="no threshold `Totl`") as error:
+        tune(build_trials(bench, folder / "rule.spl", []), Wishes(values={"Totl": [1]}))
     assert error.value.help == "did you mean `Total`?"
 
 
 def test_second_opinions_rank_the_same_pairs(folder):
-    with Bench(Options()) as bench:
-        found = tune(subjects(bench, folder / "rule.spl", []), Wishes(steps=3, exclusions=False))
+    with Bench(RunOptions()) as bench:
+        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(steps=3, exclusions=False))
     assert [o.name for o in found.opinions] == ["regularity of waits", "RITA-like score"]
     assert all(0 <= o.area <= 1 and o.attacks == 2 for o in found.opinions)
     assert Path(found.rule.name).name == "rule.spl"

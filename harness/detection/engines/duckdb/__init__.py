@@ -14,7 +14,7 @@ from harness.detection.engines.duckdb import (
 )
 from harness.detection.engines.duckdb.connection import DuckDB
 
-SPELLED = (logic, text, numbers, times, lists, documents, patterns, aggregates)
+DUCKDB_SPELLINGS = (logic, text, numbers, times, lists, documents, patterns, aggregates)
 
 
 def connect() -> DuckDB:

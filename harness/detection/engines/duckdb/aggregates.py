@@ -10,7 +10,7 @@ from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import to_text
 from harness.detection.plan.columns import Kind
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Around, ordered
+from harness.detection.sql.aggregation import Around, order_term
 from harness.detection.sql.build import SQL, fn
 
 
@@ -26,12 +26,12 @@ def count_distinct(around: Around, x: SQL) -> SQL:
     return b.cast(around("count", x, distinct=True), "DOUBLE")
 
 
-def direct(name: str) -> Callable[..., SQL]:
+def spell_aggregate_by_name(name: str) -> Callable[..., SQL]:
     """A function under DuckDB's own name."""
     return lambda around, *x: around(name, *x)
 
 
-NATIVE = {
+DUCKDB_AGGREGATES = {
     "sum": "sum",
     "mean": "avg",
     "minimum": "min",
@@ -49,14 +49,14 @@ NATIVE = {
     "r_squared": "regr_r2",
 }
 """Aggregations that DuckDB has under a name of its own."""
-for operation, name in NATIVE.items():
-    DUCKDB.spell(operation)(direct(name))
+for operation, name in DUCKDB_AGGREGATES.items():
+    DUCKDB.spell(operation)(spell_aggregate_by_name(name))
 
 
 @DUCKDB.spell("mode")
 def mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
-    return around("mode", x, order=[ordered(x.copy())])
+    return around("mode", x, order=[order_term(x.copy())])
 
 
 @DUCKDB.spell("values", kinds=True)
@@ -64,17 +64,17 @@ def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
     if kinds[0] is Kind.LIST:
         return fn("list_sort", fn("list_distinct", fn("flatten", around("list", t, present=t, distinct=True))))
-    return fn("list_sort", around("list", as_text(t, kinds[0]), present=t, distinct=True))
+    return fn("list_sort", around("list", spell_text_of_kind(t, kinds[0]), present=t, distinct=True))
 
 
 @DUCKDB.spell("collect", kinds=True)
 def collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """All texts in row order."""
-    made = around("list", as_text(t, kinds[0]), present=t, in_order=True)
+    made = around("list", spell_text_of_kind(t, kinds[0]), present=t, in_order=True)
     return fn("flatten", made) if kinds[0] is Kind.LIST else made
 
 
-def as_text(t: SQL, kind: Kind) -> SQL:
+def spell_text_of_kind(t: SQL, kind: Kind) -> SQL:
     """A text; numbers are written out."""
     return to_text(t) if kind is Kind.NUMBER else t
 
@@ -97,27 +97,27 @@ def fill(around: Around, x: SQL) -> SQL:
     return around.nth("last", x)
 
 
-def extreme(descending: bool) -> Callable[..., SQL]:
+def spell_extreme(descending: bool) -> Callable[..., SQL]:
     """Of the row with the smallest or largest number; of equal ones the first in row order."""
 
     def spelled(around: Around, x: SQL, n: SQL) -> SQL:
         if around.window is not None:
             return around("arg_max" if descending else "arg_min", x, n)
-        both = b.case((b.not_null(n.copy()), x))
-        return around("first", x, present=both, order=[ordered(n, descending), *around.order])
+        both = b.sql_case((b.not_null(n.copy()), x))
+        return around("first", x, present=both, order=[order_term(n, descending), *around.order])
 
     return spelled
 
 
-DUCKDB.spell("least_by")(extreme(False))
-DUCKDB.spell("greatest_by")(extreme(True))
+DUCKDB.spell("least_by")(spell_extreme(False))
+DUCKDB.spell("greatest_by")(spell_extreme(True))
 
 
 @DUCKDB.spell("gather", kinds=True)
 def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """The distinct events of all rows, ascending."""
     if kinds[0] is Kind.NULL:
-        return b.cast(b.null(), "BIGINT[]")
+        return b.cast(b.sql_null(), "BIGINT[]")
     gathered = around("list", events, present=events)
     if kinds[0] is Kind.EVENTS:
         gathered = fn("list_distinct", fn("flatten", gathered))
@@ -130,15 +130,15 @@ def row_number(around: Around) -> SQL:
     return b.cast(around("row_number"), "DOUBLE")
 
 
-def shifted(name: str) -> Callable[..., SQL]:
+def spell_shift(name: str) -> Callable[..., SQL]:
     """The value so many rows away."""
 
     def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
         """Lag or lead."""
-        return around(name, x, b.integer(1) if n is None else b.place(n))
+        return around(name, x, b.sql_integer(1) if n is None else b.sql_place(n))
 
     return spelled
 
 
 for operation in ("lag", "lead"):
-    DUCKDB.spell(operation)(shifted(operation))
+    DUCKDB.spell(operation)(spell_shift(operation))

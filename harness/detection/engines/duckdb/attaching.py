@@ -9,36 +9,45 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.store import NOTHING, Store, kind_of_text, literal, quoted
-from harness.detection.plan.columns import EVENT, Columns, Kind
-from harness.detection.plan.pruning import Part
-from harness.detection.sql.names import Names
+from harness.detection.engines.duckdb.store import (
+    EMPTY_VIEW,
+    DuckDBStore,
+    kind_of_text,
+    quote_sql_identifier,
+    quote_sql_text,
+)
+from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema
+from harness.detection.plan.pruning import StoredPart
+from harness.detection.sql.names import PhysicalNames
 
 
 def attach_all(
-    store: Store, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns
-) -> Columns:
+    store: DuckDBStore, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema
+) -> Schema:
     """Replaces the events by those in files that number them (`@event`); all of them in one folder, ever.
 
     Each file has constants of its own; `columns` are all that files and constants have together.
     """
     store.drop()
     store.refill = partial(attach_all, store, folder, files, columns)
-    store.names = Names([EVENT, *columns])
-    parts = [attached(store, f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
+    store.names = PhysicalNames([EVENT_COLUMN, *columns])
+    parts = [attach_file(store, f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
     if not parts:
-        parts = [store.part("events_0", NOTHING)]
+        parts = [store.part("events_0", EMPTY_VIEW)]
     if not store.locked:
-        store.execute(f"SET allowed_directories = [{literal(str(folder))}]")
-    return store.keep({EVENT: Kind.EVENT, **columns}, tuple(parts))
+        store.execute(f"SET allowed_directories = [{quote_sql_text(str(folder))}]")
+    return store.keep({EVENT_COLUMN: Kind.EVENT, **columns}, tuple(parts))
 
 
-def attached(store: Store, name: str, path: Path, constants: Mapping[str, str]) -> Part:
+def attach_file(store: DuckDBStore, name: str, path: Path, constants: Mapping[str, str]) -> StoredPart:
     """One file as a view; its columns are taken by place, as DuckDB renames those that differ only in case."""
-    source = f"read_parquet({literal(str(path))})"
+    source = f"read_parquet({quote_sql_text(str(path))})"
     listed = [(str(n), str(t)) for n, t, *_ in store.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
     own = dict(zip(pq.read_schema(path).names, listed, strict=True))
-    kinds = {n: Kind.EVENT if n == EVENT else kind_of_text(t) for n, (_, t) in own.items()}
-    chosen = [f"CAST({quoted(own[n][0])} AS {DUCKDB.types[k]}) AS {quoted(store.names(n))}" for n, k in kinds.items()]
+    kinds = {n: Kind.EVENT if n == EVENT_COLUMN else kind_of_text(t) for n, (_, t) in own.items()}
+    chosen = [
+        f"CAST({quote_sql_identifier(own[n][0])} AS {DUCKDB.types[k]}) AS {quote_sql_identifier(store.names(n))}"
+        for n, k in kinds.items()
+    ]
     store.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}")
-    return Part(name=name, constants=constants, columns=kinds, file=True)
+    return StoredPart(name=name, constants=constants, columns=kinds, file=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.detection.engine import PATIENCE, Rows
+from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
 from harness.detection.engines.duckdb.attaching import attach_all
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.store import Store
-from harness.detection.plan.columns import Columns
+from harness.detection.engines.duckdb.store import DuckDBStore
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.nodes import Node
 from harness.detection.sql.folding import Folding
-from harness.detection.sql.names import Names
-from harness.detection.sql.relations import Stage
+from harness.detection.sql.names import PhysicalNames
+from harness.detection.sql.relations import TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.workbench import Computation
 from harness.diagnostics import HarnessError
@@ -32,22 +32,22 @@ class DuckDB:
     patience: float
 
     def __init__(self) -> None:
-        self.store = Store()
-        self.patience = PATIENCE
+        self.store = DuckDBStore()
+        self.patience = DEFAULT_PATIENCE
 
-    def load(self, views: Sequence[View]) -> Columns:
+    def load(self, views: Sequence[View]) -> Schema:
         """Replaces the store's events by these and gives the columns of the table `events`."""
         return self.store.load(views)
 
-    def attach(self, path: Path, constants: Mapping[str, str] | None = None) -> Columns:
+    def attach(self, path: Path, constants: Mapping[str, str] | None = None) -> Schema:
         """The same with the events of a Parquet or `.duckdb` file, read where it lies; only before the first query."""
         return self.store.attach(path, constants or {})
 
-    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Columns:
+    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema) -> Schema:
         """The same with files of one folder that number their events, each with constants of its own."""
         return attach_all(self.store, folder, files, columns)
 
-    def run(self, node: Node, *, limit: int | None = None) -> Rows:
+    def run(self, node: Node, *, limit: int | None = None) -> ResultRows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
         made = self.compiled(node, limit=limit)
         with deep():
@@ -58,12 +58,12 @@ class DuckDB:
             if not self.store.lost:
                 raise
             rows = self.attempt(made, text)
-        return Rows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
+        return ResultRows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
         """The rows of a statement, on a new connection if the last one is dead; leaves nothing behind."""
         self.store.lock()
-        kept = [s.table for s in made.before if isinstance(s, Stage | Folding)]
+        kept = [s.table for s in made.before if isinstance(s, TemporaryTable | Folding)]
         try:
             with self.store.limited(self.patience):
                 return self.rows(made, text)
@@ -74,7 +74,7 @@ class DuckDB:
     def rows(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
         """Does what has to be done before a statement, and runs it."""
         for step in made.before:
-            if isinstance(step, Stage):
+            if isinstance(step, TemporaryTable):
                 self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
             elif isinstance(step, Folding):
                 self.fold(step)
@@ -107,7 +107,7 @@ class DuckDB:
         made = self.compiled(node)
         notes = [
             f"CREATE TABLE {step.table} AS {step.query};"
-            if isinstance(step, Stage)
+            if isinstance(step, TemporaryTable)
             else f"-- {step.table}: {step.operation} of the rows of {step.query}"
             if isinstance(step, Folding)
             else f"-- {step.table}: {step.operation} of the distinct values in {', '.join(step.keys)}"
@@ -119,7 +119,7 @@ class DuckDB:
     def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
         """A plan's statement."""
         with deep():
-            return statement(node, DUCKDB, Names(self.store.names.physical), self.store.tables, limit=limit)
+            return statement(node, DUCKDB, PhysicalNames(self.store.names.physical), self.store.tables, limit=limit)
 
     def close(self) -> None:
         """Gives back what it holds."""

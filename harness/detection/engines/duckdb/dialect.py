@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.detection.plan.columns import Kind
-from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.dialect import SqlDialect
 
-DUCKDB = Dialect(
+DUCKDB = SqlDialect(
     name="duckdb",
     prints_as="duckdb",
     computes=True,

@@ -5,24 +5,24 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.lists import never_empty, present
+from harness.detection.engines.duckdb.lists import spell_null_if_empty, spell_present_members
 from harness.detection.engines.duckdb.numbers import to_text
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.documents import json_path
+from harness.detection.plan.documents import normalise_json_path
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
 
 def path_of(path: SQL) -> str | None:
     """The path as DuckDB writes it, None for no literal; a path that is none reaches nothing."""
-    if not b.is_literal(path) or not isinstance(b.literal(path), str):
+    if not b.is_literal(path) or not isinstance(b.read_literal(path), str):
         return None
-    return json_path(b.literal(path)) or '$."\\u0000"'
+    return normalise_json_path(b.read_literal(path)) or '$."\\u0000"'
 
 
-def extracted(t: SQL, path: str) -> SQL:
+def spell_json_extract(t: SQL, path: str) -> SQL:
     """json_extract_string, null of text that is no JSON."""
-    return fn("try", fn("json_extract_string", t, b.text(path)))
+    return fn("try", fn("json_extract_string", t, b.sql_text(path)))
 
 
 @DUCKDB.spell("json_text")
@@ -31,8 +31,8 @@ def json_text(t: SQL, path: SQL) -> SQL | None:
     known = path_of(path)
     if known is None:
         return None
-    made = extracted(t, known)
-    return fn("list_extract", made, b.integer(1)) if "[*]" in known else made
+    made = spell_json_extract(t, known)
+    return fn("list_extract", made, b.sql_integer(1)) if "[*]" in known else made
 
 
 @DUCKDB.spell("json_list")
@@ -41,14 +41,14 @@ def json_list(t: SQL, path: SQL) -> SQL | None:
     known = path_of(path)
     if known is None:
         return None
-    made = extracted(t, known)
-    return never_empty(present(made if "[*]" in known else b.array(made)))
+    made = spell_json_extract(t, known)
+    return spell_null_if_empty(spell_present_members(made if "[*]" in known else b.array(made)))
 
 
 @DUCKDB.spell("json_keys")
 def json_keys(t: SQL) -> SQL:
     """Names in the object."""
-    return never_empty(fn("try", fn("json_keys", t)))
+    return spell_null_if_empty(fn("try", fn("json_keys", t)))
 
 
 @DUCKDB.spell("json_valid")
@@ -63,13 +63,13 @@ def to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     if kinds[0] is Kind.NUMBER:
         return to_text(x)
     if kinds[0] is Kind.NULL:
-        return b.cast(b.null(), "TEXT")
+        return b.cast(b.sql_null(), "TEXT")
     return b.cast(fn("to_json", x), "TEXT")
 
 
 def or_null(x: SQL, kind: Kind) -> SQL:
     """A value as JSON, `null` where it is absent."""
-    return fn("coalesce", to_json(x, (kind,)), b.text("null"))
+    return fn("coalesce", to_json(x, (kind,)), b.sql_text("null"))
 
 
 @DUCKDB.spell("json_object", kinds=True, twice=True)
@@ -77,8 +77,13 @@ def json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """An object as text."""
     pairs = []
     for i in range(0, len(x) - 1, 2):
-        pairs += [b.text("," if i else "{"), or_null(x[i], kinds[i]), b.text(":"), or_null(x[i + 1], kinds[i + 1])]
-    return chained(pairs or [b.text("{")], "}")
+        pairs += [
+            b.sql_text("," if i else "{"),
+            or_null(x[i], kinds[i]),
+            b.sql_text(":"),
+            or_null(x[i + 1], kinds[i + 1]),
+        ]
+    return spell_text_chain(pairs or [b.sql_text("{")], "}")
 
 
 @DUCKDB.spell("json_array", kinds=True, twice=True)
@@ -86,13 +91,13 @@ def json_array(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """An array as text."""
     items = []
     for i, (each, kind) in enumerate(zip(x, kinds, strict=True)):
-        items += [b.text("," if i else "["), or_null(each, kind)]
-    return chained(items or [b.text("[")], "]")
+        items += [b.sql_text("," if i else "["), or_null(each, kind)]
+    return spell_text_chain(items or [b.sql_text("[")], "]")
 
 
-def chained(parts: list[SQL], end: str) -> SQL:
+def spell_text_chain(parts: list[SQL], end: str) -> SQL:
     """All parts as one text."""
     whole = parts[0]
-    for each in [*parts[1:], b.text(end)]:
-        whole = exp.DPipe(this=whole, expression=b.bracketed(each))
+    for each in [*parts[1:], b.sql_text(end)]:
+        whole = exp.DPipe(this=whole, expression=b.sql_bracket(each))
     return whole

@@ -6,25 +6,25 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
-from harness.detection.engines.duckdb.aggregates import NATIVE
+from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import to_number
 from harness.detection.plan.columns import Kind
 from harness.detection.sql import build as b
-from harness.detection.sql.build import SQL, fn, lambda_of, named
+from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
 
 
-def never_empty(value: SQL) -> SQL:
+def spell_null_if_empty(value: SQL) -> SQL:
     """Null for a list of nothing."""
     return fn("nullif", value, b.cast(b.array(), "TEXT[]"))
 
 
-def present(lists: SQL) -> SQL:
+def spell_present_members(lists: SQL) -> SQL:
     """The members that are not null."""
-    return fn("list_filter", lists, lambda_of("x", b.not_null(named("x"))))
+    return fn("list_filter", lists, lambda_of("x", b.not_null(sql_parameter("x"))))
 
 
-def count(lists: SQL) -> SQL:
+def spell_member_count(lists: SQL) -> SQL:
     """How many members."""
     return fn("len", lists)
 
@@ -32,32 +32,32 @@ def count(lists: SQL) -> SQL:
 @DUCKDB.spell("list")
 def listed(*t: SQL) -> SQL:
     """The texts that are not null."""
-    return never_empty(b.cast(present(b.array(*t)), "TEXT[]"))
+    return spell_null_if_empty(b.cast(spell_present_members(b.array(*t)), "TEXT[]"))
 
 
 @DUCKDB.spell("list_concat")
 def list_concat(*lists: SQL) -> SQL:
     """One after the other."""
     nothing = b.cast(b.array(), "TEXT[]")
-    return never_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
+    return spell_null_if_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
 
 
 @DUCKDB.spell("list_length")
 def list_length(lists: SQL) -> SQL:
     """How many, as a double."""
-    return b.cast(count(lists), "DOUBLE")
+    return b.cast(spell_member_count(lists), "DOUBLE")
 
 
 @DUCKDB.spell("list_get")
 def list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place."""
-    return fn("list_extract", lists, b.place(i))
+    return fn("list_extract", lists, b.sql_place(i))
 
 
 @DUCKDB.spell("list_slice", twice=True)
 def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
     """Both ends included; a place before the first is the first."""
-    return never_empty(fn("list_slice", lists, b.place(i), b.place(j)))
+    return spell_null_if_empty(fn("list_slice", lists, b.sql_place(i), b.sql_place(j)))
 
 
 @DUCKDB.spell("list_join")
@@ -65,7 +65,7 @@ def list_join(lists: SQL, separator: SQL) -> SQL:
     """One text."""
     if b.is_literal(separator):
         return fn("array_to_string", lists, separator)
-    body = exp.DPipe(this=exp.DPipe(this=named("x"), expression=separator), expression=named("y"))
+    body = exp.DPipe(this=exp.DPipe(this=sql_parameter("x"), expression=separator), expression=sql_parameter("y"))
     return fn("list_reduce", lists, lambda_of("x y", body))
 
 
@@ -78,7 +78,7 @@ def list_split(t: SQL, separator: SQL) -> SQL:
 @DUCKDB.spell("list_distinct", twice=True)
 def list_distinct(lists: SQL) -> SQL:
     """Each element at its first place."""
-    first = b.eq(fn("list_position", lists.copy(), named("x")), named("i"))
+    first = b.eq(fn("list_position", lists.copy(), sql_parameter("x")), sql_parameter("i"))
     return fn("list_filter", lists, lambda_of("x i", first))
 
 
@@ -103,41 +103,43 @@ def list_contains(lists: SQL, t: SQL) -> SQL:
 @DUCKDB.spell("list_position")
 def list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
-    return b.cast(fn("nullif", fn("list_position", lists, t), b.integer(0)), "DOUBLE")
+    return b.cast(fn("nullif", fn("list_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
 @DUCKDB.spell("list_zip", twice=True)
 def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
     """Pairs up to the shorter one."""
-    size = b.binary(exp.Add, fn("least", count(x.copy()), count(y.copy())), b.integer(1))
-    pair = fn("list_extract", x, named("i")), separator, fn("list_extract", y, named("i"))
-    body = exp.DPipe(this=exp.DPipe(this=pair[0], expression=b.bracketed(pair[1])), expression=pair[2])
-    known = b.joined(exp.And, [b.not_null(x.copy()), b.not_null(y.copy())])
-    return b.case((known, fn("list_transform", fn("range", b.integer(1), size), lambda_of("i", body))))
+    size = b.sql_infix(
+        exp.Add, fn("least", spell_member_count(x.copy()), spell_member_count(y.copy())), b.sql_integer(1)
+    )
+    pair = fn("list_extract", x, sql_parameter("i")), separator, fn("list_extract", y, sql_parameter("i"))
+    body = exp.DPipe(this=exp.DPipe(this=pair[0], expression=b.sql_bracket(pair[1])), expression=pair[2])
+    known = b.sql_balanced(exp.And, [b.not_null(x.copy()), b.not_null(y.copy())])
+    return b.sql_case((known, fn("list_transform", fn("range", b.sql_integer(1), size), lambda_of("i", body))))
 
 
 @DUCKDB.spell("list_filter")
 def list_filter(lists: SQL, condition: SQL) -> SQL:
     """Elements for which it is true."""
-    return never_empty(fn("list_filter", lists, condition))
+    return spell_null_if_empty(fn("list_filter", lists, condition))
 
 
 @DUCKDB.spell("list_map")
 def list_map(lists: SQL, change: SQL) -> SQL:
     """What it makes of each, without nulls."""
-    return never_empty(present(fn("list_transform", lists, change)))
+    return spell_null_if_empty(spell_present_members(fn("list_transform", lists, change)))
 
 
 @DUCKDB.spell("list_any")
 def list_any(lists: SQL, condition: SQL) -> SQL:
     """Whether one is true."""
-    return b.binary(exp.GT, count(fn("list_filter", lists, condition)), b.integer(0))
+    return b.sql_infix(exp.GT, spell_member_count(fn("list_filter", lists, condition)), b.sql_integer(0))
 
 
 @DUCKDB.spell("list_index")
 def list_index(lists: SQL, condition: SQL) -> SQL:
     """Place of the first for which it is true."""
-    return list_position(fn("list_transform", lists, condition), b.truth(True))
+    return list_position(fn("list_transform", lists, condition), b.sql_truth(True))
 
 
 @DUCKDB.spell("list_statistic")
@@ -145,18 +147,24 @@ def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> S
     """list_aggregate of the elements that are numbers."""
     if not b.is_literal(statistic) or not (fraction is None or b.is_literal(fraction)):
         return None
-    name = b.literal(statistic)
-    numbers = present(fn("list_transform", lists, lambda_of("x", to_number(named("x")))))
+    name = b.read_literal(statistic)
+    numbers = spell_present_members(fn("list_transform", lists, lambda_of("x", to_number(sql_parameter("x")))))
     more = [] if fraction is None or name not in ("percentile", "rank") else [fraction]
     return b.cast(
-        fn("list_aggregate", numbers, b.text(NATIVE["percentile_rank" if name == "rank" else name]), *more), "DOUBLE"
+        fn(
+            "list_aggregate",
+            numbers,
+            b.sql_text(DUCKDB_AGGREGATES["percentile_rank" if name == "rank" else name]),
+            *more,
+        ),
+        "DOUBLE",
     )
 
 
 @DUCKDB.spell("list_mode")
 def list_mode(lists: SQL) -> SQL:
     """The mode of the sorted list."""
-    return fn("list_aggregate", fn("list_sort", lists), b.text("mode"))
+    return fn("list_aggregate", fn("list_sort", lists), b.sql_text("mode"))
 
 
 @DUCKDB.spell("events_joined", kinds=True)
@@ -165,11 +173,11 @@ def events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) -> SQL:
     known = [(e, k) for e, k in zip(events, kinds, strict=True) if k in (Kind.EVENT, Kind.EVENTS)]
     nothing = b.cast(b.array(), "BIGINT[]")
     lists = [
-        fn("coalesce", e if k is Kind.EVENTS else b.case((b.not_null(e), b.array(e.copy()))), nothing.copy())
+        fn("coalesce", e if k is Kind.EVENTS else b.sql_case((b.not_null(e), b.array(e.copy()))), nothing.copy())
         for e, k in known
     ]
     if not lists:
-        return b.cast(b.null(), "BIGINT[]")
+        return b.cast(b.sql_null(), "BIGINT[]")
     return fn("nullif", fn("list_sort", fn("list_distinct", fn("list_concat", *lists))), nothing)
 
 
@@ -182,7 +190,7 @@ def map_of(keys: SQL, values: SQL) -> SQL:
 @DUCKDB.spell("map_value")
 def map_value(table: SQL, key: SQL) -> SQL:
     """What a map has for a key."""
-    return fn("list_extract", fn("map_extract", table, key), b.integer(1))
+    return fn("list_extract", fn("map_extract", table, key), b.sql_integer(1))
 
 
 @DUCKDB.spell("elements")
@@ -194,6 +202,6 @@ def elements(lists: SQL) -> SQL:
 @DUCKDB.spell("unnest")
 def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
     """Select items that make a row of each element, and its place from 0."""
-    source = fn("coalesce", lists, b.array(b.null())) if keep_empty else lists
-    places = b.binary(exp.Sub, fn("generate_subscripts", source.copy(), b.integer(1)), b.integer(1))
+    source = fn("coalesce", lists, b.array(b.sql_null())) if keep_empty else lists
+    places = b.sql_infix(exp.Sub, fn("generate_subscripts", source.copy(), b.sql_integer(1)), b.sql_integer(1))
     return [b.alias(fn("unnest", source), name), b.alias(b.cast(places, "DOUBLE"), place)]

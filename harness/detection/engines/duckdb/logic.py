@@ -16,26 +16,26 @@ spell_shared(DUCKDB)
 @DUCKDB.spell("equal_ci")
 def equal_ci(x: SQL, y: SQL) -> SQL:
     """lower(x) = lower(y)."""
-    return b.eq(*folded(x, y))
+    return b.eq(*spell_caseless_pair(x, y))
 
 
 @DUCKDB.spell("in_ci")
 def in_ci(x: SQL, *others: SQL) -> SQL:
     """lower(x) IN (...)."""
-    return exp.In(this=lowered(x), expressions=[lowered(o) for o in others])
+    return exp.In(this=spell_lower_case(x), expressions=[spell_lower_case(o) for o in others])
 
 
-def folded(x: SQL, y: SQL) -> tuple[SQL, SQL]:
+def spell_caseless_pair(x: SQL, y: SQL) -> tuple[SQL, SQL]:
     """Both sides as they are compared without case; a literal without letters needs no folding."""
-    if b.is_literal(y) and isinstance(b.literal(y), str) and caseless(b.literal(y)):
+    if b.is_literal(y) and isinstance(b.read_literal(y), str) and caseless(b.read_literal(y)):
         return x, y
-    return lowered(x), lowered(y)
+    return spell_lower_case(x), spell_lower_case(y)
 
 
-def lowered(x: SQL) -> SQL:
+def spell_lower_case(x: SQL) -> SQL:
     """Text in lower case, a literal at once; as DuckDB does it, one code point for one."""
-    if b.is_literal(x) and isinstance(b.literal(x), str):
-        return b.text(simple_lower(b.literal(x)))
+    if b.is_literal(x) and isinstance(b.read_literal(x), str):
+        return b.sql_text(simple_lower(b.read_literal(x)))
     return fn("lower", x)
 
 
@@ -65,29 +65,29 @@ def contains(x: SQL, y: SQL) -> SQL:
 @DUCKDB.spell("starts_with_ci")
 def starts_with_ci(x: SQL, y: SQL) -> SQL:
     """starts_with of both in lower case."""
-    return ilike(x, y, "", "%") or fn("starts_with", *folded(x, y))
+    return ilike(x, y, "", "%") or fn("starts_with", *spell_caseless_pair(x, y))
 
 
 @DUCKDB.spell("ends_with_ci")
 def ends_with_ci(x: SQL, y: SQL) -> SQL:
     """Suffix of both in lower case."""
-    return ilike(x, y, "%", "") or fn("suffix", *folded(x, y))
+    return ilike(x, y, "%", "") or fn("suffix", *spell_caseless_pair(x, y))
 
 
 @DUCKDB.spell("contains_ci")
 def contains_ci(x: SQL, y: SQL) -> SQL:
     """Contains of both in lower case."""
-    return ilike(x, y, "%", "%") or fn("contains", *folded(x, y))
+    return ilike(x, y, "%", "%") or fn("contains", *spell_caseless_pair(x, y))
 
 
 def ilike(x: SQL, y: SQL, before: str, after: str) -> SQL | None:
     """ILIKE with a literal pattern, which DuckDB runs faster than lower(); None where it would need an escape."""
-    if not b.is_literal(y) or not isinstance(b.literal(y), str) or not plain(b.literal(y)):
+    if not b.is_literal(y) or not isinstance(b.read_literal(y), str) or not is_plain_pattern(b.read_literal(y)):
         return None
-    return exp.ILike(this=b.bracketed(x), expression=b.text(before + b.literal(y) + after))
+    return exp.ILike(this=b.sql_bracket(x), expression=b.sql_text(before + b.read_literal(y) + after))
 
 
-def plain(pattern: str) -> bool:
+def is_plain_pattern(pattern: str) -> bool:
     """Whether ILIKE takes every character for itself, and folds it as `lower` does."""
     return pattern.isascii() and not set(pattern) & set("%_\\") and not caseless(pattern)
 
@@ -95,45 +95,45 @@ def plain(pattern: str) -> bool:
 @DUCKDB.spell("glob")
 def glob(x: SQL, pattern: SQL) -> SQL:
     """The text matches a pattern in which only * is special."""
-    return matched(x, pattern, exp.Like, "*", "")
+    return spell_like(x, pattern, exp.Like, "*", "")
 
 
 @DUCKDB.spell("glob_ci")
 def glob_ci(x: SQL, pattern: SQL) -> SQL:
     """The same in any case."""
-    return matched(x, pattern, exp.ILike, "*", "")
+    return spell_like(x, pattern, exp.ILike, "*", "")
 
 
 @DUCKDB.spell("like")
 def like(x: SQL, pattern: SQL) -> SQL:
     """The text matches a pattern in which % and _ are special."""
-    return matched(x, pattern, exp.Like, "%", "_")
+    return spell_like(x, pattern, exp.Like, "%", "_")
 
 
 @DUCKDB.spell("like_ci")
 def like_ci(x: SQL, pattern: SQL) -> SQL:
     """The same in any case."""
-    return matched(x, pattern, exp.ILike, "%", "_")
+    return spell_like(x, pattern, exp.ILike, "%", "_")
 
 
-ESCAPE = "\x01"
+LIKE_ESCAPE = "\x01"
 
 
-def matched(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: str) -> SQL:
+def spell_like(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: str) -> SQL:
     """LIKE whose pattern is written in another alphabet: `run` is any run, `one` any character, nothing escapes."""
     if b.is_literal(pattern):
-        value = b.literal(pattern)
+        value = b.read_literal(pattern)
         if value is None:
-            return b.cast(b.null(), "BOOLEAN")
+            return b.cast(b.sql_null(), "BOOLEAN")
         escaped = any(c in value and c not in (run, one) for c in "%_")
-        for special in (ESCAPE, "%", "_") if escaped else ():
-            value = value.replace(special, special if special in (run, one) else ESCAPE + special)
-        made: SQL = b.text(value if run == "%" else value.replace(run, "%"))
+        for special in (LIKE_ESCAPE, "%", "_") if escaped else ():
+            value = value.replace(special, special if special in (run, one) else LIKE_ESCAPE + special)
+        made: SQL = b.sql_text(value if run == "%" else value.replace(run, "%"))
     else:
         escaped, made = True, pattern
-        for special in (ESCAPE, "%", "_"):
+        for special in (LIKE_ESCAPE, "%", "_"):
             if special not in (run, one):
-                made = fn("replace", made, b.text(special), b.text(ESCAPE + special))
-        made = made if run == "%" else fn("replace", made, b.text(run), b.text("%"))
-    match = node(this=b.bracketed(x), expression=made)
-    return exp.Escape(this=match, expression=b.text(ESCAPE)) if escaped else match
+                made = fn("replace", made, b.sql_text(special), b.sql_text(LIKE_ESCAPE + special))
+        made = made if run == "%" else fn("replace", made, b.sql_text(run), b.sql_text("%"))
+    match = node(this=b.sql_bracket(x), expression=made)
+    return exp.Escape(this=match, expression=b.sql_text(LIKE_ESCAPE)) if escaped else match

@@ -7,63 +7,63 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.plan.digits import number_text
+from harness.detection.plan.digits import print_shortest_number
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.portable import divide
 
-NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+DUCKDB_NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
-def direct(name: str) -> Callable[..., SQL]:
+def spell_number_by_name(name: str) -> Callable[..., SQL]:
     """A function of the same arguments under DuckDB's own name."""
     return lambda *arguments: fn(name, *arguments)
 
 
 for operation in ("abs", "ceil", "floor", "exp", "sin", "cos", "tan", "atan", "atan2", "least", "greatest"):
-    DUCKDB.spell(operation)(direct(operation))
-DUCKDB.spell("truncate")(direct("trunc"))
-DUCKDB.spell("power")(direct("pow"))
+    DUCKDB.spell(operation)(spell_number_by_name(operation))
+DUCKDB.spell("truncate")(spell_number_by_name("trunc"))
+DUCKDB.spell("power")(spell_number_by_name("pow"))
 
 
-def guarded(good: SQL, value: SQL) -> SQL:
+def spell_value_if(good: SQL, value: SQL) -> SQL:
     """The value where the condition holds, else null."""
-    return b.case((good, value))
+    return b.sql_case((good, value))
 
 
 @DUCKDB.spell("sqrt", twice=True)
 def sqrt(x: SQL) -> SQL:
     """Null of a negative number."""
-    return guarded(exp.GTE(this=x, expression=b.number(0)), fn("sqrt", x.copy()))
+    return spell_value_if(exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x.copy()))
 
 
 @DUCKDB.spell("ln", twice=True)
 def ln(x: SQL) -> SQL:
     """Null unless positive."""
-    return guarded(positive(x), fn("ln", x.copy()))
+    return spell_value_if(spell_is_positive(x), fn("ln", x.copy()))
 
 
 @DUCKDB.spell("log", twice=True)
 def log(x: SQL, base: SQL) -> SQL:
     """Null unless both are positive; exact for powers of 2 and 10."""
-    if b.is_literal(base) and b.literal(base) in (2, 10):
-        return guarded(positive(x), fn("log2" if b.literal(base) == 2 else "log10", x.copy()))
-    both = exp.And(this=positive(x), expression=positive(base))
+    if b.is_literal(base) and b.read_literal(base) in (2, 10):
+        return spell_value_if(spell_is_positive(x), fn("log2" if b.read_literal(base) == 2 else "log10", x.copy()))
+    both = exp.And(this=spell_is_positive(x), expression=spell_is_positive(base))
     quotient = divide(fn("ln", x.copy()), fn("ln", base.copy()))
     if not b.is_literal(base):
-        decimal = b.eq(base.copy(), b.number(10))
-        quotient = b.case((decimal, fn("log10", x.copy())), default=quotient)
-    return guarded(both, quotient)
+        decimal = b.eq(base.copy(), b.sql_number(10))
+        quotient = b.sql_case((decimal, fn("log10", x.copy())), default=quotient)
+    return spell_value_if(both, quotient)
 
 
-def positive(x: SQL) -> SQL:
+def spell_is_positive(x: SQL) -> SQL:
     """X > 0."""
-    return exp.GT(this=x, expression=b.number(0))
+    return exp.GT(this=x, expression=b.sql_number(0))
 
 
 def arc(name: str) -> Callable[[SQL], SQL]:
     """An inverse function that is null outside -1 .. 1."""
-    return lambda x: guarded(exp.LTE(this=fn("abs", x), expression=b.number(1)), fn(name, x.copy()))
+    return lambda x: spell_value_if(exp.LTE(this=fn("abs", x), expression=b.sql_number(1)), fn(name, x.copy()))
 
 
 for operation in ("asin", "acos"):
@@ -73,26 +73,26 @@ for operation in ("asin", "acos"):
 @DUCKDB.spell("to_number", twice=True)
 def to_number(t: SQL) -> SQL:
     """A cast where the text is a number and nothing else; the pattern is tried only on what can be cast."""
-    strict = b.case((fn("regexp_full_match", t, b.text(NUMBER)), b.try_cast(t.copy(), "DOUBLE")))
-    return b.case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict))
+    strict = b.sql_case((fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER)), b.try_cast(t.copy(), "DOUBLE")))
+    return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict))
 
 
 @DUCKDB.spell("is_number", twice=True)
 def is_number(t: SQL) -> SQL:
     """Whether `to_number` reads the text."""
-    strict = fn("regexp_full_match", t, b.text(NUMBER))
-    return b.case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict), default=b.truth(False))
+    strict = fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER))
+    return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict), default=b.sql_truth(False))
 
 
 @DUCKDB.spell("to_text", twice=True)
 def to_text(n: SQL) -> SQL:
     """An integer without fraction, else DuckDB's own text, which is the shortest."""
-    if b.is_literal(n) and b.literal(n) is not None:
-        return b.text(number_text(b.literal(n)))
+    if b.is_literal(n) and b.read_literal(n) is not None:
+        return b.sql_text(print_shortest_number(b.read_literal(n)))
     whole = b.eq(n, fn("trunc", n.copy()))
-    small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n.copy()), expression=b.number(9e15)))
-    large = exp.And(this=whole.copy(), expression=exp.LT(this=fn("abs", n.copy()), expression=b.number(1e38)))
-    return b.case(
+    small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15)))
+    large = exp.And(this=whole.copy(), expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e38)))
+    return b.sql_case(
         (small, b.cast(b.try_cast(n.copy(), "BIGINT"), "TEXT")),
         (large, b.cast(b.try_cast(n.copy(), "INT128"), "TEXT")),
         default=b.cast(n.copy(), "TEXT"),
@@ -102,14 +102,14 @@ def to_text(n: SQL) -> SQL:
 @DUCKDB.spell("round", twice=True)
 def rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
     """To whole numbers as such, to a few decimals through the decimal text; the rest is left to Python."""
-    if digits is None or (b.is_literal(digits) and b.literal(digits) == 0):
+    if digits is None or (b.is_literal(digits) and b.read_literal(digits) == 0):
         return fn("round", n)
-    if not b.is_literal(digits) or b.literal(digits) is None or not 0 < b.literal(digits) <= 15:
+    if not b.is_literal(digits) or b.read_literal(digits) is None or not 0 < b.read_literal(digits) <= 15:
         return None
-    places = int(b.literal(digits))
+    places = int(b.read_literal(digits))
     decimal = exp.DataType.build(f"DECIMAL(38, {places})", dialect="duckdb")
     exact = exp.Cast(this=exp.TryCast(this=b.cast(n, "TEXT"), to=decimal), to=b.datatype("DOUBLE"))
-    return b.case((exp.LT(this=fn("abs", n.copy()), expression=b.number(1e15)), exact), default=n.copy())
+    return b.sql_case((exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e15)), exact), default=n.copy())
 
 
 def integer_of(n: SQL) -> SQL:
@@ -117,13 +117,13 @@ def integer_of(n: SQL) -> SQL:
     return b.try_cast(fn("trunc", n), "BIGINT")
 
 
-def bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+def spell_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
     """An operator on integers."""
-    return lambda x, y: b.cast(exp.Paren(this=b.binary(node, integer_of(x), integer_of(y))), "DOUBLE")
+    return lambda x, y: b.cast(exp.Paren(this=b.sql_infix(node, integer_of(x), integer_of(y))), "DOUBLE")
 
 
-DUCKDB.spell("bit_and")(bitwise(exp.BitwiseAnd))
-DUCKDB.spell("bit_or")(bitwise(exp.BitwiseOr))
+DUCKDB.spell("bit_and")(spell_bitwise(exp.BitwiseAnd))
+DUCKDB.spell("bit_or")(spell_bitwise(exp.BitwiseOr))
 
 
 @DUCKDB.spell("bit_xor")
@@ -135,10 +135,10 @@ def bit_xor(x: SQL, y: SQL) -> SQL:
 @DUCKDB.spell("shift_left")
 def shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
-    return b.binary(exp.Mul, fn("trunc", x), fn("pow", b.number(2), fn("trunc", y)))
+    return b.sql_infix(exp.Mul, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y)))
 
 
 @DUCKDB.spell("shift_right")
 def shift_right(x: SQL, y: SQL) -> SQL:
     """X / 2 ** y, rounded down."""
-    return fn("floor", b.binary(exp.Div, fn("trunc", x), fn("pow", b.number(2), fn("trunc", y))))
+    return fn("floor", b.sql_infix(exp.Div, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y))))

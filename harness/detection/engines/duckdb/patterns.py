@@ -7,89 +7,91 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.lists import never_empty
-from harness.detection.plan.backtracking import pieces
-from harness.detection.plan.regexes import groups, re2
+from harness.detection.engines.duckdb.lists import spell_null_if_empty
+from harness.detection.plan.backtracking import split_replacement
+from harness.detection.plan.regexes import list_capture_groups, re2
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
 
-def translated(regex: SQL, flags: SQL, whole_match: bool = False) -> SQL | None:
+def spell_re2_pattern(regex: SQL, flags: SQL, whole_match: bool = False) -> SQL | None:
     """The pattern for RE2 as a literal, None where it is no literal or RE2 cannot run it."""
-    if not (b.is_literal(regex) and b.is_literal(flags)) or b.literal(regex) is None:
+    if not (b.is_literal(regex) and b.is_literal(flags)) or b.read_literal(regex) is None:
         return None
-    text = re2(b.literal(regex), b.literal(flags) or "", whole_match=whole_match)
-    return None if text is None else b.text(text)
+    text = re2(b.read_literal(regex), b.read_literal(flags) or "", whole_match=whole_match)
+    return None if text is None else b.sql_text(text)
 
 
 def group_number(regex: SQL, group: SQL) -> int | None:
     """The number of the group asked for."""
-    return groups(b.literal(regex)).number(b.literal(group))
+    return list_capture_groups(b.read_literal(regex)).number(b.read_literal(group))
 
 
 @DUCKDB.spell("regex_found")
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """regexp_matches."""
-    pattern = translated(regex, flags)
+    pattern = spell_re2_pattern(regex, flags)
     return None if pattern is None else fn("regexp_matches", t, pattern)
 
 
 @DUCKDB.spell("regex_extract", twice=True)
 def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """A group that matched nothing is told from one that took no part only where the quick way finds nothing."""
-    pattern = translated(regex, flags, whole_match=True)
+    pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not b.is_literal(group):
         return None
     number = group_number(regex, group)
     if number is None:
-        return b.cast(b.null(), "TEXT")
-    quick = fn("nullif", fn("regexp_extract", t, pattern, b.integer(number)), b.text(""))
-    return fn("coalesce", quick, fn("list_extract", every(t.copy(), pattern.copy(), number), b.integer(1)))
+        return b.cast(b.sql_null(), "TEXT")
+    quick = fn("nullif", fn("regexp_extract", t, pattern, b.sql_integer(number)), b.sql_text(""))
+    return fn(
+        "coalesce", quick, fn("list_extract", spell_all_matches(t.copy(), pattern.copy(), number), b.sql_integer(1))
+    )
 
 
-def every(t: SQL, pattern: SQL, number: int) -> SQL:
+def spell_all_matches(t: SQL, pattern: SQL, number: int) -> SQL:
     """The group of every match."""
-    return fn("regexp_extract_all", t, pattern, b.integer(number))
+    return fn("regexp_extract_all", t, pattern, b.sql_integer(number))
 
 
 @DUCKDB.spell("regex_extract_all")
 def regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """regexp_extract_all without the matches in which the group took no part."""
-    pattern = translated(regex, flags, whole_match=True)
+    pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not b.is_literal(group):
         return None
     number = group_number(regex, group)
     if number is None:
-        return b.cast(b.null(), "TEXT[]")
-    present = b.lambda_of("x", b.not_null(b.named("x")))
-    return never_empty(fn("list_filter", every(t, pattern, number), present))
+        return b.cast(b.sql_null(), "TEXT[]")
+    present = b.lambda_of("x", b.not_null(b.sql_parameter("x")))
+    return spell_null_if_empty(fn("list_filter", spell_all_matches(t, pattern, number), present))
 
 
 @DUCKDB.spell("regex_pairs", twice=True)
 def regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator: SQL) -> SQL | None:
     """Two lists of groups, which have an element for every match, put together place by place."""
-    pattern = translated(regex, flags, whole_match=True)
+    pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not (b.is_literal(key) and b.is_literal(value)):
         return None
-    groups_of = [every(t.copy(), pattern.copy(), int(b.literal(g))) for g in (key, value)]
-    k, v = (fn("struct_extract", b.named("x"), b.integer(place)) for place in (1, 2))
-    pair = exp.DPipe(this=exp.DPipe(this=k, expression=b.bracketed(separator)), expression=v)
+    groups_of = [spell_all_matches(t.copy(), pattern.copy(), int(b.read_literal(g))) for g in (key, value)]
+    k, v = (fn("struct_extract", b.sql_parameter("x"), b.sql_integer(place)) for place in (1, 2))
+    pair = exp.DPipe(this=exp.DPipe(this=k, expression=b.sql_bracket(separator)), expression=v)
     pairs = fn("list_transform", fn("list_zip", *groups_of), b.lambda_of("x", pair))
-    return never_empty(fn("list_filter", pairs, b.lambda_of("x", b.not_null(b.named("x")))))
+    return spell_null_if_empty(fn("list_filter", pairs, b.lambda_of("x", b.not_null(b.sql_parameter("x")))))
 
 
 @DUCKDB.spell("regex_replace")
 def regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) -> SQL | None:
     """regexp_replace; a replacement that names a group which is not there is left to Python."""
-    pattern = translated(regex, flags, whole_match=True)
-    if pattern is None or not (b.is_literal(new) and b.is_literal(every_match)) or b.literal(new) is None:
+    pattern = spell_re2_pattern(regex, flags, whole_match=True)
+    if pattern is None or not (b.is_literal(new) and b.is_literal(every_match)) or b.read_literal(new) is None:
         return None
-    parts: list[Any] = pieces(b.literal(new))
-    if any(isinstance(p, int) and p > len(groups(b.literal(regex))) for p in parts):
+    parts: list[Any] = split_replacement(b.read_literal(new))
+    if any(isinstance(p, int) and p > len(list_capture_groups(b.read_literal(regex))) for p in parts):
         return None
     text = "".join(f"\\{p}" if isinstance(p, int) else p.replace("\\", "\\\\") for p in parts)
-    options = [b.text("g")] if b.literal(every_match) else []
-    return fn("regexp_replace", t, pattern, b.text(text), *options)
+    options = [b.sql_text("g")] if b.read_literal(every_match) else []
+    return fn("regexp_replace", t, pattern, b.sql_text(text), *options)
 
 
 @DUCKDB.spell("regex_split")

@@ -16,10 +16,10 @@ import duckdb
 import pyarrow as pa
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.plan.columns import EVENT, Columns, Kind, hidden
-from harness.detection.plan.pruning import Part
+from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.pruning import StoredPart
 from harness.detection.sql import build as b
-from harness.detection.sql.names import Names
+from harness.detection.sql.names import PhysicalNames
 from harness.detection.sql.relations import Stored
 from harness.diagnostics import HarnessError
 from harness.telemetry.event import CAUSE
@@ -42,18 +42,18 @@ ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
 PART = re.compile(r"\bevents_\d+\b")
-NOTHING = View(columns=pa.table({EVENT: pa.array([], pa.int64())}))
+EMPTY_VIEW = View(columns=pa.table({EVENT_COLUMN: pa.array([], pa.int64())}))
 
 
-class Store:
+class DuckDBStore:
     """A connection and the tables in it; a rule's text can reach neither files nor the network through it."""
 
     def __init__(self) -> None:
-        self.connection = connected()
+        self.connection = connect_memory_store()
         self.spill: Path | None = None
         self.locked = self.dead = self.lost = False
         self.refill: Callable[[], object] | None = None
-        self.names = Names()
+        self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
         self.arriving: dict[str, pa.Table] = {}
@@ -66,7 +66,7 @@ class Store:
             with suppress(duckdb.Error):
                 self.connection.close()
             self.forget()
-            self.connection = connected()
+            self.connection = connect_memory_store()
             self.locked = self.dead = self.lost = self.cautious = False
             self.tables, self.computed = {}, set()
             if self.refill is not None:
@@ -77,7 +77,7 @@ class Store:
         self.revive()
         if not self.locked:
             self.spill = Path(mkdtemp(prefix="detlab-", dir=gettempdir()))
-            self.execute(f"SET temp_directory = {literal(str(self.spill))}")
+            self.execute(f"SET temp_directory = {quote_sql_text(str(self.spill))}")
             self.execute("SET enable_external_access = false")
             self.locked = True
 
@@ -143,34 +143,38 @@ class Store:
             self.execute(f"DROP {kind} IF EXISTS {name}")
         self.computed.clear()
         self.tables = {}
-        self.names = Names([EVENT])
+        self.names = PhysicalNames([EVENT_COLUMN])
 
-    def load(self, views: Sequence[View]) -> Columns:
+    def load(self, views: Sequence[View]) -> Schema:
         """Replaces the events by these."""
         self.drop()
         self.refill = partial(self.load, views)
-        columns: dict[str, Kind] = {EVENT: Kind.EVENT}
+        columns: dict[str, Kind] = {EVENT_COLUMN: Kind.EVENT}
         for view in views:
             for name in view.constants:
                 columns[name] = widest(columns.get(name), Kind.TEXT)
             for field in view.columns.schema:
-                if field.name not in (EVENT, CAUSE):
+                if field.name not in (EVENT_COLUMN, CAUSE):
                     columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
         for name in columns:
             self.names(name)
-        parts = tuple(self.part(f"events_{i}", view) for i, view in enumerate(views or [NOTHING]))
+        parts = tuple(self.part(f"events_{i}", view) for i, view in enumerate(views or [EMPTY_VIEW]))
         return self.keep(columns, parts)
 
-    def keep(self, columns: Columns, parts: tuple[Part, ...]) -> Columns:
+    def keep(self, columns: Schema, parts: tuple[StoredPart, ...]) -> Schema:
         """Takes the parts for the table `events` and gives its columns."""
         self.tables = {"events": Stored(name="events", columns=columns, parts=parts)}
-        return {n: k for n, k in columns.items() if not hidden(n)}
+        return {n: k for n, k in columns.items() if not is_hidden(n)}
 
-    def part(self, name: str, view: View) -> Part:
+    def part(self, name: str, view: View) -> StoredPart:
         """One view as a table of its own, which is made when a statement first names it."""
-        kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {EVENT: Kind.EVENT}
-        self.arriving[name] = pa.table({self.names(n): stored(view.columns.column(n), k) for n, k in kinds.items()})
-        return Part(name=name, constants=view.constants, columns=kinds)
+        kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {
+            EVENT_COLUMN: Kind.EVENT
+        }
+        self.arriving[name] = pa.table(
+            {self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()}
+        )
+        return StoredPart(name=name, constants=view.constants, columns=kinds)
 
     def create(self, name: str, table: pa.Table) -> None:
         """An Arrow table as a table of the store."""
@@ -182,7 +186,7 @@ class Store:
         self.execute(f"CREATE TABLE {name} AS SELECT * FROM arriving")
         self.connection.unregister("arriving")
 
-    def attach(self, path: Path, constants: Mapping[str, str]) -> Columns:
+    def attach(self, path: Path, constants: Mapping[str, str]) -> Schema:
         """Replaces the events by those in a file, read where it lies; only before the first query.
 
         The file is Parquet, or DuckDB's own with a table `events`. DuckDB gives columns of a Parquet file that differ
@@ -191,25 +195,26 @@ class Store:
         self.drop()
         self.refill = partial(self.attach, path, constants)
         if path.suffix == ".duckdb":
-            self.execute(f"ATTACH {literal(str(path))} AS kept (READ_ONLY)")
+            self.execute(f"ATTACH {quote_sql_text(str(path))} AS kept (READ_ONLY)")
             source, number = "kept.events", "rowid"
         else:
-            source, number = f"read_parquet({literal(str(path))}, file_row_number = TRUE)", "file_row_number"
+            source, number = f"read_parquet({quote_sql_text(str(path))}, file_row_number = TRUE)", "file_row_number"
         listed = [(str(n), str(t)) for n, t, *_ in self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
         names = [n for n, _ in listed]
         if path.suffix != ".duckdb":
             names = import_module("pyarrow.parquet").read_schema(path).names
         held = {n: (own, kind_of_text(t)) for n, (own, t) in zip(names, listed, strict=False)}
-        kinds = {n: k for n, (_, k) in held.items() if n not in (EVENT, CAUSE)}
-        self.names = Names([EVENT, *constants, *kinds])
+        kinds = {n: k for n, (_, k) in held.items() if n not in (EVENT_COLUMN, CAUSE)}
+        self.names = PhysicalNames([EVENT_COLUMN, *constants, *kinds])
         chosen = [
-            f"CAST({quoted(held[n][0])} AS {DUCKDB.types[k]}) AS {quoted(self.names(n))}" for n, k in kinds.items()
+            f"CAST({quote_sql_identifier(held[n][0])} AS {DUCKDB.types[k]}) AS {quote_sql_identifier(self.names(n))}"
+            for n, k in kinds.items()
         ]
-        chosen.append(f"{number} AS {quoted(self.names(EVENT))}")
+        chosen.append(f"{number} AS {quote_sql_identifier(self.names(EVENT_COLUMN))}")
         self.execute(f"CREATE VIEW {ATTACHED} AS SELECT {', '.join(chosen)} FROM {source}")
-        self.execute(f"SET allowed_paths = [{literal(str(path))}]")
-        part = Part(name=ATTACHED, constants=constants, columns={**kinds, EVENT: Kind.EVENT}, file=True)
-        return self.keep({EVENT: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
+        self.execute(f"SET allowed_paths = [{quote_sql_text(str(path))}]")
+        part = StoredPart(name=ATTACHED, constants=constants, columns={**kinds, EVENT_COLUMN: Kind.EVENT}, file=True)
+        return self.keep({EVENT_COLUMN: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
 
     def close(self) -> None:
         """Gives back what it holds."""
@@ -222,7 +227,7 @@ class Store:
             rmtree(self.spill, ignore_errors=True)
 
 
-def connected() -> duckdb.DuckDBPyConnection:
+def connect_memory_store() -> duckdb.DuckDBPyConnection:
     """A new connection to an empty store in memory."""
     made = duckdb.connect(":memory:")
     for name, value in SETTINGS.items():
@@ -230,17 +235,17 @@ def connected() -> duckdb.DuckDBPyConnection:
     return made
 
 
-def literal(text: str) -> str:
+def quote_sql_text(text: str) -> str:
     """A text as SQL writes it."""
-    return DUCKDB.print(b.text(text))
+    return DUCKDB.print(b.sql_text(text))
 
 
-def quoted(name: str) -> str:
+def quote_sql_identifier(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def stored(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
+def cast_stored_column(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     """A column in the type that its kind has in the store."""
     if kind is Kind.NUMBER and not pa.types.is_float64(column.type):
         return column.cast(pa.float64())

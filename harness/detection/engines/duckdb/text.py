@@ -11,7 +11,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
 
-def direct(name: str) -> Callable[..., SQL]:
+def spell_text_by_name(name: str) -> Callable[..., SQL]:
     """A function of the same arguments under DuckDB's own name."""
     return lambda *arguments: fn(name, *arguments)
 
@@ -29,7 +29,7 @@ for operation, name in {
     "sha256": "sha256",
     "url_encode": "url_encode",
 }.items():
-    DUCKDB.spell(operation)(direct(name))
+    DUCKDB.spell(operation)(spell_text_by_name(name))
 
 
 @DUCKDB.spell("length")
@@ -41,9 +41,9 @@ def length(t: SQL) -> SQL:
 @DUCKDB.spell("concat")
 def concat(*t: SQL) -> SQL:
     """A || b; null if one is null."""
-    whole = b.bracketed(t[0])
+    whole = b.sql_bracket(t[0])
     for each in t[1:]:
-        whole = exp.DPipe(this=whole, expression=b.bracketed(each))
+        whole = exp.DPipe(this=whole, expression=b.sql_bracket(each))
     return whole if len(t) > 1 else t[0]
 
 
@@ -51,21 +51,21 @@ def concat(*t: SQL) -> SQL:
 def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     """Substring by code points; a start before the first character is the first."""
     arguments = [t, from_front(t, start)]
-    if size is not None and not (b.is_literal(size) and b.literal(size) is None):
-        arguments.append(fn("greatest", b.place(size), b.integer(0)))
+    if size is not None and not (b.is_literal(size) and b.read_literal(size) is None):
+        arguments.append(fn("greatest", b.sql_place(size), b.sql_integer(0)))
     return fn("substring", *arguments)
 
 
 def from_front(t: SQL, start: SQL) -> SQL:
     """The place counted from the front."""
-    if b.is_literal(start) and b.literal(start) is not None and b.literal(start) >= 0:
-        return b.integer(max(1, int(b.literal(start))))
-    counted = b.binary(exp.Add, fn("length", t.copy()), b.binary(exp.Add, b.place(start), b.integer(1)))
-    behind = fn("greatest", counted, b.integer(1))
+    if b.is_literal(start) and b.read_literal(start) is not None and b.read_literal(start) >= 0:
+        return b.sql_integer(max(1, int(b.read_literal(start))))
+    counted = b.sql_infix(exp.Add, fn("length", t.copy()), b.sql_infix(exp.Add, b.sql_place(start), b.sql_integer(1)))
+    behind = fn("greatest", counted, b.sql_integer(1))
     if b.is_literal(start):
         return behind
-    front = fn("greatest", b.place(start.copy()), b.integer(1))
-    return b.case((exp.LT(this=b.place(start.copy()), expression=b.integer(0)), behind), default=front)
+    front = fn("greatest", b.sql_place(start.copy()), b.sql_integer(1))
+    return b.sql_case((exp.LT(this=b.sql_place(start.copy()), expression=b.sql_integer(0)), behind), default=front)
 
 
 @DUCKDB.spell("position")
@@ -77,13 +77,13 @@ def position(t: SQL, part: SQL) -> SQL:
 @DUCKDB.spell("repeat")
 def repeat(t: SQL, n: SQL) -> SQL:
     """Repeats the text."""
-    return fn("repeat", t, fn("greatest", b.place(n), b.integer(0)))
+    return fn("repeat", t, fn("greatest", b.sql_place(n), b.sql_integer(0)))
 
 
 @DUCKDB.spell("pad_start", twice=True)
 def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     """Lpad that never cuts."""
-    wide = fn("greatest", b.place(n), fn("length", t.copy()))
+    wide = fn("greatest", b.sql_place(n), fn("length", t.copy()))
     return fn("lpad", t, b.cast(wide, "INT"), filling)
 
 

@@ -13,7 +13,7 @@ from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 
 
-def direct(name: str) -> Callable[..., SQL]:
+def spell_spark_aggregate(name: str) -> Callable[..., SQL]:
     """A function under Spark's own name."""
     return lambda around, *x: around(name, *x)
 
@@ -34,7 +34,7 @@ for operation, name in {
     "intercept": "regr_intercept",
     "r_squared": "regr_r2",
 }.items():
-    SPARK.spell(operation)(direct(name))
+    SPARK.spell(operation)(spell_spark_aggregate(name))
 
 
 @SPARK.spell("count")
@@ -71,15 +71,15 @@ def row_number(around: Around) -> SQL:
     return b.cast(around("row_number"), "DOUBLE")
 
 
-def shifted(name: str) -> Callable[..., SQL]:
+def spell_spark_shift(name: str) -> Callable[..., SQL]:
     """The value so many rows away."""
 
     def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
         """Lag or lead."""
-        return around(name, x, b.integer(1) if n is None else b.place(n))
+        return around(name, x, b.sql_integer(1) if n is None else b.sql_place(n))
 
     return spelled
 
 
 for operation in ("lag", "lead"):
-    SPARK.spell(operation)(shifted(operation))
+    SPARK.spell(operation)(spell_spark_shift(operation))

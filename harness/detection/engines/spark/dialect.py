@@ -6,10 +6,10 @@ The session's time zone has to be UTC, as `compile` says above the statement.
 from __future__ import annotations
 
 from harness.detection.plan.columns import Kind
-from harness.detection.sql.dialect import Dialect
+from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.portable import spell_shared
 
-SPARK = Dialect(
+SPARK = SqlDialect(
     name="spark",
     prints_as="spark",
     types={

@@ -8,25 +8,32 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.engines.spark.dialect import SPARK
-from harness.detection.plan.regexes import groups, re2
-from harness.detection.plan.timeformat import fixed_offset, pieces
+from harness.detection.plan.regexes import list_capture_groups, re2
+from harness.detection.plan.timeformat import fixed_offset, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
-NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+SPARK_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 TIME_CODES = {"Y": "yyyy", "y": "yy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "f": "SSSSSS"}
 TIME_CODES |= {"B": "MMMM", "b": "MMM", "a": "EEE", "A": "EEEE", "I": "hh", "p": "a", "L": "SSS", "j": "DDD"}
-UNITS = {"second", "minute", "hour", "day", "month", "quarter", "year"}
-PARTS = {"year": "year", "month": "month", "day": "day", "hour": "hour", "minute": "minute", "second": "second"}
-PARTS |= {"dayofyear": "doy", "isoweek": "week", "dayofweek": "dow_iso"}
+SPARK_TIME_UNITS = {"second", "minute", "hour", "day", "month", "quarter", "year"}
+SPARK_TIME_PARTS = {
+    "year": "year",
+    "month": "month",
+    "day": "day",
+    "hour": "hour",
+    "minute": "minute",
+    "second": "second",
+}
+SPARK_TIME_PARTS |= {"dayofyear": "doy", "isoweek": "week", "dayofweek": "dow_iso"}
 
 
-def direct(name: str) -> Callable[..., SQL]:
+def spell_spark_by_name(name: str) -> Callable[..., SQL]:
     """A function of the same arguments under Spark's own name."""
     return lambda *arguments: fn(name, *arguments)
 
 
-def folded(name: str) -> Callable[[SQL, SQL], SQL]:
+def spell_spark_caseless_test(name: str) -> Callable[[SQL, SQL], SQL]:
     """A test of two texts in lower case."""
     return lambda x, y: fn(name, fn("lower", x), fn("lower", y))
 
@@ -40,9 +47,9 @@ for operation, name in {
     "list_distinct": "array_distinct", "list_sort": "sort_array", "list_reverse": "reverse",
     "list_contains": "array_contains", "list_any": "exists",
 }.items():  # fmt: skip
-    SPARK.spell(operation)(direct(name))
+    SPARK.spell(operation)(spell_spark_by_name(name))
 for operation, name in {"starts_with_ci": "startswith", "ends_with_ci": "endswith", "contains_ci": "contains"}.items():
-    SPARK.spell(operation)(folded(name))
+    SPARK.spell(operation)(spell_spark_caseless_test(name))
 
 
 @SPARK.spell("equal_ci")
@@ -57,15 +64,15 @@ def in_ci(x: SQL, *others: SQL) -> SQL:
     return exp.In(this=fn("lower", x), expressions=[fn("lower", o) for o in others])
 
 
-def matched(x: SQL, pattern: SQL, run: str, one: str) -> SQL | None:
+def spell_spark_like(x: SQL, pattern: SQL, run: str, one: str) -> SQL | None:
     """LIKE with an escape of its own: a backslash would be one by itself."""
-    if not b.is_literal(pattern) or not isinstance(b.literal(pattern), str):
+    if not b.is_literal(pattern) or not isinstance(b.read_literal(pattern), str):
         return None
-    written = b.literal(pattern)
+    written = b.read_literal(pattern)
     for special in ("!", "%", "_"):
         written = written if special in (run, one) else written.replace(special, "!" + special)
-    like = exp.Like(this=b.bracketed(x), expression=b.text(written if run == "%" else written.replace(run, "%")))
-    return exp.Escape(this=like, expression=b.text("!"))
+    like = exp.Like(this=b.sql_bracket(x), expression=b.sql_text(written if run == "%" else written.replace(run, "%")))
+    return exp.Escape(this=like, expression=b.sql_text("!"))
 
 
 def pattern_test(run: str, one: str, fold: bool) -> Callable[[SQL, SQL], SQL | None]:
@@ -73,9 +80,9 @@ def pattern_test(run: str, one: str, fold: bool) -> Callable[[SQL, SQL], SQL | N
 
     def spelled(x: SQL, pattern: SQL) -> SQL | None:
         """LIKE, both sides in lower case if folded."""
-        if fold and b.is_literal(pattern) and isinstance(b.literal(pattern), str):
-            return matched(fn("lower", x), b.text(b.literal(pattern).lower()), run, one)
-        return None if fold else matched(x, pattern, run, one)
+        if fold and b.is_literal(pattern) and isinstance(b.read_literal(pattern), str):
+            return spell_spark_like(fn("lower", x), b.sql_text(b.read_literal(pattern).lower()), run, one)
+        return None if fold else spell_spark_like(x, pattern, run, one)
 
     return spelled
 
@@ -91,10 +98,10 @@ for operation, (run, one, fold) in {
 
 def java(regex: SQL, flags: SQL) -> SQL | None:
     """The pattern for Java, which reads what is left for RE2 alike, but for POSIX classes."""
-    if not (b.is_literal(regex) and b.is_literal(flags)) or not isinstance(b.literal(regex), str):
+    if not (b.is_literal(regex) and b.is_literal(flags)) or not isinstance(b.read_literal(regex), str):
         return None
-    written = re2(b.literal(regex), b.literal(flags) or "")
-    return None if written is None or "[:" in written else b.text(written)
+    written = re2(b.read_literal(regex), b.read_literal(flags) or "")
+    return None if written is None or "[:" in written else b.sql_text(written)
 
 
 @SPARK.spell("regex_found")
@@ -110,55 +117,59 @@ def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     pattern = java(regex, flags)
     if pattern is None or not b.is_literal(group):
         return None
-    number = groups(b.literal(regex)).number(b.literal(group))
-    return None if number is None else fn("nullif", fn("regexp_extract", t, pattern, b.integer(number)), b.text(""))
+    number = list_capture_groups(b.read_literal(regex)).number(b.read_literal(group))
+    return (
+        None
+        if number is None
+        else fn("nullif", fn("regexp_extract", t, pattern, b.sql_integer(number)), b.sql_text(""))
+    )
 
 
 @SPARK.spell("is_number")
 def is_number(x: SQL) -> SQL:
     """Whether `to_number` reads the text."""
-    return fn("coalesce", fn("regexp_like", x, b.text(NUMBER)), b.truth(False))
+    return fn("coalesce", fn("regexp_like", x, b.sql_text(SPARK_NUMBER)), b.sql_truth(False))
 
 
 @SPARK.spell("to_number", twice=True)
 def to_number(t: SQL) -> SQL:
     """The text where it is a number and nothing else."""
-    return b.case((fn("regexp_like", t, b.text(NUMBER)), b.cast(t.copy(), "DOUBLE")))
+    return b.sql_case((fn("regexp_like", t, b.sql_text(SPARK_NUMBER)), b.cast(t.copy(), "DOUBLE")))
 
 
 @SPARK.spell("to_text", twice=True)
 def to_text(n: SQL) -> SQL:
     """An integer without fraction, else Java's shortest text."""
-    small = exp.LT(this=fn("abs", n.copy()), expression=b.number(9e15))
+    small = exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15))
     whole = exp.And(this=b.eq(n, fn("floor", n.copy())), expression=small)
-    return b.case((whole, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
+    return b.sql_case((whole, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
 
 
 @SPARK.spell("truncate", twice=True)
 def truncate(n: SQL) -> SQL:
     """The integer part."""
-    return b.binary(exp.Mul, fn("sign", n), fn("floor", fn("abs", n.copy())))
+    return b.sql_infix(exp.Mul, fn("sign", n), fn("floor", fn("abs", n.copy())))
 
 
-def bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+def spell_spark_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
     """An operator on integers."""
     return lambda x, y: b.cast(exp.Paren(this=node(this=b.cast(x, "BIGINT"), expression=b.cast(y, "BIGINT"))), "DOUBLE")
 
 
 for operation, node in {"bit_and": exp.BitwiseAnd, "bit_or": exp.BitwiseOr, "bit_xor": exp.BitwiseXor}.items():
-    SPARK.spell(operation)(bitwise(node))
+    SPARK.spell(operation)(spell_spark_bitwise(node))
 
 
 @SPARK.spell("shift_left")
 def shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
-    return b.binary(exp.Mul, x, fn("pow", b.number(2), y))
+    return b.sql_infix(exp.Mul, x, fn("pow", b.sql_number(2), y))
 
 
 @SPARK.spell("shift_right")
 def shift_right(x: SQL, y: SQL) -> SQL:
     """X / 2 ** y, rounded down."""
-    return fn("floor", b.binary(exp.Div, x, fn("pow", b.number(2), y)))
+    return fn("floor", b.sql_infix(exp.Div, x, fn("pow", b.sql_number(2), y)))
 
 
 @SPARK.spell("length")
@@ -170,11 +181,11 @@ def length(t: SQL) -> SQL:
 @SPARK.spell("substring")
 def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     """Characters from a place."""
-    rest = size is None or (b.is_literal(size) and b.literal(size) is None)
+    rest = size is None or (b.is_literal(size) and b.read_literal(size) is None)
     return (
-        fn("substring", t, b.place(start))
+        fn("substring", t, b.sql_place(start))
         if rest or size is None
-        else fn("substring", t, b.place(start), b.place(size))
+        else fn("substring", t, b.sql_place(start), b.sql_place(size))
     )
 
 
@@ -184,78 +195,81 @@ def position(t: SQL, part: SQL) -> SQL:
     return b.cast(fn("instr", t, part), "DOUBLE")
 
 
-def trimmed(side: str) -> Callable[[SQL, SQL], SQL]:
+def spell_spark_trim(side: str) -> Callable[[SQL, SQL], SQL]:
     """TRIM of one side."""
     return lambda t, characters: exp.Trim(this=t, expression=characters, position=side)
 
 
-SPARK.spell("trim_start")(trimmed("LEADING"))
-SPARK.spell("trim_end")(trimmed("TRAILING"))
+SPARK.spell("trim_start")(spell_spark_trim("LEADING"))
+SPARK.spell("trim_end")(spell_spark_trim("TRAILING"))
 
 
 @SPARK.spell("repeat")
 def repeat(t: SQL, n: SQL) -> SQL:
     """N times."""
-    return fn("repeat", t, b.cast(b.place(n), "INT"))
+    return fn("repeat", t, b.cast(b.sql_place(n), "INT"))
 
 
 @SPARK.spell("base64_encode")
 def base64_encode(t: SQL) -> SQL:
     """Of the UTF-8 bytes."""
-    return fn("base64", fn("encode", t, b.text("UTF-8")))
+    return fn("base64", fn("encode", t, b.sql_text("UTF-8")))
 
 
 @SPARK.spell("sha256")
 def sha256(t: SQL) -> SQL:
     """sha2 of 256 bits."""
-    return fn("sha2", t, b.integer(256))
+    return fn("sha2", t, b.sql_integer(256))
 
 
 @SPARK.spell("sha512")
 def sha512(t: SQL) -> SQL:
     """sha2 of 512 bits."""
-    return fn("sha2", t, b.integer(512))
+    return fn("sha2", t, b.sql_integer(512))
 
 
-def local(seconds: SQL, zone: SQL) -> SQL:
+def spell_spark_local_time(seconds: SQL, zone: SQL) -> SQL:
     """The local time, in a session whose zone is UTC."""
-    moment = fn("timestamp_micros", b.cast(fn("round", b.binary(exp.Mul, seconds, b.number(1e6))), "BIGINT"))
-    utc = b.is_literal(zone) and isinstance(b.literal(zone), str) and fixed_offset(b.literal(zone)) == 0
+    moment = fn("timestamp_micros", b.cast(fn("round", b.sql_infix(exp.Mul, seconds, b.sql_number(1e6))), "BIGINT"))
+    utc = b.is_literal(zone) and isinstance(b.read_literal(zone), str) and fixed_offset(b.read_literal(zone)) == 0
     return moment if utc else fn("from_utc_timestamp", moment, zone)
 
 
 @SPARK.spell("format_time")
 def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     """date_format where Java has all codes."""
-    if not b.is_literal(form) or not isinstance(b.literal(form), str):
+    if not b.is_literal(form) or not isinstance(b.read_literal(form), str):
         return None
     written = ""
-    for code, bare, plain in pieces(b.literal(form)):
+    for code, bare, plain in split_time_format(b.read_literal(form)):
         if not plain and (bare or code not in {*TIME_CODES, "%"}):
             return None
         fixed = plain or ("%" if code == "%" else "")
         written += "'" + fixed.replace("'", "''") + "'" if fixed else TIME_CODES[code]
-    return fn("date_format", local(seconds, zone), b.text(written))
+    return fn("date_format", spell_spark_local_time(seconds, zone), b.sql_text(written))
 
 
 @SPARK.spell("calendar_floor")
 def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """date_trunc, in UTC only."""
-    utc = b.is_literal(zone) and isinstance(b.literal(zone), str) and fixed_offset(b.literal(zone)) == 0
-    if not utc or not b.is_literal(unit) or b.literal(unit) not in UNITS:
+    utc = b.is_literal(zone) and isinstance(b.read_literal(zone), str) and fixed_offset(b.read_literal(zone)) == 0
+    if not utc or not b.is_literal(unit) or b.read_literal(unit) not in SPARK_TIME_UNITS:
         return None
-    return b.cast(fn("unix_timestamp", fn("date_trunc", unit, local(seconds, zone))), "DOUBLE")
+    return b.cast(fn("unix_timestamp", fn("date_trunc", unit, spell_spark_local_time(seconds, zone))), "DOUBLE")
 
 
 @SPARK.spell("time_part")
 def time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
     """date_part of the local time."""
-    if not b.is_literal(part) or b.literal(part) not in PARTS:
+    if not b.is_literal(part) or b.read_literal(part) not in SPARK_TIME_PARTS:
         return None
-    return b.cast(fn("date_part", b.text(PARTS[b.literal(part)]), local(seconds, zone)), "DOUBLE")
+    return b.cast(
+        fn("date_part", b.sql_text(SPARK_TIME_PARTS[b.read_literal(part)]), spell_spark_local_time(seconds, zone)),
+        "DOUBLE",
+    )
 
 
-def never_empty(lists: SQL) -> SQL:
+def spell_spark_null_if_empty(lists: SQL) -> SQL:
     """Null for a list of nothing."""
     return fn("nullif", lists, b.cast(fn("array"), "TEXT[]"))
 
@@ -263,13 +277,13 @@ def never_empty(lists: SQL) -> SQL:
 @SPARK.spell("list")
 def listed(*t: SQL) -> SQL:
     """The texts that are not null."""
-    return never_empty(fn("array_compact", fn("array", *t)))
+    return spell_spark_null_if_empty(fn("array_compact", fn("array", *t)))
 
 
 @SPARK.spell("list_filter")
 def list_filter(lists: SQL, condition: SQL) -> SQL:
     """Elements for which it is true."""
-    return never_empty(fn("filter", lists, condition))
+    return spell_spark_null_if_empty(fn("filter", lists, condition))
 
 
 @SPARK.spell("list_length")
@@ -281,30 +295,30 @@ def list_length(lists: SQL) -> SQL:
 @SPARK.spell("list_get")
 def list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place, null outside."""
-    return fn("try_element_at", lists, b.cast(b.place(i), "INT"))
+    return fn("try_element_at", lists, b.cast(b.sql_place(i), "INT"))
 
 
 @SPARK.spell("list_slice", twice=True)
 def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
     """slice, for places from the front."""
-    if not (b.is_literal(i) and b.is_literal(j)) or min(b.literal(i), b.literal(j)) < 1:
+    if not (b.is_literal(i) and b.is_literal(j)) or min(b.read_literal(i), b.read_literal(j)) < 1:
         return None
-    size = max(0, int(b.literal(j)) - int(b.literal(i)) + 1)
-    return never_empty(fn("slice", lists, b.place(i), b.integer(size)))
+    size = max(0, int(b.read_literal(j)) - int(b.read_literal(i)) + 1)
+    return spell_spark_null_if_empty(fn("slice", lists, b.sql_place(i), b.sql_integer(size)))
 
 
 @SPARK.spell("list_split")
 def list_split(t: SQL, separator: SQL) -> SQL | None:
     """Split by a text, which Spark takes for a regular expression."""
-    if not b.is_literal(separator) or not isinstance(b.literal(separator), str):
+    if not b.is_literal(separator) or not isinstance(b.read_literal(separator), str):
         return None
-    return fn("split", t, b.text("".join(c if c.isalnum() else "\\" + c for c in b.literal(separator))))
+    return fn("split", t, b.sql_text("".join(c if c.isalnum() else "\\" + c for c in b.read_literal(separator))))
 
 
 @SPARK.spell("list_position")
 def list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
-    return b.cast(fn("nullif", fn("array_position", lists, t), b.integer(0)), "DOUBLE")
+    return b.cast(fn("nullif", fn("array_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
 @SPARK.spell("json_text")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.detection.language import Dialect, Settings, Switch
+from harness.detection.language import Settings, Strictness, Switch
 from harness.detection.languages.cql import functions
-from harness.detection.languages.cql.check import checked
-from harness.detection.languages.cql.parser import parsed
+from harness.detection.languages.cql.check import check_query
+from harness.detection.languages.cql.parser import parse_query
 from harness.detection.languages.cql.query import CqlQuery
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.saved import NESTED, saved_text
 from harness.detection.languages.cql.switches import SWITCHES
-from harness.detection.languages.cql.syntax import Saved, walk
+from harness.detection.languages.cql.syntax import SavedCall, walk_syntax
 from harness.diagnostics import Finding, RejectedError, Severity, Source, SourceError
 
 assert functions
@@ -27,14 +27,16 @@ class Cql:
     platform: str = "logscale"
     switches: tuple[Switch, ...] = SWITCHES
 
-    def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> CqlQuery:
+    def parse(
+        self, source: Source, dialect: Strictness = Strictness.LENIENT, settings: Settings | None = None
+    ) -> CqlQuery:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
-        pipeline, parser = parsed(source, pipes=dialect is Dialect.STRICT)
-        check = checked(pipeline, parser.findings)
+        pipeline, parser = parse_query(source, pipes=dialect is Strictness.STRICT)
+        check = check_query(pipeline, parser.findings)
         refused = [f for f in check.findings if f.severity is Severity.ERROR]
-        if refused and dialect is Dialect.STRICT:
+        if refused and dialect is Strictness.STRICT:
             raise RejectedError(self.product, refused)
-        raw = check.raw or any(self.raw_saved(p, settings) for p in walk(pipeline) if isinstance(p, Saved))
+        raw = check.raw or any(self.raw_saved(p, settings) for p in walk_syntax(pipeline) if isinstance(p, SavedCall))
         return CqlQuery(
             source=source,
             deviations=tuple(sorted((*refused, *check.liberties), key=lambda f: f.span.start)),
@@ -44,22 +46,22 @@ class Cql:
             textual=check.textual,
         )
 
-    def raw_saved(self, part: Saved, settings: Settings | None, depth: int = 0) -> bool:
+    def raw_saved(self, part: SavedCall, settings: Settings | None, depth: int = 0) -> bool:
         """Whether a saved query may read the text of events."""
         text = saved_text(settings.saved, part.name) if settings and depth < NESTED else None
         if text is None:
             return False
-        pipeline, parser = parsed(Source(f"${part.name}", text))
-        inside = (p for p in walk(pipeline) if isinstance(p, Saved))
-        return checked(pipeline, parser.findings).raw or any(self.raw_saved(p, settings, depth + 1) for p in inside)
+        pipeline, parser = parse_query(Source(f"${part.name}", text))
+        inside = (p for p in walk_syntax(pipeline) if isinstance(p, SavedCall))
+        return check_query(pipeline, parser.findings).raw or any(self.raw_saved(p, settings, depth + 1) for p in inside)
 
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
         try:
-            pipeline, parser = parsed(source, pipes=True)
+            pipeline, parser = parse_query(source, pipes=True)
         except SourceError as error:
             return (error.finding(),)
-        return checked(pipeline, parser.findings).findings
+        return check_query(pipeline, parser.findings).findings
 
 
 LANGUAGE = Cql()

@@ -6,42 +6,44 @@ import re
 from abc import abstractmethod
 
 from harness.detection.languages.cql.habits import function_hint
-from harness.detection.languages.cql.lexer import CALL, NAME, NUMBER, PATTERN, Scanner
-from harness.detection.languages.cql.names import FUNCTION_NAMES, compared, expression_argument
+from harness.detection.languages.cql.lexer import CALL, FIELD_NAME, NUMBER_TOKEN, PATTERN, Scanner
+from harness.detection.languages.cql.names import FUNCTION_NAMES, expression_argument, is_mistaken_comparison
 from harness.detection.languages.cql.syntax import (
     Argument,
     Array,
     Assign,
     Binary,
-    Call,
+    FunctionCall,
     Logic,
-    Parameter,
     Pipeline,
+    QueryParameter,
     Regex,
-    Saved,
+    SavedCall,
     Syntax,
     Unary,
     Word,
 )
 from harness.diagnostics import Source, SourceError, Span
 
-DEEPEST = 100
+DEEPEST_ARGUMENTS = 100
 MOST_PARTS = 500
 LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
 BLOCK_LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
-NAMED = re.compile(rf'({NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
+ARGUMENT_NAME = re.compile(rf'({FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
 COMPARE = re.compile(r"==|!=|<=|>=|<|>|=(?![=~>])")
 AND = re.compile(r"(?:and(?!\w)|&&)\s*", re.I)
 OR = re.compile(r"(?:or(?!\w)|\|\|)\s*", re.I)
 NOT = re.compile(r"not(?!\w)\s*", re.I)
-ELEMENT = re.compile(rf'(?:{NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
+ASSIGNMENT_START = re.compile(rf'(?:{FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
 BACKTICK = re.compile(r"`([^`\n]+)`")
 SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
 PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
 STAR_BRANCH = re.compile(r"\*\s*(?:[|;}]|=>)")
-SIGNS = (("+", "-"), ("*", "/", "%"))
+OPERATOR_LEVELS = (("+", "-"), ("*", "/", "%"))
 LOOSE = re.compile(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
-TEXTS = frozenset({"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"})
+TEXT_PARAMETERS = frozenset(
+    {"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"}
+)
 
 
 class ArgumentParser(Scanner):
@@ -58,10 +60,10 @@ class ArgumentParser(Scanner):
     def deeper(self) -> None:
         """One level of nesting more, up to a limit."""
         self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.fail("too-deep", f"a query is nested at most {DEEPEST} levels deep")
+        if self.depth > DEEPEST_ARGUMENTS:
+            raise self.fail("too-deep", f"a query is nested at most {DEEPEST_ARGUMENTS} levels deep")
 
-    def field(self) -> Word | Parameter:
+    def field(self) -> Word | QueryParameter:
         """A field's name, or a parameter that stands for one."""
         return self.parameter() if self.sees("?") else self.name()
 
@@ -71,12 +73,12 @@ class ArgumentParser(Scanner):
         text = self.string()
         if text is not None:
             return Word(text=text, quoted=True, span=self.span(start))
-        found = self.take(NAME)
+        found = self.take(FIELD_NAME)
         if not found:
             raise self.fail("syntax", f"expected a field name, found {self.found()}")
         return Word(text=found[0], span=self.span(start))
 
-    def target(self) -> tuple[Word | Parameter, bool]:
+    def target(self) -> tuple[Word | QueryParameter, bool]:
         """What is assigned to, and whether its name is taken from a field."""
         start = self.at
         found = self.take(BACKTICK)
@@ -92,7 +94,7 @@ class ArgumentParser(Scanner):
             raise self.fail("syntax", f"expected a regular expression, found {self.found()}")
         return Regex(body=found[0], flags=found[1], span=self.span(start))
 
-    def parameter(self) -> Parameter:
+    def parameter(self) -> QueryParameter:
         """`?name`, `?"name"` or `?{name=default}`."""
         start = self.at
         found = self.take(PARAMETER)
@@ -104,7 +106,7 @@ class ArgumentParser(Scanner):
                 default = self.plain()
             self.expect("}", "after the default of a parameter")
         name = found[1] or found[2] or found[3] or found[4]
-        return Parameter(name=name, default=default, span=self.span(start))
+        return QueryParameter(name=name, default=default, span=self.span(start))
 
     def plain(self) -> Word:
         """A text with or without quotes."""
@@ -117,16 +119,16 @@ class ArgumentParser(Scanner):
             raise self.fail("syntax", f"expected a value, found {self.found()}")
         return Word(text=found[0], span=self.span(start))
 
-    def saved(self) -> Saved:
+    def saved(self) -> SavedCall:
         """`$name(arguments)`."""
         start = self.at
         found = self.take(SAVED)
         if not found:
             help = 'a saved query is called as `$name()`, one with blanks in its name as `$"name"()`'
             raise self.fail("syntax", "expected the name of a saved query and `(` after `$`", help=help)
-        return Saved(name=found[1] or found[2], arguments=self.arguments(""), span=self.span(start))
+        return SavedCall(name=found[1] or found[2], arguments=self.arguments(""), span=self.span(start))
 
-    def call(self) -> Call | None:
+    def call(self) -> FunctionCall | None:
         """A call, if a known function's name and a parenthesis come next."""
         found = CALL.match(self.text, self.at)
         name = FUNCTION_NAMES.get(found[1].lower()) if found else None
@@ -134,7 +136,7 @@ class ArgumentParser(Scanner):
             return None
         start = self.at
         self.move(found.end() - 1)
-        return Call(name=name, arguments=self.arguments(name), span=self.span(start))
+        return FunctionCall(name=name, arguments=self.arguments(name), span=self.span(start))
 
     def arguments(self, function: str) -> tuple[Argument, ...]:
         """`(argument, ...)`."""
@@ -161,8 +163,8 @@ class ArgumentParser(Scanner):
     def argument(self, function: str) -> Argument:
         """One argument with its name or label, and the attributes after it."""
         start, name, label = self.at, None, None
-        found = NAMED.match(self.text, self.at)
-        if found and not compared(function, found[1]):
+        found = ARGUMENT_NAME.match(self.text, self.at)
+        if found and not is_mistaken_comparison(function, found[1]):
             name = found[1].strip('"`')
             self.move(found.end())
         elif found := self.take(BLOCK_LABEL):
@@ -202,8 +204,8 @@ class ArgumentParser(Scanner):
 
     def unquoted(self, name: str | None) -> Word | None:
         """A text or a regular expression that lacks its quotes."""
-        found = LOOSE.match(self.text, self.at) if name in TEXTS else None
-        if not found or NAME.fullmatch(found[0]):
+        found = LOOSE.match(self.text, self.at) if name in TEXT_PARAMETERS else None
+        if not found or FIELD_NAME.fullmatch(found[0]):
             return None
         start = self.at
         self.move(found.end())
@@ -230,7 +232,7 @@ class ArgumentParser(Scanner):
 
     def element(self, function: str | None) -> Syntax:
         """One element of a list."""
-        if ELEMENT.match(self.text, self.at):
+        if ASSIGNMENT_START.match(self.text, self.at):
             target, dynamic = self.target()
             self.expect(":=", "after the target")
             value = self.expression()
@@ -274,14 +276,14 @@ class ArgumentParser(Scanner):
         """Sums of products, from left to right."""
         left = self.unary() if level == 1 else self.arithmetic(1)
         chain = 0
-        while self.text[self.at : self.at + 1] in SIGNS[level] and self.at < len(self.text):
+        while self.text[self.at : self.at + 1] in OPERATOR_LEVELS[level] and self.at < len(self.text):
             sign = self.text[self.at]
             if sign == "*" and STAR_BRANCH.match(self.text, self.at):
                 break
             self.move(self.at + 1)
             chain += 1
-            if chain > DEEPEST:
-                raise self.fail("too-deep", f"an expression has at most {DEEPEST} operators in a row")
+            if chain > DEEPEST_ARGUMENTS:
+                raise self.fail("too-deep", f"an expression has at most {DEEPEST_ARGUMENTS} operators in a row")
             right = self.unary() if level == 1 else self.arithmetic(1)
             left = Binary(operator=sign, left=left, right=right, span=left.span.to(right.span))
         return left
@@ -332,12 +334,12 @@ class ArgumentParser(Scanner):
     def named_operand(self) -> Word:
         """A number or the name of a field."""
         start = self.at
-        if found := self.take(NUMBER):
+        if found := self.take(NUMBER_TOKEN):
             return Word(text=found[0], span=self.span(start))
         called = CALL.match(self.text, self.at)
         if called and called[1].lower() not in FUNCTION_NAMES:
             raise self.unknown(called[1], self.source.span(called.start(1), called.end(1)))
-        found = self.take(NAME)
+        found = self.take(FIELD_NAME)
         if not found:
             raise self.fail("syntax", f"expected a value, found {self.found()}")
         return Word(text=found[0], span=self.span(start))

@@ -8,18 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness.detection.languages.cql.syntax import Argument, Array, Assign, Call, Pipeline, Syntax, Word, walk
+from harness.detection.languages.cql.syntax import (
+    Argument,
+    Array,
+    Assign,
+    FunctionCall,
+    Pipeline,
+    Syntax,
+    Word,
+    walk_syntax,
+)
 from harness.detection.plan.nodes import Limit, Node
 from harness.diagnostics import SourceError, Span
 
 if TYPE_CHECKING:
-    from harness.detection.languages.cql.meaning import Meaning
+    from harness.detection.languages.cql.meaning import Session
 
 MOST_QUESTIONS = 60
 """How often one plan may ask; each answer is a run of the query up to there."""
 
 
-def asked(meaning: Meaning, node: Node, most: int, span: Span) -> list[Mapping[str, object]] | None:
+def ask_rows(meaning: Session, node: Node, most: int, span: Span) -> list[Mapping[str, object]] | None:
     """The first rows of a relation; None where nobody can be asked."""
     meaning.asked = True
     ask = meaning.settings.ask
@@ -32,7 +41,7 @@ def asked(meaning: Meaning, node: Node, most: int, span: Span) -> list[Mapping[s
     return list(ask(Limit(source=node, count=most)).records())
 
 
-CLOSING = frozenset(
+CLOSING_FUNCTIONS = frozenset(
     (
         *("groupBy", "stats", "top", "timeChart", "bucket", "session", "series", "selfJoin", "sankey", "worldMap"),
         *("table", "select", "count", "sum", "avg", "min", "max", "range", "stdDev", "percentile", "percentage"),
@@ -45,32 +54,34 @@ OPENING = frozenset(["fieldset", "fieldstats", "transpose", "eventFieldCount"])
 ARRAYS = ("array:", "objectArray:", "concatArray", "split")
 
 
-def unnamed(pipeline: Pipeline) -> bool:
+def reads_unnamed_fields(pipeline: Pipeline) -> bool:
     """Whether fields that the query does not name can matter to it: no step leaves only named ones."""
-    parts = walk(pipeline)
-    if any(isinstance(p, Call) and opening(p) for p in parts):
+    parts = walk_syntax(pipeline)
+    if any(isinstance(p, FunctionCall) and opening(p) for p in parts):
         return True
-    return not any(closing(s) for s in pipeline.steps)
+    return not any(closes_fields(s) for s in pipeline.steps)
 
 
-def opening(part: Call) -> bool:
+def opening(part: FunctionCall) -> bool:
     """Whether a call looks at fields whatever their names."""
-    stars = part.name in ("select", "table", "drop", "groupBy") and any("*" in w for w in words(part))
+    stars = part.name in ("select", "table", "drop", "groupBy") and any("*" in w for w in collect_argument_words(part))
     return part.name in OPENING or stars
 
 
-def words(part: Call) -> list[str]:
+def collect_argument_words(part: FunctionCall) -> list[str]:
     """The words in a call's arguments."""
-    return [w.text for a in part.arguments if isinstance(a, Argument) for w in walk(a.value) if isinstance(w, Word)]
+    return [
+        w.text for a in part.arguments if isinstance(a, Argument) for w in walk_syntax(a.value) if isinstance(w, Word)
+    ]
 
 
-def closing(step: Syntax) -> bool:
+def closes_fields(step: Syntax) -> bool:
     """Whether a step leaves only fields that it names."""
     match step:
-        case Call(name=name):
-            return name in CLOSING
-        case Assign(value=Call(name=name)):
-            return name in CLOSING
+        case FunctionCall(name=name):
+            return name in CLOSING_FUNCTIONS
+        case Assign(value=FunctionCall(name=name)):
+            return name in CLOSING_FUNCTIONS
         case Array():
             return True
         case _:
@@ -79,6 +90,6 @@ def closing(step: Syntax) -> bool:
 
 def arrays(pipeline: Pipeline) -> frozenset[str]:
     """Names that functions of arrays are given."""
-    calls = [p for p in walk(pipeline) if isinstance(p, Call) and p.name.startswith(ARRAYS)]
+    calls = [p for p in walk_syntax(pipeline) if isinstance(p, FunctionCall) and p.name.startswith(ARRAYS)]
     given = (a for c in calls for a in c.arguments if a.name in (None, "array", "field", "asArray"))
     return frozenset(a.value.text.replace("`", "") for a in given if isinstance(a.value, Word))

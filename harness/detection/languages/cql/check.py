@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.detection.languages.cql import mending, suspects
-from harness.detection.languages.cql.binding import Bound, pair
-from harness.detection.languages.cql.binding import implied as implied_by
+from harness.detection.languages.cql.binding import Bound, bind_arguments
+from harness.detection.languages.cql.binding import find_implied_parameter as implied_by
 from harness.detection.languages.cql.habits import after_aggregate
 from harness.detection.languages.cql.names import expression_argument
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -17,21 +17,21 @@ from harness.detection.languages.cql.syntax import (
     Array,
     Assign,
     Binary,
-    Call,
-    Case,
+    CaseStep,
     Comparison,
     FreeText,
+    FunctionCall,
     Junction,
     Logic,
     Match,
     Negation,
-    Parameter,
     Pipeline,
+    QueryParameter,
     Regex,
-    Saved,
+    SavedCall,
     Syntax,
     Word,
-    children,
+    list_syntax_parts,
 )
 from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
 
@@ -44,7 +44,7 @@ RAW_UNNAMED = frozenset({"parseJson", "kvParse", "parseCEF", "parseLEEF", "parse
 
 
 @dataclass(slots=True)
-class Check:
+class CheckResult:
     """Findings in the order of the text, and what the reading of the query takes from them.
 
     `liberties` are places that the product accepts and gets wrong but lenient reading does not; `textual` are fields
@@ -57,13 +57,13 @@ class Check:
     raw: bool = False
 
 
-def checked(pipeline: Pipeline, noted: Sequence[Finding]) -> Check:
+def check_query(pipeline: Pipeline, noted: Sequence[Finding]) -> CheckResult:
     """All that there is to say about a query; `noted` is what reading it found."""
     checker = Checker(findings=list(noted))
     checker.pipeline(pipeline, top=True)
     ordered = tuple(sorted(checker.findings, key=lambda f: f.span.start))
     liberties = tuple(f for f in ordered if f.code in LIBERTIES and f.severity is Severity.WARNING)
-    return Check(ordered, liberties, frozenset(checker.compared_texts), checker.raw)
+    return CheckResult(ordered, liberties, frozenset(checker.compared_texts), checker.raw)
 
 
 @dataclass(slots=True)
@@ -71,10 +71,10 @@ class Checker:
     """Goes through a query once."""
 
     findings: list[Finding] = field(default_factory=list)
-    texts: dict[str, Call] = field(default_factory=dict)
+    texts: dict[str, FunctionCall] = field(default_factory=dict)
     compared_texts: set[str] = field(default_factory=set)
     raw: bool = False
-    conditions: dict[int, Call] = field(default_factory=dict)
+    conditions: dict[int, FunctionCall] = field(default_factory=dict)
     step: Syntax | None = None
     read_back: set[tuple[int, str]] = field(default_factory=set)
 
@@ -97,18 +97,22 @@ class Checker:
         for step in pipeline.steps:
             if gathered:
                 self.free_text(step)
-            elif top and not ordered and isinstance(step, Call) and step.name in SEQUENCES:
+            elif top and not ordered and isinstance(step, FunctionCall) and step.name in SEQUENCES:
                 message = f"`{step.name}` goes along events in order, and before an aggregate they have none"
                 self.add("unordered", step.span, message, help="put `head()` before it, or `sort()`")
             self.step = step if top else self.step
             self.part(step)
-            aggregates = aggregating(step)
+            aggregates = ends_events(step)
             if aggregates and branch:
                 self.add("aggregate-in-case", step.span, "an aggregate cannot stand in a branch of `case` or `match`")
             gathered = gathered or aggregates
-            ordered = ordered or (isinstance(step, Call) and step.name == "createEvents") or isinstance(step, Saved)
+            ordered = (
+                ordered
+                or (isinstance(step, FunctionCall) and step.name == "createEvents")
+                or isinstance(step, SavedCall)
+            )
         if top:
-            self.findings.extend(suspects.in_steps(pipeline))
+            self.findings.extend(suspects.check_step_order(pipeline))
         if top and not gathered and pipeline.steps:
             message = "without an aggregate LogScale keeps the 200 newest events only"
             self.add("implied-tail", pipeline.steps[-1].span, message, Severity.NOTE, "end with `tail(limit=...)`")
@@ -118,7 +122,7 @@ class Checker:
         inside = [step, *(step.parts if isinstance(step, Junction) else ())]
         for part in inside:
             searched = part.part if isinstance(part, Negation) else part
-            if isinstance(searched, FreeText) and not isinstance(searched.value, Parameter):
+            if isinstance(searched, FreeText) and not isinstance(searched.value, QueryParameter):
                 message = "text is looked for in events; after an aggregate there are none"
                 word = searched.value.text if isinstance(searched.value, Word) else ""
                 self.add("free-text-after-aggregate", searched.span, message, help=after_aggregate(word))
@@ -129,7 +133,7 @@ class Checker:
             case Pipeline():
                 self.pipeline(part)
                 return
-            case Case(branches=branches):
+            case CaseStep(branches=branches):
                 for branch in branches:
                     self.pipeline(branch, branch=True)
                 return
@@ -138,30 +142,30 @@ class Checker:
                     self.guard(arm.guard)
                     self.pipeline(arm.pipeline, branch=True)
                 return
-            case Assign(value=Call() as call):
+            case Assign(value=FunctionCall() as call):
                 self.call(call, assigned=True)
                 self.arguments(call)
                 self.assigned(part.target.text if isinstance(part.target, Word) else "", call)
                 return
-            case Apply(call=Call() as call):
+            case Apply(call=FunctionCall() as call):
                 self.call(call, implied=True)
                 self.arguments(call)
                 return
-            case Apply(call=Saved() as saved):
+            case Apply(call=SavedCall() as saved):
                 message = "a function stands after `=~`, not a saved query"
                 self.add("saved-after-apply", saved.span, message, help="call it as a step of its own")
-            case Call():
+            case FunctionCall():
                 self.call(part)
                 self.arguments(part)
                 return
         self.itself(part)
-        for inside in children(part):
+        for inside in list_syntax_parts(part):
             self.part(inside)
 
     def guard(self, guard: Syntax) -> None:
         """A guard of `match`, whose functions have the field already."""
         inside = guard.part if isinstance(guard, Negation) else guard
-        if isinstance(inside, Call):
+        if isinstance(inside, FunctionCall):
             self.call(inside, implied=True)
             self.arguments(inside)
         else:
@@ -173,7 +177,7 @@ class Checker:
             case Assign(target=target, value=value):
                 self.texts.pop(target.text if isinstance(target, Word) else "", None)
                 self.findings.extend(suspects.in_expression(value))
-            case Negation(part=Call(name="sample") as call):
+            case Negation(part=FunctionCall(name="sample") as call):
                 self.add("negated-sample", part.span, f"`{call.name}` cannot be negated")
             case Logic():
                 self.logic(part)
@@ -183,7 +187,7 @@ class Checker:
             case Regex():
                 self.findings.extend(suspects.in_regex(part.body, part))
             case FreeText(value=value):
-                self.raw = self.raw or not isinstance(value, Parameter)
+                self.raw = self.raw or not isinstance(value, QueryParameter)
                 self.findings.extend(suspects.in_free_text(part))
             case Comparison():
                 self.findings.extend(suspects.in_comparison(part))
@@ -192,7 +196,7 @@ class Checker:
             case Word(text="@rawstring"):
                 self.raw = True
 
-    def arguments(self, call: Call) -> None:
+    def arguments(self, call: FunctionCall) -> None:
         """The inside of a call; a list that is assigned to in it is too."""
         for argument in call.arguments:
             self.part(argument)
@@ -212,7 +216,7 @@ class Checker:
         place = part.span.source.span(at, at + len(shown))
         help = "nest two `if`" if word == "and" else "nest two `if`, or use `case`"
         call = self.conditions.get(id(part))
-        edits = mending.nested(part, call) if call else mending.logic(part)
+        edits = mending.split_if_edits(part, call) if call else mending.logic(part)
         self.add(f"{word}-in-expression", place, f"an expression has no `{word}`", help=help, edits=edits)
 
     def junction(self, operator: str, parts: Sequence[Syntax]) -> None:
@@ -220,16 +224,16 @@ class Checker:
         for part in parts:
             inside = part.part if isinstance(part, Negation) else part
             call = inside.call if isinstance(inside, Apply) else inside
-            if isinstance(call, Call) and operator == "or":
+            if isinstance(call, FunctionCall) and operator == "or":
                 message = f"the function `{call.name}` cannot be joined by `or`"
                 self.add("function-in-or", part.span, message, help="use `case { ...; ... }`")
 
-    def call(self, call: Call, *, implied: bool = False, assigned: bool = False) -> None:
+    def call(self, call: FunctionCall, *, implied: bool = False, assigned: bool = False) -> None:
         """A call against the function's signature."""
         function = FUNCTIONS.get(call.name)
         if function is None:
             return
-        bound = pair(function, call, implied=implied_by(function) if implied else None, assigned=assigned)
+        bound = bind_arguments(function, call, implied=implied_by(function) if implied else None, assigned=assigned)
         if implied and "field" not in function.parameters:
             message = f"`=~` fills the parameter `field`, which `{call.name}` does not have"
             help = f"`{implied_by(function)}` is taken; name it inside the call"
@@ -246,13 +250,13 @@ class Checker:
         self.unnamed(call, bound)
         self.special(call, bound)
 
-    def unnamed(self, call: Call, bound: Bound) -> None:
+    def unnamed(self, call: FunctionCall, bound: Bound) -> None:
         """One unnamed argument is all that a call may have."""
         if bound.positional:
             names = [n for n, _ in bound.positional]
             span = bound.positional[0][1].span.to(bound.positional[-1][1].span)
             shown = " and ".join(f"`{n}=`" for n in names)
-            edits = [mending.named(n, a) for n, a in bound.positional]
+            edits = [mending.build_name_edit(n, a) for n, a in bound.positional]
             message = f"`{call.name}` takes one unnamed argument only"
             self.add(
                 "unnamed-argument",
@@ -267,7 +271,7 @@ class Checker:
             message = f"several unnamed arguments of `{call.name}` are not documented"
             self.add("unnamed-list", span, message, Severity.WARNING, "put them in a list", edits)
 
-    def special(self, call: Call, bound: Bound) -> None:
+    def special(self, call: FunctionCall, bound: Bound) -> None:
         """What is particular to one function."""
         given = bound.given
         if call.name in RAW_BY_DEFAULT | RAW_UNNAMED and "field" not in given:
@@ -286,7 +290,7 @@ class Checker:
         if "as" in given and isinstance(given["as"].value, Word):
             self.assigned(given["as"].value.text, call)
 
-    def extreme(self, call: Call, argument: Argument, output: str) -> None:
+    def extreme(self, call: FunctionCall, argument: Argument, output: str) -> None:
         """The smallest or largest text."""
         name = argument.value.text if isinstance(argument.value, Word) else ""
         made = self.texts.get(name)
@@ -303,27 +307,27 @@ class Checker:
         help = "compare times as numbers, format them after"
         self.add("text-in-min-max", call.span, message, Severity.WARNING, help, edits)
 
-    def assigned(self, name: str, call: Call) -> None:
+    def assigned(self, name: str, call: FunctionCall) -> None:
         """Remembers which fields hold text."""
         if call.name in TEXTUAL or (call.name in ("min", "max") and self.of_text(call)):
             self.texts[name] = call
         else:
             self.texts.pop(name, None)
 
-    def of_text(self, call: Call) -> bool:
+    def of_text(self, call: FunctionCall) -> bool:
         """Whether an aggregate is one of texts."""
         return any(isinstance(a.value, Word) and a.value.text in self.texts for a in call.arguments if a.name != "as")
 
 
-def aggregating(step: Syntax) -> bool:
+def ends_events(step: Syntax) -> bool:
     """Whether events end at this step."""
     match step:
         case Array():
             return True
-        case Assign(value=Call(name=name)) | Call(name=name):
+        case Assign(value=FunctionCall(name=name)) | FunctionCall(name=name):
             function = FUNCTIONS.get(name)
             return function is not None and function.aggregates
         case Pipeline(steps=steps):
-            return any(aggregating(s) for s in steps)
+            return any(ends_events(s) for s in steps)
         case _:
             return False

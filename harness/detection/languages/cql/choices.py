@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Annotated, get_args
 
 from harness.detection.languages.cql.binding import CONVERTERS
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.syntax import Array, Syntax
-from harness.detection.languages.cql.values import text_of
+from harness.detection.languages.cql.values import resolve_text
 from harness.diagnostics import SourceError, did_you_mean
 
 Current = Annotated[str, ("include", "exclude")]
@@ -17,7 +17,7 @@ Current = Annotated[str, ("include", "exclude")]
 Direction = Annotated[str, ("preceding", "succeeding")]
 """Which neighbour of a row."""
 
-Side = Annotated[str, ("before", "after")]
+PositionWord = Annotated[str, ("before", "after")]
 """On which side of a row that meets the condition a partition ends."""
 
 Rounding = Annotated[str, ("round", "ceil", "floor")]
@@ -35,17 +35,17 @@ Orders = Annotated[tuple[str, ...], ("desc", "asc")]
 KeyTypes = Annotated[tuple[str, ...], ("number", "string", "hex", "any")]
 """What the values of each key of an order are compared as."""
 
-Flags = Annotated[str, "flags"]
+RegexFlags = Annotated[str, "flags"]
 """Letters that change how a regular expression is read; `g` says what holds anyway."""
 
 LETTERS = "dmigF"
 
 
-def chosen(*words: str, short: bool = False) -> Callable[[Row, Syntax], str]:
+def build_choice_binder(*words: str, short: bool = False) -> Callable[[RowScope, Syntax], str]:
     """A reader of one of the words, or of what begins like one; a parameter without a value leaves the first."""
 
-    def read(row: Row, value: Syntax) -> str:
-        text = text_of(row.meaning, value)
+    def read(row: RowScope, value: Syntax) -> str:
+        text = resolve_text(row.meaning, value)
         if text == "*":
             return words[0]
         if text.lower() not in words and not (short and text[:3].lower() in {w[:3] for w in words}):
@@ -57,19 +57,19 @@ def chosen(*words: str, short: bool = False) -> Callable[[Row, Syntax], str]:
     return read
 
 
-def each_chosen(*words: str, short: bool = False) -> Callable[[Row, Syntax], tuple[str, ...]]:
+def each_chosen(*words: str, short: bool = False) -> Callable[[RowScope, Syntax], tuple[str, ...]]:
     """A reader of a list of these words, or of one of them."""
-    one = chosen(*words, short=short)
+    one = build_choice_binder(*words, short=short)
 
-    def read(row: Row, value: Syntax) -> tuple[str, ...]:
+    def read(row: RowScope, value: Syntax) -> tuple[str, ...]:
         return tuple(one(row, item) for item in (value.items if isinstance(value, Array) else (value,)))
 
     return read
 
 
-def flags_of(row: Row, value: Syntax) -> str:
+def bind_regex_flags(row: RowScope, value: Syntax) -> str:
     """The flags of a regular expression."""
-    text = text_of(row.meaning, value)
+    text = resolve_text(row.meaning, value)
     strange = next((letter for letter in text if letter not in LETTERS), None)
     if strange is not None and text != "*":
         help = "flags are d, g, i, m and F"
@@ -77,7 +77,7 @@ def flags_of(row: Row, value: Syntax) -> str:
     return text.strip("*")
 
 
-def within(row: Row, name: str, value: float, low: int, high: int) -> int:
+def check_range(row: RowScope, name: str, value: float, low: int, high: int) -> int:
     """The value of a parameter that is a number of a range; raises SourceError for any other."""
     if not low <= value <= high:
         place = row.flow.span or row.meaning.source.whole()
@@ -85,8 +85,8 @@ def within(row: Row, name: str, value: float, low: int, high: int) -> int:
     return int(value)
 
 
-for hint in (Current, Direction, Side, Rounding, Endian, TimeUnit):
-    CONVERTERS[hint] = chosen(*get_args(hint)[1])
+for hint in (Current, Direction, PositionWord, Rounding, Endian, TimeUnit):
+    CONVERTERS[hint] = build_choice_binder(*get_args(hint)[1])
 CONVERTERS[Orders] = each_chosen(*get_args(Orders)[1], short=True)
 CONVERTERS[KeyTypes] = each_chosen(*get_args(KeyTypes)[1])
-CONVERTERS[Flags] = flags_of
+CONVERTERS[RegexFlags] = bind_regex_flags

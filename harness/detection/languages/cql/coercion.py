@@ -5,58 +5,58 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.detection.plan.columns import Columns, Kind
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.plan.columns import Kind, Schema
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.detection.plan.kinds import joint_kind, kind_of
 
 PASSES = Call("is_true", (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
 
-NUMERIC = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+CQL_NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
-def number(text: str) -> float | None:
+def parse_number_text(text: str) -> float | None:
     """The number that a text stands for: sign, digits, fraction, exponent and nothing else."""
-    return float(text) if NUMERIC.fullmatch(text) else None
+    return float(text) if CQL_NUMBER_TEXT.fullmatch(text) else None
 
 
-def number_text(value: float) -> str:
+def print_number(value: float) -> str:
     """A number as LogScale prints it: integral ones without fraction, others as short as reads back the same."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
-def as_text(value: Expression, columns: Columns) -> Expression:
+def as_text(value: Expression, columns: Schema) -> Expression:
     """The value as text."""
     if isinstance(value, Literal):
-        return literal_text(value)
+        return print_literal(value)
     match kind_of(value, columns):
         case Kind.NUMBER:
-            return call("to_text", value)
+            return build_call("to_text", value)
         case Kind.BOOLEAN:
-            return call("boolean_text", value, Literal("true"), Literal("false"))
+            return build_call("boolean_text", value, Literal("true"), Literal("false"))
         case Kind.LIST:
-            return call("list_join", value, Literal("\n"))
+            return build_call("list_join", value, Literal("\n"))
         case _:
             return value
 
 
-def literal_text(value: Literal) -> Literal:
+def print_literal(value: Literal) -> Literal:
     """A literal as text."""
     match value.value:
         case bool() as truth:
             return Literal("true" if truth else "false", value.span)
         case int() | float() as n:
-            return Literal(number_text(n), value.span)
+            return Literal(print_number(n), value.span)
         case tuple() as items:
             return Literal("\n".join(items), value.span)
         case _:
             return value
 
 
-def as_number(value: Expression, columns: Columns) -> Expression:
+def as_number(value: Expression, columns: Schema) -> Expression:
     """The value as a number; null where it is none."""
     if isinstance(value, Literal) and isinstance(value.value, str):
-        return Literal(number(value.value), value.span)
+        return Literal(parse_number_text(value.value), value.span)
     match kind_of(value, columns):
         case Kind.NUMBER | Kind.NULL:
             return value
@@ -65,10 +65,10 @@ def as_number(value: Expression, columns: Columns) -> Expression:
         case _:
             if isinstance(value, Call) and value.operation == "to_text":
                 return value.arguments[0]
-            return call("to_number", value)
+            return build_call("to_number", value)
 
 
-def as_truth(value: Expression, columns: Columns) -> Expression:
+def as_truth(value: Expression, columns: Schema) -> Expression:
     """The value as a condition: `true` is true, other text is not, a missing value is null."""
     if isinstance(value, Literal):
         return (
@@ -78,12 +78,12 @@ def as_truth(value: Expression, columns: Columns) -> Expression:
         case Kind.BOOLEAN | Kind.NULL:
             return value
         case Kind.TEXT:
-            return call("equal", value, Literal("true"))
+            return build_call("equal", value, Literal("true"))
         case _:
-            return call("if", call("is_null", value), NULL, Literal(False))
+            return build_call("if", build_call("is_null", value), NULL, Literal(False))
 
 
-def alike(values: Sequence[Expression], columns: Columns) -> tuple[Expression, ...]:
+def as_common_kind(values: Sequence[Expression], columns: Schema) -> tuple[Expression, ...]:
     """The values in one kind: their own if it is the same for all, else text."""
     kinds = {kind_of(v, columns) for v in values} - {Kind.NULL}
     if len(kinds) <= 1 and Kind.BOOLEAN not in kinds:
@@ -92,44 +92,45 @@ def alike(values: Sequence[Expression], columns: Columns) -> tuple[Expression, .
         return tuple(values)
     if Kind.LIST in kinds:
         return tuple(
-            v if kind_of(v, columns) in (Kind.LIST, Kind.NULL) else call("list", as_text(v, columns)) for v in values
+            v if kind_of(v, columns) in (Kind.LIST, Kind.NULL) else build_call("list", as_text(v, columns))
+            for v in values
         )
     return tuple(as_text(v, columns) for v in values)
 
 
-def first_of(values: Sequence[Expression], columns: Columns) -> Expression:
+def coalesce_values(values: Sequence[Expression], columns: Schema) -> Expression:
     """The first value that is not null."""
     some = [v for v in values if kind_of(v, columns) is not Kind.NULL]
     if not some:
         return NULL
     if len(some) == 1 or isinstance(some[0], Literal):
         return some[0]
-    return Call("coalesce", alike(some, columns))
+    return Call("coalesce", as_common_kind(some, columns))
 
 
-def kind_of_all(values: Sequence[Expression], columns: Columns) -> Kind:
+def kind_of_all(values: Sequence[Expression], columns: Schema) -> Kind:
     """The kind that holds all of them."""
     return joint_kind(kind_of(v, columns) for v in values)
 
 
-def negated(condition: Expression) -> Expression:
+def negate_condition(condition: Expression) -> Expression:
     """The opposite of a condition that counts as false where it is null."""
     if isinstance(condition, Literal):
         return Literal(condition.value is not True, condition.span)
     if isinstance(condition, Call) and condition.operation == "is_true" and condition.arguments == PASSES.arguments:
         return condition
     span = getattr(condition, "span", None)
-    return call("not", closed(condition), span=span)
+    return build_call("not", replace_null_by_false(condition), span=span)
 
 
-def closed(condition: Expression) -> Expression:
+def replace_null_by_false(condition: Expression) -> Expression:
     """A condition that is never null: false instead."""
     if isinstance(condition, Call) and condition.operation in ("is_null", "is_true", "is_number"):
         return condition
     if (
         isinstance(condition, Call)
         and condition.operation == "not"
-        and closed(condition.arguments[0]) is condition.arguments[0]
+        and replace_null_by_false(condition.arguments[0]) is condition.arguments[0]
     ):
         return condition
-    return call("is_true", condition, span=getattr(condition, "span", None))
+    return build_call("is_true", condition, span=getattr(condition, "span", None))

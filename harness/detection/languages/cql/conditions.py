@@ -4,119 +4,134 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.coercion import negated, number
-from harness.detection.languages.cql.evaluate import condition_of, function_of
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.coercion import negate_condition, parse_number_text
+from harness.detection.languages.cql.evaluate import function_of, lower_filter_function
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.habits import after_aggregate
 from harness.detection.languages.cql.meaning import TEMPORARY
-from harness.detection.languages.cql.regex import Pattern, translated
-from harness.detection.languages.cql.registry import Role
+from harness.detection.languages.cql.regex import CqlRegex, translate_regex
+from harness.detection.languages.cql.registry import FunctionRole
 from harness.detection.languages.cql.syntax import (
     Apply,
-    Call,
     Comparison,
     FreeText,
+    FunctionCall,
     Junction,
     Link,
     Negation,
-    Parameter,
     Pipeline,
+    QueryParameter,
     Regex,
     Syntax,
-    Truth,
+    TruthFilter,
     Word,
 )
-from harness.detection.languages.cql.values import text_of
-from harness.detection.plan.columns import EVENT, ROW, Kind
-from harness.detection.plan.expressions import FALSE, NULL, TRUE, Column, Expression, Literal, any_of, call
+from harness.detection.languages.cql.values import resolve_text
+from harness.detection.plan.columns import EVENT_COLUMN, ROW, Kind
+from harness.detection.plan.expressions import (
+    FALSE_LITERAL,
+    NULL,
+    TRUE,
+    Column,
+    Expression,
+    Literal,
+    any_of,
+    build_call,
+)
 from harness.diagnostics import Severity, SourceError, Span
 
 DATE = re.compile(r"\d{4}-\d\d")
 TIME_SPAN = re.compile(r"\d+\s*(?:ms|s|m|min|h|d|w|mon|y)")
 DATES = "times are numbers of milliseconds; `parseTimestamp` makes one of a field, the window is set beside the query"
-NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT)
-NUMERIC = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT_COLUMN)
+NUMERIC_COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
 
 
-def condition(row: Row, part: Syntax, *, alone: bool = True) -> Expression:
+def lower_condition(row: RowScope, part: Syntax, *, alone: bool = True) -> Expression:
     """What a filter asks of the row; only one that stands `alone` may fill fields from its named groups."""
     match part:
         case Junction(operator="and", parts=parts):
-            return call("and", *(condition(row, p, alone=alone) for p in parts), span=part.span)
+            return build_call("and", *(lower_condition(row, p, alone=alone) for p in parts), span=part.span)
         case Junction(parts=parts):
             with row.refusing():
-                return call("or", *(condition(row, p, alone=False) for p in parts), span=part.span)
+                return build_call("or", *(lower_condition(row, p, alone=False) for p in parts), span=part.span)
         case Pipeline(steps=steps):
-            return call("and", *(condition(row, s, alone=False) for s in steps), span=part.span) if steps else TRUE
+            return (
+                build_call("and", *(lower_condition(row, s, alone=False) for s in steps), span=part.span)
+                if steps
+                else TRUE
+            )
         case Negation(part=inside):
             with row.refusing():
-                return spanned(negated(condition(row, inside, alone=False)), part.span)
-        case Truth(value=value):
+                return locate_condition(negate_condition(lower_condition(row, inside, alone=False)), part.span)
+        case TruthFilter(value=value):
             return Literal(value, part.span)
         case Comparison():
-            return compared(row, part)
+            return lower_field_comparison(row, part)
         case FreeText(value=value):
-            return searched(row, value)
+            return lower_free_text(row, value)
         case Apply():
-            return applied(row, part)
-        case Call():
-            return asked(row, part)
+            return lower_apply(row, part)
+        case FunctionCall():
+            return lower_filter_call(row, part)
         case Link():
             raise SourceError("misplaced", "`<=>` stands in `correlate` only", part.span)
         case _:
             raise SourceError("misplaced", "this is a step, no filter", part.span)
 
 
-def spanned(expression: Expression, span: Span) -> Expression:
+def locate_condition(expression: Expression, span: Span) -> Expression:
     """The condition with the place of what negates it."""
     operation, arguments = getattr(expression, "operation", None), getattr(expression, "arguments", None)
-    return call(operation, *arguments, span=span) if operation and arguments is not None else expression
+    return build_call(operation, *arguments, span=span) if operation and arguments is not None else expression
 
 
-def asked(row: Row, part: Call) -> Expression:
+def lower_filter_call(row: RowScope, part: FunctionCall) -> Expression:
     """What a filter function asks."""
     function = function_of(part)
-    if function.role is not Role.FILTER:
+    if function.role is not FunctionRole.FILTER:
         raise SourceError("misplaced", f"`{part.name}` is no filter; it stands as a step of its own", part.span)
-    return condition_of(row, function, part)
+    return lower_filter_function(row, function, part)
 
 
-def applied(row: Row, part: Apply) -> Expression:
+def lower_apply(row: RowScope, part: Apply) -> Expression:
     """`field =~ function`."""
-    before, row.implied = row.implied, text_of(row.meaning, part.field)
+    before, row.implied = row.implied, resolve_text(row.meaning, part.field)
     try:
-        if not isinstance(part.call, Call):
+        if not isinstance(part.call, FunctionCall):
             raise row.unsupported("a saved query after `=~`", part.span)
         if not part.negated:
-            return asked(row, part.call)
+            return lower_filter_call(row, part.call)
         with row.refusing():
-            return spanned(negated(asked(row, part.call)), part.span)
+            return locate_condition(negate_condition(lower_filter_call(row, part.call)), part.span)
     finally:
         row.implied = before
 
 
-def compared(row: Row, part: Comparison) -> Expression:
+def lower_field_comparison(row: RowScope, part: Comparison) -> Expression:
     """A field against a text, a pattern, a number or a regular expression."""
-    name = text_of(row.meaning, part.field)
+    name = resolve_text(row.meaning, part.field)
     subject = row.read(name, part.field.span)
-    if part.operator in NUMERIC:
-        return ordered(row, subject, part)
+    if part.operator in NUMERIC_COMPARISONS:
+        return lower_numeric_comparison(row, subject, part)
     if isinstance(part.value, Regex):
-        pattern = translated(part.value.body, part.value.flags, part.value.span)
-        found = matched(row, subject, pattern, part.span)
+        pattern = translate_regex(part.value.body, part.value.flags, part.value.span)
+        found = lower_regex_match(row, subject, pattern, part.span)
     elif part.operator == "like":
-        found = fits(row, subject, f"*{text_of(row.meaning, part.value)}*", part.span)
+        found = match_whole_value(row, subject, f"*{resolve_text(row.meaning, part.value)}*", part.span)
     else:
-        found = fits(row, subject, text_of(row.meaning, part.value), part.span)
+        found = match_whole_value(row, subject, resolve_text(row.meaning, part.value), part.span)
     if part.operator != "!=":
         return found
     row.offers.clear()
     if isinstance(part.value, Word) and part.value.text == "" and row.meaning.switch("missing-not-empty") == "drop":
-        return call("and", call("not", call("is_null", subject)), call("not", found), span=part.span)
-    return spanned(negated(found), part.span)
+        return build_call(
+            "and", build_call("not", build_call("is_null", subject)), build_call("not", found), span=part.span
+        )
+    return locate_condition(negate_condition(found), part.span)
 
 
-def matched(row: Row, subject: Expression, pattern: Pattern, span: Span | None) -> Expression:
+def lower_regex_match(row: RowScope, subject: Expression, pattern: CqlRegex, span: Span | None) -> Expression:
     """Whether a regular expression is found in a value; its named groups are on offer."""
     text = row.text(subject)
     for name, value in pattern.extracted(text):
@@ -124,61 +139,63 @@ def matched(row: Row, subject: Expression, pattern: Pattern, span: Span | None) 
     return pattern.found(text, span)
 
 
-def ordered(row: Row, subject: Expression, part: Comparison) -> Expression:
+def lower_numeric_comparison(row: RowScope, subject: Expression, part: Comparison) -> Expression:
     """A numeric comparison; false where the field is no number."""
-    text = text_of(row.meaning, part.value)
-    limit = number(text)
+    text = resolve_text(row.meaning, part.value)
+    limit = parse_number_text(text)
     if limit is None:
-        if isinstance(part.value, Parameter):
+        if isinstance(part.value, QueryParameter):
             message = f"the value of `{part.value.name}` is no number; the comparison holds for no event"
             row.meaning.tell("not-a-number", part.value.name, message, part.value.span)
-            return FALSE
+            return FALSE_LITERAL
         help = DATES if DATE.match(text) else f"two fields are compared with `test(a {part.operator} b)`"
         if TIME_SPAN.fullmatch(text):
             help = f"the time so long ago is `now() - duration({text})`, in `test(a {part.operator} ...)`"
         raise SourceError("not-a-number", f"`{part.operator}` compares with a number", part.value.span, help=help)
-    return call(NUMERIC[part.operator], row.number(subject), literal(limit), span=part.span)
+    return build_call(
+        NUMERIC_COMPARISONS[part.operator], row.number(subject), build_number_literal(limit), span=part.span
+    )
 
 
-def literal(value: float) -> Literal:
+def build_number_literal(value: float) -> Literal:
     """A number as it is best printed."""
     return Literal(int(value) if value == int(value) and abs(value) < 2**53 else value)
 
 
-def fits(row: Row, subject: Expression, pattern: str, span: Span | None) -> Expression:
+def match_whole_value(row: RowScope, subject: Expression, pattern: str, span: Span | None) -> Expression:
     """Whether a whole value fits a text in which `*` stands for anything."""
     if pattern == "*":
-        return call("not", call("is_null", subject), span=span)
+        return build_call("not", build_call("is_null", subject), span=span)
     if "*" in pattern:
-        return globbed(row.text(subject), pattern, span)
-    value = number(pattern)
+        return match_glob(row.text(subject), pattern, span)
+    value = parse_number_text(pattern)
     if row.kind(subject) is Kind.NUMBER:
         if value is None:
-            return call("and", call("is_null", subject), FALSE, span=span)
-        return call("equal", subject, literal(value), span=span)
-    same = call("equal", row.text(subject), Literal(pattern), span=span)
+            return build_call("and", build_call("is_null", subject), FALSE_LITERAL, span=span)
+        return build_call("equal", subject, build_number_literal(value), span=span)
+    same = build_call("equal", row.text(subject), Literal(pattern), span=span)
     if value is None or row.meaning.switch("numeric-equality") == "text":
         return same
-    return call("or", same, call("equal", row.number(subject), literal(value)), span=span)
+    return build_call("or", same, build_call("equal", row.number(subject), build_number_literal(value)), span=span)
 
 
-def globbed(text: Expression, pattern: str, span: Span | None, *, ignore_case: bool = False) -> Expression:
+def match_glob(text: Expression, pattern: str, span: Span | None, *, ignore_case: bool = False) -> Expression:
     """Whether a text fits a pattern with `*`; the simple shapes are said simply."""
     suffix = "_ci" if ignore_case else ""
     core = pattern.strip("*")
     if not core:
-        return call("not", call("is_null", text), span=span)
+        return build_call("not", build_call("is_null", text), span=span)
     if "*" in core:
-        return call(f"glob{suffix}", text, Literal(pattern), span=span)
+        return build_call(f"glob{suffix}", text, Literal(pattern), span=span)
     ends = pattern.startswith("*"), pattern.endswith("*")
     name = {(True, True): "contains", (False, True): "starts_with", (True, False): "ends_with"}.get(ends, "equal")
-    return call(f"{name}{suffix}", text, Literal(core), span=span)
+    return build_call(f"{name}{suffix}", text, Literal(core), span=span)
 
 
-def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
+def lower_free_text(row: RowScope, value: Word | Regex | QueryParameter) -> Expression:
     """Text or a regular expression in any field that the event came with."""
     meaning = row.meaning
-    if isinstance(value, Parameter) and text_of(meaning, value) == "*":
+    if isinstance(value, QueryParameter) and resolve_text(meaning, value) == "*":
         return Literal(True, value.span)
     if not row.flow.events:
         message = "text is looked for in events; after an aggregate there are none"
@@ -190,15 +207,15 @@ def searched(row: Row, value: Word | Regex | Parameter) -> Expression:
     texts = [row.text(original(row, n)) for n in names]
     if not texts:
         meaning.tell("no-fields", "", "there are no fields to look in", value.span, severity=Severity.NOTE)
-        return FALSE
+        return FALSE_LITERAL
     if isinstance(value, Regex):
-        pattern = translated(value.body, value.flags, value.span)
+        pattern = translate_regex(value.body, value.flags, value.span)
         found = [dict(pattern.extracted(t)) for t in raw_first(names, texts)]
         for name, _, _ in pattern.groups:
-            row.offer(name, call("coalesce", *(f[name] for f in found)))
+            row.offer(name, build_call("coalesce", *(f[name] for f in found)))
         return any_of(tuple(pattern.found(t) for t in texts), value.span)
-    text = text_of(meaning, value)
-    return any_of(tuple(globbed(t, f"*{text}*", None) for t in texts), value.span)
+    text = resolve_text(meaning, value)
+    return any_of(tuple(match_glob(t, f"*{text}*", None) for t in texts), value.span)
 
 
 def raw_first(names: list[str], texts: list[Expression]) -> list[Expression]:
@@ -207,7 +224,7 @@ def raw_first(names: list[str], texts: list[Expression]) -> list[Expression]:
     return [t for _, t in pairs]
 
 
-def original(row: Row, name: str) -> Expression:
+def original(row: RowScope, name: str) -> Expression:
     """A field as the event came with it, if the query has changed it since."""
     kept, known = f"{TEMPORARY}{name}", row.flow.columns
     if kept not in known and name in row.meaning.schema:

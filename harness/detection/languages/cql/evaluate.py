@@ -5,122 +5,131 @@ from __future__ import annotations
 from typing import Any
 
 from harness.detection.languages.cql.binding import CONVERTERS, bind
-from harness.detection.languages.cql.coercion import closed, number
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.registry import FUNCTIONS, Function, Role
-from harness.detection.languages.cql.syntax import Array, Binary, Call, Logic, Parameter, Syntax, Unary, Word
+from harness.detection.languages.cql.coercion import parse_number_text, replace_null_by_false
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole, RegistryEntry
+from harness.detection.languages.cql.syntax import (
+    Array,
+    Binary,
+    FunctionCall,
+    Logic,
+    QueryParameter,
+    Syntax,
+    Unary,
+    Word,
+)
 from harness.detection.languages.cql.values import parameter_text
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
-ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+CQL_ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 GROWING = frozenset({"format", "concat", "concatArray", "replace", "urlEncode"})
 UNCUT = 16
 LONGEST_TEXT = 1 << 16
-LARGEST = 1.7976931348623157e308
+LARGEST_FLOAT = 1.7976931348623157e308
 ORDERED = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
 
 
-def evaluated(row: Row, part: Syntax) -> Expression:
+def lower_expression(row: RowScope, part: Syntax) -> Expression:
     """The value of an expression."""
     match part:
         case Word(text=text, quoted=True):
             return Literal(text, part.span)
         case Word(text=text):
             return constant(part) or row.read(text, part.span)
-        case Parameter():
+        case QueryParameter():
             return Literal(parameter_text(row.meaning, part), part.span)
         case Binary():
-            return operated(row, part)
+            return lower_binary(row, part)
         case Unary(operator="-", operand=operand):
-            return call("negate", row.number(evaluated(row, operand)), span=part.span)
+            return build_call("negate", row.number(lower_expression(row, operand)), span=part.span)
         case Unary(operand=operand):
-            return opposite(row, evaluated(row, operand), part)
+            return lower_not(row, lower_expression(row, operand), part)
         case Logic(operator=operator, parts=parts):
-            return call(operator, *(row.truth(evaluated(row, p)) for p in parts), span=part.span)
-        case Call():
-            return called(row, part)
+            return build_call(operator, *(row.truth(lower_expression(row, p)) for p in parts), span=part.span)
+        case FunctionCall():
+            return lower_call(row, part)
         case _:
             raise SourceError("argument", "expected a value here", part.span)
 
 
 def constant(word: Word) -> Literal | None:
     """A number or a truth value that a word stands for."""
-    value = number(word.text)
+    value = parse_number_text(word.text)
     if value is not None:
         return Literal(int(value) if value == int(value) and "." not in word.text else value, word.span)
     lowered = word.text.lower()
     return Literal(lowered == "true", word.span) if lowered in ("true", "false") else None
 
 
-def operated(row: Row, part: Binary) -> Expression:
+def lower_binary(row: RowScope, part: Binary) -> Expression:
     """Arithmetic and comparisons: numbers only, but for `==` and `!=`."""
-    left, right = evaluated(row, part.left), evaluated(row, part.right)
+    left, right = lower_expression(row, part.left), lower_expression(row, part.right)
     if part.operator in ("==", "!="):
         same = equal(row, left, right, part)
-        return same if part.operator == "==" else call("not", same, span=part.span)
+        return same if part.operator == "==" else build_call("not", same, span=part.span)
     a, b = row.number(left), row.number(right)
     if part.operator in ORDERED:
-        return call(ORDERED[part.operator], a, b, span=part.span)
-    value = call(ARITHMETIC[part.operator], a, b, span=part.span)
+        return build_call(ORDERED[part.operator], a, b, span=part.span)
+    value = build_call(CQL_ARITHMETIC[part.operator], a, b, span=part.span)
     if part.operator == "/" and not (isinstance(b, Literal) and b.value):
-        return divided(row, value, a, b)
+        return replace_zero_division(row, value, a, b)
     return value
 
 
-def divided(row: Row, quotient: Expression, a: Expression, b: Expression) -> Expression:
+def replace_zero_division(row: RowScope, quotient: Expression, a: Expression, b: Expression) -> Expression:
     """A quotient, and what stands for it where the divisor is zero."""
     if row.meaning.switch("division-by-zero") == "null":
         return quotient
-    endless = call("if", call("greater", a, Literal(0)), Literal(LARGEST), Literal(-LARGEST))
-    found = call("if", call("equal", a, Literal(0)), NULL, endless)
-    return call("if", call("equal", b, Literal(0)), found, quotient)
+    endless = build_call("if", build_call("greater", a, Literal(0)), Literal(LARGEST_FLOAT), Literal(-LARGEST_FLOAT))
+    found = build_call("if", build_call("equal", a, Literal(0)), NULL, endless)
+    return build_call("if", build_call("equal", b, Literal(0)), found, quotient)
 
 
-def equal(row: Row, left: Expression, right: Expression, part: Syntax) -> Expression:
+def equal(row: RowScope, left: Expression, right: Expression, part: Syntax) -> Expression:
     """Equality: of numbers where both sides are, else of texts."""
     kinds = {row.kind(left), row.kind(right)}
     span = part.span
     if kinds == {Kind.NUMBER}:
-        return call("equal", left, right, span=span)
-    texts = call("equal", row.text(left), row.text(right), span=span)
+        return build_call("equal", left, right, span=span)
+    texts = build_call("equal", row.text(left), row.text(right), span=span)
     numbers = row.number(left), row.number(right)
     hopeless = any(isinstance(n, Literal) and n.value is None for n in numbers)
     if hopeless or row.meaning.switch("numeric-equality") == "text":
         return texts
-    return call("coalesce", call("equal", *numbers), texts, span=span)
+    return build_call("coalesce", build_call("equal", *numbers), texts, span=span)
 
 
-def opposite(row: Row, value: Expression, part: Unary) -> Expression:
+def lower_not(row: RowScope, value: Expression, part: Unary) -> Expression:
     """`!x`: of a truth value, or whether a number is 0."""
     match row.kind(value):
         case Kind.BOOLEAN:
-            return call("not", value, span=part.span)
+            return build_call("not", value, span=part.span)
         case Kind.NUMBER:
-            return call("equal", value, Literal(0), span=part.span)
+            return build_call("equal", value, Literal(0), span=part.span)
         case _:
             text = row.text(value)
-            false = call("if", call("equal", text, Literal("false")), Literal(True), NULL)
-            truth = call("if", call("equal", text, Literal("true")), Literal(False), false)
-            zero = call("equal", row.number(text), Literal(0))
-            return call("coalesce", zero, truth, span=part.span)
+            false = build_call("if", build_call("equal", text, Literal("false")), Literal(True), NULL)
+            truth = build_call("if", build_call("equal", text, Literal("true")), Literal(False), false)
+            zero = build_call("equal", row.number(text), Literal(0))
+            return build_call("coalesce", zero, truth, span=part.span)
 
 
-def called(row: Row, part: Call) -> Expression:
+def lower_call(row: RowScope, part: FunctionCall) -> Expression:
     """The value of a call inside an expression: the field it computes, or whether it would let the event pass."""
     function = function_of(part)
-    if function.role is Role.VALUE:
+    if function.role is FunctionRole.VALUE:
         values, _ = bind(function, part, row, assigned=True)
-        return computed(row, function, values)
-    if function.role is Role.FILTER:
+        return lower_function_value(row, function, values)
+    if function.role is FunctionRole.FILTER:
         with row.refusing():
-            return closed(condition_of(row, function, part))
+            return replace_null_by_false(lower_filter_function(row, function, part))
     help = "an aggregate is a step; its output is compared after it: `_count > 5`" if function.aggregates else None
     raise SourceError("not-a-value", f"`{part.name}` has no value in an expression", part.span, help=help)
 
 
-def computed(row: Row, function: Function, values: dict[str, Any]) -> Expression:
+def lower_function_value(row: RowScope, function: RegistryEntry, values: dict[str, Any]) -> Expression:
     """The value of a function; texts that grow again and again are cut, so that no query fills the memory."""
     result: Expression = function.run(row, **values)
     if function.name not in GROWING:
@@ -128,10 +137,10 @@ def computed(row: Row, function: Function, values: dict[str, Any]) -> Expression
     row.meaning.grown += 1
     if row.meaning.grown <= UNCUT:
         return result
-    return call("substring", row.text(result), Literal(1), Literal(LONGEST_TEXT))
+    return build_call("substring", row.text(result), Literal(1), Literal(LONGEST_TEXT))
 
 
-def condition_of(row: Row, function: Function, part: Call) -> Expression:
+def lower_filter_function(row: RowScope, function: RegistryEntry, part: FunctionCall) -> Expression:
     """What a filter function asks of the row, with its place."""
     values, _ = bind(function, part, row)
     condition: Expression = function.run(row, **values)
@@ -143,10 +152,10 @@ def condition_of(row: Row, function: Function, part: Call) -> Expression:
 def with_span(condition: Expression, part: Syntax) -> Expression:
     """The condition, from this place."""
     operation, arguments = getattr(condition, "operation", None), getattr(condition, "arguments", None)
-    return call(operation, *arguments, span=part.span) if operation and arguments is not None else condition
+    return build_call(operation, *arguments, span=part.span) if operation and arguments is not None else condition
 
 
-def function_of(part: Call) -> Function:
+def function_of(part: FunctionCall) -> RegistryEntry:
     """The function that is called."""
     function = FUNCTIONS.get(part.name)
     if function is None:
@@ -154,11 +163,11 @@ def function_of(part: Call) -> Function:
     return function
 
 
-def expressions_of(row: Row, value: Syntax) -> tuple[Expression, ...]:
+def expressions_of(row: RowScope, value: Syntax) -> tuple[Expression, ...]:
     """The values of a list of expressions, or of the only one."""
     items: tuple[Any, ...] = value.items if isinstance(value, Array) else (value,)
-    return tuple(evaluated(row, item) for item in items)
+    return tuple(lower_expression(row, item) for item in items)
 
 
-CONVERTERS[Expression] = evaluated
+CONVERTERS[Expression] = lower_expression
 CONVERTERS[tuple[Expression, ...]] = expressions_of

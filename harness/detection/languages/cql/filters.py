@@ -6,23 +6,23 @@ import re
 from collections.abc import Sized
 
 from harness.detection.languages.cql.arguments import ArgumentParser
-from harness.detection.languages.cql.habits import FUNCTIONS, WORDED, operator_hint
-from harness.detection.languages.cql.lexer import CALL, KEYWORD, NAME, PATTERN, SINGLE
+from harness.detection.languages.cql.habits import CQL_FUNCTION_HINTS, WORDED, operator_hint
+from harness.detection.languages.cql.lexer import CALL, FIELD_NAME, KEYWORD, PATTERN, SINGLE_QUOTED
 from harness.detection.languages.cql.names import FUNCTION_NAMES
 from harness.detection.languages.cql.syntax import (
     Apply,
     Argument,
     Array,
-    Call,
     Comparison,
     FreeText,
+    FunctionCall,
     Junction,
     Link,
     Negation,
-    Parameter,
+    QueryParameter,
     Regex,
     Syntax,
-    Truth,
+    TruthFilter,
     Word,
 )
 from harness.detection.languages.cql.texts import quote
@@ -34,7 +34,9 @@ AND_SIGN = re.compile(r"&&|&(?=\s)")
 METHOD = re.compile(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
 NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
-TESTS = re.compile(r"in|cidr|regex|match|wildcard|test|(?:text|array|objectArray|ioc):.*|join|.*Filter|hashMatch", re.I)
+FILTER_FUNCTION_NAMES = re.compile(
+    r"in|cidr|regex|match|wildcard|test|(?:text|array|objectArray|ioc):.*|join|.*Filter|hashMatch", re.I
+)
 """Functions that filter, which somebody may mean to join by `||`."""
 MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")
@@ -78,7 +80,7 @@ class FilterParser(ArgumentParser):
     def begins(self) -> bool:
         """Whether a filter can start here."""
         if self.text[self.at] in "'\"" and (self.text[self.at] == "'" or self.last(self.at)):
-            return SINGLE.match(self.text, self.at) is not None
+            return SINGLE_QUOTED.match(self.text, self.at) is not None
         return bool(self.text[self.at] in '(!"/?$“”„' or PATTERN.match(self.text, self.at))
 
     def last(self, at: int) -> bool:
@@ -104,7 +106,7 @@ class FilterParser(ArgumentParser):
         before = self.at, self.end
         self.takes("||")
         call = CALL.match(self.text, self.at)
-        step = self.calls() and call is not None and not TESTS.fullmatch(call[1])
+        step = self.calls() and call is not None and not FILTER_FUNCTION_NAMES.fullmatch(call[1])
         empty = self.at >= len(self.text) or self.text[self.at] in CLOSERS
         if not self.bracketed and (step or empty or self.sees_step() or self.sees("[")):
             self.at, self.end = before
@@ -173,7 +175,7 @@ class FilterParser(ArgumentParser):
         text = self.string()
         if text is None:
             self.unknown_call()
-            found = self.take(NAME)
+            found = self.take(FIELD_NAME)
             text = found[0] if found else None
         if text is not None:
             field = Word(text=text, quoted=self.text[start] in QUOTES, span=self.span(start))
@@ -184,7 +186,7 @@ class FilterParser(ArgumentParser):
             self.move(start)
         return self.free_text()
 
-    def compared(self, field: Word | Parameter) -> Syntax | None:
+    def compared(self, field: Word | QueryParameter) -> Syntax | None:
         """A comparison of the field, if an operator follows it."""
         start = self.at
         operator = self.take(OPERATOR)
@@ -242,13 +244,13 @@ class FilterParser(ArgumentParser):
             help = f"`array:exists({quote(array.text)}, condition={{...}})`"
             raise self.fail("array-in-filter", "a filter compares one field, no array", part.field.span, help)
         given = (Argument(value=array, span=array.span), Argument(name=parameter, value=part.value, span=part.span))
-        call = Call(name=name, arguments=given, span=part.span)
+        call = FunctionCall(name=name, arguments=given, span=part.span)
         sign = "!" if part.operator == "!=" else ""
         edit = f"{sign}{name}({quote(array.text)}, {parameter}={part.value.span.text})"
         self.deviation("array-in-filter", part.span, "a filter compares one field, no array", [(part.span, edit)])
         return Negation(part=call, span=call.span) if sign else call
 
-    def worded(self, field: Word | Parameter) -> Syntax | None:
+    def worded(self, field: Word | QueryParameter) -> Syntax | None:
         """`field like value`, or `field in [...]` as other languages have it."""
         start = self.at
         if self.keyword() == "like" and self.take(KEYWORD):
@@ -264,7 +266,7 @@ class FilterParser(ArgumentParser):
             return None
         self.move(found.end())
         array = self.array(None) if self.sees("[") else self.parenthesised()
-        call = Call(
+        call = FunctionCall(
             name="in",
             arguments=(Argument(value=field, span=field.span), Argument(name="values", value=array, span=array.span)),
             span=self.span(field.span.start),
@@ -285,7 +287,7 @@ class FilterParser(ArgumentParser):
         self.expect(")", "after a list")
         return Array(items=tuple(items), span=self.span(start))
 
-    def applied(self, field: Word | Parameter) -> Apply:
+    def applied(self, field: Word | QueryParameter) -> Apply:
         """`field =~ call`, perhaps negated."""
         negated = False
         while self.takes("!") or (self.keyword() == "not" and self.take(KEYWORD)):
@@ -296,7 +298,7 @@ class FilterParser(ArgumentParser):
             raise self.fail("syntax", f"expected a function after `=~`, found {self.found()}", help=help)
         return Apply(field=field, call=call, negated=negated, span=field.span.to(call.span))
 
-    def value(self, what: str) -> Word | Regex | Parameter:
+    def value(self, what: str) -> Word | Regex | QueryParameter:
         """The right side of a comparison: text, pattern, regular expression or parameter."""
         start = self.at
         if self.sees("/"):
@@ -334,15 +336,15 @@ class FilterParser(ArgumentParser):
         word = self.pattern("a filter")
         lowered = word.text.lower()
         if word.text == "*" or lowered in ("true", "false"):
-            return Truth(value=lowered != "false", word=word.text, span=word.span)
+            return TruthFilter(value=lowered != "false", word=word.text, span=word.span)
         return FreeText(value=word, span=word.span)
 
     def unknown_call(self) -> None:
         """Refuses a name with a parenthesis right after it that is no function: the product would search for it."""
         method = METHOD.match(self.text, self.at)
-        if method and (method[1].lower() in FUNCTION_NAMES or method[1].lower() in FUNCTIONS):
+        if method and (method[1].lower() in FUNCTION_NAMES or method[1].lower() in CQL_FUNCTION_HINTS):
             place = self.span(method.start(1), method.end(1))
-            help = FUNCTIONS.get(method[1].lower()) or f"`{FUNCTION_NAMES[method[1].lower()]}(...)` is a step"
+            help = CQL_FUNCTION_HINTS.get(method[1].lower()) or f"`{FUNCTION_NAMES[method[1].lower()]}(...)` is a step"
             raise self.fail("unknown-function", f"a field has no function `{method[1]}` of its own", place, help)
         found = CALL.match(self.text, self.at)
         if found and not found[2] and found[1].lower() not in FUNCTION_NAMES:

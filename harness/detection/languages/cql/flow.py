@@ -7,44 +7,53 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.detection.languages.cql.coercion import alike, as_number, as_text, as_truth, first_of
-from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
-from harness.detection.languages.cql.nulls import apart, found_in, never_null
-from harness.detection.plan.columns import Columns, Kind
-from harness.detection.plan.expressions import NULL, Call, Column, Expression, Literal, call, every, walk
+from harness.detection.languages.cql.coercion import as_common_kind, as_number, as_text, as_truth, coalesce_values
+from harness.detection.languages.cql.meaning import TEMPORARY, Session
+from harness.detection.languages.cql.nulls import can_merge_derives, found_in, never_null
+from harness.detection.plan.columns import Kind, Schema
+from harness.detection.plan.expressions import (
+    NULL,
+    Call,
+    Column,
+    Expression,
+    Literal,
+    all_of,
+    build_call,
+    walk_expressions,
+)
 from harness.detection.plan.kinds import kind_of
-from harness.detection.plan.nodes import Derive, Filter, Node, Select, sources
+from harness.detection.plan.nodes import Derive, Filter, Node, Select, list_sources
 from harness.detection.plan.shape import own_columns
 from harness.diagnostics import Severity, SourceError, Span, did_you_mean
 
-ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
-MEMBER = re.compile(r"(.*?)\[(\d+)\]\.(.+)", re.S)
+ARRAY_ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
+ARRAY_MEMBER = re.compile(r"(.*?)\[(\d+)\]\.(.+)", re.S)
 PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
 INLINE = 6
 MERGED = 100
 SUGGESTED = 20
-MARKS = "#@_"
+FIELD_NAME_MARKS = "#@_"
 
 
-def member_of(element: Expression, name: str) -> Expression:
+def build_json_member(element: Expression, name: str) -> Expression:
     """A member of an object that an array holds as JSON: under its whole name, or step by step."""
     quoted = [p.replace("\\", "\\\\").replace('"', '\\"') for p in (name, *PART.findall(name))]
-    flat = call("json_text", element, Literal(f'$."{quoted[0]}"'))
+    flat = build_call("json_text", element, Literal(f'$."{quoted[0]}"'))
     if len(quoted) == 2:
         return flat
     steps = "".join(p if p.startswith("[") else f'."{p}"' for p in quoted[1:])
-    return call("coalesce", flat, call("json_text", element, Literal("$" + steps)))
+    return build_call("coalesce", flat, build_call("json_text", element, Literal("$" + steps)))
 
 
 @dataclass(slots=True)
-class Flow:
+class Scope:
     """A relation that grows step by step.
 
     `timed` says that it is in the order of `@timestamp`, `events` that its rows are still events. Steps that make
     other rows do so apart for each combination of the columns in `partition`, which they keep.
     """
 
-    meaning: Meaning
+    meaning: Session
     node: Node
     columns: dict[str, Kind]
     timed: bool = True
@@ -52,23 +61,23 @@ class Flow:
     partition: tuple[str, ...] = ()
     present: frozenset[str] = frozenset({"@timestamp"})
     span: Span | None = None
-    origin: Columns = field(default_factory=dict)
+    origin: Schema = field(default_factory=dict)
 
-    def fresh(self) -> Flow:
+    def fresh(self) -> Scope:
         """All events again, for a sub-query."""
         meaning = self.meaning
         assert meaning.events is not None
-        return Flow(meaning, meaning.events, dict(meaning.schema), origin=meaning.schema, span=self.span)
+        return Scope(meaning, meaning.events, dict(meaning.schema), origin=meaning.schema, span=self.span)
 
-    def become(self, node: Node, *others: Flow) -> None:
+    def become(self, node: Node, *others: Scope) -> None:
         """Takes a node that reads this relation, and perhaps others, for the relation."""
-        known: dict[int, Columns] = {id(f.node): f.columns for f in (self, *others)}
-        for below in sources(node):
+        known: dict[int, Schema] = {id(f.node): f.columns for f in (self, *others)}
+        for below in list_sources(node):
             known.setdefault(id(below), self.columns)
         self.columns = dict(own_columns(node, known))
         self.node = node
 
-    def copy(self) -> Flow:
+    def copy(self) -> Scope:
         """The same relation, to go another way from here."""
         return replace(self, columns=dict(self.columns))
 
@@ -81,7 +90,7 @@ class Flow:
     def derive(self, named: tuple[tuple[str, Expression], ...], span: Span | None) -> None:
         """Columns added or replaced; next to a step that did so too, and that they do not read, both are one."""
         before = self.node
-        if not isinstance(before, Derive) or len(before.columns) > MERGED or not apart(before, named):
+        if not isinstance(before, Derive) or len(before.columns) > MERGED or not can_merge_derives(before, named):
             self.become(Derive(source=self.node, columns=named, span=span))
             return
         kinds = {n: kind_of(e, self.columns) for n, e in named}
@@ -114,7 +123,7 @@ class Flow:
         self.become(Select(source=self.node, columns=tuple({**kept, **chosen}.items()), span=span))
 
 
-class Row:
+class RowScope:
     """One row of a flow while a step, a branch or an aggregate's argument is read.
 
     What is assigned lies over the flow's columns until `flush`; so branches can be read side by side.
@@ -122,7 +131,7 @@ class Row:
 
     __slots__ = ("conditions", "flow", "implied", "inline", "local", "offers", "overlay")
 
-    def __init__(self, flow: Flow, overlay: dict[str, Expression] | None = None, *, local: bool = False) -> None:
+    def __init__(self, flow: Scope, overlay: dict[str, Expression] | None = None, *, local: bool = False) -> None:
         self.flow, self.local, self.inline = flow, local, True
         self.overlay: dict[str, Expression] = dict(overlay or {})
         self.conditions: list[Expression] = []
@@ -130,7 +139,7 @@ class Row:
         self.implied: str | None = None
 
     @property
-    def meaning(self) -> Meaning:
+    def meaning(self) -> Session:
         """What the reading of the query knows."""
         return self.flow.meaning
 
@@ -150,12 +159,12 @@ class Row:
             if name in self.meaning.schema:
                 self.meaning.reads.add(name)
             return Column(name, span)
-        found = ELEMENT.fullmatch(name)
+        found = ARRAY_ELEMENT.fullmatch(name)
         if found and (listed := self.listed(found[1] + "[]")) is not None:
-            return call("list_get", listed, Literal(int(found[2]) + 1), span=span)
-        member = MEMBER.fullmatch(name)
+            return build_call("list_get", listed, Literal(int(found[2]) + 1), span=span)
+        member = ARRAY_MEMBER.fullmatch(name)
         if member and (listed := self.listed(member[1] + "[]")) is not None:
-            return member_of(call("list_get", listed, Literal(int(member[2]) + 1)), member[3])
+            return build_json_member(build_call("list_get", listed, Literal(int(member[2]) + 1)), member[3])
         if not quiet and span is not None and self.flow.events:
             message = f"no event has a field `{name}` here"
             self.meaning.tell("absent-field", name, message, span, self.near(name), Severity.NOTE)
@@ -169,8 +178,12 @@ class Row:
         few = len(self.meaning.told) < SUGGESTED and ("absent-field", name) not in self.meaning.told
         if not few:
             return None
-        first = name.lstrip(MARKS)[:1].lower()
-        alike = [n for n in self.flow.columns if n.lstrip(MARKS)[:1].lower() == first and not n.startswith(TEMPORARY)]
+        first = name.lstrip(FIELD_NAME_MARKS)[:1].lower()
+        alike = [
+            n
+            for n in self.flow.columns
+            if n.lstrip(FIELD_NAME_MARKS)[:1].lower() == first and not n.startswith(TEMPORARY)
+        ]
         return did_you_mean(name, alike)
 
     def listed(self, name: str) -> Expression | None:
@@ -192,9 +205,9 @@ class Row:
             if value is NULL:
                 break
             text = self.text(value)
-            elements.append(text if i == 0 else call("if", gap, NULL, text))
-            missing = call("is_null", text)
-            gap = missing if i == 0 else call("or", gap, missing)
+            elements.append(text if i == 0 else build_call("if", gap, NULL, text))
+            missing = build_call("is_null", text)
+            gap = missing if i == 0 else build_call("or", gap, missing)
         return Call("list", tuple(elements)) if elements else NULL
 
     def text(self, value: Expression | str, span: Span | None = None) -> Expression:
@@ -211,11 +224,11 @@ class Row:
 
     def alike(self, *values: Expression) -> tuple[Expression, ...]:
         """The values in one kind."""
-        return alike(values, self.flow.columns)
+        return as_common_kind(values, self.flow.columns)
 
     def first(self, *values: Expression) -> Expression:
         """The first value that is not null."""
-        return first_of(values, self.flow.columns)
+        return coalesce_values(values, self.flow.columns)
 
     def assign(self, name: str, value: Expression) -> None:
         """Gives a field a value; where that is null the field stays as it was."""
@@ -231,32 +244,34 @@ class Row:
 
     def assign_element(self, name: str, value: Expression) -> bool:
         """Gives one element of an array that is held whole a value; false if there is no such array."""
-        found = ELEMENT.fullmatch(name)
+        found = ARRAY_ELEMENT.fullmatch(name)
         listed = self.listed(found[1] + "[]") if found else None
         if not found or listed is None:
             return False
         at = int(found[2])
-        whole = call(
+        whole = build_call(
             "list_concat",
-            *([call("list_slice", listed, Literal(1), Literal(at))] if at else []),
-            call("list", self.text(value)),
-            call("list_slice", listed, Literal(at + 2), Literal(-1)),
+            *([build_call("list_slice", listed, Literal(1), Literal(at))] if at else []),
+            build_call("list", self.text(value)),
+            build_call("list_slice", listed, Literal(at + 2), Literal(-1)),
         )
-        fits = call("greater_equal", call("coalesce", call("list_length", listed), Literal(0)), Literal(at))
-        given = call("not", call("is_null", value))
-        self.put(found[1] + "[]", call("if", call("and", fits, given), whole, listed))
+        fits = build_call(
+            "greater_equal", build_call("coalesce", build_call("list_length", listed), Literal(0)), Literal(at)
+        )
+        given = build_call("not", build_call("is_null", value))
+        self.put(found[1] + "[]", build_call("if", build_call("and", fits, given), whole, listed))
         return True
 
     def forget_elements(self, plain: str) -> None:
         """Drops elements that are fields of their own."""
         for known in (*self.flow.columns, *self.overlay):
-            found = ELEMENT.fullmatch(known)
+            found = ARRAY_ELEMENT.fullmatch(known)
             if found and found[1] == plain:
                 self.overlay[known] = NULL
 
     def put(self, name: str, value: Expression) -> None:
         """Gives a field exactly this value, null included."""
-        if not self.inline and sum(1 for _ in walk(value)) > INLINE:
+        if not self.inline and sum(1 for _ in walk_expressions(value)) > INLINE:
             value = self.keep(value)
         self.overlay[name] = value
 
@@ -292,11 +307,11 @@ class Row:
 
     def condition(self) -> Expression:
         """All that was required."""
-        return every(tuple(self.conditions))
+        return all_of(tuple(self.conditions))
 
-    def branch(self) -> Row:
+    def branch(self) -> RowScope:
         """A row that starts as this one is now."""
-        made = Row(self.flow, self.overlay, local=self.local)
+        made = RowScope(self.flow, self.overlay, local=self.local)
         made.implied, made.inline = self.implied, self.local
         return made
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.detection.language import Dialect
+from harness.detection.language import Strictness
 from harness.detection.languages.cql.binding import bind
 from harness.detection.languages.cql.cutting import too_many_values
 from harness.detection.languages.cql.evaluate import function_of
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.registry import FUNCTIONS, Role
-from harness.detection.languages.cql.syntax import Array, Assign, Call, Pipeline, Syntax
-from harness.detection.languages.cql.values import text_of
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole
+from harness.detection.languages.cql.syntax import Array, Assign, FunctionCall, Pipeline, Syntax
+from harness.detection.languages.cql.values import resolve_text
 from harness.detection.plan import expressions as plan
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import (
@@ -20,16 +20,16 @@ from harness.detection.plan.expressions import (
     Column,
     Expression,
     Literal,
-    call,
-    every,
-    rebuilt,
+    all_of,
+    build_call,
+    rebuild_expression,
 )
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Limit, Named, Union
 from harness.diagnostics import SourceError, Span
 
 
 @dataclass(slots=True)
-class Part:
+class AggregatePart:
     """One function of a list: what it is, where its value goes, what happens to events before and rows after."""
 
     function: Syntax
@@ -39,46 +39,52 @@ class Part:
     several: bool = False
 
 
-def parts_of(row: Row, functions: Syntax, target: str | None = None) -> list[Part]:
+def parts_of(row: RowScope, functions: Syntax, target: str | None = None) -> list[AggregatePart]:
     """The functions of an argument, one by one."""
     match functions:
         case Array(items=items):
             return [p for item in items for p in parts_of(row, item, target)]
         case Assign(target=name, value=value):
-            return parts_of(row, value, text_of(row.meaning, name))
+            return parts_of(row, value, resolve_text(row.meaning, name))
         case Pipeline():
-            return composite(row, functions, target)
-        case Call(name="stats", arguments=arguments) if arguments:
+            return lower_composite(row, functions, target)
+        case FunctionCall(name="stats", arguments=arguments) if arguments:
             return parts_of(row, arguments[0].value, target)
-        case Call():
+        case FunctionCall():
             function = function_of(functions)
             if not function.aggregates:
                 raise SourceError("not-an-aggregate", f"`{functions.name}` is no aggregate", functions.span)
-            return [Part(functions, target, several=function.role is not Role.AGGREGATE or spread(functions))]
+            return [
+                AggregatePart(
+                    functions,
+                    target,
+                    several=function.role is not FunctionRole.AGGREGATE or yields_many_rows(functions),
+                )
+            ]
         case _:
             raise SourceError("not-an-aggregate", "expected an aggregate function here", functions.span)
 
 
-def spread(part: Call) -> bool:
+def yields_many_rows(part: FunctionCall) -> bool:
     """Whether an aggregate gives a row for each value."""
     return part.name == "collect" and any(
         a.name == "multival" and getattr(a.value, "text", "").lower() == "false" for a in part.arguments
     )
 
 
-def composite(row: Row, pipeline: Pipeline, target: str | None) -> list[Part]:
+def lower_composite(row: RowScope, pipeline: Pipeline, target: str | None) -> list[AggregatePart]:
     """A pipeline in the place of a function: filters, one aggregate, and what becomes of its row."""
     plain = row.meaning.plain
     at = next((i for i, s in enumerate(pipeline.steps) if not plain(s)), None)
     if at is None:
         raise SourceError("not-an-aggregate", "this pipeline has no aggregate", pipeline.span)
     step, before, after = pipeline.steps[at], pipeline.steps[:at], pipeline.steps[at + 1 :]
-    simple = aggregate_step(step) and all(plain(s) and isinstance(s, Assign | Call) for s in after)
+    simple = aggregate_step(step) and all(plain(s) and isinstance(s, Assign | FunctionCall) for s in after)
     if not simple:
-        return [Part(pipeline, target, several=True)]
+        return [AggregatePart(pipeline, target, several=True)]
     inside = parts_of(row, step, target)
     if any(p.several or p.before or p.after for p in inside):
-        return [Part(pipeline, target, several=True)]
+        return [AggregatePart(pipeline, target, several=True)]
     made = [replace(p, before=before) for p in inside]
     if made:
         made[-1].after = after
@@ -92,37 +98,39 @@ def aggregate_step(step: Syntax) -> bool:
             return all(aggregate_step(i) for i in items)
         case Assign(value=value):
             return aggregate_step(value)
-        case Call(name="stats"):
+        case FunctionCall(name="stats"):
             return True
-        case Call(name=name):
+        case FunctionCall(name=name):
             function = FUNCTIONS.get(name)
-            return function is not None and function.role is Role.AGGREGATE and not spread(step)
+            return function is not None and function.role is FunctionRole.AGGREGATE and not yields_many_rows(step)
         case _:
             return False
 
 
-def stats(flow: Flow, keys: Sequence[Named], functions: Syntax, span: Span, target: str | None = None) -> bool:
+def aggregate_functions(
+    flow: Scope, keys: Sequence[Named], functions: Syntax, span: Span, target: str | None = None
+) -> bool:
     """One row a combination of `keys`, with the values of all functions; several where a function gives several."""
-    parts = parts_of(Row(flow), functions, target)
+    parts = parts_of(RowScope(flow), functions, target)
     several = [p for p in parts if p.several]
     own = tuple((n, Column(n)) for n in flow.partition if n not in dict(keys))
-    ways = [apart(flow, keys, p) for p in several]
+    ways = [aggregate_many_rows(flow, keys, p) for p in several]
     if len(parts) > len(several) or not several:
         base = flow.copy()
-        aggregate(base, (*own, *keys), [p for p in parts if not p.several], span)
+        aggregate_single_rows(base, (*own, *keys), [p for p in parts if not p.several], span)
         ways.insert(0, base)
     elif len(several) > 1:
-        ways.insert(0, groups(flow, (*own, *keys), ways, span))
+        ways.insert(0, union_group_keys(flow, (*own, *keys), ways, span))
     first, *others = ways
     names = tuple(n for n, _ in (*own, *keys))
     for other in others:
-        beside(first, other, names, span)
+        join_on_keys(first, other, names, span)
     flow.node, flow.columns, flow.present = first.node, first.columns, first.present
     flow.events = flow.timed = False
     return bool(several)
 
 
-def groups(flow: Flow, keys: Sequence[Named], ways: Sequence[Flow], span: Span) -> Flow:
+def union_group_keys(flow: Scope, keys: Sequence[Named], ways: Sequence[Scope], span: Span) -> Scope:
     """A row for each group that has one in any of the ways: one that has none in another way counts there as empty."""
     names = tuple(n for n, _ in keys)
     whole = ways[0].copy()
@@ -135,27 +143,27 @@ def groups(flow: Flow, keys: Sequence[Named], ways: Sequence[Flow], span: Span) 
     return whole
 
 
-def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Span) -> None:
+def aggregate_single_rows(flow: Scope, keys: Sequence[Named], parts: Sequence[AggregatePart], span: Span) -> None:
     """All functions that give one row."""
     measures: dict[str, Expression] = {}
     for part in parts:
-        way = Row(flow).branch()
+        way = RowScope(flow).branch()
         for step in part.before:
             flow.meaning.take(way, step)
         flow.meaning.collected = []
-        for name, value in measured(way, part):
+        for name, value in measure_part(way, part):
             if name in measures:
                 clash(flow, name, part.function.span)
-            measures[name] = limited(value, way)
+            measures[name] = limit_to_branch(value, way)
         told_of_values(flow, keys, way)
     renamed = {n: flow.meaning.temporary() for n, _ in keys if n in measures}
     present = frozenset(n for n, v in keys if isinstance(v, Column) and v.name in flow.present)
     made = tuple((renamed.get(n, n), v) for n, v in measures.items())
     flow.become(Aggregate(source=flow.node, keys=tuple(keys), measures=made, span=span))
     flow.events = flow.timed = False
-    flow.present = present | {n for n, v in measures.items() if certain(v)}
+    flow.present = present | {n for n, v in measures.items() if is_never_null(v)}
     if renamed:
-        row = Row(flow)
+        row = RowScope(flow)
         values = tuple((n, row.first(Column(t), Column(n))) for n, t in renamed.items())
         flow.become(Derive(source=flow.node, columns=values))
     for part in parts:
@@ -163,21 +171,21 @@ def aggregate(flow: Flow, keys: Sequence[Named], parts: Sequence[Part], span: Sp
             flow.meaning.step(flow, step)
 
 
-def told_of_values(flow: Flow, keys: Sequence[Named], way: Row) -> None:
+def told_of_values(flow: Scope, keys: Sequence[Named], way: RowScope) -> None:
     """Notes the limits of values that were collected of each group."""
     for number, limit in flow.meaning.collected:
-        too_many_values(flow, keys, limited(number, way), limit)
+        too_many_values(flow, keys, limit_to_branch(number, way), limit)
 
 
-def clash(flow: Flow, name: str, span: Span, *, certain: bool = True) -> None:
+def clash(flow: Scope, name: str, span: Span, *, certain: bool = True) -> None:
     """Notes that two functions give the same field, which the product refuses where they differ, `certain` to do so."""
     message, help = f"two functions give the field `{name}`", "name one of them with `as=`"
-    if certain and flow.meaning.dialect is Dialect.STRICT:
+    if certain and flow.meaning.dialect is Strictness.STRICT:
         raise SourceError("same-output", message, span, help=help)
     flow.meaning.tell("same-output", name, f"{message}; the last one counts", span, help=help)
 
 
-def certain(value: Expression) -> bool:
+def is_never_null(value: Expression) -> bool:
     """Whether an aggregate always has a value."""
     match value:
         case Aggregation(operation):
@@ -188,9 +196,9 @@ def certain(value: Expression) -> bool:
             return False
 
 
-def measured(row: Row, part: Part) -> list[tuple[str, Expression]]:
+def measure_part(row: RowScope, part: AggregatePart) -> list[tuple[str, Expression]]:
     """Names and aggregations of one function."""
-    assert isinstance(part.function, Call)
+    assert isinstance(part.function, FunctionCall)
     function = function_of(part.function)
     values, into = bind(function, part.function, row, assigned=part.target is not None)
     if part.target is not None and function.into is None and "as" in function.parameters:
@@ -201,7 +209,7 @@ def measured(row: Row, part: Part) -> list[tuple[str, Expression]]:
     return list(made)
 
 
-def limited(value: Expression, row: Row) -> Expression:
+def limit_to_branch(value: Expression, row: RowScope) -> Expression:
     """The aggregation over those rows that the branch lets pass."""
     if not row.conditions:
         return value
@@ -210,13 +218,13 @@ def limited(value: Expression, row: Row) -> Expression:
     def change(each: Expression) -> Expression:
         if not isinstance(each, Aggregation):
             return each
-        both = where if each.where is None else every((where, each.where))
+        both = where if each.where is None else all_of((where, each.where))
         return replace(each, where=both)
 
-    return rebuilt(value, change)
+    return rebuild_expression(value, change)
 
 
-def apart(flow: Flow, keys: Sequence[Named], part: Part) -> Flow:
+def aggregate_many_rows(flow: Scope, keys: Sequence[Named], part: AggregatePart) -> Scope:
     """A function of several rows, run for each combination of keys."""
     way = flow.copy()
     derived = tuple((n, v) for n, v in keys if v != Column(n))
@@ -233,7 +241,7 @@ def apart(flow: Flow, keys: Sequence[Named], part: Part) -> Flow:
     return way
 
 
-def beside(flow: Flow, other: Flow, names: tuple[str, ...], span: Span) -> None:
+def join_on_keys(flow: Scope, other: Scope, names: tuple[str, ...], span: Span) -> None:
     """Every combination of the rows of both that agree in the keys."""
     keys = tuple((sign(flow, n), sign(other, n)) for n in names)
     taken = tuple((n, Column(n)) for n in other.visible() if n not in names)
@@ -243,21 +251,21 @@ def beside(flow: Flow, other: Flow, names: tuple[str, ...], span: Span) -> None:
     flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, span=span), other)
 
 
-def sign(flow: Flow, name: str) -> Expression:
+def sign(flow: Scope, name: str) -> Expression:
     """A key that agrees with itself even where it is missing."""
-    return call("coalesce", Row(flow).text(Column(name)), Literal("\0"))
+    return build_call("coalesce", RowScope(flow).text(Column(name)), Literal("\0"))
 
 
-def grouped(flow: Flow, names: Sequence[str], functions: Syntax, span: Span) -> bool:
+def lower_group_by(flow: Scope, names: Sequence[str], functions: Syntax, span: Span) -> bool:
     """`groupBy`: events without a key form a group or are dropped, as the switches say; whether groups can be rows."""
-    row = Row(flow)
+    row = RowScope(flow)
     keys = tuple((n, row.read(n, span)) for n in dict.fromkeys(names))
     keys = tuple((n, v if row.kind(v) is not Kind.BOOLEAN else row.text(v)) for n, v in keys)
     absent = [v for _, v in keys if not (isinstance(v, Column) and v.name in flow.present)]
     if absent:
         switch = "missing-key" if len(keys) > 1 else "missing-single-key"
         if flow.meaning.switch(switch) == "drop":
-            condition = every(tuple(call("not", call("is_null", v)) for v in absent))
+            condition = all_of(tuple(build_call("not", build_call("is_null", v)) for v in absent))
             flow.become(Filter(source=flow.node, condition=condition, span=span))
             flow.present |= {v.name for v in absent if isinstance(v, Column)}
-    return stats(flow, keys, functions, span)
+    return aggregate_functions(flow, keys, functions, span)

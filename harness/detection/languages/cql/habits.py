@@ -6,7 +6,7 @@ import re
 
 from harness.diagnostics import did_you_mean
 
-COMMANDS = {
+CQL_COMMAND_HINTS = {
     "where": "a condition stands as a step by itself: `| field > 5`, or `| test(a > b)` for two fields",
     "filter": "a condition stands as a step by itself: `| field = value`",
     "search": "a condition stands as a step by itself: `| field = value`",
@@ -54,7 +54,7 @@ COMMANDS = {
 }
 ANYWHERE = frozenset({"let", "set", "var"})
 FOREIGN_COMMAND = re.compile(r"([A-Za-z]+)[ \t]+(?![=!<>|(){};,:]|and\b|or\b|match\b|like\b|//|/\*|$)(?=[^\s])", re.I)
-FUNCTIONS = {
+CQL_FUNCTION_HINTS = {
     "isnull": "`field != *` asks whether a field is missing",
     "isnotnull": "`field = *` asks whether a field exists",
     "isempty": '`field = ""` asks for the empty text, `field != *` for a missing field',
@@ -129,7 +129,7 @@ FUNCTIONS = {
     "lookup": '`match(file="name.csv", field=field)`',
     "json_extract": "`parseJson(field)`",
 }
-WORDS = {
+CQL_WORD_HINTS = {
     "contains": '`field like "text"`',
     "has": '`field like "text"`',
     "startswith": '`field = "text*"`',
@@ -139,9 +139,9 @@ WORDS = {
     "equals": '`field = "text"`',
     "is": '`field = "text"`',
 }
-WORDED = re.compile(rf"({'|'.join(WORDS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
+WORDED = re.compile(rf"({'|'.join(CQL_WORD_HINTS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
 GLUED = re.compile(r"[^\s|(){}\[\];,!=<>]")
-DURATION = r"(?:ms|s|sec|m|min|h|d|w|mon|y)"
+DURATION_TEXT = r"(?:ms|s|sec|m|min|h|d|w|mon|y)"
 NEXT = (
     (re.compile(r"as\b", re.I), None, "an output is named with `as=`: `count(as=name)`"),
     (re.compile(r"\w"), re.compile(r"\bas\s+$", re.I), "an output is named with `as=`: `count(as=name)`"),
@@ -234,7 +234,7 @@ def after_aggregate(word: str) -> str:
             return "name a field: `field = *text*`"
 
 
-def hint(text: str, at: int) -> str | None:
+def suggest_at(text: str, at: int) -> str | None:
     """What may help somebody whose text cannot be read from here on."""
     before = text[max(0, at - 200) : at]
     for following, preceding, help in NEXT:
@@ -252,9 +252,9 @@ def operator_hint(word: str) -> str:
         return (
             "`field = *` asks whether a field exists" if "not" in folded else "`field != *` asks whether it is missing"
         )
-    return WORDS.get(folded, "`field = /expression/`, or `field != /expression/`")
+    return CQL_WORD_HINTS.get(folded, "`field = /expression/`, or `field != /expression/`")
 
 
 def function_hint(name: str, known: list[str]) -> str | None:
     """What CQL has for a function of another language, or one of nearly that name."""
-    return FUNCTIONS.get(name.lower()) or did_you_mean(name, known)
+    return CQL_FUNCTION_HINTS.get(name.lower()) or did_you_mean(name, known)

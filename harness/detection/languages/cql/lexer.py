@@ -6,24 +6,24 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from harness.detection.languages.cql.habits import hint
+from harness.detection.languages.cql.habits import suggest_at
 from harness.diagnostics import Edit, Finding, Source, SourceError, Span
 
 NAME_CHARACTER = r"[#%&.@\\^\w\u00a1-\u00aa\u00ae-\u00ba\u00bc-\u00ff]"
-INDEX = r"\[\d+\]"
-NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX})*(?:\[\])?")
+INDEX_SUFFIX = r"\[\d+\]"
+FIELD_NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX_SUFFIX})*(?:\[\])?")
 LOOSE = r"[*+\-~\u00ac]|:(?!=)"
-PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX}|{LOOSE}|/)*(?:\[\])?")
+PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX_SUFFIX}|{LOOSE}|/)*(?:\[\])?")
 TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0\ufeff\u200b]+|//[^\n]*|/\*.*?\*/)*", re.S)
-STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
+DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
 CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
-SINGLE = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
-ESCAPE = re.compile(r'\\(["\\n])')
+SINGLE_QUOTED = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
+STRING_ESCAPE = re.compile(r'\\(["\\n])')
 BEFORE_SLASH = re.compile(r"(?:[^/\\\[\n]|\\.)*")
-FLAGS = re.compile(r"[dimgFsux]*")
+REGEX_FLAG_LETTERS = re.compile(r"[dimgFsux]*")
 CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\n]|\\.)*\]")
 CALL = re.compile(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\s*)\(")
-NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
+NUMBER_TOKEN = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
 KEYWORD = re.compile(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
 LATER_SLASH = re.compile(r"(?<!\\)/([dimgF]*)(?=[\s|;,)}\]]|$)")
 EMPTY_REGEX = re.compile(r"//([dimgF]*)(?=[\s)|;}]|$)")
@@ -34,12 +34,12 @@ TRIES = 100
 REPLACED = {'"': '"', "\\": "\\", "n": "\n"}
 
 
-def unescaped(body: str) -> str:
+def unescape_string(body: str) -> str:
     r"""The text a string stands for: `\"`, `\\` and `\n` are escapes, any other backslash is itself."""
-    return ESCAPE.sub(lambda m: REPLACED[m[1]], body) if "\\" in body else body
+    return STRING_ESCAPE.sub(lambda m: REPLACED[m[1]], body) if "\\" in body else body
 
 
-def opened(body: str) -> bool:
+def leaves_group_open(body: str) -> bool:
     """Whether a regular expression leaves a parenthesis open."""
     depth, at = 0, 0
     while at < len(body):
@@ -59,7 +59,7 @@ def opened(body: str) -> bool:
     return depth > 0
 
 
-def closing(text: str, start: int, *, classes: bool) -> int | None:
+def find_regex_end(text: str, start: int, *, classes: bool) -> int | None:
     """The slash that ends a regular expression in its line; one in a class does not if `classes` are looked at."""
     at = start + 1
     while found := BEFORE_SLASH.match(text, at):
@@ -91,7 +91,7 @@ class Scanner:
     def fail(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> SourceError:
         """An error at a place, by default at the next character."""
         if code == "syntax" and help is None:
-            help = hint(self.text, self.at if span is None else span.start)
+            help = suggest_at(self.text, self.at if span is None else span.start)
         return SourceError(
             code, message, span or self.source.span(self.at, min(self.at + 1, len(self.text))), help=help
         )
@@ -128,7 +128,7 @@ class Scanner:
         """Reads this text, which has to come next; `opened` is where the bracket stands that it closes."""
         if not self.takes(text):
             closing = self.text[self.at : self.at + 1] in (")", "]", "}", "")
-            help = self.unclosed(opened) if closing else hint(self.text, self.at) or self.unclosed(opened)
+            help = self.unclosed(opened) if closing else suggest_at(self.text, self.at) or self.unclosed(opened)
             raise self.fail("syntax", f"expected `{text}` {what}, found {self.found()}", help=help)
 
     def unclosed(self, opened: int) -> str | None:
@@ -155,21 +155,21 @@ class Scanner:
         """A text in quotes; those of word processors and single ones are read too."""
         start = self.at
         if self.sees('"'):
-            found = self.take(STRING)
+            found = self.take(DOUBLE_QUOTED)
             if not found:
                 help = 'put a double quote at its end; one inside a text is written `\\"`'
                 raise self.fail("open-string", "a string is not closed", self.source.span(start, start + 1), help)
-            return unescaped(found[1])
+            return unescape_string(found[1])
         if self.text[start : start + 1] in ("“", "”", "„") and (found := self.take(CURLY)):
-            return unescaped(found[1])
-        if self.sees("'") and (found := self.take(SINGLE)):
+            return unescape_string(found[1])
+        if self.sees("'") and (found := self.take(SINGLE_QUOTED)):
             self.deviation(
                 "single-quotes",
                 self.span(start),
                 "a string stands in double quotes; single ones are no delimiter",
                 [(self.span(start), '"' + found[1].replace('"', '\\"') + '"')],
             )
-            return unescaped(found[1])
+            return unescape_string(found[1])
         return None
 
     def regex(self) -> tuple[str, str] | None:
@@ -177,14 +177,14 @@ class Scanner:
         if not self.sees("/"):
             return None
         start = self.at
-        end = closing(self.text, start, classes=True) or closing(self.text, start, classes=False)
+        end = find_regex_end(self.text, start, classes=True) or find_regex_end(self.text, start, classes=False)
         if end is None:
             help = "put a `/` at its end; a slash inside the expression is written `\\/`"
             raise self.fail("open-regex", "a regular expression is not closed", help=help)
-        body, flags = self.text[start + 1 : end], FLAGS.match(self.text, end + 1)
+        body, flags = self.text[start + 1 : end], REGEX_FLAG_LETTERS.match(self.text, end + 1)
         assert flags
         self.move(flags.end())
-        if not flags[0] and opened(body) and (longer := self.longer(start)):
+        if not flags[0] and leaves_group_open(body) and (longer := self.longer(start)):
             return longer
         if GLUED.match(self.text, self.end) and not WORD_AFTER.match(self.text, self.end):
             return self.longer(start) or self.unflagged(end)
@@ -202,7 +202,7 @@ class Scanner:
             body = self.text[start + 1 : found.start()]
             if "\n" in body:
                 break
-            if not opened(body):
+            if not leaves_group_open(body):
                 self.move(found.end())
                 bare = [start + 1 + m.start() for m in re.finditer(r"(?<!\\)/", body)]
                 edits = [(self.source.span(at, at), "\\") for at in bare]

@@ -6,42 +6,42 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.detection.language import Cut, Dialect, Lookup, Settings, Step
+from harness.detection.language import Cut, Lookup, Settings, Step, Strictness
 from harness.detection.languages.cql.switches import DEFAULTS
-from harness.detection.languages.cql.syntax import FreeText, Parameter, Pipeline, Syntax, Word, walk
-from harness.detection.plan.columns import Columns
+from harness.detection.languages.cql.syntax import FreeText, Pipeline, QueryParameter, Syntax, Word, walk_syntax
+from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import Expression
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, Severity, Source, Span
 
 if TYPE_CHECKING:
-    from harness.detection.languages.cql.flow import Flow, Row
+    from harness.detection.languages.cql.flow import RowScope, Scope
 
 TEMPORARY = "@~"
 
 
 @dataclass(slots=True, kw_only=True)
-class Meaning:
+class Session:
     """What the reading of one query knows and collects."""
 
     source: Source
-    dialect: Dialect
+    dialect: Strictness
     settings: Settings
-    schema: Columns
+    schema: Schema
     switches: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     collected: list[tuple[Expression, int]] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
-    tables: dict[str, Flow] = field(default_factory=dict)
+    tables: dict[str, Scope] = field(default_factory=dict)
     defaults: dict[str, str] = field(default_factory=dict)
     mentioned: frozenset[str] = frozenset()
     searches: bool = False
     textual: frozenset[str] = frozenset()
-    run: Callable[[Flow, Pipeline], None]
-    take: Callable[[Row, Syntax], None]
-    step: Callable[[Flow, Syntax], None]
+    run: Callable[[Scope, Pipeline], None]
+    take: Callable[[RowScope, Syntax], None]
+    step: Callable[[Scope, Syntax], None]
     plain: Callable[[Syntax], bool]
     events: Node | None = None
     merged: dict[int, tuple[Node, Node]] = field(default_factory=dict)
@@ -82,8 +82,8 @@ class Meaning:
 
     def learn(self, pipeline: Pipeline) -> None:
         """What a query's text tells before it is read: fields it names, defaults it gives, whether it searches."""
-        parts = walk(pipeline)
-        defaults = {p.name: p.default.text for p in parts if isinstance(p, Parameter) and p.default is not None}
+        parts = walk_syntax(pipeline)
+        defaults = {p.name: p.default.text for p in parts if isinstance(p, QueryParameter) and p.default is not None}
         self.defaults = {**defaults, **self.defaults}
         self.mentioned |= {p.text for p in parts if isinstance(p, Word)}
         self.searches = self.searches or any(isinstance(p, FreeText) for p in parts)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from harness.detection.languages.cql.syntax import Argument, Array, Call, Logic, Regex, Syntax, Word, walk
+from harness.detection.languages.cql.syntax import (
+    Argument,
+    Array,
+    FunctionCall,
+    Logic,
+    Regex,
+    Syntax,
+    Word,
+    walk_syntax,
+)
 from harness.detection.languages.cql.texts import quote
 from harness.diagnostics import Edit, Span
 
@@ -46,9 +55,9 @@ def logic(part: Logic) -> list[Edit]:
     return edits
 
 
-def nested(part: Logic, call: Call) -> list[Edit]:
+def split_if_edits(part: Logic, call: FunctionCall) -> list[Edit]:
     """`if(a and b, x, y)` as one `if` inside another."""
-    otherwise = choice(call)
+    otherwise = find_else_argument(call)
     if otherwise is None or part.operator != "and":
         return logic(part)
     span, text = part.span, part.span.source.text
@@ -59,41 +68,50 @@ def nested(part: Logic, call: Call) -> list[Edit]:
     return [*edits, insertion(span, shown.end, closing)]
 
 
-def choice(call: Call) -> Argument | None:
+def find_else_argument(call: FunctionCall) -> Argument | None:
     """What an `if` gives where its condition does not hold, if its text can stand twice."""
     given = {a.name: a for a in call.arguments if a.name is not None}
     unnamed = [a for a in call.arguments if a.name is None]
     found = given.get("else") or (unnamed[2] if len(unnamed) == 3 else None)
     last = bool(call.arguments) and found is call.arguments[-1]
-    simple = found is not None and all(isinstance(p, Word | Argument) for p in walk(found))
+    simple = found is not None and all(isinstance(p, Word | Argument) for p in walk_syntax(found))
     return found if last and simple else None
 
 
-def named(name: str, argument: Argument) -> Edit:
+def build_name_edit(name: str, argument: Argument) -> Edit:
     """The name of a parameter before an argument; brackets around several that are its elements."""
     span = argument.span
     listed = isinstance(argument.value, Array) and not span.text.startswith("[")
     return Edit(span, f"{name}=[{span.text}]") if listed else insertion(span, span.start, f"{name}=")
 
 
-def group_limit(call: Call) -> list[Edit]:
+def group_limit(call: FunctionCall) -> list[Edit]:
     """`limit=max` as the last argument."""
     if not call.arguments:
         return []
     return [insertion(call.span, call.arguments[-1].span.end, ", limit=max")]
 
 
-PATTERNS = {"Y": "yyyy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "F": "yyyy-MM-dd", "T": "HH:mm:ss"}
+JAVA_PATTERN_LETTERS = {
+    "Y": "yyyy",
+    "m": "MM",
+    "d": "dd",
+    "H": "HH",
+    "M": "mm",
+    "S": "ss",
+    "F": "yyyy-MM-dd",
+    "T": "HH:mm:ss",
+}
 FULL_HOUR = re.compile(r"%H:00(:00)?")
 
 
-def readable(format: str) -> str | None:
+def parse_pattern_of_format(format: str) -> str | None:
     """The pattern that reads what a format writes; None for one that cannot be read back."""
     filled = FULL_HOUR.sub(lambda m: "%H:%M:%S" if m[1] else "%H:%M", format)
     made, at = "", 0
     while at < len(filled):
         if filled[at] == "%":
-            code = PATTERNS.get(filled[at + 1 : at + 2])
+            code = JAVA_PATTERN_LETTERS.get(filled[at + 1 : at + 2])
             if code is None:
                 return None
             made, at = made + code, at + 2
@@ -103,7 +121,7 @@ def readable(format: str) -> str | None:
     return made
 
 
-def written(made: Call) -> tuple[str, str] | None:
+def find_format_and_zone(made: FunctionCall) -> tuple[str, str] | None:
     """Format and time zone of a call that writes times, where they stand in the text."""
     given = {a.name or "format": a.value for a in made.arguments}
     format, zone = given.get("format"), given.get("timezone")
@@ -112,20 +130,20 @@ def written(made: Call) -> tuple[str, str] | None:
     return format.text, zone.text if zone else "UTC"
 
 
-def read_back(made: Call, field: str, step: Syntax) -> list[Edit]:
+def read_back(made: FunctionCall, field: str, step: Syntax) -> list[Edit]:
     """Makes a written time a number again before an aggregate."""
-    how = written(made)
-    pattern = readable(how[0]) if how else None
+    how = find_format_and_zone(made)
+    pattern = parse_pattern_of_format(how[0]) if how else None
     if how is None or pattern is None:
         return []
     text = f"parseTimestamp({quote(pattern)}, field={field}, as={field}, timezone={quote(how[1])})\n| "
     return [insertion(step.span, step.span.start, text)]
 
 
-def write_again(made: Call, output: str, step: Syntax) -> list[Edit]:
+def write_again(made: FunctionCall, output: str, step: Syntax) -> list[Edit]:
     """Writes a time again after the aggregate."""
-    how = written(made)
-    if how is None or readable(how[0]) is None:
+    how = find_format_and_zone(made)
+    if how is None or parse_pattern_of_format(how[0]) is None:
         return []
     text = f"\n| {output} := formatTime({quote(how[0])}, field={output}, timezone={quote(how[1])})"
     return [insertion(step.span, step.span.end, text)]

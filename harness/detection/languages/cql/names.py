@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NAMES = """
+FUNCTION_NAME_TEXT = """
 accumulate array:append array:contains array:dedup array:drop array:eval array:exists array:filter array:intersection
 array:length array:reduceAll array:reduceColumn array:reduceRow array:regex array:rename array:sort array:union asn avg
 base64Decode base64Encode beta:param beta:repeating bitfield:extractFlags bitfield:extractFlagsAsArray
@@ -23,7 +23,7 @@ time:millisecond
 time:minute time:month time:monthName time:second time:weekOfYear time:year tokenHash top transpose unit:convert upper
 urlDecode urlEncode wildcard window worldMap writeJson xml:prettyPrint
 """
-FUNCTION_NAMES = {name.lower(): name for name in NAMES.split()}
+FUNCTION_NAMES = {name.lower(): name for name in FUNCTION_NAME_TEXT.split()}
 
 EXPRESSIONS: dict[str, frozenset[str]] = {
     "if": frozenset({"condition", "then", "else"}),
@@ -44,7 +44,7 @@ EXPRESSIONS: dict[str, frozenset[str]] = {
 """Arguments that are expressions rather than names or texts; an unnamed one is too, and all of `eval`."""
 
 
-def compared(function: str, name: str) -> bool:
+def is_mistaken_comparison(function: str, name: str) -> bool:
     """Whether `name = ...` in a call is a comparison gone wrong rather than an argument with its name."""
     known = EXPRESSIONS.get(function) or frozenset()
     return bool(known) and name not in known | {"as", "array", "ignoreEmpty"}

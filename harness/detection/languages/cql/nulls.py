@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.detection.plan.expressions import Call, Column, Expression, Literal, walk
+from harness.detection.plan.expressions import Call, Column, Expression, Literal, walk_expressions
 from harness.detection.plan.nodes import Derive
 
-CLOSING = frozenset(
+NULL_IS_FALSE_OPERATIONS = frozenset(
     [
         "equal",
         "equal_ci",
@@ -29,10 +29,10 @@ CLOSING = frozenset(
 )
 
 
-def apart(before: Derive, named: tuple[tuple[str, Expression], ...]) -> bool:
+def can_merge_derives(before: Derive, named: tuple[tuple[str, Expression], ...]) -> bool:
     """Whether columns can be computed in the same breath as those of the step before."""
     assigned = {n for n, _ in before.columns}
-    return not any(isinstance(e, Column) and e.name in assigned for _, v in named for e in walk(v))
+    return not any(isinstance(e, Column) and e.name in assigned for _, v in named for e in walk_expressions(v))
 
 
 def found_in(condition: Expression) -> frozenset[str]:
@@ -45,9 +45,9 @@ def found_in(condition: Expression) -> frozenset[str]:
             return each[0].intersection(*each[1:])
         case Call("not", (Call("is_null", (Column(name),)),)):
             return frozenset({name})
-        case Call(operation, (Column(name), *_)) if operation in CLOSING:
+        case Call(operation, (Column(name), *_)) if operation in NULL_IS_FALSE_OPERATIONS:
             return frozenset({name})
-        case Call(operation, (Call(_, (Column(name), *_)), *_)) if operation in CLOSING:
+        case Call(operation, (Call(_, (Column(name), *_)), *_)) if operation in NULL_IS_FALSE_OPERATIONS:
             return frozenset({name})
         case _:
             return frozenset()

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.arguments import DEEPEST
+from harness.detection.languages.cql.arguments import DEEPEST_ARGUMENTS
 from harness.detection.languages.cql.filters import CLOSERS, FilterParser
-from harness.detection.languages.cql.habits import ANYWHERE, COMMANDS, FOREIGN_COMMAND
-from harness.detection.languages.cql.lexer import KEYWORD, NAME, STRING
+from harness.detection.languages.cql.habits import ANYWHERE, CQL_COMMAND_HINTS, FOREIGN_COMMAND
+from harness.detection.languages.cql.lexer import DOUBLE_QUOTED, FIELD_NAME, KEYWORD
 from harness.detection.languages.cql.names import FUNCTION_NAMES
 from harness.detection.languages.cql.syntax import (
     Arm,
     Assign,
-    Case,
+    CaseStep,
     Match,
     Negation,
     Pipeline,
     Syntax,
-    Truth,
+    TruthFilter,
 )
 from harness.diagnostics import Source
 
 ARM = re.compile(r"(?:[^\s;|{}\"/]+|\"[^\"\n]*\"|/[^/\n]*/\w*)\s*=>")
 GIVEN = r"\?(?:[\w.\-]+|\"[^\"\n]+\"|\{[^{}\n]*\})"
-ASSIGN = re.compile(rf"(?:{NAME.pattern}|`[^`\n]+`|{STRING.pattern}|{GIVEN})\s*:=", re.S)
+ASSIGN = re.compile(rf"(?:{FIELD_NAME.pattern}|`[^`\n]+`|{DOUBLE_QUOTED.pattern}|{GIVEN})\s*:=", re.S)
 CASE = re.compile(r"case\s*\{", re.I)
-MATCH = re.compile(rf"(?:{NAME.pattern}|{STRING.pattern}|{GIVEN})\s+match\s*\{{", re.I | re.S)
+MATCH = re.compile(rf"(?:{FIELD_NAME.pattern}|{DOUBLE_QUOTED.pattern}|{GIVEN})\s+match\s*\{{", re.I | re.S)
 STARRED = re.compile(r"\*[^\s=]")
-LONGEST = 1_000_000
+LONGEST_CQL_QUERY = 1_000_000
 MOST_STEPS = 2_000
 
 
@@ -41,8 +41,8 @@ class Parser(FilterParser):
 
     def parse(self) -> Pipeline:
         """The whole text."""
-        if len(self.text) > LONGEST:
-            raise self.fail("too-long", f"a query has at most {LONGEST} characters")
+        if len(self.text) > LONGEST_CQL_QUERY:
+            raise self.fail("too-long", f"a query has at most {LONGEST_CQL_QUERY} characters")
         self.move(0)
         pipeline = self.pipeline()
         self.stray()
@@ -101,7 +101,7 @@ class Parser(FilterParser):
         """Refuses a command of another language, for whose words the product would search."""
         found = FOREIGN_COMMAND.match(self.text, self.at)
         word = found[1].lower() if found else ""
-        help = COMMANDS.get(word) if not first or word in FUNCTION_NAMES or word in ANYWHERE else None
+        help = CQL_COMMAND_HINTS.get(word) if not first or word in FUNCTION_NAMES or word in ANYWHERE else None
         if found and help:
             message = f"CQL has no command `{found[1]}`; LogScale would search for its words"
             raise self.fail("foreign-command", message, self.source.span(found.start(1), found.end(1)), help)
@@ -149,7 +149,7 @@ class Parser(FilterParser):
         self.expect("}", "after a sub-query", start)
         return Pipeline(steps=inside.steps, span=self.span(start))
 
-    def case(self) -> Case:
+    def case(self) -> CaseStep:
         """`case { pipeline ; ... }`."""
         start = self.at
         self.move(self.at + 4)
@@ -162,7 +162,7 @@ class Parser(FilterParser):
                 branches.append(self.pipeline("case"))
         self.expect("}", "or `;` after a branch of `case`", opened)
         kept = tuple(b for b in branches if b.steps)
-        return Case(branches=kept, span=self.span(start))
+        return CaseStep(branches=kept, span=self.span(start))
 
     def emptiness(self, branch: Pipeline) -> None:
         """Notes a branch without a step."""
@@ -205,15 +205,15 @@ class Parser(FilterParser):
             return call
         if self.sees("*") and not STARRED.match(self.text, self.at):
             self.move(self.at + 1)
-            return Truth(value=True, word="*", span=self.span(start))
+            return TruthFilter(value=True, word="*", span=self.span(start))
         return self.value("a guard")
 
 
-def parsed(source: Source, *, pipes: bool = False) -> tuple[Pipeline, Parser]:
+def parse_query(source: Source, *, pipes: bool = False) -> tuple[Pipeline, Parser]:
     """The pipeline of a text, and the parser with what it noted; `||` is two `pipes`, or else what its author meant."""
     parser = Parser(source)
     parser.pipes = pipes
     try:
         return parser.parse(), parser
     except RecursionError:
-        raise parser.fail("too-deep", f"a query is nested at most {DEEPEST} levels deep") from None
+        raise parser.fail("too-deep", f"a query is nested at most {DEEPEST_ARGUMENTS} levels deep") from None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.detection.language import Dialect, Plan, Settings
+from harness.detection.language import Plan, Settings, Strictness
 from harness.detection.languages.cql import lowering
-from harness.detection.languages.cql.asking import arrays, unnamed
-from harness.detection.languages.cql.flow import Flow
-from harness.detection.languages.cql.meaning import TEMPORARY, Meaning
-from harness.detection.languages.cql.printer import render
-from harness.detection.languages.cql.saved import unfolded
+from harness.detection.languages.cql.asking import arrays, reads_unnamed_fields
+from harness.detection.languages.cql.flow import Scope
+from harness.detection.languages.cql.meaning import TEMPORARY, Session
+from harness.detection.languages.cql.printer import print_pipeline
+from harness.detection.languages.cql.saved import expand_saved_queries
 from harness.detection.languages.cql.syntax import Pipeline
-from harness.detection.plan.columns import Columns, Kind
+from harness.detection.plan.columns import Kind, Schema
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Scan, SortKey
 from harness.diagnostics import Finding, Source, SourceError
@@ -26,10 +26,10 @@ class CqlQuery:
     deviations: tuple[Finding, ...]
     raw: bool
     pipeline: Pipeline
-    dialect: Dialect
+    dialect: Strictness
     textual: frozenset[str]
 
-    def plan(self, columns: Columns, settings: Settings) -> Plan:
+    def plan(self, columns: Schema, settings: Settings) -> Plan:
         """The meaning over a schema; raises SourceError for what is not supported."""
         try:
             return self.lowered(columns, settings)
@@ -37,14 +37,14 @@ class CqlQuery:
             message = "the query is nested too deep to be run"
             raise SourceError("too-deep", message, self.source.whole()) from None
 
-    def lowered(self, columns: Columns, settings: Settings) -> Plan:
+    def lowered(self, columns: Schema, settings: Settings) -> Plan:
         """The plan, step by step."""
         meaning = self.meaning(columns, settings)
         order = tuple(SortKey(Column(n)) for n in ("@timestamp", "@event"))
         scan = Scan(columns=columns, order=order)
         meaning.events = scan
-        flow = Flow(meaning, scan, dict(columns), origin=columns)
-        lowering.run(flow, unfolded(meaning, self.pipeline), shown=True)
+        flow = Scope(meaning, scan, dict(columns), origin=columns)
+        lowering.lower_pipeline(flow, expand_saved_queries(meaning, self.pipeline), shown=True)
         finish(flow)
         return Plan(
             node=flow.node,
@@ -56,29 +56,29 @@ class CqlQuery:
             cuts=tuple(meaning.cuts),
         )
 
-    def meaning(self, columns: Columns, settings: Settings) -> Meaning:
+    def meaning(self, columns: Schema, settings: Settings) -> Session:
         """What the reading of this query starts with."""
-        meaning = Meaning(
+        meaning = Session(
             source=self.source,
             dialect=self.dialect,
             settings=settings,
             schema=columns,
-            textual=self.textual if self.dialect is Dialect.LENIENT else frozenset(),
-            run=lowering.run,
+            textual=self.textual if self.dialect is Strictness.LENIENT else frozenset(),
+            run=lowering.lower_pipeline,
             take=lowering.row_step,
             step=lowering.take,
-            plain=lowering.plain,
+            plain=lowering.keeps_rows,
         )
         meaning.learn(self.pipeline)
-        meaning.unnamed, meaning.arrays = unnamed(self.pipeline), arrays(self.pipeline)
+        meaning.unnamed, meaning.arrays = reads_unnamed_fields(self.pipeline), arrays(self.pipeline)
         return meaning
 
     def render(self) -> str:
         """The query printed again; parsing that gives an equal query."""
-        return render(self.pipeline)
+        return print_pipeline(self.pipeline)
 
 
-def finish(flow: Flow) -> None:
+def finish(flow: Scope) -> None:
     """Leaves out columns that are no fields, and fields that were taken away."""
     extra = [n for n, k in flow.columns.items() if n.startswith(TEMPORARY) or k is Kind.NULL]
     if extra:

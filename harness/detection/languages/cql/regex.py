@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.detection.plan.expressions import Expression, Literal, call
+from harness.detection.plan.expressions import Expression, Literal, build_call
 from harness.detection.plan.regexes import PatternError, compile_check
 from harness.diagnostics import SourceError, Span
 
-GROUP = re.compile(r"\?P?<([^=!>][^>]*)>")
+GROUP_START = re.compile(r"\?P?<([^=!>][^>]*)>")
 GROUP_NAME = re.compile(r"[\w\-#@.\[\]]+")
 INLINE_FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?\)")
 UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
 MEANING = {"i": "i", "m": "m", "d": "s", "s": "s"}
-PLAIN = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
+PLAIN_REGEX = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
 UNESCAPE = re.compile(r"\\(.)")
 FILLED_IN = re.compile(r"\?\{\s*[A-Za-z_][\w.\-]*\s*(?:=[^}]*)?\}")
 NEAR = 20
@@ -23,7 +23,7 @@ MOST_GROUPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class CqlRegex:
     """A regular expression: its text and flags for the plan, and the fields that its named groups fill.
 
     `captured` is the text with all groups numbered as they are written. A group is a field's name, the expression that
@@ -38,26 +38,26 @@ class Pattern:
 
     def found(self, subject: Expression, span: Span | None = None) -> Expression:
         """Whether it is found in a text; plain text is looked for as such."""
-        plain = PLAIN.fullmatch(self.text)
+        plain = PLAIN_REGEX.fullmatch(self.text)
         if not plain or set(self.flags) - {"i"}:
-            return call("regex_found", subject, Literal(self.text), Literal(self.flags), span=span)
+            return build_call("regex_found", subject, Literal(self.text), Literal(self.flags), span=span)
         operation = {("", ""): "contains", ("^", ""): "starts_with", ("", "$"): "ends_with", ("^", "$"): "equal"}
         suffix = "_ci" if "i" in self.flags else ""
         text = UNESCAPE.sub(r"\1", plain[2])
-        return call(operation[plain[1], plain[3]] + suffix, subject, Literal(text), span=span)
+        return build_call(operation[plain[1], plain[3]] + suffix, subject, Literal(text), span=span)
 
     def extracted(self, subject: Expression) -> list[tuple[str, Expression]]:
         """The fields that the first match gives; of groups of one name the first that took part."""
         flags, found = Literal(self.flags), dict[str, list[Expression]]()
         for name, text, group in self.groups:
-            value = call("regex_extract", subject, Literal(text), flags, Literal(group))
+            value = build_call("regex_extract", subject, Literal(text), flags, Literal(group))
             found.setdefault(name, []).append(value)
-        return [(n, v[0] if len(v) == 1 else call("coalesce", *v)) for n, v in found.items()]
+        return [(n, v[0] if len(v) == 1 else build_call("coalesce", *v)) for n, v in found.items()]
 
 
-def translated(body: str, flags: str, span: Span) -> Pattern:
+def translate_regex(body: str, flags: str, span: Span) -> CqlRegex:
     """A pattern with numbered groups; raises SourceError where it cannot be one."""
-    reader = Reader(body, span)
+    reader = RegexTranslator(body, span)
     reader.read()
     if sum(1 for name, _ in reader.groups if name) > MOST_GROUPS:
         raise reader.fail(f"a regular expression has at most {MOST_GROUPS} named groups")
@@ -71,7 +71,7 @@ def translated(body: str, flags: str, span: Span) -> Pattern:
         groups = tuple((n, reader.text((at,), first_only), 1) for n, at in reader.groups if n)
     captured = reader.text(None, first_only)
     verify(captured, kept, body, span)
-    return Pattern(text=text, captured=captured, flags=kept, groups=groups, repeat="g" in flags)
+    return CqlRegex(text=text, captured=captured, flags=kept, groups=groups, repeat="g" in flags)
 
 
 def verify(pattern: str, flags: str, body: str, span: Span) -> None:
@@ -79,25 +79,27 @@ def verify(pattern: str, flags: str, body: str, span: Span) -> None:
     if found := FILLED_IN.search(body):
         message = f"the parameter `{found[0]}` is not filled in inside a regular expression"
         help = "give the whole expression as a parameter: `regex(?name, field=...)`"
-        raise SourceError("parameter-in-regex", message, inside(span, body, found.start(), found.end()), help=help)
+        raise SourceError(
+            "parameter-in-regex", message, locate_in_regex(span, body, found.start(), found.end()), help=help
+        )
     try:
         compile_check(pattern, flags)
     except PatternError as error:
         at = error.position
         same = pattern[: at + 1] == body[: at + 1]
-        place = inside(span, body, at, at + 1) if same else span
+        place = locate_in_regex(span, body, at, at + 1) if same else span
         near = "" if place is not span else f", at `{pattern[at : at + NEAR]}`" if pattern[at : at + 1] else ""
         star = "in a regular expression `.*` stands for anything, not `*`" if pattern[at : at + 1] == "*" else None
         raise SourceError("bad-regex", f"{error.message}{near}", place, help=star) from None
 
 
-def inside(span: Span, body: str, start: int, end: int) -> Span:
+def locate_in_regex(span: Span, body: str, start: int, end: int) -> Span:
     """A place inside a regular expression, if it stands in the text as it is."""
     begin = span.text.find(body)
     return span if begin < 0 else span.source.span(span.start + begin + start, span.start + begin + end)
 
 
-class Reader:
+class RegexTranslator:
     """Goes through a regular expression once."""
 
     def __init__(self, body: str, span: Span) -> None:
@@ -189,7 +191,7 @@ class Reader:
     def group(self) -> None:
         """An opening parenthesis; names are taken off, for other engines know fewer letters in them."""
         self.depth += 1
-        named = GROUP.match(self.body, self.at + 1)
+        named = GROUP_START.match(self.body, self.at + 1)
         if named:
             if not GROUP_NAME.fullmatch(named[1]):
                 raise self.fail(f"`{named[1]}` is no name of a group: letters, digits and _ - # @ . [ ] are")

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from harness.detection.languages.cql.names import FUNCTION_NAMES
 
 NO_DEFAULT = inspect.Parameter.empty
-F = TypeVar("F", bound=Callable[..., Any])
+DefinedFunction = TypeVar("DefinedFunction", bound=Callable[..., Any])
 
 
-class Role(StrEnum):
+class FunctionRole(StrEnum):
     """What a function makes of events: a value, a condition, other fields, other rows, or one row for many."""
 
     VALUE = "value"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class FunctionParameter:
     """A parameter in the documented spelling; `default` is `NO_DEFAULT` where a value is required."""
 
     name: str
@@ -41,7 +41,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Function:
+class RegistryEntry:
     """A function of the language.
 
     `into` is the field its value goes to unless `as` says otherwise; `=field` is that of its parameter `field`.
@@ -49,7 +49,7 @@ class Function:
     """
 
     name: str
-    role: Role
+    role: FunctionRole
     run: Callable[..., Any]
     into: str | None = None
     gathers: bool = False
@@ -58,10 +58,10 @@ class Function:
     @property
     def aggregates(self) -> bool:
         """Whether events end here."""
-        return self.gathers or self.role is Role.AGGREGATE
+        return self.gathers or self.role is FunctionRole.AGGREGATE
 
     @cached_property
-    def parameters(self) -> dict[str, Parameter]:
+    def parameters(self) -> dict[str, FunctionParameter]:
         """Its parameters by documented name."""
         found = {}
         for each in list(inspect.signature(self.run).parameters.values())[1:]:
@@ -69,9 +69,9 @@ class Function:
                 continue
             name = each.name.rstrip("_")
             positional = each.kind is each.POSITIONAL_OR_KEYWORD
-            found[name] = Parameter(name, each.name, each.default, positional)
+            found[name] = FunctionParameter(name, each.name, each.default, positional)
         if self.into is not None and "as" not in found:
-            found["as"] = Parameter("as", "as", self.into if self.into != "required" else NO_DEFAULT, False)
+            found["as"] = FunctionParameter("as", "as", self.into if self.into != "required" else NO_DEFAULT, False)
         return found
 
     @cached_property
@@ -125,7 +125,7 @@ def bare(hint: Any) -> Any:
     return inside[0] if len(inside) == 1 and type(None) in get_args(hint) else hint
 
 
-class Functions(dict[str, Function]):
+class Registry(dict[str, RegistryEntry]):
     """Functions by documented name.
 
     `several` has the other form `(flow, ...) -> None` of filters that can make several events of one.
@@ -135,46 +135,56 @@ class Functions(dict[str, Function]):
         super().__init__()
         self.several: dict[str, Callable[..., Any]] = {}
 
-    def multiplying(self, name: str) -> Callable[[F], F]:
+    def multiplying(self, name: str) -> Callable[[DefinedFunction], DefinedFunction]:
         """Puts the decorated function into `several`."""
 
-        def add(run: F) -> F:
+        def add(run: DefinedFunction) -> DefinedFunction:
             self.several[name] = run
             return run
 
         return add
 
     def define(
-        self, role: Role, name: str, *, into: str | None = None, gathers: bool = False, unnamed: str | None = None
-    ) -> Callable[[F], F]:
+        self,
+        role: FunctionRole,
+        name: str,
+        *,
+        into: str | None = None,
+        gathers: bool = False,
+        unnamed: str | None = None,
+    ) -> Callable[[DefinedFunction], DefinedFunction]:
         """Puts the decorated function into the table."""
 
-        def add(run: F) -> F:
+        def add(run: DefinedFunction) -> DefinedFunction:
             assert FUNCTION_NAMES[name.lower()] == name
-            self[name] = Function(name=name, role=role, run=run, into=into, gathers=gathers, unnamed=unnamed)
+            self[name] = RegistryEntry(name=name, role=role, run=run, into=into, gathers=gathers, unnamed=unnamed)
             return run
 
         return add
 
-    def value(self, name: str, *, into: str, unnamed: str | None = None) -> Callable[[F], F]:
+    def value(
+        self, name: str, *, into: str, unnamed: str | None = None
+    ) -> Callable[[DefinedFunction], DefinedFunction]:
         """A function `(row, ...) -> Expression` that computes one field."""
-        return self.define(Role.VALUE, name, into=into, unnamed=unnamed)
+        return self.define(FunctionRole.VALUE, name, into=into, unnamed=unnamed)
 
-    def filter(self, name: str, *, unnamed: str | None = None) -> Callable[[F], F]:
+    def filter(self, name: str, *, unnamed: str | None = None) -> Callable[[DefinedFunction], DefinedFunction]:
         """A function `(row, ...) -> Expression` that keeps events, true or false."""
-        return self.define(Role.FILTER, name, unnamed=unnamed)
+        return self.define(FunctionRole.FILTER, name, unnamed=unnamed)
 
-    def row(self, name: str, *, unnamed: str | None = None) -> Callable[[F], F]:
+    def row(self, name: str, *, unnamed: str | None = None) -> Callable[[DefinedFunction], DefinedFunction]:
         """A function `(row, ...) -> None` that changes the row's fields or requires something of it."""
-        return self.define(Role.ROW, name, unnamed=unnamed)
+        return self.define(FunctionRole.ROW, name, unnamed=unnamed)
 
-    def step(self, name: str, *, gathers: bool = False, unnamed: str | None = None) -> Callable[[F], F]:
+    def step(
+        self, name: str, *, gathers: bool = False, unnamed: str | None = None
+    ) -> Callable[[DefinedFunction], DefinedFunction]:
         """A function `(flow, ...) -> None` that makes other rows."""
-        return self.define(Role.STEP, name, gathers=gathers, unnamed=unnamed)
+        return self.define(FunctionRole.STEP, name, gathers=gathers, unnamed=unnamed)
 
-    def aggregate(self, name: str, *, into: str | None = None) -> Callable[[F], F]:
+    def aggregate(self, name: str, *, into: str | None = None) -> Callable[[DefinedFunction], DefinedFunction]:
         """A function `(row, ...) -> Expression` of all rows, or of several names and expressions."""
-        return self.define(Role.AGGREGATE, name, into=into)
+        return self.define(FunctionRole.AGGREGATE, name, into=into)
 
 
-FUNCTIONS = Functions()
+FUNCTIONS = Registry()

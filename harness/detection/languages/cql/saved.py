@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.detection.language import Dialect
-from harness.detection.languages.cql.meaning import Meaning
-from harness.detection.languages.cql.parser import parsed
+from harness.detection.language import Strictness
+from harness.detection.languages.cql.meaning import Session
+from harness.detection.languages.cql.parser import parse_query
 from harness.detection.languages.cql.syntax import (
     Apply,
     Argument,
     Array,
-    Call,
     Comparison,
+    FunctionCall,
     Negation,
-    Parameter,
     Pipeline,
-    Saved,
+    QueryParameter,
+    SavedCall,
     Syntax,
     Word,
-    children,
-    walk,
+    list_syntax_parts,
+    walk_syntax,
 )
 from harness.diagnostics import Source, SourceError, did_you_mean
 
@@ -30,10 +30,10 @@ MOST_CALLS = 500
 
 
 @dataclass(slots=True)
-class Unfolding:
+class SavedQueryExpander:
     """Puts saved queries in the place of their calls, those inside them too."""
 
-    meaning: Meaning
+    meaning: Session
     open: tuple[str, ...] = ()
     made: int = 0
     texts: dict[str, Pipeline] = field(default_factory=dict)
@@ -41,38 +41,38 @@ class Unfolding:
     def unfolded(self, part: Syntax) -> Syntax:
         """The part without calls of saved queries."""
         match part:
-            case Apply(call=Saved() as called):
+            case Apply(call=SavedCall() as called):
                 return self.applied(part, called)
-            case Saved():
+            case SavedCall():
                 return self.called(part)
-            case Negation(part=Saved() as called):
+            case Negation(part=SavedCall() as called):
                 inside = self.called(called)
                 return replace(part, part=inside) if inside.steps else inside
             case _:
-                return rebuilt(part, self.unfolded)
+                return rebuild_syntax(part, self.unfolded)
 
-    def applied(self, part: Apply, saved: Saved) -> Syntax:
+    def applied(self, part: Apply, saved: SavedCall) -> Syntax:
         """A saved query after `=~`, which has to be a single function there: the field is that function's."""
         inside = self.called(saved)
         match inside.steps:
             case ():
                 return inside
-            case (Call() as only,):
+            case (FunctionCall() as only,):
                 return replace(part, call=only)
         message = f"the saved query `{saved.name}` after `=~` is no single function"
         raise SourceError("unsupported", message, saved.span, help="call it as a step of its own")
 
-    def called(self, part: Saved) -> Pipeline:
+    def called(self, part: SavedCall) -> Pipeline:
         """The pipeline that was saved, its parameters filled with the call's arguments."""
         text = saved_text(self.meaning.settings.saved, part.name)
         if text is None:
-            return missing(self.meaning, part)
+            return note_missing_saved_query(self.meaning, part)
         self.made += 1
         if part.name in self.open or len(self.open) >= NESTED or self.made > MOST_CALLS:
             raise SourceError("saved-query-loop", f"the saved query `{part.name}` calls itself", part.span)
         if part.name not in self.texts:
-            self.texts[part.name] = parsed(Source(f"${part.name}", text))[0]
-        filled = substituted(self.texts[part.name], self.given(part))
+            self.texts[part.name] = parse_query(Source(f"${part.name}", text))[0]
+        filled = fill_parameters(self.texts[part.name], self.given(part))
         assert isinstance(filled, Pipeline)
         self.meaning.learn(filled)
         before, self.open = self.open, (*self.open, part.name)
@@ -80,9 +80,9 @@ class Unfolding:
         self.open = before
         return Pipeline(steps=steps, span=part.span, name=part.name)
 
-    def given(self, part: Saved) -> dict[str, Syntax]:
+    def given(self, part: SavedCall) -> dict[str, Syntax]:
         """The arguments of a call by name; one that the saved query has no parameter for is told."""
-        known = {p.name for p in walk(self.texts[part.name]) if isinstance(p, Parameter)}
+        known = {p.name for p in walk_syntax(self.texts[part.name]) if isinstance(p, QueryParameter)}
         found: dict[str, Syntax] = {}
         for argument in part.arguments:
             if argument.name is None:
@@ -97,11 +97,11 @@ class Unfolding:
         return found
 
 
-def unfolded(meaning: Meaning, pipeline: Pipeline) -> Pipeline:
+def expand_saved_queries(meaning: Session, pipeline: Pipeline) -> Pipeline:
     """The pipeline with saved queries in the place of their calls."""
-    if not any(isinstance(p, Saved) for p in walk(pipeline)):
+    if not any(isinstance(p, SavedCall) for p in walk_syntax(pipeline)):
         return pipeline
-    made = Unfolding(meaning).unfolded(pipeline)
+    made = SavedQueryExpander(meaning).unfolded(pipeline)
     assert isinstance(made, Pipeline)
     return made
 
@@ -111,38 +111,40 @@ def saved_text(saved: Mapping[str, str], name: str) -> str | None:
     return saved.get(name) or saved.get(name.rpartition(":")[2])
 
 
-def missing(meaning: Meaning, part: Saved) -> Pipeline:
+def note_missing_saved_query(meaning: Session, part: SavedCall) -> Pipeline:
     """No steps at all for a saved query that is not at hand, and a word about it."""
     message = f"the saved query `{part.name}` is not at hand"
     near = did_you_mean(part.name, meaning.settings.saved)
-    if meaning.dialect is Dialect.STRICT or meaning.switch("missing-content") == "refuse":
+    if meaning.dialect is Strictness.STRICT or meaning.switch("missing-content") == "refuse":
         raise SourceError("missing-saved-query", message, part.span, help=near)
     meaning.tell("missing-saved-query", part.name, f"{message}; events pass it unchanged", part.span, near)
     return Pipeline(steps=(), span=part.span, name=part.name)
 
 
-def substituted(part: Syntax, given: Mapping[str, Syntax]) -> Syntax:
+def fill_parameters(part: Syntax, given: Mapping[str, Syntax]) -> Syntax:
     """The part with values in the place of parameters; a list of values in a comparison is a list to be in."""
-    if isinstance(part, Parameter):
-        return in_quotes(given.get(part.name, part))
-    if isinstance(part, Comparison) and isinstance(part.value, Parameter):
+    if isinstance(part, QueryParameter):
+        return quote_word(given.get(part.name, part))
+    if isinstance(part, Comparison) and isinstance(part.value, QueryParameter):
         value = given.get(part.value.name)
         if isinstance(value, Array) and part.operator in ("=", "!="):
-            field_name = substituted(part.field, given)
+            field_name = fill_parameters(part.field, given)
             listed = Argument(name="values", value=value, span=value.span)
-            call = Call(name="in", arguments=(Argument(value=field_name, span=part.field.span), listed), span=part.span)
+            call = FunctionCall(
+                name="in", arguments=(Argument(value=field_name, span=part.field.span), listed), span=part.span
+            )
             return call if part.operator == "=" else Negation(part=call, span=part.span)
-    return rebuilt(part, lambda p: substituted(p, given)) if given else part
+    return rebuild_syntax(part, lambda p: fill_parameters(p, given)) if given else part
 
 
-def in_quotes(value: Syntax) -> Syntax:
+def quote_word(value: Syntax) -> Syntax:
     """A word as the text that it is, whatever stands around the parameter."""
     return replace(value, quoted=True) if isinstance(value, Word) else value
 
 
-def rebuilt(part: Syntax, change: Callable[[Syntax], Syntax]) -> Syntax:
+def rebuild_syntax(part: Syntax, change: Callable[[Syntax], Syntax]) -> Syntax:
     """The part with each part directly inside changed; itself if none is another one then."""
-    if not children(part):
+    if not list_syntax_parts(part):
         return part
     changes: dict[str, object] = {}
     for name in type(part).__dataclass_fields__:

@@ -31,7 +31,7 @@ class Regex(Syntax):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter(Syntax):
+class QueryParameter(Syntax):
     """`?name` or `?{name=default}`: a value given with the query."""
 
     name: str
@@ -64,7 +64,7 @@ class Argument(Syntax):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Syntax):
+class FunctionCall(Syntax):
     """A function and its arguments; `name` is in the documented spelling."""
 
     name: str
@@ -72,7 +72,7 @@ class Call(Syntax):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved(Syntax):
+class SavedCall(Syntax):
     """`$name(arguments)`: the pipeline saved under that name."""
 
     name: str
@@ -83,7 +83,7 @@ class Saved(Syntax):
 class Assign(Syntax):
     """`target := value`; with `dynamic` the target's name is the value of the field in back-ticks."""
 
-    target: Word | Parameter
+    target: Word | QueryParameter
     value: Syntax
     dynamic: bool = False
 
@@ -132,17 +132,17 @@ class Negation(Syntax):
 class Comparison(Syntax):
     """`field operator value`; operators are = != < <= > >= like."""
 
-    field: Word | Parameter
+    field: Word | QueryParameter
     operator: str
-    value: Word | Regex | Parameter
+    value: Word | Regex | QueryParameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apply(Syntax):
     """`field =~ call`: the call's field is the one on the left."""
 
-    field: Word | Parameter
-    call: Call | Saved
+    field: Word | QueryParameter
+    call: FunctionCall | SavedCall
     negated: bool = False
 
 
@@ -150,7 +150,7 @@ class Apply(Syntax):
 class FreeText(Syntax):
     """Text or a regular expression that is looked for in every field."""
 
-    value: Word | Regex | Parameter
+    value: Word | Regex | QueryParameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class Link(Syntax):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Truth(Syntax):
+class TruthFilter(Syntax):
     """`true`, `false` or `*` as a filter."""
 
     value: bool
@@ -170,7 +170,7 @@ class Truth(Syntax):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case(Syntax):
+class CaseStep(Syntax):
     """`case { ... ; ... }`."""
 
     branches: tuple[Pipeline, ...]
@@ -188,22 +188,22 @@ class Arm(Syntax):
 class Match(Syntax):
     """`field match { guard => pipeline ; ... }`."""
 
-    field: Word | Parameter
+    field: Word | QueryParameter
     arms: tuple[Arm, ...]
 
 
 SEVERAL: dict[type, str] = {
     Array: "items",
     Pipeline: "steps",
-    Case: "branches",
+    CaseStep: "branches",
     Match: "arms",
     Logic: "parts",
     Junction: "parts",
-    Call: "arguments",
-    Saved: "arguments",
+    FunctionCall: "arguments",
+    SavedCall: "arguments",
 }
 """The attribute that holds what is inside, where that is any number of parts."""
-SINGLE: dict[type, tuple[str, ...]] = {
+CHILD_FIELDS: dict[type, tuple[str, ...]] = {
     Assign: ("target", "value"),
     Binary: ("left", "right"),
     Link: ("left", "right"),
@@ -217,21 +217,21 @@ SINGLE: dict[type, tuple[str, ...]] = {
 """The attributes that hold one part each."""
 
 
-def children(part: Syntax) -> tuple[Syntax, ...]:
+def list_syntax_parts(part: Syntax) -> tuple[Syntax, ...]:
     """The parts directly inside, in the order of the text."""
     kind = type(part)
     if kind in SEVERAL:
         return tuple(getattr(part, SEVERAL[kind]))
-    if kind in SINGLE:
-        return tuple([getattr(part, name) for name in SINGLE[kind]])
+    if kind in CHILD_FIELDS:
+        return tuple([getattr(part, name) for name in CHILD_FIELDS[kind]])
     return (part.value, *part.attributes) if isinstance(part, Argument) else ()
 
 
-def walk(part: Syntax) -> list[Syntax]:
+def walk_syntax(part: Syntax) -> list[Syntax]:
     """The part and all inside it, outermost first, in the order of the text."""
     found, stack = [], [part]
     while stack:
         current = stack.pop()
         found.append(current)
-        stack.extend(reversed(children(current)))
+        stack.extend(reversed(list_syntax_parts(current)))
     return found

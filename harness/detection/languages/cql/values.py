@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.lexer import STRING, unescaped
-from harness.detection.languages.cql.meaning import Meaning
-from harness.detection.languages.cql.syntax import Array, Parameter, Regex, Syntax, Unary, Word
+from harness.detection.languages.cql.lexer import DOUBLE_QUOTED, unescape_string
+from harness.detection.languages.cql.meaning import Session
+from harness.detection.languages.cql.syntax import Array, QueryParameter, Regex, Syntax, Unary, Word
 from harness.diagnostics import Severity, SourceError
 
-LIST = re.compile(rf"\[\s*{STRING.pattern}(?:\s*,\s*{STRING.pattern})*\s*\]", re.S)
+LIST = re.compile(rf"\[\s*{DOUBLE_QUOTED.pattern}(?:\s*,\s*{DOUBLE_QUOTED.pattern})*\s*\]", re.S)
 
 
-def given(meaning: Meaning, parameter: Parameter) -> bool:
+def has_parameter_value(meaning: Session, parameter: QueryParameter) -> bool:
     """Whether a parameter has a value or a default; where it has none that is told."""
     known = parameter.default is not None or parameter.name in meaning.settings.parameters
     if known or parameter.name in meaning.defaults:
@@ -21,7 +21,7 @@ def given(meaning: Meaning, parameter: Parameter) -> bool:
     return False
 
 
-def parameter_text(meaning: Meaning, parameter: Parameter) -> str:
+def parameter_text(meaning: Session, parameter: QueryParameter) -> str:
     """The value given for a parameter, else its default, else `*` as a dashboard has it."""
     given = meaning.settings.parameters.get(parameter.name)
     if given is not None:
@@ -35,12 +35,12 @@ def parameter_text(meaning: Meaning, parameter: Parameter) -> str:
     return "*"
 
 
-def text_of(meaning: Meaning, part: Syntax) -> str:
+def resolve_text(meaning: Session, part: Syntax) -> str:
     """The text that a word or a parameter stands for."""
     match part:
         case Word(text=text):
             return text
-        case Parameter():
+        case QueryParameter():
             return parameter_text(meaning, part)
         case Unary(operator="-", operand=Word(text=text)):
             return f"-{text}"
@@ -50,14 +50,14 @@ def text_of(meaning: Meaning, part: Syntax) -> str:
             raise SourceError("argument", "expected a name or a text here", part.span)
 
 
-def texts_of(meaning: Meaning, part: Syntax) -> tuple[str, ...]:
+def resolve_texts(meaning: Session, part: Syntax) -> tuple[str, ...]:
     """The texts of a list, or the only one."""
     if isinstance(part, Array):
-        return tuple(t for item in part.items for t in texts_of(meaning, item))
-    text = text_of(meaning, part)
-    return listed(text) if isinstance(part, Parameter) and LIST.fullmatch(text) else (text,)
+        return tuple(t for item in part.items for t in resolve_texts(meaning, item))
+    text = resolve_text(meaning, part)
+    return parse_value_texts(text) if isinstance(part, QueryParameter) and LIST.fullmatch(text) else (text,)
 
 
-def listed(text: str) -> tuple[str, ...]:
+def parse_value_texts(text: str) -> tuple[str, ...]:
     """The values of a parameter that has several, written as a list of texts in quotes."""
-    return tuple(unescaped(body) for body in STRING.findall(text))
+    return tuple(unescape_string(body) for body in DOUBLE_QUOTED.findall(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.plan.timeformat import zone_of
+from harness.detection.plan.timeformat import resolve_zone
 
 ABBREVIATIONS = {
     "z": "UTC",
@@ -28,7 +28,7 @@ ABBREVIATIONS = {
 OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.I)
 
 
-def zone_name(text: str) -> str:
+def normalise_zone(text: str) -> str:
     """An IANA name or an offset `+hh:mm`; what is neither stays as it is."""
     plain = text.strip()
     found = OFFSET.fullmatch(plain)
@@ -39,4 +39,4 @@ def zone_name(text: str) -> str:
 
 def known_zone(name: str) -> bool:
     """Whether a name that `zone_name` gave is a zone."""
-    return zone_of(name) is not None
+    return resolve_zone(name) is not None

@@ -7,43 +7,52 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, over, text
-from harness.detection.languages.spl.lists import largest, smallest
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression
-from harness.detection.plan.operations import OPERATIONS
+from harness.detection.plan.operations import PLAN_OPERATIONS
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 PERCENTILE = re.compile(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
 LONGEST_LIST = 100
 HIGHER = 0.5 + 1e-9
-Measured = Typed
+MeasuredValue = Typed
 
 
-def aggregate(operation: str, *arguments: Typed, where: Expression | None = None) -> Typed:
+def aggregate_call(operation: str, *arguments: Typed, where: Expression | None = None) -> Typed:
     """An aggregate operation of the plan."""
-    result = OPERATIONS[operation].result
+    result = PLAN_OPERATIONS[operation].result
     kind = result if isinstance(result, Kind) else arguments[0].kind
     return Typed(Aggregation(operation, tuple(a.expression for a in arguments), where), kind)
 
 
-def together(value: Typed) -> Typed:
+def collect_values(value: Typed) -> Typed:
     """All values of a group in row order, of a field that has several in a row."""
-    return aggregate("collect", value)
+    return aggregate_call("collect", value)
 
 
-def numeric(value: Typed, operation: str) -> Typed:
+def aggregate_numbers(value: Typed, operation: str) -> Typed:
     """An aggregate of the numbers; text that looks like none is left out, each of several values counts."""
     if value.kind is Kind.LIST:
-        return apply("list_statistic", together(value), literal(operation))
-    return aggregate(operation, numbers(value))
+        return apply("list_statistic", collect_values(value), literal(operation))
+    return aggregate_call(operation, flatten_numbers(value))
 
 
-def numbers(value: Typed) -> Typed:
+def flatten_numbers(value: Typed) -> Typed:
     """The argument as numbers."""
-    return Typed(value.expression, Kind.NUMBER) if value.kind is Kind.NULL else number(value)
+    return Typed(value.expression, Kind.NUMBER) if value.kind is Kind.NULL else as_number(value)
 
 
 @AGGREGATES.define("count", "c")
@@ -55,12 +64,12 @@ def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value is None:
-        return aggregate("count")
+        return aggregate_call("count")
     if value.kind is Kind.BOOLEAN:
-        return aggregate("count", where=value.expression)
+        return aggregate_call("count", where=value.expression)
     if value.kind is Kind.LIST:
-        return apply("coalesce", aggregate("sum", apply("list_length", value)), literal(0.0))
-    return aggregate("count", value)
+        return apply("coalesce", aggregate_call("sum", apply("list_length", value)), literal(0.0))
+    return aggregate_call("count", value)
 
 
 @AGGREGATES.define("dc", "distinct_count", "estdc")
@@ -70,8 +79,8 @@ def dc(scope: Scope, value: Typed, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value.kind is Kind.LIST:
-        return apply("coalesce", apply("list_length", aggregate("values", value)), literal(0.0))
-    return aggregate("count_distinct", text(value))
+        return apply("coalesce", apply("list_length", aggregate_call("values", value)), literal(0.0))
+    return aggregate_call("count_distinct", as_text(value))
 
 
 @AGGREGATES.define("sum")
@@ -80,7 +89,7 @@ def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return numeric(value, "sum")
+    return aggregate_numbers(value, "sum")
 
 
 @AGGREGATES.define("sumsq")
@@ -90,12 +99,12 @@ def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value.kind is Kind.LIST:
-        parameter, element = each(value)
-        amount = number(element)
-        squares = over("list_map", value, parameter, text(apply("multiply", amount, amount)))
-        return numeric(squares, "sum")
-    amount = numbers(value)
-    return aggregate("sum", apply("multiply", amount, amount))
+        parameter, element = build_element_parameter(value)
+        amount = as_number(element)
+        squares = apply_to_elements("list_map", value, parameter, as_text(apply("multiply", amount, amount)))
+        return aggregate_numbers(squares, "sum")
+    amount = flatten_numbers(value)
+    return aggregate_call("sum", apply("multiply", amount, amount))
 
 
 @AGGREGATES.define("avg", "mean")
@@ -104,17 +113,17 @@ def avg(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return numeric(value, "mean")
+    return aggregate_numbers(value, "mean")
 
 
 def of_one(value: Typed, spread: str) -> Typed:
     """A sample statistic, which Splunk gives as 0 for a single value."""
     if value.kind is Kind.LIST:
-        mean = apply("list_statistic", together(value), literal("mean"))
-        return apply("coalesce", numeric(value, spread), apply("multiply", mean, literal(0.0)))
-    amount = numbers(value)
-    single = apply("equal", aggregate("count", amount), literal(1.0))
-    return apply("if", single, literal(0.0), aggregate(spread, amount))
+        mean = apply("list_statistic", collect_values(value), literal("mean"))
+        return apply("coalesce", aggregate_numbers(value, spread), apply("multiply", mean, literal(0.0)))
+    amount = flatten_numbers(value)
+    single = apply("equal", aggregate_call("count", amount), literal(1.0))
+    return apply("if", single, literal(0.0), aggregate_call(spread, amount))
 
 
 @AGGREGATES.define("stdev")
@@ -141,7 +150,7 @@ def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return numeric(value, "stdev_population")
+    return aggregate_numbers(value, "stdev_population")
 
 
 @AGGREGATES.define("varp")
@@ -150,7 +159,7 @@ def varp(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return numeric(value, "variance_population")
+    return aggregate_numbers(value, "variance_population")
 
 
 @AGGREGATES.define("min")
@@ -160,11 +169,11 @@ def min_(scope: Scope, value: Typed, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value.kind is Kind.LIST:
-        return smallest(together(value))
+        return smallest(collect_values(value))
     if value.kind is not Kind.TEXT:
-        return aggregate("minimum", numbers(value))
-    least = text(aggregate("minimum", apply("to_number", value)))
-    return apply("coalesce", least, aggregate("minimum", value))
+        return aggregate_call("minimum", flatten_numbers(value))
+    least = as_text(aggregate_call("minimum", apply("to_number", value)))
+    return apply("coalesce", least, aggregate_call("minimum", value))
 
 
 @AGGREGATES.define("max")
@@ -174,12 +183,12 @@ def max_(scope: Scope, value: Typed, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value.kind is Kind.LIST:
-        return largest(together(value))
+        return find_largest_value(collect_values(value))
     if value.kind is not Kind.TEXT:
-        return aggregate("maximum", numbers(value))
+        return aggregate_call("maximum", flatten_numbers(value))
     words = apply("not", apply("is_number", value))
-    word = aggregate("maximum", value, where=words.expression)
-    return apply("coalesce", word, text(aggregate("maximum", apply("to_number", value))))
+    word = aggregate_call("maximum", value, where=words.expression)
+    return apply("coalesce", word, as_text(aggregate_call("maximum", apply("to_number", value))))
 
 
 @AGGREGATES.define("range")
@@ -188,7 +197,7 @@ def range_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return apply("subtract", numeric(value, "maximum"), numeric(value, "minimum"))
+    return apply("subtract", aggregate_numbers(value, "maximum"), aggregate_numbers(value, "minimum"))
 
 
 @AGGREGATES.define("median")
@@ -197,16 +206,18 @@ def median(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return percentile(scope, value, 0.5 if scope.session.switch("percentiles") == "interpolated" else HIGHER, span)
+    return aggregate_percentile(
+        scope, value, 0.5 if scope.session.switch("percentiles") == "interpolated" else HIGHER, span
+    )
 
 
-def percentile(scope: Scope, value: Typed, fraction: float, span: Span) -> Typed:
+def aggregate_percentile(scope: Scope, value: Typed, fraction: float, span: Span) -> Typed:
     """A percentile, linear between the nearest values or one of them."""
     between = scope.session.switch("percentiles") == "interpolated"
     if value.kind is Kind.LIST:
         kind = literal("percentile" if between else "rank")
-        return apply("list_statistic", together(value), kind, literal(fraction))
-    return aggregate("percentile" if between else "percentile_rank", numbers(value), literal(fraction))
+        return apply("list_statistic", collect_values(value), kind, literal(fraction))
+    return aggregate_call("percentile" if between else "percentile_rank", flatten_numbers(value), literal(fraction))
 
 
 @AGGREGATES.define("mode")
@@ -215,7 +226,9 @@ def mode(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return apply("list_mode", together(value)) if value.kind is Kind.LIST else aggregate("mode", text(value))
+    return (
+        apply("list_mode", collect_values(value)) if value.kind is Kind.LIST else aggregate_call("mode", as_text(value))
+    )
 
 
 @AGGREGATES.define("values")
@@ -224,7 +237,7 @@ def values(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate("values", value if value.kind is Kind.LIST else text(value))
+    return aggregate_call("values", value if value.kind is Kind.LIST else as_text(value))
 
 
 @AGGREGATES.define("list")
@@ -233,7 +246,7 @@ def list_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    everything = aggregate("collect", value if value.kind is Kind.LIST else text(value))
+    everything = aggregate_call("collect", value if value.kind is Kind.LIST else as_text(value))
     return apply("list_slice", everything, literal(1.0), literal(float(LONGEST_LIST)))
 
 
@@ -243,7 +256,7 @@ def first(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate("first", value), 1.0)
+    return one_of(aggregate_call("first", value), 1.0)
 
 
 def one_of(value: Typed, place: float) -> Typed:
@@ -257,13 +270,13 @@ def last(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate("last", value), -1.0)
+    return one_of(aggregate_call("last", value), -1.0)
 
 
 def when(scope: Scope) -> Typed:
     """The time of a row."""
     found = scope.typed("_time")
-    return number(found) if found.kind is not Kind.NULL else Typed(Column("_time"), Kind.NUMBER)
+    return as_number(found) if found.kind is not Kind.NULL else Typed(Column("_time"), Kind.NUMBER)
 
 
 @AGGREGATES.define("earliest")
@@ -272,7 +285,7 @@ def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate("least_by", value, when(scope)), -1.0)
+    return one_of(aggregate_call("least_by", value, when(scope)), -1.0)
 
 
 @AGGREGATES.define("latest")
@@ -281,13 +294,13 @@ def latest(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate("greatest_by", value, when(scope)), 1.0)
+    return one_of(aggregate_call("greatest_by", value, when(scope)), 1.0)
 
 
-def timed(scope: Scope, value: Typed, operation: str) -> Typed:
+def aggregate_by_time(scope: Scope, value: Typed, operation: str) -> Typed:
     """The smallest or largest time among the rows that have the field."""
     present = apply("not", apply("is_null", value))
-    return aggregate(operation, when(scope), where=present.expression)
+    return aggregate_call(operation, when(scope), where=present.expression)
 
 
 @AGGREGATES.define("earliest_time")
@@ -296,7 +309,7 @@ def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return timed(scope, value, "minimum")
+    return aggregate_by_time(scope, value, "minimum")
 
 
 @AGGREGATES.define("latest_time")
@@ -305,7 +318,7 @@ def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return timed(scope, value, "maximum")
+    return aggregate_by_time(scope, value, "maximum")
 
 
 @AGGREGATES.define("sparkline")
@@ -315,7 +328,7 @@ def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     scope.session.warn("not-drawn", "`sparkline` is not drawn; the field holds the number of rows", span)
-    return apply("to_text", aggregate("count"))
+    return apply("to_text", aggregate_call("count"))
 
 
 @AGGREGATES.define("estdc_error")
@@ -324,7 +337,7 @@ def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: Splunk Search Reference, Aggregate functions
     """
-    return apply("multiply", aggregate("count"), literal(0.0))
+    return apply("multiply", aggregate_call("count"), literal(0.0))
 
 
 @AGGREGATES.define("rate", "rate_avg", "rate_sum")
@@ -333,14 +346,18 @@ def rate(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    amount = numbers(value)
+    amount = flatten_numbers(value)
     change = apply("subtract", latest(scope, amount, span), earliest(scope, amount, span))
-    return apply("divide", change, apply("subtract", timed(scope, amount, "maximum"), timed(scope, amount, "minimum")))
+    return apply(
+        "divide",
+        change,
+        apply("subtract", aggregate_by_time(scope, amount, "maximum"), aggregate_by_time(scope, amount, "minimum")),
+    )
 
 
 WITHOUT_FIELD = ("count", "c", "sparkline")
 COUNTED = (*WITHOUT_FIELD, "dc", "distinct_count", "estdc", "estdc_error", "earliest_time", "latest_time")
-WORDS = frozenset((*COUNTED, "values", "list", "first", "last", "mode", "earliest", "latest", "min", "max"))
+AGGREGATE_NAMES = frozenset((*COUNTED, "values", "list", "first", "last", "mode", "earliest", "latest", "min", "max"))
 """Functions that take any text for a value."""
 
 
@@ -349,20 +366,22 @@ def all_numbers(value: Typed, measure: Typed) -> Typed:
     if value.kind is Kind.NUMBER:
         return measure
     if value.kind is Kind.LIST:
-        parameter, element = each(value)
-        other = over("list_any", value, parameter, apply("not", apply("is_number", element)))
+        parameter, element = build_element_parameter(value)
+        other = apply_to_elements("list_any", value, parameter, apply("not", apply("is_number", element)))
     else:
-        other = apply("and", apply("not", apply("is_null", value)), apply("not", apply("is_number", text(value))))
-    return apply("if", aggregate("any_true", other), Typed(NOTHING.expression, measure.kind), measure)
+        other = apply("and", apply("not", apply("is_null", value)), apply("not", apply("is_number", as_text(value))))
+    return apply("if", aggregate_call("any_true", other), Typed(TYPED_NULL.expression, measure.kind), measure)
 
 
-def measured(scope: Scope, function: str, value: Typed | None, span: Span, *, only_numbers: bool = False) -> Typed:
+def build_aggregate(
+    scope: Scope, function: str, value: Typed | None, span: Span, *, only_numbers: bool = False
+) -> Typed:
     """The aggregate of that name over a value; an error if there is none.
 
     With `only_numbers` one of numbers is null as soon as a value is none.
     """
     measure = plainly_measured(scope, function, value, span)
-    if only_numbers and value is not None and function not in WORDS and value.kind is not Kind.NULL:
+    if only_numbers and value is not None and function not in AGGREGATE_NAMES and value.kind is not Kind.NULL:
         return all_numbers(value, measure)
     return measure
 
@@ -378,9 +397,9 @@ def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Spa
     if value is None and function not in WITHOUT_FIELD:
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", span)
     if found is not None and value is not None:
-        return percentile(scope, value, float(found[2]) / 100, span)
+        return aggregate_percentile(scope, value, float(found[2]) / 100, span)
     if value is not None and value.kind is Kind.BOOLEAN and function not in ("count", "c"):
-        value = text(value) if function in WORDS else number(value)
+        value = as_text(value) if function in AGGREGATE_NAMES else as_number(value)
     if entry is None:
         raise TypeError(function)
     measure: Typed = entry.define(scope, value, span)

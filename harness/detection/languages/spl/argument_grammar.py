@@ -6,39 +6,39 @@ import re
 from collections.abc import Callable
 
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
-from harness.detection.languages.spl.reader import STRING, Reader, unescaped
+from harness.detection.languages.spl.reader import QUOTED_STRING, StageCursor, unescape_search_text
 from harness.detection.languages.spl.search_grammar import Brackets, SearchGrammar
 from harness.detection.languages.spl.syntax import (
-    Expression,
+    EvalExpression,
     GeneralArguments,
-    Group,
     Option,
+    ParenthesisedCondition,
     Pipeline,
     Template,
     Word,
 )
 
-PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
+ARGUMENT_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
 PATTERN_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
-SINGLE = re.compile(r"'[^']*'(?=[\s,]|$)")
+QUOTED_ARGUMENT = re.compile(r"'[^']*'(?=[\s,]|$)")
 OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
 EVALUATED = re.compile(r"eval\s*\(", re.I)
-PATTERNS = ("rex", "regex")
+PATTERN_COMMANDS = ("rex", "regex")
 SEPARATORS = ("delim", "delims", "pairdelim", "kvdelim", "mvsep", "sep")
 BARE = re.compile(r"[^\s\"'\[\]]+(?=\s|$)")
 FIELD_LIST = re.compile(
     r"(mvlist)\s*=\s*((?!(?:t|true|f|false|0|1)\b)\w[^\s,\"]*(?:\s*,\s*[^\s,=\"]+(?![\w=]))*)", re.I
 )
 
-Item = Word | Option | Group | Pipeline | Template | Expression
+Item = Word | Option | ParenthesisedCondition | Pipeline | Template | EvalExpression
 
 
 class ArgumentGrammar:
     """Reads the arguments of one command; `brackets` reads the subsearch that starts at the reader's place."""
 
-    def __init__(self, reader: Reader, command: str, brackets: Brackets) -> None:
+    def __init__(self, reader: StageCursor, command: str, brackets: Brackets) -> None:
         self.reader, self.command, self.brackets = reader, command, brackets
-        self.piece = PATTERN_PIECE if command in PATTERNS else PIECE
+        self.piece = PATTERN_PIECE if command in PATTERN_COMMANDS else ARGUMENT_PIECE
 
     def arguments(self) -> GeneralArguments:
         """All arguments up to the end of the stage."""
@@ -51,14 +51,14 @@ class ArgumentGrammar:
         """One argument."""
         reader = self.reader
         start = reader.at
-        if reader.peek("[") and self.command not in PATTERNS:
+        if reader.peek("[") and self.command not in PATTERN_COMMANDS:
             return self.bracketed(start)
         special = SPECIAL.get(self.command)
         found = special(self, start) if special else None
         if found is not None:
             return found
         option = OPTION.match(reader.text, start, reader.end)
-        if option is not None and (self.command not in PATTERNS or not option[2] or option[1].isidentifier()):
+        if option is not None and (self.command not in PATTERN_COMMANDS or not option[2] or option[1].isidentifier()):
             return self.option(option)
         return self.word()
 
@@ -93,7 +93,7 @@ class ArgumentGrammar:
         """Quoted and bare pieces without a blank between them are one word; the quotes are dropped."""
         reader = self.reader
         start = reader.at
-        single = SINGLE.match(reader.text, start, reader.end) if self.command not in PATTERNS else None
+        single = QUOTED_ARGUMENT.match(reader.text, start, reader.end) if self.command not in PATTERN_COMMANDS else None
         if single is not None:
             reader.at = single.end()
             return Word(single.group()[1:-1], True, reader.span(start))
@@ -104,7 +104,7 @@ class ArgumentGrammar:
             reader.at = found.end()
             if text[0] == '"':
                 quoted = True
-                text = unescaped(text[1:-1])
+                text = unescape_search_text(text[1:-1])
             elif text == "(":
                 text = self.parenthesised(found.start())
             pieces.append(text)
@@ -119,7 +119,7 @@ class ArgumentGrammar:
         reader, depth = self.reader, 0
         at = start
         while at < reader.end:
-            string = STRING.match(reader.text, at, reader.end) if reader.text[at] == '"' else None
+            string = QUOTED_STRING.match(reader.text, at, reader.end) if reader.text[at] == '"' else None
             at = string.end() if string else at + 1
             if string is None:
                 depth += {"(": 1, ")": -1}.get(reader.text[at - 1], 0)
@@ -129,7 +129,7 @@ class ArgumentGrammar:
         raise reader.error("unclosed-parenthesis", "a `(` is not closed", start, start + 1)
 
 
-def expression_at(grammar: ArgumentGrammar) -> Expression:
+def expression_at(grammar: ArgumentGrammar) -> EvalExpression:
     """The eval expression at the reader's place."""
     evaluator = EvalGrammar(grammar.reader)
     found = evaluator.expression(0)
@@ -152,20 +152,20 @@ def transaction_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     evaluated = EVALUATED.match(reader.text, reader.at, reader.end)
     if evaluated is not None:
         reader.at = evaluated.end() - 1
-        inner: Group | Expression = expression_at(grammar)
+        inner: ParenthesisedCondition | EvalExpression = expression_at(grammar)
         return Option(option[1].lower(), inner, "=", reader.span(start))
     opened = reader.at
-    string = STRING.match(reader.text, opened, reader.end)
+    string = QUOTED_STRING.match(reader.text, opened, reader.end)
     end = string.end() if string else 0
     if string is None and reader.peek("("):
         grammar.parenthesised(opened)
         end = reader.at
     if not end:
         return Option(option[1].lower(), grammar.word(), "=", reader.span(start))
-    part = Reader(reader.source, opened if string is None else opened + 1, end if string is None else end - 1)
+    part = StageCursor(reader.source, opened if string is None else opened + 1, end if string is None else end - 1)
     condition = SearchGrammar(part, grammar.brackets).condition()
     reader.at = end
-    return Option(option[1].lower(), Group(condition, reader.span(opened)), "=", reader.span(start))
+    return Option(option[1].lower(), ParenthesisedCondition(condition, reader.span(opened)), "=", reader.span(start))
 
 
 def head_item(grammar: ArgumentGrammar, start: int) -> Item | None:
@@ -193,7 +193,7 @@ def lookup_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     if where is None:
         return None
     reader.at = where.end()
-    return Group(SearchGrammar(reader, grammar.brackets).condition(), reader.span(start))
+    return ParenthesisedCondition(SearchGrammar(reader, grammar.brackets).condition(), reader.span(start))
 
 
 SPECIAL: dict[str, Callable[[ArgumentGrammar, int], Item | None]] = {

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import truth, whole
+from harness.detection.languages.spl.statistics import parse_truth_word, parse_whole_word
 from harness.detection.languages.spl.syntax import (
-    Expression,
+    EvalExpression,
     GeneralArguments,
-    Group,
     Option,
+    ParenthesisedCondition,
     Pipeline,
     Stage,
     Template,
@@ -21,14 +21,14 @@ from harness.diagnostics import SourceError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class BoundOptions:
     """The arguments of one stage: `options` by lower-case name, `words` and `pipelines` in order."""
 
     stage: Stage
     options: dict[str, Option]
     words: tuple[Word, ...]
     pipelines: tuple[Pipeline, ...]
-    others: tuple[Group | Template | Expression, ...]
+    others: tuple[ParenthesisedCondition | Template | EvalExpression, ...]
 
     def word(self, name: str) -> Word | None:
         """The value of an option, if it was given."""
@@ -43,12 +43,12 @@ class Given:
     def flag(self, name: str, default: bool = False) -> bool:
         """An option that is yes or no."""
         word = self.word(name)
-        return default if word is None else truth(word)
+        return default if word is None else parse_truth_word(word)
 
     def number(self, name: str, default: int) -> int:
         """An option that is a whole number."""
         word = self.word(name)
-        return default if word is None else whole(word)
+        return default if word is None else parse_whole_word(word)
 
     def decimal(self, name: str, default: float) -> float:
         """An option that is a number."""
@@ -87,7 +87,7 @@ class Given:
         return SourceError(code, message, self.stage.span, help=help)
 
 
-def given(stage: Stage, *known: str) -> Given:
+def bind_options(stage: Stage, *known: str) -> BoundOptions:
     """The arguments of a stage; an option that the command does not have is an error."""
     items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
     options: dict[str, Option] = {}
@@ -103,10 +103,10 @@ def given(stage: Stage, *known: str) -> Given:
             options[name] = item
     pipelines = tuple(i for i in items if isinstance(i, Pipeline))
     others = tuple(i for i in items if not isinstance(i, Word | Option | Pipeline))
-    return Given(stage, options, tuple(words), pipelines, others)
+    return BoundOptions(stage, options, tuple(words), pipelines, others)
 
 
-def clauses(words: tuple[Word, ...], *keywords: str) -> dict[str, list[Word]]:
+def split_clauses(words: tuple[Word, ...], *keywords: str) -> dict[str, list[Word]]:
     """Words by the keyword before them; those before any keyword under the empty one."""
     found: dict[str, list[Word]] = {"": []}
     current = ""
@@ -119,7 +119,7 @@ def clauses(words: tuple[Word, ...], *keywords: str) -> dict[str, list[Word]]:
     return found
 
 
-def renamed(words: list[Word]) -> list[tuple[Word, Word]]:
+def parse_renames(words: list[Word]) -> list[tuple[Word, Word]]:
     """`a AS b c AS d e` as pairs; a name without AS stands for itself."""
     pairs: list[tuple[Word, Word]] = []
     at = 0

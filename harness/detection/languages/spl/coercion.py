@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from harness.detection.plan.columns import Kind, either
-from harness.detection.plan.expressions import NULL, Call, Expression, Lambda, Literal, Parameter
-from harness.detection.plan.operations import OPERATIONS
+from harness.detection.plan.columns import Kind, merge_kinds
+from harness.detection.plan.expressions import NULL, Call, Expression, Lambda, LambdaParameter, Literal
+from harness.detection.plan.operations import PLAN_OPERATIONS
 from harness.diagnostics import Span
 
-NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+SPL_NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 KEEPS_NULL = {
     "and", "or", "not", "is_null", "is_true", "if", "coalesce", "is_number", "least", "greatest", "list",
     "list_concat", "json_object", "json_array", "to_json", "json_valid",
@@ -32,7 +32,7 @@ class Typed:
         return self.expression.value if isinstance(self.expression, Literal) else None
 
 
-NOTHING = Typed(NULL, Kind.NULL)
+TYPED_NULL = Typed(NULL, Kind.NULL)
 YES = Typed(Literal(True), Kind.BOOLEAN)
 NO = Typed(Literal(False), Kind.BOOLEAN)
 
@@ -48,7 +48,7 @@ def literal(value: str | float | bool | None, span: Span | None = None) -> Typed
 def placeless(value: str | float | bool | None) -> Typed:
     """The same without a place in the text, made once."""
     if value is None:
-        return NOTHING
+        return TYPED_NULL
     kind = Kind.BOOLEAN if isinstance(value, bool) else Kind.TEXT if isinstance(value, str) else Kind.NUMBER
     return Typed(Literal(value), kind)
 
@@ -56,39 +56,39 @@ def placeless(value: str | float | bool | None) -> Typed:
 def apply(operation: str, *arguments: Typed, span: Span | None = None) -> Typed:
     """An operation of the plan on values; one that gives null of null is null of a null literal."""
     if arguments and arguments[0].kind is Kind.NULL and operation not in KEEPS_NULL:
-        return NOTHING
-    result = OPERATIONS[operation].result
+        return TYPED_NULL
+    result = PLAN_OPERATIONS[operation].result
     if not isinstance(result, Kind):
         kind = Kind.NULL
         for i in result:
             if i >= len(arguments):
                 break
-            kind = either(kind, arguments[i].kind)
+            kind = merge_kinds(kind, arguments[i].kind)
     else:
         kind = result
     return Typed(Call(operation, tuple([a.expression for a in arguments]), span), kind)
 
 
-def numeric(text: str) -> bool:
+def is_numeric_text(text: str) -> bool:
     """Whether text looks like a number to eval."""
-    return NUMERIC.fullmatch(text) is not None
+    return SPL_NUMBER_TEXT.fullmatch(text) is not None
 
 
-def number_text(value: float) -> str:
+def print_number(value: float) -> str:
     """A number as eval prints it."""
     if value == int(value) if abs(value) < 1e15 else False:
         return str(int(value))
     return repr(float(value))
 
 
-def text(value: Typed) -> Typed:
+def as_text(value: Typed) -> Typed:
     """The value as text; a list of several values is null."""
     if value.kind in (Kind.TEXT, Kind.NULL):
         return value
     constant = value.constant
     if value.kind is Kind.NUMBER:
         if isinstance(constant, int | float):
-            return literal(number_text(constant))
+            return literal(print_number(constant))
         return apply("to_text", value)
     if value.kind is Kind.LIST:
         single = apply("equal", apply("list_length", value), literal(1.0))
@@ -96,7 +96,7 @@ def text(value: Typed) -> Typed:
     return apply("boolean_text", value, literal("True"), literal("False"))
 
 
-def number(value: Typed) -> Typed:
+def as_number(value: Typed) -> Typed:
     """The value as a number; null of text that looks like none."""
     if value.kind in (Kind.NUMBER, Kind.NULL):
         return value
@@ -104,17 +104,17 @@ def number(value: Typed) -> Typed:
         return apply("if", value, literal(1.0), literal(0.0))
     constant = value.constant
     if isinstance(constant, str):
-        return literal(float(constant)) if numeric(constant) else NOTHING
+        return literal(float(constant)) if is_numeric_text(constant) else TYPED_NULL
     if value.kind is Kind.TEXT and isinstance(value.expression, Call) and value.expression.operation == "to_text":
         return Typed(value.expression.arguments[0], Kind.NUMBER)
-    return apply("to_number", text(value))
+    return apply("to_number", as_text(value))
 
 
-def listing(value: Typed) -> Typed:
+def as_multivalue(value: Typed) -> Typed:
     """The value as a list; a single value is a list of one."""
     if value.kind in (Kind.LIST, Kind.NULL):
         return value
-    return apply("list", text(value))
+    return apply("list", as_text(value))
 
 
 def storable(value: Typed) -> Typed:
@@ -126,19 +126,21 @@ def same_kind(values: list[Typed]) -> list[Typed]:
     """The values as one kind: their own if they agree, lists if one is, else text."""
     kind = Kind.NULL
     for value in values:
-        kind = either(kind, value.kind)
-    change = {Kind.TEXT: text, Kind.LIST: listing}.get(kind)
+        kind = merge_kinds(kind, value.kind)
+    change = {Kind.TEXT: as_text, Kind.LIST: as_multivalue}.get(kind)
     return [change(v) if change else v for v in values]
 
 
-def each(values: Typed, name: str = "element") -> tuple[Parameter, Typed]:
+def build_element_parameter(values: Typed, name: str = "element") -> tuple[LambdaParameter, Typed]:
     """A parameter for the elements of a list, and the same as a value."""
-    parameter = Parameter(name)
+    parameter = LambdaParameter(name)
     return parameter, Typed(parameter, Kind.TEXT)
 
 
-def over(operation: str, values: Typed, parameter: Parameter, body: Typed, span: Span | None = None) -> Typed:
+def apply_to_elements(
+    operation: str, values: Typed, parameter: LambdaParameter, body: Typed, span: Span | None = None
+) -> Typed:
     """A list operation whose last argument is a function of the element."""
     if values.kind is Kind.NULL:
-        return NOTHING
+        return TYPED_NULL
     return apply(operation, values, Typed(Lambda(parameter, body.expression), body.kind), span=span)

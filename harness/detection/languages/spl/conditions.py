@@ -13,15 +13,15 @@ from harness.detection.languages.spl.coercion import (
     YES,
     Typed,
     apply,
-    each,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
+    is_numeric_text,
     literal,
-    number,
-    number_text,
-    numeric,
-    over,
-    text,
+    print_number,
 )
-from harness.detection.languages.spl.comparison import OPERATIONS
+from harness.detection.languages.spl.comparison import COMPARISON_OPERATIONS
 from harness.detection.languages.spl.free_text import found_in_raw
 from harness.detection.languages.spl.reader import LITERAL_STAR
 from harness.detection.languages.spl.scope import Scope
@@ -31,11 +31,11 @@ from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
     Comparison,
-    Condition,
     FreeText,
     Not,
     OneOf,
     Pipeline,
+    SearchCondition,
     Subsearch,
     Word,
 )
@@ -44,8 +44,8 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Literal
 from harness.diagnostics import Span
 
-METADATA = ("host", "source", "sourcetype", "index")
-NUMBERS = Kind.NUMBER
+SEARCH_METADATA_FIELDS = ("host", "source", "sourcetype", "index")
+NUMERIC_FIELD_KIND = Kind.NUMBER
 
 
 COMMENTS = ("#", "//", "--")
@@ -53,16 +53,16 @@ COMMENTS = ("#", "//", "--")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchLowering:
     """Lowers the condition of one `search` over the rows of `scope`."""
 
     scope: Scope
     form: str = ""
 
-    def condition(self, condition: Condition, negated: bool = False) -> Typed:
+    def condition(self, condition: SearchCondition, negated: bool = False) -> Typed:
         """What a condition means; below a NOT each atom is made two-valued."""
         if not self.form:
-            found = Search(self.scope, time_format(condition)).condition(condition, negated)
+            found = SearchLowering(self.scope, time_format(condition)).condition(condition, negated)
             end = until_now(self.scope, condition)
             return found if end is None else apply("and", found, end, span=condition.span)
         match condition:
@@ -102,7 +102,7 @@ class Search:
                     return special
                 return self.comparison(name.text, operator, value, case, span)
 
-    def resolved(self, found: Condition | Typed) -> Typed:
+    def resolved(self, found: SearchCondition | Typed) -> Typed:
         """What a subsearch came to: a mark, or a condition that is lowered in its place."""
         return found if isinstance(found, Typed) else apply("is_true", self.condition(found))
 
@@ -112,28 +112,32 @@ class Search:
         if subject.kind is Kind.NULL:
             return Typed(Literal(False, span), Kind.BOOLEAN)
         if name == "index" and operator == "=" and value.text[:1] == "*" and self.scope.events:
-            own = apply("not", apply("starts_with", text(subject), literal("_")))
-            return apply("and", own, wildcard(text(subject), value.text, case, None), span=span)
+            own = apply("not", apply("starts_with", as_text(subject), literal("_")))
+            return apply("and", own, match_wildcard(as_text(subject), value.text, case, None), span=span)
         if operator in ("=", "!=") and value.text.strip("*") == "" and value.text:
             exists = apply("not", apply("is_null", subject, span=span), span=span)
             return exists if operator == "=" else Typed(Literal(False, span), Kind.BOOLEAN)
-        if name in METADATA and self.scope.session.switch("metadata_case") == "sensitive":
+        if name in SEARCH_METADATA_FIELDS and self.scope.session.switch("metadata_case") == "sensitive":
             case = True
         if subject.kind is not Kind.LIST:
-            return compared(subject, operator, value.text, case, span)
+            return compare_with_text(subject, operator, value.text, case, span)
         if operator == "!=" and self.scope.session.switch("multivalue_not_equal") == "all":
-            parameter, element = each(subject)
-            same = over("list_any", subject, parameter, compared(element, "=", value.text, case, None))
+            parameter, element = build_element_parameter(subject)
+            same = apply_to_elements(
+                "list_any", subject, parameter, compare_with_text(element, "=", value.text, case, None)
+            )
             return apply("not", same, span=span)
-        parameter, element = each(subject)
-        return over("list_any", subject, parameter, compared(element, operator, value.text, case, None), span)
+        parameter, element = build_element_parameter(subject)
+        return apply_to_elements(
+            "list_any", subject, parameter, compare_with_text(element, operator, value.text, case, None), span
+        )
 
     def one_of(self, name: Word, values: tuple[Word, ...], span: Span) -> Typed:
         """`field IN (...)`: plain values in one step, the others one by one."""
         subject = self.scope.typed(name.text)
-        plain = [v for v in values if not {"*", LITERAL_STAR} & set(v.text) and network(v.text) is None]
+        plain = [v for v in values if not {"*", LITERAL_STAR} & set(v.text) and find_network(v.text) is None]
         parts: list[Typed] = []
-        sensitive = name.text in METADATA and self.scope.session.switch("metadata_case") == "sensitive"
+        sensitive = name.text in SEARCH_METADATA_FIELDS and self.scope.session.switch("metadata_case") == "sensitive"
         if subject.kind is Kind.TEXT and len(plain) > 1 and not sensitive:
             options = [literal(v.text, v.span) for v in plain]
             parts.append(apply("in_ci", subject, *options, span=span))
@@ -146,42 +150,46 @@ class Search:
         return parts[0] if len(parts) == 1 else apply("or", *parts, span=span)
 
 
-def compared(subject: Typed, operator: str, value: str, case: bool, span: Span | None) -> Typed:
+def compare_with_text(subject: Typed, operator: str, value: str, case: bool, span: Span | None) -> Typed:
     """One value against a literal."""
     if operator == "!=":
-        return apply("not", compared(subject, "=", value, case, None), span=span)
+        return apply("not", compare_with_text(subject, "=", value, case, None), span=span)
     if operator == "=":
         return equality(subject, value, case, span)
-    operation = OPERATIONS[operator]
-    if subject.kind is NUMBERS:
-        if numeric(value):
+    operation = COMPARISON_OPERATIONS[operator]
+    if subject.kind is NUMERIC_FIELD_KIND:
+        if is_numeric_text(value):
             return apply(operation, subject, literal(float(value)), span=span)
-        return apply(operation, text(subject), literal(value), span=span)
-    if not numeric(value):
-        return apply(operation, text(subject), literal(value), span=span)
-    as_number = apply(operation, number(subject), literal(float(value)), span=span)
+        return apply(operation, as_text(subject), literal(value), span=span)
+    if not is_numeric_text(value):
+        return apply(operation, as_text(subject), literal(value), span=span)
+    compared = apply(operation, as_number(subject), literal(float(value)), span=span)
     return apply(
-        "if", apply("is_number", text(subject)), as_number, apply(operation, text(subject), literal(value)), span=span
+        "if",
+        apply("is_number", as_text(subject)),
+        compared,
+        apply(operation, as_text(subject), literal(value)),
+        span=span,
     )
 
 
 def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     """The whole value but for case, a pattern with `*`, or an address inside a network."""
     if LITERAL_STAR in value:
-        return starred(text(subject), value, case, span)
+        return match_literal_stars(as_text(subject), value, case, span)
     if "*" in value:
-        return wildcard(text(subject), value, case, span)
-    if network(value) is not None:
-        inside = apply("cidr_contains", text(subject), literal(value), span=span)
-        return apply("or", inside, apply("equal_ci", text(subject), literal(value)), span=span)
-    if subject.kind is NUMBERS:
-        if numeric(value) and number_text(float(value)) == value:
+        return match_wildcard(as_text(subject), value, case, span)
+    if find_network(value) is not None:
+        inside = apply("cidr_contains", as_text(subject), literal(value), span=span)
+        return apply("or", inside, apply("equal_ci", as_text(subject), literal(value)), span=span)
+    if subject.kind is NUMERIC_FIELD_KIND:
+        if is_numeric_text(value) and print_number(float(value)) == value:
             return apply("equal", subject, literal(float(value)), span=span)
-        return apply("equal", text(subject), literal(value), span=span)
-    return apply("equal" if case else "equal_ci", text(subject), literal(value), span=span)
+        return apply("equal", as_text(subject), literal(value), span=span)
+    return apply("equal" if case else "equal_ci", as_text(subject), literal(value), span=span)
 
 
-def starred(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
+def match_literal_stars(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     """A value with stars that are no wildcards, perhaps beside some that are."""
     if "*" not in value:
         return apply("equal" if case else "equal_ci", subject, literal(value.replace(LITERAL_STAR, "*")), span=span)
@@ -189,7 +197,7 @@ def starred(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     return apply("regex_found", subject, literal(f"^{body}$"), literal("s" if case else "is"), span=span)
 
 
-def wildcard(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
+def match_wildcard(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     """A pattern with `*`, by the cheapest operation that means it."""
     suffix = "" if case else "_ci"
     body = value.strip("*")
@@ -200,7 +208,7 @@ def wildcard(subject: Typed, value: str, case: bool, span: Span | None) -> Typed
     return apply("glob" + suffix, subject, literal(value), span=span)
 
 
-def network(value: str) -> str | None:
+def find_network(value: str) -> str | None:
     """The value if it is a network such as 10.0.0.0/8."""
     if "/" not in value or (not value[0:1].isalnum() and value[0:1] != ":"):
         return None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from harness.detection.languages.spl.reader import Reader
+from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.syntax import (
     Assignment,
-    Chain,
-    Expression,
-    Field,
-    Invocation,
+    EvalExpression,
+    FieldReference,
+    FunctionCall,
     Number,
-    Pasted,
+    OperandChain,
+    PastedSubsearch,
     Pipeline,
     Prefix,
     String,
@@ -21,7 +21,7 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.text import QUOTED
 
-TOKEN = re.compile(
+EVAL_TOKEN = re.compile(
     rf"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|\d+(?:\.\d+)?(?![\w])|\.\d+(?![\w.]))"
     rf"|(?P<string>{QUOTED})|(?P<field>'[^']*')|(?P<name>[^\W\d]\w*|\$\w+\$)"
     r"|(?P<symbol>==|!=|<=|>=|[-+*/%.=<>!(),])|(?P<digits>\d\w*)|(?P<other>\S))",
@@ -41,9 +41,9 @@ STRENGTH = {
 }
 FLAT = ("XOR", "OR", "AND", ".")
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\", '"': '"', "|": "|"}
-ESCAPE = re.compile(r"\\([tnr\\\"|])")
+EVAL_ESCAPE = re.compile(r"\\([tnr\\\"|])")
 WIDEST = 100
-NAMED = re.compile(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\s=\"']+)")
+EVAL_ARGUMENT_NAME = re.compile(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\s=\"']+)")
 
 
 class EvalGrammar:
@@ -52,14 +52,14 @@ class EvalGrammar:
     `brackets` reads the subsearch that starts at the reader's place.
     """
 
-    def __init__(self, reader: Reader, brackets: Callable[[Reader], Pipeline] | None = None) -> None:
+    def __init__(self, reader: StageCursor, brackets: Callable[[StageCursor], Pipeline] | None = None) -> None:
         self.reader, self.brackets = reader, brackets
         self.next()
 
     def next(self) -> None:
         """Moves to the next token."""
         reader = self.reader
-        found = TOKEN.match(reader.text, reader.at, reader.end)
+        found = EVAL_TOKEN.match(reader.text, reader.at, reader.end)
         if found is None:
             self.kind, self.token, self.start = "end", "", reader.end
             reader.at = reader.end
@@ -73,7 +73,7 @@ class EvalGrammar:
         """Gives the token under the cursor back to the reader."""
         self.reader.at = self.start
 
-    def whole(self) -> Expression:
+    def whole(self) -> EvalExpression:
         """One expression and nothing after it."""
         found = self.expression(0)
         if self.kind != "end":
@@ -97,7 +97,7 @@ class EvalGrammar:
     def assignment(self) -> Assignment:
         """One target, `=`, one expression."""
         reader = self.reader
-        target = NAMED.match(reader.text, reader.at, reader.end)
+        target = EVAL_ARGUMENT_NAME.match(reader.text, reader.at, reader.end)
         if target is None:
             raise reader.error("missing-target", "eval needs `field=expression`", reader.at)
         kind = "quoted" if target["quoted"] is not None else "bare"
@@ -124,7 +124,7 @@ class EvalGrammar:
         word = self.token.upper()
         return word if word in ("AND", "OR", "XOR", "LIKE", "IN", "NOT") else ""
 
-    def expression(self, weakest: int) -> Expression:
+    def expression(self, weakest: int) -> EvalExpression:
         """An expression of operators stronger than `weakest`."""
         start = self.start
         self.reader.deeper()
@@ -138,7 +138,7 @@ class EvalGrammar:
         self.reader.depth -= 1
         return left
 
-    def negation(self) -> Expression:
+    def negation(self) -> EvalExpression:
         """`NOT` and the comparison after it."""
         start = self.start
         self.next()
@@ -150,7 +150,7 @@ class EvalGrammar:
         self.reader.depth -= 1
         return Prefix("NOT", operand, self.reader.span(start, self.start))
 
-    def binary(self, left: Expression, operator: str, start: int) -> Expression:
+    def binary(self, left: EvalExpression, operator: str, start: int) -> EvalExpression:
         """The right side of an operator, joined to the left one."""
         if operator in ("IN", "NOT"):
             return self.membership(left, operator, start)
@@ -162,9 +162,9 @@ class EvalGrammar:
             if operator not in FLAT:
                 break
         symbol = "=" if operator == "==" else operator
-        return Chain(symbol, tuple(operands), self.reader.span(start, self.start))
+        return OperandChain(symbol, tuple(operands), self.reader.span(start, self.start))
 
-    def membership(self, left: Expression, operator: str, start: int) -> Expression:
+    def membership(self, left: EvalExpression, operator: str, start: int) -> EvalExpression:
         """`x IN (...)`, and `x NOT IN (...)` or `x NOT LIKE y`."""
         if operator == "NOT":
             at = self.start
@@ -176,16 +176,16 @@ class EvalGrammar:
         if self.token != "(":
             raise self.reader.error("missing-list", "IN needs a list in parentheses", self.start)
         options = self.arguments()
-        return Invocation("in", (left, *options), self.reader.span(start, self.start))
+        return FunctionCall("in", (left, *options), self.reader.span(start, self.start))
 
-    def operand(self) -> Expression:
+    def operand(self) -> EvalExpression:
         """A literal, a field, a call, or an expression in parentheses."""
         reader, start, kind, token = self.reader, self.start, self.kind, self.token
         if kind == "symbol":
             return self.enclosed(start, token)
         if token == "[" and kind == "other" and self.brackets is not None:
             reader.at = start
-            pasted = Pasted(self.brackets(reader), reader.span(start))
+            pasted = PastedSubsearch(self.brackets(reader), reader.span(start))
             self.next()
             return pasted
         if kind in ("end", "other"):
@@ -194,20 +194,20 @@ class EvalGrammar:
         if kind == "number":
             return Number(token, reader.span(start, start + len(token)))
         if kind == "string":
-            text = ESCAPE.sub(lambda m: ESCAPES[m[1]], token[1:-1])
+            text = EVAL_ESCAPE.sub(lambda m: ESCAPES[m[1]], token[1:-1])
             return String(text, reader.span(start, start + len(token)))
         if kind == "field":
-            return Field(token[1:-1], True, reader.span(start, start + len(token)))
+            return FieldReference(token[1:-1], True, reader.span(start, start + len(token)))
         if self.token == "(":
             arguments = self.arguments()
-            return Invocation(token.lower(), arguments, reader.span(start, self.start))
+            return FunctionCall(token.lower(), arguments, reader.span(start, self.start))
         if kind == "digits":
             reader.source.deviation(
                 "digit-first", f"a field that begins with a digit is written '{token}'", start, start + len(token)
             )
-        return Field(token, False, reader.span(start, start + len(token)))
+        return FieldReference(token, False, reader.span(start, start + len(token)))
 
-    def enclosed(self, start: int, token: str) -> Expression:
+    def enclosed(self, start: int, token: str) -> EvalExpression:
         """An expression in parentheses, or one with a sign."""
         reader = self.reader
         if token == "(":
@@ -223,11 +223,11 @@ class EvalGrammar:
         operand = self.expression(8)
         return Prefix(token, operand, reader.span(start, self.start))
 
-    def arguments(self) -> tuple[Expression, ...]:
+    def arguments(self) -> tuple[EvalExpression, ...]:
         """Arguments of a call, from its opening to its closing parenthesis."""
         opened = self.start
         self.next()
-        found: list[Expression] = []
+        found: list[EvalExpression] = []
         while self.token != ")" or self.kind != "symbol":
             if self.kind == "end":
                 raise self.unclosed(opened)

@@ -9,52 +9,61 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.detection.languages.spl.coercion import (
-    NOTHING,
+    TYPED_NULL,
     Typed,
     apply,
+    as_number,
+    as_text,
     literal,
-    number,
     same_kind,
-    text,
 )
-from harness.detection.languages.spl.comparison import OPERATIONS, compare, never_numeric
+from harness.detection.languages.spl.comparison import COMPARISON_OPERATIONS, lower_comparison, never_numeric
 from harness.detection.languages.spl.habits import function_help
-from harness.detection.languages.spl.precision import rounded
+from harness.detection.languages.spl.precision import round_to_precision
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.subsearches import pasted
-from harness.detection.languages.spl.syntax import Chain, Expression, Field, Invocation, Number, Pasted, Prefix, String
+from harness.detection.languages.spl.subsearches import lower_pasted_subsearch
+from harness.detection.languages.spl.syntax import (
+    EvalExpression,
+    FieldReference,
+    FunctionCall,
+    Number,
+    OperandChain,
+    PastedSubsearch,
+    Prefix,
+    String,
+)
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column
 from harness.diagnostics import SourceError, Span
 
-ARITHMETIC = {"-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+SPL_ARITHMETIC = {"-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 LOGIC = {"AND": "and", "OR": "or"}
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class EvalContext:
     """Where an expression is evaluated: over which rows, and which names stand for list elements."""
 
     scope: Scope
     bound: Mapping[str, Typed] = field(default_factory=dict)
 
-    def value(self, expression: Expression) -> Typed:
+    def value(self, expression: EvalExpression) -> Typed:
         """What an expression means."""
         match expression:
             case Number(written, span):
                 return literal(float(written), span)
             case String(value, span):
                 return literal(value, span)
-            case Field(name, quoted, span):
+            case FieldReference(name, quoted, span):
                 return self.field(name, quoted, span)
             case Prefix(operator, operand, span):
                 return self.prefix(operator, operand, span)
-            case Invocation():
+            case FunctionCall():
                 return self.call(expression)
-            case Pasted(pipeline, span):
-                return self.value(pasted(self.scope, pipeline, span))
-            case Chain(operator, operands, span):
+            case PastedSubsearch(pipeline, span):
+                return self.value(lower_pasted_subsearch(self.scope, pipeline, span))
+            case OperandChain(operator, operands, span):
                 return self.chain(operator, operands, span)
 
     def field(self, name: str, quoted: bool, span: Span) -> Typed:
@@ -65,21 +74,21 @@ class Context:
             return literal({"true": True, "false": False, "null": None}[name.lower()], span)
         return self.scope.typed(name, span)
 
-    def prefix(self, operator: str, operand: Expression, span: Span) -> Typed:
+    def prefix(self, operator: str, operand: EvalExpression, span: Span) -> Typed:
         """`NOT x`, `-x`, `+x`."""
         if operator == "NOT":
             inner = self.condition(operand)
             if self.scope.session.switch("null_logic") == "two-valued":
                 inner = apply("is_true", inner)
-            return apply("not", inner, span=span) if inner.kind is not Kind.NULL else NOTHING
-        inner = number(self.value(operand))
+            return apply("not", inner, span=span) if inner.kind is not Kind.NULL else TYPED_NULL
+        inner = as_number(self.value(operand))
         if operator == "+":
             return inner
         if isinstance(inner.constant, int | float):
             return literal(-inner.constant, span)
         return apply("negate", inner, span=span)
 
-    def condition(self, expression: Expression) -> Typed:
+    def condition(self, expression: EvalExpression) -> Typed:
         """An expression that has to be true or false."""
         found = self.value(expression)
         if found.kind in (Kind.BOOLEAN, Kind.NULL):
@@ -91,7 +100,7 @@ class Context:
             help="compare it with something, such as `=1`",
         )
 
-    def chain(self, operator: str, operands: tuple[Expression, ...], span: Span) -> Typed:
+    def chain(self, operator: str, operands: tuple[EvalExpression, ...], span: Span) -> Typed:
         """Operands joined by one operator."""
         if operator in LOGIC:
             parts = [self.condition(o) for o in operands]
@@ -104,62 +113,62 @@ class Context:
         if operator == ".":
             return self.concatenation(operands, span)
         left, right = (self.value(o) for o in operands)
-        if operator in OPERATIONS:
+        if operator in COMPARISON_OPERATIONS:
             any_differs = True
             if operator == "!=" and Kind.LIST in (left.kind, right.kind):
                 any_differs = self.scope.session.switch("multivalue_not_equal") == "any"
-            return compare(operator, left, right, span, any_differs=any_differs)
+            return lower_comparison(operator, left, right, span, any_differs=any_differs)
         if operator == "LIKE":
             return FUNCTIONS["like"].define(self, left, right)  # type: ignore[no-any-return]
         if operator == "+":
             return self.addition(left, right, span)
         return self.arithmetic(operator, left, right, span)
 
-    def concatenation(self, operands: tuple[Expression, ...], span: Span) -> Typed:
+    def concatenation(self, operands: tuple[EvalExpression, ...], span: Span) -> Typed:
         """Texts and numbers one after the other; a name with dots that is a field is that field."""
-        dotted = [o.name if isinstance(o, Field) and not o.quoted else "" for o in operands]
+        dotted = [o.name if isinstance(o, FieldReference) and not o.quoted else "" for o in operands]
         if all(dotted):
             name = ".".join(dotted)
             if name in self.scope.columns and not any(d in self.scope.columns for d in dotted):
                 message = f"`{name}` joins {len(dotted)} fields; a field with dots stands in single quotes"
                 self.scope.session.warn("dotted-field", message, span, f"write '{name}'")
                 return self.scope.typed(name, span)
-        parts = [text(self.value(o)) for o in operands]
+        parts = [as_text(self.value(o)) for o in operands]
         if any(p.kind is Kind.NULL for p in parts):
-            return NOTHING
+            return TYPED_NULL
         return apply("concat", *parts, span=span)
 
     def addition(self, left: Typed, right: Typed, span: Span) -> Typed:
         """The sum of two numbers, or two texts one after the other."""
         if Kind.NULL in (left.kind, right.kind):
-            return NOTHING
+            return TYPED_NULL
         if Kind.NUMBER in (left.kind, right.kind):
             for word, other in ((left, right), (right, left)):
                 if never_numeric(word) and other.constant is not None:
                     message = "a plus takes two numbers or two texts, this is one of each"
                     raise SourceError("type-mismatch", message, span, help="join them with a dot")
             return self.arithmetic("+", left, right, span)
-        joined = apply("concat", text(left), text(right), span=span)
-        checks = [apply("is_number", text(v)) for v in (left, right) if isinstance(v.expression, Column)]
+        joined = apply("concat", as_text(left), as_text(right), span=span)
+        checks = [apply("is_number", as_text(v)) for v in (left, right) if isinstance(v.expression, Column)]
         if not checks:
             return joined
         words = apply("not", checks[0] if len(checks) == 1 else apply("or", *checks))
-        total: Typed = Typed(NOTHING.expression, Kind.TEXT)
+        total: Typed = Typed(TYPED_NULL.expression, Kind.TEXT)
         if len(checks) == 2:
-            total = text(self.arithmetic("+", left, right, span))
+            total = as_text(self.arithmetic("+", left, right, span))
         return apply("if", words, joined, total, span=span)
 
     def arithmetic(self, operator: str, left: Typed, right: Typed, span: Span) -> Typed:
         """An operation on two numbers; null if one of them is none."""
-        a, b = number(left), number(right)
+        a, b = as_number(left), as_number(right)
         if Kind.NULL in (a.kind, b.kind):
-            return NOTHING
-        result = apply(ARITHMETIC.get(operator, "add"), a, b, span=span)
+            return TYPED_NULL
+        result = apply(SPL_ARITHMETIC.get(operator, "add"), a, b, span=span)
         if self.scope.session.switch("significant_digits") == "on":
-            return rounded(operator, left, right, result)
+            return round_to_precision(operator, left, right, result)
         return result
 
-    def call(self, invocation: Invocation) -> Typed:
+    def call(self, invocation: FunctionCall) -> Typed:
         """A function of the table; its arguments are evaluated first unless it asks for them as written."""
         name, span = invocation.name, invocation.span
         entry = FUNCTIONS.get(name)
@@ -178,7 +187,7 @@ class Context:
             found: Typed = entry.define(self, *invocation.arguments)
         else:
             found = entry.define(self, *(self.value(a) for a in invocation.arguments))
-        return placed(found, span)
+        return set_call_span(found, span)
 
     def choose(self, branches: list[tuple[Typed, Typed]], otherwise: Typed) -> Typed:
         """The value of the first branch whose condition is true."""
@@ -194,7 +203,7 @@ def known_boolean(value: Typed) -> Typed:
     return Typed(value.expression, Kind.BOOLEAN) if value.kind is Kind.NULL else value
 
 
-def placed(value: Typed, span: Span) -> Typed:
+def set_call_span(value: Typed, span: Span) -> Typed:
     """The value with the place of the call that gave it."""
     expression = value.expression
     if isinstance(expression, Call) and expression.span is None:

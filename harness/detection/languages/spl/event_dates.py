@@ -5,11 +5,11 @@ Reference: reference/spl.md 2.1; Splunk Knowledge Manager Manual, use default fi
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 
-FORMATS = {
+DATE_FIELD_FORMATS = {
     "date_hour": "%H",
     "date_mday": "%d",
     "date_minute": "%M",
@@ -18,23 +18,25 @@ FORMATS = {
     "date_wday": "%A",
     "date_year": "%Y",
 }
-NAMES = ("date_month", "date_wday")
+DATE_NAME_FIELDS = ("date_month", "date_wday")
 ZONE = "date_zone"
 WRITTEN_IN = "UTC"
 """The zone of the times that events of Windows and Falcon carry."""
 
 
-def dated(scope: Scope) -> None:
+def add_date_fields(scope: Scope) -> None:
     """Adds those of the fields that the query names and no event brings itself."""
     time = scope.columns.get("_time", Kind.NULL)
-    wanted = [n for n in (*FORMATS, ZONE) if n not in scope.columns and scope.session.mentions(n)]
+    wanted = [n for n in (*DATE_FIELD_FORMATS, ZONE) if n not in scope.columns and scope.session.mentions(n)]
     if wanted and time is not Kind.NULL:
-        scope.derive([(n, part(scope, n)) for n in wanted])
+        scope.derive([(n, build_date_field(scope, n)) for n in wanted])
 
 
-def part(scope: Scope, name: str) -> Typed:
+def build_date_field(scope: Scope, name: str) -> Typed:
     """One of the fields: a number, or the name of a month or a weekday in lower case."""
     if name == ZONE:
         return literal(0.0)
-    shown = apply("format_time", number(scope.typed("_time")), literal(FORMATS[name]), literal(WRITTEN_IN))
-    return apply("lower", shown) if name in NAMES else number(shown)
+    shown = apply(
+        "format_time", as_number(scope.typed("_time")), literal(DATE_FIELD_FORMATS[name]), literal(WRITTEN_IN)
+    )
+    return apply("lower", shown) if name in DATE_NAME_FIELDS else as_number(shown)

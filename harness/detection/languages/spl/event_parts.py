@@ -5,7 +5,7 @@ Reference: reference/spl.md 11.1
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import apply, literal, text
+from harness.detection.languages.spl.coercion import apply, as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 
@@ -21,5 +21,5 @@ def with_blocks(scope: Scope) -> None:
     wanted = [n for n in BLOCKS if n not in scope.columns and scope.session.mentions(n)]
     if not wanted or raw is Kind.NULL:
         return
-    event = text(scope.typed("_raw"))
+    event = as_text(scope.typed("_raw"))
     scope.derive([(n, apply("regex_extract", event, literal(BLOCKS[n]), literal("s"), literal(1.0))) for n in wanted])

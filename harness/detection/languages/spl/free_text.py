@@ -29,10 +29,10 @@ def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:
     if subject.kind is Kind.NULL:
         return Typed(Literal(False, span), Kind.BOOLEAN)
     flags = "s" if kind == "CASE" else "is"
-    return apply("regex_found", subject, literal(pattern(word.text, kind)), literal(flags), span=span)
+    return apply("regex_found", subject, literal(build_word_regex(word.text, kind)), literal(flags), span=span)
 
 
-def pattern(word: str, kind: str) -> str:
+def build_word_regex(word: str, kind: str) -> str:
     """The regular expression of a word between breakers; TERM has major ones only."""
     breakers = MAJOR if kind == "TERM" else MAJOR + MINOR
     body = "[^" + MAJOR + "]*" if kind == "TERM" else ".*"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from harness.diagnostics import did_you_mean
 
-FUNCTIONS = {
+SPL_FUNCTION_HINTS = {
     "length": "len(field)",
     "strlen": "len(field)",
     "size": "mvcount(field)",
@@ -52,7 +52,7 @@ FUNCTIONS = {
     "ipv4_is_in_range": 'cidrmatch("10.0.0.0/8", field)',
     "dcount": "stats dc(field)",
 }
-COMMANDS = {
+SPL_COMMAND_HINTS = {
     "project": "table a b",
     "project-away": "fields - a b",
     "extend": "eval a=...",
@@ -73,7 +73,7 @@ COMMANDS = {
 
 def function_help(name: str, known: Iterable[str]) -> str | None:
     """What to write instead of a function that eval lacks."""
-    meant = FUNCTIONS.get(name.lower())
+    meant = SPL_FUNCTION_HINTS.get(name.lower())
     return f"`{meant}`" if meant else did_you_mean(name, known)
 
 
@@ -87,5 +87,5 @@ def command_help(shown: str, called: bool, known: Iterable[str]) -> str | None:
         return "how often an alert may fire is set with the alert, not in its search"
     if shown.lower() == "comment":
         return "a comment stands between ``` and ```"
-    meant = COMMANDS.get(shown.lower())
+    meant = SPL_COMMAND_HINTS.get(shown.lower())
     return f"`| {meant}`" if meant else did_you_mean(shown, known)

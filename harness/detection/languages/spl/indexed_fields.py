@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from harness.detection.languages.spl.cim.groups import words
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal
+from harness.detection.languages.spl.cim.groups import split_names
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, literal
 from harness.detection.languages.spl.free_text import MAJOR
-from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Comparison, Measure, OneOf, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
 
 INDEXED = frozenset(
-    words(
+    split_names(
         "index source sourcetype host splunk_server linecount punct date_hour date_mday date_minute date_month "
         "date_second date_wday date_year date_zone timestartpos timeendpos"
     )
@@ -33,7 +33,7 @@ def named_fields(arguments: StatisticsArguments) -> Iterator[Word]:
         if isinstance(measure.argument, Word):
             yield measure.argument
     yield from arguments.keys
-    for part in parts(arguments.where) if arguments.where is not None else ():
+    for part in walk_query(arguments.where) if arguments.where is not None else ():
         if isinstance(part, Comparison | OneOf):
             yield part.field
 
@@ -50,7 +50,7 @@ def only_indexed(scope: Scope, arguments: StatisticsArguments) -> None:
     scope.keep([n for n in scope.columns if n in kept])
 
 
-def prefixed(scope: Scope, arguments: StatisticsArguments) -> StatisticsArguments:
+def derive_prefix_fields(scope: Scope, arguments: StatisticsArguments) -> StatisticsArguments:
     """The arguments with each `PREFIX(term=)` as a field of that name, made of the terms that begin so."""
     found: dict[str, Word] = {}
 
@@ -71,6 +71,6 @@ def behind(scope: Scope, prefix: str) -> Typed:
     """What stands behind a prefix in a term of the event's text, in lower case as the index keeps it."""
     raw = scope.typed("_raw")
     if raw.kind is Kind.NULL:
-        return NOTHING
+        return TYPED_NULL
     pattern = f"(?:^|[{MAJOR}]){re.escape(prefix)}([^{MAJOR}]+)"
     return apply("lower", apply("regex_extract", raw, literal(pattern), literal("i"), literal(1.0)))

@@ -5,12 +5,12 @@ Reference: Splunk Search Reference, JSON functions
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over
+from harness.detection.languages.spl.coercion import Typed, apply, apply_to_elements, build_element_parameter, literal
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.json_editing import json_value, written
+from harness.detection.plan.json_editing import encode_compact_json, json_value
 
 
-def as_json(value: Typed) -> Typed:
+def encode_as_json(value: Typed) -> Typed:
     """A value as JSON: text that is an object or an array is itself, several values are an array."""
     constant = value.constant
     if value.kind is Kind.NULL:
@@ -20,8 +20,8 @@ def as_json(value: Typed) -> Typed:
     if value.kind is Kind.TEXT:
         made = apply("json_value", value)
     elif value.kind is Kind.LIST:
-        parameter, element = each(value)
-        elements = over("list_map", value, parameter, apply("json_value", element))
+        parameter, element = build_element_parameter(value)
+        elements = apply_to_elements("list_map", value, parameter, apply("json_value", element))
         array = apply("concat", literal("["), apply("list_join", elements, literal(",")), literal("]"))
         single = apply("equal", apply("list_length", value), literal(1.0))
         made = apply("if", single, apply("list_get", elements, literal(1.0)), array)
@@ -30,13 +30,13 @@ def as_json(value: Typed) -> Typed:
     return apply("coalesce", made, literal("null"))
 
 
-def quoted(value: Typed) -> Typed:
+def quote_json_string(value: Typed) -> Typed:
     """Text as a JSON string."""
     constant = value.constant
-    return literal(written(constant)) if isinstance(constant, str) else apply("to_json", value)
+    return literal(encode_compact_json(constant)) if isinstance(constant, str) else apply("to_json", value)
 
 
-def joined(opening: str, parts: list[Typed], closing: str) -> Typed:
+def concat_json_parts(opening: str, parts: list[Typed], closing: str) -> Typed:
     """The parts with commas between and brackets around."""
     pieces = [literal(opening)]
     for i, part in enumerate(parts):

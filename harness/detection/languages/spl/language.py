@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from harness.detection.language import Dialect, Plan, Settings, Switch
+from harness.detection.language import Plan, Settings, Strictness, Switch
 from harness.detection.languages.spl.event_parts import BLOCKS
-from harness.detection.languages.spl.lint import lint
-from harness.detection.languages.spl.macros import expanded
-from harness.detection.languages.spl.mentions import mentioned
+from harness.detection.languages.spl.lint import lint_pipeline
+from harness.detection.languages.spl.macros import expand_macros
+from harness.detection.languages.spl.mentions import collect_mentions
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.printing import pipeline_text
 from harness.detection.languages.spl.switches import ALL
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import Text
-from harness.detection.plan.columns import Columns
+from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan.columns import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
 
-LONGEST = 1 << 18
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+LONGEST_SEARCH = 1 << 18
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(slots=True)
@@ -29,12 +29,12 @@ class SplQuery:
 
     source: Source = field(compare=False)
     pipeline: Pipeline
-    text: Text = field(compare=False, repr=False)
+    text: ExpandedText = field(compare=False, repr=False)
     names: frozenset[str] = field(compare=False, repr=False)
     deviations: tuple[Finding, ...] = field(default=(), compare=False)
     raw: bool = field(default=False, compare=False)
 
-    def plan(self, columns: Columns, settings: Settings) -> Plan:
+    def plan(self, columns: Schema, settings: Settings) -> Plan:
         """The meaning over a schema; raises SourceError for what is not supported."""
         return plan(self.pipeline, self.text, self.names, columns, settings)
 
@@ -52,17 +52,19 @@ class Spl:
     platform: str = "splunk"
     switches: tuple[Switch, ...] = ALL
 
-    def parse(self, source: Source, dialect: Dialect = Dialect.LENIENT, settings: Settings | None = None) -> SplQuery:
+    def parse(
+        self, source: Source, dialect: Strictness = Strictness.LENIENT, settings: Settings | None = None
+    ) -> SplQuery:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
-        if len(source.text) > LONGEST:
-            raise SourceError("too-long", f"a search of more than {LONGEST:,} characters", source.span(0, 1))
-        strict = dialect is Dialect.STRICT
+        if len(source.text) > LONGEST_SEARCH:
+            raise SourceError("too-long", f"a search of more than {LONGEST_SEARCH:,} characters", source.span(0, 1))
+        strict = dialect is Strictness.STRICT
         chosen = settings or Settings()
-        text = expanded(source, chosen, strict=strict)
+        text = expand_macros(source, chosen, strict=strict)
         pipeline = PipelineGrammar(text).whole()
         if strict and text.findings:
             raise RejectedError(self.product, text.findings)
-        names, raw = mentioned(pipeline)
+        names, raw = collect_mentions(pipeline)
         told = bool(chosen.props or chosen.eventtypes) or "savedsearch" in names or not names.isdisjoint(BLOCKS)
         return SplQuery(source, pipeline, text, names, tuple(text.findings), raw or told)
 
@@ -70,10 +72,10 @@ class Spl:
         """What Splunk would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
         chosen = settings or Settings()
         try:
-            query = self.parse(source, Dialect.LENIENT, chosen)
+            query = self.parse(source, Strictness.LENIENT, chosen)
         except SourceError as error:
             return (error.finding(),)
-        return lint(query.pipeline, query.text, query.names, query.deviations, chosen)
+        return lint_pipeline(query.pipeline, query.text, query.names, query.deviations, chosen)
 
 
 LANGUAGE = Spl()

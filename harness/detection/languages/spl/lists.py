@@ -5,7 +5,14 @@ Reference: reference/spl.md 6.2, min and max
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
+from harness.detection.languages.spl.coercion import (
+    Typed,
+    apply,
+    apply_to_elements,
+    as_text,
+    build_element_parameter,
+    literal,
+)
 
 
 def smallest(several: Typed) -> Typed:
@@ -13,18 +20,18 @@ def smallest(several: Typed) -> Typed:
     return apply("coalesce", number_among(several, "minimum"), word_among(several, 1.0))
 
 
-def largest(several: Typed) -> Typed:
+def find_largest_value(several: Typed) -> Typed:
     """The largest value: any text before any number."""
     return apply("coalesce", word_among(several, -1.0), number_among(several, "maximum"))
 
 
 def number_among(several: Typed, statistic: str) -> Typed:
     """A statistic of the values that are numbers, as text."""
-    return text(apply("list_statistic", several, literal(statistic)))
+    return as_text(apply("list_statistic", several, literal(statistic)))
 
 
 def word_among(several: Typed, place: float) -> Typed:
     """The first or the last by bytes of the values that are no numbers."""
-    parameter, element = each(several)
-    words = over("list_filter", several, parameter, apply("not", apply("is_number", element)))
+    parameter, element = build_element_parameter(several)
+    words = apply_to_elements("list_filter", several, parameter, apply("not", apply("is_number", element)))
     return apply("list_get", apply("list_sort", words), literal(place))

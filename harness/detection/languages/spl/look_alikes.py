@@ -10,10 +10,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from harness.detection.language import Step
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call, rebuilt
-from harness.detection.plan.nodes import Node, SortKey, walk
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call, rebuild_expression
+from harness.detection.plan.nodes import Node, SortKey, walk_nodes
 
-PLAIN = Literal(r"^-?\d+(\.\d+)?$")
+PLAIN_NUMBER = Literal(r"^-?\d+(\.\d+)?$")
 
 
 def plain_only(root: Node, steps: Iterable[Step]) -> tuple[Node, tuple[Step, ...]]:
@@ -21,29 +21,29 @@ def plain_only(root: Node, steps: Iterable[Step]) -> tuple[Node, tuple[Step, ...
     known: dict[int, Node] = {}
     kept = list(steps)
     for top in (*(s.node for s in kept), root):
-        for node in walk(top):
+        for node in walk_nodes(top):
             if id(node) not in known:
-                known[id(node)] = remade(node, known)
+                known[id(node)] = rebuild_node(node, known)
     return known[id(root)], tuple(replace(s, node=known[id(s.node)]) for s in kept)
 
 
-def remade(node: Node, known: dict[int, Node]) -> Node:
+def rebuild_node(node: Node, known: dict[int, Node]) -> Node:
     """A node over what its sources became."""
-    parts: dict[str, Any] = {f.name: changed(getattr(node, f.name), known) for f in fields(node)}
+    parts: dict[str, Any] = {f.name: rewrite_part(getattr(node, f.name), known) for f in fields(node)}
     return replace(node, **parts)
 
 
-def changed(part: object, known: dict[int, Node]) -> object:
+def rewrite_part(part: object, known: dict[int, Node]) -> object:
     """A part of a node: a source, an expression, or several."""
     match part:
         case Node():
             return known[id(part)]
         case Expression():
-            return rebuilt(part, stricter)
+            return rebuild_expression(part, stricter)
         case SortKey(expression):
-            return replace(part, expression=rebuilt(expression, stricter))
+            return replace(part, expression=rebuild_expression(expression, stricter))
         case tuple():
-            return tuple(changed(p, known) for p in part)
+            return tuple(rewrite_part(p, known) for p in part)
         case _:
             return part
 
@@ -52,7 +52,7 @@ def stricter(expression: Expression) -> Expression:
     """Reading a number asks first whether the text is plain digits."""
     if not isinstance(expression, Call) or expression.operation not in ("to_number", "is_number"):
         return expression
-    plain = call("regex_found", expression.arguments[0], PLAIN, Literal(""))
+    plain = build_call("regex_found", expression.arguments[0], PLAIN_NUMBER, Literal(""))
     if expression.operation == "is_number":
-        return call("and", expression, call("coalesce", plain, Literal(False)), span=expression.span)
-    return call("if", plain, expression, NULL, span=expression.span)
+        return build_call("and", expression, build_call("coalesce", plain, Literal(False)), span=expression.span)
+    return build_call("if", plain, expression, NULL, span=expression.span)

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 
 from harness.detection.language import Lookup
-from harness.detection.languages.spl.asking import asked
+from harness.detection.languages.spl.asking import ask_rows
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Node, Values
@@ -36,13 +36,13 @@ EXPECTED: dict[str, tuple[str, ...]] = dict.fromkeys(
 """Tables that security apps fill on each site, empty until somebody does."""
 
 
-def table(scope: Scope, name: str, span: Span) -> Lookup:
+def resolve_lookup(scope: Scope, name: str, span: Span) -> Lookup:
     """The table of that name, with or without its file's suffix."""
     tables = scope.settings.lookups
     bare = name
     for suffix in SUFFIXES:
         bare = bare.removesuffix(suffix)
-    own = written(scope, name)
+    own = find_written_rows(scope, name)
     for candidate in (name, bare, f"{bare}.csv"):
         if candidate in tables:
             found = tables[candidate]
@@ -61,7 +61,7 @@ def table(scope: Scope, name: str, span: Span) -> Lookup:
     raise SourceError("unknown-lookup", f"no lookup table is called `{name}`", span, help=hint)
 
 
-def filed(scope: Scope, name: str) -> str:
+def resolve_table_file(scope: Scope, name: str) -> str:
     """The name under which the file of a table is known: that of its definition, or its own, without the suffix."""
     bare = scope.settings.transforms.get(name, {}).get("filename") or name
     for suffix in SUFFIXES:
@@ -69,15 +69,15 @@ def filed(scope: Scope, name: str) -> str:
     return bare
 
 
-def written(scope: Scope, name: str) -> Scope | None:
+def find_written_rows(scope: Scope, name: str) -> Scope | None:
     """The rows that the search itself wrote to a table before."""
-    return scope.session.tables.get(filed(scope, name))
+    return scope.session.tables.get(resolve_table_file(scope, name))
 
 
 def with_rows(scope: Scope, shape: Lookup, rows: Scope, span: Span) -> Lookup:
     """A table with the rows that the search wrote to it, which has to be run up to there to know them."""
     columns = tuple(rows.columns)
-    found = asked(scope, rows.node, MOST_WRITTEN, span)
+    found = ask_rows(scope, rows.node, MOST_WRITTEN, span)
     if found is None:
         message = "the rows that the search wrote to this table are known only with events; here it has none"
         scope.session.note("unasked-lookup", message, span)
@@ -85,12 +85,12 @@ def with_rows(scope: Scope, shape: Lookup, rows: Scope, span: Span) -> Lookup:
     return replace(shape, columns=columns, rows=told)
 
 
-def table_rows(scope: Scope, name: str, span: Span) -> tuple[Node, dict[str, Kind]]:
+def build_lookup_rows(scope: Scope, name: str, span: Span) -> tuple[Node, dict[str, Kind]]:
     """All rows of a table as a relation; empty cells are missing fields."""
-    own = written(scope, name)
+    own = find_written_rows(scope, name)
     if own is not None:
         return own.node, dict(own.columns)
-    found = table(scope, name, span)
+    found = resolve_lookup(scope, name, span)
     columns = dict.fromkeys(found.columns, Kind.TEXT)
     rows = tuple(tuple(cell if cell != "" else None for cell in row) for row in found.rows)
     return Values(columns=columns, rows=rows, span=span), columns

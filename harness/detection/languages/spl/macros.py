@@ -6,34 +6,34 @@ import re
 from collections.abc import Mapping
 
 from harness.detection.language import Settings
-from harness.detection.languages.spl.macro_evaluation import computed
+from harness.detection.languages.spl.macro_evaluation import evaluate_macro
 from harness.detection.languages.spl.reader import LITERAL_STAR
 from harness.detection.languages.spl.standard_macros import STANDARD, open_ended
-from harness.detection.languages.spl.text import QUOTED, Text
+from harness.detection.languages.spl.text import QUOTED, ExpandedText
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
-MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
-CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
+MACRO_MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
+MACRO_CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
 ARGUMENT = re.compile(r"\$([^$\s]+)\$")
-PIECE = re.compile(rf"{QUOTED}|.", re.S)
-NAMED = re.compile(r"\s*(?P<name>\w+)\s*=(?P<value>.*)", re.S)
-FALSE = ("0", "false", "f", "")
-DEEPEST = 100
+MACRO_ARGUMENT_PIECE = re.compile(rf"{QUOTED}|.", re.S)
+NAMED_MACRO_ARGUMENT = re.compile(r"\s*(?P<name>\w+)\s*=(?P<value>.*)", re.S)
+FALSE_TEXTS = ("0", "false", "f", "")
+DEEPEST_MACRO = 100
 REPLACEMENT = "\ufffd"
-LONGEST = 1 << 20
+LONGEST_EXPANSION = 1 << 20
 
 Macros = Mapping[str, Mapping[str, object]]
 
 
-def expanded(source: Source, settings: Settings, *, strict: bool = False) -> Text:
+def expand_macros(source: Source, settings: Settings, *, strict: bool = False) -> ExpandedText:
     """The text with comments taken out and macros replaced by their definitions."""
     text = source.text.replace(LITERAL_STAR, REPLACEMENT)
     if "`" not in text:
-        return Text(source, text, strict=strict)
+        return ExpandedText(source, text, strict=strict)
     pieces: list[str] = []
     marks: list[tuple[int, int, int]] = []
     at = length = 0
-    for found in MARKS.finditer(text):
+    for found in MACRO_MARKS.finditer(text):
         mark = found.group()
         if mark[0] in '"\\':
             continue
@@ -45,26 +45,26 @@ def expanded(source: Source, settings: Settings, *, strict: bool = False) -> Tex
         marks.append((length, found.start(), found.end()))
         pieces.append(replacement)
         length += len(replacement)
-        if length > LONGEST:
+        if length > LONGEST_EXPANSION:
             raise SourceError("macro-too-long", "the text is over a megabyte once its macros are expanded", span)
         at = found.end()
     marks.append((length, at, -1))
     pieces.append(text[at:])
     kept = [m for m, after in zip(marks, [*marks[1:], None], strict=True) if after is None or m[0] < after[0]]
-    return Text(source, "".join(pieces), kept, strict=strict)
+    return ExpandedText(source, "".join(pieces), kept, strict=strict)
 
 
 def expansion(mark: str, settings: Settings, span: Span, depth: int) -> str:
     """What a macro call in backticks stands for, the macros inside it expanded too."""
     if len(mark) == 1:
         raise SourceError("unclosed-macro", "a backtick is not closed", span)
-    if depth > DEEPEST:
-        raise SourceError("macro-too-deep", f"macros nested more than {DEEPEST} deep", span)
-    found = CALL.fullmatch(mark[1:-1])
+    if depth > DEEPEST_MACRO:
+        raise SourceError("macro-too-deep", f"macros nested more than {DEEPEST_MACRO} deep", span)
+    found = MACRO_CALL.fullmatch(mark[1:-1])
     if found is None:
         raise SourceError("bad-macro", "a macro call without a name", span)
     name, inside = found["name"], found["arguments"]
-    arguments = [] if inside is None or not inside.strip() else separated(inside)
+    arguments = [] if inside is None or not inside.strip() else split_macro_arguments(inside)
     if name == "comment":
         return " "
     body = definition(name, arguments, settings, span)
@@ -72,23 +72,23 @@ def expansion(mark: str, settings: Settings, span: Span, depth: int) -> str:
         return body
     pieces: list[str] = []
     at = length = 0
-    for inner in MARKS.finditer(body):
+    for inner in MACRO_MARKS.finditer(body):
         text = inner.group()
         if text[0] in '"\\':
             continue
         pieces.append(body[at : inner.start()])
         pieces.append(" " if text.startswith("```") and len(text) > 3 else expansion(text, settings, span, depth + 1))
         length += len(pieces[-1]) + len(pieces[-2])
-        if length > LONGEST:
+        if length > LONGEST_EXPANSION:
             raise SourceError("macro-too-long", "the text is over a megabyte once its macros are expanded", span)
         at = inner.end()
     return "".join([*pieces, body[at:]])
 
 
-def separated(inside: str) -> list[str]:
+def split_macro_arguments(inside: str) -> list[str]:
     """The arguments between the commas that stand outside quotes and parentheses."""
     found, depth = [""], 0
-    for piece in PIECE.findall(inside):
+    for piece in MACRO_ARGUMENT_PIECE.findall(inside):
         if piece == "," and depth <= 0:
             found.append("")
             continue
@@ -105,22 +105,22 @@ def definition(name: str, arguments: list[str], settings: Settings, span: Span) 
     if known is None and not arguments and open_ended(name):
         return "search *"
     if known is None:
-        raise unknown(name, key, macros, span)
+        raise build_unknown_macro_error(name, key, macros, span)
     given = known.get("args") or ()
     names = [n.strip() for n in given.split(",") if n.strip()] if isinstance(given, str) else [str(n) for n in given]  # type: ignore[attr-defined]
-    values = assigned(names, arguments, span)
-    check(known, values, settings, span)
-    body = filled(str(known.get("definition", "")), values)
-    if str(known.get("iseval", "0")).strip().lower() in FALSE:
+    values = bind_macro_arguments(names, arguments, span)
+    check_macro_arguments(known, values, settings, span)
+    body = fill_macro_body(str(known.get("definition", "")), values)
+    if str(known.get("iseval", "0")).strip().lower() in FALSE_TEXTS:
         return body
-    result = computed(body, span, settings)
+    result = evaluate_macro(body, span, settings)
     if not isinstance(result, str):
         message = f"the eval expression of macro `{key}` gives no text here"
         raise SourceError("bad-macro", message, span, help="let it give a text for each argument")
     return result
 
 
-def unknown(name: str, key: str, macros: Macros, span: Span) -> SourceError:
+def build_unknown_macro_error(name: str, key: str, macros: Macros, span: Span) -> SourceError:
     """The error about a macro that there is not, or not with so many arguments."""
     heads = {k: k.partition("(")[2].rstrip(")") or "0" for k in [*macros, *STANDARD] if k.partition("(")[0] == name}
     counts = sorted({int(count) for count in heads.values() if count.isdigit()})
@@ -132,33 +132,35 @@ def unknown(name: str, key: str, macros: Macros, span: Span) -> SourceError:
     return SourceError("unknown-macro", f"no macro is called `{key}`", span, help=hint)
 
 
-def assigned(names: list[str], arguments: list[str], span: Span) -> dict[str, str]:
+def bind_macro_arguments(names: list[str], arguments: list[str], span: Span) -> dict[str, str]:
     """The values of a macro's arguments, which stand in its order or all are named."""
-    by_name = [NAMED.fullmatch(a) for a in arguments]
-    given = {m["name"]: unquoted(m["value"]) for m in by_name if m is not None}
+    by_name = [NAMED_MACRO_ARGUMENT.fullmatch(a) for a in arguments]
+    given = {m["name"]: unquote_macro_argument(m["value"]) for m in by_name if m is not None}
     if arguments and len(given) == len(arguments) and set(given) <= set(names):
         return given
-    return dict(zip(names, map(unquoted, arguments), strict=False))
+    return dict(zip(names, map(unquote_macro_argument, arguments), strict=False))
 
 
-def check(known: Mapping[str, object], values: Mapping[str, str], settings: Settings, span: Span) -> None:
+def check_macro_arguments(
+    known: Mapping[str, object], values: Mapping[str, str], settings: Settings, span: Span
+) -> None:
     """Refuses arguments for which the macro's own validation is false, or a text, which then is the error."""
     validation = str(known.get("validation") or "").strip()
     if not validation:
         return
-    result = computed(filled(validation, values), span, settings)
+    result = evaluate_macro(fill_macro_body(validation, values), span, settings)
     if result is True or (result is None and validation.lower().startswith("validate")):
         return
     message = result if isinstance(result, str) else str(known.get("errormsg") or "the macro's validation is false")
     raise SourceError("macro-validation", message[:300], span)
 
 
-def filled(body: str, values: Mapping[str, str]) -> str:
+def fill_macro_body(body: str, values: Mapping[str, str]) -> str:
     """A text with the values in the places of their names."""
     return ARGUMENT.sub(lambda m: values.get(m[1], m[0]), body) if values else body
 
 
-def unquoted(argument: str) -> str:
+def unquote_macro_argument(argument: str) -> str:
     """An argument without blanks around it and without one pair of quotes."""
     text = argument.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':

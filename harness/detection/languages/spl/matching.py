@@ -10,14 +10,14 @@ from ipaddress import ip_network
 
 from harness.detection.language import Lookup, Timing
 from harness.detection.languages.spl.coercion import (
-    NOTHING,
+    TYPED_NULL,
     Typed,
     apply,
-    each,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
     literal,
-    number,
-    over,
-    text,
 )
 from harness.detection.languages.spl.lookups import with_rows
 from harness.detection.languages.spl.scope import Scope
@@ -29,17 +29,17 @@ from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Values
 from harness.detection.plan.timeparse import parse_time
 from harness.diagnostics import SourceError
 
-PATTERNS = 5_000
+MOST_LOOKUP_PATTERNS = 5_000
 FEW_PATTERNS = 100
 ROWS = "\x1e"
-SEPARATOR = "\x1f"
+KEY_SEPARATOR = "\x1f"
 WHEN = "\x1f"
 """The name of the column with the time of a row, which no table has."""
-Cell = str | tuple[str, ...] | None
+LookupCell = str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class LookupRequest:
     """What one `lookup` asks for: pairs of table column and field, for keys and for outputs.
 
     `rows` are those that the search itself wrote to the table, if it did.
@@ -52,7 +52,7 @@ class Wanted:
     only_new: bool
 
 
-def matched(scope: Scope, wanted: Wanted, stage: Stage) -> dict[str, Typed]:
+def match_lookup(scope: Scope, wanted: LookupRequest, stage: Stage) -> dict[str, Typed]:
     """The values of each output column for a row, before defaults."""
     columns = [c for c, _ in wanted.outputs]
     if wanted.rows is not None and not wanted.table.match and wanted.table.timing is None:
@@ -60,20 +60,20 @@ def matched(scope: Scope, wanted: Wanted, stage: Stage) -> dict[str, Typed]:
     if wanted.rows is not None:
         wanted = replace(wanted, table=with_rows(scope, wanted.table, wanted.rows, stage.span))
     if not wanted.table.rows or any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
-        return dict.fromkeys(columns, NOTHING)
+        return dict.fromkeys(columns, TYPED_NULL)
     if wanted.table.timing is not None:
-        return by_time(scope, wanted, columns, stage)
+        return match_by_time(scope, wanted, columns, stage)
     if any(wanted.table.match.get(c) for c, _ in wanted.keys):
         return by_patterns(scope, wanted, columns)
     return by_join(scope, wanted, columns, stage)
 
 
-def index_of(wanted: Wanted, column: str) -> int | None:
+def index_of(wanted: LookupRequest, column: str) -> int | None:
     """The place of a column in the table's rows."""
     return wanted.table.columns.index(column) if column in wanted.table.columns else None
 
 
-def by_join(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+def by_join(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> dict[str, Typed]:
     """Matches by equal keys: the table's rows grouped by key and joined."""
     insensitive = not wanted.table.case_sensitive
     places = [wanted.table.columns.index(c) for c, _ in wanted.keys]
@@ -86,20 +86,20 @@ def by_join(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> d
     several = any(len(rows) > 1 for rows in grouped.values())
     marks = {c: scope.session.fresh("found") for c in columns}
     kind = Kind.LIST if several else Kind.TEXT
-    made = [(*key, *(cell(wanted, rows, c, several) for c in columns)) for key, rows in grouped.items()]
+    made = [(*key, *(build_lookup_cell(wanted, rows, c, several) for c in columns)) for key, rows in grouped.items()]
     join_rows(scope, wanted, tuple(made), dict.fromkeys(marks.values(), kind), stage)
     return {c: Typed(Column(m), kind) for c, m in marks.items()}
 
 
 def join_rows(
-    scope: Scope, wanted: Wanted, rows: tuple[tuple[Cell, ...], ...], marks: dict[str, Kind], stage: Stage
+    scope: Scope, wanted: LookupRequest, rows: tuple[tuple[LookupCell, ...], ...], marks: dict[str, Kind], stage: Stage
 ) -> None:
     """Adds columns from rows that have the keys first, each key once."""
     insensitive = not wanted.table.case_sensitive
     keys = [scope.session.fresh("key") for _ in wanted.keys]
     pairs: list[tuple[Expression, Expression]] = []
     for mark, (_, field) in zip(keys, wanted.keys, strict=True):
-        value = text(scope.typed(field.text, field.span))
+        value = as_text(scope.typed(field.text, field.span))
         pairs.append(((apply("lower", value) if insensitive else value).expression, Column(mark)))
     scope.node = Join(
         left=scope.node,
@@ -113,16 +113,16 @@ def join_rows(
     scope.columns.update(marks)
 
 
-def by_relation(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> dict[str, Typed]:
     """Matches by equal keys in a table that the search itself wrote: its rows grouped by key and joined."""
     rows = wanted.rows.branch() if wanted.rows is not None else scope.branch()
     if any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
-        return dict.fromkeys(columns, NOTHING)
+        return dict.fromkeys(columns, TYPED_NULL)
     keys = [(scope.session.fresh("key"), c, f) for c, f in wanted.keys]
     marks = {c: scope.session.fresh("found") for c in columns if c in rows.columns}
 
     def as_key(value: Typed) -> Expression:
-        return (text(value) if wanted.table.case_sensitive else apply("lower", text(value))).expression
+        return (as_text(value) if wanted.table.case_sensitive else apply("lower", as_text(value))).expression
 
     last = literal(float(wanted.table.most))
     grouped = Aggregate(
@@ -143,10 +143,12 @@ def by_relation(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) 
     for mark in marks.values():
         scope.columns[mark] = Kind.LIST
     held = {c: Typed(Column(m), Kind.LIST) for c, m in marks.items()}
-    return {c: apply("list_slice", held[c], literal(1.0), last) if c in held else NOTHING for c in columns}
+    return {c: apply("list_slice", held[c], literal(1.0), last) if c in held else TYPED_NULL for c in columns}
 
 
-def cell(wanted: Wanted, rows: list[tuple[str, ...]], column: str, several: bool) -> str | tuple[str, ...] | None:
+def build_lookup_cell(
+    wanted: LookupRequest, rows: list[tuple[str, ...]], column: str, several: bool
+) -> str | tuple[str, ...] | None:
     """The values of a column in the rows of one key."""
     place = index_of(wanted, column)
     found = [r[place] for r in rows if r[place] != ""] if place is not None else []
@@ -155,23 +157,23 @@ def cell(wanted: Wanted, rows: list[tuple[str, ...]], column: str, several: bool
     return tuple(found) if several else found[0]
 
 
-def by_patterns(scope: Scope, wanted: Wanted, columns: list[str]) -> dict[str, Typed]:
+def by_patterns(scope: Scope, wanted: LookupRequest, columns: list[str]) -> dict[str, Typed]:
     """Matches by patterns and networks in the table: each row is a condition."""
     rows = wanted.table.rows
     column, field = wanted.keys[0]
     if len(wanted.keys) == 1 and len(rows) > FEW_PATTERNS and wanted.table.match.get(column, "").lower() == "wildcard":
-        return by_many_patterns(scope, wanted, columns, text(scope.typed(field.text)))
-    if len(rows) > PATTERNS:
+        return by_many_patterns(scope, wanted, columns, as_text(scope.typed(field.text)))
+    if len(rows) > MOST_LOOKUP_PATTERNS:
         raise SourceError("too-many-patterns", f"a lookup table with {len(rows):,} patterns", wanted.keys[0][1].span)
     found = payloads_of(scope, wanted, columns)
     if found is None:
-        return dict.fromkeys(columns, NOTHING)
+        return dict.fromkeys(columns, TYPED_NULL)
     mark = scope.session.fresh("matches")
     scope.derive([(mark, found)])
-    return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+    return {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
 
 
-def payloads_of(scope: Scope, wanted: Wanted, columns: list[str]) -> Typed | None:
+def payloads_of(scope: Scope, wanted: LookupRequest, columns: list[str]) -> Typed | None:
     """The rows that fit as a list, in the order of the table; None if no row ever can.
 
     Of a long table rows that bring the same are one condition and come once.
@@ -182,7 +184,7 @@ def payloads_of(scope: Scope, wanted: Wanted, columns: list[str]) -> Typed | Non
     for at, row in enumerate(wanted.table.rows):
         condition = row_matches(scope, wanted, row)
         if condition is not None:
-            payload = SEPARATOR.join("" if p is None else row[p] for p in places)
+            payload = KEY_SEPARATOR.join("" if p is None else row[p] for p in places)
             conditions.setdefault((0 if merged else at, payload), []).append(condition)
     if not conditions:
         return None
@@ -191,16 +193,16 @@ def payloads_of(scope: Scope, wanted: Wanted, columns: list[str]) -> Typed | Non
     return apply("list_slice", apply("list", *found), literal(1.0), literal(float(wanted.table.most)))
 
 
-def by_time(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> dict[str, Typed]:
+def match_by_time(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> dict[str, Typed]:
     """Matches whose time is not too far before the event's, the latest first.
 
     The latest rows come first in the table that is looked up, each with its time in front.
     """
     timing = wanted.table.timing
     if timing is None or "_time" not in scope.columns:
-        return dict.fromkeys(columns, NOTHING)
+        return dict.fromkeys(columns, TYPED_NULL)
     form, zone, place = plan_format(timing.form), scope.settings.zone, wanted.table.columns.index(timing.field)
-    read = [(moment(row[place], form, zone), row) for row in wanted.table.rows]
+    read = [(parse_row_time(row[place], form, zone), row) for row in wanted.table.rows]
     timed = sorted(((when, row) for when, row in read if when is not None), key=lambda r: -r[0])
     rows = tuple((repr(when), *row) for when, row in timed)
     table = replace(wanted.table, columns=(WHEN, *wanted.table.columns), rows=rows, most=max(len(rows), 1))
@@ -210,15 +212,15 @@ def by_time(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> d
     else:
         found = by_payload(scope, ordered, [WHEN, *columns], stage)
     if found is None:
-        return dict.fromkeys(columns, NOTHING)
+        return dict.fromkeys(columns, TYPED_NULL)
     every = scope.session.fresh("matches")
     scope.derive([(every, found)])
     mark = scope.session.fresh("timely")
     scope.derive([(mark, timely(scope, Typed(Column(every), Kind.LIST), timing, wanted.table.most))])
-    return {c: member_of(Typed(Column(mark), Kind.LIST), i + 1) for i, c in enumerate(columns)}
+    return {c: select_matched_column(Typed(Column(mark), Kind.LIST), i + 1) for i, c in enumerate(columns)}
 
 
-def moment(text: str, form: str, zone: str) -> float | None:
+def parse_row_time(text: str, form: str, zone: str) -> float | None:
     """The time of a row; a fraction of a second that the format ends with may be absent."""
     found = parse_time(text, form, zone)
     return found if found is not None or "." not in form else parse_time(text, form.rpartition(".")[0], zone)
@@ -226,18 +228,20 @@ def moment(text: str, form: str, zone: str) -> float | None:
 
 def timely(scope: Scope, matches: Typed, timing: Timing, most: int) -> Typed:
     """The first of the matches that are old enough and not too old."""
-    parameter, element = each(matches)
-    when = number(apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(1.0)))
-    age = apply("subtract", number(scope.typed("_time")), when)
+    parameter, element = build_element_parameter(matches)
+    when = as_number(apply("list_get", apply("list_split", element, literal(KEY_SEPARATOR)), literal(1.0)))
+    age = apply("subtract", as_number(scope.typed("_time")), when)
     fits = apply(
         "and",
         apply("greater_equal", age, literal(timing.least)),
         apply("less_equal", age, literal(timing.most)),
     )
-    return apply("list_slice", over("list_filter", matches, parameter, fits), literal(1.0), literal(float(most)))
+    return apply(
+        "list_slice", apply_to_elements("list_filter", matches, parameter, fits), literal(1.0), literal(float(most))
+    )
 
 
-def by_payload(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -> Typed:
+def by_payload(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> Typed:
     """The rows of equal keys as a list, in the order of the table."""
     mark = scope.session.fresh("rows")
     keyed = [wanted.table.columns.index(c) for c, _ in wanted.keys]
@@ -245,32 +249,32 @@ def by_payload(scope: Scope, wanted: Wanted, columns: list[str], stage: Stage) -
     as_key = str.lower if not wanted.table.case_sensitive else str
     grouped: dict[tuple[str, ...], list[str]] = {}
     for row in wanted.table.rows:
-        payload = SEPARATOR.join("" if p is None else row[p] for p in places)
+        payload = KEY_SEPARATOR.join("" if p is None else row[p] for p in places)
         grouped.setdefault(tuple(as_key(row[p]) for p in keyed), []).append(payload)
-    rows: tuple[tuple[Cell, ...], ...] = tuple((*key, tuple(several)) for key, several in grouped.items())
+    rows: tuple[tuple[LookupCell, ...], ...] = tuple((*key, tuple(several)) for key, several in grouped.items())
     join_rows(scope, wanted, rows, {mark: Kind.LIST}, stage)
     return Typed(Column(mark), Kind.LIST)
 
 
-def by_many_patterns(scope: Scope, wanted: Wanted, columns: list[str], value: Typed) -> dict[str, Typed]:
+def by_many_patterns(scope: Scope, wanted: LookupRequest, columns: list[str], value: Typed) -> dict[str, Typed]:
     """The same for a long table with one column of patterns, which is looked up once for each value there is."""
     key = wanted.table.columns.index(wanted.keys[0][0])
     places = [index_of(wanted, c) for c in columns]
     patterns = ROWS.join(row[key] for row in wanted.table.rows)
-    payloads = ROWS.join(SEPARATOR.join("" if p is None else row[p] for p in places) for row in wanted.table.rows)
+    payloads = ROWS.join(KEY_SEPARATOR.join("" if p is None else row[p] for p in places) for row in wanted.table.rows)
     most, sensitive = literal(float(wanted.table.most)), literal(wanted.table.case_sensitive)
     found = apply("glob_payloads", value, literal(patterns), literal(payloads), most, sensitive)
     mark = scope.session.fresh("matches")
     scope.derive([(mark, found)])
-    return {c: member_of(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+    return {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
 
 
-def member_of(matches: Typed, place: int) -> Typed:
+def select_matched_column(matches: Typed, place: int) -> Typed:
     """One column of the rows that matched."""
-    parameter, element = each(matches)
-    value = apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(float(place + 1)))
+    parameter, element = build_element_parameter(matches)
+    value = apply("list_get", apply("list_split", element, literal(KEY_SEPARATOR)), literal(float(place + 1)))
     shown = apply("if", apply("equal", value, literal("")), Typed(Literal(None), Kind.TEXT), value)
-    return over("list_map", matches, parameter, shown)
+    return apply_to_elements("list_map", matches, parameter, shown)
 
 
 def any_condition(conditions: list[Typed]) -> Typed:
@@ -278,11 +282,11 @@ def any_condition(conditions: list[Typed]) -> Typed:
     return conditions[0] if len(conditions) == 1 else apply("or", *conditions)
 
 
-def row_matches(scope: Scope, wanted: Wanted, row: tuple[str, ...]) -> Typed | None:
+def row_matches(scope: Scope, wanted: LookupRequest, row: tuple[str, ...]) -> Typed | None:
     """Whether the keys of an event fit one row of the table; None if none ever can."""
     parts: list[Typed] = []
     for column, field in wanted.keys:
-        value = text(scope.typed(field.text))
+        value = as_text(scope.typed(field.text))
         pattern = row[wanted.table.columns.index(column)]
         form = wanted.table.match.get(column, "").lower()
         suffix = "" if wanted.table.case_sensitive else "_ci"

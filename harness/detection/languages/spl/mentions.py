@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.detection.languages.spl.syntax import (
     Comparison,
-    Field,
+    FieldReference,
     FreeText,
     GeneralArguments,
     OneOf,
@@ -22,7 +22,7 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 
-WORDS = re.compile(r"[\w.{}*@:-]+")
+WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
 DEFAULT_RAW: dict[str, tuple[str, ...] | None] = {
     "rex": ("field",),
     "regex": None,
@@ -40,7 +40,7 @@ def attributes(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name != "span")
 
 
-def parts(node: Any) -> Iterator[Any]:
+def walk_query(node: Any) -> Iterator[Any]:
     """Every part of a parsed query."""
     stack = [node]
     while stack:
@@ -53,12 +53,12 @@ def parts(node: Any) -> Iterator[Any]:
             stack.extend(getattr(current, name) for name in attributes(kind))
 
 
-def mentioned(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
+def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
     """Names that the query may read as fields, and whether it may read the text of events."""
     names: set[str] = set()
     values: set[int] = set()
     raw = False
-    for part in parts(pipeline):
+    for part in walk_query(pipeline):
         match part:
             case Comparison(field, _, value):
                 names.add(field.text)
@@ -69,13 +69,13 @@ def mentioned(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
             case FreeText(word):
                 values.add(id(word))
                 raw = raw or bool(word.text.strip("*"))
-            case Field(name) | Option(name):
+            case FieldReference(name) | Option(name):
                 names.add(name)
             case Word(text) if id(part) not in values:
-                names.update(WORDS.findall(text))
+                names.update(WORD_IN_QUERY.findall(text))
                 raw = raw or text.startswith("PREFIX(")
             case Template(text) | String(text):
-                names.update(WORDS.findall(text) if isinstance(part, Template) else (text,))
+                names.update(WORD_IN_QUERY.findall(text) if isinstance(part, Template) else (text,))
             case Stage("map"):
                 raw = True
             case Stage(name) if name in DEFAULT_RAW:

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, text
+from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL
 from harness.diagnostics import Span
 
 EMPTY = Typed(NULL, Kind.LIST)
-STEP = re.compile(r"\{(\d*)\}")
+INDEX_STEP = re.compile(r"\{(\d*)\}")
 
 
-def json_path(path: str) -> str:
+def translate_spath(path: str) -> str:
     """The path in JSONPath: `a.b{0}.c` is $."a"."b"[0]."c", `{}` is [*]."""
     found = "$"
     for key in path.split("."):
-        name = STEP.sub("", key)
+        name = INDEX_STEP.sub("", key)
         if name:
             found += '."' + name.replace('"', "") + '"'
-        for index in STEP.findall(key):
+        for index in INDEX_STEP.findall(key):
             found += f"[{index or '*'}]"
     return found
 
@@ -32,8 +32,8 @@ def json_path_of(path: Typed) -> Typed:
     """The same of a value: a literal at once, a path that the row has piece by piece."""
     constant = path.constant
     if isinstance(constant, str):
-        return literal(json_path(constant))
-    found = apply("concat", literal("$."), text(path))
+        return literal(translate_spath(constant))
+    found = apply("concat", literal("$."), as_text(path))
     for old, new in (("{}", "[*]"), ("{", "["), ("}", "]"), (".[", "[")):
         found = apply("replace_text", found, literal(old), literal(new))
     return found
@@ -41,7 +41,7 @@ def json_path_of(path: Typed) -> Typed:
 
 def exact_path(key: Typed) -> Typed:
     """The path of one key, in which nothing is special."""
-    found = text(key)
+    found = as_text(key)
     for special in ("\\", '"'):
         found = apply("replace_text", found, literal(special), literal("\\" + special))
     constant = key.constant
@@ -50,33 +50,33 @@ def exact_path(key: Typed) -> Typed:
     return apply("concat", literal('$."'), found, literal('"'))
 
 
-def several(path: str) -> bool:
+def may_reach_many(path: str) -> bool:
     """Whether a path may reach more than one value."""
     return "{}" in path
 
 
-def every(document: Typed, path: str, span: Span | None = None) -> Typed:
+def extract_all(document: Typed, path: str, span: Span | None = None) -> Typed:
     """All that a path reaches in a JSON text, or of an XML text that of every element on it."""
     if document.kind is Kind.NULL or "{@" in path:
-        return extracted(document, path, span)
+        return extract_first(document, path, span)
     markup = apply("xml_text", document, literal(path), span=span)
-    form = "json_list" if several(path) else "json_text"
-    as_json = apply(form, document, literal(json_path(path)), span=span)
+    form = "json_list" if may_reach_many(path) else "json_text"
+    as_json = apply(form, document, literal(translate_spath(path)), span=span)
     is_markup = apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<"))
-    held = as_json if several(path) else apply("if", apply("is_null", as_json), EMPTY, apply("list", as_json))
+    held = as_json if may_reach_many(path) else apply("if", apply("is_null", as_json), EMPTY, apply("list", as_json))
     return apply("if", is_markup, markup, held)
 
 
-def extracted(document: Typed, path: str, span: Span | None = None) -> Typed:
+def extract_first(document: Typed, path: str, span: Span | None = None) -> Typed:
     """What a path reaches in a JSON text, or in an XML text where it is no JSON."""
     if document.kind is Kind.NULL:
         return document
     attribute = "{@" in path
-    if several(path):
-        return apply("json_list", document, literal(json_path(path)), span=span)
+    if may_reach_many(path):
+        return apply("json_list", document, literal(translate_spath(path)), span=span)
     markup = apply("xml_text", document, literal(path), span=span)
     if attribute:
         return markup
     first = apply("list_get", markup, literal(1.0))
-    as_json = apply("json_text", document, literal(json_path(path)), span=span)
+    as_json = apply("json_text", document, literal(translate_spath(path)), span=span)
     return apply("if", apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<")), first, as_json)

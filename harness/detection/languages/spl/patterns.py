@@ -10,36 +10,36 @@ from functools import lru_cache
 
 import regex
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, text
+from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
 from harness.diagnostics import SourceError, Span
 
-GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
+NAMED_GROUP_START = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
 LITERAL = re.compile(r"\\Q(.*?)(?:\\E|$)", re.S)
 
 
-def checked(pattern: Typed) -> Typed:
+def check_pattern_literal(pattern: Typed) -> Typed:
     """A pattern that is a literal, refused with its place if it cannot be read."""
     constant, span = pattern.constant, getattr(pattern.expression, "span", None)
     if isinstance(constant, str) and span is not None:
-        check(constant, span)
-    return text(pattern)
+        check_pattern(constant, span)
+    return as_text(pattern)
 
 
 def element_matches(element: Typed, pattern: Typed) -> Typed:
     """Whether one of several values has a match."""
-    return apply("regex_found", element, checked(pattern), literal(""))
+    return apply("regex_found", element, check_pattern_literal(pattern), literal(""))
 
 
-def check(pattern: str, span: Span) -> str:
+def check_pattern(pattern: str, span: Span) -> str:
     """The pattern itself; an error about its place if it cannot be read."""
-    problem = reason(pattern)
+    problem = find_pattern_fault(pattern)
     if problem:
         raise SourceError("bad-regex", f"the regular expression cannot be read: {problem}", span)
     return pattern
 
 
 @lru_cache(4096)
-def reason(pattern: str) -> str:
+def find_pattern_fault(pattern: str) -> str:
     """Why a pattern cannot be read; empty if it can."""
     if len(pattern) > 16384:
         return "it is longer than 16,384 characters"
@@ -59,4 +59,4 @@ def python_spelling(pattern: str) -> str:
 
 def group_names(pattern: str) -> tuple[str, ...]:
     """Names of the named groups, each once, in order."""
-    return tuple(dict.fromkeys(GROUP.findall(pattern)))
+    return tuple(dict.fromkeys(NAMED_GROUP_START.findall(pattern)))

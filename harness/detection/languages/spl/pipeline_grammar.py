@@ -7,7 +7,7 @@ import re
 from harness.detection.languages.spl.argument_grammar import ArgumentGrammar
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.habits import command_help
-from harness.detection.languages.spl.reader import Reader
+from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.search_grammar import SearchGrammar
 from harness.detection.languages.spl.stats_grammar import StatsGrammar
@@ -19,16 +19,16 @@ from harness.detection.languages.spl.syntax import (
     Stage,
     WhereArguments,
 )
-from harness.detection.languages.spl.text import DEEPEST_SUBSEARCH, Text
+from harness.detection.languages.spl.text import DEEPEST_SUBSEARCH, ExpandedText
 
-NAME = re.compile(r"\s*([^\s\"(\[=]+)(?=[\s\"(\[]|$)")
+COMMAND_NAME = re.compile(r"\s*([^\s\"(\[=]+)(?=[\s\"(\[]|$)")
 SEARCH = re.compile(r"\s*search(?=[\s\"(\[]|$)", re.I)
 
 
 class PipelineGrammar:
     """Reads a text as a pipeline; subsearches are read at their place."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: ExpandedText) -> None:
         self.text, self.depth = text, 0
 
     def whole(self) -> Pipeline:
@@ -36,7 +36,7 @@ class PipelineGrammar:
         self.text.lay_out()
         return self.pipeline(0, len(self.text.text), -1)
 
-    def brackets(self, reader: Reader) -> Pipeline:
+    def brackets(self, reader: StageCursor) -> Pipeline:
         """The subsearch whose bracket stands at the reader's place, which then is behind it."""
         opened = reader.at
         closing = self.text.closing.get(opened)
@@ -92,10 +92,10 @@ class PipelineGrammar:
         span = self.text.span(first, last)
         explicit = SEARCH.match(text, start, end)
         if explicit is not None:
-            return Stage("search", self.search(Reader(self.text, explicit.end(), end)), span)
-        found = NAME.match(text, start, end)
+            return Stage("search", self.search(StageCursor(self.text, explicit.end(), end)), span)
+        found = COMMAND_NAME.match(text, start, end)
         if implied and not (found and self.forgotten_pipe(found[1].lower(), found)):
-            return Stage("search", self.search(Reader(self.text, start, end)), span)
+            return Stage("search", self.search(StageCursor(self.text, start, end)), span)
         name = found[1].lower() if found else ""
         if found is None or name not in COMMANDS:
             shown = found[1] if found else text[first:last].split()[0][:40]
@@ -103,7 +103,7 @@ class PipelineGrammar:
             called = found is not None and text[found.end(1) :].lstrip()[:1] == "("
             hint = command_help(shown, called, COMMANDS)
             raise self.text.error("unknown-command", f"no command is called `{shown}`", *where, hint)
-        return Stage(name, self.arguments(name, Reader(self.text, found.end(), end)), span)
+        return Stage(name, self.arguments(name, StageCursor(self.text, found.end(), end)), span)
 
     def forgotten_pipe(self, name: str, found: re.Match[str]) -> bool:
         """Whether the text begins with a command that makes rows, its pipe forgotten."""
@@ -114,11 +114,11 @@ class PipelineGrammar:
         )
         return True
 
-    def search(self, reader: Reader) -> SearchArguments:
+    def search(self, reader: StageCursor) -> SearchArguments:
         """The arguments of `search`."""
         return SearchArguments(SearchGrammar(reader, self.brackets).condition())
 
-    def arguments(self, name: str, reader: Reader) -> Arguments:
+    def arguments(self, name: str, reader: StageCursor) -> Arguments:
         """The arguments of a command by its own grammar."""
         shape = COMMANDS[name].shape
         if shape == "where":

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 from harness.detection.language import Plan, Settings, Step
 from harness.detection.languages.spl import commands, functions
-from harness.detection.languages.spl.extraction.extraction import extracted
+from harness.detection.languages.spl.extraction.extraction import extract_scope
 from harness.detection.languages.spl.look_alikes import plain_only
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compiled, fresh_scope
+from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compile_name_pattern, fresh_scope
 from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import Text
-from harness.detection.plan.columns import Columns
+from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan.columns import Schema
 
-NUMBERS = "number_look_alikes"
+LOOK_ALIKES_SWITCH = "number_look_alikes"
 TABLES = (commands, functions)
 
 
-def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns, settings: Settings) -> Plan:
+def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns: Schema, settings: Settings) -> Plan:
     """The meaning of a query over a schema; raises SourceError for what is not supported."""
     session = Session(
         text=text,
         schema=columns,
         settings=settings,
         switches=SWITCHES,
-        run=run,
+        run=lower_pipeline,
         words=names,
-        patterns=tuple(compiled(w) for w in names if "*" in w and FIELD_PATTERN.fullmatch(w)),
+        patterns=tuple(compile_name_pattern(w) for w in names if "*" in w and FIELD_PATTERN.fullmatch(w)),
     )
-    session.events = extracted(session, pipeline)
+    session.events = extract_scope(session, pipeline)
     scope = fresh_scope(session)
-    run(pipeline, scope)
+    lower_pipeline(pipeline, scope)
     visible = [n for n in scope.columns if not n.startswith("@")]
     if len(visible) < len(scope.columns):
         scope.keep(visible)
         last = session.steps[-1]
         session.steps[-1] = Step(last.span, scope.node, last.name)
     node, steps = scope.node, tuple(session.steps)
-    if settings.switches.get(NUMBERS, "decimal") != "decimal" and session.switch(NUMBERS) == "plain":
+    if (
+        settings.switches.get(LOOK_ALIKES_SWITCH, "decimal") != "decimal"
+        and session.switch(LOOK_ALIKES_SWITCH) == "plain"
+    ):
         node, steps = plain_only(node, steps)
     reads = frozenset(n for n in session.reads if not n.startswith("@"))
     return Plan(
@@ -51,7 +54,7 @@ def plan(pipeline: Pipeline, text: Text, names: frozenset[str], columns: Columns
     )
 
 
-def run(pipeline: Pipeline, scope: Scope) -> None:
+def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
     names = tuple(s.name for s in pipeline.stages)
     for number, stage in enumerate(pipeline.stages, 1):

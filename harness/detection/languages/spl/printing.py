@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.reader import escaped
+from harness.detection.languages.spl.reader import escape_search_text
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
     Arguments,
-    Chain,
     Comparison,
-    Condition,
     EvalArguments,
-    Expression,
-    Field,
+    EvalExpression,
+    FieldReference,
     FreeText,
-    Group,
-    Invocation,
+    FunctionCall,
     Measure,
     Not,
     Number,
     OneOf,
+    OperandChain,
     Option,
-    Pasted,
+    ParenthesisedCondition,
+    PastedSubsearch,
     Pipeline,
     Prefix,
     SearchArguments,
+    SearchCondition,
     SeriesChoice,
     Stage,
     StatisticsArguments,
@@ -38,7 +38,7 @@ from harness.detection.languages.spl.syntax import (
 )
 
 CONTROLS = {"\\": "\\\\", '"': '\\"', "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-CONTROL = re.compile(r"[\\\"\t\n\r]")
+CONTROL_OR_QUOTE = re.compile(r"[\\\"\t\n\r]")
 
 
 def pipeline_text(pipeline: Pipeline) -> str:
@@ -75,18 +75,18 @@ def target_text(word: Word) -> str:
     return f"'{word.text}'" if '"' in word.text else f'"{word.text}"'
 
 
-def item_text(item: Word | Option | Group | Pipeline | Template | Expression) -> str:
+def item_text(item: Word | Option | ParenthesisedCondition | Pipeline | Template | EvalExpression) -> str:
     """One argument of a general command."""
     match item:
         case Word():
             return word_text(item)
         case Option(name, value, operator):
-            if isinstance(value, Group):
+            if isinstance(value, ParenthesisedCondition):
                 return f"{name}{operator}({condition_text(value.condition)})"
             if isinstance(value, Word | Pipeline | Template):
                 return f"{name}{operator}{item_text(value)}"
             return f"{name}{operator}eval({expression_text(value)})"
-        case Group(condition):
+        case ParenthesisedCondition(condition):
             return f"where {condition_text(condition)}"
         case Pipeline():
             return f"[{pipeline_text(item)}]"
@@ -98,15 +98,15 @@ def item_text(item: Word | Option | Group | Pipeline | Template | Expression) ->
 
 def word_text(word: Word) -> str:
     """A word as it is read back."""
-    return f'"{escaped(word.text)}"' if word.quoted or not word.text else word.text
+    return f'"{escape_search_text(word.text)}"' if word.quoted or not word.text else word.text
 
 
 def bare_text(word: Word) -> str:
     """A word of a search, whose backslashes are escapes without quotes too."""
-    return word_text(word) if word.quoted or not word.text else escaped(word.text).replace("|", "\\|")
+    return word_text(word) if word.quoted or not word.text else escape_search_text(word.text).replace("|", "\\|")
 
 
-def condition_text(condition: Condition) -> str:
+def condition_text(condition: SearchCondition) -> str:
     """A search condition, parts in parentheses."""
     match condition:
         case Comparison(name, operator, value, case):
@@ -122,39 +122,39 @@ def condition_text(condition: Condition) -> str:
         case Subsearch(pipeline):
             return f"[{pipeline_text(pipeline)}]"
         case Not(operand):
-            return f"NOT ({condition_text(operand)})" if composite(operand) else f"NOT {condition_text(operand)}"
+            return f"NOT ({condition_text(operand)})" if is_composite(operand) else f"NOT {condition_text(operand)}"
         case All(operands):
-            return " ".join(grouped(o) for o in operands) if operands else "()"
+            return " ".join(print_condition_part(o) for o in operands) if operands else "()"
         case AnyOf(operands):
-            return " OR ".join(grouped(o) for o in operands)
+            return " OR ".join(print_condition_part(o) for o in operands)
 
 
-def composite(condition: Condition) -> bool:
+def is_composite(condition: SearchCondition) -> bool:
     """Whether a condition has parts."""
     return isinstance(condition, All | AnyOf)
 
 
-def grouped(condition: Condition) -> str:
+def print_condition_part(condition: SearchCondition) -> str:
     """A part, in parentheses if it has parts itself."""
-    return f"({condition_text(condition)})" if composite(condition) else condition_text(condition)
+    return f"({condition_text(condition)})" if is_composite(condition) else condition_text(condition)
 
 
-def expression_text(expression: Expression) -> str:
+def expression_text(expression: EvalExpression) -> str:
     """An eval expression, every operation in parentheses."""
     match expression:
         case Number(text):
             return text
         case String(value):
-            return f'"{CONTROL.sub(lambda m: CONTROLS[m.group()], value)}"'
-        case Field(name, quoted):
+            return f'"{CONTROL_OR_QUOTE.sub(lambda m: CONTROLS[m.group()], value)}"'
+        case FieldReference(name, quoted):
             return f"'{name}'" if quoted else name
         case Prefix(operator, operand):
             return f"({operator} {expression_text(operand)})"
-        case Invocation(name, arguments):
+        case FunctionCall(name, arguments):
             return f"{name}({', '.join(expression_text(a) for a in arguments)})"
-        case Pasted(pipeline):
+        case PastedSubsearch(pipeline):
             return f"[{pipeline_text(pipeline)}]"
-        case Chain(operator, operands):
+        case OperandChain(operator, operands):
             return "(" + f" {operator} ".join(expression_text(o) for o in operands) + ")"
 
 

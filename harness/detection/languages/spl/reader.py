@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.text import QUOTED, Text
+from harness.detection.languages.spl.text import QUOTED, ExpandedText
 from harness.diagnostics import SourceError, Span
 
-BLANKS = re.compile(r"[\s,]*")
-ESCAPE = re.compile(r'\\([\\"|])')
-STRING = re.compile(QUOTED, re.S)
-DEEPEST = 60
+SKIPPED_BLANKS = re.compile(r"[\s,]*")
+SEARCH_ESCAPE = re.compile(r'\\([\\"|])')
+QUOTED_STRING = re.compile(QUOTED, re.S)
+DEEPEST_SEARCH_NESTING = 60
 
 
-class Reader:
+class StageCursor:
     """The characters of one stage from `at` up to `end`."""
 
     __slots__ = ("at", "depth", "end", "source", "text")
 
-    def __init__(self, source: Text, at: int, end: int) -> None:
+    def __init__(self, source: ExpandedText, at: int, end: int) -> None:
         self.source, self.text, self.at, self.end, self.depth = source, source.text, at, end, 0
 
     def skip(self) -> int:
         """Moves over blanks and commas."""
-        found = BLANKS.match(self.text, self.at, self.end)
+        found = SKIPPED_BLANKS.match(self.text, self.at, self.end)
         self.at = found.end() if found else self.at
         return self.at
 
@@ -51,16 +51,16 @@ class Reader:
     def deeper(self) -> None:
         """Counts one level of nesting more; too many are an error rather than a crash."""
         self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.error("too-deep", f"nested more than {DEEPEST} deep", self.at)
+        if self.depth > DEEPEST_SEARCH_NESTING:
+            raise self.error("too-deep", f"nested more than {DEEPEST_SEARCH_NESTING} deep", self.at)
 
 
-def unescaped(text: str) -> str:
+def unescape_search_text(text: str) -> str:
     r"""Text of the search language without its escapes: `\\`, `\"` and `\|`; every other backslash stays.
 
     Reference: reference/spl.md 3.4, level 1
     """
-    return ESCAPE.sub(r"\1", text) if "\\" in text else text
+    return SEARCH_ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
 LITERAL_STAR = "\ufdd0"
@@ -73,6 +73,6 @@ def with_literal_stars(text: str) -> str:
     return ESCAPED_STAR.sub(lambda m: m[1] + LITERAL_STAR, text)
 
 
-def escaped(text: str) -> str:
+def escape_search_text(text: str) -> str:
     """Text as it is written inside double quotes."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace(LITERAL_STAR, "\\*")

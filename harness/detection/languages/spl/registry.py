@@ -14,7 +14,7 @@ EXAMPLE = re.compile(r"^ {4,}(\S.*?)\s+->\s+(.*?)\s*$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[Definition]):
+class RegistryEntry(Generic[Definition]):
     """One command, function or aggregate: its names, what it does, and how it may be called."""
 
     name: str
@@ -54,11 +54,11 @@ class Entry(Generic[Definition]):
         return found[1] if found else ""
 
 
-class Table(Mapping[str, Entry[Definition]]):
+class Registry(Mapping[str, RegistryEntry[Definition]]):
     """Entries by name; several names may share one."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry[Definition]] = {}
+        self.entries: dict[str, RegistryEntry[Definition]] = {}
 
     @overload
     def define(self, first: Definition, /) -> Definition: ...
@@ -85,10 +85,10 @@ class Table(Mapping[str, Entry[Definition]]):
         least = sum(p.default is p.empty for p in positional)
         for name in names or (function.__name__.rstrip("_"),):
             most = None if several else len(positional)
-            self.entries[name] = Entry(name, function, shape, generating, least, most)
+            self.entries[name] = RegistryEntry(name, function, shape, generating, least, most)
         return function
 
-    def __getitem__(self, name: str) -> Entry[Definition]:
+    def __getitem__(self, name: str) -> RegistryEntry[Definition]:
         return self.entries[name]
 
     def __contains__(self, name: object) -> bool:
@@ -101,6 +101,6 @@ class Table(Mapping[str, Entry[Definition]]):
         return len(self.entries)
 
 
-COMMANDS: Table[Callable[..., None]] = Table()
-FUNCTIONS: Table[Callable[..., Any]] = Table()
-AGGREGATES: Table[Callable[..., Any]] = Table()
+COMMANDS: Registry[Callable[..., None]] = Registry()
+FUNCTIONS: Registry[Callable[..., Any]] = Registry()
+AGGREGATES: Registry[Callable[..., Any]] = Registry()

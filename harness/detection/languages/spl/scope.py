@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from harness.detection.language import Settings, Step, Switch
-from harness.detection.languages.spl.coercion import NOTHING, Typed
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import Text
-from harness.detection.plan.columns import Columns, Kind, hidden
+from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan.columns import Kind, Schema, is_hidden
 from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import (
@@ -25,7 +25,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.diagnostics import Finding, Severity, SourceError, Span
 
-ORDER = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
+NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
 FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 
@@ -36,8 +36,8 @@ class Session:
     `tables` are those that the pipelines at work wrote by now, `early` those of subsearches, which run first.
     """
 
-    text: Text
-    schema: Columns
+    text: ExpandedText
+    schema: Schema
     settings: Settings
     switches: Mapping[str, Switch]
     run: Callable[[Pipeline, Scope], None]
@@ -88,13 +88,13 @@ class Session:
         return name in self.words or any(p.fullmatch(name) for p in self.patterns)
 
 
-def fits(pattern: str, name: str) -> bool:
+def matches_name_pattern(pattern: str, name: str) -> bool:
     """Whether a name fits a pattern with `*`."""
-    return compiled(pattern).fullmatch(name) is not None if "*" in pattern else pattern == name
+    return compile_name_pattern(pattern).fullmatch(name) is not None if "*" in pattern else pattern == name
 
 
 @lru_cache(4096)
-def compiled(pattern: str) -> re.Pattern[str]:
+def compile_name_pattern(pattern: str) -> re.Pattern[str]:
     """A pattern with `*` as a regular expression over names."""
     return re.compile(".*".join(re.escape(p) for p in pattern.split("*")), re.S)
 
@@ -133,7 +133,7 @@ class Scope:
         kind = self.columns.get(name)
         if kind is None:
             self.absent(name, span)
-            return NOTHING if span is None else Typed(Literal(None, span), Kind.NULL)
+            return TYPED_NULL if span is None else Typed(Literal(None, span), Kind.NULL)
         return Typed(Column(name, span), kind)
 
     def absent(self, name: str, span: Span | None) -> None:
@@ -153,7 +153,9 @@ class Scope:
         if "*" not in pattern:
             return [pattern] if pattern in self.columns else []
         return [
-            n for n in self.columns if fits(pattern, n) and (n[0] != "_" or pattern[0] == "_") and not n.startswith("@")
+            n
+            for n in self.columns
+            if matches_name_pattern(pattern, n) and (n[0] != "_" or pattern[0] == "_") and not n.startswith("@")
         ]
 
     def filter(self, condition: Expression, span: Span | None = None) -> None:
@@ -182,10 +184,10 @@ class Scope:
         """Keeps the columns of these names, in this order."""
         self.select([(n, Typed(Column(n), self.columns[n])) for n in names if n in self.columns], span)
 
-    def replace(self, node: Node, columns: Columns, *, events: bool | None = None) -> None:
+    def replace(self, node: Node, columns: Schema, *, events: bool | None = None) -> None:
         """Takes another relation as the current one."""
         self.node = node
-        self.columns = {n: k for n, k in columns.items() if not hidden(n)}
+        self.columns = {n: k for n, k in columns.items() if not is_hidden(n)}
         if events is not None:
             self.events = events
         if not self.events:
@@ -227,7 +229,7 @@ def fresh_scope(session: Session, *, main: bool = True) -> Scope:
         made, known = session.events, session.events.defined
         return Scope(session=session, node=made.node, columns=dict(made.columns), main=main, defined=set(known))
     if session.scan is None:
-        session.scan = Scan(columns=session.schema, order=ORDER)
+        session.scan = Scan(columns=session.schema, order=NEWEST_FIRST)
     columns = {n: k for n, k in session.schema.items() if n[:1] != "@"}
     return Scope(session=session, node=session.scan, columns=columns, main=main)
 

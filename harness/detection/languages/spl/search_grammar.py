@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from harness.detection.languages.spl.reader import Reader, unescaped, with_literal_stars
+from harness.detection.languages.spl.reader import StageCursor, unescape_search_text, with_literal_stars
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
     Comparison,
-    Condition,
     FreeText,
     Not,
     OneOf,
     Pipeline,
+    SearchCondition,
     Subsearch,
     Word,
 )
 from harness.detection.languages.spl.text import QUOTED
 
-TOKEN = re.compile(
+SEARCH_TOKEN = re.compile(
     rf"[\s,]*(?:(?P<open>\()|(?P<close>\))|(?P<bracket>\[)|(?P<quoted>{QUOTED})"
     r"|(?P<kind>TERM|CASE)\((?P<inside>[^()]*)\)"
     r"|(?P<word>(?:\\[\\\"|]|[^\s()\[\]\",=<>!]|!(?!=))(?:\\[\\\"|]|[^\s()\[\",=<>!]|!(?!=))*)|(?P<stray>[^\s]))",
@@ -29,26 +29,26 @@ TOKEN = re.compile(
 )
 OPERATOR = re.compile(r"\s*(==|!=|<=|>=|<>|=|<|>)\s*")
 IN = re.compile(r"\s*(NOT\s+)?IN\s*\(", re.I)
-VALUE = re.compile(
+SEARCH_VALUE = re.compile(
     rf"(?P<quoted>{QUOTED})|(?P<case>(?P<kind>CASE|TERM)\((?P<inside>[^()]*)\))|(?P<word>(?:\\[\\\"|]|[^\s()\"])+)",
     re.S,
 )
 ITEM = re.compile(
     rf"[\s,]*(?:(?P<quoted>{QUOTED})|(?P<close>\))|(?P<word>[^\s(),\"]+(?:\([^\s()\",]*\)[^\s(),\"]*)*))", re.S
 )
-ENDS = ("AND", "OR", "NOT", "IN")
+SEARCH_KEYWORDS = ("AND", "OR", "NOT", "IN")
 ELSEWHERE = ("where", "like", "xor", "&&", "||")
 
-Brackets = Callable[[Reader], Pipeline]
+Brackets = Callable[[StageCursor], Pipeline]
 
 
 class SearchGrammar:
     """Reads one condition; `brackets` reads the subsearch that starts at the reader's place."""
 
-    def __init__(self, reader: Reader, brackets: Brackets, stop: re.Pattern[str] | None = None) -> None:
+    def __init__(self, reader: StageCursor, brackets: Brackets, stop: re.Pattern[str] | None = None) -> None:
         self.reader, self.brackets, self.stop = reader, brackets, stop
 
-    def condition(self) -> Condition:
+    def condition(self) -> SearchCondition:
         """Everything up to the end, or up to the word at which this command's condition ends."""
         found = self.all_of()
         reader = self.reader
@@ -78,11 +78,11 @@ class SearchGrammar:
         reader.at = end
         return True
 
-    def all_of(self) -> Condition:
+    def all_of(self) -> SearchCondition:
         """Terms joined by AND or by nothing."""
         reader = self.reader
         start = reader.skip()
-        parts: list[Condition] = []
+        parts: list[SearchCondition] = []
         while not reader.done() and not reader.peek(")") and not self.stopped():
             if parts or self.dangling():
                 self.keyword("AND")
@@ -110,7 +110,7 @@ class SearchGrammar:
             at -= 1
         return at
 
-    def any_of(self) -> Condition:
+    def any_of(self) -> SearchCondition:
         """Terms joined by OR."""
         start = self.reader.skip()
         parts = [self.negated()]
@@ -118,7 +118,7 @@ class SearchGrammar:
             parts.append(self.negated())
         return parts[0] if len(parts) == 1 else AnyOf(tuple(parts), self.reader.span(start, self.before()))
 
-    def negated(self) -> Condition:
+    def negated(self) -> SearchCondition:
         """A term, or NOT and the next term only."""
         start = self.reader.skip()
         if not self.keyword("NOT"):
@@ -128,10 +128,10 @@ class SearchGrammar:
         self.reader.depth -= 1
         return Not(operand, self.reader.span(start, self.before()))
 
-    def term(self) -> Condition:
+    def term(self) -> SearchCondition:
         """One comparison, phrase, group or subsearch."""
         reader = self.reader
-        found = TOKEN.match(reader.text, reader.at, reader.end)
+        found = SEARCH_TOKEN.match(reader.text, reader.at, reader.end)
         if found is None:
             raise reader.error("missing-operand", "a condition is missing", reader.end, reader.end)
         kind = found.lastgroup
@@ -150,15 +150,15 @@ class SearchGrammar:
                 Word(found["inside"].strip().strip('"'), False, reader.span(start)), found["kind"], reader.span(start)
             )
         quoted = kind == "quoted"
-        if not quoted and found["word"] in ENDS:
+        if not quoted and found["word"] in SEARCH_KEYWORDS:
             message = f"`{found['word']}` stands between no conditions"
             raise reader.error(
                 "missing-operand", message, start, found.end(), "put it in quotes to search for the word"
             )
-        text = unescaped(found["quoted"][1:-1] if quoted else found["word"])
+        text = unescape_search_text(found["quoted"][1:-1] if quoted else found["word"])
         return self.comparison(Word(text, quoted, reader.span(start)), start)
 
-    def group(self, start: int) -> Condition:
+    def group(self, start: int) -> SearchCondition:
         """A condition in parentheses."""
         reader = self.reader
         reader.at = start + 1
@@ -170,7 +170,7 @@ class SearchGrammar:
         reader.at += 1
         return inner
 
-    def comparison(self, name: Word, start: int) -> Condition:
+    def comparison(self, name: Word, start: int) -> SearchCondition:
         """What follows a field: an operator and a value, IN and a list, or nothing, and then it is free text."""
         reader = self.reader
         operator = OPERATOR.match(reader.text, reader.at, reader.end)
@@ -179,7 +179,7 @@ class SearchGrammar:
             value, case = self.value(operator.start(1))
             return Comparison(name, self.symbol(operator), value, case, reader.span(start))
         listed = IN.match(reader.text, reader.at, reader.end)
-        if listed is None or (name.text in ENDS and not name.quoted):
+        if listed is None or (name.text in SEARCH_KEYWORDS and not name.quoted):
             self.elsewhere(name, start)
             return FreeText(name, "", reader.span(start))
         reader.at = listed.end()
@@ -214,7 +214,7 @@ class SearchGrammar:
         reader = self.reader
         if reader.peek("[") and reader.at in reader.source.closing:
             return self.brackets(reader), False
-        found = VALUE.match(reader.text, reader.at, reader.end)
+        found = SEARCH_VALUE.match(reader.text, reader.at, reader.end)
         if found is None:
             raise reader.error("missing-value", "a value is missing after this operator", operator, reader.at)
         start, reader.at = reader.at, found.end()
@@ -233,7 +233,7 @@ class SearchGrammar:
     def plain(self, text: str, start: int) -> str:
         """A value without its escapes; a star that its author escaped is none to Splunk, which is forgiven."""
         if self.reader.source.strict or "\\\\\\*" not in text:
-            return unescaped(text)
+            return unescape_search_text(text)
         found = with_literal_stars(text)
         if found != text:
             message = "a `*` cannot be escaped: this is a backslash and a wildcard"
@@ -241,7 +241,7 @@ class SearchGrammar:
             self.reader.source.deviation(
                 "escaped-star", message, start, end, "compare with `where` and a regular expression"
             )
-        return unescaped(found)
+        return unescape_search_text(found)
 
     def listed(self, opened: int) -> tuple[Word, ...]:
         """The values of IN up to the closing parenthesis."""

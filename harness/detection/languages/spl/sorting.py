@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import SortKey
 
 TYPED = re.compile(r"(auto|str|ip|num)\((.*)\)")
-ADDRESS = r"^([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})$"
+IPV4_SORT_PARTS = r"^([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})$"
 
 
-def sort_keys(scope: Scope, words: list[Word]) -> list[SortKey]:
+def parse_sort_keys(scope: Scope, words: list[Word]) -> list[SortKey]:
     """Keys of `- a, b` (both descending) and of `-a, b` (only the first)."""
     keys: list[SortKey] = []
     sign = "+"
@@ -31,11 +31,11 @@ def sort_keys(scope: Scope, words: list[Word]) -> list[SortKey]:
             own, name = name[0], name[1:]
         form = TYPED.fullmatch(name)
         kind, name = (form[1], form[2]) if form else ("auto", name)
-        keys += ordered(scope.typed(name.strip("\"'"), word.span), kind, (own or sign) == "-")
+        keys += build_field_sort_keys(scope.typed(name.strip("\"'"), word.span), kind, (own or sign) == "-")
     return keys
 
 
-def ordered(value: Typed, form: str, descending: bool) -> list[SortKey]:
+def build_field_sort_keys(value: Typed, form: str, descending: bool) -> list[SortKey]:
     """Keys that sort one field."""
     if value.kind is Kind.NULL:
         return []
@@ -43,14 +43,14 @@ def ordered(value: Typed, form: str, descending: bool) -> list[SortKey]:
         return [SortKey(value.expression, descending)]
     if value.kind is Kind.LIST:
         value = apply("list_join", value, literal("\n"))
-    shown = text(value)
+    shown = as_text(value)
     if form == "str":
         return [SortKey(shown.expression, descending)]
     if form == "num":
-        return [SortKey(number(shown).expression, descending)]
+        return [SortKey(as_number(shown).expression, descending)]
     if form == "ip":
         return [SortKey(address(shown).expression, descending), SortKey(shown.expression, descending)]
-    amount = apply("coalesce", number(shown), address(shown))
+    amount = apply("coalesce", as_number(shown), address(shown))
     keys = [SortKey(amount.expression, descending), SortKey(shown.expression, descending)]
     if descending:
         words_first = apply("if", apply("is_null", shown), literal(None), apply("not", apply("is_null", amount)))
@@ -62,6 +62,8 @@ def address(value: Typed) -> Typed:
     """An IPv4 address as a number; null of other text."""
     total = literal(0.0)
     for group in range(1, 5):
-        part = apply("to_number", apply("regex_extract", value, literal(ADDRESS), literal(""), literal(float(group))))
+        part = apply(
+            "to_number", apply("regex_extract", value, literal(IPV4_SORT_PARTS), literal(""), literal(float(group)))
+        )
         total = apply("add", apply("multiply", total, literal(256.0)), part)
     return total

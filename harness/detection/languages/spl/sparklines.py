@@ -8,19 +8,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from harness.detection.languages.spl.aggregates import aggregate, when
-from harness.detection.languages.spl.coercion import Typed, apply, each, listing, literal, number, over, text
+from harness.detection.languages.spl.aggregates import aggregate_call, when
+from harness.detection.languages.spl.coercion import (
+    Typed,
+    apply,
+    apply_to_elements,
+    as_multivalue,
+    as_number,
+    as_text,
+    build_element_parameter,
+    literal,
+)
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Measure, Word
-from harness.detection.languages.spl.timespans import seconds_of, span_unit, start_of
+from harness.detection.languages.spl.timespans import floor_to_span, seconds_of, span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Window
 from harness.diagnostics import SourceError, Span
 
-MARK = "##__SPARKLINE__##"
-SEPARATOR = "\x1f"
-MOST = 100
+SPARKLINE_MARK = "##__SPARKLINE__##"
+SPARKLINE_SEPARATOR = "\x1f"
+MOST_SPARKLINE_POINTS = 100
 ASKED = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*(?:,\s*(\w+)\s*)?", re.S)
 STATISTICS = {
     "sum": "sum",
@@ -33,11 +42,11 @@ STATISTICS = {
     "var": "variance_sample",
     "varp": "variance_population",
 }
-COUNTS = ("count", "c")
+SPARKLINE_COUNT_NAMES = ("count", "c")
 DISTINCT = ("dc", "distinct_count", "estdc")
 
 
-def asked(scope: Scope, measure: Measure) -> tuple[str, str, str]:
+def parse_sparkline(scope: Scope, measure: Measure) -> tuple[str, str, str]:
     """The statistic of a sparkline, its field, and the span of one value."""
     argument = measure.argument
     usual = scope.session.switch("timechart_span")
@@ -45,14 +54,14 @@ def asked(scope: Scope, measure: Measure) -> tuple[str, str, str]:
         return "count", "", usual
     found = ASKED.fullmatch(argument.text) if isinstance(argument, Word) else None
     function = found[1].lower() if found else ""
-    if found is None or function not in (*COUNTS, *DISTINCT, *STATISTICS):
+    if found is None or function not in (*SPARKLINE_COUNT_NAMES, *DISTINCT, *STATISTICS):
         raise SourceError("unsupported", "a sparkline of this is not supported", measure.span, help="such as `sum(x)`")
-    if function not in COUNTS and not found[2]:
+    if function not in SPARKLINE_COUNT_NAMES and not found[2]:
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", measure.span)
     return function, found[2] or "", found[3] or usual
 
 
-def spanned(written: str, place: Span) -> tuple[float, str]:
+def parse_sparkline_span(written: str, place: Span) -> tuple[float, str]:
     """Number and unit of a span."""
     found = span_unit(written)
     if found is None:
@@ -60,39 +69,41 @@ def spanned(written: str, place: Span) -> tuple[float, str]:
     return found
 
 
-def collected(scope: Scope, measure: Measure) -> Typed:
+def collect_span_values(scope: Scope, measure: Measure) -> Typed:
     """All values of a group, each with the start of the span that it is in."""
-    _, field, written = asked(scope, measure)
-    start = start_of(scope.session, when(scope), spanned(written, measure.span))
-    value = text(scope.typed(field, measure.span)) if field else literal("1")
+    _, field, written = parse_sparkline(scope, measure)
+    start = floor_to_span(scope.session, when(scope), parse_sparkline_span(written, measure.span))
+    value = as_text(scope.typed(field, measure.span)) if field else literal("1")
     if value.kind is Kind.NULL:
         return value
-    return aggregate("collect", apply("concat", text(start), literal(SEPARATOR), value))
+    return aggregate_call("collect", apply("concat", as_text(start), literal(SPARKLINE_SEPARATOR), value))
 
 
-def draw(scope: Scope, measures: Mapping[str, Measure], place: Span) -> None:
+def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) -> None:
     """Turns what was collected into charts; all rows have the same spans."""
     for name, measure in measures.items():
         values = scope.typed(name)
         if values.kind is not Kind.LIST:
             continue
-        function, _, written = asked(scope, measure)
-        low, high = bounds(scope, values, place)
+        function, _, written = parse_sparkline(scope, measure)
+        low, high = add_span_bounds(scope, values, place)
         step = literal(seconds_of(written) or 1.0)
-        end = apply("add", low, apply("multiply", step, literal(float(MOST))))
+        end = apply("add", low, apply("multiply", step, literal(float(MOST_SPARKLINE_POINTS))))
         spans = apply("list_range", low, apply("least", apply("add", high, step), end), step)
-        parameter, span = each(spans, "span")
-        shown = over("list_map", spans, parameter, text(height(function, within(values, span))))
-        charted = apply("list_concat", listing(literal(MARK)), shown)
+        parameter, span = build_element_parameter(spans, "span")
+        shown = apply_to_elements(
+            "list_map", spans, parameter, as_text(height(function, filter_values_by_span(values, span)))
+        )
+        charted = apply("list_concat", as_multivalue(literal(SPARKLINE_MARK)), shown)
         scope.derive([(name, charted)], measure.span)
     if measures:
         scope.keep(list(scope.columns))
 
 
-def bounds(scope: Scope, values: Typed, place: Span) -> tuple[Typed, Typed]:
+def add_span_bounds(scope: Scope, values: Typed, place: Span) -> tuple[Typed, Typed]:
     """The first and the last span that any row has a value in."""
-    parameter, element = each(values)
-    starts = over("list_map", values, parameter, part(element, 1.0))
+    parameter, element = build_element_parameter(values)
+    starts = apply_to_elements("list_map", values, parameter, select_pair_part(element, 1.0))
     marks = {"minimum": scope.session.fresh("low"), "maximum": scope.session.fresh("high")}
     ends = [(m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,))) for f, m in marks.items()]
     scope.node = Window(source=scope.node, measures=tuple(ends), span=place)
@@ -100,25 +111,27 @@ def bounds(scope: Scope, values: Typed, place: Span) -> tuple[Typed, Typed]:
     return low, high
 
 
-def part(pair: Typed, place: float) -> Typed:
+def select_pair_part(pair: Typed, place: float) -> Typed:
     """The start of the span, or the value."""
-    return apply("list_get", apply("list_split", pair, literal(SEPARATOR)), literal(place))
+    return apply("list_get", apply("list_split", pair, literal(SPARKLINE_SEPARATOR)), literal(place))
 
 
-def within(values: Typed, span: Typed) -> Typed:
+def filter_values_by_span(values: Typed, span: Typed) -> Typed:
     """The values in one span."""
-    first, pair = each(values, "pair")
-    own = over("list_filter", values, first, apply("starts_with", pair, apply("concat", span, literal(SEPARATOR))))
-    second, kept = each(own, "kept")
-    return over("list_map", own, second, part(kept, 2.0))
+    first, pair = build_element_parameter(values, "pair")
+    own = apply_to_elements(
+        "list_filter", values, first, apply("starts_with", pair, apply("concat", span, literal(SPARKLINE_SEPARATOR)))
+    )
+    second, kept = build_element_parameter(own, "kept")
+    return apply_to_elements("list_map", own, second, select_pair_part(kept, 2.0))
 
 
 def height(function: str, values: Typed) -> Typed:
     """The statistic of the values in one span; 0 of none."""
-    if function in COUNTS:
+    if function in SPARKLINE_COUNT_NAMES:
         found = apply("list_length", values)
     elif function in DISTINCT:
         found = apply("list_length", apply("list_distinct", values))
     else:
         found = apply("list_statistic", values, literal(STATISTICS[function]))
-    return apply("coalesce", number(found), literal(0.0))
+    return apply("coalesce", as_number(found), literal(0.0))

@@ -5,9 +5,9 @@ Reference: reference/spl.md 3.7, 4.1 and 8.3
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.event_types import satisfied
-from harness.detection.languages.spl.cim.events import tagged
-from harness.detection.languages.spl.cim.sources import GROUPS
+from harness.detection.languages.spl.cim.event_types import match_event_type
+from harness.detection.languages.spl.cim.events import match_tag
+from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
 from harness.detection.languages.spl.coercion import YES, Typed, apply
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
@@ -43,14 +43,14 @@ def saved_term(scope: Scope, operator: str, value: Word, span: Span) -> Typed:
     if value.text not in saved:
         hint = did_you_mean(value.text, saved) or "give it in the content of the run"
         raise SourceError("unknown-saved-search", f"no saved search is called `{value.text[:60]}`", span, help=hint)
-    found = satisfied(scope, saved[value.text], value.span)
+    found = match_event_type(scope, saved[value.text], value.span)
     return found if operator == "=" else apply("not", found, span=span)
 
 
 def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) -> Typed | None:
     """An event type or a tag, by what the add-ons say of events; what an event itself carries is compared besides."""
     kind = "eventtype" if name == "eventtype" else "tag"
-    found = tagged(scope, kind, value.text, span, name.removeprefix("tag::") if name.startswith("tag::") else "")
+    found = match_tag(scope, kind, value.text, span, name.removeprefix("tag::") if name.startswith("tag::") else "")
     nobody = isinstance(found.expression, Literal)
     if name in scope.columns and (nobody or operator == "!="):
         return None
@@ -62,4 +62,4 @@ def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) ->
 
 def known_type(scope: Scope, name: str) -> bool:
     """Whether an add-on or the content given defines event types of this name."""
-    return "*" in name or name in scope.settings.eventtypes or any(name.lower() in g.eventtypes for g in GROUPS)
+    return "*" in name or name in scope.settings.eventtypes or any(name.lower() in g.eventtypes for g in EVENT_GROUPS)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.detection.languages.spl.aggregates import PERCENTILE, WITHOUT_FIELD, measured
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.aggregates import PERCENTILE, WITHOUT_FIELD, build_aggregate
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, literal
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import AGGREGATES
-from harness.detection.languages.spl.scope import Scope, fits
-from harness.detection.languages.spl.sparklines import collected
-from harness.detection.languages.spl.syntax import Invocation, Measure, StatisticsArguments, Word
+from harness.detection.languages.spl.scope import Scope, matches_name_pattern
+from harness.detection.languages.spl.sparklines import collect_span_values
+from harness.detection.languages.spl.syntax import FunctionCall, Measure, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, every
+from harness.detection.plan.expressions import Aggregation, Column, Expression, all_of
 from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest, Window
 from harness.diagnostics import SourceError, Span
 
@@ -30,7 +30,9 @@ REORDERING = frozenset({"chart", "rare", "sort", "stats", "timechart", "top", "t
 """Commands behind which the order before is forgotten."""
 
 
-def measures(scope: Scope, arguments: StatisticsArguments, sparks: dict[str, Measure] | None = None) -> list[Measured]:
+def expand_measures(
+    scope: Scope, arguments: StatisticsArguments, sparks: dict[str, Measure] | None = None
+) -> list[Measured]:
     """All aggregates with the names of their columns; `*` in an argument stands for every field that fits.
 
     Where `sparks` is given, sparklines are only collected and put there, to be drawn when the rows are grouped.
@@ -41,11 +43,11 @@ def measures(scope: Scope, arguments: StatisticsArguments, sparks: dict[str, Mea
         argument, function = measure.argument, measure.function
         if function == "sparkline" and sparks is not None:
             name = measure.name.text if measure.name else measure.text
-            sparks[name], found[name] = measure, collected(scope, measure)
+            sparks[name], found[name] = measure, collect_span_values(scope, measure)
             continue
         if function == "eval" and argument is not None and not isinstance(argument, Word):
             value: Typed | None = Totals(scope).value(argument)
-            found[measure.name.text if measure.name else measure.text] = value or NOTHING
+            found[measure.name.text if measure.name else measure.text] = value or TYPED_NULL
             continue
         if (
             argument is None
@@ -54,45 +56,45 @@ def measures(scope: Scope, arguments: StatisticsArguments, sparks: dict[str, Mea
         ):
             argument = Word("*", False, measure.span)
         if isinstance(argument, Word) and "*" in argument.text:
-            for name in spread(scope, argument.text):
-                alias = carried(measure, argument.text, name)
-                found[alias] = measured(scope, function, scope.typed(name), measure.span, only_numbers=strict)
+            for name in expand_field_pattern(scope, argument.text):
+                alias = build_measure_name(measure, argument.text, name)
+                found[alias] = build_aggregate(scope, function, scope.typed(name), measure.span, only_numbers=strict)
             continue
         value = None
         if isinstance(argument, Word):
             value = scope.typed(argument.text, argument.span)
         elif argument is not None:
-            value = Context(scope).value(argument)
+            value = EvalContext(scope).value(argument)
         name = measure.name.text if measure.name else measure.text
-        found[name] = measured(scope, function, value, measure.span, only_numbers=strict)
+        found[name] = build_aggregate(scope, function, value, measure.span, only_numbers=strict)
     return list(found.items())
 
 
-def known(function: str) -> bool:
+def is_aggregate_name(function: str) -> bool:
     """Whether there is an aggregate of that name."""
     return function in AGGREGATES or PERCENTILE.fullmatch(function) is not None
 
 
-class Totals(Context):
+class Totals(EvalContext):
     """An expression over aggregates: `eval(round(avg(bytes), 2))`."""
 
     __slots__ = ()
 
-    def call(self, invocation: Invocation) -> Typed:
+    def call(self, invocation: FunctionCall) -> Typed:
         """An aggregate of its one argument, or an ordinary function of aggregates."""
         name, arguments = invocation.name, invocation.arguments
-        if not known(name) or len(arguments) > 1:
-            return Context.call(self, invocation)
-        value = Context(self.scope).value(arguments[0]) if arguments else None
-        return measured(self.scope, name, value, invocation.span)
+        if not is_aggregate_name(name) or len(arguments) > 1:
+            return EvalContext.call(self, invocation)
+        value = EvalContext(self.scope).value(arguments[0]) if arguments else None
+        return build_aggregate(self.scope, name, value, invocation.span)
 
 
-def spread(scope: Scope, pattern: str) -> list[str]:
+def expand_field_pattern(scope: Scope, pattern: str) -> list[str]:
     """The fields that a pattern in an aggregate means."""
-    return [n for n in scope.columns if fits(pattern, n) and not n.startswith(("_", "@"))]
+    return [n for n in scope.columns if matches_name_pattern(pattern, n) and not n.startswith(("_", "@"))]
 
 
-def carried(measure: Measure, pattern: str, name: str) -> str:
+def build_measure_name(measure: Measure, pattern: str, name: str) -> str:
     """The name of the column for one field of a pattern: what `*` stood for goes into the name."""
     inside = re.fullmatch("(.*)".join(re.escape(p) for p in pattern.split("*")), name, re.S)
     if measure.name is None:
@@ -101,7 +103,7 @@ def carried(measure: Measure, pattern: str, name: str) -> str:
     return re.sub(r"\*", lambda _: parts.pop(0) if parts else name, measure.name.text)
 
 
-def present(scope: Scope, keys: Iterable[Word]) -> list[Expression]:
+def build_key_conditions(scope: Scope, keys: Iterable[Word]) -> list[Expression]:
     """A condition for each key that it has a value, at the key's place."""
     conditions: list[Expression] = []
     for key in keys:
@@ -116,7 +118,7 @@ def without_missing(scope: Scope, keys: tuple[Word, ...], *, distinct: bool = Fa
     if not keys:
         return
     place = keys[0].span.to(keys[-1].span)
-    scope.filter(every(tuple(present(scope, keys)), place), place)
+    scope.filter(all_of(tuple(build_key_conditions(scope, keys)), place), place)
     for key in keys:
         if scope.columns.get(key.text) is Kind.LIST:
             if distinct:
@@ -130,7 +132,7 @@ def distinct_keys(scope: Scope, keys: tuple[Word, ...]) -> list[Word]:
     return list({k.text: k for k in keys}.values())
 
 
-def group(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span: Span | None) -> None:
+def group_rows(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span: Span | None) -> None:
     """One row for each combination of keys, which come first."""
     once = distinct_keys(scope, keys)
     taken = {k.text for k in once}
@@ -163,17 +165,17 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
         measure = ((place, Aggregation("row_number")),)
         scope.node = Window(source=scope.node, measures=measure, frame=Frame.RUNNING)
         first = Typed(Aggregation("minimum", (Column(place),)), Kind.NUMBER)
-        group(scope, keys, [*named, (place, first)], span)
+        group_rows(scope, keys, [*named, (place, first)], span)
         scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
         scope.keep(list(scope.columns))
         return
     counts = any(m.function in ("count", "c") for m in arguments.measures)
     if not keys and not counts and scope.session.switch("stats_of_nothing") == "none":
-        group(scope, keys, [*named, (place, Typed(Aggregation("count"), Kind.NUMBER))], span)
+        group_rows(scope, keys, [*named, (place, Typed(Aggregation("count"), Kind.NUMBER))], span)
         scope.filter(apply("greater", Typed(Column(place), Kind.NUMBER), literal(0.0)).expression, span)
         scope.keep(list(scope.columns))
         return
-    group(scope, keys, named, span)
+    group_rows(scope, keys, named, span)
 
 
 def option(arguments: StatisticsArguments, name: str) -> Word | None:
@@ -187,10 +189,10 @@ def option(arguments: StatisticsArguments, name: str) -> Word | None:
 def flag(arguments: StatisticsArguments, name: str, default: bool) -> bool:
     """An option that is yes or no."""
     word = option(arguments, name)
-    return default if word is None else truth(word)
+    return default if word is None else parse_truth_word(word)
 
 
-def truth(word: Word) -> bool:
+def parse_truth_word(word: Word) -> bool:
     """The truth value of t, true, 1, f, false, 0."""
     if word.text.lower() in ("t", "true", "1", "yes", "y"):
         return True
@@ -199,7 +201,7 @@ def truth(word: Word) -> bool:
     raise SourceError("bad-option", f"`{word.text}` is neither true nor false", word.span, help="write true or false")
 
 
-def whole(word: Word) -> int:
+def parse_whole_word(word: Word) -> int:
     """A whole number."""
     if not re.fullmatch(r"-?\d{1,9}", word.text):
         raise SourceError("bad-option", f"`{word.text[:40]}` is not a whole number", word.span)

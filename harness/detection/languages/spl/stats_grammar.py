@@ -6,21 +6,21 @@ import re
 
 from harness.detection.languages.spl.argument_grammar import ArgumentGrammar, expression_at
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
-from harness.detection.languages.spl.reader import Reader, unescaped
+from harness.detection.languages.spl.reader import StageCursor, unescape_search_text
 from harness.detection.languages.spl.search_grammar import Brackets, SearchGrammar
 from harness.detection.languages.spl.syntax import (
-    Condition,
-    Expression,
+    EvalExpression,
     Measure,
     Option,
+    SearchCondition,
     SeriesChoice,
     StatisticsArguments,
     Word,
 )
-from harness.detection.languages.spl.text import Text
+from harness.detection.languages.spl.text import ExpandedText
 
 FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
-PLAIN = re.compile(r"[a-z_]\w*(\.\d+)?")
+UNQUOTED_AGGREGATE = re.compile(r"[a-z_]\w*(\.\d+)?")
 KEYWORD = re.compile(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
 BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
 EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
@@ -32,20 +32,20 @@ SERIES = re.compile(
 )
 RESETS = ("reset_before", "reset_after")
 IN_QUOTES = re.compile(r"\"\((?:\"(.+?)\"\)|(?!\")(.+?)\))\"(?=[\s,]|$)", re.S)
-OPTIONS = (
+STATS_OPTIONS = (
     "allnum", "delim", "partitions", "prestats", "summariesonly", "allow_old_summaries", "fillnull_value", "span",
     "bins", "limit", "useother", "usenull", "otherstr", "nullstr", "current", "window", "global", "time_window",
     "reset_on_change", "reset_before", "reset_after", "dedup_splitvals", "cont", "partial", "fixedrange", "sep",
     "format", "agg", "chunk_size", "local", "append", "aligntime", "start", "end", "minspan", "include_reduced_buckets",
     "backfill", "update_period", "chart", "earliest", "latest",
 )  # fmt: skip
-OPTION = re.compile(rf"({'|'.join(OPTIONS)})\s*=\s*", re.I)
+OPTION = re.compile(rf"({'|'.join(STATS_OPTIONS)})\s*=\s*", re.I)
 
 
 class StatsGrammar:
     """Reads the arguments of one statistical command."""
 
-    def __init__(self, reader: Reader, command: str, brackets: Brackets) -> None:
+    def __init__(self, reader: StageCursor, command: str, brackets: Brackets) -> None:
         self.reader, self.command, self.brackets = reader, command, brackets
         self.words = ArgumentGrammar(reader, command, brackets)
         self.options: list[Option] = []
@@ -53,7 +53,7 @@ class StatsGrammar:
         self.keys: list[Word] = []
         self.dataset: Word | None = None
         self.over: Word | None = None
-        self.where: Condition | None = None
+        self.where: SearchCondition | None = None
         self.series: SeriesChoice | None = None
 
     def arguments(self) -> StatisticsArguments:
@@ -83,10 +83,10 @@ class StatsGrammar:
         reader = self.reader
         start, reader.at = found.start(), found.end()
         name = found[1].lower()
-        value: Word | Expression = self.condition_of_reset() if name in RESETS else self.words.word()
+        value: Word | EvalExpression = self.condition_of_reset() if name in RESETS else self.words.word()
         self.options.append(Option(name, value, "=", reader.span(start)))
 
-    def condition_of_reset(self) -> Expression:
+    def condition_of_reset(self) -> EvalExpression:
         """An eval expression in parentheses, which Splunk's manual puts into quotes: `"("n>5")"`."""
         reader = self.reader
         quoted = IN_QUOTES.match(reader.text, reader.at, reader.end)
@@ -94,9 +94,9 @@ class StatsGrammar:
             return expression_at(self.words)
         group = 1 if quoted[1] else 2
         place = reader.source.span(quoted.start(group), quoted.end(group))
-        text = Text(place.source, quoted[group].replace('\\"', '"'), [(0, place.start, place.end)])
+        text = ExpandedText(place.source, quoted[group].replace('\\"', '"'), [(0, place.start, place.end)])
         text.lay_out()
-        found = EvalGrammar(Reader(text, 0, len(text.text))).whole()
+        found = EvalGrammar(StageCursor(text, 0, len(text.text))).whole()
         reader.at = quoted.end()
         return found
 
@@ -176,10 +176,10 @@ class StatsGrammar:
         reader = self.reader
         start = reader.at
         call = FUNCTION.match(reader.text, start, reader.end)
-        argument: Word | Expression | None = None
+        argument: Word | EvalExpression | None = None
         if call is None:
             function = self.words.word().text.lower()
-            if not PLAIN.fullmatch(function):
+            if not UNQUOTED_AGGREGATE.fullmatch(function):
                 raise reader.error("unexpected", f"`{function[:40]}` is no aggregate", start, reader.at)
         else:
             function, reader.at = call[1].lower(), call.end()
@@ -192,7 +192,7 @@ class StatsGrammar:
             name = self.words.word()
         return Measure(function, argument, name, "" if name else text, reader.span(start))
 
-    def argument(self, call: re.Match[str]) -> Word | Expression | None:
+    def argument(self, call: re.Match[str]) -> Word | EvalExpression | None:
         """What stands between the parentheses of an aggregate; the reader is then behind them."""
         reader = self.reader
         opened = call.end() - 1
@@ -217,4 +217,6 @@ class StatsGrammar:
         if not inside:
             return None
         quoted = len(inside) > 1 and inside[0] == inside[-1] and inside[0] in "\"'"
-        return Word(unescaped(inside[1:-1]) if quoted else inside, quoted, reader.span(opened + 1, reader.at - 1))
+        return Word(
+            unescape_search_text(inside[1:-1]) if quoted else inside, quoted, reader.span(opened + 1, reader.at - 1)
+        )

@@ -22,16 +22,16 @@ class Option:
     """`name=value` among the arguments of a command; `operator` is `=` or `!=`."""
 
     name: str
-    value: Word | Group | Pipeline | Expression
+    value: Word | ParenthesisedCondition | Pipeline | EvalExpression
     operator: str
     span: Span = attribute(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ParenthesisedCondition:
     """A search condition in parentheses among the arguments of a command."""
 
-    condition: Condition
+    condition: SearchCondition
     span: Span = attribute(compare=False, repr=False)
 
 
@@ -102,7 +102,7 @@ class Subsearch:
 class All:
     """Conditions joined by AND or by nothing; none of them is true of everything."""
 
-    operands: tuple[Condition, ...]
+    operands: tuple[SearchCondition, ...]
     span: Span = attribute(compare=False, repr=False)
 
 
@@ -110,7 +110,7 @@ class All:
 class AnyOf:
     """Conditions joined by OR."""
 
-    operands: tuple[Condition, ...]
+    operands: tuple[SearchCondition, ...]
     span: Span = attribute(compare=False, repr=False)
 
 
@@ -118,11 +118,11 @@ class AnyOf:
 class Not:
     """The opposite of a condition."""
 
-    operand: Condition
+    operand: SearchCondition
     span: Span = attribute(compare=False, repr=False)
 
 
-Condition = Comparison | OneOf | FreeText | Subsearch | All | AnyOf | Not
+SearchCondition = Comparison | OneOf | FreeText | Subsearch | All | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class String:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldReference:
     """A field of eval; `quoted` if it stands in single quotes."""
 
     name: str
@@ -155,37 +155,37 @@ class Prefix:
     """`-x`, `+x` or `NOT x`."""
 
     operator: str
-    operand: Expression
+    operand: EvalExpression
     span: Span = attribute(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class OperandChain:
     """Operands joined by one operator: AND, OR, XOR, `.`, or two of them by any other."""
 
     operator: str
-    operands: tuple[Expression, ...]
+    operands: tuple[EvalExpression, ...]
     span: Span = attribute(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
+class FunctionCall:
     """A function with its arguments; `in` also spells `x IN (...)`."""
 
     name: str
-    arguments: tuple[Expression, ...]
+    arguments: tuple[EvalExpression, ...]
     span: Span = attribute(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Pasted:
+class PastedSubsearch:
     """A pipeline in brackets whose result is read as a part of the expression that it stands in."""
 
     pipeline: Pipeline
     span: Span = attribute(compare=False, repr=False)
 
 
-Expression = Number | String | Field | Prefix | Chain | Invocation | Pasted
+EvalExpression = Number | String | FieldReference | Prefix | OperandChain | FunctionCall | PastedSubsearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class Assignment:
     """`target=expression` of eval."""
 
     target: Word
-    value: Expression
+    value: EvalExpression
     span: Span = attribute(compare=False, repr=False)
 
 
@@ -202,7 +202,7 @@ class Measure:
     """An aggregate with its argument, either a field or an eval expression, and the name it is given."""
 
     function: str
-    argument: Word | Expression | None
+    argument: Word | EvalExpression | None
     name: Word | None
     text: str
     span: Span = attribute(compare=False, repr=False)
@@ -227,14 +227,14 @@ class SeriesChoice:
 class SearchArguments:
     """Arguments of `search`."""
 
-    condition: Condition
+    condition: SearchCondition
 
 
 @dataclass(frozen=True, slots=True)
 class WhereArguments:
     """Arguments of `where`."""
 
-    condition: Expression
+    condition: EvalExpression
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ class StatisticsArguments:
     options: tuple[Option, ...]
     measures: tuple[Measure, ...]
     dataset: Word | None
-    where: Condition | None
+    where: SearchCondition | None
     over: Word | None
     keys: tuple[Word, ...]
     series: SeriesChoice | None = None
@@ -264,7 +264,7 @@ class StatisticsArguments:
 class GeneralArguments:
     """Arguments of every other command, in order."""
 
-    items: tuple[Word | Option | Group | Pipeline | Template | Expression, ...]
+    items: tuple[Word | Option | ParenthesisedCondition | Pipeline | Template | EvalExpression, ...]
 
 
 Arguments = SearchArguments | WhereArguments | EvalArguments | StatisticsArguments | GeneralArguments

@@ -18,7 +18,7 @@ TAKEN_OTHERWISE = ("lower-case-operator", "escaped-star", "word-of-where")
 
 
 @dataclass(slots=True)
-class Text:
+class ExpandedText:
     """Expanded text; `marks` say from which offset on a piece comes from where.
 
     A mark is (offset in `text`, start in the original, end in the original or -1). An end means that the whole piece

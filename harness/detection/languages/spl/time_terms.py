@@ -9,10 +9,10 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from harness.detection.languages.spl.coercion import YES, Typed, apply, literal, number
+from harness.detection.languages.spl.coercion import YES, Typed, apply, as_number, literal
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import All, AnyOf, Comparison, Condition, Not, Word
-from harness.detection.languages.spl.timespans import absolute, relative
+from harness.detection.languages.spl.syntax import All, AnyOf, Comparison, Not, SearchCondition, Word
+from harness.detection.languages.spl.timespans import absolute, apply_time_modifier
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import SourceError, Span
 
@@ -28,7 +28,7 @@ BOUNDS = {
     "_index_latest": ("_indextime", UP_TO),
 }
 ALL_TIME = ("all", "alltime")
-UNITS = {"days": "d", "hours": "h", "minutes": "m", "months": "mon"}
+SEARCH_TIME_UNITS = {"days": "d", "hours": "h", "minutes": "m", "months": "mon"}
 AGO = re.compile(r"(start|end|)(days|hours|minutes|months)ago|searchtimespan(days|hours|minutes|months)")
 REAL_TIME = re.compile(r"rt(now)?([+-].*)?", re.I)
 ISO = re.compile(r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
@@ -36,7 +36,7 @@ DEFAULT_FORMAT = "%m/%d/%Y:%H:%M:%S"
 HELP = "write `-24h@h`, an epoch or mm/dd/yyyy:hh:mm:ss"
 
 
-def time_format(condition: Condition) -> str:
+def time_format(condition: SearchCondition) -> str:
     """What `timeformat=` in a condition says of its times; the usual form if there is none."""
     stack = [condition]
     while stack:
@@ -50,7 +50,7 @@ def time_format(condition: Condition) -> str:
     return DEFAULT_FORMAT
 
 
-def until_now(scope: Scope, condition: Condition) -> Typed | None:
+def until_now(scope: Scope, condition: SearchCondition) -> Typed | None:
     """The bound of a search that says when it begins and not when it ends: now; None if it needs none."""
     begins: Span | None = None
     stack = [condition]
@@ -67,7 +67,7 @@ def until_now(scope: Scope, condition: Condition) -> Typed | None:
     subject = scope.columns.get("_time", Kind.NULL)
     if begins is None or subject is Kind.NULL or not scope.settings.now:
         return None
-    return apply(UP_TO, number(scope.typed("_time")), literal(scope.settings.now), span=begins)
+    return apply(UP_TO, as_number(scope.typed("_time")), literal(scope.settings.now), span=begins)
 
 
 def time_term(scope: Scope, name: str, value: Word, form: str, span: Span) -> Typed | None:
@@ -79,7 +79,7 @@ def time_term(scope: Scope, name: str, value: Word, form: str, span: Span) -> Ty
         return None
     if not re.fullmatch(r"\d{1,6}", value.text):
         raise SourceError("bad-time", f"`{value.text[:60]}` is no whole number", value.span)
-    modifier = Word(f"-{value.text}{UNITS[ago[2] or ago[3]]}", False, value.span)
+    modifier = Word(f"-{value.text}{SEARCH_TIME_UNITS[ago[2] or ago[3]]}", False, value.span)
     return bound(scope, "latest" if ago[1] == "end" else "earliest", modifier, form, span)
 
 
@@ -91,7 +91,7 @@ def bound(scope: Scope, name: str, value: Word, form: str, span: Span) -> Typed:
     if REAL_TIME.fullmatch(value.text):
         message = f"`{value.text[:60]}` asks for a search in real time, which waits for events to come,"
         raise scope.unsupported(message, value.span, "give a range of the past")
-    when = moment(scope, value, form)
+    when = lower_time_term(scope, value, form)
     if column == "_time":
         scope.range.setdefault(operation, when)
     subject = scope.typed(column)
@@ -99,16 +99,20 @@ def bound(scope: Scope, name: str, value: Word, form: str, span: Span) -> Typed:
         subject = scope.typed("_time")
     if subject.kind is Kind.NULL:
         return YES
-    return apply(operation, number(subject), when, span=span)
+    return apply(operation, as_number(subject), when, span=span)
 
 
-def moment(scope: Scope, value: Word, form: str) -> Typed:
+def lower_time_term(scope: Scope, value: Word, form: str) -> Typed:
     """The time that a value stands for: an epoch, a modifier of now, or a date in the format given."""
     settings = scope.settings
-    point = absolute(value.text, settings) if form == DEFAULT_FORMAT else written(value.text, form, settings.zone)
+    point = (
+        absolute(value.text, settings)
+        if form == DEFAULT_FORMAT
+        else parse_time_in_format(value.text, form, settings.zone)
+    )
     if point is not None:
         return literal(point, value.span)
-    found = relative(literal(settings.now), value.text, settings)
+    found = apply_time_modifier(literal(settings.now), value.text, settings)
     if found is not None:
         return found
     point = absolute(value.text, settings)
@@ -122,7 +126,7 @@ def moment(scope: Scope, value: Word, form: str) -> Typed:
     return literal(point, value.span)
 
 
-def written(text: str, form: str, zone: str) -> float | None:
+def parse_time_in_format(text: str, form: str, zone: str) -> float | None:
     """The epoch of a time in a format; None if it does not fit."""
     try:
         if form == "%s":
@@ -136,7 +140,7 @@ def written(text: str, form: str, zone: str) -> float | None:
 def in_other_words(text: str, zone: str) -> float | None:
     """The epoch of a date that people write otherwise: 2024-01-31, 2024-01-31T12:00:00, 01/31/2024."""
     for form in ("%m/%d/%Y", "%m/%d/%Y %H:%M:%S"):
-        found = written(text, form, zone)
+        found = parse_time_in_format(text, form, zone)
         if found is not None:
             return found
     if ISO.fullmatch(text) is None:

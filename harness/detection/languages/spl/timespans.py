@@ -13,7 +13,7 @@ from harness.detection.language import Settings
 from harness.detection.languages.spl.coercion import Typed, apply, literal
 from harness.detection.languages.spl.scope import Session
 
-UNITS = {
+SPAN_UNIT_SECONDS = {
     "us": 1e-6, "ms": 1e-3, "cs": 1e-2, "ds": 1e-1,
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
@@ -21,14 +21,14 @@ UNITS = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
     **dict.fromkeys(("w", "week", "weeks"), 604800.0),
 }  # fmt: skip
-CALENDAR = {
+CALENDAR_SPAN_UNITS = {
     **dict.fromkeys(("d", "day", "days"), "day"),
     **dict.fromkeys(("w", "week", "weeks"), "week"),
     **dict.fromkeys(("mon", "month", "months"), "month"),
     **dict.fromkeys(("q", "qtr", "qtrs", "quarter", "quarters"), "quarter"),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), "year"),
 }
-CLOCK = {
+CLOCK_UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "second"),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "minute"),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "hour"),
@@ -40,9 +40,9 @@ QUARTER = 900.0
 FURTHEST_EAST = 13 * 3600.0
 """Seconds that midnight is earlier there than in Greenwich."""
 SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
-STEP = re.compile(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
+RELATIVE_TIME_STEP = re.compile(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
-CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|[TXFDRrxcnt+%])")
+STRFTIME_CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|[TXFDRrxcnt+%])")
 EXPANDED = {
     "%T": "%H:%M:%S",
     "%X": "%H:%M:%S",
@@ -66,23 +66,25 @@ def span_unit(text: str) -> tuple[float, str] | None:
     if found is None:
         return None
     count = float(found[1] or 1)
-    unit = found[2] if found[2] in UNITS or found[2] in CALENDAR else found[2].lower()
-    if unit in CALENDAR:
-        return count, CALENDAR[unit]
-    return (count * UNITS[unit], "") if unit in UNITS else None
+    unit = found[2] if found[2] in SPAN_UNIT_SECONDS or found[2] in CALENDAR_SPAN_UNITS else found[2].lower()
+    if unit in CALENDAR_SPAN_UNITS:
+        return count, CALENDAR_SPAN_UNITS[unit]
+    return (count * SPAN_UNIT_SECONDS[unit], "") if unit in SPAN_UNIT_SECONDS else None
 
 
 def seconds_of(text: str) -> float | None:
     """The seconds of a span such as `7d`; null if it is none."""
     found = SPAN.fullmatch(text.strip())
-    if found is None or found[2].lower() not in UNITS:
+    if found is None or found[2].lower() not in SPAN_UNIT_SECONDS:
         if text.strip().isdigit():
             return float(text)
         extra = {"month": 2592000.0, "quarter": 7776000.0, "year": 31536000.0}
         return (
-            float(found[1] or 1) * extra[CALENDAR[found[2].lower()]] if found and found[2].lower() in CALENDAR else None
+            float(found[1] or 1) * extra[CALENDAR_SPAN_UNITS[found[2].lower()]]
+            if found and found[2].lower() in CALENDAR_SPAN_UNITS
+            else None
         )
-    return float(found[1] or 1) * UNITS[found[2].lower()]
+    return float(found[1] or 1) * SPAN_UNIT_SECONDS[found[2].lower()]
 
 
 def floor_to(time: Typed, span: tuple[float, str], zone: str, *, by_the_clock: bool = False) -> Typed:
@@ -103,7 +105,7 @@ def floor_to(time: Typed, span: tuple[float, str], zone: str, *, by_the_clock: b
     start = apply("calendar_floor", time, literal("year"), literal(zone))
     if unit == "year":
         years = remainder(apply("time_part", time, literal("year"), literal(zone)), count)
-        return back(start, apply("multiply", years, literal(12.0)), "month", zone)
+        return subtract_units(start, apply("multiply", years, literal(12.0)), "month", zone)
     months = {"month": 1.0, "quarter": 3.0}[unit] * count
     month = apply("subtract", apply("time_part", time, literal("month"), literal(zone)), literal(1.0))
     whole = apply("multiply", apply("floor", apply("divide", month, literal(months))), literal(months))
@@ -114,7 +116,7 @@ def in_days(start: Typed, count: float, days: float, zone: str) -> Typed:
     """The start of several days or weeks, `start` being that of one; they are counted from the epoch's."""
     later = apply("add", start, literal(FURTHEST_EAST))
     number = apply("floor", apply("divide", later, literal(days * 86400.0)))
-    return back(start, apply("multiply", remainder(number, count), literal(days)), "day", zone)
+    return subtract_units(start, apply("multiply", remainder(number, count), literal(days)), "day", zone)
 
 
 def remainder(value: Typed, count: float) -> Typed:
@@ -123,51 +125,51 @@ def remainder(value: Typed, count: float) -> Typed:
     return apply("subtract", value, multiple)
 
 
-def back(start: Typed, many: Typed, unit: str, zone: str) -> Typed:
+def subtract_units(start: Typed, many: Typed, unit: str, zone: str) -> Typed:
     """A time that is so many units earlier."""
     return apply("calendar_add", start, apply("negate", many), literal(unit), literal(zone))
 
 
-def start_of(session: Session, time: Typed, span: tuple[float, str]) -> Typed:
+def floor_to_span(session: Session, time: Typed, span: tuple[float, str]) -> Typed:
     """The start of the span that a time is in, in the zone of the user."""
     zone = session.settings.zone
     differs = not span[1] and zone != "UTC" and QUARTER % span[0] != 0 and span[0] <= 86400.0
     return floor_to(time, span, zone, by_the_clock=differs and session.switch("hour_bins") == "clock")
 
 
-def relative(time: Typed, modifier: str, settings: Settings) -> Typed | None:
+def apply_time_modifier(time: Typed, modifier: str, settings: Settings) -> Typed | None:
     """A time moved by `[+|-]<n><unit>[@<unit>]...`, from left to right; null if the text is no modifier."""
     text = modifier.strip()
     if text in ("now", "now()", ""):
         return literal(settings.now) if text else time
     at, found = 0, time
-    for step in STEP.finditer(text):
+    for step in RELATIVE_TIME_STEP.finditer(text):
         if step.start() != at:
             return None
         at = step.end()
-        moved = offset(found, step, settings) if step[3] else snap(found, step[4].lower(), settings)
+        moved = shift_by_step(found, step, settings) if step[3] else snap(found, step[4].lower(), settings)
         if moved is None:
             return None
         found = moved
     return found if at == len(text) else None
 
 
-def offset(time: Typed, step: re.Match[str], settings: Settings) -> Typed | None:
+def shift_by_step(time: Typed, step: re.Match[str], settings: Settings) -> Typed | None:
     """A time some units earlier or later."""
     count = float(step[2] or 1) * (-1 if step[1] == "-" else 1)
-    unit = step[3] if step[3] in UNITS or step[3] in CALENDAR else step[3].lower()
-    if unit in CALENDAR:
-        return apply("calendar_add", time, literal(count), literal(CALENDAR[unit]), literal(settings.zone))
-    return apply("add", time, literal(count * UNITS[unit])) if unit in UNITS else None
+    unit = step[3] if step[3] in SPAN_UNIT_SECONDS or step[3] in CALENDAR_SPAN_UNITS else step[3].lower()
+    if unit in CALENDAR_SPAN_UNITS:
+        return apply("calendar_add", time, literal(count), literal(CALENDAR_SPAN_UNITS[unit]), literal(settings.zone))
+    return apply("add", time, literal(count * SPAN_UNIT_SECONDS[unit])) if unit in SPAN_UNIT_SECONDS else None
 
 
 def snap(time: Typed, unit: str, settings: Settings) -> Typed | None:
     """A time moved down to the start of its unit; `w1` is the last Monday."""
     zone = literal(settings.zone)
-    if unit in CLOCK:
-        return apply("calendar_floor", time, literal(CLOCK[unit]), zone)
-    if unit in CALENDAR:
-        return apply("calendar_floor", time, literal(CALENDAR[unit]), zone)
+    if unit in CLOCK_UNITS:
+        return apply("calendar_floor", time, literal(CLOCK_UNITS[unit]), zone)
+    if unit in CALENDAR_SPAN_UNITS:
+        return apply("calendar_floor", time, literal(CALENDAR_SPAN_UNITS[unit]), zone)
     if not re.fullmatch(r"w[0-7]", unit):
         return None
     days = float(int(unit[1]) % 7)
@@ -191,7 +193,7 @@ def absolute(text: str, settings: Settings) -> float | None:
 
 def plan_format(form: str) -> str:
     """A time format in the plan's codes: those that stand for several are spelled out."""
-    return CODES.sub(code, form)
+    return STRFTIME_CODES.sub(code, form)
 
 
 def code(found: re.Match[str]) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import engine
-from harness.detection.language import Dialect, Settings
+from harness.detection.engine import open_engine
+from harness.detection.language import Settings, Strictness
 from harness.detection.languages.cql import LANGUAGE
 from harness.diagnostics import Source
 from harness.telemetry.platform import View
@@ -22,7 +22,7 @@ NUMBERS = ("@timestamp",)
 
 @cache
 def duckdb():
-    return engine("duckdb")
+    return open_engine("duckdb")
 
 
 def text(value):
@@ -57,7 +57,7 @@ def events(path):
     return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
 
 
-def plan(query, columns, dialect=Dialect.LENIENT, settings=None):
+def plan(query, columns, dialect=Strictness.LENIENT, settings=None):
     settings = settings or Settings()
     return LANGUAGE.parse(Source("query.cql", query), dialect, settings).plan(columns, settings)
 
@@ -68,7 +68,7 @@ def shown(value):
     return value
 
 
-def records(query, rows, dialect=Dialect.LENIENT, settings=None):
+def records(query, rows, dialect=Strictness.LENIENT, settings=None):
     """The rows of a query, values as text."""
     asking = replace(settings or Settings(), ask=duckdb().run)
     made = plan(query, load(rows), dialect, asking)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.detection.language import Dialect, Lookup, Settings
+from harness.detection.language import Lookup, Settings, Strictness
 from harness.detection.languages.cql import LANGUAGE
 from harness.diagnostics import HarnessError, Source, SourceError
 
@@ -11,7 +11,7 @@ from .running import load, plan, records
 EVENTS = [{"host": "WS01", "ip": "10.1.2.3"}, {"host": "DC01", "ip": "203.0.113.9"}]
 
 
-def made(query, rows=EVENTS, dialect=Dialect.LENIENT, **given):
+def made(query, rows=EVENTS, dialect=Strictness.LENIENT, **given):
     return plan(query, load(rows), dialect, Settings(**given))
 
 
@@ -66,7 +66,7 @@ def test_a_saved_query_that_is_not_at_hand_is_told_or_refused():
     found = made("$enrich() | host=WS01")
     assert [f.message for f in found.findings] == ["the saved query `enrich` is not at hand; events pass it unchanged"]
     assert found.switches["missing-content"] == "pass"
-    for options in ({"switches": {"missing-content": "refuse"}}, {"dialect": Dialect.STRICT}):
+    for options in ({"switches": {"missing-content": "refuse"}}, {"dialect": Strictness.STRICT}):
         with pytest.raises(SourceError) as told:
             made("$enrich() | host=WS01", **options)
         assert told.value.code == "missing-saved-query"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.detection.language import Dialect, Settings
+from harness.detection.language import Settings, Strictness
 from harness.detection.languages.cql import FUNCTIONS, LANGUAGE
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import HarnessError, Source
@@ -91,7 +91,7 @@ MILD = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 
 def survives(text):
     source = Source("query.cql", text)
-    for dialect in Dialect:
+    for dialect in Strictness:
         try:
             query = LANGUAGE.parse(source, dialect)
             again = LANGUAGE.parse(Source("again.cql", query.render()))

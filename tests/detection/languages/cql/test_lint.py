@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.detection.language import Dialect
+from harness.detection.language import Strictness
 from harness.detection.languages.cql import LANGUAGE
 from harness.diagnostics import RejectedError, Severity, Source, mend
 
@@ -105,11 +105,11 @@ def test_strict_reading_refuses_what_logscale_would_reject(code, text, place, me
     assert found[0].severity is ERROR
     assert place in (None, found[0].span.text)
     with pytest.raises(RejectedError) as refused:
-        LANGUAGE.parse(Source("query.cql", text), Dialect.STRICT)
+        LANGUAGE.parse(Source("query.cql", text), Strictness.STRICT)
     assert code in {f.code for f in refused.value.findings}
     if mended is not None:
         assert mend(Source("query.cql", text), [e for f in found for e in f.edits]) == mended
-        assert LANGUAGE.parse(Source("query.cql", mended), Dialect.STRICT).deviations == ()
+        assert LANGUAGE.parse(Source("query.cql", mended), Strictness.STRICT).deviations == ()
 
 
 READ_TOO = [r for r in REJECTED if r[0] not in ("not-a-number",)]
@@ -124,7 +124,7 @@ def test_lenient_reading_records_it_as_a_deviation(code, text, place, mended):
 def test_what_logscale_accepts_is_no_reason_to_refuse(code, severity, text, place):
     found = [f for f in lint(text) if f.code == code]
     assert (found[0].severity, found[0].span.text) == (severity, place)
-    LANGUAGE.parse(Source("query.cql", text), Dialect.STRICT)
+    LANGUAGE.parse(Source("query.cql", text), Strictness.STRICT)
 
 
 def test_findings_come_in_the_order_of_the_text():

@@ -2,17 +2,17 @@
 
 import pytest
 
-from harness.detection.languages.cql.parser import parsed
-from harness.detection.languages.cql.printer import render
+from harness.detection.languages.cql.parser import parse_query
+from harness.detection.languages.cql.printer import print_pipeline
 from harness.diagnostics import Source, SourceError
 
 
 def read(text):
-    return parsed(Source("query.cql", text))[0]
+    return parse_query(Source("query.cql", text))[0]
 
 
 def again(text):
-    return render(read(text))
+    return print_pipeline(read(text))
 
 
 @pytest.mark.parametrize(

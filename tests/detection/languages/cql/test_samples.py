@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.detection.language import Dialect
+from harness.detection.language import Strictness
 from harness.detection.languages.cql import LANGUAGE
 from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate
@@ -17,7 +17,7 @@ CASES = sorted((SAMPLES / "sigma_regression").glob("*/expected.json"))
 pytestmark = needs_shared
 
 
-def hits(query, columns, dialect=Dialect.LENIENT):
+def hits(query, columns, dialect=Strictness.LENIENT):
     counted = (("hits", Aggregation("count")),)
     node = Aggregate(source=plan(query, columns, dialect).node, keys=(), measures=counted)
     return int(duckdb().run(node).rows[0][0])
@@ -71,7 +71,7 @@ def test_no_rule_has_a_false_hit_among_ten_thousand_real_events():
 
 def refused(rule):
     try:
-        LANGUAGE.parse(Source(rule["title"], rule["cql"]), Dialect.STRICT)
+        LANGUAGE.parse(Source(rule["title"], rule["cql"]), Strictness.STRICT)
     except RejectedError as error:
         return {f.code for f in error.findings}
     return set()

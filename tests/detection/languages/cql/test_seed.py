@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.language import Dialect, Settings
+from harness.detection.language import Settings, Strictness
 from harness.detection.languages.cql import LANGUAGE
-from harness.detection.plan.nodes import walk
+from harness.detection.plan.nodes import walk_nodes
 from harness.diagnostics import RejectedError, Severity, Source, mend
 
 from .running import duckdb, load, records
@@ -27,7 +27,7 @@ def calls(per_hour, image="\\Device\\HarddiskVolume3\\Windows\\System32\\powersh
 
 def test_a_real_logscale_rejects_it_on_three_lines():
     with pytest.raises(RejectedError) as refused:
-        LANGUAGE.parse(SOURCE, Dialect.STRICT)
+        LANGUAGE.parse(SOURCE, Strictness.STRICT)
     places = [(f.code, f.span.source.position(f.span.start)[0], f.span.text) for f in refused.value.findings]
     assert places == [
         ("unnamed-argument", 4, "ImageFileName"),
@@ -40,7 +40,7 @@ def test_a_real_logscale_rejects_it_on_three_lines():
 
 def test_the_rejection_shows_the_place_the_reason_and_one_thing_to_do():
     with pytest.raises(RejectedError) as refused:
-        LANGUAGE.parse(SOURCE, Dialect.STRICT)
+        LANGUAGE.parse(SOURCE, Strictness.STRICT)
     assert refused.value.findings[4].render() == (
         "error[unnamed-argument]: `if` takes one unnamed argument only\n"
         "  --> server.cql:21:82\n"
@@ -76,7 +76,7 @@ def mended():
 
 
 def test_the_mended_text_is_accepted_and_nothing_more_can_be_mended():
-    query = LANGUAGE.parse(Source("mended.cql", mended()), Dialect.STRICT)
+    query = LANGUAGE.parse(Source("mended.cql", mended()), Strictness.STRICT)
     assert query.deviations == ()
     left = LANGUAGE.lint(Source("mended.cql", mended()))
     assert {f.code for f in left} == {"stddev-convention"}
@@ -102,7 +102,7 @@ def test_the_mended_text_gives_the_row_of_the_verbatim_one():
             "LastSeen": "2023-11-15 04:00:00",
         }
     ]
-    assert records(mended(), events, Dialect.STRICT) == verbatim
+    assert records(mended(), events, Strictness.STRICT) == verbatim
 
 
 def test_min_and_max_of_text_give_nothing_in_the_product():
@@ -111,7 +111,7 @@ def test_min_and_max_of_text_give_nothing_in_the_product():
         "if(ConsistencyRatio < 0.5 and AvgPerHour >= 0.5, 1, 0)", "if(ConsistencyRatio < 0.5, then=1, else=0)"
     )
     strict = strict.replace("if(TotalConnections > 50, 1, 0)", "if(TotalConnections > 50, then=1, else=0)")
-    (row,) = records(strict, calls([5] * 6), Dialect.STRICT)
+    (row,) = records(strict, calls([5] * 6), Strictness.STRICT)
     assert "FirstSeen" not in row and "LastSeen" not in row
 
 
@@ -160,4 +160,4 @@ def test_each_step_can_be_counted(events, lost_at):
 def test_each_step_contains_the_one_before():
     steps = LANGUAGE.parse(SOURCE).plan(load(calls([5] * 3)), Settings()).steps
     for before, after in pairwise(steps):
-        assert any(n is before.node for n in walk(after.node))
+        assert any(n is before.node for n in walk_nodes(after.node))

@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import Engine, Rows, engine
-from harness.detection.language import Dialect, Settings, language
+from harness.detection.engine import Engine, ResultRows, open_engine
+from harness.detection.language import Settings, Strictness, language
 from harness.diagnostics import Source
 from harness.telemetry.platform import View
 
@@ -32,18 +32,18 @@ def events(rows: Sequence[Row]) -> View:
 
 @pytest.fixture(scope="session")
 def duckdb() -> Engine:
-    return engine("duckdb")
+    return open_engine("duckdb")
 
 
 @pytest.fixture
 def found(duckdb: Engine) -> Callable[..., list[Row]]:
     """The rows that a search returns over events, as mappings without missing fields."""
 
-    def run(rows: Sequence[Row], text: str, dialect: Dialect = Dialect.LENIENT, **settings: Any) -> list[Row]:
+    def run(rows: Sequence[Row], text: str, dialect: Strictness = Strictness.LENIENT, **settings: Any) -> list[Row]:
         chosen = Settings(**settings)
         columns = duckdb.load([events(rows)])
         query = language("spl").parse(Source("rule.spl", text), dialect, chosen)
-        result: Rows = duckdb.run(query.plan(columns, chosen).node)
+        result: ResultRows = duckdb.run(query.plan(columns, chosen).node)
         return [{n: v for n, v in r.items() if not n.startswith("@")} for r in result.records()]
 
     return run

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source, SourceError
 from harness.telemetry.platform import View
@@ -11,7 +11,7 @@ from harness.telemetry.platform import View
 
 @pytest.fixture(scope="module")
 def store():
-    opened = engine("duckdb")
+    opened = open_engine("duckdb")
     count = 400
     table = pa.table(
         {

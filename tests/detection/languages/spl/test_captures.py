@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source
 from harness.scenario.conf import stanzas
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.platform import platform
-from harness.telemetry.reader import read
+from harness.telemetry.reader import read_telemetry
 
 FOLDER = Path(__file__).parents[5] / "shared" / "samples" / "splunk_10.4.0_captures"
 CAPTURES = sorted(p for p in FOLDER.glob("*.json") if p.name != "manifest.json")
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not CAPTURES, reason="the captures are not besid
 
 @pytest.fixture(scope="module")
 def duckdb():
-    connected = engine("duckdb")
+    connected = open_engine("duckdb")
     yield connected
     connected.close()
 
@@ -49,7 +49,7 @@ def searched(capture: Mapping[str, object], text: str, folder: Path, duckdb) -> 
     log.write_text(capture["input"])
     os.utime(log, (1_768_470_000, 1_768_470_000))
     given = input_of(capture)
-    events = read(log, given)
+    events = read_telemetry(log, given)
     assert not events.damages
     columns = duckdb.load(platform("splunk").present(events, {}, raw=True))
     settings = Settings(props=given.props, transforms=given.transforms, ask=duckdb.run)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.content import content
+from harness.detection.content import read_content
 from harness.detection.language import Settings
-from harness.run import Bench, Options
+from harness.run import Bench, RunOptions
 
 SHARED = Path(__file__).parents[5] / "shared"
 EVENTS = SHARED / "samples" / "certutil_sysmon1_security4688.raw"
@@ -42,8 +42,8 @@ def as_windows_says(process: int, typed: str) -> tuple[str, ...]:
 
 @pytest.mark.skipif(not EVENTS.exists(), reason="the sample events are not beside this checkout")
 def test_every_export_is_found_once_in_each_log_with_all_its_columns():
-    settings = content([MACROS]).settings(Settings())
-    with Bench(Options(settings=settings)) as bench:
+    settings = read_content([MACROS]).settings(Settings())
+    with Bench(RunOptions(settings=settings)) as bench:
         answer = bench.query(RULE, [EVENTS])
     expected = []
     for process, sysmon, windows, typed in EXPORTS:

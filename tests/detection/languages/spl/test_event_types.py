@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.content import content
-from harness.detection.language import Dialect
+from harness.detection.content import read_content
+from harness.detection.language import Strictness
 from harness.diagnostics import SourceError
 
 LOGS = [
@@ -93,7 +93,7 @@ def test_an_event_type_with_a_pipe_is_refused(found):
     with pytest.raises(
         SourceError, match="an event type or a saved search of more than one search, as a condition, is not supported"
     ):
-        found(LOGS, "search eventtype=a", Dialect.STRICT, eventtypes=piped)
+        found(LOGS, "search eventtype=a", Strictness.STRICT, eventtypes=piped)
 
 
 def test_an_apps_event_types_and_tags_are_read(tmp_path: Path):
@@ -101,7 +101,7 @@ def test_an_apps_event_types_and_tags_are_read(tmp_path: Path):
     folder.mkdir()
     (folder / "eventtypes.conf").write_text("[acme_traffic]\nsearch = sourcetype=acme:fw \\\n verdict=*\n")
     (folder / "tags.conf").write_text("[eventtype=acme_traffic]\nnetwork = enabled\n")
-    read = content([tmp_path])
+    read = read_content([tmp_path])
     assert read.eventtypes["acme_traffic"]["search"] == "sourcetype=acme:fw \n verdict=*"
     assert read.tags == {"eventtype=acme_traffic": {"network": "enabled"}}
 

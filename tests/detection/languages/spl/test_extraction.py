@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.detection.languages.spl.extraction.wanted import inline_parts
 from harness.diagnostics import HarnessError, Source
@@ -18,7 +18,7 @@ from harness.telemetry.platform import View
 
 @pytest.fixture(scope="module")
 def duckdb():
-    connected = engine("duckdb")
+    connected = open_engine("duckdb")
     yield connected
     connected.close()
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.detection.language import Settings, language
 from harness.detection.languages.spl import commands, functions
-from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS, Entry
+from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS, RegistryEntry
 from harness.diagnostics import Source
 
 EXAMPLES = [
@@ -34,7 +34,7 @@ def test_every_entry_says_what_it_does_and_where_that_is_written(table):
     assert [n for n, e in table.items() if not lacking(e)] == list(table)
 
 
-def lacking(entry: Entry) -> bool:
+def lacking(entry: RegistryEntry) -> bool:
     return not entry.summary or not entry.reference
 
 

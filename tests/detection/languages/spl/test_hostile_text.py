@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.detection.language import Dialect, Settings, language
+from harness.detection.language import Settings, Strictness, language
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import HarnessError, Source
 
@@ -23,7 +23,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-def outcome(text, dialect=Dialect.LENIENT):
+def outcome(text, dialect=Strictness.LENIENT):
     try:
         query = SPL.parse(Source("hostile", text), dialect)
         query.plan(SCHEMA, Settings())
@@ -39,7 +39,7 @@ def outcome(text, dialect=Dialect.LENIENT):
 @given(st.lists(PIECES, max_size=30).map("".join))
 def test_pieces_of_the_language_in_any_order(text):
     outcome(text)
-    outcome(text, Dialect.STRICT)
+    outcome(text, Strictness.STRICT)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from harness.detection.engine import engine
+from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source
-from harness.telemetry.columnar import text
+from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.platform import platform
 
@@ -19,7 +19,7 @@ def recorded(sensor, kind, constants, **fields):
         TIME: pa.array([datetime(2024, 1, 1, 10, tzinfo=UTC)], TIME_TYPE),
         CAUSE: pa.array([-1], pa.int32()),
     }
-    table = pa.table({**fixed, **{name: text([value]) for name, value in fields.items()}})
+    table = pa.table({**fixed, **{name: build_text_column([value]) for name, value in fields.items()}})
     return Events(sensor=sensor, kind=kind, constants=constants, columns=table)
 
 
@@ -77,7 +77,7 @@ STARTS = Telemetry(
 
 def rows_of(rule, **switches):
     settings = Settings(switches=switches)
-    duckdb = engine("duckdb")
+    duckdb = open_engine("duckdb")
     columns = duckdb.load(platform("splunk").present(STARTS, {}))
     plan = language("spl").parse(Source("rule.spl", rule)).plan(columns, settings)
     found = [{n: v for n, v in row.items() if n[0] != "@"} for row in duckdb.run(plan.node).records()]

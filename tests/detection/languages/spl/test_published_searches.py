@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import events
 
-from harness.detection.content import content
+from harness.detection.content import read_content
 from harness.detection.language import Settings, language
 from harness.diagnostics import HarnessError, Source
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not be
 
 @pytest.fixture(scope="module")
 def site():
-    return content([CORPUS]).settings(Settings(now=1_700_000_000))
+    return read_content([CORPUS]).settings(Settings(now=1_700_000_000))
 
 
 @pytest.fixture(scope="module")

@@ -5,29 +5,29 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
 URL = (
     r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?"
     r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
 )
-PARTS = ("scheme", "username", "password", "host", "port", "path", "query", "fragment")
+URL_PARTS = ("scheme", "username", "password", "host", "port", "path", "query", "fragment")
 BASE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//")
 
 
-def split_url(row: Row, text: Expression, prefix: str, host: str) -> None:
+def split_url(row: RowScope, text: Expression, prefix: str, host: str) -> None:
     """The parts of an address under a prefix; those that are not there have no field."""
-    for i, part in enumerate(PARTS):
-        found = call("regex_extract", text, Literal(URL), Literal(""), Literal(i + 1))
-        shown = found if part == "path" else call("if", call("equal", found, Literal("")), NULL, found)
+    for i, part in enumerate(URL_PARTS):
+        found = build_call("regex_extract", text, Literal(URL), Literal(""), Literal(i + 1))
+        shown = found if part == "path" else build_call("if", build_call("equal", found, Literal("")), NULL, found)
         row.assign(prefix + (host if part == "host" else part), shown)
 
 
 @FUNCTIONS.row("parseUrl")
-def parse_url(row: Row, field: Name = "url", *, as_: str = "") -> None:
+def parse_url(row: RowScope, field: Name = "url", *, as_: str = "") -> None:
     """The parts of a page's address: scheme, username, password, host, port, path, query, fragment.
 
         url := "https://ann:pw@example.com:8443/a?b=1#c"
@@ -40,7 +40,7 @@ def parse_url(row: Row, field: Name = "url", *, as_: str = "") -> None:
 
 
 @FUNCTIONS.row("parseUri")
-def parse_uri(row: Row, field: Name, *, prefix: str | None = None, defaultBase: str = "") -> None:
+def parse_uri(row: RowScope, field: Name, *, prefix: str | None = None, defaultBase: str = "") -> None:
     """The parts of an address: scheme, username, password, hostname, port, path, query, fragment.
 
     An address that begins with no scheme and `//` is read behind `defaultBase`.
@@ -58,6 +58,6 @@ def parse_uri(row: Row, field: Name, *, prefix: str | None = None, defaultBase: 
     if defaultBase:
         if not BASE.fullmatch(defaultBase):
             raise SourceError("argument", "`defaultBase` is `//` or `scheme://`", place)
-        whole = call("regex_found", text, Literal(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//"), Literal(""))
-        text = call("if", whole, text, call("concat", Literal(defaultBase), text))
+        whole = build_call("regex_found", text, Literal(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//"), Literal(""))
+        text = build_call("if", whole, text, build_call("concat", Literal(defaultBase), text))
     split_url(row, row.keep(text), f"{prefix or field}.", "hostname")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names
-from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Named, SortKey, Unnest
 from harness.diagnostics import SourceError
 
@@ -23,7 +23,7 @@ def aggregation(operation: str, *arguments: Expression) -> Aggregation:
 
 
 @FUNCTIONS.aggregate("count", into="_count")
-def count(row: Row, field: Name | None = None, *, distinct: bool = False) -> Expression:
+def count(row: RowScope, field: Name | None = None, *, distinct: bool = False) -> Expression:
     """How many events, events with `field`, or distinct values of it.
 
         createEvents(["a=1", "a=1", "b=2"]) | kvParse() | count() -> _count=3
@@ -38,7 +38,7 @@ def count(row: Row, field: Name | None = None, *, distinct: bool = False) -> Exp
 
 
 @FUNCTIONS.aggregate("sum", into="_sum")
-def total(row: Row, field: Name) -> Expression:
+def total(row: RowScope, field: Name) -> Expression:
     """The sum of the numbers in `field`; 0 of none.
 
         createEvents(["a=1", "a=2", "a=x"]) | kvParse() | sum(a) -> _sum=3
@@ -46,11 +46,11 @@ def total(row: Row, field: Name) -> Expression:
 
     Reference: library.humio.com, sum()
     """
-    return call("coalesce", aggregation("sum", row.number(field)), Literal(0))
+    return build_call("coalesce", aggregation("sum", row.number(field)), Literal(0))
 
 
 @FUNCTIONS.aggregate("avg", into="_avg")
-def average(row: Row, field: Name) -> Expression:
+def average(row: RowScope, field: Name) -> Expression:
     """The mean of the numbers in `field`.
 
         createEvents(["a=1", "a=2"]) | kvParse() | avg(a) -> _avg=1.5
@@ -61,30 +61,30 @@ def average(row: Row, field: Name) -> Expression:
 
 
 @FUNCTIONS.aggregate("min", into="_min")
-def minimum(row: Row, field: Name, *, type: str = "") -> Expression:
+def minimum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     """The smallest number in `field`; nothing of texts.
 
         createEvents(["a=10", "a=9"]) | kvParse() | min(a) -> _min=9
 
     Reference: library.humio.com, min()
     """
-    undocumented(row, "min", type)
-    return extreme(row, "minimum", field)
+    refuse_undocumented(row, "min", type)
+    return aggregate_extreme(row, "minimum", field)
 
 
 @FUNCTIONS.aggregate("max", into="_max")
-def maximum(row: Row, field: Name, *, type: str = "") -> Expression:
+def maximum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     """The largest number in `field`; nothing of texts.
 
         createEvents(["a=10", "a=9"]) | kvParse() | max(a) -> _max=10
 
     Reference: library.humio.com, max()
     """
-    undocumented(row, "max", type)
-    return extreme(row, "maximum", field)
+    refuse_undocumented(row, "max", type)
+    return aggregate_extreme(row, "maximum", field)
 
 
-def undocumented(row: Row, function: str, type: str) -> None:
+def refuse_undocumented(row: RowScope, function: str, type: str) -> None:
     """Refuses a parameter that the manual names and does not explain."""
     if type:
         place = row.flow.span or row.meaning.source.whole()
@@ -92,16 +92,16 @@ def undocumented(row: Row, function: str, type: str) -> None:
         raise SourceError("unsupported", message, place, help="leave `type` out")
 
 
-def extreme(row: Row, operation: str, field: str) -> Expression:
+def aggregate_extreme(row: RowScope, operation: str, field: str) -> Expression:
     """The smallest or largest number; of a field known to hold text its first or last text, read leniently."""
     number = aggregation(operation, row.number(field))
     if field not in row.meaning.textual:
         return number
-    return call("coalesce", call("to_text", number), aggregation(operation, row.text(field)))
+    return build_call("coalesce", build_call("to_text", number), aggregation(operation, row.text(field)))
 
 
 @FUNCTIONS.aggregate("range", into="_range")
-def extent(row: Row, field: Name) -> Expression:
+def extent(row: RowScope, field: Name) -> Expression:
     """The distance from the smallest number in `field` to the largest.
 
         createEvents(["a=10", "a=7"]) | kvParse() | range(a) -> _range=3
@@ -109,11 +109,11 @@ def extent(row: Row, field: Name) -> Expression:
     Reference: library.humio.com, range()
     """
     value = row.number(field)
-    return call("subtract", aggregation("maximum", value), aggregation("minimum", value))
+    return build_call("subtract", aggregation("maximum", value), aggregation("minimum", value))
 
 
 @FUNCTIONS.aggregate("stdDev", into="_stddev")
-def deviation(row: Row, field: Name) -> Expression:
+def deviation(row: RowScope, field: Name) -> Expression:
     """The standard deviation of the numbers in `field`; of n or of n - 1 is not documented, so it is a switch.
 
         createEvents(["a=3", "a=7"]) | kvParse() | stdDev(a) | x := round(_stddev) -> x=3
@@ -125,7 +125,7 @@ def deviation(row: Row, field: Name) -> Expression:
 
 @FUNCTIONS.aggregate("percentile")
 def percentile(
-    row: Row,
+    row: RowScope,
     field: Name,
     *,
     percentiles: tuple[float, ...] = (50, 75, 99),
@@ -147,7 +147,7 @@ def percentile(
 
 
 @FUNCTIONS.aggregate("percentage", into="_percentage")
-def percentage(row: Row, condition: Pipeline) -> Expression:
+def percentage(row: RowScope, condition: Pipeline) -> Expression:
     """How many of a hundred events meet a condition.
 
         createEvents(["a=1", "a=2", "a=1", "a=1"]) | kvParse() | percentage({a=1}) -> _percentage=75
@@ -157,11 +157,13 @@ def percentage(row: Row, condition: Pipeline) -> Expression:
     way = row.branch()
     for step in condition.steps:
         row.meaning.take(way, step)
-    met = call("coalesce", aggregation("sum", call("if", way.condition(), Literal(100), Literal(0))), Literal(0))
-    return call("divide", met, aggregation("count"))
+    met = build_call(
+        "coalesce", aggregation("sum", build_call("if", way.condition(), Literal(100), Literal(0))), Literal(0)
+    )
+    return build_call("divide", met, aggregation("count"))
 
 
-CALLED: dict[str, Callable[[Row, str], Expression]] = {
+CALLED: dict[str, Callable[[RowScope, str], Expression]] = {
     "avg": average,
     "count": count,
     "max": maximum,
@@ -173,7 +175,7 @@ CALLED: dict[str, Callable[[Row, str], Expression]] = {
 
 
 @FUNCTIONS.aggregate("callFunction", into="_function")
-def call_function(row: Row, function: str, *, field: Name) -> Expression:
+def call_function(row: RowScope, function: str, *, field: Name) -> Expression:
     """The value of the function of that name over a field, so that a parameter can choose it.
 
         createEvents(["a=1", "a=2"]) | kvParse() | callFunction("sum", field=a) -> _function=3
@@ -189,7 +191,7 @@ def call_function(row: Row, function: str, *, field: Name) -> Expression:
 
 
 @FUNCTIONS.aggregate("counterAsRate", into="_rate")
-def counter_as_rate(row: Row, field: Name) -> Expression:
+def counter_as_rate(row: RowScope, field: Name) -> Expression:
     """How much a counter grows in a second, from its first value to its last.
 
         createEvents(["a=1", "a=5"]) | kvParse() | counterAsRate(a) | x := 1 -> x=1
@@ -197,13 +199,15 @@ def counter_as_rate(row: Row, field: Name) -> Expression:
     Reference: library.humio.com, counterAsRate()
     """
     value, time = row.number(field), row.number("@timestamp")
-    grown = call("subtract", aggregation("last", value), aggregation("first", value))
-    seconds = call("subtract", aggregation("maximum", time), aggregation("minimum", time))
-    return call("divide", call("multiply", grown, Literal(1000)), seconds)
+    grown = build_call("subtract", aggregation("last", value), aggregation("first", value))
+    seconds = build_call("subtract", aggregation("maximum", time), aggregation("minimum", time))
+    return build_call("divide", build_call("multiply", grown, Literal(1000)), seconds)
 
 
 @FUNCTIONS.aggregate("collect")
-def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True, separator: str = "\n") -> list[Named]:
+def collect(
+    row: RowScope, fields: Names, *, limit: int = 2000, multival: bool = True, separator: str = "\n"
+) -> list[Named]:
     """The distinct values of each field in one text, or in a row each if not `multival`; a time only if it is one.
 
         createEvents(["a=2", "a=1", "a=2"]) | kvParse() | collect(a, separator=",") -> a=1,2
@@ -214,14 +218,14 @@ def collect(row: Row, fields: Names, *, limit: int = 2000, multival: bool = True
     for name, distinct in distinct_values(row, fields, limit):
         if row.kind(row.read(name)) not in (Kind.NULL, Kind.LIST):
             row.meaning.collected.append((aggregation("count_distinct", row.text(name)), limit))
-        joined = NULL if distinct == NULL else call("list_join", distinct, Literal(separator))
+        joined = NULL if distinct == NULL else build_call("list_join", distinct, Literal(separator))
         if name == TIMESTAMP:
-            joined = call("if", call("greater", call("list_length", distinct), ONE), NULL, joined)
+            joined = build_call("if", build_call("greater", build_call("list_length", distinct), ONE), NULL, joined)
         made.append((name, joined))
     return made
 
 
-def distinct_values(row: Row, fields: Names, limit: int) -> list[Named]:
+def distinct_values(row: RowScope, fields: Names, limit: int) -> list[Named]:
     """The distinct values of each field as a list, up to a number of them."""
     if limit < 1:
         raise SourceError("argument", "`limit` is a number from 1", row.flow.span or row.meaning.source.whole())
@@ -229,29 +233,31 @@ def distinct_values(row: Row, fields: Names, limit: int) -> list[Named]:
     for name in fields:
         held = row.read(name)
         value = held if row.kind(held) is Kind.LIST else row.text(held)
-        some = call("list_slice", aggregation("values", value), Literal(1), Literal(limit))
+        some = build_call("list_slice", aggregation("values", value), Literal(1), Literal(limit))
         made.append((name, NULL if row.kind(value) is Kind.NULL else some))
     return made
 
 
 @FUNCTIONS.multiplying("collect")
 def collect_rows(
-    flow: Flow, fields: Names, *, limit: int = 2000, multival: bool = False, separator: str = "\n"
+    flow: Scope, fields: Names, *, limit: int = 2000, multival: bool = False, separator: str = "\n"
 ) -> None:
     """The form of `collect` that gives a row for each distinct value; those of several fields stand side by side."""
-    row, most = Row(flow), flow.meaning.temporary()
+    row, most = RowScope(flow), flow.meaning.temporary()
     lists = [(n, flow.meaning.temporary(), v) for n, v in distinct_values(row, fields, limit) if v != NULL]
     keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
     measures = tuple((t, v) for _, t, v in lists)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=measures, span=flow.span))
     if lists:
-        sizes = [call("coalesce", call("list_length", Column(t)), Literal(0)) for _, t, _ in lists]
-        longest = sizes[0] if len(sizes) == 1 else call("greatest", *sizes)
-        flow.become(Derive(source=flow.node, columns=((most, call("list_range", Literal(1), plus_one(longest), ONE)),)))
-        flow.become(Unnest(source=flow.node, column=most))
-        number = call("to_number", Column(most))
+        sizes = [build_call("coalesce", build_call("list_length", Column(t)), Literal(0)) for _, t, _ in lists]
+        longest = sizes[0] if len(sizes) == 1 else build_call("greatest", *sizes)
         flow.become(
-            Derive(source=flow.node, columns=tuple((n, call("list_get", Column(t), number)) for n, t, _ in lists))
+            Derive(source=flow.node, columns=((most, build_call("list_range", Literal(1), plus_one(longest), ONE)),))
+        )
+        flow.become(Unnest(source=flow.node, column=most))
+        number = build_call("to_number", Column(most))
+        flow.become(
+            Derive(source=flow.node, columns=tuple((n, build_call("list_get", Column(t), number)) for n, t, _ in lists))
         )
     flow.select([(n, Column(n)) for n, _, _ in lists], flow.span)
     flow.events = flow.timed = False
@@ -259,11 +265,11 @@ def collect_rows(
 
 def plus_one(number: Expression) -> Expression:
     """One more."""
-    return call("add", number, ONE)
+    return build_call("add", number, ONE)
 
 
 @FUNCTIONS.aggregate("selectLast")
-def select_last(row: Row, fields: Names) -> list[Named]:
+def select_last(row: RowScope, fields: Names) -> list[Named]:
     """For each field its value in the latest event that has it.
 
         createEvents(["a=1", "a=2", "b=3"]) | kvParse() | selectLast([a, b]) -> a=2 b=3
@@ -277,28 +283,28 @@ def select_last(row: Row, fields: Names) -> list[Named]:
 
 
 @FUNCTIONS.aggregate("selectFromMax")
-def select_from_max(row: Row, field: Name, include: Names) -> list[Named]:
+def select_from_max(row: RowScope, field: Name, include: Names) -> list[Named]:
     """Fields of the one event with the largest number in `field`.
 
         createEvents(["a=1 b=x", "a=3 b=y", "a=2 b=z"]) | kvParse() | selectFromMax(a, include=[b]) -> b=y
 
     Reference: library.humio.com, selectFromMax()
     """
-    return selected(row, field, include, "greatest_by")
+    return aggregate_whole_event(row, field, include, "greatest_by")
 
 
 @FUNCTIONS.aggregate("selectFromMin")
-def select_from_min(row: Row, field: Name, include: Names) -> list[Named]:
+def select_from_min(row: RowScope, field: Name, include: Names) -> list[Named]:
     """Fields of the one event with the smallest number in `field`.
 
         createEvents(["a=1 b=x", "a=3 b=y"]) | kvParse() | selectFromMin(a, include=[b]) -> b=x
 
     Reference: library.humio.com, selectFromMin()
     """
-    return selected(row, field, include, "least_by")
+    return aggregate_whole_event(row, field, include, "least_by")
 
 
-def selected(row: Row, field: str, include: Names, operation: str) -> list[Named]:
+def aggregate_whole_event(row: RowScope, field: str, include: Names, operation: str) -> list[Named]:
     """The fields of one event; those that it lacks stay missing, whatever the others have."""
     by = row.number(field)
     made: list[Named] = []
@@ -306,13 +312,13 @@ def selected(row: Row, field: str, include: Names, operation: str) -> list[Named
         value = row.text(name)
         if value == NULL:
             continue
-        found = aggregation(operation, call("coalesce", value, Literal(ABSENT)), by)
-        made.append((name, call("if", call("equal", found, Literal(ABSENT)), NULL, found)))
+        found = aggregation(operation, build_call("coalesce", value, Literal(ABSENT)), by)
+        made.append((name, build_call("if", build_call("equal", found, Literal(ABSENT)), NULL, found)))
     return made
 
 
 @FUNCTIONS.aggregate("linReg")
-def linear_regression(row: Row, *, x: Name, y: Name, prefix: str = "_") -> list[Named]:
+def linear_regression(row: RowScope, *, x: Name, y: Name, prefix: str = "_") -> list[Named]:
     """The straight line nearest to the points: slope, intercept, fit and number of points.
 
         createEvents(["x=1 y=2", "x=2 y=4"]) | kvParse() | linReg(x=x, y=y) -> _slope=2 _intercept=0
@@ -320,6 +326,6 @@ def linear_regression(row: Row, *, x: Name, y: Name, prefix: str = "_") -> list[
     Reference: library.humio.com, linReg()
     """
     a, b = row.number(y), row.number(x)
-    both = call("if", call("is_null", a), NULL, b)
+    both = build_call("if", build_call("is_null", a), NULL, b)
     shown = (("slope", "slope"), ("intercept", "intercept"), ("r2", "r_squared"))
     return [*((prefix + n, aggregation(o, a, b)) for n, o in shown), (prefix + "n", aggregation("count", both))]

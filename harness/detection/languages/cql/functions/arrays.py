@@ -6,56 +6,56 @@ import re
 from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import Name, pipeline_of
-from harness.detection.languages.cql.choices import Flags
-from harness.detection.languages.cql.coercion import closed
-from harness.detection.languages.cql.conditions import condition as asked
-from harness.detection.languages.cql.flow import Flow, Row, member_of
-from harness.detection.languages.cql.functions.fields import fields_of, take_out
-from harness.detection.languages.cql.functions.filters import flagged
-from harness.detection.languages.cql.regex import Pattern
+from harness.detection.languages.cql.choices import RegexFlags
+from harness.detection.languages.cql.coercion import replace_null_by_false
+from harness.detection.languages.cql.conditions import lower_condition as asked
+from harness.detection.languages.cql.flow import RowScope, Scope, build_json_member
+from harness.detection.languages.cql.functions.fields import flatten_text_fields, take_out
+from harness.detection.languages.cql.functions.filters import add_regex_flags
+from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
+from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal, build_call
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
 
-KINDS = {"string": "text", "number": "number"}
-ORDERS = ("asc", "ascending", "desc", "descending")
+ARRAY_SORT_KINDS = {"string": "text", "number": "number"}
+ARRAY_SORT_ORDERS = ("asc", "ascending", "desc", "descending")
 
 
-def plain(name: str) -> str:
+def strip_array_marks(name: str) -> str:
     """An array's name without its brackets and back-ticks."""
     return name.replace("`", "").removesuffix("[]")
 
 
-def lambda_over(row: Row, var: str, make: Callable[[Row], Expression]) -> Lambda:
+def lambda_over(row: RowScope, var: str, make: Callable[[RowScope], Expression]) -> Lambda:
     """What `make` says of each element, which it sees as the field `var`, its members as `var.name`."""
     row.meaning.made += 1
-    element, name = Parameter(f"element{row.meaning.made}"), plain(var)
+    element, name = LambdaParameter(f"element{row.meaning.made}"), strip_array_marks(var)
     inner = [n for n in row.meaning.mentioned if n.startswith(f"{name}.")]
-    members = {n: member_of(element, n.removeprefix(f"{name}.")) for n in inner}
-    inside = Row(row.flow, {**row.overlay, **members, name: element, var: element}, local=True)
+    members = {n: build_json_member(element, n.removeprefix(f"{name}.")) for n in inner}
+    inside = RowScope(row.flow, {**row.overlay, **members, name: element, var: element}, local=True)
     return Lambda(element, make(inside))
 
 
-def elements_of(row: Row, array: str) -> Expression:
+def elements_of(row: RowScope, array: str) -> Expression:
     """The elements of an array as a list; objects, whose members are fields `a[0].name`, as JSON."""
     found = row.array(array)
     if found != NULL:
         return found
-    start = plain(array)
+    start = strip_array_marks(array)
     objects: list[Expression] = []
     known = (*row.flow.columns, *row.overlay)
     while members := [n for n in known if n.startswith(f"{start}[{len(objects)}].")]:
         head = f"{start}[{len(objects)}]."
         pairs = [p for n in dict.fromkeys(members) for p in (Literal(n.removeprefix(head)), row.text(n))]
-        there = call("or", *(call("not", call("is_null", row.read(n))) for n in members))
-        objects.append(call("if", there, call("json_object", *pairs), NULL))
-    return call("list", *objects) if objects else NULL
+        there = build_call("or", *(build_call("not", build_call("is_null", row.read(n))) for n in members))
+        objects.append(build_call("if", there, build_call("json_object", *pairs), NULL))
+    return build_call("list", *objects) if objects else NULL
 
 
-def after(row: Row, function: Syntax, output: str) -> Expression:
+def evaluate_steps(row: RowScope, function: Syntax, output: str) -> Expression:
     """The value that the steps of a function leave in a field; an object where they leave fields `output.name`."""
     before = dict(row.overlay)
     for step in pipeline_of(row, function).steps:
@@ -63,10 +63,10 @@ def after(row: Row, function: Syntax, output: str) -> Expression:
     made = {n: v for n, v in row.overlay.items() if n.startswith(f"{output}.") and before.get(n) != v}
     if made:
         pairs = [p for n, v in made.items() for p in (Literal(n.removeprefix(f"{output}.")), row.text(v))]
-        value: Expression = call("json_object", *pairs)
+        value: Expression = build_call("json_object", *pairs)
     else:
         value = row.text(row.overlay.get(output, NULL))
-    return call("if", row.condition(), value, NULL) if row.conditions else value
+    return build_call("if", row.condition(), value, NULL) if row.conditions else value
 
 
 def assigned_name(function: Syntax, var: str) -> str:
@@ -74,11 +74,11 @@ def assigned_name(function: Syntax, var: str) -> str:
     steps = function.steps if isinstance(function, Pipeline) else (function,)
     last = steps[-1] if steps else None
     named = last.target if isinstance(last, Assign) else None
-    return named.text if isinstance(named, Word) else plain(var)
+    return named.text if isinstance(named, Word) else strip_array_marks(var)
 
 
 @FUNCTIONS.filter("array:contains")
-def contains(row: Row, array: Name, value: str) -> Expression:
+def contains(row: RowScope, array: Name, value: str) -> Expression:
     """Whether an element of the array is this text; `*` in it stands for anything.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:contains("b[]", value=y) -> a=x,y
@@ -87,43 +87,45 @@ def contains(row: Row, array: Name, value: str) -> Expression:
     """
     elements = row.array(array)
     if "*" not in value:
-        return call("list_contains", elements, Literal(value))
-    test = lambda_over(row, array, lambda r: call("glob", r.text(plain(array)), Literal(value)))
-    return call("list_any", elements, test)
+        return build_call("list_contains", elements, Literal(value))
+    test = lambda_over(row, array, lambda r: build_call("glob", r.text(strip_array_marks(array)), Literal(value)))
+    return build_call("list_any", elements, test)
 
 
 @FUNCTIONS.filter("array:regex")
-def array_regex(row: Row, array: Name, regex: Pattern, *, flags: Flags = "") -> Expression:
+def array_regex(row: RowScope, array: Name, regex: CqlRegex, *, flags: RegexFlags = "") -> Expression:
     """Whether a regular expression is found in an element.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:regex("b[]", regex="^c") -> a=cmd,sh
 
     Reference: library.humio.com, array:regex()
     """
-    pattern = flagged(regex, flags)
-    return call("list_any", row.array(array), lambda_over(row, array, lambda r: pattern.found(r.text(plain(array)))))
+    pattern = add_regex_flags(regex, flags)
+    return build_call(
+        "list_any", row.array(array), lambda_over(row, array, lambda r: pattern.found(r.text(strip_array_marks(array))))
+    )
 
 
-def met(row: Row, condition: Syntax) -> Expression:
+def met(row: RowScope, condition: Syntax) -> Expression:
     """Whether the element meets a condition."""
     for step in pipeline_of(row, condition).steps:
-        row.require(closed(asked(row, step)))
+        row.require(replace_null_by_false(asked(row, step)))
     return row.condition()
 
 
 @FUNCTIONS.filter("array:exists")
-def exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
+def exists(row: RowScope, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
     """Whether an element meets a condition.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:exists("b[]", condition={x=s*}, var=x) -> a=cmd,sh
 
     Reference: library.humio.com, array:exists()
     """
-    return call("list_any", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
+    return build_call("list_any", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
 
 
 @FUNCTIONS.filter("objectArray:exists")
-def object_exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
+def object_exists(row: RowScope, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
     r"""Whether an object of the array meets a condition on its members `a.name`.
 
         j := "{\"a\": [{\"k\": \"x\"}, {\"k\": \"y\"}]}" | parseJson(j)
@@ -135,7 +137,7 @@ def object_exists(row: Row, array: Name, condition: Syntax, *, var: Name = "") -
 
 
 @FUNCTIONS.row("objectArray:eval")
-def object_eval(row: Row, array: Name, *, asArray: Name, function: Pipeline, var: Name = "") -> None:
+def object_eval(row: RowScope, array: Name, *, asArray: Name, function: Pipeline, var: Name = "") -> None:
     r"""What a function makes of each object of an array, as another array of texts or objects.
 
         j := "{\"a\": [{\"k\": \"x\", \"n\": 2}, {\"k\": \"y\"}]}" | parseJson(j)
@@ -145,12 +147,12 @@ def object_eval(row: Row, array: Name, *, asArray: Name, function: Pipeline, var
 
     Reference: library.humio.com, objectArray:eval()
     """
-    mapped = lambda_over(row, var or array, lambda r: after(r, function, plain(asArray)))
-    replace(row, asArray, call("list_map", elements_of(row, array), mapped))
+    mapped = lambda_over(row, var or array, lambda r: evaluate_steps(r, function, strip_array_marks(asArray)))
+    set_array(row, asArray, build_call("list_map", elements_of(row, array), mapped))
 
 
 @FUNCTIONS.row("array:filter")
-def array_filter(row: Row, array: Name, function: Syntax, *, asArray: Name = "", var: Name = "") -> None:
+def array_filter(row: RowScope, array: Name, function: Syntax, *, asArray: Name = "", var: Name = "") -> None:
     """The elements that meet a condition.
 
         a := "cmd,sh" | splitString(a, by=",", as=b)
@@ -158,19 +160,21 @@ def array_filter(row: Row, array: Name, function: Syntax, *, asArray: Name = "",
 
     Reference: library.humio.com, array:filter()
     """
-    kept = call("list_filter", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function)))
-    replace(row, asArray or array, kept)
+    kept = build_call(
+        "list_filter", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function))
+    )
+    set_array(row, asArray or array, kept)
 
 
-def replace(row: Row, array: str, value: Expression) -> None:
+def set_array(row: RowScope, array: str, value: Expression) -> None:
     """Makes an array exactly this one."""
-    name = plain(array)
+    name = strip_array_marks(array)
     row.forget_elements(name)
     row.put(name + "[]", value)
 
 
 @FUNCTIONS.row("array:eval")
-def array_eval(row: Row, array: Name, *, function: Syntax, asArray: Name = "", var: Name = "") -> None:
+def array_eval(row: RowScope, array: Name, *, function: Syntax, asArray: Name = "", var: Name = "") -> None:
     """What a function makes of each element.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:eval("b[]", function={x := upper(x)}, var=x)
@@ -179,58 +183,58 @@ def array_eval(row: Row, array: Name, *, function: Syntax, asArray: Name = "", v
     Reference: library.humio.com, array:eval()
     """
     output = assigned_name(function, var or array)
-    mapped = lambda_over(row, var or array, lambda r: after(r, function, output))
-    replace(row, asArray or array, call("list_map", elements_of(row, array), mapped))
+    mapped = lambda_over(row, var or array, lambda r: evaluate_steps(r, function, output))
+    set_array(row, asArray or array, build_call("list_map", elements_of(row, array), mapped))
 
 
 @FUNCTIONS.row("array:append")
-def array_append(row: Row, array: Name, *, values: tuple[Expression, ...]) -> None:
+def array_append(row: RowScope, array: Name, *, values: tuple[Expression, ...]) -> None:
     """The array with values at its end.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:append("b[]", values=["z"]) | y := b[2] -> y=z
 
     Reference: library.humio.com, array:append()
     """
-    more = call("list", *(row.text(v) for v in values))
+    more = build_call("list", *(row.text(v) for v in values))
     before = row.array(array)
-    replace(row, array, more if before == NULL else call("list_concat", before, more))
+    set_array(row, array, more if before == NULL else build_call("list_concat", before, more))
 
 
 @FUNCTIONS.row("array:dedup")
-def array_dedup(row: Row, array: Name, *, asArray: Name = "") -> None:
+def array_dedup(row: RowScope, array: Name, *, asArray: Name = "") -> None:
     """The array without repetitions.
 
         a := "x,x,y" | splitString(a, by=",", as=b) | array:dedup("b[]") | y := b[1] -> y=y
 
     Reference: library.humio.com, array:dedup()
     """
-    replace(row, asArray or array, call("list_distinct", row.array(array)))
+    set_array(row, asArray or array, build_call("list_distinct", row.array(array)))
 
 
 @FUNCTIONS.row("array:drop")
-def array_drop(row: Row, array: Name) -> None:
+def array_drop(row: RowScope, array: Name) -> None:
     """Takes an array away.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:drop("b[]") | y := b[1] -> a=x,y
 
     Reference: library.humio.com, array:drop()
     """
-    replace(row, array, NULL)
+    set_array(row, array, NULL)
 
 
 @FUNCTIONS.value("array:length", into="_length")
-def array_length(row: Row, array: Name) -> Expression:
+def array_length(row: RowScope, array: Name) -> Expression:
     """How many elements the array has; 0 where there is none.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:length("b[]") -> _length=2
 
     Reference: library.humio.com, array:length()
     """
-    return call("coalesce", call("list_length", elements_of(row, array)), Literal(0))
+    return build_call("coalesce", build_call("list_length", elements_of(row, array)), Literal(0))
 
 
 @FUNCTIONS.row("array:rename")
-def array_rename(row: Row, array: Name, *, asArray: Name) -> None:
+def array_rename(row: RowScope, array: Name, *, asArray: Name) -> None:
     """Gives an array another name.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:rename("b[]", asArray="c[]") | y := c[1] -> y=y
@@ -238,12 +242,12 @@ def array_rename(row: Row, array: Name, *, asArray: Name) -> None:
     Reference: library.humio.com, array:rename()
     """
     value = row.array(array)
-    replace(row, array, NULL)
-    replace(row, asArray, value)
+    set_array(row, array, NULL)
+    set_array(row, asArray, value)
 
 
 @FUNCTIONS.row("array:sort")
-def array_sort(row: Row, array: Name, *, asArray: Name = "", order: str = "asc", type: str = "string") -> None:
+def array_sort(row: RowScope, array: Name, *, asArray: Name = "", order: str = "asc", type: str = "string") -> None:
     """The elements in order: as text but for case, or numbers by their size and then other text.
 
         a := "y,x" | splitString(a, by=",", as=b) | array:sort("b[]") | y := b[0] -> y=x
@@ -252,17 +256,17 @@ def array_sort(row: Row, array: Name, *, asArray: Name = "", order: str = "asc",
     Reference: library.humio.com, array:sort()
     """
     where = row.flow.span or row.meaning.source.whole()
-    if order.lower() not in ORDERS:
+    if order.lower() not in ARRAY_SORT_ORDERS:
         raise SourceError("argument", f"`order` is asc or desc, not `{order[:40]}`", where)
-    if type.lower() not in KINDS:
-        raise SourceError("argument", f"`type` is {' or '.join(KINDS)}, not `{type[:40]}`", where)
+    if type.lower() not in ARRAY_SORT_KINDS:
+        raise SourceError("argument", f"`type` is {' or '.join(ARRAY_SORT_KINDS)}, not `{type[:40]}`", where)
     descending = Literal(order.lower().startswith("desc"))
-    ordered = call("list_ordered", row.array(array), Literal(KINDS[type.lower()]), descending)
-    replace(row, asArray or array, ordered)
+    ordered = build_call("list_ordered", row.array(array), Literal(ARRAY_SORT_KINDS[type.lower()]), descending)
+    set_array(row, asArray or array, ordered)
 
 
 @FUNCTIONS.step("split")
-def split(flow: Flow, field: Name = "_events", *, strip: bool = False) -> None:
+def split(flow: Scope, field: Name = "_events", *, strip: bool = False) -> None:
     r"""One event for each element of an array, which gets the place of the array; other fields are copied.
 
     Members of an element that is an object are fields `array.name`, or `name` if `strip`.
@@ -273,27 +277,27 @@ def split(flow: Flow, field: Name = "_events", *, strip: bool = False) -> None:
 
     Reference: library.humio.com, split()
     """
-    name, row = plain(field), Row(flow)
+    name, row = strip_array_marks(field), RowScope(flow)
     column = flow.keep(elements_of(row, field), name)
     if flow.columns[name] is not Kind.LIST:
         return
     flow.become(Unnest(source=flow.node, column=column.name, position="_index", span=flow.span))
-    more = Row(flow)
+    more = RowScope(flow)
     for known in flow.columns:
         if known == f"{name}[]" or re.match(rf"{re.escape(name)}\[\d+\]", known):
             more.put(known, NULL)
-    flat = fields_of(more, column, "json", {})
-    more.put(name, call("if", call("is_null", flat), column, NULL))
+    flat = flatten_text_fields(more, column, "json", {})
+    more.put(name, build_call("if", build_call("is_null", flat), column, NULL))
     for member, value in take_out(more, flat, "" if strip else f"{name}."):
         more.assign(member, value)
     if "@id" in flow.columns:
-        more.put("@id", call("concat", row.text("@id"), Literal("__"), more.text("_index")))
+        more.put("@id", build_call("concat", row.text("@id"), Literal("__"), more.text("_index")))
     more.flush(flow.span)
 
 
 @FUNCTIONS.value("concatArray", into="_concatArray")
 def concat_array(
-    row: Row,
+    row: RowScope,
     field: Name,
     *,
     separator: str = "",
@@ -311,6 +315,6 @@ def concat_array(
     elements = row.array(field)
     if from_ or to is not None:
         last = -1 if to is None else int(to) + 1
-        elements = call("list_slice", elements, Literal(int(from_) + 1), Literal(last))
-    joined = call("list_join", elements, Literal(separator))
-    return call("concat", Literal(prefix), joined, Literal(suffix)) if prefix or suffix else joined
+        elements = build_call("list_slice", elements, Literal(int(from_) + 1), Literal(last))
+    joined = build_call("list_join", elements, Literal(separator))
+    return build_call("concat", Literal(prefix), joined, Literal(suffix)) if prefix or suffix else joined

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import Name, Names, Pairs, pairs_of
-from harness.detection.languages.cql.evaluate import evaluated
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.binding import Name, NamePairs, Names, bind_name_pairs
+from harness.detection.languages.cql.evaluate import lower_expression
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.fields import named_by
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
-from harness.detection.languages.cql.values import texts_of
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.languages.cql.values import resolve_texts
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.value("if", into="_if")
-def choose(row: Row, condition: Expression, then: Expression, else_: Expression) -> Expression:
+def choose(row: RowScope, condition: Expression, then: Expression, else_: Expression) -> Expression:
     """One value where the condition is true, the other where it is not.
 
         a := 5 | x := if(a > 3, then="big", else="small") -> x=big
@@ -22,11 +22,11 @@ def choose(row: Row, condition: Expression, then: Expression, else_: Expression)
 
     Reference: library.humio.com, if()
     """
-    return call("if", row.truth(condition), *row.alike(then, else_))
+    return build_call("if", row.truth(condition), *row.alike(then, else_))
 
 
 @FUNCTIONS.value("coalesce", into="_coalesce")
-def coalesce(row: Row, expressions: tuple[Expression, ...], *, ignoreEmpty: bool = True) -> Expression:
+def coalesce(row: RowScope, expressions: tuple[Expression, ...], *, ignoreEmpty: bool = True) -> Expression:
     """The first value that is there and not empty.
 
         a := "" | b := "x" | coalesce([missing, a, b]) -> _coalesce=x
@@ -37,18 +37,18 @@ def coalesce(row: Row, expressions: tuple[Expression, ...], *, ignoreEmpty: bool
     if not ignoreEmpty:
         return row.first(*expressions)
     some = [e for e in row.alike(*expressions) if e != NULL]
-    return row.first(*(e if isinstance(e, Literal) else filled(row, e) for e in some))
+    return row.first(*(e if isinstance(e, Literal) else empty_text_to_null(row, e) for e in some))
 
 
-def filled(row: Row, value: Expression) -> Expression:
+def empty_text_to_null(row: RowScope, value: Expression) -> Expression:
     """The value, or null where it is the empty text."""
     if row.text(value) != value:
         return value
-    return call("if", call("equal", value, Literal("")), NULL, value)
+    return build_call("if", build_call("equal", value, Literal("")), NULL, value)
 
 
 @FUNCTIONS.row("eval")
-def evaluate(row: Row, **assignments: Syntax) -> None:
+def evaluate(row: RowScope, **assignments: Syntax) -> None:
     """Several assignments from left to right, each sees those before it.
 
         eval(a=1, b=a+1) -> a=1 b=2
@@ -56,11 +56,11 @@ def evaluate(row: Row, **assignments: Syntax) -> None:
     Reference: library.humio.com, eval()
     """
     for name, value in assignments.items():
-        row.assign(name, evaluated(row, value))
+        row.assign(name, lower_expression(row, value))
 
 
 @FUNCTIONS.row("rename")
-def rename(row: Row, field: Syntax, as_: Name | None = None) -> None:
+def rename(row: RowScope, field: Syntax, as_: Name | None = None) -> None:
     """Gives a field another name, or several; without the field nothing happens.
 
         a := 1 | rename(a, as=b) -> b=1
@@ -71,7 +71,7 @@ def rename(row: Row, field: Syntax, as_: Name | None = None) -> None:
     Reference: library.humio.com, rename()
     """
     nested = isinstance(field, Array) and any(isinstance(i, Array) for i in field.items)
-    pairs: Pairs = pairs_of(row, field) if nested else ((first_text(row, field), as_ or ""),)
+    pairs: NamePairs = bind_name_pairs(row, field) if nested else ((first_text(row, field), as_ or ""),)
     if not all(new for _, new in pairs):
         raise SourceError("missing-parameter", "`rename` needs `as`", field.span, help="add `as=`")
     for old, new in pairs:
@@ -79,15 +79,15 @@ def rename(row: Row, field: Syntax, as_: Name | None = None) -> None:
             move(row, old, new)
 
 
-def first_text(row: Row, field: Syntax) -> str:
+def first_text(row: RowScope, field: Syntax) -> str:
     """The only name of a list."""
-    texts = texts_of(row.meaning, field)
+    texts = resolve_texts(row.meaning, field)
     if len(texts) != 1:
         raise SourceError("argument", "expected one field, or a list of pairs", field.span)
     return texts[0]
 
 
-def move(row: Row, old: str, new: str) -> None:
+def move(row: RowScope, old: str, new: str) -> None:
     """Gives one field another name."""
     listed = row.listed(old.removesuffix("[]") + "[]") if old.endswith("[]") else None
     value = listed if listed is not None else row.read(old)
@@ -98,7 +98,7 @@ def move(row: Row, old: str, new: str) -> None:
 
 
 @FUNCTIONS.row("drop")
-def drop(row: Row, fields: Names) -> None:
+def drop(row: RowScope, fields: Names) -> None:
     """Takes fields away.
 
         a := 1 | b := 2 | drop([a]) -> b=2
@@ -113,7 +113,7 @@ def drop(row: Row, fields: Names) -> None:
 
 
 @FUNCTIONS.row("default")
-def default(row: Row, value: str, field: Names, *, replaceEmpty: bool = False) -> None:
+def default(row: RowScope, value: str, field: Names, *, replaceEmpty: bool = False) -> None:
     """Gives fields a value where they are missing.
 
         default(field=a, value="x") -> a=x
@@ -127,12 +127,12 @@ def default(row: Row, value: str, field: Names, *, replaceEmpty: bool = False) -
         if old is NULL:
             row.put(name, Literal(value))
             continue
-        kept = filled(row, old) if replaceEmpty else old
-        row.put(name, call("coalesce", *row.alike(kept, Literal(value))))
+        kept = empty_text_to_null(row, old) if replaceEmpty else old
+        row.put(name, build_call("coalesce", *row.alike(kept, Literal(value))))
 
 
 @FUNCTIONS.value("getField", into="_getField")
-def get_field(row: Row, source: Expression) -> Expression:
+def get_field(row: RowScope, source: Expression) -> Expression:
     """The value of the field with that name.
 
         a := 1 | x := getField("a") -> x=1
@@ -145,12 +145,12 @@ def get_field(row: Row, source: Expression) -> Expression:
     pairs: list[Expression] = []
     for field in sorted(row.meaning.mentioned | set(row.flow.columns)):
         if row.has(field):
-            pairs += [call("equal", name, Literal(field)), row.text(field)]
+            pairs += [build_call("equal", name, Literal(field)), row.text(field)]
     return Call("case", (NULL, *pairs)) if pairs else NULL
 
 
 @FUNCTIONS.row("setField")
-def set_field(row: Row, *, target: Expression, value: Expression) -> None:
+def set_field(row: RowScope, *, target: Expression, value: Expression) -> None:
     """Gives the field with that name a value.
 
         setField(target="a", value=1) -> a=1
@@ -163,4 +163,4 @@ def set_field(row: Row, *, target: Expression, value: Expression) -> None:
         return
     name = row.text(target)
     for field in named_by(row, name):
-        row.assign(field, call("if", call("equal", name, Literal(field)), value, NULL))
+        row.assign(field, build_call("if", build_call("equal", name, Literal(field)), value, NULL))

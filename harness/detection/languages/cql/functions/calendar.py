@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Zone
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.time import epoch
-from harness.detection.languages.cql.intervals import cut, interval
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.time import cast_to_epoch
+from harness.detection.languages.cql.intervals import resolve_interval, restrict_to_interval
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.zones import zone_name
-from harness.detection.plan.expressions import Expression, Literal, call
+from harness.detection.languages.cql.zones import normalise_zone
+from harness.detection.plan.expressions import Expression, Literal, build_call
 
 MOMENT = "t := 1700000000123"
-PARTS = {
+CALENDAR_PARTS = {
     "year": ("year", "2023"),
     "month": ("month", "11"),
     "dayOfMonth": ("day", "14"),
@@ -23,19 +23,19 @@ PARTS = {
     "hour": ("hour", "22"),
     "minute": ("minute", "13"),
 }
-NAMES = {"dayOfWeekName": ("%A", "Tuesday"), "monthName": ("%B", "November")}
+CALENDAR_NAMES = {"dayOfWeekName": ("%A", "Tuesday"), "monthName": ("%B", "November")}
 
 
-def define(name: str, example: str, part: Callable[[Expression, Expression], Expression]) -> None:
+def register_calendar_part(name: str, example: str, part: Callable[[Expression, Expression], Expression]) -> None:
     """Puts the function for one part of a time into the table."""
 
     def run(
-        row: Row, field: Name = TIMESTAMP, *, timezone: Zone | None = None, timezoneField: Name = "@timezone"
+        row: RowScope, field: Name = TIMESTAMP, *, timezone: Zone | None = None, timezoneField: Name = "@timezone"
     ) -> Expression:
-        zone: Expression = Literal(timezone or zone_name(row.meaning.settings.zone))
+        zone: Expression = Literal(timezone or normalise_zone(row.meaning.settings.zone))
         if timezone is None and row.has(timezoneField):
-            zone = written(row.text(timezoneField), zone)
-        return part(epoch(row.number(field), "auto"), zone)
+            zone = resolve_zone_field(row.text(timezoneField), zone)
+        return part(cast_to_epoch(row.number(field), "auto"), zone)
 
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in name)
     shown = f"{MOMENT} | time:{name}(t) -> _{name}={example}"
@@ -43,40 +43,44 @@ def define(name: str, example: str, part: Callable[[Expression, Expression], Exp
     FUNCTIONS.value(f"time:{name}", into=f"_{name}")(run)
 
 
-def written(text: Expression, otherwise: Expression) -> Expression:
+def resolve_zone_field(text: Expression, otherwise: Expression) -> Expression:
     """The zone that a field holds, another one where it holds none."""
-    plain = call("equal", call("upper", text), Literal("Z"))
-    held = call("if", call("equal", text, Literal("")), otherwise, text)
-    return call("coalesce", call("if", plain, Literal("UTC"), held), otherwise)
+    plain = build_call("equal", build_call("upper", text), Literal("Z"))
+    held = build_call("if", build_call("equal", text, Literal("")), otherwise, text)
+    return build_call("coalesce", build_call("if", plain, Literal("UTC"), held), otherwise)
 
 
-def part_of(unit: str) -> Callable[[Expression, Expression], Expression]:
+def build_calendar_number(unit: str) -> Callable[[Expression, Expression], Expression]:
     """A part that is a number."""
-    return lambda seconds, zone: call("time_part", seconds, Literal(unit), zone)
+    return lambda seconds, zone: build_call("time_part", seconds, Literal(unit), zone)
 
 
-def name_of(code: str) -> Callable[[Expression, Expression], Expression]:
+def build_calendar_name(code: str) -> Callable[[Expression, Expression], Expression]:
     """A part that is a word."""
-    return lambda seconds, zone: call("format_time", seconds, Literal(code), zone)
+    return lambda seconds, zone: build_call("format_time", seconds, Literal(code), zone)
 
 
-for name, (unit, example) in PARTS.items():
-    define(name, example, part_of(unit))
-for name, (code, example) in NAMES.items():
-    define(name, example, name_of(code))
-define("second", "20", lambda seconds, zone: call("floor", call("time_part", seconds, Literal("second"), zone)))
-define(
+for name, (unit, example) in CALENDAR_PARTS.items():
+    register_calendar_part(name, example, build_calendar_number(unit))
+for name, (code, example) in CALENDAR_NAMES.items():
+    register_calendar_part(name, example, build_calendar_name(code))
+register_calendar_part(
+    "second", "20", lambda seconds, zone: build_call("floor", build_call("time_part", seconds, Literal("second"), zone))
+)
+register_calendar_part(
     "millisecond",
     "123",
-    lambda seconds, zone: call("modulo", call("floor", call("multiply", seconds, Literal(1000))), Literal(1000)),
+    lambda seconds, zone: build_call(
+        "modulo", build_call("floor", build_call("multiply", seconds, Literal(1000))), Literal(1000)
+    ),
 )
 
 
 @FUNCTIONS.step("setTimeInterval")
-def set_time_interval(flow: Flow, start: str, *, end: str = "now", timezone: Zone = "UTC") -> None:
+def set_time_interval(flow: Scope, start: str, *, end: str = "now", timezone: Zone = "UTC") -> None:
     """Which events are searched, sub-queries included, reckoned from the time of the search.
 
     Reference: library.humio.com, setTimeInterval()
     """
-    flow.meaning.interval = interval(flow, start, end, timezone)
-    cut(flow, flow.meaning.interval)
+    flow.meaning.interval = resolve_interval(flow, start, end, timezone)
+    restrict_to_interval(flow, flow.meaning.interval)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names, Rows, Zone, milliseconds
+from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names, RowCount, Zone, parse_milliseconds
 from harness.detection.languages.cql.cutting import USUAL_TOP, Usual
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.gaps import filled, largest
-from harness.detection.languages.cql.functions.rows import counted, place
-from harness.detection.languages.cql.functions.units import converted
-from harness.detection.languages.cql.functions.windows import moved, parted
-from harness.detection.languages.cql.gathering import stats
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.gaps import fill_series_gaps, keep_largest_series
+from harness.detection.languages.cql.functions.rows import build_count_call, find_step_span
+from harness.detection.languages.cql.functions.units import convert_chart_units
+from harness.detection.languages.cql.functions.windows import join_window_values, split_window_functions
+from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Syntax
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal, call
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Named, Sort, SortKey, Window
 from harness.detection.plan.timeformat import fixed_offset
 from harness.diagnostics import SourceError
 
-DAY = 86_400_000.0
-STEPS = (1e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5, 9e5, 1.8e6, 3.6e6, 1.08e7, 2.16e7, 4.32e7, 8.64e7, 6.048e8, 2.592e9)
+MILLISECONDS_IN_DAY = 86_400_000.0
+BUCKET_STEPS = (1e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5, 9e5, 1.8e6, 3.6e6, 1.08e7, 2.16e7, 4.32e7, 8.64e7, 6.048e8, 2.592e9)
 BUCKETS = 127
 MOST_BUCKETS = 1_500
 MOST_SERIES = 500
@@ -27,13 +27,13 @@ AUTOMATIC = ("auto", "*", "")
 
 @FUNCTIONS.step("bucket", gathers=True)
 def bucket(
-    flow: Flow,
+    flow: Scope,
     span: str = "auto",
     *,
     buckets: float | None = None,
     field: Names = (),
     function: Syntax | None = None,
-    limit: Rows = USUAL_TOP,
+    limit: RowCount = USUAL_TOP,
     minSpan: str = "",
     timezone: Zone = "UTC",
     unit: Names = (),
@@ -49,18 +49,18 @@ def bucket(
     Reference: library.humio.com, bucket()
     """
     fill = flow.meaning.switch("empty-buckets") == "fill"
-    bucketed(flow, span, buckets, minSpan, tuple(field), function, limit, timezone, unit, fill=fill)
+    group_by_bucket(flow, span, buckets, minSpan, tuple(field), function, limit, timezone, unit, fill=fill)
 
 
 @FUNCTIONS.step("timeChart", gathers=True)
 def time_chart(
-    flow: Flow,
+    flow: Scope,
     series: Name | None = None,
     *,
     span: str = "auto",
     buckets: float | None = None,
     function: Syntax | None = None,
-    limit: Rows = USUAL_TOP,
+    limit: RowCount = USUAL_TOP,
     minSpan: str = "",
     timezone: Zone = "UTC",
     unit: Names = (),
@@ -77,11 +77,11 @@ def time_chart(
     Reference: library.humio.com, timeChart()
     """
     chosen = () if series is None else (series,)
-    bucketed(flow, span, buckets, minSpan, chosen, function, limit, timezone, unit, fill=True)
+    group_by_bucket(flow, span, buckets, minSpan, chosen, function, limit, timezone, unit, fill=True)
 
 
-def bucketed(
-    flow: Flow,
+def group_by_bucket(
+    flow: Scope,
     span: str,
     buckets: float | None,
     least: str,
@@ -94,92 +94,110 @@ def bucketed(
     fill: bool,
 ) -> None:
     """Groups by the start of the stretch of time and by the series; of many series the largest stay."""
-    where = place(flow)
-    time = Row(flow).number(TIMESTAMP)
-    size = length(flow, time, span, bounded(flow, "buckets", buckets, MOST_BUCKETS), least)
-    column = flow.keep(started(time, size, zone), "_bucket")
-    flow.become(Filter(source=flow.node, condition=call("not", call("is_null", column)), span=where))
-    row = Row(flow)
+    where = find_step_span(flow)
+    time = RowScope(flow).number(TIMESTAMP)
+    size = resolve_bucket_length(flow, time, span, check_series_limit(flow, "buckets", buckets, MOST_BUCKETS), least)
+    column = flow.keep(floor_to_bucket(time, size, zone), "_bucket")
+    flow.become(Filter(source=flow.node, condition=build_call("not", build_call("is_null", column)), span=where))
+    row = RowScope(flow)
     keys: list[Named] = [("_bucket", column), *((n, row.read(n)) for n in series)]
     keys += [(size.name, size)] if isinstance(size, Column) else []
-    functions, moving = parted(function or counted(where))
+    functions, moving = split_window_functions(function or build_count_call(where))
     events = flow.copy()
-    stats(flow, tuple(keys), functions, where)
+    aggregate_functions(flow, tuple(keys), functions, where)
     if fill:
-        filled(flow, series, size, lambda t: started(t, size, zone))
+        fill_series_gaps(flow, series, size, lambda t: floor_to_bucket(t, size, zone))
     for part in moving:
-        moved(flow, events, tuple(keys), part, size)
+        join_window_values(flow, events, tuple(keys), part, size)
     if unit:
-        converted(flow, functions, unit, size, where, ("_bucket", *series))
+        convert_chart_units(flow, functions, unit, size, where, ("_bucket", *series))
     if series:
-        largest(flow, series, bounded(flow, "limit", limit, MOST_SERIES), told=isinstance(limit, Usual))
+        keep_largest_series(
+            flow, series, check_series_limit(flow, "limit", limit, MOST_SERIES), told=isinstance(limit, Usual)
+        )
     flow.become(Sort(source=flow.node, keys=(SortKey(Column("_bucket")),)))
 
 
-def bounded(flow: Flow, name: str, value: float | None, most: int) -> int:
+def check_series_limit(flow: Scope, name: str, value: float | None, most: int) -> int:
     """A number from 1 to the most that the product allows; 0 if none is given."""
     if value is None:
         return 0
     if value < 1:
-        raise SourceError("argument", f"`{name}` is a number from 1 to {most}", place(flow))
+        raise SourceError("argument", f"`{name}` is a number from 1 to {most}", find_step_span(flow))
     if value > most:
-        flow.meaning.tell("limited", name, f"`{name}` is at most {most}; that is used", place(flow))
+        flow.meaning.tell("limited", name, f"`{name}` is at most {most}; that is used", find_step_span(flow))
     return int(min(value, most))
 
 
-def length(flow: Flow, time: Expression, span: str, buckets: int, least: str) -> Column | Literal:
+def resolve_bucket_length(flow: Scope, time: Expression, span: str, buckets: int, least: str) -> Column | Literal:
     """How long a stretch of time is in milliseconds: a number, or a column where it follows from the events."""
-    shortest = 0.0 if least in AUTOMATIC else milliseconds(least, place(flow))
+    shortest = 0.0 if least in AUTOMATIC else parse_milliseconds(least, find_step_span(flow))
     if span in AUTOMATIC:
-        return automatic(flow, time, buckets or BUCKETS, shortest)
-    size = max(milliseconds(span, place(flow)), shortest)
+        return choose_bucket_length(flow, time, buckets or BUCKETS, shortest)
+    size = max(parse_milliseconds(span, find_step_span(flow)), shortest)
     if size <= 0:
-        raise SourceError("not-a-duration", "a stretch of time is longer than nothing", place(flow))
+        raise SourceError("not-a-duration", "a stretch of time is longer than nothing", find_step_span(flow))
     return Literal(size)
 
 
-def started(time: Expression, size: Expression, zone: str) -> Expression:
+def floor_to_bucket(time: Expression, size: Expression, zone: str) -> Expression:
     """The start of the stretch of time around a moment, in milliseconds; stretches are cut by the clocks of a zone."""
     offset = fixed_offset(zone)
     if offset is None:
-        return zoned(time, size, zone)
+        return floor_to_bucket_in_zone(time, size, zone)
     if not offset:
-        return floored(time, size)
+        return floor_to_multiple(time, size)
     ahead = Literal(offset * 1000)
-    return call("subtract", floored(call("add", time, ahead), size), ahead)
+    return build_call("subtract", floor_to_multiple(build_call("add", time, ahead), size), ahead)
 
 
-def floored(time: Expression, size: Expression) -> Expression:
+def floor_to_multiple(time: Expression, size: Expression) -> Expression:
     """The largest multiple of a length that is not above."""
-    return call("multiply", call("floor", call("divide", time, size)), size)
+    return build_call("multiply", build_call("floor", build_call("divide", time, size)), size)
 
 
-def zoned(time: Expression, size: Expression, zone: str) -> Expression:
+def floor_to_bucket_in_zone(time: Expression, size: Expression, zone: str) -> Expression:
     """The same in a zone whose clocks change: parts of a day count from midnight, days by the calendar."""
-    seconds = call("divide", time, Literal(1000))
-    midnight = call("multiply", call("calendar_floor", seconds, Literal("day"), Literal(zone)), Literal(1000))
-    inside = call("add", midnight, floored(call("subtract", time, midnight), size))
-    number = call("floor", call("divide", call("add", midnight, Literal(DAY / 2)), Literal(DAY)))
-    days = call("divide", size, Literal(DAY))
-    over = call("subtract", number, floored(number, days))
-    back = call(
-        "calendar_add", call("divide", midnight, Literal(1000)), call("negate", over), Literal("day"), Literal(zone)
+    seconds = build_call("divide", time, Literal(1000))
+    midnight = build_call(
+        "multiply", build_call("calendar_floor", seconds, Literal("day"), Literal(zone)), Literal(1000)
+    )
+    inside = build_call("add", midnight, floor_to_multiple(build_call("subtract", time, midnight), size))
+    number = build_call(
+        "floor",
+        build_call(
+            "divide", build_call("add", midnight, Literal(MILLISECONDS_IN_DAY / 2)), Literal(MILLISECONDS_IN_DAY)
+        ),
+    )
+    days = build_call("divide", size, Literal(MILLISECONDS_IN_DAY))
+    over = build_call("subtract", number, floor_to_multiple(number, days))
+    back = build_call(
+        "calendar_add",
+        build_call("divide", midnight, Literal(1000)),
+        build_call("negate", over),
+        Literal("day"),
+        Literal(zone),
     )
     if isinstance(size, Literal):
-        whole = float(str(size.value)) >= DAY
-        return call("multiply", back, Literal(1000)) if whole else inside
-    return call("if", call("less", size, Literal(DAY)), inside, call("multiply", back, Literal(1000)))
+        whole = float(str(size.value)) >= MILLISECONDS_IN_DAY
+        return build_call("multiply", back, Literal(1000)) if whole else inside
+    return build_call(
+        "if",
+        build_call("less", size, Literal(MILLISECONDS_IN_DAY)),
+        inside,
+        build_call("multiply", back, Literal(1000)),
+    )
 
 
-def automatic(flow: Flow, time: Expression, buckets: int, shortest: float) -> Column:
+def choose_bucket_length(flow: Scope, time: Expression, buckets: int, shortest: float) -> Column:
     """The length that follows from how far the events reach."""
     low, high, size = (flow.meaning.temporary() for _ in range(3))
     ends = ((low, Aggregation("minimum", (time,))), (high, Aggregation("maximum", (time,))))
     flow.become(Window(source=flow.node, measures=ends))
-    width = call("divide", call("subtract", Column(high), Column(low)), Literal(buckets))
+    width = build_call("divide", build_call("subtract", Column(high), Column(low)), Literal(buckets))
     branches: list[Expression] = []
-    for step in STEPS:
-        branches += [call("less_equal", width, Literal(step)), Literal(max(step, shortest))]
-    longest = Literal(max(STEPS[-1], shortest))
+    for step in BUCKET_STEPS:
+        branches += [build_call("less_equal", width, Literal(step)), Literal(max(step, shortest))]
+    longest = Literal(max(BUCKET_STEPS[-1], shortest))
     flow.become(Derive(source=flow.node, columns=((size, Call("case", (longest, *branches))),)))
     return Column(size)

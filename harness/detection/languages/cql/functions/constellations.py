@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Names
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import place
-from harness.detection.languages.cql.intervals import searched
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.rows import find_step_span
+from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax, walk
-from harness.detection.languages.cql.values import texts_of
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call, every
+from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax, walk_syntax
+from harness.detection.languages.cql.values import resolve_texts
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, all_of, build_call
 from harness.detection.plan.nodes import Join, JoinKind, Select, Window
 from harness.diagnostics import SourceError
 
@@ -19,14 +19,14 @@ ALWAYS = ("@timestamp", "@id", "@ingesttimestamp")
 
 
 @dataclass(slots=True)
-class Member:
+class SubQuery:
     """One sub-query: its name, its events under that name, and the fields that tie it to others.
 
     `mark` is a column that numbers its events, `rank` one that orders them; `hidden` are fields not to see.
     """
 
     name: str
-    flow: Flow
+    flow: Scope
     links: list[tuple[str, str, str]]
     mark: str
     rank: str
@@ -35,7 +35,7 @@ class Member:
 
 @FUNCTIONS.step("correlate", gathers=True)
 def correlate(
-    flow: Flow,
+    flow: Scope,
     *,
     sequence: bool = False,
     sequenceBy: Names = (),
@@ -56,15 +56,15 @@ def correlate(
 
     Reference: library.humio.com, correlate()
     """
-    members = named(flow, queries, globalConstraints, sequenceBy, implied=includeConstraintValues)
-    checked(flow, members, root, sequenceBy)
+    members = parse_sub_queries(flow, queries, globalConstraints, sequenceBy, implied=includeConstraintValues)
+    check_correlation(flow, members, root, sequenceBy)
     chosen = sorted(members, key=lambda m: m.name != (root or members[0].name))
     pending = [(m.name, *link) for m in members for link in m.links]
     tolerance = (jitterTolerance or 0.0) if sequence or sequenceBy else None
     whole, there = chosen[0].flow, chosen[:1]
     for one in chosen[1:]:
-        tests = in_time(one, there, within) + in_order(one, there, members, tolerance)
-        joined(whole, one, [m.name for m in there], pending, tests, int(maxPerRoot))
+        tests = build_time_condition(one, there, within) + build_order_condition(one, there, members, tolerance)
+        join_sub_query(whole, one, [m.name for m in there], pending, tests, int(maxPerRoot))
         there.append(one)
     if len(chosen) > 2:
         first_of_each(whole, chosen[0].mark, int(maxPerRoot))
@@ -76,44 +76,48 @@ def correlate(
     flow.events = flow.timed = False
 
 
-def checked(flow: Flow, members: list[Member], root: str, order: Names) -> None:
+def check_correlation(flow: Scope, members: list[SubQuery], root: str, order: Names) -> None:
     """Refuses sub-queries that are not there, and an order that is not known."""
     names = [m.name for m in members]
     if root and root not in names:
-        raise SourceError("argument", f"`correlate` has no sub-query `{root[:40]}`", place(flow))
+        raise SourceError("argument", f"`correlate` has no sub-query `{root[:40]}`", find_step_span(flow))
     if len(order) > 1:
-        raise SourceError("unsupported", "an order by several fields is not supported", place(flow))
+        raise SourceError("unsupported", "an order by several fields is not supported", find_step_span(flow))
     for _, other, field in (link for m in members for link in m.links):
         if other not in names:
-            raise SourceError("argument", f"`correlate` has no sub-query `{other}` for `{other}.{field}`", place(flow))
+            raise SourceError(
+                "argument", f"`correlate` has no sub-query `{other}` for `{other}.{field}`", find_step_span(flow)
+            )
 
 
-def named(flow: Flow, queries: dict[str, Syntax], constraints: Names, ordered: Names, *, implied: bool) -> list[Member]:
+def parse_sub_queries(
+    flow: Scope, queries: dict[str, Syntax], constraints: Names, ordered: Names, *, implied: bool
+) -> list[SubQuery]:
     """The sub-queries; the first one is what the others have to agree with in the fields of `constraints`."""
     arguments = {n: a for n, a in queries.items() if isinstance(a, Argument)}
     strange = next((n for n in queries if n not in arguments), None)
     if strange is not None:
-        raise SourceError("unknown-parameter", f"`correlate` has no parameter `{strange}`", place(flow))
+        raise SourceError("unknown-parameter", f"`correlate` has no parameter `{strange}`", find_step_span(flow))
     if len(arguments) < 2:
-        raise SourceError("argument", "`correlate` needs two named sub-queries", place(flow))
+        raise SourceError("argument", "`correlate` needs two named sub-queries", find_step_span(flow))
     first = next(iter(arguments))
     made = []
     for name, argument in arguments.items():
         links = [(f, first, f) for f in constraints if name != first]
-        ties = (*constraints, *linked(arguments, name))
+        ties = (*constraints, *collect_linked_fields(arguments, name))
         by = ordered[0] if ordered else TIMESTAMP
-        made.append(member(flow, name, argument, links, ties, by, implied=implied))
+        made.append(build_sub_query(flow, name, argument, links, ties, by, implied=implied))
     return made
 
 
-def linked(arguments: dict[str, Argument], name: str) -> list[str]:
+def collect_linked_fields(arguments: dict[str, Argument], name: str) -> list[str]:
     """Fields of a sub-query that the links of others name."""
-    links = [p for a in arguments.values() for p in walk(a.value) if isinstance(p, Link)]
+    links = [p for a in arguments.values() for p in walk_syntax(a.value) if isinstance(p, Link)]
     return [field for other, field in (sides(link)[1] for link in links) if other == name]
 
 
-def member(
-    flow: Flow,
+def build_sub_query(
+    flow: Scope,
     name: str,
     argument: Argument,
     links: list[tuple[str, str, str]],
@@ -121,69 +125,73 @@ def member(
     by: str,
     *,
     implied: bool,
-) -> Member:
+) -> SubQuery:
     """The events of one sub-query, their fields named `name.field`; `ties` are those that others are tied to."""
     if not isinstance(argument.value, Pipeline):
         raise SourceError("argument", "expected a sub-query in braces", argument.span)
-    steps = tuple(s for s in (unlinked(part, links) for part in argument.value.steps) if s is not None)
-    inside = searched(flow)
+    steps = tuple(s for s in (strip_links(part, links) for part in argument.value.steps) if s is not None)
+    inside = restart_search(flow)
     inside.meaning.run(inside, Pipeline(steps=steps, span=argument.span))
     if not inside.events:
         raise SourceError("misplaced", "a sub-query of `correlate` has no aggregate", argument.span)
-    wanted = next((texts_of(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
+    wanted = next((resolve_texts(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
     tied = (*(link[0] for link in links), *ties)
     fields = inside.visible() if "*" in wanted else (*wanted, *tied, *ALWAYS)
-    row, mark, rank = Row(inside), flow.meaning.temporary(), flow.meaning.temporary()
-    chosen = {f"{name}.{f}": row.read(f, quiet=True) for f in (*fields, *mentioned(flow, name))}
+    row, mark, rank = RowScope(inside), flow.meaning.temporary(), flow.meaning.temporary()
+    chosen = {f"{name}.{f}": row.read(f, quiet=True) for f in (*fields, *collect_sub_query_fields(flow, name))}
     kept = (*wanted, *ALWAYS)
     hidden = () if implied or "*" in wanted else tuple(f"{name}.{f}" for f in tied if f not in kept)
     inside.become(Window(source=inside.node, measures=((mark, Aggregation("row_number")),)))
     own = ((mark, Column(mark)), (rank, row.number(by)))
     inside.become(Select(source=inside.node, columns=(*chosen.items(), *own), span=argument.span))
-    return Member(name, inside, links, mark, rank, hidden)
+    return SubQuery(name, inside, links, mark, rank, hidden)
 
 
-def in_time(one: Member, there: list[Member], within: float | None) -> list[Expression]:
+def build_time_condition(one: SubQuery, there: list[SubQuery], within: float | None) -> list[Expression]:
     """That an event is no farther away than allowed from those that are there."""
     if within is None:
         return []
     time = Column(f"{one.name}.{TIMESTAMP}")
-    away = [call("abs", call("subtract", time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
-    return [call("less_equal", a, Literal(within)) for a in away]
+    away = [build_call("abs", build_call("subtract", time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
+    return [build_call("less_equal", a, Literal(within)) for a in away]
 
 
-def in_order(one: Member, there: list[Member], order: list[Member], tolerance: float | None) -> list[Expression]:
+def build_order_condition(
+    one: SubQuery, there: list[SubQuery], order: list[SubQuery], tolerance: float | None
+) -> list[Expression]:
     """That events come in the order of their sub-queries, but for a tolerance."""
     if tolerance is None:
         return []
     made: list[Expression] = []
     for other in there:
         early, late = sorted((one, other), key=order.index)
-        made.append(call("greater_equal", call("add", Column(late.rank), Literal(tolerance)), Column(early.rank)))
+        made.append(
+            build_call("greater_equal", build_call("add", Column(late.rank), Literal(tolerance)), Column(early.rank))
+        )
     return made
 
 
-def first_of_each(flow: Flow, mark: str, most: int) -> None:
+def first_of_each(flow: Scope, mark: str, most: int) -> None:
     """Only the first groups with each event of a sub-query."""
     number = flow.meaning.temporary()
     measures = ((number, Aggregation("row_number")),)
     flow.become(Window(source=flow.node, partition=(Column(mark),), measures=measures))
-    flow.require(call("less_equal", Column(number), Literal(most)), flow.span)
+    flow.require(build_call("less_equal", Column(number), Literal(most)), flow.span)
 
 
-def mentioned(flow: Flow, name: str) -> list[str]:
+def collect_sub_query_fields(flow: Scope, name: str) -> list[str]:
     """Fields of a sub-query that the rest of the query names."""
     return sorted(m.removeprefix(f"{name}.") for m in flow.meaning.mentioned if m.startswith(f"{name}."))
 
 
-def unlinked(part: Syntax, links: list[tuple[str, str, str]]) -> Syntax | None:
+def strip_links(part: Syntax, links: list[tuple[str, str, str]]) -> Syntax | None:
     """A step without its links, which are noted as own field, other sub-query, other field."""
     if isinstance(part, Link):
         left, right = sides(part)
         links.append((left, *right))
         return None
     if isinstance(part, Junction) and part.operator == "and":
-        kept = tuple(p for p in (unlinked(p, links) for p in part.parts) if p is not None)
+        kept = tuple(p for p in (strip_links(p, links) for p in part.parts) if p is not None)
         return kept[0] if len(kept) == 1 else replace(part, parts=kept) if kept else None
     return part
 
@@ -197,9 +205,9 @@ def sides(link: Link) -> tuple[str, tuple[str, str]]:
     return own.text, (name, field)
 
 
-def joined(
-    whole: Flow,
-    one: Member,
+def join_sub_query(
+    whole: Scope,
+    one: SubQuery,
     there: list[str],
     pending: list[tuple[str, str, str, str]],
     tests: list[Expression],
@@ -207,7 +215,7 @@ def joined(
 ) -> None:
     """One sub-query more beside those that are there."""
     keys: list[tuple[Expression, Expression]] = []
-    here, right = Row(whole), Row(one.flow)
+    here, right = RowScope(whole), RowScope(one.flow)
     for owner, field, other, theirs in pending:
         if owner == one.name and other in there:
             keys.append((here.text(f"{other}.{theirs}"), right.text(f"{owner}.{field}")))
@@ -218,7 +226,7 @@ def joined(
         right=one.flow.node,
         kind=JoinKind.INNER,
         keys=tuple(keys),
-        condition=every(tuple(tests)) if tests else None,
+        condition=all_of(tuple(tests)) if tests else None,
         columns=tuple((n, Column(n)) for n in one.flow.columns),
         most=most if keys else None,
     )

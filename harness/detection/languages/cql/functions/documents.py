@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.fields import failed, fields_of, take_out
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.fields import flatten_text_fields, mark_errors, take_out
 from harness.detection.languages.cql.functions.text import known_charset
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Expression, Lambda, Literal, Parameter, call
+from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal, build_call
 from harness.diagnostics import Severity, SourceError
 
 PADDINGS = ("unknown", "yes", "no")
@@ -18,7 +18,7 @@ DUPLICATES = ("keepFirst", "keepLast")
 
 @FUNCTIONS.row("kvParse")
 def kv_parse(
-    row: Row,
+    row: RowScope,
     field: Names = (RAWSTRING,),
     *,
     as_: str = "",
@@ -46,14 +46,14 @@ def kv_parse(
         "first": onDuplicate == "keepFirst",
     }
     for subject in field:
-        for name, found in take_out(row, fields_of(row, row.text(subject), "key_value", options), start):
+        for name, found in take_out(row, flatten_text_fields(row, row.text(subject), "key_value", options), start):
             if override or not row.has(name):
                 row.assign(name, found)
             else:
                 row.put(name, row.first(row.text(row.read(name)), found))
 
 
-def understood(row: Row, separator: str, padding: str, duplicate: str) -> None:
+def understood(row: RowScope, separator: str, padding: str, duplicate: str) -> None:
     """Refuses what `kvParse` does not know."""
     place = row.flow.span or row.meaning.source.whole()
     for name, value, values in (("separatorPadding", padding, PADDINGS), ("onDuplicate", duplicate, DUPLICATES)):
@@ -64,7 +64,7 @@ def understood(row: Row, separator: str, padding: str, duplicate: str) -> None:
 
 
 @FUNCTIONS.row("parseXml")
-def parse_xml(row: Row, field: Name = RAWSTRING, *, prefix: str = "", strict: bool = False) -> None:
+def parse_xml(row: RowScope, field: Name = RAWSTRING, *, prefix: str = "", strict: bool = False) -> None:
     """The elements of an XML text as fields; of several elements of one name the first, or `name[1]`.
 
     An event whose text is no XML is dropped if `strict`, else it is marked with `@error`.
@@ -75,18 +75,22 @@ def parse_xml(row: Row, field: Name = RAWSTRING, *, prefix: str = "", strict: bo
     Reference: library.humio.com, parseXml()
     """
     text = row.text(field)
-    flat = fields_of(row, text, "xml", {})
+    flat = flatten_text_fields(row, text, "xml", {})
     for name, value in take_out(row, flat, prefix, numbered=True):
         row.assign(name, value)
     if strict:
-        row.require(call("or", call("is_null", text), call("not", call("is_null", flat))))
+        row.require(build_call("or", build_call("is_null", text), build_call("not", build_call("is_null", flat))))
     else:
-        failed(row, call("and", call("not", call("is_null", text)), call("is_null", flat)), f"{field} is no XML")
+        mark_errors(
+            row,
+            build_call("and", build_call("not", build_call("is_null", text)), build_call("is_null", flat)),
+            f"{field} is no XML",
+        )
 
 
 @FUNCTIONS.row("parseCsv")
 def parse_csv(
-    row: Row,
+    row: RowScope,
     field: Name = RAWSTRING,
     *,
     columns: Names,
@@ -102,24 +106,27 @@ def parse_csv(
     """
     mark = re.escape(delimiter)
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'
-    raw = Parameter("cell")
-    inner = call("regex_replace", raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
-    value = call(
-        "if", call("starts_with", raw, Literal('"')), call("replace_text", inner, Literal('""'), Literal('"')), raw
+    raw = LambdaParameter("cell")
+    inner = build_call("regex_replace", raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
+    value = build_call(
+        "if",
+        build_call("starts_with", raw, Literal('"')),
+        build_call("replace_text", inner, Literal('""'), Literal('"')),
+        raw,
     )
-    clean = Lambda(raw, call("trim", value, Literal(" \t")) if trim else value)
-    pieces = call("regex_extract_all", row.text(field), Literal(cell), Literal(""), Literal(1))
-    cells = row.keep(call("list_map", pieces, clean))
+    clean = Lambda(raw, build_call("trim", value, Literal(" \t")) if trim else value)
+    pieces = build_call("regex_extract_all", row.text(field), Literal(cell), Literal(""), Literal(1))
+    cells = row.keep(build_call("list_map", pieces, clean))
     for i, name in enumerate(columns):
-        found: Expression = call("list_get", cells, Literal(i + 1))
+        found: Expression = build_call("list_get", cells, Literal(i + 1))
         if excludeEmpty:
-            found = call("if", call("equal", found, Literal("")), NULL, found)
+            found = build_call("if", build_call("equal", found, Literal("")), NULL, found)
         row.assign(name, found)
 
 
 @FUNCTIONS.row("parseFixedWidth")
 def parse_fixed_width(
-    row: Row, field: Name = RAWSTRING, *, columns: Names, widths: tuple[float, ...], trim: bool = True
+    row: RowScope, field: Name = RAWSTRING, *, columns: Names, widths: tuple[float, ...], trim: bool = True
 ) -> None:
     """Stretches of a line as fields.
 
@@ -129,13 +136,13 @@ def parse_fixed_width(
     """
     text, at = row.keep(row.text(field)), 1
     for name, width in zip(columns, widths, strict=False):
-        value = call("substring", text, Literal(at), Literal(int(width)))
-        row.assign(name, call("trim", value, Literal(" ")) if trim else value)
+        value = build_call("substring", text, Literal(at), Literal(int(width)))
+        row.assign(name, build_call("trim", value, Literal(" ")) if trim else value)
         at += int(width)
 
 
 @FUNCTIONS.value("parseHexString", into="_parsehexstring")
-def parse_hex_string(row: Row, field: Name, *, charset: str = "UTF-8") -> Expression:
+def parse_hex_string(row: RowScope, field: Name, *, charset: str = "UTF-8") -> Expression:
     """The text that hex digits stand for.
 
         a := "575330" | parseHexString(a) -> _parsehexstring=WS0
@@ -144,12 +151,12 @@ def parse_hex_string(row: Row, field: Name, *, charset: str = "UTF-8") -> Expres
     """
     known = known_charset(row, charset)
     extra = () if known in ("utf-8", "utf8") else (Literal(known),)
-    return call("hex_decode", row.text(field), *extra)
+    return build_call("hex_decode", row.text(field), *extra)
 
 
 @FUNCTIONS.row("xml:prettyPrint")
 def pretty_xml(
-    row: Row, field: Name, *, as_: str = "", step: float = 2, strict: bool = False, width: float = 80
+    row: RowScope, field: Name, *, as_: str = "", step: float = 2, strict: bool = False, width: float = 80
 ) -> None:
     """An XML text with line breaks for people; its content stays as it is.
 
@@ -162,18 +169,18 @@ def pretty_xml(
     message = "a text for people stays as it is, without other line breaks"
     row.meaning.tell("not-pretty", "xml:prettyPrint", message, place, severity=Severity.NOTE)
     if strict:
-        row.require(call("not", call("is_null", fields_of(row, text, "xml", {}))))
+        row.require(build_call("not", build_call("is_null", flatten_text_fields(row, text, "xml", {}))))
     row.assign(as_ or field, text)
 
 
 @FUNCTIONS.value("stripAnsiCodes", into="=field")
-def strip_ansi_codes(row: Row, field: Name) -> Expression:
+def strip_ansi_codes(row: RowScope, field: Name) -> Expression:
     """The text without the codes that colour a terminal.
 
         a := "plain" | stripAnsiCodes(a) -> a=plain
 
     Reference: library.humio.com, stripAnsiCodes()
     """
-    return call(
+    return build_call(
         "regex_replace", row.text(field), Literal(r"\x1b\[[0-9;]*[A-Za-z]"), Literal(""), Literal(""), Literal(True)
     )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.detection.languages.cql.asking import asked
+from harness.detection.languages.cql.asking import ask_rows
 from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.cutting import Usual, finding, note
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.enrichment import described
+from harness.detection.languages.cql.cutting import Usual, finding, note_cut
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.enrichment import add_table_columns
 from harness.detection.languages.cql.functions.hashes import MOST_PRECISE, geohash_of
-from harness.detection.languages.cql.functions.rows import counted, place
-from harness.detection.languages.cql.gathering import stats
+from harness.detection.languages.cql.functions.rows import build_count_call, find_step_span
+from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Filter, Named, Select, Union, Values, Window
 from harness.diagnostics import Severity, SourceError
 
@@ -24,23 +24,23 @@ USUAL_TURNED = Usual(5)
 
 
 @FUNCTIONS.step("sankey", gathers=True)
-def sankey(flow: Flow, *, source: Name, target: Name, weight: Syntax | None = None) -> None:
+def sankey(flow: Scope, *, source: Name, target: Name, weight: Syntax | None = None) -> None:
     """How often one value goes with another.
 
         createEvents(["a=1 b=2", "a=1 b=2"]) | kvParse() | sankey(source=a, target=b) -> source=1 target=2 weight=2
 
     Reference: library.humio.com, sankey()
     """
-    row, span = Row(flow), place(flow)
+    row, span = RowScope(flow), find_step_span(flow)
     keys = (("source", row.text(source)), ("target", row.text(target)))
-    there = call("and", *(call("not", call("is_null", v)) for _, v in keys))
+    there = build_call("and", *(build_call("not", build_call("is_null", v)) for _, v in keys))
     flow.become(Filter(source=flow.node, condition=there, span=span))
-    stats(flow, keys, weight or counted(span), span, "weight")
+    aggregate_functions(flow, keys, weight or build_count_call(span), span, "weight")
 
 
 @FUNCTIONS.step("worldMap", gathers=True)
 def world_map(
-    flow: Flow,
+    flow: Scope,
     *,
     ip: Name = "",
     lat: Name = "",
@@ -57,27 +57,27 @@ def world_map(
 
     Reference: library.humio.com, worldMap()
     """
-    span = place(flow)
+    span = find_step_span(flow)
     if not 1 <= precision <= MOST_PRECISE:
         raise SourceError("argument", f"`precision` is a number from 1 to {MOST_PRECISE}", span)
     if bool(lat) != bool(lon) or not (ip or lat):
         raise SourceError("missing-parameter", "`worldMap` needs `ip`, or `lat` and `lon`", span, help="add `ip=`")
-    row = Row(flow)
+    row = RowScope(flow)
     if ip and not lat:
-        described(row, "ipLocation", ip, ip, "network", "cidr")
+        add_table_columns(row, "ipLocation", ip, ip, "network", "cidr")
         row.flush(span)
-    row, north, east = Row(flow), lat or f"{ip}.lat", lon or f"{ip}.lon"
+    row, north, east = RowScope(flow), lat or f"{ip}.lat", lon or f"{ip}.lon"
     located = row.has(north) and row.has(east)
     name = "geohash" if located else "ip"
     key = geohash_of(row.number(north), row.number(east), int(precision)) if located else row.text(ip or north)
     flow.keep(key, name)
-    flow.require(call("not", call("is_null", Column(name))), span)
-    stats(flow, ((name, Column(name)),), magnitude or counted(span), span, "magnitude")
+    flow.require(build_call("not", build_call("is_null", Column(name))), span)
+    aggregate_functions(flow, ((name, Column(name)),), magnitude or build_count_call(span), span, "magnitude")
 
 
 @FUNCTIONS.step("transpose", gathers=True)
 def transpose(
-    flow: Flow,
+    flow: Scope,
     pivot: Name | None = None,
     *,
     header: Name | None = None,
@@ -93,7 +93,7 @@ def transpose(
 
     Reference: library.humio.com, transpose()
     """
-    span = place(flow)
+    span = find_step_span(flow)
     if not 1 <= limit <= MOST_TURNED:
         raise SourceError("argument", f"`limit` is a number from 1 to {MOST_TURNED}", span)
     names, named_by = [n for n in flow.visible() if n != "@timestamp"], header or pivot
@@ -103,41 +103,43 @@ def transpose(
     flow.become(Window(source=flow.node, partition=within, measures=((mark, Aggregation("row_number")),)))
     if isinstance(limit, Usual) and not flow.partition:
         message = f"`transpose` turns {limit} rows unless it is given a `limit`, and there were more"
-        note(flow, finding(flow, message, f"give it a `limit`, at most {MOST_TURNED}"), flow.node, limit, flow.node)
-    flow.become(Filter(source=flow.node, condition=call("less_equal", Column(mark), Literal(int(limit))), span=span))
+        note_cut(flow, finding(flow, message, f"give it a `limit`, at most {MOST_TURNED}"), flow.node, limit, flow.node)
+    flow.become(
+        Filter(source=flow.node, condition=build_call("less_equal", Column(mark), Literal(int(limit))), span=span)
+    )
     heads = headings(flow, mark, named_by, int(limit))
-    turned(flow, [n for n in names if n != named_by], label, mark, heads)
+    transpose_rows(flow, [n for n in names if n != named_by], label, mark, heads)
 
 
-def turned(flow: Flow, names: Sequence[str], label: str, mark: str, heads: Mapping[int, str]) -> None:
+def transpose_rows(flow: Scope, names: Sequence[str], label: str, mark: str, heads: Mapping[int, str]) -> None:
     """A row for each field, with its values in the rows that have a heading."""
     own: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
-    row, cells, value = Row(flow), [], flow.meaning.temporary()
+    row, cells, value = RowScope(flow), [], flow.meaning.temporary()
     for name in names:
         chosen: tuple[Named, ...] = (*own, (label, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
-        there = Filter(source=flow.node, condition=call("not", call("is_null", row.read(name))))
+        there = Filter(source=flow.node, condition=build_call("not", build_call("is_null", row.read(name))))
         cells.append(Select(source=there, columns=chosen))
     shape = {**{n: flow.columns[n] for n in flow.partition}, label: Kind.TEXT, mark: Kind.NUMBER, value: Kind.TEXT}
     flow.node = Union(sources=tuple(cells), span=flow.span) if cells else Values(columns=shape, rows=())
     flow.columns = shape
     measures: list[Named] = []
     for i, name in heads.items():
-        here = call("equal", Column(mark), Literal(i))
+        here = build_call("equal", Column(mark), Literal(i))
         measures.append((name, Aggregation("first", (Column(value),), where=here)))
     keys = (*own, (label, Column(label)))
     flow.become(Aggregate(source=flow.node, keys=keys, measures=tuple(measures), span=flow.span))
     flow.events = flow.timed = False
 
 
-def headings(flow: Flow, mark: str, header: str | None, limit: int) -> dict[int, str]:
+def headings(flow: Scope, mark: str, header: str | None, limit: int) -> dict[int, str]:
     """The names of the columns that rows become, by the row's number."""
-    span = place(flow)
+    span = find_step_span(flow)
     if header is None and limit <= FEW_TURNED:
         return {i: f"row[{i}]" for i in range(1, limit + 1)}
-    text = Row(flow).text(header) if header else Literal("")
+    text = RowScope(flow).text(header) if header else Literal("")
     number, shown = flow.meaning.temporary(), flow.meaning.temporary()
     listed = Aggregate(source=flow.node, keys=((number, Column(mark)), (shown, text)), measures=())
-    rows = asked(flow.meaning, listed, MOST_TURNED, span)
+    rows = ask_rows(flow.meaning, listed, MOST_TURNED, span)
     if rows is None:
         message = "how many rows become columns, and their names, are known only with events"
         flow.meaning.tell("unnamed-columns", "transpose", message, span, severity=Severity.NOTE)

@@ -7,10 +7,16 @@ from dataclasses import replace
 from harness.detection.language import Lookup
 from harness.detection.languages.cql.binding import Name, Names
 from harness.detection.languages.cql.coercion import PASSES
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.lookups import absent, held, join_patterns, join_table, values_of
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.lookups import (
+    build_lookup_relation,
+    check_table_columns,
+    join_patterns,
+    join_table,
+    refuse_missing_table,
+)
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, TRUE, Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, TRUE, Call, Expression, Literal, build_call
 from harness.diagnostics import Severity, SourceError
 
 CONFIDENCE = ("high", "medium", "low", "unverified")
@@ -18,28 +24,28 @@ TYPES = ("ip_address", "domain", "url")
 
 
 @FUNCTIONS.row("ipLocation")
-def ip_location(row: Row, field: Name = "ip", *, as_: Name | None = None) -> None:
+def ip_location(row: RowScope, field: Name = "ip", *, as_: Name | None = None) -> None:
     """Country, city and coordinates of an address, from the lookup `ipLocation` whose column `network` holds networks.
 
         ip := "203.0.113.9" | ipLocation(ip) -> ip=203.0.113.9
 
     Reference: library.humio.com, ipLocation()
     """
-    described(row, "ipLocation", field, as_ or field, "network", "cidr")
+    add_table_columns(row, "ipLocation", field, as_ or field, "network", "cidr")
 
 
 @FUNCTIONS.row("asn")
-def autonomous_system(row: Row, field: Name = "ip", *, as_: Name | None = None) -> None:
+def autonomous_system(row: RowScope, field: Name = "ip", *, as_: Name | None = None) -> None:
     """Number and owner of an address's network, from the lookup `asn` whose column `network` holds networks.
 
         ip := "203.0.113.9" | asn(ip) -> ip=203.0.113.9
 
     Reference: library.humio.com, asn()
     """
-    described(row, "asn", field, as_ or field, "network", "cidr")
+    add_table_columns(row, "asn", field, as_ or field, "network", "cidr")
 
 
-def described(row: Row, table: str, field: str, prefix: str, column: str, mode: str) -> None:
+def add_table_columns(row: RowScope, table: str, field: str, prefix: str, column: str, mode: str) -> None:
     """Puts a table's other columns into fields `prefix.column`."""
     lookup = row.meaning.lookup(table)
     if lookup is None:
@@ -55,7 +61,7 @@ def described(row: Row, table: str, field: str, prefix: str, column: str, mode: 
 
 @FUNCTIONS.filter("ioc:lookup")
 def ioc_lookup(
-    row: Row,
+    row: RowScope,
     field: Names,
     *,
     type: str,
@@ -77,23 +83,25 @@ def ioc_lookup(
             raise SourceError("argument", f"`{what}` is {', '.join(known)}, not `{given[:40]}`", place)
     lookup = row.meaning.lookup("ioc")
     if lookup is None:
-        absent(row, "ioc", "table of indicators")
+        refuse_missing_table(row, "ioc", "table of indicators")
         return PASSES
-    held(row, "ioc", lookup, [(NULL, "indicator")])
-    table = replace(lookup, rows=tuple(r for r in lookup.rows if meant(lookup, r, type, confidenceThreshold)))
+    check_table_columns(row, "ioc", lookup, [(NULL, "indicator")])
+    table = replace(
+        lookup, rows=tuple(r for r in lookup.rows if matches_indicator(lookup, r, type, confidenceThreshold))
+    )
     founds: list[Expression] = []
     for i, name in enumerate(field):
-        found, columns = join_table(row, values_of(table), table.columns, ((row.text(name), "indicator"),))
+        found, columns = join_table(row, build_lookup_relation(table), table.columns, ((row.text(name), "indicator"),))
         founds.append(found)
         for column, value in columns.items():
             if not include or column in include:
                 row.offer(f"{prefix}[{i}].{column}", value)
     detected = founds[0] if len(founds) == 1 else Call("or", tuple(founds))
-    row.offer(f"{prefix}.detected", call("if", detected, Literal("true"), NULL))
+    row.offer(f"{prefix}.detected", build_call("if", detected, Literal("true"), NULL))
     return detected if strict else TRUE
 
 
-def meant(lookup: Lookup, cells: tuple[str, ...], type: str, threshold: str) -> bool:
+def matches_indicator(lookup: Lookup, cells: tuple[str, ...], type: str, threshold: str) -> bool:
     """Whether an indicator is of a type and known well enough, as far as the table tells."""
     known = dict(zip(lookup.columns, cells, strict=False))
     if known.get("type") and type != "*" and known["type"] not in (type, type.replace("_address", "")):
@@ -103,32 +111,34 @@ def meant(lookup: Lookup, cells: tuple[str, ...], type: str, threshold: str) -> 
 
 
 @FUNCTIONS.row("rdns")
-def reverse_dns(row: Row, field: Name, *, as_: Name = "hostname", limit: float = 0, server: str = "") -> None:
+def reverse_dns(row: RowScope, field: Name, *, as_: Name = "hostname", limit: float = 0, server: str = "") -> None:
     """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
 
         ip := "203.0.113.9" | rdns(ip) -> ip=203.0.113.9
 
     Reference: library.humio.com, rdns()
     """
-    named(row, field, as_)
+    add_host_name(row, field, as_)
 
 
 @FUNCTIONS.row("reverseDns")
-def reverse_dns_names(row: Row, field: Name, *, as_: Name = "_hostname", limit: float = 0, server: str = "") -> None:
+def reverse_dns_names(
+    row: RowScope, field: Name, *, as_: Name = "_hostname", limit: float = 0, server: str = ""
+) -> None:
     """The name of an address, from the lookup `rdns` with the columns `ip` and `hostname`.
 
         ip := "203.0.113.9" | reverseDns(ip) -> ip=203.0.113.9
 
     Reference: library.humio.com, reverseDns()
     """
-    named(row, field, as_)
+    add_host_name(row, field, as_)
 
 
-def named(row: Row, field: str, output: str) -> None:
+def add_host_name(row: RowScope, field: str, output: str) -> None:
     """The host name of an address."""
     lookup = row.meaning.lookup("rdns")
     if lookup is None:
-        described(row, "rdns", field, output, "ip", "string")
+        add_table_columns(row, "rdns", field, output, "ip", "string")
         return
-    _, columns = join_table(row, values_of(lookup), lookup.columns, ((row.text(field), "ip"),))
+    _, columns = join_table(row, build_lookup_relation(lookup), lookup.columns, ((row.text(field), "ip"),))
     row.assign(output, columns["hostname"])

@@ -7,25 +7,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 
-from harness.detection.language import Dialect
+from harness.detection.language import Strictness
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Names, Texts
-from harness.detection.languages.cql.choices import Flags
-from harness.detection.languages.cql.coercion import PASSES, number
-from harness.detection.languages.cql.conditions import NOT_SEARCHED, fits, globbed, literal, matched
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.regex import Pattern
+from harness.detection.languages.cql.choices import RegexFlags
+from harness.detection.languages.cql.coercion import PASSES, parse_number_text
+from harness.detection.languages.cql.conditions import (
+    NOT_SEARCHED,
+    build_number_literal,
+    lower_regex_match,
+    match_glob,
+    match_whole_value,
+)
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import FALSE, TRUE, Column, Expression, Literal, any_of, call
+from harness.detection.plan.expressions import FALSE_LITERAL, TRUE, Column, Expression, Literal, any_of, build_call
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
 
-ENDS = re.compile(r"(?<![\[\\])[$^]")
+REGEX_ANCHORS = re.compile(r"(?<![\[\\])[$^]")
 
 
 @FUNCTIONS.filter("cidr")
 def cidr(
-    row: Row, field: Name, subnet: Texts = (), *, file: str = "", column: str = "", negate: bool = False
+    row: RowScope, field: Name, subnet: Texts = (), *, file: str = "", column: str = "", negate: bool = False
 ) -> Expression:
     """Whether the address in `field` is inside one of the networks; no address is in none.
 
@@ -35,7 +41,7 @@ def cidr(
 
     Reference: library.humio.com, cidr()
     """
-    networks, place = [padded(n.strip()) for n in subnet], row.flow.span or row.meaning.source.whole()
+    networks, place = [pad_network(n.strip()) for n in subnet], row.flow.span or row.meaning.source.whole()
     strange = next((n for n in networks if n != "*" and not is_network(n)), None)
     if strange is not None:
         help = "one such as `10.0.0.0/8` or `2001:db8::/32`"
@@ -45,20 +51,20 @@ def cidr(
     if file:
         table = row.meaning.lookup(file)
         if table is None:
-            if row.meaning.dialect is Dialect.STRICT or row.meaning.switch("missing-content") == "refuse":
+            if row.meaning.dialect is Strictness.STRICT or row.meaning.switch("missing-content") == "refuse":
                 raise SourceError("missing-lookup", f"the lookup `{file}` is not at hand", place)
             message = f"the lookup `{file}` is not at hand; events pass without it"
             row.meaning.tell("missing-lookup", file, message, place)
             return PASSES
         if (column or field) not in table.columns:
             raise SourceError("unknown-column", f"the lookup `{file}` has no column `{column or field}`", place)
-        networks += [padded(r[table.columns.index(column or field)].strip()) for r in table.rows]
+        networks += [pad_network(r[table.columns.index(column or field)].strip()) for r in table.rows]
     made = tuple(Literal(n) for n in networks)
-    inside = call("cidr_contains", row.text(field), *made) if made else FALSE
-    return call("not", call("is_true", inside)) if negate else inside
+    inside = build_call("cidr_contains", row.text(field), *made) if made else FALSE_LITERAL
+    return build_call("not", build_call("is_true", inside)) if negate else inside
 
 
-def padded(network: str) -> str:
+def pad_network(network: str) -> str:
     """A network with all of its numbers: 127.0.0/16 is 127.0.0.0/16."""
     address, slash, bits = network.partition("/")
     if ":" in address or not slash:
@@ -77,7 +83,7 @@ def is_network(text: str) -> bool:
 
 
 @FUNCTIONS.filter("in")
-def among(row: Row, field: Name, values: Texts, *, ignoreCase: bool = False) -> Expression:
+def among(row: RowScope, field: Name, values: Texts, *, ignoreCase: bool = False) -> Expression:
     """Whether `field` has one of the values; `*` in a value stands for anything.
 
         a := "WS01" | in(a, values=["DC*", "WS*"]) -> a=WS01
@@ -89,32 +95,32 @@ def among(row: Row, field: Name, values: Texts, *, ignoreCase: bool = False) -> 
     subject = row.read(field)
     if not ignoreCase:
         plain_ones = [v for v in values if "*" not in v]
-        others = tuple(fits(row, subject, v, None) for v in values if "*" in v)
-        return any_of((*listed(row, subject, plain_ones), *others))
+        others = tuple(match_whole_value(row, subject, v, None) for v in values if "*" in v)
+        return any_of((*match_listed_values(row, subject, plain_ones), *others))
     text = row.text(subject)
     plain = tuple(Literal(v) for v in values if "*" not in v)
-    same = (call("in_ci", text, *plain),) if plain else ()
-    return any_of((*same, *(globbed(text, v, None, ignore_case=True) for v in values if "*" in v)))
+    same = (build_call("in_ci", text, *plain),) if plain else ()
+    return any_of((*same, *(match_glob(text, v, None, ignore_case=True) for v in values if "*" in v)))
 
 
-def listed(row: Row, subject: Expression, values: Sequence[str]) -> tuple[Expression, ...]:
+def match_listed_values(row: RowScope, subject: Expression, values: Sequence[str]) -> tuple[Expression, ...]:
     """Whether the value is one of several: as text, and as a number where they are some."""
     if len(values) < 3 or row.kind(subject) is not Kind.TEXT:
-        return tuple(fits(row, subject, v, None) for v in values)
-    same = call("in", subject, *(Literal(v) for v in values))
-    numbers = [n for n in map(number, values) if n is not None]
+        return tuple(match_whole_value(row, subject, v, None) for v in values)
+    same = build_call("in", subject, *(Literal(v) for v in values))
+    numbers = [n for n in map(parse_number_text, values) if n is not None]
     if not numbers or row.meaning.switch("numeric-equality") == "text":
         return (same,)
-    return same, call("in", row.number(subject), *map(literal, numbers))
+    return same, build_call("in", row.number(subject), *map(build_number_literal, numbers))
 
 
 @FUNCTIONS.filter("regex")
 def regex(
-    row: Row,
-    regex: Pattern,
+    row: RowScope,
+    regex: CqlRegex,
     field: Name = RAWSTRING,
     *,
-    flags: Flags = "",
+    flags: RegexFlags = "",
     repeat: bool = False,
     strict: bool = True,
     limit: int = 100,
@@ -127,44 +133,44 @@ def regex(
 
     Reference: library.humio.com, regex()
     """
-    pattern = flagged(regex, flags or usual_flags(row, regex))
-    found = matched(row, row.read(field), pattern, None)
+    pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
+    found = lower_regex_match(row, row.read(field), pattern, None)
     return found if strict else TRUE
 
 
 @FUNCTIONS.multiplying("regex")
 def regex_repeated(
-    flow: Flow,
-    regex: Pattern,
+    flow: Scope,
+    regex: CqlRegex,
     field: Name = RAWSTRING,
     *,
-    flags: Flags = "",
+    flags: RegexFlags = "",
     limit: int = 100,
     strict: bool = True,
     repeat: bool = True,
 ) -> None:
     """The form of `regex` that gives an event for each match."""
-    row = Row(flow)
-    pattern = flagged(regex, flags or usual_flags(row, regex))
+    row = RowScope(flow)
+    pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
     found = (row.text(field), Literal(pattern.text), Literal(pattern.flags))
     column = flow.meaning.temporary()
-    whole = call("list_slice", call("regex_extract_all", *found, Literal(0)), Literal(1), Literal(limit))
+    whole = build_call("list_slice", build_call("regex_extract_all", *found, Literal(0)), Literal(1), Literal(limit))
     flow.keep(whole, column)
     flow.become(Unnest(source=flow.node, column=column, keep_empty=not strict, span=flow.span))
-    each = Row(flow)
+    each = RowScope(flow)
     for name, value in pattern.extracted(Column(column)):
         each.assign(name, value)
     each.flush(flow.span)
 
 
-def usual_flags(row: Row, pattern: Pattern) -> str:
+def usual_flags(row: RowScope, pattern: CqlRegex) -> str:
     """The flags of `regex` and `replace` where none are given: the manual says both `m` and none."""
-    if not ENDS.search(pattern.text):
+    if not REGEX_ANCHORS.search(pattern.text):
         return ""
     return "m" if row.meaning.switch("regex-lines") == "lines" else ""
 
 
-def flagged(pattern: Pattern, flags: str) -> Pattern:
+def add_regex_flags(pattern: CqlRegex, flags: str) -> CqlRegex:
     """The pattern with the flags of the call."""
     letters = {"i": "i", "m": "m", "d": "s"}
     made = "".join(dict.fromkeys(pattern.flags + "".join(letters.get(f, "") for f in flags)))
@@ -173,7 +179,12 @@ def flagged(pattern: Pattern, flags: str) -> Pattern:
 
 @FUNCTIONS.filter("wildcard")
 def wildcard(
-    row: Row, pattern: str, field: Names = (), *, ignoreCase: bool = False, includeEverythingOnAsterisk: bool = False
+    row: RowScope,
+    pattern: str,
+    field: Names = (),
+    *,
+    ignoreCase: bool = False,
+    includeEverythingOnAsterisk: bool = False,
 ) -> Expression:
     """Whether `field` fits a pattern in which `*` stands for anything.
 
@@ -191,13 +202,15 @@ def wildcard(
     for name in names:
         subject = row.read(name)
         found.append(
-            globbed(row.text(subject), shown, None, ignore_case=True) if ignoreCase else fits(row, subject, shown, None)
+            match_glob(row.text(subject), shown, None, ignore_case=True)
+            if ignoreCase
+            else match_whole_value(row, subject, shown, None)
         )
     return any_of(tuple(found))
 
 
 @FUNCTIONS.filter("test")
-def test(row: Row, expression: Expression) -> Expression:
+def test(row: RowScope, expression: Expression) -> Expression:
     """Whether the expression is true.
 
         a := 3 | b := 5 | test(a < b) -> a=3
@@ -209,7 +222,7 @@ def test(row: Row, expression: Expression) -> Expression:
 
 
 @FUNCTIONS.filter("text:contains")
-def text_contains(row: Row, string: Expression, substring: Expression) -> Expression:
+def text_contains(row: RowScope, string: Expression, substring: Expression) -> Expression:
     """Whether the text has the other one inside.
 
         a := "cmd.exe /c" | text:contains(string=a, substring=".exe") -> a=cmd.exe /c
@@ -217,44 +230,44 @@ def text_contains(row: Row, string: Expression, substring: Expression) -> Expres
 
     Reference: library.humio.com, text:contains()
     """
-    return call("contains", row.text(string), row.text(substring))
+    return build_call("contains", row.text(string), row.text(substring))
 
 
 @FUNCTIONS.filter("text:startsWith")
-def text_starts_with(row: Row, string: Expression, substring: Expression) -> Expression:
+def text_starts_with(row: RowScope, string: Expression, substring: Expression) -> Expression:
     """Whether the text begins with the other one.
 
         a := "cmd.exe" | text:startsWith(a, substring="cmd") -> a=cmd.exe
 
     Reference: library.humio.com, text:startsWith()
     """
-    return call("starts_with", row.text(string), row.text(substring))
+    return build_call("starts_with", row.text(string), row.text(substring))
 
 
 @FUNCTIONS.filter("text:endsWith")
-def text_ends_with(row: Row, string: Expression, substring: Expression) -> Expression:
+def text_ends_with(row: RowScope, string: Expression, substring: Expression) -> Expression:
     """Whether the text ends with the other one.
 
         a := "cmd.exe" | text:endsWith(a, substring=".exe") -> a=cmd.exe
 
     Reference: library.humio.com, text:endsWith()
     """
-    return call("ends_with", row.text(string), row.text(substring))
+    return build_call("ends_with", row.text(string), row.text(substring))
 
 
 @FUNCTIONS.filter("dropEvent")
-def drop_event(row: Row) -> Expression:
+def drop_event(row: RowScope) -> Expression:
     """No event passes.
 
         a := 1 | dropEvent() -> -
 
     Reference: library.humio.com, dropEvent()
     """
-    return FALSE
+    return FALSE_LITERAL
 
 
 @FUNCTIONS.filter("sample")
-def sample(row: Row, percentage: float = 1.0, *, field: Name = TIMESTAMP) -> Expression:
+def sample(row: RowScope, percentage: float = 1.0, *, field: Name = TIMESTAMP) -> Expression:
     """A share of the events: those whose `field` has a hash below it.
 
         a := 1 | sample(100, field=a) -> a=1
@@ -262,5 +275,5 @@ def sample(row: Row, percentage: float = 1.0, *, field: Name = TIMESTAMP) -> Exp
 
     Reference: library.humio.com, sample()
     """
-    digest = call("substring", call("md5", row.text(field)), Literal(1), Literal(6))
-    return call("less", call("from_base", digest, Literal(16)), Literal(percentage / 100 * 16**6))
+    digest = build_call("substring", build_call("md5", row.text(field)), Literal(1), Literal(6))
+    return build_call("less", build_call("from_base", digest, Literal(16)), Literal(percentage / 100 * 16**6))

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 
 from harness.detection.languages.cql.binding import Name, Names, Zone
-from harness.detection.languages.cql.choices import within
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.time import epoch, formatted
+from harness.detection.languages.cql.choices import check_range
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.time import cast_to_epoch, format_time_value
 from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
-CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
-TIMES = {"L": "%L", "N": "%N", "F": "%F", "T": "%T", "D": "%D", "R": "%R", "s": "%s", "Q": "%Q"}
+FORMAT_CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
+TIME_CONVERSIONS = {"L": "%L", "N": "%N", "F": "%F", "T": "%T", "D": "%D", "R": "%R", "s": "%s", "Q": "%Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Conversion:
 
 
 @FUNCTIONS.value("format", into="_format")
-def format_fields(row: Row, format: str, field: Names, *, timezone: Zone = "UTC") -> Expression:
+def format_fields(row: RowScope, format: str, field: Names, *, timezone: Zone = "UTC") -> Expression:
     """Fields put into a text by Java's conversions.
 
         a := "WS01" | b := 3 | format("%s has %s", field=[a, b]) -> _format=WS01 has 3
@@ -41,7 +41,7 @@ def format_fields(row: Row, format: str, field: Names, *, timezone: Zone = "UTC"
     """
     pieces: list[Expression] = []
     at, following, last = 0, 0, 0
-    for found in CONVERSION.finditer(format):
+    for found in FORMAT_CONVERSION.finditer(format):
         pieces.append(Literal(format[at : found.start()]))
         at = found.end()
         if found[6] in ("%", "n"):
@@ -56,12 +56,12 @@ def format_fields(row: Row, format: str, field: Names, *, timezone: Zone = "UTC"
         last = which
         value = row.read(field[which]) if which < len(field) else NULL
         conversion = Conversion(found[3], int(found[4] or 0), int(found[5]) if found[5] else None, found[6])
-        pieces.append(converted(row, value, conversion, timezone))
+        pieces.append(apply_conversion(row, value, conversion, timezone))
     pieces.append(Literal(format[at:]))
-    return joined(pieces)
+    return concat_texts(pieces)
 
 
-def joined(pieces: list[Expression]) -> Expression:
+def concat_texts(pieces: list[Expression]) -> Expression:
     """The pieces in one text, neighbouring literals as one."""
     made: list[Expression] = []
     for piece in pieces:
@@ -73,56 +73,60 @@ def joined(pieces: list[Expression]) -> Expression:
     return made[0] if len(made) == 1 else Call("concat", tuple(made))
 
 
-def converted(row: Row, value: Expression, how: Conversion, zone: str) -> Expression:
+def apply_conversion(row: RowScope, value: Expression, how: Conversion, zone: str) -> Expression:
     """One value as its conversion writes it; what a missing one is the switch says."""
     letter = how.letter
     known = letter in "sbBcC" and never_null(row.text(value), row.flow.present)
     nothing = Literal("null" if known or row.meaning.switch("format-missing") == "null" else "")
     if letter[0] in "tT" and len(letter) == 2:
-        moment = formatted(epoch(row.number(value), "auto"), TIMES.get(letter[1], "%" + letter[1]), zone)
-        return call("coalesce", call("upper", moment) if letter[0] == "T" else moment, nothing)
+        moment = format_time_value(
+            cast_to_epoch(row.number(value), "auto"), TIME_CONVERSIONS.get(letter[1], "%" + letter[1]), zone
+        )
+        return build_call("coalesce", build_call("upper", moment) if letter[0] == "T" else moment, nothing)
     if letter in "sbBcC":
         text: Expression = row.text(value)
         if how.precision is not None:
-            text = call("substring", text, Literal(1), Literal(how.precision))
-        shown: Expression = call("coalesce", text, nothing)
-        return padded(call("upper", shown) if letter in "BC" else shown, how)
+            text = build_call("substring", text, Literal(1), Literal(how.precision))
+        shown: Expression = build_call("coalesce", text, nothing)
+        return pad_to_width(build_call("upper", shown) if letter in "BC" else shown, how)
     if letter not in "diuxXofFeEgG":
         place = row.flow.span or row.meaning.source.whole()
         help = "conversions are d, i, x, X, o, f, e, g, s, b, c, n, % and those of times after t"
         raise SourceError("argument", f"`format` has no conversion `%{letter}`", place, help=help)
     number = row.number(value)
-    whole: Expression = call("truncate", number) if letter in "diuxXo" else number
-    return call("coalesce", numeric(whole, how), nothing)
+    whole: Expression = build_call("truncate", number) if letter in "diuxXo" else number
+    return build_call("coalesce", format_numeric_conversion(whole, how), nothing)
 
 
-def numeric(number: Expression, how: Conversion) -> Expression:
+def format_numeric_conversion(number: Expression, how: Conversion) -> Expression:
     """A number as its conversion writes it."""
     letter = "d" if how.letter in "iu" else how.letter
     digits = 6 if how.precision is None else how.precision
     if "," in how.flags:
-        return padded(call("group_digits", number, Literal(0 if letter == "d" else digits)), how)
+        return pad_to_width(build_call("group_digits", number, Literal(0 if letter == "d" else digits)), how)
     flags = "".join(f for f in how.flags if f in "-+ 0#")
     width = str(how.width) if how.width else ""
     precision = f".{digits}" if letter in "fFeEgG" else ""
-    return call("format_number", number, Literal(f"%{flags}{width}{precision}{letter}"))
+    return build_call("format_number", number, Literal(f"%{flags}{width}{precision}{letter}"))
 
 
-def padded(text: Expression, how: Conversion) -> Expression:
+def pad_to_width(text: Expression, how: Conversion) -> Expression:
     """The text filled with blanks up to the width."""
     if not how.width:
         return text
     if "-" in how.flags:
-        return call("reverse", call("pad_start", call("reverse", text), Literal(how.width), Literal(" ")))
-    return call("pad_start", text, Literal(how.width), Literal(" "))
+        return build_call(
+            "reverse", build_call("pad_start", build_call("reverse", text), Literal(how.width), Literal(" "))
+        )
+    return build_call("pad_start", text, Literal(how.width), Literal(" "))
 
 
-SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+DURATION_SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 SCALES = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 @FUNCTIONS.value("formatDuration", into="=field")
-def format_duration(row: Row, field: Name, *, from_: str = "ms", precision: int = 0) -> Expression:
+def format_duration(row: RowScope, field: Name, *, from_: str = "ms", precision: int = 0) -> Expression:
     """A length of time as days, hours, minutes, seconds and milliseconds; `precision` is how many of them.
 
         a := 23452553 | formatDuration(a) -> a=6h30m52s553ms
@@ -133,17 +137,19 @@ def format_duration(row: Row, field: Name, *, from_: str = "ms", precision: int 
     """
     if from_ not in SCALES:
         raise SourceError("argument", f"`{from_}` is no unit of time", row.meaning.source.whole())
-    within(row, "precision", precision, 0, len(SIZES))
-    whole = call("round", call("multiply", row.number(field), Literal(SCALES[from_])), Literal(0))
-    length = row.keep(call("abs", whole))
+    check_range(row, "precision", precision, 0, len(DURATION_SIZES))
+    whole = build_call("round", build_call("multiply", row.number(field), Literal(SCALES[from_])), Literal(0))
+    length = row.keep(build_call("abs", whole))
     pieces = []
-    for i, (name, size) in enumerate(SIZES):
-        above = call("modulo", whole, Literal(SIZES[i - 1][1])) if i else length
-        count = call("floor", call("divide", above, Literal(size)))
-        shown = call("greater", count, Literal(0))
+    for i, (name, size) in enumerate(DURATION_SIZES):
+        above = build_call("modulo", whole, Literal(DURATION_SIZES[i - 1][1])) if i else length
+        count = build_call("floor", build_call("divide", above, Literal(size)))
+        shown = build_call("greater", count, Literal(0))
         if precision and i >= precision:
-            shown = call("and", shown, call("less", length, Literal(SIZES[i - precision][1])))
-        pieces.append(call("if", shown, call("concat", call("to_text", count), Literal(name)), Literal("")))
+            shown = build_call("and", shown, build_call("less", length, Literal(DURATION_SIZES[i - precision][1])))
+        pieces.append(
+            build_call("if", shown, build_call("concat", build_call("to_text", count), Literal(name)), Literal(""))
+        )
     text = Call("concat", tuple(pieces))
-    nothing = call("less", length, Literal(1))
-    return call("if", call("is_null", length), NULL, call("if", nothing, Literal("0ms"), text))
+    nothing = build_call("less", length, Literal(1))
+    return build_call("if", build_call("is_null", length), NULL, build_call("if", nothing, Literal("0ms"), text))

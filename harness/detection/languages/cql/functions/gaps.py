@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.cql.cutting import finding, note
-from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.cutting import finding, note_cut
+from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.gathering import sign
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -26,41 +26,45 @@ from harness.detection.plan.nodes import (
 MOST_FILLED = 10_000
 
 
-def largest(flow: Flow, series: tuple[str, ...], limit: int, *, told: bool) -> None:
+def keep_largest_series(flow: Scope, series: tuple[str, ...], limit: int, *, told: bool) -> None:
     """Only the series whose numbers add up to the most; where there are more that is `told`."""
     numbers = [n for n, k in flow.columns.items() if k is Kind.NUMBER and n in flow.visible()]
     numbers = [n for n in numbers if n != "_bucket" and n not in series]
     if not numbers:
         return
-    parts = [call("coalesce", Column(n), Literal(0)) for n in numbers]
+    parts = [build_call("coalesce", Column(n), Literal(0)) for n in numbers]
     total: Expression = parts[0]
     for part in parts[1:]:
-        total = call("add", total, part)
+        total = build_call("add", total, part)
     ranked = flow.copy()
     size, marks = flow.meaning.temporary(), [flow.meaning.temporary() for _ in series]
-    row = Row(ranked)
-    keys = tuple((m, call("coalesce", row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
+    row = RowScope(ranked)
+    keys = tuple((m, build_call("coalesce", row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
     ranked.become(Aggregate(source=ranked.node, keys=keys, measures=((size, Aggregation("sum", (total,))),)))
     groups = ranked.node
     ranked.become(Sort(source=groups, keys=(SortKey(Column(size), True),)))
     ranked.become(Limit(source=ranked.node, count=limit))
     if told:
         message = f"there were more than {limit} series; those whose numbers add up to the most are kept"
-        note(flow, finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
-    own = Row(flow)
-    pairs = tuple((call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
+        note_cut(flow, finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
+    own = RowScope(flow)
+    pairs = tuple(
+        (build_call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True)
+    )
     flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)
 
 
-def filled(flow: Flow, series: tuple[str, ...], size: Expression, start: Callable[[Expression], Expression]) -> None:
+def fill_series_gaps(
+    flow: Scope, series: tuple[str, ...], size: Expression, start: Callable[[Expression], Expression]
+) -> None:
     """Adds a row for each stretch between the first and the last one where a series has none.
 
     What counts or adds up is 0 there. More than `MOST_FILLED` stretches stay as they are.
     """
-    frame = stretched(flow, size, start)
+    frame = add_empty_buckets(flow, size, start)
     if series:
         each = flow.copy()
-        own = Row(each)
+        own = RowScope(each)
         keys: tuple[Named, ...] = tuple((n, own.read(n)) for n in (*flow.partition, *series))
         each.become(Aggregate(source=each.node, keys=keys, measures=()))
         kind = JoinKind.INNER if flow.partition else JoinKind.CROSS
@@ -76,7 +80,7 @@ def filled(flow: Flow, series: tuple[str, ...], size: Expression, start: Callabl
     flow.become(Union(sources=(flow.node, frame.node), span=flow.span), frame)
 
 
-def stretched(flow: Flow, size: Expression, start: Callable[[Expression], Expression]) -> Flow:
+def add_empty_buckets(flow: Scope, size: Expression, start: Callable[[Expression], Expression]) -> Scope:
     """A row for each stretch of time from the first to the last one that has events."""
     low, high, slot = (flow.meaning.temporary() for _ in range(3))
     frame = flow.copy()
@@ -84,10 +88,16 @@ def stretched(flow: Flow, size: Expression, start: Callable[[Expression], Expres
     keys = tuple((n, Column(n)) for n in (*flow.partition, *constant))
     ends = ((low, Aggregation("minimum", (Column("_bucket"),))), (high, Aggregation("maximum", (Column("_bucket"),))))
     frame.become(Aggregate(source=frame.node, keys=keys, measures=ends))
-    middle = call("divide", size, Literal(2))
-    few = call("less_equal", call("subtract", Column(high), Column(low)), call("multiply", size, Literal(MOST_FILLED)))
-    starts = call("list_range", call("add", Column(low), middle), call("add", Column(high), size), size)
-    frame.become(Derive(source=frame.node, columns=((slot, call("if", few, starts, NULL)),)))
+    middle = build_call("divide", size, Literal(2))
+    few = build_call(
+        "less_equal",
+        build_call("subtract", Column(high), Column(low)),
+        build_call("multiply", size, Literal(MOST_FILLED)),
+    )
+    starts = build_call(
+        "list_range", build_call("add", Column(low), middle), build_call("add", Column(high), size), size
+    )
+    frame.become(Derive(source=frame.node, columns=((slot, build_call("if", few, starts, NULL)),)))
     frame.become(Unnest(source=frame.node, column=slot))
-    frame.become(Derive(source=frame.node, columns=(("_bucket", start(call("to_number", Column(slot)))),)))
+    frame.become(Derive(source=frame.node, columns=(("_bucket", start(build_call("to_number", Column(slot)))),)))
     return frame

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Name, Names
-from harness.detection.languages.cql.choices import within
-from harness.detection.languages.cql.coercion import number
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.choices import check_range
+from harness.detection.languages.cql.coercion import parse_number_text
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
-from harness.detection.languages.cql.values import texts_of
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, any_of, call
+from harness.detection.languages.cql.values import resolve_texts
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, any_of, build_call
 from harness.diagnostics import SourceError
 
 EARTH = 6_371_000.0
@@ -18,83 +18,87 @@ MOST_PRECISE = 12
 ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
-def joined(row: Row, field: Names) -> Expression:
+def concat_fields(row: RowScope, field: Names) -> Expression:
     """The fields one after the other; missing ones are empty."""
-    texts = [call("coalesce", row.text(n), Literal("")) for n in field]
+    texts = [build_call("coalesce", row.text(n), Literal("")) for n in field]
     return texts[0] if len(texts) == 1 else Call("concat", tuple(texts))
 
 
 @FUNCTIONS.value("crypto:md5", into="_md5")
-def md5(row: Row, field: Names) -> Expression:
+def md5(row: RowScope, field: Names) -> Expression:
     """The MD5 of the fields one after the other.
 
         a := "x" | crypto:md5(a) -> _md5=9dd4e461268c8034f5c8564e155c67a6
 
     Reference: library.humio.com, crypto:md5()
     """
-    return call("md5", joined(row, field))
+    return build_call("md5", concat_fields(row, field))
 
 
 @FUNCTIONS.value("crypto:sha1", into="_sha1")
-def sha1(row: Row, field: Names) -> Expression:
+def sha1(row: RowScope, field: Names) -> Expression:
     """The SHA-1 of the fields one after the other.
 
         a := "x" | crypto:sha1(a) -> _sha1=11f6ad8ec52a2984abaafd7c3b516503785c2072
 
     Reference: library.humio.com, crypto:sha1()
     """
-    return call("sha1", joined(row, field))
+    return build_call("sha1", concat_fields(row, field))
 
 
 @FUNCTIONS.value("crypto:sha256", into="_sha256")
-def sha256(row: Row, field: Names) -> Expression:
+def sha256(row: RowScope, field: Names) -> Expression:
     """The SHA-256 of the fields one after the other.
 
         a := "x" | crypto:sha256(a) -> _sha256=2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881
 
     Reference: library.humio.com, crypto:sha256()
     """
-    return call("sha256", joined(row, field))
+    return build_call("sha256", concat_fields(row, field))
 
 
 @FUNCTIONS.value("hash", into="_hash")
-def hashed(row: Row, field: Names, *, limit: float | None = None, seed: str = "") -> Expression:
+def hashed(row: RowScope, field: Names, *, limit: float | None = None, seed: str = "") -> Expression:
     """A number for the fields' values; equal for equal ones, but not the number that the product gives.
 
         a := "x" | hash(a, limit=1) -> _hash=0
 
     Reference: library.humio.com, hash()
     """
-    digest = call("md5", call("concat", Literal(seed), joined(row, field)))
-    number = call("from_base", call("substring", digest, Literal(1), Literal(8)), Literal(16))
-    return number if limit is None else call("modulo", number, Literal(within(row, "limit", limit, 1, 2**32)))
+    digest = build_call("md5", build_call("concat", Literal(seed), concat_fields(row, field)))
+    number = build_call("from_base", build_call("substring", digest, Literal(1), Literal(8)), Literal(16))
+    return (
+        number if limit is None else build_call("modulo", number, Literal(check_range(row, "limit", limit, 1, 2**32)))
+    )
 
 
 @FUNCTIONS.value("tokenHash", into="_tokenHash")
-def token_hash(row: Row, field: Name) -> Expression:
+def token_hash(row: RowScope, field: Name) -> Expression:
     """A text for the words in a field in any order; equal for equal ones, but not the one that the product gives.
 
         a := "x y" | b := "y x" | p := tokenHash(a) | q := tokenHash(b) | test(p == q) | z := 1 -> z=1
 
     Reference: library.humio.com, tokenHash()
     """
-    words = call("list_sort", call("regex_split", row.text(field), Literal(r"\W+"), Literal("")))
-    return call("substring", call("md5", call("list_join", words, Literal(" "))), Literal(1), Literal(8))
+    words = build_call("list_sort", build_call("regex_split", row.text(field), Literal(r"\W+"), Literal("")))
+    return build_call(
+        "substring", build_call("md5", build_call("list_join", words, Literal(" "))), Literal(1), Literal(8)
+    )
 
 
 @FUNCTIONS.value("subnet", into="_subnet")
-def subnet(row: Row, field: Name, bits: float) -> Expression:
+def subnet(row: RowScope, field: Name, bits: float) -> Expression:
     """The network of that many bits that an address is in.
 
         a := "192.0.2.77" | subnet(a, bits=24) -> _subnet=192.0.2.0/24
 
     Reference: library.humio.com, subnet()
     """
-    return call("ip_network", row.text(field), Literal(within(row, "bits", bits, 0, 128)))
+    return build_call("ip_network", row.text(field), Literal(check_range(row, "bits", bits, 0, 128)))
 
 
 @FUNCTIONS.value("geography:distance", into="_distance")
-def distance(row: Row, *, lat1: Name, lon1: Name, lat2: Name, lon2: Name) -> Expression:
+def distance(row: RowScope, *, lat1: Name, lon1: Name, lat2: Name, lon2: Name) -> Expression:
     """The distance of two places on the earth in metres.
 
         a := 0 | b := 1 | geography:distance(lat1=a, lon1=a, lat2=a, lon2=b) | x := round(_distance) -> x=111195
@@ -103,20 +107,26 @@ def distance(row: Row, *, lat1: Name, lon1: Name, lat2: Name, lon2: Name) -> Exp
     """
 
     def radians(name: str) -> Expression:
-        return call("multiply", row.number(name), Literal(0.017453292519943295))
+        return build_call("multiply", row.number(name), Literal(0.017453292519943295))
 
     def half_square(difference: Expression) -> Expression:
-        return call("power", call("sin", call("divide", difference, Literal(2))), Literal(2))
+        return build_call("power", build_call("sin", build_call("divide", difference, Literal(2))), Literal(2))
 
     north, south = radians(lat1), radians(lat2)
-    across = half_square(call("subtract", radians(lon2), radians(lon1)))
-    along = half_square(call("subtract", south, north))
-    chord = call("add", along, call("multiply", call("multiply", call("cos", north), call("cos", south)), across))
-    return call("multiply", Literal(2 * EARTH), call("asin", call("least", Literal(1), call("sqrt", chord))))
+    across = half_square(build_call("subtract", radians(lon2), radians(lon1)))
+    along = half_square(build_call("subtract", south, north))
+    chord = build_call(
+        "add",
+        along,
+        build_call("multiply", build_call("multiply", build_call("cos", north), build_call("cos", south)), across),
+    )
+    return build_call(
+        "multiply", Literal(2 * EARTH), build_call("asin", build_call("least", Literal(1), build_call("sqrt", chord)))
+    )
 
 
 @FUNCTIONS.value("geohash", into="_geohash")
-def geohash(row: Row, *, lat: Name = "ip.lat", lon: Name = "ip.lon", precision: float = 12) -> Expression:
+def geohash(row: RowScope, *, lat: Name = "ip.lat", lon: Name = "ip.lon", precision: float = 12) -> Expression:
     """The name of the cell of a world-wide grid that a place is in.
 
         a := 57.64911 | b := 10.40744 | geohash(lat=a, lon=b, precision=6) -> _geohash=u4pruy
@@ -139,32 +149,34 @@ def geohash_of(north: Expression, east: Expression, count: int) -> Expression:
             odd = place % 2 == 0
             cells = Literal(float(2 ** (place // 2 + 1)))
             span, low, value = (360.0, 180.0, east) if odd else (180.0, 90.0, north)
-            share = call("divide", call("add", value, Literal(low)), Literal(span))
-            bit = call("modulo", call("floor", call("multiply", share, cells)), Literal(2))
-            code = call("add", call("multiply", code, Literal(2)), bit)
-        letters.append(call("substring", Literal(ALPHABET), call("add", code, Literal(1)), Literal(1)))
+            share = build_call("divide", build_call("add", value, Literal(low)), Literal(span))
+            bit = build_call("modulo", build_call("floor", build_call("multiply", share, cells)), Literal(2))
+            code = build_call("add", build_call("multiply", code, Literal(2)), bit)
+        letters.append(build_call("substring", Literal(ALPHABET), build_call("add", code, Literal(1)), Literal(1)))
     text = letters[0] if count == 1 else Call("concat", tuple(letters))
-    there = call("and", *(call("less_equal", call("abs", n), Literal(m)) for n, m in ((north, 90), (east, 180))))
-    return call("if", there, text, NULL)
+    there = build_call(
+        "and", *(build_call("less_equal", build_call("abs", n), Literal(m)) for n, m in ((north, 90), (east, 180)))
+    )
+    return build_call("if", there, text, NULL)
 
 
 SECURE = {"sha256": 256, "sha512": 512}
 
 
-def secured(row: Row, text: Expression, salt: str, hash: str, bits: float) -> Expression:
+def hash_with_salt(row: RowScope, text: Expression, salt: str, hash: str, bits: float) -> Expression:
     """A salted hash of a text, cut to so many bits; the secret behind the salt's name is that name itself."""
     place = row.flow.span or row.meaning.source.whole()
     if hash.lower() not in SECURE:
         raise SourceError("argument", f"the hash is `sha256` or `sha512`, not `{hash[:40]}`", place)
     if bits % 8 or not 8 <= bits <= SECURE[hash.lower()]:
         raise SourceError("argument", f"`bits` is a multiple of 8 from 8 to {SECURE[hash.lower()]}", place)
-    digest = call(hash.lower(), call("concat", Literal(f"{salt}|"), text))
-    return call("substring", digest, Literal(1), Literal(int(bits) // 4))
+    digest = build_call(hash.lower(), build_call("concat", Literal(f"{salt}|"), text))
+    return build_call("substring", digest, Literal(1), Literal(int(bits) // 4))
 
 
 @FUNCTIONS.row("hashRewrite")
 def hash_rewrite(
-    row: Row,
+    row: RowScope,
     field: Name,
     *,
     salt: str,
@@ -183,17 +195,17 @@ def hash_rewrite(
     Reference: library.humio.com, hashRewrite()
     """
     text = row.text(field)
-    made = secured(row, text, salt, hash, bits)
+    made = hash_with_salt(row, text, salt, hash, bits)
     if replaceInRawstring and row.has("@rawstring"):
         raw = row.text("@rawstring")
-        there = call("greater", call("length", text), Literal(0))
-        row.assign("@rawstring", call("if", there, call("replace_text", raw, text, made), raw))
+        there = build_call("greater", build_call("length", text), Literal(0))
+        row.assign("@rawstring", build_call("if", there, build_call("replace_text", raw, text, made), raw))
     row.assign(as_ or field, made)
 
 
 @FUNCTIONS.filter("hashMatch")
 def hash_match(
-    row: Row, input: str, *, salt: str, field: Name | None = None, bits: float = 256, hash: str = "sha256"
+    row: RowScope, input: str, *, salt: str, field: Name | None = None, bits: float = 256, hash: str = "sha256"
 ) -> Expression:
     """Whether a field is the hash that `hashRewrite` makes of a text; without a field any field may hold it.
 
@@ -203,16 +215,16 @@ def hash_match(
 
     Reference: library.humio.com, hashMatch()
     """
-    made = secured(row, Literal(input), salt, hash, bits)
+    made = hash_with_salt(row, Literal(input), salt, hash, bits)
     if field is not None:
-        return call("equal", row.text(field), made)
+        return build_call("equal", row.text(field), made)
     names = [n for n in row.flow.visible() if not n.startswith("#") and n != "@timestamp"]
-    return any_of(tuple(call("contains", row.text(n), made) for n in names))
+    return any_of(tuple(build_call("contains", row.text(n), made) for n in names))
 
 
 @FUNCTIONS.value("communityId", into="_community_id")
 def community_id(
-    row: Row,
+    row: RowScope,
     *,
     proto: Name,
     sourceip: Name,
@@ -236,23 +248,27 @@ def community_id(
     """
 
     def given(name: str | None, other: str | None) -> Expression:
-        first = call("coalesce", row.text(name), Literal("")) if name else Literal("")
-        second = call("coalesce", row.text(other), Literal("")) if other else Literal("")
+        first = build_call("coalesce", row.text(name), Literal("")) if name else Literal("")
+        second = build_call("coalesce", row.text(other), Literal("")) if other else Literal("")
         return (
-            first if not other else second if not name else call("if", call("equal", first, Literal("")), second, first)
+            first
+            if not other
+            else second
+            if not name
+            else build_call("if", build_call("equal", first, Literal("")), second, first)
         )
 
     ports = given(sourceport, icmptype), given(destinationport, icmpcode)
     ends = row.text(sourceip), row.text(destinationip)
-    return call("community_id", Literal(float(seed)), row.text(proto), *ends, *ports)
+    return build_call("community_id", Literal(float(seed)), row.text(proto), *ends, *ports)
 
 
-def flags_of(row: Row, value: Syntax) -> list[tuple[int, str]]:
+def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
     """Bits and the fields or names for them."""
     made = []
     for item in value.items if isinstance(value, Array) else ():
-        pair = texts_of(row.meaning, item)
-        bit = number(pair[0])
+        pair = resolve_texts(row.meaning, item)
+        bit = parse_number_text(pair[0])
         if len(pair) != 2 or bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
             message = f"expected a pair of a bit from 0 to {MOST_BITS - 1} and a name"
             raise SourceError("argument", message, item.span, help="one such as `[0, NAME]`")
@@ -262,34 +278,36 @@ def flags_of(row: Row, value: Syntax) -> list[tuple[int, str]]:
     return made
 
 
-def bit_set(row: Row, field: str, bit: int) -> Expression:
+def bit_set(row: RowScope, field: str, bit: int) -> Expression:
     """Whether a bit of a number is set."""
     number = row.number(field)
-    shifted = call("floor", call("divide", number, Literal(float(2**bit))))
-    return call("equal", call("modulo", shifted, Literal(2)), Literal(1))
+    shifted = build_call("floor", build_call("divide", number, Literal(float(2**bit))))
+    return build_call("equal", build_call("modulo", shifted, Literal(2)), Literal(1))
 
 
 @FUNCTIONS.row("bitfield:extractFlags")
-def extract_flags(row: Row, *, field: Name, output: Syntax, onlyTrue: bool = False) -> None:
+def extract_flags(row: RowScope, *, field: Name, output: Syntax, onlyTrue: bool = False) -> None:
     """Fields that say which bits of a number are set.
 
         a := 5 | bitfield:extractFlags(field=a, output=[[0, x], [1, y]]) -> x=true y=false
 
     Reference: library.humio.com, bitfield:extractFlags()
     """
-    for bit, name in flags_of(row, output):
+    for bit, name in bind_bit_flags(row, output):
         is_set = bit_set(row, field, bit)
-        value = call("if", is_set, Literal("true"), NULL if onlyTrue else Literal("false"))
-        row.assign(name, call("if", call("is_null", row.number(field)), NULL, value))
+        value = build_call("if", is_set, Literal("true"), NULL if onlyTrue else Literal("false"))
+        row.assign(name, build_call("if", build_call("is_null", row.number(field)), NULL, value))
 
 
-def set_names(row: Row, field: str, names: Syntax) -> Expression:
+def set_names(row: RowScope, field: str, names: Syntax) -> Expression:
     """The names of the bits that are set."""
-    return call("list", *(call("if", bit_set(row, field, b), Literal(n), NULL) for b, n in flags_of(row, names)))
+    return build_call(
+        "list", *(build_call("if", bit_set(row, field, b), Literal(n), NULL) for b, n in bind_bit_flags(row, names))
+    )
 
 
 @FUNCTIONS.row("bitfield:extractFlagsAsArray")
-def extract_flags_array(row: Row, *, field: Name, flagNames: Syntax, asArray: Name = "_flags[]") -> None:
+def extract_flags_array(row: RowScope, *, field: Name, flagNames: Syntax, asArray: Name = "_flags[]") -> None:
     """The names of the bits that are set as an array.
 
         a := 5 | bitfield:extractFlagsAsArray(field=a, flagNames=[[0, x], [2, z]]) | y := _flags[1] -> y=z
@@ -300,29 +318,29 @@ def extract_flags_array(row: Row, *, field: Name, flagNames: Syntax, asArray: Na
 
 
 @FUNCTIONS.value("bitfield:extractFlagsAsString", into="_flags")
-def extract_flags_text(row: Row, *, field: Name, flagNames: Syntax, separator: str = " ") -> Expression:
+def extract_flags_text(row: RowScope, *, field: Name, flagNames: Syntax, separator: str = " ") -> Expression:
     """The names of the bits that are set in one text.
 
         a := 5 | bitfield:extractFlagsAsString(field=a, flagNames=[[0, x], [2, z]]) -> _flags=x z
 
     Reference: library.humio.com, bitfield:extractFlagsAsString()
     """
-    return call("list_join", set_names(row, field, flagNames), Literal(separator))
+    return build_call("list_join", set_names(row, field, flagNames), Literal(separator))
 
 
 @FUNCTIONS.value("eventSize", into="_eventSize")
-def event_size(row: Row) -> Expression:
+def event_size(row: RowScope) -> Expression:
     """How many characters the event's own text has.
 
         eventSize() | x := 1 -> x=1
 
     Reference: library.humio.com, eventSize()
     """
-    return call("length", row.text("@rawstring"))
+    return build_call("length", row.text("@rawstring"))
 
 
 @FUNCTIONS.value("eventFieldCount", into="_eventFieldCount")
-def event_field_count(row: Row) -> Expression:
+def event_field_count(row: RowScope) -> Expression:
     """How many fields the event has.
 
         a := 1 | b := 2 | eventFieldCount() -> _eventFieldCount=3
@@ -331,5 +349,7 @@ def event_field_count(row: Row) -> Expression:
     """
     total: Expression = Literal(0)
     for name in row.flow.visible():
-        total = call("add", total, call("if", call("is_null", row.read(name)), Literal(0), Literal(1)))
+        total = build_call(
+            "add", total, build_call("if", build_call("is_null", row.read(name)), Literal(0), Literal(1))
+        )
     return total

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Names
-from harness.detection.languages.cql.cutting import finding, largest_groups, note
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import place
-from harness.detection.languages.cql.gathering import grouped
-from harness.detection.languages.cql.intervals import searched
+from harness.detection.languages.cql.cutting import finding, largest_groups, note_cut
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.rows import find_step_span
+from harness.detection.languages.cql.gathering import lower_group_by
+from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Argument, Array, Call, Pipeline, Syntax, Word
-from harness.detection.plan.expressions import TRUE, Aggregation, Column, Expression, Literal, any_of, call, every
+from harness.detection.languages.cql.syntax import Argument, Array, FunctionCall, Pipeline, Syntax, Word
+from harness.detection.plan.expressions import (
+    TRUE,
+    Aggregation,
+    Column,
+    Expression,
+    Literal,
+    all_of,
+    any_of,
+    build_call,
+)
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Select, Window
 from harness.diagnostics import Severity, SourceError
 
-MODES = ("inner", "left")
+JOIN_MODES = ("inner", "left")
 MOST_PARTNERS = 200_000
 
 
 @FUNCTIONS.filter("join", unnamed="query")
 def join(
-    row: Row,
+    row: RowScope,
     *,
     query: Pipeline,
     field: Names,
@@ -42,9 +51,9 @@ def join(
     if row.local:
         raise row.unsupported("a join inside an array function", row.meaning.source.whole())
     flow = row.flow
-    checked(flow, field, key, mode, repo or view)
+    check_join(flow, field, key, mode, repo or view)
     other = partners(flow, query, start, end, limit)
-    side, found = Row(other), flow.meaning.temporary()
+    side, found = RowScope(other), flow.meaning.temporary()
     own = {n: flow.meaning.temporary() for n in include}
     sides = [(row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True)]
     marks = [flow.meaning.temporary() for _ in sides]
@@ -53,15 +62,15 @@ def join(
     keys = tuple((f, Column(m)) for m, (f, _) in zip(marks, sides, strict=True))
     taken = tuple((c, Column(c)) for c in (*own.values(), found))
     flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1), other)
-    there = call("is_true", Column(found))
+    there = build_call("is_true", Column(found))
     for name, column in own.items():
-        row.offer(name, call("if", there, call("coalesce", Column(column), Literal("")), Column(column)))
+        row.offer(name, build_call("if", there, build_call("coalesce", Column(column), Literal("")), Column(column)))
     return TRUE if mode == "left" else there
 
 
 @FUNCTIONS.multiplying("join")
 def join_several(
-    flow: Flow,
+    flow: Scope,
     *,
     query: Pipeline,
     field: Names,
@@ -77,43 +86,43 @@ def join_several(
     end: str = "",
 ) -> None:
     """The form of `join` that gives an event for each row found."""
-    checked(flow, field, key, mode, repo or view)
+    check_join(flow, field, key, mode, repo or view)
     if max < 1:
-        raise SourceError("argument", "`max` is a number from 1", place(flow))
-    row, other = Row(flow), partners(flow, query, start, end, limit)
-    side = Row(other)
+        raise SourceError("argument", "`max` is a number from 1", find_step_span(flow))
+    row, other = RowScope(flow), partners(flow, query, start, end, limit)
+    side = RowScope(other)
     keys = tuple((row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True))
-    taken = tuple((n, call("coalesce", side.text(n), Literal(""))) for n in include)
+    taken = tuple((n, build_call("coalesce", side.text(n), Literal(""))) for n in include)
     kind = JoinKind.LEFT if mode == "left" else JoinKind.INNER
     made = Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, most=int(max), span=flow.span)
     flow.become(made, other)
 
 
-def checked(flow: Flow, field: Names, key: Names, mode: str, elsewhere: str) -> None:
+def check_join(flow: Scope, field: Names, key: Names, mode: str, elsewhere: str) -> None:
     """Refuses what no join can be; says that there is one store of events."""
     if key and len(key) != len(field):
-        raise SourceError("argument", f"`key` names {len(key)} fields and `field` {len(field)}", place(flow))
-    if mode not in MODES:
-        raise SourceError("argument", f"`mode` is {' or '.join(MODES)}, not `{mode[:40]}`", place(flow))
+        raise SourceError("argument", f"`key` names {len(key)} fields and `field` {len(field)}", find_step_span(flow))
+    if mode not in JOIN_MODES:
+        raise SourceError("argument", f"`mode` is {' or '.join(JOIN_MODES)}, not `{mode[:40]}`", find_step_span(flow))
     if elsewhere:
         message = "all events at hand are searched, whatever their repository"
-        flow.meaning.tell("repository-not-chosen", elsewhere, message, place(flow), severity=Severity.NOTE)
+        flow.meaning.tell("repository-not-chosen", elsewhere, message, find_step_span(flow), severity=Severity.NOTE)
 
 
-def partners(flow: Flow, query: Pipeline, start: str, end: str, limit: float) -> Flow:
+def partners(flow: Scope, query: Pipeline, start: str, end: str, limit: float) -> Scope:
     """The rows of a sub-query in its own interval, and no more of them than it allows."""
-    other = searched(flow, start, end)
+    other = restart_search(flow, start, end)
     flow.meaning.run(other, query)
     most = int(min(limit, MOST_PARTNERS))
     before = other.node
     other.become(Limit(source=before, count=most, span=flow.span))
     message = f"the sub-query gives more than the {most:,} rows that `join` keeps; the rest is left out"
     help = f"`join` takes a `limit` up to {MOST_PARTNERS:,}" if most < MOST_PARTNERS else "narrow the sub-query"
-    note(flow, finding(flow, message, help), before, most, other.node)
+    note_cut(flow, finding(flow, message, help), before, most, other.node)
     return other
 
 
-def clauses(row: Row, where: Syntax) -> list[Expression]:
+def split_join_clauses(row: RowScope, where: Syntax) -> list[Expression]:
     """The conditions that events of one key have to meet, each by one of them."""
     items = where.items if isinstance(where, Array) else (where,)
     made = []
@@ -127,20 +136,20 @@ def clauses(row: Row, where: Syntax) -> list[Expression]:
     return made
 
 
-def shared(row: Row, field: Names, where: Syntax) -> tuple[Expression, list[Expression]]:
+def build_join_conditions(row: RowScope, field: Names, where: Syntax) -> tuple[Expression, list[Expression]]:
     """Whether all clauses hold for the key somewhere, and the clauses for the event itself."""
     if row.local:
         raise row.unsupported("a self join inside an array function", row.meaning.source.whole())
-    tests, flow = clauses(row, where), row.flow
+    tests, flow = split_join_clauses(row, where), row.flow
     keys = tuple(row.read(n) for n in field)
-    marks = [(flow.meaning.temporary(), Aggregation("any_true", (call("is_true", t),))) for t in tests]
+    marks = [(flow.meaning.temporary(), Aggregation("any_true", (build_call("is_true", t),))) for t in tests]
     flow.become(Window(source=flow.node, partition=keys, measures=tuple(marks)))
-    there = [call("not", call("is_null", k)) for k in keys]
-    return every((*there, *(call("is_true", Column(m)) for m, _ in marks))), tests
+    there = [build_call("not", build_call("is_null", k)) for k in keys]
+    return all_of((*there, *(build_call("is_true", Column(m)) for m, _ in marks))), tests
 
 
 @FUNCTIONS.filter("selfJoinFilter")
-def self_join_filter(row: Row, field: Names, *, where: Syntax, prefilter: bool = False) -> Expression:
+def self_join_filter(row: RowScope, field: Names, *, where: Syntax, prefilter: bool = False) -> Expression:
     """Whether the events with the same key meet all clauses between them.
 
         createEvents(["k=1 a=1", "k=1 b=1", "k=2 a=1"]) | kvParse()
@@ -148,13 +157,13 @@ def self_join_filter(row: Row, field: Names, *, where: Syntax, prefilter: bool =
 
     Reference: library.humio.com, selfJoinFilter()
     """
-    together, tests = shared(row, field, where)
-    return every((together, any_of(tuple(tests)))) if prefilter else together
+    together, tests = build_join_conditions(row, field, where)
+    return all_of((together, any_of(tuple(tests)))) if prefilter else together
 
 
 @FUNCTIONS.step("selfJoin", gathers=True)
 def self_join(
-    flow: Flow,
+    flow: Scope,
     field: Names,
     *,
     where: Syntax,
@@ -171,15 +180,15 @@ def self_join(
 
     Reference: library.humio.com, selfJoin()
     """
-    row = Row(flow)
+    row = RowScope(flow)
     span = flow.span or flow.meaning.source.whole()
-    together, _ = shared(row, field, where)
+    together, _ = build_join_conditions(row, field, where)
     row.require(together)
     row.flush(span)
     made = []
     for name, fields in (("selectLast", select), ("collect", collect)):
         if fields:
             words = Array(items=tuple(Word(text=f, quoted=True, span=span) for f in fields), span=span)
-            made.append(Call(name=name, arguments=(Argument(value=words, span=span),), span=span))
-    grouped(flow, field, Array(items=tuple(made), span=span), span)
+            made.append(FunctionCall(name=name, arguments=(Argument(value=words, span=span),), span=span))
+    lower_group_by(flow, field, Array(items=tuple(made), span=span), span)
     largest_groups(flow, field, int(limit), "selfJoin")

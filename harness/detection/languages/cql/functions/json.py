@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names, Texts
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.fields import fields_of, take_out
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.fields import flatten_text_fields, take_out
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import Expression, Literal, call
+from harness.detection.plan.expressions import Expression, Literal, build_call
 from harness.diagnostics import Severity, SourceError
 
 NULLS = ("keep", "discard", "empty")
@@ -14,7 +14,7 @@ NULLS = ("keep", "discard", "empty")
 
 @FUNCTIONS.row("parseJson")
 def parse_json(
-    row: Row,
+    row: RowScope,
     field: Name = RAWSTRING,
     *,
     prefix: str = "",
@@ -43,13 +43,13 @@ def parse_json(
         "handleNull": handleNull,
         "removePrefixes": removePrefixes,
     }
-    for name, value in take_out(row, fields_of(row, row.text(field), "json", options), ""):
+    for name, value in take_out(row, flatten_text_fields(row, row.text(field), "json", options), ""):
         if name.startswith(prefix):
             row.assign(name, value)
 
 
 @FUNCTIONS.value("writeJson", into="_json")
-def write_json(row: Row, field: Names = (RAWSTRING,)) -> Expression:
+def write_json(row: RowScope, field: Names = (RAWSTRING,)) -> Expression:
     """Fields as a JSON object.
 
         a := "x" | writeJson([a]) | x := _json -> x={"a":"x"}
@@ -60,11 +60,13 @@ def write_json(row: Row, field: Names = (RAWSTRING,)) -> Expression:
     names = row.flow.visible() if field == ("*",) else field
     for name in names:
         pairs += [Literal(name), row.text(name)]
-    return call("json_object", *pairs)
+    return build_call("json_object", *pairs)
 
 
 @FUNCTIONS.row("json:prettyPrint")
-def pretty_json(row: Row, field: Name = RAWSTRING, *, as_: str = "", step: float = 2, strict: bool = False) -> None:
+def pretty_json(
+    row: RowScope, field: Name = RAWSTRING, *, as_: str = "", step: float = 2, strict: bool = False
+) -> None:
     """A JSON text with line breaks for people; its content stays as it is.
 
         a := "{}" | json:prettyPrint(a) -> a={}
@@ -76,5 +78,5 @@ def pretty_json(row: Row, field: Name = RAWSTRING, *, as_: str = "", step: float
     message = "a text for people stays as it is, without other line breaks"
     row.meaning.tell("not-pretty", "json:prettyPrint", message, place, severity=Severity.NOTE)
     if strict:
-        row.require(call("is_true", call("json_valid", text)))
+        row.require(build_call("is_true", build_call("json_valid", text)))
     row.assign(as_ or field, text)

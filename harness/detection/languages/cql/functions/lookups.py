@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_network
 
-from harness.detection.language import Dialect, Lookup
-from harness.detection.languages.cql.asking import asked
-from harness.detection.languages.cql.binding import Names, Rows
+from harness.detection.language import Lookup, Strictness
+from harness.detection.languages.cql.asking import ask_rows
+from harness.detection.languages.cql.binding import Names, RowCount
 from harness.detection.languages.cql.coercion import PASSES
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import place
-from harness.detection.languages.cql.intervals import searched
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.rows import find_step_span
+from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Literal, call, every
+from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Literal, all_of, build_call
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values
 from harness.diagnostics import HarnessError, Severity, SourceError
 
 MOST_PATTERNS = 5_000
-MODES = ("string", "glob", "cidr")
+MATCH_MODES = ("string", "glob", "cidr")
 PLACE = "@place"
 Pair = tuple[Expression, str]
 """A value of the row, and the column of the table that it is looked up in."""
 
 
-def values_of(lookup: Lookup) -> Values:
+def build_lookup_relation(lookup: Lookup) -> Values:
     """A lookup's rows as a relation."""
     return Values(columns=dict.fromkeys(lookup.columns, Kind.TEXT), rows=lookup.rows)
 
 
 def join_table(
-    row: Row, table: Node, names: Sequence[str], pairs: Sequence[Pair], *, ignore_case: bool = False
+    row: RowScope, table: Node, names: Sequence[str], pairs: Sequence[Pair], *, ignore_case: bool = False
 ) -> tuple[Expression, dict[str, Expression]]:
     """Whether the last row of the table that agrees was found, and its columns."""
     if row.local:
@@ -44,25 +44,25 @@ def join_table(
     found = flow.meaning.temporary()
     chosen = tuple((own[n], Column(n)) for n in names)
     right: Node = Select(source=Reverse(source=table), columns=(*chosen, (found, TRUE)))
-    fold = (lambda v: call("lower", v)) if ignore_case else (lambda v: v)
+    fold = (lambda v: build_call("lower", v)) if ignore_case else (lambda v: v)
     keys = tuple((fold(value), fold(Column(own[c]))) for value, c in pairs)
     taken = tuple((n, Column(n)) for n in (*own.values(), found))
     known = dict.fromkeys(own.values(), Kind.TEXT) | {found: Kind.BOOLEAN}
     joined = Join(left=flow.node, right=right, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1)
-    flow.become(joined, Flow(flow.meaning, right, known))
-    return call("is_true", Column(found)), {n: Column(c) for n, c in own.items()}
+    flow.become(joined, Scope(flow.meaning, right, known))
+    return build_call("is_true", Column(found)), {n: Column(c) for n, c in own.items()}
 
 
 def join_patterns(
-    row: Row, lookup: Lookup, pairs: Sequence[Pair], mode: str, *, ignore_case: bool = False
+    row: RowScope, lookup: Lookup, pairs: Sequence[Pair], mode: str, *, ignore_case: bool = False
 ) -> tuple[Expression, dict[str, Expression]]:
     """The same where the table's column holds patterns or networks."""
     if len(lookup.rows) > MOST_PATTERNS:
         raise HarnessError("lookup-too-large", f"a table of patterns has at most {MOST_PATTERNS} rows")
     branches: list[Expression] = []
     for number, cells in numbered_rows(lookup, pairs, mode):
-        tests = tuple(fitting(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
-        branches += [every(tests), Literal(str(number))]
+        tests = tuple(match_table_pattern(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
+        branches += [all_of(tests), Literal(str(number))]
     which = row.flow.keep(Call("case", (NULL, *branches)) if branches else NULL)
     found, columns = join_table(row, numbered_table(lookup), (*lookup.columns, PLACE), ((which, PLACE),))
     return found, {n: v for n, v in columns.items() if n != PLACE}
@@ -74,7 +74,7 @@ def numbered_rows(lookup: Lookup, pairs: Sequence[Pair], mode: str) -> list[tupl
     numbered.reverse()
     if mode == "cidr":
         at = lookup.columns.index(pairs[0][1])
-        numbered.sort(key=lambda r: -bits(r[1][at]))
+        numbered.sort(key=lambda r: -count_fixed_bits(r[1][at]))
     return numbered
 
 
@@ -84,7 +84,7 @@ def numbered_table(lookup: Lookup) -> Values:
     return Values(columns=dict.fromkeys((*lookup.columns, PLACE), Kind.TEXT), rows=rows)
 
 
-def bits(network: str) -> int:
+def count_fixed_bits(network: str) -> int:
     """How many bits of a network are fixed."""
     try:
         return ip_network(network.strip(), strict=False).prefixlen
@@ -92,25 +92,29 @@ def bits(network: str) -> int:
         return -1
 
 
-def fitting(value: Expression, pattern: str, mode: str, ignore_case: bool) -> Expression:
+def match_table_pattern(value: Expression, pattern: str, mode: str, ignore_case: bool) -> Expression:
     """Whether a value fits a pattern of the table."""
     if mode == "cidr":
-        return call("cidr_contains", value, Literal(pattern.strip())) if bits(pattern) >= 0 else Literal(False)
-    return call("glob_ci" if ignore_case else "glob", value, Literal(f"*{pattern.strip('*')}*"))
+        return (
+            build_call("cidr_contains", value, Literal(pattern.strip()))
+            if count_fixed_bits(pattern) >= 0
+            else Literal(False)
+        )
+    return build_call("glob_ci" if ignore_case else "glob", value, Literal(f"*{pattern.strip('*')}*"))
 
 
-def absent(row: Row, name: str, kind: str) -> None:
+def refuse_missing_table(row: RowScope, name: str, kind: str) -> None:
     """Says that a table is not at hand, or refuses to go on without it."""
     place = row.flow.span or row.meaning.source.whole()
     message = f"the {kind} `{name}` is not at hand"
-    if row.meaning.dialect is Dialect.STRICT or row.meaning.switch("missing-content") == "refuse":
+    if row.meaning.dialect is Strictness.STRICT or row.meaning.switch("missing-content") == "refuse":
         raise SourceError("missing-lookup", message, place)
     row.meaning.tell("missing-lookup", name, f"{message}; events pass without it", place)
 
 
 @FUNCTIONS.filter("match", unnamed="file")
 def match(
-    row: Row,
+    row: RowScope,
     *,
     file: str = "",
     table: str = "",
@@ -121,7 +125,7 @@ def match(
     glob: bool = False,
     ignoreCase: bool = False,
     strict: bool = True,
-    nrows: Rows = 1,
+    nrows: RowCount = 1,
 ) -> Expression:
     """Whether a row of a file or a table has the field's value; its other columns become fields.
 
@@ -129,17 +133,17 @@ def match(
 
     Reference: library.humio.com, match()
     """
-    named = name_of(row, file, table)
+    named = bind_table_name(row, file, table)
     found = found_rows(row, named, field, column, mode_of(row, glob, mode), ignoreCase)
     if found is None:
         return PASSES
     there, columns = found
-    for name, value in chosen(row, named, columns, include).items():
+    for name, value in select_included_columns(row, named, columns, include).items():
         row.offer(name, value)
     return there if strict else TRUE
 
 
-def name_of(row: Row, file: str, table: str) -> str:
+def bind_table_name(row: RowScope, file: str, table: str) -> str:
     """The file or the table that is given."""
     if not (file or table):
         place_in = row.flow.span or row.meaning.source.whole()
@@ -147,15 +151,17 @@ def name_of(row: Row, file: str, table: str) -> str:
     return file or table
 
 
-def mode_of(row: Row, glob: bool, mode: str) -> str:
+def mode_of(row: RowScope, glob: bool, mode: str) -> str:
     """How values are compared with a table's column."""
-    if mode not in MODES:
+    if mode not in MATCH_MODES:
         place_in = row.flow.span or row.meaning.source.whole()
-        raise SourceError("argument", f"`mode` is {', '.join(MODES)}, not `{mode[:40]}`", place_in)
+        raise SourceError("argument", f"`mode` is {', '.join(MATCH_MODES)}, not `{mode[:40]}`", place_in)
     return "glob" if glob else mode
 
 
-def chosen(row: Row, name: str, columns: dict[str, Expression], include: Names) -> dict[str, Expression]:
+def select_included_columns(
+    row: RowScope, name: str, columns: dict[str, Expression], include: Names
+) -> dict[str, Expression]:
     """The columns of a table that are to be included, all of them unless some are named.
 
     A table of the query has no fixed columns: what none of its events has is NULL.
@@ -171,7 +177,7 @@ def chosen(row: Row, name: str, columns: dict[str, Expression], include: Names) 
     return {c: columns[c] for c in include}
 
 
-def paired(row: Row, field: Names, column: Names) -> tuple[Pair, ...]:
+def match_fields_to_columns(row: RowScope, field: Names, column: Names) -> tuple[Pair, ...]:
     """Each field's value with the column that it is compared with."""
     if column and len(column) != len(field):
         message = f"`column` names {len(column)} columns for {len(field)} fields"
@@ -179,37 +185,37 @@ def paired(row: Row, field: Names, column: Names) -> tuple[Pair, ...]:
     return tuple((row.text(f), c) for f, c in zip(field, column or field, strict=True))
 
 
-def rows_of_table(table: Flow) -> Lookup | None:
+def rows_of_table(table: Scope) -> Lookup | None:
     """The rows of a table of the query, where the events can be asked for them."""
-    place_in, row = place(table), Row(table)
+    place_in, row = find_step_span(table), RowScope(table)
     names = table.visible()
     node = Select(source=table.node, columns=tuple((n, row.text(n)) for n in names))
-    rows = asked(table.meaning, node, MOST_PATTERNS + 1, place_in)
+    rows = ask_rows(table.meaning, node, MOST_PATTERNS + 1, place_in)
     if rows is None:
         return None
     return Lookup(columns=names, rows=tuple(tuple(str(r.get(n) or "") for n in names) for r in rows))
 
 
 def found_rows(
-    row: Row, name: str, field: Names, column: Names, mode: str, ignore_case: bool
+    row: RowScope, name: str, field: Names, column: Names, mode: str, ignore_case: bool
 ) -> tuple[Expression, dict[str, Expression]] | None:
     """The row of a file or a table of the query that agrees with the fields; None without such a table."""
-    pairs = paired(row, field, column)
+    pairs = match_fields_to_columns(row, field, column)
     known = row.meaning.tables.get(name)
     if known is not None and mode == "string":
         names = tuple(dict.fromkeys((*known.visible(), *(c for _, c in pairs))))
-        return join_table(row, known.node, names, typed(pairs, known), ignore_case=ignore_case)
+        return join_table(row, known.node, names, cast_pairs_to_table(pairs, known), ignore_case=ignore_case)
     lookup = row.meaning.lookup(name) if known is None else patterns_of(row, name, known)
     if lookup is None:
-        absent(row, name, "lookup")
+        refuse_missing_table(row, name, "lookup")
         return None
-    held(row, name, lookup, pairs)
+    check_table_columns(row, name, lookup, pairs)
     if mode in ("glob", "cidr"):
         return join_patterns(row, lookup, pairs, mode, ignore_case=ignore_case)
-    return join_table(row, values_of(lookup), lookup.columns, pairs, ignore_case=ignore_case)
+    return join_table(row, build_lookup_relation(lookup), lookup.columns, pairs, ignore_case=ignore_case)
 
 
-def patterns_of(row: Row, name: str, table: Flow) -> Lookup:
+def patterns_of(row: RowScope, name: str, table: Scope) -> Lookup:
     """The patterns of a table of the query; they have to be known before the query runs."""
     found = rows_of_table(table)
     if found is None:
@@ -219,7 +225,7 @@ def patterns_of(row: Row, name: str, table: Flow) -> Lookup:
     return found
 
 
-def held(row: Row, name: str, lookup: Lookup, pairs: Sequence[Pair]) -> None:
+def check_table_columns(row: RowScope, name: str, lookup: Lookup, pairs: Sequence[Pair]) -> None:
     """Refuses columns that a table does not have."""
     missing = [c for _, c in pairs if c not in lookup.columns]
     if missing:
@@ -227,29 +233,29 @@ def held(row: Row, name: str, lookup: Lookup, pairs: Sequence[Pair]) -> None:
         raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
 
 
-def typed(pairs: Sequence[Pair], table: Flow) -> tuple[Pair, ...]:
+def cast_pairs_to_table(pairs: Sequence[Pair], table: Scope) -> tuple[Pair, ...]:
     """Values in the kind that the table's columns have."""
-    return tuple((call("to_number", v) if table.columns.get(c) is Kind.NUMBER else v, c) for v, c in pairs)
+    return tuple((build_call("to_number", v) if table.columns.get(c) is Kind.NUMBER else v, c) for v, c in pairs)
 
 
 @FUNCTIONS.multiplying("match")
 def match_several(
-    flow: Flow,
+    flow: Scope,
     *,
     field: Names,
     file: str = "",
     table: str = "",
     column: Names = (),
     include: Names = (),
-    nrows: Rows = 1,
+    nrows: RowCount = 1,
     strict: bool = True,
     mode: str = "string",
     glob: bool = False,
     ignoreCase: bool = False,
 ) -> None:
     """The form of `match` that gives an event for each row found, the last ones first."""
-    row = Row(flow)
-    name = name_of(row, file, table)
+    row = RowScope(flow)
+    name = bind_table_name(row, file, table)
     how = mode_of(row, glob, mode)
     known = flow.meaning.tables.get(name)
     lookup = flow.meaning.lookup(name) if known is None else None
@@ -257,11 +263,11 @@ def match_several(
         lookup = patterns_of(row, name, known)
         known = None
     if known is None and lookup is None:
-        absent(row, name, "lookup")
+        refuse_missing_table(row, name, "lookup")
         return
-    pairs = paired(row, field, column)
+    pairs = match_fields_to_columns(row, field, column)
     if lookup is not None:
-        held(row, name, lookup, pairs)
+        check_table_columns(row, name, lookup, pairs)
     if lookup is not None and how != "string":
         several_patterns(flow, lookup, pairs, how, int(nrows), include, strict=strict, ignore_case=ignoreCase)
         return
@@ -269,14 +275,14 @@ def match_several(
     several_rows(flow, right, name, pairs, int(nrows), include, strict=strict, ignore_case=ignoreCase)
 
 
-def relation(flow: Flow, lookup: Lookup) -> Flow:
+def relation(flow: Scope, lookup: Lookup) -> Scope:
     """A lookup's rows as a relation of the query."""
-    return Flow(flow.meaning, values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT))
+    return Scope(flow.meaning, build_lookup_relation(lookup), dict.fromkeys(lookup.columns, Kind.TEXT))
 
 
 def several_rows(
-    flow: Flow,
-    right: Flow,
+    flow: Scope,
+    right: Scope,
     name: str,
     pairs: Sequence[Pair],
     most: int,
@@ -286,9 +292,9 @@ def several_rows(
     ignore_case: bool,
 ) -> None:
     """An event for each row of a table that agrees, the last ones first."""
-    fold = (lambda v: call("lower", v)) if ignore_case else (lambda v: v)
-    taken = chosen(Row(flow), name, {n: Column(n) for n in right.visible()}, include)
-    keys = tuple((fold(v), fold(Row(right).text(c))) for v, c in pairs)
+    fold = (lambda v: build_call("lower", v)) if ignore_case else (lambda v: v)
+    taken = select_included_columns(RowScope(flow), name, {n: Column(n) for n in right.visible()}, include)
+    keys = tuple((fold(v), fold(RowScope(right).text(c))) for v, c in pairs)
     right.become(Reverse(source=right.node))
     kind = JoinKind.INNER if strict else JoinKind.LEFT
     columns = tuple(taken.items())
@@ -297,7 +303,7 @@ def several_rows(
 
 
 def several_patterns(
-    flow: Flow,
+    flow: Scope,
     lookup: Lookup,
     pairs: Sequence[Pair],
     mode: str,
@@ -308,41 +314,41 @@ def several_patterns(
     ignore_case: bool,
 ) -> None:
     """An event for each pattern that fits."""
-    row, which = Row(flow), flow.meaning.temporary()
+    row, which = RowScope(flow), flow.meaning.temporary()
     fits: list[Expression] = []
     for number, cells in numbered_rows(lookup, pairs, mode):
-        tests = tuple(fitting(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
-        fits.append(call("if", every(tests), Literal(str(number)), NULL))
-    places = call("list_slice", call("list", *fits), Literal(1), Literal(most)) if fits else NULL
+        tests = tuple(match_table_pattern(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
+        fits.append(build_call("if", all_of(tests), Literal(str(number)), NULL))
+    places = build_call("list_slice", build_call("list", *fits), Literal(1), Literal(most)) if fits else NULL
     flow.keep(places, which)
     if flow.columns[which] is Kind.LIST:
         flow.become(Unnest(source=flow.node, column=which, keep_empty=not strict, span=flow.span))
     elif strict:
         flow.require(Literal(False), flow.span)
-    row = Row(flow)
+    row = RowScope(flow)
     _, columns = join_table(row, numbered_table(lookup), (*lookup.columns, PLACE), ((row.text(which), PLACE),))
     del columns[PLACE]
-    for name, value in chosen(row, "", columns, include).items():
+    for name, value in select_included_columns(row, "", columns, include).items():
         row.assign(name, value)
     row.flush(flow.span)
 
 
 @FUNCTIONS.step("readFile")
-def read_file(flow: Flow, file: Names, *, include: Names = (), limit: float | None = None) -> None:
+def read_file(flow: Scope, file: Names, *, include: Names = (), limit: float | None = None) -> None:
     """The rows of files or tables, one after the other, in the place of events.
 
     Reference: library.humio.com, readFile()
     """
-    row, parts = Row(flow), []
+    row, parts = RowScope(flow), []
     for name in file:
         known = flow.meaning.tables.get(name)
         lookup = None if known else flow.meaning.lookup(name)
         if known is not None:
             parts.append(known.copy())
         elif lookup is not None:
-            parts.append(Flow(flow.meaning, values_of(lookup), dict.fromkeys(lookup.columns, Kind.TEXT)))
+            parts.append(Scope(flow.meaning, build_lookup_relation(lookup), dict.fromkeys(lookup.columns, Kind.TEXT)))
         else:
-            absent(row, name, "lookup")
+            refuse_missing_table(row, name, "lookup")
     if len(parts) == 1:
         flow.node, flow.columns = parts[0].node, dict(parts[0].columns)
     elif parts:
@@ -354,23 +360,23 @@ def read_file(flow: Flow, file: Names, *, include: Names = (), limit: float | No
         flow.become(Limit(source=flow.node, count=max(0, int(limit)), span=flow.span))
     if include and include != ("*",):
         if parts:
-            chosen(row, file[0], {n: Column(n) for n in flow.columns}, include)
+            select_included_columns(row, file[0], {n: Column(n) for n in flow.columns}, include)
         flow.select((n, Column(n)) for n in include)
 
 
 @FUNCTIONS.step("defineTable")
 def define_table(
-    flow: Flow, query: Pipeline, *, name: str, include: Names, start: str = "", end: str = "", view: str = ""
+    flow: Scope, query: Pipeline, *, name: str, include: Names, start: str = "", end: str = "", view: str = ""
 ) -> None:
     """A table made by a query of its own, for `match` and `readFile` further on.
 
     Reference: library.humio.com, defineTable()
     """
-    made = searched(flow, start, end)
+    made = restart_search(flow, start, end)
     if view:
         message = "all events at hand are searched, whatever their repository"
-        flow.meaning.tell("repository-not-chosen", view, message, place(flow), severity=Severity.NOTE)
+        flow.meaning.tell("repository-not-chosen", view, message, find_step_span(flow), severity=Severity.NOTE)
     flow.meaning.run(made, query)
     if include != ("*",):
-        made.select((n, Row(made).read(n)) for n in include)
+        made.select((n, RowScope(made).read(n)) for n in include)
     flow.meaning.tables[name] = made

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import Name, Texts, milliseconds
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import place
+from harness.detection.languages.cql.binding import Name, Texts, parse_milliseconds
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Named, Select, Union, Values
 from harness.diagnostics import Severity
 
 
 @FUNCTIONS.step("createEvents", gathers=False)
-def create_events(flow: Flow, rawstring: Texts) -> None:
+def create_events(flow: Scope, rawstring: Texts) -> None:
     """Events made of texts, one each, in the place of those that came.
 
         createEvents(["a=1", "a=2"]) | kvParse() | a=2 -> a=2
@@ -29,7 +29,7 @@ def create_events(flow: Flow, rawstring: Texts) -> None:
 
 
 @FUNCTIONS.step("fieldset", gathers=True)
-def fieldset(flow: Flow) -> None:
+def fieldset(flow: Scope) -> None:
     """The names of all fields, one a row.
 
         a := 1 | fieldset() | field=a -> field=a
@@ -40,7 +40,7 @@ def fieldset(flow: Flow) -> None:
 
 
 @FUNCTIONS.step("fieldstats", gathers=True)
-def fieldstats(flow: Flow, *, limit: float = 200) -> None:
+def fieldstats(flow: Scope, *, limit: float = 200) -> None:
     """The names of all fields, how many events have each, and how many values it has.
 
         a := 1 | fieldstats() | field=a -> field=a _count=1 distinct=1
@@ -50,9 +50,9 @@ def fieldstats(flow: Flow, *, limit: float = 200) -> None:
     field_rows(flow, statistics=True)
 
 
-def field_rows(flow: Flow, *, statistics: bool) -> None:
+def field_rows(flow: Scope, *, statistics: bool) -> None:
     """One row a field that an event has."""
-    span, row = place(flow), Row(flow)
+    span, row = find_step_span(flow), RowScope(flow)
     names = flow.visible()
     counted: list[Named] = []
     for i, name in enumerate(names):
@@ -66,14 +66,14 @@ def field_rows(flow: Flow, *, statistics: bool) -> None:
     flow.columns = {"field": Kind.TEXT, "_count": Kind.NUMBER, "distinct": Kind.NUMBER}
     none = Values(columns=flow.columns, rows=(), span=span)
     flow.node = Union(sources=tuple(rows), span=span) if rows else none
-    flow.require(call("greater", Column("_count"), Literal(0)), span)
+    flow.require(build_call("greater", Column("_count"), Literal(0)), span)
     if not statistics:
         flow.select([("field", Column("field"))])
     flow.events = flow.timed = False
 
 
 @FUNCTIONS.step("copyEvent")
-def copy_event(flow: Flow, type: str) -> None:
+def copy_event(flow: Scope, type: str) -> None:
     """Each event, and a copy of it whose `#type` is this one; parsers sort copies by it.
 
         a := 1 | copyEvent("cpu") | #type=cpu -> a=1 #type=cpu
@@ -88,7 +88,7 @@ def copy_event(flow: Flow, type: str) -> None:
 
 
 @FUNCTIONS.row("eventInternals")
-def event_internals(row: Row, *, prefix: str = "@") -> None:
+def event_internals(row: RowScope, *, prefix: str = "@") -> None:
     """Where an event is stored; all events at hand are in one datasource, called 1.
 
         eventInternals() -> @datasourceId=1
@@ -103,7 +103,7 @@ def event_internals(row: Row, *, prefix: str = "@") -> None:
 
 
 @FUNCTIONS.value("beta:param", into="required")
-def parameter_value(row: Row, parameter: str) -> Expression:
+def parameter_value(row: RowScope, parameter: str) -> Expression:
     """The value of a query's parameter, which is no value where none is given.
 
         a := ?{who=ann} | x := beta:param("who") -> x=ann
@@ -116,7 +116,7 @@ def parameter_value(row: Row, parameter: str) -> Expression:
 
 
 @FUNCTIONS.row("beta:repeating")
-def repeating(row: Row, interval: str = "", *, as_: Name = "") -> None:
+def repeating(row: RowScope, interval: str = "", *, as_: Name = "") -> None:
     """How often a live query runs again; a query that runs once stays as it is.
 
         a := 1 | beta:repeating("5m") -> a=1
@@ -125,6 +125,6 @@ def repeating(row: Row, interval: str = "", *, as_: Name = "") -> None:
     """
     span = row.flow.span or row.meaning.source.whole()
     if interval:
-        milliseconds(interval, span)
+        parse_milliseconds(interval, span)
     message = "a query is run once here, so `beta:repeating` changes nothing"
     row.meaning.tell("not-repeated", "beta:repeating", message, span, severity=Severity.NOTE)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from math import pi
 
 from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.choices import Endian, Rounding, within
-from harness.detection.languages.cql.coercion import number
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.choices import Endian, Rounding, check_range
+from harness.detection.languages.cql.coercion import parse_number_text
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import Expression, Literal, call
+from harness.detection.plan.expressions import Expression, Literal, build_call
 
 ONE, TWO = Literal(1), Literal(2)
 EXP = "exp"
@@ -18,42 +18,52 @@ EXP = "exp"
 
 def hyperbolic(sign: str) -> Callable[[Expression], Expression]:
     """Half the sum or the difference of e^x and e^-x."""
-    return lambda n: call("divide", call(sign, call(EXP, n), call(EXP, call("negate", n))), TWO)
+    return lambda n: build_call(
+        "divide", build_call(sign, build_call(EXP, n), build_call(EXP, build_call("negate", n))), TWO
+    )
 
 
 FORMULAS: dict[str, tuple[str, str, Callable[[Expression], Expression]]] = {
-    "abs": ("the number without its sign", "-2 -> 2", lambda n: call("abs", n)),
-    "ceil": ("the next integer above", "1.2 -> 2", lambda n: call("ceil", n)),
-    "floor": ("the next integer below", "1.8 -> 1", lambda n: call("floor", n)),
-    "sqrt": ("the square root", "9 -> 3", lambda n: call("sqrt", n)),
-    "exp": ("e to the power of the number", "0 -> 1", lambda n: call("exp", n)),
-    "expm1": ("e to the power of the number, minus 1", "0 -> 0", lambda n: call("subtract", call("exp", n), ONE)),
-    "log": ("the natural logarithm", "1 -> 0", lambda n: call("ln", n)),
-    "log10": ("the decimal logarithm", "1000 -> 3", lambda n: call("log", n, Literal(10))),
-    "log2": ("the binary logarithm", "8 -> 3", lambda n: call("log", n, TWO)),
-    "log1p": ("the natural logarithm of the number plus 1", "0 -> 0", lambda n: call("ln", call("add", n, ONE))),
-    "sin": ("the sine", "0 -> 0", lambda n: call("sin", n)),
-    "cos": ("the cosine", "0 -> 1", lambda n: call("cos", n)),
-    "tan": ("the tangent", "0 -> 0", lambda n: call("tan", n)),
-    "arcsin": ("the angle with that sine", "0 -> 0", lambda n: call("asin", n)),
-    "arccos": ("the angle with that cosine", "1 -> 0", lambda n: call("acos", n)),
-    "arctan": ("the angle with that tangent", "0 -> 0", lambda n: call("atan", n)),
+    "abs": ("the number without its sign", "-2 -> 2", lambda n: build_call("abs", n)),
+    "ceil": ("the next integer above", "1.2 -> 2", lambda n: build_call("ceil", n)),
+    "floor": ("the next integer below", "1.8 -> 1", lambda n: build_call("floor", n)),
+    "sqrt": ("the square root", "9 -> 3", lambda n: build_call("sqrt", n)),
+    "exp": ("e to the power of the number", "0 -> 1", lambda n: build_call("exp", n)),
+    "expm1": (
+        "e to the power of the number, minus 1",
+        "0 -> 0",
+        lambda n: build_call("subtract", build_call("exp", n), ONE),
+    ),
+    "log": ("the natural logarithm", "1 -> 0", lambda n: build_call("ln", n)),
+    "log10": ("the decimal logarithm", "1000 -> 3", lambda n: build_call("log", n, Literal(10))),
+    "log2": ("the binary logarithm", "8 -> 3", lambda n: build_call("log", n, TWO)),
+    "log1p": (
+        "the natural logarithm of the number plus 1",
+        "0 -> 0",
+        lambda n: build_call("ln", build_call("add", n, ONE)),
+    ),
+    "sin": ("the sine", "0 -> 0", lambda n: build_call("sin", n)),
+    "cos": ("the cosine", "0 -> 1", lambda n: build_call("cos", n)),
+    "tan": ("the tangent", "0 -> 0", lambda n: build_call("tan", n)),
+    "arcsin": ("the angle with that sine", "0 -> 0", lambda n: build_call("asin", n)),
+    "arccos": ("the angle with that cosine", "1 -> 0", lambda n: build_call("acos", n)),
+    "arctan": ("the angle with that tangent", "0 -> 0", lambda n: build_call("atan", n)),
     "sinh": ("the hyperbolic sine", "0 -> 0", hyperbolic("subtract")),
     "cosh": ("the hyperbolic cosine", "0 -> 1", hyperbolic("add")),
     "tanh": (
         "the hyperbolic tangent",
         "0 -> 0",
-        lambda n: call("divide", hyperbolic("subtract")(n), hyperbolic("add")(n)),
+        lambda n: build_call("divide", hyperbolic("subtract")(n), hyperbolic("add")(n)),
     ),
-    "deg2rad": ("degrees as radians", "0 -> 0", lambda n: call("multiply", n, Literal(pi / 180))),
-    "rad2deg": ("radians as degrees", "0 -> 0", lambda n: call("multiply", n, Literal(180 / pi))),
+    "deg2rad": ("degrees as radians", "0 -> 0", lambda n: build_call("multiply", n, Literal(pi / 180))),
+    "rad2deg": ("radians as degrees", "0 -> 0", lambda n: build_call("multiply", n, Literal(180 / pi))),
 }
 
 
-def define(short: str, summary: str, example: str, formula: Callable[[Expression], Expression]) -> None:
+def register_math_function(short: str, summary: str, example: str, formula: Callable[[Expression], Expression]) -> None:
     """Puts one function of one number into the table."""
 
-    def run(row: Row, field: Name) -> Expression:
+    def run(row: RowScope, field: Name) -> Expression:
         return formula(row.number(field))
 
     given, _, result = example.partition(" -> ")
@@ -63,11 +73,11 @@ def define(short: str, summary: str, example: str, formula: Callable[[Expression
 
 
 for name, (summary, example, formula) in FORMULAS.items():
-    define(name, summary, example, formula)
+    register_math_function(name, summary, example, formula)
 
 
 @FUNCTIONS.value("math:mod", into="_mod")
-def modulus(row: Row, field: Name, divisor: float) -> Expression:
+def modulus(row: RowScope, field: Name, divisor: float) -> Expression:
     """The remainder with the sign of the divisor.
 
         a := -3 | math:mod(a, divisor=5) -> _mod=2
@@ -75,35 +85,35 @@ def modulus(row: Row, field: Name, divisor: float) -> Expression:
     Reference: library.humio.com, math:mod()
     """
     value, by = row.number(field), Literal(divisor)
-    times = call("floor", call("divide", value, by))
-    return call("subtract", value, call("multiply", times, by))
+    times = build_call("floor", build_call("divide", value, by))
+    return build_call("subtract", value, build_call("multiply", times, by))
 
 
 @FUNCTIONS.value("math:pow", into="_pow")
-def power(row: Row, field: Name, exponent: float) -> Expression:
+def power(row: RowScope, field: Name, exponent: float) -> Expression:
     """The number to a power.
 
         a := 2 | math:pow(a, exponent=10) -> _pow=1024
 
     Reference: library.humio.com, math:pow()
     """
-    return call("power", row.number(field), Literal(exponent))
+    return build_call("power", row.number(field), Literal(exponent))
 
 
 @FUNCTIONS.value("math:arctan2", into="_arctan2")
-def arctan2(row: Row, *, x: Name, y: Name) -> Expression:
+def arctan2(row: RowScope, *, x: Name, y: Name) -> Expression:
     """The angle of the point (x, y).
 
         a := 0 | b := 1 | math:arctan2(x=b, y=a) -> _arctan2=0
 
     Reference: library.humio.com, math:arctan2()
     """
-    return call("atan2", row.number(y), row.number(x))
+    return build_call("atan2", row.number(y), row.number(x))
 
 
 @FUNCTIONS.row("math:spherical2cartesian")
 def spherical_to_cartesian(
-    row: Row, *, azimuth: Name, polar: Name, radius: Name, as_: Name = "_spherical2cartesian"
+    row: RowScope, *, azimuth: Name, polar: Name, radius: Name, as_: Name = "_spherical2cartesian"
 ) -> None:
     """The point at two angles in degrees and a distance from the middle; `z` points up.
 
@@ -112,22 +122,22 @@ def spherical_to_cartesian(
 
     Reference: library.humio.com, math:spherical2cartesian()
     """
-    around, above = (call("multiply", measure(row, n), Literal(pi / 180)) for n in (azimuth, polar))
+    around, above = (build_call("multiply", measure(row, n), Literal(pi / 180)) for n in (azimuth, polar))
     distance = measure(row, radius)
-    level = call("multiply", distance, call("cos", above))
-    row.assign(f"{as_}.x", call("multiply", level, call("cos", around)))
-    row.assign(f"{as_}.y", call("multiply", level, call("sin", around)))
-    row.assign(f"{as_}.z", call("multiply", distance, call("sin", above)))
+    level = build_call("multiply", distance, build_call("cos", above))
+    row.assign(f"{as_}.x", build_call("multiply", level, build_call("cos", around)))
+    row.assign(f"{as_}.y", build_call("multiply", level, build_call("sin", around)))
+    row.assign(f"{as_}.z", build_call("multiply", distance, build_call("sin", above)))
 
 
-def measure(row: Row, text: str) -> Expression:
+def measure(row: RowScope, text: str) -> Expression:
     """A number that stands in the text, or that of a field."""
-    value = number(text)
+    value = parse_number_text(text)
     return row.number(text) if value is None else Literal(value)
 
 
 @FUNCTIONS.value("round", into="=field")
-def rounded(row: Row, field: Name, *, how: Rounding = "round") -> Expression:
+def rounded(row: RowScope, field: Name, *, how: Rounding = "round") -> Expression:
     """The nearest integer, or the next one above or below, in place of the number.
 
         a := 2.5 | round(a) -> a=3
@@ -137,12 +147,12 @@ def rounded(row: Row, field: Name, *, how: Rounding = "round") -> Expression:
     """
     value = row.number(field)
     if how in ("ceil", "floor"):
-        return call(how, value)
-    return call("round", value, Literal(0))
+        return build_call(how, value)
+    return build_call("round", value, Literal(0))
 
 
 @FUNCTIONS.value("parseInt", into="=field")
-def parse_int(row: Row, field: Name, *, radix: float = 16, endian: Endian = "big") -> Expression:
+def parse_int(row: RowScope, field: Name, *, radix: float = 16, endian: Endian = "big") -> Expression:
     """The number that digits of a base stand for.
 
         a := "ff" | parseInt(a) -> a=255
@@ -152,6 +162,6 @@ def parse_int(row: Row, field: Name, *, radix: float = 16, endian: Endian = "big
     """
     digits = row.text(field)
     if endian == "little":
-        pairs = call("regex_extract_all", digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
-        digits = call("list_join", call("list_reverse", pairs), Literal(""))
-    return call("from_base", digits, Literal(within(row, "radix", radix, 2, 36)))
+        pairs = build_call("regex_extract_all", digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
+        digits = build_call("list_join", build_call("list_reverse", pairs), Literal(""))
+    return build_call("from_base", digits, Literal(check_range(row, "radix", radix, 2, 36)))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import RAWSTRING, TIMESTAMP, Name, Zone
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.fields import fields_of, take_out, told
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.fields import flatten_text_fields, list_record_header_fields, take_out
 from harness.detection.languages.cql.functions.timestamps import parsed_time
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import Call, Expression, Literal, call
+from harness.detection.plan.expressions import Call, Expression, Literal, build_call
 
 DEVICE_TIMES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%b %d %Y %H:%M:%S.%f", "%b %d %Y %H:%M:%S")
 
 
 @FUNCTIONS.row("parseCEF")
 def parse_cef(
-    row: Row,
+    row: RowScope,
     field: Name = RAWSTRING,
     *,
     headerprefix: str = "cef.",
@@ -30,14 +30,14 @@ def parse_cef(
     Reference: library.humio.com, parseCEF()
     """
     options = {"header": headerprefix, "prefix": prefix, "label": labelprefix, "keeplabels": keeplabels}
-    flat = fields_of(row, row.text(field), "cef", options)
-    for name, value in take_out(row, flat, "", always=told("cef", headerprefix)):
+    flat = flatten_text_fields(row, row.text(field), "cef", options)
+    for name, value in take_out(row, flat, "", always=list_record_header_fields("cef", headerprefix)):
         row.assign(name, value)
 
 
 @FUNCTIONS.row("parseLEEF")
 def parse_leef(
-    row: Row,
+    row: RowScope,
     field: Name = RAWSTRING,
     *,
     delimiter: str = "",
@@ -64,14 +64,14 @@ def parse_leef(
         "keeplabels": keeplabels,
         "delimiter": delimiter,
     }
-    flat = fields_of(row, row.text(field), "leef", options)
-    for name, value in take_out(row, flat, "", always=told("leef", headerprefix)):
+    flat = flatten_text_fields(row, row.text(field), "leef", options)
+    for name, value in take_out(row, flat, "", always=list_record_header_fields("leef", headerprefix)):
         row.assign(name, value)
     if parsetime:
-        row.assign(TIMESTAMP, device_time(call("json_text", flat, Literal(f'$."{prefix}devTime"')), timezone))
+        row.assign(TIMESTAMP, device_time(build_call("json_text", flat, Literal(f'$."{prefix}devTime"')), timezone))
 
 
 def device_time(text: Expression, zone: str) -> Expression:
     """The time of a device in milliseconds: an epoch, or written in one of the usual ways."""
-    epoch = call("to_number", text)
+    epoch = build_call("to_number", text)
     return Call("coalesce", (epoch, parsed_time(text, list(DEVICE_TIMES), zone)))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.arrays import plain
-from harness.detection.languages.cql.functions.rows import place
-from harness.detection.languages.cql.gathering import stats
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.arrays import strip_array_marks
+from harness.detection.languages.cql.functions.rows import find_step_span
+from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -27,9 +27,9 @@ from harness.detection.plan.nodes import (
 from harness.diagnostics import SourceError
 
 
-def elements(flow: Flow, array: str, name: str, position: str | None = None) -> None:
+def expand_array(flow: Scope, array: str, name: str, position: str | None = None) -> None:
     """A row for each element of an array, which gets this name."""
-    flow.keep(Row(flow).array(array), name)
+    flow.keep(RowScope(flow).array(array), name)
     if flow.columns[name] is Kind.LIST:
         flow.become(Unnest(source=flow.node, column=name, position=position, span=flow.span))
     else:
@@ -38,13 +38,13 @@ def elements(flow: Flow, array: str, name: str, position: str | None = None) -> 
             flow.keep(Literal(0), position)
 
 
-def outputs(flow: Flow, *known: str) -> list[str]:
+def outputs(flow: Scope, *known: str) -> list[str]:
     """The fields that an aggregate has made."""
     return [n for n in flow.visible() if n not in (*known, *flow.partition)]
 
 
 @FUNCTIONS.step("array:reduceAll", gathers=True)
-def reduce_all(flow: Flow, array: Name, *, function: Syntax, var: Name) -> None:
+def reduce_all(flow: Scope, array: Name, *, function: Syntax, var: Name) -> None:
     """Aggregates of all elements of all events.
 
         a := "x,y,x" | splitString(a, by=",", as=b)
@@ -52,13 +52,13 @@ def reduce_all(flow: Flow, array: Name, *, function: Syntax, var: Name) -> None:
 
     Reference: library.humio.com, array:reduceAll()
     """
-    span = place(flow)
-    elements(flow, array, plain(var))
-    stats(flow, (), function, span)
+    span = find_step_span(flow)
+    expand_array(flow, array, strip_array_marks(var))
+    aggregate_functions(flow, (), function, span)
 
 
 @FUNCTIONS.step("array:reduceRow")
-def reduce_row(flow: Flow, array: Name, *, function: Syntax, var: Name, as_: Name = "_reduceRow") -> None:
+def reduce_row(flow: Scope, array: Name, *, function: Syntax, var: Name, as_: Name = "_reduceRow") -> None:
     """An aggregate of the elements of each event's own array.
 
         a := "3,9,6" | splitString(a, by=",", as=b)
@@ -66,11 +66,11 @@ def reduce_row(flow: Flow, array: Name, *, function: Syntax, var: Name, as_: Nam
 
     Reference: library.humio.com, array:reduceRow()
     """
-    span, mark, temporary = place(flow), flow.meaning.temporary(), flow.meaning.temporary()
+    span, mark, temporary = find_step_span(flow), flow.meaning.temporary(), flow.meaning.temporary()
     flow.become(Window(source=flow.node, measures=((mark, Aggregation("row_number")),)))
     each = flow.copy()
-    elements(each, array, plain(var))
-    stats(each, ((mark, Column(mark)),), function, span)
+    expand_array(each, array, strip_array_marks(var))
+    aggregate_functions(each, ((mark, Column(mark)),), function, span)
     made = outputs(each)
     if len(made) != 1:
         raise SourceError("argument", "`array:reduceRow` takes a function that gives one field", span)
@@ -78,13 +78,13 @@ def reduce_row(flow: Flow, array: Name, *, function: Syntax, var: Name, as_: Nam
     keys = ((Column(mark), Column(mark)),)
     taken = ((temporary, Column(temporary)),)
     flow.become(Join(left=flow.node, right=each.node, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1), each)
-    row = Row(flow)
+    row = RowScope(flow)
     row.assign(as_, Column(temporary))
     row.flush(span)
 
 
 @FUNCTIONS.step("array:reduceColumn", gathers=True)
-def reduce_column(flow: Flow, array: Name, *, function: Syntax, var: Name, as_: Name = "_reduceColumn") -> None:
+def reduce_column(flow: Scope, array: Name, *, function: Syntax, var: Name, as_: Name = "_reduceColumn") -> None:
     """An array with an aggregate of the elements at each place over all events.
 
     Of several functions each has an array of its own, `as.field[]`.
@@ -94,36 +94,38 @@ def reduce_column(flow: Flow, array: Name, *, function: Syntax, var: Name, as_: 
 
     Reference: library.humio.com, array:reduceColumn()
     """
-    span, at = place(flow), flow.meaning.temporary()
-    elements(flow, array, plain(var), at)
-    stats(flow, ((at, Column(at)),), function, span)
+    span, at = find_step_span(flow), flow.meaning.temporary()
+    expand_array(flow, array, strip_array_marks(var), at)
+    aggregate_functions(flow, ((at, Column(at)),), function, span)
     flow.become(Sort(source=flow.node, keys=(SortKey(Column(at)),)))
-    row, made, start = Row(flow), outputs(flow), plain(as_)
+    row, made, start = RowScope(flow), outputs(flow), strip_array_marks(as_)
     names = {n: f"{start}[]" if len(made) == 1 else f"{start}.{n}[]" for n in made}
-    measures = tuple((names[n], Aggregation("collect", (call("coalesce", row.text(n), Literal("")),))) for n in made)
+    measures = tuple(
+        (names[n], Aggregation("collect", (build_call("coalesce", row.text(n), Literal("")),))) for n in made
+    )
     keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=measures, span=span))
     flow.events = flow.timed = False
 
 
-def combined(operation: str, row: Row, array: str) -> Aggregation:
+def aggregate_array_elements(operation: str, row: RowScope, array: str) -> Aggregation:
     """Distinct elements over all events."""
     return Aggregation(operation, (row.array(array),))
 
 
 @FUNCTIONS.aggregate("array:union")
-def array_union(row: Row, array: Name, *, as_: Name = "_union") -> list[Named]:
+def array_union(row: RowScope, array: Name, *, as_: Name = "_union") -> list[Named]:
     """The distinct elements of all events' arrays.
 
         a := "x,y,x" | splitString(a, by=",", as=b) | array:union("b[]") | y := _union[1] -> y=y
 
     Reference: library.humio.com, array:union()
     """
-    return [(f"{plain(as_)}[]", combined("values", row, array))]
+    return [(f"{strip_array_marks(as_)}[]", aggregate_array_elements("values", row, array))]
 
 
 @FUNCTIONS.step("array:intersection", gathers=True)
-def array_intersection(flow: Flow, array: Name, *, as_: Name = "_intersection") -> None:
+def array_intersection(flow: Scope, array: Name, *, as_: Name = "_intersection") -> None:
     """The elements that every event's array has; events with an empty array or none are left out.
 
         createEvents(["x,y", "y,z"]) | splitString(by=",", as=b) | array:intersection("b[]")
@@ -131,11 +133,11 @@ def array_intersection(flow: Flow, array: Name, *, as_: Name = "_intersection") 
 
     Reference: library.humio.com, array:intersection()
     """
-    span, element, size, own = place(flow), *(flow.meaning.temporary() for _ in range(3))
-    value = Row(flow).array(array)
-    distinct: Expression = call("list_distinct", value) if value != NULL else NULL
+    span, element, size, own = find_step_span(flow), *(flow.meaning.temporary() for _ in range(3))
+    value = RowScope(flow).array(array)
+    distinct: Expression = build_call("list_distinct", value) if value != NULL else NULL
     flow.become(Derive(source=flow.node, columns=((element, distinct),)))
-    flow.require(call("not", call("is_null", Column(element))), span)
+    flow.require(build_call("not", build_call("is_null", Column(element))), span)
     partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
     whole = ((size, Aggregation("count")),)
     flow.become(Window(source=flow.node, partition=partition, measures=whole))
@@ -144,8 +146,8 @@ def array_intersection(flow: Flow, array: Name, *, as_: Name = "_intersection") 
     keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
     counted: tuple[Named, ...] = ((own, Aggregation("count")), (size, Aggregation("maximum", (Column(size),))))
     flow.become(Aggregate(source=flow.node, keys=(*keys, (element, Column(element))), measures=counted, span=span))
-    flow.become(Filter(source=flow.node, condition=call("equal", Column(own), Column(size)), span=span))
-    gathered = ((f"{plain(as_)}[]", Aggregation("values", (Row(flow).text(element),))),)
+    flow.become(Filter(source=flow.node, condition=build_call("equal", Column(own), Column(size)), span=span))
+    gathered = ((f"{strip_array_marks(as_)}[]", Aggregation("values", (RowScope(flow).text(element),))),)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=gathered, span=span))
-    flow.require(call("not", call("is_null", Column(f"{plain(as_)}[]"))), None)
+    flow.require(build_call("not", build_call("is_null", Column(f"{strip_array_marks(as_)}[]"))), None)
     flow.events = flow.timed = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.detection.languages.cql.binding import MOST_ROWS, Groups, Names, Rows
+from harness.detection.languages.cql.binding import MOST_PRODUCT_ROWS, GroupCount, Names, RowCount
 from harness.detection.languages.cql.choices import KeyTypes, Orders
 from harness.detection.languages.cql.cutting import (
     USUAL_GROUPS,
@@ -14,24 +14,24 @@ from harness.detection.languages.cql.cutting import (
     largest_groups,
     largest_keys,
 )
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.gathering import grouped, stats
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.gathering import aggregate_functions, lower_group_by
 from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Array, Call, Syntax
+from harness.detection.languages.cql.syntax import Array, FunctionCall, Syntax
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call, every
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, all_of, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
 from harness.diagnostics import Span
 
 
-def counted(span: Span) -> Array:
+def build_count_call(span: Span) -> Array:
     """`count()`."""
-    return Array(items=(Call(name="count", span=span),), span=span)
+    return Array(items=(FunctionCall(name="count", span=span),), span=span)
 
 
 @FUNCTIONS.step("groupBy", gathers=True)
-def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit: Groups = USUAL_GROUPS) -> None:
+def group_by(flow: Scope, field: Names, function: Syntax | None = None, *, limit: GroupCount = USUAL_GROUPS) -> None:
     """One row for each combination of values of the fields.
 
     Of more groups than `limit` the ones with the largest numbers stay, and a warning says so, as in the product.
@@ -40,31 +40,31 @@ def group_by(flow: Flow, field: Names, function: Syntax | None = None, *, limit:
 
     Reference: library.humio.com, groupBy()
     """
-    span = place(flow)
-    several = grouped(flow, field, function or counted(span), span)
+    span = find_step_span(flow)
+    several = lower_group_by(flow, field, function or build_count_call(span), span)
     (largest_keys if several and not flow.partition else largest_groups)(flow, field, limit)
 
 
 @FUNCTIONS.step("stats", gathers=True)
-def statistics(flow: Flow, function: Syntax | None = None) -> None:
+def statistics(flow: Scope, function: Syntax | None = None) -> None:
     """One row with the values of several aggregates.
 
         createEvents(["a=1", "a=2"]) | kvParse() | stats([min(a), max(a)]) -> _min=1 _max=2
 
     Reference: library.humio.com, stats()
     """
-    span = place(flow)
-    stats(flow, (), function or counted(span), span)
+    span = find_step_span(flow)
+    aggregate_functions(flow, (), function or build_count_call(span), span)
 
 
-def place(flow: Flow) -> Span:
+def find_step_span(flow: Scope) -> Span:
     """Where the step stands."""
     return flow.span or flow.meaning.source.whole()
 
 
-def sort_keys(flow: Flow, fields: Sequence[str], order: Orders, type: KeyTypes) -> tuple[SortKey, ...]:
+def build_sort_keys(flow: Scope, fields: Sequence[str], order: Orders, type: KeyTypes) -> tuple[SortKey, ...]:
     """The keys of an order; each field has its own direction and type, the last ones given for the rest."""
-    row, keys = Row(flow), []
+    row, keys = RowScope(flow), []
     for i, name in enumerate(fields):
         direction = order[min(i, len(order) - 1)].lower() if order else "desc"
         kind = type[min(i, len(type) - 1)].lower() if type else "number"
@@ -72,7 +72,7 @@ def sort_keys(flow: Flow, fields: Sequence[str], order: Orders, type: KeyTypes) 
     return tuple(keys)
 
 
-def typed_keys(row: Row, name: str, kind: str, descending: bool) -> list[SortKey]:
+def typed_keys(row: RowScope, name: str, kind: str, descending: bool) -> list[SortKey]:
     """A field as a key: as number, text or hex number; what is none of these comes last, or first as a switch says."""
     text = row.text(name)
     values: tuple[Expression, ...]
@@ -80,7 +80,7 @@ def typed_keys(row: Row, name: str, kind: str, descending: bool) -> list[SortKey
         case "string":
             values = (text,)
         case "hex":
-            values = (call("from_base", text, Literal(16)),)
+            values = (build_call("from_base", text, Literal(16)),)
         case "any":
             values = (row.number(name), text)
         case _:
@@ -92,12 +92,12 @@ def typed_keys(row: Row, name: str, kind: str, descending: bool) -> list[SortKey
 
 @FUNCTIONS.step("sort", gathers=True)
 def sort(
-    flow: Flow,
+    flow: Scope,
     field: Names = (),
     *,
     order: Orders = ("desc",),
     type: KeyTypes = ("number",),
-    limit: Rows = USUAL_ROWS,
+    limit: RowCount = USUAL_ROWS,
     reverse: bool = False,
 ) -> None:
     """The rows in order of fields: by default the largest number first, and 200 of them.
@@ -110,7 +110,7 @@ def sort(
     names: Sequence[str] = field or tuple(n for n in ("_count",) if n in flow.columns)
     if reverse:
         order = ("asc",)
-    keys = sort_keys(flow, names, order, type)
+    keys = build_sort_keys(flow, names, order, type)
     if keys:
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
     keep_usual(flow, "sort", limit)
@@ -118,46 +118,46 @@ def sort(
 
 
 @FUNCTIONS.step("head", gathers=True)
-def head(flow: Flow, limit: Rows = USUAL_ROWS) -> None:
+def head(flow: Scope, limit: RowCount = USUAL_ROWS) -> None:
     """The oldest events.
 
         createEvents(["a=1", "a=3"]) | kvParse() | head(1) | select([a]) -> a=1
 
     Reference: library.humio.com, head()
     """
-    by_time(flow)
+    sort_by_time(flow)
     keep_usual(flow, "head", limit)
 
 
 @FUNCTIONS.step("tail", gathers=True)
-def tail(flow: Flow, limit: Rows = USUAL_ROWS) -> None:
+def tail(flow: Scope, limit: RowCount = USUAL_ROWS) -> None:
     """The newest events.
 
         createEvents(["a=1", "a=3"]) | kvParse() | tail(1) | select([a]) -> a=3
 
     Reference: library.humio.com, tail()
     """
-    by_time(flow)
+    sort_by_time(flow)
     keep_usual(flow, "tail", limit, last=True)
     if flow.timed and flow.meaning.settings.switches.get("tail-order") == "newest-first":
-        flow.become(Sort(source=flow.node, keys=(SortKey(Row(flow).number("@timestamp"), True),), span=flow.span))
+        flow.become(Sort(source=flow.node, keys=(SortKey(RowScope(flow).number("@timestamp"), True),), span=flow.span))
         flow.timed = False
 
 
-def by_time(flow: Flow) -> None:
+def sort_by_time(flow: Scope) -> None:
     """The rows in order of time, if they have one."""
     if not flow.timed and flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
-        keys = (SortKey(Row(flow).number("@timestamp")),)
+        keys = (SortKey(RowScope(flow).number("@timestamp")),)
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
         flow.timed = True
 
 
 @FUNCTIONS.step("table", gathers=True)
 def table(
-    flow: Flow,
+    flow: Scope,
     fields: Names,
     *,
-    limit: Rows = USUAL_ROWS,
+    limit: RowCount = USUAL_ROWS,
     order: Orders = ("desc",),
     reverse: bool = False,
     sortby: Names = (),
@@ -170,30 +170,30 @@ def table(
     Reference: library.humio.com, table()
     """
     if sortby:
-        keys = sort_keys(flow, sortby, ("asc",) if reverse else order, type)
+        keys = build_sort_keys(flow, sortby, ("asc",) if reverse else order, type)
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
     elif flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
-        keys = sort_keys(flow, ("@timestamp",), order, ("number",))
+        keys = build_sort_keys(flow, ("@timestamp",), order, ("number",))
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
     keep_usual(flow, "table", limit)
-    choose(flow, fields)
+    keep_fields(flow, fields)
     flow.timed = False
 
 
 @FUNCTIONS.step("select")
-def select(flow: Flow, fields: Names) -> None:
+def select(flow: Scope, fields: Names) -> None:
     """These fields and no others.
 
         a := 1 | b := 2 | select([b]) -> b=2
 
     Reference: library.humio.com, select()
     """
-    choose(flow, fields)
+    keep_fields(flow, fields)
 
 
-def choose(flow: Flow, fields: Names) -> None:
+def keep_fields(flow: Scope, fields: Names) -> None:
     """Exactly these fields in this order; `name*` means all that begin so."""
-    row = Row(flow)
+    row = RowScope(flow)
     named: dict[str, Expression] = {}
     for name in fields:
         if name.endswith("*"):
@@ -201,16 +201,16 @@ def choose(flow: Flow, fields: Names) -> None:
         elif name.endswith("[]"):
             named[name] = row.array(name)
         else:
-            named[name] = row.read(name, place(flow))
+            named[name] = row.read(name, find_step_span(flow))
     flow.select(named.items(), flow.span)
 
 
 @FUNCTIONS.step("top", gathers=True)
 def top(
-    flow: Flow,
+    flow: Scope,
     field: Names,
     *,
-    limit: Rows = USUAL_TOP,
+    limit: RowCount = USUAL_TOP,
     sum: str = "",
     max: str = "",
     as_: str = "",
@@ -224,10 +224,10 @@ def top(
 
     Reference: library.humio.com, top()
     """
-    row = Row(flow)
-    there = tuple(call("not", call("is_null", row.read(n))) for n in field)
-    flow.become(Filter(source=flow.node, condition=every(there), span=flow.span))
-    row = Row(flow)
+    row = RowScope(flow)
+    there = tuple(build_call("not", build_call("is_null", row.read(n))) for n in field)
+    flow.become(Filter(source=flow.node, condition=all_of(there), span=flow.span))
+    row = RowScope(flow)
     measure, output = top_measure(row, sum, max)
     output = as_ or output
     keys = tuple((n, row.read(n)) for n in (*flow.partition, *field))
@@ -236,7 +236,7 @@ def top(
     if percent:
         whole = flow.meaning.temporary()
         flow.become(Window(source=flow.node, measures=((whole, Aggregation("sum", (Column(output),))),)))
-        share = call("multiply", call("divide", Column(output), Column(whole)), Literal(100))
+        share = build_call("multiply", build_call("divide", Column(output), Column(whole)), Literal(100))
         flow.become(Derive(source=flow.node, columns=(("percent", share),)))
     flow.become(Sort(source=flow.node, keys=(SortKey(Column(output), True),), span=flow.span))
     if rest:
@@ -245,22 +245,22 @@ def top(
         keep_usual(flow, "top", limit)
 
 
-def top_measure(row: Row, sum: str, max: str) -> tuple[Expression, str]:
+def top_measure(row: RowScope, sum: str, max: str) -> tuple[Expression, str]:
     """What `top` ranks by, and the field for it."""
     if sum:
-        return call("coalesce", Aggregation("sum", (row.number(sum),)), Literal(0)), "_sum"
+        return build_call("coalesce", Aggregation("sum", (row.number(sum),)), Literal(0)), "_sum"
     if max:
         return Aggregation("maximum", (row.number(max),)), "_max"
     return Aggregation("count"), "_count"
 
 
-def with_rest(flow: Flow, field: Names, output: str, limit: int, rest: str) -> None:
+def with_rest(flow: Scope, field: Names, output: str, limit: int, rest: str) -> None:
     """The first rows, and all others as one."""
     others = flow.copy()
     flow.become(Limit(source=flow.node, count=limit, span=flow.span))
-    others.become(Limit(source=others.node, count=MOST_ROWS, offset=limit))
+    others.become(Limit(source=others.node, count=MOST_PRODUCT_ROWS, offset=limit))
     total = (output, Aggregation("sum", (Column(output),)))
     others.become(Aggregate(source=others.node, keys=(), measures=(total,)))
-    others.become(Filter(source=others.node, condition=call("not", call("is_null", Column(output)))))
+    others.become(Filter(source=others.node, condition=build_call("not", build_call("is_null", Column(output)))))
     others.become(Derive(source=others.node, columns=((field[0], Literal(rest)),)))
     flow.become(Union(sources=(flow.node, others.node), span=flow.span), others)

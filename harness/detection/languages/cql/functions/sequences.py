@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Names
-from harness.detection.languages.cql.choices import Current, Direction, Side
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.functions.rows import counted, place
-from harness.detection.languages.cql.gathering import limited, measured, parts_of, stats
+from harness.detection.languages.cql.choices import Current, Direction, PositionWord
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.rows import build_count_call, find_step_span
+from harness.detection.languages.cql.gathering import aggregate_functions, limit_to_branch, measure_part, parts_of
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Pipeline, Syntax
 from harness.detection.plan.expressions import (
@@ -17,8 +17,8 @@ from harness.detection.plan.expressions import (
     Column,
     Expression,
     Literal,
-    call,
-    rebuilt,
+    build_call,
+    rebuild_expression,
 )
 from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, SortKey, Window
 from harness.diagnostics import SourceError
@@ -26,13 +26,13 @@ from harness.diagnostics import SourceError
 SIZE = re.compile(r"\d+ ?(?:[KMG]i?)?B?", re.I)
 
 
-def partition_of(flow: Flow) -> tuple[Expression, ...]:
+def partition_of(flow: Scope) -> tuple[Expression, ...]:
     """The keys that rows are kept apart by."""
     return tuple(Column(n) for n in flow.partition)
 
 
-def windowed(
-    flow: Flow,
+def add_window_measures(
+    flow: Scope,
     measures: list[Named],
     frame: Frame,
     *,
@@ -50,7 +50,7 @@ def windowed(
         windows.append((name, each))
         return Column(name)
 
-    outer = [(n, rebuilt(v, change)) for n, v in measures]
+    outer = [(n, rebuild_expression(v, change)) for n, v in measures]
     node = Window(
         source=flow.node,
         partition=partition_of(flow),
@@ -65,19 +65,19 @@ def windowed(
     flow.become(Derive(source=flow.node, columns=tuple(outer), span=flow.span))
 
 
-def running(flow: Flow, function: Syntax, frame: Frame, **limits: object) -> None:
+def add_running_aggregates(flow: Scope, function: Syntax, frame: Frame, **limits: object) -> None:
     """The values of aggregates over the rows before each row; the rows keep their fields."""
     measures: list[Named] = []
-    parts = parts_of(Row(flow), function)
+    parts = parts_of(RowScope(flow), function)
     for part in parts:
         if part.several:
             message = "a function that gives several rows cannot run along rows"
             raise SourceError("unsupported", message, part.function.span)
-        way = Row(flow).branch()
+        way = RowScope(flow).branch()
         for step in part.before:
             flow.meaning.take(way, step)
-        measures += [(name, limited(value, way)) for name, value in measured(way, part)]
-    windowed(flow, measures, frame, **limits)  # type: ignore[arg-type]
+        measures += [(name, limit_to_branch(value, way)) for name, value in measure_part(way, part)]
+    add_window_measures(flow, measures, frame, **limits)  # type: ignore[arg-type]
     for part in parts:
         for step in part.after:
             flow.meaning.step(flow, step)
@@ -89,18 +89,18 @@ def frame_of(current: str) -> Frame:
 
 
 @FUNCTIONS.step("accumulate", gathers=True)
-def accumulate(flow: Flow, function: Syntax, *, current: Current = "include") -> None:
+def accumulate(flow: Scope, function: Syntax, *, current: Current = "include") -> None:
     """Aggregates of all rows up to each row.
 
         createEvents(["a=5", "a=6", "a=1"]) | kvParse() | head() | accumulate(sum(a)) | tail(1) -> a=1 _sum=12
 
     Reference: library.humio.com, accumulate()
     """
-    running(flow, function, frame_of(current))
+    add_running_aggregates(flow, function, frame_of(current))
 
 
 @FUNCTIONS.step("slidingWindow", gathers=True)
-def sliding_window(flow: Flow, function: Syntax, *, events: float, current: Current = "include") -> None:
+def sliding_window(flow: Scope, function: Syntax, *, events: float, current: Current = "include") -> None:
     """Aggregates of the last rows before each row.
 
         createEvents(["a=1", "a=4", "a=11", "a=2"]) | kvParse() | head() | slidingWindow(sum(a), events=3)
@@ -108,24 +108,24 @@ def sliding_window(flow: Flow, function: Syntax, *, events: float, current: Curr
 
     Reference: library.humio.com, slidingWindow()
     """
-    running(flow, function, frame_of(current), rows=int(events))
+    add_running_aggregates(flow, function, frame_of(current), rows=int(events))
 
 
 @FUNCTIONS.step("slidingTimeWindow", gathers=True)
 def sliding_time_window(
-    flow: Flow, function: Syntax, *, span: Duration, timestampfield: Name = TIMESTAMP, current: Current = "include"
+    flow: Scope, function: Syntax, *, span: Duration, timestampfield: Name = TIMESTAMP, current: Current = "include"
 ) -> None:
     """Aggregates of the rows less than a length of time before each row.
 
     Reference: library.humio.com, slidingTimeWindow()
     """
-    time = Row(flow).number(timestampfield)
-    running(flow, function, frame_of(current), time=time, span=span)
+    time = RowScope(flow).number(timestampfield)
+    add_running_aggregates(flow, function, frame_of(current), time=time, span=span)
 
 
 @FUNCTIONS.step("neighbor", gathers=True)
 def neighbor(
-    flow: Flow, include: Names, *, distance: float = 1, direction: Direction = "preceding", prefix: str = ""
+    flow: Scope, include: Names, *, distance: float = 1, direction: Direction = "preceding", prefix: str = ""
 ) -> None:
     """Fields of the row before or after, under a prefix.
 
@@ -135,7 +135,7 @@ def neighbor(
     """
     operation = "lead" if direction == "succeeding" else "lag"
     start = prefix or ("next" if operation == "lead" else "prev")
-    row, measures = Row(flow), []
+    row, measures = RowScope(flow), []
     for name in include:
         value = row.read(name)
         if value is not NULL:
@@ -144,27 +144,27 @@ def neighbor(
         flow.become(Window(source=flow.node, partition=partition_of(flow), measures=tuple(measures), span=flow.span))
 
 
-def numbered(flow: Flow, starts: Expression, frame: Frame = Frame.RUNNING) -> str:
+def add_run_number(flow: Scope, starts: Expression, frame: Frame = Frame.RUNNING) -> str:
     """A column that counts how many rows up to each row `starts` was true for."""
     mark = flow.meaning.temporary()
-    value = call("if", starts, Literal(1), Literal(0))
+    value = build_call("if", starts, Literal(1), Literal(0))
     counted_up = Aggregation("sum", (value,))
-    windowed(flow, [(mark, call("coalesce", counted_up, Literal(0)))], frame)
+    add_window_measures(flow, [(mark, build_call("coalesce", counted_up, Literal(0)))], frame)
     return mark
 
 
-def conditions_of(row: Row, condition: Pipeline) -> Expression:
+def lower_filter_pipeline(row: RowScope, condition: Pipeline) -> Expression:
     """What a pipeline of filters asks."""
     way = row.branch()
     for step in condition.steps:
         if not row.meaning.plain(step):
             raise SourceError("unsupported", "a condition that makes other rows is not supported", step.span)
         row.meaning.take(way, step)
-    return call("is_true", way.condition())
+    return build_call("is_true", way.condition())
 
 
 @FUNCTIONS.step("partition", gathers=True)
-def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: Side = "before") -> None:
+def partition(flow: Scope, function: Syntax, *, condition: Pipeline, split: PositionWord = "before") -> None:
     """A function for each stretch of rows; a stretch starts at, or ends with, a row that meets the condition.
 
         createEvents(["k=a", "k=a", "k=b"]) | kvParse() | head()
@@ -172,41 +172,41 @@ def partition(flow: Flow, function: Syntax, *, condition: Pipeline, split: Side 
 
     Reference: library.humio.com, partition()
     """
-    meets = conditions_of(Row(flow), condition)
-    mark = numbered(flow, meets, Frame.BEFORE if split == "after" else Frame.RUNNING)
+    meets = lower_filter_pipeline(RowScope(flow), condition)
+    mark = add_run_number(flow, meets, Frame.BEFORE if split == "after" else Frame.RUNNING)
     before = flow.partition
     flow.partition = (*before, mark)
-    flow.meaning.run(flow, Pipeline(steps=(function,), span=place(flow)))
+    flow.meaning.run(flow, Pipeline(steps=(function,), span=find_step_span(flow)))
     flow.partition = before
 
 
-def session_mark(flow: Flow, maxpause: float) -> str:
+def session_mark(flow: Scope, maxpause: float) -> str:
     """A column that numbers stretches of rows without a longer pause."""
-    time, earlier = Row(flow).number(TIMESTAMP), flow.meaning.temporary()
+    time, earlier = RowScope(flow).number(TIMESTAMP), flow.meaning.temporary()
     lagged = ((earlier, Aggregation("lag", (time, Literal(1)))),)
     flow.become(Window(source=flow.node, partition=partition_of(flow), measures=lagged))
-    gap = call("subtract", time, Column(earlier))
-    return numbered(flow, call("greater", gap, Literal(maxpause)))
+    gap = build_call("subtract", time, Column(earlier))
+    return add_run_number(flow, build_call("greater", gap, Literal(maxpause)))
 
 
 @FUNCTIONS.step("session", gathers=True)
-def session(flow: Flow, function: Syntax | None = None, *, maxpause: Duration = 900_000.0) -> None:
+def session(flow: Scope, function: Syntax | None = None, *, maxpause: Duration = 900_000.0) -> None:
     """Aggregates for each stretch of events without a longer pause.
 
         createEvents(["a=1", "a=2"]) | kvParse() | head() | session(sum(a), maxpause=1m) -> _sum=3
 
     Reference: library.humio.com, session()
     """
-    span = place(flow)
+    span = find_step_span(flow)
     mark = session_mark(flow, maxpause)
     before = flow.partition
-    stats(flow, ((mark, Column(mark)),), function or counted(span), span)
+    aggregate_functions(flow, ((mark, Column(mark)),), function or build_count_call(span), span)
     flow.partition = before
 
 
 @FUNCTIONS.step("series", gathers=True)
 def series(
-    flow: Flow,
+    flow: Scope,
     collect: Names,
     *,
     separator: str = "\n",
@@ -226,25 +226,25 @@ def series(
 
     Reference: library.humio.com, series()
     """
-    span = place(flow)
+    span = find_step_span(flow)
     if memlimit and not SIZE.fullmatch(memlimit.strip()):
         raise SourceError("argument", f"`{memlimit[:40]}` is no size", span, help="one such as `1KB`")
     if not flow.timed:
-        flow.become(Sort(source=flow.node, keys=(SortKey(Row(flow).number(TIMESTAMP)),), span=span))
+        flow.become(Sort(source=flow.node, keys=(SortKey(RowScope(flow).number(TIMESTAMP)),), span=span))
         flow.timed = True
     mark = series_mark(flow, startmatch, endmatch, maxpause, maxduration)
-    row, time = Row(flow), Row(flow).number(TIMESTAMP)
+    row, time = RowScope(flow), RowScope(flow).number(TIMESTAMP)
     collected: list[Named] = []
     for name in collect:
         texts = Aggregation("collect", (row.text(name),))
-        collected.append((name, call("list_join", texts, Literal(separator))))
+        collected.append((name, build_call("list_join", texts, Literal(separator))))
     first, last = Aggregation("minimum", (time,)), Aggregation("maximum", (time,))
-    collected += [("@timestamp", first), ("_duration", call("subtract", last, first))]
-    gather(flow, [*flow.partition, *mark], collected)
+    collected += [("@timestamp", first), ("_duration", build_call("subtract", last, first))]
+    aggregate_flow(flow, [*flow.partition, *mark], collected)
 
 
 def series_mark(
-    flow: Flow,
+    flow: Scope,
     startmatch: Pipeline | None,
     endmatch: Pipeline | None,
     maxpause: float | None,
@@ -253,17 +253,17 @@ def series_mark(
     """A column that numbers series, rows in none of them left out; no column where all is one series."""
     if all(p is None for p in (startmatch, endmatch, maxpause, maxduration)):
         return []
-    starts = NULL if startmatch is None else conditions_of(Row(flow), startmatch)
-    ends = NULL if endmatch is None else conditions_of(Row(flow), endmatch)
-    mark, time = flow.meaning.temporary(), Row(flow).number(TIMESTAMP)
+    starts = NULL if startmatch is None else lower_filter_pipeline(RowScope(flow), startmatch)
+    ends = NULL if endmatch is None else lower_filter_pipeline(RowScope(flow), endmatch)
+    mark, time = flow.meaning.temporary(), RowScope(flow).number(TIMESTAMP)
     number = Aggregation("series_of", (Literal(maxduration), Literal(maxpause), time, starts, ends))
     within = partition_of(flow)
     flow.become(Window(source=flow.node, partition=within, measures=((mark, number),), frame=Frame.RUNNING))
-    flow.require(call("not", call("is_null", Column(mark))), place(flow))
+    flow.require(build_call("not", build_call("is_null", Column(mark))), find_step_span(flow))
     return [mark]
 
 
-def gather(flow: Flow, keys: list[str], measures: list[Named]) -> None:
+def aggregate_flow(flow: Scope, keys: list[str], measures: list[Named]) -> None:
     """One row a combination of key columns."""
     chosen = tuple((k, Column(k)) for k in dict.fromkeys(keys))
     flow.become(Aggregate(source=flow.node, keys=chosen, measures=tuple(measures), span=flow.span))

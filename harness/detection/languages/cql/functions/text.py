@@ -3,49 +3,49 @@
 from __future__ import annotations
 
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Names
-from harness.detection.languages.cql.choices import Flags
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.aggregates import undocumented
-from harness.detection.languages.cql.functions.filters import flagged, usual_flags
-from harness.detection.languages.cql.regex import Pattern
+from harness.detection.languages.cql.choices import RegexFlags
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.aggregates import refuse_undocumented
+from harness.detection.languages.cql.functions.filters import add_regex_flags, usual_flags
+from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.encodings import CHARSETS
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)
 ODD = r"[^\t\n -~]"
 FIRST_PLANE = "[^\U00010000-\U0010ffff]"
 TRIMMING = {"both": "trim", "start": "trim_start", "end": "trim_end"}
-BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+UNICODE_BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """What Unicode counts as white space."""
 
 
 @FUNCTIONS.value("lower", into="_lower")
-def lower(row: Row, field: Name, *, locale: str = "", type: str = "") -> Expression:
+def lower(row: RowScope, field: Name, *, locale: str = "", type: str = "") -> Expression:
     """The text in lower case.
 
         a := "WS01" | lower(a) -> _lower=ws01
 
     Reference: library.humio.com, lower()
     """
-    undocumented(row, "lower", type)
-    return call("lower", row.text(field))
+    refuse_undocumented(row, "lower", type)
+    return build_call("lower", row.text(field))
 
 
 @FUNCTIONS.value("upper", into="_upper")
-def upper(row: Row, field: Name, *, locale: str = "") -> Expression:
+def upper(row: RowScope, field: Name, *, locale: str = "") -> Expression:
     """The text in upper case.
 
         a := "ws01" | upper(a) -> _upper=WS01
 
     Reference: library.humio.com, upper()
     """
-    return call("upper", row.text(field))
+    return build_call("upper", row.text(field))
 
 
 @FUNCTIONS.row("lowercase")
-def lowercase(row: Row, field: Names, *, include: str = "values", locale: str = "") -> None:
+def lowercase(row: RowScope, field: Names, *, include: str = "values", locale: str = "") -> None:
     """The fields themselves in lower case; `include` says whether names, values or both change.
 
         a := "WS01" | lowercase(a) -> a=ws01
@@ -54,14 +54,14 @@ def lowercase(row: Row, field: Names, *, include: str = "values", locale: str = 
     """
     names = field if field != ("*",) else row.flow.visible()
     for name in names:
-        value = row.text(name) if include == "fields" else call("lower", row.text(name))
+        value = row.text(name) if include == "fields" else build_call("lower", row.text(name))
         if include in ("fields", "both") and name.lower() != name:
             row.put(name, NULL)
         row.assign(name.lower() if include in ("fields", "both") else name, value)
 
 
 @FUNCTIONS.value("length", into="_length")
-def length(row: Row, field: Name) -> Expression:
+def length(row: RowScope, field: Name) -> Expression:
     """How many units of UTF-16 the text has: two for what is beyond the first 65,536 characters, else one.
 
         a := "WS01" | length(a) -> _length=4
@@ -69,12 +69,14 @@ def length(row: Row, field: Name) -> Expression:
     Reference: library.humio.com, length()
     """
     text = row.text(field)
-    beyond = call("length", call("regex_replace", text, Literal(FIRST_PLANE), Literal(""), Literal(""), Literal(True)))
-    return call("add", call("length", text), beyond)
+    beyond = build_call(
+        "length", build_call("regex_replace", text, Literal(FIRST_PLANE), Literal(""), Literal(""), Literal(True))
+    )
+    return build_call("add", build_call("length", text), beyond)
 
 
 @FUNCTIONS.value("concat", into="_concat")
-def concat(row: Row, field: Names) -> Expression:
+def concat(row: RowScope, field: Names) -> Expression:
     """The texts of the fields one after the other; missing ones are left out.
 
         a := "x" | b := "y" | concat([a, missing, b]) -> _concat=xy
@@ -85,19 +87,19 @@ def concat(row: Row, field: Names) -> Expression:
     some = [v for v in values if v != NULL]
     if not some:
         return NULL
-    joined = Call("concat", tuple(call("coalesce", v, Literal("")) for v in some))
-    absent = Call("and", tuple(call("is_null", v) for v in some))
-    return call("if", absent, NULL, joined)
+    joined = Call("concat", tuple(build_call("coalesce", v, Literal("")) for v in some))
+    absent = Call("and", tuple(build_call("is_null", v) for v in some))
+    return build_call("if", absent, NULL, joined)
 
 
 @FUNCTIONS.value("replace", into="=field")
 def replace(
-    row: Row,
-    regex: Pattern,
+    row: RowScope,
+    regex: CqlRegex,
     with_: str = "",
     field: Name = RAWSTRING,
     *,
-    flags: Flags = "",
+    flags: RegexFlags = "",
     replacement: str = "",
 ) -> Expression:
     r"""The text with every match of a regular expression replaced; `$1` is a group.
@@ -107,9 +109,9 @@ def replace(
 
     Reference: library.humio.com, replace()
     """
-    pattern = flagged(regex, flags or usual_flags(row, regex))
+    pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
     new = template(with_ or replacement)
-    return call(
+    return build_call(
         "regex_replace", row.text(field), Literal(pattern.captured), Literal(pattern.flags), Literal(new), Literal(True)
     )
 
@@ -131,7 +133,7 @@ def template(text: str) -> str:
 
 
 @FUNCTIONS.value("splitString", into="_splitstring")
-def split_string(row: Row, field: Name = RAWSTRING, *, by: str, index: int | None = None) -> Expression:
+def split_string(row: RowScope, field: Name = RAWSTRING, *, by: str, index: int | None = None) -> Expression:
     r"""The pieces between matches of a regular expression as an array, or the piece at `index`.
 
         a := "a,b,c" | splitString(a, by=",") | x := _splitstring[1] -> x=b
@@ -139,47 +141,47 @@ def split_string(row: Row, field: Name = RAWSTRING, *, by: str, index: int | Non
 
     Reference: library.humio.com, splitString()
     """
-    pieces = call("regex_split", row.text(field), Literal(by), Literal(""))
+    pieces = build_call("regex_split", row.text(field), Literal(by), Literal(""))
     if index is None:
         return pieces
-    return call("list_get", pieces, Literal(index + 1 if index >= 0 else index))
+    return build_call("list_get", pieces, Literal(index + 1 if index >= 0 else index))
 
 
 @FUNCTIONS.value("urlDecode", into="_urldecode")
-def url_decode(row: Row, field: Name) -> Expression:
+def url_decode(row: RowScope, field: Name) -> Expression:
     """The text with its escapes resolved.
 
         a := "a%20b" | urlDecode(a) -> _urldecode=a b
 
     Reference: library.humio.com, urlDecode()
     """
-    return call("url_decode", row.text(field))
+    return build_call("url_decode", row.text(field))
 
 
 @FUNCTIONS.value("urlEncode", into="_urlencode")
-def url_encode(row: Row, field: Name, *, type: str = "") -> Expression:
+def url_encode(row: RowScope, field: Name, *, type: str = "") -> Expression:
     """The text with escapes for what may not stand in an address.
 
         a := "a b" | urlEncode(a) -> _urlencode=a%20b
 
     Reference: library.humio.com, urlEncode()
     """
-    undocumented(row, "urlEncode", type)
-    return call("url_encode", row.text(field))
+    refuse_undocumented(row, "urlEncode", type)
+    return build_call("url_encode", row.text(field))
 
 
 @FUNCTIONS.value("base64Decode", into="_base64Decode")
-def base64_decode(row: Row, field: Name, *, charset: str = "UTF-8") -> Expression:
+def base64_decode(row: RowScope, field: Name, *, charset: str = "UTF-8") -> Expression:
     """The text that base64 stands for; `UTF-16LE` is that of encoded PowerShell commands.
 
         a := "V1MwMQ==" | base64Decode(a) -> _base64Decode=WS01
 
     Reference: library.humio.com, base64Decode()
     """
-    return call("base64_decode", row.text(field), Literal(known_charset(row, charset)))
+    return build_call("base64_decode", row.text(field), Literal(known_charset(row, charset)))
 
 
-def known_charset(row: Row, charset: str) -> str:
+def known_charset(row: RowScope, charset: str) -> str:
     """The name of a charset in lower case."""
     if charset.lower() not in CHARSETS:
         place = row.flow.span or row.meaning.source.whole()
@@ -188,63 +190,67 @@ def known_charset(row: Row, charset: str) -> str:
 
 
 @FUNCTIONS.value("base64Encode", into="_base64Encode")
-def base64_encode(row: Row, field: Name) -> Expression:
+def base64_encode(row: RowScope, field: Name) -> Expression:
     """The text in base64.
 
         a := "WS01" | base64Encode(a) -> _base64Encode=V1MwMQ==
 
     Reference: library.humio.com, base64Encode()
     """
-    return call("base64_encode", row.text(field))
+    return build_call("base64_encode", row.text(field))
 
 
 @FUNCTIONS.value("shannonEntropy", into="_shannonentropy")
-def shannon_entropy(row: Row, field: Name) -> Expression:
+def shannon_entropy(row: RowScope, field: Name) -> Expression:
     """The entropy of the text's characters in bits.
 
         a := "abab" | shannonEntropy(a) -> _shannonentropy=1
 
     Reference: library.humio.com, shannonEntropy()
     """
-    return call("entropy", row.text(field))
+    return build_call("entropy", row.text(field))
 
 
 @FUNCTIONS.value("text:length", into="_length")
-def text_length(row: Row, string: Expression) -> Expression:
+def text_length(row: RowScope, string: Expression) -> Expression:
     """How many characters a text has, as people read them: an accent or a colour belongs to what stands before it.
 
         a := "WS01" | text:length(a) -> _length=4
 
     Reference: library.humio.com, text:length()
     """
-    return size(row.text(string))
+    return count_graphemes(row.text(string))
 
 
-def letters(text: Expression) -> Expression:
+def split_graphemes(text: Expression) -> Expression:
     """The characters of a text as people read them, in a list."""
-    return call("regex_extract_all", text, Literal(r"\X"), Literal("s"), Literal(0))
+    return build_call("regex_extract_all", text, Literal(r"\X"), Literal("s"), Literal(0))
 
 
 def odd(text: Expression) -> Expression:
     """Whether a text may have characters of several code points."""
-    return call("regex_found", text, Literal(ODD), Literal(""))
+    return build_call("regex_found", text, Literal(ODD), Literal(""))
 
 
-def size(text: Expression) -> Expression:
+def count_graphemes(text: Expression) -> Expression:
     """The number of characters as people read them."""
-    return call("if", odd(text), call("list_length", letters(text)), call("length", text))
+    return build_call("if", odd(text), build_call("list_length", split_graphemes(text)), build_call("length", text))
 
 
-def cut(text: Expression, start: Expression, last: Expression) -> Expression:
+def take_graphemes(text: Expression, start: Expression, last: Expression) -> Expression:
     """The characters, as people read them, from one place to another, both counted from 1 and included."""
-    part = call("coalesce", call("list_join", call("list_slice", letters(text), start, last), Literal("")), Literal(""))
-    length = call("add", call("subtract", last, start), Literal(1))
-    return call("if", odd(text), part, call("substring", text, start, length))
+    part = build_call(
+        "coalesce",
+        build_call("list_join", build_call("list_slice", split_graphemes(text), start, last), Literal("")),
+        Literal(""),
+    )
+    length = build_call("add", build_call("subtract", last, start), Literal(1))
+    return build_call("if", odd(text), part, build_call("substring", text, start, length))
 
 
 @FUNCTIONS.value("text:substring", into="_string")
 def text_substring(
-    row: Row, string: Expression, begin: Expression = START, end: Expression | None = None
+    row: RowScope, string: Expression, begin: Expression = START, end: Expression | None = None
 ) -> Expression:
     """The characters from place `begin`, counted from 0, up to `end`, which is not included.
 
@@ -255,14 +261,14 @@ def text_substring(
     Reference: library.humio.com, text:substring()
     """
     text, first = row.text(string), row.number(begin)
-    last = size(text) if end is None else row.number(end)
-    fits = call("and", call("less_equal", START, first), call("less_equal", first, last))
-    fits = call("and", fits, call("less_equal", last, size(text)))
-    return call("if", fits, cut(text, call("add", first, Literal(1)), last), NULL)
+    last = count_graphemes(text) if end is None else row.number(end)
+    fits = build_call("and", build_call("less_equal", START, first), build_call("less_equal", first, last))
+    fits = build_call("and", fits, build_call("less_equal", last, count_graphemes(text)))
+    return build_call("if", fits, take_graphemes(text, build_call("add", first, Literal(1)), last), NULL)
 
 
 @FUNCTIONS.value("text:trim", into="_trim")
-def text_trim(row: Row, field: Expression, *, mode: str = "both") -> Expression:
+def text_trim(row: RowScope, field: Expression, *, mode: str = "both") -> Expression:
     """The text without blanks and line breaks at its ends, or with `mode` at its `start` or `end` only.
 
         a := "  WS 01 " | text:trim(a) -> _trim=WS 01
@@ -273,12 +279,12 @@ def text_trim(row: Row, field: Expression, *, mode: str = "both") -> Expression:
     if mode not in TRIMMING:
         place = row.flow.span or row.meaning.source.whole()
         raise SourceError("bad-argument", "`mode` is `start`, `end` or `both`", place)
-    return call(TRIMMING[mode], row.text(field), Literal(BLANKS))
+    return build_call(TRIMMING[mode], row.text(field), Literal(UNICODE_BLANKS))
 
 
 @FUNCTIONS.value("text:positionOf", into="_position")
 def text_position(
-    row: Row,
+    row: RowScope,
     string: Expression,
     character: Expression,
     begin: Expression = START,
@@ -292,9 +298,9 @@ def text_position(
     Reference: library.humio.com, text:positionOf()
     """
     text, wanted, first = row.text(string), row.text(character), row.number(begin)
-    rest = cut(text, call("add", first, Literal(1)), size(text))
-    pieces = call("list_split", rest, wanted)
-    before = call("list_slice", pieces, Literal(1), row.number(occurrence))
-    enough = call("greater", call("list_length", pieces), row.number(occurrence))
-    place = size(call("list_join", before, wanted))
-    return call("if", enough, call("add", place, first), NULL)
+    rest = take_graphemes(text, build_call("add", first, Literal(1)), count_graphemes(text))
+    pieces = build_call("list_split", rest, wanted)
+    before = build_call("list_slice", pieces, Literal(1), row.number(occurrence))
+    enough = build_call("greater", build_call("list_length", pieces), row.number(occurrence))
+    place = count_graphemes(build_call("list_join", before, wanted))
+    return build_call("if", enough, build_call("add", place, first), NULL)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Zone
 from harness.detection.languages.cql.choices import TimeUnit
-from harness.detection.languages.cql.flow import Row
+from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 
 SHORT = {
     "R": "%H:%M",
@@ -22,7 +22,7 @@ EPOCH_LIMIT = 100_000_000_000
 
 @FUNCTIONS.value("formatTime", into="required")
 def format_time(
-    row: Row,
+    row: RowScope,
     format: str,
     field: Name = TIMESTAMP,
     *,
@@ -44,24 +44,24 @@ def format_time(
         row.meaning.tell("locale", locale, message, place)
     time = row.number(field)
     if unit != "auto":
-        time = call("if", call("equal", time, call("truncate", time)), time, NULL)
-    seconds = epoch(time, unit)
-    return formatted(seconds, format, timezone)
+        time = build_call("if", build_call("equal", time, build_call("truncate", time)), time, NULL)
+    seconds = cast_to_epoch(time, unit)
+    return format_time_value(seconds, format, timezone)
 
 
-def epoch(value: Expression, unit: str) -> Expression:
+def cast_to_epoch(value: Expression, unit: str) -> Expression:
     """A time in seconds; up to 100,000,000,000 a bare number counts seconds, above milliseconds."""
     match unit:
         case "seconds" | "s":
             return value
         case "milliseconds" | "ms" | "millis":
-            return call("divide", value, Literal(1000))
+            return build_call("divide", value, Literal(1000))
         case _:
-            small = call("less_equal", value, Literal(EPOCH_LIMIT))
-            return call("if", small, value, call("divide", value, Literal(1000)))
+            small = build_call("less_equal", value, Literal(EPOCH_LIMIT))
+            return build_call("if", small, value, build_call("divide", value, Literal(1000)))
 
 
-def formatted(seconds: Expression, format: str, zone: str) -> Expression:
+def format_time_value(seconds: Expression, format: str, zone: str) -> Expression:
     """A time as text, the codes that the plan lacks spelled apart."""
     parts: list[Expression] = []
     plain = ""
@@ -70,11 +70,11 @@ def formatted(seconds: Expression, format: str, zone: str) -> Expression:
             plain += text
             continue
         if plain:
-            parts.append(call("format_time", seconds, Literal(plain), Literal(zone)))
+            parts.append(build_call("format_time", seconds, Literal(plain), Literal(zone)))
             plain = ""
         parts.append(special(seconds, text, zone))
     if plain or not parts:
-        parts.append(call("format_time", seconds, Literal(plain), Literal(zone)))
+        parts.append(build_call("format_time", seconds, Literal(plain), Literal(zone)))
     return parts[0] if len(parts) == 1 else Call("concat", tuple(parts))
 
 
@@ -106,33 +106,33 @@ def special(seconds: Expression, code: str, zone: str) -> Expression:
     """A code that has to be put together."""
 
     def shown(text: str) -> Expression:
-        return call("format_time", seconds, Literal(text), Literal(zone))
+        return build_call("format_time", seconds, Literal(text), Literal(zone))
 
-    millis = call("floor", call("multiply", seconds, Literal(1000)))
+    millis = build_call("floor", build_call("multiply", seconds, Literal(1000)))
     match code:
         case "L" | "N":
-            rest = call("modulo", millis, Literal(1000))
-            digits = call("pad_start", call("to_text", rest), Literal(3), Literal("0"))
-            return digits if code == "L" else call("concat", digits, Literal("000000"))
+            rest = build_call("modulo", millis, Literal(1000))
+            digits = build_call("pad_start", build_call("to_text", rest), Literal(3), Literal("0"))
+            return digits if code == "L" else build_call("concat", digits, Literal("000000"))
         case "s":
-            return call("to_text", call("floor", seconds))
+            return build_call("to_text", build_call("floor", seconds))
         case "Q":
-            return call("to_text", millis)
+            return build_call("to_text", millis)
         case "p":
-            return call("lower", shown("%p"))
+            return build_call("lower", shown("%p"))
         case "P":
             return shown("%p")
         case "C":
-            return call("substring", shown("%Y"), Literal(1), Literal(2))
+            return build_call("substring", shown("%Y"), Literal(1), Literal(2))
         case "z":
-            return call("replace_text", shown("%z"), Literal(":"), Literal(""))
+            return build_call("replace_text", shown("%z"), Literal(":"), Literal(""))
         case _:
             padded = shown({"k": "%H", "l": "%I", "e": "%d"}[code])
-            return call("regex_replace", padded, Literal("^0"), Literal(""), Literal(""), Literal(False))
+            return build_call("regex_replace", padded, Literal("^0"), Literal(""), Literal(""), Literal(False))
 
 
 @FUNCTIONS.value("now", into="_now", unnamed="as")
-def now(row: Row) -> Expression:
+def now(row: RowScope) -> Expression:
     """The time at which the query runs.
 
         now() | test(_now >= 0) | x := 1 -> x=1
@@ -143,7 +143,7 @@ def now(row: Row) -> Expression:
 
 
 @FUNCTIONS.value("start", into="_start", unnamed="as")
-def start(row: Row) -> Expression:
+def start(row: RowScope) -> Expression:
     """The start of the searched interval: that of `setTimeInterval`, else the epoch, as no other one is known.
 
         start() -> _start=0
@@ -155,7 +155,7 @@ def start(row: Row) -> Expression:
 
 
 @FUNCTIONS.value("end", into="_end", unnamed="as")
-def end(row: Row) -> Expression:
+def end(row: RowScope) -> Expression:
     """The end of the searched interval: that of `setTimeInterval`, else the time at which the query runs.
 
         end() | test(_end >= 0) | x := 1 -> x=1
@@ -167,7 +167,7 @@ def end(row: Row) -> Expression:
 
 
 @FUNCTIONS.value("duration", into="_duration")
-def duration(row: Row, duration: Duration) -> Expression:
+def duration(row: RowScope, duration: Duration) -> Expression:
     """A length of time in milliseconds.
 
         duration("1h") -> _duration=3600000

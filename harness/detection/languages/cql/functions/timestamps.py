@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 
 from harness.detection.languages.cql.binding import RAWSTRING, Name, Zone
-from harness.detection.languages.cql.flow import Row
-from harness.detection.languages.cql.functions.fields import failed
+from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.functions.fields import mark_errors
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 
 ISO = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSSSSS]XXXXX"
 EPOCHS = {
@@ -21,15 +21,15 @@ EPOCHS = {
     "unixtimeseconds": 1000.0,
     "nanos": 1e-6,
 }
-TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|\[|\]|.", re.S)
-CODES = {
+JAVA_TIME_TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|\[|\]|.", re.S)
+JAVA_TIME_CODES = {
     "yyyy": "%Y", "uuuu": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d",
     "DDD": "%j", "HH": "%H", "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "m": "%M", "ss": "%S", "s": "%S",
     "a": "%p", "EEE": "%a", "EEEE": "%A", "zzz": "%Z", "z": "%Z", "VV": "%Z",
 }  # fmt: skip
-ZONES = frozenset("XxZzVO")
+JAVA_ZONE_LETTERS = frozenset("XxZzVO")
 OWN_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*$"
-NAMED = re.compile("%[aAbBp]")
+NAMED_TIME_CODES = re.compile("%[aAbBp]")
 PROPER = r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun|[AP]M|[ap]m)"
 AHEAD = 8 * 86_400.0
 
@@ -38,7 +38,7 @@ def variants(pattern: str) -> list[str]:
     """A Java pattern as strptime formats: one for each choice of what stands in brackets."""
     made = [""]
     stack: list[tuple[list[str], list[str]]] = []
-    for token in TOKEN.finditer(pattern):
+    for token in JAVA_TIME_TOKEN.finditer(pattern):
         text = token[0]
         if text == "[":
             stack.append((made, made))
@@ -47,7 +47,7 @@ def variants(pattern: str) -> list[str]:
             before, _ = stack.pop()
             made = [b + m for b in before for m in (*made, "")]
         else:
-            code = converted(text, token[1])
+            code = translate_time_token(text, token[1])
             made = [m + code for m in made]
     while stack:
         before, _ = stack.pop()
@@ -55,22 +55,22 @@ def variants(pattern: str) -> list[str]:
     return list(dict.fromkeys(made))[:16]
 
 
-def converted(text: str, quoted: str | None) -> str:
+def translate_time_token(text: str, quoted: str | None) -> str:
     """One token of a Java pattern as strptime has it."""
     if quoted is not None:
         return (quoted or "'").replace("''", "'").replace("%", "%%")
     if text[0] == "S":
         return "%f"
-    if text[0] in ZONES and text[0] != "z" and text != "VV":
+    if text[0] in JAVA_ZONE_LETTERS and text[0] != "z" and text != "VV":
         return "%z"
     if text[0].isalpha():
-        return CODES.get(text, CODES.get(text[0], text))
+        return JAVA_TIME_CODES.get(text, JAVA_TIME_CODES.get(text[0], text))
     return text.replace("%", "%%")
 
 
 @FUNCTIONS.row("parseTimestamp")
 def parse_timestamp(
-    row: Row,
+    row: RowScope,
     format: str = ISO,
     field: Name = RAWSTRING,
     *,
@@ -97,93 +97,107 @@ def parse_timestamp(
     scale = EPOCHS.get(format.lower())
     text = row.text(field)
     if scale is not None:
-        found = row.keep(call("multiply", row.number(field), Literal(scale)))
+        found = row.keep(build_call("multiply", row.number(field), Literal(scale)))
         zone: Expression = Literal(timezone or "UTC")
     else:
-        zone = zone_of(row, text, timezone, timezoneField)
+        zone = resolve_timestamp_zone(row, text, timezone, timezoneField)
         if timezone is None and not re.search("[XxZzVO]", re.sub("'[^']*'", "", format)) and not row.has(timezoneField):
             message = "a time without a zone is not parsed unless `timezone` is given"
             row.meaning.tell("no-timezone", format, message, row.meaning.source.whole(), "add `timezone=`")
-        found = row.keep(read(row, text, variants(format), zone, fixed=timezone is not None, exact=caseSensitive))
-    assigned(row, found, as_, zone, timezoneAs)
+        found = row.keep(
+            parse_first_format(row, text, variants(format), zone, fixed=timezone is not None, exact=caseSensitive)
+        )
+    set_event_time(row, found, as_, zone, timezoneAs)
     if addErrors:
-        failed(row, call("is_null", found), f"{field} is no timestamp of the form {format}")
+        mark_errors(row, build_call("is_null", found), f"{field} is no timestamp of the form {format}")
 
 
-def assigned(row: Row, found: Expression, output: str, zone: Expression, zone_output: str) -> None:
+def set_event_time(row: RowScope, found: Expression, output: str, zone: Expression, zone_output: str) -> None:
     """Gives the event a time, and the zone that it was read in."""
     row.assign(output, found)
-    row.assign(zone_output, call("if", call("is_null", found), NULL, zone))
+    row.assign(zone_output, build_call("if", build_call("is_null", found), NULL, zone))
 
 
-def zone_of(row: Row, text: Expression, timezone: str | None, field: str) -> Expression:
+def resolve_timestamp_zone(row: RowScope, text: Expression, timezone: str | None, field: str) -> Expression:
     """The zone of a text: the given one, its own, or that in a field; null of none."""
     if timezone is not None:
         return Literal(timezone)
-    own = call("regex_extract", text, Literal(OWN_ZONE), Literal(""), Literal(1))
-    held = call("if", call("equal", row.text(field), Literal("")), NULL, row.text(field)) if row.has(field) else NULL
-    return own if held is NULL else call("coalesce", own, held)
+    own = build_call("regex_extract", text, Literal(OWN_ZONE), Literal(""), Literal(1))
+    held = (
+        build_call("if", build_call("equal", row.text(field), Literal("")), NULL, row.text(field))
+        if row.has(field)
+        else NULL
+    )
+    return own if held is NULL else build_call("coalesce", own, held)
 
 
-def read(
-    row: Row, text: Expression, formats: list[str], zone: Expression, *, fixed: bool, exact: bool = False
+def parse_first_format(
+    row: RowScope, text: Expression, formats: list[str], zone: Expression, *, fixed: bool, exact: bool = False
 ) -> Expression:
     """The first format that fits, in milliseconds; a text without any zone is no time."""
     tries: list[Expression] = []
     for form in formats:
         zoned = "%z" in form or "%Z" in form
         plain = form.removesuffix("%z").removesuffix("%Z").rstrip() if fixed else form
-        made = dated(row, text, plain, call("coalesce", zone, Literal("UTC")))
+        made = parse_dated_text(row, text, plain, build_call("coalesce", zone, Literal("UTC")))
         if not fixed and not zoned:
-            made = call("if", call("is_null", zone), NULL, made)
-        if exact and NAMED.search(form):
-            made = call("if", call("regex_found", text, Literal(PROPER), Literal("")), made, NULL)
+            made = build_call("if", build_call("is_null", zone), NULL, made)
+        if exact and NAMED_TIME_CODES.search(form):
+            made = build_call("if", build_call("regex_found", text, Literal(PROPER), Literal("")), made, NULL)
         tries.append(made)
     seconds = tries[0] if len(tries) == 1 else Call("coalesce", tuple(tries))
-    return call("round", call("multiply", seconds, Literal(1000)), Literal(0))
+    return build_call("round", build_call("multiply", seconds, Literal(1000)), Literal(0))
 
 
-def dated(row: Row, text: Expression, form: str, zone: Expression) -> Expression:
+def parse_dated_text(row: RowScope, text: Expression, form: str, zone: Expression) -> Expression:
     """A text as epoch seconds; where it has no year, that of the search or, more than 8 days ahead, the one before."""
     now = row.meaning.settings.now
     if "%Y" in form or "%y" in form or not now:
-        return call("parse_time", text, Literal(form), zone)
+        return build_call("parse_time", text, Literal(form), zone)
     year = datetime.fromtimestamp(now, UTC).year
 
     def of(year: int) -> Expression:
-        return call("parse_time", call("concat", Literal(f"{year} "), text), Literal(f"%Y {form}"), zone)
+        return build_call("parse_time", build_call("concat", Literal(f"{year} "), text), Literal(f"%Y {form}"), zone)
 
     this = of(year)
-    return call("if", call("greater", this, Literal(now + AHEAD)), of(year - 1), this)
+    return build_call("if", build_call("greater", this, Literal(now + AHEAD)), of(year - 1), this)
 
 
 def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
     """The first format that fits, in milliseconds."""
-    tries = [call("parse_time", text, Literal(f), Literal(zone)) for f in formats]
+    tries = [build_call("parse_time", text, Literal(f), Literal(zone)) for f in formats]
     seconds = tries[0] if len(tries) == 1 else Call("coalesce", tuple(tries))
-    return call("round", call("multiply", seconds, Literal(1000)), Literal(0))
+    return build_call("round", build_call("multiply", seconds, Literal(1000)), Literal(0))
 
 
-CLOCK = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
+CLOCK_PATTERN = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
 ZONE = r"(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2})(?![\w]))?"
 FOUND = (
-    (rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{CLOCK}{ZONE}", ("%Y-%m-%dT{}", "%Y-%m-%d {}")),
-    (rf"\d{{4}}/\d{{2}}/\d{{2}} {CLOCK}{ZONE}", ("%Y/%m/%d {}",)),
-    (rf"\d{{2}}/[A-Z][a-z]{{2}}/\d{{4}}:{CLOCK}{ZONE}", ("%d/%b/%Y:{}",)),
-    (rf"\d{{1,2}}[ -][A-Z][a-z]{{2}}[ -]\d{{4}} {CLOCK}{ZONE}", ("%d %b %Y {}", "%d-%b-%Y {}")),
-    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}},? \d{{4}} {CLOCK}{ZONE}", ("%b %d %Y {}", "%b %d, %Y {}")),
-    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {CLOCK} \d{{4}}", ("%b %d {} %Y",)),
-    (rf"\d{{2}}[/-]\d{{2}}[/-]\d{{4}} {CLOCK}{ZONE}", ("%m/%d/%Y {}", "%m-%d-%Y {}")),
-    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {CLOCK}{ZONE}", ("%b %d {}",)),
+    (rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{CLOCK_PATTERN}{ZONE}", ("%Y-%m-%dT{}", "%Y-%m-%d {}")),
+    (rf"\d{{4}}/\d{{2}}/\d{{2}} {CLOCK_PATTERN}{ZONE}", ("%Y/%m/%d {}",)),
+    (rf"\d{{2}}/[A-Z][a-z]{{2}}/\d{{4}}:{CLOCK_PATTERN}{ZONE}", ("%d/%b/%Y:{}",)),
+    (rf"\d{{1,2}}[ -][A-Z][a-z]{{2}}[ -]\d{{4}} {CLOCK_PATTERN}{ZONE}", ("%d %b %Y {}", "%d-%b-%Y {}")),
+    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}},? \d{{4}} {CLOCK_PATTERN}{ZONE}", ("%b %d %Y {}", "%b %d, %Y {}")),
+    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {CLOCK_PATTERN} \d{{4}}", ("%b %d {} %Y",)),
+    (rf"\d{{2}}[/-]\d{{2}}[/-]\d{{4}} {CLOCK_PATTERN}{ZONE}", ("%m/%d/%Y {}", "%m-%d-%Y {}")),
+    (rf"[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {CLOCK_PATTERN}{ZONE}", ("%b %d {}",)),
 )
-TIMES = ("%H:%M:%S.%f%z", "%H:%M:%S%z", "%H:%M:%S.%f %z", "%H:%M:%S %z", "%H:%M:%S.%f", "%H:%M:%S,%f", "%H:%M:%S")
-EPOCH = r"(?<!\d)(\d{10})(?:[.]?(\d{3}))?(?:\d{3}){0,2}(?!\d)"
+TIME_FORMATS = (
+    "%H:%M:%S.%f%z",
+    "%H:%M:%S%z",
+    "%H:%M:%S.%f %z",
+    "%H:%M:%S %z",
+    "%H:%M:%S.%f",
+    "%H:%M:%S,%f",
+    "%H:%M:%S",
+)
+EPOCH_PATTERN = r"(?<!\d)(\d{10})(?:[.]?(\d{3}))?(?:\d{3}){0,2}(?!\d)"
 SEARCHED = 160
 
 
 @FUNCTIONS.row("findTimestamp")
 def find_timestamp(
-    row: Row,
+    row: RowScope,
     *,
     field: Name = RAWSTRING,
     as_: Name = "@timestamp",
@@ -200,19 +214,23 @@ def find_timestamp(
 
     Reference: library.humio.com, findTimestamp()
     """
-    text = row.keep(call("substring", row.text(field), Literal(1), Literal(SEARCHED)))
+    text = row.keep(build_call("substring", row.text(field), Literal(1), Literal(SEARCHED)))
     tries: list[Expression] = []
     zones: list[Expression] = []
     for pattern, forms in FOUND:
-        piece = row.keep(call("regex_extract", text, Literal(pattern), Literal(""), Literal(0)))
-        zone = zone_of(row, piece, timezone, timezoneField)
-        formats = [f.format(t) for f in forms for t in TIMES if "%Y" not in f.partition("{}")[2] or "%z" not in t]
-        tries.append(read(row, piece, formats, zone, fixed=False))
-        zones.append(call("if", call("is_null", piece), NULL, zone))
-    seconds = call("regex_extract", text, Literal(EPOCH), Literal(""), Literal(1))
-    parts = call("coalesce", call("regex_extract", text, Literal(EPOCH), Literal(""), Literal(2)), Literal("000"))
-    tries.append(call("to_number", call("concat", seconds, parts)))
+        piece = row.keep(build_call("regex_extract", text, Literal(pattern), Literal(""), Literal(0)))
+        zone = resolve_timestamp_zone(row, piece, timezone, timezoneField)
+        formats = [
+            f.format(t) for f in forms for t in TIME_FORMATS if "%Y" not in f.partition("{}")[2] or "%z" not in t
+        ]
+        tries.append(parse_first_format(row, piece, formats, zone, fixed=False))
+        zones.append(build_call("if", build_call("is_null", piece), NULL, zone))
+    seconds = build_call("regex_extract", text, Literal(EPOCH_PATTERN), Literal(""), Literal(1))
+    parts = build_call(
+        "coalesce", build_call("regex_extract", text, Literal(EPOCH_PATTERN), Literal(""), Literal(2)), Literal("000")
+    )
+    tries.append(build_call("to_number", build_call("concat", seconds, parts)))
     found = row.keep(Call("coalesce", tuple(tries)))
-    assigned(row, found, as_, Call("coalesce", (*zones, Literal("UTC"))), timezoneAs)
+    set_event_time(row, found, as_, Call("coalesce", (*zones, Literal("UTC"))), timezoneAs)
     if addErrors:
-        failed(row, call("is_null", found), f"{field} holds no timestamp")
+        mark_errors(row, build_call("is_null", found), f"{field} holds no timestamp")

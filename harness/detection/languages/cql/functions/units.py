@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.binding import Name, Names, milliseconds
-from harness.detection.languages.cql.flow import Flow, Row
+from harness.detection.languages.cql.binding import Name, Names, parse_milliseconds
+from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Expression, Literal, call
+from harness.detection.plan.expressions import Call, Column, Expression, Literal, build_call
 from harness.diagnostics import SourceError, Span
 
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6, "z": 7, "y": 8}
 STRETCH = ("span", "bucket")
 
 
-def converted(flow: Flow, functions: Syntax, units: Names, size: Expression, span: Span, keys: tuple[str, ...]) -> None:
+def convert_chart_units(
+    flow: Scope, functions: Syntax, units: Names, size: Expression, span: Span, keys: tuple[str, ...]
+) -> None:
     """Converts the numbers of a chart; `units` has one conversion for all of them, or one for each function."""
     items = functions.items if isinstance(functions, Array) else (functions,)
     numbers = [n for n in flow.visible() if n not in keys and flow.columns[n] is Kind.NUMBER]
@@ -35,21 +37,21 @@ def conversion(value: Expression, text: str, size: Expression, span: Span) -> Ex
     before, to, after = text.partition(" to ")
     if not to:
         return value
-    (many, over), (few, under) = unit_of(before, span), unit_of(after, span)
+    (many, over), (few, under) = parse_rate_unit(before, span), parse_rate_unit(after, span)
     if (over is None) != (under is None):
         raise SourceError("argument", f"`{text[:60]}` converts between a number and a rate", span)
-    shown = call("multiply", value, Literal(many / few))
+    shown = build_call("multiply", value, Literal(many / few))
     if over is None or under is None or over == under:
         return shown
-    return call("divide", call("multiply", shown, lasting(under, size)), lasting(over, size))
+    return build_call("divide", build_call("multiply", shown, build_length(under, size)), build_length(over, size))
 
 
-def lasting(time: float | str, size: Expression) -> Expression:
+def build_length(time: float | str, size: Expression) -> Expression:
     """A length of time in milliseconds, or that of a stretch of the chart."""
     return size if isinstance(time, str) else Literal(time)
 
 
-def unit_of(text: str, span: Span) -> tuple[float, float | str | None]:
+def parse_rate_unit(text: str, span: Span) -> tuple[float, float | str | None]:
     """How many a unit counts, and in which time: milliseconds, `span`, or none."""
     base, _, time = text.partition("/")
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)?\s*(?:([KMGTP])(i)?)?\s*.*", base, re.S)
@@ -58,16 +60,16 @@ def unit_of(text: str, span: Span) -> tuple[float, float | str | None]:
     time = time.strip()
     if not time:
         return many, None
-    return many, "span" if time in STRETCH else milliseconds(time if time[:1].isdigit() else f"1{time}", span)
+    return many, "span" if time in STRETCH else parse_milliseconds(time if time[:1].isdigit() else f"1{time}", span)
 
 
 LARGE = "kMGTPEZY"
 SMALL = {"h": 1e2, "da": 10.0, "d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "\u00b5": 1e-6, "n": 1e-9, "p": 1e-12}
 SMALL |= {"f": 1e-15, "a": 1e-18, "z": 1e-21, "y": 1e-24}
-SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400}
-SECONDS |= {"w": 604_800, "week": 604_800}
+RATE_UNIT_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400}
+RATE_UNIT_SECONDS |= {"w": 604_800, "week": 604_800}
 PREFIX = r"(da|[KMGTPEZY]i|[kKMGTPEZYhdcmu\u00b5npfazy])?"
-NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+UNIT_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
 
 
 def prefixes(binary: bool) -> dict[str, float]:
@@ -84,12 +86,12 @@ def split_unit(text: str, binary: bool, unit: str) -> tuple[float, str]:
     if found is None:
         return 1.0, base
     many = prefixes(binary)[found[1]] if found[1] else 1.0
-    return many / SECONDS.get(time.strip(), 1), found[2]
+    return many / RATE_UNIT_SECONDS.get(time.strip(), 1), found[2]
 
 
 @FUNCTIONS.value("unit:convert", into="=field")
 def convert_unit(
-    row: Row,
+    row: RowScope,
     field: Name,
     *,
     to: str = "",
@@ -113,27 +115,27 @@ def convert_unit(
     divisor, base = split_unit(to, binary, unit)
     if from_:
         many, base = split_unit(from_, binary, unit)
-        value = call("multiply", row.number(field), Literal(many / divisor))
+        value = build_call("multiply", row.number(field), Literal(many / divisor))
     else:
-        value = call("multiply", written(row.text(field), binary, unit), Literal(1 / divisor))
-    exact = call("round", value, Literal(9))
+        value = build_call("multiply", parse_number_with_unit(row.text(field), binary, unit), Literal(1 / divisor))
+    exact = build_call("round", value, Literal(9))
     shown = to + base if to in prefixes(binary) else to or base
-    return call("concat", row.text(exact), Literal(shown)) if keepUnit else exact
+    return build_call("concat", row.text(exact), Literal(shown)) if keepUnit else exact
 
 
-def written(text: Expression, binary: bool, unit: str) -> Expression:
+def parse_number_with_unit(text: Expression, binary: bool, unit: str) -> Expression:
     """The number of a text with its unit, which says by itself what it counts."""
     end = rf"{re.escape(unit)}" if unit else "[^/]*?"
-    pattern = Literal(rf"^\s*{NUMBER}\s*{PREFIX}{end}\s*(?:/\s*([a-z]+))?\s*$")
+    pattern = Literal(rf"^\s*{UNIT_NUMBER}\s*{PREFIX}{end}\s*(?:/\s*([a-z]+))?\s*$")
 
     def part(group: int) -> Expression:
-        return call("regex_extract", text, pattern, Literal(""), Literal(group))
+        return build_call("regex_extract", text, pattern, Literal(""), Literal(group))
 
     many: list[Expression] = []
     for name, value in prefixes(binary).items():
-        many += [call("equal", part(2), Literal(name)), Literal(value)]
+        many += [build_call("equal", part(2), Literal(name)), Literal(value)]
     over: list[Expression] = []
-    for name, seconds in SECONDS.items():
-        over += [call("equal", part(3), Literal(name)), Literal(float(seconds))]
-    counted = call("multiply", call("to_number", part(1)), Call("case", (Literal(1.0), *many)))
-    return call("divide", counted, Call("case", (Literal(1.0), *over)))
+    for name, seconds in RATE_UNIT_SECONDS.items():
+        over += [build_call("equal", part(3), Literal(name)), Literal(float(seconds))]
+    counted = build_call("multiply", build_call("to_number", part(1)), Call("case", (Literal(1.0), *many)))
+    return build_call("divide", counted, Call("case", (Literal(1.0), *over)))

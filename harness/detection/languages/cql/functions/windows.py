@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import bind, milliseconds
+from harness.detection.languages.cql.binding import bind, parse_milliseconds
 from harness.detection.languages.cql.evaluate import function_of
-from harness.detection.languages.cql.flow import Flow, Row
-from harness.detection.languages.cql.gathering import beside, stats
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.gathering import aggregate_functions, join_on_keys
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Array, Call, Syntax
+from harness.detection.languages.cql.syntax import Array, FunctionCall, Syntax
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Named, Unnest, Window
 from harness.diagnostics import SourceError, Span
 
-MOST = 1_500
+MOST_WINDOW_BUCKETS = 1_500
 
 
 @FUNCTIONS.step("window", gathers=True)
-def window(flow: Flow, function: Syntax | None = None, *, buckets: float = 0, span: str = "") -> None:
+def window(flow: Scope, function: Syntax | None = None, *, buckets: float = 0, span: str = "") -> None:
     """Aggregates over the last stretches of time, inside `bucket` or `timeChart`.
 
     Reference: library.humio.com, window()
@@ -26,61 +26,65 @@ def window(flow: Flow, function: Syntax | None = None, *, buckets: float = 0, sp
     raise SourceError("misplaced", "`window` stands in `bucket` and `timeChart` only", place)
 
 
-def parted(functions: Syntax) -> tuple[Array, list[Call]]:
+def split_window_functions(functions: Syntax) -> tuple[Array, list[FunctionCall]]:
     """The functions of a chart, those over several of its stretches apart."""
     items = functions.items if isinstance(functions, Array) else (functions,)
-    moving = [i for i in items if isinstance(i, Call) and i.name == "window"]
+    moving = [i for i in items if isinstance(i, FunctionCall) and i.name == "window"]
     plain = tuple(i for i in items if i not in moving)
     return Array(items=plain, span=functions.span), moving
 
 
-def moved(whole: Flow, events: Flow, keys: tuple[Named, ...], part: Call, size: Expression) -> None:
+def join_window_values(
+    whole: Scope, events: Scope, keys: tuple[Named, ...], part: FunctionCall, size: Expression
+) -> None:
     """Puts the values of one `window` beside those of a chart; stretches before the first full one have none."""
-    values, _ = bind(function_of(part), part, Row(events))
-    inner = values.get("function") or Call(name="count", span=part.span)
-    count = stretches(values, size, part.span)
+    values, _ = bind(function_of(part), part, RowScope(events))
+    inner = values.get("function") or FunctionCall(name="count", span=part.span)
+    count = count_window_buckets(values, size, part.span)
     way = events.copy()
-    spread(way, count, size)
+    repeat_in_windows(way, count, size)
     shifted = tuple((n, Column("_bucket") if n == "_bucket" else v) for n, v in keys)
-    stats(way, shifted, inner, part.span)
+    aggregate_functions(way, shifted, inner, part.span)
     first = whole.meaning.temporary()
     before = whole.copy()
     before.become(Window(source=before.node, measures=((first, Aggregation("minimum", (Column("_bucket"),))),)))
     whole.node, whole.columns = before.node, before.columns
-    beside(whole, way, tuple(n for n, _ in keys), part.span)
-    least = call("add", Column(first), call("multiply", Literal(count - 1), size))
-    certain = tuple((n, call("coalesce", Column(n), Literal(0))) for n in zeroes(whole, way, keys))
+    join_on_keys(whole, way, tuple(n for n, _ in keys), part.span)
+    least = build_call("add", Column(first), build_call("multiply", Literal(count - 1), size))
+    certain = tuple((n, build_call("coalesce", Column(n), Literal(0))) for n in zeroes(whole, way, keys))
     if certain:
         whole.derive(certain, part.span)
-    whole.become(Filter(source=whole.node, condition=call("greater_equal", Column("_bucket"), least), span=part.span))
+    whole.become(
+        Filter(source=whole.node, condition=build_call("greater_equal", Column("_bucket"), least), span=part.span)
+    )
 
 
-def zeroes(whole: Flow, way: Flow, keys: tuple[Named, ...]) -> list[str]:
+def zeroes(whole: Scope, way: Scope, keys: tuple[Named, ...]) -> list[str]:
     """Numbers that are 0 where no event is in reach."""
     names = way.present - {n for n, _ in keys}
     return sorted(n for n in names if whole.columns.get(n) is Kind.NUMBER)
 
 
-def stretches(values: dict[str, object], size: Expression, span: Span) -> int:
+def count_window_buckets(values: dict[str, object], size: Expression, span: Span) -> int:
     """Over how many stretches of time a `window` reaches."""
     if values.get("buckets"):
         count = int(float(str(values["buckets"])))
     elif values.get("span") == "*":
         count = 1
     elif values.get("span") and isinstance(size, Literal):
-        count = round(milliseconds(str(values["span"]), span) / float(str(size.value)))
+        count = round(parse_milliseconds(str(values["span"]), span) / float(str(size.value)))
     else:
         raise SourceError("missing-parameter", "`window` needs `buckets`, or `span` in a chart of a fixed span", span)
-    if not 1 <= count <= MOST:
-        raise SourceError("argument", f"`window` reaches over 1 to {MOST} stretches of time", span)
+    if not 1 <= count <= MOST_WINDOW_BUCKETS:
+        raise SourceError("argument", f"`window` reaches over 1 to {MOST_WINDOW_BUCKETS} stretches of time", span)
     return count
 
 
-def spread(flow: Flow, count: int, size: Expression) -> None:
+def repeat_in_windows(flow: Scope, count: int, size: Expression) -> None:
     """Each event once for every stretch of time whose window it is in."""
     later = flow.meaning.temporary()
-    last = call("add", Column("_bucket"), call("multiply", Literal(count), size))
-    starts = call("list_range", Column("_bucket"), last, size)
+    last = build_call("add", Column("_bucket"), build_call("multiply", Literal(count), size))
+    starts = build_call("list_range", Column("_bucket"), last, size)
     flow.become(Derive(source=flow.node, columns=((later, starts),)))
     flow.become(Unnest(source=flow.node, column=later))
-    flow.become(Derive(source=flow.node, columns=(("_bucket", call("to_number", Column(later))),)))
+    flow.become(Derive(source=flow.node, columns=(("_bucket", build_call("to_number", Column(later))),)))

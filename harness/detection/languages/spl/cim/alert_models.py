@@ -5,10 +5,10 @@ Reference: reference/spl.md 9.2; CIM, Alerts, Malware, Intrusion Detection, DLP,
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.dataset import Dataset, about, part, root
-from harness.detection.languages.spl.cim.groups import words
+from harness.detection.languages.spl.cim.dataset import CimDataset, about, build_child_dataset, build_root_dataset
+from harness.detection.languages.spl.cim.groups import split_names
 
-ALERTS = root(
+ALERTS = build_root_dataset(
     "Alerts",
     "Alerts",
     "alert",
@@ -16,7 +16,7 @@ ALERTS = root(
     f"{about('src')} src_type type {about('user')} user_name vendor vendor_account vendor_region vendor_product",
     "app dest severity signature src type user",
 )
-MALWARE = root(
+MALWARE = build_root_dataset(
     "Malware",
     "Malware_Attacks",
     "malware attack",
@@ -24,14 +24,14 @@ MALWARE = root(
     f"severity severity_id signature signature_id {about('src')} src_user url {about('user')} vendor_product",
     "action category date dest file_hash file_name file_path sender signature src url user",
 )
-OPERATIONS = root(
+MALWARE_OPERATIONS = build_root_dataset(
     "Malware",
     "Malware_Operations",
     "malware operations",
     f"{about('dest')} dest_nt_domain dest_requires_av product_version signature_version vendor_product",
     "dest product_version signature_version",
 )
-INTRUSIONS = root(
+INTRUSIONS = build_root_dataset(
     "Intrusion_Detection",
     "IDS_Attacks",
     "ids attack",
@@ -39,7 +39,7 @@ INTRUSIONS = root(
     f"severity_id signature signature_id {about('src')} src_port transport url {about('user')} vendor_product",
     "action category dest dvc ids_type severity signature src transport user",
 )
-LEAKS = root(
+LEAKS = build_root_dataset(
     "DLP",
     "DLP_Incidents",
     "dlp incident",
@@ -48,7 +48,7 @@ LEAKS = root(
     f"{about('user')} vendor_product",
     "action app category dest dlp_type dvc object severity signature src src_user user",
 )
-ACCESS = root(
+ACCESS = build_root_dataset(
     "Data_Access",
     "Data_Access",
     "data access",
@@ -57,7 +57,7 @@ ACCESS = root(
     "user_role vendor_account vendor_product_id vendor_region vendor_product",
     "action app dest object object_category src user",
 )
-TICKETS = root(
+TICKETS = build_root_dataset(
     "Ticket_Management",
     "All_Ticket_Management",
     "ticketing",
@@ -65,14 +65,14 @@ TICKETS = root(
     "splunk_realm status ticket_id time_submitted vendor_product",
     "dest src_user status ticket_id user",
 )
-SIGNATURES = root(
+SIGNATURES = build_root_dataset(
     "Event_Signatures",
     "Signatures",
     "track_event_signatures",
     f"{about('dest')} signature signature_id vendor_product",
     "dest signature signature_id",
 )
-MESSAGES = root(
+MESSAGES = build_root_dataset(
     "Interprocess_Messaging",
     "All_Interprocess_Messaging",
     "messaging",
@@ -83,7 +83,7 @@ MESSAGES = root(
     "response_received_time response_time return_message rpc_protocol status vendor_product",
     "dest",
 )
-BEHAVIOUR = root(
+BEHAVIOUR = build_root_dataset(
     "UEBA",
     "All_UEBA_Events",
     "ueba",
@@ -92,11 +92,11 @@ BEHAVIOUR = root(
     "vendor_product",
     "dest src user",
 )
-RISK = Dataset(
+RISK = CimDataset(
     model="Risk",
     name="All_Risk",
     index="risk",
-    fields=words(
+    fields=split_names(
         f"analyticstories annotations annotations._all annotations.mitre_attack "
         "annotations.mitre_attack.mitre_description annotations.mitre_attack.mitre_tactic "
         "annotations.mitre_attack.mitre_technique annotations.mitre_attack.mitre_technique_id annotations.cis20 "
@@ -109,38 +109,41 @@ RISK = Dataset(
 )
 AUDITED = "action app dest host info search search_id search_name search_type user vendor_product"
 AUDITS = (
-    Dataset(model="Splunk_Audit", name="Datamodel_Acceleration", index="_audit", fields=words(
+    CimDataset(model="Splunk_Audit", name="Datamodel_Acceleration", index="_audit", fields=split_names(
         "access_count access_time app buckets buckets_size complete cron datamodel digest earliest error_message "
         "is_inprogress last_error last_sid latest mod_time retention size summary_id"
     )),
-    Dataset(model="Splunk_Audit", name="Splunk_Audit", index="_audit", fields=words(AUDITED)),
-    Dataset(model="Splunk_Audit", name="Search_Activity", index="_audit", fields=words(
+    CimDataset(model="Splunk_Audit", name="Splunk_Audit", index="_audit", fields=split_names(AUDITED)),
+    CimDataset(model="Splunk_Audit", name="Search_Activity", index="_audit", fields=split_names(
         f"{AUDITED} event_count exec_time result_count savedsearch_name scan_count search_et search_lt spid "
         "total_run_time user_bunit user_category user_priority"
     )),
-    Dataset(model="Splunk_Audit", name="Scheduler_Activity", index="_internal", fields=words(
+    CimDataset(model="Splunk_Audit", name="Scheduler_Activity", index="_internal", fields=split_names(
         "app host savedsearch_name sid splunk_server status user run_time"
     )),
-    Dataset(model="Splunk_Audit", name="View_Activity", index="_internal", fields=words("app spent uri user view")),
-    Dataset(model="Splunk_Audit", name="Web_Service_Errors", index="_internal", fields=words("event_id host")),
-    Dataset(model="Splunk_Audit", name="Modular_Actions", index="cim_modactions", fields=words(
+    CimDataset(
+        model="Splunk_Audit", name="View_Activity", index="_internal", fields=split_names("app spent uri user view")
+    ),
+    CimDataset(model="Splunk_Audit", name="Web_Service_Errors", index="_internal", fields=split_names("event_id host")),
+    CimDataset(model="Splunk_Audit", name="Modular_Actions", index="cim_modactions", fields=split_names(
         "action_mode action_name action_status app duration component orig_rid orig_sid rid search_name signature sid "
         "user worker"
     )),
 )  # fmt: skip
-PARTS: tuple[Dataset, ...] = (
-    part(MALWARE, "Allowed_Malware", 'action="allowed"'),
-    part(MALWARE, "Blocked_Malware", 'action="blocked"'),
-    part(MALWARE, "Quarantined_Malware", 'action="deferred"'),
-    part(INTRUSIONS, "Application_Intrusion_Detection", 'ids_type="application"'),
-    part(INTRUSIONS, "Host_Intrusion_Detection", 'ids_type="host"'),
-    part(INTRUSIONS, "Network_Intrusion_Detection", 'ids_type="network"'),
-    part(INTRUSIONS, "Wireless_Intrusion_Detection", 'ids_type="wireless"'),
-    part(TICKETS, "Change", tags="change"),
-    part(TICKETS, "Incident", tags="incident"),
-    part(TICKETS, "Problem", tags="problem"),
-    part(BEHAVIOUR, "UEBA_Anomalies", "isnotnull(uba_model)", fields="uba_model uba_model_version"),
+ALERT_PARTS: tuple[CimDataset, ...] = (
+    build_child_dataset(MALWARE, "Allowed_Malware", 'action="allowed"'),
+    build_child_dataset(MALWARE, "Blocked_Malware", 'action="blocked"'),
+    build_child_dataset(MALWARE, "Quarantined_Malware", 'action="deferred"'),
+    build_child_dataset(INTRUSIONS, "Application_Intrusion_Detection", 'ids_type="application"'),
+    build_child_dataset(INTRUSIONS, "Host_Intrusion_Detection", 'ids_type="host"'),
+    build_child_dataset(INTRUSIONS, "Network_Intrusion_Detection", 'ids_type="network"'),
+    build_child_dataset(INTRUSIONS, "Wireless_Intrusion_Detection", 'ids_type="wireless"'),
+    build_child_dataset(TICKETS, "Change", tags="change"),
+    build_child_dataset(TICKETS, "Incident", tags="incident"),
+    build_child_dataset(TICKETS, "Problem", tags="problem"),
+    build_child_dataset(BEHAVIOUR, "UEBA_Anomalies", "isnotnull(uba_model)", fields="uba_model uba_model_version"),
 )
-ROOTS = (
-    ALERTS, MALWARE, OPERATIONS, INTRUSIONS, LEAKS, ACCESS, TICKETS, SIGNATURES, MESSAGES, BEHAVIOUR, RISK, *AUDITS,
+ALERT_ROOTS = (
+    ALERTS, MALWARE, MALWARE_OPERATIONS, INTRUSIONS, LEAKS, ACCESS, TICKETS, SIGNATURES, MESSAGES, BEHAVIOUR, RISK,
+    *AUDITS,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.detection.languages.spl.cim.groups import words
+from harness.detection.languages.spl.cim.groups import split_names
 
 VENDOR_PRODUCT = (
     'case(isnotnull(vendor_product), vendor_product, isnotnull(vendor) AND isnotnull(product), vendor." ".product, '
@@ -17,7 +17,7 @@ VENDOR_PRODUCT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class CimDataset:
     """One dataset: the tags that its events have, its fields, and those that are `unknown` rather than missing.
 
     `calculated` are eval expressions over the common fields, made before missing ones are filled. `condition` is one
@@ -41,7 +41,7 @@ def about(*names: str) -> str:
     return " ".join(f"{n} {n}_bunit {n}_category {n}_priority" for n in names)
 
 
-def root(
+def build_root_dataset(
     model: str,
     name: str,
     tags: str,
@@ -49,25 +49,32 @@ def root(
     filled: str,
     calculated: Mapping[str, str] | None = None,
     condition: str = "",
-) -> Dataset:
+) -> CimDataset:
     """A dataset with names separated by blanks; every one has `tag`, most a calculated `vendor_product`."""
     made = dict(calculated or {})
     if "vendor_product" in fields.split():
         made.setdefault("vendor_product", VENDOR_PRODUCT)
         filled += " vendor_product"
-    return Dataset(
+    return CimDataset(
         model=model,
         name=name,
-        tags=words(tags),
-        fields=words(fields + " tag"),
-        filled=words(filled),
+        tags=split_names(tags),
+        fields=split_names(fields + " tag"),
+        filled=split_names(filled),
         calculated=made,
         condition=condition,
     )
 
 
-def part(of: Dataset, name: str, condition: str = "", *, tags: str = "", fields: str = "") -> Dataset:
+def build_child_dataset(
+    of: CimDataset, name: str, condition: str = "", *, tags: str = "", fields: str = ""
+) -> CimDataset:
     """A dataset that is a part of another, by a condition on fields or by more tags."""
-    return Dataset(
-        model=of.model, name=name, parent=of.name, condition=condition, tags=words(tags), fields=words(fields)
+    return CimDataset(
+        model=of.model,
+        name=name,
+        parent=of.name,
+        condition=condition,
+        tags=split_names(tags),
+        fields=split_names(fields),
     )

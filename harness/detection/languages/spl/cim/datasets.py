@@ -8,19 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.detection.languages.spl.cim.dataset import Dataset
+from harness.detection.languages.spl.cim.dataset import CimDataset
 from harness.detection.languages.spl.cim.events import (
     COMMON,
     common,
     has_tags,
     number_groups,
-    parsed,
+    parse_mapping,
     providers,
 )
-from harness.detection.languages.spl.cim.models import CHILDREN, DATASETS
-from harness.detection.languages.spl.cim.sources import GROUPS
-from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply, literal, text
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.cim.models import CHILDREN, CIM_DATASETS
+from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
+from harness.detection.languages.spl.coercion import NO, TYPED_NULL, YES, Typed, apply, as_text, literal
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Literal
@@ -30,15 +30,15 @@ WORD = re.compile(r"\w+")
 CHILD_NAMES = frozenset(c.name for c in CHILDREN)
 
 
-def dataset(model: str, span: Span, named: Iterable[str] = ()) -> tuple[Dataset, Dataset | None]:
+def resolve_dataset(model: str, span: Span, named: Iterable[str] = ()) -> tuple[CimDataset, CimDataset | None]:
     """The dataset of a name such as `Endpoint.Processes`, and the child that it narrows to.
 
     Of a model alone it is the dataset that one of the `named` fields is of, else its first.
     """
     parts = model.strip("\"'").split(".")
-    own = [d for d in DATASETS if d.model.lower() == parts[0].lower()]
+    own = [d for d in CIM_DATASETS if d.model.lower() == parts[0].lower()]
     if not own:
-        hint = did_you_mean(parts[0], {d.model for d in DATASETS})
+        hint = did_you_mean(parts[0], {d.model for d in CIM_DATASETS})
         raise SourceError("unknown-datamodel", f"no data model is called `{parts[0]}`", span, help=hint)
     if len(parts) == 1:
         heads = {part for name in named for part in name.split(".")[:2]}
@@ -55,50 +55,52 @@ def dataset(model: str, span: Span, named: Iterable[str] = ()) -> tuple[Dataset,
     return root, None
 
 
-def children(found: Dataset) -> tuple[Dataset, ...]:
+def list_child_datasets(found: CimDataset) -> tuple[CimDataset, ...]:
     """The parts of a dataset."""
     return tuple(c for c in CHILDREN if c.model == found.model and c.parent == found.name)
 
 
-def known_fields(found: Dataset) -> frozenset[str]:
+def collect_dataset_fields(found: CimDataset) -> frozenset[str]:
     """The names of all fields that a dataset and its parts have."""
     own = {*found.fields, *found.filled, *found.calculated}
-    return frozenset(own.union(*(c.fields for c in children(found))))
+    return frozenset(own.union(*(c.fields for c in list_child_datasets(found))))
 
 
-def enter(scope: Scope, found: Dataset, span: Span) -> None:
+def enter(scope: Scope, found: CimDataset, span: Span) -> None:
     """Keeps the events that are part of a dataset, and numbers the groups that they belong to."""
     if found.index:
         index = scope.typed("index")
-        inside = apply("equal_ci", text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
+        inside = (
+            apply("equal_ci", as_text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
+        )
         scope.filter(inside.expression, span)
         return
     scope.filter(has_tags(scope, found.tags, span).expression, span)
-    number_groups(scope, GROUPS if scope.settings.tags else providers(scope, found.tags))
+    number_groups(scope, EVENT_GROUPS if scope.settings.tags else providers(scope, found.tags))
     if found.condition:
         scope.filter(satisfies(scope, found, found.condition).expression, span)
 
 
-def satisfies(scope: Scope, found: Dataset, condition: str) -> Typed:
+def satisfies(scope: Scope, found: CimDataset, condition: str) -> Typed:
     """Whether an eval expression over a dataset's fields is true."""
     names = WORD.findall(condition)
-    values = {n: field_of(scope, found, n) for n in sorted({*names} & (COMMON | known_fields(found)))}
-    return Context(scope, values).condition(parsed(condition))
+    values = {n: field_of(scope, found, n) for n in sorted({*names} & (COMMON | collect_dataset_fields(found)))}
+    return EvalContext(scope, values).condition(parse_mapping(condition))
 
 
-def field_of(scope: Scope, found: Dataset, name: str) -> Typed:
+def field_of(scope: Scope, found: CimDataset, name: str) -> Typed:
     """A field of a dataset; one that is never missing there is `unknown` where the event has none."""
     written = found.calculated.get(name)
     if written is None:
         value = common(scope, name)
     else:
-        names = {*WORD.findall(written)} & (COMMON | known_fields(found))
-        value = Context(scope, {n: common(scope, n) for n in sorted(names)}).value(parsed(written))
+        names = {*WORD.findall(written)} & (COMMON | collect_dataset_fields(found))
+        value = EvalContext(scope, {n: common(scope, n) for n in sorted(names)}).value(parse_mapping(written))
     if name not in found.filled:
         return value
     if value.kind is Kind.NULL:
         return literal("unknown")
-    shown = text(value)
+    shown = as_text(value)
     if value.kind is Kind.LIST:
         return apply("coalesce", value, apply("list", literal("unknown")))
     empty = apply("equal", shown, literal(""))
@@ -108,17 +110,19 @@ def field_of(scope: Scope, found: Dataset, name: str) -> Typed:
     return apply("if", missing, literal("unknown"), shown)
 
 
-def local_name(found: Dataset, name: str) -> str | None:
+def local_name(found: CimDataset, name: str) -> str | None:
     """The field that a qualified name such as `Processes.dest` means; None if it is of another dataset."""
     head, _, rest = name.strip("\"'").partition(".")
-    if head != found.name and not any(c.name == head for c in children(found)):
+    if head != found.name and not any(c.name == head for c in list_child_datasets(found)):
         return None
     while rest.partition(".")[0] in CHILD_NAMES and "." in rest:
         rest = rest.partition(".")[2]
     return rest or None
 
 
-def qualified(scope: Scope, found: Dataset, child: Dataset | None, span: Span, *, local: bool = False) -> None:
+def select_qualified(
+    scope: Scope, found: CimDataset, child: CimDataset | None, span: Span, *, local: bool = False
+) -> None:
     """Makes the current events those of a dataset, its fields under their qualified names.
 
     With `local` those that the query names without the dataset are there under their qualified names too.
@@ -126,23 +130,23 @@ def qualified(scope: Scope, found: Dataset, child: Dataset | None, span: Span, *
     enter(scope, found, span)
     names = {n: field for n in scope.session.words if (field := local_name(found, n)) and "*" not in field}
     if local:
-        named = (n for n in COMMON | known_fields(found) if scope.session.mentions(n))
+        named = (n for n in COMMON | collect_dataset_fields(found) if scope.session.mentions(n))
         names.update({f"{found.name}.{n}": n for n in named})
     added = [(name, field_of(scope, found, field)) for name, field in sorted(names.items())]
-    conditions = narrowing(scope, found, child, span)
+    conditions = build_child_condition(scope, found, child, span)
     if scope.session.mentions("nodename"):
         added.append(("nodename", nodenames(scope, found, span)))
     scope.filter(conditions.expression, span)
     scope.derive(added, span)
 
 
-def add_fields(scope: Scope, found: Dataset, names: Iterable[str], span: Span) -> None:
+def add_fields(scope: Scope, found: CimDataset, names: Iterable[str], span: Span) -> None:
     """Adds fields of a dataset under their qualified names."""
     added = [(f"{found.name}.{n}", field_of(scope, found, n)) for n in names]
     scope.derive([(n, v) for n, v in added if n not in scope.columns and v.kind is not Kind.NULL], span)
 
 
-def narrowing(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -> Typed:
+def build_child_condition(scope: Scope, found: CimDataset, child: CimDataset | None, span: Span) -> Typed:
     """The condition that makes a child of a dataset."""
     if child is None:
         return YES
@@ -152,22 +156,22 @@ def narrowing(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -
     return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
 
 
-def nodenames(scope: Scope, found: Dataset, span: Span) -> Typed:
+def nodenames(scope: Scope, found: CimDataset, span: Span) -> Typed:
     """The names of the datasets that an event is part of."""
     names = [literal(found.name), literal(f"{found.model}.{found.name}")]
-    for child in children(found):
-        inside = narrowing(scope, found, child, span)
+    for child in list_child_datasets(found):
+        inside = build_child_condition(scope, found, child, span)
         if isinstance(inside.expression, Literal):
             continue
         for name in (child.name, f"{found.name}.{child.name}"):
-            names.append(apply("if", inside, literal(name), Typed(NOTHING.expression, Kind.TEXT)))
+            names.append(apply("if", inside, literal(name), Typed(TYPED_NULL.expression, Kind.TEXT)))
     return apply("list_concat", *(apply("list", n) for n in names))
 
 
-def plain(scope: Scope, found: Dataset, child: Dataset | None, span: Span) -> None:
+def select_unqualified(scope: Scope, found: CimDataset, child: CimDataset | None, span: Span) -> None:
     """Makes the current events those of a dataset, its fields under their own names."""
     enter(scope, found, span)
-    names = sorted(n for n in COMMON | known_fields(found) if scope.session.mentions(n))
+    names = sorted(n for n in COMMON | collect_dataset_fields(found) if scope.session.mentions(n))
     added = [(n, field_of(scope, found, n)) for n in names]
-    scope.filter(narrowing(scope, found, child, span).expression, span)
+    scope.filter(build_child_condition(scope, found, child, span).expression, span)
     scope.derive(added, span)

@@ -5,12 +5,12 @@ Reference: reference/spl.md 9.2; CIM, Endpoint, Change, Updates, Vulnerabilities
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.dataset import Dataset, about, part, root
+from harness.detection.languages.spl.cim.dataset import CimDataset, about, build_child_dataset, build_root_dataset
 
 FIRST_WORD = r'replace({0}, "^\"?([^\"\s]*).*$", "\1")'
 DEST = about("dest") + " dest_is_expected dest_requires_av dest_should_timesync dest_should_update"
 
-PROCESSES = root(
+PROCESSES = build_root_dataset(
     "Endpoint",
     "Processes",
     "process report",
@@ -25,7 +25,7 @@ PROCESSES = root(
         "process_integrity_level": "lower(process_integrity_level)",
     },
 )
-REGISTRY = root(
+REGISTRY_DATASET = build_root_dataset(
     "Endpoint",
     "Registry",
     "endpoint registry",
@@ -33,7 +33,7 @@ REGISTRY = root(
     f"registry_value_name registry_value_text registry_value_type status {about('user')} vendor_product",
     "action dest registry_path registry_key_name registry_value_name registry_value_data registry_value_type user",
 )
-FILESYSTEM = root(
+FILESYSTEM = build_root_dataset(
     "Endpoint",
     "Filesystem",
     "endpoint filesystem",
@@ -42,7 +42,7 @@ FILESYSTEM = root(
     "action dest file_name file_path file_hash file_acl user",
     {"file_size": "if(isnum(file_size), file_size, null())"},
 )
-PORTS = root(
+PORTS = build_root_dataset(
     "Endpoint",
     "Ports",
     "listening port",
@@ -51,7 +51,7 @@ PORTS = root(
     "dest dest_port transport user",
     {"transport": "lower(transport)"},
 )
-SERVICES = root(
+SERVICES = build_root_dataset(
     "Endpoint",
     "Services",
     "service report",
@@ -61,7 +61,7 @@ SERVICES = root(
     "vendor_product",
     "dest service service_name service_id start_mode status user",
 )
-CHANGES = root(
+CHANGES = build_root_dataset(
     "Change",
     "All_Changes",
     "change",
@@ -71,20 +71,20 @@ CHANGES = root(
     "action change_type command dest dvc object object_category object_id result src status user",
     condition='NOT in(lower(coalesce(object_category, "")), "file", "directory", "registry")',
 )
-ACCOUNTS = part(
+ACCOUNTS = build_child_dataset(
     CHANGES,
     "Account_Management",
     tags="account",
     fields=f"dest_nt_domain src_nt_domain {about('src_user')} src_user_name src_user_type",
 )
-UPDATES = root(
+UPDATES = build_root_dataset(
     "Updates",
     "Updates",
     "update status",
     f"{DEST} dvc file_hash file_name severity severity_id signature signature_id status vendor_product",
     "dest dvc severity signature signature_id status",
 )
-VULNERABILITIES = root(
+VULNERABILITIES = build_root_dataset(
     "Vulnerabilities",
     "Vulnerabilities",
     "report vulnerability",
@@ -92,14 +92,14 @@ VULNERABILITIES = root(
     f"{about('user')} xref vendor_product",
     "category dest dvc severity signature user",
 )
-INVENTORY = root(
+INVENTORY = build_root_dataset(
     "Compute_Inventory",
     "All_Inventory",
     "inventory",
     f"{about('dest')} description enabled family hypervisor_id serial status version vendor_product",
     "dest",
 )
-PERFORMANCE = root(
+PERFORMANCE = build_root_dataset(
     "Performance",
     "All_Performance",
     "performance",
@@ -107,52 +107,56 @@ PERFORMANCE = root(
     "hypervisor_id resource_type vendor_product",
     "dest",
 )
-DATABASES = root(
+DATABASES = build_root_dataset(
     "Databases",
     "All_Databases",
     "database",
     f"{about('dest')} duration object response_time {about('src', 'user')} vendor_product",
     "dest object src user",
 )
-PARTS: tuple[Dataset, ...] = (
+ENDPOINT_PARTS: tuple[CimDataset, ...] = (
     ACCOUNTS,
-    part(CHANGES, "Accounts_Created", 'action="created"', tags="account"),
-    part(CHANGES, "Accounts_Deleted", 'action="deleted"', tags="account"),
-    part(CHANGES, "Accounts_Updated", 'action="modified"', tags="account"),
-    part(CHANGES, "Account_Lockouts", 'action="lockout"', tags="account"),
-    part(CHANGES, "Auditing_Changes", tags="audit"),
-    part(CHANGES, "Endpoint_Changes", tags="endpoint"),
-    part(CHANGES, "Endpoint_Restarts", 'change_type="restart"', tags="endpoint"),
-    part(CHANGES, "Other_Endpoint_Changes", 'change_type!="restart"', tags="endpoint"),
-    part(CHANGES, "Network_Changes", tags="network"),
-    part(CHANGES, "Device_Restarts", 'change_type="restart"', tags="network"),
-    part(CHANGES, "Instance_Changes", tags="instance", fields="image_id instance_type"),
-    part(UPDATES, "Update_Errors", tags="error"),
+    build_child_dataset(CHANGES, "Accounts_Created", 'action="created"', tags="account"),
+    build_child_dataset(CHANGES, "Accounts_Deleted", 'action="deleted"', tags="account"),
+    build_child_dataset(CHANGES, "Accounts_Updated", 'action="modified"', tags="account"),
+    build_child_dataset(CHANGES, "Account_Lockouts", 'action="lockout"', tags="account"),
+    build_child_dataset(CHANGES, "Auditing_Changes", tags="audit"),
+    build_child_dataset(CHANGES, "Endpoint_Changes", tags="endpoint"),
+    build_child_dataset(CHANGES, "Endpoint_Restarts", 'change_type="restart"', tags="endpoint"),
+    build_child_dataset(CHANGES, "Other_Endpoint_Changes", 'change_type!="restart"', tags="endpoint"),
+    build_child_dataset(CHANGES, "Network_Changes", tags="network"),
+    build_child_dataset(CHANGES, "Device_Restarts", 'change_type="restart"', tags="network"),
+    build_child_dataset(CHANGES, "Instance_Changes", tags="instance", fields="image_id instance_type"),
+    build_child_dataset(UPDATES, "Update_Errors", tags="error"),
     *(
-        part(VULNERABILITIES, f"{level.title()}_Vulnerabilities", f'severity="{level}"')
+        build_child_dataset(VULNERABILITIES, f"{level.title()}_Vulnerabilities", f'severity="{level}"')
         for level in ("informational", "low", "medium", "high", "critical")
     ),
-    part(VULNERABILITIES, "High_Or_Critical_Vulnerabilities", 'in(severity, "high", "critical")'),
-    part(INVENTORY, "CPU", tags="cpu", fields="cpu_cores cpu_count cpu_mhz"),
-    part(INVENTORY, "Memory", tags="memory", fields="mem"),
-    part(
+    build_child_dataset(VULNERABILITIES, "High_Or_Critical_Vulnerabilities", 'in(severity, "high", "critical")'),
+    build_child_dataset(INVENTORY, "CPU", tags="cpu", fields="cpu_cores cpu_count cpu_mhz"),
+    build_child_dataset(INVENTORY, "Memory", tags="memory", fields="mem"),
+    build_child_dataset(
         INVENTORY, "Network", tags="network", fields="dns inline_nat interface ip lb_method mac name node node_port "
         "src_ip vip_port",
     ),
-    part(INVENTORY, "Storage", tags="storage", fields="array blocksize cluster fd_max latency mount parent storage"),
-    part(INVENTORY, "OS", tags="system version", fields="os version"),
-    part(INVENTORY, "User", tags="user", fields="interactive password shell user user_id"),
-    part(INVENTORY, "Virtual_OS", tags="virtual", fields="hypervisor"),
-    part(PERFORMANCE, "CPU", tags="cpu"),
-    part(PERFORMANCE, "Memory", tags="memory"),
-    part(PERFORMANCE, "Storage", tags="storage"),
-    part(PERFORMANCE, "Network", tags="network"),
-    part(PERFORMANCE, "OS", tags="os"),
-    part(PERFORMANCE, "Uptime", tags="uptime"),
-    part(DATABASES, "Database_Instance", tags="instance", fields="instance_name instance_version process_limit"),
-    part(DATABASES, "Database_Query", tags="query", fields="query query_id query_time records_affected"),
+    build_child_dataset(
+        INVENTORY, "Storage", tags="storage", fields="array blocksize cluster fd_max latency mount parent storage"
+    ),
+    build_child_dataset(INVENTORY, "OS", tags="system version", fields="os version"),
+    build_child_dataset(INVENTORY, "User", tags="user", fields="interactive password shell user user_id"),
+    build_child_dataset(INVENTORY, "Virtual_OS", tags="virtual", fields="hypervisor"),
+    build_child_dataset(PERFORMANCE, "CPU", tags="cpu"),
+    build_child_dataset(PERFORMANCE, "Memory", tags="memory"),
+    build_child_dataset(PERFORMANCE, "Storage", tags="storage"),
+    build_child_dataset(PERFORMANCE, "Network", tags="network"),
+    build_child_dataset(PERFORMANCE, "OS", tags="os"),
+    build_child_dataset(PERFORMANCE, "Uptime", tags="uptime"),
+    build_child_dataset(
+        DATABASES, "Database_Instance", tags="instance", fields="instance_name instance_version process_limit"
+    ),
+    build_child_dataset(DATABASES, "Database_Query", tags="query", fields="query query_id query_time records_affected"),
 )  # fmt: skip
-ROOTS = (
-    PROCESSES, REGISTRY, FILESYSTEM, PORTS, SERVICES, CHANGES, UPDATES, VULNERABILITIES, INVENTORY, PERFORMANCE,
+ENDPOINT_ROOTS = (
+    PROCESSES, REGISTRY_DATASET, FILESYSTEM, PORTS, SERVICES, CHANGES, UPDATES, VULNERABILITIES, INVENTORY, PERFORMANCE,
     DATABASES,
 )  # fmt: skip

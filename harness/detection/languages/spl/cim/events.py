@@ -11,67 +11,77 @@ from functools import cache, lru_cache
 from typing import Any
 
 from harness.detection.languages.spl.cim.event_types import of_type, with_tag
-from harness.detection.languages.spl.cim.groups import Group, Origin
-from harness.detection.languages.spl.cim.sources import GROUPS
-from harness.detection.languages.spl.coercion import NO, NOTHING, Typed, apply, each, literal, over, same_kind, text
+from harness.detection.languages.spl.cim.groups import EventGroup, EventOrigin
+from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
+from harness.detection.languages.spl.coercion import (
+    NO,
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_text,
+    build_element_parameter,
+    literal,
+    same_kind,
+)
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.mentions import parts
-from harness.detection.languages.spl.reader import Reader
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.mentions import walk_query
+from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Expression, Field
-from harness.detection.languages.spl.text import Text
+from harness.detection.languages.spl.syntax import EvalExpression, FieldReference
+from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Literal
 from harness.diagnostics import Source, Span
 
-GROUP = "@group"
-NUMBERS = {id(group): float(number) for number, group in enumerate(GROUPS)}
-COMMON = frozenset(n for g in GROUPS for n in g.fields)
+GROUP_COLUMN = "@group"
+GROUP_NUMBERS = {id(group): float(number) for number, group in enumerate(EVENT_GROUPS)}
+COMMON = frozenset(n for g in EVENT_GROUPS for n in g.fields)
 
 MADE: dict[tuple[str | Kind, ...], Typed] = {}
 MOST_MADE = 10_000
 
 
 @cache
-def parsed(expression: str) -> Expression:
+def parse_mapping(expression: str) -> EvalExpression:
     """A mapping's eval expression, without places."""
     source = Source("cim", expression)
-    found = EvalGrammar(Reader(Text(source, expression), 0, len(expression))).whole()
-    placeless: Expression = unplaced(found)
+    found = EvalGrammar(StageCursor(ExpandedText(source, expression), 0, len(expression))).whole()
+    placeless: EvalExpression = strip_spans(found)
     return placeless
 
 
-def unplaced(node: Any) -> Any:
+def strip_spans(node: Any) -> Any:
     """The same expression with no place in any text."""
     if isinstance(node, tuple):
-        return tuple(unplaced(n) for n in node)
+        return tuple(strip_spans(n) for n in node)
     if not is_dataclass(node) or isinstance(node, type):
         return node
-    changes = {f.name: None if f.name == "span" else unplaced(getattr(node, f.name)) for f in fields(node)}
+    changes = {f.name: None if f.name == "span" else strip_spans(getattr(node, f.name)) for f in fields(node)}
     return replace(node, **changes)
 
 
-def belongs(scope: Scope, group: Group) -> Typed:
+def belongs(scope: Scope, group: EventGroup) -> Typed:
     """Whether an event is of a group: by its origin and code."""
     origin = group.origin
     named = scope.typed(origin.field)
-    code = scope.typed(origin.code) if group.codes else NOTHING
+    code = scope.typed(origin.code) if group.codes else TYPED_NULL
     if named.kind is Kind.NULL or (group.codes and code.kind is Kind.NULL):
         return NO
     return coming_from(origin, group.codes, named, code)
 
 
 @lru_cache(1024)
-def coming_from(origin: Origin, codes: tuple[str, ...], named: Typed, code: Typed) -> Typed:
+def coming_from(origin: EventOrigin, codes: tuple[str, ...], named: Typed, code: Typed) -> Typed:
     """Whether a field ends as an origin says, and an event's code is one of some."""
-    conditions = [apply("ends_with_ci", text(named), literal(origin.ends))]
+    conditions = [apply("ends_with_ci", as_text(named), literal(origin.ends))]
     if codes:
-        conditions.append(apply("in", text(code), *(literal(c) for c in codes)))
+        conditions.append(apply("in", as_text(code), *(literal(c) for c in codes)))
     return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
 
 
-def provides(scope: Scope, group: Group, tags: frozenset[str]) -> bool:
+def provides(scope: Scope, group: EventGroup, tags: frozenset[str]) -> bool:
     """Whether a group's events have all these tags; disputed ones count if their switch says so."""
     if tags <= set(group.tags):
         return True
@@ -80,13 +90,13 @@ def provides(scope: Scope, group: Group, tags: frozenset[str]) -> bool:
     return scope.session.switch(group.switch) == group.value
 
 
-def providers(scope: Scope, tags: tuple[str, ...]) -> tuple[Group, ...]:
+def providers(scope: Scope, tags: tuple[str, ...]) -> tuple[EventGroup, ...]:
     """The groups whose events have all these tags."""
     wanted = frozenset(tags)
-    return tuple(g for g in GROUPS if provides(scope, g, wanted))
+    return tuple(g for g in EVENT_GROUPS if provides(scope, g, wanted))
 
 
-def any_of(scope: Scope, groups: tuple[Group, ...], span: Span | None = None) -> Typed:
+def match_any_group(scope: Scope, groups: tuple[EventGroup, ...], span: Span | None = None) -> Typed:
     """Whether an event is of one of some groups."""
     parts = [p for p in (belongs(scope, g) for g in groups) if p is not NO]
     if not parts:
@@ -98,8 +108,8 @@ def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
     """Whether an event's own `tag` field has all these tags; None if no event has such a field."""
     own = scope.typed("tag")
     if own.kind is Kind.LIST:
-        parameter, element = each(own)
-        carried = [over("list_any", own, parameter, apply("equal_ci", element, literal(t))) for t in tags]
+        parameter, element = build_element_parameter(own)
+        carried = [apply_to_elements("list_any", own, parameter, apply("equal_ci", element, literal(t))) for t in tags]
         return apply("is_true", carried[0] if len(carried) == 1 else apply("and", *carried))
     if own.kind is Kind.TEXT and len(tags) == 1:
         return apply("is_true", apply("equal_ci", own, literal(tags[0])))
@@ -109,7 +119,9 @@ def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
 def has_tags(scope: Scope, tags: tuple[str, ...], span: Span | None = None) -> Typed:
     """Whether an event has all these tags, by what is known of it or by its own field."""
     own = carries(scope, tags)
-    ways = [p for p in (any_of(scope, providers(scope, tags), span), own or NO, by_content(scope, tags, span)) if p]
+    ways = [
+        p for p in (match_any_group(scope, providers(scope, tags), span), own or NO, by_content(scope, tags, span)) if p
+    ]
     ways = [w for w in ways if not isinstance(w.expression, Literal)]
     if not ways:
         return Typed(Literal(False, span), Kind.BOOLEAN)
@@ -121,53 +133,55 @@ def by_content(scope: Scope, tags: tuple[str, ...], span: Span | None) -> Typed:
     told = {t: with_tag(scope, t, span) for t in tags} if scope.settings.tags and span is not None else {}
     if not any(told.values()):
         return NO
-    each_tag = [apply("or", any_of(scope, providers(scope, (t,))), *told[t]) for t in tags]
+    each_tag = [apply("or", match_any_group(scope, providers(scope, (t,))), *told[t]) for t in tags]
     return each_tag[0] if len(each_tag) == 1 else apply("and", *each_tag)
 
 
-def tagged(scope: Scope, field: str, value: str, span: Span, bearer: str = "") -> Typed:
+def match_tag(scope: Scope, field: str, value: str, span: Span, bearer: str = "") -> Typed:
     """Whether an event has a tag or event type by what add-ons and the content given say of it.
 
     `*` in the value stands for any run of characters. A tag may be asked for of one field alone, its `bearer`.
     """
     wanted = value.lower().strip("*")
-    found: list[Group] = []
-    for group in GROUPS:
+    found: list[EventGroup] = []
+    for group in EVENT_GROUPS:
         names = (*group.tags, *group.disputed) if field == "tag" else group.eventtypes
         meant = [n for n in names if (wanted in n if "*" in value else wanted == n)]
         if any(field != "tag" or provides(scope, group, frozenset([n])) for n in meant):
             found.append(group)
     given = of_type(scope, value, span) if field == "eventtype" else with_tag(scope, value, span, bearer)
-    known = any_of(scope, tuple(found), span)
+    known = match_any_group(scope, tuple(found), span)
     if not given:
         return known
     return apply("or", *given, *([] if isinstance(known.expression, Literal) else [known]), span=span)
 
 
-def number_groups(scope: Scope, groups: tuple[Group, ...]) -> None:
+def number_groups(scope: Scope, groups: tuple[EventGroup, ...]) -> None:
     """Adds a hidden column with the number of the group that an event belongs to, the first of several."""
-    if GROUP in scope.columns:
+    if GROUP_COLUMN in scope.columns:
         return
     own = tuple(g for g in groups if belongs(scope, g) is not NO)
-    found = numbered(tuple(NUMBERS[id(g)] for g in own), tuple((n, scope.columns[n]) for n in sorted(origins(own))))
+    found = number_event_group(
+        tuple(GROUP_NUMBERS[id(g)] for g in own), tuple((n, scope.columns[n]) for n in sorted(origins(own)))
+    )
     if not isinstance(found.expression, Literal):
-        scope.groups = frozenset(NUMBERS[id(g)] for g in own)
-        scope.derive([(GROUP, found)])
+        scope.groups = frozenset(GROUP_NUMBERS[id(g)] for g in own)
+        scope.derive([(GROUP_COLUMN, found)])
 
 
-def origins(groups: Iterable[Group]) -> set[str]:
+def origins(groups: Iterable[EventGroup]) -> set[str]:
     """The fields that tell what groups an event is of."""
     return {g.origin.field for g in groups} | {g.origin.code for g in groups if g.codes}
 
 
 @lru_cache(1024)
-def numbered(groups: tuple[float, ...], fields: tuple[tuple[str, Kind], ...]) -> Typed:
+def number_event_group(groups: tuple[float, ...], fields: tuple[tuple[str, Kind], ...]) -> Typed:
     """The number of the first of some groups that an event belongs to, over fields of such kinds."""
     columns = {name: Typed(Column(name), kind) for name, kind in fields}
-    found: Typed = Typed(NOTHING.expression, Kind.NUMBER)
+    found: Typed = Typed(TYPED_NULL.expression, Kind.NUMBER)
     for number in reversed(groups):
-        group = GROUPS[int(number)]
-        named, code = columns[group.origin.field], columns[group.origin.code] if group.codes else NOTHING
+        group = EVENT_GROUPS[int(number)]
+        named, code = columns[group.origin.field], columns[group.origin.code] if group.codes else TYPED_NULL
         found = apply("if", coming_from(group.origin, group.codes, named, code), literal(number), found)
     return found
 
@@ -176,7 +190,7 @@ def numbered(groups: tuple[float, ...], fields: tuple[tuple[str, Kind], ...]) ->
 def ways(name: str) -> tuple[tuple[str, tuple[Typed, ...]], ...]:
     """The expressions that make a common field, each with the numbers of the groups that make it so."""
     found: dict[str, tuple[Typed, ...]] = {}
-    for place, group in enumerate(GROUPS):
+    for place, group in enumerate(EVENT_GROUPS):
         if name in group.fields:
             written = group.fields[name]
             found[written] = (*found.get(written, ()), literal(float(place)))
@@ -184,23 +198,23 @@ def ways(name: str) -> tuple[tuple[str, tuple[Typed, ...]], ...]:
 
 
 @cache
-def fields_of(written: str) -> tuple[str, ...]:
+def collect_mapping_fields(written: str) -> tuple[str, ...]:
     """The fields that a mapping reads."""
-    named = {part.name: None for part in parts(parsed(written)) if isinstance(part, Field)}
+    named = {part.name: None for part in walk_query(parse_mapping(written)) if isinstance(part, FieldReference)}
     return tuple(name for name in named if name not in ("true", "false", "null"))
 
 
-def mapped(scope: Scope, written: str) -> Typed:
+def evaluate_mapping(scope: Scope, written: str) -> Typed:
     """What a mapping makes of the current rows; made once for rows whose fields are of the same kinds.
 
     One that depends on a switch, or has something to say, is made anew for each query.
     """
-    key = (written, scope.settings.zone, *[scope.typed(name).kind for name in fields_of(written)])
+    key = (written, scope.settings.zone, *[scope.typed(name).kind for name in collect_mapping_fields(written)])
     found = MADE.get(key)
     if found is None:
         session = scope.session
         before = (len(session.used), len(session.findings))
-        found = Context(scope).value(parsed(written))
+        found = EvalContext(scope).value(parse_mapping(written))
         if before == (len(session.used), len(session.findings)) and len(MADE) < MOST_MADE:
             MADE[key] = found
     return found
@@ -210,14 +224,14 @@ def common(scope: Scope, name: str) -> Typed:
     """A common field: the event's own of that name, else what the add-ons make of its other fields."""
     own = scope.typed(name)
     made: list[tuple[Typed, Typed]] = []
-    for written, all_places in ways(name) if GROUP in scope.columns else ():
+    for written, all_places in ways(name) if GROUP_COLUMN in scope.columns else ():
         places = [p for p in all_places if p.constant in scope.groups]
-        value = mapped(scope, written) if places else NOTHING
+        value = evaluate_mapping(scope, written) if places else TYPED_NULL
         if value.kind is not Kind.NULL:
-            made.append((apply("in", Typed(Column(GROUP), Kind.NUMBER), *places), value))
+            made.append((apply("in", Typed(Column(GROUP_COLUMN), Kind.NUMBER), *places), value))
     if not made:
         return own
-    found = Context(scope).choose(made, NOTHING)
+    found = EvalContext(scope).choose(made, TYPED_NULL)
     if own.kind is Kind.NULL:
         return found
     first, second = same_kind([own, found])
@@ -230,7 +244,7 @@ def enrich(scope: Scope) -> None:
     if not wanted or not {"source", "sourcetype"} & set(scope.columns):
         return
     reads = set(scope.session.reads)
-    number_groups(scope, tuple(g for g in GROUPS if any(n in g.fields for n in wanted)))
+    number_groups(scope, tuple(g for g in EVENT_GROUPS if any(n in g.fields for n in wanted)))
     added = [(n, v) for n in wanted if (v := common(scope, n)).kind is not Kind.NULL and v != scope.typed(n)]
     scope.session.reads.difference_update(n for n in wanted if n not in scope.session.schema)
     if not added:

@@ -9,10 +9,10 @@ Reference: reference/telemetry.md 3; Splunk Add-on for CrowdStrike FDR, source t
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.groups import Group, Origin, chosen, words
+from harness.detection.languages.spl.cim.groups import EventGroup, EventOrigin, print_case_eval, split_names
 
-SENSOR = Origin(field="sourcetype", ends="crowdstrike:events:sensor", code="event_simpleName")
-STREAM = Origin(field="sourcetype", ends="CrowdStrike:Event:Streams:JSON", code="metadata.eventType")
+FALCON_ORIGIN = EventOrigin(field="sourcetype", ends="crowdstrike:events:sensor", code="event_simpleName")
+STREAM = EventOrigin(field="sourcetype", ends="CrowdStrike:Event:Streams:JSON", code="metadata.eventType")
 
 
 def last_part(field: str) -> str:
@@ -30,7 +30,7 @@ VALUE_TYPES = {
     "0": "REG_NONE", "1": "REG_SZ", "2": "REG_EXPAND_SZ", "3": "REG_BINARY", "4": "REG_DWORD", "7": "REG_MULTI_SZ",
     "11": "REG_QWORD",
 }  # fmt: skip
-EVERY = {
+FALCON_COMMON_FIELDS = {
     "dest": HOST,
     "dvc": HOST,
     "user": "coalesce(UserName, UserSid)",
@@ -41,10 +41,10 @@ EVERY = {
     "signature": "event_simpleName",
     "signature_id": "event_simpleName",
     "vendor_product": '"CrowdStrike FDR"',
-    "os": chosen("event_platform", {"Win": "Windows", "Mac": "macOS", "Lin": "Linux"}, "event_platform"),
+    "os": print_case_eval("event_platform", {"Win": "Windows", "Mac": "macOS", "Lin": "Linux"}, "event_platform"),
 }
-PROCESS = {
-    **EVERY,
+FALCON_PROCESS_FIELDS = {
+    **FALCON_COMMON_FIELDS,
     "process": "CommandLine",
     "process_id": "RawProcessId",
     "process_guid": "TargetProcessId",
@@ -52,7 +52,7 @@ PROCESS = {
     "process_name": last_part("ImageFileName"),
     "process_exec": last_part("ImageFileName"),
     "process_hash": "SHA256HashData",
-    "process_integrity_level": chosen(
+    "process_integrity_level": print_case_eval(
         "IntegrityLevel", {"0": "untrusted", "4096": "low", "8192": "medium", "12288": "high", "16384": "system"}
     ),
     "process_current_directory": "WorkingDirectory",
@@ -63,8 +63,8 @@ PROCESS = {
     "parent_process_guid": "ParentProcessId",
     "action": 'if(match(event_simpleName, "Blocked"), "blocked", "allowed")',
 }
-FILE = {
-    **EVERY,
+FALCON_FILE_FIELDS = {
+    **FALCON_COMMON_FIELDS,
     "file_path": "coalesce(TargetFileName, ImageFileName)",
     "file_name": last_part("coalesce(TargetFileName, ImageFileName)"),
     "file_hash": "coalesce(SHA256HashData, MD5HashData)",
@@ -73,13 +73,13 @@ FILE = {
     "action": 'case(match(event_simpleName, "Delete"), "deleted", match(event_simpleName, "Rename"), "modified", '
     'true(), "created")',
 }
-REGISTRY = {
-    **EVERY,
+FALCON_REGISTRY_FIELDS = {
+    **FALCON_COMMON_FIELDS,
     "registry_path": r'coalesce(RegObjectName."\\".RegValueName, RegObjectName)',
     "registry_key_name": "RegObjectName",
     "registry_value_name": "RegValueName",
     "registry_value_data": "coalesce(RegStringValue, RegNumericValue, RegBinaryValue)",
-    "registry_value_type": chosen("RegType", VALUE_TYPES),
+    "registry_value_type": print_case_eval("RegType", VALUE_TYPES),
     "registry_hive": r'case(match(RegObjectName, "(?i)^\\\\REGISTRY\\\\MACHINE"), "HKEY_LOCAL_MACHINE", '
     r'match(RegObjectName, "(?i)^\\\\REGISTRY\\\\USER"), "HKEY_USERS", true(), null())',
     "object_category": '"registry"',
@@ -87,9 +87,9 @@ REGISTRY = {
     "action": '"modified"',
 }
 LOCAL, REMOTE = "coalesce(LocalAddressIP4, LocalAddressIP6)", "coalesce(RemoteAddressIP4, RemoteAddressIP6)"
-TRANSPORT = chosen("Protocol", TRANSPORTS, "Protocol")
+TRANSPORT = print_case_eval("Protocol", TRANSPORTS, "Protocol")
 TRAFFIC = {
-    **EVERY,
+    **FALCON_COMMON_FIELDS,
     "app": "ContextBaseFileName",
     "transport": TRANSPORT,
     "protocol": '"ip"',
@@ -122,22 +122,24 @@ INBOUND = {
     "direction": '"inbound"',
 }
 LISTENING = {**INBOUND, "src": "null()", "src_port": "null()", "dest": HOST, "state": '"listening"'}
-DNS = {
-    **EVERY,
+FALCON_DNS_FIELDS = {
+    **FALCON_COMMON_FIELDS,
     "query": "DomainName",
     "query_count": "coalesce(DnsRequestCount, 1)",
-    "record_type": chosen("RequestType", RECORD_TYPES, "RequestType"),
+    "record_type": print_case_eval("RequestType", RECORD_TYPES, "RequestType"),
     "answer": 'mvappend(split(trim(CNAMERecords, ";"), ";"), split(trim(IP4Records, ";"), ";"), '
     'split(trim(IP6Records, ";"), ";"))',
     "reply_code_id": "QueryStatus",
-    "reply_code": chosen("QueryStatus", {"0": "No Error", "9002": "Server Failure", "9003": "Non-Existent Domain"}),
+    "reply_code": print_case_eval(
+        "QueryStatus", {"0": "No Error", "9002": "Server Failure", "9003": "Non-Existent Domain"}
+    ),
     "src": HOST,
     "dest": 'if(RespondingDnsServer="", null(), RespondingDnsServer)',
     "process_id": "ContextProcessId",
     "message_type": 'if(isnull(IP4Records) AND isnull(IP6Records) AND isnull(CNAMERecords), "QUERY", "RESPONSE")',
 }
 LOGON = {
-    **EVERY,
+    **FALCON_COMMON_FIELDS,
     "action": 'if(match(event_simpleName, "Failed"), "failure", "success")',
     "app": '"win:" . case(in(LogonType, "2", "7", "11"), "local", in(LogonType, "3", "10"), "remote", '
     'true(), "unknown")',
@@ -149,7 +151,7 @@ LOGON = {
     "user_role": 'if(UserIsAdmin="1", "admin", null())',
 }
 ACCOUNT = {
-    **EVERY,
+    **FALCON_COMMON_FIELDS,
     "object": "coalesce(UserName, GroupRid)",
     "object_id": "UserSid",
     "object_category": '"user"',
@@ -160,7 +162,7 @@ ACCOUNT = {
     'true(), "modified")',
 }
 TASK = {
-    **EVERY,
+    **FALCON_COMMON_FIELDS,
     "object": "TaskName",
     "object_category": '"scheduled task"',
     "object_attrs": "coalesce(TaskXml, TaskExecCommand)",
@@ -172,25 +174,29 @@ TASK = {
     'true(), "modified")',
 }
 SERVICE = {
-    **EVERY,
+    **FALCON_COMMON_FIELDS,
     "service": "coalesce(ServiceDisplayName, ServiceObjectName)",
     "service_name": "coalesce(ServiceDisplayName, ServiceObjectName)",
     "service_path": "coalesce(ServiceImagePath, ImageFileName)",
     "service_exec": last_part("coalesce(ServiceImagePath, ImageFileName)"),
     "service_hash": "SHA256HashData",
-    "start_mode": chosen(
+    "start_mode": print_case_eval(
         "ServiceStart", {"0": "boot", "1": "system", "2": "auto", "3": "manual", "4": "disabled"}, "ServiceStart"
     ),
     "status": 'case(match(event_simpleName, "Started"), "started", match(event_simpleName, "Stopped"), "stopped", '
     'match(event_simpleName, "Create"), "installed", true(), "modified")',
 }
 MODULE = {
-    **EVERY,
+    **FALCON_COMMON_FIELDS,
     "loaded_file": last_part("ImageFileName"),
     "loaded_file_path": "ImageFileName",
     "process_hash": "SHA256HashData",
 }
-SCRIPT = {**EVERY, "process": "coalesce(CommandLine, CommandHistory)", "process_path": "ImageFileName"}
+FALCON_SCRIPT_FIELDS = {
+    **FALCON_COMMON_FIELDS,
+    "process": "coalesce(CommandLine, CommandHistory)",
+    "process_path": "ImageFileName",
+}
 DETECTION = {
     "dest": "event.ComputerName",
     "user": "event.UserName",
@@ -209,17 +215,17 @@ DETECTION = {
 DETECTION = {k: f"'{v}'" if v.startswith("event.") else v for k, v in DETECTION.items()}
 
 
-def group(codes: str, tags: str, fields: dict[str, str], disputed: str = "") -> Group:
+def build_falcon_group(codes: str, tags: str, fields: dict[str, str], disputed: str = "") -> EventGroup:
     """Events of some names; their event types are named after the dataset that they are tagged for."""
-    own = words(tags)
+    own = split_names(tags)
     named = ("crowdstrike_" + "_".join(own),) if own else ()
-    return Group(
-        origin=SENSOR,
-        codes=words(codes),
+    return EventGroup(
+        origin=FALCON_ORIGIN,
+        codes=split_names(codes),
         eventtypes=("crowdstrike_events_sensor", *named),
         tags=own,
         fields=fields,
-        disputed=words(disputed),
+        disputed=split_names(disputed),
         switch="falcon_connections",
         value="traffic",
     )
@@ -236,26 +242,28 @@ WRITTEN = (
 )
 TO_NETWORK = "network communicate"
 
-GROUPS = (
-    group("ProcessRollup2 SyntheticProcessRollup2 ProcessBlocked", "process report", PROCESS),
-    group(WRITTEN, "endpoint filesystem", FILE),
-    group("AsepKeyUpdate AsepValueUpdate", "endpoint registry", REGISTRY),
-    group("RegGenericValueUpdate RegSystemConfigValueUpdate", "", REGISTRY),
-    group("NetworkConnectIP4 NetworkConnectIP6", "listening port", OUTBOUND, TO_NETWORK),
-    group("NetworkReceiveAcceptIP4 NetworkReceiveAcceptIP6", "listening port", INBOUND, TO_NETWORK),
-    group("NetworkListenIP4 NetworkListenIP6", "listening port", LISTENING),
-    group("DnsRequest SuspiciousDnsRequest", "network resolution dns", DNS),
-    group("UserLogon UserLogonFailed UserLogonFailed2", "authentication", LOGON),
-    group("UserAccountCreated UserAccountDeleted UserAccountAddedToGroup", "change account", ACCOUNT),
-    group("ScheduledTaskRegistered ScheduledTaskModified ScheduledTaskDeleted", "change endpoint", TASK),
-    group(
+FALCON_GROUPS = (
+    build_falcon_group(
+        "ProcessRollup2 SyntheticProcessRollup2 ProcessBlocked", "process report", FALCON_PROCESS_FIELDS
+    ),
+    build_falcon_group(WRITTEN, "endpoint filesystem", FALCON_FILE_FIELDS),
+    build_falcon_group("AsepKeyUpdate AsepValueUpdate", "endpoint registry", FALCON_REGISTRY_FIELDS),
+    build_falcon_group("RegGenericValueUpdate RegSystemConfigValueUpdate", "", FALCON_REGISTRY_FIELDS),
+    build_falcon_group("NetworkConnectIP4 NetworkConnectIP6", "listening port", OUTBOUND, TO_NETWORK),
+    build_falcon_group("NetworkReceiveAcceptIP4 NetworkReceiveAcceptIP6", "listening port", INBOUND, TO_NETWORK),
+    build_falcon_group("NetworkListenIP4 NetworkListenIP6", "listening port", LISTENING),
+    build_falcon_group("DnsRequest SuspiciousDnsRequest", "network resolution dns", FALCON_DNS_FIELDS),
+    build_falcon_group("UserLogon UserLogonFailed UserLogonFailed2", "authentication", LOGON),
+    build_falcon_group("UserAccountCreated UserAccountDeleted UserAccountAddedToGroup", "change account", ACCOUNT),
+    build_falcon_group("ScheduledTaskRegistered ScheduledTaskModified ScheduledTaskDeleted", "change endpoint", TASK),
+    build_falcon_group(
         "CreateService ModifyServiceBinary ServiceStarted HostedServiceStarted HostedServiceStopped",
         "service report",
         SERVICE,
     ),
-    group("ClassifiedModuleLoad UnsignedModuleLoad DriverLoad", "", MODULE),
-    group("CommandHistory ScriptControlScanTelemetry ScriptControlScanInfo", "", SCRIPT),
-    Group(
+    build_falcon_group("ClassifiedModuleLoad UnsignedModuleLoad DriverLoad", "", MODULE),
+    build_falcon_group("CommandHistory ScriptControlScanTelemetry ScriptControlScanInfo", "", FALCON_SCRIPT_FIELDS),
+    EventGroup(
         origin=STREAM,
         codes=("DetectionSummaryEvent", "EppDetectionSummaryEvent"),
         eventtypes=("crowdstrike_event_streams",),
@@ -263,4 +271,4 @@ GROUPS = (
         fields=DETECTION,
     ),
 )
-REST = (group("", "", EVERY),)
+FALCON_REST = (build_falcon_group("", "", FALCON_COMMON_FIELDS),)

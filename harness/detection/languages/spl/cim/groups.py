@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class EventOrigin:
     """Where events come from: a field ends in a text, and another field holds the code that tells their kinds."""
 
     field: str
@@ -18,20 +18,20 @@ class Origin:
     code: str = "EventCode"
 
 
-def channel(name: str) -> Origin:
+def channel(name: str) -> EventOrigin:
     """The events of a Windows event log, rendered as XML or not."""
-    return Origin(field="source", ends=f"WinEventLog:{name}")
+    return EventOrigin(field="source", ends=f"WinEventLog:{name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class EventGroup:
     """Events of one origin, told by their codes (all of them if there are none), with tags and common fields.
 
     Every field is an eval expression over the event's own fields. The tags in `disputed` are there only if the switch
     `switch` has the value `value`.
     """
 
-    origin: Origin
+    origin: EventOrigin
     codes: tuple[str, ...] = ()
     eventtypes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -41,12 +41,12 @@ class Group:
     value: str = ""
 
 
-def words(text: str) -> tuple[str, ...]:
+def split_names(text: str) -> tuple[str, ...]:
     """Names separated by blanks."""
     return tuple(text.split())
 
 
-def file_name(field: str) -> str:
+def print_file_name_eval(field: str) -> str:
     """The part of a path behind the last backslash."""
     return rf'replace({field}, "^.*\\\\", "")'
 
@@ -56,28 +56,32 @@ def account(field: str) -> str:
     return rf'replace({field}, "^.*\\\\", "")'
 
 
-def known(field: str) -> str:
+def print_hyphen_test(field: str) -> str:
     """A field unless it is a lone hyphen."""
     return f'if({field}="-", null(), {field})'
 
 
-def answers(field: str) -> str:
+def print_dns_answers_eval(field: str) -> str:
     """The names and addresses in what Windows says of a request: `type:  5 a.example;192.0.2.1;`, or a lone hyphen."""
     return rf'if({field}="-", null(), split(replace(trim({field}, ";"), "type:\s+\d+\s+", ""), ";"))'
 
 
 def program(image: str) -> dict[str, str]:
     """Common fields of the process whose image is in a field."""
-    return {"process_name": file_name(image), "process_exec": file_name(image), "process_path": image}
+    return {
+        "process_name": print_file_name_eval(image),
+        "process_exec": print_file_name_eval(image),
+        "process_path": image,
+    }
 
 
 def parent(image: str) -> dict[str, str]:
     """Common fields of the parent process whose image is in a field."""
-    name = file_name(image)
+    name = print_file_name_eval(image)
     return {"parent_process_name": name, "parent_process_exec": name, "parent_process_path": image}
 
 
-def chosen(field: str, table: Mapping[str, str], otherwise: str = "null()") -> str:
+def print_case_eval(field: str, table: Mapping[str, str], otherwise: str = "null()") -> str:
     """What a table says of a field's value."""
     if not table:
         return otherwise

@@ -6,7 +6,15 @@ Reference: reference/spl.md 9.2
 from __future__ import annotations
 
 from harness.detection.languages.spl.cim import alert_models, endpoint_models, network_models
-from harness.detection.languages.spl.cim.dataset import Dataset
+from harness.detection.languages.spl.cim.dataset import CimDataset
 
-DATASETS: tuple[Dataset, ...] = (*endpoint_models.ROOTS, *network_models.ROOTS, *alert_models.ROOTS)
-CHILDREN: tuple[Dataset, ...] = (*endpoint_models.PARTS, *network_models.PARTS, *alert_models.PARTS)
+CIM_DATASETS: tuple[CimDataset, ...] = (
+    *endpoint_models.ENDPOINT_ROOTS,
+    *network_models.NETWORK_ROOTS,
+    *alert_models.ALERT_ROOTS,
+)
+CHILDREN: tuple[CimDataset, ...] = (
+    *endpoint_models.ENDPOINT_PARTS,
+    *network_models.NETWORK_PARTS,
+    *alert_models.ALERT_PARTS,
+)

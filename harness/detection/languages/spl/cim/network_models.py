@@ -5,9 +5,9 @@ Reference: reference/spl.md 9.2; CIM, Network Traffic, Network Resolution, Netwo
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.dataset import Dataset, about, part, root
+from harness.detection.languages.spl.cim.dataset import CimDataset, about, build_child_dataset, build_root_dataset
 
-TRAFFIC = root(
+TRAFFIC = build_root_dataset(
     "Network_Traffic",
     "All_Traffic",
     "network communicate",
@@ -25,7 +25,7 @@ TRAFFIC = root(
         "bytes": "coalesce(bytes, bytes_in+bytes_out)",
     },
 )
-DNS = root(
+DNS_DATASET = build_root_dataset(
     "Network_Resolution",
     "DNS",
     "network resolution dns",
@@ -39,7 +39,7 @@ DNS = root(
         "query_type": "coalesce(query_type, record_type)",
     },
 )
-SESSIONS = root(
+SESSIONS = build_root_dataset(
     "Network_Sessions",
     "All_Sessions",
     "network session",
@@ -48,7 +48,7 @@ SESSIONS = root(
     f"{about('user')} vendor_product",
     "action dest_dns dest_ip dest_mac dest_nt_host dvc src_dns src_ip src_mac src_nt_host user",
 )
-AUTHENTICATION = root(
+AUTHENTICATION = build_root_dataset(
     "Authentication",
     "Authentication",
     "authentication",
@@ -58,7 +58,7 @@ AUTHENTICATION = root(
     "action app dest src src_user user",
     condition='NOT coalesce(lower(action)="success" AND match(user, "\\$$"), false())',
 )
-WEB = root(
+WEB = build_root_dataset(
     "Web",
     "Web",
     "web",
@@ -78,7 +78,7 @@ WEB = root(
         r'replace(http_referrer, "^(?:\w+://)?([^/:?]+).*$", "\1"))',
     },
 )
-EMAIL = root(
+EMAIL = build_root_dataset(
     "Email",
     "All_Email",
     "email",
@@ -88,35 +88,37 @@ EMAIL = root(
     f"status_code subject url {about('user')} xdelay xref vendor_product",
     "action dest recipient src src_user",
 )
-CERTIFICATES = root(
+CERTIFICATES = build_root_dataset(
     "Certificates",
     "All_Certificates",
     "certificate",
     f"{about('dest')} dest_port duration response_time {about('src')} src_port transport vendor_product",
     "dest src",
 )
-PARTS: tuple[Dataset, ...] = (
-    part(TRAFFIC, "Allowed_Traffic", 'action="allowed"'),
-    part(TRAFFIC, "Blocked_Traffic", 'action="blocked"'),
-    part(SESSIONS, "Session_Start", tags="start"),
-    part(SESSIONS, "Session_End", tags="end"),
-    part(SESSIONS, "DHCP", tags="dhcp", fields="lease_duration lease_scope"),
-    part(SESSIONS, "VPN", tags="vpn"),
-    part(AUTHENTICATION, "Failed_Authentication", 'action="failure"'),
-    part(AUTHENTICATION, "Successful_Authentication", 'action="success"'),
-    part(AUTHENTICATION, "Default_Authentication", tags="default"),
-    part(AUTHENTICATION, "Failed_Default_Authentication", 'action="failure"', tags="default"),
-    part(AUTHENTICATION, "Successful_Default_Authentication", 'action="success"', tags="default"),
-    part(AUTHENTICATION, "Insecure_Authentication", tags="insecure"),
-    part(AUTHENTICATION, "Privileged_Authentication", tags="privileged"),
-    part(AUTHENTICATION, "Failed_Privileged_Authentication", 'action="failure"', tags="privileged"),
-    part(AUTHENTICATION, "Successful_Privileged_Authentication", 'action="success"', tags="privileged"),
-    part(WEB, "Proxy", tags="proxy"),
-    part(WEB, "Storage", tags="storage", fields="error_code operation storage_name"),
-    part(EMAIL, "Delivery", tags="delivery"),
-    part(EMAIL, "Content", tags="content"),
-    part(EMAIL, "Filtering", tags="filter", fields="filter_action filter_score signature signature_extra signature_id"),
-    part(
+NETWORK_PARTS: tuple[CimDataset, ...] = (
+    build_child_dataset(TRAFFIC, "Allowed_Traffic", 'action="allowed"'),
+    build_child_dataset(TRAFFIC, "Blocked_Traffic", 'action="blocked"'),
+    build_child_dataset(SESSIONS, "Session_Start", tags="start"),
+    build_child_dataset(SESSIONS, "Session_End", tags="end"),
+    build_child_dataset(SESSIONS, "DHCP", tags="dhcp", fields="lease_duration lease_scope"),
+    build_child_dataset(SESSIONS, "VPN", tags="vpn"),
+    build_child_dataset(AUTHENTICATION, "Failed_Authentication", 'action="failure"'),
+    build_child_dataset(AUTHENTICATION, "Successful_Authentication", 'action="success"'),
+    build_child_dataset(AUTHENTICATION, "Default_Authentication", tags="default"),
+    build_child_dataset(AUTHENTICATION, "Failed_Default_Authentication", 'action="failure"', tags="default"),
+    build_child_dataset(AUTHENTICATION, "Successful_Default_Authentication", 'action="success"', tags="default"),
+    build_child_dataset(AUTHENTICATION, "Insecure_Authentication", tags="insecure"),
+    build_child_dataset(AUTHENTICATION, "Privileged_Authentication", tags="privileged"),
+    build_child_dataset(AUTHENTICATION, "Failed_Privileged_Authentication", 'action="failure"', tags="privileged"),
+    build_child_dataset(AUTHENTICATION, "Successful_Privileged_Authentication", 'action="success"', tags="privileged"),
+    build_child_dataset(WEB, "Proxy", tags="proxy"),
+    build_child_dataset(WEB, "Storage", tags="storage", fields="error_code operation storage_name"),
+    build_child_dataset(EMAIL, "Delivery", tags="delivery"),
+    build_child_dataset(EMAIL, "Content", tags="content"),
+    build_child_dataset(
+        EMAIL, "Filtering", tags="filter", fields="filter_action filter_score signature signature_extra signature_id"
+    ),
+    build_child_dataset(
         CERTIFICATES,
         "SSL",
         tags="ssl",
@@ -128,4 +130,4 @@ PARTS: tuple[Dataset, ...] = (
         "ssl_subject_unit ssl_validity_window ssl_version",
     ),
 )
-ROOTS = (TRAFFIC, DNS, SESSIONS, AUTHENTICATION, WEB, EMAIL, CERTIFICATES)
+NETWORK_ROOTS = (TRAFFIC, DNS_DATASET, SESSIONS, AUTHENTICATION, WEB, EMAIL, CERTIFICATES)

@@ -6,10 +6,10 @@ Reference: reference/spl.md 9.3, 11.3 and 11.5
 from __future__ import annotations
 
 from harness.detection.languages.spl.cim import falcon, sysmon, windows
-from harness.detection.languages.spl.cim.groups import Group, Origin
+from harness.detection.languages.spl.cim.groups import EventGroup, EventOrigin
 
-PROXY = Origin(field="sourcetype", ends="proxy", code="")
-EDGE = Group(
+PROXY = EventOrigin(field="sourcetype", ends="proxy", code="")
+EDGE = EventGroup(
     origin=PROXY,
     eventtypes=("proxy",),
     tags=("web", "proxy", "network", "communicate"),
@@ -23,7 +23,8 @@ EDGE = Group(
         "vendor_product": '"proxy"',
     },
 )
-GROUPS: tuple[Group, ...] = (
-    *sysmon.GROUPS, *windows.GROUPS, *falcon.GROUPS, EDGE, *windows.REST, *sysmon.REST, *falcon.REST,
+EVENT_GROUPS: tuple[EventGroup, ...] = (
+    *sysmon.SYSMON_GROUPS, *windows.WINDOWS_GROUPS, *falcon.FALCON_GROUPS, EDGE,
+    *windows.WINDOWS_REST, *sysmon.SYSMON_REST, *falcon.FALCON_REST,
 )  # fmt: skip
 """The first group that an event belongs to gives its fields; those without codes are what is left of an origin."""

@@ -6,18 +6,18 @@ Reference: reference/spl.md 9.3, 11.3 and 11.5
 from __future__ import annotations
 
 from harness.detection.languages.spl.cim.groups import (
-    Group,
+    EventGroup,
     account,
-    answers,
     channel,
-    chosen,
-    file_name,
-    known,
     parent,
+    print_case_eval,
+    print_dns_answers_eval,
+    print_file_name_eval,
+    print_hyphen_test,
     program,
 )
 
-SYSMON = channel("Microsoft-Windows-Sysmon/Operational")
+SYSMON_ORIGIN = channel("Microsoft-Windows-Sysmon/Operational")
 DESCRIPTIONS = {
     "1": "Process Create", "2": "File Create Time", "3": "Network Connect", "4": "Sysmon Start",
     "5": "Process Terminate", "6": "Driver Load", "7": "Image Load", "8": "Create Remote Thread",
@@ -32,7 +32,7 @@ REPLY_CODES = {
     "0": "No Error", "9001": "Format Error", "9002": "Server Failure", "9003": "Non-Existent Domain",
     "9004": "Not Implemented", "9005": "Query Refused", "9501": "No Error", "9701": "Non-Existent Domain",
 }  # fmt: skip
-EVERY = {
+SYSMON_COMMON_FIELDS = {
     "dest": "Computer",
     "dvc": "Computer",
     "dvc_nt_host": "host",
@@ -40,15 +40,15 @@ EVERY = {
     "user_id": "UserID",
     "process_id": "ProcessId",
     "process_guid": "ProcessGuid",
-    "signature": chosen("EventCode", DESCRIPTIONS),
+    "signature": print_case_eval("EventCode", DESCRIPTIONS),
     "signature_id": "EventCode",
     "vendor_product": '"Microsoft Sysmon"',
     "os": '"Microsoft Windows"',
     "event_id": "EventCode",
     "host_fqdn": "Computer",
 }
-PROCESS = {
-    **EVERY,
+SYSMON_PROCESS_FIELDS = {
+    **SYSMON_COMMON_FIELDS,
     **program("Image"),
     **parent("ParentImage"),
     "process": 'if(EventCode="5", Image, CommandLine)',
@@ -58,15 +58,15 @@ PROCESS = {
     "parent_process": "ParentCommandLine",
     "parent_process_id": "ParentProcessId",
     "parent_process_guid": "ParentProcessGuid",
-    "original_file_name": known("OriginalFileName"),
+    "original_file_name": print_hyphen_test("OriginalFileName"),
     "action": '"allowed"',
 }
 IMAGE_LOAD = {
-    **EVERY,
+    **SYSMON_COMMON_FIELDS,
     **program("Image"),
-    "loaded_file": file_name("ImageLoaded"),
+    "loaded_file": print_file_name_eval("ImageLoaded"),
     "loaded_file_path": "ImageLoaded",
-    "original_file_name": known("OriginalFileName"),
+    "original_file_name": print_hyphen_test("OriginalFileName"),
     "process_hash": "Hashes",
     "service_signature_exists": "Signed",
     "service_signature_verified": 'if(SignatureStatus="Valid", "true", "false")',
@@ -75,14 +75,14 @@ IMAGE_LOAD = {
     "action": '"allowed"',
 }
 PROCESS_ACCESS = {
-    **EVERY,
+    **SYSMON_COMMON_FIELDS,
     **program("SourceImage"),
     **parent("SourceImage"),
     "process_id": "SourceProcessId",
     "process_guid": "coalesce(SourceProcessGUID, SourceProcessGuid)",
     "parent_process_id": "SourceProcessId",
     "parent_process_guid": "coalesce(SourceProcessGUID, SourceProcessGuid)",
-    "target_process_name": file_name("TargetImage"),
+    "target_process_name": print_file_name_eval("TargetImage"),
     "target_process_path": "TargetImage",
     "granted_access": "GrantedAccess",
     "src_address": "StartAddress",
@@ -92,14 +92,14 @@ PROCESS_ACCESS = {
     "action": '"allowed"',
 }
 NETWORK = {
-    **EVERY,
+    **SYSMON_COMMON_FIELDS,
     **{k: v for k, v in program("Image").items() if k != "process_path"},
-    "dest": f"coalesce({known('DestinationHostname')}, DestinationIp)",
-    "dest_host": known("DestinationHostname"),
+    "dest": f"coalesce({print_hyphen_test('DestinationHostname')}, DestinationIp)",
+    "dest_host": print_hyphen_test("DestinationHostname"),
     "dest_ip": "DestinationIp",
     "dest_port": "DestinationPort",
-    "src": f"coalesce({known('SourceHostname')}, SourceIp)",
-    "src_host": known("SourceHostname"),
+    "src": f"coalesce({print_hyphen_test('SourceHostname')}, SourceIp)",
+    "src_host": print_hyphen_test("SourceHostname"),
     "src_ip": "SourceIp",
     "src_port": "SourcePort",
     "dvc_ip": "SourceIp",
@@ -113,11 +113,11 @@ NETWORK = {
     "creation_time": "UtcTime",
     "action": '"allowed"',
 }
-FILE = {
-    **EVERY,
+SYSMON_FILE_FIELDS = {
+    **SYSMON_COMMON_FIELDS,
     **program("Image"),
     "file_path": "TargetFilename",
-    "file_name": file_name("TargetFilename"),
+    "file_name": print_file_name_eval("TargetFilename"),
     "file_create_time": "CreationUtcTime",
     "file_modify_time": 'if(in(EventCode, "2", "23", "26"), UtcTime, null())',
     "file_hash": "coalesce(Hashes, Hash)",
@@ -127,8 +127,8 @@ FILE = {
     "action": 'case(in(EventCode, "23", "26"), "deleted", EventCode="2", "modified", '
     'in(EventCode, "27", "28"), "blocked", true(), "created")',
 }
-REGISTRY = {
-    **EVERY,
+SYSMON_REGISTRY_FIELDS = {
+    **SYSMON_COMMON_FIELDS,
     **program("Image"),
     "registry_path": "TargetObject",
     "registry_key_name": r'if(EventCode="12", TargetObject, replace(TargetObject, "\\\\[^\\\\]*$", ""))',
@@ -143,7 +143,7 @@ REGISTRY = {
     "action": 'case(match(EventType, "Delete"), "deleted", match(EventType, "Create"), "created", true(), "modified")',
 }
 WMI = {
-    **EVERY,
+    **SYSMON_COMMON_FIELDS,
     "object": "coalesce(Name, Consumer, Filter)",
     "object_category": '"wmi"',
     "object_path": "coalesce(Destination, Consumer, Query)",
@@ -154,20 +154,20 @@ WMI = {
     "status": '"success"',
     "action": 'case(Operation="Deleted", "deleted", Operation="Modified", "modified", true(), "created")',
 }
-DNS = {
-    **EVERY,
+SYSMON_DNS_FIELDS = {
+    **SYSMON_COMMON_FIELDS,
     **program("Image"),
     "query": "QueryName",
     "query_count": "1",
-    "answer": answers("QueryResults"),
+    "answer": print_dns_answers_eval("QueryResults"),
     "reply_code_id": "QueryStatus",
-    "reply_code": chosen("QueryStatus", REPLY_CODES, '"unknown"'),
+    "reply_code": print_case_eval("QueryStatus", REPLY_CODES, '"unknown"'),
     "src": "Computer",
     "message_type": 'if(isnull(QueryResults), "QUERY", "RESPONSE")',
 }
-PIPE = {**EVERY, **program("Image"), "pipe_name": "PipeName", "action": '"allowed"'}
+PIPE = {**SYSMON_COMMON_FIELDS, **program("Image"), "pipe_name": "PipeName", "action": '"allowed"'}
 SERVICE = {
-    **EVERY,
+    **SYSMON_COMMON_FIELDS,
     "service": '"Sysmon"',
     "service_name": '"Sysmon"',
     "service_id": '"Sysmon"',
@@ -176,59 +176,63 @@ SERVICE = {
 
 PROCESS_TYPE, PROCESS_TAGS = ("ms-sysmon-process",), ("process", "report")
 
-GROUPS = (
-    Group(origin=SYSMON, codes=("1", "5"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PROCESS),
-    Group(origin=SYSMON, codes=("6", "7"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=IMAGE_LOAD),
-    Group(origin=SYSMON, codes=("8", "10"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PROCESS_ACCESS),
-    Group(
-        origin=SYSMON,
+SYSMON_GROUPS = (
+    EventGroup(
+        origin=SYSMON_ORIGIN, codes=("1", "5"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=SYSMON_PROCESS_FIELDS
+    ),
+    EventGroup(origin=SYSMON_ORIGIN, codes=("6", "7"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=IMAGE_LOAD),
+    EventGroup(
+        origin=SYSMON_ORIGIN, codes=("8", "10"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PROCESS_ACCESS
+    ),
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("9", "15", "24", "25"),
         eventtypes=PROCESS_TYPE,
         tags=PROCESS_TAGS,
-        fields={**FILE, "action": '"allowed"'},
+        fields={**SYSMON_FILE_FIELDS, "action": '"allowed"'},
     ),
-    Group(origin=SYSMON, codes=("17", "18"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PIPE),
-    Group(
-        origin=SYSMON,
+    EventGroup(origin=SYSMON_ORIGIN, codes=("17", "18"), eventtypes=PROCESS_TYPE, tags=PROCESS_TAGS, fields=PIPE),
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("3",),
         eventtypes=("ms-sysmon-network",),
         tags=("network", "communicate", "listening", "port"),
         fields=NETWORK,
     ),
-    Group(
-        origin=SYSMON,
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("2", "11", "23", "26", "27", "28", "29"),
         eventtypes=("ms-sysmon-filemod",),
         tags=("endpoint", "filesystem", "change"),
-        fields=FILE,
+        fields=SYSMON_FILE_FIELDS,
     ),
-    Group(
-        origin=SYSMON,
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("12", "13", "14"),
         eventtypes=("ms-sysmon-regmod",),
         tags=("endpoint", "registry", "change"),
-        fields=REGISTRY,
+        fields=SYSMON_REGISTRY_FIELDS,
     ),
-    Group(
-        origin=SYSMON,
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("19", "20", "21"),
         eventtypes=("ms-sysmon-wmimod",),
         tags=("change", "endpoint"),
         fields=WMI,
     ),
-    Group(
-        origin=SYSMON,
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("22",),
         eventtypes=("ms-sysmon-dns",),
         tags=("network", "resolution", "dns"),
-        fields=DNS,
+        fields=SYSMON_DNS_FIELDS,
     ),
-    Group(
-        origin=SYSMON,
+    EventGroup(
+        origin=SYSMON_ORIGIN,
         codes=("4", "16", "255"),
         eventtypes=("ms-sysmon-service",),
         tags=("service", "report"),
         fields=SERVICE,
     ),
 )
-REST = (Group(origin=SYSMON, eventtypes=("ms-sysmon",), fields=EVERY),)
+SYSMON_REST = (EventGroup(origin=SYSMON_ORIGIN, eventtypes=("ms-sysmon",), fields=SYSMON_COMMON_FIELDS),)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from harness.detection.languages.spl.asking import asked
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.asking import ask_rows
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
@@ -27,7 +27,7 @@ NICE = (
 Floor = Callable[[Typed], Typed]
 
 
-def bounds(scope: Scope, value: Typed, span: Span) -> tuple[float, float] | None:
+def ask_extent(scope: Scope, value: Typed, span: Span) -> tuple[float, float] | None:
     """The smallest and the largest number; None if there is none, or nobody can be asked."""
     if value.kind is Kind.NULL:
         return None
@@ -35,7 +35,7 @@ def bounds(scope: Scope, value: Typed, span: Span) -> tuple[float, float] | None
         ("low", Aggregation("minimum", (value.expression,))),
         ("high", Aggregation("maximum", (value.expression,))),
     )
-    rows = asked(scope, Aggregate(source=scope.node, keys=(), measures=ends), 1, span)
+    rows = ask_rows(scope, Aggregate(source=scope.node, keys=(), measures=ends), 1, span)
     low, high = (rows[0].get("low"), rows[0].get("high")) if rows else (None, None)
     return (float(low), float(high)) if isinstance(low, int | float) and isinstance(high, int | float) else None
 
@@ -56,7 +56,9 @@ def nice_step(extent: float, bins: int) -> float:
     return step
 
 
-def filled(scope: Scope, column: str, width: float, floor: Floor | None, zeros: Collection[str], span: Span) -> None:
+def fill_axis_gaps(
+    scope: Scope, column: str, width: float, floor: Floor | None, zeros: Collection[str], span: Span
+) -> None:
     """Adds a row for each step between two rows that are further apart: `zeros` are 0 there, other columns missing.
 
     Steps of a calendar are found by `floor`, those of a fixed width without. The events behind such a row are those of
@@ -64,7 +66,7 @@ def filled(scope: Scope, column: str, width: float, floor: Floor | None, zeros: 
     """
     following, axis, place = (scope.session.fresh(n) for n in ("following", "axis", "place"))
     step = width if floor is None else width / 2.0
-    own = number(scope.typed(column)).expression
+    own = as_number(scope.typed(column)).expression
     lead = Aggregation("lead", (own, Literal(1.0)))
     node: Node = Window(source=scope.node, measures=((following, lead),), frame=Frame.RUNNING)
     alone = Call("add", (own, Literal(step)))
@@ -96,7 +98,7 @@ def without_repetitions(scope: Scope, node: Node, axis: str, first: Expression) 
     return Filter(source=numbered, condition=Call("or", (first, other)))
 
 
-def stepped(value: Typed, size: float) -> Typed:
+def floor_to_step(value: Typed, size: float) -> Typed:
     """A number at the start of its step."""
     whole = apply("floor", apply("divide", value, literal(size)))
     return apply("multiply", whole, literal(size))

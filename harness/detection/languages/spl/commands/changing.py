@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import clauses, given, renamed
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, over, text
-from harness.detection.languages.spl.conditions import wildcard
+from harness.detection.languages.spl.arguments import bind_options, parse_renames, split_clauses
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.conditions import match_wildcard
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
@@ -16,7 +25,7 @@ from harness.diagnostics import SourceError, did_you_mean
 
 CTIME = "%m/%d/%Y %H:%M:%S"
 RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
-CONVERSION = re.compile(r"(\w+)\((.*)\)", re.S)
+CONVERT_ARGUMENT = re.compile(r"(\w+)\((.*)\)", re.S)
 
 
 @COMMANDS.define("convert")
@@ -25,10 +34,10 @@ def convert(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "timeformat")
+    found = bind_options(stage, "timeformat")
     form = plan_format(found.text("timeformat", CTIME))
-    for word, name in renamed(list(found.words)):
-        call = CONVERSION.fullmatch(word.text)
+    for word, name in parse_renames(list(found.words)):
+        call = CONVERT_ARGUMENT.fullmatch(word.text)
         if call is None:
             raise SourceError(
                 "bad-argument", f"`{word.text[:60]}` is no conversion", word.span, help="write `ctime(field)`"
@@ -49,21 +58,21 @@ def ctime(scope: Scope, value: Typed, form: str) -> Typed:
     """An epoch as text; each of several; what is no number stays."""
     zone = literal(scope.settings.zone)
     if value.kind is Kind.LIST:
-        parameter, element = each(value)
+        parameter, element = build_element_parameter(value)
         shown = apply("format_time", apply("to_number", element), literal(form), zone)
-        return over("list_map", value, parameter, apply("coalesce", shown, element))
-    shown = apply("format_time", number(value), literal(form), zone)
-    return shown if value.kind is Kind.NUMBER else apply("coalesce", shown, text(value))
+        return apply_to_elements("list_map", value, parameter, apply("coalesce", shown, element))
+    shown = apply("format_time", as_number(value), literal(form), zone)
+    return shown if value.kind is Kind.NUMBER else apply("coalesce", shown, as_text(value))
 
 
 def mktime(scope: Scope, value: Typed, form: str) -> Typed:
     """A text as an epoch."""
-    return apply("parse_time", text(value), literal(form), literal(scope.settings.zone))
+    return apply("parse_time", as_text(value), literal(form), literal(scope.settings.zone))
 
 
 def num(scope: Scope, value: Typed, form: str) -> Typed:
     """A number; nothing of other text."""
-    return number(value)
+    return as_number(value)
 
 
 def auto(scope: Scope, value: Typed, form: str) -> Typed:
@@ -71,32 +80,36 @@ def auto(scope: Scope, value: Typed, form: str) -> Typed:
     return value
 
 
-def pieces(value: Typed, regex: str, weights: tuple[float, ...]) -> Typed:
+def sum_weighted_groups(value: Typed, regex: str, weights: tuple[float, ...]) -> Typed:
     """A sum of the groups of a pattern, each with its weight; null of text that does not fit."""
     total: Typed | None = None
     for group, weight in enumerate(weights, start=1):
-        part = apply("regex_extract", text(value), literal(regex), literal(""), literal(float(group)))
+        part = apply("regex_extract", as_text(value), literal(regex), literal(""), literal(float(group)))
         amount = apply("coalesce", apply("to_number", part), literal(0.0))
         part_total = apply("multiply", amount, literal(weight))
         total = part_total if total is None else apply("add", total, part_total)
-    fits = apply("regex_found", text(value), literal(regex), literal(""))
-    return apply("if", fits, total or NOTHING, literal(None))
+    fits = apply("regex_found", as_text(value), literal(regex), literal(""))
+    return apply("if", fits, total or TYPED_NULL, literal(None))
 
 
 def dur2sec(scope: Scope, value: Typed, form: str) -> Typed:
     """`[D+]HH:MM:SS` in seconds."""
-    return pieces(value, r"^(?:(\d+)\+)?(?:(\d+):)?(\d+):(\d+)$", (86400.0, 3600.0, 60.0, 1.0))
+    return sum_weighted_groups(value, r"^(?:(\d+)\+)?(?:(\d+):)?(\d+):(\d+)$", (86400.0, 3600.0, 60.0, 1.0))
 
 
 def mstime(scope: Scope, value: Typed, form: str) -> Typed:
     """`[MM:]SS.SSS` in seconds."""
-    return pieces(value, r"^(?:(\d+):)?(\d+(?:\.\d+)?)$", (60.0, 1.0))
+    return sum_weighted_groups(value, r"^(?:(\d+):)?(\d+(?:\.\d+)?)$", (60.0, 1.0))
 
 
 def memk(scope: Scope, value: Typed, form: str) -> Typed:
     """A size with k, m or g in kilobytes."""
-    amount = apply("to_number", apply("regex_extract", text(value), literal(r"^([0-9.]+)"), literal(""), literal(1.0)))
-    unit = apply("lower", apply("regex_extract", text(value), literal(r"([kmgKMG])[bB]?$"), literal(""), literal(1.0)))
+    amount = apply(
+        "to_number", apply("regex_extract", as_text(value), literal(r"^([0-9.]+)"), literal(""), literal(1.0))
+    )
+    unit = apply(
+        "lower", apply("regex_extract", as_text(value), literal(r"([kmgKMG])[bB]?$"), literal(""), literal(1.0))
+    )
     mega = apply("if", apply("equal", unit, literal("m")), literal(1024.0), literal(1.0))
     factor = apply("if", apply("equal", unit, literal("g")), literal(1048576.0), mega)
     return apply("multiply", amount, factor)
@@ -104,12 +117,12 @@ def memk(scope: Scope, value: Typed, form: str) -> Typed:
 
 def rmcomma(scope: Scope, value: Typed, form: str) -> Typed:
     """A number without its commas."""
-    return apply("to_number", apply("replace_text", text(value), literal(","), literal("")))
+    return apply("to_number", apply("replace_text", as_text(value), literal(","), literal("")))
 
 
 def rmunit(scope: Scope, value: Typed, form: str) -> Typed:
     """The number at the start of a text."""
-    found = apply("regex_extract", text(value), literal(r"^([-+]?[0-9.]+)"), literal(""), literal(1.0))
+    found = apply("regex_extract", as_text(value), literal(r"^([-+]?[0-9.]+)"), literal(""), literal(1.0))
     return apply("to_number", found)
 
 
@@ -133,8 +146,8 @@ def replace(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage)
-    parts = clauses(found.words, "in")
+    found = bind_options(stage)
+    parts = split_clauses(found.words, "in")
     rules, rest = [], parts[""]
     while rest:
         if len(rest) < 3 or rest[1].text.lower() != "with":
@@ -149,22 +162,22 @@ def replace(scope: Scope, stage: Stage) -> None:
         value = scope.typed(name)
         if value.kind in (Kind.LIST, Kind.NULL):
             continue
-        subject = text(value)
+        subject = as_text(value)
         new = subject
         for old, replacement in reversed(rules):
-            new = apply("if", fitting(subject, old), exchanged(subject, old, replacement), new)
+            new = apply("if", match_old_value(subject, old), fill_new_value(subject, old, replacement), new)
         changed.append((name, new))
     scope.derive(changed, stage.span)
 
 
-def fitting(subject: Typed, old: Word) -> Typed:
+def match_old_value(subject: Typed, old: Word) -> Typed:
     """Whether a value fits the old side."""
     if "*" in old.text:
-        return wildcard(subject, old.text, True, old.span)
+        return match_wildcard(subject, old.text, True, old.span)
     return apply("equal", subject, literal(old.text, old.span))
 
 
-def exchanged(subject: Typed, old: Word, new: Word) -> Typed:
+def fill_new_value(subject: Typed, old: Word, new: Word) -> Typed:
     """The new side, with what `*` stood for."""
     if "*" not in old.text or "*" not in new.text:
         return literal(new.text, new.span)
@@ -180,17 +193,17 @@ def strcat(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "allrequired")
+    found = bind_options(stage, "allrequired")
     words = list(found.words)
     if len(words) < 2:
         raise found.error("bad-argument", "`strcat` needs sources and a target")
     parts: list[Typed] = []
     for word in words[:-1]:
-        value = literal(word.text, word.span) if word.quoted else text(scope.typed(word.text, word.span))
+        value = literal(word.text, word.span) if word.quoted else as_text(scope.typed(word.text, word.span))
         if not found.flag("allrequired"):
             value = literal("") if value.kind is Kind.NULL else apply("coalesce", value, literal(""))
         parts.append(value)
-    joined = NOTHING if any(p.kind is Kind.NULL for p in parts) else apply("concat", *parts)
+    joined = TYPED_NULL if any(p.kind is Kind.NULL for p in parts) else apply("concat", *parts)
     scope.derive([(words[-1].text, joined)], stage.span)
 
 
@@ -200,11 +213,11 @@ def rangemap(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, rangemap
     """
-    found = given(stage, "*")
+    found = bind_options(stage, "*")
     found.at_most(0)
     if "field" not in found.options:
         raise found.error("missing-option", "`rangemap` needs `field=` and a field")
-    value = number(scope.typed(found.text("field", ""), found.options["field"].span))
+    value = as_number(scope.typed(found.text("field", ""), found.options["field"].span))
     default = literal(found.text("default", "None"))
     names: list[Typed] = []
     for name, option in found.options.items():
@@ -216,7 +229,7 @@ def rangemap(scope: Scope, stage: Stage) -> None:
         if value.kind is not Kind.NULL:
             low, high = literal(float(bounds[1])), literal(float(bounds[2]))
             inside = apply("and", apply("greater_equal", value, low), apply("less_equal", value, high))
-            names.append(apply("if", inside, literal(option.name), Typed(NOTHING.expression, Kind.TEXT)))
+            names.append(apply("if", inside, literal(option.name), Typed(TYPED_NULL.expression, Kind.TEXT)))
     if not names:
         scope.derive([("range", default)], stage.span)
         return

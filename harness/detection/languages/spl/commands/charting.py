@@ -8,34 +8,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.detection.languages.spl.asking import unnamed
-from harness.detection.languages.spl.coercion import Typed, apply, listing, literal, number, text
-from harness.detection.languages.spl.commands.axis import bounds, filled, nice_span
-from harness.detection.languages.spl.commands.binning import binned
-from harness.detection.languages.spl.commands.choosing import Measures, choice, chosen
-from harness.detection.languages.spl.commands.series import Cell, Naming, grouped, spread
-from harness.detection.languages.spl.commands.stats import statistics
+from harness.detection.languages.spl.asking import note_unnamed_columns
+from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_number, as_text, literal
+from harness.detection.languages.spl.commands.axis import ask_extent, fill_axis_gaps, nice_span
+from harness.detection.languages.spl.commands.binning import bin_value
+from harness.detection.languages.spl.commands.choosing import Measures, parse_series_choice, select_series
+from harness.detection.languages.spl.commands.series import SeriesCell, SeriesNaming, group_by_series, pivot_series
+from harness.detection.languages.spl.commands.stats import require_statistics
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.sparklines import draw
+from harness.detection.languages.spl.sparklines import draw_sparklines
 from harness.detection.languages.spl.statistics import (
     Measured,
+    expand_measures,
     flag,
-    group,
-    measures,
+    group_rows,
     option,
-    whole,
+    parse_whole_word,
     without_missing,
 )
 from harness.detection.languages.spl.syntax import Measure, Stage, StatisticsArguments, Word
-from harness.detection.languages.spl.timespans import floor_to, seconds_of, span_unit, start_of
+from harness.detection.languages.spl.timespans import floor_to, floor_to_span, seconds_of, span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
 
 RATES = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86400.0}
-COUNTS = ("count", "c", "dc", "distinct_count", "estdc")
+DISTINCT_COUNT_NAMES = ("count", "c", "dc", "distinct_count", "estdc")
 
 
 @COMMANDS.define("chart", "sichart", shape="stats")
@@ -44,34 +44,36 @@ def chart(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 6.3
     """
-    arguments = statistics(stage)
+    arguments = require_statistics(stage)
     keys = tuple(w for w in (arguments.over, *arguments.keys) if w is not None)
     if len(keys) > 2:
         place = keys[2].span.to(keys[-1].span)
         raise SourceError("bad-argument", "`chart` has rows and columns, no third field", place, help="use `stats`")
     for number_, key in enumerate(keys):
-        in_steps(scope, stage, arguments, keys, number_)
+        bin_chart_field(scope, stage, arguments, keys, number_)
         if number_ == 1 and key.text == keys[0].text:
             keys = keys[:1]
     if len(keys) < 2:
         without_missing(scope, keys)
         sparks: dict[str, Measure] = {}
-        group(scope, keys, measures(scope, arguments, sparks), stage.span)
-        draw(scope, sparks, stage.span)
+        group_rows(scope, keys, expand_measures(scope, arguments, sparks), stage.span)
+        draw_sparklines(scope, sparks, stage.span)
         return
     without_missing(scope, keys[:1])
-    table(scope, stage, arguments, keys[0], keys[1], lambda inner: measures(inner, arguments))
+    build_chart_table(scope, stage, arguments, keys[0], keys[1], lambda inner: expand_measures(inner, arguments))
 
 
-def in_steps(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: Sequence[Word], place: int) -> None:
+def bin_chart_field(
+    scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: Sequence[Word], place: int
+) -> None:
     """The steps of a field of the rows or of the columns: by the `span` or the `bins` that stand behind it."""
     key = keys[place]
     word = own_option(arguments, keys, place, "span")
-    value = number(scope.typed(key.text))
+    value = as_number(scope.typed(key.text))
     if word is None and key.text == "_time" and any(own_option(arguments, keys, place, n) for n in ("bins", "minspan")):
         word = Word(chosen_span(scope, stage, arguments, value), False, stage.span)
     if word is not None and value.kind is not Kind.NULL:
-        scope.derive([(key.text, binned(scope, value, word, key.text))], word.span)
+        scope.derive([(key.text, bin_value(scope, value, word, key.text))], word.span)
 
 
 def own_option(arguments: StatisticsArguments, keys: Sequence[Word], place: int, name: str) -> Word | None:
@@ -92,15 +94,15 @@ def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time
     if bins is None and least is None:
         return scope.session.switch("timechart_span")
     shortest = seconds_of(least.text) if least is not None else 0.0
-    if shortest is None or (bins is not None and whole(bins) < 1):
+    if shortest is None or (bins is not None and parse_whole_word(bins) < 1):
         wrong = least if shortest is None and least is not None else bins
         raise SourceError(
             "bad-option", "a span of time or a number of bins is wanted", wrong.span if wrong else stage.span
         )
-    found = bounds(scope, time, stage.span)
+    found = ask_extent(scope, time, stage.span)
     if found is None:
         return scope.session.switch("timechart_span")
-    return nice_span(found[1] - found[0], whole(bins) if bins is not None else 100, shortest)
+    return nice_span(found[1] - found[0], parse_whole_word(bins) if bins is not None else 100, shortest)
 
 
 @COMMANDS.define("timechart", "sitimechart", shape="stats")
@@ -109,41 +111,43 @@ def timechart(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 6.3
     """
-    arguments = statistics(stage)
-    time = number(scope.typed("_time"))
+    arguments = require_statistics(stage)
+    time = as_number(scope.typed("_time"))
     written = chosen_span(scope, stage, arguments, time)
     span, word = span_unit(written), option(arguments, "span")
     if span is None or span[0] <= 0:
         raise SourceError("bad-option", f"`{written[:40]}` is no span of time", word.span if word else stage.span)
     zone, seconds = scope.settings.zone, seconds_of(written) or 1.0
     if time.kind is not Kind.NULL:
-        scope.derive([("_time", start_of(scope.session, time, span))], stage.span)
+        scope.derive([("_time", floor_to_span(scope.session, time, span))], stage.span)
     rows = Word("_time", False, stage.span)
     without_missing(scope, (rows,))
     zeros: set[str] = set()
     if not arguments.keys:
-        found = rated(scope, arguments, seconds)
-        zeros = {n for n, _ in found if n in counted(arguments)}
-        group(scope, (rows,), found, stage.span)
+        found = build_chart_measures(scope, arguments, seconds)
+        zeros = {n for n, _ in found if n in collect_zero_filled_names(arguments)}
+        group_rows(scope, (rows,), found, stage.span)
     else:
         key = arguments.keys[0]
         size = own_option(arguments, (rows, key), 1, "span") if option(arguments, "span") is not word else None
         if size is not None:
-            scope.derive([(key.text, binned(scope, number(scope.typed(key.text)), size, key.text))], size.span)
-        names = table(scope, stage, arguments, rows, key, lambda inner: rated(inner, arguments, seconds))
+            scope.derive([(key.text, bin_value(scope, as_number(scope.typed(key.text)), size, key.text))], size.span)
+        names = build_chart_table(
+            scope, stage, arguments, rows, key, lambda inner: build_chart_measures(inner, arguments, seconds)
+        )
         zeros = names or set()
     known = not arguments.keys or not scope.open
     if known and time.kind is not Kind.NULL and flag(arguments, "cont", True):
         floor = (lambda moved: floor_to(moved, span, zone)) if span[1] else None
-        filled(scope, "_time", seconds, floor, zeros, stage.span)
+        fill_axis_gaps(scope, "_time", seconds, floor, zeros, stage.span)
 
 
-def counted(arguments: StatisticsArguments) -> set[str]:
+def collect_zero_filled_names(arguments: StatisticsArguments) -> set[str]:
     """The names of aggregates that are 0 where there are no rows."""
-    return {(m.name.text if m.name else m.text) for m in arguments.measures if m.function in COUNTS}
+    return {(m.name.text if m.name else m.text) for m in arguments.measures if m.function in DISTINCT_COUNT_NAMES}
 
 
-def table(
+def build_chart_table(
     scope: Scope,
     stage: Stage,
     arguments: StatisticsArguments,
@@ -155,40 +159,40 @@ def table(
 
     Where nobody can be asked for the values each pair of values is a row.
     """
-    series = split(scope, arguments, columns)
+    series = add_series_column(scope, arguments, columns)
     values = made(scope)
-    zeros = counted(arguments)
-    cells = [Cell(name=n, column=scope.session.fresh("value"), kind=v.kind, zero=n in zeros) for n, v in values]
-    how = choice(arguments, stage)
-    first = grouped(scope, [rows.text], series, cells, [v for _, v in values], stage.span)
-    picked = chosen(scope, first, how, stage.span)
+    zeros = collect_zero_filled_names(arguments)
+    cells = [SeriesCell(name=n, column=scope.session.fresh("value"), kind=v.kind, zero=n in zeros) for n, v in values]
+    how = parse_series_choice(arguments, stage)
+    first = group_by_series(scope, [rows.text], series, cells, [v for _, v in values], stage.span)
+    picked = select_series(scope, first, how, stage.span)
     if picked is None:
-        unnamed(scope, f"values of `{columns.text}`", stage.span)
+        note_unnamed_columns(scope, f"values of `{columns.text}`", stage.span)
         missing = literal(how.null)
         scope.derive([(columns.text, apply("coalesce", Typed(Column(series), Kind.TEXT), missing))])
-        group(scope, (rows, columns), values, stage.span)
+        group_rows(scope, (rows, columns), values, stage.span)
         return None
     if picked.folds:
         scope.derive([(series, picked.folded(series, how))])
-        first = grouped(scope, [rows.text], series, cells, [v for _, v in made(scope)], stage.span)
+        first = group_by_series(scope, [rows.text], series, cells, [v for _, v in made(scope)], stage.span)
     form, separator = option(arguments, "format"), option(arguments, "sep")
-    naming = Naming(separator=separator.text if separator else ": ", form=form.text if form else "")
-    spread(scope, first, picked.names, naming, stage.span)
+    naming = SeriesNaming(separator=separator.text if separator else ": ", form=form.text if form else "")
+    pivot_series(scope, first, picked.names, naming, stage.span)
     several = len(cells) > 1
     return {naming.name(c.name, n, several) for c in cells if c.zero for n in picked.names}
 
 
-def split(scope: Scope, arguments: StatisticsArguments, key: Word) -> str:
+def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word) -> str:
     """A hidden column with the name of each row's series: null without one; such rows are dropped with `usenull=f`."""
     value = scope.typed(key.text, key.span)
     series = scope.session.fresh("series")
     if value.kind is Kind.LIST:
-        each = apply("list_distinct", listing(value)) if flag(arguments, "dedup_splitvals", False) else value
+        each = apply("list_distinct", as_multivalue(value)) if flag(arguments, "dedup_splitvals", False) else value
         scope.derive([(series, each)], key.span)
         scope.node = Unnest(source=scope.node, column=series, keep_empty=True, span=key.span)
         scope.columns[series] = Kind.TEXT
         value = Typed(Column(series), Kind.TEXT)
-    shown = Typed(literal(None).expression, Kind.TEXT) if value.kind is Kind.NULL else text(value)
+    shown = Typed(literal(None).expression, Kind.TEXT) if value.kind is Kind.NULL else as_text(value)
     if shown.kind is Kind.TEXT and value.kind is not Kind.NULL:
         shown = apply("if", apply("equal", shown, literal("")), literal(None), shown)
     scope.derive([(series, shown)], key.span)
@@ -198,13 +202,13 @@ def split(scope: Scope, arguments: StatisticsArguments, key: Word) -> str:
     return series
 
 
-def rated(scope: Scope, arguments: StatisticsArguments, seconds: float) -> list[Measured]:
+def build_chart_measures(scope: Scope, arguments: StatisticsArguments, seconds: float) -> list[Measured]:
     """The measures; `per_hour` and its like are sums scaled to the span."""
     plain = tuple(m for m in arguments.measures if m.function not in RATES)
-    found = measures(scope, replace(arguments, measures=plain))
+    found = expand_measures(scope, replace(arguments, measures=plain))
     for measure in arguments.measures:
         if measure.function in RATES:
             summed = Measure("sum", measure.argument, measure.name, measure.text, measure.span)
-            ((name, value),) = measures(scope, replace(arguments, measures=(summed,)))
+            ((name, value),) = expand_measures(scope, replace(arguments, measures=(summed,)))
             found.append((name, apply("multiply", value, literal(RATES[measure.function] / seconds))))
     return found

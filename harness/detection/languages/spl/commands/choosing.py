@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness.detection.languages.spl.aggregates import measured
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
-from harness.detection.languages.spl.commands.series import MOST_SERIES, Grouped, bounded, ranked
+from harness.detection.languages.spl.aggregates import build_aggregate
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.commands.series import MOST_SERIES, SeriesTable, check_series_count, rank_series
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import Measured, flag, option
 from harness.detection.languages.spl.syntax import SeriesChoice, Stage, StatisticsArguments, Word
@@ -23,7 +23,7 @@ from harness.diagnostics import SourceError, Span
 Measures = Callable[[Scope], list[Measured]]
 """The aggregates of a chart over a scope."""
 
-COUNTS = ("count", "c")
+COUNT_NAMES = ("count", "c")
 LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
 AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)
 HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -37,7 +37,7 @@ HOLDS: dict[str, Callable[[float, float], bool]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class SeriesSelection:
     """How series are chosen: by which aggregate, so many from which end or beyond a bound; how the rest is called.
 
     `field` is what the aggregate is over, the cells if there is none; `count` 0 means all.
@@ -55,7 +55,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class SelectedSeries:
     """The series that are shown, in their order, and whether rows have to be given other series first."""
 
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ class Chosen:
         """Whether some rows belong to a series of another name than their value."""
         return self.others or self.nulls
 
-    def folded(self, series: str, how: Choice) -> Typed:
+    def folded(self, series: str, how: SeriesSelection) -> Typed:
         """The name of each row's series; the empty one is not shown."""
         value = Typed(Column(series), Kind.TEXT)
         here = apply("in", value, *(literal(n) for n in self.kept)) if self.kept else literal(False)
@@ -77,11 +77,11 @@ class Chosen:
         return apply("if", absent, literal(how.null), apply("if", here, value, rest))
 
 
-def choice(arguments: StatisticsArguments, stage: Stage) -> Choice:
+def parse_series_choice(arguments: StatisticsArguments, stage: Stage) -> SeriesSelection:
     """What a chart says about its series; a WHERE takes the place of `limit` and `agg`."""
     other = option(arguments, "otherstr")
     null = option(arguments, "nullstr")
-    made = Choice(
+    made = SeriesSelection(
         other=(other.text if other else "OTHER") if flag(arguments, "useother", True) else None,
         null=null.text if null else "NULL",
         span=stage.span,
@@ -89,7 +89,7 @@ def choice(arguments: StatisticsArguments, stage: Stage) -> Choice:
     return by_where(made, arguments.series) if arguments.series else by_limit(made, arguments)
 
 
-def by_where(made: Choice, where: SeriesChoice) -> Choice:
+def by_where(made: SeriesSelection, where: SeriesChoice) -> SeriesSelection:
     """The choice that a WHERE makes."""
     field = where.argument.text if where.argument else ""
     if where.end:
@@ -105,7 +105,7 @@ def by_where(made: Choice, where: SeriesChoice) -> Choice:
     return replace(made, function=where.function, field=field, count=0, holds=lambda score: compare(score, bound))
 
 
-def by_limit(made: Choice, arguments: StatisticsArguments) -> Choice:
+def by_limit(made: SeriesSelection, arguments: StatisticsArguments) -> SeriesSelection:
     """The choice that `limit` and `agg` make."""
     limit, aggregate = option(arguments, "limit"), option(arguments, "agg")
     function = field = ""
@@ -128,12 +128,12 @@ def taken_apart(word: Word) -> tuple[str, str]:
     return found[1].lower(), (found[2] or "").strip().strip("\"'")
 
 
-def chosen(scope: Scope, table: Grouped, how: Choice, span: Span) -> Chosen | None:
+def select_series(scope: Scope, table: SeriesTable, how: SeriesSelection, span: Span) -> SelectedSeries | None:
     """The series that a chart shows; None where nobody can be asked for their names."""
-    over, score = scored(scope, table, how)
+    over, score = score_series(scope, table, how)
     all_wanted = how.inverted or how.holds is not None or not how.count
     most = MOST_SERIES * 10 if all_wanted else min(how.count, MOST_SERIES) + 2
-    found = ranked(scope, over, table.series, score, how.ascending, most, span)
+    found = rank_series(scope, over, table.series, score, how.ascending, most, span)
     if found is None:
         return None
     named = [(n, s) for n, s in found if n is not None]
@@ -143,25 +143,25 @@ def chosen(scope: Scope, table: Grouped, how: Choice, span: Span) -> Chosen | No
         kept = [n for n, _ in named[how.count :]]
     else:
         kept = [n for n, _ in named[: how.count or None]]
-    bounded(scope, len(kept), span)
+    check_series_count(scope, len(kept), span)
     nulls, others = len(named) < len(found), len(kept) < len(named)
     names = sorted(kept)
     last = [*([how.null] if nulls else []), *([how.other] if others and how.other is not None else [])]
     names = [*names, *(n for n in last if n not in names)]
-    return Chosen(names=tuple(names), kept=tuple(kept), others=others, nulls=nulls)
+    return SelectedSeries(names=tuple(names), kept=tuple(kept), others=others, nulls=nulls)
 
 
-def scored(scope: Scope, table: Grouped, how: Choice) -> tuple[Node, Typed]:
+def score_series(scope: Scope, table: SeriesTable, how: SeriesSelection) -> tuple[Node, Typed]:
     """The relation and the aggregate that series are ranked by.
 
     Those of one aggregate are ranked by the sum of their cells, those of several by their rows.
     """
     if how.field:
-        return scope.node, measured(scope, how.function, scope.typed(how.field), how.span)
-    if how.function in COUNTS or (not how.function and len(table.cells) > 1):
+        return scope.node, build_aggregate(scope, how.function, scope.typed(how.field), how.span)
+    if how.function in COUNT_NAMES or (not how.function and len(table.cells) > 1):
         return scope.node, Typed(Aggregation("count"), Kind.NUMBER)
     first = table.cells[0]
     cells = Typed(Column(first.column), first.kind)
     if cells.kind not in (Kind.NUMBER, Kind.TEXT):
         return scope.node, Typed(Aggregation("count"), Kind.NUMBER)
-    return table.node, measured(scope, how.function or "sum", number(cells), how.span)
+    return table.node, build_aggregate(scope, how.function or "sum", as_number(cells), how.span)

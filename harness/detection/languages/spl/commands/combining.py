@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import text
-from harness.detection.languages.spl.commands.joining import keyed, only
-from harness.detection.languages.spl.commands.lookup import aligned, joined
-from harness.detection.languages.spl.commands.saved import dataset
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import as_text
+from harness.detection.languages.spl.commands.joining import build_partner_keys, require_one_subsearch
+from harness.detection.languages.spl.commands.lookup import align_columns, append_rows
+from harness.detection.languages.spl.commands.saved import resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import ORDER, Scope
+from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
-from harness.detection.plan.expressions import Aggregation, Column, Literal, call
+from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
 from harness.detection.plan.nodes import Filter, Frame, Join, JoinKind, Limit, Sort, Union, Window
 
 MOST_APPENDED = 50_000
-TIMES = ("extendtimerange", "maxtime", "timeout")
+APPEND_TIME_OPTIONS = ("extendtimerange", "maxtime", "timeout")
 
 
 @COMMANDS.define("append")
@@ -23,12 +23,12 @@ def append(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "maxout", *TIMES)
+    found = bind_options(stage, "maxout", *APPEND_TIME_OPTIONS)
     found.at_most(0)
-    found.without_effect(scope, *TIMES)
-    inner = scope.subsearch(only(stage, found.pipelines, scope))
+    found.without_effect(scope, *APPEND_TIME_OPTIONS)
+    inner = scope.subsearch(require_one_subsearch(stage, found.pipelines, scope))
     inner.node = Limit(source=inner.node, count=found.number("maxout", MOST_APPENDED), span=stage.span)
-    joined(scope, inner, stage)
+    append_rows(scope, inner, stage)
 
 
 @COMMANDS.define("appendpipe")
@@ -37,11 +37,11 @@ def appendpipe(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "run_in_preview")
+    found = bind_options(stage, "run_in_preview")
     found.at_most(0)
     inner = scope.branch()
-    scope.session.run(only(stage, found.pipelines, scope), inner)
-    joined(scope, inner, stage)
+    scope.session.run(require_one_subsearch(stage, found.pipelines, scope), inner)
+    append_rows(scope, inner, stage)
 
 
 @COMMANDS.define("union", "multisearch", generating=True)
@@ -50,13 +50,13 @@ def union(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7; Splunk Search Reference, union
     """
-    found = given(stage, "maxtime", "maxout", "timeout")
+    found = bind_options(stage, "maxtime", "maxout", "timeout")
     found.without_effect(scope, "maxtime", "timeout")
     if stage.name == "multisearch":
         found.at_most(0)
         if len(found.pipelines) < 2:
             raise found.error("bad-argument", "`multisearch` needs at least two pipelines in brackets")
-    parts = [dataset(scope, w) for w in found.words] + [scope.subsearch(p) for p in found.pipelines]
+    parts = [resolve_from_dataset(scope, w) for w in found.words] + [scope.subsearch(p) for p in found.pipelines]
     if not parts:
         raise found.error("bad-argument", "`union` needs pipelines in brackets or datasets")
     for part in parts if "maxout" in found.options else ():
@@ -67,11 +67,11 @@ def union(scope: Scope, stage: Stage) -> None:
         scope.replace(first.node, first.columns)
         scope.events, scope.defined = first.events, set(first.defined)
     for part in parts:
-        left, right = aligned(target, part)
+        left, right = align_columns(target, part)
         target.node = Union(sources=(left, right), span=stage.span)
         target.events = target.events and part.events
     if stage.name == "multisearch" and "_time" in target.columns:
-        target.node = Sort(source=target.node, keys=ORDER[:1], span=stage.span)
+        target.node = Sort(source=target.node, keys=NEWEST_FIRST[:1], span=stage.span)
 
 
 @COMMANDS.define("set", generating=True)
@@ -80,7 +80,7 @@ def set_(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, set
     """
-    found = given(stage)
+    found = bind_options(stage)
     word = found.words[0].text.lower() if found.words else ""
     found.at_most(1)
     if word not in ("union", "diff", "intersect") or len(found.pipelines) != 2:
@@ -89,28 +89,30 @@ def set_(scope: Scope, stage: Stage) -> None:
     names = [n for n in left.columns if n in right.columns and n[0] not in "_@"]
     if word == "union":
         scope.replace(left.node, left.columns, events=False)
-        joined(scope, right, stage)
-        distinct(scope, stage)
+        append_rows(scope, right, stage)
+        keep_distinct_rows(scope, stage)
         return
     pairs = [(n, n) for n in names]
-    rows = keyed(left, right, pairs, [])
-    keys = tuple((text(left.typed(n)).expression, Column(m)) for n, m in zip(names, rows.marks, strict=True))
+    rows = build_partner_keys(left, right, pairs, [])
+    keys = tuple((as_text(left.typed(n)).expression, Column(m)) for n, m in zip(names, rows.marks, strict=True))
     if word == "intersect":
         found_in_both = Join(left=left.node, right=rows.rows, kind=JoinKind.SEMI, keys=keys)
         scope.replace(found_in_both, left.columns, events=False)
-        distinct(scope, stage)
+        keep_distinct_rows(scope, stage)
         return
-    backwards = keyed(right, left, pairs, [])
-    mirrored = tuple((text(right.typed(n)).expression, Column(m)) for n, m in zip(names, backwards.marks, strict=True))
+    backwards = build_partner_keys(right, left, pairs, [])
+    mirrored = tuple(
+        (as_text(right.typed(n)).expression, Column(m)) for n, m in zip(names, backwards.marks, strict=True)
+    )
     only_left = Join(left=left.node, right=rows.rows, kind=JoinKind.ANTI, keys=keys)
     only_right = Join(left=right.node, right=backwards.rows, kind=JoinKind.ANTI, keys=mirrored)
     right.node = only_right
     scope.replace(only_left, left.columns, events=False)
-    joined(scope, right, stage)
-    distinct(scope, stage)
+    append_rows(scope, right, stage)
+    keep_distinct_rows(scope, stage)
 
 
-def distinct(scope: Scope, stage: Stage) -> None:
+def keep_distinct_rows(scope: Scope, stage: Stage) -> None:
     """Keeps the first of rows that are the same in all fields but internal ones."""
     names = [n for n in scope.columns if n[0] not in "_@"]
     if not names:
@@ -119,6 +121,6 @@ def distinct(scope: Scope, stage: Stage) -> None:
     measure = ((place, Aggregation("row_number")),)
     partition = tuple(Column(n) for n in names)
     ranked = Window(source=scope.node, partition=partition, measures=measure, frame=Frame.RUNNING, span=stage.span)
-    first = call("equal", Column(place), Literal(1.0))
+    first = build_call("equal", Column(place), Literal(1.0))
     scope.node = Filter(source=ranked, condition=first, span=stage.span)
     scope.keep([n for n in scope.columns if n[0] != "@"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.commands.saved import written
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.commands.saved import parse_saved_text
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.timespans import absolute, seconds_of
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Values
-from harness.detection.plan.timeformat import FUNCTIONS as FORMATS
+from harness.detection.plan.timeformat import TIME_FORMAT_COMPUTATIONS as FORMATS
 from harness.diagnostics import SourceError
 
 MOST_TIMES = 100_000
@@ -25,7 +25,7 @@ def contingency(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, contingency
     """
-    found = given(stage, "maxrows", "maxcols", "mincolcover", "minrowcover", "usetotal", "totalstr")
+    found = bind_options(stage, "maxrows", "maxcols", "mincolcover", "minrowcover", "usetotal", "totalstr")
     if len(found.words) != 2:
         raise found.error("missing-field", "`contingency` needs two fields")
     for name in ("mincolcover", "minrowcover"):
@@ -38,7 +38,7 @@ def contingency(scope: Scope, stage: Stage) -> None:
     if found.flag("usetotal", True):
         cells += f' | addtotals fieldname="{total}" | addcoltotals labelfield="{row}" label="{total}"'
     main, scope.main = scope.main, False
-    scope.session.run(written(scope, cells, stage.span), scope)
+    scope.session.run(parse_saved_text(scope, cells, stage.span), scope)
     scope.main = main
 
 
@@ -48,7 +48,7 @@ def gentimes(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, gentimes
     """
-    found = given(stage, "start", "end", "increment")
+    found = bind_options(stage, "start", "end", "increment")
     begin, finish = found.word("start"), found.word("end")
     if begin is None:
         raise found.error("missing-option", "`gentimes` needs `start=` and a day or a number of days")
@@ -56,8 +56,8 @@ def gentimes(scope: Scope, stage: Stage) -> None:
     if not step:
         word = found.options["increment"]
         raise SourceError("bad-option", "the increment is a span such as `6h`", word.span)
-    low = moment(scope, begin)
-    high = moment(scope, finish) if finish is not None else midnight(scope.settings.now)
+    low = parse_walklex_moment(scope, begin)
+    high = parse_walklex_moment(scope, finish) if finish is not None else midnight(scope.settings.now)
     count = int(max(high - low, 0.0) // step) + (1 if finish is None else 0)
     if count > MOST_TIMES:
         raise found.error("bad-option", f"more than {MOST_TIMES:,} times are not made")
@@ -70,7 +70,7 @@ def gentimes(scope: Scope, stage: Stage) -> None:
     scope.replace(Values(columns=columns, rows=tuple(rows), span=stage.span), columns, events=False)
 
 
-def moment(scope: Scope, word: Word) -> float:
+def parse_walklex_moment(scope: Scope, word: Word) -> float:
     """A day as `MM/DD/YY`, a moment as `MM/DD/YYYY:HH:MM:SS`, or a number of days from today."""
     if re.fullmatch(r"-?\d{1,5}", word.text):
         return midnight(scope.settings.now) + int(word.text) * 86400.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.asking import asked
-from harness.detection.languages.spl.coercion import Typed, apply, literal, same_kind, text
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.asking import ask_rows
+from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal, same_kind
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Assignment, EvalArguments, Stage
@@ -15,7 +15,7 @@ from harness.detection.plan.nodes import Aggregate, Values
 from harness.diagnostics import SourceError, Span
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-NAME = re.compile(r"[A-Za-z_][\w.]*")
+DERIVED_NAME = re.compile(r"[A-Za-z_][\w.]*")
 MOST_NAMES = 300
 
 
@@ -33,7 +33,7 @@ def evaluate(scope: Scope, stage: Stage) -> None:
         made = {"_time": Kind.NUMBER}
         scope.replace(Values(columns=made, rows=((scope.settings.now,),), span=stage.span), made, events=False)
     for assignment in stage.arguments.assignments:
-        value = Context(scope).value(assignment.value)
+        value = EvalContext(scope).value(assignment.value)
         if value.kind is Kind.BOOLEAN:
             message = "a field cannot hold true or false"
             raise SourceError("boolean-field", message, assignment.span, help="write `if(..., 1, 0)`")
@@ -48,13 +48,13 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
     """`{field}` in a target is what that field holds; a row without one of the fields gets nothing."""
     place = assignment.target.span
     pieces = PLACEHOLDER.split(name)
-    parts = [literal(p) if i % 2 == 0 else text(scope.typed(p, place)) for i, p in enumerate(pieces) if p]
+    parts = [literal(p) if i % 2 == 0 else as_text(scope.typed(p, place)) for i, p in enumerate(pieces) if p]
     if any(p.kind is Kind.NULL for p in parts):
         return
     chosen = apply("concat", *parts)
-    names = told(scope, chosen, place)
+    names = ask_target_names(scope, chosen, place)
     made: list[tuple[str, Typed]] = []
-    for word in mentioned(scope, pieces) if names is None else names:
+    for word in collect_target_names(scope, pieces) if names is None else names:
         same = apply("equal", chosen, literal(word))
         old = scope.typed(word)
         new, kept = same_kind([value, old]) if old.kind is not Kind.NULL else (value, literal(None))
@@ -62,10 +62,10 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
     scope.derive(made[:MOST_NAMES], assignment.span)
 
 
-def told(scope: Scope, chosen: Typed, place: Span) -> list[str] | None:
+def ask_target_names(scope: Scope, chosen: Typed, place: Span) -> list[str] | None:
     """The names that the rows give; None where nobody can be asked, or there are too many."""
     names = Aggregate(source=scope.node, keys=(("name", chosen.expression),), measures=())
-    rows = asked(scope, names, MOST_NAMES + 2, place)
+    rows = ask_rows(scope, names, MOST_NAMES + 2, place)
     if rows is None or len(rows) > MOST_NAMES:
         why = "known only with events" if rows is None else f"more than {MOST_NAMES}"
         message = f"fields named by values are {why}; here only those are made that the search names"
@@ -75,7 +75,7 @@ def told(scope: Scope, chosen: Typed, place: Span) -> list[str] | None:
     return [n for n in (str(r["name"]) for r in rows if "name" in r) if n and n[0] != "@"]
 
 
-def mentioned(scope: Scope, pieces: list[str]) -> list[str]:
+def collect_target_names(scope: Scope, pieces: list[str]) -> list[str]:
     """The names that the search itself reads and that a target can have."""
-    fits = re.compile(NAME.pattern.join(re.escape(p) for p in pieces[::2]))
+    fits = re.compile(DERIVED_NAME.pattern.join(re.escape(p) for p in pieces[::2]))
     return [w for w in sorted(scope.session.words) if fits.fullmatch(w) and w not in pieces[1::2]]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, text
-from harness.detection.languages.spl.paths import every, extracted
-from harness.detection.languages.spl.patterns import check, group_names
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_multivalue, as_text, literal
+from harness.detection.languages.spl.paths import extract_all, extract_first
+from harness.detection.languages.spl.patterns import check_pattern, group_names
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.xpaths import readable
+from harness.detection.plan.xpaths import is_supported_xpath
 from harness.diagnostics import SourceError, Span
 
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
@@ -28,38 +28,40 @@ def rex(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "field", "max_match", "mode", "offset_field")
+    found = bind_options(stage, "field", "max_match", "mode", "offset_field")
     field = found.text("field", "_raw")
-    pattern = pattern_of(found)
+    pattern = find_rex_pattern(found)
     subject = scope.typed(field, pattern.span)
     if found.text("mode", "").lower() == "sed":
-        scope.derive([(field, substituted(text(subject), pattern))], stage.span)
+        scope.derive([(field, apply_sed_script(as_text(subject), pattern))], stage.span)
         return
-    check(pattern.text, pattern.span)
+    check_pattern(pattern.text, pattern.span)
     names = group_names(pattern.text)
     if not names:
         message = "the regular expression has no named group"
         raise SourceError("no-group", message, pattern.span, help="write `(?<field>...)`")
     most = found.number("max_match", 1)
-    made = [(n, captured(scope, subject, pattern, n, most)) for n in names]
+    made = [(n, extract_group(scope, subject, pattern, n, most)) for n in names]
     if "offset_field" in found.options:
         made.append((found.text("offset_field", ""), offsets(scope, found, subject, pattern, names)))
     scope.derive(made, stage.span)
 
 
-def offsets(scope: Scope, found: Given, subject: Typed, pattern: Word, names: tuple[str, ...]) -> Typed:
+def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, names: tuple[str, ...]) -> Typed:
     """`name=first-last` of each group in the first match, its characters counted from 0."""
     if found.number("max_match", 1) != 1:
         raise scope.unsupported("`offset_field` of several matches", found.options["offset_field"].span)
     if subject.kind in (Kind.NULL, Kind.LIST):
-        return NOTHING
+        return TYPED_NULL
     shown = []
     for name in names:
-        before = apply("regex_extract", text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0))
-        value = apply("regex_extract", text(subject), literal(pattern.text), literal(""), literal(name))
+        before = apply(
+            "regex_extract", as_text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0)
+        )
+        value = apply("regex_extract", as_text(subject), literal(pattern.text), literal(""), literal(name))
         first = apply("length", before)
         last = apply("subtract", apply("add", first, apply("length", value)), literal(1.0))
-        shown.append(apply("concat", literal(f"{name}="), text(first), literal("-"), text(last)))
+        shown.append(apply("concat", literal(f"{name}="), as_text(first), literal("-"), as_text(last)))
     return apply("list_join", apply("list", *shown), literal("&"))
 
 
@@ -72,7 +74,7 @@ def up_to(pattern: str, group: str) -> str:
     return f"^(.*?{plain.sub('(?:', head)})(?:{plain.sub('(?:', rest)})"
 
 
-def pattern_of(found: Given) -> Word:
+def find_rex_pattern(found: BoundOptions) -> Word:
     """The one pattern; pieces that a blank outside quotes cut apart are one again."""
     if not found.words:
         raise found.error("missing-pattern", "`rex` needs a pattern in quotes")
@@ -83,34 +85,34 @@ def pattern_of(found: Given) -> Word:
     return Word(joined, True, first.span.to(found.words[-1].span))
 
 
-def captured(scope: Scope, subject: Typed, pattern: Word, group: str, most: int) -> Typed:
+def extract_group(scope: Scope, subject: Typed, pattern: Word, group: str, most: int) -> Typed:
     """A group's text; where there is none the field stays as it was."""
     old = scope.typed(group)
     if subject.kind is Kind.NULL:
         return old
     regex, name = literal(pattern.text, pattern.span), literal(group)
     if most == 1 and subject.kind is not Kind.LIST:
-        new = apply("regex_extract", text(subject), regex, literal(""), name)
+        new = apply("regex_extract", as_text(subject), regex, literal(""), name)
     else:
-        whole = apply("list_join", subject, literal("\n")) if subject.kind is Kind.LIST else text(subject)
+        whole = apply("list_join", subject, literal("\n")) if subject.kind is Kind.LIST else as_text(subject)
         new = apply("regex_extract_all", whole, regex, literal(""), name)
         if most:
             new = apply("list_slice", new, literal(1.0), literal(float(most)))
     if old.kind is Kind.NULL:
         return new
     if Kind.LIST in (old.kind, new.kind):
-        return apply("coalesce", listing(new), listing(old))
-    return apply("coalesce", new, text(old))
+        return apply("coalesce", as_multivalue(new), as_multivalue(old))
+    return apply("coalesce", new, as_text(old))
 
 
-def substituted(subject: Typed, script: Word) -> Typed:
+def apply_sed_script(subject: Typed, script: Word) -> Typed:
     """The text after the substitutions of a sed script."""
     at, value = 0, subject
     while at < len(script.text):
         found = SED.match(script.text, at)
         if found is None:
-            return translated(value, script, at)
-        check(found["regex"], script.span)
+            return translate_characters(value, script, at)
+        check_pattern(found["regex"], script.span)
         every = "g" in found["flags"]
         occurrence = int("".join(c for c in found["flags"] if c.isdigit()) or 1)
         flags = literal("".join(sorted(set(found["flags"]) & set("ims"))))
@@ -140,7 +142,7 @@ def without_groups(regex: str) -> str:
     return re.sub(r"(?<!\\)\((?!\?)", "(?:", re.sub(r"\(\?P?<[A-Za-z_]\w*>", "(?:", regex))
 
 
-def translated(value: Typed, script: Word, at: int) -> Typed:
+def translate_characters(value: Typed, script: Word, at: int) -> Typed:
     """The text with characters exchanged one by one: `y/abc/xyz/`."""
     found = TRANSLATE.fullmatch(script.text, at)
     if found is None or len(found["old"]) != len(found["new"]):
@@ -153,7 +155,7 @@ def translated(value: Typed, script: Word, at: int) -> Typed:
     return value
 
 
-def wanted(scope: Scope) -> list[str]:
+def collect_document_names(scope: Scope) -> list[str]:
     """Names in the query's text that may be fields of a document and are none yet."""
     return sorted(
         w.strip("\"'.:-")
@@ -169,7 +171,7 @@ def spath(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "input", "output", "path")
+    found = bind_options(stage, "input", "output", "path")
     document = scope.typed(found.text("input", "_raw"), stage.span)
     found.at_most(0 if "path" in found.options else 1)
     path = found.word("path") or (found.words[0] if found.words else None)
@@ -180,28 +182,28 @@ def spath(scope: Scope, stage: Stage) -> None:
         old = scope.typed(target)
         if document.kind is Kind.NULL:
             return
-        new = every(text(document), path.text, path.span)
-        scope.derive([(target, preferred(new, old))], stage.span)
+        new = extract_all(as_text(document), path.text, path.span)
+        scope.derive([(target, prefer_new(new, old))], stage.span)
         return
     if document.kind is Kind.NULL:
         return
-    base = text(document)
-    names = [n for n in dict.fromkeys(wanted(scope)) if n]
-    scope.derive([(n, over_guess(scope, n, every(base, n))) for n in names], stage.span)
+    base = as_text(document)
+    names = [n for n in dict.fromkeys(collect_document_names(scope)) if n]
+    scope.derive([(n, over_guess(scope, n, extract_all(base, n))) for n in names], stage.span)
 
 
 def over_guess(scope: Scope, name: str, new: Typed) -> Typed:
     """A new value, or what extraction found of a name that it could only guess."""
-    return preferred(new, scope.typed(name)) if name in scope.columns else new
+    return prefer_new(new, scope.typed(name)) if name in scope.columns else new
 
 
-def preferred(new: Typed, old: Typed) -> Typed:
+def prefer_new(new: Typed, old: Typed) -> Typed:
     """A new value, or the old one where there is none."""
     if old.kind is Kind.NULL:
         return new
     if Kind.LIST in (old.kind, new.kind):
-        return apply("coalesce", listing(new), listing(old))
-    return apply("coalesce", new, text(old))
+        return apply("coalesce", as_multivalue(new), as_multivalue(old))
+    return apply("coalesce", new, as_text(old))
 
 
 @COMMANDS.define("fromjson")
@@ -210,14 +212,14 @@ def fromjson(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "prefix")
+    found = bind_options(stage, "prefix")
     field = found.words[0].text if found.words else "_raw"
-    document = text(scope.typed(field, stage.span))
+    document = as_text(scope.typed(field, stage.span))
     prefix = found.text("prefix", "")
     if document.kind is Kind.NULL:
         return
-    names = [n for n in dict.fromkeys(wanted(scope)) if n.startswith(prefix) and n != prefix]
-    made = ((n, extracted(document, n.removeprefix(prefix))) for n in names if n)
+    names = [n for n in dict.fromkeys(collect_document_names(scope)) if n.startswith(prefix) and n != prefix]
+    made = ((n, extract_first(document, n.removeprefix(prefix))) for n in names if n)
     scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
 
@@ -227,12 +229,12 @@ def tojson(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "output_field", "default_type", "fill_null", "include_internal")
+    found = bind_options(stage, "output_field", "default_type", "fill_null", "include_internal")
     names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
     for option in ("default_type",):
         if option in found.options:
             found.choice(option, "auto", "auto", "bool", "json", "num", "str", "none")
-    members = [member(scope, n, found.flag("fill_null")) for n in names]
+    members = [build_object_member(scope, n, found.flag("fill_null")) for n in names]
     listed = apply("list", *members) if members else apply("list", Typed(literal(None).expression, Kind.TEXT))
     inside = apply("coalesce", apply("list_join", listed, literal(",")), literal(""))
     scope.derive(
@@ -240,7 +242,7 @@ def tojson(scope: Scope, stage: Stage) -> None:
     )
 
 
-def member(scope: Scope, name: str, fill: bool) -> Typed:
+def build_object_member(scope: Scope, name: str, fill: bool) -> Typed:
     """One field as a member of a JSON object; a missing one has none, unless it is filled with null."""
     value = scope.typed(name)
     key = json.dumps(name) + ":"
@@ -256,16 +258,16 @@ def xmlkv(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "maxinputs")
+    found = bind_options(stage, "maxinputs")
     field = found.words[0].text if found.words else "_raw"
-    tagged(scope, text(scope.typed(field, stage.span)), stage.span)
+    add_xml_elements(scope, as_text(scope.typed(field, stage.span)), stage.span)
 
 
-def tagged(scope: Scope, document: Typed, span: Span) -> None:
+def add_xml_elements(scope: Scope, document: Typed, span: Span) -> None:
     """Adds the texts of elements by their names."""
     if document.kind is Kind.NULL:
         return
-    names = [n for n in dict.fromkeys(wanted(scope)) if re.fullmatch(r"[\w.-]+", n)]
+    names = [n for n in dict.fromkeys(collect_document_names(scope)) if re.fullmatch(r"[\w.-]+", n)]
     made = []
     for name in names:
         pattern = literal(rf"<{re.escape(name)}(?:\s[^>]*)?>([^<]*)</{re.escape(name)}>")
@@ -280,17 +282,17 @@ def extract(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(
+    found = bind_options(
         stage, "pairdelim", "kvdelim", "limit", "maxchars", "mv_add", "clean_keys", "reload", "auto", "segment"
     )
     if found.words:
         message = f"the transform `{found.words[0].text[:40]}` of `transforms.conf`"
         raise scope.unsupported(message, found.words[0].span, "use `rex` or the options `pairdelim` and `kvdelim`")
-    document = text(scope.typed("_raw", stage.span))
+    document = as_text(scope.typed("_raw", stage.span))
     if document.kind is Kind.NULL:
         return
     pair, delimiters = literal(found.text("kvdelim", "=")), literal(found.text("pairdelim", " \n\t,;|&"))
-    names = [n for n in dict.fromkeys(wanted(scope)) if re.fullmatch(r"\w+", n)]
+    names = [n for n in dict.fromkeys(collect_document_names(scope)) if re.fullmatch(r"\w+", n)]
     made = ((n, apply("key_value", document, literal(n), pair, delimiters)) for n in names)
     scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
@@ -301,13 +303,13 @@ def xpath(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "field", "outfield", "default")
+    found = bind_options(stage, "field", "outfield", "default")
     if not found.words:
         raise found.error("missing-path", "`xpath` needs a path in quotes")
     path = found.words[0]
-    if not readable(path.text):
+    if not is_supported_xpath(path.text):
         raise scope.unsupported("an XPath with such conditions", path.span)
-    document = text(scope.typed(found.text("field", "_raw"), stage.span))
+    document = as_text(scope.typed(found.text("field", "_raw"), stage.span))
     value = apply("xpath_text", document, literal(path.text))
     if "default" in found.options and value.kind is not Kind.NULL:
         value = apply("coalesce", value, apply("list", literal(found.text("default", ""))))
@@ -324,20 +326,20 @@ def iplocation(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "prefix", "allfields", "lang")
+    found = bind_options(stage, "prefix", "allfields", "lang")
     if not found.words:
         raise found.error("missing-field", "`iplocation` needs a field")
     prefix = found.text("prefix", "")
     names = [*PLACES, *(MORE_PLACES if found.flag("allfields") else ())]
     field = found.words[0]
     address = scope.typed(field.text, field.span)
-    missing = literal("") if scope.session.switch("iplocation_unknown") == "empty" else NOTHING
+    missing = literal("") if scope.session.switch("iplocation_unknown") == "empty" else TYPED_NULL
     table = scope.settings.lookups.get("iplocation")
     made = []
     for name in names:
         value = missing
         if table is not None and address.kind is not Kind.NULL and name in table.columns:
-            value = located(text(address), table.rows, table.columns.index(name), missing)
+            value = look_up_location(as_text(address), table.rows, table.columns.index(name), missing)
         made.append((prefix + name, value))
     if table is None:
         message = "no table of addresses is given, so no address has a place"
@@ -345,7 +347,7 @@ def iplocation(scope: Scope, stage: Stage) -> None:
     scope.derive(made, stage.span)
 
 
-def located(address: Typed, rows: tuple[tuple[str, ...], ...], place: int, missing: Typed) -> Typed:
+def look_up_location(address: Typed, rows: tuple[tuple[str, ...], ...], place: int, missing: Typed) -> Typed:
     """The value of a column for the network that an address is in; the first column holds the networks."""
     by_value: dict[str, list[str]] = {}
     for row in rows:

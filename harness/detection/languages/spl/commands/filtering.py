@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import Given, clauses, given
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options, split_clauses
 from harness.detection.languages.spl.cim.events import enrich
-from harness.detection.languages.spl.coercion import Typed, apply, each, literal, over, text
-from harness.detection.languages.spl.conditions import Search
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.event_dates import dated
+from harness.detection.languages.spl.coercion import (
+    Typed,
+    apply,
+    apply_to_elements,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.conditions import SearchLowering
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.event_dates import add_date_fields
 from harness.detection.languages.spl.event_parts import with_blocks
-from harness.detection.languages.spl.patterns import check
+from harness.detection.languages.spl.patterns import check_pattern
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.sorting import sort_keys
-from harness.detection.languages.spl.statistics import present, whole
+from harness.detection.languages.spl.sorting import parse_sort_keys
+from harness.detection.languages.spl.statistics import build_key_conditions, parse_whole_word
 from harness.detection.languages.spl.syntax import (
-    Chain,
-    Field,
+    FieldReference,
+    FunctionCall,
     GeneralArguments,
-    Invocation,
     Number,
+    OperandChain,
     Option,
     Prefix,
     SearchArguments,
@@ -29,7 +36,7 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, all_of
 from harness.detection.plan.nodes import Filter, Frame, Limit, Reverse, Sort, Window
 from harness.diagnostics import SourceError
 
@@ -44,12 +51,12 @@ def search(scope: Scope, stage: Stage) -> None:
     if not isinstance(arguments, SearchArguments):
         raise TypeError(stage.name)
     if scope.first and scope.events:
-        dated(scope)
+        add_date_fields(scope)
         with_blocks(scope)
         enrich(scope)
     before = dict(scope.columns)
     below = scope.node
-    found = Search(scope).condition(arguments.condition)
+    found = SearchLowering(scope).condition(arguments.condition)
     joined = scope.node is not below
     scope.filter(found.expression, stage.span)
     if joined:
@@ -65,7 +72,7 @@ def where(scope: Scope, stage: Stage) -> None:
     """
     if not isinstance(stage.arguments, WhereArguments):
         raise TypeError(stage.name)
-    found = Context(scope).condition(stage.arguments.condition)
+    found = EvalContext(scope).condition(stage.arguments.condition)
     scope.filter(found.expression, stage.span)
 
 
@@ -82,13 +89,15 @@ def regex(scope: Scope, stage: Stage) -> None:
     name, operator, pattern = ("_raw", "=", item) if isinstance(item, Word) else (item.name, item.operator, item.value)
     if not isinstance(pattern, Word):
         raise SourceError("bad-argument", "`regex` takes a pattern", stage.span)
-    written = literal(check(pattern.text, pattern.span), pattern.span)
+    written = literal(check_pattern(pattern.text, pattern.span), pattern.span)
     subject = scope.typed(name, item.span)
     if subject.kind is Kind.LIST:
-        parameter, element = each(subject)
-        found = over("list_any", subject, parameter, apply("regex_found", element, written, literal("")), item.span)
+        parameter, element = build_element_parameter(subject)
+        found = apply_to_elements(
+            "list_any", subject, parameter, apply("regex_found", element, written, literal("")), item.span
+        )
     else:
-        found = apply("regex_found", text(subject), written, literal(""), span=item.span)
+        found = apply("regex_found", as_text(subject), written, literal(""), span=item.span)
     if operator == "!=":
         keeps = scope.session.switch("regex_without_field") == "keep"
         found = apply("not", apply("is_true", found) if keeps else found, span=item.span)
@@ -101,17 +110,23 @@ def head(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "limit", "null", "keeplast")
+    found = bind_options(stage, "limit", "null", "keeplast")
     count = found.number("limit", 10)
-    conditions = [o for o in found.others if isinstance(o, Number | String | Field | Prefix | Chain | Invocation)]
+    conditions = [
+        o
+        for o in found.others
+        if isinstance(o, Number | String | FieldReference | Prefix | OperandChain | FunctionCall)
+    ]
     if conditions and found.words:
         raise SourceError("surplus-argument", "`head` takes a number or an expression", conditions[0].span)
     if conditions:
-        while_true(scope, stage, Context(scope).condition(conditions[0]), found.flag("null"), found.flag("keeplast"))
+        while_true(
+            scope, stage, EvalContext(scope).condition(conditions[0]), found.flag("null"), found.flag("keeplast")
+        )
         if "limit" not in found.options:
             return
     elif found.words:
-        count = whole(found.words[0])
+        count = parse_whole_word(found.words[0])
     found.at_most(0 if conditions else 1)
     scope.node = Limit(source=scope.node, count=count, span=stage.span)
 
@@ -134,9 +149,9 @@ def tail(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage)
+    found = bind_options(stage)
     found.at_most(1)
-    count = whole(found.words[0]) if found.words else 10
+    count = parse_whole_word(found.words[0]) if found.words else 10
     scope.node = Reverse(source=Limit(source=scope.node, count=count, last=True, span=stage.span), span=stage.span)
 
 
@@ -146,7 +161,7 @@ def reverse(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    given(stage).at_most(0)
+    bind_options(stage).at_most(0)
     scope.node = Reverse(source=scope.node, span=stage.span)
 
 
@@ -156,28 +171,30 @@ def dedup(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "keepevents", "keepempty", "consecutive")
-    parts = clauses(found.words, "sortby")
+    found = bind_options(stage, "keepevents", "keepempty", "consecutive")
+    parts = split_clauses(found.words, "sortby")
     fields = parts[""]
     count = 1
     if fields and fields[0].text.isdigit() and not fields[0].quoted:
-        count = whole(fields.pop(0))
+        count = parse_whole_word(fields.pop(0))
     if not fields:
         raise found.error("missing-field", "`dedup` needs a field")
     if "sortby" in parts:
-        keys = sort_keys(scope, parts["sortby"])
+        keys = parse_sort_keys(scope, parts["sortby"])
         scope.node = Sort(source=scope.node, keys=tuple(keys), span=stage.span)
-    conditions = present(scope, fields)
+    conditions = build_key_conditions(scope, fields)
     if not found.flag("keepempty") and not found.flag("keepevents"):
         place = fields[0].span.to(fields[-1].span)
-        scope.filter(every(tuple(conditions), place), place)
+        scope.filter(all_of(tuple(conditions), place), place)
     stretch = scope.session.fresh("stretch") if found.flag("consecutive") else ""
     if stretch:
-        stretches(scope, stage, fields, stretch)
-    numbered(scope, stage, fields, count, found, stretch)
+        number_runs(scope, stage, fields, stretch)
+    keep_by_number(scope, stage, fields, count, found, stretch)
 
 
-def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, found: Given, stretch: str) -> None:
+def keep_by_number(
+    scope: Scope, stage: Stage, fields: list[Word], count: int, found: BoundOptions, stretch: str
+) -> None:
     """Keeps rows by their place among those with equal fields, or in their stretch; those that lack one all stay."""
     column = scope.session.fresh("place")
     partition: list[Expression] = [Column(f.text) for f in fields]
@@ -190,7 +207,7 @@ def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, found: 
     )
     early = apply("less_equal", Typed(Column(column), Kind.NUMBER), literal(float(count)), span=stage.span)
     if found.flag("keepevents") or found.flag("keepempty"):
-        whole_row = every(tuple(present(scope, fields)))
+        whole_row = all_of(tuple(build_key_conditions(scope, fields)))
         early = Typed(Call("or", (early.expression, Call("not", (whole_row,))), stage.span), Kind.BOOLEAN)
     if found.flag("keepevents"):
         blanked = []
@@ -203,12 +220,12 @@ def numbered(scope: Scope, stage: Stage, fields: list[Word], count: int, found: 
     scope.keep([n for n in scope.columns if n[0] != "@"])
 
 
-def stretches(scope: Scope, stage: Stage, fields: list[Word], column: str) -> None:
+def number_runs(scope: Scope, stage: Stage, fields: list[Word], column: str) -> None:
     """Numbers the stretches of rows that agree in the fields."""
     before = {f.text: scope.session.fresh("before") for f in fields}
     measures = tuple((b, Aggregation("lag", (Column(f), literal(1.0).expression))) for f, b in before.items())
     lagged = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
     same = tuple(Call("is_true", (Call("equal", (Column(f), Column(b))),)) for f, b in before.items())
-    changes = Aggregation("count", (), Call("not", (every(same),)))
+    changes = Aggregation("count", (), Call("not", (all_of(same),)))
     scope.node = Window(source=lagged, measures=((column, changes),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[column] = Kind.NUMBER

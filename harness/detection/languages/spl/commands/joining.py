@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
-from harness.detection.languages.spl.commands.saved import dataset
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.commands.saved import resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import present
+from harness.detection.languages.spl.statistics import build_key_conditions
 from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, all_of
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Unnest, Window
 from harness.diagnostics import SourceError
 
 MOST_JOINED = 50_000
-OPTIONS = ("type", "usetime", "earlier", "overwrite", "max", "keepsingle", "left", "right")
+JOIN_OPTIONS = ("type", "usetime", "earlier", "overwrite", "max", "keepsingle", "left", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Partners:
     time: str = ""
 
 
-def only(stage: Stage, pipelines: tuple[Pipeline, ...], scope: Scope) -> Pipeline:
+def require_one_subsearch(stage: Stage, pipelines: tuple[Pipeline, ...], scope: Scope) -> Pipeline:
     """The one pipeline in brackets that a command needs."""
     if len(pipelines) != 1:
         how_many = "several pipelines" if pipelines else "no pipeline"
@@ -44,26 +44,26 @@ def join(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, join; reference/spl.md 7
     """
-    found = given(stage, *OPTIONS, *(o for o in pairs_of(stage)))
+    found = bind_options(stage, *JOIN_OPTIONS, *(o for o in collect_alias_arguments(stage)))
     words, inner = other_side(scope, stage, found)
     kind = JoinKind.INNER if found.choice("type", "inner", "inner", "left", "outer") == "inner" else JoinKind.LEFT
-    equal = aliased(scope, inner, found)
+    equal = apply_side_aliases(scope, inner, found)
     words = [w for w in words if not (equal and w.text.lower() == "where")]
     names = [w.text for w in words] or [n for n in scope.columns if n in inner.columns and n[0] not in "_@"]
     pairs = equal or [(n, n) for n in names]
     overwrite = found.flag("overwrite", True)
     own = {b for _, b in pairs} if not equal else set()
     taken = [n for n in inner.columns if n not in own and n[0] not in "_@" and (overwrite or n not in scope.columns)]
-    partners = keyed(scope, inner, pairs, taken, timed=found.flag("usetime"))
-    beside(scope, stage, inner, partners, kind)
+    partners = build_partner_keys(scope, inner, pairs, taken, timed=found.flag("usetime"))
+    reserve_columns(scope, stage, inner, partners, kind)
     most = found.number("max", 1)
-    left = [text(scope.typed(a, stage.span)).expression for a, _ in pairs]
+    left = [as_text(scope.typed(a, stage.span)).expression for a, _ in pairs]
     scope.node = Join(
         left=scope.node,
         right=partners.rows,
         kind=kind,
         keys=tuple(zip(left, (Column(m) for m in partners.marks), strict=True)),
-        condition=in_time(scope, partners, found),
+        condition=build_partner_time_test(scope, partners, found),
         columns=tuple((n, Column(n)) for n in taken),
         most=most or None,
         span=stage.span,
@@ -73,21 +73,21 @@ def join(scope: Scope, stage: Stage) -> None:
         scope.defined.add(name)
 
 
-def pairs_of(stage: Stage) -> list[str]:
+def collect_alias_arguments(stage: Stage) -> list[str]:
     """Names of the arguments `L.a=R.b` after WHERE, which look like options."""
     items = getattr(stage.arguments, "items", ())
     return [i.name.lower() for i in items if hasattr(i, "operator") and "." in i.name]
 
 
-def other_side(scope: Scope, stage: Stage, found: Given) -> tuple[list[Word], Scope]:
+def other_side(scope: Scope, stage: Stage, found: BoundOptions) -> tuple[list[Word], Scope]:
     """The key words, and the rows of the pipeline or of the dataset that is named."""
     named = [w for w in found.words if ":" in w.text and not w.quoted]
     if named and not found.pipelines:
-        return [w for w in found.words if w is not named[-1]], dataset(scope, named[-1])
-    return list(found.words), scope.subsearch(only(stage, found.pipelines, scope))
+        return [w for w in found.words if w is not named[-1]], resolve_from_dataset(scope, named[-1])
+    return list(found.words), scope.subsearch(require_one_subsearch(stage, found.pipelines, scope))
 
 
-def aliased(scope: Scope, inner: Scope, found: Given) -> list[tuple[str, str]]:
+def apply_side_aliases(scope: Scope, inner: Scope, found: BoundOptions) -> list[tuple[str, str]]:
     """The pairs of `left=L right=R where L.a=R.b`; the fields of both sides are then named by their side."""
     left, right = found.text("left", ""), found.text("right", "")
     written = [o for o in found.options.values() if "." in o.name and isinstance(o.value, Word)]
@@ -108,7 +108,9 @@ def aliased(scope: Scope, inner: Scope, found: Given) -> list[tuple[str, str]]:
     return pairs
 
 
-def keyed(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], taken: list[str], timed: bool = False) -> Partners:
+def build_partner_keys(
+    scope: Scope, inner: Scope, pairs: list[tuple[str, str]], taken: list[str], timed: bool = False
+) -> Partners:
     """The rows of a subsearch, keys as text under names of their own; a key of several values counts by each."""
     for side, names in ((scope, [a for a, _ in pairs]), (inner, [b for _, b in pairs])):
         for name in names:
@@ -116,25 +118,25 @@ def keyed(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], taken: list[
                 side.node = Unnest(source=side.node, column=name)
                 side.columns[name] = Kind.TEXT
     marks = [scope.session.fresh("key") for _ in pairs]
-    keys = [(m, text(inner.typed(n)).expression) for m, (_, n) in zip(marks, pairs, strict=True)]
+    keys = [(m, as_text(inner.typed(n)).expression) for m, (_, n) in zip(marks, pairs, strict=True)]
     time = scope.session.fresh("when") if timed else ""
-    when = [(time, number(inner.typed("_time")).expression)] if timed else []
+    when = [(time, as_number(inner.typed("_time")).expression)] if timed else []
     columns: list[tuple[str, Expression]] = [(n, Column(n)) for n in taken]
     rows = Select(source=Limit(source=inner.node, count=MOST_JOINED), columns=(*keys, *when, *columns))
     return Partners(rows=rows, marks=marks, taken=taken, time=time)
 
 
-def in_time(scope: Scope, partners: Partners, found: Given) -> Expression | None:
+def build_partner_time_test(scope: Scope, partners: Partners, found: BoundOptions) -> Expression | None:
     """The condition that a partner is not later, or not earlier, than the row."""
     if not partners.time:
         return None
     before = found.flag("earlier", True)
-    own, other = number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
+    own, other = as_number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
     whole = [apply("floor", v) for v in (other, own)]
     return apply("less_equal" if before else "greater_equal", *whole).expression
 
 
-def beside(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: JoinKind) -> None:
+def reserve_columns(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: JoinKind) -> None:
     """Makes room for the columns taken: a column of the row's own that another kind replaces goes or is text."""
     for name in partners.taken:
         own = scope.columns.get(name, Kind.NULL)
@@ -143,7 +145,7 @@ def beside(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: J
         if Kind.LIST in (inner.columns[name], own) or kind is JoinKind.INNER:
             scope.keep([n for n in scope.columns if n != name])
         else:
-            scope.derive([(name, text(scope.typed(name)))])
+            scope.derive([(name, as_text(scope.typed(name)))])
 
 
 @COMMANDS.define("selfjoin")
@@ -152,14 +154,14 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, selfjoin
     """
-    found = given(stage, "max", "overwrite", "keepsingle")
+    found = bind_options(stage, "max", "overwrite", "keepsingle")
     if not found.words:
         raise found.error("missing-field", "`selfjoin` needs a field")
     if found.number("max", 1) != 1:
         several_others(scope, stage, found)
         return
     place = found.words[0].span.to(found.words[-1].span)
-    scope.filter(every(tuple(present(scope, found.words)), place), place)
+    scope.filter(all_of(tuple(build_key_conditions(scope, found.words)), place), place)
     kept = [n for n in scope.columns if n[0] != "@"]
     keys = {w.text for w in found.words}
     partition = tuple(Column(w.text) for w in found.words)
@@ -183,13 +185,13 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
     scope.keep(kept)
 
 
-def several_others(scope: Scope, stage: Stage, found: Given) -> None:
+def several_others(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     """Each row with each of the next rows that agree, so many at most; 0 is without limit."""
-    scope.filter(every(tuple(present(scope, found.words)), stage.span), stage.span)
+    scope.filter(all_of(tuple(build_key_conditions(scope, found.words)), stage.span), stage.span)
     kept = [n for n in scope.columns if n[0] != "@" and scope.columns[n] is not Kind.NULL]
     keys = [w.text for w in found.words]
     place, size = scope.session.fresh("place"), scope.session.fresh("size")
-    numbered(scope, place, stage)
+    add_row_number(scope, place, stage)
     by_keys = tuple(Column(k) for k in keys)
     counted = ((size, Aggregation("count")),)
     scope.node = Window(source=scope.node, partition=by_keys, measures=counted, span=stage.span)
@@ -224,17 +226,17 @@ def appendcols(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "override", "extendtimerange", "maxtime", "maxout", "timeout")
+    found = bind_options(stage, "override", "extendtimerange", "maxtime", "maxout", "timeout")
     found.at_most(0)
     found.without_effect(scope, "maxtime", "timeout", "extendtimerange")
-    inner = scope.subsearch(only(stage, found.pipelines, scope))
+    inner = scope.subsearch(require_one_subsearch(stage, found.pipelines, scope))
     inner.node = Limit(source=inner.node, count=found.number("maxout", MOST_JOINED), span=stage.span)
     override = found.flag("override")
     taken = [n for n in inner.columns if n[0] not in "_@" and (override or n not in scope.columns)]
     place, other = scope.session.fresh("place"), scope.session.fresh("place")
     before = list(scope.columns)
-    numbered(scope, place, stage)
-    numbered(inner, other, stage)
+    add_row_number(scope, place, stage)
+    add_row_number(inner, other, stage)
     scope.node = Join(
         left=scope.node,
         right=inner.node,
@@ -249,7 +251,7 @@ def appendcols(scope: Scope, stage: Stage) -> None:
     scope.keep(dict.fromkeys([*before, *taken]))
 
 
-def numbered(scope: Scope, column: str, stage: Stage) -> None:
+def add_row_number(scope: Scope, column: str, stage: Stage) -> None:
     """Adds the place of each row."""
     place = Aggregation("row_number", ())
     scope.node = Window(source=scope.node, measures=((column, place),), frame=Frame.RUNNING, span=stage.span)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import Given, clauses, given, renamed
-from harness.detection.languages.spl.coercion import Typed, apply, listing, literal, text
-from harness.detection.languages.spl.conditions import Search
-from harness.detection.languages.spl.lookups import ENTROPY, table, table_rows, written
-from harness.detection.languages.spl.matching import Wanted, matched
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames, split_clauses
+from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_text, literal
+from harness.detection.languages.spl.conditions import SearchLowering
+from harness.detection.languages.spl.lookups import ENTROPY, build_lookup_rows, find_written_rows, resolve_lookup
+from harness.detection.languages.spl.matching import LookupRequest, match_lookup
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Group, Stage
+from harness.detection.languages.spl.syntax import ParenthesisedCondition, Stage
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Limit, Node, Union
 from harness.diagnostics import SourceError, did_you_mean
@@ -21,41 +21,41 @@ def lookup(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 10
     """
-    found = given(stage, "local", "update", "event_time_field")
+    found = bind_options(stage, "local", "update", "event_time_field")
     found.without_effect(scope, "local", "update", "event_time_field")
     if found.words and found.words[0].text == ENTROPY and ENTROPY not in scope.settings.lookups:
         shannon(scope, found)
         return
-    wanted = read(scope, found)
-    matches = matched(scope, wanted, stage)
+    wanted = parse_lookup(scope, found)
+    matches = match_lookup(scope, wanted, stage)
     values: list[tuple[str, Typed]] = []
     for column, target in wanted.outputs:
-        values.append((target, output(scope, wanted, target, matches[column])))
+        values.append((target, build_output_value(scope, wanted, target, matches[column])))
     scope.derive(values, stage.span)
     scope.keep([n for n in scope.columns if not n.startswith("@")])
 
 
-def shannon(scope: Scope, found: Given) -> None:
+def shannon(scope: Scope, found: BoundOptions) -> None:
     """What the script behind `ut_shannon_lookup` computes: the entropy of a word."""
-    named = renamed(clauses(found.words[1:], "output", "outputnew")[""])
+    named = parse_renames(split_clauses(found.words[1:], "output", "outputnew")[""])
     if not named:
         raise found.error("missing-field", "`lookup` needs a field to look up")
     field = named[0][1]
-    word = text(scope.typed(field.text, field.span))
+    word = as_text(scope.typed(field.text, field.span))
     scope.derive([("ut_shannon", apply("entropy", word))], found.stage.span)
 
 
-def read(scope: Scope, found: Given) -> Wanted:
+def parse_lookup(scope: Scope, found: BoundOptions) -> LookupRequest:
     """The parts of a `lookup`."""
     words = list(found.words)
     if not words:
         raise found.error("missing-lookup", "`lookup` needs the name of a table")
-    chosen = table(scope, words[0].text, words[0].span)
-    parts = clauses(tuple(words[1:]), "output", "outputnew")
-    keys = tuple((column.text, field) for column, field in renamed(parts[""]))
+    chosen = resolve_lookup(scope, words[0].text, words[0].span)
+    parts = split_clauses(tuple(words[1:]), "output", "outputnew")
+    keys = tuple((column.text, field) for column, field in parse_renames(parts[""]))
     if not keys:
         raise found.error("missing-field", "`lookup` needs a field to look up")
-    named = renamed(parts.get("output", []) + parts.get("outputnew", []))
+    named = parse_renames(parts.get("output", []) + parts.get("outputnew", []))
     outputs = tuple((c.text, f.text) for c, f in named)
     if not outputs:
         taken = {k for k, _ in keys}
@@ -70,18 +70,18 @@ def read(scope: Scope, found: Given) -> Wanted:
                 message = f"the lookup table has no column `{output_of.text}`; Splunk refuses this"
                 hint = did_you_mean(output_of.text, chosen.columns)
                 scope.session.warn("unknown-column", message, output_of.span, hint)
-    rows = written(scope, words[0].text)
-    return Wanted(table=chosen, rows=rows, keys=keys, outputs=outputs, only_new="outputnew" in parts)
+    rows = find_written_rows(scope, words[0].text)
+    return LookupRequest(table=chosen, rows=rows, keys=keys, outputs=outputs, only_new="outputnew" in parts)
 
 
-def output(scope: Scope, wanted: Wanted, target: str, value: Typed) -> Typed:
+def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: Typed) -> Typed:
     """What a target field becomes."""
     if wanted.table.least > 0 and wanted.table.default is not None:
         default = literal(wanted.table.default)
         if value.kind is Kind.NULL:
             value = default
         else:
-            value = apply("coalesce", value, listing(default) if value.kind is Kind.LIST else default)
+            value = apply("coalesce", value, as_multivalue(default) if value.kind is Kind.LIST else default)
     old = scope.typed(target)
     keeps = wanted.only_new or scope.session.switch("lookup_no_match") == "kept"
     if old.kind is Kind.NULL or not keeps:
@@ -90,9 +90,9 @@ def output(scope: Scope, wanted: Wanted, target: str, value: Typed) -> Typed:
         return old
     first, second = (old, value) if wanted.only_new else (value, old)
     if Kind.LIST in (first.kind, second.kind):
-        first, second = listing(first), listing(second)
+        first, second = as_multivalue(first), as_multivalue(second)
     elif first.kind is not second.kind:
-        first, second = text(first), text(second)
+        first, second = as_text(first), as_text(second)
     return apply("coalesce", first, second)
 
 
@@ -102,39 +102,39 @@ def inputlookup(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 10
     """
-    found = given(stage, "append", "start", "max", "strict")
+    found = bind_options(stage, "append", "start", "max", "strict")
     if not found.words:
         raise found.error("missing-lookup", "`inputlookup` needs the name of a table")
     name = found.words[0]
-    values, columns = table_rows(scope, name.text, name.span)
+    values, columns = build_lookup_rows(scope, name.text, name.span)
     inner = scope.branch()
     inner.replace(values, columns, events=False)
     for group in found.others:
-        if isinstance(group, Group):
-            inner.filter(Search(inner).condition(group.condition).expression, group.span)
+        if isinstance(group, ParenthesisedCondition):
+            inner.filter(SearchLowering(inner).condition(group.condition).expression, group.span)
     if "max" in found.options or "start" in found.options:
         most = found.number("max", 1_000_000_000)
         inner.node = Limit(source=inner.node, count=most, offset=found.number("start", 0), span=stage.span)
     if found.flag("append"):
-        joined(scope, inner, stage)
+        append_rows(scope, inner, stage)
         return
     scope.replace(inner.node, inner.columns, events=False)
 
 
-def joined(scope: Scope, inner: Scope, stage: Stage) -> None:
+def append_rows(scope: Scope, inner: Scope, stage: Stage) -> None:
     """The rows of one relation after those of another."""
-    left, right = aligned(scope, inner)
+    left, right = align_columns(scope, inner)
     scope.node = Union(sources=(left, right), span=stage.span)
 
 
-def aligned(scope: Scope, inner: Scope) -> tuple[Node, Node]:
+def align_columns(scope: Scope, inner: Scope) -> tuple[Node, Node]:
     """Both relations with columns of like kinds; the first scope then has the columns of both."""
     for name, kind in list(inner.columns.items()):
         own = scope.columns.get(name, Kind.NULL)
         if own is kind or Kind.NULL in (own, kind):
             continue
-        change = listing if Kind.LIST in (own, kind) else text
-        target = scope if own is not (Kind.LIST if change is listing else Kind.TEXT) else inner
+        change = as_multivalue if Kind.LIST in (own, kind) else as_text
+        target = scope if own is not (Kind.LIST if change is as_multivalue else Kind.TEXT) else inner
         target.derive([(name, change(target.typed(name)))])
         other = inner if target is scope else scope
         if other.columns[name] is not target.columns[name]:

@@ -6,8 +6,8 @@ import csv
 import io
 import json
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import NOTHING, literal, number, numeric
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import TYPED_NULL, as_number, is_numeric_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -17,7 +17,7 @@ from harness.detection.plan.expressions import Scalar
 from harness.detection.plan.nodes import Values
 
 MOST_MADE = 100_000
-Cell = Scalar | tuple[str, ...]
+MadeCell = Scalar | tuple[str, ...]
 
 
 @COMMANDS.define("makeresults", generating=True)
@@ -26,7 +26,7 @@ def makeresults(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "count", "annotate", "format", "data", "splunk_server", "splunk_server_group")
+    found = bind_options(stage, "count", "annotate", "format", "data", "splunk_server", "splunk_server_group")
     now = scope.settings.now
     data = found.word("data")
     if data is None:
@@ -37,7 +37,7 @@ def makeresults(scope: Scope, stage: Stage) -> None:
         scope.events = False
         scope.defined = {"_time"}
         if found.flag("annotate"):
-            nothing = dict.fromkeys(("_raw", "host", "source", "sourcetype", "splunk_server_group"), NOTHING)
+            nothing = dict.fromkeys(("_raw", "host", "source", "sourcetype", "splunk_server_group"), TYPED_NULL)
             scope.derive([*nothing.items(), ("splunk_server", literal("detlab"))])
         return
     found.choice("format", "json", "json", "csv")
@@ -46,13 +46,13 @@ def makeresults(scope: Scope, stage: Stage) -> None:
         raise found.error("bad-option", "`data` cannot be read")
     names = list(dict.fromkeys(n for r in records for n in r))
     kinds = {n: column_kind([r.get(n) for r in records]) for n in names}
-    rows = tuple(tuple(as_kind(r.get(n), kinds[n]) for n in names) for r in records)
+    rows = tuple(tuple(cast_cell(r.get(n), kinds[n]) for n in names) for r in records)
     if "_time" not in kinds:
         kinds, rows = {**kinds, "_time": Kind.NUMBER}, tuple((*r, now) for r in rows)
     scope.replace(Values(columns=kinds, rows=rows, span=stage.span), kinds, events=False)
 
 
-def from_json(data: str) -> list[dict[str, Cell]] | None:
+def from_json(data: str) -> list[dict[str, MadeCell]] | None:
     """Rows of a JSON array of objects."""
     try:
         found = json.loads(data)
@@ -60,10 +60,10 @@ def from_json(data: str) -> list[dict[str, Cell]] | None:
         return None
     if not isinstance(found, list) or not all(isinstance(r, dict) for r in found):
         return None
-    return [{n: cell(v) for n, v in r.items() if v is not None} for r in found]
+    return [{n: decode_cell(v) for n, v in r.items() if v is not None} for r in found]
 
 
-def cell(value: object) -> Cell:
+def decode_cell(value: object) -> MadeCell:
     """A JSON value as a field holds it."""
     if isinstance(value, list):
         return tuple(v if isinstance(v, str) else json.dumps(v) for v in value) or None
@@ -74,7 +74,7 @@ def cell(value: object) -> Cell:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def from_csv(data: str) -> list[dict[str, Cell]] | None:
+def from_csv(data: str) -> list[dict[str, MadeCell]] | None:
     """Rows of a CSV text with a header."""
     try:
         return [{n: v for n, v in r.items() if n and v} for r in csv.DictReader(io.StringIO(data))]
@@ -82,12 +82,12 @@ def from_csv(data: str) -> list[dict[str, Cell]] | None:
         return None
 
 
-def column_kind(cells: list[Cell]) -> Kind:
+def column_kind(cells: list[MadeCell]) -> Kind:
     """What a column of such cells holds."""
     return Kind.LIST if any(isinstance(c, tuple) for c in cells) else Kind.TEXT
 
 
-def as_kind(value: Cell, kind: Kind) -> Cell:
+def cast_cell(value: MadeCell, kind: Kind) -> MadeCell:
     """A cell as its column holds it."""
     return (value,) if kind is Kind.LIST and isinstance(value, str) else value
 
@@ -144,7 +144,7 @@ def require(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, require
     """
-    given(stage).at_most(0)
+    bind_options(stage).at_most(0)
     scope.session.note("no-effect", "`require` has no effect here", stage.span)
 
 
@@ -154,12 +154,12 @@ def gauge(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, gauge
     """
-    found = given(stage)
+    found = bind_options(stage)
     if not found.words:
         raise found.error("missing-field", "`gauge` needs a field or a number")
-    parts = [literal(float(w.text)) if numeric(w.text) else scope.typed(w.text, w.span) for w in found.words]
+    parts = [literal(float(w.text)) if is_numeric_text(w.text) else scope.typed(w.text, w.span) for w in found.words]
     names = ["x", *(f"y{i}" for i in range(1, len(parts)))]
-    scope.select([(n, number(p)) for n, p in zip(names, parts, strict=True)], stage.span)
+    scope.select([(n, as_number(p)) for n, p in zip(names, parts, strict=True)], stage.span)
     scope.events, scope.defined = False, set(scope.columns)
 
 
@@ -169,7 +169,7 @@ def addinfo(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 8.3
     """
-    given(stage).at_most(0)
+    bind_options(stage).at_most(0)
     now = literal(scope.settings.now)
     bounds = {
         "info_min_time": scope.range.get(FROM, literal(0.0)),

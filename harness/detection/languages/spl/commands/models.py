@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.cim.dataset import Dataset
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.cim.dataset import CimDataset
 from harness.detection.languages.spl.cim.datasets import (
     add_fields,
-    dataset,
-    known_fields,
+    collect_dataset_fields,
     local_name,
-    plain,
-    qualified,
+    resolve_dataset,
+    select_qualified,
+    select_unqualified,
 )
-from harness.detection.languages.spl.coercion import apply, literal, number, text
-from harness.detection.languages.spl.commands.lookup import aligned
+from harness.detection.languages.spl.coercion import apply, as_number, as_text, literal
+from harness.detection.languages.spl.commands.lookup import align_columns
 from harness.detection.languages.spl.commands.saved import run_saved
-from harness.detection.languages.spl.commands.stats import statistics
-from harness.detection.languages.spl.conditions import Search
-from harness.detection.languages.spl.indexed_fields import named_fields, only_indexed, prefixed
-from harness.detection.languages.spl.lookups import table_rows
-from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.commands.stats import require_statistics
+from harness.detection.languages.spl.conditions import SearchLowering
+from harness.detection.languages.spl.indexed_fields import derive_prefix_fields, named_fields, only_indexed
+from harness.detection.languages.spl.lookups import build_lookup_rows
+from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import Scope, fits, fresh_scope
-from harness.detection.languages.spl.statistics import flag, group, measures, option, without_missing
+from harness.detection.languages.spl.scope import Scope, fresh_scope, matches_name_pattern
+from harness.detection.languages.spl.statistics import expand_measures, flag, group_rows, option, without_missing
 from harness.detection.languages.spl.syntax import Comparison, Measure, Stage, StatisticsArguments, Word
-from harness.detection.languages.spl.timespans import span_unit, start_of
+from harness.detection.languages.spl.timespans import floor_to_span, span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Union
 from harness.diagnostics import SourceError, did_you_mean
@@ -41,7 +41,7 @@ def tstats(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 9.1
     """
-    arguments = statistics(stage)
+    arguments = require_statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", "`tstats` needs an aggregate", stage.span, help="such as `count`")
     for name in ("summariesonly", "allow_old_summaries", "local", "include_reduced_buckets"):
@@ -53,18 +53,18 @@ def tstats(scope: Scope, stage: Stage) -> None:
     if not scope.first and not more:
         raise SourceError("not-first", "`tstats` begins a search", stage.span, help="write `| append [| tstats ...]`")
     rows = scope if scope.first else fresh_scope(scope.session, main=False)
-    arguments = chosen(rows, stage, arguments)
+    arguments = select_model_rows(rows, stage, arguments)
     if not unfinished:
-        group(rows, arguments.keys, measures(rows, arguments), stage.span)
+        group_rows(rows, arguments.keys, expand_measures(rows, arguments), stage.span)
         return
     names = {w.text for w in named_fields(arguments)} | {"_time"}
     rows.keep([n for n in rows.columns if n in names], stage.span)
     if rows is not scope:
-        left, right = aligned(scope, rows)
+        left, right = align_columns(scope, rows)
         scope.node = Union(sources=(left, right), span=stage.span)
 
 
-def chosen(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> StatisticsArguments:
+def select_model_rows(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> StatisticsArguments:
     """Makes the rows those that `tstats` aggregates, and gives its arguments with the names that they have there."""
     for measure in arguments.measures:
         if measure.argument is not None and not isinstance(measure.argument, Word):
@@ -74,23 +74,23 @@ def chosen(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> Statis
             raise SourceError("bad-argument", f"`{key.text}` is no single field", key.span, help="name each BY field")
     if arguments.dataset is not None:
         named = [w.text for w in named_fields(arguments)] + node_names(arguments)
-        found, child = dataset(arguments.dataset.text, arguments.dataset.span, named)
-        qualified(scope, found, child, arguments.dataset.span)
+        found, child = resolve_dataset(arguments.dataset.text, arguments.dataset.span, named)
+        select_qualified(scope, found, child, arguments.dataset.span)
         spread_over(scope, found, arguments)
         unknown_fields(scope, found, arguments)
     else:
         only_indexed(scope, arguments)
-    conditioned(scope, stage, arguments)
-    arguments = prefixed(scope, arguments)
-    spanned(scope, arguments)
-    filled(scope, arguments)
+    apply_tstats_where(scope, stage, arguments)
+    arguments = derive_prefix_fields(scope, arguments)
+    floor_time_to_span(scope, arguments)
+    fill_by_fields(scope, arguments)
     without_missing(scope, arguments.keys)
     return arguments
 
 
 def node_names(arguments: StatisticsArguments) -> list[str]:
     """The datasets that WHERE asks for by `nodename`."""
-    terms = parts(arguments.where) if arguments.where is not None else ()
+    terms = walk_query(arguments.where) if arguments.where is not None else ()
     found = [t.value for t in terms if isinstance(t, Comparison) and t.field.text == "nodename"]
     return [value.text for value in found if isinstance(value, Word)]
 
@@ -103,31 +103,31 @@ def not_evaluated(scope: Scope, measure: Measure) -> None:
     scope.session.warn("eval-in-tstats", message, measure.span, "aggregate with `stats` after it")
 
 
-def spread_over(scope: Scope, found: Dataset, arguments: StatisticsArguments) -> None:
+def spread_over(scope: Scope, found: CimDataset, arguments: StatisticsArguments) -> None:
     """Adds the fields of a dataset that a `*` in an aggregate means."""
     patterns = [m.argument.text for m in arguments.measures if isinstance(m.argument, Word) and "*" in m.argument.text]
     for pattern in patterns:
-        names = [n for n in sorted(known_fields(found)) if fits(pattern, f"{found.name}.{n}")]
+        names = [n for n in sorted(collect_dataset_fields(found)) if matches_name_pattern(pattern, f"{found.name}.{n}")]
         add_fields(scope, found, names, arguments.measures[0].span)
 
 
-def unknown_fields(scope: Scope, found: Dataset, arguments: StatisticsArguments) -> None:
+def unknown_fields(scope: Scope, found: CimDataset, arguments: StatisticsArguments) -> None:
     """Tells of names that no field of the dataset has."""
     for word in named_fields(arguments):
         name = local_name(found, word.text)
-        if not name or "*" in name or name in known_fields(found) or name.startswith("annotations."):
+        if not name or "*" in name or name in collect_dataset_fields(found) or name.startswith("annotations."):
             continue
         if scope.columns.get(word.text, Kind.NULL) is Kind.NULL:
             message = f"dataset `{found.model}.{found.name}` has no field `{name}`"
-            scope.session.warn("no-such-field", message, word.span, did_you_mean(name, known_fields(found)))
+            scope.session.warn("no-such-field", message, word.span, did_you_mean(name, collect_dataset_fields(found)))
 
 
-def conditioned(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> None:
+def apply_tstats_where(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> None:
     """Applies WHERE, whose subsearches may need a join."""
     if arguments.where is None:
         return
     before, below = dict(scope.columns), scope.node
-    found = Search(scope).condition(arguments.where)
+    found = SearchLowering(scope).condition(arguments.where)
     joined = scope.node is not below
     scope.filter(found.expression, stage.span)
     if joined:
@@ -135,7 +135,7 @@ def conditioned(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> N
         scope.keep(list(before))
 
 
-def spanned(scope: Scope, arguments: StatisticsArguments) -> None:
+def floor_time_to_span(scope: Scope, arguments: StatisticsArguments) -> None:
     """Moves `_time` down to its span if it is a BY field with one."""
     word = option(arguments, "span")
     if word is None or not any(k.text == "_time" for k in arguments.keys):
@@ -143,12 +143,12 @@ def spanned(scope: Scope, arguments: StatisticsArguments) -> None:
     span = span_unit(word.text)
     if span is None:
         raise SourceError("bad-option", f"`{word.text[:40]}` is no span of time", word.span, help="write `1h`")
-    time = number(scope.typed("_time"))
+    time = as_number(scope.typed("_time"))
     if time.kind is not Kind.NULL:
-        scope.derive([("_time", start_of(scope.session, time, span))], word.span)
+        scope.derive([("_time", floor_to_span(scope.session, time, span))], word.span)
 
 
-def filled(scope: Scope, arguments: StatisticsArguments) -> None:
+def fill_by_fields(scope: Scope, arguments: StatisticsArguments) -> None:
     """Gives BY fields a value where they have none."""
     word = option(arguments, "fillnull_value")
     if word is None:
@@ -163,7 +163,7 @@ def filled(scope: Scope, arguments: StatisticsArguments) -> None:
         elif value.kind is Kind.LIST:
             added.append((key.text, apply("coalesce", value, apply("list", literal(word.text)))))
         else:
-            added.append((key.text, apply("coalesce", text(value), literal(word.text))))
+            added.append((key.text, apply("coalesce", as_text(value), literal(word.text))))
     scope.derive(added, word.span)
 
 
@@ -173,15 +173,15 @@ def mstats(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 14.1
     """
-    arguments = statistics(stage)
-    conditioned(scope, stage, arguments)
+    arguments = require_statistics(stage)
+    apply_tstats_where(scope, stage, arguments)
     keys = arguments.keys
     if option(arguments, "span") is not None:
         keys = (Word("_time", False, stage.span), *keys)
         arguments = replace(arguments, keys=keys)
-        spanned(scope, arguments)
+        floor_time_to_span(scope, arguments)
     without_missing(scope, keys)
-    group(scope, keys, measures(scope, arguments), stage.span)
+    group_rows(scope, keys, expand_measures(scope, arguments), stage.span)
 
 
 @COMMANDS.define("datamodel", generating=True)
@@ -190,15 +190,15 @@ def datamodel(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 9
     """
-    found = given(stage, "strict_fields", "allow_old_summaries", "summariesonly")
+    found = bind_options(stage, "strict_fields", "allow_old_summaries", "summariesonly")
     words = [w.text for w in found.words]
     if len(words) < 3 or words[2].lower() not in ("search", "flat", "acceleration_search"):
         raise found.error("bad-argument", "`datamodel` needs a model, a dataset and `search`")
-    root, child = dataset(f"{words[0]}.{words[1]}", found.words[0].span)
+    root, child = resolve_dataset(f"{words[0]}.{words[1]}", found.words[0].span)
     if words[2].lower() == "flat":
-        plain(scope, root, child, stage.span)
+        select_unqualified(scope, root, child, stage.span)
     else:
-        qualified(scope, root, child, stage.span, local=True)
+        select_qualified(scope, root, child, stage.span, local=True)
 
 
 @COMMANDS.define("from", generating=True)
@@ -207,16 +207,16 @@ def from_(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "*")
+    found = bind_options(stage, "*")
     words = [w.text.strip('"') for w in found.words]
     kind, _, name = words[0].partition(":") if words else ("", "", "")
     name = name.strip('"') or (words[1] if len(words) > 1 else "")
     if kind.lower() == "datamodel" and name:
-        root, child = dataset(name, found.words[-1].span)
-        plain(scope, root, child, stage.span)
+        root, child = resolve_dataset(name, found.words[-1].span)
+        select_unqualified(scope, root, child, stage.span)
         return
     if kind.lower() in ("inputlookup", "lookup") and name:
-        node, columns = table_rows(scope, name, found.words[-1].span)
+        node, columns = build_lookup_rows(scope, name, found.words[-1].span)
         scope.replace(node, columns, events=False)
         return
     if kind.lower() == "savedsearch" and name:

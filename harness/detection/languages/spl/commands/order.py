@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import given, renamed
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.arguments import bind_options, parse_renames
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.sorting import sort_keys
-from harness.detection.languages.spl.statistics import whole
+from harness.detection.languages.spl.sorting import parse_sort_keys
+from harness.detection.languages.spl.statistics import parse_whole_word
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
@@ -27,15 +27,15 @@ def sort(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "limit")
+    found = bind_options(stage, "limit")
     words = list(found.words)
     count = found.number("limit", MOST_SORTED)
     if words and words[0].text.isdigit() and not words[0].quoted:
-        count = whole(words.pop(0))
+        count = parse_whole_word(words.pop(0))
     turned = bool(words) and not words[-1].quoted and words[-1].text.lower() in ("d", "desc") and len(words) > 1
     if turned or (len(words) > 1 and words[-1].text.lower() in ("a", "asc") and not words[-1].quoted):
         words.pop()
-    keys = sort_keys(scope, words)
+    keys = parse_sort_keys(scope, words)
     if not words:
         raise found.error("missing-field", "`sort` needs a field")
     if keys:
@@ -46,7 +46,7 @@ def sort(scope: Scope, stage: Stage) -> None:
         scope.node = Limit(source=scope.node, count=count, span=stage.span)
 
 
-def windowed(scope: Scope, stage: Stage, name: str, measure: Aggregation, kind: Kind) -> None:
+def add_running_measure(scope: Scope, stage: Stage, name: str, measure: Aggregation, kind: Kind) -> None:
     """Adds a column that looks at the rows up to the current one."""
     scope.node = Window(source=scope.node, measures=((name, measure),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[name] = kind
@@ -59,10 +59,10 @@ def filldown(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage)
+    found = bind_options(stage)
     patterns = [w.text for w in found.words] or ["*"]
     for name in dict.fromkeys(n for p in patterns for n in scope.matching(p)):
-        windowed(scope, stage, name, Aggregation("fill", (Column(name),)), scope.columns[name])
+        add_running_measure(scope, stage, name, Aggregation("fill", (Column(name),)), scope.columns[name])
 
 
 @COMMANDS.define("accum")
@@ -71,9 +71,9 @@ def accum(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    ((field, name),) = pairs(stage)
-    amount = number(scope.typed(field.text, field.span))
-    windowed(scope, stage, name.text, Aggregation("sum", (amount.expression,)), Kind.NUMBER)
+    ((field, name),) = parse_one_rename(stage)
+    amount = as_number(scope.typed(field.text, field.span))
+    add_running_measure(scope, stage, name.text, Aggregation("sum", (amount.expression,)), Kind.NUMBER)
 
 
 @COMMANDS.define("delta")
@@ -82,13 +82,13 @@ def delta(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "p")
-    ((field, name),) = pairs(stage, "p")
-    amount = number(scope.typed(field.text, field.span))
+    found = bind_options(stage, "p")
+    ((field, name),) = parse_one_rename(stage, "p")
+    amount = as_number(scope.typed(field.text, field.span))
     before = scope.session.fresh("before")
     rows = literal(float(found.number("p", 1)))
     target = name.text if name is not field else f"delta({field.text})"
-    windowed(scope, stage, before, Aggregation("lag", (amount.expression, rows.expression)), Kind.NUMBER)
+    add_running_measure(scope, stage, before, Aggregation("lag", (amount.expression, rows.expression)), Kind.NUMBER)
     scope.derive([(target, apply("subtract", amount, Typed(Column(before), Kind.NUMBER)))], stage.span)
     scope.keep([n for n in scope.columns if n != before])
 
@@ -99,8 +99,8 @@ def autoregress(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "p")
-    ((field, name),) = pairs(stage, "p")
+    found = bind_options(stage, "p")
+    ((field, name),) = parse_one_rename(stage, "p")
     low, _, high = found.text("p", "1").partition("-")
     steps = range(int(low), int(high or low) + 1) if low.isdigit() and (high or low).isdigit() else range(0)
     if not steps or len(steps) > 100:
@@ -109,7 +109,7 @@ def autoregress(scope: Scope, stage: Stage) -> None:
     for step in steps:
         target = name.text if name is not field else f"{field.text}_p{step}"
         rows = literal(float(step)).expression
-        windowed(scope, stage, target, Aggregation("lag", (value.expression, rows)), value.kind)
+        add_running_measure(scope, stage, target, Aggregation("lag", (value.expression, rows)), value.kind)
 
 
 @COMMANDS.define("trendline")
@@ -118,21 +118,21 @@ def trendline(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, trendline
     """
-    found = given(stage)
+    found = bind_options(stage)
     if not found.words:
         raise found.error("missing-field", "`trendline` needs an average such as `sma5(f)`")
-    for field, name in renamed(list(found.words)):
+    for field, name in parse_renames(list(found.words)):
         form = AVERAGE.fullmatch(field.text)
         size = int(form[2]) if form else 0
         if form is None or not 2 <= size <= MOST_AVERAGED:
             message = f"`{field.text[:40]}` is no moving average"
             help = f"write sma, wma or ema, a number from 2 to {MOST_AVERAGED:,}, and a field: `sma5(f)`"
             raise SourceError("bad-argument", message, field.span, help=help)
-        amount = number(scope.typed(form[3].strip("\"' "), field.span))
-        averaged(scope, stage, form[1].lower(), size, amount, name.text)
+        amount = as_number(scope.typed(form[3].strip("\"' "), field.span))
+        add_moving_average(scope, stage, form[1].lower(), size, amount, name.text)
 
 
-def averaged(scope: Scope, stage: Stage, form: str, size: int, amount: Typed, target: str) -> None:
+def add_moving_average(scope: Scope, stage: Stage, form: str, size: int, amount: Typed, target: str) -> None:
     """One moving average; the first rows, which have too few before them, have none."""
     kept = list(scope.columns)
     mean, count = scope.session.fresh("mean"), scope.session.fresh("count")
@@ -162,10 +162,10 @@ def averaged(scope: Scope, stage: Stage, form: str, size: int, amount: Typed, ta
     scope.keep(list(dict.fromkeys([*kept, target])))
 
 
-def pairs(stage: Stage, *options: str) -> list[tuple[Word, Word]]:
+def parse_one_rename(stage: Stage, *options: str) -> list[tuple[Word, Word]]:
     """The one field and its new name."""
-    found = given(stage, *options)
-    several = renamed(list(found.words))
+    found = bind_options(stage, *options)
+    several = parse_renames(list(found.words))
     if len(several) != 1:
         raise found.error("bad-argument", f"`{stage.name}` takes one field")
     return several

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, any_of, call
+from harness.detection.plan.expressions import Aggregation, Column, any_of, build_call
 from harness.detection.plan.nodes import Window
 from harness.diagnostics import SourceError, did_you_mean
 
-OPTIONS = ("action", "mark", "param", "uselower", "type")
+OUTLIER_OPTIONS = ("action", "mark", "param", "uselower", "type")
 ACTIONS = {"transform": "transform", "tf": "transform", "remove": "remove", "rm": "remove"}
 
 
@@ -22,7 +22,7 @@ def outlier(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, outlier
     """
-    cut(scope, stage, given(stage, *OPTIONS))
+    limit_outliers(scope, stage, bind_options(stage, *OUTLIER_OPTIONS))
 
 
 @COMMANDS.define("anomalydetection")
@@ -31,7 +31,7 @@ def anomalydetection(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, anomalydetection
     """
-    found = given(stage, "method", "pthresh", "cutoff", *OPTIONS)
+    found = bind_options(stage, "method", "pthresh", "cutoff", *OUTLIER_OPTIONS)
     word = found.word("method")
     if word is None or word.text.lower() != "iqr":
         place = word.span if word else stage.span
@@ -39,10 +39,10 @@ def anomalydetection(scope: Scope, stage: Stage) -> None:
     for name in ("pthresh", "cutoff"):
         if name in found.options:
             raise SourceError("bad-option", f"`{name}` has no place with `method=iqr`", found.options[name].span)
-    cut(scope, stage, found)
+    limit_outliers(scope, stage, found)
 
 
-def cut(scope: Scope, stage: Stage, found: Given) -> None:
+def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     """Limits from the quartiles of all rows, for each field."""
     word = found.word("action")
     action = ACTIONS.get(word.text.lower()) if word else "transform"
@@ -56,28 +56,31 @@ def cut(scope: Scope, stage: Stage, found: Given) -> None:
     changed: list[tuple[str, Typed]] = []
     outside: list[Typed] = []
     for name in dict.fromkeys(names):
-        value = number(scope.typed(name))
+        value = as_number(scope.typed(name))
         if value.kind is not Kind.NUMBER or scope.columns[name] is Kind.LIST:
             continue
-        low, high = quartiles(scope, stage, value)
+        low, high = add_quartiles(scope, stage, value)
         reach = apply("multiply", apply("subtract", high, low), factor)
         top, bottom = apply("add", high, reach), apply("subtract", low, reach)
         over = apply("greater", value, top)
         under = apply("less", value, bottom) if found.flag("uselower") else literal(False)
         outside += [over, under]
         limited = apply(
-            "if", over, marked(top, found), apply("if", under, marked(bottom, found), as_it_is(scope, name, found))
+            "if",
+            over,
+            mark_limit(top, found),
+            apply("if", under, mark_limit(bottom, found), as_it_is(scope, name, found)),
         )
         changed.append((name, limited))
     if action == "remove":
-        far = any_of(tuple(call("is_true", o.expression) for o in outside))
-        scope.filter(call("not", far), stage.span)
+        far = any_of(tuple(build_call("is_true", o.expression) for o in outside))
+        scope.filter(build_call("not", far), stage.span)
     else:
         scope.derive(changed, stage.span)
     scope.keep(kept)
 
 
-def quartiles(scope: Scope, stage: Stage, value: Typed) -> tuple[Typed, Typed]:
+def add_quartiles(scope: Scope, stage: Stage, value: Typed) -> tuple[Typed, Typed]:
     """The first and the third quartile of a field."""
     names = scope.session.fresh("low"), scope.session.fresh("high")
     pairs = zip(names, (0.25, 0.75), strict=True)
@@ -86,14 +89,14 @@ def quartiles(scope: Scope, stage: Stage, value: Typed) -> tuple[Typed, Typed]:
     return Typed(Column(names[0]), Kind.NUMBER), Typed(Column(names[1]), Kind.NUMBER)
 
 
-def marked(value: Typed, found: Given) -> Typed:
+def mark_limit(value: Typed, found: BoundOptions) -> Typed:
     """A limit, with 000 before it if changed values are marked."""
-    return apply("concat", literal("000"), text(value)) if found.flag("mark") else value
+    return apply("concat", literal("000"), as_text(value)) if found.flag("mark") else value
 
 
-def as_it_is(scope: Scope, name: str, found: Given) -> Typed:
+def as_it_is(scope: Scope, name: str, found: BoundOptions) -> Typed:
     """The field's own value, in the kind of the limits."""
     value = scope.typed(name)
     if found.flag("mark"):
-        return text(value)
-    return value if value.kind is Kind.NUMBER else number(value)
+        return as_text(value)
+    return value if value.kind is Kind.NUMBER else as_number(value)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import text
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import as_text
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import without_missing
@@ -19,12 +19,12 @@ def cofilter(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, cofilter
     """
-    found = given(stage)
+    found = bind_options(stage)
     if len(found.words) != 2:
         raise found.error("bad-argument", "`cofilter` needs a field of users and a field of items")
     found.at_most(2)
     without_missing(scope, found.words)
-    user, item = (text(scope.typed(w.text, w.span)).expression for w in found.words)
+    user, item = (as_text(scope.typed(w.text, w.span)).expression for w in found.words)
     pairs = Aggregate(source=scope.node, keys=(("@user", user), ("@one", item)), measures=(), span=stage.span)
     alone = (("@users", Aggregation("count")),)
     counted = Window(source=pairs, partition=(Column("@one"),), measures=alone, span=stage.span)

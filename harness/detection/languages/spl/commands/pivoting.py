@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from harness.detection.languages.spl.commands.saved import written
-from harness.detection.languages.spl.reader import escaped
+from harness.detection.languages.spl.commands.saved import parse_saved_text
+from harness.detection.languages.spl.reader import escape_search_text
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import GeneralArguments, Option, Stage, Word
@@ -14,7 +14,7 @@ from harness.diagnostics import SourceError, did_you_mean
 
 ELEMENTS = ("splitrow", "splitcol", "filter", "limit", "sort", "rowsummary", "colsummary", "showother", "numcols")
 PERIODS = {"year": "1y", "month": "1mon", "day": "1d", "hour": "1h", "minute": "1m", "second": "1s"}
-ORDERS = ("=", "!=", "<", ">", "<=", ">=")
+PIVOT_OPERATORS = ("=", "!=", "<", ">", "<=", ">=")
 FILTERS = {
     "is": '{f}="{v}"',
     "isnot": 'NOT {f}="{v}"',
@@ -43,16 +43,23 @@ class Pivot:
     def text(self) -> str:
         """The search that the pivot stands for."""
         cells = " ".join(self.cells) or "count"
-        rows = " ".join(f'"{escaped(f)}"' for f, _ in self.rows)
+        rows = " ".join(f'"{escape_search_text(f)}"' for f, _ in self.rows)
         if self.columns:
             shown = " ".join(f"{k}={v}" for k, v in self.options.items())
             over = f"OVER {rows}" if rows else ""
-            table = f'chart {shown} {cells} {over} BY "{escaped(self.columns[0])}"'
+            table = f'chart {shown} {cells} {over} BY "{escape_search_text(self.columns[0])}"'
         else:
             table = f"stats {cells}" + (f" BY {rows}" if rows else "")
-        renamed = [f'rename "{escaped(f)}" AS "{escaped(a)}"' for f, a in self.rows if f != a]
+        renamed = [f'rename "{escape_search_text(f)}" AS "{escape_search_text(a)}"' for f, a in self.rows if f != a]
         total = [f"addtotals row={'rowsummary' in self.sums} col={'colsummary' in self.sums}"] if self.sums else []
-        stages = [f'from datamodel:"{escaped(self.dataset)}"', *self.before, table, *total, *renamed, *self.after]
+        stages = [
+            f'from datamodel:"{escape_search_text(self.dataset)}"',
+            *self.before,
+            table,
+            *total,
+            *renamed,
+            *self.after,
+        ]
         return "| " + " | ".join(stages)
 
 
@@ -64,21 +71,21 @@ def pivot(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, pivot
     """
-    words = list(tokens(stage))
+    words = list(split_pivot_words(stage))
     if len(words) < 3:
         message = "`pivot` needs a model, a dataset and an aggregate"
         raise SourceError("bad-argument", message, stage.span, help="write `pivot Model Dataset count(Dataset) AS n`")
     made = Pivot(f"{words[0].text}.{words[1].text}")
-    for name, part in elements(words[2:]):
-        taken(scope, made, name, part, words[1].text)
+    for name, part in split_pivot_parts(words[2:]):
+        parse_pivot_part(scope, made, name, part, words[1].text)
     if len(made.columns) > 1 or (made.columns and len(made.rows) > 1):
         raise scope.unsupported("`pivot` with several split rows beside a split column", stage.span)
-    inner = scope.subsearch(written(scope, made.text(), stage.span))
+    inner = scope.subsearch(parse_saved_text(scope, made.text(), stage.span))
     scope.replace(inner.node, inner.columns, events=False)
     scope.open = inner.open
 
 
-def tokens(stage: Stage) -> Iterator[Word]:
+def split_pivot_words(stage: Stage) -> Iterator[Word]:
     """The arguments as words; what looks like an option is the three of a comparison."""
     items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
     for item in items:
@@ -92,7 +99,7 @@ def tokens(stage: Stage) -> Iterator[Word]:
             raise SourceError("bad-argument", "`pivot` has no place for this", getattr(item, "span", stage.span))
 
 
-def elements(words: list[Word]) -> Iterator[tuple[str, list[Word]]]:
+def split_pivot_parts(words: list[Word]) -> Iterator[tuple[str, list[Word]]]:
     """The cells, and the parts that begin with a word such as SPLITROW."""
     name, part = "", [words[0]]
     for word in words[1:]:
@@ -104,20 +111,22 @@ def elements(words: list[Word]) -> Iterator[tuple[str, list[Word]]]:
     yield name, part
 
 
-def taken(scope: Scope, made: Pivot, name: str, part: list[Word], dataset: str) -> None:
+def parse_pivot_part(scope: Scope, made: Pivot, name: str, part: list[Word], dataset: str) -> None:
     """Puts one part of a pivot into its place."""
     if not name:
-        made.cells = [cell(dataset, w) for w in part]
+        made.cells = [resolve_aggregate_word(dataset, w) for w in part]
         return
     given = part[1:]
     if not given:
         raise SourceError("bad-argument", f"{part[0].text} of `pivot` needs a value", part[0].span)
     if name in ("splitrow", "splitcol"):
-        split(scope, made, name, given)
+        parse_pivot_split(scope, made, name, given)
     elif name == "filter":
-        made.before.append(condition(given))
+        made.before.append(print_filter_search(given))
     elif name == "sort":
-        made.after.append("sort " + " ".join(w.text if w.text in "+-" else f'"{escaped(w.text)}"' for w in given))
+        made.after.append(
+            "sort " + " ".join(w.text if w.text in "+-" else f'"{escape_search_text(w.text)}"' for w in given)
+        )
     elif name in ("rowsummary", "colsummary"):
         if given[0].text.lower() in ("1", "t", "true"):
             made.sums.add(name)
@@ -129,14 +138,14 @@ def taken(scope: Scope, made: Pivot, name: str, part: list[Word], dataset: str) 
         raise scope.unsupported("LIMIT of `pivot`", part[0].span, "write `top` or `sort` and `head` after it")
 
 
-def cell(dataset: str, word: Word) -> str:
+def resolve_aggregate_word(dataset: str, word: Word) -> str:
     """A word of the aggregates; a count of the dataset is one of its events."""
     if word.quoted:
-        return f'"{escaped(word.text)}"'
+        return f'"{escape_search_text(word.text)}"'
     return "count" if word.text.lower() == f"count({dataset.lower()})" else word.text
 
 
-def split(scope: Scope, made: Pivot, name: str, given: list[Word]) -> None:
+def parse_pivot_split(scope: Scope, made: Pivot, name: str, given: list[Word]) -> None:
     """The field of rows or of columns, its label and the span of its values."""
     target = given[0].text
     label, at = target, 1
@@ -149,7 +158,7 @@ def split(scope: Scope, made: Pivot, name: str, given: list[Word]) -> None:
         if option == "as":
             label = value.text
         elif value.text.lower() in PERIODS:
-            made.before.append(f'bin "{escaped(target)}" span={PERIODS[value.text.lower()]}')
+            made.before.append(f'bin "{escape_search_text(target)}" span={PERIODS[value.text.lower()]}')
         elif value.text.lower() != "auto":
             raise SourceError("bad-argument", f"`{value.text[:40]}` is no period of `pivot`", value.span)
         at += 2
@@ -159,17 +168,17 @@ def split(scope: Scope, made: Pivot, name: str, given: list[Word]) -> None:
         made.columns.append(target)
 
 
-def condition(given: list[Word]) -> str:
+def print_filter_search(given: list[Word]) -> str:
     """FILTER as a search."""
-    name, form = f'"{escaped(given[0].text)}"', given[1].text.lower() if len(given) > 1 else ""
-    value = escaped(" ".join(w.text for w in given[2:]))
-    if form in ORDERS and value:
+    name, form = f'"{escape_search_text(given[0].text)}"', given[1].text.lower() if len(given) > 1 else ""
+    value = escape_search_text(" ".join(w.text for w in given[2:]))
+    if form in PIVOT_OPERATORS and value:
         return f'search {name}{form}"{value}"'
     if form == "in" and value:
         options = " OR ".join(f'{name}="{v.strip()}"' for v in value.strip("() ").split(","))
         return f"search ({options})"
     if form not in FILTERS or bool(value) == form.endswith("null"):
-        known = (*FILTERS, "in", *ORDERS)
+        known = (*FILTERS, "in", *PIVOT_OPERATORS)
         help = did_you_mean(form, known) or 'write `FILTER field is "value"`'
         raise SourceError("bad-argument", f"FILTER of `pivot` has no `{form[:40]}`", given[0].span, help=help)
     return "search " + FILTERS[form].format(f=name, v=value)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import clauses, given
-from harness.detection.languages.spl.coercion import Typed, apply, literal, text
+from harness.detection.languages.spl.arguments import bind_options, split_clauses
+from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import group, whole, without_missing
+from harness.detection.languages.spl.statistics import group_rows, parse_whole_word, without_missing
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Window
 
-OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
+TOP_OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
 
 
 @COMMANDS.define("top", "sitop")
@@ -21,7 +21,7 @@ def top(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    ranked(scope, stage, descending=True)
+    rank_combinations(scope, stage, descending=True)
 
 
 @COMMANDS.define("rare", "sirare")
@@ -30,35 +30,35 @@ def rare(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    ranked(scope, stage, descending=False)
+    rank_combinations(scope, stage, descending=False)
 
 
-def ranked(scope: Scope, stage: Stage, *, descending: bool) -> None:
+def rank_combinations(scope: Scope, stage: Stage, *, descending: bool) -> None:
     """Counts, shares and places of combinations."""
-    found = given(stage, *OPTIONS)
-    parts = clauses(found.words, "by")
+    found = bind_options(stage, *TOP_OPTIONS)
+    parts = split_clauses(found.words, "by")
     fields, by = parts[""], parts.get("by", [])
     most = found.number("limit", 10)
     if fields and fields[0].text.isdigit() and not fields[0].quoted:
-        most = whole(fields.pop(0))
+        most = parse_whole_word(fields.pop(0))
     if not fields:
         raise found.error("missing-field", f"`{stage.name}` needs a field")
     count, percent = found.text("countfield", "count"), found.text("percentfield", "percent")
     keys = (*by, *fields)
     without_missing(scope, keys)
-    group(scope, keys, [(count, Typed(Aggregation("count"), Kind.NUMBER))], stage.span)
-    share(scope, stage, by, count, percent)
+    group_rows(scope, keys, [(count, Typed(Aggregation("count"), Kind.NUMBER))], stage.span)
+    add_percent_column(scope, stage, by, count, percent)
     order = [SortKey(Column(b.text)) for b in by]
     order.append(SortKey(Column(count), descending))
     scope.node = Sort(source=scope.node, keys=tuple(order), span=stage.span)
     if most:
         place = scope.session.fresh("place")
         measures = ((place, Aggregation("row_number")),)
-        scope.node = Window(source=scope.node, partition=partition(by), measures=measures, frame=Frame.RUNNING)
+        scope.node = Window(source=scope.node, partition=build_partition(by), measures=measures, frame=Frame.RUNNING)
         early = apply("less_equal", Typed(Column(place), Kind.NUMBER), literal(float(most)))
         if found.flag("useother"):
             name = found.text("otherstr", "OTHER")
-            scope.derive([(f.text, apply("if", early, text(scope.typed(f.text)), literal(name))) for f in fields])
+            scope.derive([(f.text, apply("if", early, as_text(scope.typed(f.text)), literal(name))) for f in fields])
             others(scope, stage, (by, fields), early, place, (count, percent))
         else:
             scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
@@ -86,16 +86,16 @@ def others(
     scope.replace(Sort(source=node, keys=order, span=stage.span), kinds, events=False)
 
 
-def partition(by: list[Word]) -> tuple[Expression, ...]:
+def build_partition(by: list[Word]) -> tuple[Expression, ...]:
     """The BY fields as a partition."""
     return tuple(Column(b.text) for b in by)
 
 
-def share(scope: Scope, stage: Stage, by: list[Word], count: str, percent: str) -> None:
+def add_percent_column(scope: Scope, stage: Stage, by: list[Word], count: str, percent: str) -> None:
     """Adds the percentage of each count among those of its BY fields."""
     total = scope.session.fresh("total")
     sums = ((total, Aggregation("sum", (Column(count),))),)
-    scope.node = Window(source=scope.node, partition=partition(by), measures=sums, span=stage.span)
+    scope.node = Window(source=scope.node, partition=build_partition(by), measures=sums, span=stage.span)
     amount, whole_amount = Typed(Column(count), Kind.NUMBER), Typed(Column(total), Kind.NUMBER)
     ratio = apply("divide", apply("multiply", amount, literal(100.0)), whole_amount)
     scope.derive([(percent, ratio)], stage.span)

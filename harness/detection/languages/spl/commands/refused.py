@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -45,7 +45,7 @@ REASONS = {
 STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "dbxquery")
 
 
-def refusing(reason: str) -> Callable[[Scope, Stage], None]:
+def refuse_command(reason: str) -> Callable[[Scope, Stage], None]:
     """A command that is not run, with the reason as its manual."""
 
     def refused(scope: Scope, stage: Stage) -> None:
@@ -61,7 +61,7 @@ def state(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    given(stage, "*")
+    bind_options(stage, "*")
     table = scope.settings.lookups.get(stage.name)
     if table is None:
         help = f"give a lookup table `{stage.name}` with the rows that it would return"
@@ -72,4 +72,4 @@ def state(scope: Scope, stage: Stage) -> None:
 
 
 for why, names in REASONS.items():
-    COMMANDS.define(*names.split(), generating=True)(refusing(why))
+    COMMANDS.define(*names.split(), generating=True)(refuse_command(why))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number
-from harness.detection.languages.spl.commands.sessions import limit
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_number, literal
+from harness.detection.languages.spl.commands.sessions import parse_time_limit
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import ORDER, Scope
+from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, call
+from harness.detection.plan.expressions import Aggregation, Column, build_call
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Union, Window
 
 
@@ -19,12 +19,12 @@ def concurrency(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, concurrency
     """
-    found = given(stage, "duration", "start", "output")
+    found = bind_options(stage, "duration", "start", "output")
     if "duration" not in found.options:
         raise found.error("missing-option", "`concurrency` needs `duration=` and a field")
     target = found.text("output", "concurrency")
-    length = number(scope.typed(found.text("duration", ""), found.options["duration"].span))
-    begin = number(scope.typed(found.text("start", "_time")))
+    length = as_number(scope.typed(found.text("duration", ""), found.options["duration"].span))
+    begin = as_number(scope.typed(found.text("start", "_time")))
     if Kind.NULL in (length.kind, begin.kind):
         return
     length = apply("coalesce", length, literal(0.0))
@@ -38,11 +38,11 @@ def concurrency(scope: Scope, stage: Stage) -> None:
     ends.derive([(moment, apply("add", begin, length)), (phase, lasting), (step, literal(-1.0))])
     starts.derive([(moment, begin), (phase, literal(1.0)), (step, literal(1.0))])
     both = Union(sources=(starts.node, ends.node), span=stage.span)
-    known = call("not", call("is_null", Column(moment)))
+    known = build_call("not", build_call("is_null", Column(moment)))
     timed = Sort(source=Filter(source=both, condition=known), keys=(SortKey(Column(moment)), SortKey(Column(phase))))
     running = ((total, Aggregation("sum", (Column(step),))),)
     summed = Window(source=timed, measures=running, frame=Frame.RUNNING, span=stage.span)
-    first = Filter(source=summed, condition=call("equal", Column(step), literal(1.0).expression))
+    first = Filter(source=summed, condition=build_call("equal", Column(step), literal(1.0).expression))
     peak = ((target, Aggregation("maximum", (Column(total),))),)
     scope.node = Window(source=first, partition=(Column(moment),), measures=peak, span=stage.span)
     scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
@@ -57,11 +57,21 @@ def localize(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, localize
     """
-    found = given(stage, "maxpause", "timeafter", "timebefore")
-    time = number(scope.typed("_time"))
+    found = bind_options(stage, "maxpause", "timeafter", "timebefore")
+    time = as_number(scope.typed("_time"))
     region = scope.session.fresh("region")
-    pause = limit(found, "maxpause") if "maxpause" in found.options else 60.0
-    arguments = (NOTHING, literal(pause), NOTHING, literal(True), literal(True), literal(False), time, NOTHING, NOTHING)
+    pause = parse_time_limit(found, "maxpause") if "maxpause" in found.options else 60.0
+    arguments = (
+        TYPED_NULL,
+        literal(pause),
+        TYPED_NULL,
+        literal(True),
+        literal(True),
+        literal(False),
+        time,
+        TYPED_NULL,
+        TYPED_NULL,
+    )
     measure = Aggregation("session_of", tuple(a.expression for a in arguments))
     ordered = Sort(source=scope.node, keys=(SortKey(Column("_time"), descending=True),))
     windowed = Window(source=ordered, measures=((region, measure),), frame=Frame.RUNNING, span=stage.span)
@@ -74,7 +84,7 @@ def localize(scope: Scope, stage: Stage) -> None:
     scope.replace(node, dict.fromkeys(bounds, Kind.NUMBER), events=False)
     first, last = scope.typed("_time"), scope.typed("endtime")
     range_of = apply("subtract", last, first)
-    before, after = edge(found, "timebefore"), edge(found, "timeafter")
+    before, after = parse_region_edge(found, "timebefore"), parse_region_edge(found, "timeafter")
     scope.derive(
         [
             ("starttime", apply("subtract", first, before)),
@@ -84,9 +94,9 @@ def localize(scope: Scope, stage: Stage) -> None:
         ]
     )
     scope.keep([n for n in scope.columns if not n.startswith("@")])
-    scope.node = Sort(source=scope.node, keys=ORDER[:1], span=stage.span)
+    scope.node = Sort(source=scope.node, keys=NEWEST_FIRST[:1], span=stage.span)
 
 
-def edge(found: Given, name: str) -> Typed:
+def parse_region_edge(found: BoundOptions, name: str) -> Typed:
     """The seconds by which a stretch grows at one end."""
-    return literal(limit(found, name) or 0.0 if name in found.options else 30.0)
+    return literal(parse_time_limit(found, name) or 0.0 if name in found.options else 30.0)

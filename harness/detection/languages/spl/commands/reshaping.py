@@ -5,14 +5,36 @@ Reference: reference/spl.md 7
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.asking import asked, unnamed
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number, numeric, text
-from harness.detection.languages.spl.commands.axis import Floor, bounds, filled, nice_span, nice_step, stepped
-from harness.detection.languages.spl.commands.series import Cell, Naming, bounded, grouped, names_of, spread
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.asking import ask_rows, note_unnamed_columns
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    as_number,
+    as_text,
+    is_numeric_text,
+    literal,
+)
+from harness.detection.languages.spl.commands.axis import (
+    Floor,
+    ask_extent,
+    fill_axis_gaps,
+    floor_to_step,
+    nice_span,
+    nice_step,
+)
+from harness.detection.languages.spl.commands.series import (
+    SeriesCell,
+    SeriesNaming,
+    check_series_count,
+    group_by_series,
+    names_of,
+    pivot_series,
+)
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import whole, without_missing
+from harness.detection.languages.spl.statistics import parse_whole_word, without_missing
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.languages.spl.timespans import floor_to, plan_format, seconds_of, span_unit
 from harness.detection.plan.columns import Kind
@@ -30,7 +52,7 @@ from harness.detection.plan.nodes import (
     Union,
     Window,
 )
-from harness.detection.plan.timeformat import format_time
+from harness.detection.plan.timeformat import format_epoch
 from harness.diagnostics import SourceError
 
 MOST_COLUMNS = 300
@@ -43,12 +65,12 @@ def xyseries(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "grouped", "sep", "format")
+    found = bind_options(stage, "grouped", "sep", "format")
     if len(found.words) < 3:
         raise found.error("bad-argument", "`xyseries` needs three fields")
     rows, columns, *data = found.words
     series = scope.session.fresh("series")
-    scope.derive([(series, text(scope.typed(columns.text, columns.span)))], columns.span)
+    scope.derive([(series, as_text(scope.typed(columns.text, columns.span)))], columns.span)
     if scope.columns[series] is Kind.NULL:
         scope.columns[series] = Kind.TEXT
     without_missing(scope, (rows,))
@@ -56,25 +78,28 @@ def xyseries(scope: Scope, stage: Stage) -> None:
     scope.filter(present, columns.span)
     values = [scope.typed(w.text, w.span) for w in data]
     cells = [
-        Cell(name=w.text, column=scope.session.fresh("value"), kind=v.kind) for w, v in zip(data, values, strict=True)
+        SeriesCell(name=w.text, column=scope.session.fresh("value"), kind=v.kind)
+        for w, v in zip(data, values, strict=True)
     ]
     last = [Typed(Aggregation("last", (v.expression,)), v.kind) for v in values]
-    table = grouped(scope, [rows.text], series, cells, last, stage.span)
+    table = group_by_series(scope, [rows.text], series, cells, last, stage.span)
     names = names_of(scope, table, stage.span)
     if names is None:
-        unnamed(scope, f"values of `{columns.text}`", stage.span)
+        note_unnamed_columns(scope, f"values of `{columns.text}`", stage.span)
         scope.select([(w.text, scope.typed(w.text, w.span)) for w in found.words], stage.span)
         return
-    spread(scope, table, names, Naming(separator=found.text("sep", ": "), form=found.text("format", "")), stage.span)
+    pivot_series(
+        scope, table, names, SeriesNaming(separator=found.text("sep", ": "), form=found.text("format", "")), stage.span
+    )
 
 
-def shown(scope: Scope, name: str) -> Typed:
+def concat_values_of_field(scope: Scope, name: str) -> Typed:
     """A field as one text."""
     value = scope.typed(name)
-    return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else text(value)
+    return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else as_text(value)
 
 
-def turned(scope: Scope, stage: Stage, without: str) -> list[str]:
+def melt_fields(scope: Scope, stage: Stage, without: str) -> list[str]:
     """The fields that become rows."""
     names = [n for n in scope.columns if n != without and n[0] not in "_@"]
     if len(names) > MOST_COLUMNS:
@@ -89,19 +114,19 @@ def untable(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage)
+    found = bind_options(stage)
     if len(found.words) != 3:
         raise found.error("bad-argument", "`untable` needs three fields")
     fixed, name, value = (w.text for w in found.words)
     place, column = scope.session.fresh("place"), scope.session.fresh("column")
     scope.node = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
-    names = turned(scope, stage, fixed)
+    names = melt_fields(scope, stage, fixed)
     numbers = all(scope.columns[n] in (Kind.NUMBER, Kind.NULL) for n in names)
     kind = Kind.NUMBER if numbers and names else Kind.TEXT
     kept_kind = scope.columns.get(fixed, Kind.NULL)
     parts: list[Node] = []
     for number_, each in enumerate(names):
-        cell = scope.typed(each) if numbers else shown(scope, each)
+        cell = scope.typed(each) if numbers else concat_values_of_field(scope, each)
         cells: tuple[Named, ...] = (
             (fixed, scope.typed(fixed).expression),
             (name, Literal(each)),
@@ -124,15 +149,15 @@ def transpose(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "column_name", "header_field", "include_empty")
+    found = bind_options(stage, "column_name", "header_field", "include_empty")
     label, header = found.text("column_name", "column"), found.text("header_field", "")
     count = int(found.words[0].text) if found.words and found.words[0].text.isdigit() else 5
     titles = headers(scope, stage, header, count)
     place, row = scope.session.fresh("place"), scope.session.fresh("rows")
     numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
     parts: list[Node] = []
-    for name in turned(scope, stage, header):
-        cell = shown(scope, name).expression
+    for name in melt_fields(scope, stage, header):
+        cell = concat_values_of_field(scope, name).expression
         cells = [(scope.session.fresh("cell"), in_row(cell, place, i)) for i in range(1, len(titles) + 1)]
         measures = (*cells, (row, Aggregation("count")))
         some = Call("greater", (Column(row), Literal(0.0)))
@@ -160,17 +185,17 @@ def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str]:
         return [f"row {i}" for i in range(1, count + 1)]
     if count > MOST_TURNED:
         raise scope.unsupported(f"`transpose` of more than {MOST_TURNED} rows", stage.span)
-    title = shown(scope, header) if header else NOTHING
+    title = concat_values_of_field(scope, header) if header else TYPED_NULL
     titles = Select(source=scope.node, columns=(("title", title.expression), ("row", Literal(1.0))))
-    rows = asked(scope, titles, count or MOST_TURNED + 1, stage.span)
+    rows = ask_rows(scope, titles, count or MOST_TURNED + 1, stage.span)
     if rows is None:
-        unnamed(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
+        note_unnamed_columns(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
         return [f"row {i}" for i in range(1, (count or 5) + 1)]
     if len(rows) > MOST_TURNED:
         raise scope.unsupported(f"`transpose` of more than {MOST_TURNED} rows", stage.span)
     made: list[str] = []
     for number_, record in enumerate(rows, 1):
-        name = Naming().name("", str(record.get("title") or f"row {number_}"), False)
+        name = SeriesNaming().name("", str(record.get("title") or f"row {number_}"), False)
         made.append("" if name in made else name)
     return made
 
@@ -181,9 +206,9 @@ def makecontinuous(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "span", "bins", "minspan", "start", "end", "aligntime")
+    found = bind_options(stage, "span", "bins", "minspan", "start", "end", "aligntime")
     field = found.words[0].text if found.words else "_time"
-    value = number(scope.typed(field, found.words[0].span if found.words else None))
+    value = as_number(scope.typed(field, found.words[0].span if found.words else None))
     if value.kind is Kind.NULL:
         return
     step = width(scope, stage, found, field, value)
@@ -193,25 +218,27 @@ def makecontinuous(scope: Scope, stage: Stage) -> None:
         )
         return
     size, floor = step
-    moved = floor(value) if floor else stepped(value, size)
+    moved = floor(value) if floor else floor_to_step(value, size)
     scope.derive([(field, moved)], stage.span)
     scope.filter(Call("not", (Call("is_null", (Column(field),)),)))
     scope.node = Sort(source=scope.node, keys=(SortKey(Column(field)),))
-    filled(scope, field, size, floor, (), stage.span)
+    fill_axis_gaps(scope, field, size, floor, (), stage.span)
 
 
-def width(scope: Scope, stage: Stage, found: Given, field: str, value: Typed) -> tuple[float, Floor | None] | None:
+def width(
+    scope: Scope, stage: Stage, found: BoundOptions, field: str, value: Typed
+) -> tuple[float, Floor | None] | None:
     """How wide the steps of an axis are, and how a calendar's are found; None where nobody can be asked."""
     word = found.word("span") or found.word("minspan")
     written = word.text if word else ""
     if word is None:
-        ends = bounds(scope, value, stage.span)
+        ends = ask_extent(scope, value, stage.span)
         if ends is None:
             return None
-        bins = whole(found.word("bins")) if found.word("bins") else 100  # type: ignore[arg-type]
+        bins = parse_whole_word(found.word("bins")) if found.word("bins") else 100  # type: ignore[arg-type]
         extent = ends[1] - ends[0]
         written = nice_span(extent, max(bins, 1), 0.0) if field == "_time" else str(nice_step(extent, max(bins, 1)))
-    if numeric(written) and float(written) > 0:
+    if is_numeric_text(written) and float(written) > 0:
         return float(written), None
     unit, seconds = span_unit(written), seconds_of(written)
     if unit is None or not seconds:
@@ -226,14 +253,14 @@ def timewrap(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "align", "series", "time_format")
+    found = bind_options(stage, "align", "series", "time_format")
     written = found.words[0].text if found.words else ""
     seconds, unit = seconds_of(written), span_unit(written)
     scale = written.lstrip("0123456789")
     if unit is None or not seconds or unit[1] not in ("", "day", "week"):
         raise scope.unsupported(f"`timewrap` by `{written[:40]}`", stage.span, "wrap by days, weeks, hours, minutes")
-    time = number(scope.typed("_time"))
-    ends = bounds(scope, time, stage.span)
+    time = as_number(scope.typed("_time"))
+    ends = ask_extent(scope, time, stage.span)
     style = found.text("series", "relative").lower()
     form = found.word("time_format")
     if style not in ("relative", "short", "exact"):
@@ -242,17 +269,17 @@ def timewrap(scope: Scope, stage: Stage) -> None:
         raise found.error("missing-value", "`series=exact` needs a `time_format`", 'write `time_format="%F"`')
     if ends is None:
         if scope.settings.ask is None:
-            unnamed(scope, "the periods of `timewrap`", stage.span)
+            note_unnamed_columns(scope, "the periods of `timewrap`", stage.span)
         return
     last = max(scope.settings.now, ends[1])
     count = int((last - ends[0]) // seconds) + 1
-    bounded(scope, count * max(1, len(scope.columns)), stage.span)
+    check_series_count(scope, count * max(1, len(scope.columns)), stage.span)
     names = [period(style, i, written, scale) for i in range(count)]
     if style == "exact" and form is not None:
         pattern, zone = plan_format(form.text), scope.settings.zone
         starts = [last - (i + 1) * seconds for i in range(count)]
-        names = [format_time(start, pattern, zone) or name for start, name in zip(starts, names, strict=True)]
-    wrapped(scope, stage, seconds, last, names)
+        names = [format_epoch(start, pattern, zone) or name for start, name in zip(starts, names, strict=True)]
+    pivot_periods(scope, stage, seconds, last, names)
 
 
 def period(style: str, number_: int, written: str, scale: str) -> str:
@@ -267,9 +294,9 @@ def period(style: str, number_: int, written: str, scale: str) -> str:
     return f"{amount}{word}{'s' if amount > 1 else ''}_before"
 
 
-def wrapped(scope: Scope, stage: Stage, seconds: float, last: float, names: list[str]) -> None:
+def pivot_periods(scope: Scope, stage: Stage, seconds: float, last: float, names: list[str]) -> None:
     """The fields of each period as columns, a row for each time within a period."""
-    time = number(scope.typed("_time"))
+    time = as_number(scope.typed("_time"))
     back = apply("floor", apply("divide", apply("subtract", literal(last), time), literal(seconds)))
     moved = apply("add", time, apply("multiply", back, literal(seconds)))
     which, fields = scope.session.fresh("period"), [n for n in scope.columns if n[0] not in "_@"]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, over, text
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_text,
+    build_element_parameter,
+    literal,
+)
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import whole
+from harness.detection.languages.spl.statistics import parse_whole_word
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation
@@ -24,15 +32,15 @@ def return_(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 3.6
     """
-    found = given(stage, "*")
+    found = bind_options(stage, "*")
     words = list(found.words)
-    count = whole(words.pop(0)) if words and words[0].text.isdigit() and not words[0].quoted else 1
+    count = parse_whole_word(words.pop(0)) if words and words[0].text.isdigit() and not words[0].quoted else 1
     if not words and not found.options:
         raise found.error("missing-field", "`return` needs a field")
     scope.node = Limit(source=scope.node, count=count, span=stage.span)
     named = [(w.text, scope.typed(w.text, w.span)) for w in words if not w.text.startswith("$")]
-    named += [(o.name, text(scope.typed(o.value.text))) for o in found.options.values() if isinstance(o.value, Word)]
-    bare = [text(scope.typed(w.text[1:], w.span)) for w in words if w.text.startswith("$")]
+    named += [(o.name, as_text(scope.typed(o.value.text))) for o in found.options.values() if isinstance(o.value, Word)]
+    bare = [as_text(scope.typed(w.text[1:], w.span)) for w in words if w.text.startswith("$")]
     if len(bare) > 1:
         shown = apply("list", *(v for v in bare if v.kind is not Kind.NULL))
         bare = [apply("list_join", shown, literal(" "))]
@@ -46,7 +54,7 @@ def written_out(scope: Scope, named: list[tuple[str, Typed]], bare: list[Typed],
     """The text that a search around this one would get, as `search`: rows of several fields in parentheses."""
     terms = [t for t in (*(term(n, v, "OR") for n, v in named), *bare) if t.kind is not Kind.NULL]
     if not terms:
-        scope.select([("search", NOTHING)], span)
+        scope.select([("search", TYPED_NULL)], span)
         return
     row = apply("list_join", apply("list", *terms), literal(" "))
     if len(terms) > 1:
@@ -64,7 +72,7 @@ def format_(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 3.6; Splunk Search Reference, format
     """
-    found = given(stage, "mvsep", "maxresults", "emptystr")
+    found = bind_options(stage, "mvsep", "maxresults", "emptystr")
     strings = [w.text for w in found.words]
     if strings and len(strings) != 6:
         raise found.error("bad-argument", "`format` takes six strings", 'write `format "(" "(" "AND" ")" "OR" ")"`')
@@ -91,13 +99,13 @@ def format_(scope: Scope, stage: Stage) -> None:
 def term(name: str, value: Typed, joint: str) -> Typed:
     """`name="value"`; of several values all of them, in parentheses."""
     if value.kind is Kind.LIST:
-        parameter, element = each(value)
-        several = over("list_map", value, parameter, quoted(name, element))
+        parameter, element = build_element_parameter(value)
+        several = apply_to_elements("list_map", value, parameter, print_search_comparison(name, element))
         return apply("concat", literal("( "), apply("list_join", several, literal(f" {joint} ")), literal(" )"))
-    return quoted(name, text(value)) if value.kind is not Kind.NULL else value
+    return print_search_comparison(name, as_text(value)) if value.kind is not Kind.NULL else value
 
 
-def quoted(name: str, value: Typed) -> Typed:
+def print_search_comparison(name: str, value: Typed) -> Typed:
     """One comparison as search text."""
     shown = value
     for special in ("\\", '"'):

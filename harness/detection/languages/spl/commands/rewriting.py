@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import Typed, apply, each, literal, number, over, text
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import (
+    Typed,
+    apply,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
+    literal,
+)
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, call
+from harness.detection.plan.expressions import Aggregation, Column, build_call
 from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
 
-ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
-UNITS = (("year", 31536000.0), ("month", 2592000.0), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
+ESCAPED_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+RELTIME_UNITS = (("year", 31536000.0), ("month", 2592000.0), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
 
 
 @COMMANDS.define("setfields")
@@ -23,7 +31,7 @@ def setfields(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, setfields
     """
-    found = given(stage, "*")
+    found = bind_options(stage, "*")
     if found.words or not found.options:
         raise found.error("bad-argument", '`setfields` takes `field="value"`')
     for option in found.options.values():
@@ -38,20 +46,20 @@ def xmlunescape(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, xmlunescape
     """
-    given(stage, "maxinputs")
+    bind_options(stage, "maxinputs")
     made = []
     for name, kind in scope.columns.items():
         if kind is Kind.TEXT and name[0] != "@":
-            made.append((name, unescaped(scope.typed(name))))
+            made.append((name, unescape_entities(scope.typed(name))))
         elif kind is Kind.LIST:
-            parameter, element = each(scope.typed(name))
-            made.append((name, over("list_map", scope.typed(name), parameter, unescaped(element))))
+            parameter, element = build_element_parameter(scope.typed(name))
+            made.append((name, apply_to_elements("list_map", scope.typed(name), parameter, unescape_entities(element))))
     scope.derive(made, stage.span)
 
 
-def unescaped(value: Typed) -> Typed:
+def unescape_entities(value: Typed) -> Typed:
     """A text with its entities replaced."""
-    for entity, character in ENTITIES:
+    for entity, character in ESCAPED_ENTITIES:
         value = apply("replace_text", value, literal(entity), literal(character))
     return value
 
@@ -62,25 +70,25 @@ def reltime(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, reltime
     """
-    found = given(stage, "timefield", "prefix")
+    found = bind_options(stage, "timefield", "prefix")
     field = found.text("timefield", "_time")
-    time = number(scope.typed(field, stage.span))
+    time = as_number(scope.typed(field, stage.span))
     if time.kind is Kind.NULL:
         return
     age = apply("subtract", literal(scope.settings.now), time)
-    shown = counted(age, "second", 1.0)
-    for unit, size in reversed(UNITS):
-        shown = apply("if", apply("greater_equal", age, literal(size)), counted(age, unit, size), shown)
+    shown = format_age(age, "second", 1.0)
+    for unit, size in reversed(RELTIME_UNITS):
+        shown = apply("if", apply("greater_equal", age, literal(size)), format_age(age, unit, size), shown)
     known = apply("if", apply("is_null", time), Typed(literal(None).expression, Kind.TEXT), shown)
     target = found.text("prefix", "") + ("reltime" if field == "_time" else field)
     scope.derive([(target, known)], stage.span)
 
 
-def counted(age: Typed, unit: str, size: float) -> Typed:
+def format_age(age: Typed, unit: str, size: float) -> Typed:
     """`2 days ago`, `1 day ago`."""
     number_of = apply("floor", apply("divide", age, literal(size)))
     ending = apply("if", apply("equal", number_of, literal(1.0)), literal(f" {unit} ago"), literal(f" {unit}s ago"))
-    return apply("concat", text(number_of), ending)
+    return apply("concat", as_text(number_of), ending)
 
 
 @COMMANDS.define("uniq")
@@ -89,15 +97,15 @@ def uniq(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, uniq
     """
-    given(stage)
+    bind_options(stage)
     kept = [n for n in scope.columns if not n.startswith("@")]
     whole, before = scope.session.fresh("whole"), scope.session.fresh("before")
     members = [v for n in kept for v in (literal(n), scope.typed(n))]
     scope.derive([(whole, apply("json_object", *members))])
     lag = Aggregation("lag", (Column(whole), literal(1.0).expression))
     scope.node = Window(source=scope.node, measures=((before, lag),), frame=Frame.RUNNING, span=stage.span)
-    same = call("is_true", call("equal", Column(whole), Column(before)))
-    scope.node = Filter(source=scope.node, condition=call("not", same), span=stage.span)
+    same = build_call("is_true", build_call("equal", Column(whole), Column(before)))
+    scope.node = Filter(source=scope.node, condition=build_call("not", same), span=stage.span)
     scope.keep(kept)
 
 
@@ -107,5 +115,5 @@ def rtorder(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, rtorder
     """
-    given(stage, "discard", "buffer_span", "max_buffer_size")
+    bind_options(stage, "discard", "buffer_span", "max_buffer_size")
     scope.node = Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span)

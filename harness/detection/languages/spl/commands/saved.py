@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import given
+from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.commands.lookup import inputlookup
-from harness.detection.languages.spl.macros import expanded
+from harness.detection.languages.spl.macros import expand_macros
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
-from harness.detection.languages.spl.text import Text
+from harness.detection.languages.spl.text import ExpandedText
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
-DEEPEST = 8
+DEEPEST_SAVED_SEARCH = 8
 
 
 @COMMANDS.define("savedsearch", generating=True)
@@ -23,7 +23,7 @@ def savedsearch(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, savedsearch
     """
-    found = given(stage, "*")
+    found = bind_options(stage, "*")
     if not found.words:
         raise found.error("missing-search", "`savedsearch` needs the name of a saved search")
     values = {o.name: o.value.text for o in found.options.values() if isinstance(o.value, Word)}
@@ -39,7 +39,7 @@ def loadjob(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, loadjob
     """
-    found = given(stage, "savedsearch", "events", "job_delegate", "artifact_offset", "ignore_running")
+    found = bind_options(stage, "savedsearch", "events", "job_delegate", "artifact_offset", "ignore_running")
     word = found.word("savedsearch")
     if word is None:
         raise scope.unsupported("`loadjob` of a job by its number, which only the search head has,", stage.span)
@@ -53,23 +53,23 @@ def run_saved(scope: Scope, name: str, span: Span, values: dict[str, str]) -> No
         hint = did_you_mean(name, saved) or "give it in the content of the run"
         raise SourceError("unknown-saved-search", f"no saved search is called `{name[:60]}`", span, help=hint)
     scope.session.searches += 1
-    if scope.session.searches > DEEPEST:
-        raise SourceError("too-deep", f"more than {DEEPEST} saved searches inside one another", span)
+    if scope.session.searches > DEEPEST_SAVED_SEARCH:
+        raise SourceError("too-deep", f"more than {DEEPEST_SAVED_SEARCH} saved searches inside one another", span)
     text = re.sub(r"\$([\w.-]+)\$", lambda m: values.get(m[1], m[0]), saved[name])
-    inner = scope.subsearch(written(scope, text, span))
+    inner = scope.subsearch(parse_saved_text(scope, text, span))
     scope.session.searches -= 1
     scope.replace(inner.node, inner.columns)
     scope.events, scope.defined, scope.open = inner.events, set(inner.defined), inner.open
 
 
-def written(scope: Scope, text: str, span: Span) -> Pipeline:
+def parse_saved_text(scope: Scope, text: str, span: Span) -> Pipeline:
     """A text of its own as a pipeline that stands at a place of the search."""
-    own = expanded(Source(span.source.name, text), scope.settings)
-    place = Text(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
+    own = expand_macros(Source(span.source.name, text), scope.settings)
+    place = ExpandedText(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
     return PipelineGrammar(place).whole()
 
 
-def dataset(scope: Scope, word: Word) -> Scope:
+def resolve_from_dataset(scope: Scope, word: Word) -> Scope:
     """The rows of a dataset: `savedsearch:x`, `inputlookup:t`, `datamodel:m.d`; a bare name is a table."""
     kind, colon, name = word.text.partition(":")
     if not colon:
@@ -80,7 +80,7 @@ def dataset(scope: Scope, word: Word) -> Scope:
     if kind.lower() not in forms:
         help = did_you_mean(kind, forms) or f"a dataset is {', '.join(forms)}"
         raise SourceError("unknown-dataset", f"no kind of dataset is called `{kind[:40]}`", word.span, help=help)
-    return scope.subsearch(written(scope, forms[kind.lower()], word.span))
+    return scope.subsearch(parse_saved_text(scope, forms[kind.lower()], word.span))
 
 
 @COMMANDS.define("inputcsv", generating=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number, text
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import Scope, fits
+from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation
@@ -15,7 +15,7 @@ from harness.detection.plan.nodes import Aggregate, Union
 from harness.diagnostics import SourceError
 
 
-def wanted(scope: Scope, words: tuple[Word, ...]) -> dict[str, Typed]:
+def select_columns(scope: Scope, words: tuple[Word, ...]) -> dict[str, Typed]:
     """The columns that words and patterns name; a missing one is empty."""
     found: dict[str, Typed] = {}
     for word in words:
@@ -33,10 +33,10 @@ def table(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    words = given(stage).words
+    words = bind_options(stage).words
     if not words:
         raise SourceError("missing-field", "`table` needs a field", stage.span)
-    scope.select(wanted(scope, words).items(), stage.span)
+    scope.select(select_columns(scope, words).items(), stage.span)
     scope.events = False
     scope.defined = set(scope.columns)
 
@@ -47,7 +47,7 @@ def fields(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    words = list(given(stage).words)
+    words = list(bind_options(stage).words)
     sign = "+"
     if words and not words[0].quoted and words[0].text in ("+", "-"):
         sign = words.pop(0).text
@@ -58,17 +58,17 @@ def fields(scope: Scope, stage: Stage) -> None:
         raise SourceError("missing-field", "`fields` needs a field", stage.span)
     if sign == "-":
         patterns = [w.text for w in words]
-        scope.keep([n for n in scope.columns if not any(dropped(p, n) for p in patterns)], stage.span)
+        scope.keep([n for n in scope.columns if not any(drops_column(p, n) for p in patterns)], stage.span)
         return
     internal: dict[str, Typed] = {n: scope.typed(n) for n in ("_time", "_raw") if n in scope.columns}
-    kept = wanted(scope, tuple(words))
+    kept = select_columns(scope, tuple(words))
     kept.update(internal)
     scope.select(kept.items(), stage.span)
 
 
-def dropped(pattern: str, name: str) -> bool:
+def drops_column(pattern: str, name: str) -> bool:
     """Whether `fields - pattern` drops a column."""
-    return fits(pattern, name) and (name[0] != "_" or pattern[0] == "_")
+    return matches_name_pattern(pattern, name) and (name[0] != "_" or pattern[0] == "_")
 
 
 @COMMANDS.define("rename")
@@ -77,7 +77,7 @@ def rename(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage)
+    found = bind_options(stage)
     words = list(found.words)
     if not words:
         raise found.error("missing-field", "`rename` needs `old AS new`")
@@ -88,7 +88,7 @@ def rename(scope: Scope, stage: Stage) -> None:
             message = f"`{words[at].text[:60]}` has no new name"
             raise SourceError("bad-rename", message, words[at].span, help="write `rename old AS new`")
         for source, target in moves(current, words[at], words[at + 2]):
-            current = moved(scope, current, source, target)
+            current = rename_column(scope, current, source, target)
         at += 3
     scope.select(current.items(), stage.span)
 
@@ -102,11 +102,11 @@ def moves(current: dict[str, Typed], old: Word, new: Word) -> list[tuple[str, st
     if old.text.count("*") != new.text.count("*"):
         raise SourceError("bad-rename", "both names need as many `*`", old.span.to(new.span))
     internal = old.text[0] == "_"
-    fitting = [n for n in current if fits(old.text, n) and n[0] != "@" and (n[0] != "_" or internal)]
-    return [(n, carried(old.text, new.text, n)) for n in fitting]
+    fitting = [n for n in current if matches_name_pattern(old.text, n) and n[0] != "@" and (n[0] != "_" or internal)]
+    return [(n, fill_wildcard_name(old.text, new.text, n)) for n in fitting]
 
 
-def moved(scope: Scope, current: dict[str, Typed], source: str, target: str) -> dict[str, Typed]:
+def rename_column(scope: Scope, current: dict[str, Typed], source: str, target: str) -> dict[str, Typed]:
     """The columns after one of them has another name; a missing one takes the column of the new name away."""
     if source == target:
         return current
@@ -120,7 +120,7 @@ def moved(scope: Scope, current: dict[str, Typed], source: str, target: str) -> 
     return {target if n == source else n: v for n, v in current.items() if n != target}
 
 
-def carried(old: str, new: str, name: str) -> str:
+def fill_wildcard_name(old: str, new: str, name: str) -> str:
     """The new name of a column, with what `*` stood for."""
     inside = re.fullmatch("(.*)".join(re.escape(p) for p in old.split("*")), name, re.S)
     parts = list(inside.groups()) if inside else []
@@ -133,7 +133,7 @@ def fillnull(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "value")
+    found = bind_options(stage, "value")
     value = literal(found.text("value", "0"))
     names = [w.text for w in found.words if "*" not in w.text]
     names += [n for w in found.words if "*" in w.text for n in scope.matching(w.text)]
@@ -142,26 +142,26 @@ def fillnull(scope: Scope, stage: Stage) -> None:
     filled = []
     for name in dict.fromkeys(names):
         old = scope.typed(name)
-        filled.append((name, defaulted(old, value)))
+        filled.append((name, fill_column(old, value)))
     scope.derive(filled, stage.span)
 
 
-def defaulted(old: Typed, value: Typed) -> Typed:
+def fill_column(old: Typed, value: Typed) -> Typed:
     """A column with a value where it has none, of the column's own kind if that can hold it."""
     if old.kind is Kind.NULL:
         return value
     if old.kind is Kind.NUMBER:
-        amount = number(value)
-        return apply("coalesce", text(old), value) if amount.kind is Kind.NULL else apply("coalesce", old, amount)
+        amount = as_number(value)
+        return apply("coalesce", as_text(old), value) if amount.kind is Kind.NULL else apply("coalesce", old, amount)
     if old.kind is Kind.LIST:
         return apply("coalesce", old, apply("list", value))
-    return apply("coalesce", text(old), value)
+    return apply("coalesce", as_text(old), value)
 
 
 def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
     """The fields to add up, as numbers."""
     names = dict.fromkeys(n for w in words for n in scope.matching(w.text)) if words else dict.fromkeys(scope.columns)
-    found = [(n, number(scope.typed(n))) for n in names if n[0] not in "_@" and scope.columns[n] is not Kind.LIST]
+    found = [(n, as_number(scope.typed(n))) for n in names if n[0] not in "_@" and scope.columns[n] is not Kind.LIST]
     return [(n, v) for n, v in found if v.kind is Kind.NUMBER]
 
 
@@ -171,7 +171,7 @@ def addtotals(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "row", "col", "fieldname", "labelfield", "label")
+    found = bind_options(stage, "row", "col", "fieldname", "labelfield", "label")
     added = amounts(scope, found.words)
     if found.flag("row", True):
         total = literal(0.0)
@@ -190,7 +190,7 @@ def addcoltotals(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "labelfield", "label")
+    found = bind_options(stage, "labelfield", "label")
     totals_row(scope, stage, amounts(scope, found.words), found.text("labelfield", ""), found.text("label", "Total"))
 
 
@@ -202,7 +202,7 @@ def totals_row(scope: Scope, stage: Stage, added: list[tuple[str, Typed]], field
         Aggregate(source=scope.node, keys=(), measures=sums, span=stage.span),
         {n: Kind.NUMBER for n, _ in added},
     )
-    aligned = [(n, as_kind(below.typed(n), scope.columns[n])) for n, _ in added]
+    aligned = [(n, cast_to_column_kind(below.typed(n), scope.columns[n])) for n, _ in added]
     if field:
         aligned.append((field, literal(label)))
     below.select(aligned, stage.span)
@@ -211,6 +211,6 @@ def totals_row(scope: Scope, stage: Stage, added: list[tuple[str, Typed]], field
         scope.columns.setdefault(field, Kind.TEXT)
 
 
-def as_kind(value: Typed, kind: Kind) -> Typed:
+def cast_to_column_kind(value: Typed, kind: Kind) -> Typed:
     """A value as a column of some kind holds it."""
-    return text(value) if kind is Kind.TEXT else value
+    return as_text(value) if kind is Kind.TEXT else value

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.detection.languages.spl.asking import asked
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
+from harness.detection.languages.spl.asking import ask_rows
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
@@ -23,7 +23,7 @@ LONGEST_NAME = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class SeriesCell:
     """What stands in the cells of a series: the name of the aggregate, its hidden column, 0 if empty ones hold 0."""
 
     name: str
@@ -33,17 +33,17 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grouped:
+class SeriesTable:
     """A relation with a row for each combination of `keys` and of the column `series`, whose cells are columns."""
 
     node: Node
     keys: tuple[tuple[str, Kind], ...]
     series: str
-    cells: tuple[Cell, ...]
+    cells: tuple[SeriesCell, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class SeriesNaming:
     """How columns are named where there are several aggregates: with a separator, or by a form."""
 
     separator: str = ": "
@@ -60,9 +60,9 @@ class Naming:
         return ("VALUE" + made if made[:1] in ("_", "@") else made)[:LONGEST_NAME]
 
 
-def grouped(
-    scope: Scope, keys: Sequence[str], series: str, measures: Sequence[Cell], values: Sequence[Typed], span: Span
-) -> Grouped:
+def group_by_series(
+    scope: Scope, keys: Sequence[str], series: str, measures: Sequence[SeriesCell], values: Sequence[Typed], span: Span
+) -> SeriesTable:
     """Aggregates by the keys and the series."""
     known = tuple((k, scope.columns.get(k, Kind.NULL)) for k in keys)
     node = Aggregate(
@@ -71,13 +71,13 @@ def grouped(
         measures=tuple((c.column, v.expression) for c, v in zip(measures, values, strict=True)),
         span=span,
     )
-    return Grouped(node=node, keys=known, series=series, cells=tuple(measures))
+    return SeriesTable(node=node, keys=known, series=series, cells=tuple(measures))
 
 
-def spread(scope: Scope, table: Grouped, names: Sequence[str], naming: Naming, span: Span) -> None:
+def pivot_series(scope: Scope, table: SeriesTable, names: Sequence[str], naming: SeriesNaming, span: Span) -> None:
     """Makes the series columns: one row for each combination of keys; series without a name are left out."""
     keys = [k for k, _ in table.keys]
-    bounded(scope, len(names) * len(table.cells) // 2, span)
+    check_series_count(scope, len(names) * len(table.cells) // 2, span)
     columns: dict[str, tuple[Expression, Kind]] = {}
     for cell in table.cells:
         for series in names:
@@ -99,7 +99,7 @@ def spread(scope: Scope, table: Grouped, names: Sequence[str], naming: Naming, s
     scope.replace(node, {**dict(table.keys), **{n: k for n, (_, k) in columns.items()}}, events=False)
 
 
-def in_series(table: Grouped, cell: Cell, series: str) -> Expression:
+def in_series(table: SeriesTable, cell: SeriesCell, series: str) -> Expression:
     """The value of the one row of a series."""
     here = Call("equal", (Column(table.series), Literal(series)))
     how = "maximum" if cell.kind in (Kind.NUMBER, Kind.TEXT) else "first"
@@ -107,30 +107,32 @@ def in_series(table: Grouped, cell: Cell, series: str) -> Expression:
     return Call("coalesce", (value, Literal(0.0))) if cell.zero else value
 
 
-def names_of(scope: Scope, table: Grouped, span: Span) -> list[str] | None:
+def names_of(scope: Scope, table: SeriesTable, span: Span) -> list[str] | None:
     """All names of series in their order; None where nobody can be asked."""
-    found = ranked(scope, table.node, table.series, Typed(Literal(0.0), Kind.NUMBER), False, MOST_SERIES + 1, span)
+    found = rank_series(scope, table.node, table.series, Typed(Literal(0.0), Kind.NUMBER), False, MOST_SERIES + 1, span)
     if found is None:
         return None
-    bounded(scope, len(found), span)
+    check_series_count(scope, len(found), span)
     return sorted(n for n, _ in found if n is not None)
 
 
-def bounded(scope: Scope, count: int, span: Span) -> None:
+def check_series_count(scope: Scope, count: int, span: Span) -> None:
     """Refuses more series than a table can have."""
     if count > MOST_SERIES:
         raise scope.unsupported(f"more than {MOST_SERIES} columns named by values", span, "limit the values before")
 
 
-def ranked(
+def rank_series(
     scope: Scope, node: Node, series: str, score: Typed, ascending: bool, most: int, span: Span
 ) -> list[tuple[str | None, float | None]] | None:
     """Series with their scores, the best first and equal ones by name; the one without a name comes before all."""
-    scored = Aggregate(source=node, keys=((series, Column(series)),), measures=(("score", number(score).expression),))
+    scored = Aggregate(
+        source=node, keys=((series, Column(series)),), measures=(("score", as_number(score).expression),)
+    )
     absent = Call("if", (Call("is_null", (Column(series),)), Literal(0.0), Literal(1.0)))
     place = apply("coalesce", Typed(Column("score"), Kind.NUMBER), literal(0.0)).expression
     keys = (SortKey(absent), SortKey(place, descending=not ascending), SortKey(Column(series)))
-    rows = asked(scope, Sort(source=scored, keys=keys), most, span)
+    rows = ask_rows(scope, Sort(source=scored, keys=keys), most, span)
     if rows is None:
         return None
     found: list[tuple[str | None, float | None]] = []

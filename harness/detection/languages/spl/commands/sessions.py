@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
-from harness.detection.languages.spl.commands.lookup import joined
-from harness.detection.languages.spl.conditions import Search
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    as_multivalue,
+    as_number,
+    as_text,
+    literal,
+)
+from harness.detection.languages.spl.commands.lookup import append_rows
+from harness.detection.languages.spl.conditions import SearchLowering
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import ORDER, Scope
-from harness.detection.languages.spl.statistics import truth
+from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
+from harness.detection.languages.spl.statistics import parse_truth_word
 from harness.detection.languages.spl.syntax import (
-    Chain,
-    Field,
+    FieldReference,
     FreeText,
-    Group,
-    Invocation,
+    FunctionCall,
     Number,
+    OperandChain,
+    ParenthesisedCondition,
     Prefix,
     Stage,
     String,
@@ -30,20 +38,20 @@ from harness.detection.plan.expressions import Aggregation, Call, Column
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Reverse, Sort, SortKey, Window
 from harness.diagnostics import SourceError
 
-OPTIONS = (
+TRANSACTION_OPTIONS = (
     "startswith", "endswith", "maxspan", "maxpause", "maxevents", "connected", "unifyends", "keeporphans",
     "keepevicted", "mvlist", "mvraw", "delim", "nullstr", "maxopenevents", "maxopentxn", "name", "fields",
 )  # fmt: skip
 WITHOUT_EFFECT = ("maxopenevents", "maxopentxn", "delim")
 LIMITS = ("maxspan", "maxpause", "maxevents")
-ENDS = ("startswith", "endswith")
-MOST_EVENTS = 1000
+TRANSACTION_ENDS = ("startswith", "endswith")
+MOST_TRANSACTION_EVENTS = 1000
 BOOLEANS = ("t", "true", "1", "f", "false", "0")
-Evaluated = Number | String | Field | Prefix | Chain | Invocation
+Evaluated = Number | String | FieldReference | Prefix | OperandChain | FunctionCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class TransactionRendering:
     """How the values of a transaction's events are put together: the fields shown as lists, and how."""
 
     every: bool
@@ -65,7 +73,7 @@ def transaction(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, transaction; reference/spl.md 7
     """
-    found = with_fields(given(stage, *OPTIONS))
+    found = with_fields(bind_options(stage, *TRANSACTION_OPTIONS))
     if "name" in found.options:
         message = "a transaction type of `transactiontypes.conf`"
         raise scope.unsupported(message, found.options["name"].span, "write its options here")
@@ -74,21 +82,21 @@ def transaction(scope: Scope, stage: Stage) -> None:
             scope.session.note("no-effect", f"`{name}` has no effect here", found.options[name].span)
     scope.node = Reverse(source=Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span))
     session = scope.session.fresh("session")
-    ends = numbered(scope, stage, found, session)
+    ends = number_transactions(scope, stage, found, session)
     orphans = scope.branch()
     orphans.node = Filter(source=scope.node, condition=Call("is_null", (Column(session),)))
-    gather(scope, stage, found, session)
+    gather_transactions(scope, stage, found, session)
     if ends and not found.flag("keepevicted"):
         closed = apply("equal", Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
         scope.filter(closed.expression, stage.span)
     if found.words and found.flag("keeporphans"):
         orphans.derive([("_txn_orphan", literal(1.0))])
         orphans.keep([n for n in orphans.columns if not n.startswith("@")])
-        joined(scope, orphans, stage)
-    scope.node = Sort(source=scope.node, keys=ORDER[:1], span=stage.span)
+        append_rows(scope, orphans, stage)
+    scope.node = Sort(source=scope.node, keys=NEWEST_FIRST[:1], span=stage.span)
 
 
-def with_fields(found: Given) -> Given:
+def with_fields(found: BoundOptions) -> BoundOptions:
     """The old spelling `fields="a,b"` as the fields themselves."""
     word = found.word("fields")
     if word is None:
@@ -97,22 +105,22 @@ def with_fields(found: Given) -> Given:
     return replace(found, words=(*names, *found.words))
 
 
-def numbered(scope: Scope, stage: Stage, found: Given, session: str) -> bool:
+def number_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> bool:
     """Adds the number of each event's transaction; says whether conditions bound it."""
-    starts, ends = condition(scope, found, "startswith"), condition(scope, found, "endswith")
-    keys = [text(listed(scope.typed(w.text, w.span))) for w in found.words]
+    starts, ends = build_end_condition(scope, found, "startswith"), build_end_condition(scope, found, "endswith")
+    keys = [as_text(build_transaction_key(scope.typed(w.text, w.span))) for w in found.words]
     connected = found.flag("connected", True)
-    most = found.number("maxevents", MOST_EVENTS)
+    most = found.number("maxevents", MOST_TRANSACTION_EVENTS)
     arguments = (
-        literal(limit(found, "maxspan")),
-        literal(limit(found, "maxpause")),
+        literal(parse_time_limit(found, "maxspan")),
+        literal(parse_time_limit(found, "maxpause")),
         literal(float(most) if most > 0 else None),
         literal(connected),
         literal(found.flag("unifyends", connected)),
         literal(limits_close(scope, found)),
-        number(scope.typed("_time")),
-        ends or NOTHING,
-        starts or NOTHING,
+        as_number(scope.typed("_time")),
+        ends or TYPED_NULL,
+        starts or TYPED_NULL,
         *keys,
     )
     measure = Aggregation("session_of", tuple(a.expression for a in arguments))
@@ -121,33 +129,33 @@ def numbered(scope: Scope, stage: Stage, found: Given, session: str) -> bool:
     return starts is not None or ends is not None
 
 
-def limits_close(scope: Scope, found: Given) -> bool:
+def limits_close(scope: Scope, found: BoundOptions) -> bool:
     """Whether a limit closes a transaction that events begin or end, without both of these."""
-    bounded = any(n in found.options for n in LIMITS) and any(n in found.options for n in ENDS)
+    bounded = any(n in found.options for n in LIMITS) and any(n in found.options for n in TRANSACTION_ENDS)
     return bounded and scope.session.switch("transaction_closed") == "limits"
 
 
-def listed(value: Typed) -> Typed:
+def build_transaction_key(value: Typed) -> Typed:
     """A field's value as one key; of several values all together."""
     return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else value
 
 
-def condition(scope: Scope, found: Given, name: str) -> Typed | None:
+def build_end_condition(scope: Scope, found: BoundOptions, name: str) -> Typed | None:
     """The condition of startswith or endswith."""
     option = found.options.get(name)
     if option is None:
         return None
     value = option.value
-    if isinstance(value, Group):
-        return apply("is_true", Search(scope).condition(value.condition))
+    if isinstance(value, ParenthesisedCondition):
+        return apply("is_true", SearchLowering(scope).condition(value.condition))
     if isinstance(value, Evaluated):
-        return apply("is_true", Context(scope).condition(value))
+        return apply("is_true", EvalContext(scope).condition(value))
     if isinstance(value, Word):
-        return apply("is_true", Search(scope).condition(FreeText(value, "", value.span)))
+        return apply("is_true", SearchLowering(scope).condition(FreeText(value, "", value.span)))
     raise SourceError("bad-option", f"`{name}` needs a condition", option.span)
 
 
-def limit(found: Given, name: str) -> float | None:
+def parse_time_limit(found: BoundOptions, name: str) -> float | None:
     """The seconds of maxspan or maxpause; none if negative or absent."""
     word = found.word(name)
     if word is None or word.text.startswith("-"):
@@ -158,26 +166,26 @@ def limit(found: Given, name: str) -> float | None:
     return float(seconds)
 
 
-def shown(found: Given) -> Shown:
+def parse_rendering_options(found: BoundOptions) -> TransactionRendering:
     """The rendering options."""
     word = found.word("mvlist")
     chosen = word is not None and word.text.lower() not in BOOLEANS
     names = word.text.replace(",", " ").split() if word is not None and chosen else []
-    return Shown(
-        every=word is not None and not chosen and truth(word),
+    return TransactionRendering(
+        every=word is not None and not chosen and parse_truth_word(word),
         fields=frozenset(names),
         null=found.text("nullstr", "NULL"),
         raw=found.flag("mvraw"),
     )
 
 
-def gather(scope: Scope, stage: Stage, found: Given, session: str) -> None:
+def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> None:
     """One row for each transaction: bounds of time, number of events, the values of all fields."""
     part = Column(session)
     scope.node = Reverse(source=Filter(source=scope.node, condition=Call("not", (Call("is_null", (part,)),))))
-    time = number(scope.typed("_time"))
+    time = as_number(scope.typed("_time"))
     fields = {w.text: scope.typed(w.text) for w in found.words}
-    form = shown(found)
+    form = parse_rendering_options(found)
     measures = {
         f: Typed(Aggregation("first", (v.expression,)), v.kind) for f, v in fields.items() if v.kind is not Kind.NULL
     }
@@ -185,7 +193,7 @@ def gather(scope: Scope, stage: Stage, found: Given, session: str) -> None:
         if name not in fields and name not in ("_time", "_raw") and name[0] != "@":
             value = scope.typed(name)
             if value.kind is not Kind.NULL:
-                measures[name] = together(listing(value), form, name)
+                measures[name] = gather_field_values(as_multivalue(value), form, name)
     if "_raw" in scope.columns:
         lines = Typed(Aggregation("collect", (Column("_raw"),)), Kind.LIST)
         measures["_raw"] = lines if form.raw else apply("list_join", lines, literal("\n"))
@@ -205,7 +213,7 @@ def gather(scope: Scope, stage: Stage, found: Given, session: str) -> None:
     scope.keep([n for n in scope.columns if not n.startswith("@")])
 
 
-def together(values: Typed, form: Shown, name: str) -> Typed:
+def gather_field_values(values: Typed, form: TransactionRendering, name: str) -> Typed:
     """What a transaction has of a field: the distinct values in order, or those of each event one after the other."""
     if not form.listed(name):
         return Typed(Aggregation("values", (values.expression,)), Kind.LIST)

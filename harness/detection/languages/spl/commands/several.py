@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import apply, each, listing, literal, over, text
-from harness.detection.languages.spl.patterns import check
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import (
+    apply,
+    apply_to_elements,
+    as_multivalue,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.patterns import check_pattern
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -19,22 +26,22 @@ def makemv(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "delim", "tokenizer", "allowempty", "setsv")
+    found = bind_options(stage, "delim", "tokenizer", "allowempty", "setsv")
     if not found.words:
         raise found.error("missing-field", "`makemv` needs one field")
     found.at_most(1)
     found.without_effect(scope, "setsv")
     field = found.words[0]
-    value = text(scope.typed(field.text, field.span))
+    value = as_text(scope.typed(field.text, field.span))
     tokenizer = found.word("tokenizer")
     if tokenizer is not None:
-        pattern = literal(check(tokenizer.text, tokenizer.span))
+        pattern = literal(check_pattern(tokenizer.text, tokenizer.span))
         made = apply("regex_extract_all", value, pattern, literal(""), literal(1.0))
     else:
         made = apply("list_split", value, literal(found.text("delim", " ")))
         if not found.flag("allowempty") and made.kind is Kind.LIST:
-            parameter, element = each(made)
-            made = over("list_filter", made, parameter, apply("not_equal", element, literal("")))
+            parameter, element = build_element_parameter(made)
+            made = apply_to_elements("list_filter", made, parameter, apply("not_equal", element, literal("")))
     scope.derive([(field.text, made)], stage.span)
 
 
@@ -44,7 +51,7 @@ def nomv(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    for word in given(stage).words:
+    for word in bind_options(stage).words:
         value = scope.typed(word.text, word.span)
         if value.kind is Kind.LIST:
             between = scope.session.delimiters.get(word.text, "\n")
@@ -57,7 +64,7 @@ def mvexpand(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "limit")
+    found = bind_options(stage, "limit")
     if not found.words:
         raise found.error("missing-field", "`mvexpand` needs one field")
     found.at_most(1)
@@ -80,7 +87,7 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 7
     """
-    found = given(stage, "delim", "setsv")
+    found = bind_options(stage, "delim", "setsv")
     if not found.words:
         raise found.error("missing-field", "`mvcombine` needs one field")
     found.at_most(1)
@@ -90,7 +97,7 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
     if field not in scope.columns:
         return
     keys = [n for n in scope.columns if n != field]
-    collected = Aggregation("collect", (listing(scope.typed(field)).expression,))
+    collected = Aggregation("collect", (as_multivalue(scope.typed(field)).expression,))
     node = Aggregate(
         source=scope.node,
         keys=tuple((k, Column(k)) for k in keys),

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.fields import fields
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.fields import collect_fields
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.sparklines import draw
+from harness.detection.languages.spl.sparklines import draw_sparklines
 from harness.detection.languages.spl.statistics import (
+    build_key_conditions,
     distinct_keys,
+    expand_measures,
     flag,
     group_in_order,
-    measures,
     option,
-    present,
-    whole,
+    parse_whole_word,
     without_missing,
 )
 from harness.detection.languages.spl.syntax import Measure, Option, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, every
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, all_of
 from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Select, Unnest, Window
 from harness.diagnostics import SourceError
 
 WIDEST_WINDOW = 10_000
 
 
-def statistics(stage: Stage) -> StatisticsArguments:
+def require_statistics(stage: Stage) -> StatisticsArguments:
     """The arguments of a statistical command."""
     if not isinstance(stage.arguments, StatisticsArguments):
         raise TypeError(stage.name)
@@ -43,13 +43,13 @@ def stats(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 6
     """
-    arguments = statistics(stage)
+    arguments = require_statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", f"`{stage.name}` needs an aggregate", stage.span, help="such as `count`")
     without_missing(scope, arguments.keys, distinct=flag(arguments, "dedup_splitvals", False))
     sparks: dict[str, Measure] = {}
-    group_in_order(scope, arguments, measures(scope, arguments, sparks), stage.span)
-    draw(scope, sparks, stage.span)
+    group_in_order(scope, arguments, expand_measures(scope, arguments, sparks), stage.span)
+    draw_sparklines(scope, sparks, stage.span)
 
 
 def of_several(scope: Scope, arguments: StatisticsArguments) -> bool:
@@ -101,17 +101,17 @@ def eventstats(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 6
     """
-    arguments = statistics(stage)
+    arguments = require_statistics(stage)
     if of_several(scope, arguments):
         by_each_value(scope, stage, arguments, eventstats)
         return
     keys = distinct_keys(scope, arguments.keys)
-    added = measures(scope, arguments)
-    conditions = present(scope, keys)
+    added = expand_measures(scope, arguments)
+    conditions = build_key_conditions(scope, keys)
     named = []
     for name, value in added:
         if conditions:
-            value = apply("if", Typed(every(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
+            value = apply("if", Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
         named.append((name, value))
     partition: tuple[Expression, ...] = tuple(Column(k.text) for k in keys)
     scope.node = Window(
@@ -133,7 +133,7 @@ def streamstats(scope: Scope, stage: Stage) -> None:
 
     Reference: reference/spl.md 6
     """
-    arguments = statistics(stage)
+    arguments = require_statistics(stage)
     if of_several(scope, arguments):
         by_each_value(scope, stage, arguments, streamstats)
         return
@@ -144,14 +144,14 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     before = list(scope.columns)
     partition += resets(scope, stage, arguments, keys)
     time_range = window_of_time(option(arguments, "time_window"))
-    time = None if time_range is None else number(scope.typed("_time")).expression
+    time = None if time_range is None else as_number(scope.typed("_time")).expression
     if rows and keys and time is None and flag(arguments, "global", True):
-        time, time_range, rows = place_of(scope, stage, keys), float(rows if current else rows + 1), 0
-    added = measures(scope, arguments)
+        time, time_range, rows = add_global_row_number(scope, stage, keys), float(rows if current else rows + 1), 0
+    added = expand_measures(scope, arguments)
     scope.node = Window(
         source=scope.node,
         partition=tuple(partition),
-        measures=tuple((n, guarded(scope, keys, v).expression) for n, v in added),
+        measures=tuple((n, replace_by_null_without_key(scope, keys, v).expression) for n, v in added),
         frame=Frame.RUNNING if current else Frame.BEFORE,
         rows=rows or None,
         time=time,
@@ -167,7 +167,7 @@ def streamstats(scope: Scope, stage: Stage) -> None:
 def counted_window(arguments: StatisticsArguments) -> int:
     """How many rows a window has; 0 for all of them."""
     window = option(arguments, "window")
-    rows = whole(window) if window is not None else 0
+    rows = parse_whole_word(window) if window is not None else 0
     if rows < 0 and window is not None:
         raise SourceError("bad-option", f"`{window.text[:40]}` is no number of rows", window.span, help="write `5`")
     if rows > WIDEST_WINDOW and window is not None:
@@ -176,18 +176,18 @@ def counted_window(arguments: StatisticsArguments) -> int:
     return rows
 
 
-def place_of(scope: Scope, stage: Stage, keys: list[Word]) -> Expression:
+def add_global_row_number(scope: Scope, stage: Stage, keys: list[Word]) -> Expression:
     """The place of a row among all groups' rows: a window spans them together unless `global=f`."""
     column = scope.session.fresh("place")
-    counted = Aggregation("count", (), every(tuple(present(scope, keys))))
+    counted = Aggregation("count", (), all_of(tuple(build_key_conditions(scope, keys))))
     scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
     return Column(column)
 
 
-def guarded(scope: Scope, keys: list[Word], value: Typed) -> Typed:
+def replace_by_null_without_key(scope: Scope, keys: list[Word], value: Typed) -> Typed:
     """A measure that rows without a key do not have."""
-    conditions = present(scope, keys)
-    return apply("if", Typed(every(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
+    conditions = build_key_conditions(scope, keys)
+    return apply("if", Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
 
 
 def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: list[Word]) -> list[Expression]:
@@ -204,7 +204,7 @@ def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: lis
     for each in arguments.options:
         if each.name in ("reset_before", "reset_after") and not isinstance(each.value, Word):
             refuse_own_results(each, arguments)
-            condition = apply("is_true", Context(scope).condition(each.value))  # type: ignore[arg-type]
+            condition = apply("is_true", EvalContext(scope).condition(each.value))  # type: ignore[arg-type]
             if each.name == "reset_after":
                 condition = shifted_down(scope, stage, condition)
             starts.append(condition)
@@ -219,7 +219,7 @@ def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: lis
 def refuse_own_results(reset: Option, arguments: StatisticsArguments) -> None:
     """A condition on what the command itself computes would need its rows one after the other."""
     made = {m.name.text if m.name else m.text for m in arguments.measures}
-    for name in sorted(fields(reset.value) & made):  # type: ignore[arg-type]
+    for name in sorted(collect_fields(reset.value) & made):  # type: ignore[arg-type]
         message = f"`{reset.name}` on `{name}`, which this command computes, is not supported"
         raise SourceError("unsupported", message, reset.span, help="compute it with a `streamstats` before")
 

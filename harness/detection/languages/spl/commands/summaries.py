@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.aggregates import measured
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import Typed, apply, each, literal, number, over, text
+from harness.detection.languages.spl.aggregates import build_aggregate
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import (
+    Typed,
+    apply,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
+    literal,
+)
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -12,8 +20,8 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Join, JoinKind, Node, Sort, SortKey, Unnest, Window
 
-SEPARATOR = "\x1f"
-MOST_FIELDS = 500
+SUMMARY_SEPARATOR = "\x1f"
+MOST_SUMMARY_FIELDS = 500
 MEASURES = {"max": "max", "mean": "mean", "min": "min", "stdev": "stdev"}
 
 
@@ -23,20 +31,22 @@ def fieldsummary(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, fieldsummary
     """
-    found = given(stage, "maxvals")
+    found = bind_options(stage, "maxvals")
     names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
-    if len(names) > MOST_FIELDS:
-        raise scope.unsupported(f"`fieldsummary` of more than {MOST_FIELDS} fields", stage.span, "name the fields")
+    if len(names) > MOST_SUMMARY_FIELDS:
+        raise scope.unsupported(
+            f"`fieldsummary` of more than {MOST_SUMMARY_FIELDS} fields", stage.span, "name the fields"
+        )
     most = found.number("maxvals", 100)
-    pairs(scope, list(dict.fromkeys(names)))
-    counts = counted(scope, most)
-    value = number(scope.typed("value"))
+    list_field_values(scope, list(dict.fromkeys(names)))
+    counts = summarise_frequent_values(scope, most)
+    value = as_number(scope.typed("value"))
     measures: dict[str, Typed] = {
         "count": Typed(Aggregation("count"), Kind.NUMBER),
         "distinct_count": Typed(Aggregation("count_distinct", (Column("value"),)), Kind.NUMBER),
         "numeric_count": Typed(Aggregation("count", (value.expression,)), Kind.NUMBER),
     }
-    measures |= {n: measured(scope, f, value, stage.span) for n, f in MEASURES.items()}
+    measures |= {n: build_aggregate(scope, f, value, stage.span) for n, f in MEASURES.items()}
     node = Aggregate(
         source=scope.node,
         keys=(("field", Column("field")),),
@@ -59,27 +69,27 @@ def fieldsummary(scope: Scope, stage: Stage) -> None:
     scope.keep(shown)
 
 
-def pairs(scope: Scope, names: list[str]) -> None:
+def list_field_values(scope: Scope, names: list[str]) -> None:
     """A row for each value of each field, with `field` and `value`."""
     column = scope.session.fresh("pairs")
     parts = []
     for name in names:
-        value, prefix = scope.typed(name), literal(name + SEPARATOR)
+        value, prefix = scope.typed(name), literal(name + SUMMARY_SEPARATOR)
         if value.kind is Kind.LIST:
-            parameter, element = each(value)
-            parts.append(over("list_map", value, parameter, apply("concat", prefix, element)))
+            parameter, element = build_element_parameter(value)
+            parts.append(apply_to_elements("list_map", value, parameter, apply("concat", prefix, element)))
         elif value.kind is not Kind.NULL:
-            parts.append(apply("list", apply("concat", prefix, text(value))))
+            parts.append(apply("list", apply("concat", prefix, as_text(value))))
     every = apply("list_concat", *parts) if parts else apply("list", Typed(literal(None).expression, Kind.TEXT))
     scope.select([(column, every)])
     scope.node = Unnest(source=scope.node, column=column)
     scope.columns[column] = Kind.TEXT
-    both = apply("list_split", scope.typed(column), literal(SEPARATOR))
-    value = apply("list_join", apply("list_slice", both, literal(2.0), literal(-1.0)), literal(SEPARATOR))
+    both = apply("list_split", scope.typed(column), literal(SUMMARY_SEPARATOR))
+    value = apply("list_join", apply("list_slice", both, literal(2.0), literal(-1.0)), literal(SUMMARY_SEPARATOR))
     scope.select([("field", apply("list_get", both, literal(1.0))), ("value", value)])
 
 
-def counted(scope: Scope, most: int) -> Node:
+def summarise_frequent_values(scope: Scope, most: int) -> Node:
     """For each field the JSON of its most frequent values with how often each occurs."""
     keys = (("field", Column("field")), ("value", Column("value")))
     each_value: Node = Aggregate(source=scope.node, keys=keys, measures=(("count", Aggregation("count")),))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.cim.event_types import compared, enabled, of_type
-from harness.detection.languages.spl.coercion import Typed, apply, listing, literal
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.cim.event_types import compare_tag_field, list_enabled_tags, of_type
+from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -22,7 +22,7 @@ def typer(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, typer
     """
-    found = given(stage, "eventtypes", "maxlen")
+    found = bind_options(stage, "eventtypes", "maxlen")
     found.at_most(0)
     found.without_effect(scope, "eventtypes", "maxlen")
     named = []
@@ -42,7 +42,7 @@ def tags(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, tags
     """
-    found = given(stage, "outputfield", "inclname", "inclvalue", "allowed_tags")
+    found = bind_options(stage, "outputfield", "inclname", "inclvalue", "allowed_tags")
     wanted = {w.text for w in found.words}
     allowed = set(found.text("allowed_tags", "").replace(",", " ").split())
     name_too, value_too = found.flag("inclname"), found.flag("inclvalue")
@@ -53,9 +53,11 @@ def tags(scope: Scope, stage: Stage) -> None:
             continue
         value = unquote(value)
         several = (
-            of_type(scope, value, stage.span) if name == "eventtype" else [compared(scope, name, value, stage.span)]
+            of_type(scope, value, stage.span)
+            if name == "eventtype"
+            else [compare_tag_field(scope, name, value, stage.span)]
         )
-        for tag in enabled(entries):
+        for tag in list_enabled_tags(entries):
             if allowed and tag not in allowed:
                 continue
             shown = "::".join((*([name] if name_too else []), *([value] if value_too else []), tag))
@@ -66,13 +68,13 @@ def tags(scope: Scope, stage: Stage) -> None:
         scope.session.note("no-effect", "`tags` adds nothing: the content of the run has no such tags", stage.span)
         return
     if "outputfield" in found.options:
-        scope.derive([(found.text("outputfield", "tag"), distinct(every))], stage.span)
+        scope.derive([(found.text("outputfield", "tag"), collect_distinct_tags(every))], stage.span)
         return
-    fields = [(f"tag::{name}", distinct(several)) for name, several in by_field.items()]
+    fields = [(f"tag::{name}", collect_distinct_tags(several)) for name, several in by_field.items()]
     scope.derive([*fields, ("tag", with_old(scope, "tag", every))], stage.span)
 
 
-def distinct(values: list[Typed]) -> Typed:
+def collect_distinct_tags(values: list[Typed]) -> Typed:
     """Those of the values that are there, each once."""
     return apply("list_distinct", apply("list", *values))
 
@@ -81,5 +83,5 @@ def with_old(scope: Scope, name: str, values: list[Typed]) -> Typed:
     """The same behind what the field has already."""
     old = scope.typed(name)
     if old.kind is Kind.NULL:
-        return distinct(values)
-    return apply("list_distinct", apply("list_concat", listing(old), distinct(values)))
+        return collect_distinct_tags(values)
+    return apply("list_distinct", apply("list_concat", as_multivalue(old), collect_distinct_tags(values)))

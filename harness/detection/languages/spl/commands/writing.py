@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import Given, given
-from harness.detection.languages.spl.coercion import Typed, apply, literal, text
-from harness.detection.languages.spl.commands.lookup import joined
-from harness.detection.languages.spl.lookups import SUFFIXES, filed, table_rows, written
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.commands.lookup import append_rows
+from harness.detection.languages.spl.lookups import SUFFIXES, build_lookup_rows, find_written_rows, resolve_table_file
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -13,7 +13,7 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Column
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Limit, Select
 
-OPTIONS = (
+OUTPUTLOOKUP_OPTIONS = (
     "append", "create_empty", "override_if_empty", "max", "key_field", "allow_updates", "createinapp",
     "create_context", "output_format", "singlefile", "usexml", "dispatch", "start", "events", "format",
 )  # fmt: skip
@@ -31,43 +31,43 @@ def outputlookup(scope: Scope, stage: Stage) -> None:
 
     Reference: Splunk Search Reference, outputlookup; reference/spl.md 7
     """
-    found = given(stage, *OPTIONS)
+    found = bind_options(stage, *OUTPUTLOOKUP_OPTIONS)
     if not found.words and stage.name == "outputlookup":
         raise found.error("missing-lookup", f"`{stage.name}` needs the name of a table")
     message = f"`{stage.name}` writes a table on a real system; here only this search sees what is written"
     scope.session.note("not-written", message, stage.span)
     found.without_effect(scope, *WITHOUT_EFFECT)
     if found.words and stage.name != "outputtext":
-        write(scope, found)
+        write_table(scope, found)
 
 
-def write(scope: Scope, found: Given) -> None:
+def write_table(scope: Scope, found: BoundOptions) -> None:
     """Puts the rows of the search, as a file holds them, into the place of the table or after its rows."""
     name = found.words[0].text
-    rows = as_written(scope)
+    rows = cast_rows_to_file_text(scope)
     if "max" in found.options:
         rows.node = Limit(source=rows.node, count=found.number("max", 0), span=found.stage.span)
     old = before(scope, found)
     key = found.word("key_field")
-    if old is not None and key is not None and stored(scope, name):
-        rows = updated(old, rows, key.text, found.stage)
+    if old is not None and key is not None and is_collection(scope, name):
+        rows = update_collection(old, rows, key.text, found.stage)
     elif old is not None and found.flag("append"):
         kept = [c for c in rows.columns if c in old.columns]
         rows.keep(kept)
-        joined(old, rows, found.stage)
+        append_rows(old, rows, found.stage)
         rows = old
     elif old is not None and not found.flag("override_if_empty", True):
         rows = unless_empty(rows, old, found.stage)
-    scope.session.tables[filed(scope, name)] = rows
+    scope.session.tables[resolve_table_file(scope, name)] = rows
 
 
-def stored(scope: Scope, name: str) -> bool:
+def is_collection(scope: Scope, name: str) -> bool:
     """Whether a table is a collection rather than a file, whose rows have keys."""
     has_suffix = name.endswith(SUFFIXES)
     return not has_suffix and "filename" not in scope.settings.transforms.get(name, {})
 
 
-def as_written(scope: Scope) -> Scope:
+def cast_rows_to_file_text(scope: Scope) -> Scope:
     """The rows as a file holds them: all as text, several values line by line, without internal fields."""
     rows = scope.branch()
     rows.events = False
@@ -76,7 +76,7 @@ def as_written(scope: Scope) -> Scope:
         if name[0] == "@" or (name[0] == "_" and name not in INTERNAL) or kind is Kind.NULL:
             continue
         value = rows.typed(name)
-        shown = apply("list_join", value, literal("\n")) if kind is Kind.LIST else text(value)
+        shown = apply("list_join", value, literal("\n")) if kind is Kind.LIST else as_text(value)
         empty = apply("equal", shown, literal(""))
         named.append((name, apply("if", empty, Typed(NULL, Kind.TEXT), shown) if kind is not Kind.NUMBER else shown))
     rows.select(named)
@@ -84,31 +84,34 @@ def as_written(scope: Scope) -> Scope:
     return rows
 
 
-def before(scope: Scope, found: Given) -> Scope | None:
+def before(scope: Scope, found: BoundOptions) -> Scope | None:
     """The rows that the table has so far, if there is one."""
     word = found.words[0]
     tables = scope.settings.lookups
-    known = any(n in tables for n in (word.text, filed(scope, word.text), f"{filed(scope, word.text)}.csv"))
-    if not known and written(scope, word.text) is None:
+    known = any(
+        n in tables
+        for n in (word.text, resolve_table_file(scope, word.text), f"{resolve_table_file(scope, word.text)}.csv")
+    )
+    if not known and find_written_rows(scope, word.text) is None:
         return None
-    node, columns = table_rows(scope, word.text, word.span)
+    node, columns = build_lookup_rows(scope, word.text, word.span)
     old = scope.branch()
     old.replace(node, columns, events=False)
     return old
 
 
-def updated(old: Scope, rows: Scope, key: str, stage: Stage) -> Scope:
+def update_collection(old: Scope, rows: Scope, key: str, stage: Stage) -> Scope:
     """The rows of a collection, those replaced whose key one of the new rows has."""
     own = KEY if KEY in old.columns else key
     if own not in old.columns or key not in rows.columns:
-        joined(old, rows, stage)
+        append_rows(old, rows, stage)
         return old
     if own == KEY != key:
         rows.derive([(KEY, rows.typed(key))])
     marks = Select(source=rows.node, columns=(("@key", Column(own)),))
     keys = ((Column(own), Column("@key")),)
     old.node = Join(left=old.node, right=marks, kind=JoinKind.ANTI, keys=keys, span=stage.span)
-    joined(old, rows, stage)
+    append_rows(old, rows, stage)
     return old
 
 
@@ -120,5 +123,5 @@ def unless_empty(rows: Scope, old: Scope, stage: Stage) -> Scope:
     old.columns[size] = Kind.NUMBER
     old.filter(apply("equal", old.typed(size), literal(0.0)).expression)
     old.keep([n for n in old.columns if n != size])
-    joined(rows, old, stage)
+    append_rows(rows, old, stage)
     return rows

@@ -6,46 +6,46 @@ Reference: props.conf.spec KV_MODE, AUTO_KV_JSON; captures kvmode-*, autokv-*, a
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import NO, Typed, apply, literal
-from harness.detection.languages.spl.extraction.confs import both, either, opposite, where
-from harness.detection.languages.spl.extraction.patterns import pairs, unquoted
+from harness.detection.languages.spl.extraction.confs import build_and, build_not, build_or, build_value_where
+from harness.detection.languages.spl.extraction.patterns import extract_pairs, unquote_value
 from harness.detection.languages.spl.extraction.sequence import JSON, XML, Sequence, each_of
-from harness.detection.languages.spl.paths import json_path, several
+from harness.detection.languages.spl.paths import may_reach_many, translate_spath
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.documents import json_steps
-from harness.telemetry.indexing.formats import truth
+from harness.telemetry.indexing.formats import parse_yes_no
 
-BARE = r"[^\s,;|&\"]*"
-AUTO = rf'([\w.\-]+)=("[^"]*"|{BARE})'
-ESCAPED = rf'([\w.\-]+)=("(?:[^"\\]|\\.)*"|{BARE})'
-LONGEST = 10_240.0
+BARE_VALUE = r"[^\s,;|&\"]*"
+AUTO = rf'([\w.\-]+)=("[^"]*"|{BARE_VALUE})'
+ESCAPED = rf'([\w.\-]+)=("(?:[^"\\]|\\.)*"|{BARE_VALUE})'
+LONGEST_KV_TEXT = 10_240.0
 """Characters of an event that are searched for name=value, Splunk's `maxchars`."""
-MODES = ("auto", "auto_escaped", "json", "xml", "multi", "none")
+KV_MODES = ("auto", "auto_escaped", "json", "xml", "multi", "none")
 
 
-def automatic(sequence: Sequence) -> None:
+def extract_automatic_fields(sequence: Sequence) -> None:
     """All fields that events name, by the mode of each."""
     raw = sequence.raw()
     if raw.kind is Kind.NULL:
         return
-    modes: dict[str, Typed] = dict.fromkeys(MODES, NO)
+    modes: dict[str, Typed] = dict.fromkeys(KV_MODES, NO)
     modes["auto"] = sequence.confs.rest("KV_MODE")
     for setting in sequence.confs.of("KV_MODE"):
         mode = setting.value.lower() or "auto"
-        if mode not in MODES:
-            known = f"known here: {', '.join(MODES)}"
+        if mode not in KV_MODES:
+            known = f"known here: {', '.join(KV_MODES)}"
             raise setting.error("unknown-kv-mode", f"there is no KV_MODE `{setting.value}`", known)
         if mode == "multi":
             message = "KV_MODE = multi reads tables; none of an event's text is read here"
             sequence.scope.session.warn("multikv", message, setting.span)
-        modes[mode] = either(modes[mode], setting.guard)
-    objects = both(both(either(modes["auto"], modes["auto_escaped"]), json_too(sequence)), is_object(raw))
+        modes[mode] = build_or(modes[mode], setting.guard)
+    objects = build_and(build_and(build_or(modes["auto"], modes["auto_escaped"]), json_too(sequence)), is_object(raw))
     for mode, regex in (("auto", AUTO), ("auto_escaped", ESCAPED)):
-        guard = both(modes[mode], opposite(objects))
-        found = pairs(apply("substring", raw, literal(1.0), literal(LONGEST)), regex, 1, 2)
-        change = unescaped if mode == "auto_escaped" else unquoted
+        guard = build_and(modes[mode], build_not(objects))
+        found = extract_pairs(apply("substring", raw, literal(1.0), literal(LONGEST_KV_TEXT)), regex, 1, 2)
+        change = unescape_pair if mode == "auto_escaped" else unquote_value
         if guard is not NO:
             sequence.pairs(each_of(found, change), guard, several=False, clean=True)
-    documents(sequence, JSON, either(modes["json"], objects), raw)
+    documents(sequence, JSON, build_or(modes["json"], objects), raw)
     documents(sequence, XML, modes["xml"], raw)
 
 
@@ -53,9 +53,9 @@ def json_too(sequence: Sequence) -> Typed:
     """Events whose text is read as JSON where it is an object, though no mode says so."""
     refused: Typed = NO
     for setting in sequence.confs.of("AUTO_KV_JSON"):
-        if not truth(setting.value, True):
-            refused = either(refused, setting.guard)
-    return opposite(refused)
+        if not parse_yes_no(setting.value, True):
+            refused = build_or(refused, setting.guard)
+    return build_not(refused)
 
 
 def is_object(raw: Typed) -> Typed:
@@ -64,9 +64,11 @@ def is_object(raw: Typed) -> Typed:
     return apply("and", begins, apply("json_valid", raw))
 
 
-def unescaped(pair: Typed) -> Typed:
+def unescape_pair(pair: Typed) -> Typed:
     """A pair without quotes around its value and backslashes before quotes in it."""
-    return apply("regex_replace", unquoted(pair), literal(r'\\(["\\])'), literal(""), literal(r"\1"), literal(True))
+    return apply(
+        "regex_replace", unquote_value(pair), literal(r'\\(["\\])'), literal(""), literal(r"\1"), literal(True)
+    )
 
 
 def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
@@ -74,7 +76,7 @@ def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
     if guard is NO:
         return
     if sequence.asking:
-        paths = apply("json_paths" if mark == JSON else "xml_paths", where(guard, raw))
+        paths = apply("json_paths" if mark == JSON else "xml_paths", build_value_where(guard, raw))
         sequence.names.append(each_of(paths, lambda e: apply("concat", literal(mark), e)))
         return
     for path in sequence.candidates(mark):
@@ -84,7 +86,7 @@ def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
 
 def at_path(raw: Typed, path: str) -> Typed:
     """The value at a path of a JSON text; several where the path leads through arrays."""
-    return apply("json_list" if several(path) else "json_text", raw, literal(json_path(path)))
+    return apply("json_list" if may_reach_many(path) else "json_text", raw, literal(translate_spath(path)))
 
 
 def field_name(told: str) -> str:

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence as Several
 from functools import lru_cache, partial
 
-from harness.detection.languages.spl.arguments import given
-from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply
-from harness.detection.languages.spl.commands.lookup import output, read
+from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.coercion import NO, TYPED_NULL, YES, Typed, apply
+from harness.detection.languages.spl.commands.lookup import build_output_value, parse_lookup
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.extraction.confs import Setting
-from harness.detection.languages.spl.extraction.sequence import Sequence, aligned, first_of
+from harness.detection.languages.spl.extraction.sequence import Sequence, align_kinds, prefer_old
 from harness.detection.languages.spl.extraction.wanted import ALIAS
-from harness.detection.languages.spl.matching import matched
+from harness.detection.languages.spl.matching import match_lookup
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
-from harness.detection.languages.spl.reader import Reader
-from harness.detection.languages.spl.syntax import Expression, Stage
-from harness.detection.languages.spl.text import Text
+from harness.detection.languages.spl.reader import StageCursor
+from harness.detection.languages.spl.syntax import EvalExpression, Stage
+from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import Source
 
@@ -37,9 +37,9 @@ def aliases(sequence: Sequence) -> None:
             if name in sequence.wanted:
                 value = sequence.scope.typed(old.strip('"'))
                 if how.upper() == "ASNEW":
-                    value = first_of(sequence.scope.typed(name), value)
+                    value = prefer_old(sequence.scope.typed(name), value)
                 made.setdefault(name, []).append((setting.guard, value))
-    derive(sequence, made)
+    set_calculated_fields(sequence, made)
 
 
 def calculations(sequence: Sequence) -> None:
@@ -49,49 +49,49 @@ def calculations(sequence: Sequence) -> None:
         name = setting.name.removeprefix("EVAL-")
         if name in sequence.wanted:
             sequence.attempt(name, partial(calculate, sequence, setting, name, made))
-    derive(sequence, made)
+    set_calculated_fields(sequence, made)
 
 
 def calculate(sequence: Sequence, setting: Setting, name: str, made: Ways) -> None:
     """What one EVAL gives."""
     if "{" in name:
         raise setting.error("unsupported", "a field named by another one is not supported in props.conf")
-    value = Context(sequence.scope).value(expression_of(setting.stanza, setting.name, setting.value))
+    value = EvalContext(sequence.scope).value(expression_of(setting.stanza, setting.name, setting.value))
     if value.kind is Kind.BOOLEAN:
         raise setting.error("boolean-field", "a field cannot hold true or false", "write `if(..., 1, 0)`")
     made.setdefault(name, []).append((setting.guard, value))
 
 
 @lru_cache(4096)
-def expression_of(stanza: str, name: str, written: str) -> Expression:
+def expression_of(stanza: str, name: str, written: str) -> EvalExpression:
     """An expression as eval reads it."""
     source = Source(f"props.conf [{stanza}] {name}", written)
-    return EvalGrammar(Reader(Text(source, written), 0, len(written))).whole()
+    return EvalGrammar(StageCursor(ExpandedText(source, written), 0, len(written))).whole()
 
 
-def derive(sequence: Sequence, made: Ways) -> None:
+def set_calculated_fields(sequence: Sequence, made: Ways) -> None:
     """Sets all fields at once, each to what it was where no condition holds."""
     values = []
     for name, ways in made.items():
         old = sequence.scope.typed(name)
         found = old
         for guard, value in ways:
-            found = chosen(guard, value, found)
+            found = choose_where(guard, value, found)
         if found is not old:
             values.append((name, found))
     sequence.scope.derive(values)
 
 
-def chosen(guard: Typed, value: Typed, otherwise: Typed) -> Typed:
+def choose_where(guard: Typed, value: Typed, otherwise: Typed) -> Typed:
     """A value where a condition holds, another elsewhere."""
     if guard is NO or (value.kind is Kind.NULL and otherwise.kind is Kind.NULL):
         return otherwise
     if guard is YES:
-        return value if value.kind is not Kind.NULL else Typed(NOTHING.expression, otherwise.kind)
-    return apply("if", guard, *aligned(value, otherwise))
+        return value if value.kind is not Kind.NULL else Typed(TYPED_NULL.expression, otherwise.kind)
+    return apply("if", guard, *align_kinds(value, otherwise))
 
 
-def lookups(sequence: Sequence) -> None:
+def apply_automatic_lookups(sequence: Sequence) -> None:
     """`LOOKUP-class = table key AS field OUTPUT column AS field`: each in its turn."""
     for setting in sequence.confs.classes("LOOKUP"):
         stage = stage_of(setting.stanza, setting.name, setting.value)
@@ -103,19 +103,19 @@ def look_up(sequence: Sequence, setting: Setting, stage: Stage) -> None:
     scope = sequence.scope
     if not any(name in sequence.wanted for name in named_outputs(stage) or [""]) and named_outputs(stage):
         return
-    asked = read(scope, given(stage))
-    matches = matched(scope, asked, stage)
+    asked = parse_lookup(scope, bind_options(stage))
+    matches = match_lookup(scope, asked, stage)
     values = []
     for column, target in asked.outputs:
         if target in sequence.wanted:
-            value = output(scope, asked, target, matches[column])
-            values.append((target, chosen(setting.guard, value, scope.typed(target))))
+            value = build_output_value(scope, asked, target, matches[column])
+            values.append((target, choose_where(setting.guard, value, scope.typed(target))))
     scope.derive(values, stage.span)
 
 
 def named_outputs(stage: Stage) -> Several[str]:
     """The fields that a LOOKUP says it makes; none where it makes all of the table's columns."""
-    words = [w.text for w in given(stage).words]
+    words = [w.text for w in bind_options(stage).words]
     at = next((i for i, w in enumerate(words) if w.lower() in ("output", "outputnew")), None)
     return words[at + 1 :] if at is not None else []
 
@@ -124,4 +124,4 @@ def named_outputs(stage: Stage) -> Several[str]:
 def stage_of(stanza: str, name: str, written: str) -> Stage:
     """A lookup as the command of that name."""
     source = Source(f"props.conf [{stanza}] {name}", f"| lookup {written}")
-    return PipelineGrammar(Text(source, source.text)).whole().stages[0]
+    return PipelineGrammar(ExpandedText(source, source.text)).whole().stages[0]

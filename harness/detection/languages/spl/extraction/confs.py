@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.detection.languages.spl.asking import asked
-from harness.detection.languages.spl.coercion import NO, NOTHING, YES, Typed, apply, literal, text
+from harness.detection.languages.spl.asking import ask_rows
+from harness.detection.languages.spl.coercion import NO, TYPED_NULL, YES, Typed, apply, as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.regexes import compile_check
 from harness.diagnostics import Source, SourceError, Span
-from harness.telemetry.indexing.stanzas import KINDS, Props, Stanza, ordered
+from harness.telemetry.indexing.stanzas import STANZA_KINDS, Props, Stanza, order_stanzas
 
 READ_ALREADY = {
     "xmlwineventlog": {"KV_MODE": "none"},
@@ -32,7 +32,7 @@ MANY = 50
 """Settings that are worth asking which of them can hold for any event."""
 MOST_PLACES = 2_000
 
-Places = tuple[dict[str, str], ...]
+SettingPlaces = tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Confs:
 
     scope: Scope
     stanzas: tuple[Stanza, ...]
-    places: Places | None = None
+    places: SettingPlaces | None = None
 
     def of(self, name: str) -> Iterator[Setting]:
         """A setting in every stanza that has it; no event is in two."""
@@ -71,10 +71,10 @@ class Confs:
         for stanza in self.stanzas:
             if name in stanza.settings:
                 here = self.condition(stanza)
-                guard = both(others, here)
+                guard = build_and(others, here)
                 if guard is not NO:
                     yield Setting(stanza=stanza.name, name=name, value=stanza.settings[name].strip(), guard=guard)
-                others = both(others, opposite(here))
+                others = build_and(others, build_not(here))
 
     def classes(self, prefix: str) -> Iterator[Setting]:
         """All settings `<prefix>-<class>` by ASCII order of their classes; an empty one takes a setting away."""
@@ -87,7 +87,7 @@ class Confs:
         others: Typed = YES
         for stanza in self.stanzas:
             if name in stanza.settings:
-                others = both(others, opposite(self.condition(stanza)))
+                others = build_and(others, build_not(self.condition(stanza)))
         return others
 
     def condition(self, stanza: Stanza) -> Typed:
@@ -102,19 +102,19 @@ class Confs:
             if len(held) < 2:
                 return YES if held == {True} else NO
         if stanza.literal:
-            return apply("equal_ci" if stanza.field == "host" else "equal", text(value), literal(stanza.pattern))
-        return apply("regex_found", text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
+            return apply("equal_ci" if stanza.field == "host" else "equal", as_text(value), literal(stanza.pattern))
+        return apply("regex_found", as_text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
 
 
-def confs(scope: Scope, props: Props, places: Places | None = None) -> Confs:
+def confs(scope: Scope, props: Props, places: SettingPlaces | None = None) -> Confs:
     """The settings over the rows of a scope."""
-    found = tuple(ordered({**READ_ALREADY, **props}))
+    found = tuple(order_stanzas({**READ_ALREADY, **props}))
     for stanza in found:
-        check(stanza)
+        check_stanza_pattern(stanza)
     return Confs(scope, found, places)
 
 
-def check(stanza: Stanza) -> None:
+def check_stanza_pattern(stanza: Stanza) -> None:
     """Raises SourceError where the pattern of a stanza's name is none."""
     if stanza.field is None or stanza.literal:
         return
@@ -125,41 +125,41 @@ def check(stanza: Stanza) -> None:
         raise SourceError("bad-stanza", f"the name of a stanza is no pattern: {error}", place) from None
 
 
-def places_of(scope: Scope, props: Props) -> Places | None:
+def places_of(scope: Scope, props: Props) -> SettingPlaces | None:
     """The sources, hosts and sourcetypes of all events, where stanzas are many and somebody can be asked."""
     session = scope.session
-    named = [n for n in KINDS if n in scope.columns]
+    named = [n for n in STANZA_KINDS if n in scope.columns]
     if session.settings.ask is None or not named or sum(len(given) for given in props.values()) < MANY:
         return None
     keys = tuple((name, Column(name)) for name in named)
     distinct = Aggregate(source=scope.node, keys=keys, measures=())
-    records = asked(scope, distinct, MOST_PLACES + 1, session.text.source.whole())
+    records = ask_rows(scope, distinct, MOST_PLACES + 1, session.text.source.whole())
     if records is None or len(records) > MOST_PLACES:
         return None
     return tuple({name: str(r.get(name) or "") for name in named} for r in records)
 
 
-def both(x: Typed, y: Typed) -> Typed:
+def build_and(x: Typed, y: Typed) -> Typed:
     """Both conditions."""
     if NO in (x, y):
         return NO
     return y if x is YES else x if y is YES else apply("and", x, y)
 
 
-def either(x: Typed, y: Typed) -> Typed:
+def build_or(x: Typed, y: Typed) -> Typed:
     """One of two conditions."""
     if YES in (x, y):
         return YES
     return y if x is NO else x if y is NO else apply("or", x, y)
 
 
-def opposite(x: Typed) -> Typed:
+def build_not(x: Typed) -> Typed:
     """Where a condition does not hold; unknown is not held."""
     return NO if x is YES else YES if x is NO else apply("not", apply("is_true", x))
 
 
-def where(guard: Typed, value: Typed) -> Typed:
+def build_value_where(guard: Typed, value: Typed) -> Typed:
     """A value in the events that a condition holds for, nothing in the others."""
     if value.kind is Kind.NULL or guard is NO:
-        return NOTHING
-    return value if guard is YES else apply("if", guard, value, NOTHING)
+        return TYPED_NULL
+    return value if guard is YES else apply("if", guard, value, TYPED_NULL)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.asking import asked
+from harness.detection.languages.spl.asking import ask_rows
 from harness.detection.languages.spl.coercion import Typed, apply
-from harness.detection.languages.spl.extraction.automatic import automatic, field_name
-from harness.detection.languages.spl.extraction.calculated import aliases, calculations, lookups
-from harness.detection.languages.spl.extraction.confs import Places, confs, places_of
-from harness.detection.languages.spl.extraction.indexed import indexed
+from harness.detection.languages.spl.extraction.automatic import extract_automatic_fields, field_name
+from harness.detection.languages.spl.extraction.calculated import aliases, apply_automatic_lookups, calculations
+from harness.detection.languages.spl.extraction.confs import SettingPlaces, confs, places_of
+from harness.detection.languages.spl.extraction.indexed import apply_ingest_evals
 from harness.detection.languages.spl.extraction.patterns import inline, report
 from harness.detection.languages.spl.extraction.sequence import Sequence
-from harness.detection.languages.spl.extraction.wanted import Wanted, sources, wanted
+from harness.detection.languages.spl.extraction.wanted import (
+    WantedFields,
+    collect_transform_sources,
+    find_wanted_fields,
+)
 from harness.detection.languages.spl.scope import Scope, Session, fresh_scope
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate, Unnest
 
-MOST_FIELDS = 1_000
-NAMES = "@names"
+MOST_EXTRACTED_FIELDS = 1_000
+NAMES_COLUMN = "@names"
 
 
-def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
+def extract_scope(session: Session, pipeline: Pipeline) -> Scope | None:
     """All stored events with the fields that are extracted when they are searched; None where nothing says how."""
     settings = session.settings
     if not settings.props or "_raw" not in session.schema:
@@ -30,7 +34,7 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
     scope = fresh_scope(session)
     places = places_of(scope, settings.props)
     known = confs(scope, settings.props, places)
-    sees = wanted(pipeline, session.words, session.patterns, known, settings.transforms)
+    sees = find_wanted_fields(pipeline, session.words, session.patterns, known, settings.transforms)
     sequence = Sequence(
         scope=scope,
         confs=known,
@@ -38,12 +42,12 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
         wanted=sees,
         told=names_told(session, places) if sees.names is None or session.patterns else None,
     )
-    fields(sequence)
+    extract_text_fields(sequence)
     if sequence.told is None:
         session.guessed = frozenset(sees.guesses()).difference(session.schema)
     aliases(sequence)
     calculations(sequence)
-    lookups(sequence)
+    apply_automatic_lookups(sequence)
     visible = [n for n in scope.columns if n[:1] != "@"]
     if len(visible) < len(scope.columns):
         scope.keep(visible)
@@ -53,21 +57,21 @@ def extracted(session: Session, pipeline: Pipeline) -> Scope | None:
     return scope
 
 
-def fields(sequence: Sequence) -> None:
+def extract_text_fields(sequence: Sequence) -> None:
     """The fields that are taken out of texts."""
-    indexed(sequence)
+    apply_ingest_evals(sequence)
     for setting in sequence.confs.classes("EXTRACT"):
         inline(sequence, setting)
     for setting in sequence.confs.classes("REPORT"):
         report(sequence, setting)
-    automatic(sequence)
+    extract_automatic_fields(sequence)
 
 
-def names_told(session: Session, places: Places | None) -> frozenset[str] | None:
+def names_told(session: Session, places: SettingPlaces | None) -> frozenset[str] | None:
     """The names that the events themselves give fields; None where nobody can be asked."""
     settings = session.settings
     scope = fresh_scope(session)
-    only = Wanted(sources(settings.transforms))
+    only = WantedFields(collect_transform_sources(settings.transforms))
     sequence = Sequence(
         scope=scope,
         confs=confs(scope, settings.props, places),
@@ -76,20 +80,20 @@ def names_told(session: Session, places: Places | None) -> frozenset[str] | None
         told=frozenset(),
         asking=True,
     )
-    fields(sequence)
+    extract_text_fields(sequence)
     if not sequence.names:
         return frozenset()
     every = sequence.names[0] if len(sequence.names) == 1 else apply("list_concat", *sequence.names)
     if every.kind is Kind.NULL:
         return frozenset()
-    scope.derive([(NAMES, Typed(apply("list_distinct", every).expression, Kind.LIST))])
-    rows = Unnest(source=scope.node, column=NAMES)
-    distinct = Aggregate(source=rows, keys=(("name", Column(NAMES)),), measures=())
-    records = asked(scope, distinct, MOST_FIELDS + 1, session.text.source.whole())
+    scope.derive([(NAMES_COLUMN, Typed(apply("list_distinct", every).expression, Kind.LIST))])
+    rows = Unnest(source=scope.node, column=NAMES_COLUMN)
+    distinct = Aggregate(source=rows, keys=(("name", Column(NAMES_COLUMN)),), measures=())
+    records = ask_rows(scope, distinct, MOST_EXTRACTED_FIELDS + 1, session.text.source.whole())
     if records is None:
         return None
     found = sorted(str(r["name"]) for r in records if "name" in r)
-    if len(found) > MOST_FIELDS:
-        message = f"events name more than {MOST_FIELDS:,} fields; the others are not extracted"
+    if len(found) > MOST_EXTRACTED_FIELDS:
+        message = f"events name more than {MOST_EXTRACTED_FIELDS:,} fields; the others are not extracted"
         session.warn("too-many-fields", message, session.text.source.whole(), "name fields with `table` or `fields`")
-    return frozenset(field_name(n) for n in found[:MOST_FIELDS])
+    return frozenset(field_name(n) for n in found[:MOST_EXTRACTED_FIELDS])

@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, text
-from harness.detection.languages.spl.extraction.confs import Setting, both
-from harness.detection.languages.spl.extraction.sequence import SEPARATOR, Sequence, each_of, filled
+from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.extraction.confs import Setting, build_and
+from harness.detection.languages.spl.extraction.sequence import PAIR_SEPARATOR, Sequence, drop_empty_text, each_of
 from harness.detection.languages.spl.extraction.wanted import inline_parts
-from harness.detection.languages.spl.patterns import group_names, reason
+from harness.detection.languages.spl.patterns import find_pattern_fault, group_names
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.regexes import groups
+from harness.detection.plan.regexes import list_capture_groups
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
-from harness.telemetry.indexing.formats import PIECE, pieces, strings, truth
+from harness.telemetry.indexing.formats import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
 
 KEY = re.compile(r"_KEY_(\w+)")
-METADATA = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
+EXTRACTION_METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 CLEANED = re.compile(r"[^A-Za-z0-9_]")
 
@@ -28,15 +28,15 @@ def inline(sequence: Sequence, setting: Setting) -> None:
     """`EXTRACT-class = regex [in field]`: named groups of the first match."""
     regex, field = inline_parts(setting.value)
     names = [n for n in group_names(regex) if n in sequence.wanted]
-    subject = text(sequence.scope.typed(field))
+    subject = as_text(sequence.scope.typed(field))
     if not names or subject.kind is Kind.NULL:
         return
-    sequence.attempt(names[0], lambda: checked(regex, setting.span))
-    if reason(regex):
+    sequence.attempt(names[0], lambda: check_transform_regex(regex, setting.span))
+    if find_pattern_fault(regex):
         return
     for name in names:
         value = apply("regex_extract", subject, literal(regex), literal(""), literal(name))
-        sequence.put(name, filled(value), setting.guard)
+        sequence.put(name, drop_empty_text(value), setting.guard)
 
 
 def report(sequence: Sequence, setting: Setting) -> None:
@@ -46,34 +46,34 @@ def report(sequence: Sequence, setting: Setting) -> None:
         if given is None:
             hint = did_you_mean(name, sequence.transforms) or "give the transforms.conf that has it"
             sequence.scope.session.warn("unknown-transform", f"no transform is called `{name}`", setting.span, hint)
-        elif not truth(given.get("disabled"), False):
+        elif not parse_yes_no(given.get("disabled"), False):
             transform(sequence, setting, name, given)
 
 
 def transform(sequence: Sequence, setting: Setting, name: str, given: Mapping[str, str]) -> None:
     """One stanza of transforms.conf at search time."""
     key = given.get("SOURCE_KEY", "_raw").strip()
-    subject = text(sequence.scope.typed(METADATA.get(key, key.removeprefix("field:"))))
+    subject = as_text(sequence.scope.typed(EXTRACTION_METADATA_KEYS.get(key, key.removeprefix("field:"))))
     if subject.kind is Kind.NULL:
         return
-    clean, several = truth(given.get("CLEAN_KEYS"), True), truth(given.get("MV_ADD"), False)
+    clean, several = parse_yes_no(given.get("CLEAN_KEYS"), True), parse_yes_no(given.get("MV_ADD"), False)
     if "DELIMS" in given:
-        delimited(sequence, setting, given, subject, clean=clean, several=several)
+        extract_delimited_fields(sequence, setting, given, subject, clean=clean, several=several)
     elif given.get("REGEX"):
         regex = given["REGEX"]
         source = Source(f"transforms.conf [{name}] REGEX", regex)
-        sequence.attempt(name, lambda: checked(regex, source.whole()))
-        if not reason(regex):
-            matched(sequence, setting, (name, given), subject, clean=clean, several=several)
+        sequence.attempt(name, lambda: check_transform_regex(regex, source.whole()))
+        if not find_pattern_fault(regex):
+            extract_matched_fields(sequence, setting, (name, given), subject, clean=clean, several=several)
 
 
-def checked(regex: str, span: Span) -> None:
+def check_transform_regex(regex: str, span: Span) -> None:
     """Raises SourceError for an expression that cannot be read."""
-    if problem := reason(regex):
+    if problem := find_pattern_fault(regex):
         raise SourceError("bad-regex", f"the regular expression cannot be read: {problem}", span)
 
 
-def delimited(
+def extract_delimited_fields(
     sequence: Sequence, setting: Setting, given: Mapping[str, str], subject: Typed, *, clean: bool, several: bool
 ) -> None:
     """Fields between delimiters: by place with FIELDS, else by the name before the second kind of delimiter."""
@@ -86,14 +86,14 @@ def delimited(
             if name and name in sequence.wanted:
                 regex = rf"\A(?:(?:{QUOTED}|[^{between}]*)[{between}]){{{place}}}({QUOTED}|[^{between}]*)"
                 value = apply("regex_extract", subject, literal(regex), literal("s"), literal(1.0))
-                sequence.put(name, filled(unquoted(value)), setting.guard)
+                sequence.put(name, drop_empty_text(unquote_value(value)), setting.guard)
     elif inside:
         regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED}|[^{between}]*)"
-        found = pairs(subject, regex, 1, 2)
-        sequence.pairs(each_of(found, unquoted), setting.guard, several=several, clean=clean)
+        found = extract_pairs(subject, regex, 1, 2)
+        sequence.pairs(each_of(found, unquote_value), setting.guard, several=several, clean=clean)
 
 
-def matched(
+def extract_matched_fields(
     sequence: Sequence,
     setting: Setting,
     transform: tuple[str, Mapping[str, str]],
@@ -106,33 +106,33 @@ def matched(
     regex = transform[1]["REGEX"]
     for key, value in templates(transform, regex):
         if isinstance(key, int):
-            found = pairs(subject, regex, key, value if isinstance(value, int) else 0)
+            found = extract_pairs(subject, regex, key, value if isinstance(value, int) else 0)
             sequence.pairs(found, setting.guard, several=several, clean=clean)
         elif key in sequence.wanted:
             if isinstance(value, str):
                 found = apply("regex_found", subject, literal(regex), literal(""))
-                sequence.put(key, literal(value), both(setting.guard, found))
+                sequence.put(key, literal(value), build_and(setting.guard, found))
                 continue
             every = apply("regex_extract_all", subject, literal(regex), literal(""), literal(float(value)))
             if several:
                 sequence.add(key, every, setting.guard)
             else:
-                sequence.put(key, filled(apply("list_get", every, literal(1.0))), setting.guard)
+                sequence.put(key, drop_empty_text(apply("list_get", every, literal(1.0))), setting.guard)
 
 
 def templates(transform: tuple[str, Mapping[str, str]], regex: str) -> Iterator[tuple[str | int, str | int]]:
     """Names and values as FORMAT or the groups' names say: text, or the number of a group."""
     name, given = transform
     if "FORMAT" in given:
-        for key, value in pieces(given["FORMAT"]):
-            if PIECE.search(value) and not PIECE.fullmatch(value):
+        for key, value in parse_format_pairs(given["FORMAT"]):
+            if GROUP_REFERENCE.search(value) and not GROUP_REFERENCE.fullmatch(value):
                 source = Source(f"transforms.conf [{name}] FORMAT", given["FORMAT"])
                 message = "a FORMAT that puts a value together is read only at index time"
                 raise SourceError("joined-format", message, source.whole(), help="use EVAL in props.conf")
             if value != "$0":
                 yield group_or_text(key), group_or_text(value)
         return
-    numbers = {group: number for number, group in enumerate(groups(regex).all, 1) if group}
+    numbers = {group: number for number, group in enumerate(list_capture_groups(regex).all, 1) if group}
     for group, number in numbers.items():
         if found := KEY.fullmatch(group):
             if f"_VAL_{found[1]}" in numbers:
@@ -143,18 +143,18 @@ def templates(transform: tuple[str, Mapping[str, str]], regex: str) -> Iterator[
 
 def group_or_text(written: str) -> str | int:
     """A group's number, or the text that it is."""
-    return int(written[1:]) if PIECE.fullmatch(written) else written
+    return int(written[1:]) if GROUP_REFERENCE.fullmatch(written) else written
 
 
-def pairs(subject: Typed, regex: str, key: int, value: int) -> Typed:
+def extract_pairs(subject: Typed, regex: str, key: int, value: int) -> Typed:
     """Names and values by two groups of every match."""
     numbers = literal(float(key)), literal(float(value))
-    return apply("regex_pairs", subject, literal(regex), literal(""), *numbers, literal(SEPARATOR))
+    return apply("regex_pairs", subject, literal(regex), literal(""), *numbers, literal(PAIR_SEPARATOR))
 
 
-def unquoted(value: Typed) -> Typed:
+def unquote_value(value: Typed) -> Typed:
     """A value without the quotes around it, in a pair or alone."""
-    opening = rf'(?s)(\A|{SEPARATOR})"(.*)"\z'
+    opening = rf'(?s)(\A|{PAIR_SEPARATOR})"(.*)"\z'
     return apply("regex_replace", value, literal(opening), literal(""), literal(r"\1\2"), literal(False))
 
 

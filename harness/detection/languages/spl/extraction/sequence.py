@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
-from harness.detection.languages.spl.extraction.confs import Confs, both, where
-from harness.detection.languages.spl.extraction.wanted import Wanted
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_multivalue,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.extraction.confs import Confs, build_and, build_value_where
+from harness.detection.languages.spl.extraction.wanted import WantedFields
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.diagnostics import SourceError
 from harness.telemetry.indexing.stanzas import Props
 
-SEPARATOR = "\x1f"
+PAIR_SEPARATOR = "\x1f"
 KEPT = frozenset({"_time", "_raw", "index", "source", "sourcetype", "host"})
 """What no text of an event changes."""
 PAIR, JSON, XML = "=", "{", "<"
@@ -32,7 +41,7 @@ class Sequence:
     scope: Scope
     confs: Confs
     transforms: Props
-    wanted: Wanted
+    wanted: WantedFields
     told: frozenset[str] | None = None
     asking: bool = False
     names: list[Typed] = field(default_factory=list)
@@ -41,16 +50,16 @@ class Sequence:
         """A field that stays as it was where there was one."""
         if name in KEPT:
             return
-        old, new = self.scope.typed(name), where(guard, value)
+        old, new = self.scope.typed(name), build_value_where(guard, value)
         if new.kind is not Kind.NULL:
-            self.scope.derive([(name, first_of(old, new))])
+            self.scope.derive([(name, prefer_old(old, new))])
 
     def add(self, name: str, value: Typed, guard: Typed) -> None:
         """More values of a field."""
-        old, new = self.scope.typed(name), where(guard, value)
+        old, new = self.scope.typed(name), build_value_where(guard, value)
         if new.kind is Kind.NULL or name in KEPT:
             return
-        both_lists = [listing(v) for v in (old, new) if v.kind is not Kind.NULL]
+        both_lists = [as_multivalue(v) for v in (old, new) if v.kind is not Kind.NULL]
         self.scope.derive([(name, apply("list_concat", *both_lists) if len(both_lists) > 1 else both_lists[0])])
 
     def replace(self, name: str, value: Typed, guard: Typed) -> None:
@@ -61,9 +70,9 @@ class Sequence:
         """A value where a condition holds, what the field was elsewhere."""
         old = self.scope.typed(name)
         if old.kind is Kind.NULL:
-            return where(guard, value) if value.kind is not Kind.NULL else NOTHING
-        new, kept = aligned(value, old)
-        return new if where(guard, kept) is kept else apply("if", guard, new, kept)
+            return build_value_where(guard, value) if value.kind is not Kind.NULL else TYPED_NULL
+        new, kept = align_kinds(value, old)
+        return new if build_value_where(guard, kept) is kept else apply("if", guard, new, kept)
 
     def hidden(self, stem: str, value: Typed) -> Typed:
         """A value computed once, which no search sees."""
@@ -73,7 +82,7 @@ class Sequence:
 
     def raw(self) -> Typed:
         """The text of the event."""
-        return text(self.scope.typed("_raw"))
+        return as_text(self.scope.typed("_raw"))
 
     def candidates(self, mark: str) -> list[str]:
         """Names that events may have: those they told, else those that the query says."""
@@ -83,18 +92,18 @@ class Sequence:
 
     def pairs(self, pairs: Typed, guard: Typed, *, several: bool, clean: bool) -> None:
         """Fields from a list of names and values."""
-        made = where(guard, cleaned(pairs) if clean else pairs)
+        made = build_value_where(guard, clean_pair_names(pairs) if clean else pairs)
         if made.kind is Kind.NULL:
             return
-        known = self.hidden("pairs", present(made))
+        known = self.hidden("pairs", keep_complete_pairs(made))
         if self.asking:
-            self.names.append(each_of(known, lambda e: apply("concat", literal(PAIR), key_of(e))))
+            self.names.append(each_of(known, lambda e: apply("concat", literal(PAIR), extract_pair_name(e))))
             return
         for name in self.candidates(PAIR):
             if several:
-                self.add(name, values_of(known, name), guard)
+                self.add(name, select_values_by_name(known, name), guard)
             else:
-                self.put(name, apply("list_get", values_of(known, name), literal(1.0)), guard)
+                self.put(name, apply("list_get", select_values_by_name(known, name), literal(1.0)), guard)
 
     def attempt(self, name: str, make: Callable[[], None]) -> None:
         """Makes a field; what is not supported is an error only if the query itself names the field."""
@@ -106,75 +115,77 @@ class Sequence:
             self.scope.session.warn(error.code, f"`{name}` is not made: {error.message}", error.span, error.help)
 
 
-def condition_of(*guards: Typed) -> Typed:
+def build_and_of_all(*guards: Typed) -> Typed:
     """All conditions."""
     made = guards[0]
     for guard in guards[1:]:
-        made = both(made, guard)
+        made = build_and(made, guard)
     return made
 
 
-def aligned(new: Typed, old: Typed) -> tuple[Typed, Typed]:
+def align_kinds(new: Typed, old: Typed) -> tuple[Typed, Typed]:
     """Two values of one kind."""
     if Kind.NULL in (new.kind, old.kind):
         return new, old
     if Kind.LIST in (new.kind, old.kind):
-        return listing(new), listing(old)
-    return (new, old) if new.kind is old.kind else (text(new), text(old))
+        return as_multivalue(new), as_multivalue(old)
+    return (new, old) if new.kind is old.kind else (as_text(new), as_text(old))
 
 
-def first_of(old: Typed, new: Typed) -> Typed:
+def prefer_old(old: Typed, new: Typed) -> Typed:
     """The old value, or the new one where there is none."""
     if old.kind is Kind.NULL:
         return new
-    first, second = aligned(old, new)
+    first, second = align_kinds(old, new)
     return apply("coalesce", first, second)
 
 
-def filled(value: Typed) -> Typed:
+def drop_empty_text(value: Typed) -> Typed:
     """The text, which is no field where it is empty."""
-    return apply("if", apply("equal", value, literal("")), NOTHING, value) if value.kind is Kind.TEXT else value
+    return apply("if", apply("equal", value, literal("")), TYPED_NULL, value) if value.kind is Kind.TEXT else value
 
 
-def key_of(element: Typed) -> Typed:
+def extract_pair_name(element: Typed) -> Typed:
     """The name in a pair."""
-    return apply("list_get", apply("list_split", element, literal(SEPARATOR)), literal(1.0))
+    return apply("list_get", apply("list_split", element, literal(PAIR_SEPARATOR)), literal(1.0))
 
 
 def value_of(element: Typed) -> Typed:
     """The value in a pair."""
-    at = apply("add", apply("position", element, literal(SEPARATOR)), literal(1.0))
-    return apply("substring", element, at, NOTHING)
+    at = apply("add", apply("position", element, literal(PAIR_SEPARATOR)), literal(1.0))
+    return apply("substring", element, at, TYPED_NULL)
 
 
-def cleaned(pairs: Typed) -> Typed:
+def clean_pair_names(pairs: Typed) -> Typed:
     """Pairs whose names have only letters, digits and underscores, neither digit nor underscore first."""
 
     def clean(element: Typed) -> Typed:
         flags, every = literal(""), literal(True)
-        name = apply("regex_replace", key_of(element), literal("[^A-Za-z0-9_]"), flags, literal("_"), every)
+        name = apply("regex_replace", extract_pair_name(element), literal("[^A-Za-z0-9_]"), flags, literal("_"), every)
         name = apply("regex_replace", name, literal("^[0-9_]+"), flags, literal(""), literal(False))
-        return apply("concat", name, literal(SEPARATOR), value_of(element))
+        return apply("concat", name, literal(PAIR_SEPARATOR), value_of(element))
 
     return each_of(pairs, clean)
 
 
-def present(pairs: Typed) -> Typed:
+def keep_complete_pairs(pairs: Typed) -> Typed:
     """Pairs with a name and a value."""
-    parameter, element = each(pairs)
-    unnamed = apply("starts_with", element, literal(SEPARATOR))
-    empty = apply("ends_with", element, literal(SEPARATOR))
-    return over("list_filter", pairs, parameter, apply("not", apply("or", unnamed, empty)))
+    parameter, element = build_element_parameter(pairs)
+    unnamed = apply("starts_with", element, literal(PAIR_SEPARATOR))
+    empty = apply("ends_with", element, literal(PAIR_SEPARATOR))
+    return apply_to_elements("list_filter", pairs, parameter, apply("not", apply("or", unnamed, empty)))
 
 
-def values_of(pairs: Typed, name: str) -> Typed:
+def select_values_by_name(pairs: Typed, name: str) -> Typed:
     """All values under a name."""
-    parameter, element = each(pairs)
-    named = over("list_filter", pairs, parameter, apply("starts_with", element, literal(name + SEPARATOR)))
-    return each_of(named, lambda e: apply("substring", e, literal(float(len(name) + 2)), NOTHING))
+    parameter, element = build_element_parameter(pairs)
+    named = apply_to_elements(
+        "list_filter", pairs, parameter, apply("starts_with", element, literal(name + PAIR_SEPARATOR))
+    )
+    return each_of(named, lambda e: apply("substring", e, literal(float(len(name) + 2)), TYPED_NULL))
 
 
 def each_of(values: Typed, change: Callable[[Typed], Typed]) -> Typed:
     """What a change makes of each element."""
-    parameter, element = each(values)
-    return over("list_map", values, parameter, change(element))
+    parameter, element = build_element_parameter(values)
+    return apply_to_elements("list_map", values, parameter, change(element))

@@ -11,10 +11,10 @@ from harness.detection.languages.spl.patterns import group_names
 from harness.detection.languages.spl.syntax import GeneralArguments, Pipeline, Word
 from harness.telemetry.indexing.stanzas import Props
 
-NAMES = re.compile(r"[\w.{}:@-]+")
-NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
+NAMES_IN_TEXT = re.compile(r"[\w.{}:@-]+")
+EXTRACTABLE_NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
 ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
-CLOSING = frozenset(
+CLOSING_COMMANDS = frozenset(
     {"stats", "chart", "timechart", "top", "rare", "table", "sistats", "mstats", "geostats", "contingency"}
 )
 REMAKING = frozenset({"tstats", "datamodel", "from", "pivot", "foreach", "transpose", "untable", "tojson", "map"})
@@ -22,7 +22,7 @@ MOST_GUESSES = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFields:
     """Names of fields and patterns over them; every field there is where `names` is None."""
 
     names: frozenset[str] | None
@@ -33,11 +33,11 @@ class Wanted:
 
     def guesses(self) -> list[str]:
         """Names that events may have fields of."""
-        found = sorted(n for n in self.names or () if NAME.fullmatch(n))
+        found = sorted(n for n in self.names or () if EXTRACTABLE_NAME.fullmatch(n))
         return found[:MOST_GUESSES]
 
 
-def closed(pipeline: Pipeline) -> bool:
+def is_closed(pipeline: Pipeline) -> bool:
     """Whether the query itself says which fields its rows have."""
     found = False
     for stage in pipeline.stages:
@@ -45,40 +45,40 @@ def closed(pipeline: Pipeline) -> bool:
             return False
         items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
         first = next((i.text for i in items if isinstance(i, Word)), "")
-        found = found or stage.name in CLOSING or (stage.name == "fields" and not first.startswith("-"))
+        found = found or stage.name in CLOSING_COMMANDS or (stage.name == "fields" and not first.startswith("-"))
     return found
 
 
-def wanted(
+def find_wanted_fields(
     pipeline: Pipeline,
     words: frozenset[str],
     patterns: tuple[re.Pattern[str], ...],
     confs: Confs,
     transforms: Props,
-) -> Wanted:
+) -> WantedFields:
     """The fields that a query can see, and those that they are made of."""
-    if not closed(pipeline) or "*" in words:
-        return Wanted(None)
-    named = Wanted(words, patterns)
+    if not is_closed(pipeline) or "*" in words:
+        return WantedFields(None)
+    named = WantedFields(words, patterns)
     found = set(words)
     for setting in confs.classes("LOOKUP"):
-        said = NAMES.findall(setting.value)
+        said = NAMES_IN_TEXT.findall(setting.value)
         outputs = next((said[i + 1 :] for i, w in enumerate(said) if w.lower() in ("output", "outputnew")), None)
         if outputs is None or mentions(named, outputs):
             found.update(said)
-    named = Wanted(frozenset(found), patterns)
+    named = WantedFields(frozenset(found), patterns)
     for setting in confs.classes("EVAL"):
         if setting.name.removeprefix("EVAL-") in named:
-            found.update(NAMES.findall(setting.value) + re.findall(r"\w+", setting.value))
-    named = Wanted(frozenset(found), patterns)
+            found.update(NAMES_IN_TEXT.findall(setting.value) + re.findall(r"\w+", setting.value))
+    named = WantedFields(frozenset(found), patterns)
     for setting in confs.classes("FIELDALIAS"):
         found.update(old.strip('"') for old, _, new in ALIAS.findall(setting.value) if new.strip('"') in named)
-    named = Wanted(frozenset(found), patterns)
+    named = WantedFields(frozenset(found), patterns)
     for setting in confs.classes("EXTRACT"):
         regex, field = inline_parts(setting.value)
         if mentions(named, group_names(regex)):
             found.add(field)
-    return Wanted(frozenset(found) | sources(transforms), patterns)
+    return WantedFields(frozenset(found) | collect_transform_sources(transforms), patterns)
 
 
 def inline_parts(written: str) -> tuple[str, str]:
@@ -90,11 +90,11 @@ def inline_parts(written: str) -> tuple[str, str]:
     return written, "_raw"
 
 
-def sources(transforms: Props) -> frozenset[str]:
+def collect_transform_sources(transforms: Props) -> frozenset[str]:
     """Fields that transforms read."""
     return frozenset(t["SOURCE_KEY"] for t in transforms.values() if "REGEX" in t and "SOURCE_KEY" in t)
 
 
-def mentions(named: Wanted, names: Iterable[str]) -> bool:
+def mentions(named: WantedFields, names: Iterable[str]) -> bool:
     """Whether one of the names is wanted."""
     return any(name in named for name in names)

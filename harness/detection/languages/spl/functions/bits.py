@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_number, literal
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 
 
-def folded(operation: str, values: tuple[Typed, ...]) -> Typed:
+def chain_bit_operation(operation: str, values: tuple[Typed, ...]) -> Typed:
     """An operation on the first two numbers, then on its result and the next."""
     found = natural(values[0])
     for value in values[1:]:
@@ -18,15 +18,15 @@ def folded(operation: str, values: tuple[Typed, ...]) -> Typed:
 
 def natural(value: Typed) -> Typed:
     """A number that is not negative, without its fraction; null of anything else."""
-    amount = number(value)
+    amount = as_number(value)
     if amount.kind is Kind.NULL:
         return amount
     whole = apply("truncate", amount)
-    return apply("if", apply("greater_equal", amount, literal(0.0)), whole, Typed(NOTHING.expression, Kind.NUMBER))
+    return apply("if", apply("greater_equal", amount, literal(0.0)), whole, Typed(TYPED_NULL.expression, Kind.NUMBER))
 
 
 @FUNCTIONS.define
-def bit_and(context: Context, value: Typed, *more: Typed) -> Typed:
+def bit_and(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The bits set in all.
 
         bit_and(5, 6) -> 4
@@ -36,11 +36,11 @@ def bit_and(context: Context, value: Typed, *more: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return folded("bit_and", (value, *more))
+    return chain_bit_operation("bit_and", (value, *more))
 
 
 @FUNCTIONS.define
-def bit_or(context: Context, value: Typed, *more: Typed) -> Typed:
+def bit_or(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The bits set in one.
 
         bit_or(5, 6) -> 7
@@ -49,11 +49,11 @@ def bit_or(context: Context, value: Typed, *more: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return folded("bit_or", (value, *more))
+    return chain_bit_operation("bit_or", (value, *more))
 
 
 @FUNCTIONS.define
-def bit_xor(context: Context, value: Typed, *more: Typed) -> Typed:
+def bit_xor(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The bits set in an odd number of them.
 
         bit_xor(5, 6) -> 3
@@ -62,11 +62,11 @@ def bit_xor(context: Context, value: Typed, *more: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return folded("bit_xor", (value, *more))
+    return chain_bit_operation("bit_xor", (value, *more))
 
 
 @FUNCTIONS.define
-def bit_shift_left(context: Context, value: Typed, by: Typed) -> Typed:
+def bit_shift_left(context: EvalContext, value: Typed, by: Typed) -> Typed:
     """The bits moved up.
 
         bit_shift_left(1, 4) -> 16
@@ -79,7 +79,7 @@ def bit_shift_left(context: Context, value: Typed, by: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def bit_shift_right(context: Context, value: Typed, by: Typed) -> Typed:
+def bit_shift_right(context: EvalContext, value: Typed, by: Typed) -> Typed:
     """The bits moved down.
 
         bit_shift_right(16, 4) -> 1
@@ -92,7 +92,7 @@ def bit_shift_right(context: Context, value: Typed, by: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def bit_not(context: Context, value: Typed, mask: Typed | None = None) -> Typed:
+def bit_not(context: EvalContext, value: Typed, mask: Typed | None = None) -> Typed:
     """The bits of a 53-bit number turned round, only those of a mask if there is one.
 
         bit_and(bit_not(1), 3) -> 2
@@ -103,6 +103,6 @@ def bit_not(context: Context, value: Typed, mask: Typed | None = None) -> Typed:
     Reference: Splunk Search Reference, Bitwise functions
     """
     if value.kind is Kind.NULL:
-        return NOTHING
+        return TYPED_NULL
     turned = apply("subtract", literal(float(2**53 - 1)), natural(value))
     return turned if mask is None else apply("bit_and", turned, natural(mask))

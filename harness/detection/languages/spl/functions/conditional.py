@@ -6,29 +6,29 @@ from collections.abc import Callable
 
 from harness.detection.languages.spl.coercion import (
     NO,
-    NOTHING,
+    TYPED_NULL,
     YES,
     Typed,
     apply,
-    each,
+    apply_to_elements,
+    as_text,
+    build_element_parameter,
     literal,
-    over,
     same_kind,
-    text,
 )
-from harness.detection.languages.spl.comparison import compare
-from harness.detection.languages.spl.conditions import network
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.patterns import checked
+from harness.detection.languages.spl.comparison import lower_comparison
+from harness.detection.languages.spl.conditions import find_network
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.patterns import check_pattern_literal
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.searchmatch import search_condition
-from harness.detection.languages.spl.syntax import Expression
+from harness.detection.languages.spl.syntax import EvalExpression
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.define("if", shape="written")
-def if_(context: Context, condition: Expression, yes: Expression, no: Expression) -> Typed:
+def if_(context: EvalContext, condition: EvalExpression, yes: EvalExpression, no: EvalExpression) -> Typed:
     """`yes` where `condition` is true, else `no`; null is not true.
 
         if(1<2, "a", "b")         -> "a"
@@ -42,7 +42,7 @@ def if_(context: Context, condition: Expression, yes: Expression, no: Expression
 
 
 @FUNCTIONS.define(shape="written")
-def case(context: Context, condition: Expression, value: Expression, *more: Expression) -> Typed:
+def case(context: EvalContext, condition: EvalExpression, value: EvalExpression, *more: EvalExpression) -> Typed:
     """The value after the first condition that is true; null if none is.
 
         case(1>2, "a", 2>1, "b") -> "b"
@@ -52,11 +52,11 @@ def case(context: Context, condition: Expression, value: Expression, *more: Expr
 
     Reference: reference/spl.md 5.1
     """
-    return context.choose(pairs(context, "case", (condition, value, *more)), NOTHING)
+    return context.choose(split_condition_pairs(context, "case", (condition, value, *more)), TYPED_NULL)
 
 
 @FUNCTIONS.define(shape="written")
-def validate(context: Context, condition: Expression, value: Expression, *more: Expression) -> Typed:
+def validate(context: EvalContext, condition: EvalExpression, value: EvalExpression, *more: EvalExpression) -> Typed:
     """The value after the first condition that is false; null if none is.
 
         validate(1<2, "a", 2<1, "b") -> "b"
@@ -65,11 +65,13 @@ def validate(context: Context, condition: Expression, value: Expression, *more: 
 
     Reference: reference/spl.md 5.1
     """
-    branches = pairs(context, "validate", (condition, value, *more))
-    return context.choose([(apply("not", c), v) for c, v in branches], NOTHING)
+    branches = split_condition_pairs(context, "validate", (condition, value, *more))
+    return context.choose([(apply("not", c), v) for c, v in branches], TYPED_NULL)
 
 
-def pairs(context: Context, name: str, arguments: tuple[Expression, ...]) -> list[tuple[Typed, Typed]]:
+def split_condition_pairs(
+    context: EvalContext, name: str, arguments: tuple[EvalExpression, ...]
+) -> list[tuple[Typed, Typed]]:
     """Conditions and values in turn."""
     if len(arguments) % 2:
         message = f"`{name}` takes conditions and values in turn, {len(arguments)} arguments given"
@@ -79,7 +81,7 @@ def pairs(context: Context, name: str, arguments: tuple[Expression, ...]) -> lis
 
 
 @FUNCTIONS.define("coalesce", "ifnull")
-def coalesce(context: Context, value: Typed, *more: Typed) -> Typed:
+def coalesce(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The first value that is not null; an empty text is none.
 
         coalesce(null(), "a", "b") -> "a"
@@ -93,12 +95,12 @@ def coalesce(context: Context, value: Typed, *more: Typed) -> Typed:
     values = same_kind([value, *more])
     present = [v for v in values if v.kind is not Kind.NULL]
     if not present:
-        return NOTHING
+        return TYPED_NULL
     return present[0] if len(present) == 1 else apply("coalesce", *present)
 
 
 @FUNCTIONS.define
-def nullif(context: Context, value: Typed, other: Typed) -> Typed:
+def nullif(context: EvalContext, value: Typed, other: Typed) -> Typed:
     """Null if both are equal, else the first.
 
         nullif("a", "a") -> null
@@ -108,11 +110,11 @@ def nullif(context: Context, value: Typed, other: Typed) -> Typed:
 
     Reference: reference/spl.md 5.1
     """
-    return apply("if", compare("=", value, other), Typed(NOTHING.expression, value.kind), value)
+    return apply("if", lower_comparison("=", value, other), Typed(TYPED_NULL.expression, value.kind), value)
 
 
 @FUNCTIONS.define
-def null(context: Context) -> Typed:
+def null(context: EvalContext) -> Typed:
     """No value at all.
 
         null() -> null
@@ -120,11 +122,11 @@ def null(context: Context) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return NOTHING
+    return TYPED_NULL
 
 
 @FUNCTIONS.define
-def true(context: Context) -> Typed:
+def true(context: EvalContext) -> Typed:
     """The condition that always holds.
 
         if(true(), 1, 2) -> 1
@@ -136,7 +138,7 @@ def true(context: Context) -> Typed:
 
 
 @FUNCTIONS.define
-def false(context: Context) -> Typed:
+def false(context: EvalContext) -> Typed:
     """The condition that never holds.
 
         if(false(), 1, 2) -> 2
@@ -148,7 +150,7 @@ def false(context: Context) -> Typed:
 
 
 @FUNCTIONS.define("in")
-def in_(context: Context, value: Typed, option: Typed, *more: Typed) -> Typed:
+def in_(context: EvalContext, value: Typed, option: Typed, *more: Typed) -> Typed:
     """Whether the value equals one of the others; there are no wildcards.
 
         if(in("b", "a", "b"), 1, 0)   -> 1
@@ -159,12 +161,12 @@ def in_(context: Context, value: Typed, option: Typed, *more: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    parts = [compare("=", value, o) for o in (option, *more)]
+    parts = [lower_comparison("=", value, o) for o in (option, *more)]
     return parts[0] if len(parts) == 1 else apply("or", *parts)
 
 
 @FUNCTIONS.define
-def like(context: Context, value: Typed, pattern: Typed) -> Typed:
+def like(context: EvalContext, value: Typed, pattern: Typed) -> Typed:
     r"""Whether the whole text fits a pattern: `%` is any run, `_` one character, and nothing escapes them.
 
         if(like("cmd.exe", "c%.exe"), 1, 0) -> 1
@@ -177,11 +179,11 @@ def like(context: Context, value: Typed, pattern: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     operation = "like" if context.scope.session.switch("like_case") == "sensitive" else "like_ci"
-    return any_element(value, lambda v: apply(operation, v, text(pattern)))
+    return any_element(value, lambda v: apply(operation, v, as_text(pattern)))
 
 
 @FUNCTIONS.define
-def match(context: Context, value: Typed, regex: Typed) -> Typed:
+def match(context: EvalContext, value: Typed, regex: Typed) -> Typed:
     r"""Whether a regular expression is found anywhere in the text.
 
         if(match("cmd.exe", "(?i)CMD\.exe"), 1, 0) -> 1
@@ -192,19 +194,19 @@ def match(context: Context, value: Typed, regex: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return any_element(value, lambda v: apply("regex_found", v, checked(regex), literal("")))
+    return any_element(value, lambda v: apply("regex_found", v, check_pattern_literal(regex), literal("")))
 
 
 def any_element(value: Typed, test: Callable[[Typed], Typed]) -> Typed:
     """Whether a test holds for the value, or for one of several."""
     if value.kind is not Kind.LIST:
-        return test(text(value))
-    parameter, element = each(value)
-    return over("list_any", value, parameter, test(element))
+        return test(as_text(value))
+    parameter, element = build_element_parameter(value)
+    return apply_to_elements("list_any", value, parameter, test(element))
 
 
 @FUNCTIONS.define(shape="written")
-def searchmatch(context: Context, condition: Expression) -> Typed:
+def searchmatch(context: EvalContext, condition: EvalExpression) -> Typed:
     """Whether the row satisfies a search condition, given as text.
 
         if(searchmatch("nosuchfield=1"), 1, 0) -> 0
@@ -218,7 +220,7 @@ def searchmatch(context: Context, condition: Expression) -> Typed:
 
 
 @FUNCTIONS.define
-def cidrmatch(context: Context, block: Typed, address: Typed) -> Typed:
+def cidrmatch(context: EvalContext, block: Typed, address: Typed) -> Typed:
     """Whether an address is inside a network, of either version.
 
         if(cidrmatch("10.0.0.0/8", "10.1.2.3"), 1, 0)   -> 1
@@ -233,6 +235,6 @@ def cidrmatch(context: Context, block: Typed, address: Typed) -> Typed:
     constant = block.constant
     if isinstance(constant, str) and "/" not in constant:
         block = literal(constant + ("/128" if ":" in constant else "/32"))
-    elif isinstance(constant, str) and network(constant) is None:
+    elif isinstance(constant, str) and find_network(constant) is None:
         return NO
-    return any_element(address, lambda v: apply("cidr_contains", v, text(block)))
+    return any_element(address, lambda v: apply("cidr_contains", v, as_text(block)))

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    as_multivalue,
+    as_number,
+    as_text,
+    literal,
+)
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.functions.bits import natural
 from harness.detection.languages.spl.functions.json import mv_to_json_array
 from harness.detection.languages.spl.functions.kinds import is_json
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.computed import FUNCTIONS as COMPUTED
+from harness.detection.plan.computed import COMPUTATIONS as COMPUTED
 from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
 
-ADDRESS = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
+IPV4_PARTS = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 
 
 @FUNCTIONS.define
-def tonumber(context: Context, value: Typed, base: Typed | None = None) -> Typed:
+def tonumber(context: EvalContext, value: Typed, base: Typed | None = None) -> Typed:
     """The number that a text spells in a base; null of other text, an error where the text stands in the rule.
 
         tonumber("5.0")               -> 5
@@ -32,18 +40,18 @@ def tonumber(context: Context, value: Typed, base: Typed | None = None) -> Typed
     given = value.constant
     radix = 10.0 if base is None else base.constant
     if isinstance(given, str) and isinstance(radix, float):
-        found = number(value).constant if base is None else COMPUTED["from_base"](given, radix)
+        found = as_number(value).constant if base is None else COMPUTED["from_base"](given, radix)
         if found is None:
             span = span_of(value.expression) or context.scope.session.text.source.whole()
             message = f"`{given[:40]}` is no number of base {radix:g}"
             raise SourceError("bad-argument", message, span, help="Splunk refuses the whole search")
     if base is not None:
-        return apply("from_base", text(value), number(base))
-    return number(value)
+        return apply("from_base", as_text(value), as_number(base))
+    return as_number(value)
 
 
 @FUNCTIONS.define
-def tostring(context: Context, value: Typed, form: Typed | None = None) -> Typed:
+def tostring(context: EvalContext, value: Typed, form: Typed | None = None) -> Typed:
     """The value as text, a number as `hex`, `commas`, `duration` or `binary`.
 
         tostring(15, "hex")           -> "0xF"
@@ -62,27 +70,27 @@ def tostring(context: Context, value: Typed, form: Typed | None = None) -> Typed
     """
     if form is None:
         missing = context.scope.session.switch("tostring_null") == "missing"
-        found = text(value)
+        found = as_text(value)
         if missing or (value.kind is Kind.NUMBER and value.constant is not None):
             return found
         if value.kind is Kind.NULL:
             return literal("Null")
         absent = apply("is_null", value)
         return apply("if", absent, literal("Null"), found)
-    amount = number(value)
-    known = {"hex": hexadecimal, "binary": binary, "commas": commas, "duration": duration}
+    amount = as_number(value)
+    known = {"hex": format_base16, "binary": format_base2, "commas": commas, "duration": format_signed_duration}
     if isinstance(form.constant, str) and form.constant.lower() in known:
         return known[form.constant.lower()](amount)
     span = span_of(form.expression) or context.scope.session.text.source.whole()
     raise SourceError("bad-argument", "the form is one of hex, commas, duration, binary", span)
 
 
-def hexadecimal(amount: Typed) -> Typed:
+def format_base16(amount: Typed) -> Typed:
     """In upper-case digits of base 16."""
     return apply("concat", literal("0x"), apply("upper", apply("to_base", natural(amount), literal(16.0))))
 
 
-def binary(amount: Typed) -> Typed:
+def format_base2(amount: Typed) -> Typed:
     """In digits of base 2."""
     return apply("to_base", natural(amount), literal(2.0))
 
@@ -94,13 +102,15 @@ def commas(amount: Typed) -> Typed:
     return apply("if", whole, apply("group_digits", short, literal(0.0)), apply("group_digits", short, literal(2.0)))
 
 
-def duration(amount: Typed) -> Typed:
+def format_signed_duration(amount: Typed) -> Typed:
     """Days, hours, minutes and seconds of a number of seconds, with microseconds if it has a fraction."""
     below = apply("less", amount, literal(0.0))
-    return apply("concat", apply("if", below, literal("-"), literal("")), clock(apply("abs", amount)))
+    return apply(
+        "concat", apply("if", below, literal("-"), literal("")), format_positive_duration(apply("abs", amount))
+    )
 
 
-def clock(amount: Typed) -> Typed:
+def format_positive_duration(amount: Typed) -> Typed:
     """The same of a number that is not negative."""
 
     def part(divisor: float, modulus: float) -> Typed:
@@ -113,12 +123,12 @@ def clock(amount: Typed) -> Typed:
     shown = apply("concat", literal("."), apply("format_number", micros, literal("%06d")))
     time = apply("concat", time, apply("if", apply("equal", fraction, literal(0.0)), literal(""), shown))
     days = apply("floor", apply("divide", amount, literal(86400.0)))
-    long = apply("concat", text(days), literal("+"), time)
+    long = apply("concat", as_text(days), literal("+"), time)
     return apply("if", apply("greater_equal", amount, literal(86400.0)), long, time)
 
 
 @FUNCTIONS.define
-def toint(context: Context, value: Typed, base: Typed | None = None) -> Typed:
+def toint(context: EvalContext, value: Typed, base: Typed | None = None) -> Typed:
     """The next whole number below; null of other text.
 
         toint("24")     -> 24
@@ -132,7 +142,7 @@ def toint(context: Context, value: Typed, base: Typed | None = None) -> Typed:
 
 
 @FUNCTIONS.define
-def todouble(context: Context, value: Typed, base: Typed | None = None) -> Typed:
+def todouble(context: EvalContext, value: Typed, base: Typed | None = None) -> Typed:
     """The number that a text spells.
 
         todouble("5.25")   -> 5.25
@@ -146,7 +156,7 @@ def todouble(context: Context, value: Typed, base: Typed | None = None) -> Typed
 
 
 @FUNCTIONS.define
-def tobool(context: Context, value: Typed) -> Typed:
+def tobool(context: EvalContext, value: Typed) -> Typed:
     """Whether a text says true, or a number is not 0; null of other text.
 
         if(tobool("true"), 1, 0)           -> 1
@@ -159,19 +169,19 @@ def tobool(context: Context, value: Typed) -> Typed:
     if value.kind is Kind.BOOLEAN:
         return value
     if value.kind is Kind.NULL:
-        return Typed(NOTHING.expression, Kind.BOOLEAN)
-    amount = number(value)
+        return Typed(TYPED_NULL.expression, Kind.BOOLEAN)
+    amount = as_number(value)
     there = apply("not_equal", amount, literal(0.0)) if amount.kind is Kind.NUMBER else literal(False)
     if value.kind is Kind.NUMBER:
         return there
-    word = apply("lower", text(value))
+    word = apply("lower", as_text(value))
     known = apply("or", apply("in", word, literal("true"), literal("false")), apply("is_number", word))
     said = apply("or", apply("equal", word, literal("true")), apply("is_true", there))
-    return apply("if", known, said, Typed(NOTHING.expression, Kind.BOOLEAN))
+    return apply("if", known, said, Typed(TYPED_NULL.expression, Kind.BOOLEAN))
 
 
 @FUNCTIONS.define
-def tomv(context: Context, value: Typed) -> Typed:
+def tomv(context: EvalContext, value: Typed) -> Typed:
     r"""Several values as they are, or those of a JSON array with their quotes; null of other text.
 
         mvjoin(tomv(json_array("a", 5)), ";")  -> "\"a\";5"
@@ -180,7 +190,7 @@ def tomv(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    elements = apply("json_elements", text(value))
+    elements = apply("json_elements", as_text(value))
     if value.kind is not Kind.LIST:
         return elements
     several = apply("greater", apply("list_length", value), literal(1.0))
@@ -188,7 +198,7 @@ def tomv(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def toarray(context: Context, value: Typed) -> Typed:
+def toarray(context: EvalContext, value: Typed) -> Typed:
     r"""Several values as a JSON array whose elements have their kinds, or the array that a text spells.
 
         toarray(split("1, 2, 3", ","))          -> "[1,2,3]"
@@ -198,15 +208,15 @@ def toarray(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    one = apply("if", is_json(value, "["), apply("json_value", text(value)), Typed(NOTHING.expression, Kind.TEXT))
+    one = apply("if", is_json(value, "["), apply("json_value", as_text(value)), Typed(TYPED_NULL.expression, Kind.TEXT))
     if value.kind is not Kind.LIST:
         return one
     several = apply("greater", apply("list_length", value), literal(1.0))
-    return apply("if", several, mv_to_json_array(context, listing(value), literal(True)), one)
+    return apply("if", several, mv_to_json_array(context, as_multivalue(value), literal(True)), one)
 
 
 @FUNCTIONS.define
-def toobject(context: Context, value: Typed) -> Typed:
+def toobject(context: EvalContext, value: Typed) -> Typed:
     r"""The JSON object that a text spells; null of anything else.
 
         toobject("{\"a\": \"x\", \"n\": 25}") -> "{\"a\":\"x\",\"n\":25}"
@@ -215,11 +225,13 @@ def toobject(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    return apply("if", is_json(value, "{"), apply("json_value", text(value)), Typed(NOTHING.expression, Kind.TEXT))
+    return apply(
+        "if", is_json(value, "{"), apply("json_value", as_text(value)), Typed(TYPED_NULL.expression, Kind.TEXT)
+    )
 
 
 @FUNCTIONS.define
-def ipmask(context: Context, mask: Typed, address: Typed) -> Typed:
+def ipmask(context: EvalContext, mask: Typed, address: Typed) -> Typed:
     """An IPv4 address of which only the bits of a mask are left.
 
         ipmask("255.255.255.0", "10.20.30.120") -> "10.20.30.0"
@@ -230,17 +242,17 @@ def ipmask(context: Context, mask: Typed, address: Typed) -> Typed:
     Reference: Splunk Search Reference, Conversion functions
     """
     if Kind.NULL in (mask.kind, address.kind):
-        return NOTHING
+        return TYPED_NULL
     parts: list[Typed] = []
     for place in range(1, 5):
         both = apply("bit_and", octet(mask, place), octet(address, place))
-        parts += [literal("."), text(both)] if parts else [text(both)]
+        parts += [literal("."), as_text(both)] if parts else [as_text(both)]
     return apply("concat", *parts)
 
 
 def octet(address: Typed, place: int) -> Typed:
     """One number of an IPv4 address; null where it is above 255 or the text is no address."""
-    found = apply("regex_extract", text(address), literal(ADDRESS), literal(""), literal(float(place)))
+    found = apply("regex_extract", as_text(address), literal(IPV4_PARTS), literal(""), literal(float(place)))
     amount = apply("to_number", found)
     fits = apply("less_equal", amount, literal(255.0))
-    return apply("if", fits, amount, Typed(NOTHING.expression, Kind.NUMBER))
+    return apply("if", fits, amount, Typed(TYPED_NULL.expression, Kind.NUMBER))

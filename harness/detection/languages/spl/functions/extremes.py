@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, listing, literal, number, text
-from harness.detection.languages.spl.comparison import compare
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.lists import largest, smallest
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    as_multivalue,
+    as_number,
+    as_text,
+    literal,
+)
+from harness.detection.languages.spl.comparison import lower_comparison
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 
 
-def extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
+def choose_extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
     """The smallest or largest of several values; text is greater than numbers."""
     if any(v.kind is Kind.LIST for v in values):
-        return (smallest if operator == "<" else largest)(together(values))
+        return (smallest if operator == "<" else find_largest_value)(gather_values(values))
     if all(v.kind in (Kind.NUMBER, Kind.NULL) for v in values):
         present = [v for v in values if v.kind is Kind.NUMBER]
-        return apply("greatest" if operator == ">" else "least", *present) if present else NOTHING
-    found = text(values[0])
+        return apply("greatest" if operator == ">" else "least", *present) if present else TYPED_NULL
+    found = as_text(values[0])
     for value in values[1:]:
-        other = text(value)
-        better = apply("or", apply("is_null", found), mixed(operator, other, found))
+        other = as_text(value)
+        better = apply("or", apply("is_null", found), compare_mixed_kinds(operator, other, found))
         found = apply("if", apply("and", apply("not", apply("is_null", other)), better), other, found)
     return found
 
 
-def mixed(operator: str, left: Typed, right: Typed) -> Typed:
+def compare_mixed_kinds(operator: str, left: Typed, right: Typed) -> Typed:
     """A comparison in which every number is smaller than every text that is none."""
     a, b = apply("is_number", left), apply("is_number", right)
     same = apply("equal", a, b)
-    return apply("if", same, compare(operator, left, right), a if operator == "<" else b)
+    return apply("if", same, lower_comparison(operator, left, right), a if operator == "<" else b)
 
 
-def together(values: tuple[Typed, ...]) -> Typed:
+def gather_values(values: tuple[Typed, ...]) -> Typed:
     """All values as one list."""
-    return apply("list_concat", *(listing(v) for v in values if v.kind is not Kind.NULL))
+    return apply("list_concat", *(as_multivalue(v) for v in values if v.kind is not Kind.NULL))
 
 
 @FUNCTIONS.define("max")
-def max_(context: Context, value: Typed, *more: Typed) -> Typed:
+def max_(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The largest value; text is larger than numbers.
 
         max(1, 3, 2)               -> 3
@@ -50,11 +58,11 @@ def max_(context: Context, value: Typed, *more: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2; Splunk Search Reference, Statistical eval functions
     """
-    return extreme(">", (value, *more))
+    return choose_extreme(">", (value, *more))
 
 
 @FUNCTIONS.define("min")
-def min_(context: Context, value: Typed, *more: Typed) -> Typed:
+def min_(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The smallest value; numbers are smaller than text.
 
         min(1, 3, 2)               -> 1
@@ -65,11 +73,11 @@ def min_(context: Context, value: Typed, *more: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2; Splunk Search Reference, Statistical eval functions
     """
-    return extreme("<", (value, *more))
+    return choose_extreme("<", (value, *more))
 
 
 @FUNCTIONS.define("sum")
-def sum_(context: Context, value: Typed, *more: Typed) -> Typed:
+def sum_(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The sum of the numbers; values that are none are left out.
 
         sum(1, 2, 3)               -> 6
@@ -80,17 +88,17 @@ def sum_(context: Context, value: Typed, *more: Typed) -> Typed:
     """
     values = (value, *more)
     if any(v.kind is Kind.LIST for v in values):
-        return apply("coalesce", apply("list_statistic", together(values), literal("sum")), literal(0.0))
+        return apply("coalesce", apply("list_statistic", gather_values(values), literal("sum")), literal(0.0))
     total = literal(0.0)
     for each_value in values:
-        amount = number(each_value)
+        amount = as_number(each_value)
         if amount.kind is not Kind.NULL:
             total = apply("add", total, apply("coalesce", amount, literal(0.0)))
     return total
 
 
 @FUNCTIONS.define
-def avg(context: Context, value: Typed, *more: Typed) -> Typed:
+def avg(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """The mean of the numbers; values that are none are left out.
 
         avg(1, 2, 3)              -> 2
@@ -102,10 +110,10 @@ def avg(context: Context, value: Typed, *more: Typed) -> Typed:
     """
     values = (value, *more)
     if any(v.kind is Kind.LIST for v in values):
-        return apply("list_statistic", together(values), literal("mean"))
+        return apply("list_statistic", gather_values(values), literal("mean"))
     count = literal(0.0)
     for each_value in values:
-        amount = number(each_value)
+        amount = as_number(each_value)
         if amount.kind is not Kind.NULL:
             count = apply("add", count, apply("if", apply("is_null", amount), literal(0.0), literal(1.0)))
     return apply("divide", sum_(context, value, *more), count)

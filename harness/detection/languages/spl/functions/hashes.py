@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, text
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.coercion import Typed, apply, as_text
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
 
 
-def digest(operation: str, value: Typed) -> Typed:
+def hash_text(operation: str, value: Typed) -> Typed:
     """A hash of the UTF-8 text."""
-    return apply(operation, text(value))
+    return apply(operation, as_text(value))
 
 
 @FUNCTIONS.define
-def md5(context: Context, value: Typed) -> Typed:
+def md5(context: EvalContext, value: Typed) -> Typed:
     """MD5 of the text in lower-case hex.
 
         md5("abc") -> "900150983cd24fb0d6963f7d28e17f72"
@@ -23,11 +23,11 @@ def md5(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return digest("md5", value)
+    return hash_text("md5", value)
 
 
 @FUNCTIONS.define
-def sha1(context: Context, value: Typed) -> Typed:
+def sha1(context: EvalContext, value: Typed) -> Typed:
     """SHA-1 of the text in lower-case hex.
 
         sha1("abc") -> "a9993e364706816aba3e25717850c26c9cd0d89d"
@@ -36,11 +36,11 @@ def sha1(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return digest("sha1", value)
+    return hash_text("sha1", value)
 
 
 @FUNCTIONS.define
-def sha256(context: Context, value: Typed) -> Typed:
+def sha256(context: EvalContext, value: Typed) -> Typed:
     """SHA-256 of the text in lower-case hex.
 
         substr(sha256("abc"), 1, 8) -> "ba7816bf"
@@ -49,11 +49,11 @@ def sha256(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return digest("sha256", value)
+    return hash_text("sha256", value)
 
 
 @FUNCTIONS.define
-def sha512(context: Context, value: Typed) -> Typed:
+def sha512(context: EvalContext, value: Typed) -> Typed:
     """SHA-512 of the text in lower-case hex.
 
         substr(sha512("abc"), 1, 8) -> "ddaf35a1"
@@ -62,4 +62,4 @@ def sha512(context: Context, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return digest("sha512", value)
+    return hash_text("sha512", value)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
 
 
 @FUNCTIONS.define
-def sinh(context: Context, value: Typed) -> Typed:
+def sinh(context: EvalContext, value: Typed) -> Typed:
     """The hyperbolic sine.
 
         sinh(0) -> 0
@@ -21,7 +21,7 @@ def sinh(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def cosh(context: Context, value: Typed) -> Typed:
+def cosh(context: EvalContext, value: Typed) -> Typed:
     """The hyperbolic cosine.
 
         cosh(0) -> 1
@@ -35,13 +35,13 @@ def cosh(context: Context, value: Typed) -> Typed:
 
 def half(value: Typed, operation: str) -> Typed:
     """Half the sum or difference of e to the number and e to its opposite."""
-    amount = number(value)
+    amount = as_number(value)
     both = apply(operation, apply("exp", amount), apply("exp", apply("negate", amount)))
     return apply("divide", both, literal(2.0))
 
 
 @FUNCTIONS.define
-def tanh(context: Context, value: Typed) -> Typed:
+def tanh(context: EvalContext, value: Typed) -> Typed:
     """The hyperbolic tangent.
 
         tanh(0) -> 0
@@ -54,7 +54,7 @@ def tanh(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def asinh(context: Context, value: Typed) -> Typed:
+def asinh(context: EvalContext, value: Typed) -> Typed:
     """The inverse hyperbolic sine.
 
         asinh(0) -> 0
@@ -63,11 +63,11 @@ def asinh(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return inverse(number(value), 1.0)
+    return inverse(as_number(value), 1.0)
 
 
 @FUNCTIONS.define
-def acosh(context: Context, value: Typed) -> Typed:
+def acosh(context: EvalContext, value: Typed) -> Typed:
     """The inverse hyperbolic cosine; null below 1.
 
         acosh(1) -> 0
@@ -76,7 +76,7 @@ def acosh(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return inverse(number(value), -1.0)
+    return inverse(as_number(value), -1.0)
 
 
 def inverse(amount: Typed, offset: float) -> Typed:
@@ -86,7 +86,7 @@ def inverse(amount: Typed, offset: float) -> Typed:
 
 
 @FUNCTIONS.define
-def atanh(context: Context, value: Typed) -> Typed:
+def atanh(context: EvalContext, value: Typed) -> Typed:
     """The inverse hyperbolic tangent; null outside -1 to 1.
 
         atanh(0) -> 0
@@ -95,7 +95,7 @@ def atanh(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    amount = number(value)
+    amount = as_number(value)
     one = literal(1.0)
     ratio = apply("divide", apply("add", one, amount), apply("subtract", one, amount))
     return apply("divide", apply("ln", ratio), literal(2.0))

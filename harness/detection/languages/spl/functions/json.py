@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, listing, literal, over, text
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.jsontext import as_json, joined, quoted
-from harness.detection.languages.spl.paths import exact_path, json_path_of, several
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_multivalue,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.jsontext import concat_json_parts, encode_as_json, quote_json_string
+from harness.detection.languages.spl.paths import exact_path, json_path_of, may_reach_many
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
@@ -13,7 +22,7 @@ from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.define
-def json_object(context: Context, *members: Typed) -> Typed:
+def json_object(context: EvalContext, *members: Typed) -> Typed:
     r"""An object of names and values; text that is an object or an array becomes one inside.
 
         json_object("a", 5, "b", "x")              -> "{\"a\":5,\"b\":\"x\"}"
@@ -27,11 +36,13 @@ def json_object(context: Context, *members: Typed) -> Typed:
         message = f"`json_object` takes names and values in turn, {len(members)} arguments given"
         raise SourceError("wrong-arity", message, span_of(last) or context.scope.session.text.source.whole())
     pairs = zip(members[::2], members[1::2], strict=True)
-    return joined("{", [apply("concat", quoted(text(k)), literal(":"), as_json(v)) for k, v in pairs], "}")
+    return concat_json_parts(
+        "{", [apply("concat", quote_json_string(as_text(k)), literal(":"), encode_as_json(v)) for k, v in pairs], "}"
+    )
 
 
 @FUNCTIONS.define
-def json_array(context: Context, *values: Typed) -> Typed:
+def json_array(context: EvalContext, *values: Typed) -> Typed:
     r"""An array of values.
 
         json_array("a", 5)                        -> "[\"a\",5]"
@@ -40,11 +51,11 @@ def json_array(context: Context, *values: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return joined("[", [as_json(v) for v in values], "]")
+    return concat_json_parts("[", [encode_as_json(v) for v in values], "]")
 
 
 @FUNCTIONS.define
-def json_extract(context: Context, document: Typed, *paths: Typed) -> Typed:
+def json_extract(context: EvalContext, document: Typed, *paths: Typed) -> Typed:
     r"""The value at a path; `{}` reaches every element and gives an array, as several paths do.
 
         json_extract("{\"a\":{\"b\":5}}", "a.b")              -> "5"
@@ -57,18 +68,18 @@ def json_extract(context: Context, document: Typed, *paths: Typed) -> Typed:
     Reference: Splunk Search Reference, JSON functions
     """
     if not paths:
-        return apply("json_native", text(document))
+        return apply("json_native", as_text(document))
     if len(paths) > 1:
         return whole_array(document, [json_path_of(p) for p in paths])
     constant = paths[0].constant
-    if isinstance(constant, str) and not several(constant):
-        return apply("json_text", text(document), json_path_of(paths[0]))
-    part = apply("json_part", text(document), json_path_of(paths[0]))
+    if isinstance(constant, str) and not may_reach_many(constant):
+        return apply("json_text", as_text(document), json_path_of(paths[0]))
+    part = apply("json_part", as_text(document), json_path_of(paths[0]))
     return part if isinstance(constant, str) else apply("json_native", part)
 
 
 @FUNCTIONS.define
-def json_extract_exact(context: Context, document: Typed, *keys: Typed) -> Typed:
+def json_extract_exact(context: EvalContext, document: Typed, *keys: Typed) -> Typed:
     r"""The value of a key, in which dots and braces are nothing special; several keys give an array.
 
         json_extract_exact("{\"a.b\":5}", "a.b")           -> "5"
@@ -78,22 +89,22 @@ def json_extract_exact(context: Context, document: Typed, *keys: Typed) -> Typed
     Reference: Splunk Search Reference, JSON functions
     """
     if not keys:
-        return apply("json_native", text(document))
+        return apply("json_native", as_text(document))
     if len(keys) > 1:
         return whole_array(document, [exact_path(k) for k in keys])
-    return apply("json_text", text(document), exact_path(keys[0]))
+    return apply("json_text", as_text(document), exact_path(keys[0]))
 
 
 def whole_array(document: Typed, paths: list[Typed]) -> Typed:
     """An array of what stands at each path, null where there is nothing."""
-    parts = [apply("json_part", text(document), p) for p in paths]
+    parts = [apply("json_part", as_text(document), p) for p in paths]
     if document.kind is Kind.NULL:
-        return NOTHING
-    return joined("[", [apply("coalesce", p, literal("null")) for p in parts], "]")
+        return TYPED_NULL
+    return concat_json_parts("[", [apply("coalesce", p, literal("null")) for p in parts], "]")
 
 
 @FUNCTIONS.define
-def json_has_key_exact(context: Context, document: Typed, key: Typed) -> Typed:
+def json_has_key_exact(context: EvalContext, document: Typed, key: Typed) -> Typed:
     r"""Whether an object has a key, in which dots are nothing special.
 
         if(json_has_key_exact("{\"a.b\":null}", "a.b"), 1, 0) -> 1
@@ -103,12 +114,12 @@ def json_has_key_exact(context: Context, document: Typed, key: Typed) -> Typed:
     Reference: Splunk Search Reference, JSON functions
     """
     if Kind.NULL in (document.kind, key.kind):
-        return Typed(NOTHING.expression, Kind.BOOLEAN)
-    return apply("not", apply("is_null", apply("json_part", text(document), exact_path(key))))
+        return Typed(TYPED_NULL.expression, Kind.BOOLEAN)
+    return apply("not", apply("is_null", apply("json_part", as_text(document), exact_path(key))))
 
 
 @FUNCTIONS.define
-def json_keys(context: Context, document: Typed) -> Typed:
+def json_keys(context: EvalContext, document: Typed) -> Typed:
     r"""Names in an object, as an array; null of anything else.
 
         json_keys("{\"a\":1,\"b\":2}") -> "[\"a\",\"b\"]"
@@ -117,11 +128,11 @@ def json_keys(context: Context, document: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return apply("to_json", apply("json_keys", text(document)))
+    return apply("to_json", apply("json_keys", as_text(document)))
 
 
 @FUNCTIONS.define
-def json_entries(context: Context, document: Typed) -> Typed:
+def json_entries(context: EvalContext, document: Typed) -> Typed:
     r"""An array of the names and values of an object; null of anything else.
 
         json_entries("{\"a\": 1, \"b\": \"x\"}") -> "[{\"key\":\"a\",\"value\":1},{\"key\":\"b\",\"value\":\"x\"}]"
@@ -129,11 +140,11 @@ def json_entries(context: Context, document: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return apply("json_entries", text(document))
+    return apply("json_entries", as_text(document))
 
 
 @FUNCTIONS.define
-def json(context: Context, value: Typed) -> Typed:
+def json(context: EvalContext, value: Typed) -> Typed:
     r"""The value if it is JSON, else null.
 
         json("{\"a\":1}")          -> "{\"a\":1}"
@@ -144,14 +155,14 @@ def json(context: Context, value: Typed) -> Typed:
     """
     if value.kind is Kind.BOOLEAN:
         return apply("to_json", value)
-    document = text(value)
+    document = as_text(value)
     if document.kind is Kind.NULL:
-        return NOTHING
-    return apply("if", apply("json_valid", document), document, Typed(NOTHING.expression, Kind.TEXT))
+        return TYPED_NULL
+    return apply("if", apply("json_valid", document), document, Typed(TYPED_NULL.expression, Kind.TEXT))
 
 
 @FUNCTIONS.define
-def json_valid(context: Context, document: Typed) -> Typed:
+def json_valid(context: EvalContext, document: Typed) -> Typed:
     r"""Whether a text is JSON.
 
         if(json_valid("{\"a\":1}"), 1, 0) -> 1
@@ -160,11 +171,11 @@ def json_valid(context: Context, document: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return apply("json_valid", text(document))
+    return apply("json_valid", as_text(document))
 
 
 @FUNCTIONS.define
-def json_array_to_mv(context: Context, document: Typed, keep_quotes: Typed | None = None) -> Typed:
+def json_array_to_mv(context: EvalContext, document: Typed, keep_quotes: Typed | None = None) -> Typed:
     r"""The elements of an array as several values; with `true()` text keeps its quotes.
 
         mvjoin(json_array_to_mv("[\"a\",5]"), ",")         -> "a,5"
@@ -174,12 +185,12 @@ def json_array_to_mv(context: Context, document: Typed, keep_quotes: Typed | Non
     Reference: Splunk Search Reference, JSON functions
     """
     if keep_quotes is not None and keep_quotes.constant is True:
-        return apply("json_elements", text(document))
-    return apply("json_list", text(document), literal("$[*]"))
+        return apply("json_elements", as_text(document))
+    return apply("json_list", as_text(document), literal("$[*]"))
 
 
 @FUNCTIONS.define("mv_to_json_array", "tojson_array")
-def mv_to_json_array(context: Context, value: Typed, infer: Typed | None = None) -> Typed:
+def mv_to_json_array(context: EvalContext, value: Typed, infer: Typed | None = None) -> Typed:
     r"""Several values as an array of text; with `true()` each is read as the JSON that it spells, else null.
 
         mv_to_json_array(split("a,1", ","))                           -> "[\"a\",\"1\"]"
@@ -189,8 +200,10 @@ def mv_to_json_array(context: Context, value: Typed, infer: Typed | None = None)
     Reference: Splunk Search Reference, Multivalue eval functions
     """
     if value.kind is Kind.NULL:
-        return NOTHING
-    parameter, element = each(listing(value))
+        return TYPED_NULL
+    parameter, element = build_element_parameter(as_multivalue(value))
     reads = infer is not None and infer.constant is True
-    made = over("list_map", listing(value), parameter, apply("json_inferred" if reads else "to_json", element))
+    made = apply_to_elements(
+        "list_map", as_multivalue(value), parameter, apply("json_inferred" if reads else "to_json", element)
+    )
     return apply("concat", literal("["), apply("list_join", made, literal(",")), literal("]"))

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.spl.coercion import Typed, apply, text
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.jsontext import as_json
+from harness.detection.languages.spl.coercion import Typed, apply, as_text
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.jsontext import encode_as_json
 from harness.detection.languages.spl.paths import exact_path, json_path_of
 from harness.detection.languages.spl.registry import FUNCTIONS
-from harness.detection.languages.spl.syntax import Expression, Invocation
+from harness.detection.languages.spl.syntax import EvalExpression, FunctionCall
 from harness.detection.plan.expressions import span_of
 from harness.diagnostics import SourceError
 
 
-def edited(context: Context, name: str, operation: str, path: Callable[[Typed], Typed], given: list[Typed]) -> Typed:
+def edit_json_pairs(
+    context: EvalContext, name: str, operation: str, path: Callable[[Typed], Typed], given: list[Typed]
+) -> Typed:
     """An operation made for each pair of a path and a value, one after the other."""
-    document, pairs = text(given[0]), given[1:]
+    document, pairs = as_text(given[0]), given[1:]
     if len(pairs) % 2:
         span = span_of(pairs[-1].expression) or context.scope.session.text.source.whole()
         message = f"`{name}` takes a document, then paths and values in turn, {len(given)} arguments given"
         raise SourceError("wrong-arity", message, span)
     for at, value in zip(pairs[::2], pairs[1::2], strict=True):
-        document = apply(operation, document, path(at), as_json(value))
+        document = apply(operation, document, path(at), encode_as_json(value))
     return document
 
 
 @FUNCTIONS.define
-def json_set(context: Context, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
+def json_set(context: EvalContext, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
     r"""With values at paths, whose keys are made; what does not fit is left as it is.
 
         json_set("{}", "a.b", "x")                    -> "{\"a\":{\"b\":\"x\"}}"
@@ -37,11 +39,11 @@ def json_set(context: Context, document: Typed, path: Typed, value: Typed, *more
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edited(context, "json_set", "json_set", json_path_of, [document, path, value, *more])
+    return edit_json_pairs(context, "json_set", "json_set", json_path_of, [document, path, value, *more])
 
 
 @FUNCTIONS.define
-def json_set_exact(context: Context, document: Typed, key: Typed, value: Typed, *more: Typed) -> Typed:
+def json_set_exact(context: EvalContext, document: Typed, key: Typed, value: Typed, *more: Typed) -> Typed:
     r"""With values at keys, in which dots and braces are nothing special.
 
         json_set_exact(json_object(), "system.path", "/opt") -> "{\"system.path\":\"/opt\"}"
@@ -49,11 +51,11 @@ def json_set_exact(context: Context, document: Typed, key: Typed, value: Typed, 
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edited(context, "json_set_exact", "json_set", exact_path, [document, key, value, *more])
+    return edit_json_pairs(context, "json_set_exact", "json_set", exact_path, [document, key, value, *more])
 
 
 @FUNCTIONS.define
-def json_append(context: Context, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
+def json_append(context: EvalContext, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
     r"""With values behind the arrays at paths; what is no array is put into one.
 
         json_append("{\"a\":[\"x\"]}", "a", "y")           -> "{\"a\":[\"x\",\"y\"]}"
@@ -63,11 +65,11 @@ def json_append(context: Context, document: Typed, path: Typed, value: Typed, *m
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edited(context, "json_append", "json_append", json_path_of, [document, path, value, *more])
+    return edit_json_pairs(context, "json_append", "json_append", json_path_of, [document, path, value, *more])
 
 
 @FUNCTIONS.define
-def json_extend(context: Context, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
+def json_extend(context: EvalContext, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
     r"""The same with the elements of an array, one by one.
 
         json_extend("{\"a\":[1]}", "a", json_array(2, 3)) -> "{\"a\":[1,2,3]}"
@@ -75,11 +77,11 @@ def json_extend(context: Context, document: Typed, path: Typed, value: Typed, *m
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edited(context, "json_extend", "json_extend", json_path_of, [document, path, value, *more])
+    return edit_json_pairs(context, "json_extend", "json_extend", json_path_of, [document, path, value, *more])
 
 
 @FUNCTIONS.define(shape="written")
-def json_delete(context: Context, document: Expression, key: Expression, *more: Expression) -> Typed:
+def json_delete(context: EvalContext, document: EvalExpression, key: EvalExpression, *more: EvalExpression) -> Typed:
     r"""Without keys, given one by one or as an array; a dot leads into an object.
 
         json_delete("{\"a\":1,\"b\":2,\"c\":3}", "a", "c")          -> "{\"b\":2}"
@@ -88,9 +90,9 @@ def json_delete(context: Context, document: Expression, key: Expression, *more: 
 
     Reference: Splunk Search Reference, JSON functions
     """
-    found = text(context.value(document))
+    found = as_text(context.value(document))
     for each in (key, *more):
-        array = isinstance(each, Invocation) and each.name == "json_array"
-        for one in each.arguments if array and isinstance(each, Invocation) else (each,):
+        array = isinstance(each, FunctionCall) and each.name == "json_array"
+        for one in each.arguments if array and isinstance(each, FunctionCall) else (each,):
             found = apply("json_delete", found, json_path_of(context.value(one)))
     return found

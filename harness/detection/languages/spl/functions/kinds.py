@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NO, YES, Typed, apply, literal, number, text
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.coercion import NO, YES, Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 
 
 @FUNCTIONS.define
-def isnull(context: Context, value: Typed) -> Typed:
+def isnull(context: EvalContext, value: Typed) -> Typed:
     """Whether there is no value.
 
         if(isnull(null()), 1, 0) -> 1
@@ -20,13 +20,13 @@ def isnull(context: Context, value: Typed) -> Typed:
     return apply("is_null", value)
 
 
-def present(value: Typed) -> Typed:
+def has_value(value: Typed) -> Typed:
     """Whether there is a value."""
     return apply("not", apply("is_null", value))
 
 
 @FUNCTIONS.define
-def isnotnull(context: Context, value: Typed) -> Typed:
+def isnotnull(context: EvalContext, value: Typed) -> Typed:
     """Whether there is a value.
 
         if(isnotnull(""), 1, 0) -> 1
@@ -35,11 +35,11 @@ def isnotnull(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2; Splunk Search Reference, Informational functions
     """
-    return present(value)
+    return has_value(value)
 
 
 @FUNCTIONS.define
-def isnum(context: Context, value: Typed) -> Typed:
+def isnum(context: EvalContext, value: Typed) -> Typed:
     """Whether the value is a number or text that looks like one.
 
         if(isnum("5"), 1, 0)   -> 1
@@ -52,12 +52,12 @@ def isnum(context: Context, value: Typed) -> Typed:
     Reference: reference/spl.md 5.2; Splunk Search Reference, Informational functions
     """
     if value.kind is Kind.NUMBER:
-        return present(value)
-    return NO if value.kind is Kind.NULL else apply("is_number", text(value))
+        return has_value(value)
+    return NO if value.kind is Kind.NULL else apply("is_number", as_text(value))
 
 
 @FUNCTIONS.define
-def isint(context: Context, value: Typed) -> Typed:
+def isint(context: EvalContext, value: Typed) -> Typed:
     """Whether the value is a whole number.
 
         if(isint(5), 1, 0)     -> 1
@@ -70,12 +70,12 @@ def isint(context: Context, value: Typed) -> Typed:
     """
     if value.kind is Kind.NULL:
         return NO
-    whole = apply("equal", number(value), apply("truncate", number(value)))
+    whole = apply("equal", as_number(value), apply("truncate", as_number(value)))
     return apply("is_true", whole) if whole.kind is Kind.BOOLEAN else NO
 
 
 @FUNCTIONS.define
-def isstr(context: Context, value: Typed) -> Typed:
+def isstr(context: EvalContext, value: Typed) -> Typed:
     """Whether the value is text that does not look like a number.
 
         if(isstr("abc"), 1, 0) -> 1
@@ -87,11 +87,11 @@ def isstr(context: Context, value: Typed) -> Typed:
     """
     if value.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.NULL):
         return NO
-    return apply("and", present(value), apply("not", isnum(context, value)))
+    return apply("and", has_value(value), apply("not", isnum(context, value)))
 
 
 @FUNCTIONS.define
-def isbool(context: Context, value: Typed) -> Typed:
+def isbool(context: EvalContext, value: Typed) -> Typed:
     """Whether the value is true or false.
 
         if(isbool(1=1), 1, 0) -> 1
@@ -104,7 +104,7 @@ def isbool(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def ismv(context: Context, value: Typed) -> Typed:
+def ismv(context: EvalContext, value: Typed) -> Typed:
     """Whether there are several values.
 
         if(ismv(split("a,b", ",")), 1, 0) -> 1
@@ -119,7 +119,7 @@ def ismv(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def typeof(context: Context, value: Typed) -> Typed:
+def typeof(context: EvalContext, value: Typed) -> Typed:
     """The kind of the value in a word.
 
         typeof(12)    -> "Number"
@@ -142,7 +142,7 @@ def typeof(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def isdouble(context: Context, value: Typed) -> Typed:
+def isdouble(context: EvalContext, value: Typed) -> Typed:
     """Whether the value is a number with a fraction.
 
         if(isdouble(3.546), 1, 0)   -> 1
@@ -157,7 +157,7 @@ def isdouble(context: Context, value: Typed) -> Typed:
         return NO
     if value.kind is Kind.NUMBER:
         return apply("is_true", apply("not_equal", value, apply("truncate", value)))
-    shown = text(value)
+    shown = as_text(value)
     pointed = apply("regex_found", shown, literal(r"[.eE]"), literal(""))
     return apply("and", apply("is_number", shown), apply("is_true", pointed))
 
@@ -166,12 +166,12 @@ def is_json(value: Typed, opening: str) -> Typed:
     """Whether text is JSON that begins with a bracket."""
     if value.kind not in (Kind.TEXT, Kind.LIST):
         return NO
-    bare = apply("trim", text(value), literal(" \t\r\n"))
+    bare = apply("trim", as_text(value), literal(" \t\r\n"))
     return apply("is_true", apply("and", apply("starts_with", bare, literal(opening)), apply("json_valid", bare)))
 
 
 @FUNCTIONS.define
-def isobject(context: Context, value: Typed) -> Typed:
+def isobject(context: EvalContext, value: Typed) -> Typed:
     r"""Whether the value is a JSON object.
 
         if(isobject("{\"a\": 1}"), 1, 0) -> 1
@@ -185,7 +185,7 @@ def isobject(context: Context, value: Typed) -> Typed:
 
 
 @FUNCTIONS.define
-def isarray(context: Context, value: Typed) -> Typed:
+def isarray(context: EvalContext, value: Typed) -> Typed:
     r"""Whether the value is a JSON array.
 
         if(isarray(json_array()), 1, 0)       -> 1

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, text
-from harness.detection.languages.spl.commands.lookup import output
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.jsontext import as_json, joined, quoted
-from harness.detection.languages.spl.lookups import table, written
-from harness.detection.languages.spl.matching import Wanted, matched
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_text, literal
+from harness.detection.languages.spl.commands.lookup import build_output_value
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.jsontext import concat_json_parts, encode_as_json, quote_json_string
+from harness.detection.languages.spl.lookups import find_written_rows, resolve_lookup
+from harness.detection.languages.spl.matching import LookupRequest, match_lookup
 from harness.detection.languages.spl.registry import FUNCTIONS
-from harness.detection.languages.spl.syntax import EvalArguments, Expression, Invocation, Stage, String, Word
+from harness.detection.languages.spl.syntax import EvalArguments, EvalExpression, FunctionCall, Stage, String, Word
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import SourceError
 
@@ -17,7 +17,7 @@ FORM = 'it is called as `lookup("table.csv", json_object("column", field, ...), 
 
 
 @FUNCTIONS.define(shape="written")
-def lookup(context: Context, name: Expression, inputs: Expression, outputs: Expression) -> Typed:
+def lookup(context: EvalContext, name: EvalExpression, inputs: EvalExpression, outputs: EvalExpression) -> Typed:
     r"""The columns of the row of a table whose keys agree, as an object; null without such a row.
 
         lookup("cim_corporate_web_domain_lookup", json_object("domain", "a.b"), json_array("domain")) -> null
@@ -28,53 +28,53 @@ def lookup(context: Context, name: Expression, inputs: Expression, outputs: Expr
     if not isinstance(name, String) or context.bound:
         raise SourceError("unsupported", "`lookup` needs the name of a table as text, outside mvmap", name.span)
     scope = context.scope
-    given, wanted_columns = called(inputs, "json_object"), called(outputs, "json_array")
+    given, wanted_columns = match_call(inputs, "json_object"), match_call(outputs, "json_array")
     if len(given) % 2:
         raise SourceError("bad-argument", "`json_object` takes columns and fields in turn", inputs.span, help=FORM)
-    chosen = table(scope, name.value, name.span)
-    columns = [text_of(c) for c in wanted_columns]
+    chosen = resolve_lookup(scope, name.value, name.span)
+    columns = [find_column_name(c) for c in wanted_columns]
     keys: list[tuple[str, Word]] = []
     for key, field in zip(given[::2], given[1::2], strict=True):
-        known(chosen.columns, text_of(key), key)
+        check_table_column(chosen.columns, find_column_name(key), key)
         mark = scope.session.fresh("given")
-        scope.derive([(mark, text(context.value(field)))], field.span)
-        keys.append((text_of(key), Word(mark, False, field.span)))
+        scope.derive([(mark, as_text(context.value(field)))], field.span)
+        keys.append((find_column_name(key), Word(mark, False, field.span)))
     for column, place in zip(columns, wanted_columns, strict=True):
-        known(chosen.columns, column, place)
+        check_table_column(chosen.columns, column, place)
     targets = tuple((c, scope.session.fresh("taken")) for c in columns)
-    rows = written(scope, name.value)
-    wanted = Wanted(table=chosen, rows=rows, keys=tuple(keys), outputs=targets, only_new=False)
-    found = matched(scope, wanted, Stage("lookup", EvalArguments(()), inputs.span))
-    values = [(c, output(scope, wanted, target, found[c])) for c, target in targets]
-    return shown(values)
+    rows = find_written_rows(scope, name.value)
+    wanted = LookupRequest(table=chosen, rows=rows, keys=tuple(keys), outputs=targets, only_new=False)
+    found = match_lookup(scope, wanted, Stage("lookup", EvalArguments(()), inputs.span))
+    values = [(c, build_output_value(scope, wanted, target, found[c])) for c, target in targets]
+    return build_lookup_object(values)
 
 
-def shown(values: list[tuple[str, Typed]]) -> Typed:
+def build_lookup_object(values: list[tuple[str, Typed]]) -> Typed:
     """An object of the values found; null if there are none."""
     there = [v for _, v in values if v.kind is not Kind.NULL]
     if not there:
-        return NOTHING
-    pairs = [apply("concat", quoted(literal(c)), literal(":"), as_json(v)) for c, v in values]
+        return TYPED_NULL
+    pairs = [apply("concat", quote_json_string(literal(c)), literal(":"), encode_as_json(v)) for c, v in values]
     present = [apply("not", apply("is_null", v)) for v in there]
     any_found = present[0] if len(present) == 1 else apply("or", *present)
-    return apply("if", any_found, joined("{", pairs, "}"), Typed(NOTHING.expression, Kind.TEXT))
+    return apply("if", any_found, concat_json_parts("{", pairs, "}"), Typed(TYPED_NULL.expression, Kind.TEXT))
 
 
-def called(expression: Expression, name: str) -> tuple[Expression, ...]:
+def match_call(expression: EvalExpression, name: str) -> tuple[EvalExpression, ...]:
     """The arguments of a call of `name`."""
-    if not isinstance(expression, Invocation) or expression.name != name:
+    if not isinstance(expression, FunctionCall) or expression.name != name:
         raise SourceError("bad-argument", f"`{name}(...)` is needed here", expression.span, help=FORM)
     return expression.arguments
 
 
-def text_of(expression: Expression) -> str:
+def find_column_name(expression: EvalExpression) -> str:
     """The name of a column, which is written as text."""
     if not isinstance(expression, String):
         raise SourceError("bad-argument", "the name of a column is needed, as text", expression.span, help=FORM)
     return expression.value
 
 
-def known(columns: tuple[str, ...], name: str, written: Expression) -> None:
+def check_table_column(columns: tuple[str, ...], name: str, written: EvalExpression) -> None:
     """Refuses a column that the table lacks."""
     if columns and name not in columns:
         raise SourceError("unknown-column", f"the lookup table has no column `{name}`", written.span)

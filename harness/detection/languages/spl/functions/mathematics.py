@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from harness.detection.languages.spl.coercion import Typed, apply, literal, number
-from harness.detection.languages.spl.evaluation import Context
+from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
 
 
 @FUNCTIONS.define
-def abs(context: Context, value: Typed) -> Typed:
+def abs(context: EvalContext, value: Typed) -> Typed:
     """Without its sign.
 
         abs(-5) -> 5
@@ -20,11 +20,11 @@ def abs(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("abs", number(value))
+    return apply("abs", as_number(value))
 
 
 @FUNCTIONS.define("ceil", "ceiling")
-def ceiling(context: Context, value: Typed) -> Typed:
+def ceiling(context: EvalContext, value: Typed) -> Typed:
     """The next whole number above.
 
         ceiling(1.2) -> 2
@@ -33,11 +33,11 @@ def ceiling(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("ceil", number(value))
+    return apply("ceil", as_number(value))
 
 
 @FUNCTIONS.define
-def floor(context: Context, value: Typed) -> Typed:
+def floor(context: EvalContext, value: Typed) -> Typed:
     """The next whole number below.
 
         floor(1.9) -> 1
@@ -46,11 +46,11 @@ def floor(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("floor", number(value))
+    return apply("floor", as_number(value))
 
 
 @FUNCTIONS.define
-def sqrt(context: Context, value: Typed) -> Typed:
+def sqrt(context: EvalContext, value: Typed) -> Typed:
     """The square root; null of a negative number.
 
         sqrt(9) -> 3
@@ -59,11 +59,11 @@ def sqrt(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("sqrt", number(value))
+    return apply("sqrt", as_number(value))
 
 
 @FUNCTIONS.define
-def exp(context: Context, value: Typed) -> Typed:
+def exp(context: EvalContext, value: Typed) -> Typed:
     """E to the power of the number.
 
         exp(0) -> 1
@@ -71,11 +71,11 @@ def exp(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("exp", number(value))
+    return apply("exp", as_number(value))
 
 
 @FUNCTIONS.define
-def ln(context: Context, value: Typed) -> Typed:
+def ln(context: EvalContext, value: Typed) -> Typed:
     """The natural logarithm; null unless the number is positive.
 
         ln(1) -> 0
@@ -84,11 +84,11 @@ def ln(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("ln", number(value))
+    return apply("ln", as_number(value))
 
 
 @FUNCTIONS.define
-def sin(context: Context, value: Typed) -> Typed:
+def sin(context: EvalContext, value: Typed) -> Typed:
     """The sine.
 
         sin(0) -> 0
@@ -97,11 +97,11 @@ def sin(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("sin", number(value))
+    return apply("sin", as_number(value))
 
 
 @FUNCTIONS.define
-def cos(context: Context, value: Typed) -> Typed:
+def cos(context: EvalContext, value: Typed) -> Typed:
     """The cosine.
 
         cos(0) -> 1
@@ -110,11 +110,11 @@ def cos(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("cos", number(value))
+    return apply("cos", as_number(value))
 
 
 @FUNCTIONS.define
-def tan(context: Context, value: Typed) -> Typed:
+def tan(context: EvalContext, value: Typed) -> Typed:
     """The tangent.
 
         tan(0) -> 0
@@ -123,11 +123,11 @@ def tan(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("tan", number(value))
+    return apply("tan", as_number(value))
 
 
 @FUNCTIONS.define
-def asin(context: Context, value: Typed) -> Typed:
+def asin(context: EvalContext, value: Typed) -> Typed:
     """The arc sine; null outside -1 to 1.
 
         asin(0) -> 0
@@ -135,11 +135,11 @@ def asin(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("asin", number(value))
+    return apply("asin", as_number(value))
 
 
 @FUNCTIONS.define
-def acos(context: Context, value: Typed) -> Typed:
+def acos(context: EvalContext, value: Typed) -> Typed:
     """The arc cosine; null outside -1 to 1.
 
         acos(1) -> 0
@@ -147,11 +147,11 @@ def acos(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("acos", number(value))
+    return apply("acos", as_number(value))
 
 
 @FUNCTIONS.define
-def atan(context: Context, value: Typed) -> Typed:
+def atan(context: EvalContext, value: Typed) -> Typed:
     """The arc tangent.
 
         atan(0) -> 0
@@ -160,11 +160,11 @@ def atan(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("atan", number(value))
+    return apply("atan", as_number(value))
 
 
 @FUNCTIONS.define
-def exact(context: Context, value: Typed) -> Typed:
+def exact(context: EvalContext, value: Typed) -> Typed:
     """The number itself, without rounding.
 
         exact(2.5) -> 2.5
@@ -173,11 +173,11 @@ def exact(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return number(value)
+    return as_number(value)
 
 
 @FUNCTIONS.define("round")
-def round_(context: Context, value: Typed, digits: Typed | None = None) -> Typed:
+def round_(context: EvalContext, value: Typed, digits: Typed | None = None) -> Typed:
     """Rounded to `digits` decimals, halves away from zero.
 
         round(3.5)      -> 4
@@ -190,11 +190,11 @@ def round_(context: Context, value: Typed, digits: Typed | None = None) -> Typed
 
     Reference: reference/spl.md 5.2
     """
-    return apply("round", number(value), number(digits) if digits is not None else literal(0.0))
+    return apply("round", as_number(value), as_number(digits) if digits is not None else literal(0.0))
 
 
 @FUNCTIONS.define("pow")
-def pow_(context: Context, value: Typed, exponent: Typed) -> Typed:
+def pow_(context: EvalContext, value: Typed, exponent: Typed) -> Typed:
     """One number to the power of another.
 
         pow(2, 10) -> 1024
@@ -203,11 +203,11 @@ def pow_(context: Context, value: Typed, exponent: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("power", number(value), number(exponent))
+    return apply("power", as_number(value), as_number(exponent))
 
 
 @FUNCTIONS.define
-def log(context: Context, value: Typed, base: Typed | None = None) -> Typed:
+def log(context: EvalContext, value: Typed, base: Typed | None = None) -> Typed:
     """The logarithm to a base, 10 unless given.
 
         log(1000)  -> 3
@@ -218,11 +218,11 @@ def log(context: Context, value: Typed, base: Typed | None = None) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("log", number(value), number(base) if base is not None else literal(10.0))
+    return apply("log", as_number(value), as_number(base) if base is not None else literal(10.0))
 
 
 @FUNCTIONS.define
-def pi(context: Context) -> Typed:
+def pi(context: EvalContext) -> Typed:
     """The ratio of a circle's circumference to its diameter.
 
         round(pi(), 5) -> 3.14159
@@ -234,7 +234,7 @@ def pi(context: Context) -> Typed:
 
 
 @FUNCTIONS.define
-def random(context: Context) -> Typed:
+def random(context: EvalContext) -> Typed:
     """A number that no one can foresee, here always the same one: a run is to give the same rows again.
 
         if(random() = random(), 1, 0) -> 1
@@ -246,7 +246,7 @@ def random(context: Context) -> Typed:
 
 
 @FUNCTIONS.define
-def atan2(context: Context, y: Typed, x: Typed) -> Typed:
+def atan2(context: EvalContext, y: Typed, x: Typed) -> Typed:
     """The angle of the point (x, y).
 
         atan2(0, 1) -> 0
@@ -255,11 +255,11 @@ def atan2(context: Context, y: Typed, x: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("atan2", number(y), number(x))
+    return apply("atan2", as_number(y), as_number(x))
 
 
 @FUNCTIONS.define
-def hypot(context: Context, x: Typed, y: Typed) -> Typed:
+def hypot(context: EvalContext, x: Typed, y: Typed) -> Typed:
     """The length of the hypotenuse.
 
         hypot(3, 4) -> 5
@@ -268,12 +268,12 @@ def hypot(context: Context, x: Typed, y: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    a, b = number(x), number(y)
+    a, b = as_number(x), as_number(y)
     return apply("sqrt", apply("add", apply("multiply", a, a), apply("multiply", b, b)))
 
 
 @FUNCTIONS.define
-def sigfig(context: Context, value: Typed) -> Typed:
+def sigfig(context: EvalContext, value: Typed) -> Typed:
     """The number itself; rounding to significant digits is a switch of the arithmetic.
 
         sigfig(2.5) -> 2.5
@@ -281,4 +281,4 @@ def sigfig(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 2.2, question Q1
     """
-    return number(value)
+    return as_number(value)

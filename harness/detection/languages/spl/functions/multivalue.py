@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import (
-    NOTHING,
+    TYPED_NULL,
     Typed,
     apply,
-    each,
-    listing,
+    apply_to_elements,
+    as_multivalue,
+    as_number,
+    as_text,
+    build_element_parameter,
+    is_numeric_text,
     literal,
-    number,
-    numeric,
-    over,
-    text,
 )
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.fields import fields, in_order
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.fields import collect_fields, list_fields_in_order
 from harness.detection.languages.spl.patterns import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
-from harness.detection.languages.spl.syntax import Expression, Field
+from harness.detection.languages.spl.syntax import EvalExpression, FieldReference
 from harness.detection.languages.spl.timespans import span_unit
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
@@ -26,7 +26,7 @@ from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.define
-def mvappend(context: Context, value: Typed, *more: Typed) -> Typed:
+def mvappend(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """All values one after the other, nulls left out.
 
         mvjoin(mvappend("a", null(), "b"), ",") -> "a,b"
@@ -35,12 +35,12 @@ def mvappend(context: Context, value: Typed, *more: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    parts = [listing(v) for v in (value, *more) if v.kind is not Kind.NULL]
-    return apply("list_concat", *parts) if parts else NOTHING
+    parts = [as_multivalue(v) for v in (value, *more) if v.kind is not Kind.NULL]
+    return apply("list_concat", *parts) if parts else TYPED_NULL
 
 
 @FUNCTIONS.define
-def mvcount(context: Context, value: Typed) -> Typed:
+def mvcount(context: EvalContext, value: Typed) -> Typed:
     """How many values there are; null of none.
 
         mvcount(split("a,b", ",")) -> 2
@@ -50,11 +50,11 @@ def mvcount(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_length", listing(value))
+    return apply("list_length", as_multivalue(value))
 
 
 @FUNCTIONS.define
-def mvdedup(context: Context, value: Typed) -> Typed:
+def mvdedup(context: EvalContext, value: Typed) -> Typed:
     """Without repetitions.
 
         mvjoin(mvdedup(split("a,b,a", ",")), ",") -> "a,b"
@@ -63,11 +63,11 @@ def mvdedup(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_distinct", listing(value))
+    return apply("list_distinct", as_multivalue(value))
 
 
 @FUNCTIONS.define
-def mvsort(context: Context, value: Typed) -> Typed:
+def mvsort(context: EvalContext, value: Typed) -> Typed:
     """Sorted as text.
 
         mvjoin(mvsort(split("b,a,10,9", ",")), ",") -> "10,9,a,b"
@@ -76,11 +76,11 @@ def mvsort(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_sort", listing(value))
+    return apply("list_sort", as_multivalue(value))
 
 
 @FUNCTIONS.define
-def mvreverse(context: Context, value: Typed) -> Typed:
+def mvreverse(context: EvalContext, value: Typed) -> Typed:
     """The last value first.
 
         mvjoin(mvreverse(split("a,b,c", ",")), ",") -> "c,b,a"
@@ -89,19 +89,19 @@ def mvreverse(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_reverse", listing(value))
+    return apply("list_reverse", as_multivalue(value))
 
 
-def place(index: Typed) -> Typed:
+def build_list_place(index: Typed) -> Typed:
     """A place counted from 0, or from the end if negative, as the plan counts it."""
-    at = number(index)
+    at = as_number(index)
     if isinstance(at.constant, int | float):
         return literal(at.constant + 1 if at.constant >= 0 else at.constant)
     return apply("if", apply("less", at, literal(0.0)), at, apply("add", at, literal(1.0)))
 
 
 @FUNCTIONS.define
-def mvindex(context: Context, value: Typed, start: Typed, end: Typed | None = None) -> Typed:
+def mvindex(context: EvalContext, value: Typed, start: Typed, end: Typed | None = None) -> Typed:
     """The value at a place counted from 0, or all from there to `end`; negative places count from the end.
 
         mvindex(split("a,b,c", ","), 0)              -> "a"
@@ -118,12 +118,12 @@ def mvindex(context: Context, value: Typed, start: Typed, end: Typed | None = No
     Reference: reference/spl.md 5.2
     """
     if end is None:
-        return apply("list_get", listing(value), place(start))
-    return apply("list_slice", listing(value), place(start), place(end))
+        return apply("list_get", as_multivalue(value), build_list_place(start))
+    return apply("list_slice", as_multivalue(value), build_list_place(start), build_list_place(end))
 
 
 @FUNCTIONS.define
-def mvjoin(context: Context, value: Typed, delimiter: Typed) -> Typed:
+def mvjoin(context: EvalContext, value: Typed, delimiter: Typed) -> Typed:
     """All values as one text.
 
         mvjoin(split("a,b", ","), ";") -> "a;b"
@@ -133,11 +133,11 @@ def mvjoin(context: Context, value: Typed, delimiter: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_join", listing(value), text(delimiter))
+    return apply("list_join", as_multivalue(value), as_text(delimiter))
 
 
 @FUNCTIONS.define
-def mvzip(context: Context, left: Typed, right: Typed, delimiter: Typed | None = None) -> Typed:
+def mvzip(context: EvalContext, left: Typed, right: Typed, delimiter: Typed | None = None) -> Typed:
     """Pairs of two fields' values, up to the shorter one.
 
         mvjoin(mvzip(split("a,b", ","), split("1,2", ",")), ";") -> "a,1;b,2"
@@ -148,12 +148,14 @@ def mvzip(context: Context, left: Typed, right: Typed, delimiter: Typed | None =
     Reference: reference/spl.md 5.2
     """
     if Kind.NULL in (left.kind, right.kind):
-        return NOTHING
-    return apply("list_zip", listing(left), listing(right), text(delimiter) if delimiter else literal(","))
+        return TYPED_NULL
+    return apply(
+        "list_zip", as_multivalue(left), as_multivalue(right), as_text(delimiter) if delimiter else literal(",")
+    )
 
 
 @FUNCTIONS.define
-def mvrange(context: Context, start: Typed, end: Typed, step: Typed | None = None) -> Typed:
+def mvrange(context: EvalContext, start: Typed, end: Typed, step: Typed | None = None) -> Typed:
     """Numbers from the first up to and without the second.
 
         mvjoin(mvrange(1, 7, 2), ",") -> "1,3,5"
@@ -167,32 +169,32 @@ def mvrange(context: Context, start: Typed, end: Typed, step: Typed | None = Non
     """
     by = literal(1.0) if step is None else step
     written = by.constant
-    if isinstance(written, str) and not numeric(written):
+    if isinstance(written, str) and not is_numeric_text(written):
         span = span_unit(written)
         if span is None:
             place = span_of(by.expression) or context.scope.session.text.source.whole()
             raise SourceError("bad-argument", f"`{written[:40]}` is no span of time", place, help="write `1d`")
         if span[1] not in ("", "day", "week"):
-            return calendar_range(context, number(start), number(end), span)
+            return calendar_range(context, as_number(start), as_number(end), span)
         by = literal(span[0] * {"day": 86400.0, "week": 604800.0}.get(span[1], 1.0))
-    return apply("list_range", number(start), number(end), number(by))
+    return apply("list_range", as_number(start), as_number(end), as_number(by))
 
 
-def calendar_range(context: Context, start: Typed, end: Typed, span: tuple[float, str]) -> Typed:
+def calendar_range(context: EvalContext, start: Typed, end: Typed, span: tuple[float, str]) -> Typed:
     """Times a calendar's unit apart: the places 0, 1, 2, ... become times."""
     count, unit = span
     shortest = {"month": 28.0, "quarter": 90.0, "year": 365.0}[unit] * 86400.0 * count
     most = apply("ceil", apply("divide", apply("subtract", end, start), literal(shortest)))
     places = apply("list_range", literal(0.0), most, literal(1.0))
-    parameter, place = each(places)
-    units = apply("multiply", number(place), literal(count))
+    parameter, place = build_element_parameter(places)
+    units = apply("multiply", as_number(place), literal(count))
     moment = apply("calendar_add", start, units, literal(unit), literal(context.scope.settings.zone))
-    inside = apply("if", apply("less", moment, end), text(moment), Typed(NOTHING.expression, Kind.TEXT))
-    return over("list_map", places, parameter, inside)
+    inside = apply("if", apply("less", moment, end), as_text(moment), Typed(TYPED_NULL.expression, Kind.TEXT))
+    return apply_to_elements("list_map", places, parameter, inside)
 
 
 @FUNCTIONS.define
-def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
+def mvfind(context: EvalContext, value: Typed, regex: Typed) -> Typed:
     """The place, counted from 0, of the first value with a match; null if there is none.
 
         mvfind(split("a,b,c", ","), "^c") -> 2
@@ -203,14 +205,14 @@ def mvfind(context: Context, value: Typed, regex: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    several = listing(value)
-    parameter, element = each(several)
-    found = over("list_index", several, parameter, element_matches(element, regex))
+    several = as_multivalue(value)
+    parameter, element = build_element_parameter(several)
+    found = apply_to_elements("list_index", several, parameter, element_matches(element, regex))
     return apply("subtract", found, literal(1.0))
 
 
 @FUNCTIONS.define(shape="written")
-def mvfilter(context: Context, condition: Expression) -> Typed:
+def mvfilter(context: EvalContext, condition: EvalExpression) -> Typed:
     """The values for which a condition holds; it names the field, which then means each value in turn.
 
         mvfilter(nosuchfield > 1) -> null
@@ -219,18 +221,18 @@ def mvfilter(context: Context, condition: Expression) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    names = sorted(fields(condition))
+    names = sorted(collect_fields(condition))
     if len(names) != 1:
         message = f"`mvfilter` needs a condition on one field, this names {len(names)}"
         raise SourceError("bad-argument", message, condition.span)
-    values = listing(context.value(Field(names[0], True, condition.span)))
-    parameter, element = each(values, f"value{len(context.bound)}")
-    inside = Context(context.scope, {**context.bound, names[0]: element})
-    return over("list_filter", values, parameter, inside.condition(condition))
+    values = as_multivalue(context.value(FieldReference(names[0], True, condition.span)))
+    parameter, element = build_element_parameter(values, f"value{len(context.bound)}")
+    inside = EvalContext(context.scope, {**context.bound, names[0]: element})
+    return apply_to_elements("list_filter", values, parameter, inside.condition(condition))
 
 
 @FUNCTIONS.define(shape="written")
-def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
+def mvmap(context: EvalContext, several: EvalExpression, body: EvalExpression) -> Typed:
     """What an expression makes of each value; the field's name in it means the value.
 
         mvmap(nosuchfield, nosuchfield * 2) -> null
@@ -239,19 +241,19 @@ def mvmap(context: Context, several: Expression, body: Expression) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    names = in_order(several)
-    values = listing(context.value(several))
+    names = list_fields_in_order(several)
+    values = as_multivalue(context.value(several))
     if values.kind is Kind.NULL:
-        return NOTHING
-    parameter, element = each(values, f"value{len(context.bound)}")
+        return TYPED_NULL
+    parameter, element = build_element_parameter(values, f"value{len(context.bound)}")
     bound = dict.fromkeys(names[:1], element)
-    inside = Context(context.scope, {**context.bound, **bound})
+    inside = EvalContext(context.scope, {**context.bound, **bound})
     made = inside.value(body)
-    return over("list_map", values, parameter, text(made)) if made.kind is not Kind.NULL else NOTHING
+    return apply_to_elements("list_map", values, parameter, as_text(made)) if made.kind is not Kind.NULL else TYPED_NULL
 
 
 @FUNCTIONS.define
-def commands(context: Context, search: Typed) -> Typed:
+def commands(context: EvalContext, search: Typed) -> Typed:
     """Names of the commands of a search, which is given as text.
 
         mvjoin(commands("search a | stats count"), ",") -> "search,stats"
@@ -261,4 +263,4 @@ def commands(context: Context, search: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     pattern = literal(r"(?:^|\|)\s*([a-z]+)")
-    return apply("regex_extract_all", text(search), pattern, literal(""), literal(1.0))
+    return apply("regex_extract_all", as_text(search), pattern, literal(""), literal(1.0))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, each, literal, number, over, text
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.paths import extracted, json_path_of
-from harness.detection.languages.spl.patterns import checked
+from harness.detection.languages.spl.coercion import (
+    TYPED_NULL,
+    Typed,
+    apply,
+    apply_to_elements,
+    as_number,
+    as_text,
+    build_element_parameter,
+    literal,
+)
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.paths import extract_first, json_path_of
+from harness.detection.languages.spl.patterns import check_pattern_literal
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
@@ -13,7 +22,7 @@ from harness.diagnostics import SourceError
 
 
 @FUNCTIONS.define("len")
-def len_(context: Context, value: Typed) -> Typed:
+def len_(context: EvalContext, value: Typed) -> Typed:
     """Number of characters.
 
         len("Grüße")           -> 5
@@ -23,19 +32,19 @@ def len_(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("length", text(value))
+    return apply("length", as_text(value))
 
 
-def mapped(operation: str, value: Typed) -> Typed:
+def map_text_operation(operation: str, value: Typed) -> Typed:
     """An operation of text on each of several values."""
     if value.kind is not Kind.LIST:
-        return apply(operation, text(value))
-    parameter, element = each(value)
-    return over("list_map", value, parameter, apply(operation, element))
+        return apply(operation, as_text(value))
+    parameter, element = build_element_parameter(value)
+    return apply_to_elements("list_map", value, parameter, apply(operation, element))
 
 
 @FUNCTIONS.define
-def lower(context: Context, value: Typed) -> Typed:
+def lower(context: EvalContext, value: Typed) -> Typed:
     """In lower case; several values each.
 
         lower("CMD.exe")                        -> "cmd.exe"
@@ -45,11 +54,11 @@ def lower(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return mapped("lower", value)
+    return map_text_operation("lower", value)
 
 
 @FUNCTIONS.define
-def upper(context: Context, value: Typed) -> Typed:
+def upper(context: EvalContext, value: Typed) -> Typed:
     """In upper case; several values each.
 
         upper("cmd")                           -> "CMD"
@@ -58,11 +67,11 @@ def upper(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return mapped("upper", value)
+    return map_text_operation("upper", value)
 
 
 @FUNCTIONS.define
-def trim(context: Context, value: Typed, characters: Typed | None = None) -> Typed:
+def trim(context: EvalContext, value: Typed, characters: Typed | None = None) -> Typed:
     """Without blanks and tabs, or without any of `characters`, at both ends.
 
         trim("  x ")      -> "x"
@@ -73,11 +82,11 @@ def trim(context: Context, value: Typed, characters: Typed | None = None) -> Typ
 
     Reference: reference/spl.md 5.2
     """
-    return apply("trim", text(value), text(characters) if characters else literal(" \t"))
+    return apply("trim", as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
 @FUNCTIONS.define
-def ltrim(context: Context, value: Typed, characters: Typed | None = None) -> Typed:
+def ltrim(context: EvalContext, value: Typed, characters: Typed | None = None) -> Typed:
     """The same at the start only.
 
         ltrim("00x0", "0") -> "x0"
@@ -86,11 +95,11 @@ def ltrim(context: Context, value: Typed, characters: Typed | None = None) -> Ty
 
     Reference: reference/spl.md 5.2
     """
-    return apply("trim_start", text(value), text(characters) if characters else literal(" \t"))
+    return apply("trim_start", as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
 @FUNCTIONS.define
-def rtrim(context: Context, value: Typed, characters: Typed | None = None) -> Typed:
+def rtrim(context: EvalContext, value: Typed, characters: Typed | None = None) -> Typed:
     """The same at the end only.
 
         rtrim("00x0", "0") -> "00x"
@@ -99,11 +108,11 @@ def rtrim(context: Context, value: Typed, characters: Typed | None = None) -> Ty
 
     Reference: reference/spl.md 5.2
     """
-    return apply("trim_end", text(value), text(characters) if characters else literal(" \t"))
+    return apply("trim_end", as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
 @FUNCTIONS.define
-def substr(context: Context, value: Typed, start: Typed, length: Typed | None = None) -> Typed:
+def substr(context: EvalContext, value: Typed, start: Typed, length: Typed | None = None) -> Typed:
     """Characters from place `start`, counted from 1, or from the end if negative.
 
         substr("splunk", 2, 3) -> "plu"
@@ -115,15 +124,15 @@ def substr(context: Context, value: Typed, start: Typed, length: Typed | None = 
 
     Reference: reference/spl.md 5.2
     """
-    place = number(start)
+    place = as_number(start)
     if isinstance(place.constant, float) and place.constant == 0:
         place = literal(1.0)
-    rest = number(length) if length is not None else Typed(NOTHING.expression, Kind.NUMBER)
-    return apply("substring", text(value), place, rest)
+    rest = as_number(length) if length is not None else Typed(TYPED_NULL.expression, Kind.NUMBER)
+    return apply("substring", as_text(value), place, rest)
 
 
 @FUNCTIONS.define
-def replace(context: Context, value: Typed, regex: Typed, replacement: Typed) -> Typed:
+def replace(context: EvalContext, value: Typed, regex: Typed, replacement: Typed) -> Typed:
     r"""Every match of a regular expression replaced; `\1` is a group.
 
         replace("1/14/2020", "^(\d+)/(\d+)", "\2/\1") -> "14/1/2020"
@@ -135,11 +144,13 @@ def replace(context: Context, value: Typed, regex: Typed, replacement: Typed) ->
 
     Reference: reference/spl.md 5.2
     """
-    return apply("regex_replace", text(value), checked(regex), literal(""), text(replacement), literal(True))
+    return apply(
+        "regex_replace", as_text(value), check_pattern_literal(regex), literal(""), as_text(replacement), literal(True)
+    )
 
 
 @FUNCTIONS.define
-def split(context: Context, value: Typed, delimiter: Typed) -> Typed:
+def split(context: EvalContext, value: Typed, delimiter: Typed) -> Typed:
     """The pieces between delimiters; every character for an empty delimiter.
 
         mvjoin(split("a,b,c", ","), "|")   -> "a|b|c"
@@ -150,11 +161,11 @@ def split(context: Context, value: Typed, delimiter: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_split", text(value), text(delimiter))
+    return apply("list_split", as_text(value), as_text(delimiter))
 
 
 @FUNCTIONS.define
-def urldecode(context: Context, value: Typed) -> Typed:
+def urldecode(context: EvalContext, value: Typed) -> Typed:
     """With %41 become A.
 
         urldecode("http%3A%2F%2Fx") -> "http://x"
@@ -163,11 +174,11 @@ def urldecode(context: Context, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("url_decode", text(value))
+    return apply("url_decode", as_text(value))
 
 
 @FUNCTIONS.define
-def spath(context: Context, value: Typed, path: Typed) -> Typed:
+def spath(context: EvalContext, value: Typed, path: Typed) -> Typed:
     r"""The value at a path of a JSON or XML text, several values where the path has `{}`.
 
         spath("{\"a\":{\"b\":5}}", "a.b")               -> "5"
@@ -178,16 +189,16 @@ def spath(context: Context, value: Typed, path: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     if Kind.NULL in (path.kind, value.kind):
-        return NOTHING
+        return TYPED_NULL
     constant = path.constant
     if isinstance(constant, str):
-        return extracted(text(value), constant)
-    markup = apply("xml_text", text(value), text(path))
-    return apply("coalesce", apply("json_list", text(value), json_path_of(path)), markup)
+        return extract_first(as_text(value), constant)
+    markup = apply("xml_text", as_text(value), as_text(path))
+    return apply("coalesce", apply("json_list", as_text(value), json_path_of(path)), markup)
 
 
 @FUNCTIONS.define
-def printf(context: Context, form: Typed, *values: Typed) -> Typed:
+def printf(context: EvalContext, form: Typed, *values: Typed) -> Typed:
     """Values in the places of a C format; null where one is missing or does not fit.
 
         printf("%s has %03d", "x", 7)           -> "x has 007"
@@ -203,11 +214,11 @@ def printf(context: Context, form: Typed, *values: Typed) -> Typed:
     Reference: Splunk Search Reference, Conversion functions
     """
     if any(v.kind is Kind.NULL for v in (form, *values)):
-        return NOTHING
-    return apply("format_text", text(form), *(text(v) for v in values))
+        return TYPED_NULL
+    return apply("format_text", as_text(form), *(as_text(v) for v in values))
 
 
-def unsupported(context: Context, what: str, value: Typed) -> SourceError:
+def build_unknown_value_error(context: EvalContext, what: str, value: Typed) -> SourceError:
     """The error about something that would have to be known before the query runs."""
     span = span_of(value.expression) or context.scope.session.text.source.whole()
     return SourceError("unsupported", f"{what} is not supported", span)

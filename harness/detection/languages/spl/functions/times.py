@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NOTHING, Typed, apply, literal, number, text
-from harness.detection.languages.spl.evaluation import Context
-from harness.detection.languages.spl.functions.texts import unsupported
+from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.functions.texts import build_unknown_value_error
 from harness.detection.languages.spl.registry import FUNCTIONS
-from harness.detection.languages.spl.timespans import plan_format, relative
+from harness.detection.languages.spl.timespans import apply_time_modifier, plan_format
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Expression, Literal
 
-SPELLED = ("%3N", "%6N", "%9N", "%N", "%3Q", "%6Q", "%9Q", "%Q", "%T", "%X", "%F", "%D", "%R", "%r", "%x", "%c", "%+")
+SUBSECOND_CODES = (
+    "%3N",
+    "%6N",
+    "%9N",
+    "%N",
+    "%3Q",
+    "%6Q",
+    "%9Q",
+    "%Q",
+    "%T",
+    "%X",
+    "%F",
+    "%D",
+    "%R",
+    "%r",
+    "%x",
+    "%c",
+    "%+",
+)
 """Codes that the plan spells otherwise, those first whose spelling another one has in it."""
 
 
 @FUNCTIONS.define
-def now(context: Context) -> Typed:
+def now(context: EvalContext) -> Typed:
     """The time of the search.
 
         if(now() = now(), 1, 0) -> 1
@@ -28,7 +46,7 @@ def now(context: Context) -> Typed:
 
 
 @FUNCTIONS.define
-def time(context: Context) -> Typed:
+def time(context: EvalContext) -> Typed:
     """The time of the search too: a run is to give the same rows again.
 
         if(time() = now(), 1, 0) -> 1
@@ -44,14 +62,14 @@ def form_of(value: Typed) -> Typed:
     constant = value.constant
     if isinstance(constant, str):
         return literal(plan_format(constant))
-    found = text(value)
-    for written in SPELLED:
+    found = as_text(value)
+    for written in SUBSECOND_CODES:
         found = apply("replace_text", found, literal(written), literal(plan_format(written)))
     return found
 
 
 @FUNCTIONS.define
-def strftime(context: Context, value: Typed, form: Typed) -> Typed:
+def strftime(context: EvalContext, value: Typed, form: Typed) -> Typed:
     """A time as text, in the zone of the searching user.
 
         strftime(0, "%Y-%m-%d %H:%M:%S")   -> "1970-01-01 00:00:00"
@@ -69,11 +87,11 @@ def strftime(context: Context, value: Typed, form: Typed) -> Typed:
 
     Reference: reference/spl.md 8.1
     """
-    return apply("format_time", number(value), form_of(form), literal(context.scope.settings.zone))
+    return apply("format_time", as_number(value), form_of(form), literal(context.scope.settings.zone))
 
 
 @FUNCTIONS.define
-def strptime(context: Context, value: Typed, form: Typed) -> Typed:
+def strptime(context: EvalContext, value: Typed, form: Typed) -> Typed:
     """The time that a text tells; null where it does not fit.
 
         strptime("1970-01-02", "%Y-%m-%d") -> 86400
@@ -90,11 +108,11 @@ def strptime(context: Context, value: Typed, form: Typed) -> Typed:
 
     Reference: reference/spl.md 8.1
     """
-    return apply("parse_time", text(value), form_of(form), literal(context.scope.settings.zone))
+    return apply("parse_time", as_text(value), form_of(form), literal(context.scope.settings.zone))
 
 
 @FUNCTIONS.define
-def relative_time(context: Context, value: Typed, modifier: Typed) -> Typed:
+def relative_time(context: EvalContext, value: Typed, modifier: Typed) -> Typed:
     """A time moved by a modifier such as `-1d@d`: first the offset, then down to the unit.
 
         relative_time(90000, "@d")    -> 86400
@@ -120,30 +138,30 @@ def relative_time(context: Context, value: Typed, modifier: Typed) -> Typed:
     """
     constant = modifier.constant
     if Kind.NULL in (value.kind, modifier.kind):
-        return NOTHING
-    choice = chosen(modifier)
+        return TYPED_NULL
+    choice = split_text_choice(modifier)
     if choice is not None:
         condition, yes, no = choice
         return context.choose([(condition, relative_time(context, value, yes))], relative_time(context, value, no))
     if not isinstance(constant, str):
-        return apply("moved_time", number(value), text(modifier), literal(context.scope.settings.zone))
-    found = relative(number(value), constant, context.scope.settings)
+        return apply("moved_time", as_number(value), as_text(modifier), literal(context.scope.settings.zone))
+    found = apply_time_modifier(as_number(value), constant, context.scope.settings)
     if found is None:
-        raise unsupported(context, f"the time modifier `{constant[:40]}`", modifier)
+        raise build_unknown_value_error(context, f"the time modifier `{constant[:40]}`", modifier)
     return found
 
 
-def chosen(value: Typed) -> tuple[Typed, Typed, Typed] | None:
+def split_text_choice(value: Typed) -> tuple[Typed, Typed, Typed] | None:
     """The condition and the two sides of a choice between texts; None of anything else."""
     match value.expression:
         case Call("if", (condition, yes, no)):
-            return Typed(condition, Kind.BOOLEAN), sided(yes), sided(no)
+            return Typed(condition, Kind.BOOLEAN), build_choice_side(yes), build_choice_side(no)
         case _:
             return None
 
 
-def sided(expression: Expression) -> Typed:
+def build_choice_side(expression: Expression) -> Typed:
     """One side of a choice between texts."""
     if isinstance(expression, Literal) and expression.value is None:
-        return NOTHING
+        return TYPED_NULL
     return Typed(expression, Kind.TEXT)

@@ -8,7 +8,7 @@ from harness.detection.languages.spl.lint.expressions import EXPRESSION_RULES
 from harness.detection.languages.spl.lint.pipelines import PIPELINE_RULES
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import Text
+from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import Finding, Severity, SourceError
 
@@ -16,21 +16,23 @@ OURS = ("unsupported", "unknown-lookup", "too-many-patterns")
 """Errors that tell of a limit of this engine rather than of the search."""
 
 
-def lint(
-    pipeline: Pipeline, text: Text, names: frozenset[str], deviations: tuple[Finding, ...], settings: Settings
+def lint_pipeline(
+    pipeline: Pipeline, text: ExpandedText, names: frozenset[str], deviations: tuple[Finding, ...], settings: Settings
 ) -> tuple[Finding, ...]:
     """All findings in the order of the text, each once."""
     found = list(deviations)
     for rule in (*CONDITION_RULES, *EXPRESSION_RULES, *PIPELINE_RULES):
         found.extend(rule(pipeline))
-    found += planned(pipeline, text, names, settings)
+    found += lint_by_planning(pipeline, text, names, settings)
     seen: dict[tuple[str, int, str], Finding] = {}
     for finding in found:
         seen.setdefault((finding.code, finding.span.start, finding.message), finding)
     return tuple(sorted(seen.values(), key=lambda f: (f.span.start, f.span.end, f.code)))
 
 
-def planned(pipeline: Pipeline, text: Text, names: frozenset[str], settings: Settings) -> list[Finding]:
+def lint_by_planning(
+    pipeline: Pipeline, text: ExpandedText, names: frozenset[str], settings: Settings
+) -> list[Finding]:
     """What comes to light when the search is planned over events that have every field it names."""
     columns = {n: Kind.TEXT for n in sorted(names) if "*" not in n and not n.startswith("@")}
     columns |= {"_time": Kind.NUMBER, "_raw": Kind.TEXT, **dict.fromkeys(("source", "host", "sourcetype"), Kind.TEXT)}

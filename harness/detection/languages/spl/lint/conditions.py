@@ -5,25 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
     Comparison,
-    Condition,
     Not,
     OneOf,
     Pipeline,
     SearchArguments,
+    SearchCondition,
     Stage,
     StatisticsArguments,
     Word,
 )
 from harness.diagnostics import Edit, Finding, Severity, Span
 
-Rule = Callable[[Pipeline], Iterator[Finding]]
-CHANNEL = re.compile(r"Xml?WinEventLog:.+|WinEventLog:.+/.+", re.I)
-DOMAIN = re.compile(r"\*([a-z0-9-]+\.)+[a-z]{2,}")
+LintRule = Callable[[Pipeline], Iterator[Finding]]
+EVENT_LOG_SOURCE = re.compile(r"Xml?WinEventLog:.+|WinEventLog:.+/.+", re.I)
+WILDCARD_DOMAIN = re.compile(r"\*([a-z0-9-]+\.)+[a-z]{2,}")
 HOST_FIELD = re.compile(r"host(name)?$|domain$|query(name)?$|url$|dest$|site$", re.I)
 FILE_NAME_ONLY = re.compile(r"\*\\[^\\*]+")
 ATTACKER_NAMED = ("DestinationHostname", "SourceHostname", "dest_host", "src_host")
@@ -40,12 +40,12 @@ def warning(code: str, span: Span, message: str, help: str | None = None, edits:
     return Finding(code=code, span=span, message=message, help=help, severity=Severity.WARNING, edits=edits)
 
 
-def note(code: str, span: Span, message: str, help: str | None = None) -> Finding:
+def build_note(code: str, span: Span, message: str, help: str | None = None) -> Finding:
     """Something worth knowing."""
     return Finding(code=code, span=span, message=message, help=help, severity=Severity.NOTE)
 
 
-def values_of(term: Comparison | OneOf) -> tuple[Word, ...]:
+def list_compared_literals(term: Comparison | OneOf) -> tuple[Word, ...]:
     """The literals that a field is compared with."""
     if isinstance(term, OneOf):
         return term.values
@@ -54,14 +54,14 @@ def values_of(term: Comparison | OneOf) -> tuple[Word, ...]:
 
 def terms(node: object) -> Iterator[Comparison | OneOf]:
     """All comparisons inside."""
-    for part in parts(node):
+    for part in walk_query(node):
         if isinstance(part, Comparison | OneOf):
             yield part
 
 
 def negations(pipeline: Pipeline) -> Iterator[Not]:
     """All conditions under NOT."""
-    for part in parts(pipeline):
+    for part in walk_query(pipeline):
         if isinstance(part, Not):
             yield part
 
@@ -69,13 +69,13 @@ def negations(pipeline: Pipeline) -> Iterator[Not]:
 def renamed_sourcetype(pipeline: Pipeline) -> Iterator[Finding]:
     """A channel's own sourcetype, which the add-ons rename to `xmlwineventlog`."""
     also_by_source: set[int] = set()
-    for part in parts(pipeline):
+    for part in walk_query(pipeline):
         if isinstance(part, AnyOf) and any(t.field.text == "source" for t in terms(part)):
             also_by_source |= {id(t) for t in terms(part)}
     for term in terms(pipeline):
         if term.field.text.lower() != "sourcetype" or id(term) in also_by_source:
             continue
-        if any(CHANNEL.fullmatch(v.text) and ":" in v.text for v in values_of(term)):
+        if any(EVENT_LOG_SOURCE.fullmatch(v.text) and ":" in v.text for v in list_compared_literals(term)):
             message = "no event has this sourcetype where the Windows or Sysmon add-on is installed: they rename it"
             edits = (Edit(term.field.span, "source"),) if term.field.span.text == term.field.text else ()
             yield warning("renamed-sourcetype", term.span, message, "compare `source` instead", edits)
@@ -85,8 +85,8 @@ def open_suffix(pipeline: Pipeline) -> Iterator[Finding]:
     """`*example.com` is also `notexample.com`."""
     for term in terms(pipeline):
         if HOST_FIELD.search(term.field.text):
-            for value in values_of(term):
-                if DOMAIN.fullmatch(value.text):
+            for value in list_compared_literals(term):
+                if WILDCARD_DOMAIN.fullmatch(value.text):
                     name = value.text[1:]
                     message = f"`{value.text}` is also true of `other{name}`"
                     yield warning("open-suffix", value.span, message, f"write `*.{name}` and `{name}`")
@@ -104,7 +104,10 @@ def attacker_named(pipeline: Pipeline) -> Iterator[Finding]:
                 told.add(name)
                 message = f"`{name}` is a reverse look-up, which the owner of the address can set to anything"
                 yield warning("attacker-named", negation.span, message, "exclude by address or by certificate")
-            elif any(FILE_NAME_ONLY.fullmatch(v.text) and v.text.lower().endswith(".exe") for v in values_of(term)):
+            elif any(
+                FILE_NAME_ONLY.fullmatch(v.text) and v.text.lower().endswith(".exe")
+                for v in list_compared_literals(term)
+            ):
                 told.add(name)
                 message = f"a program of such a name in any folder is left out by `{name}`"
                 yield warning("attacker-named", negation.span, message, "exclude by the whole path")
@@ -115,33 +118,33 @@ def missing_ranges(pipeline: Pipeline) -> Iterator[Finding]:
     for negation in negations(pipeline):
         by_field: dict[str, list[str]] = {}
         for term in terms(negation):
-            by_field.setdefault(term.field.text, []).extend(v.text.lower() for v in values_of(term))
+            by_field.setdefault(term.field.text, []).extend(v.text.lower() for v in list_compared_literals(term))
         for values in by_field.values():
             if not any(v.startswith("10.") for v in values) or not any(v.startswith("192.168.") for v in values):
                 continue
             lacking = [n for n, starts in PRIVATE.items() if not any(v.startswith(starts) for v in values)]
             if lacking:
                 message = f"the list of private networks lacks {', '.join(lacking)}"
-                yield note("missing-ranges", negation.span, message)
+                yield build_note("missing-ranges", negation.span, message)
 
 
 def inbound_too(pipeline: Pipeline) -> Iterator[Finding]:
     """Sysmon 3 is recorded for inbound connections too."""
     names = {t.field.text.lower() for t in terms(pipeline)}
     for term in terms(pipeline):
-        connection = term.field.text == "EventCode" and [v.text for v in values_of(term)] == ["3"]
+        connection = term.field.text == "EventCode" and [v.text for v in list_compared_literals(term)] == ["3"]
         if connection and "destinationip" in names and "initiated" not in names:
             message = "inbound connections are recorded too; their destination is this host"
-            yield note("inbound-too", term.span, message, "add `Initiated=true`")
+            yield build_note("inbound-too", term.span, message, "add `Initiated=true`")
 
 
 def and_before_or(pipeline: Pipeline) -> Iterator[Finding]:
     """`a AND b OR c` is `a AND (b OR c)` in a search."""
-    for part in parts(pipeline):
+    for part in walk_query(pipeline):
         if not isinstance(part, All):
             continue
         for before, operand in zip((None, *part.operands), part.operands, strict=False):
-            if not isinstance(operand, AnyOf) or enclosed(operand):
+            if not isinstance(operand, AnyOf) or is_parenthesised(operand):
                 continue
             text = operand.span.source.text
             gap = text[before.span.end : operand.span.start] if before else ""
@@ -151,7 +154,7 @@ def and_before_or(pipeline: Pipeline) -> Iterator[Finding]:
                 yield warning("and-before-or", operand.span, message, "write parentheses")
 
 
-def enclosed(condition: Condition) -> bool:
+def is_parenthesised(condition: SearchCondition) -> bool:
     """Whether a condition stands in parentheses of its own."""
     text, span = condition.span.source.text, condition.span
     return text[: span.start].rstrip().endswith("(") or "`" in text[span.start : span.end]
@@ -159,15 +162,15 @@ def enclosed(condition: Condition) -> bool:
 
 def unequal(pipeline: Pipeline) -> Iterator[Finding]:
     """`field!=value` is false of events without the field, where `NOT field=value` is true."""
-    for stage in parts(pipeline):
+    for stage in walk_query(pipeline):
         if isinstance(stage, Stage) and isinstance(stage.arguments, SearchArguments | StatisticsArguments):
             for term in terms(stage):
                 if isinstance(term, Comparison) and term.operator == "!=":
                     message = f"events without `{term.field.text}` are left out too"
-                    yield note("unequal", term.span, message, f"write `NOT {term.field.text}=...` to keep them")
+                    yield build_note("unequal", term.span, message, f"write `NOT {term.field.text}=...` to keep them")
 
 
-CONDITION_RULES: tuple[Rule, ...] = (
+CONDITION_RULES: tuple[LintRule, ...] = (
     renamed_sourcetype,
     open_suffix,
     attacker_named,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.detection.languages.spl.lint.conditions import Rule, note, warning
-from harness.detection.languages.spl.mentions import parts
+from harness.detection.languages.spl.lint.conditions import LintRule, build_note, warning
+from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.syntax import (
-    Chain,
     Comparison,
     EvalArguments,
-    Field,
+    FieldReference,
+    FunctionCall,
     GeneralArguments,
-    Invocation,
     Number,
     OneOf,
+    OperandChain,
     Pipeline,
     Stage,
     StatisticsArguments,
@@ -60,7 +60,7 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
         elif isinstance(arguments, EvalArguments):
             filled |= {a.target.text for a in arguments.assignments}
         elif stage.name == "search":
-            filled |= {p.field.text for p in parts(stage) if isinstance(p, Comparison | OneOf) and positive(p)}
+            filled |= {p.field.text for p in walk_query(stage) if isinstance(p, Comparison | OneOf) and needs_field(p)}
         if stage.name in STATS and isinstance(arguments, StatisticsArguments):
             for key in arguments.keys:
                 if key.text in OPTIONAL - filled:
@@ -71,7 +71,7 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
                     filled.add(key.text)
 
 
-def positive(term: Comparison | OneOf) -> bool:
+def needs_field(term: Comparison | OneOf) -> bool:
     """Whether a term is only true of events that have the field; those under NOT are not looked for here."""
     before = term.span.source.text[: term.span.start].rstrip()
     return not before.endswith(("NOT", "(", "OR"))
@@ -79,18 +79,18 @@ def positive(term: Comparison | OneOf) -> bool:
 
 def zoned_bucket(pipeline: Pipeline) -> Iterator[Finding]:
     """A time bucket made by strftime depends on the zone of whoever searches."""
-    buckets: dict[str, Invocation] = {}
+    buckets: dict[str, FunctionCall] = {}
     for _, stage in stages(pipeline):
         if isinstance(stage.arguments, EvalArguments):
             for assignment in stage.arguments.assignments:
                 value = assignment.value
-                if isinstance(value, Invocation) and value.name == "strftime":
+                if isinstance(value, FunctionCall) and value.name == "strftime":
                     buckets[assignment.target.text] = value
         if isinstance(stage.arguments, StatisticsArguments):
             for key in stage.arguments.keys:
                 if key.text in buckets:
                     message = f"`{key.text}` is in the zone of the user who searches, so groups differ between users"
-                    yield note("zoned-bucket", buckets.pop(key.text).span, message, "use `bin _time span=1h`")
+                    yield build_note("zoned-bucket", buckets.pop(key.text).span, message, "use `bin _time span=1h`")
 
 
 def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
@@ -108,16 +108,16 @@ def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
                 elif measure.function in ("avg", "mean", "min", "max", "sum") and of in counts:
                     means.add(name)
             continue
-        for part in parts(stage):
-            if isinstance(part, Chain) and len(part.operands) == 2 and always(part, counts | means):
+        for part in walk_query(stage):
+            if isinstance(part, OperandChain) and len(part.operands) == 2 and is_always_true(part, counts | means):
                 message = "a count of a group is at least 1, so this always holds"
                 yield warning("constant-condition", part.span, message)
 
 
-def always(part: Chain, counted: set[str]) -> bool:
+def is_always_true(part: OperandChain, counted: set[str]) -> bool:
     """Whether a comparison is true of every number that is at least 1."""
     left, right = part.operands
-    if not isinstance(left, Field) or left.name not in counted or not isinstance(right, Number):
+    if not isinstance(left, FieldReference) or left.name not in counted or not isinstance(right, Number):
         return False
     limit = float(right.text)
     return (part.operator == ">" and limit < 1) or (part.operator == ">=" and limit <= 1)
@@ -125,14 +125,14 @@ def always(part: Chain, counted: set[str]) -> bool:
 
 def limits(pipeline: Pipeline) -> Iterator[Finding]:
     """Commands that stop at a number of rows."""
-    for part in parts(pipeline):
+    for part in walk_query(pipeline):
         if not isinstance(part, Stage) or not isinstance(part.arguments, GeneralArguments):
             continue
         words = [w.text for w in part.arguments.items if isinstance(w, Word)]
         if part.name == "sort" and words and not words[0].isdigit():
-            yield note("limit", part.span, "`sort` keeps the first 10,000 rows", "write `sort 0` for all")
+            yield build_note("limit", part.span, "`sort` keeps the first 10,000 rows", "write `sort 0` for all")
         elif part.name in ("join", "append", "appendcols"):
-            yield note("limit", part.span, f"the subsearch of `{part.name}` stops at 50,000 rows and 60 seconds")
+            yield build_note("limit", part.span, f"the subsearch of `{part.name}` stops at 50,000 rows and 60 seconds")
 
 
 def case_of_paths(pipeline: Pipeline) -> Iterator[Finding]:
@@ -142,8 +142,8 @@ def case_of_paths(pipeline: Pipeline) -> Iterator[Finding]:
             for key in stage.arguments.keys:
                 if PATHS.search(key.text):
                     message = f"`{key.text}` in other letter case is another group"
-                    yield note("case-of-paths", key.span, message, f"group by `lower({key.text})`")
+                    yield build_note("case-of-paths", key.span, message, f"group by `lower({key.text})`")
                     return
 
 
-PIPELINE_RULES: tuple[Rule, ...] = (lost_rows, zoned_bucket, constant_condition, limits, case_of_paths)
+PIPELINE_RULES: tuple[LintRule, ...] = (lost_rows, zoned_bucket, constant_condition, limits, case_of_paths)
