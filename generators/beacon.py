@@ -8,10 +8,10 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
 from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import SECOND, JitterShape, periodic
+from harness.telemetry.schedule import JitterShape, periodic
 
 
 def beacon(
@@ -40,8 +40,8 @@ def beacon(
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
     process = host.process(image, command_line=line)
-    at = periodic(start + 2 * SECOND, every, times, random, jitter=jitter, shape=shape)
+    at = periodic(start + 2 * ONE_SECOND, every, times, random, jitter=jitter, shape=shape)
     yield from sample_process_lifetime(
-        process, at[-1] + SECOND if len(at) else None, script=script if scripted else None
+        process, at[-1] + ONE_SECOND if len(at) else None, script=script if scripted else None
     )
     yield connect_to_server(host, process, at, server=server, port=port, ptr=ptr, listener=listener)

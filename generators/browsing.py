@@ -10,9 +10,9 @@ from numpy.random import Generator
 from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
 from harness.telemetry.agents import sizes
 from harness.telemetry.calls import look_up_name
-from harness.telemetry.host import Host
+from harness.telemetry.host import ONE_SECOND, Host
 from harness.telemetry.parameter import Between, Count, Port
-from harness.telemetry.schedule import SECOND, bursts, check_moment_count, convert_seconds
+from harness.telemetry.schedule import bursts, check_moment_count, convert_seconds
 
 EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
 USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
@@ -74,5 +74,5 @@ def visits(
     away = random.random(len(body)) < 0.08
     waits = np.where(away, 60 * (1 + random.pareto(1.5, len(body))), body)
     waits *= 3600 / max(per_hour, 1e-9) / waits.mean()
-    moments = start + SECOND + convert_seconds(np.minimum(waits, 86_400).cumsum())
+    moments = start + ONE_SECOND + convert_seconds(np.minimum(waits, 86_400).cumsum())
     return moments[moments < start + convert_seconds(lasts.total_seconds())]

@@ -9,10 +9,10 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address, DnsQuery, TextColumn
 from harness.telemetry.calls import look_up_name
-from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count
-from harness.telemetry.schedule import SECOND, periodic
+from harness.telemetry.schedule import periodic
 
 DOMAINS = (
     "update-check.example",
@@ -46,9 +46,9 @@ def dns_lookups(
     script = f"'{names}'.Split(',') | ForEach-Object {{ Resolve-DnsName -Name $_ -Type A -DnsOnly }}"
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
-    at = periodic(start + 2 * SECOND, every, times * len(domains), random)
+    at = periodic(start + 2 * ONE_SECOND, every, times * len(domains), random)
     yield from sample_process_lifetime(
-        process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None
+        process, at[-1] + 2 * ONE_SECOND if len(at) else None, script=script if scripted else None
     )
     asked = TextColumn(values=domains, codes=np.tile(np.arange(len(domains)), times))
     for activity in look_up_name(host, process, at, name=asked, answers=answers, status=status, query_type=query_type):

@@ -8,10 +8,10 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
 from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, convert_seconds, hourly
+from harness.telemetry.schedule import convert_seconds, hourly
 
 
 def http_callbacks(
@@ -33,9 +33,9 @@ def http_callbacks(
     is written late stays in the hour. Calls of the first hour may come before the start: it is the hour that counts.
     """
     moments = np.sort(np.concatenate([hourly(start, counts, random), *(start + one(wait) for wait in after)]))
-    first = min(start, moments[0] - 2 * SECOND) if len(moments) else start
+    first = min(start, moments[0] - 2 * ONE_SECOND) if len(moments) else start
     process = host.process(image, started=first)
-    yield from sample_process_lifetime(process, moments[-1] + SECOND if len(moments) else None)
+    yield from sample_process_lifetime(process, moments[-1] + ONE_SECOND if len(moments) else None)
     yield connect_to_server(host, process, moments, server=server, port=port, ptr=ptr, listener=listener)
 
 

@@ -12,11 +12,10 @@ from numpy.random import Generator
 from harness.telemetry.activity import Activity, Address, BooleanArray, TextColumn
 from harness.telemetry.agents import sizes
 from harness.telemetry.calls import connect_to_server, look_up_name
-from harness.telemetry.host import POWERSHELL_IMAGE, Host, Process
+from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
 from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Fraction, Port
 from harness.telemetry.schedule import (
-    SECOND,
     JitterShape,
     bursts,
     check_moment_count,
@@ -89,7 +88,7 @@ def implant(
     if len(hours) == 2:
         at = at[at_work(at, host, hours[0], hours[1])]
     process = host.process(image)
-    yield from sample_process_lifetime(process, start + wait(lasts) - SECOND)
+    yield from sample_process_lifetime(process, start + wait(lasts) - ONE_SECOND)
     if len(at):
         yield from calls(host, process, at, random, servers, ports, rotation, endpoint, ptr)
 

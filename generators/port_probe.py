@@ -8,10 +8,10 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address
 from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, check_moment_count, convert_seconds, periodic
+from harness.telemetry.schedule import check_moment_count, convert_seconds, periodic
 
 
 def port_probe(
@@ -38,14 +38,14 @@ def port_probe(
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
     check_moment_count(times * len(ports))
-    rounds = periodic(start + 2 * SECOND, every, times, random)
+    rounds = periodic(start + 2 * ONE_SECOND, every, times, random)
     refused = listener is False or (listener is None and server.startswith("127."))
     pauses = (
         random.uniform(1.0, 2.1, (times, len(ports))) if refused else random.uniform(0.02, 0.2, (times, len(ports)))
     )
     at = (rounds[:, None] + convert_seconds(np.cumsum(pauses, axis=1))).ravel()
     yield from sample_process_lifetime(
-        process, at[-1] + 2 * SECOND if len(at) else None, script=script if scripted else None
+        process, at[-1] + 2 * ONE_SECOND if len(at) else None, script=script if scripted else None
     )
     numbers = np.tile(np.array(ports, np.int64), times)
     yield connect_to_server(host, process, at, server=server, port=numbers, ptr=ptr, listener=listener)

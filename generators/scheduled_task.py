@@ -10,10 +10,10 @@ from numpy.random import Generator
 
 from harness.telemetry.activity import Activity, Address, ScheduledJobRun, ScheduledTask
 from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import POWERSHELL_IMAGE, Host, Process
+from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
 from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import SECOND, convert_seconds, wait
+from harness.telemetry.schedule import convert_seconds, wait
 from harness.telemetry.scheduled_task import register_task, remove_task
 from harness.telemetry.scheduled_task import scheduled_task as task_of
 from harness.telemetry.spelling import Times
@@ -48,7 +48,7 @@ def scheduled_task(
     task = task_of(host, name=task_name, arguments=arguments, author=host.user, run_as=user, every=every, at=start)
     yield from register_task(host, task, start, every=every)
     if times:
-        due = start + 3 * SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
+        due = start + 3 * ONE_SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
         waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
         process = yield from runs(
             host, task, due.astype("datetime64[us]") + convert_seconds(waits), random, on_demand=on_demand

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench, RunOptions, ScenarioResult
 from harness.scenario.pack import find_scenarios
 from harness.scenario.pack import resolve_beside as rule_beside
 from harness.scenario.rule import read_rule
@@ -22,8 +22,6 @@ from harness.telemetry.recording import RecordedTest, Recording
 from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
 from harness.verdict.visibility import count_signal
-
-Result = Verdict | Visibility | Broken
 
 PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
 
@@ -52,7 +50,7 @@ class RecordedBench(Bench):
         """The telemetry of the scenario's test on all hosts of the recording."""
         return self.recording.telemetry(scenario.body.technique, scenario.body.atomic_test)
 
-    def judge(self, scenario: Scenario) -> Iterator[Result]:
+    def judge(self, scenario: Scenario) -> Iterator[ScenarioResult]:
         """Expectations as ever; of the signals only what the test itself caused counts: a real host is never silent."""
         body = scenario.body
         try:
@@ -90,7 +88,7 @@ def judge_recording(
     only expect signals, as files beside atomics do.
     """
     began = perf_counter()
-    results: list[Result] = []
+    results: list[ScenarioResult] = []
     left_out: list[str] = []
     scenarios = 0
     with RecordedBench(recording, options) as bench:
@@ -115,7 +113,7 @@ def judge_recording(
 
 
 def find_fitting_scenarios(
-    recording: Recording, paths: Sequence[Path], results: list[Result], *, listener: bool
+    recording: Recording, paths: Sequence[Path], results: list[ScenarioResult], *, listener: bool
 ) -> Iterator[Scenario]:
     """The scenarios that are about the recording; those that cannot be read are broken."""
     for path in find_scenarios(paths):

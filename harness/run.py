@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from harness.detection import switches
 from harness.detection.content import Content
@@ -37,7 +37,9 @@ from harness.verdict.visibility import count_signal
 from harness.verdict.world_store import TimeStretch, WorldStore
 from harness.workers import distribute_work, workers_for
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from harness.telemetry.world.simulation import ProgressCallback
+
 ScenarioResult = Verdict | Visibility | Broken
 
 
@@ -287,7 +289,7 @@ def verdict(case: ExpectedCase, finding: Found, engine_name: str) -> Verdict:
 
 
 def judge_files(
-    found: Sequence[Path], options: RunOptions | None, progress: Progress | None = None
+    found: Sequence[Path], options: RunOptions | None, progress: ProgressCallback | None = None
 ) -> list[list[ScenarioResult]]:
     """What is found out of each file; one that cannot be read is broken."""
     scenarios: list[tuple[int, Scenario]] = []
@@ -319,7 +321,7 @@ def judge_share(share: tuple[Sequence[Path], RunOptions | None]) -> list[list[Sc
 
 
 def run_scenarios(
-    paths: Sequence[Path], options: RunOptions | None = None, progress: Progress | None = None
+    paths: Sequence[Path], options: RunOptions | None = None, progress: ProgressCallback | None = None
 ) -> Outcomes:
     """Judges all scenarios under these paths, many of them in several processes at once."""
     began = perf_counter()

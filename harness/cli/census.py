@@ -17,9 +17,9 @@ from harness.telemetry.parameter import parse_duration
 from harness.telemetry.world.dataset import is_dataset, open_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.census import Census, census
+from harness.verdict.study.population import SECONDS_IN_DAY
 from harness.verdict.world_store import TimeStretch
 
-DAY = 86_400.0
 LONGEST_CENSUS_HOURS = 3650 * 24
 
 
@@ -68,7 +68,7 @@ def split_census_windows(events: Sequence[Path], every: timedelta | None) -> Ite
         raise HarnessError("no-world", "only a recorded world is cut into stretches", help="leave out --every")
     world = open_dataset(events[0])
     begin = int(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64))
-    end = begin + int(world.days * DAY * 1e6)
+    end = begin + int(world.days * SECONDS_IN_DAY * 1e6)
     step = round(every.total_seconds() * 1e6)
     if step <= 0 or (end - begin) / step > LONGEST_CENSUS_HOURS:
         raise HarnessError(
@@ -87,7 +87,7 @@ def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
         return 0.0
     first = min(int(np.asarray(t.cast("int64")).min()) for t in times)
     last = max(int(np.asarray(t.cast("int64")).max()) for t in times)
-    return max(last - first, 1) / (DAY * 1e6)
+    return max(last - first, 1) / (SECONDS_IN_DAY * 1e6)
 
 
 def census_lines(found: Census, sheet: Paper) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.cli import options
 from harness.cli.contents import build_settings, contents
@@ -12,10 +11,8 @@ from harness.cli.plain import plain_text, reading
 from harness.detection.engine import DEFAULT_PATIENCE
 from harness.run import RunOptions
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def choosing(command: F) -> F:
+def choosing(command: options.Decorated) -> options.Decorated:
     """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
 
     @wraps(command)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from harness.cli.options import parse_pairs
+from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.detection.content import Content, read_content
 from harness.detection.language import Settings
 
-F = TypeVar("F", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path)
-
 CONTENT_OPTIONS = (
-    click.option("--macros", multiple=True, type=FILE, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
-    click.option("--lookups", multiple=True, type=FILE, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
+    click.option("--macros", multiple=True, type=PATH, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
+    click.option("--lookups", multiple=True, type=PATH, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
     click.option(
-        "--props", multiple=True, type=FILE, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
+        "--props", multiple=True, type=PATH, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
     ),
-    click.option("--saved", multiple=True, type=FILE, metavar="PATH", help="Saved queries of LogScale, as exported."),
+    click.option("--saved", multiple=True, type=PATH, metavar="PATH", help="Saved queries of LogScale, as exported."),
     click.option("--param", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
 )
 
@@ -39,7 +36,7 @@ def merge_given_content(
     return Content(parameters=param).over(others).over(read_content(props))
 
 
-def contents(command: F) -> F:
+def contents(command: Decorated) -> Decorated:
     """Adds the options; the command gets them as `content`."""
 
     @wraps(command)

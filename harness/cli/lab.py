@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from harness.cli.options import parse_pairs
+from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.paper import escape_controls
 from harness.scenario.atomic import Atomic
@@ -23,15 +23,11 @@ from harness.telemetry.lab.inventory import Inventory, read_inventory
 from harness.telemetry.lab.outcome import HostOutcome
 from harness.telemetry.lab.secret import redact_secrets
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-FOLDER = click.Path(path_type=Path)
-
 inventory = click.option(
-    "--inventory", type=FOLDER, default=Path("lab/hosts.yaml"), show_default=True, help="The lab's hosts and sinks."
+    "--inventory", type=PATH, default=Path("lab/hosts.yaml"), show_default=True, help="The lab's hosts and sinks."
 )
 atomics = click.option(
-    "--atomics", multiple=True, type=FOLDER, metavar="FOLDER", help="Atomic Red Team's atomics (default: the pack's)."
+    "--atomics", multiple=True, type=PATH, metavar="FOLDER", help="Atomic Red Team's atomics (default: the pack's)."
 )
 
 
@@ -65,7 +61,7 @@ def render_test(test: Atomic, given: Mapping[str, str], run: str, folder: str, r
     return render_atomic(test, values, folder=folder, raw=frozenset(raw) & set(test.test.input_arguments))
 
 
-def guard_rails(command: F) -> F:
+def guard_rails(command: Decorated) -> Decorated:
     """The options that allow what is refused otherwise, each by name."""
     options = (
         click.option("--allow-target", "targets", multiple=True, metavar="NAME", help="A server outside the lab."),
@@ -84,7 +80,7 @@ def allowances(given: Mapping[str, Any]) -> Allowances:
     return Allowances(targets=frozenset(given["targets"]), **flags)
 
 
-def arguments(command: F) -> F:
+def arguments(command: Decorated) -> Decorated:
     """The options that give values to tests."""
     given = click.option(
         "--set", "given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="An input argument."

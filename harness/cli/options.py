@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +11,7 @@ import click
 from harness.diagnostics import HarnessError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
 
 
 def parse_pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import click
 
+from harness.cli.options import Decorated
 from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.telemetry.indexing.plain_text import Input
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 PLAIN_TEXT_OPTIONS = (
     click.option("--sourcetype", metavar="NAME", help="Read text files as Splunk indexes events of this sourcetype."),
@@ -23,7 +20,7 @@ PLAIN_TEXT_OPTIONS = (
 )
 
 
-def plain_text(command: F) -> F:
+def plain_text(command: Decorated) -> Decorated:
     """Adds the options; the command gets them as `sourcetype`, `source` and `host`."""
     for option in reversed(PLAIN_TEXT_OPTIONS):
         command = option(command)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from harness.cli.options import Decorated
 from harness.diagnostics import HarnessError
 from harness.report.report import Report, format, list_report_formats
 
-F = TypeVar("F", bound=Callable[..., Any])
 TO_STDOUT = ("terminal", "json")
 
 
-def written_reports(command: F) -> F:
+def written_reports(command: Decorated) -> Decorated:
     """Adds the options; their values arrive as keyword arguments by the format's name."""
     for name in reversed([n for n in list_report_formats() if n not in TO_STDOUT]):
         kind = click.Path(dir_okay=False, path_type=Path)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
 import msgspec
@@ -20,12 +20,10 @@ from harness.telemetry.replay import replay
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
-F = TypeVar("F", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path)
 RULE = click.Path(path_type=Path, exists=False)
 
 
-def add_study_options(command: F) -> F:
+def add_study_options(command: options.Decorated) -> options.Decorated:
     """The options that say under what a rule is studied, handed on as one: `chosen`."""
 
     @wraps(command)
@@ -45,13 +43,16 @@ def add_study_options(command: F) -> F:
         options.engine_option,
     ):
         found = option(found)
-    return cast(F, found)
+    return cast(options.Decorated, found)
 
 
-def plot(command: F) -> F:
+def plot(command: options.Decorated) -> options.Decorated:
     """The option that draws."""
     return click.option(
-        "--plot", type=FILE, metavar="FILE", help="Also draw it: FILE.svg, or FILE.png; needs the extra `plots`."
+        "--plot",
+        type=options.PATH,
+        metavar="FILE",
+        help="Also draw it: FILE.svg, or FILE.png; needs the extra `plots`.",
     )(command)
 
 

@@ -44,10 +44,9 @@ from harness.detection.tables import match_as_shape, shape
 from harness.diagnostics import HarnessError, Source, SourceError, Span
 from harness.scenario.conf import stanzas
 from harness.telemetry.event import UNLABELLED
-from harness.telemetry.platform import View
+from harness.telemetry.platform import UNITS_PER_SECOND, View
 
 FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
-UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
 QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
 NO_ROWS = "(no rows)"
 MORE_ROWS_MARK = "..."

@@ -20,6 +20,7 @@ from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Settings, Switch, language
 from harness.detection.remote import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
+from harness.telemetry.platform import UNITS_PER_SECOND
 
 OF_EACH_RUN = ("_time", "_raw")
 
@@ -107,7 +108,7 @@ def list_case_events(case: ConformanceCase) -> list[ProductRecord]:
                 name = split_column_name(header)
                 if cell is None:
                     continue
-                timed = name in conformance.UNITS_PER_SECOND or name != header
+                timed = name in UNITS_PER_SECOND or name != header
                 record[name] = conformance.parse_page_number(name, str(cell)) if timed else cell
             found.append(record)
     return found

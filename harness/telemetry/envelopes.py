@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-METADATA = ("index", "source", "sourcetype", "host")
-COLLECTOR = frozenset({*METADATA, "time", "event", "fields"})
+from harness.telemetry.native import METADATA_FIELDS
+
+COLLECTOR = frozenset({*METADATA_FIELDS, "time", "event", "fields"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def object_in(text: str) -> dict[str, Any]:
 
 def metadata_of(value: Mapping[str, Any]) -> dict[str, str]:
     """Index, source, sourcetype and host, those that are there."""
-    return {n: str(value[n]) for n in METADATA if value.get(n) is not None}
+    return {n: str(value[n]) for n in METADATA_FIELDS if value.get(n) is not None}
 
 
 def format_metadata(value: Any) -> str | None:

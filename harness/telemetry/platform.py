@@ -13,6 +13,9 @@ import pyarrow as pa
 
 from harness.telemetry.event import Telemetry
 
+UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
+"""The platforms' columns of time and how many of their units make a second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:

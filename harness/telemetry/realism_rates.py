@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 from harness.telemetry.columnar import encode_text, list_event_fields
 from harness.telemetry.event import TIME, Events
 from harness.telemetry.moment import parse_microseconds
+from harness.telemetry.schedule import FloatArray
 from harness.telemetry.spelling import Times
 from harness.telemetry.windows import SYSTEM_FIELDS
-
-Floats = npt.NDArray[np.float64]
 
 FEWEST = 100
 """Events of which shares and rates are told."""
@@ -110,13 +109,13 @@ def number_events_by_group(events: Events, names: tuple[str, ...]) -> npt.NDArra
     return codes if used else None
 
 
-def per_process(events: Events) -> Floats:
+def per_process(events: Events) -> FloatArray:
     """How many events of this kind each process has."""
     found = number_events_by_group(events, PROCESS_FIELDS)
     return np.empty(0) if found is None else np.bincount(found).astype(np.float64)
 
 
-def waits(events: Events) -> Floats:
+def waits(events: Events) -> FloatArray:
     """Seconds between one call and the next of the same process to the same address and port."""
     found = number_events_by_group(events, FLOW)
     if found is None or not any(n in events.fields for n in ("DestinationIp", "RemoteAddressIP4")):
@@ -124,11 +123,11 @@ def waits(events: Events) -> Floats:
     at = list_event_times(events)
     order = np.lexsort((at, found))
     same = np.diff(found[order]) == 0
-    apart_by: Floats = np.diff(at[order])[same] / np.timedelta64(1, "s")
+    apart_by: FloatArray = np.diff(at[order])[same] / np.timedelta64(1, "s")
     return apart_by
 
 
-def lags(events: Events) -> Floats:
+def lags(events: Events) -> FloatArray:
     """Seconds between what happened, as the event says, and when it was written."""
     happened = list_event_fields(events).get("UtcTime")
     if happened is None or isinstance(happened, str):
@@ -136,7 +135,7 @@ def lags(events: Events) -> Floats:
     at = [parse_microseconds(v) for v in encode_text(happened).cast(pa.string()).to_pylist()]
     written = list_event_times(events).astype(np.int64)
     known = np.array([v is not None for v in at], bool)
-    found: Floats = (written[known] - np.array([v for v in at if v is not None], np.int64)) / 1e6
+    found: FloatArray = (written[known] - np.array([v for v in at if v is not None], np.int64)) / 1e6
     return found[np.abs(found) < LONGEST_LAG]
 
 
@@ -146,13 +145,13 @@ def list_event_times(events: Events) -> Times:
     return found
 
 
-def describe_middle_half(values: Floats) -> str:
+def describe_middle_half(values: FloatArray) -> str:
     """The middle half of some numbers."""
     low, middle, high = np.percentile(values, [25, 50, 75])
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-def measure_distance(first: Floats, second: Floats) -> float:
+def measure_distance(first: FloatArray, second: FloatArray) -> float:
     """How far two distributions are from each other at most (Kolmogorov and Smirnov)."""
     every = np.sort(np.concatenate([first, second]))
     one = np.searchsorted(np.sort(first), every, side="right") / len(first)

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.telemetry.activity import BooleanArray
 from harness.telemetry.columnar import Field, encode_text, list_event_fields
 from harness.telemetry.event import CAUSE, TIME, Cause, Events, Telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.reader import read_telemetry
 from harness.telemetry.recording import is_recording, open_recording
-
-Flags = npt.NDArray[np.bool_]
 
 BEFORE, AFTER = "before", "after"
 """Keys of a filter that bound the time; every other key is a field's name."""
@@ -52,16 +50,16 @@ def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain:
     return replace(recorded, events=events, causes=causes)
 
 
-def label_attack_events(events: Events, attack: Flags) -> Events:
+def label_attack_events(events: Events, attack: BooleanArray) -> Events:
     """The events with cause 0 where the attack left them and 1 where it did not."""
     causes = pa.array(np.where(attack, 0, 1), pa.int32())
     at = events.columns.schema.get_field_index(CAUSE)
     return events.with_columns(events.columns.set_column(at, CAUSE, causes))
 
 
-def matches(events: Events, wanted: Mapping[str, Any]) -> Flags:
+def matches(events: Events, wanted: Mapping[str, Any]) -> BooleanArray:
     """Which events have all of the wanted values."""
-    found: Flags = np.ones(len(events), dtype=np.bool_)
+    found: BooleanArray = np.ones(len(events), dtype=np.bool_)
     fields = list_event_fields(events)
     for name, value in wanted.items():
         if name in (AFTER, BEFORE):
@@ -73,7 +71,7 @@ def matches(events: Events, wanted: Mapping[str, Any]) -> Flags:
     return found
 
 
-def find_events_in_time(events: Events, side: str, value: Any) -> Flags:
+def find_events_in_time(events: Events, side: str, value: Any) -> BooleanArray:
     """Which events are not before, or not after, a time."""
     bound = parse_microseconds(str(value))
     if bound is None:
@@ -84,7 +82,7 @@ def find_events_in_time(events: Events, side: str, value: Any) -> Flags:
     return decode_truth(within)
 
 
-def holds(field: Field, wanted: re.Pattern[str], rows: int) -> Flags:
+def holds(field: Field, wanted: re.Pattern[str], rows: int) -> BooleanArray:
     """Which events' field has a wanted value; each distinct value is looked at once."""
     if isinstance(field, str):
         return np.full(rows, wanted.fullmatch(field) is not None)
@@ -103,7 +101,7 @@ def compile_filter_pattern(value: Any) -> re.Pattern[str]:
     return re.compile(either, re.I | re.S)
 
 
-def decode_truth(truth: pa.ChunkedArray) -> Flags:
+def decode_truth(truth: pa.ChunkedArray) -> BooleanArray:
     """A column of truth as an array; null is false."""
     return np.asarray(truth.fill_null(False).to_numpy(), np.bool_)
 

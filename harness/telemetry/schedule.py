@@ -15,7 +15,6 @@ from harness.telemetry.spelling import Times
 FloatArray = npt.NDArray[np.float64]
 Waits = npt.NDArray[np.timedelta64]
 
-SECOND = np.timedelta64(1_000_000, "us")
 HOUR = np.timedelta64(3_600_000_000, "us")
 
 

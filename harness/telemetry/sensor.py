@@ -20,6 +20,8 @@ from harness.telemetry.platform import Condition
 from harness.telemetry.spelling import Times, encode_codes, take_rows
 
 Causes = npt.NDArray[np.int32]
+EventColumns = dict[str, Any]
+"""The columns of one kind of event while a sensor makes them: arrays by the log's own field names."""
 
 A = TypeVar("A", bound=Activity)
 

@@ -18,13 +18,13 @@ from harness.detection.plan.expressions import Column, Expression, Literal, all_
 from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk_nodes
 from harness.detection.plan.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
+from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.alerts import as_events
 from harness.verdict.explain import Explanation, Labels
 from harness.verdict.loss import explain
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
-from harness.verdict.study.population import TIMES
 from harness.verdict.study.variants import Variant, lot
 
 RUN = "@run"
@@ -176,10 +176,10 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
     bad = np.zeros(len(batch.truth.by_event) + 1, bool)
     bad[list(batch.truth.malicious)] = True
     for view in batch.views:
-        name = next((n for n in TIMES if n in view.columns.column_names), None)
+        name = next((n for n in UNITS_PER_SECOND if n in view.columns.column_names), None)
         if name is None or not len(view.columns):
             continue
-        seconds = view.columns.column(name).to_numpy() / TIMES[name]
+        seconds = view.columns.column(name).to_numpy() / UNITS_PER_SECOND[name]
         cases = view.columns.column(CASE_COLUMN).to_numpy()
         attack = bad[view.columns.column("@event").to_numpy()]
         for case in np.unique(cases).tolist():
@@ -221,7 +221,7 @@ def replay_in_one_statement(
     def windowed(scan: Scan) -> Node:
         source = replace(scan, columns={**scan.columns, CASE_COLUMN: Kind.NUMBER})
         name = time_column(scan)
-        seconds = build_call("divide", Column(name), Literal(TIMES[name]))
+        seconds = build_call("divide", Column(name), Literal(UNITS_PER_SECOND[name]))
         within = (build_call("less_equal", Column(OPENS), seconds), build_call("less", seconds, Column(CLOSES)))
         taken = tuple((n, Column(n)) for n in kinds)
         joined = Join(left=source, right=table, kind=JoinKind.CROSS, columns=taken)
@@ -247,7 +247,7 @@ def decode_case_number(value: object) -> int:
 
 def time_column(scan: Scan) -> str:
     """The column of a scan that says when."""
-    name = next((n for n in TIMES if n in scan.columns), None)
+    name = next((n for n in UNITS_PER_SECOND if n in scan.columns), None)
     if name is None:
         raise HarnessError("no-time", "these events have no time, so no schedule can be replayed on them")
     return name
@@ -257,7 +257,7 @@ def build_run_conditions(node: Node, window: tuple[float, float]) -> list[Expres
     """Conditions on the events that a run sees."""
     scan = next(n for n in walk_nodes(node) if isinstance(n, Scan))
     name = time_column(scan)
-    seconds = build_call("divide", Column(name), Literal(TIMES[name]))
+    seconds = build_call("divide", Column(name), Literal(UNITS_PER_SECOND[name]))
     return [build_call("greater_equal", seconds, Literal(window[0])), build_call("less", seconds, Literal(window[1]))]
 
 
@@ -266,13 +266,13 @@ def nearest(batch: Batch, meaning: PlanAtTime, schedule: Schedule, runs: Sequenc
     malicious = batch.truth.malicious
     best: tuple[int, float] | None = None
     for view in batch.views:
-        name = next((n for n in TIMES if n in view.columns.column_names), None)
+        name = next((n for n in UNITS_PER_SECOND if n in view.columns.column_names), None)
         if name is None:
             continue
         events = view.columns.column("@event").to_numpy()
         cases = view.columns.column(CASE_COLUMN).to_numpy()
         mine = np.array([int(e) in malicious for e in events.tolist()], bool) & (cases == 0)
-        seconds = view.columns.column(name).to_numpy()[mine] / TIMES[name]
+        seconds = view.columns.column(name).to_numpy()[mine] / UNITS_PER_SECOND[name]
         for at in runs:
             opens, closes = schedule.window(at)
             seen = int(((seconds >= opens) & (seconds < closes)).sum())

@@ -20,7 +20,12 @@ from harness.verdict.explain import Clause, EventLoss, Explanation, Labels, Miss
 
 MOST_HELD_VALUES = 3
 COMPARISON_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
-MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
+MIRRORED_OPERATIONS = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
 
 CaseGroups = list[tuple[int, ...]]
 """For each row the events behind it."""
@@ -238,8 +243,8 @@ def misses_of(clause: Expression, values: Mapping[str, list[CellValue]]) -> Iter
     match clause:
         case Call(operation, (side, Literal(needed))) if operation in COMPARISON_SIGNS:
             pass
-        case Call(operation, (Literal(needed), side)) if operation in MIRRORED:
-            operation = MIRRORED[operation]
+        case Call(operation, (Literal(needed), side)) if operation in MIRRORED_OPERATIONS:
+            operation = MIRRORED_OPERATIONS[operation]
         case _:
             return
     names = sorted(columns_read(side))

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.scenario.scenario import Signal
+from harness.telemetry.activity import BooleanArray
 from harness.telemetry.event import CAUSE, Events, Telemetry
-
-Mask = npt.NDArray[np.bool_]
 
 
 def count_signal(telemetry: Telemetry, signal: Signal) -> int:
@@ -23,15 +21,15 @@ def count_signal(telemetry: Telemetry, signal: Signal) -> int:
     return sum(int(np.count_nonzero(matches_fields(events, signal.where))) for events in kinds)
 
 
-def matches_fields(events: Events, where: Mapping[str, Any]) -> Mask:
+def matches_fields(events: Events, where: Mapping[str, Any]) -> BooleanArray:
     """Which events have all these values: whole, but for case, * for any run; a list is one of them, null absent."""
-    mask: Mask = np.ones(len(events), dtype=bool)
+    mask: BooleanArray = np.ones(len(events), dtype=bool)
     for name, wanted in where.items():
         mask &= has_field_value(events, name, wanted)
     return mask
 
 
-def has_field_value(events: Events, name: str, wanted: Any) -> Mask:
+def has_field_value(events: Events, name: str, wanted: Any) -> BooleanArray:
     """Which events have one of the wanted values in a field."""
     if name in events.constants:
         return np.full(len(events), matches_value(events.constants[name], wanted))
@@ -43,7 +41,7 @@ def has_field_value(events: Events, name: str, wanted: Any) -> Mask:
         column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     good = np.array([matches_value(v, wanted) for v in column.dictionary.to_pylist()] + [wanted is None], dtype=bool)
     codes = pc.fill_null(column.indices, len(good) - 1).to_numpy(zero_copy_only=False)
-    result: Mask = good[codes]
+    result: BooleanArray = good[codes]
     return result
 
 
@@ -63,7 +61,7 @@ def compile_wildcard(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", pattern)), re.IGNORECASE | re.DOTALL)
 
 
-def caused_by(events: Events, causes: frozenset[int]) -> Mask:
+def caused_by(events: Events, causes: frozenset[int]) -> BooleanArray:
     """Which events one of these causes left."""
     found = events.columns.column(CAUSE).to_numpy()
     return np.isin(found, sorted(causes))

@@ -75,7 +75,7 @@ def show_command(
 
 
 @command.command("check")
-@click.argument("paths", nargs=-1, type=lab.FOLDER)
+@click.argument("paths", nargs=-1, type=options.PATH)
 @options.json_option
 def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
     """Reads files or libraries and renders every test; what the library would refuse is told with its line."""

@@ -17,7 +17,7 @@ from harness.cli.screen import out
 from harness.detection.content import Content, read_content_beside
 from harness.detection.engine import list_engines, open_engine
 from harness.detection.language import Query, Settings, Strictness, language
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.columns import EVENT_COLUMN, Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.formats.json import VERSION, dumps
@@ -26,17 +26,14 @@ from harness.scenario.rule import read_rule
 from harness.telemetry.event import CAUSE
 from harness.telemetry.platform import View
 
-FILE = click.Path(path_type=Path)
-EVENT = "@event"
-
 
 @click.command("compile")
-@click.argument("rule", type=FILE)
+@click.argument("rule", type=options.PATH)
 @click.option(
     "--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(list_engines())}."
 )
 @click.option("--strict", is_flag=True, help="Read the rule as its product does.")
-@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Take the fields from these events.")
+@click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Take the fields from these events.")
 @options.switch
 @options.condition_option
 @contents
@@ -83,9 +80,9 @@ def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     """The statement over the fields that the rule reads; those that order events are numbers, all else is text."""
     bare = query.plan({}, settings)
     scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
-    clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT}
+    clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
     fields = {name: pa.string() for name in sorted(bare.reads - clocks)}
-    fields |= {name: pa.float64() for name in sorted(clocks)} | {EVENT: pa.int64(), CAUSE: pa.int32()}
+    fields |= {name: pa.float64() for name in sorted(clocks)} | {EVENT_COLUMN: pa.int64(), CAUSE: pa.int32()}
     empty = pa.table({name: pa.array([], kind) for name, kind in fields.items()})
     target = open_engine(dialect)
     try:

@@ -31,14 +31,13 @@ from harness.diagnostics import HarnessError, Source
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, escape_controls, format_count
 
-FILE = click.Path(path_type=Path)
 PAGES = Path("tests/conformance")
 PRODUCT_LANGUAGES = {"splunk": "spl", "logscale": "cql"}
 GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 
 
 @click.command("conformance")
-@click.argument("folder", type=FILE, default=PAGES)
+@click.argument("folder", type=options.PATH, default=PAGES)
 @click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language's cases.")
 @click.option("--url-env", metavar="NAME", help="Variable with the product's address (SPLUNK_URL, LOGSCALE_URL).")
 @click.option("--token-env", metavar="NAME", help="Variable with a token (SPLUNK_TOKEN, LOGSCALE_TOKEN).")

@@ -20,12 +20,10 @@ from harness.report.studies.coverage import encode_coverage, format_coverage
 from harness.scenario.library import list_library_rules
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
-FILE = click.Path(path_type=Path)
-
 
 @click.command("coverage")
-@click.argument("paths", nargs=-1, required=True, type=FILE, metavar="PATH...")
-@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Also run every rule on these events.")
+@click.argument("paths", nargs=-1, required=True, type=options.PATH, metavar="PATH...")
+@click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Also run every rule on these events.")
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
 @options.engine_option

@@ -33,8 +33,10 @@ from harness.telemetry.recording import open_recording
 @lab.atomics
 @lab.arguments
 @lab.guard_rails
-@click.option("--scenarios", multiple=True, type=lab.FOLDER, metavar="PATH", help="Judge these (default: the pack's).")
-@click.option("--out", "target", type=lab.FOLDER, help="Where the recording goes (default: recordings/RUN).")
+@click.option(
+    "--scenarios", multiple=True, type=options.PATH, metavar="PATH", help="Judge these (default: the pack's)."
+)
+@click.option("--out", "target", type=options.PATH, help="Where the recording goes (default: recordings/RUN).")
 @click.option("--timeout", default=300, show_default=True, metavar="SECONDS", help="For one test.")
 @click.option("--whole-timeout", default=3600, show_default=True, metavar="SECONDS", help="For all tests on a host.")
 @click.option("--quiet-for", default=6.0, show_default=True, metavar="SECONDS", help="No event for so long: all came.")

@@ -15,14 +15,15 @@ from harness.detection.reference import Reference, ReferenceEntry, SupportState,
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, format_count
 
-FILE = click.Path(path_type=Path)
 PAGES = Path("tests/conformance")
 
 
 @click.command("docs")
 @click.argument("name", required=False, metavar="[COMMAND|FUNCTION]")
 @click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language.")
-@click.option("--pages", type=FILE, metavar="FOLDER", help=f"Conformance pages, the evidence (default: {PAGES}).")
+@click.option(
+    "--pages", type=options.PATH, metavar="FOLDER", help=f"Conformance pages, the evidence (default: {PAGES})."
+)
 @click.option("--state", type=click.Choice([str(s) for s in SupportState]), help="Only what is in this state.")
 @options.json_option
 def command(name: str | None, wanted: str | None, pages: Path | None, state: str | None, as_json: bool) -> int:

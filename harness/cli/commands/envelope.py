@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from harness.cli import studied
-from harness.cli.options import parse_pairs
+from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError, Source
 from harness.report.formats.json import dumps
@@ -24,12 +24,10 @@ from harness.verdict.envelope.axes import parse_axis
 from harness.verdict.envelope.envelope import Envelope, judge_envelope
 from harness.verdict.study.variants import behaviours_of
 
-FILE = studied.FILE
-
 
 @click.command("envelope")
-@click.argument("rule", type=FILE)
-@click.argument("scenario", type=FILE, required=False)
+@click.argument("rule", type=PATH)
+@click.argument("scenario", type=PATH, required=False)
 @click.option("--behaviour", default="beacon", show_default=True, help="What is varied, where no SCENARIO is given.")
 @click.option(
     "--given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter that all variants share."

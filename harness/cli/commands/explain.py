@@ -10,6 +10,7 @@ import click
 
 from harness.cli.answers import inquire
 from harness.cli.choosing import choosing
+from harness.cli.options import PATH
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
@@ -23,15 +24,14 @@ from harness.scenario.scenario import Scenario, judged_by, read_scenario
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import Verdict
 
-FILE = click.Path(path_type=Path)
 MOST_EVIDENCE_EVENTS = 6
 MOST_EVENTS_IN_FULL = 1000
 
 
 @click.command("explain")
-@click.argument("path", type=FILE)
-@click.option("--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Only this rule, or one of your own.")
-@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Recorded events, where PATH is a rule.")
+@click.argument("path", type=PATH)
+@click.option("--rule", "rules", multiple=True, type=PATH, metavar="FILE", help="Only this rule, or one of your own.")
+@click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Recorded events, where PATH is a rule.")
 @choosing
 def command(
     path: Path, rules: tuple[Path, ...], events: tuple[Path, ...], chosen: RunOptions, as_json: bool, verbose: bool

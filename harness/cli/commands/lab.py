@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.cli import lab, options
+from harness.cli import options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
@@ -20,12 +20,12 @@ from harness.telemetry.lab.listener import Ports, Running
 DEFAULT_LAB = "lab"
 
 
-def add_service_options(command: lab.F) -> lab.F:
+def add_service_options(command: options.Decorated) -> options.Decorated:
     """The options that say where and how the services run."""
     folder = Path("lab") if Path("lab/listener").is_dir() else BUNDLED / "lab"
     choices = (
         click.option("--no-docker", is_flag=True, help="As a process of this machine."),
-        click.option("--lab-folder", "folder", type=lab.FOLDER, default=folder, show_default=True),
+        click.option("--lab-folder", "folder", type=options.PATH, default=folder, show_default=True),
         options.json_option,
     )
     for option in reversed(choices):

@@ -9,6 +9,7 @@ import click
 
 from harness.cli import studied
 from harness.cli.failure import DIFFERS
+from harness.cli.options import PATH
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
@@ -19,12 +20,10 @@ from harness.scenario.scenario import Label
 from harness.telemetry.parameter import parse_duration
 from harness.verdict.latency import Schedule, measure_latency
 
-FILE = studied.FILE
-
 
 @click.command("latency")
-@click.argument("rule", type=FILE)
-@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.argument("rule", type=PATH)
+@click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option(
     "--every", default="1h", show_default=True, help="How often the rule runs; on whole multiples since midnight."
 )

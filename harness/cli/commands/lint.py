@@ -19,7 +19,6 @@ from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, escape_controls, format_count
 from harness.scenario.rule import Rule, read_rule
 
-FILE = click.Path(path_type=Path)
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
 
 
@@ -43,7 +42,7 @@ class Linted:
 
 
 @click.command("lint")
-@click.argument("rules", nargs=-1, required=True, type=FILE, metavar="RULE...")
+@click.argument("rules", nargs=-1, required=True, type=options.PATH, metavar="RULE...")
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents

@@ -27,7 +27,6 @@ from harness.telemetry.reader import list_readers
 from harness.telemetry.sensor import sensor, sensor_names
 
 ListedItem = Mapping[str, str]
-FILE = click.Path(path_type=Path)
 
 
 def list_scenarios(paths: Sequence[Path]) -> list[ListedItem]:
@@ -115,7 +114,7 @@ LISTINGS: Mapping[str, Callable[[Sequence[Path]], list[ListedItem]]] = {
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(list(LISTINGS)), required=False)
-@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH]...")
 @options.json_option
 def command(kind: str | None, paths: tuple[Path, ...], as_json: bool) -> int:
     """Lists what there is of KIND, or how much there is of each.

@@ -8,6 +8,7 @@ import click
 
 from harness.cli import studied
 from harness.cli.failure import DIFFERS
+from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
 from harness.cli.screen import ProgressLine, out, paper
 from harness.diagnostics import HarnessError
@@ -17,14 +18,12 @@ from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
 from harness.verdict.mutation.mutate import Mutation, mutate
 
-FILE = studied.FILE
-
 
 @click.command("mutate")
-@click.argument("rule", type=FILE)
-@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.argument("rule", type=PATH)
+@click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Do not look for scenarios that would kill survivors.")
-@click.option("--write", type=FILE, metavar="FOLDER", help="Save the scenarios that would kill survivors there.")
+@click.option("--write", type=PATH, metavar="FOLDER", help="Save the scenarios that would kill survivors there.")
 @click.option(
     "--least", type=click.FloatRange(0, 100), default=95.0, show_default=True, help="Percentage that is enough."
 )

@@ -8,19 +8,18 @@ import click
 
 from harness.cli import studied
 from harness.cli.failure import DIFFERS
+from harness.cli.options import PATH
 from harness.cli.screen import out, paper
 from harness.report.formats.json import dumps
 from harness.report.studies import parity as told
 from harness.run import Bench, RunOptions
 from harness.verdict.parity import parity
 
-FILE = studied.FILE
-
 
 @click.command("parity")
-@click.argument("first", type=FILE)
-@click.argument("second", type=FILE)
-@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.argument("first", type=PATH)
+@click.argument("second", type=PATH)
+@click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Only the scenarios, no probes made from the texts of the rules.")
 @studied.add_study_options
 def command(

@@ -10,19 +10,18 @@ import click
 from harness.cli.answers import answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.census import by_cause, census_lines, census_object, stretch
 from harness.cli.choosing import choosing
+from harness.cli.options import PATH
 from harness.cli.screen import out, paper
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, format_count
 from harness.run import RunOptions
 from harness.scenario.foreign import rule_paths
 
-FILE = click.Path(path_type=Path)
-
 
 @click.command("query")
-@click.argument("rule", type=FILE)
+@click.argument("rule", type=PATH)
 @click.option(
-    "--events", multiple=True, required=True, type=FILE, metavar="PATH", help="A log file, or a folder of them."
+    "--events", multiple=True, required=True, type=PATH, metavar="PATH", help="A log file, or a folder of them."
 )
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")

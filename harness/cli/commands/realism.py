@@ -21,16 +21,18 @@ from harness.telemetry.reader import read_telemetry
 from harness.telemetry.realism import RealismComparison, compare_with_recorded
 from harness.telemetry.record import record_scenario
 
-FILE = click.Path(path_type=Path)
-
 
 @click.command("realism")
 @click.option(
-    "--real", multiple=True, required=True, type=FILE, metavar="PATH", help="Recorded events: file or folder."
+    "--real", multiple=True, required=True, type=options.PATH, metavar="PATH", help="Recorded events: file or folder."
 )
-@click.option("--world", type=FILE, metavar="FOLDER", help="A world that was simulated.")
-@click.option("--scenario", multiple=True, type=FILE, metavar="PATH", help="Scenarios (default: all of the pack).")
-@click.option("--fields", multiple=True, type=FILE, metavar="TSV", help="More that is known: kinds and their fields.")
+@click.option("--world", type=options.PATH, metavar="FOLDER", help="A world that was simulated.")
+@click.option(
+    "--scenario", multiple=True, type=options.PATH, metavar="PATH", help="Scenarios (default: all of the pack)."
+)
+@click.option(
+    "--fields", multiple=True, type=options.PATH, metavar="TSV", help="More that is known: kinds and their fields."
+)
 @options.condition_option
 @options.seed
 @options.json_option

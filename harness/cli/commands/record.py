@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import lab, options
+from harness.cli import options
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
 from harness.report.paper import escape_controls
@@ -25,7 +25,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("recording", type=lab.FOLDER)
+@click.argument("recording", type=options.PATH)
 @options.json_option
 def show_command(recording: Path, as_json: bool) -> int:
     """Checks every file against its hash and says what was recorded."""
@@ -42,8 +42,8 @@ def show_command(recording: Path, as_json: bool) -> int:
 
 
 @command.command("anonymise")
-@click.argument("recording", type=lab.FOLDER)
-@click.argument("target", type=lab.FOLDER)
+@click.argument("recording", type=options.PATH)
+@click.argument("target", type=options.PATH)
 @click.option("--also", multiple=True, metavar="WORD", help="Another word to replace wherever it stands.")
 @options.json_option
 def anonymise_command(recording: Path, target: Path, also: tuple[str, ...], as_json: bool) -> int:

@@ -12,6 +12,7 @@ import click
 from harness.cli.answers import inquire
 from harness.cli.choosing import choosing
 from harness.cli.failure import BUG, DIFFERS
+from harness.cli.options import PATH
 from harness.cli.reports import write_reports, written_reports
 from harness.cli.screen import ProgressLine, out, paper
 from harness.diagnostics import HarnessError
@@ -20,17 +21,15 @@ from harness.report.report import Report, format
 from harness.run import RunOptions, run_scenarios
 from harness.verdict.verdict import Outcomes
 
-FILE = click.Path(path_type=Path)
-
 
 @click.command("run")
-@click.argument("paths", nargs=-1, type=FILE, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[PATH]...")
 @click.option(
-    "--rule", "rules", multiple=True, type=FILE, metavar="FILE", help="Judge this rule, not the scenarios' own."
+    "--rule", "rules", multiple=True, type=PATH, metavar="FILE", help="Judge this rule, not the scenarios' own."
 )
-@click.option("--events", multiple=True, type=FILE, metavar="PATH", help="Run rules on recorded events, not scenarios.")
-@click.option("--replay", type=FILE, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
-@click.option("--attack-data", type=FILE, metavar="FOLDER", help="The events of security_content's tests.")
+@click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Run rules on recorded events, not scenarios.")
+@click.option("--replay", type=PATH, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
+@click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
 @choosing

@@ -18,15 +18,13 @@ from harness.telemetry.conditions import check_conditions, check_scenario_condit
 from harness.telemetry.record import record_scenario
 from harness.telemetry.writer import list_writers, write_telemetry, writer
 
-FILE = click.Path(path_type=Path)
-
 
 @click.command("simulate")
-@click.argument("scenario", type=FILE, required=False)
+@click.argument("scenario", type=options.PATH, required=False)
 @click.option(
     "--format", "name", default="ndjson", show_default=True, metavar="NAME", help=f"{', '.join(list_writers())}."
 )
-@click.option("--out", type=FILE, metavar="PATH", help="File, or folder to put it in (default: stdout).")
+@click.option("--out", type=options.PATH, metavar="PATH", help="File, or folder to put it in (default: stdout).")
 @click.option("--world", metavar="NAME", help="A world in place of a scenario: its name or file; --out is a folder.")
 @click.option("--hosts", type=int, help="Hosts of the world (default: as it says).")
 @click.option("--days", type=int, help="Days of the world (default: as it says).")

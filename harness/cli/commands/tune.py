@@ -9,7 +9,7 @@ import click
 
 from harness.cli import studied
 from harness.cli.failure import DIFFERS
-from harness.cli.options import parse_pairs
+from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
@@ -18,14 +18,12 @@ from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
 from harness.verdict.tuning.tune import Tuning, Wishes, tune
 
-FILE = studied.FILE
-
 
 @click.command("tune")
-@click.argument("rule", type=FILE)
-@click.argument("paths", nargs=-1, type=FILE, metavar="[SCENARIO]...")
+@click.argument("rule", type=PATH)
+@click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option(
-    "--events", multiple=True, type=FILE, metavar="PATH", help="Recorded or simulated events in place of scenarios."
+    "--events", multiple=True, type=PATH, metavar="PATH", help="Recorded or simulated events in place of scenarios."
 )
 @click.option(
     "--malicious", multiple=True, callback=parse_pairs, metavar="FIELD=VALUE", help="Which of --events are an attack's."

@@ -9,6 +9,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from harness.detection.plan.documents import strip_tag_namespace
+
 Options = dict[str, Any]
 FieldPairs = Iterator[tuple[str, Any]]
 BIGGEST = 4_000_000
@@ -125,7 +127,7 @@ def of_xml(text: str, options: Options) -> FieldPairs | None:
         root = tree.fromstring(text.strip())
     except (tree.ParseError, RecursionError):
         return None
-    return of_element(root, local(root.tag), 0)
+    return of_element(root, strip_tag_namespace(root.tag), 0)
 
 
 def of_element(element: Any, name: str, depth: int) -> FieldPairs:
@@ -133,7 +135,7 @@ def of_element(element: Any, name: str, depth: int) -> FieldPairs:
     if depth > DEEPEST_RECORD:
         return
     for key, value in element.attrib.items():
-        yield f"{name}.@{local(key)}", value
+        yield f"{name}.@{strip_tag_namespace(key)}", value
     children = list(element)
     if not children:
         yield name, (element.text or "").strip()
@@ -141,10 +143,10 @@ def of_element(element: Any, name: str, depth: int) -> FieldPairs:
     seen: dict[str, int] = {}
     texts: dict[str, list[str]] = {}
     for child in children:
-        tag = local(child.tag)
+        tag = strip_tag_namespace(child.tag)
         texts.setdefault(tag, []).append("".join(child.itertext()).strip())
     for child in children:
-        tag = local(child.tag)
+        tag = strip_tag_namespace(child.tag)
         place = seen[tag] = seen.get(tag, -1) + 1
         several = len(texts[tag]) > 1
         if several:
@@ -154,11 +156,6 @@ def of_element(element: Any, name: str, depth: int) -> FieldPairs:
     for tag, values in texts.items():
         if len(values) > 1:
             yield f"{name}.{tag}[]", values
-
-
-def local(tag: str) -> str:
-    """A tag's name without its namespace."""
-    return tag.rsplit("}", 1)[-1]
 
 
 CEF_HEADER = ("version", "device.vendor", "device.product", "device.version", "event_class_id", "name", "severity")

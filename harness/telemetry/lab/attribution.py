@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-Fields = Mapping[str, str]
+from harness.telemetry.tables import EventTexts
 
 SYSMON_CHANNEL = "Microsoft-Windows-Sysmon/Operational"
 NO_GUID = "{00000000-0000-0000-0000-000000000000}"
@@ -38,12 +38,12 @@ class Family:
     task_pids: set[str] = field(default_factory=set)
     connections: set[tuple[str, ...]] = field(default_factory=set)
 
-    def carries(self, fields: Fields) -> bool:
+    def carries(self, fields: EventTexts) -> bool:
         """Whether a text of an event has the test's mark, or the run's name in what the test itself did."""
         texts = [fields[n] for n in ATTRIBUTED_FIELDS if n in fields]
         return any(f"DETLAB={self.mark}&" in t or f"detlab/{self.run}" in t for t in texts)
 
-    def learn(self, fields: Fields) -> bool:
+    def learn(self, fields: EventTexts) -> bool:
         """Takes an event into account; whether anything about the family became known by it."""
         before = self.known()
         if fields.get("Channel") == SYSMON_CHANNEL and fields.get("EventID") == "1":
@@ -57,14 +57,14 @@ class Family:
                 self.connections.add(tuple(fields.get(n, "") for n in TUPLE))
         return self.known() != before
 
-    def is_member(self, fields: Fields) -> bool:
+    def is_member(self, fields: EventTexts) -> bool:
         """Whether a process that starts belongs to the family."""
         if self.carries(fields) or self.is_ours(fields.get("ParentProcessGuid", "")):
             return True
         by_scheduler = "-s schedule" in fields.get("ParentCommandLine", "").lower()
         return by_scheduler and fields.get("ProcessId", "") in self.task_pids - {""}
 
-    def member(self, fields: Fields) -> None:
+    def member(self, fields: EventTexts) -> None:
         """Takes a process into the family, and the name of the task that it makes, if it makes one."""
         self.guids.add(fields.get("ProcessGuid", ""))
         self.pids.add(fields.get("ProcessId", ""))
@@ -82,7 +82,7 @@ class Family:
         """Whether a process belongs to the family."""
         return guid in self.guids and guid not in ("", NO_GUID)
 
-    def owns(self, fields: Fields) -> bool:
+    def owns(self, fields: EventTexts) -> bool:
         """Whether the test caused an event."""
         if fields.get("Channel") == SYSMON_CHANNEL:
             guids = (fields.get(n, "") for n in ("ProcessGuid", "SourceProcessGUID", "ParentProcessGuid"))
@@ -97,7 +97,7 @@ class Family:
         return fields.get("Execution_ProcessID", "") in self.pids and "Security" not in fields.get("Channel", "")
 
 
-def attribute_events(events: Sequence[Fields], mark: str, run: str) -> list[bool]:
+def attribute_events(events: Sequence[EventTexts], mark: str, run: str) -> list[bool]:
     """Which events the test with this mark caused; events may come in any order."""
     family = Family(mark, run)
     while sum(family.learn(e) for e in events):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.diagnostics import HarnessError
+from harness.telemetry.lab.attribution import SYSMON_CHANNEL
 from harness.telemetry.lab.command_line import BREAK, split_outputs
 from harness.telemetry.lab.event_log import LogState, states
 from harness.telemetry.lab.facts import read_facts, registry_value
@@ -17,7 +18,6 @@ from harness.telemetry.lab.remote import CommandLine, RemoteHost
 DOCTOR_PATIENCE = 60.0
 WORST_CLOCK = 5.0
 
-SYSMON = "Microsoft-Windows-Sysmon/Operational"
 POWERSHELL_CHANNEL = "Microsoft-Windows-PowerShell/Operational"
 DNS_CLIENT_CHANNEL = "Microsoft-Windows-DNS-Client/Operational"
 TASKS = "Microsoft-Windows-TaskScheduler/Operational"
@@ -27,7 +27,7 @@ OTHER_OBJECTS = "{0CCE9227-69AE-11D9-BED3-505054503030}"
 PROCESS_CREATION = "{0CCE922B-69AE-11D9-BED3-505054503030}"
 
 NEEDS = {
-    SYSMON: "Sysmon 1, 3 and 22 of all four tests",
+    SYSMON_CHANNEL: "Sysmon 1, 3 and 22 of all four tests",
     "Security": "4698, the created task of test 4",
     POWERSHELL_CHANNEL: "4104, the script of tests 1 to 3",
     DNS_CLIENT_CHANNEL: "3008, the lookups of test 2",
@@ -95,7 +95,7 @@ def check_channel(channel: str, state: LogState) -> HostCheck:
     """One channel."""
     what = f"{channel} ({NEEDS[channel]})" if channel in NEEDS else channel
     if not state.there:
-        command = r"lab\windows\provision.ps1" if channel == SYSMON else ""
+        command = r"lab\windows\provision.ps1" if channel == SYSMON_CHANNEL else ""
         return HostCheck(what=what, health=Health.MISSING, found="this channel is not there", command=command)
     if not state.enabled:
         command = f'wevtutil sl "{channel}" /e:true /q:true'

@@ -32,10 +32,8 @@ from harness.telemetry.identity import random_guids
 from harness.telemetry.images import image
 from harness.telemetry.platform import Condition
 from harness.telemetry.schedule import convert_seconds
-from harness.telemetry.sensor import ActivityRows, Sensor, Setup, build_events, take_column_rows
+from harness.telemetry.sensor import ActivityRows, EventColumns, Sensor, Setup, build_events, take_column_rows
 from harness.telemetry.spelling import Times, decimal, each_its_own, encode_codes, epoch_seconds, is_ipv6, long_ipv6
-
-Columns = dict[str, Any]
 
 
 def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
@@ -43,7 +41,7 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
     new, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
     files = {id(p): image(p.image, p.host.build) for p in new.distinct}
     parent_ids = parents.column(decimal(parents.numbers(falcon_id)))
-    columns: Columns = {
+    columns: EventColumns = {
         "AuthenticationId": new.each(lambda p: str(p.user.logon_id)),
         "AuthenticodeHashData": new.each(lambda p: files[id(p)].sha1),
         "CommandLine": new.each(lambda p: p.command_line),
@@ -87,7 +85,7 @@ def record_end_of_process(rows: ActivityRows[ProcessTermination], setup: Setup) 
     parents = rows.processes(lambda a: a.process.parent)
     files = {id(p): image(p.image, p.host.build) for p in ended.distinct}
     busy = np.maximum(1, setup.random.exponential(150_000, len(rows)).astype(np.int64))
-    columns: Columns = {
+    columns: EventColumns = {
         **in_context(rows, ended.each(lambda p: thread_id(p)), ids),
         "ConHostId": "0",
         "ConHostProcessId": "0",
@@ -137,7 +135,7 @@ def record_address_families(
     kept = rows.flag(lambda a: a.established) if accepted else first_datagrams(rows)
     ids = actors.column(decimal(actors.numbers(falcon_id)))
     for family, mine in (("4", ~v6), ("6", v6)):
-        columns: Columns = {
+        columns: EventColumns = {
             **in_context(rows, None, ids),
             "ConnectionDirection": "1" if accepted else "0",
             "ConnectionFlags": "0",
@@ -167,7 +165,7 @@ def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[E
 
     addresses = [[a for a in q.answers if not is_ipv6(a)] for q in rows.activities]
     ids = actors.column(decimal(actors.numbers(falcon_id)))
-    columns: Columns = {
+    columns: EventColumns = {
         **in_context(rows, actors.each(lambda p: thread_id(p)), ids),
         "CNAMERecords": if_answered(rows.each(lambda q: "".join(c + ";" for c in q.canonical_names))),
         "ContextBaseFileName": actors.each(lambda p: p.name),
@@ -187,7 +185,7 @@ def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[E
 
 def record_task_registered(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
     """ScheduledTaskRegistered, with the task's document."""
-    columns: Columns = {
+    columns: EventColumns = {
         **job(rows),
         "TaskAuthor": rows.each(lambda a: a.task.author.account),
         "TaskExecArguments": rows.each(lambda a: a.task.arguments),
@@ -206,7 +204,7 @@ def record_task_deleted(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) 
     )
 
 
-def job(rows: ActivityRows[Any]) -> Columns:
+def job(rows: ActivityRows[Any]) -> EventColumns:
     """What both events of a task have: the Schedule service acted for an RPC client, schtasks.exe."""
     services, clients = rows.processes(lambda a: a.service), rows.processes()
     return {
@@ -224,18 +222,18 @@ def job(rows: ActivityRows[Any]) -> Columns:
     }
 
 
-def in_context(rows: ActivityRows[Any], threads: Any, ids: Any) -> Columns:
+def in_context(rows: ActivityRows[Any], threads: Any, ids: Any) -> EventColumns:
     """Who did it and when, by the sensor's clock."""
-    columns: Columns = {"ContextProcessId": ids, "ContextTimeStamp": epoch_seconds(rows.at)}
+    columns: EventColumns = {"ContextProcessId": ids, "ContextTimeStamp": epoch_seconds(rows.at)}
     return columns if threads is None else {**columns, "ContextThreadId": threads}
 
 
 def build_cloud_events(
-    kind: str, rows: ActivityRows[Any], setup: Setup, columns: Columns, *, process: Any = None, kept: Any = None
+    kind: str, rows: ActivityRows[Any], setup: Setup, columns: EventColumns, *, process: Any = None, kept: Any = None
 ) -> Events:
     """Events of one kind as the cloud has them: its own time of receipt, identifiers of sensor and customer."""
     at = cloud_times(rows, setup)
-    everything: Columns = {
+    everything: EventColumns = {
         "aid": rows.each(lambda a: a.host.aid),
         "aip": rows.each(lambda a: a.host.public_address),
         "cid": rows.each(lambda a: a.host.cid),

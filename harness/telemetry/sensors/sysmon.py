@@ -24,7 +24,7 @@ from harness.telemetry.event_log import Channel, computer, late, thread_of
 from harness.telemetry.identity import logon_tail, old_tail, start_key_tail, sysmon_guid
 from harness.telemetry.images import Image, image
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import ActivityRows, Processes, Sensor, Setup, take_column_rows
+from harness.telemetry.sensor import ActivityRows, EventColumns, Processes, Sensor, Setup, take_column_rows
 from harness.telemetry.spelling import Times, decimal, encode_codes, encode_truth, is_ipv6, long_ipv6, utc_time
 from harness.telemetry.sysmon_config import PORT_NAMES, is_included
 
@@ -37,8 +37,6 @@ CHANNEL = Channel(
 
 VERSIONS = {"1": "5", "3": "5", "5": "3", "11": "2", "12": "2", "13": "2", "22": "5"}
 
-Columns = dict[str, Any]
-
 
 def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
     """Event 1."""
@@ -49,7 +47,7 @@ def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterato
     def of_file(entry: str) -> pa.DictionaryArray:
         return actors.each(lambda p: getattr(files[id(p)], entry) or dash)
 
-    columns: Columns = {
+    columns: EventColumns = {
         "RuleName": dash,
         "UtcTime": utc_time(rows.at),
         **build_process_columns(actors, setup),
@@ -103,7 +101,7 @@ def record_connection_side(rows: ActivityRows[NetworkConnection], setup: Setup, 
     source, destination = endpoints(rows, setup)
     if setup.conditions["sysmon"] == "sysmon10" and not initiated.all():
         source, destination = swap_accepted_ends(source, destination, initiated)
-    columns: Columns = {
+    columns: EventColumns = {
         "RuleName": choose_unknown_text(setup),
         "UtcTime": utc_time(rows.at),
         **build_process_columns(actors, setup),
@@ -120,7 +118,7 @@ def record_connection_side(rows: ActivityRows[NetworkConnection], setup: Setup, 
     yield build_sysmon_events("3", rows, setup, columns, least=0.95, median=0.3, spread=1.0, kept=kept)
 
 
-def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[Columns, Columns]:
+def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[EventColumns, EventColumns]:
     """Both ends of each connection: IsIpv6, Ip, Hostname, Port, PortName."""
     dash, lookup = choose_unknown_text(setup), setup.on("sysmon_hostname_lookup")
     udp_or_tcp = {
@@ -154,7 +152,9 @@ def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:
     return encode_codes(place[ports & 0xFFFF], [dash, *PORT_NAMES.values()])
 
 
-def swap_accepted_ends(source: Columns, destination: Columns, initiated: BooleanArray) -> tuple[Columns, Columns]:
+def swap_accepted_ends(
+    source: EventColumns, destination: EventColumns, initiated: BooleanArray
+) -> tuple[EventColumns, EventColumns]:
     """Both ends as Sysmon wrote them up to version 10: an accepted connection has the listener as its source."""
 
     def either(first: pa.DictionaryArray, second: pa.DictionaryArray) -> pa.DictionaryArray:
@@ -171,7 +171,7 @@ def swap_accepted_ends(source: Columns, destination: Columns, initiated: Boolean
 def record_event_22(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Events]:
     """Event 22, written by the calling process's own resolver: cached answers and failures too."""
     actors = rows.processes()
-    columns: Columns = {
+    columns: EventColumns = {
         "RuleName": choose_unknown_text(setup),
         "UtcTime": utc_time(rows.at),
         "ProcessGuid": process_guid(actors, setup),
@@ -208,7 +208,7 @@ def registry_events(kind: str, rows: ActivityRows[RegistryChange], setup: Setup)
     if not len(rows):
         return
     actors = rows.processes()
-    columns: Columns = {
+    columns: EventColumns = {
         "RuleName": choose_unknown_text(setup),
         "EventType": rows.each(lambda a: a.change),
         "UtcTime": utc_time(rows.at),
@@ -224,7 +224,7 @@ def build_sysmon_events(
     kind: str,
     rows: ActivityRows[Any],
     setup: Setup,
-    columns: Columns,
+    columns: EventColumns,
     *,
     least: float,
     median: float,
@@ -233,7 +233,7 @@ def build_sysmon_events(
 ) -> Events:
     """Records of one kind, written by the service some time after what they record."""
     at, cause = late(rows.at, setup, least=least, median=median, spread=spread), rows.cause
-    everything: Columns = {
+    everything: EventColumns = {
         "Computer": rows.each(computer),
         "Execution_ProcessID": rows.each(lambda a: str(a.host.running("sysmon").pid)),
         "Execution_ThreadID": rows.each(thread_of("1" if kind == "5" else kind)),
@@ -256,7 +256,7 @@ def modern(setup: Setup) -> bool:
     return setup.conditions["sysmon"] == "sysmon15"
 
 
-def build_process_columns(actors: Processes, setup: Setup) -> Columns:
+def build_process_columns(actors: Processes, setup: Setup) -> EventColumns:
     """ProcessGuid, ProcessId and Image."""
     return {
         "ProcessGuid": process_guid(actors, setup),
@@ -265,7 +265,7 @@ def build_process_columns(actors: Processes, setup: Setup) -> Columns:
     }
 
 
-def with_user(columns: Columns, actors: Processes, setup: Setup) -> Columns:
+def with_user(columns: EventColumns, actors: Processes, setup: Setup) -> EventColumns:
     """The columns, with the user as the last one in profiles that have it."""
     return {**columns, "User": actors.each(lambda p: p.user.account)} if modern(setup) else columns
 

@@ -15,6 +15,7 @@ from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
+from harness.telemetry.activity import BooleanArray
 from harness.telemetry.event import Telemetry
 from harness.verdict.alerts import Alert
 from harness.verdict.envelope.axes import Axis, AxisType
@@ -38,8 +39,6 @@ AXIS_END_WORDS = {
 }
 """What the largest and the smallest value of an axis are called."""
 
-Mask = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
@@ -62,7 +61,7 @@ class Envelope:
     behaviour: str
     x: Axis
     y: Axis
-    caught: Mask
+    caught: BooleanArray
     rates: npt.NDArray[np.float64]
     events: int
     tries: int
@@ -204,7 +203,7 @@ def judge_variants(
     return found, batch.events
 
 
-def beside_the_edge(caught: Mask) -> list[tuple[int, int]]:
+def beside_the_edge(caught: BooleanArray) -> list[tuple[int, int]]:
     """Cells on both sides of the edge, spread along it: a caught one, the missed one beside it, and so on."""
     pairs: list[tuple[tuple[int, int], tuple[int, int]]] = []
     for axis in (0, 1):

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from harness.detection.engine import open_engine
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.verdict.alerts import Alert
 from harness.verdict.mutation.canonical import canonicalise_plan
-from harness.verdict.mutation.killers import Killer, killers
+from harness.verdict.mutation.killers import AlertKey, Killer, killers
 from harness.verdict.mutation.mutants import Mutant, mutants
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, classify_outcome, is_noticed
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from harness.telemetry.world.simulation import ProgressCallback
 
 
 class Fate(StrEnum):
@@ -69,7 +71,9 @@ class Mutation:
         return tuple(m for m in self.mutants if m.fate is Fate.SURVIVED)
 
 
-def mutate(subjects: Sequence[LabelledTrial], *, search: bool = True, progress: Progress | None = None) -> Mutation:
+def mutate(
+    subjects: Sequence[LabelledTrial], *, search: bool = True, progress: ProgressCallback | None = None
+) -> Mutation:
     """Runs every mutant of a rule on the scenarios; `search` looks for scenarios that kill those that survive.
 
     Where values in the events name a rule's columns, its mutants have the same columns, and no killers are looked for.
@@ -104,12 +108,11 @@ def mutate(subjects: Sequence[LabelledTrial], *, search: bool = True, progress: 
     )
 
 
-Key = tuple[str, str, int, int]
-
-
-def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | None) -> dict[Key, JudgedMutant]:
+def all_tried(
+    ensemble: Ensemble, sound: Sequence[int], progress: ProgressCallback | None
+) -> dict[AlertKey, JudgedMutant]:
     """Each mutant's fate over all meanings that the rule has for these subjects: one noticing scenario kills it."""
-    found: dict[Key, JudgedMutant] = {}
+    found: dict[AlertKey, JudgedMutant] = {}
     for plan, numbers in ensemble.plans:
         mine = [n for n in numbers if n in sound]
         own = canonicalise_plan(plan.node)
@@ -127,10 +130,10 @@ def all_tried(ensemble: Ensemble, sound: Sequence[int], progress: Progress | Non
     return found
 
 
-Forms = dict[int, list[tuple[Node, Key]]]
+Forms = dict[int, list[tuple[Node, AlertKey]]]
 
 
-def sameness(mutant: Mutant, own: Node, known: Forms) -> tuple[Fate | None, Key | None]:
+def sameness(mutant: Mutant, own: Node, known: Forms) -> tuple[Fate | None, AlertKey | None]:
     """Whether a mutant is the rule itself, or a mutant that was seen before, and which, in another guise."""
     form = canonicalise_plan(mutant.node)
     if form == own:

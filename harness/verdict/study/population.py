@@ -10,12 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.event import UNLABELLED
-from harness.telemetry.platform import View
+from harness.telemetry.platform import UNITS_PER_SECOND, View
 from harness.verdict.study.batch import ATTACK, HOST_COLUMN, Batch
 from harness.verdict.study.isolation import CASE_COLUMN
 
-TIMES = {"_time": 1.0, "@timestamp": 1000.0}
-"""The platforms' columns of time and how many of their units make a second."""
 SECONDS_IN_DAY = 86400.0
 LEAST_SECONDS = 3600.0
 """A host counts as watched for at least an hour: less would make rates a day out of minutes."""
@@ -89,14 +87,14 @@ def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[AttackI
 
 def by_host(view: View) -> list[tuple[int, str, float, float, int]]:
     """Case, host, first and last second, and number of events."""
-    name = next((n for n in TIMES if n in view.columns.column_names), None)
+    name = next((n for n in UNITS_PER_SECOND if n in view.columns.column_names), None)
     if name is None or not len(view.columns):
         return []
     table = pa.table(
         {"case": view.columns.column(CASE_COLUMN), "host": decode_hosts(view), "time": view.columns.column(name)}
     )
     rows = table.group_by(["case", "host"]).aggregate([("time", "min"), ("time", "max"), ("time", "count")]).to_pylist()
-    per = TIMES[name]
+    per = UNITS_PER_SECOND[name]
     return [
         (r["case"], r["host"] or "", r["time_min"] / per, r["time_max"] / per, r["time_count"])
         for r in rows

@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.detection.engine import CellValue
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Literal, build_call
 from harness.detection.plan.nodes import Filter, Node, Scan, walk_nodes
 from harness.detection.plan.shape import columns_of
+from harness.telemetry.activity import BooleanArray
 from harness.verdict.study.batch import HOST_FIELDS, Batch
 from harness.verdict.study.isolation import rebuild_on_sources
 from harness.verdict.tuning.labelled import Observations, Point, observe
-
-Mask = npt.NDArray[np.bool_]
 
 MOST_TRIED = 5
 MOST_ALLOWLIST_VALUES = 2000
@@ -73,7 +71,7 @@ def entries(batch: Batch, root: Node, observed: Observations, *, most: int = MOS
     return tuple(sorted(found, key=lambda e: (e.lost, -e.removed)))
 
 
-def candidates(root: Node, observed: Observations, alerting: Mask) -> Iterator[Candidate]:
+def candidates(root: Node, observed: Observations, alerting: BooleanArray) -> Iterator[Candidate]:
     """Every value, domain and program name that false alerts have in fields of the events."""
     fields = observed.groups.fields
     recorded = {n for scan in walk_nodes(root) if isinstance(scan, Scan) for n in columns_of(scan)}

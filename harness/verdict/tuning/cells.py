@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.telemetry.activity import BooleanArray
 from harness.verdict.tuning.lifting import LiftedGroups
 
 Counts = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Cells:
                 self.reach[p, j] = reach
                 self.live[p] &= reach > 0 if pattern[j] else reach < len(grid.axes[j])
 
-    def counts(self, mask: Mask) -> Counts:
+    def counts(self, mask: BooleanArray) -> Counts:
         """For each combination how many of these groups alert."""
         shape = self.grid.shape
         total = np.zeros(shape, np.int64)
@@ -69,7 +69,7 @@ class Cells:
                 total += self.box_counts(self.reach[p][:, chosen], pattern)
         return total
 
-    def box_counts(self, reach: Counts, pattern: Mask) -> Counts:
+    def box_counts(self, reach: Counts, pattern: BooleanArray) -> Counts:
         """How many boxes hold each combination; `reach` has a row an axis and a column a group."""
         shape = self.grid.shape
         places = [r - 1 if true else r for r, true in zip(reach, pattern, strict=True)]

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from harness.telemetry.schedule import FloatArray
 from harness.verdict.tuning.cells import Grid
 from harness.verdict.tuning.lifting import LiftedGroups
 from harness.verdict.tuning.thresholds import Threshold
-
-Floats = npt.NDArray[np.float64]
 
 COMBINATIONS = 20_000
 MOST_GRID_VALUES = 40
@@ -49,7 +48,7 @@ def build_threshold_axis(
     return sort_by_strictness(pick_values(sorted(nice), threshold.published, wanted), threshold)
 
 
-def choose_by_rank(values: Floats, count: int) -> list[float]:
+def choose_by_rank(values: FloatArray, count: int) -> list[float]:
     """About `count` of the distinct values, evenly by rank."""
     if not len(values):
         return []

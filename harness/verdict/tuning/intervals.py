@@ -8,7 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from harness.telemetry.schedule import FloatArray
+
 RESAMPLES = 2000
 CHUNK = 250
 
@@ -61,7 +62,7 @@ def ratio(
     return Estimate(value=value, low=low, high=min(high, 1.0) if proportion else high)
 
 
-def estimate_unanimous(value: float, hosts: int, lower: Floats, confidence: float, *, proportion: bool) -> Estimate:
+def estimate_unanimous(value: float, hosts: int, lower: FloatArray, confidence: float, *, proportion: bool) -> Estimate:
     """The interval where no host, or every host, showed it."""
     missed = 1 - ((1 - confidence) / 2) ** (1 / hosts)
     if value == 0:
@@ -69,7 +70,9 @@ def estimate_unanimous(value: float, hosts: int, lower: Floats, confidence: floa
     return Estimate(value=value, low=1 - missed, high=1.0)
 
 
-def estimate_bootstrap(upper: Floats, lower: Floats, value: float, confidence: float, seed: int) -> tuple[float, float]:
+def estimate_bootstrap(
+    upper: FloatArray, lower: FloatArray, value: float, confidence: float, seed: int
+) -> tuple[float, float]:
     """Both ends of the bootstrap's interval."""
     drawn = np.sort(resample_ratio(upper, lower, seed))
     normal = NormalDist()
@@ -87,7 +90,7 @@ def estimate_bootstrap(upper: Floats, lower: Floats, value: float, confidence: f
     return ends[0], ends[1]
 
 
-def resample_ratio(upper: Floats, lower: Floats, seed: int) -> Floats:
+def resample_ratio(upper: FloatArray, lower: FloatArray, seed: int) -> FloatArray:
     """The ratio in samples of as many hosts, drawn with replacement; samples without any denominator are left out."""
     random = np.random.default_rng(seed)
     found = []
@@ -95,5 +98,5 @@ def resample_ratio(upper: Floats, lower: Floats, seed: int) -> Floats:
         weights = random.multinomial(len(upper), np.full(len(upper), 1 / len(upper)), CHUNK)
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append((weights @ upper) / (weights @ lower))
-    drawn: Floats = np.concatenate(found)
+    drawn: FloatArray = np.concatenate(found)
     return drawn[np.isfinite(drawn)]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from harness.detection.engine import CellValue
 from harness.detection.plan.nodes import Node
+from harness.telemetry.activity import BooleanArray
 from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS, Batch
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation
 from harness.verdict.study.population import Unit, WatchedPopulation, build_watched_population
@@ -18,7 +19,6 @@ from harness.verdict.tuning.intervals import Estimate, ratio
 from harness.verdict.tuning.lifting import LiftedGroups, collect_groups
 from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 
-Mask = npt.NDArray[np.bool_]
 GroupPlaces = npt.NDArray[np.int64]
 PER_HOSTS = 1000
 
@@ -49,7 +49,7 @@ class Observations:
 
     groups: LiftedGroups
     population: WatchedPopulation
-    malicious: Mask
+    malicious: BooleanArray
     units: tuple[Unit, ...]
     unit_of: GroupPlaces
     members: tuple[GroupPlaces, ...]
@@ -59,7 +59,7 @@ class Observations:
         """The thresholds that are varied."""
         return self.groups.thresholds
 
-    def caught(self, alerting: Mask) -> Mask:
+    def caught(self, alerting: BooleanArray) -> BooleanArray:
         """Which attacks have a group among those that alert."""
         return np.array([bool(alerting[m].any()) for m in self.members], bool)
 

@@ -19,13 +19,13 @@ from harness.detection.plan.columns import is_hidden
 from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal, all_of, build_call
 from harness.detection.plan.nodes import Derive, Filter, Limit, Named, Node, Reverse, Select, Sort
 from harness.detection.plan.shape import columns_of
+from harness.telemetry.schedule import FloatArray
 from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 
 MOST_FREE = 6
 """Comparisons that a row may pass without: each doubles the ways in which comparisons can turn out."""
 
 Bits = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class LiftedGroups:
 
     thresholds: tuple[Threshold, ...]
     patterns: Bits
-    values: Floats
+    values: FloatArray
     passes: Bits
     fields: ResultRows
     limit: int | None = None
@@ -68,7 +68,7 @@ class LiftedGroups:
         return tuple(t.published for t in self.thresholds)
 
 
-def compare_with_literal(operation: str, values: Floats, literal: float) -> Bits:
+def compare_with_literal(operation: str, values: FloatArray, literal: float) -> Bits:
     """A comparison of numbers; NaN compares as false."""
     match operation:
         case "less":
@@ -197,6 +197,6 @@ def narrow_rows(rows: ResultRows, names: Sequence[str]) -> ResultRows:
     return ResultRows(tuple(names), tuple(tuple(row[i] for i in at) for row in rows.rows))
 
 
-def as_numbers(values: Sequence[CellValue]) -> Floats:
+def as_numbers(values: Sequence[CellValue]) -> FloatArray:
     """A column as numbers, NaN for null."""
     return np.array([v if isinstance(v, int | float) else np.nan for v in values], np.float64)

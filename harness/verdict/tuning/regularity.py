@@ -18,14 +18,14 @@ from harness.detection.engine import Engine, ResultRows
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk_nodes
 from harness.detection.plan.shape import columns_of
+from harness.telemetry.platform import UNITS_PER_SECOND
+from harness.telemetry.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation
-from harness.verdict.study.population import TIMES, WatchedPopulation
+from harness.verdict.study.population import WatchedPopulation
 from harness.verdict.tuning.labelled import attack_numbers
 from harness.verdict.tuning.lifting import as_numbers
 from harness.verdict.tuning.thresholds import split_at_last_grouping
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_CONNECTIONS = 4.0
 HALF_A_DAY = 12.0
@@ -50,7 +50,7 @@ class Opinion:
 class ScoredPairs:
     """Pairs of ends, scored; `members` are for each attack the places of its pairs."""
 
-    scores: Mapping[str, Floats]
+    scores: Mapping[str, FloatArray]
     malicious: npt.NDArray[np.bool_]
     members: tuple[npt.NDArray[np.int64], ...]
 
@@ -63,7 +63,7 @@ def opinions(engine: Engine, root: Node, watched: WatchedPopulation, false_alert
     return tuple(opinion(name, scores, found, false_alerts) for name, scores in found.scores.items())
 
 
-def opinion(name: str, scores: Floats, found: ScoredPairs, false_alerts: int) -> Opinion:
+def opinion(name: str, scores: FloatArray, found: ScoredPairs, false_alerts: int) -> Opinion:
     """One statistic, cut where it has that many benign pairs above it."""
     benign = np.sort(scores[~found.malicious])[::-1]
     cut = benign[false_alerts] if false_alerts < len(benign) else -np.inf
@@ -100,8 +100,8 @@ def find_first_grouping(root: Node) -> tuple[Node, tuple[tuple[str, Expression],
         return None
     kept = {n for n, _ in last.keys}
     keys = tuple((f"@key{i}", e) for i, (n, e) in enumerate(first.keys) if n in kept)
-    time = next((n for n in TIMES if n in columns_of(first.source)), None)
-    return (first.source, keys, time, TIMES[time]) if keys and time else None
+    time = next((n for n in UNITS_PER_SECOND if n in columns_of(first.source)), None)
+    return (first.source, keys, time, UNITS_PER_SECOND[time]) if keys and time else None
 
 
 def waits_of(base: Node, names: Sequence[str]) -> Node:
@@ -177,7 +177,7 @@ def score_waits(waits: ResultRows, hours: ResultRows, names: Sequence[str], watc
     )
 
 
-def rita_like(column: Mapping[str, Floats], hourly: Floats) -> Floats:
+def rita_like(column: Mapping[str, FloatArray], hourly: FloatArray) -> FloatArray:
     """The mean of three parts from 0 to 1: timing (symmetry and narrowness of waits), how long, how alike hours are."""
     low, middle, high = column["low"], column["middle"], column["high"]
     spread = high - low
@@ -186,11 +186,11 @@ def rita_like(column: Mapping[str, Floats], hourly: Floats) -> Floats:
     narrow = np.clip(1 - divide_or_one(column["off"], middle), 0, 1)
     timing = ((1 - np.abs(skew)) + narrow) / 2
     lasting = np.clip((column["last"] - column["first"]) / 3600 / HALF_A_DAY, 0, 1)
-    found: Floats = (timing + lasting + hourly) / 3
+    found: FloatArray = (timing + lasting + hourly) / 3
     return found
 
 
-def divide_or_one(part: Floats, whole: Floats) -> Floats:
+def divide_or_one(part: FloatArray, whole: FloatArray) -> FloatArray:
     """A ratio; 1 where the whole is nothing."""
-    found: Floats = np.where(whole > 0, part / np.where(whole > 0, whole, 1), 1.0)
+    found: FloatArray = np.where(whole > 0, part / np.where(whole > 0, whole, 1), 1.0)
     return found

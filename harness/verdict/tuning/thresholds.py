@@ -32,14 +32,9 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.nodes import walk_nodes as walk_nodes
 from harness.diagnostics import Edit, Span
+from harness.verdict.loss import MIRRORED_OPERATIONS, split_conjunction
 
 THRESHOLD_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
-MIRRORED_OPERATIONS = {
-    "less": "greater",
-    "less_equal": "greater_equal",
-    "greater": "less",
-    "greater_equal": "less_equal",
-}
 THRESHOLD_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -144,7 +139,7 @@ def find_node_thresholds(node: Node, aggregated: Mapping[int, frozenset[str]], *
     match node:
         case Filter(condition=condition):
             expressions: tuple[Expression, ...] = (condition,)
-            must = {id(c) for c in conjuncts(condition)}
+            must = {id(c) for c in split_conjunction(condition)}
         case Derive(columns=columns) | Select(columns=columns):
             expressions, must = tuple(e for _, e in columns), set()
         case _:
@@ -214,18 +209,6 @@ def literal_place(comparison: Call, literal: Literal) -> Span | None:
         if len(hits) == 1:
             return span.source.span(span.start + hits[0].start(), span.start + hits[0].end())
     return None
-
-
-def conjuncts(condition: Expression) -> Iterator[Expression]:
-    """The parts of a condition that must all hold."""
-    match condition:
-        case Call("and", parts):
-            for part in parts:
-                yield from conjuncts(part)
-        case Call("is_true", (inner,)):
-            yield from conjuncts(inner)
-        case _:
-            yield condition
 
 
 def mark_shared(found: Sequence[Threshold]) -> Iterator[Threshold]:
