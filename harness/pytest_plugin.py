@@ -182,7 +182,7 @@ def bench_of(config: pytest.Config) -> Any:
     """The run's one bench, made when the first scenario is judged."""
     if BENCH not in config.stash:
         run = import_module("harness.run")
-        options = run.Options(
+        options = run.RunOptions(
             engine=config.getoption("--detlab-engine"),
             dialect=config.getoption("--detlab-dialect"),
             conditions=dict(config.getoption("--detlab-condition")),

@@ -17,7 +17,7 @@ from harness.detection.language import Strictness
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage
-from harness.scenario.library import list_library_rules
+from harness.scenario.library import LibraryRule, list_library_rules
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
 
@@ -50,10 +50,7 @@ def command(
     detlab coverage rules/
     detlab coverage my_app/ --events capture.evtx -v
     """
-    found = list_library_rules(paths)
-    if not found:
-        where = ", ".join(map(str, paths))
-        raise HarnessError("no-rules", f"there is no rule in {where}", help="rules are .spl, .cql, YAML or conf files")
+    found = require_library_rules(paths)
     progress = ProgressLine()
     tried = Trying(
         engine=engine,
@@ -72,6 +69,15 @@ def command(
         else format_coverage(covered, paper(), events=events, verbose=verbose)
     )
     return 0 if all(each.runs for each in covered) else DIFFERS
+
+
+def require_library_rules(paths: Sequence[Path]) -> list[LibraryRule]:
+    """All rules below the paths; none at all is an error."""
+    found = list_library_rules(paths)
+    if not found:
+        where = ", ".join(map(str, paths))
+        raise HarnessError("no-rules", f"there is no rule in {where}", help="rules are .spl, .cql, YAML or conf files")
+    return found
 
 
 def read_neighbouring_content(paths: Sequence[Path]) -> Content:

@@ -58,10 +58,9 @@ def command(
     detlab latency server.spl --every 15m --back 4h --delay 2m
     detlab latency server.spl --every 1h --back 1h         why it never fires
     """
-    length = parse_option_duration(back, "--back") if back != "all" else None
     schedule = Schedule(
         every=parse_option_duration(every, "--every"),
-        back=length,
+        back=None if back == "all" else parse_option_duration(back, "--back"),
         delay=parse_option_duration(delay, "--delay"),
         offset=parse_option_duration(offset, "--offset"),
     )

@@ -25,8 +25,8 @@ from harness.detection.plan.nodes import (
     Window,
 )
 from harness.telemetry.event import Cause, Events, Telemetry
-from harness.verdict.study.batch import CASE, Batch, Lot
-from harness.verdict.study.isolation import InseparableError, Isolation
+from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation
 
 COLUMNS = {"@timestamp": Kind.NUMBER, "name": Kind.TEXT, "port": Kind.TEXT}
 
@@ -107,7 +107,7 @@ def test_many_cases_in_one_statement_are_each_case_alone(plan):
     batch = Batch(store, "logscale", [Lot(telemetry=t) for t in parts])
     together = [[alert.fields for alert in alerts] for alerts in batch.alerts(plan)]
     isolated = Isolation()(plan)
-    assert CASE in store.run(isolated).columns
+    assert CASE_COLUMN in store.run(isolated).columns
     alone = []
     for part in parts:
         single = Batch(store, "logscale", [Lot(telemetry=part)])
