@@ -20,8 +20,6 @@ from harness.telemetry.replay import replay
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
-RULE = click.Path(path_type=Path, exists=False)
-
 
 def add_study_options(command: options.Decorated) -> options.Decorated:
     """The options that say under what a rule is studied, handed on as one: `chosen`."""

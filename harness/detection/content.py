@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from harness.detection.language import Lookup, Settings
 from harness.diagnostics import HarnessError
@@ -19,7 +19,6 @@ FOLDERS_UPWARDS = 4
 
 Macro = Mapping[str, object]
 Stanzas = Mapping[str, Mapping[str, str]]
-ContentValue = TypeVar("ContentValue")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
-from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, SupportedPlatform, read_atomics
+from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, read_atomics
 
 ATOMIC_ADDRESS = re.compile(rf"(?P<technique>{TECHNIQUE_ID.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE)
 
@@ -84,8 +84,3 @@ class Library:
 def is_technique(path: Path) -> bool:
     """Whether a folder is that of a technique."""
     return path.is_dir() and TECHNIQUE_ID.fullmatch(path.name.upper()) is not None
-
-
-def runs_on_windows(atomic: Atomic) -> bool:
-    """Whether the test is for Windows hosts."""
-    return SupportedPlatform.WINDOWS in atomic.test.supported_platforms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -13,11 +13,6 @@ from harness.telemetry.event import CAUSE, TEXT_TYPE, TIME, Events, Telemetry
 
 Field: TypeAlias = "str | pa.ChunkedArray"
 """What events hold under one name: the same text in all of them, or a column."""
-
-
-def build_text_column(values: Sequence[str | None]) -> pa.ChunkedArray:
-    """Python values as a text column."""
-    return pa.chunked_array([pa.array(values, pa.string()).dictionary_encode().cast(TEXT_TYPE)])
 
 
 def list_event_fields(events: Events) -> dict[str, Field]:

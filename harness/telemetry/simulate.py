@@ -14,7 +14,6 @@ from harness.telemetry.behaviour import Behaviour
 from harness.telemetry.event import Cause, Events, Telemetry, TelemetryOrigin, group_tables
 from harness.telemetry.host import Host, host_named
 from harness.telemetry.identity import hash_to_number
-from harness.telemetry.platform import Condition
 from harness.telemetry.recorder import order_and_number_events
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup, sensor, sensor_names
 
@@ -144,8 +143,3 @@ def resolve_sensor_conditions(sensor: Sensor, conditions: Mapping[str, str]) -> 
             raise HarnessError("unknown-condition-value", message, help=hint)
         chosen[condition.name] = value
     return chosen
-
-
-def sensor_conditions() -> tuple[Condition, ...]:
-    """Every condition of every sensor."""
-    return tuple(c for name in sensor_names() for c in sensor(name).conditions)

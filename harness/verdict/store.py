@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.plan.columns import EVENT_COLUMN, Schema
 from harness.detection.plan.nodes import Node
-from harness.telemetry.event import CAUSE, TIME, Telemetry, TelemetryOrigin
+from harness.telemetry.event import CAUSE, TIME, Telemetry
 from harness.telemetry.platform import View, platform
 from harness.verdict.absent import find_absent_fields
 from harness.verdict.alerts import GroundTruth
@@ -84,14 +84,6 @@ class TelemetryStore:
 
     def close(self) -> None:
         """Gives back what it holds beside the engine."""
-
-    def forget(self) -> None:
-        """Says that somebody else has loaded the engine since."""
-        self.loaded = None
-
-    def origin(self, conditions: Mapping[str, str]) -> TelemetryOrigin:
-        """Where the telemetry came from."""
-        return self.telemetry(conditions).origin
 
 
 def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

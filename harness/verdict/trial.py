@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.detection.engine import Engine
 from harness.detection.language import Plan, Query, Settings, language
 from harness.detection.plan.provenance import trace_events
 from harness.scenario.rule import Rule
-from harness.scenario.scenario import Label
 from harness.verdict.absent import collect_expected_fields
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Labels, events_behind
-from harness.verdict.flips import no_effect
 from harness.verdict.loss import explain
 from harness.verdict.store import TelemetryStore
-from harness.verdict.verdict import Flip, outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +41,6 @@ class Trial:
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
-
-    def flips(
-        self, plan: Plan, alerts: tuple[Alert, ...], activity: Label, explanation: Explanation | None = None
-    ) -> Iterator[Flip]:
-        """The plan's switches whose other values change the outcome; an explanation spares running some of them."""
-        here = outcome(activity, alerts)
-        lost_at = explanation.loss.step if explanation and explanation.loss else None
-        known = {s.name: s for s in language(self.rule.language).switches}
-        for name, used in plan.switches.items():
-            for other in known[name].values:
-                if other == used:
-                    continue
-                changed = self.plan(replace(self.settings, switches={**self.settings.switches, name: other}))
-                if no_effect(plan, changed, self.store.views, lost_at):
-                    continue
-                there = outcome(activity, self.alerts(changed))
-                if there != here:
-                    yield Flip(switch=name, used=used, other=other, outcome=there)
 
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from harness.scenario.scenario import Signal
 from harness.telemetry.activity import BooleanArray
-from harness.telemetry.event import CAUSE, Events, Telemetry
+from harness.telemetry.event import Events, Telemetry
 
 
 def count_signal(telemetry: Telemetry, signal: Signal) -> int:
@@ -59,9 +59,3 @@ def matches_value(value: str | None, wanted: Any) -> bool:
 def compile_wildcard(pattern: str) -> re.Pattern[str]:
     """A pattern with * as a regular expression for the whole value."""
     return re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", pattern)), re.IGNORECASE | re.DOTALL)
-
-
-def caused_by(events: Events, causes: frozenset[int]) -> BooleanArray:
-    """Which events one of these causes left."""
-    found = events.columns.column(CAUSE).to_numpy()
-    return np.isin(found, sorted(causes))

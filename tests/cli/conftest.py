@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 FILES = {
     "mini.spl": """index=wineventlog EventCode=3

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 DETECTION = """name: Rare tool
 id: 11111111-2222-3333-4444-555555555555

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 
 def test_explain_shows_each_step_and_where_the_attack_is_lost(repository):

@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 LOG = """\
 2026-01-15T10:00:00Z door=north who=ann badge="A 7"

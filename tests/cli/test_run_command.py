@@ -9,7 +9,8 @@ import xml.etree.ElementTree as etree
 from pathlib import Path
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 DETLAB = str(Path(sys.executable).with_name("detlab"))
 

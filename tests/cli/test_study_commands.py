@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 RULE = r"""index=wineventlog EventCode=3 NOT (Image="*\\zoom.exe")
 | eval Hour=strftime(_time, "%H")

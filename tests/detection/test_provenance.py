@@ -21,8 +21,9 @@ from harness.detection.plan.nodes import (
     Values,
     Window,
 )
-from harness.detection.plan.provenance import events_of, trace_events
+from harness.detection.plan.provenance import trace_events
 from harness.telemetry.platform import View
+from harness.verdict.alerts import as_events
 
 C = Column
 
@@ -46,7 +47,7 @@ def store():
 
 def events(opened, node):
     rows = opened.run(trace_events(node))
-    return [(row[0], events_of(row[rows.columns.index("@event")])) for row in rows.rows]
+    return [(row[0], as_events(row[rows.columns.index("@event")])) for row in rows.rows]
 
 
 def only(node, *names):

@@ -8,7 +8,8 @@ import pytest
 tree_sitter = pytest.importorskip("tree_sitter", reason="the grammar is not installed")
 grammar = pytest.importorskip("tree_sitter_powershell", reason="the grammar is not installed")
 
-from harness.scenario.atomic_library import Library, runs_on_windows  # noqa: E402
+from harness.scenario.atomic import SupportedPlatform  # noqa: E402
+from harness.scenario.atomic_library import Library  # noqa: E402
 from harness.scenario.atomic_rendering import render_atomic  # noqa: E402
 from harness.telemetry.lab import command_line  # noqa: E402
 
@@ -33,7 +34,7 @@ def known(text):
 def test_filling_in_arguments_never_breaks_a_command_that_is_whole():
     broken, read, unread = [], 0, 0
     for atomic in Library((SAMPLES,)).read():
-        if not runs_on_windows(atomic):
+        if SupportedPlatform.WINDOWS not in atomic.test.supported_platforms:
             continue
         for (_, text), template in zip(texts_of(render_atomic(atomic)), templates(atomic), strict=True):
             if not text or parses(text) or parses(known(text)):

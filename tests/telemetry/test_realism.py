@@ -9,12 +9,12 @@ from click.testing import CliRunner
 
 from harness.cli.commands.realism import read_known_fields
 from harness.cli.main import main
-from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import Telemetry
 from harness.telemetry.realism import compare_with_recorded
 from harness.telemetry.realism_rates import describe_middle_half, measure_distance
 from harness.telemetry.realism_shapes import FREE, Notation, foreign, notation, notations
 from harness.telemetry.writer import write_telemetry
+from tests.columns import text_column
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,9 +39,9 @@ def changed(telemetry, kind, **columns):
                 if value is None:
                     table = table.remove_column(at)
                 elif at < 0:
-                    table = table.append_column(name, build_text_column([value] * len(table)))
+                    table = table.append_column(name, text_column([value] * len(table)))
                 else:
-                    table = table.set_column(at, name, build_text_column([value] * len(table)))
+                    table = table.set_column(at, name, text_column([value] * len(table)))
             e = e.with_columns(table)
         events.append(e)
     return replace(telemetry, events=tuple(events))

@@ -7,7 +7,8 @@ import pytest
 from harness.diagnostics import HarnessError
 from harness.telemetry.behaviour import load_behaviours
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, TelemetryOrigin
-from harness.telemetry.simulate import ScheduledAction, sensor_conditions, simulate
+from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.simulate import ScheduledAction, simulate
 
 
 def texts(telemetry):
@@ -74,11 +75,11 @@ def test_events_of_a_kind_are_in_order_of_time(behaviours, start):
 def test_record_numbers_of_a_channel_on_a_host_rise_by_one_over_all_kinds(behaviours, start):
     steps = [ScheduledAction(behaviour="scheduled_task", host=host, given={"times": 4}) for host in ("WS01", "WS02")]
     telemetry = simulate(steps, behaviours=behaviours, start=start, seed=1)
-    for sensor in ("sysmon", "windows_security", "task_scheduler"):
+    for name in ("sysmon", "windows_security", "task_scheduler"):
         for computer in ("WS01.corp.example", "WS02.corp.example"):
             records = [
                 (row[TIME], int(row["EventRecordID"]))
-                for events in telemetry.of(sensor)
+                for events in telemetry.of(name)
                 for row in events.columns.to_pylist()
                 if row["Computer"] == computer
             ]
@@ -141,10 +142,11 @@ def test_a_value_that_a_condition_has_not_is_refused(simulated):
 
 
 def test_conditions_have_names_of_their_own_and_a_meaning():
-    names = [c.name for c in sensor_conditions()]
+    conditions = [c for name in sensor_names() for c in sensor(name).conditions]
+    names = [c.name for c in conditions]
     assert len(names) == len(set(names))
     assert {"sysmon", "falcon", "sysmon_hostname_lookup", "audit_other_object_access"} <= set(names)
-    assert all(c.meaning and len(c.values) > 1 for c in sensor_conditions())
+    assert all(c.meaning and len(c.values) > 1 for c in conditions)
 
 
 def test_a_behaviour_without_end_is_stopped(tmp_path, start):

@@ -1,19 +1,14 @@
 """Labs made of a WS-Management server, a machine behind it and an inventory that names them."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("winrm", reason="the transports are not installed")
-sys.path.insert(0, str(Path(__file__).parent))
-
-from certificates import make
-from windows_machine import Machine
-from wsman_server import PASSWORD, WSManServer
 
 from harness.diagnostics import Source
 from harness.telemetry.lab.inventory import parse_inventory
+from tests.winrm.certificates import make
+from tests.winrm.windows_machine import Machine
+from tests.winrm.wsman_server import PASSWORD, WSManServer
 
 
 @pytest.fixture(scope="session")

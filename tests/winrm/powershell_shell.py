@@ -7,10 +7,11 @@ import uuid
 import xml.etree.ElementTree as ET
 
 import psrpcore
-import soap
 from psrpcore import PSRPPayload, StreamType
-from soap import NS, Fault, tag
-from windows_machine import CMD
+
+from tests.winrm import soap
+from tests.winrm.soap import NS, Fault, tag
+from tests.winrm.windows_machine import CMD
 
 HOST = r"C:\Windows\System32\wsmprovhost.exe"
 

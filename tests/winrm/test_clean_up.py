@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from windows_machine import Machine
 
 from harness.scenario.atomic_library import Library
 from harness.scenario.atomic_rendering import render_atomic
@@ -19,6 +18,7 @@ from harness.telemetry.lab.detonate import Detonation, detonate
 from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.journal import faults, journal_of, journals, list_owed_cleanups, read_journal
 from harness.telemetry.lab.remote import connect
+from tests.winrm.windows_machine import Machine
 
 ROOT = Path(__file__).parents[2]
 TASK = render_atomic(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from windows_machine import Machine
-from wsman_server import PASSWORD
 
 from harness.telemetry.lab.journal import list_owed_cleanups
 from harness.telemetry.lab.listener import Ports, query_dns_sink, start_listener
+from tests.winrm.windows_machine import Machine
+from tests.winrm.wsman_server import PASSWORD
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = [

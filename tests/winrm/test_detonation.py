@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from windows_machine import SYSMON, Machine
 
 from harness.scenario.atomic_library import Library
 from harness.scenario.atomic_rendering import render_atomic
@@ -21,6 +20,7 @@ from harness.telemetry.lab.listener import Ports, query_dns_sink, start_listener
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
+from tests.winrm.windows_machine import SYSMON, Machine
 
 ROOT = Path(__file__).parents[2]
 PACK = Library((ROOT / "scenarios",))

@@ -6,15 +6,14 @@ import pytest
 
 pytest.importorskip("psrpcore", reason="the server side of PSRP is not installed")
 
-from powershell_shell import PowerShellShell
-from windows_machine import Machine
-
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_rendering import Command
-from harness.telemetry.lab.command_line import COMMAND_CHAINS, build_marked_line, facts, powershell, split_outputs
+from harness.telemetry.lab.command_line import build_marked_line, facts, powershell, split_outputs
 from harness.telemetry.lab.psrp import connect
 from harness.telemetry.lab.remote import LostError
+from tests.winrm.powershell_shell import PowerShellShell
+from tests.winrm.windows_machine import Machine
 
 
 def cmd(text, mark="r1.1"):
@@ -113,6 +112,13 @@ def test_a_wrong_password_is_one_clear_message(psrp, auth, monkeypatch):
     assert "not-the-password" not in caught.value.render()
 
 
+# What a transport puts between its service and a command: parts of parents' command lines, outermost first.
+CHAINS = {
+    "winrm": ("winrshost.exe -Embedding", "cmd.exe /C set DETLAB="),
+    "psrp": ("wsmprovhost.exe -Embedding", 'cmd.exe /d /s /c "set DETLAB='),
+}
+
+
 def test_the_chain_of_processes_is_what_expectations_know(psrp, lab):
     from harness.telemetry.lab import winrm  # noqa: PLC0415
 
@@ -121,5 +127,5 @@ def test_the_chain_of_processes_is_what_expectations_know(psrp, lab):
         assert split_outputs(remote.run(cmd("hostname"), timeout=20).stdout) == ["WIN10"]
         remote.close()
         records = "".join(x for _, x in made.machine.logs["Microsoft-Windows-Sysmon/Operational"].records)
-        for link in COMMAND_CHAINS[wire]:
+        for link in CHAINS[wire]:
             assert link.lower() in records.lower().replace("&amp;", "&"), (wire, link)

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from windows_machine import Machine
-from wsman_server import PASSWORD
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic_library import Library
@@ -19,6 +17,8 @@ from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
 from harness.telemetry.replay import replay
+from tests.winrm.windows_machine import Machine
+from tests.winrm.wsman_server import PASSWORD
 
 ROOT = Path(__file__).parents[2]
 TASK = render_atomic(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})

@@ -20,8 +20,8 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import soap
-from soap import CMD, NS, Fault, tag
+from tests.winrm import soap
+from tests.winrm.soap import CMD, NS, Fault, tag
 
 CHUNK = 8192
 PASSWORD = "S3cret-lab-pass\u00fc"

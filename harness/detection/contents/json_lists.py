@@ -11,8 +11,6 @@ from harness.detection.language import Lookup
 from harness.detection.tables import Lazy, shape
 from harness.diagnostics import HarnessError
 
-DEEPEST_JSON_LIST = 1000
-
 
 def recognises(path: Path) -> bool:
     """Whether a file is one of the two, by its name."""

@@ -78,8 +78,6 @@ class Aggregation(Expression):
     span: Span | None = None
 
 
-AnyExpression = Literal | Column | Call | LambdaParameter | Lambda | Aggregation
-
 NULL = Literal(None)
 TRUE = Literal(True)
 FALSE_LITERAL = Literal(False)

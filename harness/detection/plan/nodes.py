@@ -187,9 +187,6 @@ class Unnest(Node):
     position: str | None = None
 
 
-AnyNode = Scan | Values | Filter | Derive | Select | Aggregate | Window | Sort | Limit | Reverse | Join | Union | Unnest
-
-
 def list_sources(node: Node) -> tuple[Node, ...]:
     """The nodes that a node reads."""
     match node:

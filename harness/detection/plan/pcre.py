@@ -18,7 +18,6 @@ from harness.detection.plan.pattern import (
     quote_re2_character,
 )
 
-FLAGS = frozenset("imsu")
 PCRE_NAMED_GROUP = re.compile(r"\(\?(?:P?<([^>=!][^>]*)>|'([^']+)')")
 INLINE = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
 QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")

@@ -64,10 +64,3 @@ def trace_join(node: Join, left: Node, right: Node) -> Node:
     shape = [n for n in columns_of(both) if n not in (EVENT_COLUMN, OTHER)]
     merged = Derive(source=both, columns=((EVENT_COLUMN, events),))
     return Select(source=merged, columns=(*((n, Column(n)) for n in shape), ITSELF), span=node.span)
-
-
-def events_of(value: object) -> tuple[int, ...]:
-    """The numbers of the events in a value of the column `@event`: one, several or none."""
-    if value is None:
-        return ()
-    return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)  # type: ignore[call-overload]

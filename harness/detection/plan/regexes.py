@@ -22,11 +22,6 @@ class CaptureGroups:
     def __len__(self) -> int:
         return len(self.all)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names, in order, each once."""
-        return tuple(dict.fromkeys(n for n in self.all if n))
-
     def number(self, group: str | float | int) -> int | None:
         """The number of a group given by name or number; None if there is no such group."""
         if isinstance(group, str):

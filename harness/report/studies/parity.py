@@ -11,8 +11,6 @@ from harness.report.paper import Paper, format_count, shorten_line
 from harness.report.wording import why_missed
 from harness.verdict.parity import Compared, Parity, ParityDifference
 
-MOST_CASES = 3
-
 
 def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
     """The whole study."""

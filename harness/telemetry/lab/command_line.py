@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
@@ -21,12 +20,6 @@ FROM_STDIN = (
     QUIET + "$text=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String([Console]::In.ReadToEnd()))\n"
     "& ([ScriptBlock]::Create($text))\nexit $LASTEXITCODE"
 )
-
-# What a transport puts between its service and a command: parts of parents' command lines, outermost first.
-COMMAND_CHAINS: Mapping[str, tuple[str, ...]] = {
-    "winrm": ("winrshost.exe -Embedding", "cmd.exe /C set DETLAB="),
-    "psrp": ("wsmprovhost.exe -Embedding", 'cmd.exe /d /s /c "set DETLAB='),
-}
 
 
 def build_marked_line(command: Command, mark: str) -> CommandLine:

@@ -33,11 +33,6 @@ class Service:
     running: bool
     answers: Mapping[str, bool]
 
-    @property
-    def healthy(self) -> bool:
-        """Whether it runs and every port answers."""
-        return self.running and all(self.answers.values())
-
 
 def connect_docker() -> Any:
     """A client of the Docker Engine. Raises HarnessError where there is none."""
@@ -158,18 +153,6 @@ def down(lab: str, *, client: Any = None) -> int:
             container.stop(timeout=STOPPING)
         container.remove(force=True)
     return len(containers)
-
-
-def fetch_listener_log(lab: str, *, client: Any = None) -> list[dict[str, Any]]:
-    """Everything that the lab's listener saw."""
-    found: list[dict[str, Any]] = []
-    for container in (client or connect_docker()).containers.list(
-        all=True, filters={"label": f"{CONTAINER_LABEL}={lab}"}
-    ):
-        for line in container.logs().decode("utf-8", "replace").splitlines():
-            if line.startswith('{"time"'):
-                found.append(json.loads(line))
-    return found
 
 
 def find_error_headline(error: Exception) -> str:

@@ -56,11 +56,6 @@ class Running:
     log: Path
     process: Any = field(default=None, repr=False)
 
-    def seen(self) -> list[dict[str, Any]]:
-        """Everything that it saw."""
-        lines = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
-
     def stop(self) -> None:
         """Ends it."""
         if self.process is not None:

@@ -39,10 +39,6 @@ class Grid:
         """The literals of one combination."""
         return tuple(axis[i] for axis, i in zip(self.axes, cell, strict=True))
 
-    def cell(self, point: Sequence[float]) -> tuple[int, ...]:
-        """Where a combination is."""
-        return tuple(axis.index(v) for axis, v in zip(self.axes, point, strict=True))
-
 
 class Cells:
     """Where in a grid each group alerts, ready to be counted for any part of the groups."""

@@ -1,5 +1,6 @@
 """The lab's services in containers, on a Docker Engine that the test starts for itself."""
 
+import json
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ import pytest
 docker = pytest.importorskip("docker", reason="the package docker is not installed")
 
 from harness.diagnostics import HarnessError  # noqa: E402
-from harness.telemetry.lab.containers import down, fetch_listener_log, status, up  # noqa: E402
+from harness.telemetry.lab.containers import down, status, up  # noqa: E402
 from harness.telemetry.lab.listener import Ports, connects, query_dns_sink  # noqa: E402
 
 LAB = Path(__file__).parents[3] / "lab"
@@ -76,21 +77,26 @@ def ports(count):
     return found
 
 
+def answers(service):
+    """Whether a service runs and every port of it answers."""
+    return service.running and all(service.answers.values())
+
+
 def test_the_listener_runs_in_a_container_built_from_nothing(engine):
     web, raw, dns = ports(3)
     service = up("t1", LAB, Ports(http=(web,), tcp=(raw,), dns=(dns,), answer="192.0.2.53"), client=engine)
-    assert service.healthy, service
+    assert answers(service), service
     request = urllib.request.Request(f"http://127.0.0.1:{web}/", headers={"User-Agent": "detlab/run-7"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     assert opener.open(request, timeout=5).read() == b"detlab listener\n"
     assert connects("127.0.0.1", raw)
     assert query_dns_sink("127.0.0.1", dns, "vps-gateway.test") == "192.0.2.53"
     assert query_dns_sink("127.0.0.1", dns, "www.python.org") == ""
-    log = fetch_listener_log("t1", client=engine)
-    assert any(s["kind"] == "http" and s["agent"] == "detlab/run-7" for s in log)
     (now,) = status("t1", client=engine)
-    assert now.healthy
+    assert answers(now)
     container = engine.containers.get(now.container)
+    log = [json.loads(line) for line in container.logs().decode().splitlines() if line.startswith('{"time"')]
+    assert any(s["kind"] == "http" and s["agent"] == "detlab/run-7" for s in log)
     bindings = container.attrs["HostConfig"]["PortBindings"]
     assert {b["HostIp"] for bound in bindings.values() for b in bound} == {"127.0.0.1"}
     assert container.attrs["HostConfig"]["CapDrop"] == ["ALL"]
@@ -102,10 +108,10 @@ def test_the_listener_runs_in_a_container_built_from_nothing(engine):
 @pytest.mark.slow
 def test_starting_again_replaces_what_runs_and_uses_the_image_again(engine):
     web = ports(1)
-    assert up("t2", LAB, Ports(http=web, tcp=(), dns=()), client=engine).healthy
+    assert answers(up("t2", LAB, Ports(http=web, tcp=(), dns=()), client=engine))
     images = len(engine.images.list())
     start = time.perf_counter()
-    assert up("t2", LAB, Ports(http=web, tcp=(), dns=()), client=engine).healthy
+    assert answers(up("t2", LAB, Ports(http=web, tcp=(), dns=()), client=engine))
     assert time.perf_counter() - start < 15
     assert (len(engine.images.list()), len(status("t2", client=engine))) == (images, 1)
     down("t2", client=engine)

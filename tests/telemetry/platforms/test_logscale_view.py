@@ -4,16 +4,14 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.platform import platform
+from tests.columns import text_column
 
 
 def seen(sensor, kind, constants, conditions=None, *, raw=False, **columns):
     at = pa.array([datetime(2024, 1, 1, 10, 0, 0, 250_900, tzinfo=UTC)], TIME_TYPE)
-    table = pa.table(
-        {TIME: at, CAUSE: pa.array([0], pa.int32()), **{n: build_text_column([v]) for n, v in columns.items()}}
-    )
+    table = pa.table({TIME: at, CAUSE: pa.array([0], pa.int32()), **{n: text_column([v]) for n, v in columns.items()}})
     recorded = Telemetry(events=(Events(sensor=sensor, kind=kind, constants=constants, columns=table),))
     (view,) = platform("logscale").present(recorded, conditions or {}, raw=raw)
     return {n: v for n, v in {**view.constants, **view.columns.to_pylist()[0]}.items() if v is not None}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.platform import platform
+from tests.columns import text_column
 
 SYSMON = {
     "Channel": "Microsoft-Windows-Sysmon/Operational",
@@ -20,7 +20,7 @@ def events(sensor="sysmon", kind="3", constants=SYSMON, causes=None, **columns):
     rows = len(next(iter(columns.values())))
     at = [datetime(2024, 1, 1, 10, 0, second, 250_000, tzinfo=UTC) for second in range(rows)]
     fixed = {TIME: pa.array(at, TIME_TYPE), CAUSE: pa.array(causes or [-1] * rows, pa.int32())}
-    table = pa.table({**fixed, **{name: build_text_column(values) for name, values in columns.items()}})
+    table = pa.table({**fixed, **{name: text_column(values) for name, values in columns.items()}})
     return Events(sensor=sensor, kind=kind, constants=constants, columns=table)
 
 

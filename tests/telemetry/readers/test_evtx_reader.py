@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from event_log_file import event_log, sysmon
 
 from harness.telemetry.reader import read_telemetry
+from tests.telemetry.readers.event_log_file import event_log, sysmon
 
 SAMPLES = Path("../shared/samples/dev/sigma_regression")
 

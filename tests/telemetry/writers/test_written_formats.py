@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.reader import read_telemetry
 from harness.telemetry.writer import list_writers, write_telemetry
+from tests.columns import text_column
 
 SYSMON = {
     "Provider_Name": "Microsoft-Windows-Sysmon",
@@ -28,7 +28,7 @@ METADATA = ("index", "source", "sourcetype", "host")
 
 def events(sensor, kind, constants, times, causes, **columns):
     fixed = {TIME: pa.array(times, pa.int64()).cast(TIME_TYPE), CAUSE: pa.array(causes, pa.int32())}
-    table = pa.table({**fixed, **{name: build_text_column(values) for name, values in columns.items()}})
+    table = pa.table({**fixed, **{name: text_column(values) for name, values in columns.items()}})
     return Events(sensor=sensor, kind=kind, constants=constants, columns=table)
 
 
@@ -209,12 +209,12 @@ def test_any_windows_event_comes_back(tmp_path_factory, name, data):
     names = data.draw(st.lists(NAMES, unique=True, min_size=1, max_size=4))
     times = data.draw(st.lists(MOMENTS, min_size=1, max_size=4))
     rows = {n: data.draw(st.lists(TEXTS, min_size=len(times), max_size=len(times))) for n in names}
-    texts = {n: build_text_column(values) for n, values in rows.items() if any(v is not None for v in values)}
+    texts = {n: text_column(values) for n, values in rows.items() if any(v is not None for v in values)}
     stamps = [f"{t:%Y-%m-%dT%H:%M:%S.%f}000Z" for t in times]
     fixed = {
         TIME: pa.array(times, TIME_TYPE),
         CAUSE: pa.array([-1] * len(times), pa.int32()),
-        "SystemTime": build_text_column(stamps),
+        "SystemTime": text_column(stamps),
     }
     before = Telemetry(
         events=(Events(sensor="sysmon", kind="3", constants=SYSMON, columns=pa.table({**fixed, **texts})),)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.detection.plan.columns import Kind, Schema
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
-from harness.detection.plan.kinds import joint_kind, kind_of
+from harness.detection.plan.kinds import kind_of
 
 PASSES = Call("is_true", (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
@@ -106,11 +106,6 @@ def coalesce_values(values: Sequence[Expression], columns: Schema) -> Expression
     if len(some) == 1 or isinstance(some[0], Literal):
         return some[0]
     return Call("coalesce", as_common_kind(some, columns))
-
-
-def kind_of_all(values: Sequence[Expression], columns: Schema) -> Kind:
-    """The kind that holds all of them."""
-    return joint_kind(kind_of(v, columns) for v in values)
 
 
 def negate_condition(condition: Expression) -> Expression:

@@ -141,7 +141,6 @@ CQL_WORD_HINTS = {
 }
 WORDED = re.compile(rf"({'|'.join(CQL_WORD_HINTS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
 GLUED = re.compile(r"[^\s|(){}\[\];,!=<>]")
-DURATION_TEXT = r"(?:ms|s|sec|m|min|h|d|w|mon|y)"
 NEXT = (
     (re.compile(r"as\b", re.I), None, "an output is named with `as=`: `count(as=name)`"),
     (re.compile(r"\w"), re.compile(r"\bas\s+$", re.I), "an output is named with `as=`: `count(as=name)`"),

@@ -28,7 +28,6 @@ from harness.diagnostics import SourceError, Span, did_you_mean
 PERCENTILE = re.compile(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
 LONGEST_LIST = 100
 HIGHER = 0.5 + 1e-9
-MeasuredValue = Typed
 
 
 def aggregate_call(operation: str, *arguments: Typed, where: Expression | None = None) -> Typed:

@@ -117,11 +117,6 @@ def as_multivalue(value: Typed) -> Typed:
     return apply("list", as_text(value))
 
 
-def storable(value: Typed) -> Typed:
-    """The value as a column holds it."""
-    return value
-
-
 def same_kind(values: list[Typed]) -> list[Typed]:
     """The values as one kind: their own if they agree, lists if one is, else text."""
     kind = Kind.NULL

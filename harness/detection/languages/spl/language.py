@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from harness.detection.language import Plan, Settings, Strictness, Switch
@@ -20,7 +19,6 @@ from harness.detection.plan.columns import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
 
 LONGEST_SEARCH = 1 << 18
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(slots=True)

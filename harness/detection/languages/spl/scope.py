@@ -13,11 +13,9 @@ from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.columns import Kind, Schema, is_hidden
 from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import (
     Derive,
     Filter,
-    Named,
     Node,
     Scan,
     Select,
@@ -232,13 +230,3 @@ def fresh_scope(session: Session, *, main: bool = True) -> Scope:
         session.scan = Scan(columns=session.schema, order=NEWEST_FIRST)
     columns = {n: k for n, k in session.schema.items() if n[:1] != "@"}
     return Scope(session=session, node=session.scan, columns=columns, main=main)
-
-
-def named_columns(scope: Scope) -> list[Named]:
-    """All columns as they are."""
-    return [(n, Column(n)) for n in scope.columns]
-
-
-def kind_in(scope: Scope, expression: Expression) -> Kind:
-    """What an expression holds over the current rows."""
-    return kind_of(expression, scope.columns)

@@ -5,8 +5,7 @@ import pytest
 
 from harness.detection.languages.cql import FUNCTIONS
 from harness.detection.languages.cql.names import EXPRESSIONS, FUNCTION_NAMES
-
-from .running import SHARED, needs_shared, records
+from tests.detection.languages.cql.running import SHARED, needs_shared, records
 
 EXAMPLES = [(f.name, query, result) for f in FUNCTIONS.values() for query, result in f.examples]
 WITHOUT_EXAMPLE = {

@@ -10,8 +10,7 @@ from harness.detection.language import Settings, Strictness
 from harness.detection.languages.cql import FUNCTIONS, LANGUAGE
 from harness.detection.plan.columns import Kind
 from harness.diagnostics import HarnessError, Source
-
-from .running import records
+from tests.detection.languages.cql.running import records
 
 COLUMNS = {
     "@timestamp": Kind.NUMBER,

@@ -7,9 +7,9 @@ import pyarrow as pa
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source
-from harness.telemetry.columnar import build_text_column
 from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.platform import platform
+from tests.columns import text_column
 
 NT = "\\Device\\HarddiskVolume3\\Windows\\System32\\"
 
@@ -19,7 +19,7 @@ def recorded(sensor, kind, constants, **fields):
         TIME: pa.array([datetime(2024, 1, 1, 10, tzinfo=UTC)], TIME_TYPE),
         CAUSE: pa.array([-1], pa.int32()),
     }
-    table = pa.table({**fixed, **{name: build_text_column([value]) for name, value in fields.items()}})
+    table = pa.table({**fixed, **{name: text_column([value]) for name, value in fields.items()}})
     return Events(sensor=sensor, kind=kind, constants=constants, columns=table)
 
 

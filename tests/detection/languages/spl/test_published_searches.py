@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import events
 
 from harness.detection.content import read_content
 from harness.detection.language import Settings, language
 from harness.diagnostics import HarnessError, Source
+from tests.detection.languages.spl.event_rows import events
 
 SHARED = Path(__file__).parents[5] / "shared"
 CORPUS = SHARED / "corpora" / "spl"

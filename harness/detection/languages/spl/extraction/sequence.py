@@ -15,7 +15,7 @@ from harness.detection.languages.spl.coercion import (
     build_element_parameter,
     literal,
 )
-from harness.detection.languages.spl.extraction.confs import Confs, build_and, build_value_where
+from harness.detection.languages.spl.extraction.confs import Confs, build_value_where
 from harness.detection.languages.spl.extraction.wanted import WantedFields
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan.columns import Kind
@@ -61,10 +61,6 @@ class Sequence:
             return
         both_lists = [as_multivalue(v) for v in (old, new) if v.kind is not Kind.NULL]
         self.scope.derive([(name, apply("list_concat", *both_lists) if len(both_lists) > 1 else both_lists[0])])
-
-    def replace(self, name: str, value: Typed, guard: Typed) -> None:
-        """A field in place of the one that was."""
-        self.scope.derive([(name, self.replaced(name, value, guard))])
 
     def replaced(self, name: str, value: Typed, guard: Typed) -> Typed:
         """A value where a condition holds, what the field was elsewhere."""
@@ -113,14 +109,6 @@ class Sequence:
             if self.wanted.names is not None or self.scope.session.mentions(name):
                 raise
             self.scope.session.warn(error.code, f"`{name}` is not made: {error.message}", error.span, error.help)
-
-
-def build_and_of_all(*guards: Typed) -> Typed:
-    """All conditions."""
-    made = guards[0]
-    for guard in guards[1:]:
-        made = build_and(made, guard)
-    return made
 
 
 def align_kinds(new: Typed, old: Typed) -> tuple[Typed, Typed]:
