@@ -168,6 +168,9 @@ JSON_COMPUTATIONS: dict[str, Callable[..., Any]] = {
     "json_text": extract_json_text,
     "json_list": extract_json_texts,
     "json_paths": json_paths,
+}
+
+XML_COMPUTATIONS: dict[str, Callable[..., Any]] = {
     "xml_text": xml_text,
     "xml_paths": xml_paths,
     "key_value": key_value,

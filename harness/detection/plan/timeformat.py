@@ -244,6 +244,9 @@ LOCAL_TIME_PARTS: dict[str, Callable[[datetime], float]] = {
 
 TIME_FORMAT_COMPUTATIONS: dict[str, Callable[..., Any]] = {
     "format_time": format_epoch,
+}
+
+CALENDAR_COMPUTATIONS: dict[str, Callable[..., Any]] = {
     "calendar_floor": floor_to_calendar_unit,
     "calendar_add": add_calendar_units,
     "time_part": extract_time_part,
