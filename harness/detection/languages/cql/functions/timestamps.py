@@ -104,9 +104,8 @@ def parse_timestamp(
         if timezone is None and not re.search("[XxZzVO]", re.sub("'[^']*'", "", format)) and not row.has(timezoneField):
             message = "a time without a zone is not parsed unless `timezone` is given"
             row.meaning.tell("no-timezone", format, message, row.meaning.source.whole(), "add `timezone=`")
-        found = row.keep(
-            parse_first_format(row, text, variants(format), zone, fixed=timezone is not None, exact=caseSensitive)
-        )
+        parsed = parse_first_format(row, text, variants(format), zone, fixed=timezone is not None, exact=caseSensitive)
+        found = row.keep(parsed)
     set_event_time(row, found, as_, zone, timezoneAs)
     if addErrors:
         mark_errors(row, build_call("is_null", found), f"{field} is no timestamp of the form {format}")

@@ -61,17 +61,8 @@ def localize(scope: Scope, stage: Stage) -> None:
     time = as_number(scope.typed("_time"))
     region = scope.session.fresh("region")
     pause = parse_time_limit(found, "maxpause") if "maxpause" in found.options else 60.0
-    arguments = (
-        TYPED_NULL,
-        literal(pause),
-        TYPED_NULL,
-        literal(True),
-        literal(True),
-        literal(False),
-        time,
-        TYPED_NULL,
-        TYPED_NULL,
-    )
+    limits = (TYPED_NULL, literal(pause), TYPED_NULL, literal(True), literal(True), literal(False))
+    arguments = (*limits, time, TYPED_NULL, TYPED_NULL)
     measure = Aggregation("session_of", tuple(a.expression for a in arguments))
     ordered = Sort(source=scope.node, keys=(SortKey(Column("_time"), descending=True),))
     windowed = Window(source=ordered, measures=((region, measure),), frame=Frame.RUNNING, span=stage.span)

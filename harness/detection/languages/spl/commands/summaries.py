@@ -47,12 +47,8 @@ def fieldsummary(scope: Scope, stage: Stage) -> None:
         "numeric_count": Typed(Aggregation("count", (value.expression,)), Kind.NUMBER),
     }
     measures |= {n: build_aggregate(scope, f, value, stage.span) for n, f in MEASURES.items()}
-    node = Aggregate(
-        source=scope.node,
-        keys=(("field", Column("field")),),
-        measures=tuple((n, v.expression) for n, v in measures.items()),
-        span=stage.span,
-    )
+    measured = tuple((n, v.expression) for n, v in measures.items())
+    node = Aggregate(source=scope.node, keys=(("field", Column("field")),), measures=measured, span=stage.span)
     joined = Join(
         left=node,
         right=counts,
