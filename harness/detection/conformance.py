@@ -48,6 +48,7 @@ from harness.telemetry.platform import UNITS_PER_SECOND, View
 
 FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
 QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
+EMPTY_OUTPUT = re.compile(r"^```[ \t]*output\b[^\n]*\n()\n*```", re.MULTILINE)
 NO_ROWS = "(no rows)"
 MORE_ROWS_MARK = "..."
 
@@ -385,13 +386,11 @@ def render_page_value(value: CellValue) -> str:
             return value if plain else json.dumps(value, ensure_ascii=False)
 
 
-def fill_empty_outputs(page: Source, engine: Engine, name: str) -> str:
-    """The page with the outputs that are empty filled in; nothing else is touched."""
+def fill_empty_outputs(page: Source, name: str, rows: Mapping[int, str]) -> str:
+    """The page with rows, given by a case's number, in outputs that are empty; nothing else is touched."""
     text = page.text
-    for each in reversed(parse_cases(page, name)):
-        if each.output == "":
-            made = render_page_rows(run_case_query(replace(each), engine))
-            start = text.index("```output", each.place.end)
-            line = text.index("\n", start) + 1
-            text = text[:line] + made + "\n" + text[text.index("```", line) :]
+    for number, case in reversed(list(enumerate(parse_cases(page, name)))):
+        empty = EMPTY_OUTPUT.search(text, case.place.end) if case.output == "" and number in rows else None
+        if empty:
+            text = f"{text[: empty.start(1)]}{rows[number]}\n{text[empty.end() - 3 :]}"
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +60,15 @@ class Settled:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledPage:
+    """A page and its text with outputs where there were none, which belong to these cases."""
+
+    page: Path
+    text: str
+    cases: tuple[ConformanceCase, ...]
+
+
 def check_here(case: ConformanceCase, page: Path, engine: Engine) -> Checked:
     """A case on an engine that runs plans."""
     problem = conformance.check_case(case, engine)
@@ -67,6 +77,23 @@ def check_here(case: ConformanceCase, page: Path, engine: Engine) -> Checked:
     else:
         state = SettlingState.DIFFERS if problem else SettlingState.HOLDS
     return Checked(case=case, page=page, state=state, problem=problem or "")
+
+
+def fill_page(page: Path, name: str, engine: Engine) -> FilledPage:
+    """The page with what the engine gives where an output is empty.
+
+    A case with a known gap stays empty, and one whose query fails or whose rows a block cannot hold.
+    """
+    source = Source(str(page), page.read_text("utf-8"))
+    rows: dict[int, str] = {}
+    for number, case in enumerate(conformance.parse_cases(source, name)):
+        if case.output == "" and not case.known_gap:
+            with suppress(HarnessError):
+                rows[number] = render_page_rows(conformance.run_case_query(case, engine))
+    rows = {number: text for number, text in rows.items() if text.strip() and "```" not in text}
+    text = conformance.fill_empty_outputs(source, name, rows)
+    cases = conformance.parse_cases(Source(str(page), text), name)
+    return FilledPage(page=page, text=text, cases=tuple(cases[number] for number in rows))
 
 
 def check_there(case: ConformanceCase, page: Path, product: RemoteProduct) -> Checked:

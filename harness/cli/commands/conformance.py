@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from harness.detection.language import list_languages
 from harness.detection.remote import RemoteProduct
 from harness.detection.settling import (
     Checked,
+    FilledPage,
     Settled,
     SettlingState,
     check_here,
     check_there,
+    fill_page,
     mark_observed,
     settle,
     without_gap,
@@ -41,7 +44,9 @@ GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 @click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language's cases.")
 @click.option("--url-env", metavar="NAME", help="Variable with the product's address (SPLUNK_URL, LOGSCALE_URL).")
 @click.option("--token-env", metavar="NAME", help="Variable with a token (SPLUNK_TOKEN, LOGSCALE_TOKEN).")
-@click.option("--write", is_flag=True, help="Make `assumed` into `observed on ...` in the pages where a case holds.")
+@click.option(
+    "--write", is_flag=True, help="Fill in empty outputs; with a product, make `assumed` into `observed on ...`."
+)
 @options.engine_option
 @options.json_option
 @options.verbose
@@ -59,9 +64,12 @@ def command(
 
     --engine splunk and --engine logscale send the queries to a real product over TLS, with the cases' events in front
     of them: nothing is stored there. What holds may be called observed, and each open question (a switch) is asked.
+    --write changes the pages: an output block that is empty gets the engine's rows, one with rows in it stays as it is;
+    with a product, cases that hold there become observed, and nothing is filled in.
 
     \b
     detlab conformance
+    detlab conformance --write
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
     product = connect_product(engine, url_env, token_env)
@@ -71,6 +79,11 @@ def command(
     version = product.version() if product else engine
     local = engine_of("duckdb" if product else engine)
     try:
+        named = [(name, page) for name, page in pages(folder) if language in (None, name)]
+        filled = [fill_page(page, name, local) for name, page in named] if write and not product else []
+        for each in filled:
+            if each.cases:
+                write_page(each.page, each.text)
         checked = list(check_all(folder, language, product, local))
         settled = list(settle(product, local)) if product else []
     finally:
@@ -78,9 +91,10 @@ def command(
     if write and product:
         rewrite(checked, version)
     if as_json:
-        out(dumps(encode_conformance(checked, settled, version)))
+        out(dumps(encode_conformance(checked, settled, version) | encode_filled_outputs(filled)))
     else:
-        out(format_conformance(checked, settled, version, paper(), verbose=verbose))
+        shown = format_conformance(checked, settled, version, paper(), verbose=verbose)
+        out(chain(format_filled_outputs(filled, paper()), shown))
     return 0 if all(c.state in (*GOOD, SettlingState.NOT_RUN) for c in checked) else DIFFERS
 
 
@@ -116,7 +130,19 @@ def rewrite(checked: Sequence[Checked], version: str) -> None:
         source = Source(str(page), page.read_text("utf-8"))
         text = mark_observed(source, [c for c in checked if c.page == page], version)
         if text != source.text:
-            page.write_text(text, encoding="utf-8", newline="\n")
+            write_page(page, text)
+
+
+def write_page(page: Path, text: str) -> None:
+    """Writes a page anew; its lines end as they did."""
+    page.write_text(text, encoding="utf-8", newline="\r\n" if b"\r\n" in page.read_bytes() else "\n")
+
+
+def format_filled_outputs(filled: Sequence[FilledPage], sheet: Paper) -> Iterator[str]:
+    """The cases that have an output now and had none before."""
+    cases = [case for page in filled for case in page.cases]
+    yield from (sheet.paint(f"{c.place}: {escape_controls(c.title)}: output filled in", "warn") for c in cases)
+    yield from [""] if cases else []
 
 
 def format_conformance(
@@ -146,6 +172,12 @@ def format_conformance(
         for question in settled:
             answer = " or ".join(question.values) or f"open ({question.problem})"
             yield from sheet.paragraph(f"{question.switch.name}: {answer}")
+
+
+def encode_filled_outputs(filled: Sequence[FilledPage]) -> dict[str, Any]:
+    """The cases whose output was filled in, for machines; nothing where there is none."""
+    cases = [{"page": str(page.page), "title": case.title} for page in filled for case in page.cases]
+    return {"filled": cases} if cases else {}
 
 
 def encode_conformance(checked: Sequence[Checked], settled: Sequence[Settled], version: str) -> dict[str, Any]:
