@@ -1,19 +1,57 @@
-"""House rules that no linter knows."""
+"""House rules that no linter knows; `tests.measure` says what each number means."""
 
 import ast
+import re
 from pathlib import Path
-from statistics import median
 
 import pytest
 
+from tests.measure import CONTRACT_NAMES, is_participle, percentage, read_packages
+
 ROOT = Path(__file__).parents[1]
-FILES = sorted(p for folder in ("harness", "generators") for p in (ROOT / folder).rglob("*.py"))
-VAGUE = {"utils", "helpers", "common", "base", "manager", "abstract", "impl", "misc"}
+PACKAGES = read_packages(ROOT)
+HARNESS = PACKAGES["harness"]
+MODULES = [m for package in PACKAGES.values() for m in package.modules]
 STAGES = ("scenario", "telemetry", "detection", "verdict", "report")
 
+GRAMMARS_AND_TABLES = {
+    "harness/detection/engines/spark/operations.py": "one table: the plan's operations as Spark SQL has them",
+    "harness/detection/languages/cql/functions/array.py": "one table: the functions of arrays, objects and reductions",
+    "harness/detection/languages/spl/aggregates.py": "one table: the statistical functions",
+    "harness/detection/languages/spl/cim/models.py": "one table: the data models and their fields",
+    "harness/detection/languages/spl/cim/windows.py": "one table: Windows events and what Windows calls them by code",
+    "harness/detection/languages/spl/parser.py": "one grammar: pipelines, stages and the arguments of commands",
+    "harness/detection/plan/values/pcre.py": "one grammar: PCRE, read once and written for two libraries",
+}
+"""Files that may have 600 lines."""
 
-def lines(path: Path) -> int:
-    return len(path.read_text("utf-8").splitlines())
+VAGUE = frozenset({"utils", "helpers", "common", "base", "manager", "abstract", "impl", "misc"})
+NO_NOUNS = frozenset(
+    re.findall(
+        r"\w+",
+        """all any asked beside both each every few inside it many more most one other others own regions rest same
+        several some that them these they this those what which who why within""",
+    )
+)
+FIELD_WORDS = frozenset({"recording", "refused", "setting", "string", "warning"})
+"""Words of the field that only look like a gerund or a participle."""
+
+ROLES = re.findall(
+    r"\w+",
+    """aggregation arguments coercion condition_parser conditions evaluate expression_parser functions hints language
+    lexer lint parser planner printer product_limits regex registry scope switches syntax time_range""",
+)
+"""What the folder of each language has under the same name, as a file or a folder."""
+
+PRODUCT_NAMES = {
+    "browsing": "a behaviour of the pack",
+    "hashed": "hash() of LogScale, which is a builtin of Python",
+    "listed": "the plan's operation list, which is a builtin of Python",
+    "meeting": "a behaviour of the pack",
+    "repeating": "beta:repeating() of LogScale",
+    "rounded": "round() of LogScale and of the plan, which is a builtin of Python",
+}
+"""Functions whose name is a participle because it is not ours to choose."""
 
 
 def test_the_five_stages_are_the_folders_of_the_harness():
@@ -21,38 +59,103 @@ def test_the_five_stages_are_the_folders_of_the_harness():
     assert folders == {*STAGES, "cli"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_file_is_longer_than_400_lines(path):
-    assert lines(path) <= 400
+def test_a_file_has_at_most_400_lines_and_one_grammar_or_table_600():
+    longest = {m.place: 600 if m.place in GRAMMARS_AND_TABLES else 400 for m in MODULES}
+    assert [f"{m.place}: {m.lines}" for m in MODULES if m.lines > longest[m.place]] == []
 
 
-def test_half_of_the_files_have_at_most_120_lines():
-    sizes = [lines(p) for p in FILES if p.name != "__init__.py"]
-    assert median(sizes) <= 120
+@pytest.mark.xfail(strict=True, reason="6 of the 7 grammars and tables do not have more than 400 lines")
+def test_each_file_that_may_be_longer_is_longer():
+    lines = {m.place: m.lines for m in MODULES}
+    assert [place for place in GRAMMARS_AND_TABLES if lines.get(place, 0) <= 400] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_function_is_longer_than_40_lines(path):
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.place)
+def test_no_function_is_longer_than_40_lines(module):
     long = [
         f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in module.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 40
     ]
     assert long == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_name_says_nothing(path):
-    assert path.stem not in VAGUE
+def is_no_noun(stem):
+    """Whether a file's name has a word that says nothing, a pronoun, or a gerund, or is a participle."""
+    words = stem.split("_")
+    gerunds = {w for w in words if w.endswith("ing") and len(w) > 4} - FIELD_WORDS
+    return bool(gerunds or (VAGUE | NO_NOUNS) & set(words)) or (is_participle(stem) and stem not in FIELD_WORDS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_harness_never_imports_content(path):
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            imported |= {a.name.split(".")[0] for a in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported.add(node.module.split(".")[0])
-    if path.is_relative_to(ROOT / "harness"):
-        assert imported.isdisjoint({"scenarios", "generators", "lab"})
+@pytest.mark.xfail(strict=True, reason="76 files are named otherwise")
+def test_files_are_named_by_nouns():
+    assert [m.place for m in HARNESS.modules if is_no_noun(m.path.stem)] == []
+
+
+def test_no_file_of_the_pack_has_a_name_that_says_nothing():
+    assert [m.place for m in PACKAGES["generators"].modules if VAGUE & set(m.path.stem.split("_"))] == []
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("spl", marks=pytest.mark.xfail(strict=True, reason="11 of 22 files are not there")),
+        pytest.param("cql", marks=pytest.mark.xfail(strict=True, reason="10 of 22 files are not there")),
+    ],
+)
+def test_both_languages_have_the_same_files_for_the_same_roles(language):
+    there = {p.stem for p in (ROOT / "harness" / "detection" / "languages" / language).iterdir()}
+    assert [role for role in ROLES if role not in there] == []
+
+
+@pytest.mark.xfail(strict=True, reason="3 names are in three: START, T, WIDEST")
+def test_a_name_is_defined_in_at_most_two_modules():
+    found = {n: m for p in PACKAGES.values() for n, m in p.modules_by_name(constants=True, own=True).items()}
+    assert {name: modules for name, modules in found.items() if len(modules) > 2} == {}
+
+
+def test_at_most_8_in_100_functions_and_classes_share_their_name():
+    assert percentage(*HARNESS.shared_share()) <= 8
+
+
+@pytest.mark.parametrize("folder", CONTRACT_NAMES)
+def test_contract_names_are_those_of_folders_of_plug_ins(folder):
+    names = {d.name for m in MODULES if m.place.startswith(f"{folder}/") for d in m.definitions}
+    assert CONTRACT_NAMES[folder] <= names or not (ROOT / folder).is_dir()
+
+
+@pytest.mark.xfail(strict=True, reason="11 functions are named so, as `choosing` and `understood`")
+def test_no_function_is_named_by_a_bare_participle():
+    assert [
+        f"{d.module}.{d.name}" for p in PACKAGES.values() for d in p.participles if d.name not in PRODUCT_NAMES
+    ] == []
+
+
+def test_every_product_name_is_in_use():
+    assert PRODUCT_NAMES.keys() <= {d.name for p in PACKAGES.values() for d in p.participles}
+
+
+@pytest.mark.xfail(strict=True, reason="45 short modules have one importer")
+def test_at_most_40_short_modules_have_one_importer():
+    assert len(HARNESS.pieces) <= 40
+
+
+@pytest.mark.xfail(strict=True, reason="1,786 calls and 56 patterns name an operation by a text")
+def test_no_operation_of_the_plan_is_named_by_a_text():
+    assert {sort: len(places) for sort, places in HARNESS.string_operations.items()} == {"calls": 0, "patterns": 0}
+
+
+@pytest.mark.xfail(strict=True, reason="1 of 69,354 lines is one")
+def test_at_least_2_in_100_lines_are_comments():
+    whole, trailing = (sum(m.comments[sort] for m in HARNESS.modules) for sort in (0, 1))
+    assert percentage(whole + trailing, sum(m.lines for m in HARNESS.modules)) >= 2
+
+
+@pytest.mark.parametrize("module", HARNESS.modules, ids=lambda m: m.place)
+def test_the_harness_never_imports_content(module):
+    assert {name.split(".")[0] for name in module.imported}.isdisjoint({"scenarios", "generators", "lab"})
+
+
+def test_what_tests_share_is_imported_by_its_whole_name():
+    imports = re.compile(r"^\s*(?:from|import) (?:\.|conftest\b)", re.MULTILINE)
+    assert [str(p.relative_to(ROOT)) for p in (ROOT / "tests").rglob("*.py") if imports.search(p.read_text())] == []

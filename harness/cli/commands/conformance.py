@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.cli import options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import ProgressLine, out, paper
 from harness.detection.conformance import pages, parse_cases
+from harness.detection.engine import Engine
 from harness.detection.engine import open_engine as engine_of
 from harness.detection.language import list_languages
 from harness.detection.remote import RemoteProduct
@@ -72,38 +74,35 @@ def command(
     detlab conformance --write
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
-    product = connect_product(engine, url_env, token_env)
+    product = connect_product(engine, wanted, url_env, token_env)
     language = product.language if product else wanted
-    if product and wanted not in (None, product.language):
-        raise HarnessError("usage", f"{engine} does not run {wanted}")
     version = product.version() if product else engine
-    local = engine_of("duckdb" if product else engine)
-    try:
-        named = [(name, page) for name, page in pages(folder) if language in (None, name)]
-        filled = [fill_page(page, name, local) for name, page in named] if write and not product else []
+    with closing(engine_of("duckdb" if product else engine)) as local:
+        filled = list(fill_pages(folder, language, local)) if write and not product else []
         for each in filled:
-            if each.cases:
-                write_page(each.page, each.text)
+            write_page(each.page, each.text)
         checked = list(check_all(folder, language, product, local))
         settled = list(settle(product, local)) if product else []
-    finally:
-        local.close()
     if write and product:
         rewrite(checked, version)
     if as_json:
         out(dumps(encode_conformance(checked, settled, version) | encode_filled_outputs(filled)))
     else:
-        shown = format_conformance(checked, settled, version, paper(), verbose=verbose)
-        out(chain(format_filled_outputs(filled, paper()), shown))
+        told = format_filled_outputs(filled, paper())
+        out(chain(told, format_conformance(checked, settled, version, paper(), verbose=verbose)))
     return 0 if all(c.state in (*GOOD, SettlingState.NOT_RUN) for c in checked) else DIFFERS
 
 
-def connect_product(engine: str, url_env: str | None, token_env: str | None) -> RemoteProduct | None:
-    """The product, if the engine is one."""
+def connect_product(
+    engine: str, wanted: str | None, url_env: str | None, token_env: str | None
+) -> RemoteProduct | None:
+    """The product, if the engine is one; raises HarnessError if it does not run the language that is wanted."""
     if engine not in PRODUCT_LANGUAGES:
         return None
     chosen = {k: v for k, v in (("url_name", url_env), ("token_name", token_env)) if v}
     product: RemoteProduct = import_module(f"harness.detection.engines.{engine}").connect(**chosen)
+    if wanted not in (None, product.language):
+        raise HarnessError("usage", f"{engine} does not run {wanted}")
     return product
 
 
@@ -122,6 +121,15 @@ def check_all(folder: Path, language: str | None, product: RemoteProduct | None,
         progress(case.title, number, len(found))
         yield check_there(without_gap(case), page, product) if product else check_here(case, page, local)
     progress.done()
+
+
+def fill_pages(folder: Path, language: str | None, engine: Engine) -> Iterator[FilledPage]:
+    """The pages that have empty outputs, with what the engine gives in place of them."""
+    for name, page in pages(folder):
+        if language in (None, name):
+            filled = fill_page(page, name, engine)
+            if filled.cases:
+                yield filled
 
 
 def rewrite(checked: Sequence[Checked], version: str) -> None:
