@@ -68,8 +68,10 @@ NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
     Union: compile_union,
     Unnest: compile_unnest,
 }
+# Chosen, no source: far deeper than a person writes, and still within FRAMES.
 DEEPEST_STATEMENT = 800
 """How deep an expression may nest, chains of AND and OR counting once."""
+# Ten frames for each of those levels, since sqlglot's generator takes several; CPython allows 1,000 by default.
 FRAMES = 8_000
 """Python frames that writing and printing an expression of that depth may take."""
 
@@ -108,6 +110,7 @@ def statement(
 def deep() -> Iterator[None]:
     """Room for deep expressions; what needs even more is an error and no traceback."""
     before = sys.getrecursionlimit()
+    # Calls between Python functions take no C stack since CPython 3.11, the oldest version that is supported.
     sys.setrecursionlimit(max(before, FRAMES))
     try:
         yield
@@ -136,6 +139,8 @@ def check_depth(expression: Expression) -> None:
                 continue
             seen.add(id(part))
             operation = part.operation if isinstance(part, Call) else ""
+            # The printer writes such chains flat (a balanced tree, one CASE), so their length is no depth for the
+            # engine.
             same = operation == above and operation in ("and", "or", "if")
             (level if same else following).extend((c, operation) for c in list_child_expressions(part))
         if not following:
