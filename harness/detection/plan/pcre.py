@@ -23,7 +23,9 @@ PCRE_NAMED_GROUP = re.compile(r"\(\?(?:P?<([^>=!][^>]*)>|'([^']+)')")
 INLINE = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
 QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 WHOLE_CLASS = re.compile(r"\\[dDwWsShHvVpP]|\[:\^?[a-z]+:\]")
+# RE2's own bound: it refuses a{1001}.
 MOST_REPEATS = 1000
+# PCRE2's default limit of nested parentheses (pcre2api(3)).
 DEEPEST_PATTERN = 250
 
 
@@ -79,6 +81,7 @@ class PcreReader:
     def single(self, c: str) -> None:
         """One ordinary character, a dot, an anchor or a bar."""
         self.at += 1
+        # Flags set in the middle hold to the end of the group, so each branch gets a bracket of its own.
         if c == "|" and self.scoped[-1] is not None:
             self.out.both(f")|(?{self.scoped[-1]}:")
             self.repeatable = False
@@ -125,6 +128,8 @@ class PcreReader:
         if found[2] and high < low:
             raise PatternError("a repetition ends before it begins", self.at - len(found[0]))
         self.repeats.append(max(low, high))
+        # Nested counts multiply. RE2 refuses a product over 1000 too (tried: (a{100}){11}); the two largest counts
+        # need not be nested, so the bound here is ten times that, and a nested one in between is DuckDB's error.
         if max(low, high) > MOST_REPEATS or product(sorted(self.repeats)[-2:]) > 10 * MOST_REPEATS:
             self.refuse("many repetitions")
 
@@ -183,6 +188,8 @@ class PcreReader:
         if not found:
             raise PatternError("a property has no name", self.at)
         self.atom(found[0], found[0])
+        # General categories are the same in both; scripts and PCRE's own classes are not in RE2 under the same
+        # names.
         if not re.fullmatch(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])", found[0]):
             self.refuse("a Unicode property")
         self.at = found.end()
@@ -198,6 +205,7 @@ class PcreReader:
             return
         self.at += 2
         if lower in CLASSES:
+            # Written out: \w and \d of the library know Unicode, those of PCRE and RE2 do not.
             made = f"[{'^' if c.isupper() else ''}{CLASSES[lower]}]"
             self.atom(made)
         elif c in CONTROL_ESCAPES:
@@ -323,6 +331,8 @@ class PcreReader:
             self.out.both("", found)
             self.at = start + len(found)
             return
+        # Recursion by number, by name and relative, and conditions: the library writes most of them in one way
+        # only.
         call = re.compile(r"\(\?(R|[+-]?\d+|&\w+|P>\w+|P=\w+|\(<?'?\w+'?>?\))").match(self.text, start)
         if not call:
             raise PatternError("a group of an unknown kind", start)
@@ -351,6 +361,7 @@ class PcreReader:
 
 
 PLACES = {
+    # `\Z` of the library is the very end, as PCRE's `\z`.
     "z": (r"\z", r"\Z"),
     "Z": (r"\n?\z", r"(?=\n?\Z)"),
     "R": (r"(?:\r\n|[\n-\r\x{85}\x{2028}\x{2029}])", r"(?>\r\n|[\n-\r\x85\u2028\u2029])"),
@@ -382,6 +393,8 @@ def product(numbers: list[int]) -> int:
 def check_ranges(made: str, start: int) -> None:
     """Raises PatternError where a range of a class runs backwards."""
     try:
+        # Python's own compiler tells a range that runs backwards; it knows no POSIX classes and properties, hence
+        # the "a".
         re.compile(for_library(re.sub(r"\[:\^?[a-z]+:\]|\\[pP](\{[^}]*\}|\w)", "a", made)))
     except re.error as error:
         raise PatternError(str(error.msg), start) from None

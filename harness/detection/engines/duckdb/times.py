@@ -20,7 +20,9 @@ def valid(seconds: SQL) -> SQL:
     """Within the years that have a text."""
     return exp.Between(
         # A day less at both ends, since a zone moves a time by up to that.
-        this=b.sql_bracket(seconds), low=b.sql_number(EARLIEST + 86400), high=b.sql_number(LATEST - 86400)
+        this=b.sql_bracket(seconds),
+        low=b.sql_number(EARLIEST + 86400),
+        high=b.sql_number(LATEST - 86400),
     )
 
 
