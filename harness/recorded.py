@@ -25,6 +25,7 @@ from harness.verdict.visibility import count_signal
 
 Result = Verdict | Visibility | Broken
 
+# Words of a rule's page that only an agent from CrowdStrike can answer.
 PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
 
 
@@ -62,6 +63,7 @@ class RecordedBench(Bench):
             return
         for signal in body.telemetry:
             yield Visibility(scenario=scenario, signal=signal, counted=count_signal(own, signal))
+        # The signals were counted above, so the bench must not count them over all events again.
         bare = msgspec.structs.replace(scenario, body=msgspec.structs.replace(body, telemetry=()))
         yield from super().judge(bare)
 
@@ -70,6 +72,7 @@ def keep_caused_events(telemetry: Telemetry) -> Telemetry:
     """Only those events that somebody is known to have caused."""
 
     def own(table: pa.Table) -> pa.Table:
+        # Through numpy: comparing in Arrow needs pyarrow.compute, which is slow to import.
         return table.filter(pa.array(table.column(CAUSE).to_numpy() != UNLABELLED))
 
     events = tuple(e.with_columns(own(e.columns)) for e in telemetry.events)
@@ -136,6 +139,7 @@ def is_about_recording(scenario: Scenario, recording: Recording, *, listener: bo
     given: dict[str, Any] = {}
     for step in body.simulate:
         given.update(step.given)
+    # A scenario is for a server that answers or for none, and only one of both was recorded.
     if bool(given.get("listener", True)) != listener:
         return False
     return any(
@@ -151,6 +155,7 @@ def has_same_server(given: Mapping[str, Any], test: RecordedTest) -> bool:
 def keep_answerable_part(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
     """The scenario without what the recording cannot answer, and what that is: other sensors, rules that read them."""
     body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
+    # A signal of these counts as none where its channel is not recorded: every Windows host could have it.
     recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}
     for signal in body.telemetry:
         if signal.sensor not in there | recorded_by_windows:

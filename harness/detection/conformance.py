@@ -47,7 +47,7 @@ from harness.telemetry.event import UNLABELLED
 from harness.telemetry.platform import View
 
 FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
-UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
+UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}  # SPL counts seconds, CQL milliseconds
 QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
 NO_ROWS = "(no rows)"
 MORE_ROWS_MARK = "..."
@@ -352,11 +352,11 @@ def normalise_cell(value: CellValue, numeric: bool) -> str:
         return str(value).lower() if value is not None else "\0"
     if numeric and isinstance(value, str | float | int):
         try:
-            return print_shortest_number(float(f"{float(value):.12g}"))
+            return print_shortest_number(float(f"{float(value):.12g}"))  # parallel sums differ in the last digits
         except ValueError:
             return str(value)
     if isinstance(value, list):
-        return value[0] if len(value) == 1 else "\1".join(value)
+        return value[0] if len(value) == 1 else "\1".join(value)  # control characters stand in no cell of a page
     return str(value)
 
 
@@ -389,7 +389,7 @@ def render_page_value(value: CellValue) -> str:
 def fill_empty_outputs(page: Source, engine: Engine, name: str) -> str:
     """The page with the outputs that are empty filled in; nothing else is touched."""
     text = page.text
-    for each in reversed(parse_cases(page, name)):
+    for each in reversed(parse_cases(page, name)):  # from the end, so that the places before stay right
         if each.output == "":
             made = render_page_rows(run_case_query(replace(each), engine))
             start = text.index("```output", each.place.end)

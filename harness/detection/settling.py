@@ -21,6 +21,7 @@ from harness.detection.language import Settings, Switch, language
 from harness.detection.remote import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
 
+# makeresults sets them to the time of the run.
 OF_EACH_RUN = ("_time", "_raw")
 
 
@@ -75,6 +76,7 @@ def check_there(case: ConformanceCase, page: Path, product: RemoteProduct) -> Ch
         return Checked(case=case, page=page, state=SettlingState.NOT_RUN, problem=reason)
     try:
         found = product.answer(case.query, list_case_events(case), now=case.settings.now)
+    # Not a result: without the product no further case can say anything.
     except UnreachableError:
         raise
     except RejectedByProductError as error:
@@ -92,6 +94,7 @@ def unsuitable(case: ConformanceCase) -> str:
     """Why a case says nothing about a product on its own."""
     settings = case.settings
     needed = [n for n in ("macros", "lookups", "saved", "parameters", "props", "transforms") if getattr(settings, n)]
+    # Content would have to be installed on somebody's product, and a case must leave nothing there.
     if needed:
         return f"it needs {' and '.join(needed)}, which would have to be installed there"
     return "it is about a time zone of the searching user" if settings.zone != "UTC" else ""
@@ -136,6 +139,7 @@ def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
             continue
         wanted = normalise_rows(there)
         same = tuple(value for value, rows in answers.items() if normalise_rows(rows) == wanted)
+        # A query under which all values agree cannot settle its question.
         told = len(same) == len(switch.values)
         problem = (
             "its query gives the same under every value"
@@ -167,6 +171,7 @@ def normalise_rows(found: ResultRows) -> list[tuple[tuple[str, str], ...]]:
 def mark_observed(page: Source, checked: Sequence[Checked], version: str) -> str:
     """The page with `Evidence: assumed` made `observed on <version>` in the cases that were seen to hold."""
     text = page.text
+    # From the end of the page, so that the places before stay right.
     for each in sorted(checked, key=lambda c: -c.case.place.start):
         if not each.observable:
             continue
