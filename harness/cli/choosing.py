@@ -26,6 +26,7 @@ def choosing(command: F) -> F:
             conditions=named.pop("condition"),
             switches=named.pop("switch"),
             seed=named.pop("seed"),
+            # The option has no default of its own, since `coverage` has another.
             patience=named.pop("patience") or DEFAULT_PATIENCE,
             settings=build_settings(named.pop("content")),
         )

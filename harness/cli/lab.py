@@ -50,6 +50,7 @@ def render_tests(
     tests: Sequence[Atomic], given: Mapping[str, str], run: str, *, folder: str, raw: Sequence[str] = ()
 ) -> tuple[Rendered, ...]:
     """The tests with given values where they have such an argument; one that none of them has is an error."""
+    # A misspelt argument must not be dropped: the test would run with its default.
     known = {name for test in tests for name in test.test.input_arguments}
     for name in (*given, *raw):
         if name not in known:
@@ -61,6 +62,7 @@ def render_tests(
 def render_test(test: Atomic, given: Mapping[str, str], run: str, folder: str, raw: Sequence[str]) -> Rendered:
     """One test with its own part of the given values; `run` goes where a test takes the run's name."""
     own = {"run": run, **given}
+    # Several tests share the options, each takes what it has.
     values = {name: value for name, value in own.items() if name in test.test.input_arguments}
     return render_atomic(test, values, folder=folder, raw=frozenset(raw) & set(test.test.input_arguments))
 
@@ -104,9 +106,11 @@ def confirm(lines: Sequence[str], *, yes: bool) -> None:
         print_progress(line)
     if yes:
         return
+    # In CI a question would be answered by nobody, or by whatever stands in the pipe.
     if not sys.stdin.isatty():
         hint = "look at it with --what-if, then add --yes"
         raise HarnessError("not-confirmed", "nobody is there to confirm the plan", help=hint)
+    # On stderr: stdout is for data.
     click.confirm("Run this?", abort=True, err=True)
 
 
@@ -117,6 +121,7 @@ def print_progress(line: str) -> None:
 
 def worst(outcomes: Sequence[HostOutcome]) -> int:
     """One exit code for several hosts: unreachable before refused before unclean."""
+    # The codes are in that order: 3 is unreachable, 2 refused, 1 unclean.
     return max((o.exit_code for o in outcomes), default=0)
 
 
@@ -141,6 +146,7 @@ def ended_politely() -> Iterator[None]:
     """Lets a request to end (SIGTERM) clean up as an interruption does."""
 
     def interrupt(number: int, frame: object) -> None:
+        # CI ends jobs with SIGTERM; raised as an interruption it reaches the same clean-up.
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
