@@ -22,6 +22,7 @@ def may_cut(cut: Cut, root: Node, events: int, returned: int) -> bool:
     """Whether a limit can have been reached: there are enough events, and enough rows where all of them come out."""
     if cut.rows is not None and most_rows(cut.rows, events) <= cut.most:
         return False
+    # Bounds told from the plan spare most queries a statement of their own.
     return returned >= cut.most or cut.kept is None or not is_row_for_row(root, cut.kept)
 
 

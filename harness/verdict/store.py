@@ -47,6 +47,7 @@ class TelemetryStore:
     def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
         """Puts a platform's view into the engine, if it is not there yet, and gives its columns."""
         wanted = (name, tuple(sorted(conditions.items())), raw)
+        # Loading and presenting cost more than most rules, and a switch's other value needs neither again.
         if self.loaded != wanted:
             telemetry = self.telemetry(conditions)
             self.views = platform(name).present(telemetry, conditions, raw=raw)
@@ -98,6 +99,7 @@ def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np
     """For each event's number the number of its cause."""
     numbers = [view.columns.column(EVENT_COLUMN).to_numpy() for view in views]
     causes = [view.columns.column(CAUSE).to_numpy() for view in views]
+    # By the numbers and not by counting rows: a platform may leave events out.
     size = max((int(n.max()) + 1 for n in numbers if len(n)), default=0)
     found = np.full(size, -1, np.int32)
     for number, cause in zip(numbers, causes, strict=True):
@@ -110,5 +112,6 @@ def compute_search_now(telemetry: Telemetry) -> float:
 
     A search that ends at "now" leaves out what happens at that very moment, and no event that there is may be left out.
     """
+    # Timestamps in microseconds as integers: datetime would cost an object for each.
     latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
     return float(max(latest) // 1_000_000 + 1) if latest else 0.0

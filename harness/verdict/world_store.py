@@ -27,6 +27,7 @@ from harness.telemetry.world.dataset import DatasetTable, WorldDataset, empty, o
 from harness.verdict.alerts import GroundTruth
 from harness.verdict.store import TelemetryStore
 
+# `host` and `_time` are made of them, and no rule names them for that.
 ALWAYS_READ = ("Computer", "ComputerName", "UtcTime")
 """Fields that a platform makes its own metadata from."""
 
@@ -56,6 +57,7 @@ class WorldStore(TelemetryStore):
 
     def __init__(self, engine: Engine, path: Path, window: TimeStretch | None = None) -> None:
         """Only events of the window count, if there is one. Raises HarnessError where the engine cannot read files."""
+        # Telemetry of this store is its schema: that is all that planning needs.
         super().__init__(engine, self.schema)
         if not isinstance(engine, Attaching):
             raise HarnessError("no-worlds", f"engine {engine.name} cannot read a world from its files")
@@ -84,6 +86,7 @@ class WorldStore(TelemetryStore):
 
     def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
         """The columns that the world has on a platform; events come with `prepare`."""
+        # A world was recorded under its own conditions, which hold unless a person says otherwise.
         chosen = {**self.dataset.conditions, **conditions}
         self.presented = (name, chosen, raw)
         self.views = platform(name).present(self.telemetry({}), chosen, raw=raw)
@@ -110,6 +113,8 @@ class WorldStore(TelemetryStore):
         files: list[tuple[Path, Mapping[str, str]]] = []
         for number, table in enumerate(self.dataset.tables):
             if number in wanted:
+                # A new name for each plan, so that nothing an engine remembers of an old file is taken for this
+                # one.
                 file = self.folder / f"{self.prepared}-{number}.parquet"
                 constants = self.write(table, file, names, causes)
                 if constants is not None:
@@ -151,6 +156,7 @@ class WorldStore(TelemetryStore):
             causes.append(view.columns.column(CAUSE).to_numpy())
             kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT_COLUMN}
             made = pa.table({EVENT_COLUMN: numbers, **kept})
+            # Read once and thrown away, so written fast: lz4, no statistics.
             writer = writer or pq.ParquetWriter(file, made.schema, compression="lz4", write_statistics=False)
             writer.write_table(made)
         if writer is not None:
@@ -165,6 +171,7 @@ class WorldStore(TelemetryStore):
         own = next(v for v, t in zip(self.views, self.dataset.tables, strict=True) if t is table)
         told = place.present(Telemetry(events=(keep_event_fields(empty(table), fields or ()),)), conditions, raw=raw)[0]
         wanted = names & {*own.constants, *own.columns.column_names}
+        # A wanted column is made from fields that nobody names, such as an alias of an add-on: then all are read.
         if raw or not wanted <= {*told.constants, *told.columns.column_names}:
             fields = None
         for piece in read_pieces(self.path, table, fields):
@@ -197,5 +204,6 @@ def keep_event_fields(events: Events, fields: Sequence[str]) -> Events:
 def clip_events(events: Events, window: TimeStretch) -> Events:
     """The events of a window; those of a piece are in order of time."""
     times = events.columns.column(TIME).cast(pa.int64()).to_numpy()
+    # By bisection, since the events of a piece are written in order of time.
     first, last = np.searchsorted(times, [window.begin, window.end])
     return events.with_columns(events.columns.slice(int(first), int(last - first)))

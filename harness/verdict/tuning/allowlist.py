@@ -20,6 +20,7 @@ from harness.verdict.tuning.labelled import Observations, Point, observe
 
 Mask = npt.NDArray[np.bool_]
 
+# Both chosen, no source: each exclusion that is tried is a run of the rule, each value a pass over all groups.
 MOST_TRIED = 5
 MOST_ALLOWLIST_VALUES = 2000
 ADDRESS_TEXT = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
@@ -79,12 +80,14 @@ def candidates(root: Node, observed: Observations, alerting: Mask) -> Iterator[C
     recorded = {n for scan in walk_nodes(root) if isinstance(scan, Scan) for n in columns_of(scan)}
     false = alerting & ~observed.malicious
     for at, name in enumerate(fields.columns):
+        # Computed columns cannot be excluded in the events; excluding a host hides whatever happens there.
         if name not in recorded or name in HOST_FIELDS:
             continue
         values = [list_cell_texts(row[at]) for row in fields.rows]
         patterns = {p for i in np.flatnonzero(false) for v in values[i] for p in generalise_value(v)}
         for pattern in sorted(patterns)[:MOST_ALLOWLIST_VALUES]:
             fits = compile_exclusion_wildcard(pattern)
+            # All values: a group that also rests on others would not vanish.
             hit = np.array([bool(v) and all(fits.fullmatch(x) for x in v) for v in values], bool)
             left = observed.caught(alerting & ~hit)
             lost = int(observed.caught(alerting).sum() - left.sum())
@@ -93,6 +96,7 @@ def candidates(root: Node, observed: Observations, alerting: Mask) -> Iterator[C
 
 def best(found: Iterator[Candidate], most: int) -> list[Candidate]:
     """The candidates worth trying; of those that remove and lose the same the broadest name."""
+    # The text breaks ties, so that the order never depends on a set's.
     order = sorted(found, key=lambda c: (c.lost, -c.removed, len(c.pattern), c.pattern))
     chosen: list[Candidate] = []
     seen: set[tuple[int, int, str]] = set()
@@ -116,6 +120,8 @@ def generalise_value(value: str) -> Iterator[str]:
     if not value or "*" in value:
         return
     if ADDRESS_TEXT.fullmatch(value) is None and DOMAIN_TEXT.fullmatch(value):
+        # Two labels; a list of public suffixes is not at hand, so `*.co.uk` may come up and has to be read by a
+        # person.
         yield "*." + ".".join(value.split(".")[-2:])
     if "\\" in value:
         yield "*\\" + value.rpartition("\\")[2]
