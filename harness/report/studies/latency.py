@@ -12,6 +12,7 @@ from harness.report.paper import Paper, format_count, shorten_line
 from harness.report.wording import why_missed
 from harness.verdict.latency import Delay, Latency
 
+# The usual one, the slow one and the slowest; chosen, no source.
 SHOWN = ((0.5, "median"), (0.9, "90 %"), (1.0, "all"))
 
 
@@ -68,6 +69,8 @@ def gaps(found: Latency) -> Iterator[str]:
         return
     if schedule.back < schedule.every:
         yield f"events of {span(schedule.every - schedule.back)} of every {span(schedule.every)} are seen by no run"
+    # An event is seen if a run falls between its arrival and the end of the look-back: certain only where that is
+    # as long as the pause between runs.
     elif schedule.delay and schedule.back < schedule.every + schedule.delay:
         yield (
             f"events that arrive {span(schedule.delay)} late miss the run they belong to: with a look-back of "
@@ -83,6 +86,7 @@ def span(length: timedelta) -> str:
         number, seconds = divmod(seconds, size)
         if number:
             parts.append(f"{number} {word}")
+    # Two units say enough: nobody plans by the seconds of a day.
     return " ".join(parts[:2]) or "0 s"
 
 

@@ -55,6 +55,7 @@ NOT_COUNTED = (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
 def format_survivor_row(trialled: JudgedMutant) -> list[str]:
     """One survivor as cells."""
     killer = trialled.killer.name if trialled.killer else "none found"
+    # 70 columns leave room for a file's name beside it.
     return [str(trialled.mutant.line), shorten_line(trialled.mutant.what, 70), killer]
 
 

@@ -55,6 +55,7 @@ def difference_row(difference: ParityDifference, found: Parity) -> list[str]:
     name = found.rules[difference.side].name.rpartition("/")[2]
     mutant = difference.mutant
     example = shorten_line(difference.cases[0].rpartition("/")[2], 40)
+    # Cut in the middle: the beginning names the change, the end the clause.
     return [name, str(mutant.line), shorten_line(mutant.what, 60), str(len(difference.cases)), example]
 
 
