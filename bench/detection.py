@@ -92,7 +92,7 @@ def compare(path: Path, rounds: int) -> bool:
 
 
 def arguments(parser: argparse._ArgumentGroup) -> None:
-    """What this measure can be told."""
+    """Adds the options of this measure."""
     parser.add_argument("--events", type=int, default=10_000_000, help="events to write (10,000,000)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (5)")
     parser.add_argument("--file", type=Path, help="keep the events in this file, use it if it is there")

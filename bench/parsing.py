@@ -24,7 +24,7 @@ BAR = 500
 
 
 def arguments(parser: argparse._ArgumentGroup) -> None:
-    """What this measure can be told."""
+    """Adds the options of this measure."""
     parser.add_argument("--rules", type=Path, action="append", metavar="FOLDER", help="folders of .spl and .cql files")
     parser.add_argument("--schema", type=Path, metavar="EVENTS", help="events whose fields the queries see")
 

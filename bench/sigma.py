@@ -61,8 +61,8 @@ def stores(recorded: Path, *, as_decoded: bool = False) -> Stores:
     telemetry = replay(recorded)
     if as_decoded:
         telemetry = replace(telemetry, events=tuple(map(without_braces, telemetry.events)))
-    # Two, or switching between queries that read the raw text and those that do not would load the events anew each
-    # time.
+    # Two, or switching between queries that read the raw text and those that do not would load
+    # the events anew each time.
     return {raw: TelemetryStore(open_engine("duckdb"), lambda _: telemetry) for raw in (False, True)}
 
 
@@ -80,7 +80,7 @@ def without_braces(events: Events) -> Events:
 
 
 def close(opened: Stores) -> None:
-    """Gives the engines back."""
+    """Closes the engines of both stores."""
     for store in opened.values():
         store.engine.close()
 

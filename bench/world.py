@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-# The estate of reference/engine.md 1, so that figures there and here are of the same events; the sizes themselves
-# are chosen, no source.
+# The estate of reference/engine.md 1, so that figures there and here are of the same events; the sizes
+# themselves are chosen, no source.
 HOSTS, IMAGES, ADDRESSES, NAMES, FLOWS, BEACONS = 5_000, 200, 50_000, 10_600, 250_000, 400
 START = 1_767_571_200.0
 """Monday 2026-01-05, 00:00 UTC."""
@@ -86,8 +86,7 @@ def names() -> list[str]:
 
 def skewed(random: Generator, count: int, size: int) -> Codes:
     """Codes below `size`, the low ones far more often."""
-    # A Pareto tail below 1 has no mean: a few codes take most of the draws. Both numbers are chosen by eye, no
-    # source.
+    # A Pareto tail below 1 has no mean: a few codes take most of the draws. Both numbers are chosen by eye, no source.
     return np.minimum(random.pareto(0.9, count) * size / 60, size - 1).astype(np.int32)
 
 

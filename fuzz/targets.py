@@ -23,7 +23,7 @@ class BrokenPromiseError(AssertionError):
 
 
 def query(name: str, text: str) -> None:
-    """A query is read, planned and printed, or an error with a place is told."""
+    """A query is parsed, planned and printed, or an error with a place is rendered."""
     spoken = language(name)
     try:
         first = spoken.parse(Source(f"fuzz.{name}", text))
@@ -46,7 +46,7 @@ def query(name: str, text: str) -> None:
 
 
 def told(read: Callable[[str], object], text: str) -> None:
-    """A document is read or an error is told."""
+    """A document is read, or an error is rendered."""
     try:
         read(text)
     except HarnessError as error:

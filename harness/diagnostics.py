@@ -32,7 +32,7 @@ class Source:
         return Span(self, start, max(start, end))
 
     def whole(self) -> Span:
-        """All of it."""
+        """The span of the whole text."""
         return Span(self, 0, len(self.text))
 
 
@@ -46,7 +46,7 @@ class Span:
 
     @property
     def text(self) -> str:
-        """The characters themselves."""
+        """The characters of the span."""
         return self.source.text[self.start : self.end]
 
     def __str__(self) -> str:
@@ -118,8 +118,8 @@ class HarnessError(Exception):
     def __str__(self) -> str:
         return self.render()
 
-    # Scenarios are judged in several processes, and Python cannot rebuild an exception with keyword arguments by
-    # itself.
+    # Scenarios are judged in several processes, and Python cannot rebuild an exception with
+    # keyword arguments by itself.
     def __reduce__(self) -> tuple[object, ...]:
         return rebuild_error, (type(self), self.args, self.__dict__)
 
@@ -201,8 +201,8 @@ def render_finding(severity: str, code: str, message: str, span: Span, help: str
     return "\n".join(rows)
 
 
-# Comparing each absent field with 500 others was four fifths of the time of planning a CQL query; both numbers are
-# chosen, no other source.
+# Comparing each absent field with 500 others was four fifths of the time of planning a CQL query; both numbers
+# are chosen, no other source.
 MANY_WORDS = 100
 ABOUT_AS_LONG = 2
 

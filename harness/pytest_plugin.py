@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Gives back the engine, if one was needed."""
+    """Closes the bench and its engine, if a scenario was judged."""
     bench = config.stash.get(BENCH, None)
     if bench is not None:
         bench.__exit__(None, None, None)
@@ -105,8 +105,7 @@ class ScenarioFile(pytest.File):
     def judged(self) -> list[Any]:
         """Verdicts, visibilities and what is broken; all scenarios that have a test in this run are judged together."""
         if self.results is None:
-            # All at once: one statement a rule keeps the scenarios apart, instead of six statements for each
-            # verdict.
+            # All at once: one statement a rule keeps the scenarios apart, instead of six statements for each verdict.
             files = [i.parent for i in self.session.items if isinstance(i.parent, ScenarioFile)]
             waiting = [f for f in dict.fromkeys([self, *files]) if f.results is None]
             judged = bench_of(self.config).judge_all([f.scenario for f in waiting])
@@ -133,7 +132,7 @@ class ScenarioItem(pytest.Item):
 
     @property
     def span(self) -> Span:
-        """Where it is written."""
+        """The span of the expectation or signal in its document."""
         place = (self.key, self.number) if self.key != "title" else (self.key,)
         return self.scenario.place(*place)
 
@@ -167,7 +166,7 @@ class ScenarioItem(pytest.Item):
         return found[0]
 
     def concerned(self, place: Span | None) -> bool:
-        """Whether something that is broken at a place, or altogether, is this part."""
+        """Whether a Broken of this place, or of no place, concerns this test."""
         return place is None or (self.key == "expect" and place == self.scenario.place("expect", self.number, "rule"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:

@@ -31,7 +31,7 @@ PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a run on a recording found out, and what it could not judge, each with its reason."""
+    """The outcomes of a run on a recording, and the reasons of expectations and signals that were left out."""
 
     outcomes: Outcomes
     left_out: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class RecordedBench(Bench):
 
 
 def keep_caused_events(telemetry: Telemetry) -> Telemetry:
-    """Only those events that somebody is known to have caused."""
+    """The telemetry's labelled events."""
 
     def own(table: pa.Table) -> pa.Table:
         # Through numpy: comparing in Arrow needs pyarrow.compute, which is slow to import.
@@ -153,7 +153,7 @@ def has_same_server(given: Mapping[str, Any], test: RecordedTest) -> bool:
 
 
 def keep_answerable_part(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
-    """The scenario without what the recording cannot answer, and what that is: other sensors, rules that read them."""
+    """The scenario without expectations and signals of sensors that the recording has not, and the reasons."""
     body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
     # A signal of these counts as none where its channel is not recorded: every Windows host could have it.
     recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}

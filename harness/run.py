@@ -43,7 +43,7 @@ ScenarioResult = Verdict | Visibility | Broken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What a person may choose for a whole run; it comes before what a scenario says of its own.
+    """Options of a whole run; they come before a scenario's own settings.
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
     security_content's tests. `plain` says what files of plain text are; without it they are no events. `patience` is
@@ -64,7 +64,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a rule returned on recorded events, and everything that has to be said about it."""
+    """The rows of a rule on recorded events, with alerts, plan, deviations, damages and absent fields."""
 
     rule: Rule
     rows: ResultRows
@@ -102,7 +102,7 @@ class Bench:
 
     @property
     def engine(self) -> Engine:
-        """The engine, connected."""
+        """The engine, connected at the first use."""
         # Late, since reading and checking scenarios needs no engine, and DuckDB takes 0.13 s to import.
         self.connected = self.connected or open_engine(self.options.engine, self.options.patience)
         return self.connected
@@ -213,7 +213,7 @@ class Bench:
         return {**converted_for(path), **self.options.conditions}
 
     def settings(self, path: Path) -> Settings:
-        """What a rule's meaning depends on: what was chosen, and the content beside it."""
+        """The settings of a rule: those of the run over the content beside the rule."""
         folder = path.parent
         if folder not in self.contents:
             self.contents[folder] = content_beside(path)
@@ -270,7 +270,7 @@ def broken_at(scenario: Scenario, number: int, error: HarnessError) -> Broken:
 
 
 def verdict(case: ExpectedCase, finding: Found, engine_name: str) -> Verdict:
-    """What was found held against what was expected."""
+    """A trial's result held against its expectation."""
     trial = case.trial
     telemetry = trial.store.telemetry(trial.conditions)
     found = Verdict(

@@ -30,8 +30,8 @@ from harness.telemetry.platform import platform
 from harness.verdict.explain import Explanation, Labels, format_value
 from harness.verdict.loss import explain
 
-# All four chosen, no source: a rule is run again for each condition's other values, so only where that takes
-# seconds; the others keep an answer on two screens.
+# All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
+# the others keep an answer on two screens.
 MOST_EVENTS_TRIED = 1_000_000
 MOST_SHOWN_EVENTS = 100
 MOST_DAMAGES = 5
@@ -40,7 +40,7 @@ MOST_KINDS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """An answer; what became of the events on their way, where that was asked for or nothing came out.
+    """An answer; its explanation where one was asked for or no row came out.
 
     `others` are conditions of the platform under which there would be rows, each with their number.
     """

@@ -96,7 +96,7 @@ def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
 
 
 def census_lines(found: Census, sheet: Paper) -> list[str]:
-    """The counts for people."""
+    """A table of causes, the totals, and how many attacks were seen."""
     head = ["cause", "", "alerts", "a day", "hosts alerted", "hosts with it"]
     rows = [
         [
@@ -123,7 +123,7 @@ def census_lines(found: Census, sheet: Paper) -> list[str]:
 
 
 def census_object(found: Census) -> dict[str, Any]:
-    """The counts for machines."""
+    """The census as JSON has it; rates are a day."""
     return {
         "alerts": found.alerts,
         "days": found.days,

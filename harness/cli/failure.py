@@ -27,7 +27,7 @@ class BugError(HarnessError):
 
 
 def as_failure(error: Exception) -> HarnessError:
-    """Any exception as one that can be told."""
+    """Any exception as a HarnessError: options, files, memory and nesting by their cause, all else as a defect."""
     match error:
         case HarnessError():
             return error

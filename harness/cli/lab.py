@@ -81,7 +81,7 @@ def guard_rails(command: F) -> F:
 
 
 def allowances(given: Mapping[str, Any]) -> Allowances:
-    """What these options allow."""
+    """The options of `guard_rails` as what the guard is told to allow."""
     flags = {name: bool(given[name]) for name in ("elevation", "unmarked", "domain_controller")}
     return Allowances(targets=frozenset(given["targets"]), **flags)
 
@@ -96,7 +96,7 @@ def arguments(command: F) -> F:
 
 
 def open_inventory(path: Path) -> Inventory:
-    """The inventory."""
+    """Reads the inventory; raises SourceError at a faulty entry."""
     return read_inventory(path)
 
 

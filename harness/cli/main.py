@@ -82,7 +82,7 @@ class Commands(click.Group):
         sys.exit(self.run(arguments))
 
     def run(self, arguments: list[str]) -> int:
-        """The exit code of a command line; whatever goes wrong has been told."""
+        """The exit code of a command line; its errors have been shown."""
         # Looked for by hand, since errors of the options themselves are told in JSON too.
         as_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
         try:

@@ -26,7 +26,7 @@ def paper() -> Paper:
 
 
 def out(lines: Iterable[str] | str) -> None:
-    """Writes data."""
+    """Writes data to stdout, with a line end at the end."""
     text = lines if isinstance(lines, str) else "\n".join(lines)
     sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
 

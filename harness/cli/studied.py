@@ -51,7 +51,7 @@ def add_study_options(command: F) -> F:
 
 
 def plot(command: F) -> F:
-    """The option that draws."""
+    """Adds the option `--plot FILE`; the command gets it as `plot`."""
     return click.option(
         "--plot", type=FILE, metavar="FILE", help="Also draw it: FILE.svg, or FILE.png; needs the extra `plots`."
     )(command)

@@ -167,7 +167,7 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
 
 
 def read_content_file(shape: ContentFormat, file: Path, *, lenient: bool) -> Content:
-    """What one file holds."""
+    """The content of one file; with `lenient` empty where it cannot be read."""
     try:
         return shape.read(file)
     except HarnessError:

@@ -54,7 +54,7 @@ class Engine(Protocol):
         """The statement that `run` executes, for people."""
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes connections and removes temporary files."""
 
 
 def list_engines() -> tuple[str, ...]:
@@ -62,8 +62,7 @@ def list_engines() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
-# Ten minutes, chosen: hostile or careless rules (joins of everything with everything) ran for hours; no other
-# source.
+# Ten minutes, chosen: hostile or careless rules (joins of everything with everything) ran for hours; no other source.
 DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 

@@ -47,7 +47,7 @@ class ReferenceEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A language's table of contents, and the meanings that nobody has settled."""
+    """A language's commands and functions with their states, and its switches."""
 
     language: str
     product: str

@@ -37,7 +37,7 @@ class SettlingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A case, what became of it, and how it differs or why it could not be run."""
+    """A case with its state, and its difference or the reason why it was not run."""
 
     case: ConformanceCase
     page: Path
@@ -160,7 +160,7 @@ def here(name: str, switch: Switch, value: str, engine: Engine) -> ResultRows:
 
 
 def normalise_rows(found: ResultRows) -> list[tuple[tuple[str, str], ...]]:
-    """Rows for comparison: fields by name, without times and what is hidden."""
+    """Sorted rows for comparison: fields by name, without times, hidden columns and tags."""
     kept = [(i, n) for i, n in enumerate(found.columns) if n not in OF_EACH_RUN and not n.startswith(("@", "#"))]
     texts = (
         tuple(sorted((n, conformance.render_page_value(r[i])) for i, n in kept if r[i] is not None)) for r in found.rows

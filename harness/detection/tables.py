@@ -66,7 +66,7 @@ def read_csv_table(path: Path) -> Lookup:
 
 
 def read_unpacked_text(path: Path) -> str:
-    """The text of a file; what a packed one unpacks to is bounded too."""
+    """The text of a file, plain or gzipped, at most LARGEST_CONTENT_FILE bytes unpacked."""
     if path.suffix != ".gz":
         return read_text_file(path)
     try:
@@ -128,7 +128,7 @@ def print_conf_value(value: object) -> str:
 
 
 def parse_whole_or_default(value: object, otherwise: int) -> int:
-    """A whole number."""
+    """A whole number without sign; `otherwise` for any other value."""
     text = str(value or "").strip()
     # Ten digits are more than any table has rows.
     return int(text) if text.isdigit() and len(text) < 11 else otherwise

@@ -72,7 +72,7 @@ class Chapter:
         return tuple(dict.fromkeys(name for row in self.rows for name in row.verdicts))
 
     def of(self, rule: str) -> Iterator[Verdict]:
-        """Everything one rule said."""
+        """The verdicts of one rule, row by row."""
         return (row.verdicts[rule] for row in self.rows if rule in row.verdicts)
 
 

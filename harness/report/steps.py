@@ -79,7 +79,7 @@ def loss_lines(loss: EventLoss, paper: Paper) -> list[str]:
 
 
 def clause_sentence(clause: Clause) -> str:
-    """What one clause lost."""
+    """The line of a clause, how many rows of the attack it lost, and the values that lost them."""
     return f"line {find_line_number(clause.span)} lost {format_count(clause.lost, 'row')}: {lost_by(clause)}"
 
 

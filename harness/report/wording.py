@@ -106,7 +106,7 @@ def reads_absent(absent: Sequence[str]) -> str:
 
 
 def lenient(rule: str, deviations: Sequence[Finding]) -> str:
-    """That a rule is not valid where it is published for, and where; what would only go wrong there is told apart."""
+    """The lines of a leniently read rule that its product rejects, and apart from them those that it gets wrong."""
     rejected = [d for d in deviations if d.severity is Severity.ERROR]
     wrong = [d for d in deviations if d.severity is not Severity.ERROR]
     parts = (
@@ -123,7 +123,7 @@ def describe_lines(findings: Sequence[Finding]) -> str:
 
 
 def describe_visibility(visibility: Visibility) -> str:
-    """What the host records against what was wanted."""
+    """The signal's count, and its bounds where it is outside of them."""
     signal = visibility.signal
     wanted = "" if visibility.as_expected else f", expected {describe_bounds(signal)}"
     return f"{visibility.counted:,} recorded{wanted}"
@@ -139,7 +139,7 @@ def describe_differences(verdict: Verdict) -> Iterator[str]:
 
 
 def headline(result: Verdict | Visibility) -> str:
-    """In one line what is other than expected, and why if that is known."""
+    """The differences from the expectation in one line, with the reason of a loss where one is known."""
     if isinstance(result, Visibility):
         return describe_visibility(result)
     lost = why_missed(result.explanation)

@@ -13,7 +13,7 @@ from harness.telemetry.platform import View
 
 
 def collect_expected_fields(plan: Plan) -> frozenset[str]:
-    """The fields that events should carry: those that the rule names and does not make itself."""
+    """The event fields that the rule names and does not derive itself."""
     made = {name for node in walk_nodes(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
     return plan.reads - plan.implied - made
 

@@ -28,8 +28,7 @@ from harness.workers import distribute_work, workers_for
 
 # Characters; chosen, no source: constructs are counted, and whole conditions would each stand alone.
 LONGEST_CONSTRUCT = 60
-# A tenth of what a query may take (DEFAULT_PATIENCE): folders hold thousands of rules, and one must not hold up
-# all.
+# A tenth of what a query may take (DEFAULT_PATIENCE): folders hold thousands of rules, and one must not hold up all.
 LONGEST_RULE = 60.0
 """Seconds that a rule may run."""
 
@@ -68,7 +67,7 @@ class Covered:
 
     @property
     def runs(self) -> bool:
-        """Whether nothing failed."""
+        """Whether the rule passed every stage that was tried."""
         return self.stage is CoverageStage.RUNS
 
     @property
@@ -116,7 +115,7 @@ class Tries:
         return self.connected[name]
 
     def close(self) -> None:
-        """Gives the engines back."""
+        """Closes the engines of all stores."""
         for each in self.connected.values():
             each.close()
 
@@ -152,7 +151,7 @@ class Tries:
 
 
 def defect(error: Exception) -> DefectError:
-    """Any other exception as an error that says what it was."""
+    """An exception that is no HarnessError as one, with its type and first line."""
     kind = type(error).__name__
     first = (str(error).splitlines() or [""])[0][:200]
     return DefectError("defect", f"{kind}: {first}", help="please report this rule")
@@ -162,7 +161,7 @@ class Attempt:
     """One rule on its way through parser, planner, compiler and engine."""
 
     def __init__(self, tries: Tries, rule: Rule) -> None:
-        """Begins before the parser."""
+        """A rule whose text has not been parsed yet; `stage` says where it is."""
         self.tries, self.rule = tries, rule
         self.language = language(rule.language)
         self.stage = CoverageStage.PARSE
@@ -212,7 +211,7 @@ class Attempt:
 
 
 def blank(bare: Plan) -> View:
-    """No events with the fields that a plan reads; those that order events are numbers."""
+    """An empty view with a plan's event fields: text, but numbers for the columns of its order."""
     scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
     clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
     # Text: the kind that recorded fields have.

@@ -11,7 +11,7 @@ from harness.diagnostics import Finding
 
 
 def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
-    """What is to be told of limits that were reached over so many events, of which the plan returned so many rows.
+    """The findings of the product's limits that were reached over so many events, by a plan that returned so many rows.
 
     `more` says whether a plan has a row; it is asked only where the numbers leave it open.
     """

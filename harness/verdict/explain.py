@@ -71,7 +71,7 @@ class EventLoss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What became of the events on their way through a query: how many were recorded, and what each step left."""
+    """The events of a trial through a query: how many were recorded, and how many each step kept."""
 
     recorded: int
     malicious: int

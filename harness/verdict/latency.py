@@ -64,8 +64,8 @@ class Schedule:
     def window(self, at: float) -> tuple[float, float]:
         """The times of the events that a run sees; the second is not included."""
         opens = at - self.back.total_seconds() if self.back is not None else 0.0
-        # A microsecond more: an event that arrives just at the run has arrived. Without a delay `at` itself is left
-        # out.
+        # A microsecond more: an event that arrives just at the run has arrived. Without a
+        # delay `at` itself is left out.
         return opens, min(at, at - self.delay.total_seconds() + 1e-6)
 
 

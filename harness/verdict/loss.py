@@ -44,7 +44,7 @@ class Inquiry:
     cases: Mapping[int, Labels]
 
     def explanations(self) -> dict[int, Explanation]:
-        """For each case what each step left of it, and where and why its attack was lost."""
+        """For each case its events after each step, and the step and clause that lost its attack."""
         behind = [self.apart(g) for g in events_behind([s.node for s in self.plan.steps], self.engine)]
         traces = {case: self.traces(case, behind) for case in self.cases}
         lost: dict[int, list[int]] = {}
@@ -182,7 +182,7 @@ def tests_of(condition: Expression) -> Iterator[Test]:
 
 
 def find_span(expression: Expression) -> Span | None:
-    """The place of an expression, or of what it wraps."""
+    """The span of an expression, or of its innermost first argument that has one."""
     while span_of(expression) is None and isinstance(expression, Call) and expression.arguments:
         expression = expression.arguments[0]
     return span_of(expression)

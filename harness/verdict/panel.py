@@ -107,7 +107,7 @@ class TrialSet:
 
     @staticmethod
     def now(trial: Trial) -> float:
-        """When a trial's search is run: at the end of its telemetry, unless somebody says otherwise."""
+        """A trial's search time in epoch seconds: the end of its telemetry, unless the settings give one."""
         return trial.settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
 
     def judged(self, plan: Plan, numbers: Sequence[int]) -> dict[int, TrialResult]:
@@ -136,7 +136,7 @@ class TrialSet:
         }
 
     def cut(self, plan: Plan, returned: Mapping[int, int]) -> dict[int, Plan]:
-        """For trials and how many rows they returned the plan, with what is to be told of limits that were reached."""
+        """For each trial, by the number of its rows, the plan with the findings of limits that were reached."""
         meant = dict.fromkeys(returned, plan)
         for limit in plan.cuts:
             if any(may_cut(limit, plan.node, len(self.own[i]), rows) for i, rows in returned.items()):

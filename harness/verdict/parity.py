@@ -147,7 +147,7 @@ class Rendering:
         self.root: Node
 
     def close(self) -> None:
-        """Gives the engine back."""
+        """Closes the engine."""
         self.connected.close()
 
     def sides(self, lots: Sequence[Lot]) -> list[ParitySide]:
@@ -169,7 +169,7 @@ class Rendering:
 
 
 def side(alerts: Sequence[Alert]) -> ParitySide:
-    """Alerts counted, with everything that they rest on."""
+    """Alerts counted, with their causes and their text values."""
     values = tuple(frozenset(str(v) for v in a.fields.values() if isinstance(v, str)) for a in alerts)
     return ParitySide(alerts=len(alerts), causes=frozenset(c for a in alerts for c in a.causes), values=values)
 
@@ -204,7 +204,7 @@ def judge_probes(connected: Sequence[Rendering], variants: Sequence[Variant]) ->
 
 
 def describe_variant(variant: Variant) -> str:
-    """A probe in words: the scenario and what it has otherwise."""
+    """A probe in words: its scenario and its changed parameters."""
     steps = variant.steps(behaviours_of(variant.scenario, {}))
     changes = [f"{n}={v}" for n, v in variant.given.items()]
     if variant.again is not None:
@@ -213,7 +213,7 @@ def describe_variant(variant: Variant) -> str:
 
 
 def explain_disagreement(compared: Compared, first: LabelledTrial, second: LabelledTrial) -> Compared:
-    """A disagreement with what became of the events in the rendering that is silent."""
+    """A disagreement with the explanation of the silent rendering."""
     if compared.agree:
         return compared
     sides = list(compared.sides)
@@ -225,7 +225,7 @@ def explain_disagreement(compared: Compared, first: LabelledTrial, second: Label
 
 
 def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:
-    """For each case the single change of the silent rendering that brings it nearest to what the other one says."""
+    """For each case the single change of the silent rendering that brings its alerts nearest to the other's."""
     for place, rendering in enumerate(connected):
         wanted = [c for c in cases if not c.compared.agree and not c.compared.sides[place].alerts]
         if not wanted:
@@ -235,8 +235,8 @@ def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[Pari
         for mutant in mutants(rendering.root):
             if mutant.kind in RANKS:
                 for i, shared in find_agreeing_cases(rendering.batch, mutant, wanted, 1 - place):
-                    # The change whose alerts hold most of the other's values, then the likelier kind, then the
-                    # smaller place.
+                    # The change whose alerts hold most of the other's values, then the likelier
+                    # kind, then the smaller place.
                     worth = (-shared, RANKS[mutant.kind], measure_change(mutant))
                     if i not in chosen or worth < chosen[i][0]:
                         chosen[i] = (worth, mutant)

@@ -60,7 +60,7 @@ class TelemetryStore:
         """Called before a plan is run: here everything has been loaded already."""
 
     def ask(self, node: Node) -> ResultRows:
-        """The rows of a plan that tells what a rule means over the events that are loaded."""
+        """The rows of a planner's question over the loaded events."""
         self.prepare(node)
         return self.engine.run(node)
 
@@ -84,10 +84,10 @@ class TelemetryStore:
         return find_absent_fields(reads, events, self.views)
 
     def close(self) -> None:
-        """Gives back what it holds beside the engine."""
+        """Releases what the store holds beside the engine; nothing here."""
 
     def forget(self) -> None:
-        """Says that somebody else has loaded the engine since."""
+        """Marks the engine's content as replaced by another store, so that the next `load` loads again."""
         self.loaded = None
 
     def origin(self, conditions: Mapping[str, str]) -> TelemetryOrigin:

@@ -15,7 +15,7 @@ from harness.verdict.explain import Explanation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A switch whose other value gives another outcome: the verdict hangs on something nobody has settled."""
+    """A switch whose other value gives another outcome, so that the verdict rests on an unsettled meaning."""
 
     switch: str
     used: str

@@ -44,7 +44,7 @@ class Attaching(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeStretch:
-    """A stretch of time in microseconds since 1970; what is before `begin` or not before `end` is left out."""
+    """A stretch of time in microseconds since 1970, `end` not included."""
 
     begin: int
     end: int
@@ -101,7 +101,7 @@ class WorldStore(TelemetryStore):
         return float(begin + self.dataset.days * MICROSECONDS_IN_DAY) / 1e6
 
     def prepare(self, node: Node) -> None:
-        """Reads what a plan and its provenance need, and gives it to the engine."""
+        """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
         if self.folder is None:
             self.folder = Path(mkdtemp(prefix="detlab-world-"))
         for old in self.folder.iterdir():
@@ -113,8 +113,7 @@ class WorldStore(TelemetryStore):
         files: list[tuple[Path, Mapping[str, str]]] = []
         for number, table in enumerate(self.dataset.tables):
             if number in wanted:
-                # A new name for each plan, so that nothing an engine remembers of an old file is taken for this
-                # one.
+                # A new name for each plan, so that nothing an engine remembers of an old file is taken for this one.
                 file = self.folder / f"{self.prepared}-{number}.parquet"
                 constants = self.write(table, file, names, causes)
                 if constants is not None:
@@ -180,14 +179,14 @@ class WorldStore(TelemetryStore):
                 yield place.present(Telemetry(events=(events,)), conditions, raw=raw)[0]
 
     def close(self) -> None:
-        """Removes what was written for the engine."""
+        """Removes the files that `prepare` wrote."""
         if self.folder is not None:
             rmtree(self.folder, ignore_errors=True)
             self.folder = None
 
 
 def fields_read(node: Node) -> frozenset[str]:
-    """Names of the columns that a plan reads of what is stored."""
+    """Names of the columns that a plan reads of its stored tables."""
     shapes: dict[int, Schema] = {}
     columns_of(node, shapes)
     wanted = collect_columns_by_node(node, shapes)

@@ -37,8 +37,8 @@ from harness.telemetry.recording import open_recording
 @click.option("--out", "target", type=lab.FOLDER, help="Where the recording goes (default: recordings/RUN).")
 @click.option("--timeout", default=300, show_default=True, metavar="SECONDS", help="For one test.")
 @click.option("--whole-timeout", default=3600, show_default=True, metavar="SECONDS", help="For all tests on a host.")
-# Sysmon writes connections 1.1 to 2.0 s late in the median, and 5 to 6 s were seen (reference/telemetry.md); the
-# other three defaults are chosen, no source.
+# Sysmon writes connections 1.1 to 2.0 s late in the median, and 5 to 6 s were seen (reference/telemetry.md); the other
+# three defaults are chosen, no source.
 @click.option("--quiet-for", default=6.0, show_default=True, metavar="SECONDS", help="No event for so long: all came.")
 @click.option("--parallel", default=4, show_default=True, metavar="N", help="Hosts at a time.")
 @click.option("--get-prerequisites", is_flag=True, help="Get what a test needs and does not find.")

@@ -20,7 +20,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Content:
-    """Macros, or tables."""
+    """Macros of an object, lookups of a list; raises HarnessError for anything else."""
     try:
         found = json.loads(read_text_file(path))
     # Python's json gives up at about a thousand levels.

@@ -43,8 +43,8 @@ def read(path: Path) -> Content:
     shapes: dict[str, Lookup] = {}
     for name, given in found.items():
         if "filename" in given:
-            # APP/default/transforms.conf and APP/lookups/TABLE.csv; the last part only, so that a name cannot lead
-            # out of the app.
+            # APP/default/transforms.conf and APP/lookups/TABLE.csv; the last part only, so that a name
+            # cannot lead out of the app.
             rows = path.parents[1] / "lookups" / Path(given["filename"]).name if len(path.parents) > 1 else None
             if rows is not None and rows.is_file():
                 files[name] = rows

@@ -38,7 +38,7 @@ def cidr_contains(text: str, *networks: str) -> bool:
 
 
 def ip_text(text: str) -> str | None:
-    """The canonical form."""
+    """An address in its canonical form; null of other text."""
     address = parse_ip_address(text)
     return None if address is None else str(address)
 

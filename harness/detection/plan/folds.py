@@ -82,15 +82,15 @@ class Sessions:
             for session in self.by_has[has]:
                 if session.open and session.has == has:
                     made.setdefault(decode_key_bits(session.keys, both), []).append(session)
-        # Closed sessions are dropped only when they come up at an end of the list, which keeps each row at constant
-        # cost.
+        # Closed sessions are dropped only when they come up at an end of the list, which keeps
+        # each row at constant cost.
         several = self.found[has, both].get(decode_key_bits(keys, both), [])
         while several and not (several[-1].open and several[-1].has == has):
             several.pop()
         return several[-1] if several else None
 
     def begin(self, time: float | None, keys: FoldRow, opened: bool) -> FoldSession:
-        """A new session."""
+        """Opens a session with the next number; it has no keys until a row joins."""
         self.count += 1
         return FoldSession(number=self.count, first=time, last=time, keys=[None] * len(keys), opened=opened)
 
@@ -104,8 +104,8 @@ class Sessions:
             session.keys = [k if own is None else own for own, k in zip(session.keys, keys, strict=True)]
             session.has = has
             self.by_has.setdefault(has, []).append(session)
-            # A session that got another key moves to other indexes; in the old ones `newest` passes it over by its
-            # `has`.
+            # A session that got another key moves to other indexes; in the old ones `newest`
+            # passes it over by its `has`.
             for (kept, both), known in self.found.items():
                 if kept == has:
                     known.setdefault(decode_key_bits(session.keys, both), []).append(session)

@@ -208,7 +208,7 @@ def list_json_entries(text: str) -> str | None:
 
 
 def catch_bad_json(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Null of what is no JSON, or nests too deep to be read."""
+    """The function with null for texts that are no JSON or nest too deep."""
 
     def safe(*arguments: Any) -> Any:
         try:

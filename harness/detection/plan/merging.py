@@ -27,8 +27,8 @@ def merge_derives(root: Node) -> Node:
             below = node.source
             # A step that somebody else reads as well has to stay as it was.
             before = open_.get(id(below)) if readers[id(below)] == 1 else None
-            # An expression that reads a column of the step below needs it as a relation; DuckDB took over 12 s for
-            # an eval of 1,000 columns as a chain, one wide step takes 1 s.
+            # An expression that reads a column of the step below needs it as a relation; DuckDB took over 12 s for an
+            # eval of 1,000 columns as a chain, one wide step takes 1 s.
             if before is not None and not any(columns_read(e) & before.keys() for _, e in node.columns):
                 before.update(node.columns)
                 open_[id(node)] = open_.pop(id(below))

@@ -41,7 +41,7 @@ def any_sensitive(named: Iterable[Named]) -> bool:
 
 
 def find_ordered_nodes(root: Node, final: bool = True) -> frozenset[int]:
-    """Ids of the nodes in the plan whose order somebody above looks at; `final` says whether the result's counts."""
+    """Ids of the nodes whose order a node above depends on; `final` says whether the result's own order counts."""
     needed: set[int] = {id(root)} if final else set()
     # From the root down: a node's order is wanted if somebody above looks at it.
     for node in reversed(list(walk_nodes(root))):

@@ -42,7 +42,7 @@ class PcreReader:
         self.repeatable = False
 
     def read(self) -> TwoSpellingPattern:
-        """The whole pattern."""
+        """Reads the whole pattern; raises PatternError with the place."""
         while self.at < len(self.text):
             self.step()
         if self.opened:
@@ -61,7 +61,7 @@ class PcreReader:
         self.out.reasons.append(reason)
 
     def step(self) -> None:
-        """One token."""
+        """Reads one token at `at` and moves behind it."""
         c = self.text[self.at]
         if c == "\\":
             self.escape()
@@ -128,8 +128,8 @@ class PcreReader:
         if found[2] and high < low:
             raise PatternError("a repetition ends before it begins", self.at - len(found[0]))
         self.repeats.append(max(low, high))
-        # Nested counts multiply. RE2 refuses a product over 1000 too (tried: (a{100}){11}); the two largest counts
-        # need not be nested, so the bound here is ten times that, and a nested one in between is DuckDB's error.
+        # Nested counts multiply. RE2 refuses a product over 1000 too (tried: (a{100}){11}); the two largest counts need
+        # not be nested, so the bound here is ten times that, and a nested one in between is DuckDB's error.
         if max(low, high) > MOST_REPEATS or product(sorted(self.repeats)[-2:]) > 10 * MOST_REPEATS:
             self.refuse("many repetitions")
 
@@ -188,8 +188,7 @@ class PcreReader:
         if not found:
             raise PatternError("a property has no name", self.at)
         self.atom(found[0], found[0])
-        # General categories are the same in both; scripts and PCRE's own classes are not in RE2 under the same
-        # names.
+        # General categories are the same in both; scripts and PCRE's own classes are not in RE2 under the same names.
         if not re.fullmatch(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])", found[0]):
             self.refuse("a Unicode property")
         self.at = found.end()
@@ -247,7 +246,7 @@ class PcreReader:
         self.atom(made)
 
     def open(self) -> None:
-        """A bracket and what it says."""
+        """An opening bracket with its kind: group, flags, comment, verb, look-around."""
         start = self.at
         rest = self.text[start : start + 4]
         named, inline = PCRE_NAMED_GROUP.match(self.text, start), INLINE.match(self.text, start)
@@ -331,8 +330,7 @@ class PcreReader:
             self.out.both("", found)
             self.at = start + len(found)
             return
-        # Recursion by number, by name and relative, and conditions: the library writes most of them in one way
-        # only.
+        # Recursion by number, by name and relative, and conditions: the library writes most of them in one way only.
         call = re.compile(r"\(\?(R|[+-]?\d+|&\w+|P>\w+|P=\w+|\(<?'?\w+'?>?\))").match(self.text, start)
         if not call:
             raise PatternError("a group of an unknown kind", start)
@@ -383,7 +381,7 @@ def merge_flags(first: str | None, second: str) -> str:
 
 
 def product(numbers: list[int]) -> int:
-    """All multiplied."""
+    """The product; 1 of none."""
     whole = 1
     for n in numbers:
         whole *= n
@@ -393,8 +391,8 @@ def product(numbers: list[int]) -> int:
 def check_ranges(made: str, start: int) -> None:
     """Raises PatternError where a range of a class runs backwards."""
     try:
-        # Python's own compiler tells a range that runs backwards; it knows no POSIX classes and properties, hence
-        # the "a".
+        # Python's own compiler tells a range that runs backwards; it knows no POSIX classes and
+        # properties, hence the "a".
         re.compile(for_library(re.sub(r"\[:\^?[a-z]+:\]|\\[pP](\{[^}]*\}|\w)", "a", made)))
     except re.error as error:
         raise PatternError(str(error.msg), start) from None

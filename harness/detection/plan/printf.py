@@ -60,7 +60,7 @@ def format_conversion(found: re.Match[str], rest: Iterator[str]) -> str:
 
 
 def take_value(rest: Iterator[str]) -> str:
-    """The next value."""
+    """The next value; raises Unfit where there is none."""
     for value in rest:
         return value
     raise Unfit

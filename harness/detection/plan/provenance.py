@@ -1,7 +1,7 @@
 """Which recorded events each row came from.
 
-`traced` rewrites a plan so that its rows have a column `@event`: the number of the event itself where a row is one
-(kind EVENT), the numbers of all that contributed further up (EVENTS). A plan that is not traced costs nothing.
+`trace_events` rewrites a plan so that its rows have a column `@event`: the number of the event itself where a row is
+one (kind EVENT), the numbers of all contributing events further up (EVENTS). A plan that is not traced costs nothing.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class StoredPart:
 
 
 class Unknown:
-    """What cannot be told from constants alone."""
+    """A value that the constants of a part do not determine."""
 
 
 UNKNOWN_TRUTH = Unknown()
@@ -42,7 +42,7 @@ ROW_BY_ROW = (Filter, Sort, Derive, Select)
 
 
 def parts_needed(root: Node, tables: Mapping[str, Sequence[StoredPart]]) -> dict[int, tuple[StoredPart, ...]]:
-    """For each scan of the plan, by its id, those parts of its table that can give a row to somebody who reads it."""
+    """For each scan of the plan, by its id, the parts of its table that can give a row to one of its readers."""
     readers: dict[int, list[Chain]] = {}
     scans: dict[int, Scan] = {}
     ends = [source for node in walk_nodes(root) if not isinstance(node, ROW_BY_ROW) for source in list_sources(node)]
@@ -123,7 +123,7 @@ def resolve_constant(expression: Expression, known: PartColumns) -> KnownValue:
 def merge_known_values(
     condition: KnownValue, then: Expression, otherwise: Expression, known: PartColumns
 ) -> KnownValue:
-    """One of two values, or what they have in common where the condition cannot be told."""
+    """One of two values; where the condition is unknown their common value."""
     if condition is not UNKNOWN_TRUTH:
         return resolve_constant(then if condition is True else otherwise, known)
     first, second = resolve_constant(then, known), resolve_constant(otherwise, known)
@@ -156,7 +156,7 @@ def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[Know
 
 
 def negate_truth(values: Sequence[KnownValue]) -> KnownValue:
-    """NOT."""
+    """NOT; null of null, unknown of the unknown."""
     held = values[0]
     return not held if isinstance(held, bool) else None if held is None else UNKNOWN_TRUTH
 

@@ -1,4 +1,4 @@
-"""Fields of a text that a reader knows: JSON, key=value, XML, CEF and LEEF records, as one flat object."""
+"""Fields of JSON, key=value, XML, CEF and LEEF records, as one flat object."""
 
 from __future__ import annotations
 
@@ -230,8 +230,8 @@ def leef_fields(version: str, parts: list[str], options: Options) -> FieldPairs:
         return
     if version == "2.0":
         given, bar, rest = body.partition("|")
-        # LEEF 2.0 may leave its delimiter out; then what stands before a bar is already a pair. `0x` and four
-        # digits are six.
+        # LEEF 2.0 may leave its delimiter out; then what stands before a bar is already a pair.
+        # `0x` and four digits are six.
         if bar and len(given.strip("\n\r")) <= 6 and "=" not in given[1:]:
             mark, body = delimiter(given), rest
     for pair in body.strip("\r\n").split(mark):

@@ -28,7 +28,7 @@ class Patterns:
         self.start_lengths = sorted({len(s) for s in self.starts})
 
     def put(self, pattern: str, place: int) -> None:
-        """Sorts one pattern in."""
+        """Adds one pattern to the index of its form."""
         if "*" not in pattern:
             self.whole.setdefault(pattern, []).append(place)
         elif "*" not in pattern[1:]:

@@ -215,8 +215,7 @@ def add_calendar_units(seconds: float, count: float, unit: str, zone: str) -> fl
     whole = int(count)
     try:
         if unit in DAYS_OF:
-            # Python adds days to the local time: a day later is the same time of day, whatever the clocks did
-            # between.
+            # Python adds days to the local time: a day later is the same time of day, whatever the clocks did between.
             later = moment.replace(fold=0) + timedelta(days=whole * DAYS_OF[unit])
         else:
             later = months_later(moment.replace(fold=0), whole * MONTHS_OF[unit])

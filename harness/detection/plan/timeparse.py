@@ -102,8 +102,8 @@ def written_zone(parts: dict[str, str]) -> str | None:
     return ABBREVIATIONS.get(name.upper(), name)
 
 
-# As in North America: EST and CST have other meanings elsewhere, and RFC 2822 knows these. The others are Europe's
-# and Japan's.
+# As in North America: EST and CST have other meanings elsewhere, and RFC 2822 knows these. The others
+# are Europe's and Japan's.
 ABBREVIATIONS = {"EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00"}
 ABBREVIATIONS |= {"PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00", "JST": "+09:00"}
 

@@ -94,8 +94,8 @@ class Around:
         """The `first` or the `last` value that is not null, in row order."""
         if self.window is None or self.own_order:
             return self(which, value, present=value, in_order=True)
-        # DuckDB has no FILTER for first_value and last_value ("not implemented for the window function"), but
-        # IGNORE NULLS, so rows that do not count become null.
+        # DuckDB has no FILTER for first_value and last_value ("not implemented for the window function"), but IGNORE
+        # NULLS, so rows that do not count become null.
         kept = value.copy() if self.where is None else b.sql_case((self.where.copy(), value.copy()))
         function = exp.FirstValue if which == "first" else exp.LastValue
         return self.over(exp.IgnoreNulls(this=function(this=kept)))

@@ -27,8 +27,8 @@ def merge_alternatives(members: Sequence[Expression], columns: Schema) -> list[E
     """The members of an OR, those over one column that can be one pattern put together where the first one stood."""
     groups: dict[tuple[str, bool], list[int]] = {}
     for i, member in enumerate(members):
-        # Members inside of `is_true` stay apart from bare ones: over a null column the first are false, the others
-        # null.
+        # Members inside of `is_true` stay apart from bare ones: over a null column the first
+        # are false, the others null.
         test, closed = unwrap_test(member)
         if test is not None and columns.get(find_tested_column(test)) is Kind.TEXT:
             groups.setdefault((find_tested_column(test), closed), []).append(i)
@@ -59,8 +59,8 @@ def unwrap_test(member: Expression) -> tuple[Call | None, bool]:
     wanted = test.arguments[1:]
     if not all(isinstance(w, Literal) and isinstance(w.value, str) for w in wanted):
         return None, closed
-    # With letters the pattern would need RE2's (?i), which takes U+017F for an s where DuckDB's ILIKE and lower()
-    # do not.
+    # With letters the pattern would need RE2's (?i), which takes U+017F for an s where DuckDB's
+    # ILIKE and lower() do not.
     fits = all(not test.operation.endswith("_ci") or caseless(str(w.value)) for w in wanted if isinstance(w, Literal))
     return (test if fits else None), closed
 

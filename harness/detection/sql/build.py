@@ -11,7 +11,7 @@ SQL: TypeAlias = exp.Expression
 
 
 def sql_text(value: str) -> SQL:
-    """A text literal."""
+    """A text literal; sqlglot doubles quotes when it prints."""
     return exp.Literal.string(value)
 
 
@@ -117,7 +117,7 @@ def sql_balanced(node: Any, parts: Sequence[SQL]) -> SQL:
 
 
 def array(*items: SQL) -> SQL:
-    """A list of these."""
+    """An array of these values."""
     return exp.Array(expressions=list(items))
 
 
@@ -139,8 +139,8 @@ def lambda_of(parameters: str, body: SQL) -> SQL:
 
 def parameter_name(name: str) -> SQL:
     """A lambda's parameter by a name that no column has, or it would hide the column."""
-    # In DuckDB a lambda's parameter hides a column of the same name; a field can have any name that a person would
-    # choose.
+    # In DuckDB a lambda's parameter hides a column of the same name; a field can have any name
+    # that a person would choose.
     return exp.to_identifier("~:" + name, quoted=True)
 
 
@@ -164,7 +164,7 @@ def read_literal(value: SQL) -> Any:
 
 
 def is_literal(value: SQL) -> bool:
-    """Whether `literal` can read it."""
+    """Whether `read_literal` can read it."""
     try:
         read_literal(value)
     except ValueError:

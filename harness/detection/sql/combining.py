@@ -54,8 +54,8 @@ def time_frame(c: Compilation, node: Window, bench: Workbench, partition: list[e
     place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=[p.copy() for p in partition], order=order))
     # RANGE includes its bounds, the plan's frame does not, hence one microsecond less.
     width = b.sql_integer(max(0, round((node.range or 0.0) * 1e6) - 1))
-    # In both directions, because the current order may be by falling time; the smallest place within is the frame's
-    # start.
+    # In both directions, because the current order may be by falling time; the smallest place
+    # within is the frame's start.
     near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width.copy(), end_side="FOLLOWING")
     by_time = order_by([OrderKey(column=ticks.name).sql()])
     whole = exp.Window(
@@ -79,8 +79,7 @@ def frame(
             made.set("spec", build_rows_frame(None, 0))
         return made
     if node.frame is Frame.ALL:
-        # With ORDER BY the default frame ends at the current row and its peers, so the whole partition has to be
-        # said.
+        # With ORDER BY the default frame ends at the current row and its peers, so the whole partition has to be said.
         made.set("spec", build_rows_frame(None, None))
         return made
     first: int | exp.Expression | None = start
@@ -183,8 +182,8 @@ def left_side(c: Compilation, node: Join) -> JoinSide:
 def right_side(c: Compilation, node: Join) -> JoinSide:
     """The right relation with its keys and the columns taken, cut to the first `most` rows of a key where possible."""
     below = c.below(node.right)
-    # Without a condition a key's partners are the same for every left row and can be cut before the join, which
-    # then never has more than `most` rows for each.
+    # Without a condition a key's partners are the same for every left row and can be cut before the join, which then
+    # never has more than `most` rows for each.
     side = ready(c, node, below, [k for _, k in node.keys], dict(node.columns), numbered=False)
     if node.most is None or node.condition is not None:
         return side
@@ -217,8 +216,8 @@ def ready(
         made[place] = exp.Window(this=fn("row_number"))
     if taken and node.kind is JoinKind.LEFT:
         place = c.fresh("partner")
-        # A partner whose own value is null and no partner at all look alike in a LEFT JOIN; this column is null
-        # only of none.
+        # A partner whose own value is null and no partner at all look alike in a LEFT JOIN; this
+        # column is null only of none.
         made[place] = b.sql_truth(True)
     if not taken and not keys and not place:
         return JoinSide(below, [], {})

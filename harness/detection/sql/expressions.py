@@ -57,13 +57,13 @@ class Printer:
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
 
     def kind(self, expression: Expression) -> Kind:
-        """What the expression holds."""
+        """The expression's kind over the relation, remembered by identity."""
         return kind_of(expression, self.columns, self.kinds)
 
     def __call__(self, expression: Expression, wanted: Kind | None = None) -> exp.Expression:
         """SQL of the expression, converted to the kind wanted."""
-        # Only the outermost call begins anew: parts are shared within one expression, and a piece is a column of
-        # this relation.
+        # Only the outermost call begins anew: parts are shared within one expression, and a piece is
+        # a column of this relation.
         if not self.inner:
             self.shared, self.pieces = shared_parts(expression), {}
         made = self.again(expression)
@@ -110,8 +110,8 @@ class Printer:
                     members = merge_alternatives(members, self.columns)
                 parts = [self(p, Kind.BOOLEAN) for p in members]
                 return b.sql_balanced(CHAINS[operation], parts) if parts else b.sql_truth(operation == "and")
-            # LogScale's case{} and SPL's case() can have hundreds of branches, one inside the other they would nest
-            # too deep.
+            # LogScale's case{} and SPL's case() can have hundreds of branches, one inside the other
+            # they would nest too deep.
             case Call("if", (_, _, Call("if"))):
                 return self.call(as_case(expression))
             case Call():
@@ -148,8 +148,8 @@ class Printer:
         made: list[exp.Expression] = []
         for argument, kind in zip(expression.arguments, wanted, strict=True):
             if isinstance(argument, Lambda) and made:
-                # The list becomes a column first: a computation inside the lambda has to read the same elements
-                # outside of it.
+                # The list becomes a column first: a computation inside the lambda has to read the
+                # same elements outside of it.
                 made[0] = self.simple(made[0], expression.arguments[0])
                 outer = dict(self.lists)
                 self.lists[b.sql_parameter(argument.parameter.name).name] = made[0]
@@ -179,7 +179,7 @@ class Printer:
         return self.hoist(made, source)
 
     def literal(self, value: object) -> exp.Expression:
-        """SQL of a literal."""
+        """A literal: numbers as doubles, a tuple as an array of text."""
         match value:
             case None:
                 return self.typed_null(Kind.NULL)
@@ -188,8 +188,8 @@ class Printer:
             case int() | float():
                 return b.sql_number(value)
             case tuple():
-                # A list of nothing is null everywhere in the plan, as a field without a value is absent in both
-                # products.
+                # A list of nothing is null everywhere in the plan, as a field without a value
+                # is absent in both products.
                 return b.array(*(b.sql_text(str(v)) for v in value)) if value else self.typed_null(Kind.LIST)
             case _:
                 return b.sql_text(str(value))

@@ -73,8 +73,8 @@ def fold(c: Compilation, node: Window, measures: Sequence[tuple[str, Aggregation
     number = c.fresh("number")
     ready = c.cte("ready", query.sql)
     order = order_by([*(b.sql_column(p) for p in partition), *(k.sql() for k in below.order)])
-    # Rows get their numbers once, in a table of their own: equal rows could be numbered otherwise in a second run
-    # of the query, and results would be joined to the wrong ones.
+    # Rows get their numbers once, in a table of their own: equal rows could be numbered otherwise in a second run of
+    # the query, and results would be joined to the wrong ones.
     numbering = b.alias(exp.Window(this=b.fn("row_number"), order=order), number)
     stage = keep(c, build_select([exp.Star(), numbering], ready))
     added = {n: plan_fold(c, stage, m, number, list(partition), list(arguments[n])) for n, m in measures}

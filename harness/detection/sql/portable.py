@@ -62,8 +62,7 @@ def nonzero(y: SQL) -> SQL:
     """The divisor, null for 0."""
     if b.is_literal(y) and b.read_literal(y):
         return y
-    # x/0 is infinite in DuckDB, an error in Spark 4 and infinite in ClickHouse; NULLIF is right on all (engine.md
-    # 4).
+    # x/0 is infinite in DuckDB, an error in Spark 4 and infinite in ClickHouse; NULLIF is right on all (engine.md 4).
     return fn("nullif", y, b.sql_number(0))
 
 

@@ -56,7 +56,7 @@ class TemporaryTable:
 
 
 class Compilation:
-    """One statement in the making: its CTEs so far, and the relation that each node became."""
+    """One statement under construction: its CTEs, and the relation of each compiled node."""
 
     def __init__(
         self, dialect: SqlDialect, names: PhysicalNames, tables: Mapping[str, Stored], root: Node, final: bool
@@ -71,8 +71,8 @@ class Compilation:
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
         self.depths: dict[str, int] = {}
         self.first = computed_first(root, self.weight)
-        # CTEs that are MATERIALIZED: DuckDB would push conditions down into every part of a union, with all
-        # expressions that they stand on; data models over forty kinds of events took it a minute of planning.
+        # CTEs that are MATERIALIZED: DuckDB would push conditions down into every part of a union, with all expressions
+        # that they stand on; data models over forty kinds of events took it a minute of planning.
         self.solid: set[str] = set()
         self.before: list[Any] = []
         self.count = 0
@@ -82,7 +82,7 @@ class Compilation:
         return self.relations[id(node)]
 
     def wants_order(self, node: Node) -> bool:
-        """Whether somebody looks at the order of this node's rows."""
+        """Whether the order of this node's rows counts above it."""
         return id(node) in self.ordered
 
     def shape(self, node: Node) -> dict[str, Kind]:
@@ -114,10 +114,9 @@ class Compilation:
         return name
 
     def weight(self, scan: Scan) -> int:
-        """Of how many parts a stored table is put together for a scan; 0 where they are files, or somebody else's."""
+        """The number of parts of a scan's table; 0 for files, and for engines that only print."""
         needed = self.parts.get(id(scan), ())
-        # A view over files stays unmaterialised: keeping its rows would copy into memory what the engine can
-        # stream.
+        # A view over files stays unmaterialised: keeping its rows would copy into memory what the engine can stream.
         return max(1, len(needed)) if self.dialect.computes and not any(part.file for part in needed) else 0
 
     def fresh(self, purpose: str = "value") -> str:

@@ -1,4 +1,4 @@
-"""SELECT statements in the making."""
+"""SELECT statements under construction."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def select_columns_only(items: Mapping[str, exp.Expression], source: str | None 
 
 
 def build_select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:
-    """SELECT items FROM source; a relation without columns has one that nobody sees."""
+    """SELECT items FROM source; a relation without columns gets the hidden column `~`."""
     # An empty SELECT list is a syntax error in SQL, and the number of rows counts even where no column is read.
     query = exp.Select(expressions=items or [b.alias(b.sql_null(), "~")])
     if source is not None:
-        # sqlglot 30 keeps FROM and WITH under `from_` and `with_`; under the old keys it prints nothing and says
-        # nothing.
+        # sqlglot 30 keeps FROM and WITH under `from_` and `with_`; under the old keys it prints
+        # nothing and says nothing.
         query.set("from_", exp.From(this=table_as(source, short)))
     return query
 

@@ -78,7 +78,7 @@ FRAMES = 8_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A plan's statement, the logical names of its columns, and what has to be done before it runs, in order."""
+    """A plan's statement, the logical names of its columns, and the steps that run before it, in order."""
 
     sql: exp.Expression
     columns: tuple[str, ...]
@@ -121,7 +121,7 @@ def deep() -> Iterator[None]:
 
 
 def too_deep() -> HarnessError:
-    """What is told of a query that nests too deep."""
+    """The error of a query that nests too deep."""
     return HarnessError(
         "too-deep", "the query nests too deep to be run", help="split the expression into several steps"
     )
@@ -139,8 +139,8 @@ def check_depth(expression: Expression) -> None:
                 continue
             seen.add(id(part))
             operation = part.operation if isinstance(part, Call) else ""
-            # The printer writes such chains flat (a balanced tree, one CASE), so their length is no depth for the
-            # engine.
+            # The printer writes such chains flat (a balanced tree, one CASE), so their length
+            # is no depth for the engine.
             same = operation == above and operation in ("and", "or", "if")
             (level if same else following).extend((c, operation) for c in list_child_expressions(part))
         if not following:

@@ -55,8 +55,7 @@ def compile_values(c: Compilation, node: Values) -> None:
     columns = c.shape(node)
     names = list(node.columns)
     bench = c.over(Relation(name="", columns={}, held=frozenset()))
-    # All names, not only the needed ones: VALUES spells whole rows, and its alias has to name each of their
-    # columns.
+    # All names, not only the needed ones: VALUES spells whole rows, and its alias has to name each of their columns.
     physical = {n: c.names(n) for n in names}
     order = c.order_keys([(False, False)]) if c.wants_order(node) else ()
     typed = {n: physical[n] for n in columns}
@@ -100,7 +99,7 @@ def compile_derive(c: Compilation, node: Derive) -> None:
 
 
 def project(c: Compilation, node: Select) -> None:
-    """Exactly the columns named."""
+    """SELECT of the node's needed columns, with the columns of the order."""
     below = c.below(node.source)
     bench = c.over(below)
     own = c.shape(node)
@@ -132,8 +131,7 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
         # By place: a name in GROUP BY means the source's column before the alias, and a key may replace a column.
         places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
         grouped.sql.set("group", exp.Group(expressions=places))
-    # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the
-    # source.
+    # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the source.
     elif not made:
         grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
     finish_group(c, node, grouped, found)
@@ -162,7 +160,7 @@ def aggregations(measure: Expression) -> Iterable[Aggregation]:
 
 
 def compile_sort(c: Compilation, node: Sort) -> None:
-    """New order columns before the old ones; nothing at all where nobody looks."""
+    """New order columns before the old ones; the source itself where the order does not count."""
     below = c.below(node.source)
     if not c.wants_order(node):
         c.relations[id(node)] = below

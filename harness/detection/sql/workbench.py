@@ -85,8 +85,8 @@ class Workbench:
         """A column for a value known by its text; an equal one is used again."""
         # Known by its text: an equal value, be it of another command, is written once.
         if text not in self.known:
-            # Columns of one SELECT cannot read one another, so a value stands one level above the highest that it
-            # reads.
+            # Columns of one SELECT cannot read one another, so a value stands one level above
+            # the highest that it reads.
             level = 1 + max((self.level_of.get(c.name, -1) for c in reads), default=-1)
             name = self.compilation.fresh()
             while len(self.levels) <= level:
@@ -137,8 +137,8 @@ class Workbench:
         known = self.printer.lists
         read = {c.name for v in values for c in v.find_all(exp.Column)}
         found: list[tuple[str, exp.Expression]] = []
-        # Inner lists may be expressions of outer elements, never the other way round, so this order finds all in
-        # one pass.
+        # Inner lists may be expressions of outer elements, never the other way round, so this
+        # order finds all in one pass.
         for name, lists in reversed(known.items()):
             if name in read:
                 found.insert(0, (name, lists))
@@ -181,8 +181,8 @@ class Workbench:
         # us (reference/engine.md 8).
         inner.set("distinct", exp.Distinct())
         text = c.dialect.print(c.statement(inner))
-        # The same computation over the same store has the same name and is not run again. The result's column is in
-        # it too: runs that number their columns otherwise took each other's table.
+        # The same computation over the same store has the same name and is not run again. The result's column is in it
+        # too: runs that number their columns otherwise took each other's table.
         mark = sha256(repr((made.operation, literals, text, column)).encode()).hexdigest()[:12]
         table = f"computed_{mark}"
         c.before.append(
@@ -222,13 +222,12 @@ class Workbench:
         return found
 
     def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
-        """The query that makes one map of a table of results; what has a null argument is left out."""
+        """The query that makes one map of a table of results, without rows that have a null argument."""
         made = self.compilation.dialect.spelling("map_of")(
             build_map_key([k.copy() for k in keys]), b.sql_column(column)
         )
         whole = build_select([b.alias(made, column)], table)
-        # DuckDB: "Map keys can not be NULL"; a look-up of null then gives null, which is what an operation of null
-        # is.
+        # DuckDB: "Map keys can not be NULL"; a look-up of null then gives null, which is what an operation of null is.
         whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
         return whole
 

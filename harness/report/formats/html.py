@@ -60,7 +60,7 @@ class Html:
         yield "</body></html>"
 
     def chapter(self, chapter: Chapter) -> Iterator[str]:
-        """One table."""
+        """One table: scenarios down, rules across; for benign software what the pages list."""
         heads = "".join(f"<th>{escape_html(rule)}</th>" for rule in chapter.rules)
         title = f"{escape_html(chapter.technique)} {escape_html(chapter.title)}"
         yield f"<h2>{title}</h2><table><tr><th>scenario</th>{heads}</tr>"

@@ -42,7 +42,7 @@ def dumps(document: Mapping[str, Any]) -> str:
 
 
 def run_document(report: Report) -> dict[str, Any]:
-    """A whole run."""
+    """A run as the document `run`."""
     outcomes = report.outcomes
     return {
         "document": "run",

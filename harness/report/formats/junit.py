@@ -14,8 +14,7 @@ from harness.report.wording import fault, headline
 from harness.scenario.scenario import Scenario
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
-# The characters that XML 1.0 has (section 2.2); ElementTree writes all others too, and then nobody can read the
-# file.
+# The characters that XML 1.0 has (section 2.2); ElementTree writes all others too, and then nobody can read the file.
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

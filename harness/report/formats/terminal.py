@@ -120,7 +120,7 @@ class ChapterTable:
             self.room = max(NARROWEST_TITLE, paper.width - 10 * len(self.rules) - 1)
 
     def lines(self) -> Iterator[str]:
-        """The table."""
+        """Head, a row a scenario with its notes, signals without a row, and for benign software the false positives."""
         title = f"{self.chapter.technique}  {self.chapter.title}".strip()
         yield self.paper.paint(self.line(beginning(title, self.room), self.heads), "strong")
         if self.heads != list(self.rules):

@@ -20,7 +20,7 @@ TALLEST_MAP = 30
 
 
 def format_envelope(found: Envelope, paper: Paper) -> Iterator[str]:
-    """The whole study."""
+    """The map, the variants at its extremes, and reasons beside the edge."""
     head = f"{found.rule.name}: {found.behaviour}, {found.x.name} by {found.y.name}"
     yield paper.paint(head, "strong")
     share = 100 * float(found.caught.mean()) if found.caught.size else 0.0

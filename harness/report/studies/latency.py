@@ -17,7 +17,7 @@ SHOWN = ((0.5, "median"), (0.9, "90 %"), (1.0, "all"))
 
 
 def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
-    """The whole study."""
+    """Schedule, a row a scenario, and the losses of windows and pauses."""
     schedule = found.schedule
     back = f"over the last {span(schedule.back)}" if schedule.back is not None else "over all that has arrived"
     late = f", events {span(schedule.delay)} late" if schedule.delay else ""
@@ -41,7 +41,7 @@ def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
 
 
 def format_delay_row(delay: Delay) -> list[str]:
-    """One scenario as cells."""
+    """Cells of a scenario: name, starts caught, caught without a window, quantiles of the delay."""
     size = len(delay.detections)
     times = [delay.quantile(f) for f, _ in SHOWN]
     words = ["never" if t is None else span(timedelta(seconds=t)) for t in times]
@@ -69,8 +69,8 @@ def gaps(found: Latency) -> Iterator[str]:
         return
     if schedule.back < schedule.every:
         yield f"events of {span(schedule.every - schedule.back)} of every {span(schedule.every)} are seen by no run"
-    # An event is seen if a run falls between its arrival and the end of the look-back: certain only where that is
-    # as long as the pause between runs.
+    # An event is seen if a run falls between its arrival and the end of the look-back: certain only where that is as
+    # long as the pause between runs.
     elif schedule.delay and schedule.back < schedule.every + schedule.delay:
         yield (
             f"events that arrive {span(schedule.delay)} late miss the run they belong to: with a look-back of "

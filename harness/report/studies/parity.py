@@ -15,7 +15,7 @@ MOST_CASES = 3
 
 
 def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
-    """The whole study."""
+    """Agreement on scenarios and probes, the scenarios that differ, and the changes that would settle them."""
     one, two = (r.name for r in found.rules)
     agreed = sum(c.agree for c in found.scenarios)
     yield paper.paint(
@@ -42,7 +42,7 @@ def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
 
 
 def scenario_row(compared: Compared) -> list[str]:
-    """One scenario as cells."""
+    """Cells of a scenario: name, alerts of both rules, reason of the silent one."""
     a, b = compared.sides
     silent = next((s for s in compared.sides if s.explanation is not None), None)
     why = why_missed(silent.explanation) if silent else None

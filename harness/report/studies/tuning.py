@@ -22,7 +22,7 @@ from harness.verdict.tuning.tune import Tuning
 
 
 def format_tuning(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
-    """The whole study."""
+    """Thresholds, points, margins, exclusions, second opinions, remarks; with `diff` the patch."""
     watched = tuning.population
     head = f"{tuning.rule.name}: {format_count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
     yield paper.paint(head, "strong")
@@ -106,7 +106,7 @@ def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
 
 
 def point_row(name: str, point: Point) -> list[str]:
-    """One point as cells."""
+    """Cells of a point: counts, proportions and the rate with their intervals."""
     return [
         name,
         str(point.caught),
@@ -135,7 +135,7 @@ def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
 
 
 def margin_row(margin: Margin) -> list[str]:
-    """One attack as cells."""
+    """Cells of an attack: name, caught or missed, nearest edge."""
     state = "caught" if margin.caught else "missed"
     return [shorten_line(margin.attack.name, 54), state, edge_text(margin)]
 

@@ -104,7 +104,7 @@ def durations(name: str, sort: AxisType, values: str) -> Axis:
 
 
 def build_number_axis(name: str, values: str, *, whole: bool) -> Axis:
-    """An axis of numbers."""
+    """An axis of numbers, rounded and each once where the parameter is whole."""
     found = parse_axis_numbers(name, values, float)
     if whole:
         # Rounding makes equal ones of neighbours.

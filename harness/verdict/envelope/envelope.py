@@ -44,7 +44,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A variant beside the edge, whether it is caught, and what became of its events."""
+    """A variant beside the edge, whether it is caught, and the explanation of its events."""
 
     cell: tuple[int, int]
     caught: bool
@@ -159,7 +159,7 @@ def build_cell_variant(
 
 
 def count_repetitions(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -> int:
-    """How often something is done that goes on for so long. Raises HarnessError for what has no `every` and `times`."""
+    """`times` for a behaviour that lasts so long. Raises HarnessError where it has no `every` and `times`."""
     written = scenario.body.simulate[0]
     parameters = behaviours_of(scenario, {})[written.behaviour].parameters
     if "every" not in parameters or "times" not in parameters:

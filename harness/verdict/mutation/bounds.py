@@ -41,7 +41,7 @@ KnownBounds = Mapping[str, Bounds]
 
 
 def of_nodes(root: Node) -> dict[int, KnownBounds]:
-    """For each node's id what is known of its columns."""
+    """For each node's id the bounds of its columns."""
     found: dict[int, KnownBounds] = {}
     for node in walk_nodes(root):
         below = [found[id(s)] for s in list_sources(node)]
@@ -50,7 +50,7 @@ def of_nodes(root: Node) -> dict[int, KnownBounds]:
 
 
 def bound_node_columns(node: Node, below: KnownBounds) -> KnownBounds:
-    """What is known of the columns of one node; nothing of those of joins and unions."""
+    """The bounds of one node's columns; none for joins and unions."""
     match node:
         case Derive(columns=columns):
             return {**below, **{n: bound_expression(e, below) for n, e in columns}}

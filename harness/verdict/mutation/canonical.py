@@ -183,7 +183,7 @@ def simplify_chain(operation: str, parts: Sequence[Expression], nothing: Literal
 
 
 def prune_plan(root: Node) -> Node:
-    """The plan without columns that nobody reads and orders that nobody looks at."""
+    """The plan without unread columns and without orders that no node above depends on."""
     wanted = collect_columns_by_node(root, infer_schemas(root))
     # The order of a rule's result neither.
     seen = find_ordered_nodes(root, final=False)

@@ -54,7 +54,7 @@ def parse_text_test(e: Expression) -> TextTest | None:
 
 
 def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
-    """Of alternatives those that no other one covers."""
+    """The alternatives that no other alternative covers."""
     tests = [parse_text_test(p) for p in parts]
     return [
         part

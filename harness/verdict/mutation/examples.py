@@ -118,7 +118,7 @@ def of_pattern(operation: str, text: str) -> Iterator[Example]:
 
 
 def list_host_name_examples(operation: str, text: str, bare: str) -> Iterator[Example]:
-    """Host names that hold a text; the text alone too, for what a wildcard more or less makes of it."""
+    """Host names that contain a text, and the text alone, which a wildcard more or less tells apart."""
     starts = operation == "starts_with" or (operation == "glob" and not text.startswith("*"))
     ends = operation == "ends_with" or (operation == "glob" and not text.endswith("*"))
     head = "" if starts or operation == "equal" else "a" if bare.startswith(".") else "a."

@@ -55,7 +55,7 @@ HOURLY = re.compile("%H")
 
 @dataclass(frozen=True, slots=True)
 class ExpressionChange:
-    """A broken expression in place of another: what kind of change, what was done where."""
+    """A mutated expression with the kind of change, its description and its span."""
 
     kind: str
     what: str
@@ -126,7 +126,7 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
 
 
 def wraps_test(e: Call) -> bool:
-    """Whether a `not` belongs to how one test is spelled, and is no negation of somebody's."""
+    """Whether a `not` is part of the spelling of one test (`not is_null`), and no negation in the rule."""
     inner = e.arguments[0]
     return isinstance(inner, Call) and inner.operation == "is_null"
 

@@ -22,7 +22,7 @@ WHOLE_FILTER = "filter"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """A broken rule: which kind of change, what was changed in words, where, and its plan.
+    """A rule changed in one place: the kind of change, its description, its span, and the plan.
 
     `key` tells mutants of one rule apart and is the same for one change under all settings.
     """

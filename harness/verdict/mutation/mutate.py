@@ -35,7 +35,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedMutant:
-    """A mutant and what became of it: the scenario that killed it, or one that would."""
+    """A mutant, its fate, and the scenario that killed it or one that would."""
 
     mutant: Mutant
     fate: Fate

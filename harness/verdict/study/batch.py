@@ -72,7 +72,7 @@ class Lot:
         return np.where(causes == UNLABELLED, 0, known[np.maximum(causes, 0)]).astype(np.int32)
 
     def attacks(self) -> Numbers:
-        """For each cause the number of the cause that its attack is named by, `UNLABELLED` for what is no attack."""
+        """For each cause the number of the cause that names its attack, `UNLABELLED` for benign causes."""
         causes = self.telemetry.causes
         bad = np.array([c.malicious for c in causes], bool)
         own = np.where(bad, np.arange(len(causes)), UNLABELLED).astype(np.int32)
@@ -159,7 +159,7 @@ class Batch:
         return ResultRows(columns or (EVENT_COLUMN, CASE_COLUMN), tuple(rows))
 
     def judged(self, meaning: PlanFromAsk) -> tuple[tuple[Alert, ...], ...]:
-        """For each case the rows of what a rule means for it as alerts."""
+        """For each case the alerts of the rule's plan for that case."""
         found: list[tuple[Alert, ...]] = [()] * self.size
         for plan, cases in self.meanings(meaning, range(self.size)):
             alerts = self.alerts(plan.node)

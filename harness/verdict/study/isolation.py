@@ -75,13 +75,13 @@ class Isolation:
         for each in walk_nodes(node):
             if id(each) not in self.made:
                 self.made[id(each)] = self.rewritten(each)
-                # Plans made for one statement would be collected, and their ids given to other nodes that `made`
-                # then knows.
+                # Plans made for one statement would be collected, and their ids given to other
+                # nodes that `made` then knows.
                 self.kept.append(each)
         return self.made[id(node)]
 
     def below(self, node: Node) -> Node:
-        """What a source became."""
+        """The rewritten relation of a source."""
         return self.made[id(node)]
 
     def apart(self, node: Node) -> bool:

@@ -37,7 +37,7 @@ class AttackInBatch:
 
     @property
     def unit(self) -> Unit:
-        """Where it happened."""
+        """Case and host of the attack: the unit that resampling draws."""
         return self.case, self.host
 
 

@@ -43,7 +43,7 @@ class AllowlistEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """An exclusion, and what the groups let expect of it."""
+    """An exclusion, and how many false alerts and attacks the groups say it removes."""
 
     field: str
     pattern: str
@@ -95,7 +95,7 @@ def candidates(root: Node, observed: Observations, alerting: Mask) -> Iterator[C
 
 
 def best(found: Iterator[Candidate], most: int) -> list[Candidate]:
-    """The candidates worth trying; of those that remove and lose the same the broadest name."""
+    """The `most` best candidates; of candidates of one field and equal effect only the shortest pattern."""
     # The text breaks ties, so that the order never depends on a set's.
     order = sorted(found, key=lambda c: (c.lost, -c.removed, len(c.pattern), c.pattern))
     chosen: list[Candidate] = []
@@ -120,8 +120,7 @@ def generalise_value(value: str) -> Iterator[str]:
     if not value or "*" in value:
         return
     if ADDRESS_TEXT.fullmatch(value) is None and DOMAIN_TEXT.fullmatch(value):
-        # Two labels; a list of public suffixes is not at hand, so `*.co.uk` may come up and has to be read by a
-        # person.
+        # Two labels; a list of public suffixes is not at hand, so `*.co.uk` may come up and has to be read by a person.
         yield "*." + ".".join(value.split(".")[-2:])
     if "\\" in value:
         yield "*\\" + value.rpartition("\\")[2]

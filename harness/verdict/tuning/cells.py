@@ -40,7 +40,7 @@ class Grid:
         return tuple(axis[i] for axis, i in zip(self.axes, cell, strict=True))
 
     def cell(self, point: Sequence[float]) -> tuple[int, ...]:
-        """Where a combination is."""
+        """The indices of a combination, one an axis; raises ValueError for a value that no axis has."""
         return tuple(axis.index(v) for axis, v in zip(self.axes, point, strict=True))
 
 
@@ -77,8 +77,8 @@ class Cells:
         flat = np.ravel_multi_index(tuple(places), shape) if places else np.zeros(reach.shape[1], np.int64)
         found: Counts = np.bincount(flat, minlength=self.grid.size).astype(np.int64).reshape(shape)
         for axis, true in enumerate(pattern):
-            # Cumulative sums count 10,000 combinations in milliseconds, where running the rule for each took hours
-            # (reference/engine.md 3).
+            # Cumulative sums count 10,000 combinations in milliseconds, where running the rule for each took
+            # hours (reference/engine.md 3).
             found = np.flip(np.flip(found, axis).cumsum(axis), axis) if true else found.cumsum(axis)
         return found
 

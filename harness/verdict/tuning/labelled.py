@@ -61,7 +61,7 @@ class Observations:
         return self.groups.thresholds
 
     def caught(self, alerting: Mask) -> Mask:
-        """Which attacks have a group among those that alert."""
+        """For each attack whether one of its groups alerts."""
         return np.array([bool(alerting[m].any()) for m in self.members], bool)
 
     def point(self, values: Sequence[float], *, confidence: float = 0.95, seed: int = 0) -> Point:
@@ -116,8 +116,7 @@ def observe(
     by = (CASE_COLUMN,) if batch.size > 1 else ()
     hosts = tuple(batch.hosts)
     watched = watched or build_watched_population(batch)
-    # Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the
-    # rule.
+    # Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the rule.
     cheap = {ATTACK: "minimum", LAST_ATTACK: "maximum", HOST_NUMBER: "minimum"}
     found = collect_groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
     if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):

@@ -91,7 +91,7 @@ def select_varied_thresholds(thresholds: Sequence[Threshold]) -> tuple[Threshold
 
 @dataclass(slots=True)
 class Lift:
-    """Columns over the groups in the making: for each column of the rule its own name in every pattern."""
+    """Columns over the groups under construction: for each column of the rule its name in every pattern."""
 
     thresholds: tuple[Threshold, ...]
     patterns: tuple[tuple[bool, ...], ...]

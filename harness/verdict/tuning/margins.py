@@ -62,7 +62,7 @@ def margins(observed: Observations) -> tuple[Margin, ...]:
 
 
 def take_groups(groups: LiftedGroups, places: npt.NDArray[np.int64]) -> LiftedGroups:
-    """Some of the groups."""
+    """The groups at these places; `fields` stays whole."""
     return replace(groups, values=groups.values[:, :, places], passes=groups.passes[:, places])
 
 

@@ -27,8 +27,8 @@ from harness.verdict.tuning.thresholds import split_at_last_grouping
 
 Floats = npt.NDArray[np.float64]
 
-# RITA's unique_connection_threshold and the hours that it takes for ideal, as in activecm/rita's default
-# configuration (reference/telemetry.md).
+# RITA's unique_connection_threshold and the hours that it takes for ideal, as in activecm/rita's default configuration
+# (reference/telemetry.md).
 LEAST_CONNECTIONS = 4.0
 HALF_A_DAY = 12.0
 AT, WAIT, MIDDLE, OFF, HOUR = "@at", "@wait", "@middle", "@off", "@hour"
@@ -186,8 +186,7 @@ def rita_like(column: Mapping[str, Floats], hourly: Floats) -> Floats:
     """The mean of three parts from 0 to 1: timing (symmetry and narrowness of waits), how long, how alike hours are."""
     low, middle, high = column["low"], column["middle"], column["high"]
     spread = high - low
-    # Quartiles that coincide make the skewness 1 or -1 of what is all but constant; it is set to 0 there, as in
-    # RITA.
+    # Quartiles that coincide make the skewness 1 or -1 of what is all but constant; it is set to 0 there, as in RITA.
     lopsided = (middle == low) | (middle == high)
     skew = np.where((spread > 0) & ~lopsided, (low + high - 2 * middle) / np.where(spread > 0, spread, 1), 0.0)
     narrow = np.clip(1 - divide_or_one(column["off"], middle), 0, 1)

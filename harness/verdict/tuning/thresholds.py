@@ -102,8 +102,7 @@ def split_at_last_grouping(root: Node) -> tuple[tuple[Node, ...], Node]:
     """The nodes above the last grouping, the lowest first, and that grouping: what they all look at row by row."""
     above: list[Node] = []
     node = root
-    # What looks at each row by itself; a join or a window above the grouping would make a threshold depend on
-    # others.
+    # What looks at each row by itself; a join or a window above the grouping would make a threshold depend on others.
     while isinstance(node, Filter | Derive | Select | Sort | Reverse | Limit):
         above.append(node)
         node = node.source

@@ -132,7 +132,7 @@ def tune(subjects: Sequence[LabelledTrial], wishes: Wishes | None = None) -> Tun
 
 
 def check_wishes(chosen: Sequence[Threshold], thresholds: Sequence[Threshold], rule: Source, wishes: Wishes) -> None:
-    """Whether there is something to vary, and every value that was asked for belongs to it."""
+    """Raises HarnessError where the rule has no threshold to vary, or a value is for a threshold that it has not."""
     if not chosen:
         why = "; ".join(f"`{t}`: {t.fixed}" for t in thresholds)
         message = "the rule compares no aggregated value with a number that could be varied" + (

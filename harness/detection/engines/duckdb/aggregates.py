@@ -37,15 +37,14 @@ DUCKDB_AGGREGATES = {
     "mean": "avg",
     "minimum": "min",
     "maximum": "max",
-    # DuckDB's double aggregates depend in their last digits on the order of rows and on threads
-    # (reference/engine.md 11), so a value right at a threshold can fall on either side of it. Of one row the sample
-    # forms are null.
+    # DuckDB's double aggregates depend in their last digits on the order of rows and on threads (reference/engine.md
+    # 11), so a value right at a threshold can fall on either side of it. Of one row the sample forms are null.
     "stdev_sample": "stddev_samp",
     "stdev_population": "stddev_pop",
     "variance_sample": "var_samp",
     "variance_population": "var_pop",
-    # quantile_cont interpolates, quantile_disc takes a value that is there; `quantile`, which sqlglot would write,
-    # is the second kind (engine.md 4).
+    # quantile_cont interpolates, quantile_disc takes a value that is there; `quantile`, which sqlglot would write, is
+    # the second kind (engine.md 4).
     "percentile": "quantile_cont",
     "percentile_rank": "quantile_disc",
     "all_true": "bool_and",
@@ -110,8 +109,8 @@ def spell_extreme(descending: bool) -> Callable[..., SQL]:
 
     def spelled(around: Around, x: SQL, n: SQL) -> SQL:
         if around.window is not None:
-            # No ORDER BY inside of OVER; of equal ones DuckDB 2.0.0 keeps the first of the frame, as tried with
-            # three rows.
+            # No ORDER BY inside of OVER; of equal ones DuckDB 2.0.0 keeps the first of the frame,
+            # as tried with three rows.
             return around("arg_max" if descending else "arg_min", x, n)
         both = b.sql_case((b.not_null(n.copy()), x))
         # `first` by the number and then the row order, since arg_min promises nothing about equal ones.
@@ -146,7 +145,7 @@ def spell_shift(name: str) -> Callable[..., SQL]:
     """The value so many rows away."""
 
     def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
-        """Lag or lead."""
+        """LAG or LEAD by `n` rows, by one if not given."""
         return around(name, x, b.sql_integer(1) if n is None else b.sql_place(n))
 
     return spelled

@@ -35,8 +35,8 @@ def attach_all(
     if not parts:
         # A table of no parts would be taken for one that the engine has under its own name.
         parts = [store.part("events_0", EMPTY_VIEW)]
-    # Afterwards the setting cannot be changed ("Cannot change allowed_paths when enable_external_access is
-    # disabled"), which is why all files ever attached lie in one folder.
+    # Afterwards the setting cannot be changed ("Cannot change allowed_paths when enable_external_access is disabled"),
+    # which is why all files ever attached lie in one folder.
     if not store.locked:
         store.execute(f"SET allowed_directories = [{quote_sql_text(str(folder))}]")
     return store.keep({EVENT_COLUMN: Kind.EVENT, **columns}, tuple(parts))

@@ -25,7 +25,7 @@ def spell_present_members(lists: SQL) -> SQL:
 
 
 def spell_member_count(lists: SQL) -> SQL:
-    """How many members."""
+    """The number of elements as an integer."""
     return fn("len", lists)
 
 
@@ -37,7 +37,7 @@ def listed(*t: SQL) -> SQL:
 
 @DUCKDB.spell("list_concat")
 def list_concat(*lists: SQL) -> SQL:
-    """One after the other."""
+    """The elements of all lists in order; null lists count as empty."""
     nothing = b.cast(b.array(), "TEXT[]")
     # DuckDB 2.0.0 passes null lists over by itself; COALESCE says it for whatever version comes.
     return spell_null_if_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
@@ -63,7 +63,7 @@ def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
 
 @DUCKDB.spell("list_join")
 def list_join(lists: SQL, separator: SQL) -> SQL:
-    """One text."""
+    """The elements with the separator between them."""
     if b.is_literal(separator):
         # Only with a literal: DuckDB wants "a constant expression" for the separator.
         return fn("array_to_string", lists, separator)
@@ -137,7 +137,7 @@ def list_map(lists: SQL, change: SQL) -> SQL:
 
 @DUCKDB.spell("list_any")
 def list_any(lists: SQL, condition: SQL) -> SQL:
-    """Whether one is true."""
+    """Whether an element is true; null of a null list."""
     return b.sql_infix(exp.GT, spell_member_count(fn("list_filter", lists, condition)), b.sql_integer(0))
 
 

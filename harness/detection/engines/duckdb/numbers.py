@@ -114,8 +114,7 @@ def rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
         return None
     places = int(b.read_literal(digits))
     decimal = exp.DataType.build(f"DECIMAL(38, {places})", dialect="duckdb")
-    # Through the shortest text: round(1.005, 2) is 1.0 in DuckDB, since the double lies below, and 1.01 to a
-    # person.
+    # Through the shortest text: round(1.005, 2) is 1.0 in DuckDB, since the double lies below, and 1.01 to a person.
     exact = exp.Cast(this=exp.TryCast(this=b.cast(n, "TEXT"), to=decimal), to=b.datatype("DOUBLE"))
     return b.sql_case((exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e15)), exact), default=n.copy())
 

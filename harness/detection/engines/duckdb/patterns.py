@@ -30,7 +30,7 @@ def group_number(regex: SQL, group: SQL) -> int | None:
 
 @DUCKDB.spell("regex_found")
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
-    """regexp_matches."""
+    """A match anywhere, by regexp_matches."""
     pattern = spell_re2_pattern(regex, flags)
     return None if pattern is None else fn("regexp_matches", t, pattern)
 
@@ -44,8 +44,8 @@ def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     number = group_number(regex, group)
     if number is None:
         return b.cast(b.sql_null(), "TEXT")
-    # regexp_extract gives '' for no match, an empty group and one that took no part alike; regexp_extract_all gives
-    # null for the last.
+    # regexp_extract gives '' for no match, an empty group and one that took no part alike;
+    # regexp_extract_all gives null for the last.
     quick = fn("nullif", fn("regexp_extract", t, pattern, b.sql_integer(number)), b.sql_text(""))
     return fn(
         "coalesce", quick, fn("list_extract", spell_all_matches(t.copy(), pattern.copy(), number), b.sql_integer(1))

@@ -88,7 +88,7 @@ class DuckDBStore:
             self.locked = True
 
     def execute(self, text: str) -> duckdb.DuckDBPyConnection:
-        """Runs a statement; a failure of the engine itself is told as such, and some leave the connection dead.
+        """Runs a statement; raises HarnessError for the engine's errors, of which some leave the connection dead.
 
         `lost` says that it was so before this statement, which another connection may well run.
         """
@@ -108,8 +108,7 @@ class DuckDBStore:
     def attempt(self, text: str) -> duckdb.DuckDBPyConnection:
         """Runs a statement; once more, without the optimizer's statistics, where they make DuckDB lose it."""
         if self.cautious:
-            # Only before the next statement, since the rows of this one are still being fetched from the
-            # connection.
+            # Only before the next statement, since the rows of this one are still being fetched from the connection.
             self.connection.execute("SET disabled_optimizers = ''")
             self.cautious = False
         try:
@@ -127,8 +126,8 @@ class DuckDBStore:
 
         def stop() -> None:
             self.overdue = True
-            # It stops what runs now; DuckDB forgets it where nothing runs, such as while Python computes between
-            # statements.
+            # It stops what runs now; DuckDB forgets it where nothing runs, such as while Python
+            # computes between statements.
             self.connection.interrupt()
 
         self.overdue = False
@@ -146,7 +145,7 @@ class DuckDBStore:
             timer.cancel()
 
     def drop(self) -> None:
-        """Takes out all tables."""
+        """Drops all tables and views of events and of computations."""
         self.refill = None
         self.revive()
         self.arriving.clear()
@@ -233,12 +232,12 @@ class DuckDBStore:
         return self.keep({EVENT_COLUMN: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes the connection and removes spilled files."""
         self.connection.close()
         self.forget()
 
     def forget(self) -> None:
-        """Removes what was spilled."""
+        """Removes the folder of spilled files."""
         if self.spill is not None:
             rmtree(self.spill, ignore_errors=True)
 

@@ -51,7 +51,7 @@ class Spark:
             return f"{NOTE}\n{SPARK.print(made.sql, pretty=True)}"
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Does nothing: there is no connection."""
 
 
 def connect() -> Spark:

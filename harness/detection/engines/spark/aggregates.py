@@ -77,7 +77,7 @@ def spell_spark_shift(name: str) -> Callable[..., SQL]:
     """The value so many rows away."""
 
     def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
-        """Lag or lead."""
+        """LAG or LEAD by `n` rows, by one if not given."""
         return around(name, x, b.sql_integer(1) if n is None else b.sql_place(n))
 
     return spelled

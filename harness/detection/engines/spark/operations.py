@@ -15,8 +15,8 @@ from harness.detection.sql.build import SQL, fn
 
 # Anchored, since regexp_like finds a match anywhere; \z and not $, which in Java stands before a last line end too.
 SPARK_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
-# Java's own letters, not sqlglot's translation: that writes `DD` for %j, which gives "02" and not "002"
-# (reference/engine.md 4).
+# Java's own letters, not sqlglot's translation: that writes `DD` for %j, which gives "02" and not
+# "002" (reference/engine.md 4).
 TIME_CODES = {"Y": "yyyy", "y": "yy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "f": "SSSSSS"}
 TIME_CODES |= {"B": "MMMM", "b": "MMM", "a": "EEE", "A": "EEEE", "I": "hh", "p": "a", "L": "SSS", "j": "DDD"}
 SPARK_TIME_UNITS = {"second", "minute", "hour", "day", "month", "quarter", "year"}
@@ -101,7 +101,7 @@ for operation, (run, one, fold) in {
 
 
 def java(regex: SQL, flags: SQL) -> SQL | None:
-    """The pattern for Java, which reads what is left for RE2 alike, but for POSIX classes."""
+    """The RE2 form of a pattern, which Java reads alike; None where it has a POSIX class."""
     if not (b.is_literal(regex) and b.is_literal(flags)) or not isinstance(b.read_literal(regex), str):
         return None
     written = re2(b.read_literal(regex), b.read_literal(flags) or "")
@@ -111,7 +111,7 @@ def java(regex: SQL, flags: SQL) -> SQL | None:
 
 @SPARK.spell("regex_found")
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
-    """RLIKE."""
+    """A match anywhere, by regexp_like."""
     pattern = java(regex, flags)
     return None if pattern is None else fn("regexp_like", t, pattern)
 
@@ -139,8 +139,7 @@ def is_number(x: SQL) -> SQL:
 @SPARK.spell("to_number", twice=True)
 def to_number(t: SQL) -> SQL:
     """The text where it is a number and nothing else."""
-    # The pattern first: Spark 4's CAST raises for text that is none, and sqlglot prints TRY_CAST as CAST for
-    # `spark`.
+    # The pattern first: Spark 4's CAST raises for text that is none, and sqlglot prints TRY_CAST as CAST for `spark`.
     return b.sql_case((fn("regexp_like", t, b.sql_text(SPARK_NUMBER)), b.cast(t.copy(), "DOUBLE")))
 
 
@@ -148,8 +147,8 @@ def to_number(t: SQL) -> SQL:
 def to_text(n: SQL) -> SQL:
     """An integer without fraction, else Java's shortest text."""
     small = exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15))
-    # Below 2^53 every whole double is exact as BIGINT; a larger one keeps Java's exponent, Spark has no 128-bit
-    # integer.
+    # Below 2^53 every whole double is exact as BIGINT; a larger one keeps Java's exponent,
+    # Spark has no 128-bit integer.
     whole = exp.And(this=b.eq(n, fn("floor", n.copy())), expression=small)
     return b.sql_case((whole, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
 
@@ -299,7 +298,7 @@ def list_filter(lists: SQL, condition: SQL) -> SQL:
 
 @SPARK.spell("list_length")
 def list_length(lists: SQL) -> SQL:
-    """How many."""
+    """The number of elements as a double."""
     return b.cast(fn("cardinality", lists), "DOUBLE")
 
 
