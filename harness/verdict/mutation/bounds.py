@@ -63,7 +63,7 @@ def bound_node_columns(node: Node, below: KnownBounds) -> KnownBounds:
                 **{n: bound_expression(e, below, grouped=rows) for n, e in measures},
             }
         case Window(measures=measures):
-            # A window's own columns could be bounded too; no rule seen needs it.
+            # A window's own columns are left unbounded, which is always safe.
             return {n: b for n, b in below.items() if n not in {m for m, _ in measures}}
         case Filter() | Sort() | Limit() | Reverse():
             return below

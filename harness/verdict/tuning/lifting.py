@@ -60,7 +60,7 @@ class LiftedGroups:
         found = np.zeros(len(self), bool)
         for p, pattern in enumerate(self.patterns):
             agrees = (self.bits(p, at) == pattern[:, None]).all(axis=0)
-            # Exactly one pattern agrees for a group, since it is how its comparisons really turn out.
+            # At most one pattern agrees for a group, since it is how its comparisons really turn out.
             found |= agrees & self.passes[p]
         return found
 

@@ -182,7 +182,7 @@ def choose_recommended_point(observed: Observations, surface: Surface, wishes: W
     """
     if not len(observed.members):
         return None
-    # Nothing watched is no reason to divide by zero; every rate is infinite then.
+    # Where nothing was watched every rate is out of reach of any budget, instead of a division by zero.
     rate = surface.false_alerts / max(observed.population.host_days, 1e-12) * PER_HOSTS
     places = select_within_budget(surface.caught, rate, np.inf if wishes.budget is None else wishes.budget)
     if not len(places):
