@@ -23,12 +23,13 @@ from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
 from harness.verdict.visibility import count_signal
 
+# Words of a rule's page that only an agent from CrowdStrike can answer.
 PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a run on a recording found out, and what it could not judge, each with its reason."""
+    """The outcomes of a run on a recording, and the reasons of expectations and signals that were left out."""
 
     outcomes: Outcomes
     left_out: tuple[str, ...] = ()
@@ -60,14 +61,16 @@ class RecordedBench(Bench):
             return
         for signal in body.telemetry:
             yield Visibility(scenario=scenario, signal=signal, counted=count_signal(own, signal))
+        # The signals were counted above, so the bench must not count them over all events again.
         bare = msgspec.structs.replace(scenario, body=msgspec.structs.replace(body, telemetry=()))
         yield from super().judge(bare)
 
 
 def keep_caused_events(telemetry: Telemetry) -> Telemetry:
-    """Only those events that somebody is known to have caused."""
+    """The telemetry's labelled events."""
 
     def own(table: pa.Table) -> pa.Table:
+        # Through numpy: comparing in Arrow needs pyarrow.compute, which is slow to import.
         return table.filter(pa.array(table.column(CAUSE).to_numpy() != UNLABELLED))
 
     events = tuple(e.with_columns(own(e.columns)) for e in telemetry.events)
@@ -134,6 +137,7 @@ def is_about_recording(scenario: Scenario, recording: Recording, *, listener: bo
     given: dict[str, Any] = {}
     for step in body.simulate:
         given.update(step.given)
+    # A scenario is for a server that answers or for none, and only one of both was recorded.
     if bool(given.get("listener", True)) != listener:
         return False
     return any(
@@ -147,8 +151,9 @@ def has_same_server(given: Mapping[str, Any], test: RecordedTest) -> bool:
 
 
 def keep_answerable_part(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
-    """The scenario without what the recording cannot answer, and what that is: other sensors, rules that read them."""
+    """The scenario without expectations and signals of sensors that the recording has not, and the reasons."""
     body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
+    # A signal of these counts as none where its channel is not recorded: every Windows host could have it.
     recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}
     for signal in body.telemetry:
         if signal.sensor not in there | recorded_by_windows:

@@ -54,7 +54,7 @@ class Engine(Protocol):
         """The statement that `run` executes, for people."""
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes connections and removes temporary files."""
 
 
 def list_engines() -> tuple[str, ...]:
@@ -62,6 +62,7 @@ def list_engines() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
+# Ten minutes, chosen: hostile or careless rules (joins of everything with everything) ran for hours; no other source.
 DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 
@@ -72,6 +73,7 @@ def open_engine(name: str = "duckdb", patience: float = DEFAULT_PATIENCE) -> Eng
         hint = did_you_mean(name, list_engines()) or f"engines are {', '.join(list_engines())}"
         raise HarnessError("unknown-engine", f"no engine is called `{name}`", help=hint)
     module = import_module(f"harness.detection.engines.{name}")
+    # Products share the folder with engines of plans, but not their protocol.
     if getattr(module, "REMOTE", False):
         hint = f"`detlab conformance --engine {name}` sends it the cases"
         raise HarnessError("remote-engine", f"{name} runs the text of queries and no plans", help=hint)

@@ -116,6 +116,7 @@ class Settings:
     transforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     eventtypes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Not compared: settings are equal if they mean the same, whoever answers questions.
     ask: Ask | None = field(default=None, compare=False, repr=False)
 
 
@@ -127,6 +128,7 @@ class Timing:
     """
 
     field: str
+    # The three defaults are those of transforms.conf: time_format, min_offset_secs and max_offset_secs.
     form: str = "%s.%Q"
     least: float = 0.0
     most: float = 2_000_000_000.0
@@ -144,6 +146,7 @@ class Lookup:
     rows: tuple[tuple[str, ...], ...]
     match: Mapping[str, str] = field(default_factory=dict)
     case_sensitive: bool = True
+    # max_matches of transforms.conf; a table with a time has 1 there, see `tables.shape`.
     most: int = 100
     least: int = 0
     default: str | None = None
@@ -193,6 +196,7 @@ def list_languages() -> tuple[str, ...]:
 def language(name: str) -> Language:
     """The language of that name or file suffix."""
     wanted = name.removeprefix(".").lower()
+    # By the folder's name before anything is imported: the text comes from a file's suffix.
     if wanted not in list_languages():
         raise HarnessError("unknown-language", f"no query language is called `{wanted}`", help=suggest_language(wanted))
     found: Language = import_module(f"harness.detection.languages.{wanted}").LANGUAGE

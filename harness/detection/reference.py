@@ -17,6 +17,7 @@ from harness.detection.language import Switch, language
 from harness.detection.product_names import list_documented_names
 from harness.diagnostics import HarnessError, Source
 
+# perc95, exactperc99 and per_hour are whole families under one name each.
 PERCENTILE = re.compile(r"(?:exact|upper)?perc")
 
 
@@ -46,7 +47,7 @@ class ReferenceEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A language's table of contents, and the meanings that nobody has settled."""
+    """A language's commands and functions with their states, and its switches."""
 
     language: str
     product: str
@@ -96,6 +97,7 @@ def uses(entry: ReferenceEntry) -> re.Pattern[str]:
     name = re.escape(entry.name)
     if entry.kind == "command":
         return re.compile(rf"(?:^|[|\[])\s*{name}(?!\w)", re.I)
+    # `stats count` and `stats avg(x)`: a statistical function needs no bracket, but `count=5` is an option.
     bare = r"|\b(?!\s*=)" if entry.kind == "statistical function" else ""
     return re.compile(rf"(?<![\w:.$]){name}(?:\s*\({bare})", re.I)
 
@@ -103,6 +105,7 @@ def uses(entry: ReferenceEntry) -> re.Pattern[str]:
 def entries_of_spl() -> Iterator[ReferenceEntry]:
     """Commands, eval functions and statistical functions of SPL."""
     folder = "harness.detection.languages.spl"
+    # A registry fills as its modules are imported.
     for part in ("commands", "functions", "aggregates"):
         import_module(f"{folder}.{part}")
     registry = import_module(f"{folder}.registry")
@@ -113,6 +116,7 @@ def entries_of_spl() -> Iterator[ReferenceEntry]:
 
 def of_table(kind: str, table: Mapping[str, Any]) -> Iterator[ReferenceEntry]:
     """Every name that the table or the product has."""
+    # What the product documents and detlab lacks stays in the denominator.
     for name in dict.fromkeys((*list_documented_names(kind), *table)):
         if name in table:
             found = table[name]
@@ -153,5 +157,6 @@ def entries_of_cql() -> Iterator[ReferenceEntry]:
                 reference=where,
             )
         else:
+            # Nobody wrote a reason; the parser's error is the same for every name that it does not have.
             because = "an error names it where a rule uses it"
             yield ReferenceEntry(kind="function", name=name, state=SupportState.REFUSED, because=because)

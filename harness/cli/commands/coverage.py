@@ -85,5 +85,7 @@ def read_neighbouring_content(paths: Sequence[Path]) -> Content:
     found = Content()
     for path in paths:
         if path.is_dir():
+            # Lenient: a folder of rules holds YAML of every kind, and a broken page is told
+            # where its own rule is tried.
             found = content_of([path], lenient=True).over(found)
     return found
