@@ -56,7 +56,7 @@ def flatten_numbers(value: Typed) -> Typed:
 
 
 @AGGREGATES.define(
-    "count", "c", order_dependent=False, without_field=True, of_rows=True, any_text=True, zero=True, in_spans="length"
+    "count", "c", order="never", without_field=True, of_rows=True, any_text=True, zero=True, in_spans="length"
 )
 def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
     """Rows; of a field its values; of a condition the rows where it is true.
@@ -74,9 +74,7 @@ def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
     return aggregate_call("count", value)
 
 
-@AGGREGATES.define(
-    "dc", "distinct_count", "estdc", order_dependent=False, any_text=True, zero=True, in_spans="distinct"
-)
+@AGGREGATES.define("dc", "distinct_count", "estdc", order="never", any_text=True, zero=True, in_spans="distinct")
 def dc(scope: Scope, value: Typed, span: Span) -> Typed:
     """Distinct values as text: 1 and 1.0 are two.
 
@@ -87,7 +85,7 @@ def dc(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_call("count_distinct", as_text(value))
 
 
-@AGGREGATES.define("sum", order_dependent=False, in_spans="sum", above_one=True)
+@AGGREGATES.define("sum", order="never", in_spans="sum", above_one=True)
 def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
     """Sum of the numbers; null if there are none.
 
@@ -96,7 +94,7 @@ def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_numbers(value, "sum")
 
 
-@AGGREGATES.define("sumsq", order_dependent=False)
+@AGGREGATES.define("sumsq", order="never")
 def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
     """Sum of the squares.
 
@@ -111,7 +109,7 @@ def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_call("sum", apply("multiply", amount, amount))
 
 
-@AGGREGATES.define("avg", "mean", order_dependent=False, in_spans="mean", above_one=True)
+@AGGREGATES.define("avg", "mean", order="never", in_spans="mean", above_one=True)
 def avg(scope: Scope, value: Typed, span: Span) -> Typed:
     """Mean of the numbers.
 
@@ -130,7 +128,7 @@ def of_one(value: Typed, spread: str) -> Typed:
     return apply("if", single, literal(0.0), aggregate_call(spread, amount))
 
 
-@AGGREGATES.define("stdev", order_dependent=False, in_spans="stdev_sample")
+@AGGREGATES.define("stdev", order="never", in_spans="stdev_sample")
 def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
     """Standard deviation of a sample; 0 of one value.
 
@@ -139,7 +137,7 @@ def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
     return of_one(value, "stdev_sample")
 
 
-@AGGREGATES.define("var", order_dependent=False, in_spans="variance_sample")
+@AGGREGATES.define("var", order="never", in_spans="variance_sample")
 def var(scope: Scope, value: Typed, span: Span) -> Typed:
     """Variance of a sample; 0 of one value.
 
@@ -148,7 +146,7 @@ def var(scope: Scope, value: Typed, span: Span) -> Typed:
     return of_one(value, "variance_sample")
 
 
-@AGGREGATES.define("stdevp", order_dependent=False, in_spans="stdev_population")
+@AGGREGATES.define("stdevp", order="never", in_spans="stdev_population")
 def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
     """Standard deviation of a population.
 
@@ -157,7 +155,7 @@ def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_numbers(value, "stdev_population")
 
 
-@AGGREGATES.define("varp", order_dependent=False, in_spans="variance_population")
+@AGGREGATES.define("varp", order="never", in_spans="variance_population")
 def varp(scope: Scope, value: Typed, span: Span) -> Typed:
     """Variance of a population.
 
@@ -166,7 +164,7 @@ def varp(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_numbers(value, "variance_population")
 
 
-@AGGREGATES.define("min", order_dependent=False, any_text=True, in_spans="minimum", above_one=True)
+@AGGREGATES.define("min", order="never", any_text=True, in_spans="minimum", above_one=True)
 def min_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The smallest: any number before any text.
 
@@ -180,7 +178,7 @@ def min_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("coalesce", least, aggregate_call("minimum", value))
 
 
-@AGGREGATES.define("max", order_dependent=False, any_text=True, in_spans="maximum", above_one=True)
+@AGGREGATES.define("max", order="never", any_text=True, in_spans="maximum", above_one=True)
 def max_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The largest: any text before any number.
 
@@ -195,7 +193,7 @@ def max_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("coalesce", word, as_text(aggregate_call("maximum", apply("to_number", value))))
 
 
-@AGGREGATES.define("range", order_dependent=False)
+@AGGREGATES.define("range", order="never")
 def range_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The largest number less the smallest.
 
@@ -204,7 +202,7 @@ def range_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("subtract", aggregate_numbers(value, "maximum"), aggregate_numbers(value, "minimum"))
 
 
-@AGGREGATES.define("median", order_dependent=False)
+@AGGREGATES.define("median", order="never")
 def median(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value in the middle; of an even number either between the two or, where it is one of them, the higher.
 
@@ -224,7 +222,7 @@ def aggregate_percentile(scope: Scope, value: Typed, fraction: float, span: Span
     return aggregate_call("percentile" if between else "percentile_rank", flatten_numbers(value), literal(fraction))
 
 
-@AGGREGATES.define("mode", order_dependent=False, any_text=True)
+@AGGREGATES.define("mode", order="never", any_text=True)
 def mode(scope: Scope, value: Typed, span: Span) -> Typed:
     """The most frequent value.
 
@@ -235,7 +233,7 @@ def mode(scope: Scope, value: Typed, span: Span) -> Typed:
     )
 
 
-@AGGREGATES.define("values", order_dependent=False, any_text=True)
+@AGGREGATES.define("values", order="never", any_text=True)
 def values(scope: Scope, value: Typed, span: Span) -> Typed:
     """Distinct values as text, sorted by bytes.
 
@@ -244,7 +242,7 @@ def values(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_call("values", value if value.kind is Kind.LIST else as_text(value))
 
 
-@AGGREGATES.define("list", order_dependent=True, any_text=True)
+@AGGREGATES.define("list", order="always", any_text=True)
 def list_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The first 100 values in row order.
 
@@ -254,7 +252,7 @@ def list_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("list_slice", everything, literal(1.0), literal(float(LONGEST_LIST)))
 
 
-@AGGREGATES.define("first", order_dependent=True, any_text=True)
+@AGGREGATES.define("first", order="always", any_text=True)
 def first(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the first row that has one; events come newest first.
 
@@ -268,7 +266,7 @@ def one_of(value: Typed, place: float) -> Typed:
     return apply("list_get", value, literal(place)) if value.kind is Kind.LIST else value
 
 
-@AGGREGATES.define("last", order_dependent=True, any_text=True)
+@AGGREGATES.define("last", order="always", any_text=True)
 def last(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the last row that has one.
 
@@ -283,7 +281,7 @@ def when(scope: Scope) -> Typed:
     return as_number(found) if found.kind is not Kind.NULL else Typed(Column("_time"), Kind.NUMBER)
 
 
-@AGGREGATES.define("earliest", order_dependent=True, any_text=True)
+@AGGREGATES.define("earliest", order="ties", any_text=True)
 def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the row with the smallest `_time`.
 
@@ -292,7 +290,7 @@ def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
     return one_of(aggregate_call("least_by", value, when(scope)), -1.0)
 
 
-@AGGREGATES.define("latest", order_dependent=True, any_text=True)
+@AGGREGATES.define("latest", order="ties", any_text=True)
 def latest(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the row with the largest `_time`.
 
@@ -307,7 +305,7 @@ def aggregate_by_time(scope: Scope, value: Typed, operation: str) -> Typed:
     return aggregate_call(operation, when(scope), where=present.expression)
 
 
-@AGGREGATES.define("earliest_time", order_dependent=False, any_text=True)
+@AGGREGATES.define("earliest_time", order="never", any_text=True)
 def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     """The time of the earliest value.
 
@@ -316,7 +314,7 @@ def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_by_time(scope, value, "minimum")
 
 
-@AGGREGATES.define("latest_time", order_dependent=False, any_text=True)
+@AGGREGATES.define("latest_time", order="never", any_text=True)
 def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     """The time of the latest value.
 
@@ -325,7 +323,7 @@ def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_by_time(scope, value, "maximum")
 
 
-@AGGREGATES.define("sparkline", order_dependent=False, without_field=True, any_text=True, drawn=True)
+@AGGREGATES.define("sparkline", order="never", without_field=True, any_text=True, drawn=True)
 def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     """A small chart in a cell: the values behind a mark; but for `stats` the number of rows.
 
@@ -335,7 +333,7 @@ def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     return apply("to_text", aggregate_call("count"))
 
 
-@AGGREGATES.define("estdc_error", order_dependent=False, any_text=True)
+@AGGREGATES.define("estdc_error", order="never", any_text=True)
 def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
     """How far `estdc` may be off: not at all, as it counts exactly.
 
@@ -344,7 +342,7 @@ def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("multiply", aggregate_call("count"), literal(0.0))
 
 
-@AGGREGATES.define("rate", "rate_avg", "rate_sum", order_dependent=True)
+@AGGREGATES.define("rate", "rate_avg", "rate_sum", order="ties")
 def rate(scope: Scope, value: Typed, span: Span) -> Typed:
     """The change of a counter a second; the rows of a group are one time series, so are its mean and its sum.
 

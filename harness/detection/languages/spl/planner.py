@@ -57,6 +57,7 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
 
 def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
+    around = scope.order_matters, scope.subsearch_order_matters
     heeded = list_heeded_orders(pipeline.stages, scope.order_matters)
     for stage, matters in zip(pipeline.stages, heeded, strict=True):
         entry = COMMANDS[stage.name]
@@ -67,3 +68,4 @@ def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
         scope.first = False
         if scope.main:
             scope.session.steps.append(Step(stage.span, scope.node, stage.name))
+    scope.order_matters, scope.subsearch_order_matters = around

@@ -26,6 +26,9 @@ RowOrder = Literal["reads", "keeps", "forgets"]
 """What a command does with the order of the rows before: what it gives depends on it; its rows come in it, which
 changes nothing else; nothing of it is left."""
 
+OrderDependence = Literal["never", "always", "ties"]
+"""When the value of an aggregate depends on the order of rows; `ties` is among rows of the same time."""
+
 FieldEffect = Literal["keeps", "closes", "remakes"]
 """What becomes of fields that the search does not name: they pass; they are gone; they are read, or are gone while
 values name the new ones."""
@@ -91,12 +94,13 @@ class CommandFacts(TypedDict, total=False):
 class AggregateFacts(TypedDict, total=False):
     """What an aggregate says of itself; those of REQUIRED_AGGREGATE_FACTS it has to say.
 
-    `without_field` may stand alone, `of_rows` then counts rows. `any_text` takes any text for a value, others numbers
-    alone. `zero` is what it is of no rows. `drawn` is a chart in a cell, `in_spans` the statistic of a list that such a
-    chart has in each span. `above_one` is at least 1 over counts, as lint knows.
+    `order` is when its value depends on the order of rows. `without_field` may stand alone, `of_rows` then counts rows.
+    `any_text` takes any text for a value, others numbers alone. `zero` says that it is 0 of no rows. `drawn` is a chart
+    in a cell, `in_spans` the statistic of a list that such a chart has in each span. `above_one` is at least 1 of
+    values that are, as lint knows.
     """
 
-    order_dependent: Required[bool]
+    order: Required[OrderDependence]
     without_field: bool
     of_rows: bool
     any_text: bool
@@ -111,14 +115,17 @@ REQUIRED_COMMAND_FACTS = {
     "fields": "what becomes of fields that are not named: it keeps, closes or remakes them",
     "raw": "whether it works on the text of events: never, always, or unless an option says on what",
 }
-REQUIRED_AGGREGATE_FACTS = {"order_dependent": "whether its value depends on the order of rows"}
-CHOICES = {
+REQUIRED_AGGREGATE_FACTS = {
+    "order": "whether its value depends on the order of rows: never, always, or where ties among them have to be broken"
+}
+COMMAND_CHOICES = {
     "order": get_args(RowOrder),
     "subsearch": get_args(RowOrder),
     "fields": get_args(FieldEffect),
     "raw": ("never", "always"),
     "shape": get_args(ArgumentShape),
 }
+AGGREGATE_CHOICES = {"order": get_args(OrderDependence)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,7 @@ class FunctionEntry(RegistryEntry[Callable[..., Any]]):
 class AggregateEntry(RegistryEntry[Callable[..., Any]]):
     """An aggregate with its facts; AggregateFacts says what they mean."""
 
-    order_dependent: bool
+    order: OrderDependence
     without_field: bool = False
     of_rows: bool = False
     any_text: bool = False
@@ -247,6 +254,7 @@ class CommandRegistry(Registry[CommandEntry]):
     def define(self, *names: str, **facts: Unpack[CommandFacts]) -> Callable[[Definition], Definition]:
         """Decorator that puts a function into the table under these names, with what is so of the command."""
         require_facts("command", names, facts, REQUIRED_COMMAND_FACTS)
+        check_choices("command", names, facts, COMMAND_CHOICES)
 
         def keep(function: Definition) -> Definition:
             for name in names:
@@ -294,6 +302,7 @@ class AggregateRegistry(Registry[AggregateEntry]):
     def define(self, *names: str, **facts: Unpack[AggregateFacts]) -> Callable[[Definition], Definition]:
         """Decorator that puts a function into the table under these names, with what is so of the aggregate."""
         require_facts("aggregate", names, facts, REQUIRED_AGGREGATE_FACTS)
+        check_choices("aggregate", names, facts, AGGREGATE_CHOICES)
 
         def keep(function: Definition) -> Definition:
             for name in names:
@@ -310,10 +319,16 @@ def require_facts(kind: str, names: tuple[str, ...], facts: Mapping[str, Any], r
     for fact, question in required.items():
         if fact not in facts:
             raise TypeError(f"{kind} `{names[0]}` does not say `{fact}`, {question}")
-    for fact, value in facts.items():
-        choices = CHOICES.get(fact, ())
-        if choices and isinstance(value, str) and value not in choices:
-            raise TypeError(f"{kind} `{names[0]}` says `{fact}={value}`, which is not {', '.join(choices)}")
+
+
+def check_choices(
+    kind: str, names: tuple[str, ...], facts: Mapping[str, Any], known: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Raises TypeError in words where a registration says something of which nobody knows what it means."""
+    for fact, choices in known.items():
+        value = facts.get(fact)
+        if isinstance(value, str) and value not in choices:
+            raise TypeError(f"{kind} `{names[0]}` says `{fact}={value}`, which is none of {', '.join(choices)}")
 
 
 COMMANDS = CommandRegistry()

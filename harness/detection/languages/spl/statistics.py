@@ -15,7 +15,14 @@ from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, RowOrder
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.sparklines import collect_span_values
-from harness.detection.languages.spl.syntax import FunctionCall, Measure, Stage, StatisticsArguments, Word
+from harness.detection.languages.spl.syntax import (
+    FieldReference,
+    FunctionCall,
+    Measure,
+    Stage,
+    StatisticsArguments,
+    Word,
+)
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, all_of
 from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest, Window
@@ -158,27 +165,30 @@ def heeds_order(order: RowOrder, behind: bool) -> bool:
 def find_row_order(stage: Stage) -> RowOrder:
     """What a stage does with the order of rows, to which its aggregates too may be sensitive."""
     arguments = stage.arguments
-    if isinstance(arguments, StatisticsArguments) and any(map(is_order_dependent, list_aggregate_names(arguments))):
+    if isinstance(arguments, StatisticsArguments) and any(is_order_dependent(*a) for a in list_aggregates(arguments)):
         return "reads"
     return COMMANDS[stage.name].order
 
 
-def list_aggregate_names(arguments: StatisticsArguments) -> Iterator[str]:
-    """The functions of the measures, inside expressions too, and that by which a chart chooses its series."""
+def list_aggregates(arguments: StatisticsArguments) -> Iterator[tuple[str, str]]:
+    """Names of aggregates with the field they are of: measures, parts of expressions, what a chart ranks series by."""
     for measure in arguments.measures:
-        yield measure.function
-        if measure.function == "eval" and measure.argument is not None:
-            yield from (p.name for p in walk_query(measure.argument) if isinstance(p, FunctionCall))
+        yield measure.function, measure.argument.text if isinstance(measure.argument, Word) else ""
+        for part in walk_query(measure.argument) if measure.function == "eval" else ():
+            if isinstance(part, FunctionCall):
+                yield part.name, next((a.name for a in part.arguments if isinstance(a, FieldReference)), "")
     if arguments.series is not None:
-        yield arguments.series.function
-    by = option(arguments, "agg")
-    if by is not None:
-        yield by.text.partition("(")[0].strip().lower()
+        yield arguments.series.function, arguments.series.argument.text if arguments.series.argument else ""
+    chosen = option(arguments, "agg")
+    if chosen is not None:
+        function, _, field = chosen.text.partition("(")
+        yield function.strip().lower(), field.rstrip(") ")
 
 
-def is_order_dependent(function: str) -> bool:
-    """Whether an aggregate's value depends on the order of rows."""
-    return function in AGGREGATES and AGGREGATES[function].order_dependent
+def is_order_dependent(function: str, field: str) -> bool:
+    """Whether an aggregate's value depends on the order of rows; those of the same time all have the same `_time`."""
+    order = AGGREGATES[function].order if function in AGGREGATES else "never"
+    return order == "always" or (order == "ties" and field != "_time")
 
 
 def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Measured], span: Span | None) -> None:

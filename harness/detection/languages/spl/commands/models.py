@@ -42,7 +42,7 @@ MSTATS_OPTIONS = (
 
 
 @COMMANDS.define(
-    "tstats", order="forgets", fields="remakes", raw="never", shape="tstats", options=TSTATS_OPTIONS, generating=True
+    "tstats", order="keeps", fields="remakes", raw="never", shape="tstats", options=TSTATS_OPTIONS, generating=True
 )
 def tstats(scope: Scope, stage: Stage) -> None:
     """Aggregates over a data model's dataset; rows that lack a BY field are dropped unless `fillnull_value` is given.
@@ -197,7 +197,7 @@ def mstats(scope: Scope, stage: Stage) -> None:
     group_rows(scope, keys, expand_measures(scope, arguments), stage.span)
 
 
-@COMMANDS.define("datamodel", order="forgets", fields="remakes", raw="never", generating=True)
+@COMMANDS.define("datamodel", order="keeps", fields="remakes", raw="never", generating=True)
 def datamodel(scope: Scope, stage: Stage) -> None:
     """The events of a dataset, its fields under qualified names; under their own after `flat`.
 
@@ -214,7 +214,7 @@ def datamodel(scope: Scope, stage: Stage) -> None:
         select_qualified(scope, root, child, stage.span, local=True)
 
 
-@COMMANDS.define("from", order="forgets", fields="remakes", raw="never", subsearch="keeps", generating=True)
+@COMMANDS.define("from", order="keeps", fields="remakes", raw="never", subsearch="keeps", generating=True)
 def from_(scope: Scope, stage: Stage) -> None:
     """A dataset's events, a table's rows or a saved search's: `from datamodel:Web.Web`, `from lookup:assets`.
 

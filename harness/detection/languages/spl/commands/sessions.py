@@ -65,7 +65,7 @@ class TransactionRendering:
         return self.every or name in self.fields
 
 
-@COMMANDS.define("transaction", "transam", order="forgets", fields="keeps", raw="never", item=transaction_item)
+@COMMANDS.define("transaction", "transam", order="reads", fields="keeps", raw="never", item=transaction_item)
 def transaction(scope: Scope, stage: Stage) -> None:
     """Events with equal fields as one row, cut where a condition, a pause, a span or a number says so.
 
