@@ -120,14 +120,13 @@ def of_table(kind: str, table: Mapping[str, Any]) -> Iterator[ReferenceEntry]:
     for name in dict.fromkeys((*list_documented_names(kind), *table)):
         if name in table:
             found = table[name]
-            refused = found.define.__name__ == "refused"
             yield ReferenceEntry(
                 kind=kind,
                 name=name,
-                state=SupportState.REFUSED if refused else SupportState.SUPPORTED,
+                state=SupportState.REFUSED if found.refused else SupportState.SUPPORTED,
                 summary=found.summary,
                 reference=found.reference,
-                because=found.summary if refused else "",
+                because=found.refused,
             )
         elif kind == "statistical function" and (PERCENTILE.fullmatch(name) or name.startswith("per_")):
             yield ReferenceEntry(

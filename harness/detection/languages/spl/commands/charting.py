@@ -15,7 +15,7 @@ from harness.detection.languages.spl.commands.binning import bin_value
 from harness.detection.languages.spl.commands.choosing import Measures, parse_series_choice, select_series
 from harness.detection.languages.spl.commands.series import SeriesCell, SeriesNaming, group_by_series, pivot_series
 from harness.detection.languages.spl.commands.stats import require_statistics
-from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.sparklines import draw_sparklines
 from harness.detection.languages.spl.statistics import (
@@ -34,11 +34,17 @@ from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
 
+CHART_OPTIONS = (
+    "span", "bins", "minspan", "start", "end", "aligntime", "cont", "limit", "agg", "useother", "otherstr", "usenull",
+    "nullstr", "sep", "format", "dedup_splitvals",
+)  # fmt: skip
+TIMECHART_OPTIONS = (*CHART_OPTIONS, "partial", "fixedrange")
 RATES = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86400.0}
-DISTINCT_COUNT_NAMES = ("count", "c", "dc", "distinct_count", "estdc")
 
 
-@COMMANDS.define("chart", "sichart", shape="stats")
+@COMMANDS.define(
+    "chart", "sichart", order="forgets", fields="closes", raw="never", shape="chart", options=CHART_OPTIONS, groups=True
+)
 def chart(scope: Scope, stage: Stage) -> None:
     """Aggregates by one field; by two of them a table with a column for each value of the second.
 
@@ -105,7 +111,9 @@ def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time
     return nice_span(found[1] - found[0], parse_whole_word(bins) if bins is not None else 100, shortest)
 
 
-@COMMANDS.define("timechart", "sitimechart", shape="stats")
+@COMMANDS.define(
+    "timechart", "sitimechart", order="forgets", fields="closes", raw="never", shape="chart", options=TIMECHART_OPTIONS
+)
 def timechart(scope: Scope, stage: Stage) -> None:
     """Aggregates by spans of time, empty ones included; with BY a column for each value of the field.
 
@@ -144,7 +152,8 @@ def timechart(scope: Scope, stage: Stage) -> None:
 
 def collect_zero_filled_names(arguments: StatisticsArguments) -> set[str]:
     """The names of aggregates that are 0 where there are no rows."""
-    return {(m.name.text if m.name else m.text) for m in arguments.measures if m.function in DISTINCT_COUNT_NAMES}
+    zero = (m for m in arguments.measures if m.function in AGGREGATES and AGGREGATES[m.function].zero)
+    return {(m.name.text if m.name else m.text) for m in zero}
 
 
 def build_chart_table(

@@ -19,7 +19,7 @@ DERIVED_NAME = re.compile(r"[A-Za-z_][\w.]*")
 MOST_NAMES = 300
 
 
-@COMMANDS.define("eval", shape="eval")
+@COMMANDS.define("eval", order="keeps", fields="keeps", raw="never", shape="eval", gets_row=True, evaluates=True)
 def evaluate(scope: Scope, stage: Stage) -> None:
     """Fields computed by expressions, from left to right; a null leaves no field.
 

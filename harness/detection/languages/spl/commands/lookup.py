@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.detection.languages.spl.argument_grammar import lookup_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames, split_clauses
 from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_text, literal
 from harness.detection.languages.spl.conditions import SearchLowering
@@ -15,7 +16,7 @@ from harness.detection.plan.nodes import Limit, Node, Union
 from harness.diagnostics import SourceError, did_you_mean
 
 
-@COMMANDS.define("lookup")
+@COMMANDS.define("lookup", order="keeps", fields="keeps", raw="never")
 def lookup(scope: Scope, stage: Stage) -> None:
     """Fields from the rows of a table that agree in its keys; several rows give several values.
 
@@ -96,7 +97,7 @@ def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: 
     return apply("coalesce", first, second)
 
 
-@COMMANDS.define("inputlookup", generating=True)
+@COMMANDS.define("inputlookup", order="keeps", fields="keeps", raw="never", item=lookup_item, generating=True)
 def inputlookup(scope: Scope, stage: Stage) -> None:
     """The rows of a table; with `append=t` after those there already are.
 

@@ -31,8 +31,19 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Union
 from harness.diagnostics import SourceError, did_you_mean
 
+TSTATS_OPTIONS = (
+    "prestats", "append", "summariesonly", "allow_old_summaries", "include_reduced_buckets", "local", "chunk_size",
+    "fillnull_value", "span",
+)  # fmt: skip
+MSTATS_OPTIONS = (
+    "prestats", "append", "chunk_size", "fillnull_value", "span", "backfill", "update_period", "chart", "earliest",
+    "latest",
+)  # fmt: skip
 
-@COMMANDS.define("tstats", shape="stats", generating=True)
+
+@COMMANDS.define(
+    "tstats", order="keeps", fields="remakes", raw="never", shape="tstats", options=TSTATS_OPTIONS, generating=True
+)
 def tstats(scope: Scope, stage: Stage) -> None:
     """Aggregates over a data model's dataset; rows that lack a BY field are dropped unless `fillnull_value` is given.
 
@@ -167,7 +178,9 @@ def fill_by_fields(scope: Scope, arguments: StatisticsArguments) -> None:
     scope.derive(added, word.span)
 
 
-@COMMANDS.define("mstats", shape="stats", generating=True)
+@COMMANDS.define(
+    "mstats", order="forgets", fields="closes", raw="never", shape="tstats", options=MSTATS_OPTIONS, generating=True
+)
 def mstats(scope: Scope, stage: Stage) -> None:
     """Aggregates over metrics, which are events with a numeric field for each metric.
 
@@ -184,7 +197,7 @@ def mstats(scope: Scope, stage: Stage) -> None:
     group_rows(scope, keys, expand_measures(scope, arguments), stage.span)
 
 
-@COMMANDS.define("datamodel", generating=True)
+@COMMANDS.define("datamodel", order="keeps", fields="remakes", raw="never", generating=True)
 def datamodel(scope: Scope, stage: Stage) -> None:
     """The events of a dataset, its fields under qualified names; under their own after `flat`.
 
@@ -201,7 +214,7 @@ def datamodel(scope: Scope, stage: Stage) -> None:
         select_qualified(scope, root, child, stage.span, local=True)
 
 
-@COMMANDS.define("from", generating=True)
+@COMMANDS.define("from", order="keeps", fields="remakes", raw="never", subsearch="keeps", generating=True)
 def from_(scope: Scope, stage: Stage) -> None:
     """A dataset's events, a table's rows or a saved search's: `from datamodel:Web.Web`, `from lookup:assets`.
 

@@ -16,7 +16,7 @@ OUTLIER_OPTIONS = ("action", "mark", "param", "uselower", "type")
 ACTIONS = {"transform": "transform", "tf": "transform", "remove": "remove", "rm": "remove"}
 
 
-@COMMANDS.define("outlier")
+@COMMANDS.define("outlier", order="keeps", fields="keeps", raw="never")
 def outlier(scope: Scope, stage: Stage) -> None:
     """Numbers far outside the quartiles of their field brought back to the limit, or their rows taken out.
 
@@ -25,7 +25,7 @@ def outlier(scope: Scope, stage: Stage) -> None:
     limit_outliers(scope, stage, bind_options(stage, *OUTLIER_OPTIONS))
 
 
-@COMMANDS.define("anomalydetection")
+@COMMANDS.define("anomalydetection", order="keeps", fields="keeps", raw="never")
 def anomalydetection(scope: Scope, stage: Stage) -> None:
     """With `method=iqr` the same as outlier; the other methods are not documented as formulas.
 

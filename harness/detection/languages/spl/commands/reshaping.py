@@ -59,7 +59,7 @@ MOST_COLUMNS = 300
 MOST_TURNED = 200
 
 
-@COMMANDS.define("xyseries", "maketable")
+@COMMANDS.define("xyseries", "maketable", order="reads", fields="keeps", raw="never")
 def xyseries(scope: Scope, stage: Stage) -> None:
     """A table of one field by another: a row each value of the first, a column each value of the second.
 
@@ -108,7 +108,7 @@ def melt_fields(scope: Scope, stage: Stage, without: str) -> list[str]:
     return names
 
 
-@COMMANDS.define("untable")
+@COMMANDS.define("untable", order="keeps", fields="remakes", raw="never")
 def untable(scope: Scope, stage: Stage) -> None:
     """A row for each column of a row: its name and its value.
 
@@ -143,7 +143,7 @@ def untable(scope: Scope, stage: Stage) -> None:
     scope.replace(bare, {fixed: kept_kind, name: Kind.TEXT, value: kind}, events=False)
 
 
-@COMMANDS.define("transpose")
+@COMMANDS.define("transpose", order="reads", fields="remakes", raw="never")
 def transpose(scope: Scope, stage: Stage) -> None:
     """Columns as rows: `column` is a field's name, `row 1` its value in the first row, and so on for 5 rows.
 
@@ -200,7 +200,7 @@ def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str]:
     return made
 
 
-@COMMANDS.define("makecontinuous")
+@COMMANDS.define("makecontinuous", order="keeps", fields="keeps", raw="never")
 def makecontinuous(scope: Scope, stage: Stage) -> None:
     """Rows for the steps of a field that have none; by default of `_time`.
 
@@ -247,7 +247,7 @@ def width(
     return seconds, (lambda moved: floor_to(moved, unit, zone)) if unit[1] else None
 
 
-@COMMANDS.define("timewrap")
+@COMMANDS.define("timewrap", order="reads", fields="keeps", raw="never")
 def timewrap(scope: Scope, stage: Stage) -> None:
     """A column for each period of a chart over time, the periods laid over the latest one.
 

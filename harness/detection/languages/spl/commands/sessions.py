@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from harness.detection.languages.spl.argument_grammar import transaction_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
 from harness.detection.languages.spl.coercion import (
     TYPED_NULL,
@@ -64,7 +65,7 @@ class TransactionRendering:
         return self.every or name in self.fields
 
 
-@COMMANDS.define("transaction", "transam")
+@COMMANDS.define("transaction", "transam", order="reads", fields="keeps", raw="never", item=transaction_item)
 def transaction(scope: Scope, stage: Stage) -> None:
     """Events with equal fields as one row, cut where a condition, a pause, a span or a number says so.
 

@@ -28,6 +28,10 @@ from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Selec
 from harness.diagnostics import SourceError
 
 WIDEST_WINDOW = 10_000
+STATS_OPTIONS = ("allnum", "delim", "partitions", "dedup_splitvals")
+STREAMSTATS_OPTIONS = (
+    "allnum", "current", "window", "global", "time_window", "reset_on_change", "reset_before", "reset_after",
+)  # fmt: skip
 
 
 def require_statistics(stage: Stage) -> StatisticsArguments:
@@ -37,7 +41,9 @@ def require_statistics(stage: Stage) -> StatisticsArguments:
     return stage.arguments
 
 
-@COMMANDS.define("stats", "sistats", shape="stats")
+@COMMANDS.define(
+    "stats", "sistats", order="forgets", fields="closes", raw="never", shape="stats", options=STATS_OPTIONS, groups=True
+)
 def stats(scope: Scope, stage: Stage) -> None:
     """One row for each combination of BY fields; rows that lack one of them are dropped.
 
@@ -93,7 +99,9 @@ def by_each_value(
     scope.keep([*before, *added], stage.span)
 
 
-@COMMANDS.define("eventstats", shape="stats")
+@COMMANDS.define(
+    "eventstats", order="keeps", fields="keeps", raw="never", shape="stats", options=("allnum",), groups=True
+)
 def eventstats(scope: Scope, stage: Stage) -> None:
     """Aggregates added to every row of their group; rows without a BY field stay without them.
 
@@ -125,7 +133,7 @@ def eventstats(scope: Scope, stage: Stage) -> None:
         scope.defined.add(name)
 
 
-@COMMANDS.define("streamstats", shape="stats")
+@COMMANDS.define("streamstats", order="reads", fields="keeps", raw="never", shape="stats", options=STREAMSTATS_OPTIONS)
 def streamstats(scope: Scope, stage: Stage) -> None:
     """Aggregates of the rows up to the current one; rows without a BY field are left out.
 

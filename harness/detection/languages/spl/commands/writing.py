@@ -22,7 +22,7 @@ KEY = "_key"
 INTERNAL = ("_time", "_raw", KEY)
 
 
-@COMMANDS.define("outputlookup", "outputcsv", "outputtext")
+@COMMANDS.define("outputlookup", "outputcsv", "outputtext", order="keeps", fields="keeps", raw="never")
 def outputlookup(scope: Scope, stage: Stage) -> None:
     """Passes the rows through and writes them to a table of this search alone, never to disk.
 
