@@ -14,8 +14,9 @@ from harness.cli import options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import ProgressLine, out, paper
 from harness.detection.conformance import pages, parse_cases
+from harness.detection.engine import is_remote
 from harness.detection.engine import open_engine as engine_of
-from harness.detection.language import list_languages
+from harness.detection.language import find_product_language, list_languages
 from harness.detection.remote import RemoteProduct
 from harness.detection.settling import (
     Checked,
@@ -33,7 +34,6 @@ from harness.report.paper import Paper, escape_controls, format_count
 
 FILE = click.Path(path_type=Path)
 PAGES = Path("tests/conformance")
-PRODUCT_LANGUAGES = {"splunk": "spl", "logscale": "cql"}
 GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 
 
@@ -66,8 +66,8 @@ def command(
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
     product = connect_product(engine, url_env, token_env)
-    language = product.language if product else wanted
-    if product and wanted not in (None, product.language):
+    language = find_product_language(engine).name if product else wanted
+    if wanted not in (None, language):
         raise HarnessError("usage", f"{engine} does not run {wanted}")
     version = product.version() if product else engine
     local = engine_of("duckdb" if product else engine)
@@ -87,7 +87,7 @@ def command(
 
 def connect_product(engine: str, url_env: str | None, token_env: str | None) -> RemoteProduct | None:
     """The product, if the engine is one."""
-    if engine not in PRODUCT_LANGUAGES:
+    if not is_remote(engine):
         return None
     chosen = {k: v for k, v in (("url_name", url_env), ("token_name", token_env)) if v}
     product: RemoteProduct = import_module(f"harness.detection.engines.{engine}").connect(**chosen)
