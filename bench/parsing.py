@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.cli.main import collect_rarely
 from harness.detection.content import read_content
 from harness.detection.engine import open_engine
-from harness.detection.language import Language, Settings, language
+from harness.detection.language import Language, Settings, language, list_languages
 from harness.detection.plan.columns import Schema
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.replay import replay
@@ -35,7 +35,7 @@ def measure(given: argparse.Namespace) -> bool:
     folders = given.rules or [corpora if corpora.is_dir() else OWN]
     sample = SHARED / "samples" / "dev" / "cross" / "events.ndjson"
     schema = given.schema or (sample if sample.is_file() else None)
-    rates = [rate(name, folders, schema) for name in ("spl", "cql")]
+    rates = [rate(name, folders, schema) for name in list_languages()]
     return all(each is None or each >= BAR for each in rates)
 
 

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 
 from fuzz.random_texts import fuzz
 from fuzz.targets import TARGETS
+from harness.detection.language import list_languages
 
 ROOT = Path(__file__).parents[1]
-SUFFIXES = {"spl": "*.spl", "cql": "*.cql", "yaml": "*.yaml", "conf": "*.conf", "page": "*.md"}
+SUFFIXES = {**{n: f"*.{n}" for n in list_languages()}, "yaml": "*.yaml", "conf": "*.conf", "page": "*.md"}
 PLACES = (ROOT / "scenarios", ROOT / "tests", ROOT.parent / "shared" / "corpora")
 # Chosen, no source: libFuzzer runs all seeds before it changes any.
 MOST_SEEDS = 400

@@ -7,7 +7,7 @@ from functools import partial
 from time import perf_counter
 
 from harness.detection.conformance import parse_cases
-from harness.detection.language import Settings, language
+from harness.detection.language import Settings, language, list_languages
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas
 from harness.scenario.document import load
@@ -54,8 +54,7 @@ def told(read: Callable[[str], object], text: str) -> None:
 
 
 TARGETS: dict[str, Callable[[str], None]] = {
-    "spl": partial(query, "spl"),
-    "cql": partial(query, "cql"),
+    **{name: partial(query, name) for name in list_languages()},
     "yaml": partial(told, lambda text: load(Source("fuzz.yaml", text))),
     "conf": partial(told, lambda text: list(stanzas(text))),
     "page": partial(told, lambda text: parse_cases(Source("fuzz.md", text), "spl")),

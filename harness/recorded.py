@@ -19,12 +19,11 @@ from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.event import CAUSE, UNLABELLED, Telemetry
 from harness.telemetry.recording import RecordedTest, Recording
+from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.windows import map_windows_sensors
 from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
 from harness.verdict.visibility import count_signal
-
-# Words of a rule's page that only an agent from CrowdStrike can answer.
-PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +153,7 @@ def keep_answerable_part(scenario: Scenario, telemetry: Telemetry) -> tuple[Scen
     """The scenario without expectations and signals of sensors that the recording has not, and the reasons."""
     body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
     # A signal of these counts as none where its channel is not recorded: every Windows host could have it.
-    recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}
+    recorded_by_windows = map_windows_sensors().keys()
     for signal in body.telemetry:
         if signal.sensor not in there | recorded_by_windows:
             reasons.append(f"{scenario.name}: {signal.sensor} {signal.event} (no {signal.sensor} on this host)")
@@ -176,4 +175,4 @@ def sensors_of(scenario: Scenario, expectation: Expectation) -> set[str]:
     """Sensors that a rule's page says it needs and that a Windows host alone does not have."""
     page = read_rule(rule_beside(scenario.path, expectation.rule)).page
     words = " ".join((page.platform, *page.requires, *page.data_sources)).lower()
-    return {sensor for word, sensors in PLATFORM_SENSORS.items() if word in words for sensor in sensors}
+    return {name for name in sensor_names() if any(word in words for word in sensor(name).page_words)}

@@ -13,7 +13,7 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
 and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
 kinds of events), `log SOURCETYPE` a plain log that is indexed instead, `lookup NAME` a lookup table, `props` and
 `transforms` stanzas of Splunk's files of these names, `saved NAME` a saved query, `macros` one `name(args) =
-definition` a line, `macros.conf` such a file, `spl` or `cql` the query, and what comes of it: `output` (rows in any
+definition` a line, `macros.conf` such a file, `<language>` the query, and what comes of it: `output` (rows in any
 order), `output ordered`, or `error`, the message verbatim, the query's name being `query.<language>`. `(no rows)` is an
 output of none; an empty output block is one that nobody has filled in yet.
 

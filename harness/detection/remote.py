@@ -30,7 +30,6 @@ class RemoteProduct(Protocol):
     """A product that answers queries; `connect(url_name, token_name)` of its module takes names of variables."""
 
     name: str
-    language: str
 
     def version(self) -> str:
         """The product's name and version: `Splunk 10.4.0`."""

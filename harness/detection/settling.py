@@ -18,7 +18,7 @@ from harness.detection.conformance import (
     split_column_name,
 )
 from harness.detection.engine import Engine, ResultRows
-from harness.detection.language import Settings, Switch, language
+from harness.detection.language import Language, Settings, Switch, find_product_language
 from harness.detection.remote import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
 from harness.telemetry.platform import UNITS_PER_SECOND
@@ -156,10 +156,11 @@ def compare_with_page(case: ConformanceCase, found: ResultRows) -> str | None:
 
 def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
     """Each open question of the product's language, asked by the query that its switch names."""
-    for switch in language(product.language).switches:
+    spoken = find_product_language(product.name)
+    for switch in spoken.switches:
         try:
             there = product.answer(switch.settle, ())
-            answers = {value: here(product.language, switch, value, engine) for value in switch.values}
+            answers = {value: here(spoken, switch, value, engine) for value in switch.values}
         except UnreachableError:
             raise
         except HarnessError as error:
@@ -179,10 +180,10 @@ def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
         yield Settled(switch=switch, values=() if told else same, problem=problem)
 
 
-def here(name: str, switch: Switch, value: str, engine: Engine) -> ResultRows:
+def here(spoken: Language, switch: Switch, value: str, engine: Engine) -> ResultRows:
     """What the switch's query gives here under one value."""
     settings = Settings(switches={switch.name: value})
-    query = language(name).parse(Source(f"{switch.name}.{name}", switch.settle), settings=settings)
+    query = spoken.parse(Source(f"{switch.name}.{spoken.name}", switch.settle), settings=settings)
     columns = engine.load(conformance.views(()))
     return engine.run(query.plan(columns, replace(settings, ask=engine.run)).node)
 

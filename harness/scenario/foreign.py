@@ -22,7 +22,6 @@ from harness.scenario.yaml_nodes import DocumentKey
 
 FORMATS_FOLDER = Path(__file__).parent / "formats"
 LARGEST_FOREIGN_FILE = 16 << 20
-LANGUAGES = (".spl", ".cql")
 UNSAFE = re.compile(r"[^\w .()\[\],;+&@!%-]+")
 KNOWN = (".yml", ".yaml", ".conf", ".json")
 
@@ -42,7 +41,7 @@ class Published:
 
 
 class RuleFormat(Protocol):
-    """A format: one file in `formats/` with these two functions."""
+    """A format: one file in `formats/` with these two functions; it knows the language of what it holds."""
 
     def recognises(self, content: Any) -> bool:
         """Whether a document (plain data; of a conf file its stanzas by name) is written so."""
@@ -103,15 +102,13 @@ def distinguish_rule_paths(folder: Path, rules: Sequence[Published]) -> Iterator
 
 
 def rule_paths(path: Path) -> list[Path]:
-    """The paths of the rules that a file holds: its own for a rule as we write it, none for any other file."""
-    if path.suffix in LANGUAGES:
-        return [path]
+    """The paths of the rules that a foreign file holds; none for any other file."""
     return [own for own, _ in read_published_rules(path)] if path.is_file() else []
 
 
 def container(path: Path) -> Path | None:
     """The foreign file that a rule's path leads into, if there is one."""
-    if path.suffix not in LANGUAGES or path.exists():
+    if path.exists():
         return None
     for candidate in (path.with_suffix(""), path.parent):
         if candidate.suffix in KNOWN and candidate.is_file():

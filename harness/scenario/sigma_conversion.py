@@ -19,6 +19,11 @@ BACKENDS: dict[str, Callable[[], Any]] = {
     "spl": lambda: SplunkBackend(sysmon_pipeline() + splunk_windows_pipeline()),
     "cql": lambda: LogScaleBackend(sysmon_pipeline() + windows_logsource_pipeline()),
 }
+"""How pySigma makes a query of each language.
+
+The languages are named here because pySigma names them: each back end is a package of its own with its own class, and
+which pipelines go with it is its users' custom. A language that is not here has no converted rules.
+"""
 
 
 def convert_sigma(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from harness.telemetry.activity import Activity
 from harness.telemetry.event import Events
 from harness.telemetry.identity import hash_to_number
 from harness.telemetry.schedule import convert_seconds
-from harness.telemetry.sensor import Causes, Setup, build_events
+from harness.telemetry.sensor import Causes, Setup, WindowsChannel, build_events
 from harness.telemetry.spelling import Times
 
 CLASSIC_KEYWORDS = "0x8000000000000000"
@@ -20,13 +20,11 @@ AUDIT_SUCCESS = "0x8020000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """A channel of the event log and the provider that writes it; `sensor` is the file that knows its events."""
+class Channel(WindowsChannel):
+    """A channel with what its records have in common; `sensor` is the file that knows its events."""
 
     sensor: str
-    provider: str
     guid: str
-    name: str
     keywords: str = CLASSIC_KEYWORDS
     level: str = "4"
 

@@ -163,17 +163,43 @@ RecordFunction = Callable[[Any, Setup], Iterator[Events]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsChannel:
+    """A channel of the event log and the provider that writes it; source and sourcetype follow from its name."""
+
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplunkInput:
+    """What Splunk calls events that come from no Windows channel."""
+
+    index: str
+    source: str
+    sourcetype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
     """A sensor: its conditions and one function an activity. An activity that is not in `records` leaves no event.
 
     The functions give events with their own time, cause and fields, in any order; who calls them sorts them by time and
-    numbers the records of each Windows channel.
+    numbers the records of each Windows channel. `origin`, which has to be given, is where its events come from. By
+    `page_words` a rule's page asks for a sensor that a Windows host alone does not have.
     """
 
     name: str
     meaning: str
+    origin: WindowsChannel | SplunkInput | None = None
     conditions: tuple[Condition, ...] = ()
     records: Mapping[type[Activity], RecordFunction]
+    page_words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses a sensor that is silent about its origin, whose events no platform could name."""
+        if self.origin is None:
+            help = "give a WindowsChannel, or the index, source and sourcetype of a SplunkInput"
+            raise HarnessError("registration", f"the sensor `{self.name}` does not say its `origin`", help=help)
 
 
 def sensor(name: str) -> Sensor:

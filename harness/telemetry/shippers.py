@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.telemetry.moment import parse_microseconds
-from harness.telemetry.windows import sensor_of
+from harness.telemetry.windows import find_provider_channel, map_windows_sensors, sensor_of
 
 Flat = Mapping[str, str]
 
@@ -134,7 +134,8 @@ def trimmed_sysmon(flat: Flat) -> str:
 
 def build_sysmon_shape(flat: Flat, number: str) -> EventShape:
     """The shape of Sysmon events without their System fields."""
-    system = {"EventID": number, "Provider_Name": SYSMON_PROVIDER, "Channel": CHANNELS[SYSMON_PROVIDER]}
+    channel = map_windows_sensors()["sysmon"]
+    system = {"EventID": number, "Provider_Name": channel.provider, "Channel": channel.name}
     return EventShape(
         names=keep_names(flat),
         sensor=lambda f: "sysmon",
@@ -153,22 +154,11 @@ def build_windows_shape(
     """The shape of Windows events with these names; the sensor follows from the channel."""
     return EventShape(
         names=tuple((old, "Data[0]" if new == "Data" else new) for old, new in names),
-        sensor=lambda f: sensor_of(f.get("Channel") or CHANNELS.get(f.get("Provider_Name", ""))),
+        sensor=lambda f: sensor_of(f.get("Channel") or find_provider_channel(f.get("Provider_Name", ""))),
         kind=lambda f: f.get("EventID", ""),
         time=time,
         mend=mend,
     )
-
-
-SYSMON_PROVIDER = "Microsoft-Windows-Sysmon"
-CHANNELS = {
-    SYSMON_PROVIDER: "Microsoft-Windows-Sysmon/Operational",
-    "Microsoft-Windows-Security-Auditing": "Security",
-    "Microsoft-Windows-PowerShell": "Microsoft-Windows-PowerShell/Operational",
-    "Microsoft-Windows-DNS-Client": "Microsoft-Windows-DNS-Client/Operational",
-    "Microsoft-Windows-TaskScheduler": "Microsoft-Windows-TaskScheduler/Operational",
-}
-"""The channel of a provider, for events that do not name theirs."""
 
 
 def build_own_shape(flat: Flat) -> EventShape:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.diagnostics import HarnessError
 from harness.telemetry.event import Events
+from harness.telemetry.sensor import WindowsChannel, sensor, sensor_names
 
 SYSTEM_FIELDS = (
     "Provider_Name",
@@ -28,24 +33,39 @@ SYSTEM_FIELDS = (
 )
 """Fields of an event's System element in the order in which Windows writes them."""
 
-SENSORS = {
-    "microsoft-windows-sysmon/operational": "sysmon",
-    "security": "windows_security",
-    "microsoft-windows-powershell/operational": "powershell",
-    "microsoft-windows-dns-client/operational": "dns_client",
-    "microsoft-windows-taskscheduler/operational": "task_scheduler",
-}
-"""Sensor of each channel, by the channel's name in lower case."""
+
+@cache
+def map_windows_sensors() -> Mapping[str, WindowsChannel]:
+    """The channel of each sensor that writes one. Raises HarnessError where two sensors write the same."""
+    found = {name: origin for name in sensor_names() if isinstance(origin := sensor(name).origin, WindowsChannel)}
+    owners: dict[str, str] = {}
+    for name, channel in found.items():
+        other = owners.setdefault(channel.name.lower(), name)
+        if other != name:
+            message = f"the sensors `{other}` and `{name}` both write the channel {channel.name}"
+            raise HarnessError("registration", message, help="let one of them record both activities")
+    return found
+
+
+@cache
+def map_channel_sensors() -> Mapping[str, str]:
+    """The sensor of each channel, by the channel's name in lower case."""
+    return {channel.name.lower(): name for name, channel in map_windows_sensors().items()}
 
 
 def sensor_of(channel: str | None) -> str:
     """The sensor that writes a channel; `windows` for all that have none of their own."""
-    return SENSORS.get((channel or "").lower(), "windows")
+    return map_channel_sensors().get((channel or "").lower(), "windows")
+
+
+def find_provider_channel(provider: str) -> str | None:
+    """The channel of a provider that a sensor knows, for events that do not name theirs."""
+    return next((c.name for c in map_windows_sensors().values() if c.provider == provider), None)
 
 
 def is_windows(events: Events) -> bool:
     """Whether these are records of a Windows event log."""
-    return events.sensor == "windows" or events.sensor in SENSORS.values()
+    return events.sensor == "windows" or events.sensor in map_windows_sensors()
 
 
 BARE_GUID = r"^([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$"

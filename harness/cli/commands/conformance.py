@@ -16,9 +16,9 @@ from harness.cli import options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import ProgressLine, out, paper
 from harness.detection.conformance import pages, parse_cases
-from harness.detection.engine import Engine
+from harness.detection.engine import Engine, is_remote
 from harness.detection.engine import open_engine as engine_of
-from harness.detection.language import list_languages
+from harness.detection.language import find_product_language, list_languages
 from harness.detection.remote import RemoteProduct
 from harness.detection.settling import (
     Checked,
@@ -37,7 +37,6 @@ from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, escape_controls, format_count
 
 PAGES = Path("tests/conformance")
-PRODUCT_LANGUAGES = {"splunk": "spl", "logscale": "cql"}
 # A gap that closed fails, as a strict xfail does: the page is to be changed.
 GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 
@@ -76,7 +75,7 @@ def command(
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
     product = connect_product(engine, wanted, url_env, token_env)
-    language = product.language if product else wanted
+    language = find_product_language(engine).name if product else wanted
     version = product.version() if product else engine
     # Beside a product: its answers to open questions are held against those of each value here.
     with closing(engine_of("duckdb" if product else engine)) as local:
@@ -99,11 +98,11 @@ def connect_product(
     engine: str, wanted: str | None, url_env: str | None, token_env: str | None
 ) -> RemoteProduct | None:
     """The product, if the engine is one; raises HarnessError if it does not run the language that is wanted."""
-    if engine not in PRODUCT_LANGUAGES:
+    if not is_remote(engine):
         return None
     chosen = {k: v for k, v in (("url_name", url_env), ("token_name", token_env)) if v}
     product: RemoteProduct = import_module(f"harness.detection.engines.{engine}").connect(**chosen)
-    if wanted not in (None, product.language):
+    if wanted not in (None, find_product_language(engine).name):
         raise HarnessError("usage", f"{engine} does not run {wanted}")
     return product
 

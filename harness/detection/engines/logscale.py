@@ -32,7 +32,6 @@ class LogScaleEngine:
     server: Server
     repository: str
     name: str = "logscale"
-    language: str = "cql"
 
     def version(self) -> str:
         """The product's name and version."""

@@ -31,7 +31,6 @@ class SplunkEngine:
 
     server: Server
     name: str = "splunk"
-    language: str = "spl"
 
     def version(self) -> str:
         """The product's name and version."""

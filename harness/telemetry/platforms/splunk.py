@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,8 @@ from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.multivalue import gather_list_fields
 from harness.telemetry.native import METADATA_FIELDS, RAW_FIELD, build_native_texts
 from harness.telemetry.platform import Condition, View
+from harness.telemetry.sensor import SplunkInput, sensor_names
+from harness.telemetry.sensor import sensor as sensor_of
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
 
 ADD_ON_NAMES = {
@@ -43,11 +46,12 @@ ADD_ON_NAMES = {
 TOUCHED = re.compile("^$|[&<>]")
 """What extraction changes: empty text, and characters that XML encodes."""
 
-ORIGINS = {
-    "falcon": {"index": "crowdstrike", "source": "crowdstrike:fdr", "sourcetype": "crowdstrike:events:sensor"},
-    "proxy": {"index": "proxy", "source": "proxy", "sourcetype": "proxy"},
-}
-"""Metadata of events that come from no Windows channel, by sensor."""
+WINDOWS_SOURCETYPE = "xmlwineventlog"
+LEGACY_PREFIX = "XmlWinEventLog:"
+"""What stands before the channel in the sourcetype that old add-ons gave."""
+
+OTHER_SOURCETYPE = "_json"
+"""The sourcetype of events that no sensor of ours knows."""
 
 CONDITIONS = (
     Condition(name="index", values=("wineventlog",), meaning="the index of Windows events", free=True),
@@ -159,9 +163,9 @@ def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str
     return {
         "index": resolve_condition("index", conditions),
         "source": map_present_field(channel, lambda v: prepend_to_values(v, f"{source}:")),
-        "sourcetype": map_present_field(channel, lambda v: prepend_to_values(v, "XmlWinEventLog:"))
+        "sourcetype": map_present_field(channel, lambda v: prepend_to_values(v, LEGACY_PREFIX))
         if legacy
-        else "xmlwineventlog",
+        else WINDOWS_SOURCETYPE,
         "host": map_present_field(computer, first_label)
         if resolve_condition("host", conditions) == "short"
         else computer,
@@ -170,8 +174,14 @@ def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str
 
 def other_metadata(recorded: Mapping[str, Field], sensor: str) -> dict[str, Field | None]:
     """What the inputs of other sources set."""
-    made = {"index": "main", "source": sensor, "sourcetype": "_json", **ORIGINS.get(sensor, {})}
-    return {**made, "host": recorded.get("ComputerName")}
+    told = map_splunk_inputs().get(sensor) or SplunkInput(index="main", source=sensor, sourcetype=OTHER_SOURCETYPE)
+    return {**asdict(told), "host": recorded.get("ComputerName")}
+
+
+@cache
+def map_splunk_inputs() -> Mapping[str, SplunkInput]:
+    """What each sensor that writes no Windows channel is to Splunk."""
+    return {name: origin for name in sensor_names() if isinstance(origin := sensor_of(name).origin, SplunkInput)}
 
 
 def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iterator[tuple[str, Field | None]]:

@@ -128,6 +128,7 @@ def caller(rows: ActivityRows[DnsQuery]) -> dict[str, Any]:
 SENSOR = Sensor(
     name="dns_client",
     meaning="the Operational channel of the DNS client",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="dns_client_log",

@@ -32,7 +32,15 @@ from harness.telemetry.identity import random_guids
 from harness.telemetry.images import image
 from harness.telemetry.platform import Condition
 from harness.telemetry.schedule import convert_seconds
-from harness.telemetry.sensor import ActivityRows, EventColumns, Sensor, Setup, build_events, take_column_rows
+from harness.telemetry.sensor import (
+    ActivityRows,
+    EventColumns,
+    Sensor,
+    Setup,
+    SplunkInput,
+    build_events,
+    take_column_rows,
+)
 from harness.telemetry.spelling import Times, decimal, each_its_own, encode_codes, epoch_seconds, is_ipv6, long_ipv6
 
 
@@ -282,6 +290,8 @@ def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
 SENSOR = Sensor(
     name="falcon",
     meaning="the Falcon sensor of Windows and its cloud",
+    origin=SplunkInput(index="crowdstrike", source="crowdstrike:fdr", sourcetype="crowdstrike:events:sensor"),
+    page_words=("falcon", "crowdstrike"),
     conditions=(
         Condition(
             name="falcon",

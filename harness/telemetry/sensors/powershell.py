@@ -80,6 +80,7 @@ def segments(text: str) -> list[str]:
 SENSOR = Sensor(
     name="powershell",
     meaning="the Operational channel of Windows PowerShell",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="script_block_logging",

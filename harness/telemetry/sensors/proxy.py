@@ -12,7 +12,7 @@ from harness.telemetry.activity import NetworkConnection
 from harness.telemetry.event import Events
 from harness.telemetry.platform import Condition
 from harness.telemetry.schedule import convert_seconds
-from harness.telemetry.sensor import ActivityRows, Sensor, Setup, build_events, take_column_rows
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, SplunkInput, build_events, take_column_rows
 from harness.telemetry.spelling import decimal, encode_times, encode_truth, parse_address
 
 INSIDE = tuple(
@@ -71,6 +71,7 @@ def leaves_network(address: str | None) -> bool:
 SENSOR = Sensor(
     name="proxy",
     meaning="a firewall and proxy at the edge of the network",
+    origin=SplunkInput(index="proxy", source="proxy", sourcetype="proxy"),
     conditions=(
         Condition(name="proxy_log", values=("on", "off"), meaning="whether there is a log of the edge at all"),
     ),

@@ -313,6 +313,7 @@ def hashes(file: Image) -> str:
 SENSOR = Sensor(
     name="sysmon",
     meaning="Sysmon on every host, log everything but image loads, handles and pipes",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="sysmon",

@@ -133,6 +133,7 @@ def build_task_columns(rows: ActivityRows[Any]) -> dict[str, Any]:
 SENSOR = Sensor(
     name="task_scheduler",
     meaning="the Operational channel of the Task Scheduler",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="task_scheduler_log",

@@ -130,6 +130,7 @@ def activity_id(host: Host) -> str:
 SENSOR = Sensor(
     name="windows_security",
     meaning="the Security channel of Windows",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="audit_process_creation",
