@@ -31,7 +31,7 @@ from harness.verdict.latency import Schedule, measure_latency
 @click.option("--delay", default="0s", show_default=True, help="How late events arrive.")
 @click.option("--offset", default="0s", show_default=True, help="How much after the whole multiple it runs.")
 @click.option(
-    # Twelve over an hour are every five minutes; chosen, no source.
+    # Evenly and not at random, so that two runs agree; twelve over an hour is chosen, no source.
     "--starts",
     type=click.IntRange(1, 720),
     default=12,
@@ -76,7 +76,6 @@ def command(
         attacks = [s for s in studied.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
         if not attacks:
             raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
-        # Spread evenly over the stretch and not at random, so that two runs agree.
         found = measure_latency(attacks, schedule, [stretch * n / starts for n in range(starts)])
     if plot:
         plot_study("latency", found, plot)

@@ -77,8 +77,7 @@ def command(
         steps=steps,
         budget=budget,
         confidence=confidence,
-        # A fixed seed for the bootstrap: the same study gives the same intervals.
-        seed=chosen.seed or 0,
+        seed=chosen.seed or 0,  # fixed, so that the same study gives the same intervals
         exclusions=not fast,
         opinions=not fast,
     )
