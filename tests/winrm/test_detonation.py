@@ -20,6 +20,7 @@ from harness.telemetry.lab.listener import Ports, query_dns_sink, start_listener
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
+from tests.telemetry.lab.listener_log import seen_by
 from tests.winrm.windows_machine import SYSMON, Machine
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +86,7 @@ def test_the_four_tests_are_detonated_recorded_and_cleaned_up(lab, listener, tmp
     ]
     assert outcome.facts.offset == pytest.approx(7200, abs=1)
     assert (outcome.exit_code, machine.tasks, list_owed_cleanups(todo.state)) == (0, {}, ())
-    seen = listener.seen()
+    seen = seen_by(listener)
     assert sum(s["kind"] == "http" and s["agent"] == f"detlab/{todo.run}" for s in seen) == 6
     assert sum(s["kind"] == "dns" and s["answered"] for s in seen) == 5
     assert sum(s["kind"] == "tcp" for s in seen) == 3

@@ -1,6 +1,5 @@
 """The listener and the DNS sink without containers."""
 
-import json
 import random
 import socket
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.lab.listener import Ports, connects, is_listener, query_dns_sink, reachable, start_listener
+from tests.telemetry.lab.listener_log import seen_by
 
 LAB = Path(__file__).parents[3] / "lab"
 
@@ -26,18 +26,13 @@ def listener(tmp_path):
     running.stop()
 
 
-def seen(listener):
-    """What the listener has written down."""
-    return [json.loads(line) for line in listener.log.read_text("utf-8").splitlines()]
-
-
 def test_every_port_answers_and_what_was_seen_is_written(listener):
     assert all(reachable("127.0.0.1", listener.ports).values())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     opener.open(
         urllib.request.Request(f"http://127.0.0.1:{listener.ports['http'][0]}/a", headers={"User-Agent": "detlab/x"})
     )
-    requests = [s for s in seen(listener) if s["kind"] == "http" and s["agent"]]
+    requests = [s for s in seen_by(listener) if s["kind"] == "http" and s["agent"]]
     assert [(r["request"], r["agent"], r["peer"]) for r in requests] == [("GET /a HTTP/1.1", "detlab/x", "127.0.0.1")]
 
 
@@ -53,7 +48,7 @@ def test_every_port_answers_and_what_was_seen_is_written(listener):
 )
 def test_only_test_domains_have_an_address(listener, name, answer):
     assert query_dns_sink("127.0.0.1", listener.ports["dns"][0], name) == answer
-    assert any(s["kind"] == "dns" and s["name"] == name for s in seen(listener))
+    assert any(s["kind"] == "dns" and s["name"] == name for s in seen_by(listener))
 
 
 def test_hostile_input_does_not_end_it(listener):
