@@ -65,10 +65,10 @@ def command(
     detlab conformance
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
-    product = connect_product(engine, url_env, token_env)
-    language = find_product_language(engine).name if product else wanted
+    language = find_product_language(engine).name if is_remote(engine) else wanted
     if wanted not in (None, language):
         raise HarnessError("usage", f"{engine} does not run {wanted}")
+    product = connect_product(engine, url_env, token_env)
     version = product.version() if product else engine
     local = engine_of("duckdb" if product else engine)
     try:
