@@ -74,8 +74,10 @@ def command(
     detlab conformance --write
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
-    product = connect_product(engine, wanted, url_env, token_env)
-    language = find_product_language(engine).name if product else wanted
+    language = find_product_language(engine).name if is_remote(engine) else wanted
+    if wanted not in (None, language):
+        raise HarnessError("usage", f"{engine} does not run {wanted}")
+    product = connect_product(engine, url_env, token_env)
     version = product.version() if product else engine
     # Beside a product: its answers to open questions are held against those of each value here.
     with closing(engine_of("duckdb" if product else engine)) as local:
@@ -94,16 +96,12 @@ def command(
     return 0 if all(c.state in (*GOOD, SettlingState.NOT_RUN) for c in checked) else DIFFERS
 
 
-def connect_product(
-    engine: str, wanted: str | None, url_env: str | None, token_env: str | None
-) -> RemoteProduct | None:
-    """The product, if the engine is one; raises HarnessError if it does not run the language that is wanted."""
+def connect_product(engine: str, url_env: str | None, token_env: str | None) -> RemoteProduct | None:
+    """The product, if the engine is one."""
     if not is_remote(engine):
         return None
     chosen = {k: v for k, v in (("url_name", url_env), ("token_name", token_env)) if v}
     product: RemoteProduct = import_module(f"harness.detection.engines.{engine}").connect(**chosen)
-    if wanted not in (None, find_product_language(engine).name):
-        raise HarnessError("usage", f"{engine} does not run {wanted}")
     return product
 
 
