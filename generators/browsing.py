@@ -17,6 +17,7 @@ from harness.telemetry.schedule import SECOND, bursts, check_moment_count, conve
 EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
 USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
 Addresses = Annotated[int, Between(1, 100)]
+# RFC 5737: the internet of a simulation.
 NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
@@ -40,9 +41,12 @@ def browsing(
     pages = visits(start, lasts, pages_per_hour, random)
     if not len(pages) or not sites:
         return
+    # Zipf's law, as visits of sites are spread.
     popularity = 1 / np.arange(1, sites + 1)
     site = random.choice(sites, len(pages), p=popularity / popularity.sum())
+    # 37 and 254 have no common divisor: addresses repeat after 762, all that the three networks have.
     pool = tuple(NETWORKS[i % 3] + str(1 + i * 37 % 254) for i in range(min(sites * addresses, 700)))
+    # 5 to 30 a page (telemetry.md 6.3).
     counts = random.integers(5, 31, len(pages))
     at = bursts(pages, counts, 1.0, random)
     which = np.repeat(site, counts) * addresses + random.integers(0, addresses, len(at))
@@ -70,6 +74,8 @@ def visits(
     Thinking times are lognormal with a Pareto tail (shape 1.5), as in models of web users since Barford and Crovella.
     """
     expected = check_moment_count(max(0.0, per_hour) * lasts.total_seconds() / 3600)
+    # Body of 30 s in the median, 8 % pauses of a minute and more; scaled to the asked rate afterwards. The
+    # parameters are chosen, the shapes are the model's.
     body = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
     away = random.random(len(body)) < 0.08
     waits = np.where(away, 60 * (1 + random.pareto(1.5, len(body))), body)
