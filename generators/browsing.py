@@ -21,6 +21,8 @@ Addresses = Annotated[int, Between(1, 100)]
 NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
+# Visits follow Zipf's law, 5 to 30 connections a page (telemetry.md 6.3). 37 and 254 have no common divisor: addresses
+# repeat after 762, all that the three networks have.
 def browsing(
     host: Host,
     start: np.datetime64,
@@ -41,12 +43,9 @@ def browsing(
     pages = visits(start, lasts, pages_per_hour, random)
     if not len(pages) or not sites:
         return
-    # Zipf's law, as visits of sites are spread.
     popularity = 1 / np.arange(1, sites + 1)
     site = random.choice(sites, len(pages), p=popularity / popularity.sum())
-    # 37 and 254 have no common divisor: addresses repeat after 762, all that the three networks have.
     pool = tuple(NETWORKS[i % 3] + str(1 + i * 37 % 254) for i in range(min(sites * addresses, 700)))
-    # 5 to 30 a page (telemetry.md 6.3).
     counts = random.integers(5, 31, len(pages))
     at = bursts(pages, counts, 1.0, random)
     which = np.repeat(site, counts) * addresses + random.integers(0, addresses, len(at))

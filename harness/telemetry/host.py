@@ -195,17 +195,14 @@ class Host:
         who = user or (parent.user if parent else self.user)
         begun = np.asarray(self.now if started is None else started, "datetime64[us]")
         elapsed = (np.atleast_1d(begun) - self.boot) // ONE_SECOND
-        # About one process a second behind the 300 of a boot: numbers rise with time whatever the order in which
-        # behaviours ask. The median of 1,966 recorded ones is 3,190.
+        # One process a second behind the 300 of a boot: numbers rise with time. The median of 1,966 recorded is 3,190.
         sequence = self.ledger.number(np.maximum(elapsed.astype(np.int64), 0) + 300)
-        # Knuth's multiplier scatters neighbours over 1,000 to 17,400 without chance: 99 % of recorded pids are below
-        # 11,930. Short-lived processes of a batch may share one, as Windows gives them anew.
+        # Knuth's multiplier scatters neighbours up to 17,400; 99 % of recorded pids are below 11,930.
         pids = np.array([self.ledger.identify(1000 + 4 * (n * 2654435761 % 4099)) for n in sequence.tolist()], np.int64)
         alone = begun.ndim == 0
         if alone:
             self.ledger.pids.add(int(pids[0]))
-        # 712 recorded events 1 of system accounts have it as CurrentDirectory;
-        # people's own folder is one of many that are.
+        # CurrentDirectory of 712 recorded events 1 of system accounts; people's own folder is one of many recorded.
         home = "C:\\Windows\\system32\\" if who.system else f"C:\\Users\\{who.name}\\"
         return Process(
             host=self,

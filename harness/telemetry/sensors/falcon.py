@@ -38,6 +38,10 @@ from harness.telemetry.spelling import Times, decimal, each_its_own, encode_code
 Columns = dict[str, Any]
 
 
+# Of 35 Windows samples (reference/telemetry.md 3.3) all have ProcessParameterFlags 24577, ProcessSxsFlags 64,
+# TokenType 1 and forty zeros for SHA-1. ProcessCreateFlags is 1024 in 16 and 0 in 19: here one value stands for all.
+# SignInfoFlags is 8683538 in the 33 that have it; there is none of another maker, so its bit 16 taken away is made
+# up.
 def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
     """ProcessRollup2: the event that knows the image, the command line and the parent."""
     new, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
@@ -54,19 +58,15 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
         "ParentAuthenticationId": parents.each(lambda p: str(p.user.logon_id)),
         "ParentBaseFileName": parents.each(lambda p: p.name),
         "ParentProcessId": parent_ids,
-        # One value for all processes; samples have 1024 (16 of 35), 0 (19), and elsewhere 67634196 and 525324.
         "ProcessCreateFlags": "1024",
         "ProcessEndTime": "",
-        # 24577 and ProcessSxsFlags 64 in all 35 Windows samples, TokenType 1 too (reference/telemetry.md 3.3).
         "ProcessParameterFlags": "24577",
         "ProcessStartTime": epoch_seconds(rows.at),
         "ProcessSxsFlags": "64",
         "RawProcessId": new.column(decimal(new.numbers(lambda p: p.pids))),
-        # Forty zeros in all samples, whatever the file.
         "SHA1HashData": "0" * 40,
         "SHA256HashData": new.each(lambda p: files[id(p)].sha256),
         "SessionId": new.each(lambda p: str(p.session)),
-        # 8683538 in all 33 samples that have it. There is none of another maker: its bit 16 taken away is made up.
         "SignInfoFlags": new.each(lambda p: "8683538" if files[id(p)].microsoft else "8683522"),
         "SourceProcessId": parent_ids,
         "SourceThreadId": rows.each(lambda a: thread_id(a.process.parent or a.process)),
