@@ -42,7 +42,7 @@ def list_library_rules(paths: Sequence[Path], languages: Sequence[str]) -> list[
 
 
 def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[LibraryRule]:
-    """The rules of one foreign file."""
+    """The rules of one file, or the error of one that cannot be read."""
     try:
         for own in rule_paths(path):
             yield LibraryRule(path=own, facts=facts)
@@ -56,5 +56,6 @@ def index(folder: Path) -> dict[Path, Mapping[str, str]]:
     if page is None:
         return {}
     with page.open(encoding="utf-8", newline="") as lines:
+        # Without quoting: titles of rules hold single quotation marks.
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         return {page.parent / row["file"]: {k: v or "" for k, v in row.items() if k} for row in rows if row.get("file")}

@@ -1,4 +1,4 @@
-"""The envelope of a Windows event: names of its System fields, and which sensor a channel belongs to."""
+"""Windows events: names of System fields, sensors of channels, and repairs of values."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def is_windows(events: Events) -> bool:
     return events.sensor == "windows" or events.sensor in map_windows_sensors()
 
 
+# The evtx package prints GUIDs without braces (0.14.0), which joins and rules for the log's own XML expect.
 BARE_GUID = r"^([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$"
 
 
@@ -77,7 +78,9 @@ def repair_values(values: pa.Array) -> pa.Array:
     Only upper-case GUIDs are touched: EVTX decoders print those of type GUID so, while ids that are text, as the
     ScriptBlockId of PowerShell, are lower case and have no braces in the log itself.
     """
+    # Length first: hardly a column has texts of 36 bytes, and a regular expression over all would cost more.
     if pc.any(pc.equal(pc.binary_length(values), 36)).as_py():
         values = pc.replace_substring_regex(values, BARE_GUID, r"{\1}")
+    # Some shippers send it HTML-escaped (telemetry.md 1.1); 91 of 2,059 recorded events 22 name no process.
     unknown = pc.equal(values, "&lt;unknown process&gt;")
     return pc.if_else(unknown, "<unknown process>", values) if pc.any(unknown).as_py() else values
