@@ -75,7 +75,9 @@ def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) 
         if values.kind is not Kind.LIST:
             continue
         function, _, written = parse_sparkline(scope, measure)
-        low, high = add_span_bounds(scope, values, place)
+        marks = scope.session.fresh("low"), scope.session.fresh("high")
+        add_span_bounds(scope, values, marks, place)
+        low, high = (Typed(Column(m), Kind.NUMBER) for m in marks)
         step = literal(seconds_of(written) or 1.0)
         end = apply("add", low, apply("multiply", step, literal(float(MOST_SPARKLINE_POINTS))))
         spans = apply("list_range", low, apply("least", apply("add", high, step), end), step)
@@ -89,15 +91,15 @@ def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) 
         scope.keep(list(scope.columns))
 
 
-def add_span_bounds(scope: Scope, values: Typed, place: Span) -> tuple[Typed, Typed]:
-    """The first and the last span that any row has a value in."""
+def add_span_bounds(scope: Scope, values: Typed, marks: tuple[str, str], place: Span) -> None:
+    """Adds the first and the last span that any row has a value in as columns."""
     parameter, element = build_element_parameter(values)
     starts = apply_to_elements("list_map", values, parameter, select_pair_part(element, 1.0))
-    marks = {"minimum": scope.session.fresh("low"), "maximum": scope.session.fresh("high")}
-    ends = [(m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,))) for f, m in marks.items()]
+    ends = [
+        (m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,)))
+        for m, f in zip(marks, ("minimum", "maximum"), strict=True)
+    ]
     scope.node = Window(source=scope.node, measures=tuple(ends), span=place)
-    low, high = (Typed(Column(m), Kind.NUMBER) for m in marks.values())
-    return low, high
 
 
 def select_pair_part(pair: Typed, place: float) -> Typed:

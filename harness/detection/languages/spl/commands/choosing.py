@@ -14,15 +14,12 @@ from harness.detection.languages.spl.coercion import Typed, apply, as_number, li
 from harness.detection.languages.spl.commands.series import MOST_SERIES, SeriesTable, check_series_count, rank_series
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import Measured, flag, option
+from harness.detection.languages.spl.statistics import flag, option
 from harness.detection.languages.spl.syntax import SeriesChoice, Stage, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import SourceError, Span
-
-Measures = Callable[[Scope], list[Measured]]
-"""The aggregates of a chart over a scope."""
 
 LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
 AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)

@@ -73,8 +73,8 @@ def union(scope: Scope, stage: Stage) -> None:
         scope.replace(first.node, first.columns)
         scope.events, scope.defined = first.events, set(first.defined)
     for part in parts:
-        left, right = align_columns(target, part)
-        target.node = Union(sources=(left, right), span=stage.span)
+        align_columns(target, part)
+        target.node = Union(sources=(target.node, part.node), span=stage.span)
         target.events = target.events and part.events
     if stage.name == "multisearch" and "_time" in target.columns:
         target.node = Sort(source=target.node, keys=NEWEST_FIRST[:1], span=stage.span)

@@ -95,6 +95,7 @@ def rename(scope: Scope, stage: Stage) -> None:
             message = f"`{words[at].text[:60]}` has no new name"
             raise SourceError("bad-rename", message, words[at].span, help="write `rename old AS new`")
         for source, target in moves(current, words[at], words[at + 2]):
+            note_renaming(scope, current, source, target)
             current = rename_column(scope, current, source, target)
         at += 3
     scope.select(current.items(), stage.span)
@@ -113,17 +114,24 @@ def moves(current: dict[str, Typed], old: Word, new: Word) -> list[tuple[str, st
     return [(n, fill_wildcard_name(old.text, new.text, n)) for n in fitting]
 
 
+def note_renaming(scope: Scope, current: dict[str, Typed], source: str, target: str) -> None:
+    """Keeps in mind that a column is read, and that the one of the new name is the search's own."""
+    if source == target:
+        return
+    if scope.events and source not in scope.defined:
+        scope.session.reads.add(source)
+    scope.defined.add(target)
+    if source in current and current[source].kind is not Kind.NULL:
+        scope.defined.discard(source)
+
+
 def rename_column(scope: Scope, current: dict[str, Typed], source: str, target: str) -> dict[str, Typed]:
     """The columns after one of them has another name; a missing one takes the column of the new name away."""
     if source == target:
         return current
-    if scope.events and source not in scope.defined:
-        scope.session.reads.add(source)
-    scope.defined.add(target)
     if source not in current or current[source].kind is Kind.NULL:
         removes = target in current and scope.session.switch("rename_missing") == "removes"
         return {n: v for n, v in current.items() if n != target} if removes else current
-    scope.defined.discard(source)
     return {target if n == source else n: v for n, v in current.items() if n != target}
 
 
