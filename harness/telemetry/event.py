@@ -11,6 +11,7 @@ import pyarrow as pa
 
 # Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"
+METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 CAUSE = "@cause"
 UNLABELLED = -1
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.columnar import Field, build_epoch_column, list_event_fields, map_distinct_values, with_entities
-from harness.telemetry.event import TIME, Events
+from harness.telemetry.event import METADATA_FIELDS, TIME, Events
 from harness.telemetry.multivalue import LIST_MEMBER
 from harness.telemetry.shippers import FALCON_KINDS
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, sensor_of
@@ -21,7 +21,6 @@ NATIVE_ROWS_AT_ONCE = 20_000
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 
-METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 """What a collector wrote on an event; it is no part of the event's own text."""
 
 RAW_FIELD = "_raw"

@@ -21,10 +21,10 @@ from harness.telemetry.columnar import (
     with_entities,
     without_empty,
 )
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.event import CAUSE, METADATA_FIELDS, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.multivalue import gather_list_fields
-from harness.telemetry.native import METADATA_FIELDS, RAW_FIELD, build_native_texts
+from harness.telemetry.native import RAW_FIELD, build_native_texts
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.sensor import SplunkInput, sensor_names
 from harness.telemetry.sensor import sensor as sensor_of
