@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from harness.telemetry.event import METADATA_FIELDS
+
 # The keys of Splunk's HTTP Event Collector; an object with any other has an `event` of its own meaning.
 COLLECTOR = frozenset({*METADATA_FIELDS, "time", "event", "fields"})
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 # Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"
-METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 CAUSE = "@cause"
 UNLABELLED = -1
+
+# What Splunk keeps of each event beside its text.
+METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 
 # Microseconds, as DuckDB's timestamps are; the seventh digit of Windows' 100 ns stays in SystemTime.
 TIME_TYPE = pa.timestamp("us", tz="UTC")
