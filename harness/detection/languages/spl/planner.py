@@ -57,15 +57,15 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
 
 def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
-    around = scope.order_matters, scope.subsearch_order_matters
+    around = scope.command, scope.order_matters, scope.subsearch_order_matters
     heeded = list_heeded_orders(pipeline.stages, scope.order_matters)
     for stage, matters in zip(pipeline.stages, heeded, strict=True):
         entry = COMMANDS[stage.name]
-        scope.order_matters = matters
+        scope.command, scope.order_matters = stage.name, matters
         scope.subsearch_order_matters = None if entry.subsearch is None else heeds_order(entry.subsearch, matters)
         scope.last = scope.main and stage is pipeline.stages[-1]
         entry.define(scope, stage)
         scope.first = False
         if scope.main:
             scope.session.steps.append(Step(stage.span, scope.node, stage.name))
-    scope.order_matters, scope.subsearch_order_matters = around
+    scope.command, scope.order_matters, scope.subsearch_order_matters = around

@@ -69,16 +69,17 @@ class CommandFacts(TypedDict, total=False):
     """What a command says of itself; those of REQUIRED_COMMAND_FACTS it has to say.
 
     `subsearch` is what it does with the order of rows that a pipeline in brackets or a dataset gives it; without it a
-    command cannot run one. `item` reads an argument that is none of the usual. `options` are those of its own among the
-    statistical commands. `generating` makes rows, `gets_row` is given one where a search begins with it. For lint:
-    `groups` by its BY fields, `fills` the fields named, `evaluates` what its expressions say, `limit` tells where it
-    stops. `refused` is why it is not run.
+    command cannot run one. `pipes` runs such a pipeline over its own rows. `item` reads an argument that is none of the
+    usual. `options` are those of its own among the statistical commands. `generating` makes rows, `gets_row` is given
+    one where a search begins with it. For lint: `groups` by its BY fields, `fills` the fields named, `evaluates` what
+    its expressions say, `limit` tells where it stops. `refused` is why it is not run.
     """
 
     order: Required[RowOrder]
     fields: Required[FieldEffect | Callable[[Stage], FieldEffect]]
     raw: Required[RawUse]
     subsearch: RowOrder
+    pipes: bool
     shape: ArgumentShape
     item: Callable[..., Any]
     options: tuple[str, ...]
@@ -176,6 +177,7 @@ class CommandEntry(RegistryEntry[Callable[..., None]]):
     fields: FieldEffect | Callable[[Stage], FieldEffect]
     raw: RawUse
     subsearch: RowOrder | None = None
+    pipes: bool = False
     shape: ArgumentShape = "general"
     item: Callable[..., Any] | None = None
     options: tuple[str, ...] = ()

@@ -103,9 +103,9 @@ class Scope:
 
     `defined` are the columns that the query itself made; all others are fields of recorded events. `open` says that
     there may be more columns, which only the data can name. `range` is what the search says of its time, by the
-    operation that compares it. `order_matters` says whether anything behind the command at work depends on the order
-    of its rows, `subsearch_order_matters` whether it or anything behind it does on the order of a subsearch's; that
-    is None for a command that has none.
+    operation that compares it. `command` is the one at work, `order_matters` says whether anything behind it depends
+    on the order of its rows, `subsearch_order_matters` whether it or anything behind it does on the order of a
+    subsearch's; that is None for a command that has none.
     """
 
     session: Session
@@ -116,6 +116,7 @@ class Scope:
     defined: set[str] = field(default_factory=set)
     first: bool = True
     last: bool = False
+    command: str = ""
     order_matters: bool = False
     subsearch_order_matters: bool | None = None
     range: dict[str, Typed] = field(default_factory=dict)
@@ -206,6 +207,7 @@ class Scope:
             first=False,
             open=self.open,
             range=dict(self.range),
+            command=self.command,
             order_matters=self.order_matters,
             subsearch_order_matters=self.subsearch_order_matters,
         )
@@ -218,7 +220,8 @@ class Scope:
         """
         matters = self.subsearch_order_matters if order_matters is None else order_matters
         if matters is None:
-            raise TypeError("a command that runs a subsearch does not say `subsearch`")
+            what = "what it does with the order of its rows"
+            raise TypeError(f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}")
         scope = fresh_scope(self.session, main=False)
         scope.order_matters = matters
         around, self.session.tables = self.session.tables, self.session.early

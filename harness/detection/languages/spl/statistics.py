@@ -18,9 +18,12 @@ from harness.detection.languages.spl.sparklines import collect_span_values
 from harness.detection.languages.spl.syntax import (
     FieldReference,
     FunctionCall,
+    GeneralArguments,
     Measure,
+    Pipeline,
     Stage,
     StatisticsArguments,
+    Template,
     Word,
 )
 from harness.detection.plan.columns import Kind
@@ -29,6 +32,7 @@ from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest
 from harness.diagnostics import SourceError, Span
 
 Measured = tuple[str, Typed]
+COMMAND_IN_TEMPLATE = re.compile(r"(?:^|\|)\s*(\w+)")
 
 
 def expand_measures(
@@ -153,7 +157,7 @@ def list_heeded_orders(stages: Sequence[Stage], behind: bool) -> list[bool]:
     heeded: list[bool] = []
     for stage in reversed(stages):
         heeded.append(behind)
-        behind = heeds_order(find_row_order(stage), behind)
+        behind = heeds_order(find_row_order(stage, behind), behind)
     return heeded[::-1]
 
 
@@ -162,12 +166,25 @@ def heeds_order(order: RowOrder, behind: bool) -> bool:
     return order == "reads" or (order == "keeps" and behind)
 
 
-def find_row_order(stage: Stage) -> RowOrder:
-    """What a stage does with the order of rows, to which its aggregates too may be sensitive."""
-    arguments = stage.arguments
+def find_row_order(stage: Stage, behind: bool) -> RowOrder:
+    """What a stage does with the order of rows, to which its aggregates and pipelines in it too may be sensitive."""
+    arguments, entry = stage.arguments, COMMANDS[stage.name]
     if isinstance(arguments, StatisticsArguments) and any(is_order_dependent(*a) for a in list_aggregates(arguments)):
         return "reads"
-    return COMMANDS[stage.name].order
+    for item in arguments.items if isinstance(arguments, GeneralArguments) else ():
+        if isinstance(item, Template) and may_read_order(item):
+            return "reads"
+        if isinstance(item, Pipeline) and entry.pipes:
+            for inner in reversed(item.stages):
+                behind = heeds_order(find_row_order(inner, behind), behind)
+            return "reads" if behind else entry.order
+    return entry.order
+
+
+def may_read_order(template: Template) -> bool:
+    """Whether a command in a pipeline that is not parsed yet may depend on the order of rows."""
+    entries = [COMMANDS[n] for n in COMMAND_IN_TEMPLATE.findall(template.text.lower()) if n in COMMANDS]
+    return any(e.order == "reads" or e.shape in ("stats", "chart") for e in entries)
 
 
 def list_aggregates(arguments: StatisticsArguments) -> Iterator[tuple[str, str]]:
@@ -201,13 +218,13 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
         first = Typed(Aggregation("minimum", (Column(place),)), Kind.NUMBER)
         group_rows(scope, keys, [*named, (place, first)], span)
         scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
-        scope.keep(list(scope.columns))
+        scope.keep([n for n in scope.columns if n != place])
         return
     counts = any(m.function in AGGREGATES and AGGREGATES[m.function].of_rows for m in arguments.measures)
     if not keys and not counts and scope.session.switch("stats_of_nothing") == "none":
         group_rows(scope, keys, [*named, (place, Typed(Aggregation("count"), Kind.NUMBER))], span)
         scope.filter(apply("greater", Typed(Column(place), Kind.NUMBER), literal(0.0)).expression, span)
-        scope.keep(list(scope.columns))
+        scope.keep([n for n in scope.columns if n != place])
         return
     group_rows(scope, keys, named, span)
 

@@ -37,7 +37,7 @@ def append(scope: Scope, stage: Stage) -> None:
     append_rows(scope, inner, stage)
 
 
-@COMMANDS.define("appendpipe", order="keeps", fields="keeps", raw="never")
+@COMMANDS.define("appendpipe", order="keeps", fields="keeps", raw="never", pipes=True)
 def appendpipe(scope: Scope, stage: Stage) -> None:
     """The rows that a pipeline makes of the current ones, after these.
 

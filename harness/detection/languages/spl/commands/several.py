@@ -96,7 +96,8 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
     scope.session.delimiters[field] = found.text("delim", " ")
     if field not in scope.columns:
         return
-    keys = [n for n in scope.columns if n != field]
+    order = [n for n in scope.columns if n[0] != "@"]
+    keys = [n for n in order if n != field]
     collected = Aggregation("collect", (as_multivalue(scope.typed(field)).expression,))
     node = Aggregate(
         source=scope.node,
@@ -104,7 +105,6 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
         measures=((field, collected),),
         span=stage.span,
     )
-    order = list(scope.columns)
     columns = {**{k: scope.columns[k] for k in keys}, field: Kind.LIST}
     scope.replace(node, columns)
     scope.keep(order)
