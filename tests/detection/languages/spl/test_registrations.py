@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def planned(case: ConformanceCase, duckdb):
     dialect = Strictness(case.facts.get("Dialect", Strictness.LENIENT))
     query = language("spl").parse(Source("query.spl", f"| eval zz=1 {text}"), dialect, case.settings)
     columns = duckdb.load(index_logs(case.logs, case.settings) if case.logs else views(case.inputs))
-    steps = query.plan(columns, case.settings).steps
+    steps = query.plan(columns, replace(case.settings, ask=duckdb.run)).steps
     return zip(query.pipeline.stages[1:], steps, steps[1:], strict=False)
 
 
