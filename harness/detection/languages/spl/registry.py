@@ -46,7 +46,7 @@ class Unless:
     options: tuple[str, ...]
 
 
-RawUse = Literal["never", "always"] | Unless
+RawUse = Literal["never", "always"] | Unless | Callable[[Stage], bool]
 LimitNote = Callable[[Stage], tuple[str, str | None] | None]
 """What lint tells of the number of rows at which a stage stops, and what to write instead; None for nothing."""
 
@@ -114,7 +114,7 @@ class AggregateFacts(TypedDict, total=False):
 REQUIRED_COMMAND_FACTS = {
     "order": "what it does with the order of rows: reads, keeps or forgets it",
     "fields": "what becomes of fields that are not named: it keeps, closes or remakes them",
-    "raw": "whether it works on the text of events: never, always, or unless an option says on what",
+    "raw": "whether it works on the text of events: never, always, or as its stage says",
 }
 REQUIRED_AGGREGATE_FACTS = {
     "order": "whether its value depends on the order of rows: never, always, or where ties among them have to be broken"
@@ -194,6 +194,8 @@ class CommandEntry(RegistryEntry[Callable[..., None]]):
 
     def reads_raw(self, stage: Stage) -> bool:
         """Whether a stage of this command works on the text of events without saying so."""
+        if callable(self.raw):
+            return self.raw(stage)
         if not isinstance(self.raw, Unless):
             return self.raw == "always"
         items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
