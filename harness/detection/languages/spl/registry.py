@@ -39,7 +39,7 @@ regular expressions, and `template` a pipeline that stays text. Those of `stats`
 in a `chart`, and in BY, where a `tstats` may have wildcards."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unless:
     """A command works on the text of events unless one of these options says on what; `*` is any option."""
 
@@ -129,7 +129,7 @@ COMMAND_CHOICES = {
 AGGREGATE_CHOICES = {"order": get_args(OrderDependence)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RegistryEntry(Generic[Definition]):
     """One command, function or aggregate: its names, what it does, and how it may be called."""
 
@@ -169,7 +169,7 @@ class RegistryEntry(Generic[Definition]):
         return found[1] if found else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CommandEntry(RegistryEntry[Callable[..., None]]):
     """A command with its facts; CommandFacts says what they mean."""
 
@@ -203,7 +203,7 @@ class CommandEntry(RegistryEntry[Callable[..., None]]):
         return not given if ANY_OPTION in self.raw.options else given.isdisjoint(self.raw.options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FunctionEntry(RegistryEntry[Callable[..., Any]]):
     """An eval function; FunctionFacts says what its facts mean."""
 
@@ -213,7 +213,7 @@ class FunctionEntry(RegistryEntry[Callable[..., Any]]):
     zoned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AggregateEntry(RegistryEntry[Callable[..., Any]]):
     """An aggregate with its facts; AggregateFacts says what they mean."""
 
