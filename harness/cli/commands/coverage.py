@@ -17,7 +17,7 @@ from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage
-from harness.scenario.library import list_library_rules
+from harness.scenario.library import LibraryRule, list_library_rules
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
 FILE = click.Path(path_type=Path)
@@ -52,10 +52,7 @@ def command(
     detlab coverage rules/
     detlab coverage my_app/ --events capture.evtx -v
     """
-    found = list_library_rules(paths, list_languages())
-    if not found:
-        where, suffixes = ", ".join(map(str, paths)), ", ".join(f".{name}" for name in list_languages())
-        raise HarnessError("no-rules", f"there is no rule in {where}", help=f"rules are {suffixes}, YAML or conf files")
+    found = find_rules(paths)
     progress = ProgressLine()
     tried = Trying(
         engine=engine,
@@ -74,6 +71,15 @@ def command(
         else format_coverage(covered, paper(), events=events, verbose=verbose)
     )
     return 0 if all(each.runs for each in covered) else DIFFERS
+
+
+def find_rules(paths: Sequence[Path]) -> list[LibraryRule]:
+    """Every rule of these paths; raises HarnessError where there is none."""
+    found = list_library_rules(paths, list_languages())
+    if not found:
+        where, suffixes = ", ".join(map(str, paths)), ", ".join(f".{name}" for name in list_languages())
+        raise HarnessError("no-rules", f"there is no rule in {where}", help=f"rules are {suffixes}, YAML or conf files")
+    return found
 
 
 def read_neighbouring_content(paths: Sequence[Path]) -> Content:
