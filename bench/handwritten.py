@@ -18,6 +18,7 @@ NAMES = [
 ]
 ADDRESSES = ["10.%", *(f"172.{i}.%" for i in range(16, 32)), "192.168.%", "127.%"]
 LOOPBACK = ["::1", "0:0:0:0:0:0:0:1"]
+# A list of its own and not the rule's: a translation that shared code with detlab would share its mistakes.
 IMAGES = [
     "msedge",
     "chrome",

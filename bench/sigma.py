@@ -29,6 +29,7 @@ from harness.telemetry.event import TEXT_TYPE, Events
 from harness.telemetry.replay import replay
 from harness.verdict.store import TelemetryStore
 
+# As pySigma's back end for Splunk writes rules: classic Windows logs with the names of fields in the events.
 CONDITIONS = {"spl": {"source": "WinEventLog", "system_names": "sigma"}, "cql": {}}
 SUFFIXES = ("spl", "cql")
 
@@ -60,6 +61,8 @@ def stores(recorded: Path, *, as_decoded: bool = False) -> Stores:
     telemetry = replay(recorded)
     if as_decoded:
         telemetry = replace(telemetry, events=tuple(map(without_braces, telemetry.events)))
+    # Two, or switching between queries that read the raw text and those that do not would load
+    # the events anew each time.
     return {raw: TelemetryStore(open_engine("duckdb"), lambda _: telemetry) for raw in (False, True)}
 
 
@@ -70,13 +73,14 @@ def without_braces(events: Events) -> Events:
         if columns.column(name).type == TEXT_TYPE:
             values = columns.column(name).cast(pa.string())
             bare = pc.replace_substring_regex(values, BRACED, r"\1").cast(TEXT_TYPE)
+            # Only columns of text: numbers and lists hold no GUIDs.
             columns = columns.set_column(place, name, bare)
     constants = {name: re.sub(BRACED, r"\1", value) for name, value in events.constants.items()}
     return replace(events, constants=constants, columns=columns)
 
 
 def close(opened: Stores) -> None:
-    """Gives the engines back."""
+    """Closes the engines of both stores."""
     for store in opened.values():
         store.engine.close()
 

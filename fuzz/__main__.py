@@ -11,16 +11,19 @@ from tempfile import TemporaryDirectory
 
 from fuzz.random_texts import fuzz
 from fuzz.targets import TARGETS
+from harness.detection.language import list_languages
 
 ROOT = Path(__file__).parents[1]
-SUFFIXES = {"spl": "*.spl", "cql": "*.cql", "yaml": "*.yaml", "conf": "*.conf", "page": "*.md"}
+SUFFIXES = {**{n: f"*.{n}" for n in list_languages()}, "yaml": "*.yaml", "conf": "*.conf", "page": "*.md"}
 PLACES = (ROOT / "scenarios", ROOT / "tests", ROOT.parent / "shared" / "corpora")
+# Chosen, no source: libFuzzer runs all seeds before it changes any.
 MOST_SEEDS = 400
 
 
 def seeds(target: str) -> list[str]:
     """Real texts to begin with."""
     found = [p for place in PLACES if place.is_dir() for p in sorted(place.rglob(SUFFIXES[target]))]
+    # Spread over all folders, which are sorted by name.
     step = max(1, len(found) // MOST_SEEDS)
     return [p.read_text("utf-8", "replace") for p in found[::step]]
 
@@ -32,6 +35,7 @@ def guided(target: str, seconds: int, folder: Path) -> int:
     with TemporaryDirectory() as begin:
         for number, text in enumerate(seeds(target)):
             (Path(begin) / str(number)).write_text(text, encoding="utf-8")
+        # A text that takes longer than SLOWEST stops the run by itself; 25 s and 3 GiB catch a hang in one C call.
         limits = [
             f"-max_total_time={seconds}",
             "-timeout=25",

@@ -12,6 +12,7 @@ import atheris
 with atheris.instrument_imports(include=["harness"]):
     from fuzz.targets import hold
 
+    # Commands and functions are imported on demand: only what is imported in here is instrumented.
     hold("spl", "index=main | stats count by host")
     hold("cql", "#repo=main | groupBy(host)")
 

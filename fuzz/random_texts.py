@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fuzz.targets import hold
 
 PIECES = re.compile(r"\w+|\s+|[^\w\s]")
+# Chosen, no source.
 MOST_PIECES = 5_000
 
 
@@ -21,13 +22,18 @@ def fuzz(target: str, seeds: Sequence[str], seconds: float) -> int:
     some = st.sampled_from(pieces)
     mixed = st.lists(some | st.text(max_size=4), max_size=40).map("".join)
     cut = st.builds(
-        lambda s, a, b, t: s[:a] + t + s[b:], st.sampled_from(seeds or ["a"]), *[st.integers(0, 400)] * 2, mixed
+        # Real texts with a stretch replaced reach further than texts made up from pieces.
+        lambda s, a, b, t: s[:a] + t + s[b:],
+        st.sampled_from(seeds or ["a"]),
+        *[st.integers(0, 400)] * 2,
+        mixed,
     )
     ends = monotonic() + seconds
     tried = 0
 
     @settings(
         max_examples=100,
+        # `hold` has a bound of its own, and machines of CI are slow at times.
         deadline=None,
         database=None,
         verbosity=Verbosity.quiet,

@@ -7,12 +7,14 @@ from functools import partial
 from time import perf_counter
 
 from harness.detection.conformance import parse_cases
-from harness.detection.language import Settings, language
+from harness.detection.language import Settings, language, list_languages
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas
 from harness.scenario.document import load
 
+# Characters; the same number as libFuzzer's -max_len in `fuzz.__main__`.
 LONGEST = 64 << 10
+# Chosen, no source.
 SLOWEST = 20.0
 
 
@@ -21,11 +23,12 @@ class BrokenPromiseError(AssertionError):
 
 
 def query(name: str, text: str) -> None:
-    """A query is read, planned and printed, or an error with a place is told."""
+    """A query is parsed, planned and printed, or an error with a place is rendered."""
     spoken = language(name)
     try:
         first = spoken.parse(Source(f"fuzz.{name}", text))
     except HarnessError as error:
+        # Rendering is part of the promise: the caret needs a place that is in the text.
         error.render()
         return
     printed = first.render()
@@ -36,13 +39,14 @@ def query(name: str, text: str) -> None:
     if again.render() != printed:
         raise BrokenPromiseError(f"printed twice it differs:\n{printed!r}\n{again.render()!r}")
     try:
+        # Over no columns, so planning is tried and running is not.
         first.plan({}, Settings())
     except HarnessError as error:
         error.render()
 
 
 def told(read: Callable[[str], object], text: str) -> None:
-    """A document is read or an error is told."""
+    """A document is read, or an error is rendered."""
     try:
         read(text)
     except HarnessError as error:
@@ -50,8 +54,7 @@ def told(read: Callable[[str], object], text: str) -> None:
 
 
 TARGETS: dict[str, Callable[[str], None]] = {
-    "spl": partial(query, "spl"),
-    "cql": partial(query, "cql"),
+    **{name: partial(query, name) for name in list_languages()},
     "yaml": partial(told, lambda text: load(Source("fuzz.yaml", text))),
     "conf": partial(told, lambda text: list(stanzas(text))),
     "page": partial(told, lambda text: parse_cases(Source("fuzz.md", text), "spl")),

@@ -33,8 +33,11 @@ def backup(
     first = datetime.fromisoformat(str(start.astype("datetime64[s]"))).date()
     nights = []
     for day in range(lasts.days + 2):
+        # By the host's own clock: an hour of the night moves with the change of clocks.
         local = datetime(first.year, first.month, first.day, hour % 24, tzinfo=ZoneInfo(host.time_zone))
         begun = (local + timedelta(days=day)).astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+        # Starts spread over a quarter of an hour, as backup servers stagger their
+        # clients; all numbers of this file are chosen.
         nights.append(np.datetime64(begun, "us") + convert_seconds(float(random.uniform(0, 900))))
     begun_at = np.array(
         [n for n in nights if start <= n < start + convert_seconds(lasts.total_seconds())], "datetime64[us]"

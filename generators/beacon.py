@@ -35,11 +35,14 @@ def beacon(
     Covenant 5 s, 10 %; Mythic http 10 s, 23 %; Havoc 2 s, 15 %; PoshC2 5 s, 20 %.
     """
     seconds = every.total_seconds()
+    # -DisableKeepAlive: a kept connection would be one event 3 (telemetry.md 1.4). -UseBasicParsing: without it
+    # the first call of a fresh account fails.
     request = f"Invoke-WebRequest -UseBasicParsing -DisableKeepAlive -Uri 'http://{server}:{port}/'"
     script = f"1..{times} | ForEach-Object {{ {request} | Out-Null; Start-Sleep -Seconds {seconds:g} }}"
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
     process = host.process(image, command_line=line)
+    # PowerShell takes a second or two until its script runs (telemetry.md 1.6).
     at = periodic(start + 2 * ONE_SECOND, every, times, random, jitter=jitter, shape=shape)
     yield from sample_process_lifetime(
         process, at[-1] + ONE_SECOND if len(at) else None, script=script if scripted else None

@@ -17,9 +17,12 @@ from harness.telemetry.schedule import bursts, check_moment_count, convert_secon
 EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
 USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
 Addresses = Annotated[int, Between(1, 100)]
+# RFC 5737: the internet of a simulation.
 NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
+# Visits follow Zipf's law, 5 to 30 connections a page (telemetry.md 6.3). 37 and 254 have no common divisor: addresses
+# repeat after 762, all that the three networks have.
 def browsing(
     host: Host,
     start: np.datetime64,
@@ -70,6 +73,8 @@ def visits(
     Thinking times are lognormal with a Pareto tail (shape 1.5), as in models of web users since Barford and Crovella.
     """
     expected = check_moment_count(max(0.0, per_hour) * lasts.total_seconds() / 3600)
+    # Body of 30 s in the median, 8 % pauses of a minute and more; scaled to the asked rate afterwards. The
+    # parameters are chosen, the shapes are the model's.
     body = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
     away = random.random(len(body)) < 0.08
     waits = np.where(away, 60 * (1 + random.pareto(1.5, len(body))), body)

@@ -34,6 +34,7 @@ def build_agent(
     """
     polls = rounds(lasts, every)
     count = check_moment_count(max(1, polls // max(1, requests_per_connection)))
+    # A few per cent longer in the mean, since polls take time; chosen.
     waits = every.total_seconds() * requests_per_connection * random.uniform(0.98, 1.08, count)
     at = start + convert_seconds(np.concatenate([[0.0], waits.cumsum()]))
     at = at[at < start + convert_seconds(lasts.total_seconds())]

@@ -36,9 +36,11 @@ def build_pipeline(
     connection, so that what is seen again and again are the downloads.
     """
     jobs = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
+    # Before arrays of that size are made.
     check_moment_count(len(jobs) * artifacts)
     pauses = convert_seconds(np.cumsum(random.uniform(1.5, 6.0, (len(jobs), artifacts)), axis=1))
     moments = (jobs[:, None] + pauses).ravel()
+    # The account that GitHub's runner installs its service under on Windows.
     parent = host.daemon(runner, account="NETWORK SERVICE")
     line = f"curl.exe -fsSL -O https://{endpoint or servers[0]}/artifact.zip"
     process = host.process(image, command_line=line, parent=parent, user=parent.user, started=moments)

@@ -31,6 +31,7 @@ def certificate_checks(
     A recorded burst: 30 connections in 7.3 s by one svchost.exe to one address.
     """
     moments = poisson(start, lasts, per_hour, random)
+    # 7 s: the recorded burst lasted 7.3.
     at = bursts(moments, random.integers(1, max(2, most_together + 1), len(moments)), 7.0, random)
     process = host.service("CryptSvc")
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr, bytes_received=1800)

@@ -18,6 +18,7 @@ def chat(
     start: np.datetime64,
     random: Generator,
     *,
+    # The version is in the path: a rule that knows it in full is right for one release.
     image: str = r"C:\Program Files\WindowsApps\MSTeams_24295.605.3225.8804_x64__8wekyb3d8bbwe\ms-teams.exe",
     servers: tuple[Address, ...] = ("198.51.100.120", "198.51.100.121"),
     port: Port = 443,

@@ -46,5 +46,6 @@ def configuration_runbook(
     yield from sample_process_lifetime(
         process, ended, script="Invoke-RestMethod -Uri $ManagementUri -UseBasicParsing | Test-State"
     )
+    # After PowerShell has started (telemetry.md 1.6); chosen.
     at = moments + convert_seconds(random.uniform(2.0, 4.0, len(moments)))
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

@@ -33,6 +33,7 @@ def desired_state(
         r"C:\Windows\System32\wbem\WmiPrvSE.exe", command_line=r"C:\Windows\system32\wbem\wmiprvse.exe"
     )
     pulls = periodic(start, every, rounds(lasts, every), random, jitter=0.001)
+    # After every second pull, 4 s behind it; chosen.
     reports = pulls[random.random(len(pulls)) < 0.5] + np.timedelta64(4_000_000, "us")
     at = np.sort(np.concatenate([pulls, reports]))
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

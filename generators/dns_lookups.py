@@ -14,6 +14,7 @@ from harness.telemetry.lifecycle import sample_process_lifetime
 from harness.telemetry.parameter import Count
 from harness.telemetry.schedule import periodic
 
+# Names of the pack's own test: RFC 2606 reserves both zones, so that nobody is asked.
 DOMAINS = (
     "update-check.example",
     "cdn-sync.example",

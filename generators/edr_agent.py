@@ -18,6 +18,7 @@ def edr_agent(
     start: np.datetime64,
     random: Generator,
     *,
+    # A real path, since allow-lists name it; the endpoint's name is made up.
     image: str = r"C:\Program Files\CrowdStrike\CSFalconService.exe",
     servers: tuple[Address, ...] = ("203.0.113.40", "203.0.113.41"),
     port: Port = 443,

@@ -33,6 +33,7 @@ def failed_lookups(
         (host.running("explorer.exe"), names, 9003),
         (host.service("gpsvc"), (f"_ldap._tcp.{host.domain}",), 9002),
     ):
+        # Three askers share the rate.
         at = poisson(start, lasts, per_hour / 3, random)
         if len(at):
             which = TextColumn(values=asked, codes=random.integers(0, len(asked), len(at)))

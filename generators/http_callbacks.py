@@ -33,6 +33,7 @@ def http_callbacks(
     is written late stays in the hour. Calls of the first hour may come before the start: it is the hour that counts.
     """
     moments = np.sort(np.concatenate([hourly(start, counts, random), *(start + one(wait) for wait in after)]))
+    # A process must not call before it starts.
     first = min(start, moments[0] - 2 * ONE_SECOND) if len(moments) else start
     process = host.process(image, started=first)
     yield from sample_process_lifetime(process, moments[-1] + ONE_SECOND if len(moments) else None)

@@ -31,6 +31,7 @@ def inbound_service(
     known = image in ("lsass.exe", "System")
     process = host.running(image) if known else host.daemon(image)
     at = poisson(start, lasts, per_hour, random)
+    # 7 and 230 have no common divisor: up to 1,610 callers differ.
     callers = tuple(f"{clients[i % len(clients)]}{1 + i % 7}.{10 + i * 13 % 230}" for i in range(max(1, neighbours)))
     yield NetworkConnection(
         at=at,

@@ -37,6 +37,7 @@ def meeting(
     calls = poisson(start, lasts, per_hour, random)
     if not len(calls):
         return
+    # A call is set up, joined two seconds later, and left after 10 to 40 minutes; all chosen.
     signalling = np.sort(
         np.concatenate([calls, calls + convert_seconds(2.0), calls + convert_seconds(random.uniform(600, 2400))])
     )

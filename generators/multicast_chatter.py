@@ -23,10 +23,12 @@ def multicast_chatter(
 ) -> Iterator[Activity]:
     """LLMNR and mDNS by the DNS client, SSDP by its service and by a browser, WS-Discovery, a link-local neighbour.
 
-    The addresses, ports and services are those of 7,183 recorded events; none of them is in a private range.
+    LLMNR, mDNS and SSDP are as in 7,183 recorded events; WS-Discovery and the neighbour are not among them. None
+    of the addresses is in a private range.
     """
     resolver, ssdp = host.service("Dnscache"), host.service("SSDPSRV")
     for process, address, port, source_port in (
+        # Among those events: LLMNR 43 and 44, SSDP of msedge.exe 29, of svchost.exe 7, mDNS 9 and 9 from its own port.
         (resolver, "224.0.0.252", 5355, None),
         (resolver, "ff02::1:3", 5355, None),
         (resolver, "224.0.0.251", 5353, 5353),

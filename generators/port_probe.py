@@ -41,6 +41,7 @@ def port_probe(
     rounds = periodic(start + 2 * ONE_SECOND, every, times, random)
     refused = listener is False or (listener is None and server.startswith("127."))
     pauses = (
+        # 0.54 and 0.52 s between SYNs were recorded (telemetry.md 1.4), so a refused call takes above a second.
         random.uniform(1.0, 2.1, (times, len(ports))) if refused else random.uniform(0.02, 0.2, (times, len(ports)))
     )
     at = (rounds[:, None] + convert_seconds(np.cumsum(pauses, axis=1))).ravel()

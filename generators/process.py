@@ -31,6 +31,7 @@ def process(
     until = start + wait(lasts)
     parent = None
     if through == "winrm":
+        # The shell's cmd.exe runs the same line as the program below it, as WinRS has it.
         parent, chain = remote_shell(host, start, command_line or image, until)
         yield from chain
     started = host.process(image, command_line=command_line, parent=parent)

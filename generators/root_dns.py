@@ -10,6 +10,7 @@ from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
 from harness.telemetry.host import Host
 from harness.telemetry.schedule import poisson
 
+# IANA's root hints; b.root-servers.net has had its address since November 2023.
 ROOTS = {
     "a.root-servers.net": "198.41.0.4",
     "b.root-servers.net": "170.247.170.2",

@@ -41,6 +41,7 @@ def scheduled_task(
     run is the svchost.exe of the Schedule service, never taskhostw.exe: 144 recorded process starts.
     """
     arguments = (
+        # `detlab/none` is the user agent where there is no run of a lab (attribution.py).
         "-NoProfile -WindowStyle Hidden -Command Invoke-WebRequest -UseBasicParsing "
         f"-UserAgent detlab/none -Uri http://{server}:{port}/"
     )
@@ -48,6 +49,7 @@ def scheduled_task(
     task = task_of(host, name=task_name, arguments=arguments, author=host.user, run_as=user, every=every, at=start)
     yield from register_task(host, task, start, every=every)
     if times:
+        # schtasks takes its start from the clock's minute, which has begun: the first run is a minute later.
         due = start + 3 * ONE_SECOND if on_demand else start.astype("datetime64[m]") + np.timedelta64(60, "s")
         waits = np.arange(times) * every.total_seconds() + random.uniform(0.05, 0.4, times)
         process = yield from runs(

@@ -35,6 +35,7 @@ def software_update(
     """
     moments = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
     parent, system = host.service("Schedule"), host.account("SYSTEM")
+    # The arguments that the updater's own scheduled task has.
     process = host.process(
         image, command_line=f'"{image}" /ua /installsource scheduler', parent=parent, user=system, started=moments
     )

@@ -9,7 +9,9 @@ from harness.telemetry.activity import Activity, ProcessCreation
 from harness.telemetry.host import Host
 from harness.telemetry.process_tree import TREE
 
+# Sensors start with services.exe or later: both are never seen to start.
 BEFORE_ANY_SENSOR = ("System", "smss.exe")
+# Those that behaviours of the pack act through, so that each event has a recorded process.
 SERVICES = ("Schedule", "DcomLaunch", "Dnscache", "CryptSvc", "W32Time", "Winmgmt", "gpsvc", "SSDPSRV")
 
 

@@ -22,6 +22,7 @@ def threat_intel_feed(
     image: str = r"C:\Windows\System32\curl.exe",
     servers: tuple[Address, ...] = ("203.0.113.150",),
     port: Port = 443,
+    # A usual refresh of such feeds, from practice; no source.
     every: timedelta = timedelta(minutes=15),
     jitter: Fraction = 0.01,
     lasts: timedelta = timedelta(hours=8),

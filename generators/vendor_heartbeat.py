@@ -21,6 +21,7 @@ def vendor_heartbeat(
     image: str = r"C:\Program Files\Contoso\Ledger\LedgerSync.exe",
     servers: tuple[Address, ...] = ("198.51.100.80",),
     port: Port = 443,
+    # Chosen: the software is nobody's, and stands for all that is on no allow-list.
     every: timedelta = timedelta(minutes=5),
     jitter: Fraction = 0.1,
     lasts: timedelta = timedelta(hours=8),

@@ -30,12 +30,14 @@ def windows_update(
 
     The rule of 80 to 100 % is Microsoft's (windows-itpro-docs, detection frequency); 22 hours are the default.
     """
+    # Waits are shorter than the period, so a quarter more of them reach its end.
     count = rounds(lasts, every) + rounds(lasts, every) // 4
     waits = every.total_seconds() * random.uniform(0.8, 1.0, count)
     searches = start + convert_seconds(np.concatenate([[0.0], waits.cumsum()]))
     searches = searches[searches < start + convert_seconds(lasts.total_seconds())]
     at = bursts(searches, random.integers(3, 9, len(searches)), 12.0, random)
     yield from agent(host, host.service("wuauserv"), at, random, servers=servers, port=port, name=endpoint, ptr=ptr)
+    # Every second search finds something, and DoSvc fetches it in pieces from servers that change each 20 s; chosen.
     found = searches[random.random(len(searches)) < 0.5] + convert_seconds(40.0)
     fetched = bursts(found, random.integers(10, 80, len(found)), 240.0, random)
     yield from agent(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# Both need nothing but the standard library; all else is imported by name when a scenario was found.
 from harness.diagnostics import HarnessError, Span
 from harness.scenario.pack import looks_like_scenario
 
@@ -44,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Gives back the engine, if one was needed."""
+    """Closes the bench and its engine, if a scenario was judged."""
     bench = config.stash.get(BENCH, None)
     if bench is not None:
         bench.__exit__(None, None, None)
@@ -82,6 +83,7 @@ class ScenarioFile(pytest.File):
         try:
             self.scenario = import_module("harness.scenario.scenario").read_scenario(self.path, name=self.shown)
         except HarnessError as error:
+            # pytest shows the text of a CollectError alone, of any other exception a traceback.
             raise self.CollectError(printable(error.render())) from error
         naming = import_module("harness.report.naming")
         body = self.scenario.body
@@ -90,6 +92,7 @@ class ScenarioFile(pytest.File):
         seen: Counter[str] = Counter()
         for key, number, name in named or [("title", 0, "can be judged")]:
             seen[name] += 1
+            # Names of tests are addresses (`pytest FILE::NAME`), so two alike could not be run apart.
             unique = name if seen[name] == 1 else f"{name} ({seen[name]})"
             yield ScenarioItem.from_parent(self, name=printable(unique), key=key, number=number)
 
@@ -102,6 +105,7 @@ class ScenarioFile(pytest.File):
     def judged(self) -> list[Any]:
         """Verdicts, visibilities and what is broken; all scenarios that have a test in this run are judged together."""
         if self.results is None:
+            # All at once: one statement a rule keeps the scenarios apart, instead of six statements for each verdict.
             files = [i.parent for i in self.session.items if isinstance(i.parent, ScenarioFile)]
             waiting = [f for f in dict.fromkeys([self, *files]) if f.results is None]
             judged = bench_of(self.config).judge_all([f.scenario for f in waiting])
@@ -128,13 +132,14 @@ class ScenarioItem(pytest.Item):
 
     @property
     def span(self) -> Span:
-        """Where it is written."""
+        """The span of the expectation or signal in its document."""
         place = (self.key, self.number) if self.key != "title" else (self.key,)
         return self.scenario.place(*place)
 
     def runtest(self) -> None:
         """Raises Differs with the explanation, or the error that kept it from being judged."""
         body = self.scenario.body
+        # They stand in pytest's JUnit file, as properties of the test.
         self.user_properties += [("technique", body.technique), ("scenario", body.title)]
         result = self.result()
         if result is None:
@@ -161,7 +166,7 @@ class ScenarioItem(pytest.Item):
         return found[0]
 
     def concerned(self, place: Span | None) -> bool:
-        """Whether something that is broken at a place, or altogether, is this part."""
+        """Whether a Broken of this place, or of no place, concerns this test."""
         return place is None or (self.key == "expect" and place == self.scenario.place("expect", self.number, "rule"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any, **__: Any) -> Any:
@@ -174,6 +179,7 @@ class ScenarioItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line counted from 0, and a title for the failure."""
+        # pytest counts lines from 0 here.
         line = self.span.source.position(self.span.start)[0] - 1
         return self.path, line, printable(f"{self.scenario.body.title}: {self.name}")
 

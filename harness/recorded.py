@@ -19,16 +19,16 @@ from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.event import CAUSE, UNLABELLED, Telemetry
 from harness.telemetry.recording import RecordedTest, Recording
+from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.windows import map_windows_sensors
 from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
 from harness.verdict.visibility import count_signal
 
-PLATFORM_SENSORS = {"falcon": ("falcon",), "crowdstrike": ("falcon",)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a run on a recording found out, and what it could not judge, each with its reason."""
+    """The outcomes of a run on a recording, and the reasons of expectations and signals that were left out."""
 
     outcomes: Outcomes
     left_out: tuple[str, ...] = ()
@@ -60,14 +60,16 @@ class RecordedBench(Bench):
             return
         for signal in body.telemetry:
             yield Visibility(scenario=scenario, signal=signal, counted=count_signal(own, signal))
+        # The signals were counted above, so the bench must not count them over all events again.
         bare = msgspec.structs.replace(scenario, body=msgspec.structs.replace(body, telemetry=()))
         yield from super().judge(bare)
 
 
 def keep_caused_events(telemetry: Telemetry) -> Telemetry:
-    """Only those events that somebody is known to have caused."""
+    """The telemetry's labelled events."""
 
     def own(table: pa.Table) -> pa.Table:
+        # Through numpy: comparing in Arrow needs pyarrow.compute, which is slow to import.
         return table.filter(pa.array(table.column(CAUSE).to_numpy() != UNLABELLED))
 
     events = tuple(e.with_columns(own(e.columns)) for e in telemetry.events)
@@ -134,6 +136,7 @@ def is_about_recording(scenario: Scenario, recording: Recording, *, listener: bo
     given: dict[str, Any] = {}
     for step in body.simulate:
         given.update(step.given)
+    # A scenario is for a server that answers or for none, and only one of both was recorded.
     if bool(given.get("listener", True)) != listener:
         return False
     return any(
@@ -147,9 +150,10 @@ def has_same_server(given: Mapping[str, Any], test: RecordedTest) -> bool:
 
 
 def keep_answerable_part(scenario: Scenario, telemetry: Telemetry) -> tuple[Scenario, list[str]]:
-    """The scenario without what the recording cannot answer, and what that is: other sensors, rules that read them."""
+    """The scenario without expectations and signals of sensors that the recording has not, and the reasons."""
     body, there, reasons = scenario.body, {e.sensor for e in telemetry.events}, []
-    recorded_by_windows = {"sysmon", "windows_security", "powershell", "dns_client", "task_scheduler"}
+    # A signal of these counts as none where its channel is not recorded: every Windows host could have it.
+    recorded_by_windows = map_windows_sensors().keys()
     for signal in body.telemetry:
         if signal.sensor not in there | recorded_by_windows:
             reasons.append(f"{scenario.name}: {signal.sensor} {signal.event} (no {signal.sensor} on this host)")
@@ -171,4 +175,4 @@ def sensors_of(scenario: Scenario, expectation: Expectation) -> set[str]:
     """Sensors that a rule's page says it needs and that a Windows host alone does not have."""
     page = read_rule(rule_beside(scenario.path, expectation.rule)).page
     words = " ".join((page.platform, *page.requires, *page.data_sources)).lower()
-    return {sensor for word, sensors in PLATFORM_SENSORS.items() if word in words for sensor in sensors}
+    return {name for name in sensor_names() if any(word in words for word in sensor(name).page_words)}

@@ -30,6 +30,8 @@ from harness.telemetry.platform import platform
 from harness.verdict.explain import Explanation, Labels, format_value
 from harness.verdict.loss import explain
 
+# All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
+# the others keep an answer on two screens.
 MOST_EVENTS_TRIED = 1_000_000
 MOST_SHOWN_EVENTS = 100
 MOST_DAMAGES = 5
@@ -38,7 +40,7 @@ MOST_KINDS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """An answer; what became of the events on their way, where that was asked for or nothing came out.
+    """An answer; its explanation where one was asked for or no row came out.
 
     `others` are conditions of the platform under which there would be rows, each with their number.
     """
@@ -56,9 +58,11 @@ def query_events(
         for rule in rules:
             answer = bench.query(rule, events)
             explanation = None
+            # A world's events are read from files once for a plan; explaining would read them for every step.
             few = not answer.trial.store.streamed
             if few and (explained or not len(answer.rows)):
                 total = len(answer.trial.store.truth.by_event)
+                # Nobody knows the attack here, so all events are followed.
                 labels = Labels(malicious=frozenset(range(total)), total=total)
                 explanation = explain(answer.plan, bench.engine, labels)
             empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
@@ -103,6 +107,7 @@ def disagreements(found: Sequence[Found]) -> Iterator[str]:
         if holder is not None and converted_for(each.answer.rule.path):
             forms.setdefault(holder, []).append(each)
     for holder, same in forms.items():
+        # By events and not by rows: the languages name and order their columns differently.
         events = {each.answer.rule.language: {e for a in each.answer.alerts for e in a.events} for each in same}
         if len({frozenset(e) for e in events.values()}) > 1:
             counted = ", ".join(f"{language.upper()} {format_count(len(e), 'event')}" for language, e in events.items())
@@ -143,6 +148,7 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     cells = [["" if row[i] is None else format_value(row[i]) for i in shown_at] for row in rows.rows]
     if not cells or not head:
         return []
+    # One long command line should not turn the whole table on its side.
     widths = [max(len(h), *(min(len(r[i]), 40) for r in cells)) for i, h in enumerate(head)]
     if sum(widths) + 2 * len(widths) <= sheet.width:
         numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_numeric_cell(row[at]) for row in rows.rows))
@@ -181,6 +187,7 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_SHOWN_EVENTS)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
+    # A sentence for all of them; -v lists each at its place below.
     if answer.deviations and not verbose:
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
     for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):

@@ -20,6 +20,7 @@ from harness.verdict.census import Census, census
 from harness.verdict.study.population import SECONDS_IN_DAY
 from harness.verdict.world_store import TimeStretch
 
+# Ten years of hourly runs; chosen, no source: more is a misspelt duration.
 LONGEST_CENSUS_HOURS = 3650 * 24
 
 
@@ -34,6 +35,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: tim
     answer: Answer | None = None
     runs = 0
     for window in split_census_windows(events, every):
+        # A store of its own for each stretch, so that memory stays that of one stretch.
         with Bench(options) as bench:
             answer = bench.query(rule, events, window)
             alerts += answer.alerts
@@ -68,6 +70,7 @@ def split_census_windows(events: Sequence[Path], every: timedelta | None) -> Ite
         raise HarnessError("no-world", "only a recorded world is cut into stretches", help="leave out --every")
     world = open_dataset(events[0])
     begin = int(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64))
+    # In microseconds throughout: windows that are added up as doubles would overlap.
     end = begin + int(world.days * SECONDS_IN_DAY * 1e6)
     step = round(every.total_seconds() * 1e6)
     if step <= 0 or (end - begin) / step > LONGEST_CENSUS_HOURS:
@@ -85,13 +88,15 @@ def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
     times = [e.columns.column("@time") for e in answer.trial.store.telemetry(answer.trial.conditions).events if len(e)]
     if not times:
         return 0.0
+    # Times are Arrow timestamps in microseconds, which are integers underneath.
     first = min(int(np.asarray(t.cast("int64")).min()) for t in times)
     last = max(int(np.asarray(t.cast("int64")).max()) for t in times)
+    # At least a microsecond, or a rate over one event would be infinite.
     return max(last - first, 1) / (SECONDS_IN_DAY * 1e6)
 
 
 def census_lines(found: Census, sheet: Paper) -> list[str]:
-    """The counts for people."""
+    """A table of causes, the totals, and how many attacks were seen."""
     head = ["cause", "", "alerts", "a day", "hosts alerted", "hosts with it"]
     rows = [
         [
@@ -118,7 +123,7 @@ def census_lines(found: Census, sheet: Paper) -> list[str]:
 
 
 def census_object(found: Census) -> dict[str, Any]:
-    """The counts for machines."""
+    """The census as JSON has it; rates are a day."""
     return {
         "alerts": found.alerts,
         "days": found.days,

@@ -23,6 +23,7 @@ def choosing(command: options.Decorated) -> options.Decorated:
             conditions=named.pop("condition"),
             switches=named.pop("switch"),
             seed=named.pop("seed"),
+            # The option has no default of its own, since `coverage` has another.
             patience=named.pop("patience") or DEFAULT_PATIENCE,
             settings=build_settings(named.pop("content")),
         )

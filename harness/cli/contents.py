@@ -32,6 +32,7 @@ def merge_given_content(
     param: Mapping[str, str],
 ) -> Content:
     """What was named on the command line; only `props` says how fields are extracted."""
+    # An app that is named for its macros would otherwise change which fields events have.
     others = read_content([*lookups, *macros, *saved]).without_extraction()
     return Content(parameters=param).over(others).over(read_content(props))
 

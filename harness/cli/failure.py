@@ -13,7 +13,9 @@ from harness.diagnostics import HarnessError
 from harness.report.paper import escape_controls
 
 DIFFERS = 1
+# EX_SOFTWARE of sysexits.h.
 BUG = 70
+# What shells give for SIGINT (128 + 2) and SIGPIPE (128 + 13).
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -25,10 +27,11 @@ class BugError(HarnessError):
 
 
 def as_failure(error: Exception) -> HarnessError:
-    """Any exception as one that can be told."""
+    """Any exception as a HarnessError: options, files, memory and nesting by their cause, all else as a defect."""
     match error:
         case HarnessError():
             return error
+        # Before UsageError, of which it is one.
         case click.NoSuchOption():
             near = f"did you mean `{error.possibilities[0]}`?" if error.possibilities else None
             return HarnessError("unknown-option", f"there is no option {error.option_name}", help=near or usage(error))
@@ -51,6 +54,7 @@ def bug(error: Exception) -> BugError:
     """A defect of detlab itself, with the place where it showed."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    # The last frame only: a traceback is for those who ask for it.
     message = f"detlab itself failed{place}: {type(error).__name__}: {error}"
     return BugError("bug", message, help="DETLAB_TRACEBACK=1 shows where; please report it")
 
@@ -71,6 +75,8 @@ def show_failure(failure: HarnessError, *, as_json: bool) -> None:
     if as_json:
         document = {"document": "error", "version": 1, "exit_code": failure.exit_code, "errors": [failure.as_json()]}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        # The document has to be out before another error can happen at exit.
         sys.stdout.flush()
     else:
+        # Errors quote rules and file names of strangers, whose escape sequences a terminal would obey.
         sys.stderr.write(escape_controls(failure.render()) + "\n")

@@ -46,6 +46,7 @@ def render_tests(
     tests: Sequence[Atomic], given: Mapping[str, str], run: str, *, folder: str, raw: Sequence[str] = ()
 ) -> tuple[Rendered, ...]:
     """The tests with given values where they have such an argument; one that none of them has is an error."""
+    # A misspelt argument must not be dropped: the test would run with its default.
     known = {name for test in tests for name in test.test.input_arguments}
     for name in (*given, *raw):
         if name not in known:
@@ -57,6 +58,7 @@ def render_tests(
 def render_test(test: Atomic, given: Mapping[str, str], run: str, folder: str, raw: Sequence[str]) -> Rendered:
     """One test with its own part of the given values; `run` goes where a test takes the run's name."""
     own = {"run": run, **given}
+    # Several tests share the options, each takes what it has.
     values = {name: value for name, value in own.items() if name in test.test.input_arguments}
     return render_atomic(test, values, folder=folder, raw=frozenset(raw) & set(test.test.input_arguments))
 
@@ -75,7 +77,7 @@ def guard_rails(command: Decorated) -> Decorated:
 
 
 def allowances(given: Mapping[str, Any]) -> Allowances:
-    """What these options allow."""
+    """The options of `guard_rails` as what the guard is told to allow."""
     flags = {name: bool(given[name]) for name in ("elevation", "unmarked", "domain_controller")}
     return Allowances(targets=frozenset(given["targets"]), **flags)
 
@@ -90,7 +92,7 @@ def arguments(command: Decorated) -> Decorated:
 
 
 def open_inventory(path: Path) -> Inventory:
-    """The inventory."""
+    """Reads the inventory; raises SourceError at a faulty entry."""
     return read_inventory(path)
 
 
@@ -100,9 +102,11 @@ def confirm(lines: Sequence[str], *, yes: bool) -> None:
         print_progress(line)
     if yes:
         return
+    # In CI a question would be answered by nobody, or by whatever stands in the pipe.
     if not sys.stdin.isatty():
         hint = "look at it with --what-if, then add --yes"
         raise HarnessError("not-confirmed", "nobody is there to confirm the plan", help=hint)
+    # On stderr: stdout is for data.
     click.confirm("Run this?", abort=True, err=True)
 
 
@@ -113,6 +117,7 @@ def print_progress(line: str) -> None:
 
 def worst(outcomes: Sequence[HostOutcome]) -> int:
     """One exit code for several hosts: unreachable before refused before unclean."""
+    # The codes are in that order: 3 is unreachable, 2 refused, 1 unclean.
     return max((o.exit_code for o in outcomes), default=0)
 
 
@@ -137,6 +142,7 @@ def ended_politely() -> Iterator[None]:
     """Lets a request to end (SIGTERM) clean up as an interruption does."""
 
     def interrupt(number: int, frame: object) -> None:
+        # CI ends jobs with SIGTERM; raised as an interruption it reaches the same clean-up.
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

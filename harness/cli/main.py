@@ -18,6 +18,7 @@ from harness.cli.failure import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, show_
 from harness.diagnostics import HarnessError, did_you_mean
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
+# The variable that click's completion scripts set, made of the command's name.
 COMPLETION = "_DETLAB_COMPLETE"
 
 
@@ -34,11 +35,13 @@ def list_subcommands() -> list[str]:
 def summary(name: str) -> str:
     """What a subcommand does: the first line of its file, read without importing it."""
     with (COMMANDS_FOLDER / f"{name.replace('-', '_')}.py").open(encoding="utf-8") as text:
+        # Importing all subcommands for the list in the help would take duckdb, pyarrow and sqlglot along.
         return text.readline().strip().strip('"')
 
 
 def keep_example_lines(command: click.Command) -> click.Command:
     """A command whose help keeps the lines of its examples: click's mark for that is a control character."""
+    # Help texts are raw strings, in which `\b` is two characters.
     command.help = (command.help or "").replace("\\b\n", "\b\n")
     for below in getattr(command, "commands", {}).values():
         keep_example_lines(below)
@@ -69,25 +72,30 @@ class Commands(click.Group):
         """Runs a command line and ends the process with its exit code."""
         collect_rarely()
         arguments = list(sys.argv[1:] if args is None else args)
+        # Completion needs click's own main, which ends the process by itself.
         if COMPLETION in os.environ:
             super().main(arguments, "detlab", COMPLETION)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
+                # A terminal that is not UTF-8 must not end a run at the first character that it lacks.
                 stream.reconfigure(errors="backslashreplace")
         sys.exit(self.run(arguments))
 
     def run(self, arguments: list[str]) -> int:
-        """The exit code of a command line; whatever goes wrong has been told."""
+        """The exit code of a command line; its errors have been shown."""
+        # Looked for by hand, since errors of the options themselves are told in JSON too.
         as_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
         try:
             with self.make_context("detlab", list(arguments)) as context:
                 code = self.invoke(context)
+            # Here and not at exit, or a full disk would be told by Python in its own words.
             sys.stdout.flush()
             return code if isinstance(code, int) else 0
         except click.exceptions.Exit as end:
             return end.exit_code
         except (KeyboardInterrupt, EOFError, click.Abort):
             return INTERRUPTED
+        # `detlab ... | head` closes stdout: no error, but the code that a shell gives for it.
         except BrokenPipeError:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- what is still buffered has nowhere to go
             return BROKEN_PIPE

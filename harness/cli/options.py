@@ -19,6 +19,7 @@ def parse_pairs(context: click.Context, parameter: click.Parameter, values: tupl
     found: dict[str, str] = {}
     for value in values:
         name, equals, chosen = value.partition("=")
+        # Raised here, since click's own message would not say how a pair is written.
         if not equals or not name.strip():
             option = f"--{parameter.name}"
             raise HarnessError(
@@ -56,6 +57,7 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full
 
 def add_judging_options(command: Decorated) -> Decorated:
     """The options that say under what a rule is judged."""
+    # The last decorator that is applied stands first in the help.
     for option in (verbose, json_option, patience, seed, switch, condition_option, dialect, engine_option):
         command = option(command)
     return command

@@ -30,11 +30,13 @@ def plain_text(command: Decorated) -> Decorated:
 def reading(chosen: RunOptions, sourcetype: str | None, source: str | None, host: str | None) -> RunOptions:
     """The same choice, with how plain files are read and that fields are extracted from them."""
     if sourcetype is None:
+        # Said of files that bring both along, they would be silently ignored.
         if source or host:
             name = "--source" if source else "--host"
             raise HarnessError("usage", f"{name} is said of plain text only", help="add --sourcetype NAME")
         return chosen
     settings = chosen.settings
+    # An empty stanza switches extraction on: Splunk extracts key=value pairs of every sourcetype by default.
     props = {sourcetype: {}, **settings.props}
     given = Input(
         sourcetype=sourcetype,

@@ -34,6 +34,7 @@ def judge_recording_scenarios(
     """Judges the scenarios that fit a recording and prints the table; the exit code."""
     chosen = chosen or RunOptions()
     found = judge_recording(recording, scenarios, chosen, listener=not nobody_listens, beside=beside)
+    # Nothing is listed as chosen: conditions are those of the real hosts.
     report = Report(outcomes=found.outcomes, engine=chosen.engine, chosen=())
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=False)
     out(format("json").write(report) if as_json else terminal.lines(report))

@@ -30,6 +30,7 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
         if path is None:
             continue
         try:
+            # Line feeds on every system: reports are compared and hashed.
             path.write_text(format(name).write(report), encoding="utf-8", newline="\n")
         except OSError as error:
             raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error

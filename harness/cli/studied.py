@@ -32,6 +32,7 @@ def add_study_options(command: options.Decorated) -> options.Decorated:
         return command(*args, chosen=options, **given)
 
     found: Any = chosen
+    # The last decorator that is applied stands first in the help.
     for option in (
         options.json_option,
         options.seed,
@@ -70,6 +71,7 @@ def build_trials(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[Labell
     found = []
     for scenario in find_rule_scenarios(rule, paths):
         plain = judged_by(scenario, [rule]).body.expect[0]
+        # Conditions of the expectation count, its switches and dialect do not: a study compares like with like.
         own = next(iter(expectations(scenario, rule)), plain)
         alike = msgspec.structs.replace(plain, conditions=own.conditions)
         found.append(subject(bench, scenario, rule, alike, shown=False))
@@ -85,6 +87,7 @@ def expectations(scenario: Scenario, rule: Path) -> Iterator[Expectation]:
     """What a scenario expects of a rule."""
     for expectation in scenario.body.expect:
         named = resolve_beside(scenario.path, expectation.rule)
+        # By file and not by name: a rule may be reached by several paths.
         if named.is_file() and named.samefile(rule):
             yield expectation
 
@@ -103,6 +106,7 @@ def build_recorded_trials(
     bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str], conditions: Mapping[str, str]
 ) -> LabelledTrial:
     """The rule on recorded events; those that fit the filter are an attack's, where they do not say so themselves."""
+    # False and not an empty filter: events that say themselves who caused them keep that.
     telemetry = merge_telemetry(replay(p, malicious=dict(malicious) or False) for p in events)
     store = TelemetryStore(bench.engine, lambda _: telemetry)
     trial = bench.trial(rule, "lenient", store, conditions, bench.options.switches)

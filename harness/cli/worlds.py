@@ -30,6 +30,7 @@ def write_world(
         raise HarnessError("no-folder", "a world is written to a folder", help="add --out FOLDER")
     check_world_size(hosts, days)
     chosen = tuple(s.strip() for s in sensors.split(",")) if sensors else None
+    # Names are checked before minutes of simulation, not after.
     for each in chosen or ():
         sensor(each)
     progress = ProgressLine()
@@ -46,6 +47,7 @@ def write_world(
     sys.stderr.write(
         f"{out}: {format_count(made.rows, 'event')} of {format_count(made.hosts, 'host')} "
         f"over {format_count(made.days, 'day')}, "
+        # A clock may stand still over a tiny world.
         f"{size / 1e6:,.0f} MB, {made.rows / max(took, 1e-9):,.0f} events a second\n"
     )
 

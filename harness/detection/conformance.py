@@ -13,7 +13,7 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
 and fenced blocks, the word after the fence saying what each is: `input` a table of events (several blocks are several
 kinds of events), `log SOURCETYPE` a plain log that is indexed instead, `lookup NAME` a lookup table, `props` and
 `transforms` stanzas of Splunk's files of these names, `saved NAME` a saved query, `macros` one `name(args) =
-definition` a line, `macros.conf` such a file, `spl` or `cql` the query, and what comes of it: `output` (rows in any
+definition` a line, `macros.conf` such a file, `<language>` the query, and what comes of it: `output` (rows in any
 order), `output ordered`, or `error`, the message verbatim, the query's name being `query.<language>`. `(no rows)` is an
 output of none; an empty output block is one that nobody has filled in yet.
 
@@ -184,13 +184,13 @@ def parse_facts(text: str) -> dict[str, str]:
 
 
 def build_page_lookup(read: PageTable) -> Lookup:
-    """A lookup's table."""
+    """A page's table as a lookup; absent cells and lists become empty texts."""
     rows = tuple(tuple(c if isinstance(c, str) else "" for c in row) for row in read.rows)
     return Lookup(columns=read.columns, rows=rows)
 
 
 def parse_page_table(text: str, place: Span) -> PageTable:
-    """A table of bars."""
+    """A table whose cells stand between bars; raises SourceError for a row of another length than the head."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return PageTable(columns=(), rows=())
@@ -299,7 +299,7 @@ def parse_page_number(name: str, text: str) -> float:
 
 
 def check_case(case: ConformanceCase, engine: Engine) -> str | None:
-    """What is wrong with what the engine made of a case; None if nothing is."""
+    """The difference between a case and the engine's answer; None if there is none."""
     try:
         rows = run_case_query(case, engine)
     except HarnessError as error:
@@ -352,11 +352,11 @@ def normalise_cell(value: CellValue, numeric: bool) -> str:
         return str(value).lower() if value is not None else "\0"
     if numeric and isinstance(value, str | float | int):
         try:
-            return print_shortest_number(float(f"{float(value):.12g}"))
+            return print_shortest_number(float(f"{float(value):.12g}"))  # parallel sums differ in the last digits
         except ValueError:
             return str(value)
     if isinstance(value, list):
-        return value[0] if len(value) == 1 else "\1".join(value)
+        return value[0] if len(value) == 1 else "\1".join(value)  # control characters stand in no cell of a page
     return str(value)
 
 

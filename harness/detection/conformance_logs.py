@@ -46,7 +46,9 @@ def index_logs(given: Iterable[Log], settings: Settings) -> tuple[View, ...]:
 
 def read_log(path: Path, log: Log, settings: Settings) -> Telemetry:
     """The events of one log."""
+    # newline="" keeps the page's line ends, on which breaking into events depends.
     path.write_text(log.text, encoding="utf-8", newline="")
+    # An event without a time takes the file's, so that is set to the search's now.
     os.utime(path, (settings.now, settings.now))
     reading = Input(
         sourcetype=log.sourcetype,

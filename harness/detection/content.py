@@ -13,8 +13,12 @@ from harness.detection.language import Lookup, Settings
 from harness.diagnostics import HarnessError
 
 CONTENTS_FOLDER = Path(__file__).parent / "contents"
+# Chosen, no source: an app has hundreds; more is a home folder or a file system named by mistake.
 MOST_FILES = 20_000
+# Bytes; chosen, no source: far above any lookup table seen, far below what fills memory.
 LARGEST_CONTENT_FILE = 256 << 20
+# The rule's own folder and three above it, which covers scenarios/TECHNIQUE/FOLDER; chosen, no source. No further,
+# since what lies above is somebody else's.
 FOLDERS_UPWARDS = 4
 
 Macro = Mapping[str, object]
@@ -133,6 +137,7 @@ class LayeredTables(Mapping[str, Lookup]):
 
 def list_content_formats() -> tuple[ContentFormat, ...]:
     """All ways to write content down."""
+    # Sorted, so that the answer does not depend on the file system.
     names = sorted(m.name for m in iter_modules([str(CONTENTS_FOLDER)]))
     return tuple(import_module(f"harness.detection.contents.{name}") for name in names)
 
@@ -152,6 +157,7 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
             shape = next((s for s in readable if s.recognises(file)), None)
             if shape is not None:
                 here = read_content_file(shape, file, lenient=lenient).over(here)
+        # A folder may well hold nothing of the kind, a file that was named should.
         if not here and not path.is_dir():
             hint = "an app's macros, transforms, props, eventtypes and tags, YAML, JSON and CSV are read"
             raise HarnessError("unknown-content", f"{path} holds no macros, lookups, saved queries or props", help=hint)
@@ -160,7 +166,7 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
 
 
 def read_content_file(shape: ContentFormat, file: Path, *, lenient: bool) -> Content:
-    """What one file holds."""
+    """The content of one file; with `lenient` empty where it cannot be read."""
     try:
         return shape.read(file)
     except HarnessError:
@@ -180,6 +186,8 @@ def find_content_files(path: Path) -> Iterator[Path]:
             found.append(each)
         if len(found) > MOST_FILES:
             raise HarnessError("too-many-files", f"{path} holds more than {MOST_FILES:,} files")
+    # Splunk: what a user changed in `local` goes before what the app ships in `default`. Tables come first, since
+    # definitions refer to them.
     yield from sorted(found, key=lambda p: (p.suffix.lower() not in (".csv", ".gz"), "local" in p.parts, str(p)))
 
 
@@ -197,6 +205,7 @@ def read_text_file(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_CONTENT_FILE:
             raise HarnessError("content-too-large", f"{path} is larger than {LARGEST_CONTENT_FILE >> 20} MiB")
+        # Editors on Windows write a byte order mark.
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error

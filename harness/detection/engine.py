@@ -54,7 +54,7 @@ class Engine(Protocol):
         """The statement that `run` executes, for people."""
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes connections and removes temporary files."""
 
 
 def list_engines() -> tuple[str, ...]:
@@ -62,6 +62,13 @@ def list_engines() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
+def is_remote(name: str) -> bool:
+    """Whether an engine of that name sends the text of queries to a product; its module then has REMOTE."""
+    # Products share the folder with engines of plans, but not their protocol.
+    return name in list_engines() and bool(getattr(import_module(f"harness.detection.engines.{name}"), "REMOTE", False))
+
+
+# Ten minutes, chosen: hostile or careless rules (joins of everything with everything) ran for hours; no other source.
 DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 
@@ -71,10 +78,9 @@ def open_engine(name: str = "duckdb", patience: float = DEFAULT_PATIENCE) -> Eng
     if name not in list_engines():
         hint = did_you_mean(name, list_engines()) or f"engines are {', '.join(list_engines())}"
         raise HarnessError("unknown-engine", f"no engine is called `{name}`", help=hint)
-    module = import_module(f"harness.detection.engines.{name}")
-    if getattr(module, "REMOTE", False):
+    if is_remote(name):
         hint = f"`detlab conformance --engine {name}` sends it the cases"
         raise HarnessError("remote-engine", f"{name} runs the text of queries and no plans", help=hint)
-    made: Engine = module.connect()
+    made: Engine = import_module(f"harness.detection.engines.{name}").connect()
     made.patience = patience
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
@@ -116,6 +116,7 @@ class Settings:
     transforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     eventtypes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Not compared: settings are equal if they mean the same, whoever answers questions.
     ask: Ask | None = field(default=None, compare=False, repr=False)
 
 
@@ -127,6 +128,7 @@ class Timing:
     """
 
     field: str
+    # The three defaults are those of transforms.conf: time_format, min_offset_secs and max_offset_secs.
     form: str = "%s.%Q"
     least: float = 0.0
     most: float = 2_000_000_000.0
@@ -144,6 +146,7 @@ class Lookup:
     rows: tuple[tuple[str, ...], ...]
     match: Mapping[str, str] = field(default_factory=dict)
     case_sensitive: bool = True
+    # max_matches of transforms.conf; a table with a time has 1 there, see `tables.shape`.
     most: int = 100
     least: int = 0
     default: str | None = None
@@ -168,12 +171,43 @@ class Query(Protocol):
         """The query printed again; parsing that gives an equal query."""
 
 
+class SupportState(StrEnum):
+    """What becomes of a rule that uses it."""
+
+    SUPPORTED = "supported"
+    DIVERGING = "diverging"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceEntry:
+    """One command or function: its state, what it does, and its conformance cases by their evidence.
+
+    `because` says why it is refused, or what of it differs from the product. `usage` is a regular expression of where a
+    query uses it; a call of its name unless given.
+    """
+
+    kind: str
+    name: str
+    state: SupportState
+    summary: str = ""
+    reference: str = ""
+    evidence: Mapping[str, int] = field(default_factory=dict)
+    because: str = ""
+    usage: str = ""
+
+
 class Language(Protocol):
-    """A query language: one folder in `languages/`, its module has an object of this shape called LANGUAGE."""
+    """A query language: one folder in `languages/`, its module has an object of this shape called LANGUAGE.
+
+    `product` is what people call the software whose language it is, `platform` the one that presents events as it does,
+    `remote` the engine that sends queries to it, empty where there is none.
+    """
 
     name: str
     product: str
     platform: str
+    remote: str
     switches: tuple[Switch, ...]
 
     def parse(
@@ -184,6 +218,12 @@ class Language(Protocol):
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
 
+    def reference(self) -> Iterable[ReferenceEntry]:
+        """Every command and function that the product documents or this language has."""
+
+
+LANGUAGE_MEMBERS = tuple(n for n in (*Language.__annotations__, *vars(Language)) if not n.startswith("_"))
+
 
 def list_languages() -> tuple[str, ...]:
     """All languages there are; a language's name is its folder's and its files' suffix."""
@@ -193,9 +233,23 @@ def list_languages() -> tuple[str, ...]:
 def language(name: str) -> Language:
     """The language of that name or file suffix."""
     wanted = name.removeprefix(".").lower()
+    # By the folder's name before anything is imported: the text comes from a file's suffix.
     if wanted not in list_languages():
         raise HarnessError("unknown-language", f"no query language is called `{wanted}`", help=suggest_language(wanted))
     found: Language = import_module(f"harness.detection.languages.{wanted}").LANGUAGE
+    silent = [f"`{member}`" for member in LANGUAGE_MEMBERS if not hasattr(found, member)]
+    if silent:
+        message = f"the language `{wanted}` does not say {' and '.join(silent)}"
+        raise HarnessError("registration", message, help="harness/detection/language.py says what each is")
+    return found
+
+
+def find_product_language(engine: str) -> Language:
+    """The language of the product that an engine sends queries to."""
+    found = next((spoken for name in list_languages() if (spoken := language(name)).remote == engine), None)
+    if found is None:
+        message = f"no language says that the engine `{engine}` is its product"
+        raise HarnessError("registration", message, help=f'let its language have `remote = "{engine}"`')
     return found
 
 

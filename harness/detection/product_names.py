@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Beside the registry, whose tables cannot know what is missing from them; an entry that both have counts once.
 DOCUMENTED = {
     "command": """
 abstract accum addcoltotals addinfo addtotals analyzefields anomalies anomalousvalue anomalydetection append appendcols

@@ -15,9 +15,12 @@ from urllib.parse import urlsplit
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, UnreachableError
 
+# A container on this machine or the end of a tunnel has no certificate.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# Both chosen, no source: cases have a few dozen rows, and a search head answers them in seconds.
 LARGEST_ANSWER = 64 << 20
 PRODUCT_PATIENCE = 120.0
+# As JSON writes numbers: `007`, `+1` and `0x1f` are texts that a field may hold.
 ANSWER_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 ProductRecord = Mapping[str, str | list[str] | float]
@@ -27,7 +30,6 @@ class RemoteProduct(Protocol):
     """A product that answers queries; `connect(url_name, token_name)` of its module takes names of variables."""
 
     name: str
-    language: str
 
     def version(self) -> str:
         """The product's name and version: `Splunk 10.4.0`."""
@@ -59,6 +61,7 @@ class Server:
             sent = {"Authorization": f"Bearer {self.token}", **headers}
             connection.request(method, parts.path.rstrip("/") + path, body and body.encode(), sent)
             response = connection.getresponse()
+            # One byte more than allowed tells a whole answer from one that is cut.
             text = response.read(LARGEST_ANSWER + 1)
             connection.close()
         except (OSError, HTTPException) as error:
@@ -70,12 +73,14 @@ class Server:
         shown = text.decode("utf-8", "replace")
         if response.status >= 500:
             raise UnreachableError("unreachable", f"{self.product} answers with {response.status}")
+        # http.client follows no redirect, so a token never goes to another address.
         if response.status >= 300:
             raise RejectedByProductError("rejected", self.told(shown[:2000]) or f"status {response.status}")
         return shown
 
     def told(self, what: object) -> str:
         """A message of others without the token."""
+        # Servers and proxies quote what they were sent.
         return " ".join(str(what).replace(self.token, "***").split())
 
 
@@ -97,6 +102,7 @@ def server(product: str, url_name: str, token_name: str) -> Server:
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise HarnessError("not-safe", f"{url_name} is no https address", help="a token is sent over TLS only")
+    # A line end in a header would begin another one.
     if any(not c.isprintable() for c in token + url):
         raise HarnessError("no-connection", f"{url_name} or {token_name} holds a control character")
     return Server(product=product, url=url, token=token)
@@ -114,8 +120,10 @@ def decode_answer_cell(given: object) -> CellValue:
     """One cell of an answer."""
     match given:
         case list():
+            # A list of one value is that value in both products.
             return decode_answer_cell(given[0]) if len(given) == 1 else [str(item) for item in given]
         case str():
+            # Digits beyond that are infinite as a double.
             return float(given) if ANSWER_NUMBER.fullmatch(given) and len(given) < 300 else given
         case bool() | None:
             return given

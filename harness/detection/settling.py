@@ -18,11 +18,12 @@ from harness.detection.conformance import (
     split_column_name,
 )
 from harness.detection.engine import Engine, ResultRows
-from harness.detection.language import Settings, Switch, language
+from harness.detection.language import Language, Settings, Switch, find_product_language
 from harness.detection.remote import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
 from harness.telemetry.platform import UNITS_PER_SECOND
 
+# makeresults sets them to the time of the run.
 OF_EACH_RUN = ("_time", "_raw")
 
 
@@ -38,7 +39,7 @@ class SettlingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A case, what became of it, and how it differs or why it could not be run."""
+    """A case with its state, and its difference or the reason why it was not run."""
 
     case: ConformanceCase
     page: Path
@@ -103,6 +104,7 @@ def check_there(case: ConformanceCase, page: Path, product: RemoteProduct) -> Ch
         return Checked(case=case, page=page, state=SettlingState.NOT_RUN, problem=reason)
     try:
         found = product.answer(case.query, list_case_events(case), now=case.settings.now)
+    # Not a result: without the product no further case can say anything.
     except UnreachableError:
         raise
     except RejectedByProductError as error:
@@ -120,6 +122,7 @@ def unsuitable(case: ConformanceCase) -> str:
     """Why a case says nothing about a product on its own."""
     settings = case.settings
     needed = [n for n in ("macros", "lookups", "saved", "parameters", "props", "transforms") if getattr(settings, n)]
+    # Content would have to be installed on somebody's product, and a case must leave nothing there.
     if needed:
         return f"it needs {' and '.join(needed)}, which would have to be installed there"
     return "it is about a time zone of the searching user" if settings.zone != "UTC" else ""
@@ -153,10 +156,11 @@ def compare_with_page(case: ConformanceCase, found: ResultRows) -> str | None:
 
 def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
     """Each open question of the product's language, asked by the query that its switch names."""
-    for switch in language(product.language).switches:
+    spoken = find_product_language(product.name)
+    for switch in spoken.switches:
         try:
             there = product.answer(switch.settle, ())
-            answers = {value: here(product.language, switch, value, engine) for value in switch.values}
+            answers = {value: here(spoken, switch, value, engine) for value in switch.values}
         except UnreachableError:
             raise
         except HarnessError as error:
@@ -164,6 +168,7 @@ def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
             continue
         wanted = normalise_rows(there)
         same = tuple(value for value, rows in answers.items() if normalise_rows(rows) == wanted)
+        # A query under which all values agree cannot settle its question.
         told = len(same) == len(switch.values)
         problem = (
             "its query gives the same under every value"
@@ -175,16 +180,16 @@ def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
         yield Settled(switch=switch, values=() if told else same, problem=problem)
 
 
-def here(name: str, switch: Switch, value: str, engine: Engine) -> ResultRows:
+def here(spoken: Language, switch: Switch, value: str, engine: Engine) -> ResultRows:
     """What the switch's query gives here under one value."""
     settings = Settings(switches={switch.name: value})
-    query = language(name).parse(Source(f"{switch.name}.{name}", switch.settle), settings=settings)
+    query = spoken.parse(Source(f"{switch.name}.{spoken.name}", switch.settle), settings=settings)
     columns = engine.load(conformance.views(()))
     return engine.run(query.plan(columns, replace(settings, ask=engine.run)).node)
 
 
 def normalise_rows(found: ResultRows) -> list[tuple[tuple[str, str], ...]]:
-    """Rows for comparison: fields by name, without times and what is hidden."""
+    """Sorted rows for comparison: fields by name, without times, hidden columns and tags."""
     kept = [(i, n) for i, n in enumerate(found.columns) if n not in OF_EACH_RUN and not n.startswith(("@", "#"))]
     texts = (
         tuple(sorted((n, conformance.render_page_value(r[i])) for i, n in kept if r[i] is not None)) for r in found.rows
@@ -195,6 +200,7 @@ def normalise_rows(found: ResultRows) -> list[tuple[tuple[str, str], ...]]:
 def mark_observed(page: Source, checked: Sequence[Checked], version: str) -> str:
     """The page with `Evidence: assumed` made `observed on <version>` in the cases that were seen to hold."""
     text = page.text
+    # From the end of the page, so that the places before stay right.
     for each in sorted(checked, key=lambda c: -c.case.place.start):
         if not each.observable:
             continue

@@ -35,5 +35,6 @@ def check_scenario_switches(scenario: Scenario) -> None:
                 check_switches({name: value})
             except HarnessError as error:
                 keys = ("expect", number, "switches", name)
+                # The caret stands under what is wrong: the name of the switch, or its value.
                 span = scenario.document.key(keys) if error.code == "unknown-switch" else scenario.place(*keys)
                 raise SourceError(error.code, error.message, span, help=error.help) from error

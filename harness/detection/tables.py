@@ -30,6 +30,7 @@ class Lazy(Mapping[str, Lookup]):
         if name not in self.ready:
             shape = self.shapes.get(name, Lookup(columns=(), rows=()))
             file = self.files.get(name)
+            # Read on demand: an app ships many tables, a rule reads one or two.
             self.ready[name] = match_as_shape(read_csv_table(file), shape) if file else shape
         return self.ready[name]
 
@@ -50,6 +51,7 @@ def match_as_shape(rows: Lookup, shape: Lookup) -> Lookup:
 
 def read_csv_table(path: Path) -> Lookup:
     """The rows of a CSV file, gzipped or not; a short row is filled up with empty cells."""
+    # Python's own limit is 131,072 characters a cell; the file's size is bounded already.
     csv.field_size_limit(LARGEST_CONTENT_FILE)
     try:
         rows = [row for row in csv.reader(io.StringIO(read_unpacked_text(path), newline="")) if row]
@@ -64,11 +66,12 @@ def read_csv_table(path: Path) -> Lookup:
 
 
 def read_unpacked_text(path: Path) -> str:
-    """The text of a file; what a packed one unpacks to is bounded too."""
+    """The text of a file, plain or gzipped, at most LARGEST_CONTENT_FILE bytes unpacked."""
     if path.suffix != ".gz":
         return read_text_file(path)
     try:
         with gzip.open(path) as packed:
+            # Bounded after unpacking, since a few kilobytes can unpack to gigabytes.
             text = packed.read(LARGEST_CONTENT_FILE + 1)
     except (OSError, EOFError) as error:
         raise HarnessError("bad-lookup", f"{path} is no complete gzip file") from error
@@ -92,6 +95,7 @@ def shape(definition: Mapping[str, object]) -> Lookup:
         rows=(),
         match={name: how for name, how in matches.items() if how != "exact"},
         case_sensitive=str(definition.get("case_sensitive_match", "true")).strip().lower() not in FALSE_SETTINGS,
+        # transforms.conf: max_matches is 100, and 1 for a table with time_field.
         most=parse_whole_or_default(definition.get("max_matches"), 1 if definition.get("time_field") else 100),
         least=parse_whole_or_default(definition.get("min_matches"), 0),
         default=None if default in (None, "") else print_conf_value(default),
@@ -124,8 +128,9 @@ def print_conf_value(value: object) -> str:
 
 
 def parse_whole_or_default(value: object, otherwise: int) -> int:
-    """A whole number."""
+    """A whole number without sign; `otherwise` for any other value."""
     text = str(value or "").strip()
+    # Ten digits are more than any table has rows.
     return int(text) if text.isdigit() and len(text) < 11 else otherwise
 
 

@@ -35,12 +35,14 @@ def collect_evidence(
 ) -> list[Evidence]:
     """The first `most` of these events by time, with the fields that a rule reads."""
     found = [e for view in views for e in of_view(view, events, sorted(reads), most)]
+    # The number breaks ties, so that two runs list the same events.
     return sorted(found, key=lambda e: (e.at or 0.0, e.number))[:most]
 
 
 def of_view(view: View, events: Collection[int], reads: Sequence[str], most: int) -> Iterator[Evidence]:
     """The events of one kind."""
     numbers = view.columns.column(EVENT_COLUMN).to_numpy()
+    # Cut for each kind already: an alert may rest on a million events.
     chosen = np.flatnonzero(np.isin(numbers, np.fromiter(events, np.int64, len(events))))[:most]
     if not len(chosen):
         return
@@ -51,6 +53,7 @@ def of_view(view: View, events: Collection[int], reads: Sequence[str], most: int
     fixed = {n: view.constants[n] for n in reads if n in view.constants}
     for row, number in enumerate(chosen.tolist()):
         time = times[row]
+        # Splunk has seconds, LogScale milliseconds.
         at = None if time is None else float(time) / (1 if clock == SECONDS else 1000)
         own = {n: format_field_value(values[row]) for n, values in columns.items() if values[row] is not None}
         shown = {n: v for n, v in {**own, **fixed}.items() if n not in (SECONDS, MILLISECONDS)}

@@ -11,11 +11,13 @@ from harness.scenario.scenario import Expectation, Signal
 def setting(conditions: Mapping[str, str], switches: Mapping[str, str], dialect: str = "lenient") -> str:
     """What is special about a run: `sysmon_hostname=empty, strict`."""
     parts = [f"{n}={v}" for n, v in {**conditions, **switches}.items()]
+    # Lenient is the default of scenarios; a name says only what is special.
     return ", ".join([*parts, *([dialect] if dialect != "lenient" else [])])
 
 
 def describe_signal_kind(signal: Signal) -> str:
     """What a signal counts: `sysmon 3`."""
+    # These names are addresses (`pytest FILE::NAME`, JUnit's history): changing one looks like a new test.
     return f"{signal.sensor} {signal.event}"
 
 

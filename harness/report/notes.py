@@ -20,6 +20,7 @@ def notes_of(verdict: Verdict, *, verbose: bool) -> Iterator[tuple[str, str]]:
         yield f":{lost[0]}" if lost[0] else "", lost[1]
     if verbose and verdict.observed is Outcome.FALSE_POSITIVE and verdict.expectation.because:
         yield "", one_line(verdict.expectation.because)
+    # The reason of the loss may have said it already.
     untold = [name for name in verdict.absent if not lost or f"no event has {name}" not in lost[1]]
     if untold and verdict.scenario.body.activity is Label.MALICIOUS:
         yield "", reads_absent(untold)
@@ -46,6 +47,7 @@ def promise(visibility: Visibility) -> str:
 def variants_note(row: ReportRow, chapter: Chapter, every: Sequence[Chapter]) -> str | None:
     """Which other forms of a published test each rule can see; told once, under the last row of the test."""
     same = [r for r in chapter.rows if r.scenario.body.atomic_test == row.scenario.body.atomic_test]
+    # A published test may stand in several rows; its variants are told under the last.
     if same[-1].scenario.path != row.scenario.path:
         return None
     parts: list[str] = []

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+# Wide enough for a table of two rules, and what most terminals have; chosen, no source.
 WIDTH = 100
 PAPER_STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "2"}
+# Terminals obey C0 and C1 controls; bidirectional marks make text read as what it is not (Trojan Source,
+# CVE-2021-42574); half surrogates cannot be encoded.
 UNSAFE_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -30,6 +33,7 @@ def shorten_line(text: str, width: int) -> str:
         return line
     if width < 12:
         return line[: max(0, width - 2)] + ".."
+    # A quarter from the end: paths and command lines end with what tells them apart.
     end = width // 4
     return f"{line[: width - end - 4].rstrip()} .. {line[len(line) - end :].lstrip()}"
 
@@ -64,7 +68,7 @@ class Paper:
     colour: bool = False
 
     def paint(self, text: str, style: str) -> str:
-        """The text in a style of STYLES, where colours are understood."""
+        """The text in a style of `PAPER_STYLES`, where colours are understood."""
         return f"\x1b[{PAPER_STYLES[style]}m{text}\x1b[0m" if self.colour and style and text else text
 
     def pad(self, text: str, width: int, *, right: bool = False) -> str:
@@ -74,6 +78,7 @@ class Paper:
 
     def paragraph(self, text: str, *, indent: int = 0, first: str = "") -> list[str]:
         """The text on as many lines as it needs; `first` stands in the indentation of the first."""
+        # Not at hyphens: options and file names would be torn.
         lines = wrap(one_line(text), max(20, self.width - indent), break_on_hyphens=False) or [""]
         return [(first.ljust(indent) if i == 0 else " " * indent) + line for i, line in enumerate(lines)]
 
@@ -88,6 +93,7 @@ class Paper:
         """Columns two spaces apart under a dim head; while the table is too wide its widest column gives way."""
         every = [[one_line(c) for c in row] for row in (head, *rows)]
         widths = [max((len(row[i]) for row in every), default=0) for i in range(len(head))]
+        # One column at a time, so that narrow columns stay whole.
         while sum(widths) + 2 * (len(widths) - 1) + indent > self.width and max(widths) > 8:
             widths[widths.index(max(widths))] -= 1
         lines = []

@@ -72,15 +72,17 @@ class Chapter:
         return tuple(dict.fromkeys(name for row in self.rows for name in row.verdicts))
 
     def of(self, rule: str) -> Iterator[Verdict]:
-        """Everything one rule said."""
+        """The verdicts of one rule, row by row."""
         return (row.verdicts[rule] for row in self.rows if rule in row.verdicts)
 
 
 def chapter_title(scenario: Scenario) -> str:
     """Under which heading a scenario is told: by what it is and in which folder it lies."""
     folder = scenario.path.parent
+    # Benign software is judged against every rule of a technique, wherever its file lies.
     if scenario.body.activity is Label.BENIGN:
         return BENIGN
+    # The published tests lie beside Atomic Red Team's own page, variants in folders below.
     if (folder / "atomic_tests.yaml").is_file():
         return PUBLISHED if scenario.body.atomic_test is not None else "Scenarios"
     return f"Variants: {folder.name}" if scenario.body.atomic_test is not None else f"Scenarios: {folder.name}"
@@ -96,6 +98,7 @@ def chapters(outcomes: Outcomes) -> list[Chapter]:
         return found.setdefault(key, Chapter(technique=key[0], title=key[1]))
 
     for verdict in outcomes.verdicts:
+        # By path: results of other processes are copies, so identity would tell one scenario apart from itself.
         key = (str(verdict.scenario.path), setting_of(verdict.expectation))
         if key not in rows:
             rows[key] = ReportRow(scenario=verdict.scenario, setting=key[1])
@@ -105,6 +108,7 @@ def chapters(outcomes: Outcomes) -> list[Chapter]:
         chapter(visibility.scenario).visibilities.append(visibility)
     for each in found.values():
         each.rows.sort(key=lambda r: (str(r.scenario.path.parent), r.scenario.path.stem))
+    # All others between them.
     rank = {PUBLISHED: 0, BENIGN: 2}
     techniques = list(dict.fromkeys(t for t, _ in found))
     return sorted(found.values(), key=lambda c: (techniques.index(c.technique), rank.get(c.title, 1)))
@@ -113,6 +117,7 @@ def chapters(outcomes: Outcomes) -> list[Chapter]:
 def usual_conditions(report: Report) -> dict[str, str]:
     """The conditions that most scenarios of a run have in common."""
     settings = Counter(tuple(sorted(v.scenario.body.conditions.items())) for v in report.outcomes.verdicts)
+    # Said once in the header; rows then tell only what differs.
     return dict(settings.most_common(1)[0][0]) if settings else {}
 
 

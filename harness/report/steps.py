@@ -22,6 +22,7 @@ from harness.verdict.alerts import Alert
 from harness.verdict.explain import Clause, EventLoss, Explanation, format_value
 from harness.verdict.verdict import Verdict, Visibility
 
+# Both chosen, no source: five alerts show the shape of all, ten characters of a step its command.
 MOST_ALERTS = 5
 LEAST_TEXT = 10
 
@@ -36,6 +37,7 @@ def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack
         before = after
     heads = [h for h in ("rows", attack, other) if h]
     widths = [max(len(h), *(len(r[1][i]) for r in rows)) if rows else len(h) for i, h in enumerate(heads)]
+    # Mark and line number, the gaps between columns, and room for LOST at the end.
     text = max(LEAST_TEXT, paper.width - sum(widths) - 6 - 8 - 8)
     names = "  ".join(h.rjust(w) for h, w in zip(heads, widths, strict=True))
     head = f"  line  {'step'.ljust(text)}  {names}"
@@ -48,6 +50,7 @@ def steps_table(explanation: Explanation, paper: Paper, *, attack: str = "attack
         lines.append(paper.paint(f"{line}  LOST", "bad") if gone else line)
         if gone and explanation.loss is not None:
             lines += loss_lines(explanation.loss, paper)
+            # What stands behind a step without rows can only be empty: one line for all of it.
             rest = explanation.steps[number + 1 :]
             if rest and not any((step.rows, *(r.rows for r in rest))):
                 return [*lines, paper.paint(f"        {format_count(len(rest), 'step')} after it: no rows", "dim")]
@@ -62,6 +65,7 @@ def format_change(before: int, after: int) -> str:
 def loss_lines(loss: EventLoss, paper: Paper) -> list[str]:
     """Which clauses of a step lost the attack, what its events held, and the nearest misses."""
     lines: list[str] = []
+    # A threshold that nobody reached is told once, with its nearest value.
     missed = {m.span for m in loss.misses}
     for clause in loss.clauses:
         if clause.span not in missed:
@@ -75,7 +79,7 @@ def loss_lines(loss: EventLoss, paper: Paper) -> list[str]:
 
 
 def clause_sentence(clause: Clause) -> str:
-    """What one clause lost."""
+    """The line of a clause, how many rows of the attack it lost, and the values that lost them."""
     return f"line {find_line_number(clause.span)} lost {format_count(clause.lost, 'row')}: {lost_by(clause)}"
 
 
@@ -98,6 +102,7 @@ def evidence_lines(events: Sequence[Evidence], total: int, paper: Paper, most: i
     """The events behind an alert: what they have in common once, then each one's time and what differs."""
     if not events:
         return
+    # A beacon's events differ in their time only.
     common = {n: v for n, v in events[0].fields.items() if all(e.fields.get(n) == v for e in events)}
     lines = paper.paragraph("each " + "; ".join(f"{n} {v}" for n, v in common.items()), indent=6) if common else []
     differing = [{n: v for n, v in e.fields.items() if n not in common} for e in events[:most]]
@@ -149,6 +154,7 @@ def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
 def format_result(result: Verdict | Visibility) -> str:
     """A verdict or a count for JUnit and pytest: the scenario, then everything there is to say, 100 wide."""
     scenario = result.scenario
+    # The headline first: pytest's summary and build servers show only that line.
     first = [headline(result), f"{scenario.document.source.name}: {one_line(scenario.body.title)}"]
     if isinstance(result, Verdict):
         return "\n".join([*first, *verdict_lines(result, Paper())])

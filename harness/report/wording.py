@@ -24,6 +24,7 @@ OUTCOME_STYLES = {
     Outcome.TRUE_NEGATIVE: "dim",
     Outcome.FALSE_POSITIVE: "warn",
 }
+# All three chosen, no source: a reason stays on two lines of 100 columns.
 LONGEST_CLAUSE = 48
 LONGEST_VALUE = 60
 MOST_CLAUSES = 2
@@ -66,6 +67,7 @@ def lost_at(loss: EventLoss) -> tuple[Span, str]:
         place = next((m.span for m in loss.misses if m.span), loss.span)
         return place, "; ".join(str(m) for m in loss.misses)
     if loss.clauses:
+        # Members of exclusion lists lose rows one by one; of other clauses the last one that lost anything decided.
         telling = [c for c in loss.clauses if c.excluded] or [loss.clauses[-1]]
         if telling[-1] is not loss.clauses[-1]:
             telling = [loss.clauses[-1]]
@@ -78,6 +80,7 @@ def why_missed(explanation: Explanation | None) -> tuple[int, str] | None:
     """Line of the rule and reason why an attack was not seen; line 0 where no line is to blame."""
     if explanation is None:
         return None
+    # The rule is not to blame for what was never recorded.
     if explanation.malicious == 0:
         return 0, "the platform has no event of the attack"
     if explanation.loss is None:
@@ -103,7 +106,7 @@ def reads_absent(absent: Sequence[str]) -> str:
 
 
 def lenient(rule: str, deviations: Sequence[Finding]) -> str:
-    """That a rule is not valid where it is published for, and where; what would only go wrong there is told apart."""
+    """The lines of a leniently read rule that its product rejects, and apart from them those that it gets wrong."""
     rejected = [d for d in deviations if d.severity is Severity.ERROR]
     wrong = [d for d in deviations if d.severity is not Severity.ERROR]
     parts = (
@@ -120,7 +123,7 @@ def describe_lines(findings: Sequence[Finding]) -> str:
 
 
 def describe_visibility(visibility: Visibility) -> str:
-    """What the host records against what was wanted."""
+    """The signal's count, and its bounds where it is outside of them."""
     signal = visibility.signal
     wanted = "" if visibility.as_expected else f", expected {describe_bounds(signal)}"
     return f"{visibility.counted:,} recorded{wanted}"
@@ -136,7 +139,7 @@ def describe_differences(verdict: Verdict) -> Iterator[str]:
 
 
 def headline(result: Verdict | Visibility) -> str:
-    """In one line what is other than expected, and why if that is known."""
+    """The differences from the expectation in one line, with the reason of a loss where one is known."""
     if isinstance(result, Visibility):
         return describe_visibility(result)
     lost = why_missed(result.explanation)

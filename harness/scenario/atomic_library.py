@@ -27,6 +27,7 @@ class Library:
                 raise HarnessError("no-atomics", f"there is no folder {folder}", help="name one with --atomics")
             own = [folder] if is_technique(folder) else [p for p in sorted(folder.iterdir()) if is_technique(p)]
             for home in own:
+                # The library's own name first, then the pack's.
                 for path in (home / f"{home.name}.yaml", home / "atomic_tests.yaml"):
                     if path.is_file() and technique.upper() in ("", home.name.upper()):
                         found = True
@@ -40,6 +41,7 @@ class Library:
         seen: dict[str, Atomic] = {}
         for path in self.files(technique):
             for atomic in read_atomics(path):
+                # Tests that have no GUID yet share an empty one, which is no clash.
                 other = seen.setdefault(atomic.guid, atomic)
                 if atomic.guid and other is not atomic:
                     place = atomic.place("auto_generated_guid")

@@ -10,11 +10,15 @@ from typing import Any
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
 from harness.scenario.atomic import PLACEHOLDER, Atomic, Dependency, Shell, describe_argument_misfit
 
+# Where Invoke-AtomicRedTeam installs the library.
 ATOMICS_FOLDER = r"C:\AtomicRedTeam\atomics"
+# The longest command of 1,581 tests has 6,449 characters; arguments may stand in a default many times over.
 LARGEST_COMMAND = 1 << 20
+# Two defaults of 1,581 tests name another argument; chosen.
 DEEPEST_REFERENCE = 16
 
 FOLDER_PLACEHOLDER = re.compile(r"\$?PathToAtomicsFolder", re.IGNORECASE)
+# What ends a word, a string or a command for cmd.exe, PowerShell or sh; PowerShell takes typographic quotes for quotes.
 STRUCTURE = frozenset("'\"`$;|&<>^%!(){}[]#@*?\r\n\0\u2018\u2019\u201a\u201b\u201c\u201d\u201e")
 UNQUOTED_STRUCTURE = STRUCTURE | {" ", "\t", ","}
 
@@ -100,7 +104,7 @@ class Filler:
         return Command(shell=shell, text=self.filled(text)) if text and text.strip() else None
 
     def prerequisite(self, dependency: Dependency) -> Prerequisite:
-        """A dependency's commands."""
+        """A dependency with its commands filled; the check is always there."""
         shell = self.atomic.dependency_shell
         return Prerequisite(
             description=self.filled(dependency.description).strip(),
@@ -109,7 +113,7 @@ class Filler:
         )
 
     def rendered(self) -> Rendered:
-        """The whole test."""
+        """The test with every command filled; a manual one has steps alone."""
         executor, manual = self.atomic.test.executor, self.atomic.manual
         return Rendered(
             atomic=self.atomic,
@@ -124,6 +128,7 @@ class Filler:
 
 def in_folder(text: str, folder: str) -> str:
     """The text with the library's folder on the host in place of its placeholder."""
+    # A function, since backslashes of a folder would be escapes in a replacement.
     return FOLDER_PLACEHOLDER.sub(lambda _: folder, text)
 
 
@@ -147,6 +152,7 @@ def resolve_arguments(atomic: Atomic, supplied: Mapping[str, str]) -> dict[str, 
         default = atomic.test.input_arguments[name].default
         if not isinstance(default, str):
             at = ("atomic_tests", atomic.number - 1, "input_arguments", name, "default")
+            # As written: 1.10 is a version and would become 1.1.
             return "" if default is None else (atomic.document.written(at) or "")
         done[name] = check_argument_length(atomic, PLACEHOLDER.sub(lambda m: value(m[1], (*above, name)), default))
         return done[name]
@@ -176,6 +182,7 @@ def check_value(atomic: Atomic, name: str, value: Any, text: str, raw: frozenset
     wrong = describe_argument_misfit(argument.type, text, text)
     if wrong and value is not None and not is_argument_number(text, wrong):
         raise HarnessError("argument-type", f"the value of `{name}` for {atomic.name} {wrong}")
+    # The default is the library's own text and trusted like its command.
     if name in raw or text == print_argument_value(argument.default):
         return
     unsafe = UNQUOTED_STRUCTURE if any(is_unquoted_argument(t, name) for _, t in atomic.commands()) else STRUCTURE
@@ -204,6 +211,7 @@ def is_unquoted_argument(text: str, name: str) -> bool:
     for line in text.split("\n"):
         for found in re.finditer(re.escape(f"#{{{name}}}"), line):
             before = line[: found.start()]
+            # By the quotes before it on its line: no shell is parsed, so an apostrophe may mislead it.
             if before.count('"') % 2 == 0 and before.count("'") % 2 == 0:
                 return True
     return False

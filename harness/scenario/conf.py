@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+# re.S, since a value may go over several lines.
 SETTING = re.compile(r"\s*([^\s=#][^=]*?)\s*=[ \t]?(.*)", re.S)
 
 
@@ -30,6 +31,7 @@ def whole_lines(text: str) -> Iterator[str]:
     """The lines of a conf file, those that a backslash continues put together."""
     pending: list[str] = []
     for line in text.splitlines():
+        # A comment that ends in a backslash does not go on.
         if line.endswith("\\") and not (not pending and line.startswith("#")):
             pending.append(line[:-1])
             continue

@@ -21,8 +21,9 @@ from harness.scenario.document import load
 from harness.scenario.yaml_nodes import DocumentKey
 
 FORMATS_FOLDER = Path(__file__).parent / "formats"
+# An app's savedsearches.conf holds all of its rules; chosen.
 LARGEST_FOREIGN_FILE = 16 << 20
-LANGUAGES = (".spl", ".cql")
+# Names become paths in reports and on command lines.
 UNSAFE = re.compile(r"[^\w .()\[\],;+&@!%-]+")
 KNOWN = (".yml", ".yaml", ".conf", ".json")
 
@@ -42,7 +43,7 @@ class Published:
 
 
 class RuleFormat(Protocol):
-    """A format: one file in `formats/` with these two functions."""
+    """A format: one file in `formats/` with these two functions; it knows the language of what it holds."""
 
     def recognises(self, content: Any) -> bool:
         """Whether a document (plain data; of a conf file its stanzas by name) is written so."""
@@ -52,16 +53,17 @@ class RuleFormat(Protocol):
 
 
 def list_rule_formats() -> tuple[RuleFormat, ...]:
-    """All formats there are."""
+    """All formats, in the order of their files."""
     names = sorted(m.name for m in iter_modules([str(FORMATS_FOLDER)]))
     return tuple(import_module(f"harness.scenario.formats.{name}") for name in names)
 
 
 def read_plain_data(path: Path) -> Any:
-    """A file as plain data."""
+    """A YAML or JSON file as plain data, a conf file as its stanzas. Raises HarnessError."""
     try:
         if path.stat().st_size > LARGEST_FOREIGN_FILE:
             raise HarnessError("document-too-large", f"{path} is larger than {LARGEST_FOREIGN_FILE >> 20} MiB")
+        # PowerShell and Notepad write the mark.
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error
@@ -74,9 +76,11 @@ def read_plain_data(path: Path) -> Any:
 
 def format_of(content: Any) -> RuleFormat | None:
     """The format of a document, if it is one of these."""
+    # No document is of two formats: their required keys differ.
     return next((f for f in list_rule_formats() if f.recognises(content)), None)
 
 
+# pySigma takes milliseconds a rule, and each rule of a file is asked for by its own path.
 @lru_cache(maxsize=64)
 def read_published_rules(path: Path) -> tuple[tuple[Path, Published], ...]:
     """The rules of a foreign file with their own paths; empty for any other file."""
@@ -87,6 +91,7 @@ def read_published_rules(path: Path) -> tuple[tuple[Path, Published], ...]:
     if found is None:
         return ()
     rules = found.read(path, content)
+    # One rule a language: the file's name tells them apart. Else each needs its own.
     if len({r.language for r in rules}) == len(rules):
         return tuple((path.with_name(f"{path.name}.{r.language}"), r) for r in rules)
     return tuple(zip(distinguish_rule_paths(path, rules), rules, strict=True))
@@ -103,15 +108,13 @@ def distinguish_rule_paths(folder: Path, rules: Sequence[Published]) -> Iterator
 
 
 def rule_paths(path: Path) -> list[Path]:
-    """The paths of the rules that a file holds: its own for a rule as we write it, none for any other file."""
-    if path.suffix in LANGUAGES:
-        return [path]
+    """The paths of the rules that a foreign file holds; none for any other file."""
     return [own for own, _ in read_published_rules(path)] if path.is_file() else []
 
 
 def container(path: Path) -> Path | None:
     """The foreign file that a rule's path leads into, if there is one."""
-    if path.suffix not in LANGUAGES or path.exists():
+    if path.exists():
         return None
     for candidate in (path.with_suffix(""), path.parent):
         if candidate.suffix in KNOWN and candidate.is_file():

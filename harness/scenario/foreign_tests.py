@@ -12,6 +12,7 @@ from harness.scenario.foreign import as_texts_tuple, find_published_rule
 from harness.scenario.foreign import rule_paths as rules_of
 from harness.scenario.scenario import Expectation, Label, Outcome, Replay, Scenario, ScenarioBody
 
+# Tests of security_content point at GitHub: .../attack_data/master/datasets/...
 ROOT = "/master/"
 DATASETS = "datasets"
 LARGEST_TEST_FILE = 16 << 20
@@ -27,6 +28,7 @@ def scenarios_of(path: Path, attack_data: Path | None = None) -> list[Scenario]:
     if path.suffix not in (".yml", ".yaml") or not path.is_file() or path.stat().st_size > LARGEST_TEST_FILE:
         return []
     text = path.read_bytes().decode("utf-8", "replace")
+    # Text is searched before YAML is parsed: most files have no tests.
     if "regression_tests_path:" not in text and "attack_data" not in text:
         return []
     document = load(Source(str(path), text))
@@ -74,6 +76,7 @@ def converted_for(path: Path) -> dict[str, str]:
 
 def upwards(start: Path, named: str) -> Path | None:
     """The file of that name in one of the folders above a file; nothing for a name that leads out of them."""
+    # `..` is dropped, not followed: the name comes out of somebody's file.
     parts = [p for p in PurePosixPath(named).parts if p not in ("..", ".")]
     if not parts or PurePosixPath(named).is_absolute():
         return None
@@ -106,6 +109,7 @@ def data_set(folder: Path, address: str) -> Path | None:
         return None
     if DATASETS in parts:
         parts = parts[parts.index(DATASETS) :]
+    # A copy of the whole repository, of its datasets, or single files.
     candidates = (folder.joinpath(*parts), folder.joinpath(*parts[1:]), folder / parts[-1])
     return next((c for c in candidates if c.is_file()), None)
 

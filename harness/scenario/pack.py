@@ -8,9 +8,11 @@ from pathlib import Path
 from harness.diagnostics import HarnessError
 
 PACKAGE = Path(__file__).parents[1]
+# Within a wheel; in a checkout the pack lies beside the package.
 BUNDLED = PACKAGE / "bundled" if (PACKAGE / "bundled").is_dir() else PACKAGE.parent
 DEFAULT = Path("scenarios")
 NOT_SCENARIOS = frozenset({"worlds", "__pycache__"})
+# So that a run started in / or a home folder ends soon; chosen.
 MOST_FILES = 100_000
 ON_REQUEST = "ON_REQUEST"
 
@@ -49,8 +51,10 @@ def find_files(folder: Path, *suffixes: str) -> Iterator[Path]:
     stack = [folder]
     while stack:
         current = stack.pop()
+        # Files before folders and both by name: the order of verdicts is that of this walk.
         entries = sorted(current.iterdir(), key=lambda p: (p.is_dir(), p.name))
         yield from (p for p in entries if p.is_file() and p.suffix in suffixes)
+        # A link may lead out of the pack or back into it.
         below = [p for p in entries if p.is_dir() and not p.is_symlink() and not is_ignored_folder(p.name)]
         stack += reversed(below)
         seen += len(entries)
@@ -65,10 +69,12 @@ def is_ignored_folder(name: str) -> bool:
 
 def looks_like_scenario(path: Path) -> bool:
     """Whether a YAML file has what only scenarios have, judged by its lines' beginnings and without reading YAML."""
+    # rule.spl.yaml is the page of a rule.
     if Path(path.stem).suffix:
         return False
     keys: set[bytes] = set()
     with path.open("rb") as lines:
+        # Not parsed: folders hold many YAML files, and a broken one must not stop the search.
         for line in lines.read(1 << 20).splitlines():
             if line[:1].isalpha():
                 keys.add(line.split(b":", 1)[0])
@@ -83,6 +89,7 @@ def find_rules(folders: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
 
 def behaviour_folders(path: Path) -> list[Path]:
     """Folders with behaviours for a scenario: every `generators/` upwards of it, then the bundled pack's."""
+    # The nearest one wins. It is Python and runs: judge packs of people that are trusted (ARCHITECTURE.md).
     upwards = [p / "generators" for p in path.resolve().parents]
     candidates = [*upwards, BUNDLED / "generators"]
     return [p for p in dict.fromkeys(candidates) if p.is_dir()]
@@ -96,6 +103,7 @@ def resolve_beside(scenario: Path, name: str) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         hint = "name a file beside the scenario or in a folder above it"
         raise HarnessError("outside", f"`{name}` leads out of the scenario's folders", help=hint)
+    # From a variant's folder over technique and scenarios up to the one that holds the pack.
     for folder in list(scenario.resolve().parents)[:4]:
         if (folder / name).is_file():
             return shorten_to_relative(folder / name)

@@ -10,6 +10,7 @@ from harness.diagnostics import HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
 from harness.scenario.foreign import find_published_rule
 
+# Published rules have some kilobytes; chosen.
 LARGEST_RULE = 1 << 20
 
 
@@ -69,6 +70,7 @@ def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = Non
 
 def read_page(path: Path) -> Metadata:
     """The page beside a rule's file, or one that has the file's name for a title."""
+    # server.spl.yaml, not server.yaml: one name may have a rule in each language.
     page = path.with_name(path.name + ".yaml")
     if not page.is_file():
         return Metadata(title=path.stem)

@@ -15,10 +15,16 @@ from sigma.pipelines.windows import windows_logsource_pipeline
 
 from harness.diagnostics import HarnessError
 
+# Made anew for each rule: pipelines remember what they applied.
 BACKENDS: dict[str, Callable[[], Any]] = {
     "spl": lambda: SplunkBackend(sysmon_pipeline() + splunk_windows_pipeline()),
     "cql": lambda: LogScaleBackend(sysmon_pipeline() + windows_logsource_pipeline()),
 }
+"""How pySigma makes a query of each language.
+
+The languages are named here because pySigma names them: each back end is a package of its own with its own class, and
+which pipelines go with it is its users' custom. A language that is not here has no converted rules.
+"""
 
 
 def convert_sigma(text: str) -> dict[str, str]:
@@ -34,6 +40,7 @@ def query(text: str, language: str, make: Callable[[], Any]) -> str:
         raise HarnessError("sigma", f"pySigma gives no {language.upper()} for this rule: {error}") from error
     except NotImplementedError as error:
         raise HarnessError("sigma", f"pySigma's {language.upper()} back end lacks: {error}") from error
+    # Rules of several documents (correlations) give more: which of them is the rule, nobody says.
     if len(queries) != 1:
         raise HarnessError("sigma", f"the rule becomes {len(queries)} queries of {language.upper()}, not one")
     return str(queries[0])

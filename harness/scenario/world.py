@@ -14,6 +14,7 @@ from harness.scenario.document import Document, convert_document, load
 from harness.scenario.pack import BUNDLED, DEFAULT
 
 LARGEST_WORLD = 1 << 20
+# Against slips of a digit; chosen, like the ten years and the size of the document.
 MOST_HOSTS = 1_000_000
 MOST_DAYS = 3650
 LONGEST_RUN = 31
@@ -56,6 +57,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
     lunch_minutes: float = 40
     spread_minutes: float = 30
+    # Habits of an office, chosen; no source.
     absent: float = 0.05
 
 
@@ -66,6 +68,7 @@ class HostRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     share: float
     runs: Runs = Runs.ALWAYS
     user: bool = True
+    # Once in two patch weeks or so; chosen.
     reboot_every_days: int = 14
     hours: Hours = Hours()
 
@@ -95,7 +98,7 @@ class WorldAttack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class WorldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the document of a world holds."""
+    """A world's document as it is written."""
 
     title: str
     sites: tuple[Site, ...]
@@ -108,6 +111,8 @@ class WorldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hosts: int = 100
     days: int = 7
     seed: int = 1
+    # Standard deviation over hosts; Windows' time service keeps members of a
+    # domain within a fraction of a second. Chosen.
     clock_skew_ms: float = 150.0
     conditions: dict[str, str] = {}
 
@@ -155,7 +160,7 @@ def read_world(path: Path) -> World:
 
 
 def find_world_faults(body: WorldBody) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """What types cannot say: the place and a sentence for each thing that cannot be."""
+    """Faults beyond types: place and sentence of each."""
     if not body.sites or not body.roles:
         yield ("title",), "a world has at least one site and one role"
     if not 1 <= body.hosts <= MOST_HOSTS:
@@ -187,7 +192,7 @@ def find_world_faults(body: WorldBody) -> Iterator[tuple[tuple[str | int, ...], 
 
 
 def of_role(name: str, role: HostRole) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """What cannot be in a role."""
+    """Faults of a role: place and sentence."""
     if role.share < 0:
         yield ("roles", name, "share"), "a share is not negative"
     if not 1 <= role.reboot_every_days <= LONGEST_RUN:
@@ -197,6 +202,7 @@ def of_role(name: str, role: HostRole) -> Iterator[tuple[tuple[str | int, ...], 
     for key, clock in (("begin", role.hours.begin), ("end", role.hours.end)):
         if minutes(clock) is None:
             yield ("roles", name, "hours", key), f"`{key}` is a time of day such as 09:00"
+    # Day shifts only: a Day of calendar.py has one date.
     if (minutes(role.hours.begin) or 0) >= (minutes(role.hours.end) or 1440):
         yield ("roles", name, "hours"), "work ends after it begins, before midnight"
     if not set(role.hours.days) <= set(WEEKDAYS):

@@ -11,8 +11,10 @@ import yaml
 
 from harness.diagnostics import Source, SourceError, Span
 
+# The deepest atomic file nests 5 levels, the largest has 1,104 nodes; both bounds are against hostile input.
 DEEPEST_NESTING = 64
 MOST_NODES = 200_000
+# A double ends at 309 digits, and int() of long ones is slow.
 LONGEST_NUMBER = 300
 
 DocumentKey = str | int
@@ -20,6 +22,7 @@ DocumentKey = str | int
 INTEGER = re.compile(r"[-+]?[0-9]+")
 RADIX = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# YAML 1.2's core schema, not 1.1 as PyYAML resolves it: there `no`, `off` and 12:30 are no text.
 YAML_WORDS: Mapping[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -133,6 +136,7 @@ class Builder:
         if anchor:
             self.anchors[anchor] = node
         self.count += 1
+        # size counts aliases written out: ten lines of aliases can mean 10**10 nodes.
         if self.count > MOST_NODES or node.size > MOST_NODES:
             raise SourceError(
                 "too-many-nodes", f"a document has at most {MOST_NODES} nodes, aliases written out", node.span
@@ -160,6 +164,7 @@ class Builder:
         name = node.scalar
         if name is None:
             raise SourceError("unsupported-yaml", "a key is a single word or text", span)
+        # No part of YAML 1.2, and the place of a merged value would be elsewhere in the text.
         if name == "<<" and node.plain:
             raise SourceError("unsupported-yaml", "merge keys are not supported", span, help="write the keys out")
         before = (parent.members or {}).get(name)

@@ -18,6 +18,7 @@ BooleanArray = npt.NDArray[np.bool_]
 Address = Annotated[str, "address"]
 
 
+# Codes into few values instead of a text a row: a beacon of a million calls has one address.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TextColumn:
     """One text a row, as codes into few values; None is an absent one."""
@@ -75,12 +76,14 @@ class NetworkConnection(Activity):
     destination_port: int | Integers
     protocol: str = "tcp"
     initiated: bool = True
+    # Sensors differ on calls that nobody answers, so behaviours state the fact and each sensor decides.
     established: bool | BooleanArray = True
     source_ip: Text = None
     source_port: int | Integers | None = None
     destination_hostname: Text = None
     requested_hostname: Text = None
     listener: Process | None = None
+    # Sizes and time of a small HTTPS request, chosen; only the proxy shows them.
     bytes_sent: int | Integers = 900
     bytes_received: int | Integers = 4200
     duration_ms: int | Integers = 240
@@ -90,6 +93,7 @@ class NetworkConnection(Activity):
     @property
     def ports(self) -> int | Integers:
         """The calling port; 0 where nobody has settled it."""
+        # Ports are settled by simulate.complete_connection, before any sensor sees a call.
         return 0 if self.source_port is None else self.source_port
 
 

@@ -16,17 +16,17 @@ Derived: TypeAlias = "Callable[[Recorded], Field | None]"
 
 
 def copy_field(name: str) -> Derived:
-    """A field under another name."""
+    """An alias: a field's values under another name."""
     return lambda recorded: recorded.get(name)
 
 
 def build_constant_field(text: str) -> Derived:
-    """The same text in every event."""
+    """A calculated field with one text in every event."""
     return lambda recorded: text
 
 
 def of(name: str, change: Callable[[pa.Array], pa.Array]) -> Derived:
-    """What a change makes of a field's values."""
+    """A calculated field: a change made to each distinct value of `name`."""
 
     def derived(recorded: Recorded) -> Field | None:
         field = recorded.get(name)
@@ -39,6 +39,7 @@ def name_or_address(name: str, address: str) -> Derived:
     """A host's name, and its address where the name is absent or `-`."""
 
     def derived(recorded: Recorded) -> Field | None:
+        # The add-on: dest is DestinationHostname unless it is null or `-`, then DestinationIp (spl.md 11.3).
         found = of(name, without_dash)(recorded)
         otherwise = recorded.get(address)
         if found is None or otherwise is None or isinstance(found, str):
@@ -55,6 +56,7 @@ def command_line(recorded: Recorded) -> Field | None:
     line, image = recorded.get("CommandLine"), recorded.get("NewProcessName")
     if line is None or image is None:
         return line
+    # Windows add-on 742 puts NewProcessName in front of a line whose first word has no backslash (spl.md 11.5).
     if isinstance(line, str) and isinstance(image, str):
         return line if re.match(r"\S*\\", line) else f"{image} {line}"
     columns = [f if isinstance(f, str) else f.cast(pa.string()) for f in (line, image)]
@@ -64,7 +66,7 @@ def command_line(recorded: Recorded) -> Field | None:
 
 
 def extract_file_names(values: pa.Array) -> pa.Array:
-    """What stands behind the last backslash."""
+    """File names of paths: the text behind the last backslash."""
     return pc.replace_substring_regex(values, r"(?s)^.*\\", "")
 
 
@@ -74,7 +76,7 @@ def without_dash(values: pa.Array) -> pa.Array:
 
 
 def direction(values: pa.Array) -> pa.Array:
-    """Which way a connection goes, from whether this host initiated it."""
+    """`outbound` or `inbound`, from Sysmon's Initiated."""
     return pc.if_else(pc.equal(values, "true"), "outbound", "inbound")
 
 
@@ -83,6 +85,7 @@ PROCESS_ADDITIONS: dict[str, Derived] = {
     "process_name": of("Image", extract_file_names),
     "process_guid": copy_field("ProcessGuid"),
     "process_id": copy_field("ProcessId"),
+    # Only the account's own part, as the add-on has it.
     "user": of("User", extract_file_names),
     "creation_time": copy_field("UtcTime"),
     "vendor_product": build_constant_field("Microsoft Sysmon"),
@@ -103,6 +106,7 @@ EVENTS: dict[tuple[str, str], dict[str, Derived]] = {
         "dest": copy_field("Computer"),
         "action": build_constant_field("allowed"),
     },
+    # Sysmon add-on 5709 (spl.md 11.3); process_path is not among its fields of event 3.
     ("sysmon", "3"): {
         **PROCESS_ADDITIONS,
         "app": copy_field("Image"),
@@ -128,6 +132,7 @@ EVENTS: dict[tuple[str, str], dict[str, Derived]] = {
         "reply_code_id": copy_field("QueryStatus"),
         "src": copy_field("Computer"),
     },
+    # The creator is ProcessId here and the new process NewProcessId: the names are crossed against Sysmon's.
     ("windows_security", "4688"): {
         "process_exec": of("NewProcessName", extract_file_names),
         "process_name": of("NewProcessName", extract_file_names),
@@ -144,7 +149,7 @@ EVENTS: dict[tuple[str, str], dict[str, Derived]] = {
 
 
 def add_on_fields(sensor: str, kind: str, recorded: Recorded) -> dict[str, Field]:
-    """What the add-ons add to the extracted fields of one kind of events."""
+    """Aliases and calculated fields of the add-ons for one kind of events, absent ones left out."""
     found = {name: make(recorded) for name, make in EVENTS.get((sensor, kind), {}).items()}
     found["dvc"] = recorded.get("Computer")
     found["signature_id"] = recorded.get("EventCode")

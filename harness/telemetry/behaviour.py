@@ -64,6 +64,8 @@ class Behaviours(Mapping[str, Behaviour]):
         for folder in folders:
             for path in sorted(folder.glob("*.py")):
                 if not path.stem.startswith("_"):
+                    # A scenario's own folder comes before the bundled one, so
+                    # it can put its behaviour in place of ours.
                     self.paths.setdefault(path.stem, path)
         self.loaded: dict[str, Behaviour] = {}
 
@@ -87,7 +89,7 @@ class Behaviours(Mapping[str, Behaviour]):
 
 
 def load_behaviours(*folders: Path) -> Behaviours:
-    """All behaviours of these folders."""
+    """The behaviours of these folders; of equal names the first folder's counts."""
     return Behaviours(folders)
 
 
@@ -97,7 +99,9 @@ def behaviour(path: Path) -> Behaviour:
     if not inspect.isfunction(function):
         message = f"{path} has no function `{path.stem}`"
         raise HarnessError("no-behaviour", message, help="a file of behaviour holds one function of the file's name")
+    # As values: files with `from __future__ import annotations` have them as text.
     annotations = inspect.get_annotations(function, eval_str=True)
+    # host, start and random come by position and are no parameters of a scenario.
     given = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     return Behaviour(
         name=path.stem,
@@ -118,6 +122,7 @@ def behaviour(path: Path) -> Behaviour:
 
 def load_module(path: Path) -> ModuleType:
     """The module in a file, under a name of its own. Raises HarnessError when it cannot be read."""
+    # Two packs may have a file of one name; the digest of its path keeps their modules apart.
     name = f"behaviour_{path.stem}_{blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -125,6 +130,7 @@ def load_module(path: Path) -> ModuleType:
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
+    # Faults of the file as such; an error of its own code should show its traceback.
     except (SyntaxError, ImportError, NameError, OSError) as error:
         raise HarnessError("broken-behaviour", f"{path}: {error}") from error
     return module

@@ -28,9 +28,12 @@ def map_distinct_values(field: Field, change: Callable[[pa.Array], pa.Array]) ->
         return changed
     column = encode_text(field)
     chunks = column.chunks
+    # Chunk by chunk: unifying dictionaries first would touch every row.
     parts = [chunk_mapped(chunk, change) for chunk in chunks]
+    # Most columns need no change, and finding that out cost more than the rest before `change` said so itself.
     if any(after is not before for after, before in zip(parts, chunks, strict=True)):
         column = pa.chunked_array(parts, TEXT_TYPE)
+    # A field that no event has any more is no field.
     return None if column.null_count == len(column) and len(column) else column
 
 
@@ -40,6 +43,7 @@ def chunk_mapped(chunk: pa.DictionaryArray, change: Callable[[pa.Array], pa.Arra
     after = change(before)
     if after is before:
         return chunk
+    # A change may make two values equal or null: encoded again, the dictionary has neither twice.
     distinct = after.dictionary_encode()
     return pa.DictionaryArray.from_arrays(distinct.indices.take(chunk.indices), distinct.dictionary)
 
@@ -63,6 +67,7 @@ def with_entities(values: pa.Array) -> pa.Array:
     """Values as XML text holds them: `&`, `<` and `>` encoded, quotes as they are."""
     if not pc.any(pc.match_substring_regex(values, "[&<>]")).as_py():
         return values
+    # The ampersand first, or those of the entities would be encoded again.
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         values = pc.replace_substring(values, character, entity)
     return values
@@ -72,6 +77,7 @@ def number_events(telemetry: Telemetry) -> Iterator[tuple[pa.Array, Events]]:
     """Each table of the telemetry with its events' numbers: int64, the first event of the first table is 0."""
     first = 0
     for events in telemetry.events:
+        # From 0 over all tables, so that the number alone finds the event.
         yield pa.array(np.arange(first, first + len(events), dtype=np.int64)), events
         first += len(events)
 

@@ -1,4 +1,4 @@
-"""All conditions that a scenario may state, and whether what it states can be."""
+"""Conditions of all sensors and platforms, and the check of a scenario's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def list_conditions_by_name() -> dict[str, Condition]:
 
 
 def check_conditions(given: Mapping[str, str]) -> None:
-    """Raises HarnessError for a condition or a value that there is not."""
+    """Raises HarnessError for an unknown condition or value, with the nearest known one."""
+    # Importing all sensors and platforms only where there is something to check.
     conditions = list_conditions_by_name() if given else {}
     for name, value in given.items():
         if name not in conditions:
@@ -33,10 +34,11 @@ def check_conditions(given: Mapping[str, str]) -> None:
 
 
 def check_scenario_conditions(scenario: Scenario) -> None:
-    """Raises SourceError at a condition or a sensor of the scenario that there is not."""
+    """Raises SourceError at an unknown condition or sensor of the scenario."""
     at: list[tuple[tuple[str | int, ...], Mapping[str, str]]] = [(("conditions",), scenario.body.conditions)]
     at += [(("expect", i, "conditions"), e.conditions) for i, e in enumerate(scenario.body.expect)]
     for keys, given in at:
+        # One by one: the error has to point at its own line.
         for name, value in given.items():
             try:
                 check_conditions({name: value})

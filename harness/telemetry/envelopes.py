@@ -1,4 +1,4 @@
-"""What collectors put around an event in JSON: Splunk's event collector and exports, Elasticsearch, Falcon streams."""
+"""Wrappers of collectors around JSON events: Splunk's event collector and exports, Elasticsearch, Falcon streams."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 
-from harness.telemetry.native import METADATA_FIELDS
+from harness.telemetry.event import METADATA_FIELDS
 
+# The keys of Splunk's HTTP Event Collector; an object with any other has an `event` of its own meaning.
 COLLECTOR = frozenset({*METADATA_FIELDS, "time", "event", "fields"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """What was in an envelope, and what was written on it: metadata, and a time for an event without its own."""
+    """The content of a wrapper and its label: metadata, and a time for an event without its own."""
 
     inner: Mapping[str, Any] | str
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -29,13 +30,16 @@ def unwrap_collector_event(value: Mapping[str, Any]) -> Opened | None:
         return Opened(inner=unwrap_event(event), metadata=metadata_of(value), time=format_metadata(value.get("time")))
     if isinstance(event, dict):
         return falcon(value, event)
+    # Splunk's search export, a result a line.
     result = value.get("result")
     if isinstance(result, dict) and isinstance(result.get("_raw"), str):
         return Opened(
             inner=unwrap_event(result["_raw"]), metadata=metadata_of(result), time=format_metadata(result.get("_time"))
         )
+    # A hit of Elasticsearch's search API.
     if isinstance(value.get("_source"), dict) and ("_index" in value or "_id" in value):
         return Opened(inner=value["_source"])
+    # Azure's tables hold the data of an event as JSON in a text.
     data = value.get("EventData")
     if isinstance(data, str) and data.startswith("{"):
         return Opened(inner={**{n: v for n, v in value.items() if n != "EventData"}, **object_in(data)})
@@ -43,8 +47,9 @@ def unwrap_collector_event(value: Mapping[str, Any]) -> Opened | None:
 
 
 def falcon(value: Mapping[str, Any], event: dict[str, Any]) -> Opened | None:
-    """A Falcon event with what a stream or a data set wrote beside it."""
+    """A Falcon event out of an event stream's or a data set's wrapper; None for other objects."""
     about = value.get("metadata")
+    # Falcon's Event Streams API; its events have no event_simpleName but a type in their metadata.
     if isinstance(about, dict) and "eventType" in about:
         kind = {"ExternalApiType": str(about["eventType"])}
         return Opened(inner={**kind, **event}, time=format_metadata(about.get("eventCreationTime")))
@@ -66,7 +71,7 @@ def unwrap_event(event: Any) -> Mapping[str, Any] | str:
 
 
 def object_in(text: str) -> dict[str, Any]:
-    """The JSON object in a text."""
+    """The JSON object in a text. Raises ValueError where there is none."""
     try:
         return msgspec.json.decode(text, type=dict)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -79,5 +84,5 @@ def metadata_of(value: Mapping[str, Any]) -> dict[str, str]:
 
 
 def format_metadata(value: Any) -> str | None:
-    """A value as text."""
+    """A metadata value as text; None stays absent."""
     return None if value is None else str(value)

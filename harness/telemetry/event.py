@@ -1,4 +1,4 @@
-"""Recorded events as columns, and who caused them."""
+"""Events as columns, and their causes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
+# Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"
 CAUSE = "@cause"
 UNLABELLED = -1
 
+# What Splunk keeps of each event beside its text.
+METADATA_FIELDS = ("index", "source", "sourcetype", "host")
+
+# Microseconds, as DuckDB's timestamps are; the seventh digit of Windows' 100 ns stays in SystemTime.
 TIME_TYPE = pa.timestamp("us", tz="UTC")
+# Events repeat themselves: most columns have few distinct texts, and everything is computed on those.
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -27,7 +33,7 @@ class TelemetryOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One thing that somebody did and that left events: the truth a verdict is measured against."""
+    """The person or program behind events: the truth that a verdict is measured against."""
 
     name: str
     malicious: bool
@@ -81,7 +87,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
-    """Everything that was recorded of one scenario or one input."""
+    """All events of one scenario or one input, with causes, origin and damages."""
 
     events: tuple[Events, ...] = ()
     causes: tuple[Cause, ...] = ()
@@ -107,6 +113,7 @@ def merge_telemetry(parts: Iterable[Telemetry]) -> Telemetry:
         causes += part.causes
         damages += part.damages
         origins.append(part.origin)
+    # A scenario that simulates and replays counts as simulated; a folder of several origins is settled by EventTables.
     origin = origins[0] if origins else TelemetryOrigin.SIMULATED
     return Telemetry(events=group_tables(events), causes=tuple(causes), origin=origin, damages=tuple(damages))
 
@@ -126,9 +133,11 @@ def group_tables(events: Sequence[Events]) -> tuple[Events, ...]:
     groups: dict[tuple[object, ...], list[Events]] = {}
     for e in events:
         if len(e):
+            # The order of fields is part of the key: it is the order in which the sensor writes them.
             key = (e.sensor, e.kind, tuple(e.constants.items()), tuple(e.columns.column_names))
             groups.setdefault(key, []).append(e)
     return tuple(
+        # One dictionary a column afterwards, which all that works on distinct values relies on.
         same[0].with_columns(pa.concat_tables([e.columns for e in same]).unify_dictionaries())
         for same in groups.values()
     )

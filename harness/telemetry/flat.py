@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+# Far above what shippers send; Python's own recursion would end near 1,000.
 DEEPEST_OBJECT = 50
 
 
 def flat_fields(value: Mapping[str, Any]) -> dict[str, str]:
     """An object's fields; objects that are flat already, as most are, cost next to nothing."""
+    # One look at the types instead of a call a value: most events are flat already.
     kinds = {*map(type, value.values())}
     if kinds == {str}:
         return dict(value)
@@ -36,6 +38,7 @@ def flat(name: str, value: Any, empty: str | None, depth: int) -> Iterator[tuple
     elif value is None:
         if empty is not None:
             yield name, empty
+    # Before numbers, which bool is one of in Python; the words are those of Windows' XML.
     elif isinstance(value, bool):
         yield name, "true" if value else "false"
     elif isinstance(value, (dict, list)):
@@ -46,6 +49,7 @@ def flat(name: str, value: Any, empty: str | None, depth: int) -> Iterator[tuple
         else:
             for i, item in enumerate(value):
                 yield from flat(f"{name}[{i}]", item, empty, depth + 1)
+    # From foreign Parquet only: JSON has no bytes.
     elif isinstance(value, bytes):
         yield name, value.decode("utf-8", "replace")
     else:

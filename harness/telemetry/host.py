@@ -72,20 +72,23 @@ class Process:
     @property
     def start_keys(self) -> Integers:
         """ProcessStartKey of each: the boot's number in the upper 16 bits."""
+        # (boot << 48) | sequence, read out of 2,156 recorded ProcessGuids; Falcon
+        # knows the same number (telemetry.md 1.3).
         return np.atleast_1d(np.asarray(self.sequence, np.int64)) | (self.host.boot_number << 48)
 
     @property
     def starts(self) -> Times:
-        """Start time of each."""
+        """Start time of each process, an array even for one."""
         return np.atleast_1d(np.asarray(self.started, "datetime64[us]"))
 
     @property
     def pids(self) -> Integers:
-        """Process id of each."""
+        """Process id of each, an array even for one."""
         return np.atleast_1d(np.asarray(self.pid, np.int64))
 
     def take(self, rows: npt.NDArray[np.int64]) -> Process:
         """The processes at these places, in this order: for activities of which one process has several."""
+        # A single process is the same in every row.
         if np.ndim(self.started) == 0:
             return self
         return replace(self, started=self.starts[rows], sequence=np.asarray(self.sequence)[rows], pid=self.pids[rows])
@@ -111,6 +114,7 @@ class Ledger:
 
     def identify(self, wanted: int) -> int:
         """The wanted process id, or the next one that no lasting process has."""
+        # Pids are multiples of 4 on Windows: 1,830 of 1,830 recorded.
         while wanted in self.pids:
             wanted += 4
         return wanted
@@ -167,6 +171,7 @@ class Host:
     def account(self, name: str) -> User:
         """SYSTEM, NETWORK SERVICE or LOCAL SERVICE of this host."""
         identifier, logon = WELL_KNOWN_USERS[name]
+        # When services.exe and lsass.exe run (process_tree.py).
         logged_on = self.boot + 8 * ONE_SECOND
         return User(
             name=name, domain="NT AUTHORITY", sid=identifier, logon_id=logon, logged_on=logged_on, integrity="System"
@@ -190,11 +195,14 @@ class Host:
         who = user or (parent.user if parent else self.user)
         begun = np.asarray(self.now if started is None else started, "datetime64[us]")
         elapsed = (np.atleast_1d(begun) - self.boot) // ONE_SECOND
+        # One process a second behind the 300 of a boot: numbers rise with time. The median of 1,966 recorded is 3,190.
         sequence = self.ledger.number(np.maximum(elapsed.astype(np.int64), 0) + 300)
+        # Knuth's multiplier scatters neighbours up to 17,400; 99 % of recorded pids are below 11,930.
         pids = np.array([self.ledger.identify(1000 + 4 * (n * 2654435761 % 4099)) for n in sequence.tolist()], np.int64)
         alone = begun.ndim == 0
         if alone:
             self.ledger.pids.add(int(pids[0]))
+        # CurrentDirectory of 712 recorded events 1 of system accounts; people's own folder is one of many recorded.
         home = "C:\\Windows\\system32\\" if who.system else f"C:\\Users\\{who.name}\\"
         return Process(
             host=self,
@@ -219,6 +227,7 @@ class Host:
         known = self.ledger.processes.get(name)
         account, group = HOSTED_SERVICES[name]
         line = f"C:\\Windows\\system32\\svchost.exe {group}"
+        # Seconds after boot by the length of the name: different for most services, and no chance in it.
         return known or self._remember(
             name, "services.exe", "C:\\Windows\\System32\\svchost.exe", line, account, 20.0 + 0.4 * len(name)
         )
@@ -244,6 +253,7 @@ class Host:
         user = self.account(account) if account else self.user
         begun = (self.user.logged_on if not account else self.boot) + np.timedelta64(int(delay * 1e6), "us")
         elapsed = int((begun - self.boot) / ONE_SECOND)
+        # About four processes a second while a host boots, so that lasting ones mostly have numbers below 300.
         wanted = int(delay * 4) + 2 if account else elapsed + 300
         sequence = int(self.ledger.number(np.array([wanted]))[0])
         pid = 4 if name == "System" else self.ledger.identify(500 + 4 * (hash_to_number(self.name, name) % 900))
@@ -276,6 +286,7 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
     start = start.astype("datetime64[us]")
     pick = hash_to_number(seed, name, domain)
     server = name.upper().startswith(SERVER_PREFIXES)
+    # Logon two to three hours, boot 10 to 130 hours before the scenario: chosen, no source.
     logged_on = start - np.timedelta64(7000 + pick % 5000, "s")
     boot = start - np.timedelta64(3600 * (10 + pick % 120) + pick % 3600, "s")
     netbios = domain.partition(".")[0].upper()[:15]
@@ -285,16 +296,19 @@ def host_named(name: str, *, start: np.datetime64, seed: int = 0, domain: str = 
         domain=domain,
         netbios_domain=netbios,
         build="10.0.20348" if server else ("10.0.19045", "10.0.22631", "10.0.26100")[pick % 3],
+        # Addresses of RFC 1918, 2001:db8::/32 and 198.51.100.0/24 (RFC 5737): nothing here points at anybody.
         address=f"10.{20 + hash_to_number(seed, domain) % 40}.{pick // 7 % 250}.{10 + pick // 1750 % 240}",
         address_v6=f"2001:db8:20:{pick % 4096:x}::{10 + pick // 4096 % 60000:x}",
         public_address=f"198.51.100.{10 + hash_to_number(seed, domain) % 200}",
         resolvers=tuple(f"10.{20 + hash_to_number(seed, domain) % 40}.0.{last}" for last in (10, 11)),
         time_zone="UTC",
         boot=boot,
+        # Recorded laboratories are in their 3rd to 16th boot; 20 to 419 for machines in use is chosen.
         boot_number=20 + pick % 400,
         machine=hash_to_number("machine", seed, domain, name, size=4),
         aid=digest_hex("aid", seed, domain, name),
         cid=digest_hex("cid", seed, domain),
+        # Volumes 1 to 4 are recorded; 3 and 4 are usual where a disk has an EFI and a recovery partition.
         volume=3 + pick % 2,
         user=desktop_user(netbios or name, authority, pick, server, max(boot + 95 * ONE_SECOND, logged_on)),
         now=start,
@@ -309,6 +323,7 @@ def desktop_user(domain: str, authority: str, pick: int, server: bool, logged_on
         name="svc-admin" if server else person,
         domain=domain,
         sid=f"{authority}-{1104 + pick % 4000}",
+        # Logons of people begin about there: 1 % of 1,232 recorded LUIDs are below 0x3673c, half above 0x7ed5aa.
         logon_id=0x30000 + pick % 0x2000000,
         logged_on=logged_on,
         session=1 + pick % 3,

@@ -1,4 +1,4 @@
-"""What the files of known programs say of themselves, and hashes that are the same for the same file."""
+"""Version resources of known programs, and hashes that are the same for the same file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ class Image:
 
     @property
     def microsoft(self) -> bool:
-        """Whether Microsoft made it."""
+        """Whether its company is Microsoft."""
         return self.company == MICROSOFT
 
 
+# Texts of version resources as events 1 show them, odd case and signs included (OriginalFileName `PowerShell.EXE`,
+# `Cmd.Exe`): a rule may match them. Not each of them was seen in a sample.
 OF_WINDOWS = {
     "powershell.exe": ("Windows PowerShell", "PowerShell.EXE", True),
     "cmd.exe": ("Windows Command Processor", "Cmd.Exe", True),
@@ -58,6 +60,7 @@ OF_WINDOWS = {
 }
 """File of Windows to its description, original name, and whether it runs in a console."""
 
+# Versions of late 2024, chosen once: hashes follow from them, so that a change here changes every simulation.
 OTHER_IMAGES = {
     "curl.exe": ("8.9.1", "The curl executable", "The curl executable", "curl, https://curl.se/", "curl.exe", True),
     "pwsh.exe": ("7.4.6.500", "pwsh", "PowerShell", MICROSOFT, "pwsh.dll", True),
@@ -97,6 +100,8 @@ OTHER_IMAGES = {
 }
 """File of other software to version, description, product, company, original name, and whether it runs in a console."""
 
+# A feature update leaves most files at the version of the build that it stands on:
+# 19045 has files of 19041, 22631 of 22621.
 BUILDS = {
     "10.0.19045": "10.0.19041.3996 (WinBuild.160101.0800)",
     "10.0.22631": "10.0.22621.3672 (WinBuild.160101.0800)",
@@ -106,7 +111,7 @@ BUILDS = {
 
 
 def image(path: str, build: str) -> Image:
-    """What is known of the file at a path on a Windows build; a program nobody has heard of has no version resource."""
+    """Version resource and hashes of the file at a path on a Windows build; an unlisted program has no resource."""
     name = path.rpartition("\\")[2].lower()
     if name in OF_WINDOWS:
         description, original, console = OF_WINDOWS[name]
@@ -114,11 +119,13 @@ def image(path: str, build: str) -> Image:
         return build_image(name, version, description, WINDOWS, MICROSOFT, original, console)
     if name in OTHER_IMAGES:
         return build_image(name, *OTHER_IMAGES[name])
+    # Windows has far more programs than are listed: whatever runs from System32 counts as one of them.
     if path.lower().startswith("c:\\windows\\system32\\"):
         version = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)")
         return build_image(
             name, version, name.removesuffix(".exe"), WINDOWS, MICROSOFT, path.rpartition("\\")[2], False
         )
+    # Nobody knows whether it has a console: one bit of its name decides, always the same.
     return build_image(name, None, None, None, None, None, bool(hash_to_number(name) & 1))
 
 

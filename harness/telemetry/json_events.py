@@ -1,4 +1,4 @@
-"""Events in JSON of any shipper: what they are, told by their names, and their fields under the log's own names."""
+"""Events in JSON of any shipper: shapes known by names of fields, and their fields under the log's own names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from harness.telemetry.tables import EventTables
 from harness.telemetry.windows import sensor_of
 from harness.telemetry.windows_json import from_rendered
 
+# Shapes are kept by their names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
 MOST_SHAPES = 20_000
+# One or two are usual, a collector around an export; a bound against envelopes made to nest.
 MOST_ENVELOPES = 8
 
 EVENT_LIST_KEYS = ("Events", "events", "records", "value", "results", "logs")
@@ -35,6 +37,7 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
+        # An answer of a service has little beside its list; an event that happens to have such a member has more.
         if len(value) <= 5 and (
             listed := next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
         ):
@@ -44,7 +47,7 @@ class JsonEvents:
             self.add_object(value)
 
     def add_object(self, value: Mapping[str, Any]) -> None:
-        """Adds one object, taken out of what collectors put around it."""
+        """Adds one object without its wrappers, a collector's around a shipper's."""
         metadata: dict[str, str] = {}
         time: str | None = None
         inner: Mapping[str, Any] | str = value
@@ -55,6 +58,7 @@ class JsonEvents:
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
         if isinstance(inner, str):
             self.add_windows(fields_of_event(inner), metadata, time)
+        # As the evtx package and its relatives render a record.
         elif isinstance(rendered := inner.get("Event"), dict) and isinstance(rendered.get("System"), dict):
             self.add_windows(from_rendered(rendered), metadata, time)
         else:
@@ -69,11 +73,13 @@ class JsonEvents:
         """Adds flat fields under whatever names a shipper gave them."""
         names = tuple(flat)
         shape = self.shapes.get(names)
+        # Our own events name sensor and kind in values, so their names alone do not tell the shape.
         if shape is None or "@sensor" in flat:
             shape = shape_of(flat)
             if len(self.shapes) < MOST_SHAPES:
                 self.shapes[names] = shape
         fields = {new: flat[old] for old, new in shape.names}
+        # Later than the event's own: what a collector says of index and host is what a search sees.
         fields |= metadata
         self.guessed[shape.guessed] += 1
         shape.mend(fields)

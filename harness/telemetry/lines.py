@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from harness.telemetry.event import TIME, Events
 
+# Some 40 MB of XML lines, held as Python texts at once.
 LINES_AT_ONCE = 20_000
 
 
@@ -20,6 +21,7 @@ def write_lines(tables: Sequence[tuple[Events, pa.ChunkedArray]], out: IO[bytes]
     """
     if not tables:
         return 0
+    # Stable: the order of the tables, and within each of its rows, decides equal times, so equal input is equal bytes.
     order = np.argsort(np.concatenate([list_sortable_times(events) for events, _ in tables]), kind="stable")
     whole = pa.chunked_array([chunk for _, texts in tables for chunk in texts.chunks], pa.string())
     for first in range(0, len(order), LINES_AT_ONCE):

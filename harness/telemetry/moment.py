@@ -16,6 +16,7 @@ def parse_microseconds(text: str | None) -> int | None:
     if not text:
         return None
     try:
+        # Cheaper than trying both: an ISO time has its first dash there, an epoch number never.
         if text[4:5] == "-":
             moment = datetime.fromisoformat(text)
             zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -30,6 +31,7 @@ def from_epoch(text: str) -> int | None:
     whole, _, fraction = text.partition(".")
     if not whole.isdecimal() or len(whole) > 19 or (fraction and not fraction.isdecimal()):
         return None
+    # 11 digits of seconds reach the year 5138; 14 of milliseconds the same, 17 of microseconds too.
     digits = len(whole)
     unit = 1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1
     number = int(whole)

@@ -29,5 +29,6 @@ def gather_list_fields(fields: Mapping[str, Field | None], rows: int, brackets: 
 def as_list(members: list[Field], rows: int) -> pa.ChunkedArray:
     """Fields side by side as one list column; an event without any member has no list."""
     columns = [[m] * rows if isinstance(m, str) else m.to_pylist() for m in members]
+    # Row by row in Python: lists are rare, and only kinds of events that have one come here.
     values = ([v for v in row if v is not None] or None for row in zip(*columns, strict=True))
     return pa.chunked_array([pa.array(values, pa.list_(pa.string()))])

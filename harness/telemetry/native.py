@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.columnar import Field, build_epoch_column, list_event_fields, map_distinct_values, with_entities
-from harness.telemetry.event import TIME, Events
+from harness.telemetry.event import METADATA_FIELDS, TIME, Events
 from harness.telemetry.multivalue import LIST_MEMBER
 from harness.telemetry.shippers import FALCON_KINDS
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, sensor_of
 
+# Arrow's string arrays hold 2 GiB: 20,000 events of up to 100 kB each.
 NATIVE_ROWS_AT_ONCE = 20_000
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 
-METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 """What a collector wrote on an event; it is no part of the event's own text."""
 
 RAW_FIELD = "_raw"
@@ -31,7 +31,7 @@ Piece: TypeAlias = "str | pa.ChunkedArray"
 
 
 def build_native_texts(events: Events) -> pa.ChunkedArray:
-    """The native text of each event, a column of strings."""
+    """The text of each event as its log holds it: XML, JSON, or a plain line; a column of strings."""
     if is_windows(events):
         return concat_pieces(xml_pieces(events), len(events))
     if RAW_FIELD in events.columns.column_names and events.sensor == "text":
@@ -45,6 +45,7 @@ def concat_pieces(pieces: list[Piece], rows: int) -> pa.ChunkedArray:
     for first in range(0, rows, NATIVE_ROWS_AT_ONCE):
         here = [p if isinstance(p, str) else p.slice(first, NATIVE_ROWS_AT_ONCE).cast(pa.string()) for p in pieces]
         solid = [pa.scalar(p) if isinstance(p, str) else p.combine_chunks() for p in here]
+        # A column that makes the result an array of rows even where every piece is one text.
         anchor = pa.array([""] * min(NATIVE_ROWS_AT_ONCE, rows - first))
         parts.append(pc.binary_join_element_wise(*solid, anchor, "", null_handling="replace", null_replacement=""))
     return pa.chunked_array(parts, pa.string())
@@ -66,6 +67,7 @@ def xml_pieces(events: Events) -> list[Piece]:
     """A Windows event as the event log renders it: one line but for what its data hold, single quotes, 100 ns times."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n not in METADATA_FIELDS}
     fields = {n: map_distinct_values(f, with_entities) for n, f in recorded.items()}
+    # Recorded events keep their text with all its digits; simulated ones have only the time.
     fields["SystemTime"] = with_times(fields.get("SystemTime"), system_time(events.columns.column(TIME)))
     pieces: list[Piece] = [f"<Event xmlns='{NAMESPACE}'><System>"]
     pieces += element("Provider", {"Name": "Provider_Name", "Guid": "Provider_Guid"}, fields)
@@ -82,6 +84,7 @@ def xml_pieces(events: Events) -> list[Piece]:
     for name, field in fields.items():
         if name not in SYSTEM_FIELDS:
             pieces += wrap_field(field, data_tag(name), "</Data>")
+    # UserData are written as EventData: rules read names and values, and the name of their element is not kept.
     return [*pieces, "</EventData></Event>"]
 
 
@@ -90,6 +93,7 @@ def element(tag: str, attributes: Mapping[str, str], fields: Mapping[str, Field 
     pieces: list[Piece] = [f"<{tag}"]
     for attribute, name in attributes.items():
         field = fields.get(name)
+        # Only in attributes: in text Windows leaves quotes as they are (spl.md 11.2).
         quoted = None if field is None else map_distinct_values(field, lambda v: pc.replace_substring(v, "'", "&apos;"))
         pieces += wrap_field(quoted, f" {attribute}='", "'")
     return [*pieces, "/>"]
@@ -112,6 +116,7 @@ def json_texts(fields: Mapping[str, Field], rows: int) -> pa.ChunkedArray:
     pieces: list[Piece] = ["{"]
     for name, field in fields.items():
         pieces += json_member(name, field)
+    # A comma behind every member and the last one off: which member is last differs from row to row.
     trimmed = pc.replace_substring_regex(concat_pieces(pieces, rows), ",$", "")
     return pc.binary_join_element_wise(trimmed, pa.scalar("}"), "")
 
@@ -141,6 +146,8 @@ def stamp_fields(events: Events) -> dict[str, Field]:
 def tells_itself(events: Events) -> bool:
     """Whether a reader of the fields alone would find the same sensor and kind."""
     fields = list_event_fields(events)
+    # What a reader of the text alone would find; where it would find something
+    # else, the text says it in @sensor and @kind.
     if events.sensor == "falcon":
         return next((fields[name] for name in FALCON_KINDS if name in fields), events.kind) == events.kind
     channel = fields.get("Channel")

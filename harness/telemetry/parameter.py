@@ -14,6 +14,7 @@ from harness.telemetry.spelling import parse_address
 
 DURATION_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 DURATION_TERM = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
+# Ten years, as the longest world; numpy's microseconds would reach further.
 LONGEST_DURATION = 3650 * 86400
 
 
@@ -28,6 +29,7 @@ class Between:
         return f"from {self.least} to {self.most}"
 
 
+# Below MOST_MOMENTS_AT_ONCE, so that one absurd parameter is refused at its own place.
 Count = Annotated[int, Between(0, 1_000_000)]
 Port = Annotated[int, Between(0, 65535)]
 Fraction = Annotated[float, Between(0, 1)]
@@ -35,7 +37,7 @@ Fraction = Annotated[float, Between(0, 1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BehaviourParameter:
-    """One parameter of a behaviour."""
+    """A parameter of a behaviour: name, annotation, default."""
 
     name: str
     annotation: Any
@@ -53,7 +55,7 @@ class BehaviourParameter:
 
 
 def convert_to_annotation(value: object, annotation: Any) -> Any:
-    """A document's value in the type of an annotation."""
+    """A document's value in the type of an annotation. Raises ValueError that names the expected type."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return convert_within_bounds(value, arguments[0], arguments[1:])
@@ -71,7 +73,7 @@ def convert_to_annotation(value: object, annotation: Any) -> Any:
 
 
 def convert_within_bounds(value: object, annotation: Any, constraints: tuple[object, ...]) -> Any:
-    """The value in its type, within its bounds."""
+    """The value in its type and within its constraints: `Between`, or an address. Raises ValueError."""
     found = convert_to_annotation(value, annotation)
     for constraint in constraints:
         if isinstance(constraint, Between) and not constraint.least <= found <= constraint.most:
@@ -90,13 +92,14 @@ def refuse_parameter_value(value: object, annotation: Any) -> Any:
 
 
 def shorten_value(value: object) -> str:
-    """A value as it may be repeated to a person."""
+    """A value of at most 40 characters for an error message."""
     text = str(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def require_integer(value: object) -> int:
     """A whole number; a truth value is none."""
+    # bool is an int in Python; `true` in a document is not meant as 1.
     return value if isinstance(value, int) and not isinstance(value, bool) else int(refuse_parameter_value(value, int))
 
 
@@ -125,6 +128,7 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     written = str(value).strip() if isinstance(value, str) else ""
+    # Longer than any sum of units; and it keeps the pattern's work small.
     parts = DURATION_TERM.findall(written) if len(written) < 40 else []
     if not parts or DURATION_TERM.sub("", written).strip():
         raise ValueError(f"a duration such as `30s`, `10m` or `1h30m`, not `{shorten_value(value)}`")

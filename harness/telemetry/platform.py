@@ -1,4 +1,4 @@
-"""How a platform presents what was recorded: the room between recording and rule."""
+"""Platforms: events as Splunk or LogScale presents them to a rule."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def platform_names() -> tuple[str, ...]:
 
 
 def platform(name: str) -> Platform:
-    """The platform of that name."""
+    """The platform of that name; ModuleNotFoundError where there is none."""
     found: Platform = import_module(f"harness.telemetry.platforms.{name}").PLATFORM
     return found

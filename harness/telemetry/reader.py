@@ -17,6 +17,7 @@ from harness.telemetry.tables import EventTables
 from harness.telemetry.world.dataset import is_dataset, telemetry
 
 READERS_FOLDER = Path(__file__).parent / "readers"
+# With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
 BINARY = ("evtx", "parquet")
 
 
@@ -60,7 +61,7 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
 
 
 def unreadable(path: Path, stream: Stream) -> HarnessError:
-    """Why a file has no format."""
+    """The error of an empty file or one of no known format."""
     if not stream.text_head:
         return HarnessError("no-events", f"{path} is empty")
     hint = f"formats are {', '.join(list_readers())}, each also as gzip; plain text needs --sourcetype"
@@ -74,6 +75,7 @@ def find_event_files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
+    # By name, since the order of files is that of records, and file systems list them in any.
     found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
     if not found:
         raise HarnessError("no-events", f"{path} holds no files")
@@ -85,6 +87,7 @@ def reader_of(stream: Stream, among: Sequence[str] | None = None) -> TelemetryRe
     binary, text = stream.head, stream.text_head
     for name in list_readers() if among is None else among:
         reader: TelemetryReader = import_module(f"harness.telemetry.readers.{name}")
+        # Text formats in UTF-16 are seen only in the decoded head, binary ones only in the raw one.
         if reader.recognises(binary) or reader.recognises(text):
             return reader
     return None

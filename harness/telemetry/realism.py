@@ -18,6 +18,7 @@ from harness.telemetry.stream import Stream
 from harness.telemetry.windows import is_windows
 
 ENVELOPE = ("Provider_Name", "Provider_Guid", "Version", "Level", "Task", "Opcode", "Keywords", "Channel")
+# JSON shippers sort fields and change case, so nothing structural follows from theirs.
 NATIVE_SUFFIXES = (".xml", ".evtx", ".raw")
 """Files whose order of fields and case of digits are those of the log itself, not of what shipped it."""
 FALCON_PLATFORM = "event_platform"
@@ -109,6 +110,7 @@ def is_readable_file(file: Path) -> bool:
 def keep_simulated_platforms(recorded: Sequence[RecordedKind], simulated: Sequence[Events]) -> list[RecordedKind]:
     """Recorded events of the platforms that are simulated: Falcon's events of other systems have other fields."""
     wanted = {e.constants.get(FALCON_PLATFORM) for e in simulated} - {None}
+    # Events without a platform, of Windows' channels, are all of one.
     if not wanted:
         return list(recorded)
     found = []
@@ -125,7 +127,7 @@ def keep_simulated_platforms(recorded: Sequence[RecordedKind], simulated: Sequen
 
 
 def measure_largest_tables(recorded: Sequence[RecordedKind], simulated: Sequence[Events]) -> tuple[RealismMeasure, ...]:
-    """What is measured of the largest tables of both sides."""
+    """Measures of the largest table of each side."""
     largest = max(recorded, key=lambda r: len(r.events))
     return tuple(measure_rates(largest.events, max(simulated, key=len)))
 
@@ -147,8 +149,10 @@ def of_field_sets(
     kind: str, recorded: Sequence[RecordedKind], simulated: Sequence[Events], known: frozenset[str]
 ) -> Iterator[RealismDifference]:
     """Fields that only one side has; shippers leave some out, so that theirs say nothing of what is not there."""
+    # Only a log's own text proves that a field is not there: shippers drop empty ones.
     told_by_log = any(r.native for r in recorded)
     present = [set(list_own_fields(r.events)) for r in recorded]
+    # Of fields that every recorded event has, a simulated one may lack none.
     ever, always = set().union(*present), set.intersection(*[always_there(r.events) for r in recorded])
     for made in simulated:
         own = set(list_own_fields(made))
@@ -214,7 +218,7 @@ def data_fields(events: Events) -> list[str]:
 def of_values(
     kind: str, recorded: Sequence[RecordedKind], simulated: Sequence[Events], known: frozenset[str]
 ) -> Iterator[RealismDifference]:
-    """Values of the envelope that no recorded event has, and values that are written otherwise."""
+    """Values of System fields that no recorded event has, and values in another notation."""
     for name in dict.fromkeys(n for made in simulated for n in list_own_fields(made)):
         real = [r for r in recorded if name in r.events.fields]
         made = {v for e in simulated if name in e.fields for v in list_distinct_values(e, name)}
@@ -222,6 +226,7 @@ def of_values(
         if not real or not there:
             continue
         if name in ENVELOPE:
+            # Case aside: keywords and GUIDs are in upper or lower case by the shipper.
             seen_here = {v.lower() for v in there} | {
                 n.partition("=")[2].lower() for n in known if n.startswith(f"{name}=")
             }
@@ -252,5 +257,5 @@ def list_distinct_values(events: Events, name: str) -> list[str]:
 
 
 def example(events: Events, name: str) -> str:
-    """A value of a field."""
+    """A value of a field, cut to 80 characters; empty where there is none."""
     return next((v[:80] for v in list_distinct_values(events, name)), "")

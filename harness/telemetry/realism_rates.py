@@ -17,11 +17,13 @@ from harness.telemetry.schedule import FloatArray
 from harness.telemetry.spelling import Times
 from harness.telemetry.windows import SYSTEM_FIELDS
 
+# Below that the shares of ten values are chance; 20 numbers give a middle half. Both chosen.
 FEWEST = 100
 """Events of which shares and rates are told."""
 MOST_SHARE_VALUES = 12
 FLOW = ("ProcessGuid", "ContextProcessId", "DestinationIp", "RemoteAddressIP4", "DestinationPort", "RemotePort")
 PROCESS_FIELDS = ("ProcessGuid", "ContextProcessId", "TargetProcessId")
+# Names and identifiers of a laboratory, whose shares say nothing about another.
 NOT_SHARES = frozenset({*SYSTEM_FIELDS, "User", "ParentUser", "aid", "cid", "aip", "ConfigStateHash"})
 LONGEST_LAG = 60.0
 """Seconds; what lies further apart was recorded with a wrong clock or written in another time zone."""
@@ -104,6 +106,7 @@ def number_events_by_group(events: Events, names: tuple[str, ...]) -> npt.NDArra
         column = encode_text(field).combine_chunks()
         chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         indices = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy()
+        # Numbered anew after each field, so that the product of their sizes never overflows.
         codes = np.unique(codes * (len(chunk.dictionary) + 1) + indices, return_inverse=True)[1].astype(np.int64)
         used = True
     return codes if used else None
@@ -122,6 +125,7 @@ def waits(events: Events) -> FloatArray:
         return np.empty(0)
     at = list_event_times(events)
     order = np.lexsort((at, found))
+    # Sorted by group and time: neighbours of one group are its waits.
     same = np.diff(found[order]) == 0
     apart_by: FloatArray = np.diff(at[order])[same] / np.timedelta64(1, "s")
     return apart_by
@@ -146,7 +150,7 @@ def list_event_times(events: Events) -> Times:
 
 
 def describe_middle_half(values: FloatArray) -> str:
-    """The middle half of some numbers."""
+    """`median (lower quartile to upper quartile)`, three digits each."""
     low, middle, high = np.percentile(values, [25, 50, 75])
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 

@@ -12,6 +12,7 @@ MOST_SHAPE_VALUES = 20_000
 
 GUID_SHAPE = "[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 
+# The first that fits counts: narrow ones stand before wide ones.
 NOTATIONS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (family, notation, re.compile(pattern))
     for family, notation, pattern in (
@@ -90,6 +91,7 @@ def foreign(
     does not count: shippers change it.
     """
     families = {n.family for n in recorded} - {MISSING}
+    # Once free text was recorded any notation may be.
     if not families or TEXT in families:
         return []
     known = {key(n, cased) for n in recorded}
@@ -104,6 +106,6 @@ def foreign(
 
 
 def key(each: Notation, cased: bool) -> tuple[str, str]:
-    """What tells notations apart."""
+    """The identity of a notation, without the case of hex digits where `cased` is false."""
     name = each.name if cased else each.name.replace("upper", "lower").replace("braces", "").replace("in ", "").strip()
     return each.family, name.replace(", bare", "").replace(" case", "") if not cased else name

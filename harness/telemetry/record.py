@@ -1,4 +1,4 @@
-"""A scenario's telemetry: what it simulates and what it replays, put together."""
+"""Telemetry of a scenario: its simulated actions and its recordings as one."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: 
         try:
             path = scenario.file(recording.path)
             parts.append(replay(path, malicious=recording.malicious or scenario.body.activity is Label.MALICIOUS))
+        # It has a place already, within the scenario.
         except SourceError:
             raise
         except HarnessError as error:
@@ -44,9 +45,10 @@ def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: 
 
 
 def step(scenario: Scenario, number: int, behaviours: Behaviours) -> ScheduledAction:
-    """One step of the scenario, its behaviour and parameters checked at their places."""
+    """One action of the scenario. Raises SourceError at a behaviour, parameter or delay that cannot be."""
     written = scenario.body.simulate[number]
     try:
+        # Tried here although simulate() does it again: here the place of a wrong parameter is known.
         behaviours[written.behaviour].arguments(written.given)
     except ParameterError as error:
         at = ("simulate", number, "given", error.parameter)

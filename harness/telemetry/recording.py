@@ -17,6 +17,7 @@ from harness.telemetry.reader import read_telemetry
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# At one or two kilobytes a test some ten thousand of them.
 LARGEST_MANIFEST = 16 << 20
 
 
@@ -42,6 +43,7 @@ class RecordedTest(msgspec.Struct, frozen=True, kw_only=True):
     losses: tuple[str, ...] = ()
     caused: int = 0
     recorded: int = 0
+    # Later versions may only add fields with a default: schema 1 stays readable.
     late: bool = False
     why: str = ""
 
@@ -72,7 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recording whose files are what its manifest says."""
+    """A recording whose files have the digests of its manifest."""
 
     path: Path
     manifest: Manifest
@@ -84,7 +86,7 @@ class Recording:
                 yield test
 
     def telemetry(self, technique: str = "", number: int | str | None = None) -> Telemetry:
-        """What was recorded of these tests on all hosts, with the attack's events labelled."""
+        """Telemetry of these tests on all hosts, the attack's events labelled. Raises HarnessError without any."""
         found = [t for t in self.tests(technique, number) if t.events]
         if not found:
             what = f"{technique}-{number}" if number not in (None, "") else technique or "any test"
@@ -104,6 +106,7 @@ def open_recording(path: Path) -> Recording:
     manifest = read_manifest(path)
     for name, digest in manifest.files.items():
         file = path / name
+        # Names come from a file that others may have written: links and `..` must not lead out.
         if not file.resolve().is_relative_to(path.resolve()) or not file.is_file():
             raise HarnessError(
                 "damaged-recording", f"{path} has no {name}", help="record it again, or restore the file"
@@ -115,7 +118,7 @@ def open_recording(path: Path) -> Recording:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest of a recording."""
+    """The manifest of a recording. Raises HarnessError for another schema or damage."""
     file = path / MANIFEST
     try:
         if file.stat().st_size > LARGEST_MANIFEST:

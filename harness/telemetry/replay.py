@@ -34,6 +34,7 @@ def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain:
     recording itself says who did. Raises HarnessError for a filter that matches nothing.
     """
     recorded = open_recording(path).telemetry() if is_recording(path) else read_telemetry(path, plain)
+    # A detonated recording labels its own events; a bare `malicious: true` of a scenario must not undo that.
     if malicious is None or malicious == {} or (isinstance(malicious, bool) and recorded.causes):
         return recorded
     if isinstance(malicious, bool):
@@ -58,12 +59,13 @@ def label_attack_events(events: Events, attack: BooleanArray) -> Events:
 
 
 def matches(events: Events, wanted: Mapping[str, Any]) -> BooleanArray:
-    """Which events have all of the wanted values."""
+    """A flag for each event that has all of the wanted values."""
     found: BooleanArray = np.ones(len(events), dtype=np.bool_)
     fields = list_event_fields(events)
     for name, value in wanted.items():
         if name in (AFTER, BEFORE):
             found &= find_events_in_time(events, name, value)
+        # A filter is a conjunction: a kind of events that lacks a field cannot fit.
         elif name not in fields:
             return np.zeros(len(events), dtype=np.bool_)
         else:
@@ -88,15 +90,17 @@ def holds(field: Field, wanted: re.Pattern[str], rows: int) -> BooleanArray:
         return np.full(rows, wanted.fullmatch(field) is not None)
     parts = []
     for chunk in encode_text(field).chunks:
+        # Each distinct value once, then by code: a filter over a million rows is one over some hundred texts.
         good = pa.array([bool(v is not None and wanted.fullmatch(v)) for v in chunk.dictionary.to_pylist()], pa.bool_())
         parts.append(good.take(chunk.indices))
     return decode_truth(pa.chunked_array(parts, pa.bool_()))
 
 
 def compile_filter_pattern(value: Any) -> re.Pattern[str]:
-    """What a value of the filter stands for."""
+    """A filter's value as a pattern: `*` is any text, a list its alternatives, case does not count."""
     alternatives = value if isinstance(value, (list, tuple)) else [value]
     texts = ("true" if v is True else "false" if v is False else str(v) for v in alternatives)
+    # Runs of stars count as one, or `**********` would make the pattern try every split.
     either = "|".join(re.sub(r"(\\\*)+", ".*", re.escape(text)) for text in texts)
     return re.compile(either, re.I | re.S)
 
@@ -107,7 +111,7 @@ def decode_truth(truth: pa.ChunkedArray) -> BooleanArray:
 
 
 def no_match(recorded: Telemetry, wanted: Mapping[str, Any], path: Path) -> HarnessError:
-    """Why a filter that matches nothing cannot be meant."""
+    """The error of a filter that matches nothing: an unknown field, or no such values."""
     known = {name for events in recorded.events for name in events.fields}
     for name in wanted:
         if name not in known and name not in (AFTER, BEFORE):

@@ -92,11 +92,13 @@ def scheduled_task(
     """The task that `schtasks /Create /SC MINUTE` registers at a time; its first run is due at that minute."""
     path = name if name.startswith("\\") else "\\" + name
     minutes = max(1, round(every.total_seconds() / 60))
+    # schtasks drops the seconds of the time at which it is called; Date keeps them. Local time without a zone in both.
     begins = np.datetime_as_string(at.astype("datetime64[m]").astype("datetime64[s]"))
     document = DOCUMENT.format(
         date=np.datetime_as_string(at.astype("datetime64[s]")),
         author=escape(author.account, quote=False),
         name=escape(path, quote=False),
+        # Whole hours as hours is assumed: no sample of /SC MINUTE has 60 or more.
         interval=f"PT{minutes}M" if minutes % 60 else f"PT{minutes // 60}H",
         begins=begins,
         command=escape(command, quote=False),
@@ -111,6 +113,7 @@ def scheduled_task(
         author=author,
         run_as=run_as,
         identifier="{" + guid("task", host.aid, path).upper() + "}",
+        # CRLF in 4698 and in the file; two blanks of indentation (telemetry.md 2.1).
         document=document.replace("\n", "\r\n"),
     )
 
@@ -120,6 +123,7 @@ def register_task(host: Host, task: ScheduledTask, at: np.datetime64, *, every: 
     minutes = max(1, round(every.total_seconds() / 60))
     run = f"{task.command} {task.arguments}"
     who = " /RU SYSTEM" if task.run_as.system else ""
+    # Two blanks: cmd.exe passes them on so (telemetry.md 1.5).
     line = f'schtasks.exe  /Create /F /SC MINUTE /MO {minutes} /TN "{task.name[1:]}" /TR "{run}"{who}'
     process = host.process(SCHTASKS, command_line=line, parent=shell(host))
     service = host.service("Schedule")
@@ -142,6 +146,7 @@ def register_task(host: Host, task: ScheduledTask, at: np.datetime64, *, every: 
         (rf"{details}\Actions", "SetValue", "Binary Data"),
         (rf"{details}\DynamicInfo", "SetValue", "Binary Data"),
     )
+    # All within 31 ms in schtasks_create_sequence.ndjson, in this order; 40 ms until schtasks.exe has asked is chosen.
     begun = at + np.timedelta64(40_000, "us")
     yield from change_registry(host, service, begun, steps)
     file = rf"C:\Windows\System32\Tasks{task.name}"

@@ -33,9 +33,11 @@ class ActivityRows(Generic[A]):
 
     def __init__(self, activities: Sequence[A], causes: Sequence[int]) -> None:
         self.activities = activities
+        # Batches lie end to end so that a sensor writes whole columns: a million events cost about a second.
         self.counts = np.fromiter((len(a) for a in activities), np.int64, len(activities))
         self.which = np.repeat(np.arange(len(activities)), self.counts)
         self.cause: Causes = np.repeat(np.asarray(causes, np.int32), self.counts)
+        # The host's clock error goes in here, once: sensors that have a clock of their own take it out again.
         skewed = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) + a.host.clock_skew for a in activities]
         self.at: Times = np.concatenate(skewed) if skewed else np.empty(0, "datetime64[us]")
 
@@ -43,7 +45,7 @@ class ActivityRows(Generic[A]):
         return len(self.at)
 
     def each(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
-        """A column of what holds for a whole batch."""
+        """A column of one text a batch; None is an absent field."""
         return encode_codes(self.which, [value(a) for a in self.activities])
 
     def number(self, value: Callable[[A], int | Integers]) -> Integers:
@@ -58,6 +60,7 @@ class ActivityRows(Generic[A]):
 
     def _laid_out(self, value: Callable[[A], Any], kind: Any) -> Any:
         found = [value(a) for a in self.activities]
+        # One repeat for all batches: views of single values took half of the time of small batches.
         if all(np.ndim(v) == 0 for v in found):
             return np.repeat(np.asarray(found, kind), self.counts)
         return np.concatenate(
@@ -71,19 +74,21 @@ class ActivityRows(Generic[A]):
         values: list[str | None] = []
         codes = []
         for activity, count in zip(self.activities, self.counts.tolist(), strict=True):
+            # A field is coded within its batch and shifted behind the values of the batches before.
             few, own = encode_field(value(activity), count)
             codes.append(own + len(values))
             values += [v if v is None or spell is None else spell(v, activity) for v in few]
         return encode_codes(np.concatenate(codes) if codes else np.empty(0, np.int64), values)
 
     def processes(self, value: Callable[[A], Process | None] | None = None) -> Processes:
-        """The processes of the rows: the actor, or what `value` finds."""
+        """The processes of the rows: the actor, or those of `value` (parent, service, listener)."""
         return Processes([value(a) if value else a.process for a in self.activities], self.counts)
 
     def where(self, chosen: Callable[[A], bool]) -> ActivityRows[A]:
-        """The batches for which something holds."""
+        """The batches that `chosen` accepts, with their causes."""
         kept = [i for i, a in enumerate(self.activities) if chosen(a)]
         starts = np.cumsum(self.counts) - self.counts
+        # Every row of a batch has the batch's cause; an empty batch has none to read.
         causes = [int(self.cause[starts[i]]) if self.counts[i] else -1 for i in kept]
         return ActivityRows([self.activities[i] for i in kept], causes)
 
@@ -113,17 +118,19 @@ class Processes:
             if process is None:
                 rows.append(np.full(count, -1))
                 continue
+            # By identity: a process is compared by nothing, since arrays in it have no single truth.
             if id(process) not in first:
                 first[id(process)] = size
                 self.distinct.append(process)
                 size += len(process)
             at = first[id(process)]
+            # One process did all of a batch, or an array of processes has one element a row.
             rows.append(np.full(count, at) if np.ndim(process.started) == 0 else at + np.arange(count))
         self.sizes = np.array([len(p) for p in self.distinct], np.int64)
         self.rows: Integers = np.concatenate(rows) if rows else np.empty(0, np.int64)
 
     def each(self, value: Callable[[Process], str | None]) -> pa.DictionaryArray:
-        """A column of what holds for a process."""
+        """A column of one text a process; rows without a process have none."""
         places = np.repeat(np.arange(len(self.distinct)), self.sizes)
         return self.column(encode_codes(places, [value(p) for p in self.distinct]))
 
@@ -143,6 +150,7 @@ class Processes:
         missing = self.rows < 0
         if not missing.any():
             return take_rows(by_process, self.rows)
+        # Arrow takes no negative index: rows without a process point anywhere and are masked.
         rows = pa.array(np.maximum(self.rows, 0), mask=missing)
         return pa.DictionaryArray.from_arrays(by_process.indices.take(rows), by_process.dictionary)
 
@@ -163,17 +171,43 @@ RecordFunction = Callable[[Any, Setup], Iterator[Events]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsChannel:
+    """A channel of the event log and the provider that writes it; source and sourcetype follow from its name."""
+
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplunkInput:
+    """What Splunk calls events that come from no Windows channel."""
+
+    index: str
+    source: str
+    sourcetype: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
     """A sensor: its conditions and one function an activity. An activity that is not in `records` leaves no event.
 
     The functions give events with their own time, cause and fields, in any order; who calls them sorts them by time and
-    numbers the records of each Windows channel.
+    numbers the records of each Windows channel. `origin`, which has to be given, is where its events come from. By
+    `page_words` a rule's page asks for a sensor that a Windows host alone does not have.
     """
 
     name: str
     meaning: str
+    origin: WindowsChannel | SplunkInput | None = None
     conditions: tuple[Condition, ...] = ()
     records: Mapping[type[Activity], RecordFunction]
+    page_words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses a sensor that is silent about its origin, whose events no platform could name."""
+        if self.origin is None:
+            help = "give a WindowsChannel, or the index, source and sourcetype of a SplunkInput"
+            raise HarnessError("registration", f"the sensor `{self.name}` does not say its `origin`", help=help)
 
 
 def sensor(name: str) -> Sensor:
@@ -181,6 +215,7 @@ def sensor(name: str) -> Sensor:
     if name not in sensor_names():
         hint = did_you_mean(name, sensor_names()) or f"there are {', '.join(sensor_names())}"
         raise HarnessError("unknown-sensor", f"no sensor is called `{name}`", help=hint)
+    # On demand: a replay needs no sensor, and importing all of them costs its start.
     found: Sensor = import_module(f"harness.telemetry.sensors.{name}").SENSOR
     return found
 

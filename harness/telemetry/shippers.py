@@ -1,4 +1,4 @@
-"""What log shippers call a Windows or Falcon event's fields, and what those are called in the log itself."""
+"""Names of Windows and Falcon fields at log shippers, and the log's own names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.telemetry.moment import parse_microseconds
-from harness.telemetry.windows import sensor_of
+from harness.telemetry.windows import find_provider_channel, map_windows_sensors, sensor_of
 
 Flat = Mapping[str, str]
 
@@ -79,6 +79,7 @@ TIME_FIELD_NAMES = (
 )
 """Fields that may hold an event's time, the best first."""
 
+# Zones differ by quarters of an hour at least, so rounding to one takes out the delay of collecting.
 QUARTER = 15 * 60 * 1_000_000
 
 
@@ -96,6 +97,7 @@ class EventShape:
 
 def shape_of(flat: Flat) -> EventShape:
     """The shape of events with these fields."""
+    # From here the order counts: what names a shipper first, what only looks like Windows after it.
     if "@sensor" in flat:
         return build_own_shape(flat)
     if any(name in flat for name in FALCON_KINDS):
@@ -104,6 +106,7 @@ def shape_of(flat: Flat) -> EventShape:
         return build_windows_shape(winlogbeat(flat), first_time)
     if "EventLevelName" in flat and "EventID" in flat:
         return build_windows_shape(azure(flat), first_time)
+    # SourceName and Hostname are NXLog's; decoders have Provider_Name and Computer.
     if "EventID" in flat and "Provider_Name" not in flat and ("SourceName" in flat or "Hostname" in flat):
         return build_windows_shape(nxlog(flat), nxlog_time, with_hexadecimal_keywords)
     if "EventID" in flat and ("Channel" in flat or "Provider_Name" in flat):
@@ -134,7 +137,8 @@ def trimmed_sysmon(flat: Flat) -> str:
 
 def build_sysmon_shape(flat: Flat, number: str) -> EventShape:
     """The shape of Sysmon events without their System fields."""
-    system = {"EventID": number, "Provider_Name": SYSMON_PROVIDER, "Channel": CHANNELS[SYSMON_PROVIDER]}
+    channel = map_windows_sensors()["sysmon"]
+    system = {"EventID": number, "Provider_Name": channel.provider, "Channel": channel.name}
     return EventShape(
         names=keep_names(flat),
         sensor=lambda f: "sysmon",
@@ -152,23 +156,13 @@ def build_windows_shape(
 ) -> EventShape:
     """The shape of Windows events with these names; the sensor follows from the channel."""
     return EventShape(
+        # A single unnamed datum is a list of one: another event of the kind may have more.
         names=tuple((old, "Data[0]" if new == "Data" else new) for old, new in names),
-        sensor=lambda f: sensor_of(f.get("Channel") or CHANNELS.get(f.get("Provider_Name", ""))),
+        sensor=lambda f: sensor_of(f.get("Channel") or find_provider_channel(f.get("Provider_Name", ""))),
         kind=lambda f: f.get("EventID", ""),
         time=time,
         mend=mend,
     )
-
-
-SYSMON_PROVIDER = "Microsoft-Windows-Sysmon"
-CHANNELS = {
-    SYSMON_PROVIDER: "Microsoft-Windows-Sysmon/Operational",
-    "Microsoft-Windows-Security-Auditing": "Security",
-    "Microsoft-Windows-PowerShell": "Microsoft-Windows-PowerShell/Operational",
-    "Microsoft-Windows-DNS-Client": "Microsoft-Windows-DNS-Client/Operational",
-    "Microsoft-Windows-TaskScheduler": "Microsoft-Windows-TaskScheduler/Operational",
-}
-"""The channel of a provider, for events that do not name theirs."""
 
 
 def build_own_shape(flat: Flat) -> EventShape:
@@ -179,12 +173,12 @@ def build_own_shape(flat: Flat) -> EventShape:
 
 
 def keep_names(flat: Flat) -> tuple[tuple[str, str], ...]:
-    """Every name as it is."""
+    """All names unchanged, as pairs of old and new."""
     return tuple((n, n) for n in flat)
 
 
 def first_time(flat: Flat) -> int | None:
-    """The first time that can be read."""
+    """The first readable time in microseconds, in the order of TIME_FIELD_NAMES."""
     for name in TIME_FIELD_NAMES:
         if name in flat and (time := parse_microseconds(flat[name])) is not None:
             return time
@@ -192,15 +186,17 @@ def first_time(flat: Flat) -> int | None:
 
 
 def falcon_kind(fields: Flat) -> str:
-    """A Falcon event's name."""
+    """The kind of a Falcon event; empty where no field tells it."""
     return next((fields[n] for n in FALCON_KINDS if n in fields), "")
 
 
 def nxlog(flat: Flat) -> tuple[tuple[str, str], ...]:
     """Old and new names of an event from NXLog."""
     names = dict(NXLOG)
+    # NXLog has ProcessID for the log's own process unless the event's data have that name.
     if "ExecutionProcessID" not in flat:
         names["ProcessID"] = "Execution_ProcessID"
+    # Only where the rest shows that a shipper added them: elsewhere Category or Domain may be data.
     dropped = NXLOG_OWN if "SourceModuleType" in flat or "@timestamp" in flat else re.compile("Message")
     return tuple((n, names.get(n, n)) for n in flat if not dropped.fullmatch(n))
 
@@ -208,6 +204,7 @@ def nxlog(flat: Flat) -> tuple[tuple[str, str], ...]:
 def nxlog_time(flat: Flat) -> int | None:
     """When an event was written: NXLog prints local time without its zone, which other times of the event tell."""
     local = parse_microseconds(flat.get("EventTime"))
+    # Position 19 is behind the seconds: before it a dash belongs to the date.
     if "TimeCreated" in flat or local is None or re.search(r"(Z|[+-]\d\d:?\d\d)$", flat["EventTime"][19:]):
         return parse_microseconds(flat.get("TimeCreated")) or local or first_time(flat)
     for utc, beside in (("@timestamp", "EventReceivedTime"), ("UtcTime", "EventTime")):
@@ -221,6 +218,7 @@ def with_hexadecimal_keywords(fields: dict[str, str]) -> None:
     """Keywords as the log prints them; NXLog has them as a signed number."""
     keywords = fields.get("Keywords", "")
     if keywords.lstrip("-").isdecimal() and len(keywords) <= 20:
+        # The same 64 bits: -9223372036854775808 is 0x8000000000000000.
         fields["Keywords"] = f"0x{int(keywords) & 0xFFFFFFFFFFFFFFFF:x}"
 
 
@@ -233,6 +231,7 @@ def winlogbeat(flat: Flat) -> tuple[tuple[str, str], ...]:
             inner = bare.partition(".")[2]
             if inner != "xml_name":
                 names.append((name, inner))
+        # Where the new names are, an old one of the same meaning belongs to Elastic's own fields.
         elif bare in WINLOGBEAT and (bare != name or "winlog.event_id" not in flat):
             names.append((name, WINLOGBEAT[bare]))
     return tuple(names)

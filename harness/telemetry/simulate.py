@@ -48,6 +48,7 @@ def simulate(
     `start` without a zone is UTC. Conditions that belong to no sensor are not looked at. A host that `hosts` does not
     describe follows from its name and the seed. The same arguments give the same telemetry, byte for byte.
     """
+    # numpy's times have no zone; ours are UTC.
     begin = np.datetime64((start.astimezone(UTC) if start.tzinfo else start).replace(tzinfo=None), "us")
     known = dict(hosts or {})
     happened: list[tuple[int, Activity]] = []
@@ -59,6 +60,7 @@ def simulate(
             if total > MOST_EVENTS_AT_ONCE:
                 message = f"behaviour `{step.behaviour}` makes it more than {MOST_EVENTS_AT_ONCE} things that happen"
                 raise HarnessError("too-much", message, help="make `times` smaller")
+            # Counted while they come: a behaviour that yields without end is stopped, not waited for.
             happened.append((number, activity))
     chosen = [sensor(name) for name in (sensor_names() if sensors is None else sensors)]
     recorded = record_activities(happened, chosen, conditions or {}, seed)
@@ -74,7 +76,9 @@ def activities(
     """What happens in a step, nothing left open; it begins within the second it is due, as nothing real is punctual."""
     behaviour = behaviours[step.behaviour]
     arguments = behaviour.arguments(step.given)
+    # Chance of its own for each action: one more in a scenario leaves the others as they were.
     random = np.random.default_rng(list(seed))
+    # Less than a second, so that clock minutes of a scenario stay as written.
     fraction = hash_to_number("fraction", *seed) % 900_000
     start = begin + np.timedelta64(round(step.at.total_seconds() * 1e6) + fraction, "us")
     for activity in behaviour.function(host.starting(start), start, random, **arguments):
@@ -86,9 +90,12 @@ def complete_connection(call: NetworkConnection, random: np.random.Generator) ->
     """The connection with its source, and with the name that a host has for its own addresses."""
     ports = call.source_port
     if ports is None:
+        # Ports rise, as Windows gives them: by 1 in 1,965 of 2,244 recorded steps; 1 to 6 leaves room for other
+        # programs. 49152 to 65535 are 97 % of 2,488 recorded outbound ports.
         steps = random.integers(1, 7, len(call)).cumsum()
         ports = 49152 + (int(random.integers(0, 16384)) + steps) % 16384
     name = call.destination_hostname
+    # Recorded events 3 have the machine's own name for 127.0.0.1 (telemetry.md 1.4).
     if name is None and call.destination_ip in call.host.own_addresses:
         name = call.host.computer
     source = source_of(call) if call.source_ip is None else call.source_ip
@@ -127,6 +134,8 @@ def record_activities(
         setting = resolve_sensor_conditions(each, conditions)
         for kind, function in each.records.items():
             if kind in rows:
+                # By names of sensor and activity: leaving out a sensor changes no other
+                # one's events. Renaming an activity does.
                 random = np.random.default_rng([seed, hash_to_number(each.name, kind.__name__, size=4)])
                 events += function(rows[kind], Setup(conditions=setting, random=random))
     return order_and_number_events(group_tables(events), counters)

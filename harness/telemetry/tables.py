@@ -23,9 +23,12 @@ from harness.telemetry.event import (
 )
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows, repair_values
 
+# Records of a kind held as Python objects at once; chosen.
 TABLE_ROWS_AT_ONCE = 8_192
+# The widest of 176 recorded kinds has 61 fields; these bounds are for input made to grow.
 MOST_EVENT_FIELDS = 2_000
 MOST_KINDS = 5_000
+# More than anybody reads; a broken file of a gigabyte would have millions.
 MOST_DAMAGES = 1_000
 
 CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName", "ExternalApiType"})
@@ -58,7 +61,7 @@ class EventTables:
         rows.add(time, fields)
 
     def damage(self, place: str, message: str) -> None:
-        """Takes note of a part that could not be read."""
+        """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
         if len(self._damages) < MOST_DAMAGES:
             self._damages.append(Damage(place=place, message=message))
         else:
@@ -93,7 +96,8 @@ class KindTable:
         self.parts: list[pa.Table] = []
 
     def add(self, time: int | None, fields: EventTexts) -> None:
-        """Takes one record."""
+        """Takes one record; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+        # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
         if fields.keys() != self.known:
             self.names.update(dict.fromkeys(fields))
             self.known = fields.keys()
@@ -120,6 +124,7 @@ class KindTable:
         """The whole table; System fields with one value in all of it are constants."""
         if self.rows or not self.parts:
             self.flush()
+        # Parts differ in their fields; what a part lacks is null.
         table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
 
@@ -135,6 +140,7 @@ def tidy_events(events: Events) -> Events:
             column = map_distinct_values(column, repair_values if windows else keep_values)
             if column is None:
                 continue
+            # Constants decide later which kinds a rule needs at all, without a look at any row.
             if name in CONSTANT_FIELDS and (value := the_one_value(column)) is not None:
                 constants[name] = value
                 continue
@@ -143,7 +149,7 @@ def tidy_events(events: Events) -> Events:
 
 
 def keep_values(values: pa.Array) -> pa.Array:
-    """The values themselves."""
+    """The values unchanged, for events that no decoder touched."""
     return values
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.telemetry.flat import flatten_object
 
+# The names under which the evtx package puts attributes and under which System fields are ours.
 SYSTEM_NAMES = {
     "Provider.Name": "Provider_Name",
     "Provider.Guid": "Provider_Guid",
@@ -38,12 +39,14 @@ def from_rendered(event: Mapping[str, Any]) -> dict[str, str]:
 def list_event_data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, str]]:
     """Names and values of an event's data; UserData have one element around them all."""
     bare = without_markup({name: value for name, value in held.items() if name != "#attributes"})
+    # The one element is the provider's own name for its data.
     if part == "UserData" and isinstance(bare, dict) and len(bare) == 1:
         inner = next(iter(bare.values()))
         bare = inner if isinstance(inner, dict) else bare
     for name, value in bare.items() if isinstance(bare, dict) else ():
         if name == "Data" and not isinstance(value, list):
             value = [value]
+        # The package gives null for an empty element; in the log its text is there and empty.
         yield from flatten_object({name: "" if value is None else value}, empty="")
 
 
@@ -55,6 +58,7 @@ def without_markup(value: Any) -> Any:
         return value
     plain: dict[str, Any] = {}
     for name, inner in value.items():
+        # The package's own names for attributes and text beside them.
         if name == "#attributes":
             plain |= {n: v for n, v in inner.items() if n != "xmlns"} if isinstance(inner, dict) else {}
         else:

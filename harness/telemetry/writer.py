@@ -28,7 +28,7 @@ def list_writers() -> tuple[str, ...]:
 
 
 def writer(name: str) -> Writer:
-    """The writer of a format."""
+    """The writer of a format. Raises HarnessError for an unknown one."""
     if name not in list_writers():
         hint = did_you_mean(name, list_writers()) or f"formats are {', '.join(list_writers())}"
         raise HarnessError("unknown-format", f"no format is called `{name}`", help=hint)

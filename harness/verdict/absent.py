@@ -13,7 +13,7 @@ from harness.telemetry.platform import View
 
 
 def collect_expected_fields(plan: Plan) -> frozenset[str]:
-    """The fields that events should carry: those that the rule names and does not make itself."""
+    """The event fields that the rule names and does not derive itself."""
     made = {name for node in walk_nodes(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
     return plan.reads - plan.implied - made
 
@@ -21,11 +21,13 @@ def collect_expected_fields(plan: Plan) -> frozenset[str]:
 def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:
     """The names among `reads` that none of these events has."""
     numbers = np.fromiter(events, np.int64, len(events))
+    # Of no events nothing is missing: an empty platform is told elsewhere.
     missing = set(reads) if len(numbers) else set()
     for view in views:
         chosen = np.flatnonzero(np.isin(view.columns.column(EVENT_COLUMN).to_numpy(), numbers))
         if len(chosen):
             missing -= set(view.constants)
             present = [n for n in missing if n in view.columns.column_names]
+            # A column alone says little: kinds of events share them, and most of their rows may be null.
             missing -= {n for n in present if view.columns.column(n).take(chosen).null_count < len(chosen)}
     return tuple(sorted(missing))

@@ -54,6 +54,7 @@ def as_events(value: CellValue) -> tuple[int, ...]:
     """A provenance cell as event numbers."""
     if value is None:
         return ()
+    # Below an aggregation one number, above it a list.
     return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
 
 
@@ -83,7 +84,9 @@ def describe_field_differences(alert: Alert, wanted: Mapping[str, Any]) -> Itera
 def is_same_value(held: CellValue, wanted: Any) -> bool:
     """Whether a field holds what is wanted: numbers by value, lists as sets, all else as text."""
     if isinstance(wanted, list) and isinstance(held, list):
+        # In any order: `values` sorts, `list` keeps the order of rows, and a scenario should not depend on which.
         return sorted(held) == sorted(str(w) for w in wanted)
     if isinstance(held, int | float) and isinstance(wanted, int | float):
+        # Chosen, no source: far above the error of a parallel sum, far below what a scenario would write.
         return abs(held - wanted) <= 1e-9 * max(1.0, abs(wanted))
     return str(held) == str(wanted)

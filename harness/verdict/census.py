@@ -49,11 +49,13 @@ def census(
     for number in caused:
         cause = causes[number]
         present.setdefault((cause.name, cause.malicious), set()).add(cause.host)
+    # Attacks without an alert stand there with 0: what was missed matters most.
     counts: dict[tuple[str, bool], int] = {key: 0 for key in present if key[1]}
     hosts: dict[tuple[str, bool], set[str]] = {}
     total = 0
     for alert in alerts:
         total += 1
+        # By name and label: the same software on many hosts is one line.
         for key in {(c.name, c.malicious) for c in alert.causes} or {(NOBODY, False)}:
             counts[key] = counts.get(key, 0) + 1
             hosts.setdefault(key, set()).update(c.host for c in alert.causes if (c.name, c.malicious) == key)

@@ -26,7 +26,9 @@ from harness.telemetry.replay import replay
 from harness.verdict.store import TelemetryStore, compute_search_now
 from harness.workers import distribute_work, workers_for
 
+# Characters; chosen, no source: constructs are counted, and whole conditions would each stand alone.
 LONGEST_CONSTRUCT = 60
+# A tenth of what a query may take (DEFAULT_PATIENCE): folders hold thousands of rules, and one must not hold up all.
 LONGEST_RULE = 60.0
 """Seconds that a rule may run."""
 
@@ -46,6 +48,7 @@ class CoverageStage(StrEnum):
 class DefectError(HarnessError):
     """A failure of detlab itself on one rule: counted like any other, and never a rule's fault."""
 
+    # EX_SOFTWARE of sysexits.h, as for every defect.
     exit_code = 70
 
 
@@ -64,7 +67,7 @@ class Covered:
 
     @property
     def runs(self) -> bool:
-        """Whether nothing failed."""
+        """Whether the rule passed every stage that was tried."""
         return self.stage is CoverageStage.RUNS
 
     @property
@@ -112,7 +115,7 @@ class Tries:
         return self.connected[name]
 
     def close(self) -> None:
-        """Gives the engines back."""
+        """Closes the engines of all stores."""
         for each in self.connected.values():
             each.close()
 
@@ -148,7 +151,7 @@ class Tries:
 
 
 def defect(error: Exception) -> DefectError:
-    """Any other exception as an error that says what it was."""
+    """An exception that is no HarnessError as one, with its type and first line."""
     kind = type(error).__name__
     first = (str(error).splitlines() or [""])[0][:200]
     return DefectError("defect", f"{kind}: {first}", help="please report this rule")
@@ -158,7 +161,7 @@ class Attempt:
     """One rule on its way through parser, planner, compiler and engine."""
 
     def __init__(self, tries: Tries, rule: Rule) -> None:
-        """Begins before the parser."""
+        """A rule whose text has not been parsed yet; `stage` says where it is."""
         self.tries, self.rule = tries, rule
         self.language = language(rule.language)
         self.stage = CoverageStage.PARSE
@@ -172,6 +175,7 @@ class Attempt:
             self.run()
         except HarnessError as error:
             return error
+        # Everything, since the next thousand rules have to be tried all the same.
         except Exception as error:
             return defect(error)
         return None
@@ -184,6 +188,7 @@ class Attempt:
         self.stage = CoverageStage.PLAN
         bare = self.query.plan({}, settings)
         self.findings = len(bare.findings)
+        # Without events first: what fails here fails for everybody's events.
         self.empty(self.query, bare, settings)
         if self.tries.events is not None:
             self.stage = CoverageStage.EVENTS
@@ -206,9 +211,10 @@ class Attempt:
 
 
 def blank(bare: Plan) -> View:
-    """No events with the fields that a plan reads; those that order events are numbers."""
+    """An empty view with a plan's event fields: text, but numbers for the columns of its order."""
     scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
     clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
+    # Text: the kind that recorded fields have.
     fields = dict.fromkeys(sorted(bare.reads - clocks - {EVENT_COLUMN, CAUSE}), pa.string())
     fields |= dict.fromkeys(sorted(clocks), pa.float64()) | {EVENT_COLUMN: pa.int64(), CAUSE: pa.int32()}
     return View(columns=pa.table({name: pa.array([], kind) for name, kind in fields.items()}))
@@ -217,6 +223,7 @@ def blank(bare: Plan) -> View:
 class CoverageWorker:
     """What a process holds while it tries rules."""
 
+    # On the class, since a function that another process runs is found by its name, without an instance.
     tries: ClassVar[Tries]
 
     @classmethod

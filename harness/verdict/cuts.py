@@ -11,7 +11,7 @@ from harness.diagnostics import Finding
 
 
 def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
-    """What is to be told of limits that were reached over so many events, of which the plan returned so many rows.
+    """The findings of the product's limits that were reached over so many events, by a plan that returned so many rows.
 
     `more` says whether a plan has a row; it is asked only where the numbers leave it open.
     """
@@ -22,6 +22,7 @@ def may_cut(cut: Cut, root: Node, events: int, returned: int) -> bool:
     """Whether a limit can have been reached: there are enough events, and enough rows where all of them come out."""
     if cut.rows is not None and most_rows(cut.rows, events) <= cut.most:
         return False
+    # Bounds told from the plan spare most queries a statement of their own.
     return returned >= cut.most or cut.kept is None or not is_row_for_row(root, cut.kept)
 
 

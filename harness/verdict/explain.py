@@ -71,7 +71,7 @@ class EventLoss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What became of the events on their way through a query: how many were recorded, and what each step left."""
+    """The events of a trial through a query: how many were recorded, and how many each step kept."""
 
     recorded: int
     malicious: int
@@ -107,8 +107,10 @@ def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int,
     Below an aggregation a row rests on one event, above it on a list of them: the two kinds go apart.
     """
     found: list[list[tuple[int, ...]]] = [[] for _ in nodes]
+    # Traced together, so that what the steps share stays shared and is written once.
     joint = trace_events(Union(sources=tuple(nodes)))
     assert isinstance(joint, Union)
+    # One number and a list of them are two types, which no column of a union can hold.
     kinds = [columns_of(n).get(EVENT_COLUMN, Kind.NULL) for n in joint.sources]
     for kind in dict.fromkeys(kinds):
         parts = tuple(
@@ -125,6 +127,7 @@ def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int,
 def format_value(value: CellValue) -> str:
     """A value for people: at most four decimals."""
     if isinstance(value, float):
+        # Chosen, no source: enough to see on which side of a threshold a ratio lies.
         return f"{value:.4f}".rstrip("0").rstrip(".")
     if isinstance(value, list):
         return ", ".join(value)

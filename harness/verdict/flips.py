@@ -21,8 +21,10 @@ def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | N
     """
     if changed.node == plan.node:
         return True
+    # Steps up to the loss are equal, so the attack is lost there in both readings.
     if lost_at is not None and lost_at < first_difference(plan, changed):
         return True
+    # Each of a rule's other readings costs a statement; most differ only on kinds of events that nobody recorded.
     parts = [
         StoredPart(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
         for v in views
@@ -50,7 +52,10 @@ def list_own_parts(node: Node) -> list[object]:
     """What a node says itself, without its sources."""
     values = [getattr(node, f.name) for f in fields(node)]
     return [
-        v for v in values if not isinstance(v, Node) and not (isinstance(v, tuple) and v and isinstance(v[0], Node))
+        # Sources are compared by themselves, since all nodes of both plans are walked side by side.
+        v
+        for v in values
+        if not isinstance(v, Node) and not (isinstance(v, tuple) and v and isinstance(v[0], Node))
     ]
 
 

@@ -29,6 +29,7 @@ from harness.verdict.study.variants import Variant, lot
 
 RUN = "@run"
 OPENS, CLOSES, FIRST = "@opens", "@closes", "@first"
+# Chosen, no source: two weeks of a run a minute; an event stands once in every run that sees it.
 MOST_RUNS = 20_000
 
 PlanAtTime = Callable[[float, Ask | None], Plan]
@@ -52,6 +53,7 @@ class Schedule:
         """When the rule runs, from the first event on until no event is left to see; epoch seconds."""
         step, offset = self.every.total_seconds(), self.offset.total_seconds()
         reach = self.back.total_seconds() if self.back is not None else 0.0
+        # A run at the very second of an event does not see it: its window ends before.
         begin = floor((first - offset) / step) + 1
         end = max(begin, ceil((last + max(reach, self.delay.total_seconds()) - offset) / step) + 1)
         if end - begin >= MOST_RUNS:
@@ -62,6 +64,8 @@ class Schedule:
     def window(self, at: float) -> tuple[float, float]:
         """The times of the events that a run sees; the second is not included."""
         opens = at - self.back.total_seconds() if self.back is not None else 0.0
+        # A microsecond more: an event that arrives just at the run has arrived. Without a
+        # delay `at` itself is left out.
         return opens, min(at, at - self.delay.total_seconds() + 1e-6)
 
 
@@ -96,6 +100,7 @@ class Delay:
         """Seconds until the first alert within which so many starts are caught; None where so many never are."""
         found = sorted(d.seconds for d in self.detections if d.seconds is not None)
         place = ceil(fraction * len(self.detections)) - 1
+        # Attacks never caught stand at the end of the order, so a quantile among them has no value.
         return found[max(0, place)] if place < len(found) else None
 
 
@@ -114,6 +119,7 @@ def measure_latency(subjects: Sequence[LabelledTrial], schedule: Schedule, start
     began = perf_counter()
     delays = []
     for subject in subjects:
+        # An engine of its own: the bench's holds the telemetry of other trials.
         connected = open_engine(subject.trial.engine.name)
         try:
             delays.append(delay(subject, schedule, starts, connected))
@@ -149,6 +155,7 @@ def shift_scenario_starts(
 ) -> tuple[tuple[timedelta, ...], list[Lot]]:
     """The moments at which a scenario is begun, each a case; recorded events happened when they did."""
     scenario = subject.scenario
+    # Recorded events happened when they did; only simulated ones can be begun later.
     if scenario is None or not scenario.body.simulate or scenario.body.replay:
         return (timedelta(0),), [subject.lot]
     variants = [Variant(scenario=scenario, later=later) for later in starts]
@@ -173,6 +180,7 @@ def detection(
 def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
     """For each case the seconds of its first and last event, and of the first that an attack left."""
     found: dict[int, tuple[float, float, float]] = {}
+    # One more, so that no event at all is no special case.
     bad = np.zeros(len(batch.truth.by_event) + 1, bool)
     bad[list(batch.truth.malicious)] = True
     for view in batch.views:
@@ -194,6 +202,7 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
 def replay_runs(meaning: PlanAtTime, batch: Batch, schedule: Schedule, runs: Sequence[float]) -> dict[int, list[float]]:
     """For each case the runs whose alerts rest on its attack; in one statement where the rule does not ask for now."""
     first = meaning(runs[0], None)
+    # A rule that reads the time of the search means something else in every run.
     if not first.asked and first.node == meaning(runs[-1], None).node:
         try:
             return replay_in_one_statement(batch, first.node, schedule, runs)
@@ -282,6 +291,7 @@ def nearest(batch: Batch, meaning: PlanAtTime, schedule: Schedule, runs: Sequenc
         return None
     window = build_run_conditions(meaning(runs[-1], None).node, schedule.window(best[1]))
     ((plan, _),) = batch.meanings(partial(meaning, runs[-1]), [0], window)
+    # One start stands for all: they differ in the clock only.
     chosen = [build_call("equal", Column(CASE_COLUMN), Literal(0.0)), *window]
     steps = tuple(replace(s, node=n) for s, n in zip(plan.steps, restrict_steps(plan, chosen), strict=True))
     own = replace(plan, node=steps[-1].node if steps else plan.node, steps=steps)

@@ -18,6 +18,7 @@ from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
 from harness.verdict.explain import Clause, EventLoss, Explanation, Labels, Miss, Trace, events_behind
 
+# Chosen, no source: what fits on the line of a report.
 MOST_HELD_VALUES = 3
 COMPARISON_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
 MIRRORED_OPERATIONS = {
@@ -48,11 +49,12 @@ class Inquiry:
     cases: Mapping[int, Labels]
 
     def explanations(self) -> dict[int, Explanation]:
-        """For each case what each step left of it, and where and why its attack was lost."""
+        """For each case its events after each step, and the step and clause that lost its attack."""
         behind = [self.apart(g) for g in events_behind([s.node for s in self.plan.steps], self.engine)]
         traces = {case: self.traces(case, behind) for case in self.cases}
         lost: dict[int, list[int]] = {}
         for case, steps in traces.items():
+            # The first step that leaves nothing; later ones only pass the emptiness on.
             at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
             if at is not None and self.cases[case].malicious:
                 lost.setdefault(at, []).append(case)
@@ -70,6 +72,7 @@ class Inquiry:
         starts = sorted((labels.own.start if labels.own else 0, case) for case, labels in self.cases.items())
         firsts = [start for start, _ in starts]
         for events in groups:
+            # Events of a case are numbered in one stretch, so the first event of a row names its case.
             at = bisect_right(firsts, events[0]) - 1 if events else 0
             case = starts[at][1]
             if at >= 0 and (not events or events[0] in self.cases[case]):
@@ -121,6 +124,7 @@ def list_step_nodes(node: Node, before: Node | None) -> Iterator[Node]:
     found: list[Node] = []
     current: Node | None = node
     while current is not None and current is not before:
+        # Only along the first source: a join's right side is a table or a subsearch that the attack need not pass.
         found.append(current)
         current = next(iter(list_sources(current)), None)
     return reversed(found)
@@ -175,6 +179,7 @@ def tests_of(condition: Expression) -> Iterator[Test]:
     for conjunct in split_conjunction(condition):
         denied = strip_negation(conjunct)
         members = [m for m in split_disjunction(denied) if find_span(m)] if denied else []
+        # `NOT (a OR b)` is an exclusion list: what loses a row is the member that holds, not the whole condition.
         if denied is None or not members:
             yield Test(clause=conjunct, loses=build_call("not", build_call("is_true", conjunct)), excluded=False)
         else:
@@ -182,7 +187,7 @@ def tests_of(condition: Expression) -> Iterator[Test]:
 
 
 def find_span(expression: Expression) -> Span | None:
-    """The place of an expression, or of what it wraps."""
+    """The span of an expression, or of its innermost first argument that has one."""
     while span_of(expression) is None and isinstance(expression, Call) and expression.arguments:
         expression = expression.arguments[0]
     return span_of(expression)
@@ -225,8 +230,10 @@ def findings(
             clauses.append(
                 Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
             )
+        # A near miss is told only where no row reached the threshold.
         if rows and all(row[number] for row in rows):
             misses += misses_of(test.clause, values)
+        # A row is lost once: to the first clause of the text that it fails.
         alive.difference_update(hit)
     return tuple(clauses), tuple(misses)
 
@@ -234,6 +241,7 @@ def findings(
 def commonest(values: Sequence[CellValue]) -> tuple[CellValue, ...]:
     """The most frequent values, the first seen of equally frequent ones first."""
     counts = Counter(repr(v) for v in values)
+    # By repr, since lists cannot be keys; reversed, so that the first seen stays.
     first = {repr(v): v for v in reversed(values)}
     return tuple(first[text] for text, _ in counts.most_common(MOST_HELD_VALUES))
 

@@ -64,6 +64,7 @@ class TrialSet:
         """What each trial found, in their order. Raises InseparableError if one statement cannot keep them apart."""
         found: dict[int, TrialResult] = {}
         for plan, numbers in self.meanings():
+            # Trials that mean the same share every statement.
             found |= self.judged(plan, numbers)
         yield from (found[i] for i in range(len(self.trials)))
 
@@ -77,8 +78,10 @@ class TrialSet:
             if key not in known:
                 known[key] = (self.plan(number, {}), [])
             known[key][1].append(number)
+        # Columns named by values are each case's own; the bench then runs the trials one by one.
         if len(self.trials) > 1 and any(plan.asked for plan, _ in known.values()):
             raise InseparableError("inseparable", "what the rule means hangs on the events of each case")
+        # A rule over all fields would see the columns of the other cases.
         if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in known.values()):
             raise InseparableError("inseparable", "the rule looks at all fields that there are")
         return list(known.values())
@@ -87,6 +90,7 @@ class TrialSet:
     def timed(self) -> bool:
         """Whether the rule's meaning depends on when it is run."""
         trial = self.trials[0]
+        # Two times years apart: if the plans are equal, the rule does not ask for the time.
         at = [trial.query.plan(self.batch.columns, replace(trial.settings, now=now)).node for now in (1e9, 1.1e9)]
         return at[0] != at[1]
 
@@ -103,7 +107,7 @@ class TrialSet:
 
     @staticmethod
     def now(trial: Trial) -> float:
-        """When a trial's search is run: at the end of its telemetry, unless somebody says otherwise."""
+        """A trial's search time in epoch seconds: the end of its telemetry, unless the settings give one."""
         return trial.settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
 
     def judged(self, plan: Plan, numbers: Sequence[int]) -> dict[int, TrialResult]:
@@ -132,7 +136,7 @@ class TrialSet:
         }
 
     def cut(self, plan: Plan, returned: Mapping[int, int]) -> dict[int, Plan]:
-        """For trials and how many rows they returned the plan, with what is to be told of limits that were reached."""
+        """For each trial, by the number of its rows, the plan with the findings of limits that were reached."""
         meant = dict.fromkeys(returned, plan)
         for limit in plan.cuts:
             if any(may_cut(limit, plan.node, len(self.own[i]), rows) for i, rows in returned.items()):
@@ -167,6 +171,7 @@ class TrialSet:
         inquiry = Inquiry(plan=first, engine=self.engine, cases=cases)
         groups = inquiry.apart(events_behind([first.steps[0].node], self.engine)[0])
         passed = {i: set().union(*groups[i]) for i in numbers}
+        # Of a missed attack its own events tell what is absent; background events have other fields.
         return {i: passed[i] & self.cases[i].malicious or passed[i] for i in numbers}
 
     def flips(
@@ -184,6 +189,7 @@ class TrialSet:
                 changed = self.plan(numbers[0], {name: other}) if other != used else plan
                 losses = {i: explanations[i].loss for i in explanations}
                 steps = {i: loss.step if loss else None for i, loss in losses.items()}
+                # A statement for each other value of each switch would be most of a run's time.
                 open_ = [i for i in numbers if not no_effect(plan, changed, self.batch.views, steps.get(i))]
                 alerts = self.batch.alerts(changed.node) if open_ else ()
                 for i in open_:

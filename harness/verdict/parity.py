@@ -21,10 +21,13 @@ from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.variants import Variant, behaviours_of, keep_possible, lot
 
+# The order is a judgement, no source: lists come first, since people edit them by hand in each rendering.
 RANKS = {"member": 0, "clause": 0, "pattern": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}
 """Kinds of change that may separate two renderings; of changes that settle a case alike the first kind is named."""
 
+# Chosen, no source; both rules take turns, so each has half of them.
 MOST_PROBES = 1500
+# Chosen, no source: every mutant of the silent rule is run on them.
 MOST_STUDIED = 60
 SIDES = 2
 
@@ -129,6 +132,7 @@ def choose_even_cases(found: Sequence[ParityCase]) -> list[ParityCase]:
     """Probes on which the two differ, an even choice of many."""
     differing = [c for c in found if not c.compared.agree]
     step = max(1, len(differing) // MOST_STUDIED)
+    # Spread over all, since neighbours come from one text of a rule and differ for the same reason.
     return differing[::step][:MOST_STUDIED]
 
 
@@ -143,7 +147,7 @@ class Rendering:
         self.root: Node
 
     def close(self) -> None:
-        """Gives the engine back."""
+        """Closes the engine."""
         self.connected.close()
 
     def sides(self, lots: Sequence[Lot]) -> list[ParitySide]:
@@ -165,7 +169,7 @@ class Rendering:
 
 
 def side(alerts: Sequence[Alert]) -> ParitySide:
-    """Alerts counted, with everything that they rest on."""
+    """Alerts counted, with their causes and their text values."""
     values = tuple(frozenset(str(v) for v in a.fields.values() if isinstance(v, str)) for a in alerts)
     return ParitySide(alerts=len(alerts), causes=frozenset(c for a in alerts for c in a.causes), values=values)
 
@@ -194,12 +198,13 @@ def judge_probes(connected: Sequence[Rendering], variants: Sequence[Variant]) ->
     told = [rendering.sides(lots) for rendering in connected]
     for (variant, chosen_for), x, y in zip(ordered, told[0], told[1], strict=True):
         compared = Compared(name=describe_variant(variant), sides=(x, y))
+        # Only what differs is simulated again by itself; what agrees is never run again.
         alone = lot([variant], chosen_for) if not compared.agree else Lot(telemetry=lots[0].telemetry)
         yield ParityCase(compared, (alone, alone))
 
 
 def describe_variant(variant: Variant) -> str:
-    """A probe in words: the scenario and what it has otherwise."""
+    """A probe in words: its scenario and its changed parameters."""
     steps = variant.steps(behaviours_of(variant.scenario, {}))
     changes = [f"{n}={v}" for n, v in variant.given.items()]
     if variant.again is not None:
@@ -208,7 +213,7 @@ def describe_variant(variant: Variant) -> str:
 
 
 def explain_disagreement(compared: Compared, first: LabelledTrial, second: LabelledTrial) -> Compared:
-    """A disagreement with what became of the events in the rendering that is silent."""
+    """A disagreement with the explanation of the silent rendering."""
     if compared.agree:
         return compared
     sides = list(compared.sides)
@@ -220,7 +225,7 @@ def explain_disagreement(compared: Compared, first: LabelledTrial, second: Label
 
 
 def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:
-    """For each case the single change of the silent rendering that brings it nearest to what the other one says."""
+    """For each case the single change of the silent rendering that brings its alerts nearest to the other's."""
     for place, rendering in enumerate(connected):
         wanted = [c for c in cases if not c.compared.agree and not c.compared.sides[place].alerts]
         if not wanted:
@@ -230,6 +235,8 @@ def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[Pari
         for mutant in mutants(rendering.root):
             if mutant.kind in RANKS:
                 for i, shared in find_agreeing_cases(rendering.batch, mutant, wanted, 1 - place):
+                    # The change whose alerts hold most of the other's values, then the likelier
+                    # kind, then the smaller place.
                     worth = (-shared, RANKS[mutant.kind], measure_change(mutant))
                     if i not in chosen or worth < chosen[i][0]:
                         chosen[i] = (worth, mutant)
@@ -257,4 +264,5 @@ def find_agreeing_cases(
 
 def measure_change(mutant: Mutant) -> int:
     """How much of the text a change touches."""
+    # What the text does not hold comes last: nobody could make that change.
     return mutant.place.end - mutant.place.start if mutant.place else 10**9

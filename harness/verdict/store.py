@@ -47,6 +47,7 @@ class TelemetryStore:
     def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
         """Puts a platform's view into the engine, if it is not there yet, and gives its columns."""
         wanted = (name, tuple(sorted(conditions.items())), raw)
+        # Loading and presenting cost more than most rules, and a switch's other value needs neither again.
         if self.loaded != wanted:
             telemetry = self.telemetry(conditions)
             self.views = platform(name).present(telemetry, conditions, raw=raw)
@@ -59,7 +60,7 @@ class TelemetryStore:
         """Called before a plan is run: here everything has been loaded already."""
 
     def ask(self, node: Node) -> ResultRows:
-        """The rows of a plan that tells what a rule means over the events that are loaded."""
+        """The rows of a planner's question over the loaded events."""
         self.prepare(node)
         return self.engine.run(node)
 
@@ -83,13 +84,14 @@ class TelemetryStore:
         return find_absent_fields(reads, events, self.views)
 
     def close(self) -> None:
-        """Gives back what it holds beside the engine."""
+        """Releases what the store holds beside the engine; nothing here."""
 
 
 def causes_by_event(views: Sequence[View]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """For each event's number the number of its cause."""
     numbers = [view.columns.column(EVENT_COLUMN).to_numpy() for view in views]
     causes = [view.columns.column(CAUSE).to_numpy() for view in views]
+    # By the numbers and not by counting rows: a platform may leave events out.
     size = max((int(n.max()) + 1 for n in numbers if len(n)), default=0)
     found = np.full(size, -1, np.int32)
     for number, cause in zip(numbers, causes, strict=True):
@@ -102,5 +104,6 @@ def compute_search_now(telemetry: Telemetry) -> float:
 
     A search that ends at "now" leaves out what happens at that very moment, and no event that there is may be left out.
     """
+    # Timestamps in microseconds as integers: datetime would cost an object for each.
     latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
     return float(max(latest) // 1_000_000 + 1) if latest else 0.0

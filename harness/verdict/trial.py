@@ -35,6 +35,7 @@ class Trial:
         """What the rule means over these events, which are loaded for it; its "now" is when they end."""
         columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
         chosen = settings or self.settings
+        # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
         now = chosen.now or self.store.end(self.conditions)
         return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
 
@@ -52,6 +53,7 @@ class Trial:
 
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
+        # Events of a world are gone after a query; its schema says what no kind has.
         if self.store.streamed:
             return self.store.absent(collect_expected_fields(plan), ())
         events = {e for a in alerts for e in a.events}

@@ -15,7 +15,7 @@ from harness.verdict.explain import Explanation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A switch whose other value gives another outcome: the verdict hangs on something nobody has settled."""
+    """A switch whose other value gives another outcome, so that the verdict rests on an unsettled meaning."""
 
     switch: str
     used: str
@@ -63,6 +63,7 @@ class Visibility:
         """Whether the count is within the signal's bounds; without bounds at least one event is needed."""
         signal = self.signal
         bounds = (signal.exactly, signal.at_least, signal.at_most)
+        # A signal without a number asks whether it is recorded at all.
         if all(b is None for b in bounds):
             return self.counted > 0
         return (
@@ -105,6 +106,7 @@ class Outcomes:
 def outcome(activity: Label, alerts: tuple[Alert, ...]) -> Outcome:
     """The cell of the confusion matrix: for an attack an alert that it contributed to counts, else any alert."""
     if activity is Label.MALICIOUS:
+        # An alert on benign events alone does not detect an attack, however well it is timed.
         return Outcome.TRUE_POSITIVE if any(a.malicious for a in alerts) else Outcome.FALSE_NEGATIVE
     return Outcome.FALSE_POSITIVE if alerts else Outcome.TRUE_NEGATIVE
 
@@ -115,6 +117,7 @@ def list_expectation_faults(verdict: Verdict) -> Iterator[str]:
     loss = verdict.explanation.loss if verdict.explanation else None
     if expectation.lost_at:
         texts = [*(c.span.text for c in loss.clauses), loss.span.text] if loss else []
+        # A part of the clause is enough, so that a scenario survives a reformatted rule.
         if not any(expectation.lost_at in text for text in texts):
             yield f"it is lost at `{texts[0] if texts else 'no step'}`, not at `{expectation.lost_at}`"
     misses = {m.column: m.best for m in loss.misses} if loss else {}
@@ -124,6 +127,7 @@ def list_expectation_faults(verdict: Verdict) -> Iterator[str]:
     if expectation.at_least is not None and len(verdict.alerts) < expectation.at_least:
         yield f"it raises {len(verdict.alerts)} alerts, not at least {expectation.at_least}"
     if expectation.alert:
+        # The alert that differs least is the one that was meant.
         differences = sorted((list(describe_field_differences(a, expectation.alert)) for a in verdict.alerts), key=len)
         if all(differences):
             nearest = "; ".join(differences[0]) if differences else "there is no alert"

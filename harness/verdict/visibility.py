@@ -37,8 +37,10 @@ def has_field_value(events: Events, name: str, wanted: Any) -> BooleanArray:
         return np.full(len(events), wanted is None)
     column = events.columns.column(name).combine_chunks()
     if not pa.types.is_dictionary(column.type):
+        # A pattern is tried once for each distinct value, not for each event.
         column = pc.dictionary_encode(column.cast(pa.string()))
         column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    # One entry more than the dictionary has: nulls get its code.
     good = np.array([matches_value(v, wanted) for v in column.dictionary.to_pylist()] + [wanted is None], dtype=bool)
     codes = pc.fill_null(column.indices, len(good) - 1).to_numpy(zero_copy_only=False)
     result: BooleanArray = good[codes]
@@ -52,6 +54,7 @@ def matches_value(value: str | None, wanted: Any) -> bool:
     if value is None or wanted is None:
         return value is None and wanted is None
     if isinstance(wanted, bool):
+        # YAML reads a bare true as a boolean, the event holds the word.
         wanted = "true" if wanted else "false"
     return compile_wildcard(str(wanted)).fullmatch(value) is not None
 

@@ -27,6 +27,7 @@ from harness.telemetry.world.dataset import DatasetTable, WorldDataset, empty, o
 from harness.verdict.alerts import GroundTruth
 from harness.verdict.store import TelemetryStore
 
+# `host` and `_time` are made of them, and no rule names them for that.
 ALWAYS_READ = ("Computer", "ComputerName", "UtcTime")
 """Fields that a platform makes its own metadata from."""
 
@@ -43,7 +44,7 @@ class Attaching(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeStretch:
-    """A stretch of time in microseconds since 1970; what is before `begin` or not before `end` is left out."""
+    """A stretch of time in microseconds since 1970, `end` not included."""
 
     begin: int
     end: int
@@ -56,6 +57,7 @@ class WorldStore(TelemetryStore):
 
     def __init__(self, engine: Engine, path: Path, window: TimeStretch | None = None) -> None:
         """Only events of the window count, if there is one. Raises HarnessError where the engine cannot read files."""
+        # Telemetry of this store is its schema: that is all that planning needs.
         super().__init__(engine, self.schema)
         if not isinstance(engine, Attaching):
             raise HarnessError("no-worlds", f"engine {engine.name} cannot read a world from its files")
@@ -84,6 +86,7 @@ class WorldStore(TelemetryStore):
 
     def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
         """The columns that the world has on a platform; events come with `prepare`."""
+        # A world was recorded under its own conditions, which hold unless a person says otherwise.
         chosen = {**self.dataset.conditions, **conditions}
         self.presented = (name, chosen, raw)
         self.views = platform(name).present(self.telemetry({}), chosen, raw=raw)
@@ -98,7 +101,7 @@ class WorldStore(TelemetryStore):
         return float(begin + self.dataset.days * MICROSECONDS_IN_DAY) / 1e6
 
     def prepare(self, node: Node) -> None:
-        """Reads what a plan and its provenance need, and gives it to the engine."""
+        """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
         if self.folder is None:
             self.folder = Path(mkdtemp(prefix="detlab-world-"))
         for old in self.folder.iterdir():
@@ -110,6 +113,7 @@ class WorldStore(TelemetryStore):
         files: list[tuple[Path, Mapping[str, str]]] = []
         for number, table in enumerate(self.dataset.tables):
             if number in wanted:
+                # A new name for each plan, so that nothing an engine remembers of an old file is taken for this one.
                 file = self.folder / f"{self.prepared}-{number}.parquet"
                 constants = self.write(table, file, names, causes)
                 if constants is not None:
@@ -151,6 +155,7 @@ class WorldStore(TelemetryStore):
             causes.append(view.columns.column(CAUSE).to_numpy())
             kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT_COLUMN}
             made = pa.table({EVENT_COLUMN: numbers, **kept})
+            # Read once and thrown away, so written fast: lz4, no statistics.
             writer = writer or pq.ParquetWriter(file, made.schema, compression="lz4", write_statistics=False)
             writer.write_table(made)
         if writer is not None:
@@ -165,6 +170,7 @@ class WorldStore(TelemetryStore):
         own = next(v for v, t in zip(self.views, self.dataset.tables, strict=True) if t is table)
         told = place.present(Telemetry(events=(keep_event_fields(empty(table), fields or ()),)), conditions, raw=raw)[0]
         wanted = names & {*own.constants, *own.columns.column_names}
+        # A wanted column is made from fields that nobody names, such as an alias of an add-on: then all are read.
         if raw or not wanted <= {*told.constants, *told.columns.column_names}:
             fields = None
         for piece in read_pieces(self.path, table, fields):
@@ -173,14 +179,14 @@ class WorldStore(TelemetryStore):
                 yield place.present(Telemetry(events=(events,)), conditions, raw=raw)[0]
 
     def close(self) -> None:
-        """Removes what was written for the engine."""
+        """Removes the files that `prepare` wrote."""
         if self.folder is not None:
             rmtree(self.folder, ignore_errors=True)
             self.folder = None
 
 
 def fields_read(node: Node) -> frozenset[str]:
-    """Names of the columns that a plan reads of what is stored."""
+    """Names of the columns that a plan reads of its stored tables."""
     shapes: dict[int, Schema] = {}
     columns_of(node, shapes)
     wanted = collect_columns_by_node(node, shapes)
@@ -197,5 +203,6 @@ def keep_event_fields(events: Events, fields: Sequence[str]) -> Events:
 def clip_events(events: Events, window: TimeStretch) -> Events:
     """The events of a window; those of a piece are in order of time."""
     times = events.columns.column(TIME).cast(pa.int64()).to_numpy()
+    # By bisection, since the events of a piece are written in order of time.
     first, last = np.searchsorted(times, [window.begin, window.end])
     return events.with_columns(events.columns.slice(int(first), int(last - first)))

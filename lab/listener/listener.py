@@ -18,9 +18,11 @@ import struct
 import sys
 import time
 
+# Bytes of a request's head and seconds for one: a scanner must neither fill memory nor hold a port. Chosen.
 LARGEST_REQUEST = 16_384
 PATIENCE = 10
 PAGE = b"detlab listener\n"
+# RFC 2606 and 6761: names that nobody owns, which the pack's test 2 asks for.
 RESERVED = (".example", ".test", ".invalid", ".localhost")
 
 
@@ -48,6 +50,7 @@ async def http(reader, writer, log, port):
     lines = request[:LARGEST_REQUEST].decode("latin-1").split("\r\n")
     headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:]) if k}
     log.write("http", port=port, peer=peer[0], peer_port=peer[1], request=lines[0], agent=headers.get("user-agent", ""))
+    # A client that keeps its connection would make one event 3 of five requests (inferred, telemetry.md 1.4).
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     with contextlib.suppress(OSError):
         if request:
@@ -94,10 +97,12 @@ class Dns(asyncio.DatagramProtocol):
 
     def answer(self, data, peer):
         number, flags, questions = struct.unpack(">HHH", data[:6])
+        # An answer, or a form that no resolver sends.
         if flags & 0x8000 or questions != 1:
             return b""
         labels, at = [], 12
         while data[at]:
+            # Labels have at most 63 bytes; above are pointers, which a question has no need of.
             if data[at] > 63:
                 raise ValueError
             labels.append(data[at + 1 : at + 1 + data[at]].decode("ascii"))
@@ -106,8 +111,10 @@ class Dns(asyncio.DatagramProtocol):
         kind, _ = struct.unpack(">HH", data[at + 1 : at + 5])
         known = self.knows(name)
         self.log.write("dns", port=self.port, peer=peer[0], name=name, type=kind, answered=known and kind == 1)
+        # Response, authoritative, recursion desired and available; code 3 (no such name) for all other names.
         head = struct.pack(">HHHHHH", number, 0x8580 if known else 0x8583, 1, int(known and kind == 1), 0, 0)
         question = data[12 : at + 5]
+        # 0xC00C points at the question's name; 30 s until it is asked again.
         record = struct.pack(">HHHIH", 0xC00C, 1, 1, 30, 4) + self.address if known and kind == 1 else b""
         return head + question + record
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from harness.diagnostics import HarnessError
 from harness.telemetry.activity import NetworkConnection, TextColumn
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.sensor import Sensor, SplunkInput, WindowsChannel, sensor, sensor_names
 from harness.telemetry.simulate import complete_connection, record_activities
+from harness.telemetry.windows import map_windows_sensors, sensor_of
 
 MINUTES = np.timedelta64(60, "s")
 
@@ -93,16 +95,26 @@ def test_a_list_of_addresses_is_as_good_as_codes(host, web):
     assert [r["DestinationIp"] for r in events] == ["203.0.113.1", "203.0.113.2"]
 
 
-def test_sensors_are_found_by_the_names_of_their_files():
-    assert sensor_names() == (
-        "dns_client",
-        "falcon",
-        "powershell",
-        "proxy",
-        "sysmon",
-        "task_scheduler",
-        "windows_security",
-    )
+def test_a_sensor_is_called_as_its_file_and_says_where_its_events_come_from():
+    assert {"sysmon", "falcon", "proxy"} < set(sensor_names())
     for name in sensor_names():
-        assert sensor(name).name == name
-        assert sensor(name).meaning
+        found = sensor(name)
+        assert found.name == name
+        assert found.meaning
+        assert found.page_words == () or isinstance(found.origin, SplunkInput)
+
+
+def test_each_channel_is_that_of_one_sensor():
+    assert sensor_of("Microsoft-Windows-Sysmon/OPERATIONAL") == "sysmon"
+    assert sensor_of("Security") == "windows_security"
+    assert sensor_of("Application") == "windows"
+    assert {n for n in sensor_names() if isinstance(sensor(n).origin, WindowsChannel)} == set(map_windows_sensors())
+
+
+def test_a_sensor_that_is_silent_about_its_origin_is_refused():
+    with pytest.raises(HarnessError) as told:
+        Sensor(name="edr", meaning="another sensor", records={})
+    assert told.value.render() == (
+        "error[registration]: the sensor `edr` does not say its `origin`\n"
+        "  = help: give a WindowsChannel, or the index, source and sourcetype of a SplunkInput"
+    )

@@ -56,6 +56,7 @@ def show_command(
     address: str, atomics: tuple[Path, ...], given: Mapping[str, str], raw: tuple[str, ...], as_json: bool
 ) -> int:
     """Shows every command of a test with its arguments filled in; runs nothing."""
+    # "none" stands for the run's name: nothing is run.
     tests = lab.render_tests(
         lab.tests_at(lab.open_library(atomics), [address]), given, "none", folder=ATOMICS_FOLDER, raw=raw
     )
@@ -109,6 +110,7 @@ def files_in(path: Path) -> list[Path]:
     try:
         return list(Library((path,)).files())
     except HarnessError:
+        # A folder with atomics of one's own need not be laid out as the library is.
         return sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml"))
 
 

@@ -43,6 +43,7 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
     else:
         items = list_owed_cleanups(state, host)
         results = (
+            # Without anything owed not even an inventory is needed.
             clean_up(state, lab.open_inventory(inventory), connect, host=host, tell=lab.print_progress) if items else ()
         )
     if as_json:
@@ -57,6 +58,7 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
             )
         )
     else:
+        # Commands of tests may have a password as an argument.
         out([redact_secrets(line) for r in results for line in format_cleanup(r)] or ["nothing is owed"])
         for damage in damages:
             lab.print_progress(damage)

@@ -78,6 +78,7 @@ def over_events(rule: Path, events: Sequence[Path], chosen: RunOptions) -> str:
 
 def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     """The statement over the fields that the rule reads; those that order events are numbers, all else is text."""
+    # Once without columns to learn which the rule reads, then over these.
     bare = query.plan({}, settings)
     scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
     clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
@@ -87,6 +88,7 @@ def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     target = open_engine(dialect)
     try:
         columns = target.load([View(columns=empty)])
+        # What events are ordered by is a number even where no event says so.
         assert all(columns.get(name) is Kind.NUMBER for name in clocks)
         plan = query.plan(columns, settings)
         if plan.asked:

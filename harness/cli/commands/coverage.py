@@ -13,7 +13,7 @@ from harness.cli.failure import DIFFERS
 from harness.cli.screen import ProgressLine, out, paper
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
-from harness.detection.language import Strictness
+from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage
@@ -42,9 +42,9 @@ def command(
 ) -> int:
     r"""Tries every rule below PATH: does it parse, plan, compile, and run?
 
-    Each is run on a store that has its fields and no events, and on --events. Rules are .spl and .cql, Sigma,
-    security_content's YAML, savedsearches.conf, LogScale's exports. Macros and lookup tables in PATH are used.
-    The exit code is 1 where a rule does not run.
+    Each is run on a store that has its fields and no events, and on --events. Rules are files with a
+    language for their suffix (`detlab list languages`), Sigma, security_content's YAML, savedsearches.conf, LogScale's
+    exports. Macros and lookup tables in PATH are used. The exit code is 1 where a rule does not run.
 
     \b
     detlab coverage rules/
@@ -73,10 +73,10 @@ def command(
 
 def require_library_rules(paths: Sequence[Path]) -> list[LibraryRule]:
     """All rules below the paths; none at all is an error."""
-    found = list_library_rules(paths)
+    found = list_library_rules(paths, list_languages())
     if not found:
-        where = ", ".join(map(str, paths))
-        raise HarnessError("no-rules", f"there is no rule in {where}", help="rules are .spl, .cql, YAML or conf files")
+        where, suffixes = ", ".join(map(str, paths)), ", ".join(f".{name}" for name in list_languages())
+        raise HarnessError("no-rules", f"there is no rule in {where}", help=f"rules are {suffixes}, YAML or conf files")
     return found
 
 
@@ -85,5 +85,7 @@ def read_neighbouring_content(paths: Sequence[Path]) -> Content:
     found = Content()
     for path in paths:
         if path.is_dir():
+            # Lenient: a folder of rules holds YAML of every kind, and a broken page is told
+            # where its own rule is tried.
             found = content_of([path], lenient=True).over(found)
     return found

@@ -10,8 +10,8 @@ import click
 
 from harness.cli import options
 from harness.cli.screen import out, paper
-from harness.detection.language import list_languages
-from harness.detection.reference import Reference, ReferenceEntry, SupportState, reference
+from harness.detection.language import ReferenceEntry, SupportState, list_languages
+from harness.detection.reference import Reference, reference
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, format_count
 

@@ -32,11 +32,18 @@ from harness.verdict.study.variants import behaviours_of
 @click.option(
     "--given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
 )
+# The usual beacon: periods from seconds to hours, so in even ratios. Fifty by fifty is chosen, no source; 2,500
+# variants took 9.7 s of CPU.
 @click.option("-x", "across", default="every=30s..2h:50:log", show_default=True, help="The axis across.")
 @click.option("-y", "upwards", default="jitter=0..0.9:50", show_default=True, help="The axis upwards.")
 @click.option(
-    "--lasting", default="8h", show_default=True, help="How long it goes on, where it has `every` and `times`."
+    # Otherwise slow beacons would have fewer events than fast ones only because `times` is the same.
+    "--lasting",
+    default="8h",
+    show_default=True,
+    help="How long it goes on, where it has `every` and `times`.",
 )
+# A Tuesday morning, not on the hour; chosen, no source.
 @click.option("--start", default="2026-03-03T09:12:00Z", show_default=True, help="When it begins.")
 @click.option(
     "--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance."
@@ -121,6 +128,7 @@ def build_scenario(rule: Path, behaviour: str, given: Mapping[str, str], start: 
         "start": start,
         "simulate": [{"behaviour": behaviour, "host": "WS01", "given": values}],
     }
+    # As a document, so that it is checked as a file would be; JSON is YAML.
     document = load(Source("the variants", msgspec.json.encode(body).decode()))
     return Scenario(
         path=rule.parent / "variants.yaml", body=convert_document(document, ScenarioBody), document=document

@@ -24,6 +24,7 @@ from harness.scenario.scenario import Scenario, judged_by, read_scenario
 from harness.verdict.trial import Trial
 from harness.verdict.verdict import Verdict
 
+# Both chosen, no source.
 MOST_EVIDENCE_EVENTS = 6
 MOST_EVENTS_IN_FULL = 1000
 
@@ -48,6 +49,7 @@ def command(
     if path.suffix.lstrip(".") in languages():
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")
+        # Verbose: who asks for an explanation wants the steps also where the rule has rows.
         return inquire([path], events, chosen, as_json=as_json, verbose=True)
     if events:
         raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")

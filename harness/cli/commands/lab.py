@@ -22,6 +22,7 @@ DEFAULT_LAB = "lab"
 
 def add_service_options(command: options.Decorated) -> options.Decorated:
     """The options that say where and how the services run."""
+    # In a checkout its own, else the one inside the wheel.
     folder = Path("lab") if Path("lab/listener").is_dir() else BUNDLED / "lab"
     choices = (
         click.option("--no-docker", is_flag=True, help="As a process of this machine."),
@@ -62,10 +63,12 @@ def up_command(no_docker: bool, folder: Path, as_json: bool, **chosen: Any) -> i
     if not no_docker:
         service = containers.up(DEFAULT_LAB, folder, ports)
         return show_services([(service.name, service.running, dict(service.answers))], as_json=as_json)
+    # One listener at a time: a second one would not get the ports.
     stop_process()
     running = listener.start_listener(folder, ports, state_folder() / "listener.ndjson", detached=True)
     find_listener_note().write_text(json.dumps({"pid": running.pid, "bind": running.bind, "ports": running.ports}))
     running.process.stdout.close()
+    # It outlives this command: Python would warn of a child that is still running.
     running.process.returncode = 0
     return show_services([("listener", True, listener.wait_until_open(running.bind, running.ports))], as_json=as_json)
 
@@ -108,6 +111,7 @@ def process() -> Running | None:
         return None
     log = state_folder() / "listener.ndjson"
     running = Running(pid=int(found["pid"]), bind=found["bind"], ports=found["ports"], log=log)
+    # The number may belong to another process by now.
     return running if listener.is_listener(running.pid) else None
 
 

@@ -64,6 +64,7 @@ def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, 
 
 def mendable(finding: Finding) -> bool:
     """Whether --fix mends it: what the product rejects or gets wrong; notes are for the author to decide."""
+    # A limit that the product documents is no mistake, even where it could be written out.
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
@@ -75,6 +76,7 @@ def lint_rule(path: Path, content: Content, *, fix: bool) -> Linted:
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
     try:
+        # Bytes: writing text would change the line ends of the author's file on Windows.
         path.write_bytes(mend(rule.query, edits).encode("utf-8"))
     except OSError as error:
         raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -37,6 +37,7 @@ def list_scenarios(paths: Sequence[Path]) -> list[ListedItem]:
             body = read_scenario(path).body
             facts = {"technique": body.technique, "activity": str(body.activity), "title": body.title}
         except HarnessError as error:
+            # Listed all the same: a list is where people look for what is wrong.
             facts = {"technique": "", "activity": "", "title": f"cannot be read: {error.message}"}
         found.append({"scenario": str(path), **facts})
     return found
@@ -153,6 +154,7 @@ def format_listing(found: Sequence[ListedItem], sheet: Paper) -> list[str]:
 def overview(kind: str, found: Sequence[ListedItem], sheet: Paper) -> list[str]:
     """One kind in a line or two: how many there are and, where they are short, their names."""
     names = [next(iter(e.values())) for e in found]
+    # Paths are too long to be listed side by side.
     if any("/" in n for n in names):
         return [f"{kind:<12}{format_count(len(names), 'file')}"]
     return sheet.paragraph(", ".join(names) or "none", indent=12, first=kind)

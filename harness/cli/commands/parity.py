@@ -40,6 +40,7 @@ def command(
     """
     with Bench(chosen) as bench:
         where = list(paths) or [first.parent]
+        # One bench, so that both rules see the same telemetry of a scenario.
         one, two = (studied.build_trials(bench, rule, where) for rule in (first, second))
         found = parity(one, two, search=not fast)
     out(dumps(told.encode_parity(found)) if as_json else told.format_parity(found, paper()))

@@ -59,10 +59,10 @@ def command(
         return 0
     answer = found.answer
     out(rows_table(answer.rows, paper()))
-    sys.stdout.flush()
+    sys.stdout.flush()  # rows before remarks, also where both go to one terminal
     said = [
         f"{format_count(answer.events, 'event')}, {format_count(len(answer.rows), 'row')}",
-        *describe_remarks(found, Paper(), verbose=verbose),
+        *describe_remarks(found, Paper(), verbose=verbose),  # plain: stderr may be another terminal, or none
     ]
     sys.stderr.write("\n".join(said) + "\n")
     return 0

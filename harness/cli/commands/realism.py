@@ -81,6 +81,7 @@ def read_known_fields(paths: tuple[Path, ...]) -> dict[str, frozenset[str]]:
     for line in lines:
         name, tab, rest = line.partition("\t")
         if tab:
+            # Falcon's kinds have one word, all others a sensor and a number.
             kind = name if " " in name else f"falcon {name}"
             found[kind] = found.get(kind, frozenset()) | frozenset(rest.partition("\t")[0].split())
     return found

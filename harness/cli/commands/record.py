@@ -31,6 +31,7 @@ def show_command(recording: Path, as_json: bool) -> int:
     """Checks every file against its hash and says what was recorded."""
     manifest = open_recording(recording).manifest
     if as_json:
+        # As it is: its hashes are of these bytes.
         out((recording / "manifest.json").read_text("utf-8"))
         return 0
     lines = [f"run {manifest.run} in lab {manifest.lab}, {manifest.created}, by {manifest.tool}"]

@@ -57,6 +57,7 @@ def command(
     """
     chosen = replace(chosen, rules=rules, attack_data=attack_data)
     if replay:
+        # Imported by name: a run on simulation needs nothing of the lab.
         recorded = import_module("harness.cli.recorded")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
@@ -67,6 +68,7 @@ def command(
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
+    # What could not be judged counts more than what differs: it may hide anything.
     broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
     return broken or (0 if outcomes.as_expected else DIFFERS)
 

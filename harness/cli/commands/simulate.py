@@ -54,6 +54,7 @@ def command(
     if (world is None) == (scenario is None):
         raise HarnessError("no-scenario", "either a scenario or a world is simulated", help="name one of both")
     if world is not None:
+        # Imported by name: one scenario needs nothing of organisations.
         worlds = import_module("harness.cli.worlds")
         worlds.write_world(world, out, hosts=hosts, days=days, seed=seed, conditions=condition, sensors=sensors)
         return 0
@@ -71,6 +72,7 @@ def write_scenario(scenario: Path, name: str, out: Path | None, condition: Mappi
     made = BytesIO()
     written = write_telemetry(telemetry, chosen, made)
     if out is None:
+        # A terminal would obey whatever control characters a binary file holds.
         if sys.stdout.isatty() and b"\0" in made.getvalue()[:4096]:
             raise HarnessError("binary", f"{chosen} is not text", help="add --out FILE")
         sys.stdout.buffer.write(made.getvalue())
@@ -90,6 +92,7 @@ def format_called(name: str) -> str:
     """The format of that name, or the only one of which it is a word: `xml` is `windows_xml`."""
     if name in list_writers():
         return name
+    # Whole words only, or `j` would be JSON.
     like = [f for f in list_writers() if name in f.split("_")]
     if len(like) != 1:
         hint = did_you_mean(name, list_writers()) or f"formats are {', '.join(list_writers())}"

@@ -32,9 +32,15 @@ from harness.verdict.tuning.tune import Tuning, Wishes, tune
     "--values", multiple=True, callback=parse_pairs, metavar="NAME=V,V,...", help="Values to try for a threshold."
 )
 @click.option("--steps", type=click.IntRange(2, 200), help="How many values to try for each threshold.")
+# A rate by day and 1,000 hosts, so that a budget holds for estates of any size.
 @click.option("--budget", type=click.FloatRange(min=0), help="False alerts a day and 1,000 hosts that are bearable.")
 @click.option(
-    "--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of all intervals."
+    # 95 % is the usual convention.
+    "--confidence",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    show_default=True,
+    help="Of all intervals.",
 )
 @click.option("--fast", is_flag=True, help="Neither try exclusions nor ask for second opinions.")
 @click.option("--write", is_flag=True, help="Print the rule with only its literals changed, as a patch.")
@@ -71,7 +77,7 @@ def command(
         steps=steps,
         budget=budget,
         confidence=confidence,
-        seed=chosen.seed or 0,
+        seed=chosen.seed or 0,  # fixed, so that the same study gives the same intervals
         exclusions=not fast,
         opinions=not fast,
     )

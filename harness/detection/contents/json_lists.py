@@ -18,9 +18,10 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Content:
-    """Macros, or tables."""
+    """Macros of an object, lookups of a list; raises HarnessError for anything else."""
     try:
         found = json.loads(read_text_file(path))
+    # Python's json gives up at about a thousand levels.
     except (ValueError, RecursionError) as error:
         raise HarnessError("bad-content", f"{path} is no JSON: {str(error).lower()}") from error
     if isinstance(found, dict) and "macro" in path.stem:
@@ -41,6 +42,7 @@ def tables(path: Path, definitions: list[dict[str, Any]]) -> Lazy:
     shapes: dict[str, Lookup] = {}
     for each in definitions:
         name = str(each["name"])
+        # The last part of the name only, so that a definition cannot lead out of its folder.
         rows = path.parent / "lookups" / Path(str(each.get("filename") or f"{name}.csv")).name
         if rows.suffix in (".csv", ".gz") and rows.is_file():
             files[name] = rows

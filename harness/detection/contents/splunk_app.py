@@ -30,6 +30,7 @@ def read(path: Path) -> Content:
         )
     found: dict[str, Mapping[str, str]] = {}
     for name, settings in stanzas(read_text_file(path)):
+        # A stanza may stand several times in a file; settings that come later count.
         found[name] = {**found.get(name, {}), **settings}
     match path.name:
         case "props.conf":
@@ -42,10 +43,13 @@ def read(path: Path) -> Content:
     shapes: dict[str, Lookup] = {}
     for name, given in found.items():
         if "filename" in given:
+            # APP/default/transforms.conf and APP/lookups/TABLE.csv; the last part only, so that a name
+            # cannot lead out of the app.
             rows = path.parents[1] / "lookups" / Path(given["filename"]).name if len(path.parents) > 1 else None
             if rows is not None and rows.is_file():
                 files[name] = rows
             shapes[name] = shape(given)
+        # A KV store collection or a script: its columns are known, its rows are not at hand.
         elif "fields_list" in given and ("collection" in given or "external_cmd" in given):
             shapes[name] = shape(given)
     return Content(lookups=Lazy(files, shapes), transforms=found)

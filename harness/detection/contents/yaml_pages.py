@@ -42,6 +42,7 @@ def read_content_page(path: Path, entry: Mapping[str, Any]) -> Content:
         return Content(macros={key: {"definition": str(entry["definition"]), "args": arguments}})
     if name and "queryString" in entry:
         return Content(saved={name: str(entry["queryString"])})
+    # A rule of contentctl has a name too, but also a search.
     if name and "search" not in entry and ("filename" in entry or "lookup_type" in entry or "collection" in entry):
         return Content(lookups=build_lazy_lookup(path, name, entry))
     return Content()
@@ -49,6 +50,7 @@ def read_content_page(path: Path, entry: Mapping[str, Any]) -> Content:
 
 def build_lazy_lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
     """A lookup whose rows are in the file beside its page, or that has none yet."""
+    # contentctl names the file or leaves it to the page's name; pages and tables lie side by side.
     candidates = (str(entry.get("filename") or ""), f"{name}.csv", f"{path.stem}.csv")
     files = (path.parent / Path(c).name for c in candidates if c.endswith((".csv", ".csv.gz")))
     rows = next((f for f in files if f.is_file()), None)
@@ -65,17 +67,20 @@ def resolve_named_content(path: Path, document: Document) -> Content:
         hint = f"known here: {', '.join(KEYS)}"
         raise SourceError("unknown-field", f"`{unknown}` has no meaning here", document.key([unknown]), help=hint)
     found = Content(parameters={k: scalar(document, k) for k in value.get("parameters") or {}})
+    # Parameters are values and no paths.
     for key in KEYS[:4]:
         given = value.get(key)
         for entry in given if isinstance(given, list) else [given] if given else []:
             place = document.span([key])
             if not isinstance(entry, str):
                 raise SourceError("wrong-type", f"`{key}` is the path of a file or folder", place)
+            # A pack comes from somebody else; its page must not make detlab read the reader's own files.
             if Path(entry).is_absolute() or ".." in Path(entry).parts:
                 raise SourceError("outside", f"`{entry}` leads out of the folder", place, help="name it with --macros")
             if not (path.parent / entry).exists():
                 raise SourceError("no-such-path", f"there is no file or folder {entry}", place)
             named_there = read_content([path.parent / entry])
+            # An app named for its macros must not change how fields are extracted.
             found = (named_there if key == "props" else named_there.without_extraction()).over(found)
     return found
 

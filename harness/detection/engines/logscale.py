@@ -15,7 +15,10 @@ from harness.diagnostics import HarnessError
 
 REMOTE = True
 REPOSITORY = "LOGSCALE_REPOSITORY"
+# Any name that no case uses: parseJson() makes plain fields, and `@timestamp := field` sets the time, as in
+# LogScale's manual of parsers.
 CASE_TIME_FIELD = "detlab_time"
+# What LogScale adds to an event by itself; the rows of a case do not name them.
 LOGSCALE_FIELDS = (
     "@rawstring", "@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#type", "#error", "@error",
 )  # fmt: skip
@@ -29,7 +32,6 @@ class LogScaleEngine:
     server: Server
     repository: str
     name: str = "logscale"
-    language: str = "cql"
 
     def version(self) -> str:
         """The product's name and version."""
@@ -38,6 +40,7 @@ class LogScaleEngine:
 
     def answer(self, text: str, events: Sequence[ProductRecord], *, now: float = 0.0) -> ResultRows:
         """The rows of a query over these events."""
+        # createEvents() discards what the interval gives, so any recent one will do.
         asked = {"queryString": prepend_case_events(text, events), "start": "24hours", "end": "now", "isLive": False}
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         path = f"/api/v1/repositories/{quote(self.repository, safe='')}/query"
@@ -60,6 +63,7 @@ def prepend_case_events(text: str, events: Sequence[ProductRecord]) -> str:
     if tags:
         raise HarnessError("cannot-supply", f"a query cannot make tags: {', '.join(tags)}")
     if not events:
+        # One event that no filter passes: how an empty list would be taken is not documented.
         return f'createEvents(["x"]) | false := "x" | test(false == "y") | {text}'
     documents = [{CASE_TIME_FIELD if k == "@timestamp" else k: v for k, v in event.items()} for event in events]
     listed = ", ".join(quote_query_text(json.dumps(d, ensure_ascii=False)) for d in documents)
@@ -68,6 +72,7 @@ def prepend_case_events(text: str, events: Sequence[ProductRecord]) -> str:
         if any(CASE_TIME_FIELD in d for d in documents)
         else ""
     )
+    # Without the raw text, in which a free-text search would find what the case's fields do not say.
     return f"createEvents([{listed}]) | parseJson() | drop([@rawstring]){timed} | {text}"
 
 

@@ -15,11 +15,13 @@ from harness.diagnostics import HarnessError
 REMOTE = True
 EXPORT = "/services/search/v2/jobs/export"
 INFO = "/services/server/info?output_mode=json"
+# Commands that begin a search without events before them (reference/spl.md 2).
 GENERATING = re.compile(
     r"\s*\|\s*(makeresults|inputlookup|inputcsv|tstats|mstats|mcatalog|datamodel|from|rest|metadata|metasearch|"
     r"eventcount|dbinspect|gentimes|loadjob|savedsearch|union|multisearch|pivot|search\s+index)\b",
     re.I,
 )
+# SYMBOL FOR UNIT SEPARATOR: printable and in no event of a case; no source but that.
 MAKERESULTS_SEPARATOR = "\u241f"
 
 
@@ -29,7 +31,6 @@ class SplunkEngine:
 
     server: Server
     name: str = "splunk"
-    language: str = "spl"
 
     def version(self) -> str:
         """The product's name and version."""
@@ -38,6 +39,7 @@ class SplunkEngine:
 
     def answer(self, text: str, events: Sequence[ProductRecord], *, now: float = 0.0) -> ResultRows:
         """The rows of a search over these events."""
+        # Verbose as in the search bar's mode of that name: all fields, not only those that the search names.
         form = {"search": prepend_makeresults(text, events), "output_mode": "json", "adhoc_search_level": "verbose"}
         if now:
             form["now"] = f"{now:.0f}"
@@ -57,6 +59,7 @@ def parse_results(answer: str) -> Iterator[dict[str, object]]:
         for message in found.get("messages") or ():
             if message.get("type") in ("FATAL", "ERROR"):
                 raise RejectedByProductError("rejected", str(message.get("text", "")))
+        # Rows of a preview are unfinished; the final ones follow.
         if not found.get("preview") and isinstance(found.get("result"), dict):
             yield found["result"]
 
@@ -74,6 +77,7 @@ def prepend_makeresults(text: str, events: Sequence[ProductRecord]) -> str:
 def build_makeresults(events: Sequence[ProductRecord]) -> str:
     """A pipeline that yields these events: `makeresults`, then each field by the event's number."""
     if not events:
+        # makeresults gives at least one row.
         return "| makeresults count=1 | where false()"
     names = list(dict.fromkeys(name for event in events for name in event))
     steps = [f"| makeresults count={len(events)} | streamstats count AS __n"]
@@ -84,6 +88,7 @@ def build_makeresults(events: Sequence[ProductRecord]) -> str:
             if not is_bare_field_name(name)
             else f"| eval {name}=case({','.join(cases)})"
         )
+    # makeresults adds `_time` of its own, which events without a time must not have.
     dropped = "__n" if "_time" in names else "__n _time"
     return " ".join([*steps, f"| fields - {dropped}"])
 

@@ -13,6 +13,7 @@ from typing import Any
 def parse_ip_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address that a text writes; an IPv4 address mapped into IPv6 is that IPv4 address."""
     try:
+        # [::1] as in URLs; %eth0 is a zone index, which no network has.
         found = ip_address(text.strip("[]") if text.startswith("[") else text.split("%", 1)[0])
     except ValueError:
         return None
@@ -37,7 +38,7 @@ def cidr_contains(text: str, *networks: str) -> bool:
 
 
 def ip_text(text: str) -> str | None:
-    """The canonical form."""
+    """An address in its canonical form; null of other text."""
     address = parse_ip_address(text)
     return None if address is None else str(address)
 
@@ -50,7 +51,9 @@ def ip_network_of(text: str, bits: float) -> str | None:
     return str(ip_network(f"{address}/{int(bits)}", strict=False))
 
 
+# IANA's numbers, with the spellings that logs use.
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmp6": 58, "ipv6-icmp": 58, "icmpv6": 58, "sctp": 132}
+# Those whose ports the Community ID specification (1.0) hashes; types and codes of ICMP count as ports.
 WITH_PORTS = frozenset({1, 6, 17, 58, 132})
 REPLIES = {
     1: {8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10},
@@ -70,8 +73,10 @@ def hash_community_id(seed: float, protocol: str, source: str, destination: str,
         answer = REPLIES[number].get(pair[0])
         pair, one_way = (pair[0], (pair[1] or 0) if answer is None else answer), answer is None
     low, high = (ends[0].packed, pair[0] or 0), (ends[1].packed, pair[1] or 0)
+    # Both directions of a connection have one identifier; an ICMP type without an answer has only one.
     if low > high and not one_way:
         low, high = high, low
+    # Seed, addresses, protocol, a padding byte, ports: the order of the specification.
     text = int(seed).to_bytes(2, "big") + low[0] + high[0] + bytes([number, 0])
     if number in WITH_PORTS and None not in pair:
         text += low[1].to_bytes(2, "big") + high[1].to_bytes(2, "big")

@@ -11,11 +11,13 @@ from typing import Any
 from harness.detection.plan.regexes import library, list_capture_groups
 from harness.diagnostics import HarnessError
 
+# Both chosen, no source: a pattern that needs longer for one value does not end at all as a rule.
 LONGEST_MATCH = 2.0
 """Seconds that one text may take."""
 LONGEST_QUERY = 60.0
 """Seconds that all texts of one pattern may take together."""
 
+# A stack, so that bounds nest; infinite where nobody began a clock.
 ends = [float("inf")]
 
 
@@ -84,6 +86,7 @@ def replace_backtracking(text: str, pattern: str, flags: str, new: str, every: b
     return made
 
 
+# The products leave out what a replacement names in vain; the library would raise.
 def group_of(match: Any, number: int) -> str:
     """A group's text, empty where there is none."""
     return (match[number] or "") if number <= match.re.groups else ""
@@ -101,6 +104,7 @@ def split_backtracking(text: str, pattern: str, flags: str) -> list[str]:
     """The pieces between matches; empty matches do not divide."""
     made, at = [], 0
     for match in library(pattern, flags).finditer(text, timeout=measure_seconds_left()):
+        # DuckDB would split "abc" at '' into its letters.
         if match.end() > match.start():
             made.append(text[at : match.start()])
             at = match.end()

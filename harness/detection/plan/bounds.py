@@ -35,6 +35,7 @@ def bound_node_rows(node: Node, below: list[float], events: int) -> float:
         case Values(rows=rows):
             return len(rows)
         case Aggregate(keys=keys):
+            # Without keys there is one row, also of no rows.
             return below[0] if keys else 1
         case Limit(count=count):
             return min(count, below[0])
@@ -42,6 +43,7 @@ def bound_node_rows(node: Node, below: list[float], events: int) -> float:
             return below[0]
         case Join(kind=kind, most=most):
             partners = below[1] if most is None else min(most, below[1])
+            # `and`, since 0 times infinity is nan.
             return below[0] and below[0] * (max(1, partners) if kind is JoinKind.LEFT else partners)
         case Union():
             return sum(below)

@@ -35,6 +35,7 @@ EVENT_COLUMN = "@event"
 
 def is_hidden(name: str) -> bool:
     """Whether a column is the engine's own and no field of the rule."""
+    # By whole names and not by the `@`, since LogScale's own fields begin with one too.
     return name in (ROW, EVENT_COLUMN)
 
 
@@ -44,6 +45,7 @@ def merge_kinds(a: Kind, b: Kind) -> Kind:
         return a
     if a is Kind.NULL:
         return b
+    # Only EVENT can meet it: one event is a list of one.
     if Kind.EVENTS in (a, b):
         return Kind.EVENTS
     return Kind.LIST if Kind.LIST in (a, b) else Kind.TEXT

@@ -60,6 +60,7 @@ TAKES_NULL = frozenset({"json_object", "json_array"})
 def compute_values(operation: str, arguments: Iterable[Sequence[ComputedValue]]) -> list[ComputedValue]:
     """The operation's value for each tuple of arguments; a function that backtracks shares one time bound."""
     function = COMPUTATIONS[operation]
+    # One clock for all values of a pattern: each may be quick enough, and a million of them not.
     if operation in backtracking.REGEX_COMPUTATIONS:
         with backtracking.bound_pattern_time():
             return [compute_value(operation, function, a) for a in arguments]

@@ -9,9 +9,12 @@ from math import isfinite
 from typing import Any
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# ASCII: float() reads digits of every script, which SQL and both products do not.
 NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NUMBER_CONVERSION = re.compile(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
+# A double has up to 309 digits before the point and quantize needs room for the decimals asked for.
 EXACT = Context(prec=400)
+# Chosen, no source; a range is a list in one cell.
 LONGEST_NUMBER_TEXT = 1_000_000
 """Numbers that a range may have."""
 
@@ -21,6 +24,7 @@ def round_half_away(number: float, places: float = 0.0) -> float | None:
     if not isfinite(number) or not isfinite(places):
         return number
     try:
+        # Beyond these a double has no digits; scaleb of more would make texts of that length.
         unit = Decimal(1).scaleb(-max(-320, min(int(places), 330)))
         return float(Decimal(repr(float(number))).quantize(unit, ROUND_HALF_UP, EXACT))
     except InvalidOperation:
@@ -29,6 +33,7 @@ def round_half_away(number: float, places: float = 0.0) -> float | None:
 
 def print_shortest_number(number: float) -> str:
     """An integer without fraction, else the shortest decimal."""
+    # As in DuckDB's spelling, so that a literal and a column of the same number are the same text.
     if isfinite(number) and number == int(number) and abs(number) < 1e38:
         return str(int(number))
     return repr(float(number)).removesuffix(".0")
@@ -41,6 +46,7 @@ def parse_number(text: str) -> float | None:
 
 def from_base(text: str, base: float) -> float | None:
     """The number that digits of a base write."""
+    # int() would take `1_000` and prefixes such as 0x.
     if not 2 <= base <= 36 or not re.fullmatch(r"[+-]?\w+", text, re.ASCII) or "_" in text:
         return None
     try:
@@ -82,6 +88,7 @@ def group_digits(number: float, places: float) -> str | None:
     if not isfinite(number):
         return print_shortest_number(number)
     exact = round_half_away(number, places)
+    # 300 is chosen, no source: `format` writes as many decimals as it is asked for.
     return f"{exact:,.{max(0, min(int(places), 300))}f}"
 
 

@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import Any
 
 JSON_PATH_STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
+# Characters; chosen, no source: far above an event, far below what would take a second to parse for each.
 BIGGEST_XML = 4_000_000
+# Chosen, no source: each path can become a field, and a document that uses data for names has one for each value.
 MOST_PATHS = 2_000
 
 
@@ -25,6 +27,7 @@ def json_steps(path: str) -> list[str | int | None] | None:
         if not found:
             return None
         quoted, plain, place, every, single = found.groups()
+        # Three ways to write a key: "quoted", plain after a dot, and ['single'] as JSONPath has it.
         key = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain if plain is not None else single
         steps.append(None if every else int(place) if place is not None else key)
         at = found.end()
@@ -53,6 +56,7 @@ def find_values_at_path(text: str, path: str) -> list[Any]:
     steps = json_steps(path)
     try:
         found = [json.loads(text)] if steps is not None else []
+    # Python's json gives up at about a thousand levels.
     except (ValueError, RecursionError):
         return []
     for step in steps or ():
@@ -103,6 +107,7 @@ def placed_step(step: str) -> tuple[str, int | None]:
     """The name of an element and which of several it is, counted from 1: `a{2}`; None is all of them."""
     name, _, place = step.partition("{")
     number = place.rstrip("}")
+    # Python refuses to read integers of over 4,300 digits; nobody has a million elements of one name.
     return name, int(number) if number.isdigit() and len(number) < 7 else None
 
 
@@ -118,6 +123,7 @@ def json_paths(text: str) -> list[str] | None:
         if isinstance(value, dict):
             pending += ((path + written_step(key), child) for key, child in reversed(value.items()))
         elif isinstance(value, list):
+            # Reversed, since the last one put on the stack is looked at first.
             pending += ((path + "[*]", child) for child in reversed(value))
         elif value is not None:
             found[path] = None
@@ -140,6 +146,8 @@ def xml_paths(text: str) -> list[str] | None:
 
 def tree_of(text: str) -> Any:
     """The root of an XML text; None of text that is none, is too long or defines entities."""
+    # A document type stands before the root and may define entities that grow without bound; expat's own limit on
+    # them depends on its version.
     if len(text) > BIGGEST_XML or "<!DOCTYPE" in text[:4096].upper():
         return None
     tree = import_module("xml.etree.ElementTree")
@@ -157,6 +165,7 @@ def strip_tag_namespace(tag: str) -> str:
 def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
     """Value of key=value in a text: `pair` stands between them, any of `delimiters` between pairs."""
     between, ends = re.escape(pair), re.escape(delimiters)
+    # Quotes first: a quoted value may hold the delimiters.
     value = rf"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^{ends}]*))"""
     found = re.search(rf"(?:^|[{ends}]){re.escape(key)}\s*{between}\s*{value}", text, re.DOTALL)
     if not found:

@@ -11,6 +11,7 @@ from hashlib import sha512
 from math import log2
 from typing import Any
 
+# utf-16 without a byte order is little-endian, as Windows and PowerShell's -EncodedCommand write it.
 CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16le": "utf-16-le", "utf-16": "utf-16-le", "utf-16be": "utf-16-be"}
 CHARSETS |= {"iso-8859-1": "latin-1", "latin1": "latin-1", "us-ascii": "ascii", "ascii": "ascii"}
 CHARSETS |= {"windows-1252": "cp1252"}
@@ -18,6 +19,7 @@ CHARSETS |= {"windows-1252": "cp1252"}
 
 def decode_base64(text: str, charset: str) -> str | None:
     """Decoded; blanks are skipped, missing padding is added; null if it is no base64 of that charset."""
+    # Also the alphabet of URLs (RFC 4648, section 5), which tokens are written in.
     plain = re.sub(r"\s+", "", text).rstrip("=").replace("-", "+").replace("_", "/")
     if charset.lower() not in CHARSETS or not re.fullmatch(r"[A-Za-z0-9+/]*", plain):
         return None
@@ -47,11 +49,13 @@ def decode_percent_escapes(text: str) -> str:
 def entropy(text: str) -> float:
     """Shannon entropy of its characters, in bits."""
     size = len(text)
+    # abs, or a text of one character would have the entropy -0.0.
     return abs(-sum(n / size * log2(n / size) for n in Counter(text).values()))
 
 
 def sha512_hex(text: str) -> str:
     """Lower-case hex of the UTF-8 bytes."""
+    # Half a surrogate pair, as broken UTF-16 leaves it, has no UTF-8 of its own.
     return sha512(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -106,7 +106,7 @@ def build_chain_call(operation: str, parts: tuple[Expression, ...], empty: Expre
 
 
 def list_child_expressions(expression: Expression) -> tuple[Expression, ...]:
-    """The expressions directly inside."""
+    """Arguments, body, filter and order keys of an expression, one level deep."""
     match expression:
         case Call(_, arguments):
             return arguments

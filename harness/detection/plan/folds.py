@@ -82,13 +82,15 @@ class Sessions:
             for session in self.by_has[has]:
                 if session.open and session.has == has:
                     made.setdefault(decode_key_bits(session.keys, both), []).append(session)
+        # Closed sessions are dropped only when they come up at an end of the list, which keeps
+        # each row at constant cost.
         several = self.found[has, both].get(decode_key_bits(keys, both), [])
         while several and not (several[-1].open and several[-1].has == has):
             several.pop()
         return several[-1] if several else None
 
     def begin(self, time: float | None, keys: FoldRow, opened: bool) -> FoldSession:
-        """A new session."""
+        """Opens a session with the next number; it has no keys until a row joins."""
         self.count += 1
         return FoldSession(number=self.count, first=time, last=time, keys=[None] * len(keys), opened=opened)
 
@@ -102,9 +104,12 @@ class Sessions:
             session.keys = [k if own is None else own for own, k in zip(session.keys, keys, strict=True)]
             session.has = has
             self.by_has.setdefault(has, []).append(session)
+            # A session that got another key moves to other indexes; in the old ones `newest`
+            # passes it over by its `has`.
             for (kept, both), known in self.found.items():
                 if kept == has:
                     known.setdefault(decode_key_bits(session.keys, both), []).append(session)
+        # maxevents closes a transaction right away, it does not wait for a row too many.
         if self.limits.most is not None and session.size >= self.limits.most:
             session.full, session.open = True, False
 
@@ -132,8 +137,10 @@ def session_of(rows: Sequence[FoldRow]) -> list[float | None]:
     limits = Limits(span=span, pause=pause, most=most, **flags)
     sessions = Sessions(limits)
     found = [assign_session(sessions, row[6], row[7], row[8], row[9:]) for row in rows]
+    # Rows come in order, so the last time is how far the search has seen; older sessions cannot grow any more.
     newest = next((row[6] for row in reversed(rows) if row[6] is not None), None)
     by_ends = opening is not None, closing is not None
+    # Negative instead of a second column: a fold gives one value a row.
     numbers = {s.number: s.number if complete(s, limits, newest, *by_ends) else -s.number for s in found if s}
     return [None if s is None else float(numbers[s.number]) for s in found]
 
@@ -142,6 +149,7 @@ def assign_session(
     sessions: Sessions, time: float | None, opens: bool | None, closes: bool | None, keys: FoldRow
 ) -> FoldSession | None:
     """The session that a row joins or begins."""
+    # Splunk's `connected=f` and rows that open or close: they join whatever is open, with or without a shared key.
     anywhere = not keys or not sessions.limits.connected or (bool(opens or closes) and not sessions.limits.ends_match)
     if not anywhere and all(k is None for k in keys):
         return None
@@ -179,6 +187,7 @@ def series_of(rows: Sequence[FoldRow]) -> list[float | None]:
     for longest, pause, time, starts, ends in rows:
         now = last if time is None else time
         far = (pause is not None and now - last > pause) or (longest is not None and now - first > longest)
+        # Null, not false, says that nothing starts a series: then a pause begins the next one.
         if starts or (starts is None and (far or not going)):
             number, first, going = number + 1, now, True
         elif far:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.detection.plan.digits import print_shortest_number
 from harness.detection.plan.documents import json_steps
 
+# Both chosen, no source; 200 levels stay far below Python's limit of about a thousand.
 BIGGEST = 4_000_000
 DEEPEST_EDITED_JSON = 200
 BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
@@ -33,6 +34,7 @@ def decode_json(text: str) -> Any:
 
 def depth(text: str) -> int:
     """How deep arrays and objects nest, counted only where there are many."""
+    # Too few brackets to nest too deep, which spares most texts the count.
     if text.count("[") + text.count("{") <= DEEPEST_EDITED_JSON:
         return 0
     now = most = 0
@@ -45,6 +47,7 @@ def depth(text: str) -> int:
 def parse_json_number(digits: str) -> float | int:
     """A number, without a fraction that is none."""
     value = float(digits)
+    # Below 1e15 an integer is written without exponent in both ways.
     return int(value) if value == value and abs(value) < 1e15 and value == int(value) else value
 
 
@@ -142,6 +145,7 @@ def change_at_steps(value: Any, steps: Steps, change: Change, make: bool) -> Any
         return value
     if not isinstance(value, dict) or (step not in value and not make):
         return value
+    # Copies along the path: the same decoded text may be changed for another row.
     return {**value, step: change_at_steps(value.get(step, {}), rest, change, make)}
 
 
@@ -204,7 +208,7 @@ def list_json_entries(text: str) -> str | None:
 
 
 def catch_bad_json(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Null of what is no JSON, or nests too deep to be read."""
+    """The function with null for texts that are no JSON or nest too deep."""
 
     def safe(*arguments: Any) -> Any:
         try:

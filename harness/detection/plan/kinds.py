@@ -42,6 +42,7 @@ def kind_of(expression: Expression, columns: Schema, known: InferredKinds | None
     known = {} if known is None else known
     found = known.get(id(expression))
     if found is None:
+        # The expression is kept too, so that its id is not given to another one.
         found = known[id(expression)] = (own_kind(expression, columns, known), expression)
     return found[0]
 
@@ -71,6 +72,7 @@ def own_kind(expression: Expression, columns: Schema, known: InferredKinds) -> K
 def chain_kind(expression: Expression, columns: Schema, known: InferredKinds) -> Kind:
     """The kind of a chain of `if`s, each the other choice of the one before, however long."""
     joint = Kind.NULL
+    # A loop: chains of a thousand branches would take Python's recursion limit.
     while isinstance(expression, Call) and expression.operation == "if" and len(expression.arguments) == 3:
         joint = merge_kinds(joint, kind_of(expression.arguments[1], columns, known))
         expression = expression.arguments[2]

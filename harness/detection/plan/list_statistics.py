@@ -19,6 +19,7 @@ def compute_list_statistic(elements: Sequence[str], statistic: str, fraction: fl
     if statistic == "percentile":
         return interpolate_percentile(numbers, fraction)
     if statistic == "rank":
+        # The nearest rank, as DuckDB's quantile_disc takes it.
         return numbers[max(0, ceil(fraction * len(numbers)) - 1)]
     return float(LIST_STATISTICS[statistic](numbers))
 
@@ -32,6 +33,7 @@ def interpolate_percentile(numbers: Sequence[float], fraction: float) -> float:
 
 
 LIST_STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
+    # fsum is exact, so the order of a list's elements does not change its last digits.
     "sum": fsum,
     "mean": statistics.fmean,
     "minimum": min,

@@ -26,6 +26,7 @@ from harness.detection.plan.nodes import (
 def collect_columns_by_node(root: Node, shapes: dict[int, Schema]) -> dict[int, frozenset[str]]:
     """Names of the columns that are read of each node, by its id; of the root all of them."""
     wanted: dict[int, set[str]] = {id(root): set(shapes[id(root)])}
+    # From the root down, so that all readers of a node have spoken before its sources are asked.
     for node in reversed(list(walk_nodes(root))):
         own = wanted.setdefault(id(node), set())
         for source, names in zip(list_sources(node), of_sources(node, own, shapes), strict=True):
@@ -41,6 +42,7 @@ def of_sources(node: Node, own: set[str], shapes: dict[int, Schema]) -> list[set
         case Filter(condition=condition):
             return [own | columns_read(condition)]
         case Derive(columns=named):
+            # A replaced column is not read of the source unless an expression reads it.
             return [own - {n for n, _ in named} | collect_columns_read(e for n, e in named if n in own)]
         case Select(columns=named):
             return [collect_columns_read(e for n, e in named if n in own)]
@@ -53,6 +55,7 @@ def of_sources(node: Node, own: set[str], shapes: dict[int, Schema]) -> list[set
         case Join():
             return of_join(node, own, shapes)
         case Unnest(column=column, position=position):
+            # The list is read even where nobody wants it: it decides how many rows there are.
             return [own - {position} | {column}]
         case _:
             return [own & set(shapes[id(s)]) for s in list_sources(node)]

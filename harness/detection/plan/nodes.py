@@ -23,7 +23,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan(Node):
-    """All rows of a stored table; `events` is the platform's view of what was recorded.
+    """All rows of a stored table; `events` is the platform's view of the telemetry.
 
     Its current order is that of `order`.
     """
@@ -202,6 +202,8 @@ def list_sources(node: Node) -> tuple[Node, ...]:
 
 def walk_nodes(node: Node) -> Iterator[Node]:
     """The node and all below it, each once, the deepest first."""
+    # With a stack of its own: pipelines of hundreds of steps would take Python's recursion limit. By identity, since
+    # equal nodes may stand in several places.
     done: set[int] = set()
     stack = [(node, False)]
     while stack:
@@ -213,6 +215,7 @@ def walk_nodes(node: Node) -> Iterator[Node]:
             yield current
             continue
         stack.append((current, True))
+        # Reversed, since the last one put on the stack comes out first.
         stack.extend((s, False) for s in reversed(list_sources(current)))
 
 

@@ -29,7 +29,9 @@ SENSITIVE = frozenset({"first", "last", "collect", "least_by", "greatest_by", *M
 def sensitive(expression: Expression) -> bool:
     """Whether the expression looks at rows in their current order."""
     return any(
-        isinstance(e, Aggregation) and e.operation in SENSITIVE and not e.order for e in walk_expressions(expression)
+        # One that brings an order of its own does not look at the current one.
+        isinstance(e, Aggregation) and e.operation in SENSITIVE and not e.order
+        for e in walk_expressions(expression)
     )
 
 
@@ -39,8 +41,9 @@ def any_sensitive(named: Iterable[Named]) -> bool:
 
 
 def find_ordered_nodes(root: Node, final: bool = True) -> frozenset[int]:
-    """Ids of the nodes in the plan whose order somebody above looks at; `final` says whether the result's counts."""
+    """Ids of the nodes whose order a node above depends on; `final` says whether the result's own order counts."""
     needed: set[int] = {id(root)} if final else set()
+    # From the root down: a node's order is wanted if somebody above looks at it.
     for node in reversed(list(walk_nodes(root))):
         needed.update(id(s) for s in looked_at(node, id(node) in needed))
     return frozenset(needed)

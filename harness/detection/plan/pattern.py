@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+# \1 to \9 are references, \0 and three octal digits are characters, as pcrepattern(3) says.
 CHARACTER_CODE = re.compile(
     r"x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{0,2})|u([0-9A-Fa-f]{4})|o\{([0-7]+)\}|(0[0-7]{0,2}|[1-3][0-7]{2})"
 )
 CONTROL_ESCAPES = {"a": 7, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9}
+# The characters of \h, \s and \v that pcrepattern(3) lists; RE2 has no \h and other ones for \v.
 PCRE_BLANKS = r"\t\x{20}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}"
 SPACE = r"\t-\r\x{20}"
 PCRE_LINE_ENDS = r"\n-\r\x{85}\x{2028}-\x{2029}"
@@ -53,6 +55,7 @@ def print_re2_character(code: int) -> str:
 
 def for_library(text: str) -> str:
     r"""RE2's `\x{41}` as the `regex` library writes it."""
+    # The library refuses \x{41} ("incomplete escape").
     return re.sub(r"\\x\{([0-9a-fA-F]+)\}", lambda m: rf"\U{int(m[1], 16):08x}", text)
 
 
@@ -68,6 +71,7 @@ def code_of(found: re.Match[str]) -> int:
     braces, two, four, octal, bare = found.groups()
     if octal is not None or bare is not None:
         return int(octal or bare, 8)
+    # 0x10FFFF is the last code point; RE2 refuses more.
     return min(int(braces or two or four or "0", 16), 0x10FFFF)
 
 
@@ -78,12 +82,14 @@ def parse_class_member(text: str, at: int) -> tuple[str, int]:
     if named:
         return named[0], named.end()
     if c != "\\":
+        # RE2 refuses escapes of letters and of what is not ASCII.
         plain = c == "-" or c.isalnum() or ord(c) > 127
         return c if plain else print_re2_character(ord(c)) if c.isspace() else "\\" + c, at + 1
     escaped = text[at + 1 : at + 2]
     found = CHARACTER_CODE.match(text, at + 1) or PROPERTY.match(text, at)
     if found:
         return found[0] if found.re is PROPERTY else print_re2_character(code_of(found)), found.end()
+    # Inside a class \b is a backspace.
     if escaped == "b":
         return print_re2_character(8), at + 2
     if escaped in CONTROL_ESCAPES:

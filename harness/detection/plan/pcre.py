@@ -22,7 +22,9 @@ PCRE_NAMED_GROUP = re.compile(r"\(\?(?:P?<([^>=!][^>]*)>|'([^']+)')")
 INLINE = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
 QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 WHOLE_CLASS = re.compile(r"\\[dDwWsShHvVpP]|\[:\^?[a-z]+:\]")
+# RE2's own bound: it refuses a{1001}.
 MOST_REPEATS = 1000
+# PCRE2's default limit of nested parentheses (pcre2api(3)).
 DEEPEST_PATTERN = 250
 
 
@@ -39,7 +41,7 @@ class PcreReader:
         self.repeatable = False
 
     def read(self) -> TwoSpellingPattern:
-        """The whole pattern."""
+        """Reads the whole pattern; raises PatternError with the place."""
         while self.at < len(self.text):
             self.step()
         if self.opened:
@@ -58,7 +60,7 @@ class PcreReader:
         self.out.reasons.append(reason)
 
     def step(self) -> None:
-        """One token."""
+        """Reads one token at `at` and moves behind it."""
         c = self.text[self.at]
         if c == "\\":
             self.escape()
@@ -78,6 +80,7 @@ class PcreReader:
     def single(self, c: str) -> None:
         """One ordinary character, a dot, an anchor or a bar."""
         self.at += 1
+        # Flags set in the middle hold to the end of the group, so each branch gets a bracket of its own.
         if c == "|" and self.scoped[-1] is not None:
             self.out.both(f")|(?{self.scoped[-1]}:")
             self.repeatable = False
@@ -124,6 +127,8 @@ class PcreReader:
         if found[2] and high < low:
             raise PatternError("a repetition ends before it begins", self.at - len(found[0]))
         self.repeats.append(max(low, high))
+        # Nested counts multiply. RE2 refuses a product over 1000 too (tried: (a{100}){11}); the two largest counts need
+        # not be nested, so the bound here is ten times that, and a nested one in between is DuckDB's error.
         if max(low, high) > MOST_REPEATS or product(sorted(self.repeats)[-2:]) > 10 * MOST_REPEATS:
             self.refuse("many repetitions")
 
@@ -182,6 +187,7 @@ class PcreReader:
         if not found:
             raise PatternError("a property has no name", self.at)
         self.atom(found[0], found[0])
+        # General categories are the same in both; scripts and PCRE's own classes are not in RE2 under the same names.
         if not re.fullmatch(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])", found[0]):
             self.refuse("a Unicode property")
         self.at = found.end()
@@ -197,6 +203,7 @@ class PcreReader:
             return
         self.at += 2
         if lower in CLASSES:
+            # Written out: \w and \d of the library know Unicode, those of PCRE and RE2 do not.
             made = f"[{'^' if c.isupper() else ''}{CLASSES[lower]}]"
             self.atom(made)
         elif c in CONTROL_ESCAPES:
@@ -238,7 +245,7 @@ class PcreReader:
         self.atom(made)
 
     def open(self) -> None:
-        """A bracket and what it says."""
+        """An opening bracket with its kind: group, flags, comment, verb, look-around."""
         start = self.at
         rest = self.text[start : start + 4]
         named, inline = PCRE_NAMED_GROUP.match(self.text, start), INLINE.match(self.text, start)
@@ -322,6 +329,7 @@ class PcreReader:
             self.out.both("", found)
             self.at = start + len(found)
             return
+        # Recursion by number, by name and relative, and conditions: the library writes most of them in one way only.
         call = re.compile(r"\(\?(R|[+-]?\d+|&\w+|P>\w+|P=\w+|\(<?'?\w+'?>?\))").match(self.text, start)
         if not call:
             raise PatternError("a group of an unknown kind", start)
@@ -350,6 +358,7 @@ class PcreReader:
 
 
 PLACES = {
+    # `\Z` of the library is the very end, as PCRE's `\z`.
     "z": (r"\z", r"\Z"),
     "Z": (r"\n?\z", r"(?=\n?\Z)"),
     "R": (r"(?:\r\n|[\n-\r\x{85}\x{2028}\x{2029}])", r"(?>\r\n|[\n-\r\x85\u2028\u2029])"),
@@ -371,7 +380,7 @@ def merge_flags(first: str | None, second: str) -> str:
 
 
 def product(numbers: list[int]) -> int:
-    """All multiplied."""
+    """The product; 1 of none."""
     whole = 1
     for n in numbers:
         whole *= n
@@ -381,6 +390,8 @@ def product(numbers: list[int]) -> int:
 def check_ranges(made: str, start: int) -> None:
     """Raises PatternError where a range of a class runs backwards."""
     try:
+        # Python's own compiler tells a range that runs backwards; it knows no POSIX classes and
+        # properties, hence the "a".
         re.compile(for_library(re.sub(r"\[:\^?[a-z]+:\]|\\[pP](\{[^}]*\}|\w)", "a", made)))
     except re.error as error:
         raise PatternError(str(error.msg), start) from None

@@ -11,7 +11,9 @@ from typing import Any
 from harness.detection.plan.digits import print_shortest_number
 
 PRINTF_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
+# z and p: text, and a pointer in hex; no source was found for these two, the others are C's own.
 ALIASES = {"i": "d", "u": "d", "z": "s", "p": "X", "F": "f"}
+# Three digits, as in the pattern above; chosen, no source: a width of a billion would take the memory.
 WIDEST = 999
 
 
@@ -58,7 +60,7 @@ def format_conversion(found: re.Match[str], rest: Iterator[str]) -> str:
 
 
 def take_value(rest: Iterator[str]) -> str:
-    """The next value."""
+    """The next value; raises Unfit where there is none."""
     for value in rest:
         return value
     raise Unfit
@@ -75,6 +77,7 @@ def require_number(text: str) -> float:
         value = float(text)
     except ValueError as error:
         raise Unfit from error
+    # float() reads "1_000", infinity and nan.
     if not isfinite(value) or "_" in text:
         raise Unfit
     return value
@@ -142,6 +145,7 @@ def format_hexadecimal_float(number: float, precision: int | None) -> str:
     scaled = int(lead + digits, 16)
     drop = 4 * (len(digits) - precision)
     if drop > 0:
+        # Rounded half up on the binary digits, four of them to a hexadecimal one.
         scaled = (scaled + (1 << (drop - 1))) >> drop
     else:
         scaled <<= -drop

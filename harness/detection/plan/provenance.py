@@ -1,7 +1,7 @@
 """Which recorded events each row came from.
 
-`traced` rewrites a plan so that its rows have a column `@event`: the number of the event itself where a row is one
-(kind EVENT), the numbers of all that contributed further up (EVENTS). A plan that is not traced costs nothing.
+`trace_events` rewrites a plan so that its rows have a column `@event`: the number of the event itself where a row is
+one (kind EVENT), the numbers of all contributing events further up (EVENTS). A plan that is not traced costs nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from harness.detection.plan.nodes import (
 from harness.detection.plan.shape import columns_of
 
 OTHER = "@event.right"
+# A Select names all that it gives, so the hidden column has to be added to it.
 ITSELF = (EVENT_COLUMN, Column(EVENT_COLUMN))
 
 
@@ -57,8 +58,10 @@ def with_events(node: Node, below: tuple[Node, ...]) -> Node:
 
 def trace_join(node: Join, left: Node, right: Node) -> Node:
     """A join whose rows have the events of both sides; a row that only had to have a partner keeps its own."""
+    # Nothing of the right side is in the row. A subsearch that only filters therefore causes no alert by itself.
     if node.kind in (JoinKind.SEMI, JoinKind.ANTI):
         return replace(node, left=left, right=right)
+    # Under a name of its own first, or the right side's events would replace the left side's.
     both = replace(node, left=left, right=right, columns=(*node.columns, (OTHER, Column(EVENT_COLUMN))))
     events = build_call("events_joined", Column(EVENT_COLUMN), Column(OTHER))
     shape = [n for n in columns_of(both) if n not in (EVENT_COLUMN, OTHER)]

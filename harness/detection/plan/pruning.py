@@ -31,20 +31,22 @@ class StoredPart:
 
 
 class Unknown:
-    """What cannot be told from constants alone."""
+    """A value that the constants of a part do not determine."""
 
 
 UNKNOWN_TRUTH = Unknown()
 KnownValue = bool | str | float | Unknown | None
 Chain = tuple[Node, ...]
+# What these give of one row depends on no other row, so a part can be left out below them.
 ROW_BY_ROW = (Filter, Sort, Derive, Select)
 
 
 def parts_needed(root: Node, tables: Mapping[str, Sequence[StoredPart]]) -> dict[int, tuple[StoredPart, ...]]:
-    """For each scan of the plan, by its id, those parts of its table that can give a row to somebody who reads it."""
+    """For each scan of the plan, by its id, the parts of its table that can give a row to one of its readers."""
     readers: dict[int, list[Chain]] = {}
     scans: dict[int, Scan] = {}
     ends = [source for node in walk_nodes(root) if not isinstance(node, ROW_BY_ROW) for source in list_sources(node)]
+    # A scan may have several readers; a part is left out only if none of them can get a row of it.
     for end in (root, *ends):
         scan, chain = chain_over_scan(end)
         if scan is not None:
@@ -72,6 +74,7 @@ def may_pass(part: StoredPart, chain: Chain) -> bool:
         match node:
             case Filter():
                 held = resolve_constant(node.condition, known)
+                # Null is not true either.
                 if held is not True and held is not UNKNOWN_TRUTH:
                     return False
             case Derive():
@@ -120,10 +123,11 @@ def resolve_constant(expression: Expression, known: PartColumns) -> KnownValue:
 def merge_known_values(
     condition: KnownValue, then: Expression, otherwise: Expression, known: PartColumns
 ) -> KnownValue:
-    """One of two values, or what they have in common where the condition cannot be told."""
+    """One of two values; where the condition is unknown their common value."""
     if condition is not UNKNOWN_TRUTH:
         return resolve_constant(then if condition is True else otherwise, known)
     first, second = resolve_constant(then, known), resolve_constant(otherwise, known)
+    # By type too: True == 1 in Python.
     return first if type(first) is type(second) and first == second else UNKNOWN_TRUTH
 
 
@@ -140,9 +144,11 @@ def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[Know
     """A test of texts: unknown of what is unknown, null of null."""
 
     def decided(values: Sequence[KnownValue]) -> KnownValue:
+        # Booleans become text when compared with one, which is the printer's business.
         if any(isinstance(v, Unknown | bool) for v in values):
             return UNKNOWN_TRUTH
         if None in values:
+            # `x IN (a, NULL)` is true or null, never false.
             return None if values[0] is None or None in values[:2] else UNKNOWN_TRUTH
         return function([str(v) for v in values])
 
@@ -150,7 +156,7 @@ def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[Know
 
 
 def negate_truth(values: Sequence[KnownValue]) -> KnownValue:
-    """NOT."""
+    """NOT; null of null, unknown of the unknown."""
     held = values[0]
     return not held if isinstance(held, bool) else None if held is None else UNKNOWN_TRUTH
 
@@ -172,6 +178,7 @@ def is_known_member(values: Sequence[str]) -> bool:
 
 def same_but_for_case(values: Sequence[str]) -> bool:
     """Whether the first is one of the others but for case."""
+    # Python's lower() may make two characters of one where SQL makes one; only constants of platforms come here.
     return values[0].lower() in [v.lower() for v in values[1:]]
 
 

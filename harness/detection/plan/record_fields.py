@@ -1,4 +1,4 @@
-"""Fields of a text that a reader knows: JSON, key=value, XML, CEF and LEEF records, as one flat object."""
+"""Fields of JSON, key=value, XML, CEF and LEEF records, as one flat object."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.detection.plan.documents import strip_tag_namespace
 
 Options = dict[str, Any]
 FieldPairs = Iterator[tuple[str, Any]]
+# All three chosen, no source; 200 levels stay far below Python's limit of about a thousand.
 BIGGEST = 4_000_000
 MOST_RECORD_FIELDS = 10_000
 DEEPEST_RECORD = 200
@@ -49,6 +50,7 @@ def parse_record_options(options: str) -> Options:
 def of_json(text: str, options: Options) -> FieldPairs | None:
     """Members as `a.b` and `a[0]`; options are exclude, include, excludeEmpty, handleNull, removePrefixes, prefix."""
     try:
+        # Numbers stay as they are written: 1.10 and 12345678901234567890 would change as doubles.
         value = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
@@ -60,6 +62,7 @@ def of_json(text: str, options: Options) -> FieldPairs | None:
 def keep_record_members(value: Any, options: Options) -> FieldPairs:
     """The members that the options leave, under their names."""
     prefix, null = options.get("prefix", ""), options.get("handleNull", "keep")
+    # The longest first, or `a.` would hide `a.b.`.
     removed = sorted(options.get("removePrefixes", ()), key=len, reverse=True)
     excluded, included = [[path(p) for p in options.get(k, ())] for k in ("exclude", "include")]
     for inner, member in flatten_leaves(value, "", 0):
@@ -89,6 +92,7 @@ def flatten_leaves(value: Any, name: str, depth: int) -> FieldPairs:
             yield from flatten_leaves(member, f"{name}.{key}" if name else key, depth + 1)
     elif isinstance(value, list):
         if value:
+            # The array as a whole under its own key, for functions of CQL over `a[]`.
             yield f"{name}[]", [print_record_value(v) for v in value if v is not None]
         for i, member in enumerate(value):
             yield from flatten_leaves(member, f"{name}[{i}]", depth + 1)
@@ -108,6 +112,7 @@ def of_key_value(text: str, options: Options) -> FieldPairs:
     mark, padding = re.escape(options.get("separator", "=")), options.get("padding", "unknown")
     key = rf"""(?:"([^"\n]+)"|'([^'\n]+)'|((?:(?!{mark})[^\s"',;(){{}}<>|])+))"""
     quoted = r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'"""
+    # With padding a value may stand behind blanks, so what a mark follows is the next key and no value.
     plain = r"([^\s,]*)" if padding != "yes" else rf"([^\s,]*(?![^\s,])(?!\s+{mark})|)"
     before, after = r"\s*", {"no": "", "yes": r"\s*"}.get(padding, r"\s*")
     pair = re.compile(rf"(?<![^\s,;(){{}}<>|\"']){key}{before}{mark}{after}(?:{quoted}|{plain})", re.S)
@@ -120,6 +125,7 @@ def of_key_value(text: str, options: Options) -> FieldPairs:
 
 def of_xml(text: str, options: Options) -> FieldPairs | None:
     """Elements as `a.b`, the second and later of one name as `a.b[1]`, attributes as `a.b.@c`."""
+    # A document type may define entities that grow without bound.
     if "<!DOCTYPE" in text[:4096].upper():
         return None
     tree = import_module("xml.etree.ElementTree")
@@ -144,6 +150,7 @@ def of_element(element: Any, name: str, depth: int) -> FieldPairs:
     texts: dict[str, list[str]] = {}
     for child in children:
         tag = strip_tag_namespace(child.tag)
+        # Whether an element is repeated decides how the first one is called, so all are looked at before.
         texts.setdefault(tag, []).append("".join(child.itertext()).strip())
     for child in children:
         tag = strip_tag_namespace(child.tag)
@@ -167,6 +174,7 @@ def of_cef(text: str, options: Options) -> FieldPairs | None:
     at = text.find("CEF:0")
     if at < 0:
         return None
+    # Seven header fields, then the extension, in which a bar needs no backslash (CEF, Implementing ArcSight CEF).
     parts = re.split(r"(?<!\\)\|", text[at + 4 :], maxsplit=7)
     if len(parts) < 7:
         return None
@@ -212,12 +220,15 @@ def leef_fields(version: str, parts: list[str], options: Options) -> FieldPairs:
     """The fields of a LEEF record in its parts."""
     for name, value in zip(LEEF_HEADER, (version, *parts[:4]), strict=False):
         yield options["header"] + name, value.strip()
+    # A tab is LEEF's default.
     body, mark = parts[4], options.get("delimiter") or "\t"
     if version == "0":
         yield from extension(body.strip(), options)
         return
     if version == "2.0":
         given, bar, rest = body.partition("|")
+        # LEEF 2.0 may leave its delimiter out; then what stands before a bar is already a pair.
+        # `0x` and four digits are six.
         if bar and len(given.strip("\n\r")) <= 6 and "=" not in given[1:]:
             mark, body = delimiter(given), rest
     for pair in body.strip("\r\n").split(mark):

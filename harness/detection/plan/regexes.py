@@ -38,6 +38,7 @@ def read_pattern(pattern: str, flags: str = "") -> TwoSpellingPattern:
 def compile_check(pattern: str, flags: str = "") -> None:
     """Raises PatternError, a ValueError with `message` and `position`, if the pattern is no regular expression."""
     try:
+        # What RE2 runs was checked by the reader; compiling it for the library as well would only cost time.
         if read_pattern(pattern, flags).reasons:
             library(pattern, flags)
     except RecursionError:
@@ -55,7 +56,9 @@ def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | No
     `$` becomes `\n?\z`, which finds the same but may be longer: with `whole_match` such a pattern is refused.
     """
     found = read_pattern(pattern, flags)
+    # PCRE's $ stands before a last line end too, RE2's only at the very end; with flag m both mean any line's end.
     anchors = found.dollar and "m" not in found.flags
+    # A flag m in the middle would change only the dollars behind it, which the pieces do not tell apart.
     if found.reasons or (anchors and (whole_match or "m" in inline_flags(found))):
         return None
     pieces = [r"(?:\n?\z)" if p == "$" and anchors else p for p in found.re2]
@@ -71,10 +74,13 @@ def inline_flags(found: TwoSpellingPattern) -> str:
 @lru_cache(maxsize=1024)
 def library(pattern: str, flags: str = "") -> Any:
     """The pattern compiled by the `regex` library, which backtracks; raises PatternError."""
+    # Imported by name: most rules have no such pattern, and start-up counts.
     regex = import_module("regex")
     found = read_pattern(pattern, flags)
     text = "".join(found.library)
+    # Without ASCII the library's \d and \w take digits and letters of all scripts, PCRE's only those of ASCII.
     ascii_only = pattern.isascii() and r"\X" not in pattern
+    # VERSION0 is Python's own behaviour; VERSION1 would read `[a[b]` as nested sets.
     bits = regex.VERSION0 | (regex.ASCII if ascii_only else 0)
     for flag in found.flags:
         bits |= {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}[flag]

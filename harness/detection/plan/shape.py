@@ -46,6 +46,7 @@ def own_columns(node: Node, known: dict[int, Schema]) -> Schema:
             if kind in (JoinKind.SEMI, JoinKind.ANTI):
                 return below[0]
             taken = {n: kind_of(e, below[1]) for n, e in named}
+            # A name that both sides have keeps the left value where there is no partner, so it must hold both kinds.
             return {**below[0], **{n: merge_kinds(below[0].get(n, Kind.NULL), k) for n, k in taken.items()}}
         case Union():
             joint: dict[str, Kind] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+# ASCII's record separator: a literal of the plan is one text, and no cell of a lookup table has it.
 PAYLOAD_SEPARATOR = "\x1e"
 RowNumbers = list[int]
 
@@ -22,11 +23,12 @@ class Patterns:
         self.others: list[tuple[re.Pattern[str], int]] = []
         for place, written in enumerate(patterns.split(PAYLOAD_SEPARATOR)):
             self.put(written if sensitive else written.lower(), place)
+        # One look-up for each length that occurs, and not one test for each of tens of thousands of domains.
         self.end_lengths = sorted({len(e) for e in self.ends})
         self.start_lengths = sorted({len(s) for s in self.starts})
 
     def put(self, pattern: str, place: int) -> None:
-        """Sorts one pattern in."""
+        """Adds one pattern to the index of its form."""
         if "*" not in pattern:
             self.whole.setdefault(pattern, []).append(place)
         elif "*" not in pattern[1:]:

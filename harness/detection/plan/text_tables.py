@@ -14,6 +14,7 @@ from typing import Any
 WORD = re.compile(r"\S+")
 UNCLEAN = re.compile(r"[^A-Za-z0-9]")
 LEADING = re.compile(r"^[\d_]+")
+# Both chosen, no source: rows become a list in one cell, and each column can become a field.
 MOST_TEXT_TABLE_ROWS = 10_000
 MOST_COLUMNS = 200
 NUMBERLIKE = re.compile(r"[-+]?[\d.,:%]+[A-Za-z]?")
@@ -42,6 +43,7 @@ def heading(lines: Sequence[str]) -> int | None:
     """The first line of two words or more, none like a number, that lines of as many words or more follow."""
     for place, line in enumerate(lines[:-1]):
         words = WORD.findall(line)
+        # Names of columns are words; numbers, percentages and sizes such as 4.2M are cells.
         if len(words) > 1 and not any(NUMBERLIKE.fullmatch(w) for w in words):
             following = next((each for each in lines[place + 1 :] if each.strip()), "")
             if len(WORD.findall(following)) >= len(words):
@@ -60,6 +62,7 @@ def split_header(line: str) -> list[tuple[str, int, int]]:
 
 def split_cells(line: str, names: Sequence[tuple[str, int, int]]) -> dict[str, str]:
     """The cells of a line by their columns."""
+    # More words than columns go into the last cell, but a line of a million words is no line of a table.
     words = list(WORD.finditer(line))[: MOST_COLUMNS * 5]
     if not names:
         return {f"Column_{at + 1}": w.group() for at, w in enumerate(words[:MOST_COLUMNS])}

@@ -17,6 +17,7 @@ from math import floor, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+# Longer codes first: %::z is one code and not a colon before %z.
 TIME_CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """The epochs of the years 1 and 9999, UTC; times outside have no text."""
@@ -55,9 +56,11 @@ def resolve_zone(zone: str) -> tzinfo | None:
     """The zone of a name or an offset; None if there is none."""
     offset = fixed_offset(zone)
     if offset is not None:
+        # Python's timezone takes less than a day.
         return timezone(timedelta(seconds=offset)) if abs(offset) < 86400 else None
     try:
         return ZoneInfo(zone)
+    # ValueError for a path such as `../x`, OSError for a folder of the database such as `America`.
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 
@@ -68,6 +71,7 @@ def local_time(seconds: float, zone: str) -> datetime | None:
     if place is None or not EARLIEST <= seconds <= LATEST:
         return None
     try:
+        # Not fromtimestamp(): that fails before 1970 on some platforms and rounds otherwise.
         return (UNIX_EPOCH + timedelta(microseconds=microseconds(seconds))).astimezone(place)
     except OverflowError:
         return None
@@ -80,6 +84,7 @@ def microseconds(seconds: float) -> int:
 
 def to_epoch(moment: datetime) -> float:
     """Epoch seconds of a time with a zone."""
+    # Over whole microseconds: total_seconds() of far dates has an error in the last digits.
     return (moment - UNIX_EPOCH) // timedelta(microseconds=1) / 1_000_000
 
 
@@ -100,6 +105,7 @@ def field_text(code: str, bare: bool, moment: datetime) -> str:
     """One code's text; a code that is not known stands for itself."""
     if code in WRITTEN:
         made = WRITTEN[code](moment)
+        # `%-H` at midnight is 0 and not nothing.
         return (made.lstrip("0 ") or "0") if bare else made
     return "%" + ("-" if bare else "") + code
 
@@ -118,6 +124,7 @@ def abbreviate_zone(moment: datetime) -> str:
 
 def week_from(first: int) -> Callable[[datetime], str]:
     """Week of the year, weeks starting on weekday `first` (0 Monday)."""
+    # As strftime(3) has it for %U and %W: days before the first such weekday are in week 0.
     return lambda m: f"{(m.timetuple().tm_yday + 6 - (m.weekday() - first) % 7) // 7:02}"
 
 
@@ -172,7 +179,9 @@ def floor_to_calendar_unit(seconds: float, unit: str, zone: str) -> float | None
     if unit in ("second", "minute", "hour"):
         size = {"second": 1, "minute": 60, "hour": 3600}[unit]
         offset = (moment.utcoffset() or timedelta()).total_seconds()
+        # By the offset and not by replacing fields: in the hour that comes twice in autumn, both stay apart.
         return floor((seconds + offset) / size) * size - offset
+    # fold=0: midnight itself is hardly ever ambiguous, and its first occurrence begins the day.
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     try:
         return to_epoch(CALENDAR_FLOORS[unit](day))
@@ -206,6 +215,7 @@ def add_calendar_units(seconds: float, count: float, unit: str, zone: str) -> fl
     whole = int(count)
     try:
         if unit in DAYS_OF:
+            # Python adds days to the local time: a day later is the same time of day, whatever the clocks did between.
             later = moment.replace(fold=0) + timedelta(days=whole * DAYS_OF[unit])
         else:
             later = months_later(moment.replace(fold=0), whole * MONTHS_OF[unit])

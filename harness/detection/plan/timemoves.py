@@ -20,6 +20,7 @@ CALENDAR = {
     **dict.fromkeys(("q", "qtr", "qtrs", "quarter", "quarters"), "quarter"),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), "year"),
 }
+# A sign may be missing only in front of the first step; nine digits are enough for a lifetime in seconds.
 TIME_MOVE_STEP = re.compile(r"([+-]|^(?=\d))(\d{0,9})([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 
 
@@ -30,6 +31,7 @@ def moved_time(seconds: float, moves: str, zone: str) -> float | None:
         if step.start() != at:
             return None
         at = step.end()
+        # `-d` is `-1d`.
         count = float(step[2] or 1) * (-1 if step[1] == "-" else 1)
         moved = (
             shift_time(found, count, step[3].lower(), zone) if step[3] else floor_to_unit(found, step[4].lower(), zone)
@@ -50,6 +52,7 @@ def shift_time(seconds: float, count: float, unit: str, zone: str) -> float | No
 def floor_to_unit(seconds: float, unit: str, zone: str) -> float | None:
     """The start of the unit that a time is in; `w1` is the Monday before."""
     if re.fullmatch(r"w[0-7]", unit):
+        # @w0 and @w7 are both Sunday (reference/spl.md).
         days = float(int(unit[1]) % 7)
         shifted = add_calendar_units(seconds, -days, "day", zone)
         start = None if shifted is None else floor_to_calendar_unit(shifted, "week", zone)

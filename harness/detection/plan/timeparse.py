@@ -33,9 +33,12 @@ PARSE_CODES = {
     "p": r"(?P<p>[AaPp][Mm])",
     "f": r"(?P<f>\d{1,9})",
     "z": r"(?P<z>Z|[+-]\d{2}:?\d{2}(?::?\d{2})?|[+-]\d{2})",
+    # A name as in the zone database; abbreviations are looked up afterwards.
     "Z": r"(?P<Z>[A-Za-z][A-Za-z_/+\-0-9]*)",
+    # Twelve digits reach the year 33658; more would run into a fraction that stands right behind.
     "s": r"(?P<s>-?\d{1,12})",
     "Q": r"(?P<Q>-?\d{1,15})",
+    # Weekdays and weeks are read over: a date has a year, a month and a day besides.
     "u": r"[0-7]",
     "U": r"\d{1,2}",
     "C": r"\d{2}",
@@ -70,6 +73,7 @@ def reader(text: str) -> re.Pattern[str]:
 
 def parse_time(text: str, form: str, zone: str) -> float | None:
     """Epoch seconds of a text; the zone counts where the text has none, missing parts are those of 1970-01-01."""
+    # A text may go on behind what fits, as C's strptime leaves the rest unread.
     found = reader(form).match(text.lstrip())
     if not found:
         return None
@@ -82,6 +86,7 @@ def parse_time(text: str, form: str, zone: str) -> float | None:
     if place is None:
         return None
     try:
+        # Nine decimals are nanoseconds, the finest that a code reads; rounding takes the error of the sum off.
         return round(to_epoch(build_moment(parts).replace(tzinfo=place)) + fraction, 9)
     except (ValueError, OverflowError):
         return None
@@ -97,6 +102,8 @@ def written_zone(parts: dict[str, str]) -> str | None:
     return ABBREVIATIONS.get(name.upper(), name)
 
 
+# As in North America: EST and CST have other meanings elsewhere, and RFC 2822 knows these. The others
+# are Europe's and Japan's.
 ABBREVIATIONS = {"EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00"}
 ABBREVIATIONS |= {"PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00", "JST": "+09:00"}
 
@@ -105,6 +112,7 @@ def build_moment(parts: dict[str, str]) -> datetime:
     """The local time of the parts; raises ValueError for a date that is none."""
     year = int(parts.get("Y", UNIX_EPOCH.year))
     if "y" in parts and "Y" not in parts:
+        # The century of two digits as POSIX has it for strptime: 69 to 99 are 19xx.
         year = int(parts["y"]) + (1900 if int(parts["y"]) >= 69 else 2000)
     month = int(parts.get("m", 1))
     if "B" in parts:
@@ -115,6 +123,7 @@ def build_moment(parts: dict[str, str]) -> datetime:
         if not 1 <= int(parts["I"]) <= 12:
             raise ValueError("an hour of twelve")
     second = int(parts.get("S", 0))
+    # Python has no leap seconds; 23:59:60 is the second after.
     leap = second == 60
     made = datetime(year, month, int(parts.get("d", 1)), hour, int(parts.get("M", 0)), 59 if leap else second)
     if "j" in parts:

@@ -12,8 +12,10 @@ from harness.detection.plan.expressions import Call, Column, Expression, Lambda
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, list_sources, walk_nodes
 from harness.detection.plan.pruning import ROW_BY_ROW, Chain, chain_over_scan
 
+# Chosen, no source; tests/detection/test_many_parts.py holds a statement on either side of it.
 MOST_UNFOLDED_PARTS = 5_000
 """Parts of conditions, once for each part of the table, that an optimizer can be left with."""
+# Unfolded sizes multiply at each step; Python's integers would grow without bound.
 CAP = 10**9
 
 
@@ -48,6 +50,7 @@ def measure_unfolded_chain(chain: Chain) -> int:
             case Filter():
                 total += measure_expression(node.condition, sizes)
             case Derive():
+                # A new table and not an update: expressions of one Derive read the row as it was before it.
                 sizes = sizes | {name: measure_expression(value, sizes) for name, value in node.columns}
             case Select():
                 sizes = {name: measure_expression(value, sizes) for name, value in node.columns}
@@ -60,6 +63,7 @@ def measure_expression(expression: Expression, sizes: Mapping[str, int]) -> int:
         case Column(name):
             return sizes.get(name, 1)
         case Call(_, arguments):
+            # A list and not a generator, which costs more for two or three arguments.
             return min(CAP, 1 + sum([measure_expression(each, sizes) for each in arguments]))
         case Lambda(_, body):
             return 1 + measure_expression(body, sizes)

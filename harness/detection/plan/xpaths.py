@@ -42,10 +42,12 @@ def xpath_text(text: str, path: str) -> list[str] | None:
 
 def find_elements(root: Any, steps: str) -> list[Any]:
     """The elements that the steps reach, from a parent of the root on."""
+    # ElementTree's paths begin below an element, XPath's at the document, whose only child is the root.
     above = import_module("xml.etree.ElementTree").Element("above")
     above.append(root)
     try:
         return list(above.findall(written_steps(steps)))
+    # What ElementTree raises for a path beyond its subset.
     except SyntaxError:
         return []
 
@@ -53,6 +55,7 @@ def find_elements(root: Any, steps: str) -> list[Any]:
 @lru_cache(256)
 def written_steps(steps: str) -> str:
     """The steps as the library reads them: relative, without prefixes of names."""
+    # Prefixes stand for namespaces that a field's XML need not declare; names are compared without both.
     bare = re.sub(r"(?<=[/\[@])[\w.-]+:(?=[\w.-])", "", steps)
     if bare.startswith("//"):
         return "." + bare

@@ -70,6 +70,7 @@ class Around:
         inside: list[exp.Expression] = [a.copy() for a in arguments]
         if distinct:
             inside = [exp.Distinct(expressions=inside)]
+        # Inside of OVER the window's own order holds already, unless the aggregate brings one.
         keys = list(order) or (list(self.order) if in_order and (self.window is None or self.own_order) else [])
         if keys:
             inside[-1] = exp.Order(this=inside[-1], expressions=[o.copy() for o in keys])
@@ -93,6 +94,8 @@ class Around:
         """The `first` or the `last` value that is not null, in row order."""
         if self.window is None or self.own_order:
             return self(which, value, present=value, in_order=True)
+        # DuckDB has no FILTER for first_value and last_value ("not implemented for the window function"), but IGNORE
+        # NULLS, so rows that do not count become null.
         kept = value.copy() if self.where is None else b.sql_case((self.where.copy(), value.copy()))
         function = exp.FirstValue if which == "first" else exp.LastValue
         return self.over(exp.IgnoreNulls(this=function(this=kept)))
@@ -107,6 +110,7 @@ def compile_aggregation(
     kinds = [printer.kind(a) for a in aggregation.arguments]
     wanted = printer.wanted(aggregation, kinds)
     arguments = [printer(a, k) for a, k in zip(aggregation.arguments, wanted, strict=True)]
+    # A spelling may write an argument several times (its FILTER, its order), so each is a column first.
     arguments = [printer.simple(s, e) for s, e in zip(arguments, aggregation.arguments, strict=True)]
     keys = [order_term(printer(k.expression), k.descending, k.nulls_first) for k in aggregation.order]
     around = Around(

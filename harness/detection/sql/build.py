@@ -11,7 +11,7 @@ SQL: TypeAlias = exp.Expression
 
 
 def sql_text(value: str) -> SQL:
-    """A text literal."""
+    """A text literal; sqlglot doubles quotes when it prints."""
     return exp.Literal.string(value)
 
 
@@ -20,6 +20,7 @@ def sql_number(value: float) -> SQL:
     if value != value or value in (float("inf"), float("-inf")):
         return cast(sql_text(str(value)), "DOUBLE")
     digits = repr(value)
+    # `0.1` is DECIMAL(2,1) and `1` INTEGER in DuckDB, and both raise on overflow; `e0` makes either a double.
     bare = exp.Literal.number(digits.lstrip("-") if "e" in digits else digits.lstrip("-").removesuffix(".0") + "e0")
     return exp.Neg(this=bare) if digits.startswith("-") else bare
 
@@ -42,6 +43,8 @@ def sql_truth(value: bool) -> SQL:
 
 def fn(name: str, *arguments: SQL) -> SQL:
     """A call of a function by the engine's own name."""
+    # Anonymous: sqlglot passes it on as it is. Functions that it knows it translates, and silently wrong in several
+    # cases (reference/engine.md 4).
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
@@ -75,6 +78,7 @@ def sql_infix(node: Any, left: SQL, right: SQL) -> SQL:
 
 def sql_bracket(value: SQL) -> SQL:
     """The value in brackets unless it binds tightly by itself."""
+    # sqlglot prints brackets only where there is a Paren node: Mul(Add(a, b), c) would be `a + b * c`.
     tight = (
         exp.Column | exp.Literal | exp.Anonymous | exp.Paren | exp.Cast | exp.Null | exp.Boolean | exp.Case | exp.Func
     )
@@ -107,12 +111,13 @@ def sql_balanced(node: Any, parts: Sequence[SQL]) -> SQL:
     while len(level) > 1:
         pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
         level = [node(this=p[0], expression=p[1]) if len(p) == 2 else p[0] for p in pairs]
+        # In brackets, since the parser would read a flat chain as a tree as deep as it is long.
         level = [exp.Paren(this=x) if len(level) > 1 and isinstance(x, exp.Connector) else x for x in level]
     return level[0]
 
 
 def array(*items: SQL) -> SQL:
-    """A list of these."""
+    """An array of these values."""
     return exp.Array(expressions=list(items))
 
 
@@ -134,6 +139,8 @@ def lambda_of(parameters: str, body: SQL) -> SQL:
 
 def parameter_name(name: str) -> SQL:
     """A lambda's parameter by a name that no column has, or it would hide the column."""
+    # In DuckDB a lambda's parameter hides a column of the same name; a field can have any name
+    # that a person would choose.
     return exp.to_identifier("~:" + name, quoted=True)
 
 
@@ -148,6 +155,7 @@ def read_literal(value: SQL) -> Any:
             return -read_literal(value.this)
         case exp.Paren():
             return read_literal(value.this)
+        # What `typed_null` writes.
         case exp.Cast(this=exp.Null()):
             return None
         case exp.Literal():
@@ -156,7 +164,7 @@ def read_literal(value: SQL) -> Any:
 
 
 def is_literal(value: SQL) -> bool:
-    """Whether `literal` can read it."""
+    """Whether `read_literal` can read it."""
     try:
         read_literal(value)
     except ValueError:
@@ -168,6 +176,7 @@ def sql_place(value: SQL) -> SQL:
     """A number used as a place or a count: an integer literal where it is one, else rounded towards zero."""
     if is_literal(value) and read_literal(value) is not None:
         return sql_integer(int(read_literal(value)))
+    # DuckDB's cast of a double rounds (1.5 becomes 2), places are cut; out of range is null with TRY_CAST.
     return try_cast(fn("trunc", value), "BIGINT")
 
 

@@ -47,11 +47,15 @@ def compile_window(c: Compilation, node: Window) -> None:
 def time_frame(c: Compilation, node: Window, bench: Workbench, partition: list[exp.Expression]) -> exp.Expression:
     """How many rows before the current one are less than the range away, for times that rise or fall with the order."""
     moment = bench.printer(node.time, Kind.NUMBER)  # type: ignore[arg-type]
+    # Whole microseconds: "less than the range away" is exact on integers, on doubles of epoch seconds it is not.
     ticks = b.cast(fn("round", b.sql_infix(exp.Mul, moment, b.sql_number(1e6))), "BIGINT")
     ticks = bench.hoist(ticks)
     order = order_by([k.sql() for k in bench.start.order])
     place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=[p.copy() for p in partition], order=order))
+    # RANGE includes its bounds, the plan's frame does not, hence one microsecond less.
     width = b.sql_integer(max(0, round((node.range or 0.0) * 1e6) - 1))
+    # In both directions, because the current order may be by falling time; the smallest place
+    # within is the frame's start.
     near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width.copy(), end_side="FOLLOWING")
     by_time = order_by([OrderKey(column=ticks.name).sql()])
     whole = exp.Window(
@@ -66,6 +70,7 @@ def frame(
     """The OVER clause of a measure."""
     made = exp.Window(this=b.sql_null(), partition_by=[p.copy() for p in partition])
     moving = aggregation.operation in MOVING
+    # Without ORDER BY the frame is the whole partition, and the engine need not sort it.
     if node.frame is Frame.ALL and not sensitive(aggregation):
         return made
     made.set("order", order_by([k.sql() for k in order]))
@@ -74,6 +79,7 @@ def frame(
             made.set("spec", build_rows_frame(None, 0))
         return made
     if node.frame is Frame.ALL:
+        # With ORDER BY the default frame ends at the current row and its peers, so the whole partition has to be said.
         made.set("spec", build_rows_frame(None, None))
         return made
     first: int | exp.Expression | None = start
@@ -122,6 +128,7 @@ def compile_union_source(c: Compilation, own: Schema, source: Relation, number: 
         held = b.sql_column(c.names(name)) if name in source.columns else b.sql_null()
         items[c.names(name)] = bench.printer.converted(held, has, kind)
     if order:
+        # UNION ALL promises no order: the source's number and the row's number in it are the order of the result.
         numbering = exp.Window(this=fn("row_number"), order=order_by([k.sql() for k in source.order]))
         items |= {order[0].column: b.sql_integer(number), order[1].column: numbering}
     return select_columns_only(items, bench.relation())
@@ -146,6 +153,7 @@ def compile_join(c: Compilation, node: Join) -> None:
     items |= {n.column: b.sql_column(k.column, "r") for n, k in zip(new, ordered, strict=True)}
     query = select_columns_only(items)
     attach(query.sql, left.relation.name, right.relation.name, build_join_condition(c, node, left, right), inner)
+    # The first `most` of those that satisfy the condition, which only the joined row can tell.
     if node.most is not None and node.condition is not None:
         partition = [b.sql_column(left.place, "l")] if left.place else []
         by = order_by(
@@ -174,6 +182,8 @@ def left_side(c: Compilation, node: Join) -> JoinSide:
 def right_side(c: Compilation, node: Join) -> JoinSide:
     """The right relation with its keys and the columns taken, cut to the first `most` rows of a key where possible."""
     below = c.below(node.right)
+    # Without a condition a key's partners are the same for every left row and can be cut before the join, which then
+    # never has more than `most` rows for each.
     side = ready(c, node, below, [k for _, k in node.keys], dict(node.columns), numbered=False)
     if node.most is None or node.condition is not None:
         return side
@@ -202,9 +212,12 @@ def ready(
     place = ""
     if numbered and node.most is not None:
         place = c.fresh("place")
+        # Any numbering will do: it only has to tell the left rows apart when each one's partners are counted.
         made[place] = exp.Window(this=fn("row_number"))
     if taken and node.kind is JoinKind.LEFT:
         place = c.fresh("partner")
+        # A partner whose own value is null and no partner at all look alike in a LEFT JOIN; this
+        # column is null only of none.
         made[place] = b.sql_truth(True)
     if not taken and not keys and not place:
         return JoinSide(below, [], {})
@@ -221,6 +234,7 @@ def choose_join_key_kind(c: Compilation, node: Join, place: int) -> Kind:
         c.over(c.below(node.left)).printer.kind(from_left),
         c.over(c.below(node.right)).printer.kind(from_right),
     )
+    # Sides of two kinds meet as text, since every kind has one; engines disagree on what they would cast.
     return kinds[0] if kinds[0] is kinds[1] else Kind.TEXT
 
 
@@ -247,6 +261,7 @@ def build_join_condition(c: Compilation, node: Join, left: JoinSide, right: Join
     if node.condition is not None:
         bench = Workbench(c, left.relation)
         bench.printer.columns = {**right.relation.columns, **left.relation.columns}
+        # An ON sees two relations, so no value of it can become a column of a CTE below either.
         bench.printer.hoist = None
         bench.printer.side = lambda n: "l" if n in left.relation.columns else "r"
         parts.append(bench.printer(node.condition, Kind.BOOLEAN))
@@ -256,6 +271,7 @@ def build_join_condition(c: Compilation, node: Join, left: JoinSide, right: Join
 def attach(query: exp.Select, left: str, right: str, condition: exp.Expression | None, inner: bool) -> None:
     """FROM left AS l JOIN right AS r ON condition."""
     query.set("from_", exp.From(this=table_as(left, "l")))
+    # DuckDB takes a JOIN without a condition for a syntax error, unless it is CROSS.
     if condition is None and inner:
         query.set("joins", [exp.Join(this=table_as(right, "r"), kind="CROSS")])
         return
@@ -277,6 +293,7 @@ def half_join(c: Compilation, node: Join) -> None:
     condition = build_join_condition(c, node, left, right)
     if condition is not None:
         inner.set("where", exp.Where(this=condition))
+    # EXISTS and not IN: `x NOT IN (...)` is null, so drops every row, as soon as one of the others is null.
     found: exp.Expression = exp.Exists(this=inner)
     own = c.shape(node)
     items = {c.names(n): b.sql_column(c.names(n), "l") for n in own}

@@ -63,6 +63,7 @@ class SqlDialect:
         return self.spellings[operation]
 
     def print(self, statement: exp.Expression, pretty: bool = False) -> str:
-        """The statement's text."""
+        """The statement in the dialect's spelling."""
+        # sqlglot would print every function in capitals; Spark's and DuckDB's own spelling is what people look up.
         text: str = statement.sql(dialect=self.prints_as, pretty=pretty, normalize_functions=False, comments=False)
         return text

@@ -27,6 +27,7 @@ from harness.detection.sql.names import PhysicalNames
 from harness.diagnostics import HarnessError
 
 CHAINS = {"and": exp.And, "or": exp.Or}
+# Their signatures leave the kind open, but SQL compares and chooses only among values of one type.
 SIDES_OF_ONE_KIND = frozenset(
     {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "in", "coalesce", "if", "case"}
 )
@@ -47,6 +48,7 @@ class Printer:
         self.side: Callable[[str], str | None] = lambda _: None
         self.compute: Callable[[Call | Aggregation, list[exp.Expression]], exp.Expression] | None = None
         self.lists: dict[str, exp.Expression] = {}
+        # The expression is kept with its kind, so that its id cannot be given to another one meanwhile.
         self.kinds: dict[int, tuple[Kind, Expression]] = {}
         self.shared: frozenset[int] = frozenset()
         self.depths: dict[int, int] = {}
@@ -55,11 +57,13 @@ class Printer:
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
 
     def kind(self, expression: Expression) -> Kind:
-        """What the expression holds."""
+        """The expression's kind over the relation, remembered by identity."""
         return kind_of(expression, self.columns, self.kinds)
 
     def __call__(self, expression: Expression, wanted: Kind | None = None) -> exp.Expression:
         """SQL of the expression, converted to the kind wanted."""
+        # Only the outermost call begins anew: parts are shared within one expression, and a piece is
+        # a column of this relation.
         if not self.inner:
             self.shared, self.pieces = shared_parts(expression), {}
         made = self.again(expression)
@@ -79,9 +83,11 @@ class Printer:
     def shallow(self, made: exp.Expression, source: Call) -> exp.Expression:
         """The value itself, or a column of its own for one that nests deep or stands in several places."""
         depth = 1 + max((self.depths.get(id(c), 0) for c in list_child_expressions(source)), default=0)
+        # 40 is chosen, no source: far below the depths at which DuckDB's parser is slow.
         if depth > DEEPEST_PIECE or id(source) in self.shared:
             piece = self.simple(made, source)
             if isinstance(piece, exp.Column):
+                # A column nests no deeper than any other, so counting begins again above it.
                 depth, self.pieces[id(source)] = 0, piece
             made = piece
         self.depths[id(source)] = depth
@@ -104,6 +110,8 @@ class Printer:
                     members = merge_alternatives(members, self.columns)
                 parts = [self(p, Kind.BOOLEAN) for p in members]
                 return b.sql_balanced(CHAINS[operation], parts) if parts else b.sql_truth(operation == "and")
+            # LogScale's case{} and SPL's case() can have hundreds of branches, one inside the other
+            # they would nest too deep.
             case Call("if", (_, _, Call("if"))):
                 return self.call(as_case(expression))
             case Call():
@@ -140,6 +148,8 @@ class Printer:
         made: list[exp.Expression] = []
         for argument, kind in zip(expression.arguments, wanted, strict=True):
             if isinstance(argument, Lambda) and made:
+                # The list becomes a column first: a computation inside the lambda has to read the
+                # same elements outside of it.
                 made[0] = self.simple(made[0], expression.arguments[0])
                 outer = dict(self.lists)
                 self.lists[b.sql_parameter(argument.parameter.name).name] = made[0]
@@ -169,7 +179,7 @@ class Printer:
         return self.hoist(made, source)
 
     def literal(self, value: object) -> exp.Expression:
-        """SQL of a literal."""
+        """A literal: numbers as doubles, a tuple as an array of text."""
         match value:
             case None:
                 return self.typed_null(Kind.NULL)
@@ -178,6 +188,8 @@ class Printer:
             case int() | float():
                 return b.sql_number(value)
             case tuple():
+                # A list of nothing is null everywhere in the plan, as a field without a value
+                # is absent in both products.
                 return b.array(*(b.sql_text(str(v)) for v in value)) if value else self.typed_null(Kind.LIST)
             case _:
                 return b.sql_text(str(value))
@@ -225,6 +237,7 @@ def shared_parts(expression: Expression) -> frozenset[int]:
     stack = [expression]
     while stack:
         current = stack.pop()
+        # By identity: comparing trees whose parts are shared would cost the power of their depth.
         if id(current) in seen:
             if isinstance(current, Call):
                 shared.add(id(current))

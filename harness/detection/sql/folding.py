@@ -52,6 +52,7 @@ def is_folded(expression: Expression) -> bool:
 
 def fold(c: Compilation, node: Window, measures: Sequence[tuple[str, Aggregation]]) -> None:
     """Keeps the source's rows as a table, numbered by partition and order; the folds read it, and their tables join."""
+    # Raises for a dialect that only writes text: nobody would run the fold before its statement.
     if not c.dialect.computes:
         c.dialect.spelling(measures[0][1].operation)
     if len(measures) != len([n for n, _ in node.measures if n in c.shape(node)]):
@@ -72,6 +73,8 @@ def fold(c: Compilation, node: Window, measures: Sequence[tuple[str, Aggregation
     number = c.fresh("number")
     ready = c.cte("ready", query.sql)
     order = order_by([*(b.sql_column(p) for p in partition), *(k.sql() for k in below.order)])
+    # Rows get their numbers once, in a table of their own: equal rows could be numbered otherwise in a second run of
+    # the query, and results would be joined to the wrong ones.
     numbering = b.alias(exp.Window(this=b.fn("row_number"), order=order), number)
     stage = keep(c, build_select([exp.Star(), numbering], ready))
     added = {n: plan_fold(c, stage, m, number, list(partition), list(arguments[n])) for n, m in measures}
@@ -91,6 +94,7 @@ def plan_fold(
 ) -> Folding:
     """Plans one fold over the kept rows."""
     query = build_select([b.sql_column(n) for n in (number, *partition, *arguments)], stage)
+    # By number, which sorts by partition first: `groupby` below sees each partition in one stretch.
     query.set("order", order_by([b.sql_column(number)]))
     kind = c.dialect.types[kind_of(measure, {})]
     made = Folding(

@@ -14,6 +14,7 @@ class PhysicalNames:
 
     def __init__(self, known: Mapping[str, str] | Iterable[str] = ()) -> None:
         self.physical: dict[str, str] = {}
+        # Case-folded: DuckDB compares identifiers without case even where they are quoted, events have both spellings.
         self.taken: set[str] = set()
         if isinstance(known, Mapping):
             self.physical.update(known)
@@ -26,6 +27,8 @@ class PhysicalNames:
         """The physical name of a column."""
         if name not in self.physical:
             plain = name.replace("\0", "?")
+            # SQL has no empty identifier ("zero-length delimited identifier" in DuckDB); a field of an
+            # event may have that name.
             plain = "~" + plain if plain.startswith("~") else plain or "~."
             made, count = plain, 1
             while made.casefold() in self.taken:

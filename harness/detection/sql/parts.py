@@ -1,4 +1,4 @@
-"""A stored table put together from its parts: only those that can give a row, only the columns that are read."""
+"""A stored table as the union of its needed parts, with the columns that are read."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
     columns = {n: k for n, k in stored.columns.items() if n in read}
     needed = c.parts[id(node)]
     whole: exp.Query | None = None
+    # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
     for part in needed or stored.parts[:1]:
         query = compile_part(c, part, columns, typed=whole is None)
         whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
@@ -44,6 +45,7 @@ def compile_part(c: Compilation, part: StoredPart, columns: Mapping[str, Kind], 
         if name in part.columns:
             items[c.names(name)] = printer(Column(name), kind)
         elif name in part.constants:
+            # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
             made = printer(Literal(part.constants[name]), kind)
             items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
         else:

@@ -62,6 +62,7 @@ def nonzero(y: SQL) -> SQL:
     """The divisor, null for 0."""
     if b.is_literal(y) and b.read_literal(y):
         return y
+    # x/0 is infinite in DuckDB, an error in Spark 4 and infinite in ClickHouse; NULLIF is right on all (engine.md 4).
     return fn("nullif", y, b.sql_number(0))
 
 
@@ -82,6 +83,7 @@ def negate(x: SQL) -> SQL:
 
 def boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
     """One of two texts; null of null."""
+    # Two branches and no ELSE: null is neither, and stays null.
     return b.sql_case((x, true), (b.sql_not(x.copy()), false))
 
 

@@ -1,4 +1,4 @@
-"""SELECT statements in the making."""
+"""SELECT statements under construction."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ class SelectQuery:
 
 def select_columns_only(items: Mapping[str, exp.Expression], source: str | None = None) -> SelectQuery:
     """SELECT of exactly these physical columns."""
+    # A column under its own name needs no alias; statements of 500 columns are printed and parsed for every rule.
     made = [v if isinstance(v, exp.Column) and v.name == n else b.alias(v, n) for n, v in items.items()]
     return SelectQuery(sql=build_select(made, source), held=frozenset(items))
 
 
 def build_select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:
-    """SELECT items FROM source; a relation without columns has one that nobody sees."""
+    """SELECT items FROM source; a relation without columns gets the hidden column `~`."""
+    # An empty SELECT list is a syntax error in SQL, and the number of rows counts even where no column is read.
     query = exp.Select(expressions=items or [b.alias(b.sql_null(), "~")])
     if source is not None:
+        # sqlglot 30 keeps FROM and WITH under `from_` and `with_`; under the old keys it prints
+        # nothing and says nothing.
         query.set("from_", exp.From(this=table_as(source, short)))
     return query
 

@@ -68,15 +68,17 @@ NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
     Union: compile_union,
     Unnest: compile_unnest,
 }
+# Chosen, no source: far deeper than a person writes, and still within FRAMES.
 DEEPEST_STATEMENT = 800
 """How deep an expression may nest, chains of AND and OR counting once."""
+# Ten frames for each of those levels, since sqlglot's generator takes several; CPython allows 1,000 by default.
 FRAMES = 8_000
 """Python frames that writing and printing an expression of that depth may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A plan's statement, the logical names of its columns, and what has to be done before it runs, in order."""
+    """A plan's statement, the logical names of its columns, and the steps that run before it, in order."""
 
     sql: exp.Expression
     columns: tuple[str, ...]
@@ -108,6 +110,7 @@ def statement(
 def deep() -> Iterator[None]:
     """Room for deep expressions; what needs even more is an error and no traceback."""
     before = sys.getrecursionlimit()
+    # Calls between Python functions take no C stack since CPython 3.11, the oldest version that is supported.
     sys.setrecursionlimit(max(before, FRAMES))
     try:
         yield
@@ -118,7 +121,7 @@ def deep() -> Iterator[None]:
 
 
 def too_deep() -> HarnessError:
-    """What is told of a query that nests too deep."""
+    """The error of a query that nests too deep."""
     return HarnessError(
         "too-deep", "the query nests too deep to be run", help="split the expression into several steps"
     )
@@ -136,6 +139,8 @@ def check_depth(expression: Expression) -> None:
                 continue
             seen.add(id(part))
             operation = part.operation if isinstance(part, Call) else ""
+            # The printer writes such chains flat (a balanced tree, one CASE), so their length
+            # is no depth for the engine.
             same = operation == above and operation in ("and", "or", "if")
             (level if same else following).extend((c, operation) for c in list_child_expressions(part))
         if not following:

@@ -38,6 +38,7 @@ def scan(c: Compilation, node: Scan) -> None:
     source = Relation(name=stored.name, columns=stored.columns, held=frozenset())
     bench = c.over(source)
     items = {
+        # A column that the store lacks is null and no error: rules name fields that none of their events carries.
         c.names(n): b.sql_column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
         for n, k in columns.items()
     }
@@ -54,6 +55,7 @@ def compile_values(c: Compilation, node: Values) -> None:
     columns = c.shape(node)
     names = list(node.columns)
     bench = c.over(Relation(name="", columns={}, held=frozenset()))
+    # All names, not only the needed ones: VALUES spells whole rows, and its alias has to name each of their columns.
     physical = {n: c.names(n) for n in names}
     order = c.order_keys([(False, False)]) if c.wants_order(node) else ()
     typed = {n: physical[n] for n in columns}
@@ -61,6 +63,7 @@ def compile_values(c: Compilation, node: Values) -> None:
         exp.Tuple(expressions=[*(bench.printer.literal(v) for v in row), b.sql_integer(i)])
         for i, row in enumerate(node.rows)
     ]
+    # Rows are numbered even where nobody looks, so that VALUES has the same width either way.
     last = order[0].column if order else c.fresh()
     if not rows:
         items = {p: bench.printer.typed_null(node.columns[n]) for n, p in typed.items()}
@@ -96,7 +99,7 @@ def compile_derive(c: Compilation, node: Derive) -> None:
 
 
 def project(c: Compilation, node: Select) -> None:
-    """Exactly the columns named."""
+    """SELECT of the node's needed columns, with the columns of the order."""
     below = c.below(node.source)
     bench = c.over(below)
     own = c.shape(node)
@@ -117,6 +120,7 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     for name, measure in keep_needed_columns(node.measures, frozenset(own)):
         for each in aggregations(measure):
             sql = compile_aggregation(bench.printer, each, below.order)
+            # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
             text = sql.sql(comments=False)
             if text not in known:
                 known[text] = c.names(name) if each is measure else c.fresh()
@@ -124,8 +128,10 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
             found[id(each)] = known[text]
     grouped = select_columns_only(keys | made, bench.relation())
     if keys:
+        # By place: a name in GROUP BY means the source's column before the alias, and a key may replace a column.
         places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
         grouped.sql.set("group", exp.Group(expressions=places))
+    # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the source.
     elif not made:
         grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
     finish_group(c, node, grouped, found)
@@ -154,7 +160,7 @@ def aggregations(measure: Expression) -> Iterable[Aggregation]:
 
 
 def compile_sort(c: Compilation, node: Sort) -> None:
-    """New order columns before the old ones; nothing at all where nobody looks."""
+    """New order columns before the old ones; the source itself where the order does not count."""
     below = c.below(node.source)
     if not c.wants_order(node):
         c.relations[id(node)] = below
@@ -162,6 +168,7 @@ def compile_sort(c: Compilation, node: Sort) -> None:
     bench = c.over(below)
     new = c.order_keys((k.descending, k.nulls_first) for k in node.keys)
     made = {o.column: bench.printer(k.expression) for o, k in zip(new, node.keys, strict=True)}
+    # The old keys behind the new ones make the sort stable, which ORDER BY of no engine promises.
     c.add(node, bench.keeping(c.shape(node), {}, made), c.shape(node), (*new, *below.order))
 
 
@@ -170,6 +177,7 @@ def compile_limit(c: Compilation, node: Limit) -> None:
     below = c.below(node.source)
     keys = tuple(k.flipped() for k in below.order) if node.last else below.order
     query = c.over(below).keeping(c.shape(node), {})
+    # LIMIT of the last rows reads the order backwards; the rows that come out keep their own order keys.
     query.sql.set("order", order_by([k.sql() for k in keys]))
     query.sql.set("limit", exp.Limit(expression=exp.Literal.number(str(node.count))))
     if node.offset:
@@ -190,6 +198,7 @@ def compile_unnest(c: Compilation, node: Unnest) -> None:
     bench = c.over(below)
     kind = below.columns.get(node.column, Kind.NULL)
     lists = bench.printer(Column(node.column), kind if kind is Kind.EVENTS else Kind.LIST)
+    # The spelling writes the list twice, once for the elements and once for their places.
     lists = bench.printer.simple(lists, Column(node.column))
     held, place = c.names(node.column), c.names(node.position) if node.position else c.fresh()
     items = {c.names(n): b.sql_column(c.names(n)) for n in below.columns if n not in (node.column, node.position)}

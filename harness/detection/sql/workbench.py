@@ -83,7 +83,10 @@ class Workbench:
 
     def put(self, text: str, made: exp.Expression | Pending, reads: Iterable[exp.Expression]) -> exp.Expression:
         """A column for a value known by its text; an equal one is used again."""
+        # Known by its text: an equal value, be it of another command, is written once.
         if text not in self.known:
+            # Columns of one SELECT cannot read one another, so a value stands one level above
+            # the highest that it reads.
             level = 1 + max((self.level_of.get(c.name, -1) for c in reads), default=-1)
             name = self.compilation.fresh()
             while len(self.levels) <= level:
@@ -103,6 +106,7 @@ class Workbench:
             return self.printer.typed_null(self.printer.kind(expression))
         kind = self.compilation.dialect.types[self.printer.kind(expression)]
         inside = free(expression)
+        # An element has no column outside of its list, so nothing can be joined to it.
         if inside:
             return self.look_up(expression, arguments, kind)
         ready = [
@@ -133,6 +137,8 @@ class Workbench:
         known = self.printer.lists
         read = {c.name for v in values for c in v.find_all(exp.Column)}
         found: list[tuple[str, exp.Expression]] = []
+        # Inner lists may be expressions of outer elements, never the other way round, so this
+        # order finds all in one pass.
         for name, lists in reversed(known.items()):
             if name in read:
                 found.insert(0, (name, lists))
@@ -171,8 +177,9 @@ class Workbench:
         inner = build_select(items, source)
         if made.elements:
             inner.set("from_", exp.From(this=self.unnested(made.elements, source)))
-        inner.set("distinct", exp.Distinct())
+        inner.set("distinct", exp.Distinct())  # a pattern costs 1.3 us a row, 0.1 us by distinct value (engine.md 8)
         text = c.dialect.print(c.statement(inner))
+        # By content, so it is not run again; with its column, as runs that number otherwise took each other's table.
         mark = sha256(repr((made.operation, literals, text, column)).encode()).hexdigest()[:12]
         table = f"computed_{mark}"
         c.before.append(
@@ -197,6 +204,7 @@ class Workbench:
                 exp.And,
                 [b.eq(b.sql_column(a.name, "s"), b.sql_column(k, short)) for a, k in zip(varying, keys, strict=True)],
             )
+            # LEFT, since a null argument is equal to no key: such rows stay, with null for the result.
             joins.append(exp.Join(this=table_as(table, short), on=on, side="LEFT"))
         return b.sql_column(column)
 
@@ -211,11 +219,12 @@ class Workbench:
         return found
 
     def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
-        """The query that makes one map of a table of results; what has a null argument is left out."""
+        """The query that makes one map of a table of results, without rows that have a null argument."""
         made = self.compilation.dialect.spelling("map_of")(
             build_map_key([k.copy() for k in keys]), b.sql_column(column)
         )
         whole = build_select([b.alias(made, column)], table)
+        # DuckDB: "Map keys can not be NULL"; a look-up of null then gives null, which is what an operation of null is.
         whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
         return whole
 
@@ -226,6 +235,7 @@ class Workbench:
         names = self.compilation.names
         new = {names(n): v for n, v in added.items()} | dict(order or {})
         kept = [names(n) for n in own] + [k.column for k in self.start.order]
+        # SELECT * keeps statements over hundreds of columns short, but would give a replaced column twice.
         plain = not self.levels and not set(new) & self.start.held
         source = self.relation()
         if plain:

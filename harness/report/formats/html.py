@@ -22,6 +22,7 @@ pre{overflow-x:auto;background:#f6f8fa;padding:.7rem;font-size:12.5px}summary{cu
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}pre{background:#161b22}th,td{border-color:#30363d}
 .good{color:#56d364}.warn{color:#e3b341}.bad{color:#ff7b72}.dim,.note{color:#9198a1}}
 """
+# Even if something were not escaped it could neither run nor load anything.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -59,7 +60,7 @@ class Html:
         yield "</body></html>"
 
     def chapter(self, chapter: Chapter) -> Iterator[str]:
-        """One table."""
+        """One table: scenarios down, rules across; for benign software what the pages list."""
         heads = "".join(f"<th>{escape_html(rule)}</th>" for rule in chapter.rules)
         title = f"{escape_html(chapter.technique)} {escape_html(chapter.title)}"
         yield f"<h2>{title}</h2><table><tr><th>scenario</th>{heads}</tr>"
@@ -85,6 +86,7 @@ class Html:
         signals = [v for v in chapter.visibilities if v.scenario.path == row.scenario.path]
         notes += [promise(v) for v in signals if broken_promise(v) or not v.as_expected]
         shown = "".join(f'<div class="note">{escape_html(n)}</div>' for n in notes)
+        # Wider than a terminal, since the page scrolls; chosen, no source.
         steps = "\n\n".join("\n".join(verdict_lines(v, Paper(width=120))) for v in row.verdicts.values())
         summary = f"<summary class=note>{escape_html(str(row.scenario.path))}</summary>"
         folded = f"<details>{summary}<pre>{escape_html(steps)}</pre></details>"
@@ -97,6 +99,7 @@ def format_verdict_word(verdict: Verdict | None) -> str:
         return '<td class="dim">-</td>'
     style = OUTCOME_STYLES[verdict.observed] if verdict.as_expected else "bad"
     note = "" if verdict.as_expected else f" (expected {OUTCOME_WORDS[verdict.expectation.outcome]})"
+    # The word is short; its full name shows when somebody points at it.
     full = f"{format_verdict_label(verdict)}: {verdict.observed}"
     return f'<td class="{style}" title="{escape_html(full)}">{OUTCOME_WORDS[verdict.observed]}{note}</td>'
 

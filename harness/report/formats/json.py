@@ -18,7 +18,9 @@ from harness.verdict.alerts import Alert
 from harness.verdict.explain import Clause, Explanation, Miss
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
+# Readers compare it; new fields do not raise it.
 VERSION = 1
+# Chosen, no source: an alert may rest on a million events, and their count is there in full.
 MOST_EVENT_NUMBERS = 1000
 
 
@@ -35,11 +37,12 @@ class Json:
 
 def dumps(document: Mapping[str, Any]) -> str:
     """A document as text, two spaces deep."""
+    # ASCII survives every terminal and log; NaN is no JSON, and a reader would fail far away from here.
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def run_document(report: Report) -> dict[str, Any]:
-    """A whole run."""
+    """A run as the document `run`."""
     outcomes = report.outcomes
     return {
         "document": "run",
@@ -216,6 +219,7 @@ def encode_json_value(value: CellValue) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             return str(value)
+        # Above 2^53 a double is no exact integer any more, and readers in JavaScript round.
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value
 

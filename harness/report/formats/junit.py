@@ -14,6 +14,7 @@ from harness.report.wording import fault, headline
 from harness.scenario.scenario import Scenario
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
+# The characters that XML 1.0 has (section 2.2); ElementTree writes all others too, and then nobody can read the file.
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -34,6 +35,7 @@ class JUnit:
             suite(root, suites, str(verdict.scenario.path), verdict.scenario).append(verdict_case(verdict))
         for broken in outcomes.broken:
             suite(root, suites, broken.path, None).append(broken_case(broken))
+        # Counted at the end from what is there; build servers trust these numbers.
         for element in (*suites.values(), root):
             for name in ("testcase", "failure", "error"):
                 total = sum(1 for _ in element.iter(name))
@@ -76,6 +78,7 @@ def broken_case(broken: Broken) -> etree.Element:
     """What could not be judged."""
     case = etree.Element("testcase", classname=legal(broken.path), name="can be judged")
     text = fault(broken)
+    # The message is all that most build servers show in a list.
     etree.SubElement(case, "error", message=legal(text.split("\n", 1)[0])).text = legal(text)
     return case
 

@@ -13,6 +13,7 @@ from harness.report.wording import OUTCOME_WORDS, format_verdict_label
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.verdict import Verdict
 
+# What is no technique of ATT&CK has no place in its matrix.
 TECHNIQUE_NUMBER = re.compile(r"T\d{4}(\.\d{3})?")
 
 
@@ -35,6 +36,7 @@ class Navigator:
             "domain": "enterprise-attack",
             "description": f"share of attack scenarios that a rule sees, by detlab {report.version}",
             "techniques": [technique_object(name, verdicts) for name, verdicts in sorted(found.items())],
+            # The Navigator's own default colours.
             "gradient": {"colors": ["#ff6666", "#ffe766", "#8ec843"], "minValue": 0, "maxValue": 100},
             "showTacticRowBackground": False,
             "hideDisabled": False,
@@ -44,6 +46,7 @@ class Navigator:
 
 def technique_object(name: str, verdicts: list[Verdict]) -> dict[str, Any]:
     """One technique with its score and one metadata line a verdict."""
+    # Benign scenarios are no part of the score: a rule that is always silent would look half good.
     attacks = [v for v in verdicts if v.scenario.body.activity is Label.MALICIOUS]
     seen = [v for v in attacks if v.observed is Outcome.TRUE_POSITIVE]
     flagged = [v for v in verdicts if v.observed is Outcome.FALSE_POSITIVE]

@@ -14,7 +14,9 @@ from harness.report.wording import OUTCOME_STYLES, OUTCOME_WORDS, fault, lenient
 from harness.scenario.scenario import Outcome, Scenario
 
 PAPER = Paper()
+# Chosen, no source: less would cut most titles of the pack; then numbers stand for the rules' names.
 NARROWEST_TITLE = 36
+# Notes stand deeper than the rows they belong to.
 NOTE = 6
 
 
@@ -51,6 +53,7 @@ class Terminal:
         conditions = f"; {usual} unless a row says otherwise" if usual else ""
         text = f"detlab {report.version}: telemetry {origins}; engine {report.engine}{conditions}"
         yield from self.paper.paragraph(text)
+        # Once a rule, not once a verdict.
         for verdict in {v.rule.path: v for v in verdicts if v.deviations}.values():
             told = lenient(verdict.rule.name, verdict.deviations)
             yield from self.paper.paragraph(f"{told}; `detlab lint {verdict.rule.path}` says how to mend it")
@@ -109,6 +112,7 @@ class ChapterTable:
         self.paper, self.chapter, self.every, self.usual, self.verbose = paper, chapter, every, usual, verbose
         self.rules = chapter.rules
         self.heads = list(self.rules)
+        # Eight: `flagged` and a mark.
         self.widths = [max(len(name), 8) for name in self.rules]
         self.room = paper.width - sum(self.widths) - 2 * len(self.widths) - 1
         if self.room < NARROWEST_TITLE:
@@ -116,7 +120,7 @@ class ChapterTable:
             self.room = max(NARROWEST_TITLE, paper.width - 10 * len(self.rules) - 1)
 
     def lines(self) -> Iterator[str]:
-        """The table."""
+        """Head, a row a scenario with its notes, signals without a row, and for benign software the false positives."""
         title = f"{self.chapter.technique}  {self.chapter.title}".strip()
         yield self.paper.paint(self.line(beginning(title, self.room), self.heads), "strong")
         if self.heads != list(self.rules):
@@ -124,6 +128,7 @@ class ChapterTable:
             yield from self.paper.paragraph(", ".join(pairs), indent=2)
         told: Scenario | None = None
         for row in self.chapter.rows:
+            # Rows are sorted by path, so settings of one scenario follow one another.
             again = told is not None and row.scenario.path == told.path
             yield self.row(row, again=again)
             yield from self.notes(row, again=again)
@@ -163,6 +168,7 @@ class ChapterTable:
         found: dict[str, list[str]] = {}
         for name, verdict in row.verdicts.items():
             for place, sentence in notes_of(verdict, verbose=self.verbose):
+                # Two rules that lose an attack to the same cause share one line.
                 found.setdefault(sentence, []).append(f"{name}{place}")
         for sentence, places in found.items():
             yield from self.note(f"{', '.join(places)}  {sentence}")

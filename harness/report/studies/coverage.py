@@ -12,6 +12,7 @@ from harness.report.formats.json import VERSION
 from harness.report.paper import Paper, escape_controls, format_count
 from harness.verdict.coverage import Covered
 
+# Chosen, no source: -v lists all.
 MOST_CONSTRUCTS = 20
 
 
@@ -30,6 +31,7 @@ def format_coverage(
         rows = [(f"{number:,}", stage, construct) for (stage, construct), number in frequent]
         yield from paper.table(("rules", "fails to", "on"), rows, right=frozenset({0}))
         yield ""
+    # What is excluded, unsupported or skipped stays in the denominator.
     yield from paper.table(HEAD, list(list_share_rows(covered)), right=frozenset(range(1, len(HEAD))))
     where = f"an empty store and {', '.join(map(str, events))}" if events else "an empty store"
     yield from paper.paragraph(f"every rule is in its line, whatever becomes of it; run on {where}")
@@ -80,6 +82,7 @@ def format_share_row(name: str, covered: Sequence[Covered]) -> list[str]:
 
 def format_percent(part: int, whole: int) -> str:
     """A share, never rounded up to all."""
+    # Cut and not rounded: 999 of 1,000 must not read 100 %.
     return f"{int(part * 1000 / whole) / 10:.1f} %" if whole else ""
 
 

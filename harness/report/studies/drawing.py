@@ -22,7 +22,9 @@ DARK, LIGHT, EDGE = "#1f4e79", "#f2f2f2", "#000000"
 INCHES = (8.0, 5.2)
 STYLE = {
     "font.size": 10,
+    # matplotlib makes ids in SVG from random numbers otherwise: the same study would give other bytes.
     "svg.hashsalt": "detlab",
+    # Text stays text, so that it can be searched and read aloud.
     "svg.fonttype": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -32,8 +34,10 @@ STYLE = {
 def write_drawing(kind: str, found: Any, path: Path) -> None:
     """Draws a study and writes it as SVG or PNG, the same bytes for the same study."""
     with matplotlib.rc_context(STYLE):
+        # Not pyplot, which would want a display and keep every figure.
         figure = Figure(figsize=INCHES, layout="constrained")
         DRAWN[kind](found, figure.subplots())
+        # What would differ from day to day or from version to version.
         dated = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
         figure.savefig(path, dpi=150, metadata=dated)
 
@@ -42,6 +46,7 @@ def draw_tuning(found: Tuning, axes: Axes) -> None:
     """False alerts against attacks caught: all combinations, the front, the published and the recommended point."""
     per_day = 1000 / max(found.population.host_days, 1e-12)
     cost, gain = found.surface.false_alerts.ravel() * per_day, found.surface.caught.ravel()
+    # Of 20,000 combinations most come out alike; each dot once keeps an SVG small.
     points = np.unique(np.stack([cost, gain], axis=1), axis=0)
     axes.scatter(points[:, 0], points[:, 1], s=9, marker=".", color="#9a9a9a", label="other combinations")
     front = [(p.false_alerts * per_day, p.caught) for p in found.front]
@@ -55,12 +60,14 @@ def draw_tuning(found: Tuning, axes: Axes) -> None:
                 point.false_alerts_a_day.low,
                 point.false_alerts_a_day.high,
             )
+            # An interval without an upper end would stretch the axis over everything else.
             spread = [[max(0.0, rate - low)], [max(0.0, min(high, 10 * rate + 1) - rate)]]
             axes.errorbar(
                 rate, point.caught, xerr=spread, fmt=marker, ms=9, mfc="white", color=DARK, capsize=3, label=name
             )
     if found.budget is not None:
         axes.axvline(found.budget, linestyle=":", color=EDGE, label="budget")
+    # Rates go over several powers of ten, and 0 is the most wanted of them.
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(left=0)
     axes.set_xlabel("false alerts a day and 1,000 hosts")
@@ -90,6 +97,7 @@ def draw_envelope(found: Envelope, axes: Axes) -> None:
 
 def ticks(axes: Axes, axis: Axis, which: str) -> None:
     """At most nine labels along an axis."""
+    # Nine is chosen, no source: more overlap at this size.
     step = -(-len(axis) // 9)
     places = list(range(0, len(axis), step))
     labels = [axis.labels[p] for p in places]

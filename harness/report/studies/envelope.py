@@ -12,13 +12,15 @@ from harness.verdict.envelope.axes import Axis
 from harness.verdict.envelope.envelope import Envelope, Reason
 from harness.verdict.explain import format_value
 
+# Told apart without colours, in a log too.
 CAUGHT, MISSED, EDGE_CAUGHT, EDGE_MISSED = "#", ".", "@", "o"
+# Both chosen: a map beside its labels fits on 100 columns and a screen.
 WIDEST_MAP = 72
 TALLEST_MAP = 30
 
 
 def format_envelope(found: Envelope, paper: Paper) -> Iterator[str]:
-    """The whole study."""
+    """The map, the variants at its extremes, and reasons beside the edge."""
     head = f"{found.rule.name}: {found.behaviour}, {found.x.name} by {found.y.name}"
     yield paper.paint(head, "strong")
     share = 100 * float(found.caught.mean()) if found.caught.size else 0.0
@@ -62,6 +64,7 @@ def format_map(found: Envelope, paper: Paper) -> Iterator[str]:
 
 def choose_tick_places(size: int, most: int) -> list[int]:
     """Every so many places, the first among them."""
+    # Rounded up: dropping values keeps the map within its width.
     return list(range(0, size, -(-size // most)))
 
 

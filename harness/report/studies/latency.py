@@ -12,11 +12,12 @@ from harness.report.paper import Paper, format_count, shorten_line
 from harness.report.wording import why_missed
 from harness.verdict.latency import Delay, Latency
 
+# The usual one, the slow one and the slowest; chosen, no source.
 SHOWN = ((0.5, "median"), (0.9, "90 %"), (1.0, "all"))
 
 
 def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
-    """The whole study."""
+    """Schedule, a row a scenario, and the losses of windows and pauses."""
     schedule = found.schedule
     back = f"over the last {span(schedule.back)}" if schedule.back is not None else "over all that has arrived"
     late = f", events {span(schedule.delay)} late" if schedule.delay else ""
@@ -40,7 +41,7 @@ def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
 
 
 def format_delay_row(delay: Delay) -> list[str]:
-    """One scenario as cells."""
+    """Cells of a scenario: name, starts caught, caught without a window, quantiles of the delay."""
     size = len(delay.detections)
     times = [delay.quantile(f) for f, _ in SHOWN]
     words = ["never" if t is None else span(timedelta(seconds=t)) for t in times]
@@ -68,6 +69,8 @@ def gaps(found: Latency) -> Iterator[str]:
         return
     if schedule.back < schedule.every:
         yield f"events of {span(schedule.every - schedule.back)} of every {span(schedule.every)} are seen by no run"
+    # An event is seen if a run falls between its arrival and the end of the look-back: certain only where that is as
+    # long as the pause between runs.
     elif schedule.delay and schedule.back < schedule.every + schedule.delay:
         yield (
             f"events that arrive {span(schedule.delay)} late miss the run they belong to: with a look-back of "
@@ -83,6 +86,7 @@ def span(length: timedelta) -> str:
         number, seconds = divmod(seconds, size)
         if number:
             parts.append(f"{number} {word}")
+    # Two units say enough: nobody plans by the seconds of a day.
     return " ".join(parts[:2]) or "0 s"
 
 

@@ -16,7 +16,7 @@ HOW = (
 
 
 def format_mutation(found: Mutation, paper: Paper, *, verbose: bool = False) -> Iterator[str]:
-    """The whole study."""
+    """The score, the survivors with their killers, and with `verbose` all other mutants."""
     killed, alive = found.count(Fate.KILLED), found.count(Fate.SURVIVED)
     head = f"{found.rule.name}: {100 * found.score:.1f} % of {format_count(killed + alive, 'mutant')} killed"
     yield paper.paint(head, "good" if not alive else "strong")
@@ -53,8 +53,9 @@ NOT_COUNTED = (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
 
 
 def format_survivor_row(trialled: JudgedMutant) -> list[str]:
-    """One survivor as cells."""
+    """Cells of a survivor: line, change, file of a killer."""
     killer = trialled.killer.name if trialled.killer else "none found"
+    # 70 columns leave room for a file's name beside it.
     return [str(trialled.mutant.line), shorten_line(trialled.mutant.what, 70), killer]
 
 

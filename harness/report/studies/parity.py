@@ -13,7 +13,7 @@ from harness.verdict.parity import Compared, Parity, ParityDifference
 
 
 def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
-    """The whole study."""
+    """Agreement on scenarios and probes, the scenarios that differ, and the changes that would settle them."""
     one, two = (r.name for r in found.rules)
     agreed = sum(c.agree for c in found.scenarios)
     yield paper.paint(
@@ -40,7 +40,7 @@ def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
 
 
 def scenario_row(compared: Compared) -> list[str]:
-    """One scenario as cells."""
+    """Cells of a scenario: name, alerts of both rules, reason of the silent one."""
     a, b = compared.sides
     silent = next((s for s in compared.sides if s.explanation is not None), None)
     why = why_missed(silent.explanation) if silent else None
@@ -53,6 +53,7 @@ def difference_row(difference: ParityDifference, found: Parity) -> list[str]:
     name = found.rules[difference.side].name.rpartition("/")[2]
     mutant = difference.mutant
     example = shorten_line(difference.cases[0].rpartition("/")[2], 40)
+    # Cut in the middle: the beginning names the change, the end the clause.
     return [name, str(mutant.line), shorten_line(mutant.what, 60), str(len(difference.cases)), example]
 
 

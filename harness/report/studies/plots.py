@@ -18,6 +18,7 @@ def plot_study(kind: str, found: Any, path: Path) -> None:
     try:
         drawing = import_module("harness.report.studies.drawing")
     except ModuleNotFoundError as error:
+        # A missing module of our own is a defect and must not read as a missing extra.
         if error.name is None or not error.name.startswith("matplotlib"):
             raise
         hint = "pip install 'detlab[plots]'"

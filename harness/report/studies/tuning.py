@@ -22,7 +22,7 @@ from harness.verdict.tuning.tune import Tuning
 
 
 def format_tuning(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
-    """The whole study."""
+    """Thresholds, points, margins, exclusions, second opinions, remarks; with `diff` the patch."""
     watched = tuning.population
     head = f"{tuning.rule.name}: {format_count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
     yield paper.paint(head, "strong")
@@ -62,6 +62,7 @@ def format_threshold_line(threshold: Threshold) -> str:
 def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
     """Every threshold with its place, the values tried and the one recommended."""
     chosen = tuning.recommended.values if tuning.recommended else tuning.published.values
+    # By identity: two thresholds of a rule may be written alike.
     place = {id(t): i for i, t in enumerate(tuning.varied)}
     rows = []
     for threshold in tuning.thresholds:
@@ -105,7 +106,7 @@ def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
 
 
 def point_row(name: str, point: Point) -> list[str]:
-    """One point as cells."""
+    """Cells of a point: counts, proportions and the rate with their intervals."""
     return [
         name,
         str(point.caught),
@@ -134,7 +135,7 @@ def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
 
 
 def margin_row(margin: Margin) -> list[str]:
-    """One attack as cells."""
+    """Cells of an attack: name, caught or missed, nearest edge."""
     state = "caught" if margin.caught else "missed"
     return [shorten_line(margin.attack.name, 54), state, edge_text(margin)]
 
@@ -142,6 +143,7 @@ def margin_row(margin: Margin) -> list[str]:
 def edge_text(margin: Margin) -> str:
     """What would change an attack's fate."""
     if not margin.groups:
+        # Two different repairs: the rule, or the sensor.
         return "never reaches the thresholds" if margin.attack.events else "left no event on this platform"
     if not margin.edges:
         return "no single threshold decides"
@@ -226,6 +228,7 @@ def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
 
 def point_object(point: Point, varied: Sequence[Threshold]) -> dict[str, Any]:
     """One point for machines; literals by the published comparison."""
+    # Not strict: points of exclusions are shown without literals.
     literals = {str(t): v for t, v in zip(varied, point.values, strict=False)}
     return {
         **({"literals": literals} if varied else {}),

@@ -13,10 +13,12 @@ def short_number(value: float) -> str:
     """A number with at most three digits that count."""
     if math.isnan(value):
         return "-"
+    # The upper end where one host says nothing about others.
     if math.isinf(value):
         return "any"
     if abs(value) >= 100:
         return f"{value:,.0f}"
+    # Three digits: intervals from resampling are not better known.
     return f"{value:.3g}"
 
 

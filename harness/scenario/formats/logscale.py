@@ -26,6 +26,7 @@ def queries(content: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, text and entry of each query: of the document itself, of the widgets of a dashboard, of a list."""
     entries = content if isinstance(content, list) else [content]
     for entry in entries:
+        # Sigma and security_content have such keys and may have a `query` as well.
         if not isinstance(entry, dict) or "detection" in entry or "search" in entry:
             continue
         name = str(entry.get("name") or entry.get("title") or "query")
@@ -45,7 +46,7 @@ def queries(content: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def build_export_page(name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """What the export says of its query."""
+    """The page of an exported query."""
     return {
         "title": name,
         "id": str(entry.get("id") or ""),

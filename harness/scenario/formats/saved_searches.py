@@ -20,6 +20,7 @@ def recognises(content: Any) -> bool:
 def read(path: Path, content: Any) -> tuple[Published, ...]:
     """A rule for each stanza that has a search; settings of `[default]` hold for all."""
     every = content["savedsearches"]
+    # As Splunk layers settings within one file.
     shared = every.get("default", {})
     found = []
     for name, own in every.items():
@@ -32,7 +33,7 @@ def read(path: Path, content: Any) -> tuple[Published, ...]:
 
 
 def build_stanza_page(name: str, given: dict[str, str]) -> dict[str, Any]:
-    """What a stanza says of its search."""
+    """The page of a stanza: label, description and first technique."""
     said = {ours: given[key] for key, ours in FROM_THE_APP.items() if given.get(key)}
     technique = TECHNIQUE_IN_TEXT.search(given.get("action.correlationsearch.annotations", ""))
     return {"title": name, "platform": "Splunk", **said, "technique": technique[0] if technique else ""}

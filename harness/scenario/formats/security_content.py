@@ -14,13 +14,13 @@ def recognises(content: Any) -> bool:
 
 
 def read(path: Path, content: Any) -> tuple[Published, ...]:
-    """The one rule."""
+    """The rule of a detection, its `search`."""
     name = str(content["name"])
     return (Published(name=name, language="spl", text=content["search"], page=build_detection_page(content)),)
 
 
 def build_detection_page(content: Any) -> dict[str, Any]:
-    """What the page says of its rule."""
+    """The page of a detection."""
     techniques = as_texts_tuple(find_at_keys(content, "tags", "mitre_attack_id") or content.get("mitre_attack_id"))
     return {
         "title": str(content["name"]),

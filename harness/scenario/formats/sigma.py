@@ -12,6 +12,7 @@ from harness.diagnostics import HarnessError
 from harness.scenario.foreign import Published, as_texts_tuple
 
 TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
+# The licence asks that author and licence go with the rule and with what it finds.
 LICENCE = "DRL-1.1 (SigmaHQ) unless the rule says otherwise"
 
 
@@ -36,7 +37,7 @@ def read(path: Path, content: Any) -> tuple[Published, ...]:
 
 
 def build_sigma_page(content: Any) -> dict[str, Any]:
-    """What the rule says of itself; author and licence stay with it."""
+    """The page of a Sigma rule; author and licence stay with it."""
     techniques = [m[1].upper() for m in map(TECHNIQUE_TAG.fullmatch, as_texts_tuple(content.get("tags"))) if m]
     source = content.get("logsource")
     return {

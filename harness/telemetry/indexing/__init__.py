@@ -1,1 +1,1 @@
-"""What Splunk does to a plain text before it is searched: lines, events, times, rewriting, indexed fields."""
+"""Splunk's index time for plain text: lines, events, times, rewriting, indexed fields."""

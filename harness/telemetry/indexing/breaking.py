@@ -12,6 +12,7 @@ from typing import Any
 from harness.telemetry.indexing.expressions import BoundedRegex, compile_setting_regex
 from harness.telemetry.indexing.formats import parse_whole_setting, parse_yes_no
 
+# props.conf.spec, as the 256 lines of MAX_EVENTS and the 10,000 bytes of TRUNCATE below.
 DEFAULT_LINE_BREAKER = r"([\r\n]+)"
 LONGEST_RAW_LINE = 16 << 20
 """Characters without a break that are held before they are cut."""
@@ -37,6 +38,7 @@ def break_lines(blocks: Iterable[str], settings: Mapping[str, str]) -> Iterator[
         buffer += block
         done = 0
         for found in breaks(breaker, buffer):
+            # A match at the end of a block may be longer in the next: `([\r\n]+)` between \r and \n.
             if found.end() >= len(buffer):
                 break
             yield from truncate_line(buffer[done : found.start(1)], most)
@@ -61,6 +63,8 @@ def truncate_line(text: str, most: int) -> Iterator[RawLine]:
     """The line, of at most so many bytes; an empty one is none."""
     if not text.strip("\r\n"):
         return
+    # TRUNCATE counts bytes and is rounded down within a character (capture truncate-multibyte-boundary); four bytes are
+    # the most that one has, so that short lines are not encoded.
     encoded = text.encode("utf-8", "replace") if most > 0 and len(text) * 4 > most else b""
     if len(encoded) > most > 0:
         yield RawLine(encoded[:most].decode("utf-8", "ignore"), cut=True)
@@ -88,7 +92,7 @@ def merge_lines(
 
 
 def concat_lines(held: list[RawLine]) -> RawLine:
-    """Lines as one event."""
+    """Lines as one event; cut if any of them was."""
     return RawLine("\n".join(line.text for line in held), any(line.cut for line in held))
 
 
@@ -105,6 +109,7 @@ class Rules:
 
     def starts(self, line: str, before: int) -> bool:
         """Whether a line begins an event when `before` lines stand in the present one."""
+        # MUST_BREAK_AFTER and MAX_EVENTS come before all that holds lines together.
         if self.ended or before > self.most:
             return True
         if self.held_on:
@@ -116,7 +121,7 @@ class Rules:
         )
 
     def pass_over(self, line: str) -> None:
-        """Takes note of what a line says about the next one."""
+        """Keeps whether this line ends the event or holds the next one in it."""
         self.ended = self.after is not None and self.after.search(line) is not None
         if self.ended:
             self.held_on = False
@@ -125,5 +130,5 @@ class Rules:
 
 
 def optional(pattern: str | None) -> BoundedRegex | None:
-    """The expression of a setting that may be absent."""
+    """The compiled expression of an optional setting."""
     return compile_setting_regex(pattern) if pattern else None

@@ -15,13 +15,18 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.indexing.expressions import compile_setting_regex
 from harness.telemetry.indexing.formats import parse_whole_setting
 
+# MAX_TIMESTAMP_LOOKAHEAD's default, counted from the end of TIME_PREFIX (props.conf.spec).
 LOOKAHEAD = 128
+# As TRUNCATE's default: no line is longer unless a site says so. Both bounds are ours, not Splunk's.
 LONGEST_PREFIX = 10_000
 MOST_READ = 10_000
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH, DAY = r"[A-Za-z]{3,9}\.?", r"[A-Za-z]{3,9}"
+# Splunk takes EST for the American one unless TZ_ALIAS says otherwise (props.conf.spec); no date decides
+# between summer and winter, the text does.
 ZONE_OFFSETS = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
          "pdt": -7, "cet": 1, "cest": 2, "bst": 1, "jst": 9}  # fmt: skip
+# strptime, and Splunk's %N and %Q with a width (%3N); %e and %l may have a blank in front.
 TIME_CODE_PATTERNS = {
     "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d\d?)", "d": r"(?P<d>\d\d?)", "e": r"\s*(?P<d>\d\d?)",
     "H": r"(?P<H>\d\d?)", "k": r"\s*(?P<H>\d\d?)", "I": r"(?P<I>\d\d?)", "l": r"\s*(?P<I>\d\d?)",
@@ -33,6 +38,8 @@ TIME_CODE_PATTERNS = {
 WHOLE = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "c": "%a %b %e %H:%M:%S %Y", "+": "%Y-%m-%d"}
 INDEX_TIME_CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
 CLOCK_TIME_PATTERN = r"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?)?"
+# datetime.xml has many more. These are ISO 8601, Apache, American, syslog, epoch with its fractions, and a bare date,
+# which is last since the first begins with one.
 LOOKS = tuple(
     re.compile(written)
     for written in (
@@ -67,6 +74,7 @@ class EventClock:
 
     def micros(self, text: str) -> int | None:
         """Microseconds since 1970 of the time in a text; None where it has none."""
+        # The same text is asked twice: whether it begins an event, and when it happened.
         if text is not self.last:
             self.last, self.found = text, self.look(text)
         return self.found
@@ -87,6 +95,7 @@ class EventClock:
         for match in self.matches(window):
             written = match.group()
             if written not in self.read:
+                # Logs repeat their times; forgetting all is cheaper than deciding which to keep.
                 if len(self.read) >= MOST_READ:
                     self.read.clear()
                 self.read[written] = convert_match_to_time(match, self.zone, self.near)
@@ -97,6 +106,8 @@ class EventClock:
     def matches(self, window: str) -> list[re.Match[str]]:
         """The first time of each look in their order; the look that was right last is tried before the others."""
         usual = self.looks[0].search(window)
+        # A time at the very beginning needs no look at the others (plain logs are read seven times faster), but
+        # a bare date may hide the clock behind it.
         if usual is not None and usual.start() == 0 and usual.re is not LOOKS[-1]:
             return [usual]
         found = [m for look in self.looks if (m := look.search(window)) is not None]
@@ -139,7 +150,7 @@ def translate_literal(text: str) -> str:
 
 
 def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
-    """Microseconds since 1970 of a match's parts."""
+    """Microseconds since 1970 of a match's parts; None for a date that does not exist."""
     part = {name: value for name, value in match.groupdict().items() if value is not None}
     fraction = int(part.get("N", part.get("F", "0"))[:6].ljust(6, "0"))
     if "s" in part:
@@ -151,12 +162,14 @@ def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) ->
     try:
         month = MONTHS.index(part["b"][:3].lower()) + 1 if "b" in part else int(part.get("m", near.month))
         day = int(part.get("d", "1" if "m" in part or "b" in part or "Y" in part else near.day))
+        # Leap seconds, which datetime has not.
         seconds = min(int(part.get("S", "0")), 59)
         zoned = parse_zone_offset(part.get("z") or part.get("Z")) or zone
         if "j" in part:
             month, day = 1, 1
         made = datetime(year, month, day, hour, int(part.get("M", "0")), seconds, fraction, zoned)
         made += timedelta(days=int(part.get("j", "1")) - 1)
+        # MAX_DAYS_HENCE is 2: without a year, December read in January is last year's.
         if "Y" not in part and "y" not in part and made > near + timedelta(days=2):
             made = made.replace(year=made.year - 1)
         return (made - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
@@ -165,12 +178,13 @@ def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) ->
 
 
 def century(year: int) -> int:
-    """A year of two digits."""
+    """The full year of two digits, 1969 to 2068."""
+    # POSIX: 69 to 99 are of the last century.
     return 2000 + year if year < 69 else 1900 + year
 
 
 def parse_zone_offset(written: str | None) -> tzinfo | None:
-    """A zone as events write it."""
+    """The zone of an offset or an abbreviation; None for an unknown word."""
     if not written:
         return None
     if written[0] in "+-":

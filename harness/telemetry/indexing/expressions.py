@@ -9,6 +9,7 @@ import regex
 
 from harness.diagnostics import HarnessError
 
+# Settings come from anybody's app: Splunk bounds the steps of a match (MATCH_LIMIT), here time is bounded.
 LONGEST_MATCH = 2.0
 """Seconds that one text may take."""
 LONGEST_PATTERN = 16_384
@@ -20,6 +21,7 @@ def compile_setting_regex(pattern: str) -> BoundedRegex:
     try:
         if len(pattern) > LONGEST_PATTERN:
             raise ValueError(f"it is longer than {LONGEST_PATTERN:,} characters")
+        # The package `regex`, since `re` has neither recursion, as PCRE has, nor a time limit.
         return BoundedRegex(regex.compile(pattern, regex.VERSION0))
     except (regex.error, ValueError, OverflowError, RecursionError) as error:
         reason = str(error).lower()[:120] or "nested too deep"
@@ -35,20 +37,20 @@ class BoundedRegex:
         self.groups = int(compiled.groups)
 
     def search(self, text: str, start: int = 0) -> Any:
-        """The first match."""
+        """The first match from `start` on. Raises HarnessError after LONGEST_MATCH seconds."""
         try:
             return self.compiled.search(text, start, timeout=LONGEST_MATCH)
         except TimeoutError:
             raise self.slow() from None
 
     def every(self, text: str) -> list[Any]:
-        """All matches."""
+        """All matches. Raises HarnessError after LONGEST_MATCH seconds."""
         try:
             return list(self.compiled.finditer(text, timeout=LONGEST_MATCH))
         except TimeoutError:
             raise self.slow() from None
 
     def slow(self) -> HarnessError:
-        """The error about one that takes too long."""
+        """The error of an expression that takes too long."""
         message = f"the regular expression `{self.compiled.pattern[:60]}` took longer than {LONGEST_MATCH:g} s"
         return HarnessError("regex-timeout", message, help="rewrite nested repetitions such as `(a+)+`")

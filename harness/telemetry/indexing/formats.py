@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 GROUP_REFERENCE = re.compile(r"\$(\d+)")
+# A name may hold single colons; two of them end it.
 TEMPLATE = re.compile(r"(\"[^\"]*\"|[^\s\":]+(?::[^\s\":]+)*)::(\"[^\"]*\"|\S+)")
 FORMAT_STRING = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,\s][^,]*))\s*(?:,|$)', re.S)
 BACKSLASH_ESCAPE = re.compile(r"\\(.)", re.S)
@@ -13,13 +14,13 @@ YES, NO = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "
 
 
 def parse_yes_no(written: str | None, default: bool) -> bool:
-    """A setting that is yes or no."""
+    """A boolean setting in any of Splunk's spellings; the default for another word."""
     word = (written or "").strip().lower()
     return True if word in YES else False if word in NO else default
 
 
 def parse_whole_setting(written: str | None, default: int) -> int:
-    """A setting that is a whole number."""
+    """A whole-number setting of at most nine digits; the default for another text."""
     word = (written or "").strip()
     return int(word) if re.fullmatch(r"-?\d{1,9}", word) else default
 

@@ -18,14 +18,16 @@ from harness.telemetry.stream import Stream
 from harness.telemetry.tables import EventTables
 
 PLAIN_TEXT_SENSOR = "text"
+# The field that Splunk 10.4.0 adds to a cut line (capture truncate-hard-cap).
 TRUNCATED = {"meta": "truncated"}
+# Characters, as in capture punct-cap.
 LONGEST_PUNCT = 50
 WORD_OR_BREAK = re.compile(r"[^\W_]+|[\r\n]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """What is said of plain files when they are read: metadata, and the stanzas of props.conf and transforms.conf.
+    """Settings for reading plain files: metadata, and the stanzas of props.conf and transforms.conf.
 
     Without a source each file's own path is its source.
     """
@@ -39,15 +41,17 @@ class Input:
 
 
 def index_plain_text(stream: Stream, tables: EventTables, given: Input) -> None:
-    """Adds every event of a file."""
+    """Adds every event of a file under its sourcetype; events that go to nullQueue are left out."""
     source = given.source or str(stream.path)
     metadata = {"index": given.index, "source": source, "sourcetype": given.sourcetype, "host": given.host}
     settings = effective(given.props, metadata)
+    # The file's time of change is what Splunk's file inputs take for "now" (props.conf.spec, DATETIME_CONFIG).
     clock = EventClock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))
     last: int | None = None
     for event in break_events(stream, settings, clock):
         text = event.line.text
         time = clock.micros(stamp(event, settings))
+        # An event without a time has that of the one before it (capture timestamp-fallback-previous-event).
         last = time if time is not None else last
         record = IndexedRecord(raw=apply_sed_scripts(text, settings), metadata=dict(metadata))
         apply_transforms(record, settings, given.transforms)
@@ -63,6 +67,7 @@ def index_plain_text(stream: Stream, tables: EventTables, given: Input) -> None:
 def break_events(stream: Stream, settings: Mapping[str, str], clock: EventClock) -> Iterator[Structured]:
     """The events of a file; rows of a structured one are never put together."""
     pieces = break_lines(decode_stream(stream), settings)
+    # Rows are events, though SHOULD_LINEMERGE is on by default.
     if settings.get("INDEXED_EXTRACTIONS"):
         return parse_structured_file(pieces, settings)
     return parse_structured_file(merge_lines(pieces, settings, clock.dated), settings)
@@ -77,7 +82,7 @@ def decode_stream(stream: Stream) -> Iterator[str]:
 
 
 def stamp(event: Structured, settings: Mapping[str, str]) -> str:
-    """The text that has an event's time."""
+    """The text to read an event's time from: TIMESTAMP_FIELDS, else the line."""
     named = strings(settings.get("TIMESTAMP_FIELDS", ""))
     return " ".join(event.fields.get(n, "") for n in named) if named else event.line.text
 
@@ -91,5 +96,5 @@ def flatten_multivalue(fields: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def punctuation(text: str) -> str:
-    """What is no letter or digit in a text: blanks as `_`, tabs as `t`, at most so many characters."""
+    """Splunk's `punct`: the punctuation of a text, blanks as `_`, tabs as `t`, at most so many characters."""
     return WORD_OR_BREAK.sub("", text).replace(" ", "_").replace("\t", "t")[:LONGEST_PUNCT]

@@ -15,9 +15,11 @@ from harness.telemetry.indexing.expressions import compile_setting_regex
 from harness.telemetry.indexing.formats import GROUP_REFERENCE, parse_format_pairs, parse_whole_setting, parse_yes_no
 from harness.telemetry.indexing.stanzas import Props, classes
 
+# Any character may delimit, as in sed.
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gi\d]*)\s*", re.S)
 EXCHANGE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
 SED_GROUP = re.compile(r"\\(\d)|\\(.)", re.S)
+# transforms.conf.spec; capture transforms-lookahead-default.
 LOOKAHEAD = 4_096
 METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
 
@@ -32,7 +34,7 @@ class IndexedRecord:
     dropped: bool = False
 
     def read(self, key: str) -> str:
-        """What a transform reads."""
+        """The text of a SOURCE_KEY; metadata with its `host::` prefix, as Splunk has it."""
         if key in METADATA_KEYS:
             return f"{METADATA_KEYS[key]}::{self.metadata.get(METADATA_KEYS[key], '')}"
         return self.raw if key in ("_raw", "") else (self.fields.get(key.removeprefix("field:")) or [""])[0]
@@ -46,7 +48,7 @@ def apply_sed_scripts(raw: str, settings: Mapping[str, str]) -> str:
 
 
 def apply_one_sed_script(raw: str, script: str) -> str:
-    """The text after one sed script."""
+    """The text after one sed script: substitutions and transliterations. Raises HarnessError for others."""
     at = 0
     while at < len(script):
         if found := SED.match(script, at):
@@ -64,9 +66,10 @@ def apply_one_sed_script(raw: str, script: str) -> str:
 
 
 def apply_substitution(raw: str, script: re.Match[str]) -> str:
-    """The text after one substitution."""
+    """The text after one `s///`, with its flags g, i and a number."""
     flags, digits = script["flags"], re.sub(r"\D", "", script["flags"])
     matches = compile_setting_regex(("(?i)" if "i" in flags else "") + script["regex"]).every(raw)
+    # A number says which match is changed, with `g` that one and all after it.
     first = int(digits) - 1 if digits else 0
     made, at = [], 0
     for match in matches[first:] if "g" in flags else matches[first : first + 1]:
@@ -93,7 +96,7 @@ def apply_transforms(record: IndexedRecord, settings: Mapping[str, str], transfo
 
 
 def apply_transform(record: IndexedRecord, given: Mapping[str, str]) -> None:
-    """Changes an event by one transform."""
+    """Changes text, metadata or indexed fields of an event by one transform."""
     if not given.get("REGEX"):
         return
     text = record.read(given.get("SOURCE_KEY", "_raw").strip())[
@@ -105,6 +108,7 @@ def apply_transform(record: IndexedRecord, given: Mapping[str, str]) -> None:
         if "DEFAULT_VALUE" in given and key:
             set_dest_key(record, key, given["DEFAULT_VALUE"])
         return
+    # DEST_KEY takes one value, the first match's; indexed fields may come of every match.
     if key and key != "_meta":
         set_dest_key(record, key, fill_match_template(given.get("FORMAT", "$1"), matches[0]))
     elif parse_yes_no(given.get("WRITE_META"), False) or key == "_meta":
@@ -124,7 +128,7 @@ def extract_indexed_fields(given: Mapping[str, str], match: Any) -> list[tuple[s
 
 
 def fill_match_template(template: str, match: Any) -> str:
-    """A template with the groups of a match."""
+    """A FORMAT with `$n` filled from a match; a missing group is empty."""
     return GROUP_REFERENCE.sub(lambda m: match[int(m[1])] or "" if int(m[1]) <= match.re.groups else "", template)
 
 

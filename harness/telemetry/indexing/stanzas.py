@@ -10,7 +10,10 @@ from functools import lru_cache
 STANZA_KINDS = ("sourcetype", "host", "source")
 """Weakest first: what a source says counts before what a host says, and that before a sourcetype's."""
 PATTERN = re.compile(r"\*|(?<!\\)\.\.\.|[|()\[\]?+^$]")
+# The usual trick for a pattern of sourcetypes: an empty repetition makes Splunk take the name for one.
 SOURCETYPE_PATTERN = "(?::){0}"
+# Priorities of props.conf.spec: a literal name before a pattern; they order stanzas of one kind only (capture
+# precedence-priority-cannot-cross-kinds).
 EXACT, WILD = 100, 0
 ALTERNATIVES = re.compile(r"(\.\.\.)|(\*)|(\.)|(\\.)", re.S)
 
@@ -93,6 +96,7 @@ def order_stanzas(props: Props) -> list[Stanza]:
 def effective(props: Props, metadata: Mapping[str, str]) -> dict[str, str]:
     """The settings that hold for one input, those of all its stanzas put together."""
     made: dict[str, str] = {}
+    # Merged setting by setting, not replaced (capture precedence-merged-not-replaced): the strongest writes last.
     for each in reversed(order_stanzas(props)):
         if each.holds(metadata):
             made |= each.settings
@@ -101,6 +105,7 @@ def effective(props: Props, metadata: Mapping[str, str]) -> dict[str, str]:
 
 def classes(settings: Iterable[str], prefix: str) -> Iterator[tuple[str, str]]:
     """The settings `<prefix>-<class>` with their classes, in the order in which Splunk takes them."""
+    # ASCII order, so that A stands before a (captures precedence-ascii-order, sedcmd-ordering).
     for name in sorted(settings):
         if name.startswith(f"{prefix}-"):
             yield name, name.removeprefix(f"{prefix}-")

@@ -15,6 +15,7 @@ from harness.telemetry.indexing.breaking import MOST_LINES, RawLine, concat_line
 from harness.telemetry.indexing.expressions import compile_setting_regex
 from harness.telemetry.indexing.formats import BACKSLASH_ESCAPE, ESCAPES, parse_whole_setting, strings
 
+# props.conf.spec: the named ones are single ASCII characters.
 DELIMITERS = {"csv": ",", "tsv": "\t", "psv": "|", "w3c": " "}
 NAMED_DELIMITERS = {
     "space": " ",
@@ -25,6 +26,7 @@ NAMED_DELIMITERS = {
     "rs": "\x1e",
     "us": "\x1f",
 }
+# Bounds of ours against hostile files.
 DEEPEST_STRUCTURED = 64
 MOST_STRUCTURED_VALUES = 2_000
 MOST_IN_LIST = 50
@@ -50,7 +52,7 @@ def parse_structured_file(found: Iterable[RawLine], settings: Mapping[str, str])
 
 
 def parse_rows_under_header(found: Iterable[RawLine], settings: Mapping[str, str], kind: str) -> Iterator[Structured]:
-    """Rows under a header, which is no event."""
+    """Rows with the fields of their header, which itself is no event."""
     preamble = compile_setting_regex(settings["PREAMBLE_REGEX"]) if settings.get("PREAMBLE_REGEX") else None
     header = strings(settings.get("FIELD_NAMES", "")) if "FIELD_NAMES" in settings else None
     at = parse_whole_setting(settings.get("HEADER_FIELD_LINE_NUMBER"), 0)
@@ -70,6 +72,7 @@ def parse_rows_under_header(found: Iterable[RawLine], settings: Mapping[str, str
                 header = [clean_header_name(n) for n in split_row(line.text, first, quote)]
             continue
         values = split_row(line.text, delimiter, quote)
+        # Splunk's names for cells beyond the header, by their place in the row.
         names = [*header, *(f"EXTRA_FIELD_{n}" for n in range(len(header) + 1, len(values) + 1))]
         there = {n: v for n, v in zip(names, values, strict=False) if n and v != ""}
         yield Structured(line, {n: v for n, v in there.items() if missing is None or not missing.search(v)})
@@ -81,6 +84,7 @@ def whole_rows(found: Iterable[RawLine], delimiter: str, quote: str) -> Iterator
     for line in found:
         opens = held or line.text.startswith(quote) or delimiter + quote in line.text
         held.append(line)
+        # A quote that never ends must not swallow the file: MAX_EVENTS lines at most.
         if not opens or sum(each.text.count(quote) for each in held) % 2 == 0 or len(held) >= MOST_LINES:
             yield concat_lines(held)
             held = []
@@ -89,7 +93,7 @@ def whole_rows(found: Iterable[RawLine], delimiter: str, quote: str) -> Iterator
 
 
 def parse_character_setting(written: str | None, otherwise: str) -> str:
-    """One character as a setting writes it."""
+    """The character of a setting: a name such as `tab`, an escape, or itself."""
     if not written:
         return otherwise
     word = written.strip() or " "
@@ -100,7 +104,7 @@ def parse_character_setting(written: str | None, otherwise: str) -> str:
 
 
 def split_row(line: str, delimiter: str, quote: str) -> list[str]:
-    """The cells of a row."""
+    """The cells of a row without blanks at their ends; split plainly where it is no valid CSV."""
     try:
         rows = list(csv.reader([line], delimiter=delimiter, quotechar=quote, skipinitialspace=False))
     except csv.Error:
@@ -109,7 +113,7 @@ def split_row(line: str, delimiter: str, quote: str) -> list[str]:
 
 
 def clean_header_name(name: str) -> str:
-    """A column's name as a field's."""
+    """A column's name as a field's: letters, digits and `_.{}`, others `_`."""
     return "".join(c if c.isalnum() or c in "_.{}" else "_" for c in name.strip()).lstrip("_")
 
 

@@ -21,10 +21,12 @@ from harness.telemetry.reader import read_telemetry
 from harness.telemetry.recording import RecordedTest, open_recording
 from harness.telemetry.writer import write_telemetry
 
+# Without the account's last number: S-1-5-21-...-500 is an administrator everywhere, and rules say so.
 SID = re.compile(r"S-1-5-21-\d+-\d+-\d+(?=-\d+|\b)")
 IPV4_ADDRESS = re.compile(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
 USER_FIELDS = ("User", "ParentUser", "SourceUser", "TargetUser", "SubjectUserName", "TargetUserName", "UserContext")
 DOMAIN_FIELDS = ("SubjectDomainName", "TargetDomainName")
+# Names of every Windows: rules read them, and they tell nothing about a lab.
 BUILT_IN = frozenset(
     {"system", "local service", "network service", "anonymous logon", "nt authority", "iis apppool", "window manager"}
     | {"font driver host", "builtin", "administrators", "users", "everyone", "-", "", "nt service"}
@@ -73,6 +75,7 @@ class Disguise:
         low = name.lower()
         if low.endswith("$"):
             self.host(name[:-1])
+        # Accounts of window manager and font driver have a session's number: DWM-1, UMFD-0.
         elif low not in BUILT_IN and low not in self.hosts and not low.startswith(("dwm-", "umfd-")):
             self.users.setdefault(low, f"user{len(self.users) + 1:02}")
 
@@ -90,6 +93,7 @@ class Disguise:
         text = IPV4_ADDRESS.sub(lambda m: self.address(m[0]), text)
         names = {**self.domains, **self.users, **self.hosts}
         if names:
+            # A name may begin another one: lab before lab.example would leave .example behind.
             longest_first = sorted(names, key=len, reverse=True)
             pattern = "|".join(re.escape(n) for n in longest_first)
             text = re.sub(rf"(?i)(?<![\w-])(?:{pattern})(?![\w-])", lambda m: names[m[0].lower()], text)
@@ -107,7 +111,7 @@ class Disguise:
         return self.sids.setdefault(sid, f"S-1-5-21-{1000 + len(self.sids)}-2000-3000")
 
     def address(self, text: str) -> str:
-        """An address of the same kind: private ones stay private, public ones become documentation addresses."""
+        """An address of the same kind: private ones stay private, public ones go to 198.18.0.0/15."""
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
@@ -116,6 +120,7 @@ class Disguise:
             return text
         if text not in self.addresses:
             number = len(self.addresses) + 1
+            # 198.18.0.0/15 is for benchmarks (RFC 2544): documentation networks have room for 762 addresses only.
             start = "10.99" if address.is_private else "198.18"
             self.addresses[text] = f"{start}.{number // 250}.{number % 250 + 1}"
         return self.addresses[text]
@@ -163,7 +168,7 @@ def put_journal(target: Path) -> None:
 
 
 def one_test(source: Path, target: Path, test: RecordedTest, disguise: Disguise) -> RecordedTest:
-    """One test's files with other names."""
+    """Writes one test's files with other names; returns its entry for the new manifest."""
     host = disguise.text(test.host)
     raw: dict[str, str] = {}
     for channel, file in test.raw.items():
@@ -188,7 +193,7 @@ def anonymise_telemetry(telemetry: Telemetry, disguise: Disguise) -> Telemetry:
 
 
 def other(events: Events, disguise: Disguise) -> Events:
-    """One table with its texts changed."""
+    """One table with every distinct text and constant disguised."""
 
     def change(values: pa.Array) -> pa.Array:
         return pa.array([None if v is None else disguise.text(v) for v in values.to_pylist()], pa.string())

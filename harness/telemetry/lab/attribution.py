@@ -1,4 +1,4 @@
-"""Whose doing an event is: a test's, if a process wrote it that descends from the one that carries the test's mark."""
+"""Attribution of events to a test: by descent from the process that carries the test's mark."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from harness.telemetry.tables import EventTexts
 
 SYSMON_CHANNEL = "Microsoft-Windows-Sysmon/Operational"
+# Sysmon's GUID of a process that it does not know: all of them would be one family.
 NO_GUID = "{00000000-0000-0000-0000-000000000000}"
 ATTRIBUTED_FIELDS = (
     "CommandLine",
@@ -41,6 +42,7 @@ class Family:
     def carries(self, fields: EventTexts) -> bool:
         """Whether a text of an event has the test's mark, or the run's name in what the test itself did."""
         texts = [fields[n] for n in ATTRIBUTED_FIELDS if n in fields]
+        # The ampersand keeps run.1 apart from run.10; the run's name is the user agent of tests 1 and 4.
         return any(f"DETLAB={self.mark}&" in t or f"detlab/{self.run}" in t for t in texts)
 
     def learn(self, fields: EventTexts) -> bool:
@@ -61,6 +63,7 @@ class Family:
         """Whether a process that starts belongs to the family."""
         if self.carries(fields) or self.is_ours(fields.get("ParentProcessGuid", "")):
             return True
+        # Pids are given anew: only a child of the Schedule service is what event 129 named.
         by_scheduler = "-s schedule" in fields.get("ParentCommandLine", "").lower()
         return by_scheduler and fields.get("ProcessId", "") in self.task_pids - {""}
 
@@ -74,18 +77,19 @@ class Family:
             self.tasks.add("\\" + (task[1] or task[2]).lower().lstrip("\\"))
 
     def known(self) -> int:
-        """How much is known."""
+        """The number of known processes, logons, tasks and connections."""
         names = (self.guids, self.pids, self.logons, self.tasks, self.task_pids)
         return sum(len(found) for found in names) + len(self.connections)
 
     def is_ours(self, guid: str) -> bool:
-        """Whether a process belongs to the family."""
+        """Whether a ProcessGuid is one of the family's."""
         return guid in self.guids and guid not in ("", NO_GUID)
 
     def owns(self, fields: EventTexts) -> bool:
         """Whether the test caused an event."""
         if fields.get("Channel") == SYSMON_CHANNEL:
             guids = (fields.get(n, "") for n in ("ProcessGuid", "SourceProcessGUID", "ParentProcessGuid"))
+            # The listener's record of a loopback connection has the same ends (telemetry.md 1.4).
             mirrored = tuple(fields.get(n, "") for n in TUPLE)
             return any(self.is_ours(g) for g in guids) or (
                 fields.get("EventID") == "3" and mirrored in self.connections
@@ -94,12 +98,14 @@ class Family:
             return True
         if fields.get("EventID") in TASK_EVENTS and fields.get("SubjectLogonId", "") in self.logons - {""}:
             return True
+        # Not in Security, where the kernel or lsass.exe writes for all.
         return fields.get("Execution_ProcessID", "") in self.pids and "Security" not in fields.get("Channel", "")
 
 
 def attribute_events(events: Sequence[EventTexts], mark: str, run: str) -> list[bool]:
     """Which events the test with this mark caused; events may come in any order."""
     family = Family(mark, run)
+    # Until a pass teaches nothing: a child may stand before its parent. any() would stop at the first.
     while sum(family.learn(e) for e in events):
         pass
     return [family.owns(e) for e in events]

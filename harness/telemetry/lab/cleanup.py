@@ -16,12 +16,13 @@ from harness.telemetry.lab.inventory import Inventory
 from harness.telemetry.lab.journal import Journal, JournalStep, Owed, list_owed_cleanups
 from harness.telemetry.lab.remote import Connect, RemoteHost
 
+# Seconds; chosen.
 CLEANUP_PATIENCE = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanUp:
-    """What became of one clean-up that was owed; `why` says it of one that is still owed."""
+    """The result of one owed clean-up; `why` is the reason where it is still owed."""
 
     owed: Owed
     done: bool
@@ -33,6 +34,7 @@ def run_cleanup(remote: RemoteHost, journal: Journal, item: Owed, *, timeout: fl
     why = journal_cleanup_step(journal, JournalStep.CLEANING, item)
     try:
         if item.unfinished and item.mark:
+            # A test that still runs would undo its own clean-up.
             remote.run(kill(item.mark), timeout=timeout)
         why = perform(remote, item, timeout) or why
     except HarnessError as error:
@@ -55,9 +57,10 @@ def journal_cleanup_step(journal: Journal, step: JournalStep, item: Owed, **data
 
 
 def perform(remote: RemoteHost, item: Owed, timeout: float) -> str:
-    """Runs the command of a clean-up; what is wrong with how it ended, if anything."""
+    """Runs the command of a clean-up; the reason where it did not succeed, else empty."""
     if not item.cleanup:
         return ""
+    # A mark of its own: killing by the test's must not find the clean-up.
     line = build_marked_line(Command(shell=Shell(item.shell), text=item.cleanup), f"{item.mark}c")
     ended = remote.run(line, timeout=timeout)
     if ended.timed_out:
@@ -77,6 +80,7 @@ def clean_up(
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[CleanUp, ...]:
     """Does every clean-up that any journal in a folder owes, host by host; whatever happens all are in the answer."""
+    # groupby needs them side by side; the sort is stable, so the last run stays first.
     items = sorted(list_owed_cleanups(folder, host), key=lambda o: o.host)
     found: list[CleanUp] = []
     for name, group in groupby(items, key=lambda o: o.host):
@@ -92,11 +96,12 @@ def clean_host(
     items: tuple[Owed, ...],
     tell: Callable[[str], None],
 ) -> Iterator[CleanUp]:
-    """Does the clean-ups of one host."""
+    """Does the clean-ups of one host under its lock; where it cannot be reached all of them stay owed."""
     try:
         with lock_host(folder, name):
             remote = connect(inventory.host(name))
             try:
+                # Asked again under the host's lock: another detlab may have done it meanwhile.
                 for item in still_owed(folder, items):
                     tell(f"{name}: cleaning up after {item.test}")
                     journal = Journal(item.journal, item.run)
@@ -112,7 +117,7 @@ def clean_host(
 
 
 def still_owed(folder: Path, items: Iterable[Owed]) -> Iterator[Owed]:
-    """Those that no one has done in the meantime."""
+    """The owed clean-ups that no other process has done in the meantime."""
     for item in items:
         if any(
             (o.run, o.host, o.test) == (item.run, item.host, item.test) for o in list_owed_cleanups(folder, item.host)

@@ -1,4 +1,4 @@
-"""Collection: exactly what a host recorded of a test, waited for until it is quiet, and what it lost said."""
+"""Collection of a test's records from a host's logs until it is quiet, with losses."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Collected:
 class Waiting:
     """How long to wait for events, in seconds: until none of the test's came for `quiet`, at most `patience`."""
 
+    # Sysmon writes event 22 2 to 7 s late (telemetry.md 1.4); 90 s bound a host that never rests.
     quiet: float = 6.0
     patience: float = 90.0
     poll: float = 1.0
@@ -79,6 +80,7 @@ class Collector:
     def until_quiet(self, outcome: TestOutcome) -> Collected:
         """Takes what comes until nothing of the test's came for a while; background never ends and does not count."""
         records: dict[tuple[str, int], CollectedRecord] = {}
+        # A host that is lost has nothing more to say.
         end = time.monotonic() + (self.waiting.patience if outcome.status is not Status.LOST else self.waiting.quiet)
         quiet_since, count = time.monotonic(), 0
         while True:
@@ -102,10 +104,11 @@ class Collector:
         )
 
     def take(self, now: Mapping[str, LogState], records: dict[tuple[str, int], CollectedRecord]) -> None:
-        """Reads what is new in each log."""
+        """Adds the records of each log behind the last one taken."""
         for channel, state in now.items():
             got = [number for c, number in records if c == channel]
             after = max([self.bookmarks[channel].newest, *got])
+            # Numbers begin anew where the log was cleared.
             if state.newest < self.bookmarks[channel].newest:
                 after = max([0, *got])
             if state.there and state.newest > after:
@@ -116,7 +119,7 @@ class Collector:
     def losses(
         self, now: Mapping[str, LogState], records: Mapping[tuple[str, int], CollectedRecord]
     ) -> tuple[ChannelLoss, ...]:
-        """What each log did not keep."""
+        """Losses of all channels between bookmark and now."""
         found = (
             find_channel_loss(before, now[channel], (number for c, number in records if c == channel))
             for channel, before in self.bookmarks.items()

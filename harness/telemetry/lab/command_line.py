@@ -10,10 +10,12 @@ from harness.scenario.atomic import Shell
 from harness.scenario.atomic_rendering import Command
 from harness.telemetry.lab.remote import CommandLine
 
+# cmd.exe takes 8,191 characters; the rest is for what WinRS puts in front.
 LONGEST_LINE = 8000
 MARK_VARIABLE = "DETLAB"
 BREAK = "----"
 
+# Without a console PowerShell writes its progress to the error stream, as CLIXML.
 QUIET = "$ProgressPreference='SilentlyContinue'\n"
 POWERSHELL_COMMAND = "powershell.exe -NoProfile -NonInteractive -OutputFormat Text"
 FROM_STDIN = (
@@ -52,12 +54,14 @@ def powershell(script: str, mark: str) -> CommandLine:
     text = prepend_mark(f"{POWERSHELL_COMMAND} -EncodedCommand {encode_powershell(QUIET + script)}", mark)
     if len(text) <= LONGEST_LINE:
         return CommandLine(text=text, mark=mark)
+    # Base64, since the console's code page would change letters of the script itself.
     text = prepend_mark(f"{POWERSHELL_COMMAND} -EncodedCommand {encode_powershell(FROM_STDIN)}", mark)
     return CommandLine(text=text, stdin=base64.b64encode(script.encode("utf-8")), mark=mark)
 
 
 def prepend_mark(text: str, mark: str) -> str:
     """The line with its mark in front: an environment variable, so that the command itself stays as it is."""
+    # No blank before the ampersand: cmd.exe would make it a part of the value.
     return f"set {MARK_VARIABLE}={mark}& {text}"
 
 

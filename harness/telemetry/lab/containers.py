@@ -20,6 +20,7 @@ CONTAINER_LABEL = "detlab.lab"
 LISTENER = "listener"
 LOOPBACK = "127.0.0.1"
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+# An asyncio server of one file; chosen, like 64 processes and the 2 s until a stop becomes a kill.
 MEMORY = "128m"
 STOPPING = 2
 
@@ -44,6 +45,7 @@ def connect_docker() -> Any:
         ) from error
     hint = "start it, set DOCKER_HOST, or use --no-docker"
     address = os.environ.get("DOCKER_HOST", "") or DEFAULT_SOCKET
+    # Docker's client says of a missing socket only `Connection aborted, FileNotFoundError`.
     if address.startswith("unix://") and not listens(address.removeprefix("unix://")):
         raise UnreachableError("no-docker", f"no Docker Engine answers on {address}", help=hint)
     try:
@@ -72,6 +74,7 @@ def up(lab: str, folder: Path, ports: Ports, *, client: Any = None) -> Service:
     if ports.bind in ("", "0.0.0.0", "::"):
         hint = "name the lab network's address"
         raise HarnessError("listens-everywhere", "the lab's services do not listen on every address", help=hint)
+    # An older container of the lab holds the ports.
     down(lab, client=client)
     container = start_container(client, lab, build_listener_image(client, script), ports)
     answers = wait_until_open(ports.bind, inner_ports(ports))
@@ -93,6 +96,7 @@ def start_container(client: Any, lab: str, image: str, ports: Ports) -> Any:
     try:
         return client.containers.run(
             image,
+            # All of the container's own network; what the outside reaches is said by `ports`.
             replace(ports, bind="0.0.0.0").arguments(""),
             name=f"detlab-{lab}-{LISTENER}",
             labels={
@@ -122,6 +126,7 @@ def build_listener_image(client: Any, script: Path) -> str:
     if any(name in (image.tags or ()) for image in client.images.list()):
         return name
     try:
+        # Never pulled: the base is `scratch`, and a lab may have no way out.
         client.images.build(
             fileobj=io.BytesIO(build_image_context(script)), custom_context=True, tag=name, rm=True, pull=False
         )
@@ -131,7 +136,7 @@ def build_listener_image(client: Any, script: Path) -> str:
 
 
 def status(lab: str, *, client: Any = None) -> list[Service]:
-    """Every container of the lab."""
+    """The lab's containers with the answers of their ports."""
     found = []
     for container in (client or connect_docker()).containers.list(
         all=True, filters={"label": f"{CONTAINER_LABEL}={lab}"}
@@ -156,6 +161,6 @@ def down(lab: str, *, client: Any = None) -> int:
 
 
 def find_error_headline(error: Exception) -> str:
-    """What an exception says first."""
+    """The first line of an exception, at most 200 characters."""
     text = str(getattr(error, "explanation", "") or error).strip()
     return (text.splitlines() or [type(error).__name__])[0][:200]

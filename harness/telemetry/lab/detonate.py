@@ -27,7 +27,7 @@ Tell = Callable[[str], None]
 
 
 class Watcher(Protocol):
-    """Who collects what a host records of a test."""
+    """The collector of a host's events around each test."""
 
     def before(self, mark: str) -> None:
         """Called before a test starts."""
@@ -48,6 +48,7 @@ class Detonation:
     tests: tuple[Rendered, ...]
     state: Path
     allowed: Allowances = field(default_factory=Allowances)
+    # Seconds for a test, and for all tests on a host; chosen, as the four hosts at a time below.
     timeout: float = 300.0
     whole: float = 3600.0
     get_prerequisites: bool = False
@@ -55,12 +56,13 @@ class Detonation:
     bound: int = 4
 
     def mark(self, number: int) -> str:
-        """What finds the processes of a test on its host."""
+        """The mark of a test, by which its processes are found: run and number."""
         return f"{self.run}.{number}"
 
 
 def new_run() -> str:
     """A name for a run: its time, so that names sort, and something that no other run has."""
+    # Three random bytes: two runs may begin in one second.
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(3)}"
 
 
@@ -114,6 +116,7 @@ class OneHost:
         error: HarnessError | None = None
         try:
             with lock_host(self.plan.state, self.host.name):
+                # Under the lock and before a connection: nobody can start to owe in between.
                 self.refuse_if_owed()
                 remote = self.connect(self.host)
                 try:
@@ -143,6 +146,7 @@ class OneHost:
         if refusals:
             raise RefusedError(refusals)
         watcher = self.watch(self.host, remote, self.facts) if self.watch else None
+        # All plans before the first start: each clean-up is in the journal whatever comes.
         for number, rendered in enumerate(self.plan.tests, 1):
             self.journal.write(
                 JournalStep.PLANNED, self.host.name, rendered.atomic.name, **self.planned(number, rendered)
@@ -157,7 +161,7 @@ class OneHost:
                 self.test(remote, watcher, number, rendered)
 
     def planned(self, number: int, rendered: Rendered) -> dict[str, str]:
-        """What the journal has to know to clean up after a test without anything else."""
+        """Data of a PLANNED entry: all that a later clean-up needs."""
         cleanup = rendered.cleanup
         return {
             "mark": self.plan.mark(number),
@@ -167,7 +171,7 @@ class OneHost:
         }
 
     def outcome(self, number: int, rendered: Rendered, status: Status, *, why: str = "") -> TestOutcome:
-        """An outcome of a test that is known by now."""
+        """An outcome of a test without times and output yet."""
         mark = self.plan.mark(number)
         return TestOutcome(host=self.host.name, test=rendered.atomic.name, mark=mark, status=status, why=why)
 
@@ -186,6 +190,7 @@ class OneHost:
             watcher.before(self.plan.mark(number))
         line = build_marked_line(rendered.command, self.plan.mark(number))
         self.tell(f"{self.host.name}: {name} {rendered.atomic.test.name}")
+        # Synced before the command is sent: from here on a clean-up is owed.
         self.journal.write(JournalStep.STARTED, self.host.name, name)
         self.run_and_clean(remote, watcher, line, self.outcome(number, rendered, Status.LOST), rendered)
 
@@ -210,6 +215,7 @@ class OneHost:
                 shell=str(cleanup.shell) if cleanup else "",
                 cleanup=cleanup.text if cleanup else "",
                 mark=line.mark,
+                # A lost test may still run, so it is killed first.
                 unfinished=outcome.status is Status.LOST,
             )
             cleaned = run_cleanup(remote, self.journal, item, timeout=self.plan.cleaning_timeout)

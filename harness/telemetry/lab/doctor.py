@@ -16,6 +16,7 @@ from harness.telemetry.lab.inventory import Inventory, LabHost
 from harness.telemetry.lab.remote import CommandLine, RemoteHost
 
 DOCTOR_PATIENCE = 60.0
+# Seconds; chosen as what a comparison of logs would show. Kerberos allows five minutes.
 WORST_CLOCK = 5.0
 
 POWERSHELL_CHANNEL = "Microsoft-Windows-PowerShell/Operational"
@@ -23,6 +24,7 @@ DNS_CLIENT_CHANNEL = "Microsoft-Windows-DNS-Client/Operational"
 TASKS = "Microsoft-Windows-TaskScheduler/Operational"
 
 BLOCK_LOGGING = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell\ScriptBlockLogging"
+# GUIDs of audit subcategories: their names are in the language of the host.
 OTHER_OBJECTS = "{0CCE9227-69AE-11D9-BED3-505054503030}"
 PROCESS_CREATION = "{0CCE922B-69AE-11D9-BED3-505054503030}"
 
@@ -61,7 +63,7 @@ def examine_host(inventory: Inventory, host: LabHost, remote: RemoteHost) -> tup
 
 
 def build_host_identity(inventory: Inventory, host: LabHost, facts: HostFacts) -> Iterator[HostCheck]:
-    """What the guard rails look at."""
+    """Checks of lab marker, domain controller, elevation and transport."""
     marked = facts.marker == inventory.lab
     command = rf'reg add HKLM\SOFTWARE\detlab /v Lab /d "{inventory.lab}" /f'
     found = f"`{facts.marker}`" if facts.marker else "none"
@@ -78,7 +80,7 @@ def build_host_identity(inventory: Inventory, host: LabHost, facts: HostFacts) -
 
 
 def check_clock(facts: HostFacts) -> Iterator[HostCheck]:
-    """How far the host's clock is off."""
+    """The check of the host's clock against ours."""
     found = f"{facts.offset:+.1f} s (known to {facts.uncertainty:.1f} s); times are put right by it"
     near = abs(facts.offset) < WORST_CLOCK
     health = Health.GOOD if near else Health.NOTE
@@ -86,13 +88,13 @@ def check_clock(facts: HostFacts) -> Iterator[HostCheck]:
 
 
 def check_channels(remote: RemoteHost, host: LabHost) -> Iterator[HostCheck]:
-    """Every channel, whether it is there and on."""
+    """A check for each channel of the inventory."""
     for channel, state in states(remote, host.entry.events.channels).items():
         yield check_channel(channel, state)
 
 
 def check_channel(channel: str, state: LogState) -> HostCheck:
-    """One channel."""
+    """The check of one channel: there, on, and its number of records."""
     what = f"{channel} ({NEEDS[channel]})" if channel in NEEDS else channel
     if not state.there:
         command = r"lab\windows\provision.ps1" if channel == SYSMON_CHANNEL else ""
@@ -106,6 +108,7 @@ def check_channel(channel: str, state: LogState) -> HostCheck:
 def services(remote: RemoteHost) -> Iterator[HostCheck]:
     """Sysmon's service, PowerShell's script block logging and the audit policy."""
     lines = (
+        # The service is called after the executable that installed it.
         "sc query Sysmon64 & sc query Sysmon",
         f"reg query {BLOCK_LOGGING} /v EnableScriptBlockLogging",
         f'auditpol /get /subcategory:"{OTHER_OBJECTS}" /r',
@@ -129,7 +132,9 @@ def services(remote: RemoteHost) -> Iterator[HostCheck]:
 def audit(what: str, subcategory: str, text: str, *, needed: bool = True) -> HostCheck:
     """One subcategory of the audit policy; its setting is in the language of the host."""
     rows = [row.split(",") for row in text.splitlines() if subcategory.lower() in row.lower()]
+    # Columns of auditpol /r: machine, target, subcategory, GUID, inclusion setting.
     setting = rows[0][4].strip() if rows and len(rows[0]) > 4 else ""
+    # True of an English Windows only: another language's word for `No Auditing` counts as on.
     on = setting not in ("", "No Auditing")
     command = "" if on else f'auditpol /set /subcategory:"{subcategory}" /success:enable'
     bad = Health.MISSING if needed else Health.NOTE
@@ -152,11 +157,12 @@ def sinks(remote: RemoteHost, inventory: Inventory) -> Iterator[HostCheck]:
 def is_listening(row: str, port: int) -> bool:
     """Whether a line of netstat is a listener on loopback or everywhere; the state's word depends on the language."""
     words = row.split()
+    # A listener's foreign address ends in port 0 in every language.
     return len(words) >= 4 and words[1] in (f"127.0.0.1:{port}", f"0.0.0.0:{port}") and words[2].endswith(":0")
 
 
 def good(holds: bool) -> Health:
-    """Good or missing."""
+    """GOOD where it holds, else MISSING."""
     return Health.GOOD if holds else Health.MISSING
 
 
@@ -166,7 +172,7 @@ def healthy(checks: Iterable[HostCheck]) -> bool:
 
 
 def format_checks(checks: Sequence[HostCheck]) -> Iterator[str]:
-    """The checks for people."""
+    """A line for each check, and one with the command that puts it right."""
     signs = {Health.GOOD: "ok", Health.MISSING: "MISSING", Health.NOTE: "note"}
     for check in checks:
         yield f"{signs[check.health]:<8} {check.what}: {check.found}"

@@ -11,7 +11,10 @@ from harness.telemetry.lab.command_line import BREAK, split_outputs
 from harness.telemetry.lab.remote import CommandLine, RemoteHost
 
 COLLECTION_PATIENCE = 120.0
+# Records of a few KiB each stay below remote.LARGEST_OUTPUT; a page that is cut ends the reading,
+# and what is missing is then told as lost.
 PAGE = 200
+# A test leaves hundreds; this bounds what a busy host makes us hold.
 MOST_COLLECTED_EVENTS = 200_000
 CHANNEL_NAME = re.compile(r"[\w .()/-]+")
 EVENT_ELEMENT = re.compile(r"<Event[ >].*?</Event>", re.DOTALL)
@@ -43,8 +46,9 @@ class ChannelLoss:
 
 
 def states(remote: RemoteHost, channels: Iterable[str]) -> Mapping[str, LogState]:
-    """Where each channel stands. Raises HarnessError where the host does not say."""
+    """States of channels by name. Raises HarnessError where the host gives no answer."""
     names = tuple(check_channel_name(c) for c in channels)
+    # `&`, not `&&`: a channel that is not there must not hide those behind it.
     text = f" & echo {BREAK} & ".join(f'wevtutil gl "{c}" & echo {BREAK} & wevtutil gli "{c}"' for c in names)
     ended = remote.run(CommandLine(text=text), timeout=COLLECTION_PATIENCE)
     found = split_outputs(ended.stdout)
@@ -79,6 +83,7 @@ def events_between(remote: RemoteHost, channel: str, after: int, upto: int) -> l
     found: list[tuple[int, str]] = []
     while after < upto and len(found) < MOST_COLLECTED_EVENTS:
         query = f"*[System[(EventRecordID>{after}) and (EventRecordID<={upto})]]"
+        # Oldest first, so that the last number of a page is where the next begins.
         line = CommandLine(text=f'wevtutil qe "{check_channel_name(channel)}" /q:"{query}" /f:xml /c:{PAGE} /rd:false')
         ended = remote.run(line, timeout=COLLECTION_PATIENCE)
         if not ended.ok:
@@ -93,7 +98,7 @@ def events_between(remote: RemoteHost, channel: str, after: int, upto: int) -> l
 
 
 def find_channel_loss(before: LogState, now: LogState, got: Iterable[int]) -> ChannelLoss | None:
-    """What a channel did not keep between two moments, if anything."""
+    """The loss of a channel between two moments: absent, off, cleared, or rolled over; None without one."""
     channel = before.channel
     if not now.there:
         return ChannelLoss(channel=channel, message="this channel is not there", command=provision(channel))
@@ -108,6 +113,7 @@ def find_channel_loss(before: LogState, now: LogState, got: Iterable[int]) -> Ch
     if missing:
         rolled = now.oldest > before.newest + 1
         why = "the log rolled over" if rolled else "the host does not give them"
+        # 256 MiB; Windows begins with 1 MiB for most channels.
         command = f'wevtutil sl "{channel}" /ms:268435456' if rolled else ""
         return ChannelLoss(
             channel=channel, message=f"{missing} records are lost: {why}", command=command, records=missing
@@ -116,5 +122,5 @@ def find_channel_loss(before: LogState, now: LogState, got: Iterable[int]) -> Ch
 
 
 def provision(channel: str) -> str:
-    """What puts a channel there."""
+    """The command that installs a channel's provider; empty for those of Windows."""
     return r"lab\windows\provision.ps1, which installs Sysmon" if "Sysmon" in channel else ""

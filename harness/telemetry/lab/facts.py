@@ -1,4 +1,4 @@
-"""What a host says of itself before anything is done to it."""
+"""Facts of a host before a detonation: marker, role, rights, name and clock."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.remote import RemoteHost
 
 FACTS_PATIENCE = 60.0
+# Integrity levels high, system and protected: SIDs are the same in every language.
 ELEVATED = re.compile(r"S-1-16-(?:12288|16384|20480)")
 REG_QUERY_VALUE = re.compile(r"\sREG_\w+\s+(.*)")
 
@@ -41,6 +42,7 @@ def registry_value(text: str) -> str:
 def read_clock(remote: RemoteHost, name: str) -> tuple[float, float]:
     """How many seconds the host's clock is ahead of ours, and how far off that may be; the best of three answers."""
     best: tuple[float, float] | None = None
+    # The quickest answer bounds the error best.
     for _ in range(3):
         before = datetime.now(UTC)
         ended = remote.run(build_clock_command(), timeout=FACTS_PATIENCE)

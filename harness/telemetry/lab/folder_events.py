@@ -51,6 +51,7 @@ class FolderCollector:
     def after(self, outcome: TestOutcome) -> None:
         """Waits until no more events of the test come, then keeps all that came since."""
         start = time.monotonic()
+        # A collector forwards in batches, so silence counts only once something has come.
         end, quiet_since, count = start + self.waiting.patience, start, -1
         while True:
             records = self.records()
@@ -81,8 +82,10 @@ class FolderCollector:
             if error.code == "no-events":
                 return []
             raise
+        # Through the log's own XML, so that the rest is as for events read from a host.
         text = io.BytesIO()
         write_telemetry(telemetry, "windows_xml", text)
+        # By the host's clock, and a second for the test's own beginning.
         earliest = (self.began.timestamp() + self.facts.offset - self.facts.uncertainty - 1) * MICROSECONDS_IN_SECOND
         found: dict[tuple[str, str], CollectedRecord] = {}
         for xml in EVENT_ELEMENT.findall(text.getvalue().decode("utf-8")):

@@ -13,11 +13,15 @@ from harness.scenario.atomic import ArgumentType, SupportedPlatform
 from harness.scenario.atomic_rendering import Rendered
 
 URLS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`<>|()]+", re.IGNORECASE)
+# Not the backslashes within a path: C:\\temp\\x.
 SHARES = re.compile(r"(?<![\w\\:.])\\\\([\w.-]+)\\[\w$.-]")
+# Not within longer dotted numbers, names or versions (1.2.3.4-5).
 IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
 IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?(?![\w:])|(?<![\w:.])::1(?![\w:])", re.IGNORECASE
 )
+# Fifty common ones, since scripts are full of names with dots (Net.WebClient): a name under another zone is not seen as
+# a server. The lab's network is what keeps traffic in (lab/README.md).
 PUBLIC_TOP_LEVELS = (
     "com|net|org|edu|gov|mil|int|info|biz|io|co|me|tv|cc|ws|xyz|top|site|online|club|shop|app|dev|cloud|tech|live|pro|"
     "ru|cn|uk|de|fr|nl|eu|us|ca|au|jp|in|br|it|es|pl|se|ch|ly|gg|ai|onion"
@@ -25,8 +29,10 @@ PUBLIC_TOP_LEVELS = (
 DOMAINS = re.compile(
     rf"(?<![\w.\\/$\[-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{PUBLIC_TOP_LEVELS})(?![\w.\\-]|\()", re.IGNORECASE
 )
+# RFC 2606 and 6761: nobody can own them.
 RESERVED = ("example", "test", "invalid", "localhost")
 RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
+# .NET's names that end like a domain.
 PLATFORM_NAMES = frozenset({"system.net", "microsoft.net", "system.io", "vb.net", "asp.net", "ado.net"})
 LOCAL_NAMES = frozenset({"", ".", "localhost", "0.0.0.0", "::", "*", "+"})
 
@@ -63,7 +69,7 @@ class RefusedError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowances:
-    """What a person allowed by name for one detonation."""
+    """Exceptions from guard rails, allowed by name for one detonation."""
 
     targets: frozenset[str] = frozenset()
     elevation: bool = False
@@ -86,6 +92,7 @@ class HostFacts:
     @property
     def domain_controller(self) -> bool:
         """Whether it is a domain controller; a host that does not say what it is counts as one."""
+        # ProductType: a client or a member server; LanmanNT is a domain controller.
         return self.product not in ("WinNT", "ServerNT")
 
 
@@ -114,7 +121,7 @@ def check_tests(
 def check_host(
     name: str, facts: HostFacts, lab: str, tests: Iterable[Rendered], allowed: Allowances
 ) -> Iterator[Refusal]:
-    """Refusals that a host causes."""
+    """Refusals by a host: wrong marker, domain controller, missing rights."""
     if facts.marker != lab and not allowed.unmarked:
         says = f"carries the marker of `{facts.marker}`" if facts.marker else "carries no lab marker"
         allow = f"provision it for the lab `{lab}` (lab/windows/), or --allow-unmarked"
@@ -139,6 +146,7 @@ def find_targets(rendered: Rendered, *, get: bool = True) -> set[str]:
     run = "\n".join(command.text for what, command in rendered.commands() if get or what != "get prerequisite")
     found |= find_servers(run)
     for name, value in rendered.arguments.items():
+        # An argument that no command holds goes nowhere.
         if value not in run:
             continue
         found |= find_servers(value)
@@ -148,7 +156,7 @@ def find_targets(rendered: Rendered, *, get: bool = True) -> set[str]:
 
 
 def find_servers(text: str) -> set[str]:
-    """Servers that a text names."""
+    """Servers in a text: of URLs, shares, addresses and domain names, in lower case."""
     found = {server_of(m) for m in URLS.findall(text)}
     found |= {m.lower() for m in SHARES.findall(text)} | {m.lower() for m in DOMAINS.findall(text)}
     found |= {m for m in (*IPV4.findall(text), *IPV6.findall(text)) if address_of(m) is not None}
@@ -164,7 +172,7 @@ def server_of(url: str) -> str:
 
 
 def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a text is, if it is one."""
+    """The address in a text, a zone index aside; None where it is none."""
     try:
         return ipaddress.ip_address(text.split("%")[0])
     except ValueError:

@@ -30,6 +30,7 @@ def lock_host(folder: Path, host: str) -> Iterator[None]:
         fcntl = import_file_locks()
         if fcntl:
             try:
+                # Not a file that is deleted at the end: the kernel drops this with the process, after a kill too.
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 message = f"another detlab works on {host}"

@@ -30,9 +30,11 @@ LEFT_OUT = frozenset(
         "pydoc_data",
     }
 )
+# Lines of ldd: `libc.so.6 => /lib/libc.so.6 (0x7f..)`, and the loader without an arrow.
 LIBRARY = re.compile(r"(?:=>\s*)?(/\S+)\s+\(0x")
 HOME = "python"
 
+# From nothing: labs have no way to a registry, and what an image lacks cannot be misused. 65534 is nobody.
 DOCKERFILE = """\
 FROM scratch
 COPY root/ /
@@ -58,13 +60,14 @@ def build_image_context(script: Path) -> bytes:
 
 
 def hash_image_label(script: Path) -> str:
-    """What tells one image from another: the script and the Python that it is built from."""
+    """Twelve hex digits of script, Python version and Dockerfile: an image's tag."""
     seed = script.read_bytes() + sys.version.encode() + DOCKERFILE.encode()
     return hashlib.sha256(seed).hexdigest()[:12]
 
 
 def find_image_files() -> dict[str, Path]:
-    """Where each file of the image comes from."""
+    """Path in the image to path on this machine: Python, its modules and their libraries."""
+    # Resolved: links of a venv would lead nowhere in the image.
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     python = Path(sys.executable).resolve()
@@ -99,7 +102,7 @@ def add_file_to_tar(tar: tarfile.TarFile, name: str, source: Path) -> None:
 
 
 def add_bytes_to_tar(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Puts bytes in the tar."""
+    """Adds a file of bytes to the tar, mode 644."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(data), 0o644
     tar.addfile(entry, io.BytesIO(data))

@@ -63,6 +63,7 @@ class HostEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     key: str = ""
     atomics: str = ATOMICS_FOLDER
     events: EventSource = EventSource()
+    # Until a host that drops packets counts as unreachable; chosen.
     connect_timeout: int = 20
 
 
@@ -142,6 +143,7 @@ def read_inventory(path: Path) -> Inventory:
 def parse_inventory(source: Source, folder: Path) -> Inventory:
     """The inventory in a text; files that it names are seen from `folder`."""
     document = load(source)
+    # Before types are checked: an error of theirs would show the line.
     refuse_plain_passwords(document)
     body = convert_document(document, InventoryBody)
     if not body.lab.strip():
@@ -180,6 +182,7 @@ def check_host_entry(name: str, entry: HostEntry, document: Document) -> None:
         refuse("scheme", f"`scheme` cannot be `{entry.scheme}`", "one of https, http")
     if entry.scheme == "http" and entry.authentication in (Authentication.BASIC, Authentication.CERTIFICATE):
         refuse("scheme", f"{entry.authentication} over http shows everything to everybody", "leave `scheme` out")
+    # pywinrm encrypts with Kerberos only where the Kerberos package can (winrm/transport.py).
     if entry.scheme == "http" and entry.wire is Wire.WINRM and entry.authentication is Authentication.KERBEROS:
         refuse("scheme", "kerberos over http is not encrypted by this transport", "use https, or wire: psrp")
     if entry.authentication is Authentication.CERTIFICATE and not (entry.certificate and entry.key):

@@ -16,6 +16,7 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.lab.secret import redacted_data
 
 VERSION = 1
+# An entry is about a kilobyte: far more than any run writes.
 LARGEST_JOURNAL = 64 << 20
 
 
@@ -49,6 +50,7 @@ class JournalEntry:
         """The entry with a checksum, as one line."""
         fields = {"v": VERSION, "at": self.at, "run": self.run, "step": self.step, "host": self.host, "test": self.test}
         body = json.dumps({**fields, "data": self.data}, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+        # A checksum, since a disk may keep a part of a line; ASCII, so that no part is half a letter.
         return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
 
 
@@ -79,8 +81,10 @@ class Journal:
         self.path, self.run = path, run
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # O_APPEND and one write a line: hosts write side by side. 600: commands name things of the lab.
             self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self.end_torn_line()
+            # A new file is safe only when its folder is synced as well.
             sync_folder(path.parent)
         except OSError as error:
             raise self.failure(error) from error
@@ -98,6 +102,7 @@ class Journal:
         try:
             written = os.write(self.file, line)
             if written != len(line):
+                # ENOSPC: a short write is a full disk.
                 raise OSError(28, "No space left on device")
             os.fsync(self.file)
         except OSError as error:
@@ -110,7 +115,7 @@ class Journal:
         return HarnessError("journal", f"the journal {self.path} cannot be written: {reason}", help=hint)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; each entry is on disk already."""
         os.close(self.file)
 
 
@@ -159,6 +164,7 @@ def read_journal(path: Path) -> tuple[tuple[JournalEntry, ...], tuple[str, ...]]
 
 def is_beginning(line: bytes, *, last: bool) -> bool:
     """Whether a line is the torn end of a write: what stands before it was synced, what follows is a later run."""
+    # A torn line lacks the brace that closes it; zeros are what file systems leave after a crash.
     return last or (not line.endswith(b"}") and b"\0" not in line)
 
 
@@ -185,6 +191,7 @@ def owed_by(path: Path) -> Iterator[Owed]:
     for entry in entries:
         key = (entry.host, entry.test)
         if entry.step is JournalStep.STARTED and key in planned:
+            # Taken out and put back last: clean-ups are undone in reverse.
             open_.pop(key, None)
             open_[key] = owed_after(path, planned[key])
         elif entry.step is JournalStep.CLEANED:

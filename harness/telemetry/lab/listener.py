@@ -19,8 +19,10 @@ from harness.diagnostics import HarnessError
 
 LISTENER_SCRIPT = Path("listener") / "listener.py"
 LISTENER_PATIENCE = 15.0
+# UDP loses packets: asked again within the time, as a resolver does.
 ATTEMPTS = 4
 
+# Ports of the published tests: 8888 of 1 and 4, the three below of 3; 5353, since 53 needs root.
 HTTP_PORTS = (8888,)
 TCP_PORTS = (4444, 8080, 8443)
 DNS_PORTS = (5353,)
@@ -57,7 +59,7 @@ class Running:
     process: Any = field(default=None, repr=False)
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the listener; a detached one only if its process is still a listener."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(LISTENER_PATIENCE)
@@ -75,6 +77,7 @@ def start_listener(lab: Path, ports: Ports, log: Path, *, detached: bool = False
     errors = log.with_suffix(".errors")
     with errors.open("wb") as trouble:
         process = subprocess.Popen(
+            # Neither the current folder nor the user's packages are on its path.
             [sys.executable, "-I", str(script), *ports.arguments(str(log))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -121,6 +124,7 @@ def connects(host: str, port: int) -> bool:
 def query_dns_sink(host: str, port: int, name: str, *, timeout: float = 2.0) -> str:
     """The address that a DNS server gives for a name, or nothing."""
     labels = b"".join(bytes([len(part)]) + part.encode("ascii") for part in name.split("."))
+    # Number `LA`, recursion desired, one question of type A in class IN.
     question = struct.pack(">HHHHHH", 0x4C41, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
     answer = b""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
@@ -132,6 +136,7 @@ def query_dns_sink(host: str, port: int, name: str, *, timeout: float = 2.0) -> 
                 break
             except OSError:
                 continue
+    # Our own sink answers with one address record: its last four bytes.
     return ".".join(str(b) for b in answer[-4:]) if answer[6:8] == b"\0\1" else ""
 
 

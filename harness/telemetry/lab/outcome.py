@@ -63,7 +63,7 @@ class TestOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOutcome:
-    """Everything that happened on one host; `error` is why it stopped early."""
+    """Outcomes of all tests on one host; `error` is the reason of an early end."""
 
     host: str
     tests: tuple[TestOutcome, ...] = ()

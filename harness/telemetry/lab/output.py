@@ -17,13 +17,13 @@ class Output:
     """One stream of a command; more than `LARGEST_OUTPUT` bytes are counted but not kept."""
 
     def __init__(self) -> None:
-        """Nothing was written yet."""
+        """An empty stream."""
         self.chunks: list[bytes] = []
         self.kept = 0
         self.size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Takes what came next."""
+        """Adds a chunk; bytes beyond LARGEST_OUTPUT are counted only."""
         self.size += len(chunk)
         if self.kept < LARGEST_OUTPUT:
             self.chunks.append(chunk[: LARGEST_OUTPUT - self.kept])
@@ -40,13 +40,16 @@ def decode_output(data: bytes, *, cut: bool = False) -> str:
     """Bytes as text: UTF-16 where they carry its mark or are mostly its zeros, UTF-8, else code page 437."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
+    # ASCII in UTF-16 without its mark: three quarters of the odd bytes are zero.
     if len(data) > 3 and data[1:64:2].count(0) > len(data[1:64:2]) * 3 // 4:
         return data.decode("utf-16-le", "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        # Cut within a letter, which has at most four bytes.
         if cut and error.start >= len(data) - 3:
             return data[: error.start].decode("utf-8-sig")
+        # Every byte is a letter there, so nothing is lost.
         return data.decode("cp437")
 
 

@@ -18,10 +18,13 @@ from harness.telemetry.lab.inventory import Authentication, LabHost
 from harness.telemetry.lab.output import plain_errors
 from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine, Ended, LostError, RemoteHost
 
+# Seconds a poll may block, so that a stop is seen soon. READ_TIMEOUT stays above operation_timeout,
+# or a late answer is taken for a dead host.
 POLL = 5
 READ_TIMEOUT = 25
 RECONNECT = 60.0
 FIRST_MEETING = 10.0
+# The host kills at the time-out; this is how much longer we wait for it to say so. Chosen.
 GRACE = 15.0
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 TIMED_OUT = "timed out"
@@ -71,6 +74,7 @@ class PSRP:
         pipeline = PowerShell(self.pool)
         pipeline.add_script(LAUNCH)
         stdin = base64.b64encode(line.stdin).decode()
+        # Cut on the host: what is beyond need not cross the wire.
         for argument in (line.text, stdin, int(timeout * 1000), LARGEST_OUTPUT):
             pipeline.add_argument(argument)
         self.begin(pipeline)
@@ -81,7 +85,7 @@ class PSRP:
         return self.ended(pipeline, line, time.monotonic() - start, complete)
 
     def ended(self, pipeline: Any, line: CommandLine, seconds: float, complete: bool) -> Ended:
-        """What a finished pipeline said."""
+        """The exit code and output of a finished pipeline. Raises LostError where it gave fewer than three."""
         output = list(pipeline.output)
         if len(output) < 3:
             said = "; ".join(str(e) for e in pipeline.streams.error) or "it says nothing"
@@ -106,6 +110,7 @@ class PSRP:
             pipeline.begin_invoke()
         except Exception as error:
             self.forget()
+            # It may run now: sent again it would run twice.
             if isinstance(error, RequestException) and not wsman_errors.never_sent(error):
                 why = wsman_errors.describe_connection_fault(error)
                 raise LostError(
@@ -151,7 +156,7 @@ class PSRP:
             other.close()
 
     def open(self) -> Any:
-        """A new runspace pool."""
+        """A new runspace pool on a new connection; the password is read each time."""
         entry = self.host.entry
         certificate = entry.authentication is Authentication.CERTIFICATE
         kerberos = entry.authentication is Authentication.KERBEROS
@@ -167,6 +172,7 @@ class PSRP:
             connection_timeout=entry.connect_timeout,
             read_timeout=READ_TIMEOUT,
             operation_timeout=POLL * 4,
+            # auto leaves messages to TLS; over http pypsrp has to encrypt them itself.
             encryption="auto" if entry.scheme == "https" else "always",
             no_proxy=True,
             certificate_pem=self.host.file(entry.certificate) if certificate else None,
@@ -182,6 +188,7 @@ class PSRP:
 
     def again(self) -> Any:
         """Opens a pool, tried again until it works or time for reconnecting is up."""
+        # A host never reached is probably off: ten seconds are enough to say so.
         end = time.monotonic() + (self.reconnect if self.met else min(self.reconnect, FIRST_MEETING))
         attempt = 0
         while True:

@@ -60,6 +60,7 @@ class Recorder:
             os.fsync(out.fileno())
         events.with_suffix(".part").replace(events)
         told = self.told(collected, events, raw)
+        # Hosts are collected side by side; only these two dictionaries are shared.
         with self.lock:
             self.hosts[host.name] = recorded_host(host, collected.facts)
             self.collected[host.name, outcome.test] = told
@@ -78,7 +79,7 @@ class Recorder:
         )
 
     def entry(self, outcome: TestOutcome) -> RecordedTest:
-        """What the manifest says of a test apart from its events."""
+        """The manifest's entry of a test without its events."""
         rendered = self.tests[outcome.test]
         return RecordedTest(
             host=outcome.host,
@@ -104,6 +105,7 @@ class Recorder:
             kept = self.collected.get((outcome.host, outcome.test), self.entry(outcome))
             told.append(msgspec.structs.replace(kept, cleaning=str(outcome.cleaning)))
         self.path.mkdir(parents=True, exist_ok=True)
+        # Manifest last: a folder without one is no recording.
         write_whole_file(self.path / "journal.txt", redact_secrets(journal.read_text("utf-8")).encode("utf-8"))
         manifest = Manifest(
             schema=SCHEMA,
@@ -144,12 +146,12 @@ def write_whole_file(file: Path, data: bytes) -> None:
 
 
 def safe(name: str) -> str:
-    """A name as one for a file."""
+    """A name with all but letters, digits and `-._` as underscores."""
     return "".join(c if c.isalnum() or c in "-._" else "_" for c in name)
 
 
 def tool_version() -> str:
-    """The version of detlab."""
+    """The installed version of detlab; `0` in a bare checkout."""
     try:
         return version("detlab")
     except PackageNotFoundError:
@@ -186,6 +188,7 @@ def telemetry_of(collected: Collected, rendered: Rendered) -> Telemetry:
 
 def correction(facts: HostFacts) -> int:
     """By how many microseconds times are to be put back: nothing where the clocks agree as far as can be told."""
+    # A difference within the error of its measurement is none.
     return round(facts.offset * 1_000_000) if abs(facts.offset) > facts.uncertainty else 0
 
 

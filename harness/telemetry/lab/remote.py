@@ -11,6 +11,7 @@ from typing import Protocol
 from harness.diagnostics import HarnessError, UnreachableError
 from harness.telemetry.lab.inventory import LabHost
 
+# Ten times a page of 200 event records of 2 KiB (event_log.py); chosen.
 LARGEST_OUTPUT = 4 << 20
 
 
@@ -71,6 +72,7 @@ def connect(host: LabHost) -> RemoteHost:
     """A connection to a host over the transport that the inventory names."""
     name = str(host.entry.wire)
     try:
+        # On demand: pywinrm and pypsrp belong to an extra.
         found: RemoteHost = import_module(f"harness.telemetry.lab.{name}").connect(host)
     except ImportError as error:
         hint = "pip install 'detlab[lab]'"

@@ -14,6 +14,7 @@ import msgspec
 from harness.diagnostics import HarnessError
 
 HIDDEN = "<secret>"
+# A shorter one would be replaced within ordinary words; a longer one that is a word still is.
 SHORTEST_REDACTED = 4
 
 OPENED: set[str] = set()
@@ -96,6 +97,7 @@ def from_keyring(service: str, user: str) -> Secret:
 
 def redact_secrets(text: str) -> str:
     """The text without any secret that was opened, also not as it stands in a URL, in JSON or in XML."""
+    # A secret may be a part of a longer one, which would then keep its rest.
     for secret in sorted(OPENED, key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], escape(secret)}:
             text = text.replace(form, HIDDEN)

@@ -19,13 +19,18 @@ from harness.telemetry.lab.remote import CommandLine, Ended, LostError, RemoteHo
 
 T = TypeVar("T")
 
+# Code page of the shell; pywinrm's default is 437.
 UTF8 = 65001
 POLL = 5
+# pywinrm demands more than operation_timeout_sec: a host takes that long to say that nothing came.
 READ_TIMEOUT = 25
+# 64,000 characters in base64, below pywinrm's largest envelope of 153,600; a multiple of three, so never padded.
 STDIN_CHUNK = 48_000
 RECONNECT = 60.0
 FIRST_MEETING = 10.0
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
+# A connection that the host closed meanwhile fails on the next message, of which it is
+# then not known whether it arrived. Chosen.
 IDLE = 20.0
 
 
@@ -55,12 +60,14 @@ class WinRM:
             ca_trust_path=host.file(entry.ca) if entry.ca else None,
             cert_pem=host.file(entry.certificate) if certificate else None,
             cert_key_pem=host.file(entry.key) if certificate else None,
+            # ca_trust_path and proxy are given too: by default pywinrm takes both from the environment.
             server_cert_validation="validate",
             message_encryption="auto" if entry.scheme == "https" else "always",
             read_timeout_sec=READ_TIMEOUT,
             operation_timeout_sec=POLL,
             proxy=None,
         )
+        # pywinrm's constructor takes whole numbers only; requests, which gets this, a pair: connect and read.
         self.protocol.transport.read_timeout_sec = (entry.connect_timeout, READ_TIMEOUT)
         self.shell = ""
         self.met = False
@@ -92,11 +99,13 @@ class WinRM:
         if time.monotonic() - self.used > IDLE:
             self.forget_connection()
         try:
+            # In console mode standard input is a console, which no program reads to an end.
             command: str = self.protocol.run_command(shell, line.text, console_mode_stdin=not line.stdin)
         except WSManFaultError as error:
             if error.wsman_fault_code != wsman_errors.SHELL_NOT_FOUND:
                 raise wsman_errors.translate_transport_error(error, self.host) from error
             self.shell = self.again(lambda: self.protocol.open_shell(codepage=UTF8))
+            # The host refused the shell, so nothing ran: this may be sent again.
             return self.send_command(self.shell, line)
         except Exception as error:
             raise self.lost(error) from error
@@ -185,7 +194,7 @@ class WinRM:
         raise AssertionError
 
     def lost(self, error: Exception) -> Exception:
-        """What to say of a message whose answer did not come."""
+        """The error of a message without an answer: LostError where it may have been sent."""
         self.forget_connection()
         if isinstance(error, RequestException) and not wsman_errors.never_sent(error):
             return LostError(
@@ -198,6 +207,7 @@ class WinRM:
     def forget_connection(self) -> None:
         """Lets the next message use a new connection."""
         self.protocol.transport.close_session()
+        # close_session() of pywinrm 0.5.0 keeps the keys of the session that it closes.
         self.protocol.transport.encryption = None
 
     def quietly(self, call: Callable[[], object]) -> None:

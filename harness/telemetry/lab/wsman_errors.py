@@ -1,4 +1,4 @@
-"""What goes wrong between us and a host, as one clear message each; shared by the transports."""
+"""Errors of both transports, one clear message each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from harness.telemetry.lab.inventory import LabHost
 from harness.telemetry.lab.remote import HostRefusedError, HostUnreachableError
 from harness.telemetry.lab.secret import redact_secrets
 
+# ERROR_WSMAN_INVALID_SELECTORS: a shell or command that the host no longer has.
 SHELL_NOT_FOUND = 2150858843
 ACCESS_DENIED = 5
+# ERROR_WSMAN_QUOTA_MAX_SHELLS, _MAX_OPERATIONS, _USER and _SYSTEM.
 QUOTAS = frozenset({2150859173, 2150859174, 2150859175, 2150859176})
 
 
@@ -28,6 +30,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         if isinstance(found, BaseException) and id(found) not in seen:
             seen.add(id(found))
             yield found
+            # requests and urllib3 keep what happened in `reason` and in arguments, not only as a cause.
             queue += [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
 
 
@@ -48,6 +51,7 @@ def never_sent(error: Exception) -> bool:
 
 def is_transient(error: Exception) -> bool:
     """Whether an error may be gone a moment later."""
+    # A handshake that is cut off may work again, a bad certificate will not.
     if isinstance(error, http.SSLError) and not isinstance(
         find_root_cause(error), ConnectionError | EOFError | ssl.SSLEOFError
     ):
@@ -57,7 +61,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def find_root_cause(error: Exception) -> BaseException:
-    """What an error came from in the end."""
+    """The last of the causes of an error."""
     return list(causes(error))[-1]
 
 

@@ -14,6 +14,7 @@ from harness.telemetry.multivalue import LIST_MEMBER, gather_list_fields
 from harness.telemetry.native import RAW_FIELD, build_native_texts
 from harness.telemetry.platform import Condition, View
 
+# As in an event exported from Next-Gen SIEM (telemetry.md 3.1).
 FALCON_TAGS = {"#repo": "base_sensor", "#type": "falcon-raw-data"}
 
 CONDITIONS = (
@@ -41,13 +42,15 @@ class LogScalePlatform:
 
 
 def build_logscale_view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
-    """One kind of events."""
+    """Events of one kind with tags, `@timestamp` in milliseconds, and `@rawstring` where `raw` asks for it."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
+    # The time of receipt, not the sensor's: events of a host that was offline come hours late (telemetry.md 3.1).
     found: dict[str, Field] = {"@timestamp": pc.floor(build_epoch_column(events.columns.column(TIME), 1000))}
     if events.sensor == "falcon":
         name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))
         repository = conditions.get("repository", CONDITIONS[0].default)
         found |= {"#event_simpleName": name, **FALCON_TAGS, "#repo": repository}
+        # Recorded tags stay unless a scenario asks for another repository by name.
         if "repository" not in conditions:
             found |= {n: f for n, f in recorded.items() if n in FALCON_TAGS}
     for field in recorded.items():

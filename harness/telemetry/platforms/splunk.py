@@ -1,10 +1,11 @@
-"""What Splunk makes of recorded events: metadata, extracted fields, and what extraction loses."""
+"""Events as Splunk has them: metadata, extracted fields, and losses of extraction."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +21,17 @@ from harness.telemetry.columnar import (
     with_entities,
     without_empty,
 )
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.event import CAUSE, METADATA_FIELDS, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.multivalue import gather_list_fields
-from harness.telemetry.native import METADATA_FIELDS, RAW_FIELD, build_native_texts
+from harness.telemetry.native import RAW_FIELD, build_native_texts
 from harness.telemetry.platform import Condition, View
+from harness.telemetry.sensor import SplunkInput, sensor_names
+from harness.telemetry.sensor import sensor as sensor_of
 from harness.telemetry.windows import SYSTEM_FIELDS, is_windows
 
+# Extraction takes attributes under their bare names: Guid, ProcessID (spl.md 11.1). ProcessID is the logging process,
+# and differs only in case from the event's own ProcessId.
 ADD_ON_NAMES = {
     "Provider_Name": ("Name",),
     "Provider_Guid": ("Guid",),
@@ -43,16 +48,18 @@ ADD_ON_NAMES = {
 TOUCHED = re.compile("^$|[&<>]")
 """What extraction changes: empty text, and characters that XML encodes."""
 
-ORIGINS = {
-    "falcon": {"index": "crowdstrike", "source": "crowdstrike:fdr", "sourcetype": "crowdstrike:events:sensor"},
-    "proxy": {"index": "proxy", "source": "proxy", "sourcetype": "proxy"},
-}
-"""Metadata of events that come from no Windows channel, by sensor."""
+WINDOWS_SOURCETYPE = "xmlwineventlog"
+LEGACY_PREFIX = "XmlWinEventLog:"
+"""What stands before the channel in the sourcetype that old add-ons gave."""
+
+OTHER_SOURCETYPE = "_json"
+"""The sourcetype of events that no sensor of ours knows."""
 
 CONDITIONS = (
     Condition(name="index", values=("wineventlog",), meaning="the index of Windows events", free=True),
     Condition(
         name="addon",
+        # The official add-on renames the old sourcetype: a search for it finds nothing there (spl.md 1, fact 12).
         values=("current", "legacy"),
         meaning="sourcetype is `xmlwineventlog`, or as long ago `XmlWinEventLog:<Channel>`",
     ),
@@ -61,6 +68,7 @@ CONDITIONS = (
     ),
     Condition(
         name="time",
+        # Add-on 5709 reads UtcTime, older ones TimeCreated; they differ by seconds (spl.md 11.1).
         values=("TimeCreated", "UtcTime"),
         meaning="what `_time` is read from: when the event was written, or when Sysmon says that it happened",
     ),
@@ -90,9 +98,10 @@ class SplunkPlatform:
 
 
 def build_splunk_view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
-    """One kind of events."""
+    """Events of one kind: `_time`, metadata, extracted fields, those of the add-ons, `_raw` where `raw` asks for it."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
     found: dict[str, Field | None] = {"_time": build_splunk_time(events, resolve_condition("time", conditions))}
+    # Before the event's own fields: setdefault below lets no field of an event be index or source.
     found |= metadata(events, conditions)
     extracted: Iterable[tuple[str, Field | None]] = gather_list_fields(recorded, len(events), "{}").items()
     if is_windows(events):
@@ -101,8 +110,10 @@ def build_splunk_view(events: Events, numbers: pa.Array, conditions: Mapping[str
         if field is not None:
             found.setdefault(name, field)
     if is_windows(events):
+        # Last: an alias or calculated field gives way to an extracted one of its name.
         for name, field in add_on_fields(events.sensor, events.kind, found).items():
             found.setdefault(name, field)
+    # Built only on demand: the text of each event costs more than all of its fields.
     if raw:
         found[RAW_FIELD] = build_native_texts(events)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
@@ -113,7 +124,7 @@ def build_splunk_view(events: Events, numbers: pa.Array, conditions: Mapping[str
 
 
 def resolve_condition(name: str, conditions: Mapping[str, str]) -> str:
-    """The value of a condition, given or by default."""
+    """The given value of a condition, else its default."""
     return conditions.get(name) or next(c.default for c in CONDITIONS if c.name == name)
 
 
@@ -125,6 +136,7 @@ def build_splunk_time(events: Events, read_from: str) -> pa.ChunkedArray:
         return build_epoch_column(written, 1)
     values = happened.cast(pa.string())
     try:
+        # Arrow reads a whole column or none: one unreadable time sends all of them through Python.
         times = values.cast(pa.timestamp("us")).cast(TIME_TYPE)
     except pa.ArrowInvalid:
         times = pa.chunked_array(
@@ -137,13 +149,14 @@ def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field |
     """Index, source, sourcetype and host: what an input recorded, unless a condition is given."""
     recorded = list_event_fields(events)
     made = windows_metadata(recorded, conditions) if is_windows(events) else other_metadata(recorded, events.sensor)
+    # A condition given by name overrides what an input recorded; its default does not.
     told = {"source": "source", "sourcetype": "addon", "index": "index", "host": "host"}
     kept = [n for n in METADATA_FIELDS if n in recorded and told[n] not in conditions]
     return {n: prefer_recorded(recorded[n], made[n]) if n in kept else made[n] for n in METADATA_FIELDS}
 
 
 def prefer_recorded(recorded: Field, made: Field | None) -> Field:
-    """What was recorded, and in the events that did not record it what is made of the others."""
+    """The recorded values, and derived ones in events that lack them."""
     if isinstance(recorded, str) or made is None or not recorded.null_count:
         return recorded
     return encode_text(
@@ -152,16 +165,16 @@ def prefer_recorded(recorded: Field, made: Field | None) -> Field:
 
 
 def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str]) -> dict[str, Field | None]:
-    """What the forwarder and the add-on set for events from a Windows event log."""
+    """Metadata of Windows events, as forwarder and add-on set them."""
     channel, computer = recorded.get("Channel"), recorded.get("Computer")
     source = resolve_condition("source", conditions)
     legacy = resolve_condition("addon", conditions) == "legacy"
     return {
         "index": resolve_condition("index", conditions),
         "source": map_present_field(channel, lambda v: prepend_to_values(v, f"{source}:")),
-        "sourcetype": map_present_field(channel, lambda v: prepend_to_values(v, "XmlWinEventLog:"))
+        "sourcetype": map_present_field(channel, lambda v: prepend_to_values(v, LEGACY_PREFIX))
         if legacy
-        else "xmlwineventlog",
+        else WINDOWS_SOURCETYPE,
         "host": map_present_field(computer, first_label)
         if resolve_condition("host", conditions) == "short"
         else computer,
@@ -170,8 +183,14 @@ def windows_metadata(recorded: Mapping[str, Field], conditions: Mapping[str, str
 
 def other_metadata(recorded: Mapping[str, Field], sensor: str) -> dict[str, Field | None]:
     """What the inputs of other sources set."""
-    made = {"index": "main", "source": sensor, "sourcetype": "_json", **ORIGINS.get(sensor, {})}
-    return {**made, "host": recorded.get("ComputerName")}
+    told = map_splunk_inputs().get(sensor) or SplunkInput(index="main", source=sensor, sourcetype=OTHER_SOURCETYPE)
+    return {**asdict(told), "host": recorded.get("ComputerName")}
+
+
+@cache
+def map_splunk_inputs() -> Mapping[str, SplunkInput]:
+    """What each sensor that writes no Windows channel is to Splunk."""
+    return {name: origin for name in sensor_names() if isinstance(origin := sensor_of(name).origin, SplunkInput)}
 
 
 def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iterator[tuple[str, Field | None]]:
@@ -179,6 +198,7 @@ def windows_fields(recorded: Mapping[str, Field], rows: int, names: str) -> Iter
     for name in SYSTEM_FIELDS:
         if name in recorded:
             field = as_extracted(recorded[name])
+            # EventID as EventCode and under its own name, which the add-on makes an alias.
             yield from ((n, field) for n in ADD_ON_NAMES.get(name, (name,)))
             if names == "sigma":
                 yield name, field
@@ -218,6 +238,7 @@ def first_label(values: pa.Array) -> pa.Array:
 
 def clean_field_name(name: str) -> str:
     """A field's name as Splunk keeps it: letters, digits and underscores, neither digit nor underscore first."""
+    # CLEAN_KEYS of transforms.conf (spl.md 11.2).
     return re.sub(r"[^A-Za-z0-9]", "_", name).lstrip("_0123456789")
 
 

@@ -18,12 +18,15 @@ from harness.telemetry.windows import sensor_of
 from harness.telemetry.windows_json import from_rendered
 
 MAGIC = b"ElfFile\0"
+# The format's own sizes (libyal/libevtx).
 HEADER, CHUNK, CHUNK_HEADER = 4096, 65536, 512
 CHUNK_MAGIC = b"ElfChnk\0"
+# NO_CRC32 in the evtx package's words: the chunk's checksums mean nothing.
 NO_CHECKSUM = 0x4
 
 RECORD_NUMBER = re.compile(r"record number (\d+)")
 
+# Numbers with a fraction stay as they are written: events are text.
 DECODE = msgspec.json.Decoder(float_hook=str)
 
 
@@ -33,12 +36,13 @@ def recognises(head: bytes) -> bool:
 
 
 def read(stream: Stream, tables: EventTables) -> None:
-    """Adds every record that can be read."""
+    """Adds every readable record; damages are told by chunk or record number."""
     pieces = split_chunks(stream.blocks())
     header = next(pieces, b"")
     if len(header) < HEADER:
         tables.damage(stream.name, "the file ends within its header")
         return
+    # Chunks are counted at byte 42 (libyal/libevtx).
     expected = int.from_bytes(header[42:44], "little")
     held, number = 0, 0
     for number, chunk in enumerate(pieces, 1):
@@ -64,14 +68,16 @@ def split_chunks(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def read_chunk(header: bytes, chunk: bytes, place: str, name: str, tables: EventTables) -> None:
-    """Adds the records of one chunk and tells what is wrong with it."""
+    """Adds the records of one chunk; a short chunk is padded, a bad checksum is a damage."""
     if len(chunk) < CHUNK:
         tables.damage(place, f"the file ends after {len(chunk)} of its {CHUNK} bytes")
         chunk = chunk.ljust(CHUNK, b"\0")
     elif chunk.startswith(CHUNK_MAGIC) and has_bad_checksum(chunk):
         tables.damage(place, "its checksum is not that of its data: values may be altered")
+    # One chunk as a log of its own: evtx 0.14 gives up a whole file at the first bad chunk header.
     one_chunk = header[:42] + (1).to_bytes(2, "little") + header[44:] + chunk
     try:
+        # One thread: two gained nothing (engine.md 6), and records stay in order.
         records = iter(PyEvtxParser(io.BytesIO(one_chunk), number_of_threads=1).records_json())
     except (RuntimeError, OSError) as error:
         tables.damage(place, describe_parser_fault(error))
@@ -97,7 +103,7 @@ def has_bad_checksum(chunk: bytes) -> bool:
 
 
 def add_evtx_record(record: Any, name: str, tables: EventTables) -> None:
-    """Adds one record as the parser gives it."""
+    """Adds one record of the parser: a dict of its number, timestamp and JSON text."""
     place = f"{name}: record {record['event_record_id']}"
     try:
         fields = from_rendered(DECODE.decode(record["data"])["Event"])
@@ -106,6 +112,7 @@ def add_evtx_record(record: Any, name: str, tables: EventTables) -> None:
         return
     written = record["timestamp"].removesuffix(" UTC")
     time = parse_microseconds(fields.get("SystemTime"))
+    # The event's own SystemTime counts where a forwarded record has another time in its header.
     if time is None or time == parse_microseconds(written):
         time, fields["SystemTime"] = parse_microseconds(written), nine_digits(written)
     else:
@@ -120,5 +127,5 @@ def nine_digits(time: str) -> str:
 
 
 def describe_parser_fault(error: Exception) -> str:
-    """What the parser says, the innermost cause only."""
+    """The innermost cause of the parser's error."""
     return str(error).rpartition(": An error occurred")[0] or str(error)

@@ -12,10 +12,12 @@ from harness.telemetry.json_events import JsonEvents
 from harness.telemetry.stream import LONGEST_RECORD, Stream
 from harness.telemetry.tables import EventTables
 
+# A fraction stays the text that was written: 1.10 is not 1.1 in a log.
 DECODE = msgspec.json.Decoder(float_hook=str)
 
 FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
+# Possessive: a string without an end must not be tried again from each of its characters.
 OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
 BETWEEN = b" \t\r\n,[]"
 
@@ -26,7 +28,7 @@ def recognises(head: bytes) -> bool:
 
 
 def read(stream: Stream, tables: EventTables) -> None:
-    """Adds every object that can be read."""
+    """Adds every readable object; a damage names its line."""
     events = JsonEvents(stream.name, tables)
     records = stream.lines() if one_a_line(stream) else find_objects(stream)
     for line, text in records:
@@ -47,6 +49,7 @@ def read(stream: Stream, tables: EventTables) -> None:
 def one_a_line(stream: Stream) -> bool:
     """Whether the first lines are objects of their own: most decode, as they would not if one object filled many."""
     first = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    # The last of the lines may be cut by the head's length, so it need not decode.
     return not first[0].startswith(b"[") and sum(is_whole_object(line) for line in first) * 2 > len(first) - 1
 
 
@@ -69,7 +72,7 @@ def repair_utf8(text: bytes, error: Exception) -> Any:
 
 
 def describe_json_fault(error: Exception) -> str:
-    """What is wrong with a text, in few words."""
+    """A JSON error in few words, lower case."""
     if isinstance(error, RecursionError):
         return "objects lie too deep in one another"
     if isinstance(error, UnicodeDecodeError):
@@ -107,6 +110,7 @@ class Splitter:
                 if self.depth == 0 and self.start >= 0:
                     yield self.started_on, self.buffer[self.start : mark.end()]
                     self.start, self.told = -1, mark.end()
+            # A string that goes on in the next block: what is behind it waits.
             elif mark[1] is None and mark.end() >= len(self.buffer) - 1:
                 break
             self.at = mark.end()
@@ -114,6 +118,8 @@ class Splitter:
 
     def open(self, at: int) -> None:
         """Notes an opening brace: of a new object, or of one within it."""
+        # A printed object whose end is lost would swallow all after it; the next
+        # that begins at its indentation starts anew.
         if self.start >= 0 and self.indent(at) is not None and self.indent(at) == self.indent(self.start):
             self.stream.damage(self.place(self.started_on), "the object has no end before the next one starts")
             self.depth, self.told = 0, at
@@ -125,13 +131,14 @@ class Splitter:
         self.depth += 1
 
     def indent(self, at: int) -> bytes | None:
-        """What stands before a brace on its line, if only blanks do."""
+        """The indentation of a brace; None where more than blanks stand before it on its line."""
         before = self.buffer[self.buffer.rfind(b"\n", 0, at) + 1 : at]
         return None if before.strip() else before
 
     def forget(self) -> None:
         """Drops what has been read; keeps the object that has not ended."""
         keep = self.start if self.start >= 0 else self.at
+        # From the line's beginning, so that the indentation of a brace can be seen, but no more than 200 bytes.
         keep = max(self.buffer.rfind(b"\n", 0, keep) + 1, keep - 200)
         self.buffer, self.at, self.told = self.buffer[keep:], self.at - keep, max(0, self.told - keep)
         self.start = self.start - keep if self.start >= 0 else -1
@@ -153,5 +160,5 @@ class Splitter:
 
 
 def shorten_bytes(text: bytes) -> str:
-    """The beginning of a text, for people."""
+    """The first line of a text, at most 60 bytes, for a message."""
     return text[:60].split(b"\n")[0].decode("utf-8", "replace").strip()

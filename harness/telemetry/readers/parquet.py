@@ -18,9 +18,11 @@ from harness.telemetry.stream import Stream
 from harness.telemetry.tables import EventTables
 
 MAGIC = b"PAR1"
+# Beside Arrow's own metadata, which any Parquet reader passes over.
 LAYOUT = b"detlab"
 """Key of the metadata that say which of the file's rows and columns are which table of events."""
 
+# Rows become Python objects one batch at a time.
 PARQUET_ROWS_AT_ONCE = 10_000
 LARGEST_PARQUET = 8 << 30
 """A file whose columns say that they hold more bytes than this is not read."""
@@ -32,9 +34,10 @@ def recognises(head: bytes) -> bool:
 
 
 def read(stream: Stream, tables: EventTables) -> None:
-    """Adds the tables of a file of ours, the rows of any other."""
+    """Adds the tables of a file of ours, the rows of any other. Raises HarnessError for a damaged file."""
     try:
         file = pq.ParquetFile(open_parquet(stream))
+        # By what the columns say of themselves: a small file of repetitions unpacks without end.
         held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
         if held > LARGEST_PARQUET:
             raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST_PARQUET >> 20}")
@@ -49,7 +52,7 @@ def read(stream: Stream, tables: EventTables) -> None:
 
 
 def open_parquet(stream: Stream) -> Any:
-    """What Arrow reads from: the file itself, or its unpacked content."""
+    """The path for Arrow, or a gzip file's content in memory."""
     return io.BytesIO(stream.whole(LARGEST_PARQUET)) if stream.packed else str(stream.path)
 
 
@@ -62,6 +65,7 @@ def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: EventTables) -
     for table in layout["tables"]:
         rows = whole.slice(first, table["rows"])
         first += table["rows"]
+        # A tool that rewrote the file may have changed types.
         fixed = {TIME: rows.column(TIME).cast(TIME_TYPE), CAUSE: rows.column(CAUSE).cast(pa.int32())}
         texts = {n: of_its_own(rows.column(n), shared[n]) for n in table["columns"]}
         kind = {"sensor": str(table["sensor"]), "kind": str(table["kind"])}
@@ -73,6 +77,7 @@ def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: EventTables) -
 
 def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
     """A table's part of a column, without the distinct values of other tables."""
+    # Through plain text, which leaves behind the distinct values of the other tables of the file.
     return encode_text(column if tables == 1 else column.cast(pa.string()))
 
 

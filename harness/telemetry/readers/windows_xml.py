@@ -11,6 +11,7 @@ from harness.telemetry.stream import LONGEST_RECORD, Stream
 from harness.telemetry.tables import EventTables
 from harness.telemetry.windows import sensor_of
 
+# Not <EventData>, <EventID> or <Events>.
 START = re.compile(rb"<Event(?=[\s>])")
 END = b"</Event>"
 BETWEEN = re.compile(rb"(?:\s+|<\?xml[^>]*\?>|</?Events[^>]*>|<!--.*?-->|\xef\xbb\xbf)*", re.S)
@@ -53,6 +54,7 @@ def find_event_elements(stream: Stream) -> Iterator[tuple[int, bytes]]:
             line += buffer.count(b"\n", done, found.start())
             done, skipping = found.start(), False
             again = START.search(buffer, done + 1)
+            # Looked for before the next beginning only: an event without an end must not take the next one's.
             end = buffer.find(END, done, again.start() if again else len(buffer))
             if again and end < 0:
                 stream.damage(f"{stream.name}: line {line}", "the event has no end before the next one starts")
@@ -71,12 +73,13 @@ def find_event_elements(stream: Stream) -> Iterator[tuple[int, bytes]]:
             if not skipping:
                 stream.damage(f"{stream.name}: line {line}", message)
             line += buffer[:-16].count(b"\n")
+            # A beginning may be cut at the border of blocks; 16 bytes are more than START looks at.
             buffer, skipping = buffer[-16:], True
     tell_rest(stream, buffer, line, skipping)
 
 
 def tell_rest(stream: Stream, buffer: bytes, line: int, skipping: bool) -> None:
-    """Tells what is left after the last event."""
+    """Tells a torn event at the end, or text behind the last one, as damage."""
     if START.match(buffer):
         stream.damage(f"{stream.name}: line {line}", "the file ends within this event")
     elif not skipping:

@@ -25,6 +25,8 @@ CHANNEL = Channel(
     level="5",
 )
 
+# PowerShell's source: `10000 + (new Random()).Next(10000)`, anew for each script, so that attackers cannot aim at the
+# border. Here one value, so that the number of records does not hang on chance.
 SEGMENT = 16_000
 """Characters in one record; PowerShell draws a number from 10,000 to 20,000."""
 
@@ -33,11 +35,12 @@ def script_execution(rows: ActivityRows[ScriptExecution], setup: Setup) -> Itera
     """Event 4104: verbose, or a warning for what PowerShell itself finds suspicious."""
     if setup.on("script_block_logging"):
         yield from script_blocks(rows.where(lambda a: not a.suspicious), setup, level="5")
+    # Logged with the policy off too: 75 of 495 recorded events (telemetry.md 2.3).
     yield from script_blocks(rows.where(lambda a: a.suspicious), setup, level="3")
 
 
 def script_blocks(rows: ActivityRows[ScriptExecution], setup: Setup, *, level: str) -> Iterator[Events]:
-    """The records of one level."""
+    """Events 4104 of one level, each script cut into segments with one ScriptBlockId."""
     if not len(rows):
         return
     text = rows.text(lambda a: a.script_block)
@@ -58,6 +61,7 @@ def script_blocks(rows: ActivityRows[ScriptExecution], setup: Setup, *, level: s
         "Path": rows.each(lambda a: a.path or ""),
     }
     repeated = take_column_rows(once, row)
+    # Put back last: a record has number, total and text before them.
     script_block_id, path = repeated.pop("ScriptBlockId"), repeated.pop("Path")
     columns = {
         **repeated,
@@ -69,6 +73,7 @@ def script_blocks(rows: ActivityRows[ScriptExecution], setup: Setup, *, level: s
     }
     at = late(rows.at, setup, least=0.002)[row] + number * np.timedelta64(900, "us")
     cause = rows.cause[row]
+    # As in 426 recorded events; early WMF 5 has Task 102.
     yield CHANNEL.written("4104", columns, at=at, cause=cause, version="1", task="2", opcode="15", level=level)
 
 
@@ -80,6 +85,7 @@ def segments(text: str) -> list[str]:
 SENSOR = Sensor(
     name="powershell",
     meaning="the Operational channel of Windows PowerShell",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="script_block_logging",

@@ -12,9 +12,11 @@ from harness.telemetry.activity import NetworkConnection
 from harness.telemetry.event import Events
 from harness.telemetry.platform import Condition
 from harness.telemetry.schedule import convert_seconds
-from harness.telemetry.sensor import ActivityRows, Sensor, Setup, build_events, take_column_rows
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, SplunkInput, build_events, take_column_rows
 from harness.telemetry.spelling import decimal, encode_times, encode_truth, parse_address
 
+# Without CGNAT (100.64.0.0/10), which does leave the network, and without the documentation
+# networks, which are the internet of a simulation.
 INSIDE = tuple(
     ip_network(n)
     for n in (
@@ -35,8 +37,10 @@ def record_proxy_line(rows: ActivityRows[NetworkConnection], setup: Setup) -> It
     if not len(some):
         return
     established = calls.flag(lambda a: a.established)
+    # 3 s until an unanswered call is given up is chosen; 66 bytes below are one SYN with all its headers.
     length = np.where(established, calls.number(lambda a: a.duration_ms), 3000)
     skew = calls.number(lambda a: int(a.host.clock_skew.astype("timedelta64[us]").astype(int)))
+    # The firewall has a clock of its own, so the host's error is taken out again.
     at = calls.at - skew.astype("timedelta64[us]") + convert_seconds(length / 1000)
     columns: dict[str, Any] = {
         "timestamp": encode_times(at, between="T", end="Z"),
@@ -71,6 +75,7 @@ def leaves_network(address: str | None) -> bool:
 SENSOR = Sensor(
     name="proxy",
     meaning="a firewall and proxy at the edge of the network",
+    origin=SplunkInput(index="proxy", source="proxy", sourcetype="proxy"),
     conditions=(
         Condition(name="proxy_log", values=("on", "off"), meaning="whether there is a log of the edge at all"),
     ),

@@ -35,11 +35,13 @@ CHANNEL = Channel(
     name="Microsoft-Windows-Sysmon/Operational",
 )
 
+# These did not change when User, ParentUser and OriginalFileName came (telemetry.md 1.2): names of fields
+# tell the generation, the version does not.
 VERSIONS = {"1": "5", "3": "5", "5": "3", "11": "2", "12": "2", "13": "2", "22": "5"}
 
 
 def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
-    """Event 1."""
+    """Event 1, with hashes and version resource of the image; ParentUser in the newest profile only."""
     actors, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
     files = {id(p): image(p.image, p.host.build) for p in actors.distinct}
     dash = choose_unknown_text(setup)
@@ -71,11 +73,13 @@ def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterato
     }
     if modern(setup):
         columns["ParentUser"] = parents.each(lambda p: p.user.account)
+    # Least wait and lognormal rest in seconds, here and below, after the medians of recorded EVTX: event 1 18 ms, 5 11
+    # ms, 11 to 13 12 ms (telemetry.md 1.4). Recorded tails are longer: p90 of event 1 is 922 ms.
     yield build_sysmon_events("1", rows, setup, columns, least=0.012, median=0.006)
 
 
 def record_event_5(rows: ActivityRows[ProcessTermination], setup: Setup) -> Iterator[Events]:
-    """Event 5."""
+    """Event 5, which has no exit code."""
     actors = rows.processes()
     columns = {
         "RuleName": choose_unknown_text(setup),
@@ -87,7 +91,9 @@ def record_event_5(rows: ActivityRows[ProcessTermination], setup: Setup) -> Iter
 
 def record_event_3(rows: ActivityRows[NetworkConnection], setup: Setup) -> Iterator[Events]:
     """Event 3: completed connections only; where the listener is on this host too, a second record of its own."""
+    # A refused or timed-out call leaves nothing: not supported, says Microsoft (sysinternals issue 81, 2019).
     calls = rows.where(lambda a: bool(np.any(a.established)))
+    # 138 of 162 recorded loopback flows are such pairs (telemetry.md 1.4).
     answers = calls.where(lambda a: a.listener is not None)
     for side, accepted in ((calls, False), (answers, True)):
         if len(side):
@@ -95,7 +101,7 @@ def record_event_3(rows: ActivityRows[NetworkConnection], setup: Setup) -> Itera
 
 
 def record_connection_side(rows: ActivityRows[NetworkConnection], setup: Setup, *, accepted: bool) -> Iterator[Events]:
-    """The records of one side: of who called, or of the local process that accepted."""
+    """Event 3 of one side: of the calling process, or of the local process that accepted."""
     actors = rows.processes(lambda a: a.listener if accepted else a.process)
     initiated = np.zeros(len(rows), bool) if accepted else rows.flag(lambda a: a.initiated)
     source, destination = endpoints(rows, setup)
@@ -115,6 +121,7 @@ def record_connection_side(rows: ActivityRows[NetworkConnection], setup: Setup, 
     if setup.conditions["sysmon_config"] == "swift":
         numbers = rows.number(lambda a: a.destination_port)
         kept = kept & is_included(columns["Image"], columns["DestinationIp"], numbers)
+    # Median 1.24 s, middle half 1.1 to 1.9 s, of 168 recorded events.
     yield build_sysmon_events("3", rows, setup, columns, least=0.95, median=0.3, spread=1.0, kept=kept)
 
 
@@ -137,6 +144,7 @@ def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[Even
             {
                 "IsIpv6": encode_codes(address.indices.to_numpy(), ["true" if found else "false" for found in v6]),
                 "Ip": address,
+                # Without the look-up names of ports are `-` too, in all of 5,931 recorded events.
                 "Hostname": fill_nulls(names[end], dash) if lookup else encode_codes(rows.which * 0, [dash]),
                 "Port": decimal(port),
                 "PortName": port_names(port, dash) if lookup else encode_codes(rows.which * 0, [dash]),
@@ -147,6 +155,7 @@ def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[Even
 
 def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:
     """Names of ports in the hosts' services file."""
+    # A table by port number: one indexing a column instead of a look-up a row.
     place = np.zeros(1 << 16, np.int32)
     place[list(PORT_NAMES)] = np.arange(1, len(PORT_NAMES) + 1)
     return encode_codes(place[ports & 0xFFFF], [dash, *PORT_NAMES.values()])
@@ -181,11 +190,12 @@ def record_event_22(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Even
         "QueryResults": format_dns_answers(rows, rows.number(lambda a: a.status), choose_unknown_text(setup)),
         "Image": actors.each(lambda p: p.image),
     }
+    # Three are recorded: 2.0, 2.26 and 7.2 s; the median of 2.3 s is chosen after them.
     yield build_sysmon_events("22", rows, setup, with_user(columns, actors, setup), least=1.9, median=0.35, spread=1.2)
 
 
 def file_creation(rows: ActivityRows[FileCreation], setup: Setup) -> Iterator[Events]:
-    """Event 11."""
+    """Event 11: every file is new, so CreationUtcTime is the event's own time."""
     actors = rows.processes()
     columns = {
         "RuleName": choose_unknown_text(setup),
@@ -204,7 +214,7 @@ def registry_change(rows: ActivityRows[RegistryChange], setup: Setup) -> Iterato
 
 
 def registry_events(kind: str, rows: ActivityRows[RegistryChange], setup: Setup) -> Iterator[Events]:
-    """The records of one of both kinds."""
+    """Event 12 or 13; Details, the value that was set, is in 13 alone."""
     if not len(rows):
         return
     actors = rows.processes()
@@ -236,6 +246,8 @@ def build_sysmon_events(
     everything: EventColumns = {
         "Computer": rows.each(computer),
         "Execution_ProcessID": rows.each(lambda a: str(a.host.running("sysmon").pid)),
+        # The service's own threads, one for 1 and 5, one a kind else: all events 3 of one host have one thread in 141
+        # of 145 captures among the 11,321 sample events.
         "Execution_ThreadID": rows.each(thread_of("1" if kind == "5" else kind)),
         "Security_UserID": "S-1-5-18",
         **columns,
@@ -247,7 +259,7 @@ def build_sysmon_events(
 
 
 def choose_unknown_text(setup: Setup) -> str:
-    """What stands for an unknown value: "-", nothing up to version 10."""
+    """The text of an unknown value: `-`, empty up to version 10."""
     return "" if setup.conditions["sysmon"] == "sysmon10" else "-"
 
 
@@ -271,9 +283,10 @@ def with_user(columns: EventColumns, actors: Processes, setup: Setup) -> EventCo
 
 
 def process_guid(actors: Processes, setup: Setup) -> pa.DictionaryArray:
-    """ProcessGuid of each row's process."""
+    """ProcessGuid of each row: machine, start in whole seconds of the host's clock, start key or token id."""
     started, keys = whole_seconds(actors.starts()), actors.numbers(lambda p: p.start_keys)
     if setup.conditions["sysmon"] == "sysmon10":
+        # Old versions print a token id, which processes here lack: the start key is spread over 31 bits instead.
         tail = old_tail(0x10, keys * 40503 % (1 << 31))
     else:
         tail = start_key_tail(keys)
@@ -281,7 +294,7 @@ def process_guid(actors: Processes, setup: Setup) -> pa.DictionaryArray:
 
 
 def logon_guid(actors: Processes, setup: Setup) -> pa.DictionaryArray:
-    """LogonGuid of each row's process's user."""
+    """LogonGuid of each row's user: machine, time of logon, logon id."""
     logged_on = actors.numbers(
         lambda p: int((p.user.logged_on + p.host.clock_skew).astype("datetime64[s]").astype(int))
     )
@@ -297,7 +310,7 @@ def whole_seconds(times: Times) -> Integers:
 
 
 def fill_nulls(column: pa.DictionaryArray, value: str) -> pa.DictionaryArray:
-    """The column with `value` where nothing is."""
+    """The column with `value` in place of nulls."""
     if not column.null_count:
         return column
     codes = column.indices.fill_null(len(column.dictionary)).to_numpy()
@@ -305,7 +318,8 @@ def fill_nulls(column: pa.DictionaryArray, value: str) -> pa.DictionaryArray:
 
 
 def hashes(file: Image) -> str:
-    """All four hashes in Sysmon's order."""
+    """`SHA1=..,MD5=..,SHA256=..,IMPHASH=..`, hexadecimal digits in upper case."""
+    # Sysmon's own order, whatever order the configuration asks for (telemetry.md 1.3).
     parts = {"SHA1": file.sha1, "MD5": file.md5, "SHA256": file.sha256, "IMPHASH": file.imphash}
     return ",".join(f"{name}={value.upper()}" for name, value in parts.items())
 
@@ -313,6 +327,7 @@ def hashes(file: Image) -> str:
 SENSOR = Sensor(
     name="sysmon",
     meaning="Sysmon on every host, log everything but image loads, handles and pipes",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="sysmon",

@@ -26,14 +26,14 @@ CHANNEL = Channel(
 
 
 def record_event_106(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
-    """Event 106."""
+    """Event 106, task registered."""
     if setup.on("task_scheduler_log"):
         columns = {**build_task_columns(rows), "UserContext": rows.each(lambda a: a.process.user.account)}
         yield build_scheduler_events("106", rows, columns, shortly(rows.at, setup, 12))
 
 
 def record_event_141(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
-    """Event 141."""
+    """Event 141, task deleted."""
     if setup.on("task_scheduler_log"):
         columns = {**build_task_columns(rows), "UserName": rows.each(lambda a: a.process.user.account)}
         yield build_scheduler_events("141", rows, columns, shortly(rows.at, setup, 12))
@@ -53,16 +53,20 @@ def job_run(rows: ActivityRows[ScheduledJobRun], setup: Setup) -> Iterator[Event
 def record_run_start(
     rows: ActivityRows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArray, *, demanded: bool
 ) -> Iterator[Events]:
-    """The start of each run."""
+    """107 or 110, 129, 100 and 200 of each run."""
     runs = rows.processes()
+    # A run's GUID is the ActivityID of its events as well: by it the log is joined.
     task = {**build_task_columns(rows), "Correlation_ActivityID": instances}
     by_user = {"UserContext": rows.each(find_task_account)} if demanded else {}
     triggered = {**task, "InstanceId": instances, **by_user}
+    # Milliseconds around the start of the process: the order of the events is inferred
+    # (telemetry.md 2.5), the distances are chosen.
     yield build_scheduler_events("110" if demanded else "107", rows, triggered, shortly(rows.at, setup, -30))
     created = {
         **build_task_columns(rows),
         "Path": rows.each(lambda a: a.task.command),
         "ProcessID": runs.column(decimal(runs.numbers(lambda p: p.pids))),
+        # BELOW_NORMAL_PRIORITY_CLASS, which a task's default <Priority>7 becomes; 32 (normal) is recorded as well.
         "Priority": rows.each(lambda a: "16384"),
     }
     yield build_scheduler_events("129", rows, created, shortly(rows.at, setup, 2))
@@ -80,7 +84,8 @@ def record_run_start(
 def record_run_end(
     rows: ActivityRows[ScheduledJobRun], setup: Setup, instances: pa.DictionaryArray
 ) -> Iterator[Events]:
-    """The end of each run."""
+    """201 and 102 of each run."""
+    # With the host's clock error, which ActivityRows adds to `at` alone.
     ends = [np.atleast_1d(np.asarray(a.until, "datetime64[us]")) + a.host.clock_skew for a in rows.activities]
     until: Times = np.concatenate(ends)
     task = {**build_task_columns(rows), "Correlation_ActivityID": instances}
@@ -99,23 +104,24 @@ def record_run_end(
 def build_scheduler_events(
     kind: str, rows: ActivityRows[Any], columns: dict[str, Any], at: Times, *, version: str = "0", opcode: str = "0"
 ) -> Events:
-    """Records of one kind."""
+    """Events of one kind; the process that ran is in their data, their writer is the Schedule service."""
     return CHANNEL.written(kind, columns, at=at, cause=rows.cause, version=version, opcode=opcode)
 
 
 def find_task_account(run: ScheduledJobRun) -> str:
-    """As whom a task runs."""
+    """The account that a task runs as, domain and name."""
     user: str = run.task.run_as.account
     return user
 
 
 def shortly(times: Times, setup: Setup, milliseconds: int) -> Times:
     """Times of writing around an event, in the order of its steps."""
+    # A wait far below the distances, so that steps keep their order.
     return late(times + np.timedelta64(milliseconds, "ms"), setup, least=0.0, median=0.0003)
 
 
 def build_task_columns(rows: ActivityRows[Any]) -> dict[str, Any]:
-    """System fields, and the task's name."""
+    """Columns of every event of this channel: System fields of the Schedule service, and TaskName."""
 
     def task(activity: Any) -> ScheduledTask:
         found: ScheduledTask = activity.task
@@ -133,6 +139,7 @@ def build_task_columns(rows: ActivityRows[Any]) -> dict[str, Any]:
 SENSOR = Sensor(
     name="task_scheduler",
     meaning="the Operational channel of the Task Scheduler",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="task_scheduler_log",

@@ -29,13 +29,15 @@ LABELS = {"Low": 4096, "Medium": 8192, "High": 12288, "System": 16384}
 
 
 def record_event_4688(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
-    """Event 4688, version 2."""
+    """Event 4688, version 2; CommandLine is empty unless its policy is on."""
     if not setup.on("audit_process_creation"):
         return
     new, creators = rows.processes(), rows.processes(lambda a: a.process.parent)
     with_line = setup.conditions["audit_command_line"] == "on"
     columns: dict[str, Any] = {
         "Computer": rows.each(computer),
+        # The kernel writes 4688: 4 in 1,306 recorded events. 4698 and 4699 come
+        # from one small pid, taken for lsass.exe.
         "Execution_ProcessID": "4",
         "Execution_ThreadID": rows.each(thread_of("audit")),
         "SubjectUserSid": rows.each(lambda a: creator(a.process).sid),
@@ -44,9 +46,12 @@ def record_event_4688(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iter
         "SubjectLogonId": rows.each(lambda a: hex(creator(a.process).logon_id)),
         "NewProcessId": new.column(encode_hexadecimal(new.numbers(lambda p: p.pids))),
         "NewProcessName": new.each(lambda p: p.image),
+        # Default, full and limited token (1936, 1937, 1938): 1,160, 68 and 32 of 1,260
+        # recorded events. Nobody here has a limited one.
         "TokenElevationType": new.each(lambda p: "%%1937" if has_full_token(p) else "%%1936"),
         "ProcessId": creators.column(encode_hexadecimal(creators.numbers(lambda p: p.pids))),
         "CommandLine": new.each(lambda p: p.command_line if with_line else ""),
+        # Filled only where the new process has another user than its creator.
         "TargetUserSid": rows.each(lambda a: a.process.user.sid if crosses(a.process) else "S-1-0-0"),
         "TargetUserName": rows.each(lambda a: user_name(a.process.user, a.host) if crosses(a.process) else "-"),
         "TargetDomainName": rows.each(lambda a: domain_name(a.process.user, a.host) if crosses(a.process) else "-"),
@@ -54,6 +59,7 @@ def record_event_4688(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iter
         "ParentProcessName": creators.each(lambda p: p.image),
         "MandatoryLabel": new.each(lambda p: f"S-1-16-{LABELS[p.integrity]}"),
     }
+    # Chosen: no recorded 4688 has a time of its own beside that of writing.
     at = late(rows.at, setup, least=0.0005, median=0.001)
     yield CHANNEL.written("4688", columns, at=at, cause=rows.cause, version="2", task="13312")
 
@@ -69,27 +75,28 @@ def crosses(process: Process) -> bool:
 
 
 def has_full_token(process: Process) -> bool:
-    """Whether it has the full token of somebody who also has a limited one."""
+    """Whether it has the full token of an administrator who also has a limited one."""
     return process.integrity == "High" and not process.user.system
 
 
 def user_name(user: User, host: Host) -> str:
     """The name in an audit record: the machine's own account stands for SYSTEM."""
+    # In 976 of 976 recorded events of S-1-5-18. 11 of 11 of S-1-5-20 have it too, which is not followed yet.
     return f"{host.name}$" if user.sid == "S-1-5-18" else user.name
 
 
 def domain_name(user: User, host: Host) -> str:
-    """The domain in an audit record."""
+    """The domain in an audit record: the machine's own for SYSTEM, WORKGROUP outside of one."""
     return (host.netbios_domain or "WORKGROUP") if user.sid == "S-1-5-18" else user.domain
 
 
 def record_event_4698(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
-    """Event 4698."""
+    """Event 4698, task created."""
     yield from task_events("4698", rows, setup, with_content=True)
 
 
 def record_event_4699(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
-    """Event 4699."""
+    """Event 4699, task deleted."""
     yield from task_events("4699", rows, setup, with_content=False)
 
 
@@ -115,12 +122,14 @@ def task_events(kind: str, rows: ActivityRows[Any], setup: Setup, *, with_conten
         "RpcCallClientLocality": rows.each(lambda a: "0"),
         "FQDN": rows.each(lambda a: a.host.computer),
     }
+    # After the service has stored the task: a whole recorded registration takes 31 ms.
     at = late(rows.at, setup, least=0.02)
     yield CHANNEL.written(kind, columns, at=at, cause=rows.cause, version="1", task="12804")
 
 
 def activity_id(host: Host) -> str:
     """The Security channel's ActivityID: a number, and the time of start in 100 ns, least byte first."""
+    # Recorded: {9D5ADC19-303C-0000-B13F-1E9E068DD601}. That its end is a time, and 8.3 s after boot, is inferred.
     ticks = int((host.boot - np.datetime64(0, "us")) / np.timedelta64(1, "us")) * 10 + FILETIME_OF_1970 + 83_113_370
     tail = ticks.to_bytes(8, "little").hex().upper()
     head = digest_hex("activity", host.aid, host.boot_number, size=6).upper()
@@ -130,6 +139,7 @@ def activity_id(host: Host) -> str:
 SENSOR = Sensor(
     name="windows_security",
     meaning="the Security channel of Windows",
+    origin=CHANNEL,
     conditions=(
         Condition(
             name="audit_process_creation",

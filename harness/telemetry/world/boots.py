@@ -1,4 +1,4 @@
-"""From boot to shutdown: what a host is in that time, and the clocks of the host, of its desktop and of its user."""
+"""Runs of a host from boot to shutdown, and the clocks of host, desktop and user in each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.telemetry.world.calendar import MINUTE, ONE_DAY, Day, workdays
 from harness.telemetry.world.clock import Stretch, WorldClock, build_clock, clip_stretches
 from harness.telemetry.world.population import WorldHost, WorldPopulation
 
+# Shares of days, chosen; no source.
 LID_CLOSED_AT_LUNCH = 0.4
 LID_OPEN_IN_THE_EVENING = 0.15
 
@@ -45,6 +46,7 @@ def boots(member: WorldHost, people: WorldPopulation) -> Iterator[Boot]:
         if on is None:
             continue
         logon = next((d.arrival for d in days if d.leave > booted), None)
+        # Nobody logs on before a boot is over; 95 s is chosen, and more than the last service waits (host.daemon).
         logged_on = booted + 95 * ONE_SECOND if logon is None else max(logon, booted + 95 * ONE_SECOND)
         host = host_of(member, people, number, booted, min(logged_on, until))
         clocks = {During.ON: on}
@@ -57,14 +59,16 @@ def boots(member: WorldHost, people: WorldPopulation) -> Iterator[Boot]:
 
 
 def runs(member: WorldHost, days: list[Day], people: WorldPopulation) -> Iterator[Stretch]:
-    """From each boot to the next shutdown."""
+    """Boot and shutdown of each run, also of those before the world begins."""
     role, begin, end = member.role, people.begin, people.end
     pick = hash_to_number("boots", people.seed, member.name)
     if role.runs is Runs.WORKDAYS:
         for day in days:
+            # Switched on by whoever arrives, off some minutes after the work is done.
             yield day.arrival - 3 * MINUTE, day.leave + 5 * MINUTE
         return
     nights = [midnight for _, midnight in people.nights[member.site.name]]
+    # A world begins in the middle of a host's life: between half a day and one whole period since its boot.
     age = np.timedelta64(int(86_400e6 * (0.5 + (role.reboot_every_days - 0.5) * (pick % 1000) / 1000)), "us")
     booted = begin - age
     while booted < end:
@@ -73,6 +77,7 @@ def runs(member: WorldHost, days: list[Day], people: WorldPopulation) -> Iterato
             following = next((d.arrival - MINUTE for d in days if d.arrival >= due), end + ONE_DAY)
         else:
             night = next((m for m in nights if m + 3 * 60 * MINUTE >= due), end)
+            # Servers are rebooted at night, from three o'clock on within 55 minutes: a usual window of patches, chosen.
             following = night + (180 + pick % 55) * MINUTE
         yield booted, following - 2 * MINUTE
         booted = following
@@ -81,13 +86,14 @@ def runs(member: WorldHost, days: list[Day], people: WorldPopulation) -> Iterato
 def awakenings(
     member: WorldHost, days: list[Day], booted: np.datetime64, down: np.datetime64, seed: int
 ) -> list[Stretch]:
-    """When the host is awake between boot and shutdown."""
+    """Stretches in which a host is awake; one that never sleeps has a single one."""
     if member.role.runs is not Runs.SLEEPS:
         return [(booted, down)]
     random = np.random.default_rng([seed, hash_to_number("lid", member.name, size=4)])
     found: list[Stretch] = []
     for day in days:
         closed, evening = random.random() < LID_CLOSED_AT_LUNCH, random.random() < LID_OPEN_IN_THE_EVENING
+        # One and a half to three and a half hours after work, for 50 minutes; chosen.
         late = np.timedelta64(int(random.uniform(90, 210)), "m")
         begin, end = day.arrival - MINUTE, day.leave + 4 * MINUTE
         if day.lunch and closed:
@@ -100,7 +106,7 @@ def awakenings(
 
 
 def list_desk_stretches(day: Day) -> list[Stretch]:
-    """When the user really is at the desk."""
+    """Stretches in which the user is at the desk: the day without lunch."""
     if day.lunch is None:
         return [(day.arrival, day.leave)]
     return [(day.arrival, day.lunch[0]), (day.lunch[1], day.leave)]
@@ -109,7 +115,7 @@ def list_desk_stretches(day: Day) -> list[Stretch]:
 def host_of(
     member: WorldHost, people: WorldPopulation, number: int, booted: np.datetime64, logged_on: np.datetime64
 ) -> Host:
-    """The host as it is from this boot on."""
+    """The host of one boot: session, boot number and clock error, addresses by site."""
     body = people.world.body
     pick = hash_to_number("host", people.seed, member.name)
     netbios = body.domain.partition(".")[0].upper()[:15]
@@ -123,6 +129,7 @@ def host_of(
         session=1 + session // 64 % 2,
         integrity="Medium" if member.role.user else "High",
     )
+    # One error for all boots of a host: its clock is wrong in one way.
     random = np.random.default_rng([people.seed, hash_to_number("skew", member.name, size=4)])
     return replace(
         host_named(member.name, start=booted, seed=people.seed, domain=body.domain),

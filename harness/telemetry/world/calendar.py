@@ -44,6 +44,7 @@ def midnights(site: Site, begin: np.datetime64, days: int) -> list[tuple[date, n
     place = zone(site.time_zone)
     first = date.fromisoformat(str(begin.astype("datetime64[D]"))) - timedelta(days=1)
     found: list[tuple[date, np.datetime64]] = []
+    # A day before and two after: local dates at either edge lie partly within the world.
     for day in (first + timedelta(days=i) for i in range(days + 3)):
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=place).astimezone(UTC).replace(tzinfo=None)
         found.append((day, np.datetime64(noon - timedelta(hours=12), "us")))
@@ -57,13 +58,17 @@ def workdays(hours: Hours, nights: list[tuple[date, np.datetime64]], who: str, s
     begin, end = minutes(hours.begin) or 0, minutes(hours.end) or 1439
     found = []
     for day, midnight in nights:
+        # Drawn before the day is left out, so that absence on one day does not move all later ones.
         chance = random.normal(0, 1, 4)
         absent = random.random() < hours.absent
         if absent or WEEKDAYS[day.weekday()] not in hours.days:
             continue
+        # Habits differ by spread_minutes, days by 9 minutes at the arrival and 22 at the end; chosen. Nobody
+        # works past midnight: a Day has one date.
         arrival = np.clip(begin + usual[0] + 9 * chance[0], 1, 1200)
         leave = np.clip(end + usual[1] + 22 * chance[1], arrival + 60, 1439)
         lunch = None
+        # No lunch on a day of four hours or less.
         if hours.lunch_minutes and leave - arrival > 240:
             out = (arrival + leave) / 2 - 15 + 12 * chance[2]
             back = out + max(15.0, hours.lunch_minutes + 8 * chance[3])
@@ -81,6 +86,7 @@ def add_minutes(midnight: np.datetime64, count: float) -> np.datetime64:
 def outages(site: Site, begin: np.datetime64, days: int, seed: int) -> list[Stretch]:
     """When the site's way out is down: as often as the site says in the mean, each time about as long as it says."""
     random = np.random.default_rng([seed, hash_to_number("outages", site.name, size=4)])
+    # Failures have no memory, and their lengths are exponential: the two numbers of a site are all that is known.
     count = int(random.poisson(site.outages_a_day * days))
     starts = np.sort(random.uniform(0, days * 1440, count))
     lengths = np.maximum(0.5, random.exponential(site.outage_minutes, count))

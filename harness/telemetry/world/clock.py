@@ -38,7 +38,7 @@ class WorldClock:
 
     @property
     def length(self) -> np.timedelta64:
-        """How much time passes on it."""
+        """The sum of its stretches."""
         total: np.timedelta64 = (self.ends - self.begins).sum()
         return total
 
@@ -52,6 +52,7 @@ class WorldClock:
         if self.steady:
             return at
         since = np.asarray(at, "datetime64[us]") - self.start
+        # The last stretch that has begun; times before the first count on from it, backwards.
         which = np.maximum(np.searchsorted(self.passed, since, side="right") - 1, 0)
         return (self.begins[which] + (since - self.passed[which]))[()]
 

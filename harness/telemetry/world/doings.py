@@ -19,8 +19,10 @@ from harness.telemetry.world.clock import WorldClock
 from harness.telemetry.world.population import WorldHost, WorldPopulation
 from harness.telemetry.world.shifting import Shift, apply_line_failures
 
+# Names by which a behaviour asks for these; one that has neither goes its own way.
 LASTS = "lasts"
 FRESH = "fresh"
+# Chosen; Windows itself starts delayed services 120 s after the automatic ones.
 STARTS_AFTER_BOOT = (20.0, 120.0)
 """Seconds after boot or logon within which software begins its rounds."""
 USUAL_PERIOD = timedelta(minutes=10)
@@ -37,7 +39,7 @@ class Doing:
     given: Mapping[str, object]
 
     def arguments(self, boot: Boot, lasts: timedelta) -> dict[str, Any]:
-        """The parameters for one run of a host: how long it lasts, and whether the host was just booted."""
+        """Parameters of one run: the given ones, `lasts` cut to the run, and `fresh` after a boot."""
         told: dict[str, Any] = dict(self.given)
         if LASTS in self.behaviour.parameters:
             own = self.given.get(LASTS)
@@ -48,7 +50,7 @@ class Doing:
 
     @property
     def every(self) -> timedelta:
-        """Its period, as far as it has one."""
+        """Its `every`, given or by default; ten minutes without one."""
         default = self.behaviour.parameters["every"].default if "every" in self.behaviour.parameters else None
         period = self.given.get("every", default)
         return period if isinstance(period, timedelta) and period else USUAL_PERIOD
@@ -99,6 +101,7 @@ def of_doing(doing: Doing, member: WorldHost, boot: Boot, people: WorldPopulatio
     clock = boot.clocks.get(doing.part.during)
     if clock is None:
         return
+    # By numbers of host, boot and doing: shards may run in any order and in any process.
     random = np.random.default_rng([people.seed, member.number, boot.number, doing.number])
     begin = choose_doing_start(doing, boot, clock, people, random)
     if begin is None:
@@ -119,6 +122,7 @@ def choose_doing_start(
     doing: Doing, boot: Boot, clock: WorldClock, people: WorldPopulation, random: np.random.Generator
 ) -> np.datetime64 | None:
     """When a doing begins on its clock: soon after boot or logon, anywhere in its period where it ran before."""
+    # What ran already when the world began is anywhere in its period; else all hosts would call at once.
     fresh = boot.fresh or clock.start > people.begin
     wait = random.uniform(*STARTS_AFTER_BOOT) if fresh else random.uniform(0, doing.every.total_seconds())
     if FRESH in doing.behaviour.parameters:
@@ -126,6 +130,7 @@ def choose_doing_start(
     if isinstance(doing.part, WorldAttack):
         due = people.begin + np.timedelta64(int(doing.part.after_days * 86_400e6), "us")
         real = np.concatenate([clock.begins, clock.ends])
+        # The host sleeps or is gone by then; a later boot may carry the attack.
         if real.max() <= due:
             return None
         wait = max(wait, measure_seconds_passed(clock, due))

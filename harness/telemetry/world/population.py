@@ -82,6 +82,7 @@ def build_world_population(world: World, *, hosts: int, days: int, seed: int) ->
     for site in body.sites:
         zone(site.time_zone)
     roles = allot_shares({name: role.share for name, role in body.roles.items()}, hosts)
+    # A stream of its own for each draw: another share of roles leaves the sites as they were.
     order = np.random.default_rng([seed, hosts, 1]).permutation(hosts)
     people = sample_account_names(hosts, seed)
     placed = allot_shares({str(i): site.share for i, site in enumerate(body.sites)}, hosts)
@@ -119,6 +120,7 @@ def allot_shares(shares: dict[str, float], count: int) -> list[str]:
     total = sum(shares.values()) or 1.0
     exact = {name: share / total * count for name, share in shares.items()}
     whole = {name: int(part) for name, part in exact.items()}
+    # Largest remainder, so that the counts add up.
     rest = sorted(exact, key=lambda name: whole[name] - exact[name])
     for name in rest[: count - sum(whole.values())]:
         whole[name] += 1
@@ -127,6 +129,7 @@ def allot_shares(shares: dict[str, float], count: int) -> list[str]:
 
 def sample_account_names(count: int, seed: int) -> list[str]:
     """Account names of different people."""
+    # Names that are nobody's, the same for a seed and a version of Faker.
     fake = Faker("en_US")
     fake.seed_instance(seed)
     found: dict[str, None] = {}
@@ -137,10 +140,11 @@ def sample_account_names(count: int, seed: int) -> list[str]:
 
 
 def choose_attack_hosts(world: World, role_of: dict[int, str], seed: int) -> dict[int, tuple[str, ...]]:
-    """Which attacks happen on which hosts."""
+    """Attacks by number of host; hosts without one come first."""
     found: dict[int, tuple[str, ...]] = {}
     for name, attack in world.body.attacks.items():
         possible = [n for n, role in role_of.items() if role in attack.on]
+        # Hosts without an attack first: two attacks on one host could not be told apart in what a rule groups by host.
         possible.sort(key=lambda n: (len(found.get(n, ())), hash_to_number("target", seed, name, n)))
         for number in possible[: attack.hosts]:
             found[number] = (*found.get(number, ()), name)
@@ -150,22 +154,25 @@ def choose_attack_hosts(world: World, role_of: dict[int, str], seed: int) -> dic
 def build_world_host(
     world: World, number: int, role_name: str, place: int, person: str, attacks: tuple[str, ...], seed: int
 ) -> WorldHost:
-    """One host."""
+    """A host with site, address, build, installed software and attacks; all follow from seed and number."""
     role, site = world.body.roles[role_name], world.body.sites[place]
     pick = hash_to_number("member", seed, number)
     installed = tuple(
         name
         for name, software in world.body.software.items()
+        # By a hash, not by a stream of chance: one more piece of software leaves all others where they were.
         if role_name in software.on and hash_to_number("installed", seed, name, number) < software.share * 2**64
     )
     return WorldHost(
         number=number,
+        # At most 15 characters, as NetBIOS names have, with prefixes of up to six.
         name=f"{role.prefix}-{site.name[:3].upper()}-{number + 1:04}",
         role_name=role_name,
         role=role,
         site=site,
         place=place,
         person=person if role.user else "svc-admin",
+        # Eight /16 networks a site and 240 hosts a /24, so that addresses of a site repeat after 480,000 hosts.
         address=f"10.{20 + 8 * place + number // 60_000 % 8}.{1 + number // 240 % 250}.{10 + number % 240}",
         build=CLIENT_BUILDS[pick % 3] if role.user else SERVER_BUILD,
         software=installed,

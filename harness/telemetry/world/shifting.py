@@ -27,6 +27,7 @@ class Shift:
     def __init__(self, clock: WorldClock, end: np.datetime64) -> None:
         """Nothing is left of what would happen after `end`."""
         self.clock, self.end = clock, end
+        # The process itself is kept beside its double: its id would be given anew once it is gone.
         self.known: dict[int, tuple[Process, Process]] = {}
 
     def __call__(self, activity: A) -> A | None:
@@ -58,6 +59,7 @@ class Shift:
             parent = process.parent and self.process(process.parent)
             if np.any(started != process.started):
                 elapsed = ((np.atleast_1d(started) - process.host.boot) // ONE_SECOND).astype(np.int64)
+                # A later start needs a later number: the ProcessStartKey rises with time.
                 numbers = process.host.ledger.number(np.maximum(elapsed, 0) + 300)
                 sequence = int(numbers[0]) if np.ndim(started) == 0 else numbers
                 moved = replace(process, started=started, sequence=sequence, parent=parent)
@@ -86,6 +88,7 @@ def take_activity_rows(activity: A, which: Integers) -> A:
     return replace(activity, **changed)
 
 
+# A tuple of as many answers as there are rows (DnsQuery.answers) is no column: the names decide, not the length.
 TEXT_ATTRIBUTES = frozenset(
     {
         *("destination_ip", "source_ip", "destination_hostname", "requested_hostname", "query_name"),
@@ -123,10 +126,12 @@ def retries(
     call: NetworkConnection, failed: Integers, down: Sequence[Stretch], random: np.random.Generator
 ) -> Iterator[Activity]:
     """Two more attempts of the calls that failed; four of five of them get through where the line is up."""
+    # Chosen as clients back off; Windows itself sends a refused SYN again after 0.5 s, which leaves no event.
     for wait in (1.0, 4.0):
         if not len(failed):
             return
         again = take_activity_rows(call, failed)
+        # A new attempt has a new port.
         again = replace(
             again, at=again.at + convert_seconds(wait * random.uniform(0.8, 1.6, len(failed))), source_port=None
         )
@@ -153,6 +158,7 @@ def goes_out(call: NetworkConnection) -> BooleanArray | None:
         public = np.array([is_outside_address(v) for v in held.values], bool)
         found: BooleanArray = public[held.codes]
         return found
+    # A list of texts is rare, and to fail none of its rows is the harmless mistake.
     return np.full(len(call), is_outside_address(held)) if held is None or isinstance(held, str) else None
 
 
@@ -161,7 +167,9 @@ DOCUMENTATION_NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
 
 
 def is_outside_address(address: str | None) -> bool:
-    """Whether an address is outside."""
+    """Whether an address is public; documentation networks of IPv4 count as such."""
     if address is None:
         return False
+    # Python says of documentation networks that they are not global; 2001:db8:: is every
+    # host's own network here and stays inside.
     return address.startswith(DOCUMENTATION_NETWORKS[:3]) or ip_address(address).is_global

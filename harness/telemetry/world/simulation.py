@@ -32,6 +32,7 @@ from harness.telemetry.world.doings import Doing, doings, happenings
 from harness.telemetry.world.population import WorldPopulation, build_world_population
 from harness.workers import distribute_work, workers_for
 
+# Files of a table are one a shard: fewer hosts make many small files, more of them unequal work.
 HOSTS_IN_SHARD = 16
 WORLD_ROWS_AT_ONCE = 120_000
 """Things that happen in one piece: small enough to stay near the processor, large enough for columns to pay."""
@@ -41,7 +42,7 @@ ProgressCallback = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationOrder:
-    """What is to be simulated, and how it is recorded."""
+    """A simulation as handed to other processes: population, conditions, sensors, folder."""
 
     people: WorldPopulation
     conditions: Mapping[str, str]
@@ -62,12 +63,12 @@ class SimulationWorker:
 
     @classmethod
     def prepare(cls, order: SimulationOrder) -> None:
-        """Called once in each process."""
+        """Sets the order and loads its behaviours, once in each process."""
         cls.order, cls.known = order, order.known()
 
     @classmethod
     def work(cls, number: int) -> list[DatasetTable]:
-        """One shard."""
+        """The tables of the shard of that number."""
         return shard(cls.order, cls.known, number)
 
 
@@ -96,6 +97,7 @@ def simulate_world(
     )
     order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=folder)
     order.known()
+    # Only now: a fault of the world must not cost the world that is there.
     fresh(folder)
     tables: list[DatasetTable] = []
     count = -(-len(people.members) // HOSTS_IN_SHARD)
@@ -140,6 +142,7 @@ def fresh(folder: Path) -> None:
 
 def shards(order: SimulationOrder, count: int) -> Iterator[list[DatasetTable]]:
     """The tables of each shard, in their order; with several processors side by side."""
+    # workers_for wants eight items for a process; one shard is work enough.
     workers = min(count, workers_for(8 * count))
     if workers > 1:
         yield from distribute_work(SimulationWorker.work, range(count), workers, SimulationWorker.prepare, order)
@@ -149,11 +152,13 @@ def shards(order: SimulationOrder, count: int) -> Iterator[list[DatasetTable]]:
 
 
 def shard(order: SimulationOrder, known: Mapping[str, Doing], number: int) -> list[DatasetTable]:
-    """Simulates and writes one group of hosts."""
+    """Simulates and writes one group of hosts; returns its tables."""
     chosen = [sensor(name) for name in order.sensors]
     counters: dict[tuple[str, str], int] = {}
     with Shard(order.folder, number) as files:
         for piece, happened in enumerate(gather_shard_activity(order.people, known, number)):
+            # Sensors' chance is by piece, and pieces end where a host shuts
+            # down: the same with any number of processes.
             seed = hash_to_number("piece", order.people.seed, number, piece, size=4)
             files.write(record_activities(happened, chosen, order.conditions, seed, counters))
     return files.tables()

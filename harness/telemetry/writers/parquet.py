@@ -15,12 +15,14 @@ from harness.telemetry.readers.parquet import LAYOUT
 
 SUFFIX = ".parquet"
 
+# Arrow's own default.
 ROWS_IN_GROUP = 1 << 20
 
 
 def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     """Writes the tables one below the other; the layout says which rows and columns are whose."""
     tables = [tidy(events) for events in telemetry.events] or [pa.schema([(TIME, TIME_TYPE)]).empty_table()]
+    # One wide table: a real recording has hundreds of kinds, and a schema for each made files twelve times as large.
     whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     about = {LAYOUT: json.dumps(describe_layout(telemetry), ensure_ascii=False).encode()}
     pq.write_table(whole.replace_schema_metadata(about), out, compression="zstd", row_group_size=ROWS_IN_GROUP)
@@ -28,7 +30,7 @@ def write(telemetry: Telemetry, out: IO[bytes]) -> int:
 
 
 def describe_layout(telemetry: Telemetry) -> dict[str, Any]:
-    """What the columns alone do not say."""
+    """The layout: origin, causes, and for each table its kind, constants, columns and number of rows."""
     return {
         "format": 1,
         "origin": str(telemetry.origin),

@@ -46,6 +46,7 @@ def build_hec_objects(events: Events) -> pa.ChunkedArray:
 def format_epoch_seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """The member `time`: epoch seconds, microseconds behind the point; an event without a time has none."""
     micros = times.cast(pa.int64())
+    # Whole numbers, always with six digits behind the point: equal events are equal bytes.
     whole = pc.divide(micros, 1_000_000)
     rest = pc.utf8_lpad(pc.subtract(micros, pc.multiply(whole, 1_000_000)).cast(pa.string()), 6, "0")
     number = pc.binary_join_element_wise(whole.cast(pa.string()), rest, ".")

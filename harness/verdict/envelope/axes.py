@@ -14,6 +14,7 @@ from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.behaviour import Behaviour
 from harness.telemetry.parameter import parse_duration
 
+# Both chosen, no source; two axes of the default are 625 variants.
 MOST_AXIS_VALUES = 500
 DEFAULT_VALUES = 25
 RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?::(?P<count>\d+))?(?P<log>:log)?")
@@ -95,15 +96,18 @@ def durations(name: str, sort: AxisType, values: str) -> Axis:
     seconds = parse_axis_numbers(name, values, lambda v: parse_duration(v.strip()).total_seconds())
     labels = tuple(as_duration(s) for s in seconds)
     given: tuple[object, ...] = tuple(
-        f"{s:.3f}s" if sort is AxisType.PARAMETER else timedelta(seconds=s) for s in seconds
+        # As a scenario writes it, to the millisecond.
+        f"{s:.3f}s" if sort is AxisType.PARAMETER else timedelta(seconds=s)
+        for s in seconds
     )
     return Axis(name=name, sort=sort, values=given, labels=labels, numbers=seconds, unit="s")
 
 
 def build_number_axis(name: str, values: str, *, whole: bool) -> Axis:
-    """An axis of numbers."""
+    """An axis of numbers, rounded and each once where the parameter is whole."""
     found = parse_axis_numbers(name, values, float)
     if whole:
+        # Rounding makes equal ones of neighbours.
         found = tuple(float(v) for v in dict.fromkeys(round(v) for v in found))
     given: tuple[object, ...] = tuple(int(v) if whole else v for v in found)
     return Axis(
@@ -130,6 +134,7 @@ def parse_axis_numbers(name: str, values: str, read: object) -> tuple[float, ...
         message = f"`{name}={values}` needs a low and a high end and 2 to {MOST_AXIS_VALUES} values"
         raise HarnessError("not-a-range", message)
     if found["log"] and low > 0:
+        # Four digits: a label, a title and the scenario that is written from it show the same number.
         return tuple(float(f"{v:.4g}") for v in np.logspace(log10(low), log10(high), count))
     return tuple(float(f"{v:.6g}") for v in np.linspace(low, high, count))
 

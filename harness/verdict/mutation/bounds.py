@@ -41,7 +41,7 @@ KnownBounds = Mapping[str, Bounds]
 
 
 def of_nodes(root: Node) -> dict[int, KnownBounds]:
-    """For each node's id what is known of its columns."""
+    """For each node's id the bounds of its columns."""
     found: dict[int, KnownBounds] = {}
     for node in walk_nodes(root):
         below = [found[id(s)] for s in list_sources(node)]
@@ -50,7 +50,7 @@ def of_nodes(root: Node) -> dict[int, KnownBounds]:
 
 
 def bound_node_columns(node: Node, below: KnownBounds) -> KnownBounds:
-    """What is known of the columns of one node; nothing of those of joins and unions."""
+    """The bounds of one node's columns; none for joins and unions."""
     match node:
         case Derive(columns=columns):
             return {**below, **{n: bound_expression(e, below) for n, e in columns}}
@@ -63,6 +63,7 @@ def bound_node_columns(node: Node, below: KnownBounds) -> KnownBounds:
                 **{n: bound_expression(e, below, grouped=rows) for n, e in measures},
             }
         case Window(measures=measures):
+            # A window's own columns are left unbounded, which is always safe.
             return {n: b for n, b in below.items() if n not in {m for m, _ in measures}}
         case Filter() | Sort() | Limit() | Reverse():
             return below
@@ -73,6 +74,7 @@ def bound_node_columns(node: Node, below: KnownBounds) -> KnownBounds:
 def bound_expression(e: Expression, known: KnownBounds, *, grouped: bool = False) -> Bounds:
     """The bounds of an expression; `grouped` says that its aggregations are of groups with at least one row."""
     match e:
+        # Before numbers: True is an int in Python.
         case Literal(bool()):
             return ANYTHING
         case Literal(int() | float() as value):
@@ -103,16 +105,19 @@ def of_aggregation(operation: str, inner: Bounds, counted: bool, filled: bool) -
     nullable = inner.nullable or not filled
     match operation:
         case "count":
+            # count(x) of a group may be 0 where x can be null, count alone cannot.
             return Bounds(1.0 if filled and not (counted and inner.nullable) else 0.0, inf, True, False)
         case "count_distinct":
             return Bounds(1.0 if filled and not inner.nullable else 0.0, inf, True, False)
         case "sum":
+            # Of several values that are not negative the sum is at least one of them.
             return Bounds(inner.low if inner.low >= 0 else -inf, inf, inner.whole, nullable)
         case "mean" | "percentile":
             return Bounds(inner.low, inner.high, False, nullable)
         case "minimum" | "maximum" | "first" | "last" | "mode":
             return Bounds(inner.low, inner.high, inner.whole, nullable)
         case "stdev_sample" | "variance_sample":
+            # Null of one row.
             return Bounds(0.0, inf, False, True)
         case "stdev_population" | "variance_population":
             return Bounds(0.0, inf, False, nullable)
@@ -136,6 +141,7 @@ def bound_arithmetic(operation: str, a: Bounds, b: Bounds) -> Bounds:
         case "multiply" if a.low >= 0 and b.low >= 0:
             return Bounds(0.0 if 0 in (a.low, b.low) else a.low * b.low, inf, whole, nullable)
         case "divide" if a.low >= 0 and b.low >= 0:
+            # The plan's division by zero is null.
             return Bounds(0.0, inf, False, nullable or b.low == 0)
         case _:
             return ANYTHING if nullable else Bounds(nullable=False)

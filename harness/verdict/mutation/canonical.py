@@ -66,6 +66,7 @@ def simplify_node(node: Node, known: KnownBounds) -> Node:
         case Derive(columns=columns) | Select(columns=columns):
             return replace(node, columns=all_simple(columns, known))
         case Aggregate(keys=keys, measures=measures):
+            # Only groups with keys have a row for certain.
             grouped = bool(keys)
             listed = tuple((n, simplify_expression(e, known, grouped=grouped)) for n, e in measures)
             return replace(node, keys=all_simple(keys, known), measures=listed)
@@ -139,6 +140,7 @@ def simplify_call(e: Call, known: KnownBounds, *, grouped: bool) -> Expression:
 
 def simplify_comparison(operation: str, left: Expression, value: float, held: Bounds) -> Expression:
     """A comparison with a number: decided by bounds where they can, of whole numbers always with `>=` or `<=`."""
+    # A comparison with null is neither true nor false, so bounds cannot decide it.
     if not held.nullable:
         always = {
             "less": held.high < value,
@@ -172,15 +174,18 @@ def simplify_chain(operation: str, parts: Sequence[Expression], nothing: Literal
         return all_of_it
     kept = [p for p in dict.fromkeys(flat) if p != nothing]
     if operation == "or":
+        # Not in an AND: there the wider one is what falls away.
         kept = drop_covered(kept)
     if not kept:
         return nothing
+    # Sorted, so that the order of conditions, which means nothing, does not tell two plans apart.
     return kept[0] if len(kept) == 1 else Call(operation, tuple(sorted(kept, key=repr)))
 
 
 def prune_plan(root: Node) -> Node:
-    """The plan without columns that nobody reads and orders that nobody looks at."""
+    """The plan without unread columns and without orders that no node above depends on."""
     wanted = collect_columns_by_node(root, infer_schemas(root))
+    # The order of a rule's result neither.
     seen = find_ordered_nodes(root, final=False)
     made: dict[int, Node] = {}
     for node in walk_nodes(root):
@@ -195,6 +200,7 @@ def prune_plan(root: Node) -> Node:
             case Select(columns=columns):
                 new = replace(new, columns=tuple((n, e) for n, e in columns if n in own))
             case Scan():
+                # What the store orders by is no part of a verdict.
                 new = replace(new, order=())
             case Sort(source=source) if id(node) not in seen:
                 new = source

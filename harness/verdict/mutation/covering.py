@@ -9,6 +9,7 @@ from ipaddress import ip_network
 
 from harness.detection.plan.expressions import Call, Expression, Literal
 
+# A NUL stands in no rule.
 ANY = "\0"
 """Stands for a run of any characters in a pattern that is itself matched against another."""
 
@@ -31,6 +32,7 @@ class TextTest:
             return False
         if self.networks is not None and other.networks is not None:
             return self.networks != other.networks and networks_cover(self.networks, other.networks)
+        # A cheap refusal before a regular expression: lists of hundreds of members are compared pair by pair.
         longest = max(self.pattern.split(ANY), key=len).lower()
         if longest not in other.pattern.lower():
             return False
@@ -52,7 +54,7 @@ def parse_text_test(e: Expression) -> TextTest | None:
 
 
 def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
-    """Of alternatives those that no other one covers."""
+    """The alternatives that no other alternative covers."""
     tests = [parse_text_test(p) for p in parts]
     return [
         part
@@ -83,6 +85,7 @@ def pattern_covers(wide: str, narrow: str, *, folded: bool) -> bool:
     """Whether a pattern matches another pattern's text, in which `ANY` is a character like no other."""
     pattern = ".*".join(re.escape(part) for part in wide.split(ANY))
     flags = re.DOTALL | (re.IGNORECASE if folded else 0)
+    # Equal ones would cover each other, and both would vanish.
     return wide != narrow and re.fullmatch(pattern, narrow, flags) is not None
 
 

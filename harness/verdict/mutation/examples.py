@@ -12,8 +12,10 @@ from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select
 from harness.detection.plan.nodes import walk_nodes as walk_nodes
 from harness.verdict.mutation.patterns import lists_of_alternatives, split_alternatives
 
+# A folder that no rule of the pack names.
 EXAMPLE_FOLDER = "C:\\Program Files\\Vendor"
 PARTIAL = re.compile(r"(?:\d{1,3}\.){1,3}")
+# Chosen, no source: each is a probe for every scenario that is varied.
 MOST_EXAMPLES = 400
 EXAMPLE_OPERATIONS = frozenset(
     f"{name}{fold}" for name in ("equal", "starts_with", "ends_with", "contains", "glob", "in") for fold in ("", "_ci")
@@ -85,6 +87,7 @@ def list_network_examples(network: str) -> Iterator[Example]:
     except ValueError:
         return
     first, last = int(held.network_address), int(held.broadcast_address)
+    # Both sides of both edges: a network dropped or widened shows at one of them.
     for number in (first + 1, last - 1, first - 1, last + 1):
         if 0 < number < 2**held.max_prefixlen:
             yield Example("address", str(ip_address(number) if held.version == 4 else held[0] + (number - first)))
@@ -115,7 +118,7 @@ def of_pattern(operation: str, text: str) -> Iterator[Example]:
 
 
 def list_host_name_examples(operation: str, text: str, bare: str) -> Iterator[Example]:
-    """Host names that hold a text; the text alone too, for what a wildcard more or less makes of it."""
+    """Host names that contain a text, and the text alone, which a wildcard more or less tells apart."""
     starts = operation == "starts_with" or (operation == "glob" and not text.startswith("*"))
     ends = operation == "ends_with" or (operation == "glob" and not text.endswith("*"))
     head = "" if starts or operation == "equal" else "a" if bare.startswith(".") else "a."
@@ -127,6 +130,7 @@ def list_host_name_examples(operation: str, text: str, bare: str) -> Iterator[Ex
 def complete_address(part: str) -> str:
     """An address that begins with some octets."""
     octets = [o for o in part.split(".") if o]
+    # Any octets will do but 0 and 255.
     return ".".join([*octets, *("20", "30", "40")][:4]) if len(octets) < 4 else part
 
 
@@ -157,6 +161,7 @@ def of_word(text: str) -> Iterator[Example]:
     if text.lower().endswith(".exe"):
         bare = text.rpartition("\\")[2]
         yield Example("path", f"{EXAMPLE_FOLDER}\\{bare}")
+        # A letter before the name tells `\curl.exe` from `curl.exe`.
         yield Example("path", f"{EXAMPLE_FOLDER}\\x{bare}")
         yield Example("path", f"{EXAMPLE_FOLDER}\\{bare.upper()}")
     else:

@@ -21,6 +21,7 @@ from harness.detection.plan.expressions import (
 from harness.diagnostics import Span
 from harness.verdict.mutation.patterns import broken_regexes
 
+# The boundary by one and the direction reversed: the two ways in which comparisons go wrong by hand.
 BOUNDARIES = {
     "less": "less_equal",
     "less_equal": "less",
@@ -37,6 +38,7 @@ OPERATION_SIGNS = {
     "not_equal": "!=",
 }
 EQUALITY_OPERATIONS = frozenset({"equal", "equal_ci", "not_equal"})
+# A forgotten wildcard: the test next narrower than the one written.
 ANCHORS = {
     "ends_with": "equal",
     "ends_with_ci": "equal_ci",
@@ -53,7 +55,7 @@ HOURLY = re.compile("%H")
 
 @dataclass(frozen=True, slots=True)
 class ExpressionChange:
-    """A broken expression in place of another: what kind of change, what was done where."""
+    """A mutated expression with the kind of change, its description and its span."""
 
     kind: str
     what: str
@@ -65,6 +67,7 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
     """Every way to break the expression once."""
     place = span_of(expression) or within
     if isinstance(expression, Call):
+        # What has no place was added by the front end; breaking it would be no change of the text.
         if expression.span is not None or expression.operation in ("and", "or"):
             yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
@@ -123,7 +126,7 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
 
 
 def wraps_test(e: Call) -> bool:
-    """Whether a `not` belongs to how one test is spelled, and is no negation of somebody's."""
+    """Whether a `not` is part of the spelling of one test (`not is_null`), and no negation in the rule."""
     inner = e.arguments[0]
     return isinstance(inner, Call) and inner.operation == "is_null"
 
@@ -141,6 +144,7 @@ def members_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
 
 def entries_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Each entry of a list of values left out."""
+    # A list of one value would be an empty one, which is the clause dropped.
     if len(e.arguments) < 3:
         return
     for i, entry in enumerate(e.arguments[1:], 1):
@@ -169,7 +173,9 @@ def of_number(literal: Literal, place: Span | None) -> Iterator[ExpressionChange
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     whole = float(value).is_integer()
+    # A tenth is chosen, no source: enough to matter, little enough to be missed.
     for other in (value + 1, value - 1) if whole else (value * 1.1, value * 0.9):
+        # 0.3 * 1.1 would be written 0.33000000000000003.
         made = Literal(float(f"{other:.12g}"), literal.span)
         what = f"{value:g} becomes {other:g}"
         yield ExpressionChange("number", what, place, made)
@@ -205,6 +211,7 @@ def of_time(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Buckets of time made coarser and finer, moved to another zone."""
     match e:
         case Call("format_time", (seconds, Literal(str() as format), zone)) if HOURLY.search(format):
+            # Buckets of hours are mostly written "%Y-%m-%d %H:00".
             finer = format.replace("%H:00", "%H:%M") if "%H:00" in format else format + ":%M"
             for other, word in ((format.replace("%H", "00"), "days"), (finer, "minutes")):
                 made = Call(e.operation, (seconds, Literal(other), zone), e.span)
@@ -242,6 +249,7 @@ def aggregates_replaced(measure: Expression) -> Iterator[tuple[str, Expression]]
             new, word = NEAR[old]
             yield f"{old} becomes {word}", replace_aggregation(measure, old, new)
     if isinstance(measure, Aggregation) and measure.operation == "count" and not measure.arguments:
+        # A count that nobody compares could as well be any constant.
         yield "count becomes 1", Aggregation("maximum", (Literal(1.0),))
 
 
@@ -255,6 +263,7 @@ def highest(a: Aggregation) -> Expression:
     return Aggregation("maximum", a.arguments[:1], a.where, a.order, a.span)
 
 
+# Each by the aggregate that people confuse it with.
 NEAR: dict[str, tuple[Callable[[Aggregation], Expression], str]] = {
     "sum": (replace_aggregation_by("maximum"), "maximum"),
     "mean": (replace_aggregation_by("maximum"), "maximum"),

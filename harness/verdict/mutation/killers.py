@@ -26,6 +26,7 @@ from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.variants import Variant, behaviours_of, keep_possible, lot
 
 AlertKey = tuple[str, str, int, int]
+# Chosen, no source: each is simulated, loaded and judged by itself.
 MOST_CHECKED = 4
 FORMS = re.compile(r"[^a-z0-9]+")
 
@@ -69,6 +70,7 @@ def killers(
             if key in chosen:
                 candidates[key] = list(find_telling_cases(probed, chosen[key].node))
         search = KillerSearch(probed, connected)
+        # By their first case: mutants that the same probe tells apart share the probe's run.
         for key, cases in sorted(candidates.items(), key=lambda c: c[1][:1]):
             killer = search.first_sound(key, chosen[key].line, cases)
             if killer is not None:
@@ -98,6 +100,7 @@ def probe(
         return None
     lots = [lot(several, dict(conditions)) for conditions, several in grouped.items()]
     batch = Batch(connected, language(first.rule.language).platform, lots, raw=first.query.raw)
+    # Statements over few columns are planned much faster, and there is one for each mutant.
     batch.narrow([root])
     owners = tuple(by_path[v.scenario.path] for v in ordered)
     return LoadedProbes(
@@ -119,6 +122,7 @@ def find_telling_cases(probed: LoadedProbes, node: Node) -> Iterator[int]:
     except HarnessError:
         return
     differs = [bool(a) != bool(b) for a, b in zip(alerts, probed.alerts, strict=True)]
+    # An alert more or less is a plainer expectation than another value in a field.
     yield from (i for i, d in enumerate(differs) if d)
     for i, (mine, own) in enumerate(zip(alerts, probed.alerts, strict=True)):
         if not differs[i] and mine and own and not same_fields(mine, own):
@@ -143,6 +147,7 @@ class KillerSearch:
             body = probe_as_document(self.probed, case, key, line)
             try:
                 if self.last is None or self.last.case != case:
+                    # Read from its own text, since that is what will be saved: a number may be rounded on the way.
                     self.last = judge_probe_alone(self.probed, case, as_yaml(body), self.connected)
                 expect = build_killer_expectation(self.last, key, self.probed.owners[case].trial.rule.name)
             except HarnessError:
@@ -151,6 +156,7 @@ class KillerSearch:
             if expect is not None:
                 body["activity"] = expect.pop("activity")
                 body["expect"] = [expect]
+                # A file's name; 70 and 150 characters are chosen, no source.
                 name = FORMS.sub("-", f"line-{line}-{key[1]}".lower()).strip("-")[:70].strip("-")
                 return Killer(name=f"{name}.yaml", text=as_yaml(body))
         return None
@@ -223,5 +229,6 @@ def telling_fields(own: Sequence[Alert], mine: Sequence[Alert]) -> Mapping[str, 
             {n: v for n, v in alert.fields.items() if not is_same_value(other.fields.get(n), v)} for other in mine
         ]
         if nearest and all(nearest):
+            # The fewest fields that tell: more would also pin what the mutant did not change.
             return min(nearest, key=len)
     return {}

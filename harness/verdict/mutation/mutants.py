@@ -22,7 +22,7 @@ WHOLE_FILTER = "filter"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """A broken rule: which kind of change, what was changed in words, where, and its plan.
+    """A rule changed in one place: the kind of change, its description, its span, and the plan.
 
     `key` tells mutants of one rule apart and is the same for one change under all settings.
     """
@@ -49,6 +49,7 @@ def mutants(root: Node) -> tuple[Mutant, ...]:
 
     Not changed are the order of rows and limits on their number: neither is part of a verdict.
     """
+    # SPL's groupings stand on a filter of their own, which nobody wrote.
     below = {id(n.source) for n in walk_nodes(root) if isinstance(n, Aggregate)}
     found: dict[tuple[str, str, int, int], Mutant] = {}
     for node in walk_nodes(root):
@@ -87,6 +88,7 @@ def of_filter(node: Filter) -> Iterator[BrokenNode]:
         node.source,
     )
     for change in mutate_expression(node.condition, node.span):
+        # That is the whole filter dropped, which stands above.
         if change.made is not TRUE:
             yield change.kind, change.what, change.place, replace(node, condition=change.made)
 
@@ -120,12 +122,14 @@ def of_aggregate(node: Aggregate) -> Iterator[BrokenNode]:
 
     An aggregation that the text does not hold only brings rows into another form, a key of no field names columns.
     """
+    # Hidden measures are how another command was lowered.
     if node.span is None and all(name.startswith("@") for name, _ in node.measures):
         return
     for i, (name, expression) in enumerate(node.keys):
         if name.startswith("@"):
             continue
         rest = (*node.keys[:i], *node.keys[i + 1 :])
+        # Without any key it would be one row for all, which no change of a key is meant to be.
         if rest:
             place = find_name_span(node.span, name, last=True)
             yield (
@@ -177,6 +181,7 @@ def mutate_window(node: Window) -> Iterator[BrokenNode]:
         place = find_name_span(node.span, name, last=True)
         yield "key", f"`{name}` dropped from the partition", place, replace(node, partition=rest)
     if node.rows is not None:
+        # By one, as numbers are; a range of time is halved and doubled, since a second more would change nothing.
         for rows in (node.rows + 1, max(1, node.rows - 1)):
             yield "window", f"{rows} rows in place of {node.rows}", node.span, replace(node, rows=rows)
     if node.range is not None:
@@ -190,6 +195,7 @@ def find_name_span(span: Span | None, name: str, *, last: bool) -> Span | None:
     """Where a name is written in a part of the text: the last time for keys, the first time for measures."""
     if span is None or not name:
         return span
+    # Not as a part of a longer name: `host` stands inside `hostname` and `#host`.
     hits = list(re.finditer(rf"(?<![\w.#@]){re.escape(name)}(?!\w)", span.text))
     if not hits:
         return span

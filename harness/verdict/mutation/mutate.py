@@ -37,7 +37,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedMutant:
-    """A mutant and what became of it: the scenario that killed it, or one that would."""
+    """A mutant, its fate, and the scenario that killed it or one that would."""
 
     mutant: Mutant
     fate: Fate
@@ -85,9 +85,11 @@ def mutate(
         message = "no scenario expects anything of this rule, so none could notice a change"
         raise HarnessError("no-expectations", message, help="add the rule to a scenario's `expect:`")
     with Ensemble(subjects, open_engine(subjects[0].trial.engine.name)) as ensemble:
+        # Mutants read no column that the rule does not read.
         ensemble.batch.narrow([plan.node for plan, _ in ensemble.plans])
         before = ensemble.alerts()
         failing = tuple(s.name for s, a in zip(subjects, before, strict=True) if is_noticed(s, a))
+        # An expectation that fails already would kill every mutant.
         sound = [i for i, (s, a) in enumerate(zip(subjects, before, strict=True)) if not is_noticed(s, a)]
         tried = all_tried(ensemble, sound, progress)
         columns = ensemble.batch.columns
@@ -121,6 +123,7 @@ def all_tried(
         for number, mutant in enumerate(every):
             if progress:
                 progress(mutant.what, number, len(every))
+            # Killed in one meaning of the rule is killed.
             if found.get(mutant.key) is not None and found[mutant.key].fate is Fate.KILLED:
                 continue
             fate, twin = sameness(mutant, own, known)
@@ -138,6 +141,7 @@ def sameness(mutant: Mutant, own: Node, known: Forms) -> tuple[Fate | None, Aler
     form = canonicalise_plan(mutant.node)
     if form == own:
         return Fate.EQUIVALENT, None
+    # By length first: comparing every two plans would be the square of hundreds.
     alike = known.setdefault(len(repr(form)), [])
     twin = next((key for other, key in alike if other == form), None)
     if twin is not None:
@@ -168,4 +172,5 @@ def better(old: JudgedMutant | None, new: JudgedMutant) -> JudgedMutant:
 
 def rank(tried: JudgedMutant) -> float:
     """What counts more of two fates; the double of a mutant that was killed was noticed too, but is not counted."""
+    # Between killed and survived: told as a survivor it would be counted although a scenario notices it.
     return 0.5 if tried.fate is Fate.DUPLICATE and tried.by else FATE_ORDER.index(tried.fate)

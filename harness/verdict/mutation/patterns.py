@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+# Chosen, no source: each is a mutant that runs on all scenarios.
 MOST_ALTERNATIVES = 200
 
 
@@ -17,6 +18,7 @@ def broken_regexes(pattern: str) -> Iterator[tuple[str, str]]:
         if not 2 <= len(parts) <= MOST_ALTERNATIVES:
             continue
         for first, last in parts:
+            # With the bar behind it, the last one with the bar before.
             cut = (first, last + 1) if last < end else (first - 1, last)
             yield f"{pattern[first:last]} dropped", pattern[: cut[0]] + pattern[cut[1] :]
 
@@ -69,6 +71,7 @@ def find_pattern_tokens(pattern: str, start: int, end: int) -> Iterator[tuple[in
             inside = character != "]"
         elif character == "[":
             inside = True
+            # A bracket right at the start of a class stands for itself; so may one after `^`.
             at += 2 if pattern.startswith("[^", at) else 1
         else:
             yield at, character

@@ -16,6 +16,7 @@ from harness.verdict.mutation.examples import Example, collect_numbers, examples
 from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.variants import Variant
 
+# All four chosen, no source: together some seconds of simulation and millions of events at most.
 MOST_BASES = 12
 MOST_PROBES = 6000
 MOST_PROBE_EVENTS = 400
@@ -50,6 +51,7 @@ def bases(subjects: Sequence[LabelledTrial], outcomes: Sequence[bool]) -> list[S
         if len(subjects[i].trial.store.telemetry(subjects[i].trial.conditions)) > MOST_PROBE_EVENTS:
             continue
         step = scenario.body.simulate[0]
+        # Scenarios of one shape give the same probes but for a name.
         shape = (step.behaviour, outcomes[i], *(str(step.given.get(n)) for n in ("image", "counts", "times")))
         found.setdefault(shape, scenario)
     return list(found.values())[:MOST_BASES]
@@ -59,6 +61,7 @@ def probes(root: Node, chosen: Sequence[Scenario]) -> list[Variant]:
     """Variants of the chosen scenarios by the texts and numbers of a rule; the scenarios take turns."""
     texts, values = examples(root), collect_numbers(root)
     series = [of_scenario(scenario, texts, values) for scenario in chosen]
+    # In turns, so that the bound on their number leaves some of every scenario.
     mixed = (v for turn in zip_longest(*series) for v in turn if v is not None)
     return list(islice(mixed, MOST_PROBES))
 
@@ -81,6 +84,7 @@ def divide_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: 
     )
     if counted is None:
         return
+    # Just more than half: either part alone stays below the number, both together pass it.
     for half in sorted({int(v) // 2 + 1 for v in values if 2 <= v <= LARGEST_COUNT}):
         given = {counted: [half - half // 2, half // 2]}
         yield Variant(scenario=scenario, step=number, given=given, again={}, other_host="WS02")
@@ -114,6 +118,7 @@ def is_path(default: object) -> bool:
 
 def counts_given(behaviour: Behaviour, values: Sequence[float]) -> Iterator[Mapping[str, object]]:
     """How often and in which shape: around every number of the rule, even, uneven, in one hour and in several."""
+    # On the number and on either side: that is where `>` and `>=`, 10 and 11 differ.
     around = sorted({int(v) + d for v in values for d in (-1, 0, 1) if 0 < int(v) + d <= LARGEST_COUNT})
     for name, parameter in behaviour.parameters.items():
         if parameter.kind.startswith(COUNT_PARAMETER) and "port" not in name:
@@ -130,6 +135,7 @@ def list_hourly_shapes(total: int) -> Iterator[tuple[int, ...]]:
     yield (total,)
     if total >= 2:
         yield (total - total // 2, total // 2)
+        # Two hours as uneven as they can be, for thresholds of a coefficient of variation.
         yield (total - 1, 1)
     if total >= 6:
         part = total // 6

@@ -41,6 +41,7 @@ HOST_NUMBER = "@host_number"
 """Hidden column with its place among the batch's hosts."""
 
 STUDY_COLUMNS = frozenset({CASE_COLUMN, ATTACK, LAST_ATTACK, HOST_COLUMN, HOST_NUMBER})
+# Names before identifiers: `aid` is Falcon's.
 HOST_FIELDS = ("host", "ComputerName", "Computer", "aid")
 
 
@@ -67,10 +68,11 @@ class Lot:
         if self.case_of is None or not len(self.case_of):
             return np.zeros(len(causes), np.int32)
         known = np.asarray(self.case_of, np.int32)
+        # UNLABELLED is -1, which would index the last cause.
         return np.where(causes == UNLABELLED, 0, known[np.maximum(causes, 0)]).astype(np.int32)
 
     def attacks(self) -> Numbers:
-        """For each cause the number of the cause that its attack is named by, `UNLABELLED` for what is no attack."""
+        """For each cause the number of the cause that names its attack, `UNLABELLED` for benign causes."""
         causes = self.telemetry.causes
         bad = np.array([c.malicious for c in causes], bool)
         own = np.where(bad, np.arange(len(causes)), UNLABELLED).astype(np.int32)
@@ -126,6 +128,7 @@ class Batch:
         for case in cases:
             own = [build_call("equal", Column(CASE_COLUMN), Literal(float(case))), *seen]
             plan = meaning(lambda node, own=own: self.engine.run(filter_scans(node, own)))  # type: ignore[misc]
+            # Cases whose events name the same columns share a statement.
             same = next((numbers for known, numbers in found if known.node == plan.node), None)
             if same is None:
                 found.append((plan, [case]))
@@ -140,6 +143,7 @@ class Batch:
         """
         try:
             return self.engine.run(trace_events(Isolation()(node)))
+        # One statement a case is slower and right: the rewriting refuses what it cannot keep apart.
         except InseparableError:
             return self.one_by_one(node)
 
@@ -155,7 +159,7 @@ class Batch:
         return ResultRows(columns or (EVENT_COLUMN, CASE_COLUMN), tuple(rows))
 
     def judged(self, meaning: PlanFromAsk) -> tuple[tuple[Alert, ...], ...]:
-        """For each case the rows of what a rule means for it as alerts."""
+        """For each case the alerts of the rule's plan for that case."""
         found: list[tuple[Alert, ...]] = [()] * self.size
         for plan, cases in self.meanings(meaning, range(self.size)):
             alerts = self.alerts(plan.node)
@@ -168,6 +172,7 @@ class Batch:
         rows = self.run(node)
         at = rows.columns.index(CASE_COLUMN)
         found: list[list[Alert]] = [[] for _ in range(self.size)]
+        # The case's number is no field of an alert.
         kept = tuple(i for i in range(len(rows.columns)) if i != at)
         bare = ResultRows(tuple(rows.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows.rows))
         for row, alert in zip(rows.rows, alerts_of(bare, self.truth), strict=True):
@@ -205,6 +210,7 @@ def shift_view_numbers(view: View, lot: Lot, event: int, cause: int, case: int) 
     """A view whose events, causes and cases are numbered from these on, with the columns that studies need."""
     columns = view.columns
     causes = columns.column(CAUSE).to_numpy()
+    # An entry more at the end: index -1, which is what unlabelled events have, reads it.
     attacks = np.append(lot.attacks(), UNLABELLED)[causes]
     made = {
         EVENT_COLUMN: pa.array(columns.column(EVENT_COLUMN).to_numpy() + event, pa.int64()),
@@ -223,6 +229,7 @@ def hosts(view: View, known: Sequence[Cause], causes: Numbers) -> pa.ChunkedArra
 
     Fields are the second choice, because one host goes by several names: short, qualified, an agent's identifier.
     """
+    # One event of nobody would have no host at all.
     if known and all(c.host for c in known) and not (causes == UNLABELLED).any():
         distinct = list(dict.fromkeys(c.host for c in known))
         place = {h: i for i, h in enumerate(distinct)}
@@ -253,9 +260,11 @@ def merge_views(views: Sequence[View]) -> Iterator[View]:
     """Views of the same constants and columns put together, so that a statement reads few tables."""
     groups: dict[tuple[object, ...], list[View]] = {}
     for view in views:
+        # Arrow concatenates only tables of equal schemas.
         shape = tuple((f.name, str(f.type)) for f in view.columns.schema)
         groups.setdefault((tuple(view.constants.items()), shape), []).append(view)
     for same in groups.values():
+        # A dictionary for each chunk would be decoded chunk by chunk by whoever reads it.
         table = pa.concat_tables([v.columns for v in same]).unify_dictionaries().combine_chunks()
         yield View(constants=same[0].constants, columns=table)
 

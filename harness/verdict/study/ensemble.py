@@ -38,6 +38,7 @@ class LabelledTrial:
         """Its telemetry as one case of many."""
         trial = self.trial
         telemetry = trial.store.telemetry(trial.conditions)
+        # What a scenario does is one attack, however many steps it has; in a world each cause is one.
         return Lot(telemetry=telemetry, conditions=trial.conditions, one_attack=self.scenario is not None)
 
 
@@ -71,6 +72,7 @@ class Ensemble:
             now = settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
             given = replace(settings, now=now)
             ((plan, _),) = self.batch.meanings(partial(self.meaning, trial, given), [number])
+            # Compared by the plan itself: different switches may still mean the same.
             for known, numbers in found:
                 if known.node == plan.node:
                     numbers.append(number)

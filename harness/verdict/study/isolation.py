@@ -46,6 +46,7 @@ from harness.diagnostics import HarnessError
 CASE_COLUMN = "@case"
 """Hidden column with the number of the case that an event belongs to."""
 
+# Dropped again above: no rule sees it.
 RANK = "@rank"
 
 
@@ -74,11 +75,13 @@ class Isolation:
         for each in walk_nodes(node):
             if id(each) not in self.made:
                 self.made[id(each)] = self.rewritten(each)
+                # Plans made for one statement would be collected, and their ids given to other
+                # nodes that `made` then knows.
                 self.kept.append(each)
         return self.made[id(node)]
 
     def below(self, node: Node) -> Node:
-        """What a source became."""
+        """The rewritten relation of a source."""
         return self.made[id(node)]
 
     def apart(self, node: Node) -> bool:
@@ -122,6 +125,7 @@ class Isolation:
             case Select(columns=columns):
                 return replace(node, source=source, columns=(*columns, *self.extra))
             case Aggregate(keys=keys, measures=measures):
+                # `stats count` gives a row with 0 also of no events; a case without events has no group to give it.
                 if not keys and self.by:
                     raise inseparable("an aggregation without keys gives a row of no events too")
                 cases = tuple((n, Column(n)) for n in self.by)
@@ -138,6 +142,7 @@ class Isolation:
         if not self.by:
             return replace(node, source=source)
         columns = tuple((n, Column(n)) for n in columns_of(source, self.shapes))
+        # The last rows are the first of the opposite order.
         turned = Reverse(source=source) if node.last else source
         partition = tuple(Column(n) for n in self.by)
         number = ((RANK, Aggregation("row_number")),)
@@ -152,10 +157,12 @@ class Isolation:
     def joined(self, node: Join) -> Node:
         """Partners are of the same case; a table that belongs to no case goes with all."""
         left, right = self.below(node.left), self.below(node.right)
+        # Such rows belong to every case at once, and would have to be repeated for each.
         if not self.apart(left):
             raise inseparable("rows of its own come first in a join")
         if not self.apart(right):
             return replace(node, left=left, right=right)
+        # Keys say which case; a cross join has none.
         kind = JoinKind.INNER if node.kind is JoinKind.CROSS and self.by else node.kind
         same = tuple((Column(n), Column(n)) for n in self.by)
         return replace(node, left=left, right=right, kind=kind, keys=(*same, *node.keys))
@@ -187,6 +194,7 @@ def filtered_scan(node: Scan, conditions: Sequence[Expression], added: set[str])
         return Filter(source=node, condition=all_of(tuple(conditions)))
     columns = {**node.columns, **{n: Kind.NUMBER for n in added if n not in node.columns}}
     kept = Filter(source=replace(node, columns=columns), condition=all_of(tuple(conditions)))
+    # The scan's own columns only: rules over all fields must not see the hidden ones.
     return Select(source=kept, columns=tuple((n, Column(n)) for n in node.columns))
 
 

@@ -15,6 +15,7 @@ from harness.verdict.study.batch import ATTACK, HOST_COLUMN, Batch
 from harness.verdict.study.isolation import CASE_COLUMN
 
 SECONDS_IN_DAY = 86400.0
+# An hour because rules count by the hour; chosen, no other source.
 LEAST_SECONDS = 3600.0
 """A host counts as watched for at least an hour: less would make rates a day out of minutes."""
 
@@ -34,7 +35,7 @@ class AttackInBatch:
 
     @property
     def unit(self) -> Unit:
-        """Where it happened."""
+        """Case and host of the attack: the unit that resampling draws."""
         return self.case, self.host
 
 
@@ -64,6 +65,7 @@ def build_watched_population(batch: Batch) -> WatchedPopulation:
         for attack, case, host, count in by_attack(view):
             unit, known = left.get(attack, ((case, host), 0))
             left[attack] = (unit, known + count)
+    # A host is watched as long as its case goes on: silence between its own events is watched too.
     days = {u: max(last[u[0]] - first[u[0]], LEAST_SECONDS) / SECONDS_IN_DAY for u in hosts}
     return WatchedPopulation(days=days, attacks=tuple(attacks(batch, left)))
 
@@ -78,6 +80,7 @@ def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[AttackI
             told = lot.telemetry.causes[number]
             of = case + int(lot.cases(np.array([number], np.int32))[0])
             unit, events = left.get(number + cause, ((of, told.host), 0))
+            # `detail` is the cause's name within a world, where all implants are called alike.
             name = told.detail or told.name
             found.append(AttackInBatch(number=number + cause, case=of, name=name, host=unit[1], events=events))
         cause += len(lot.telemetry.causes)
@@ -90,6 +93,7 @@ def by_host(view: View) -> list[tuple[int, str, float, float, int]]:
     name = next((n for n in UNITS_PER_SECOND if n in view.columns.column_names), None)
     if name is None or not len(view.columns):
         return []
+    # Grouped in Arrow: there may be millions of events and thousands of hosts.
     table = pa.table(
         {"case": view.columns.column(CASE_COLUMN), "host": decode_hosts(view), "time": view.columns.column(name)}
     )

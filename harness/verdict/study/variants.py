@@ -38,6 +38,7 @@ class Variant:
             made = step(self.scenario, number, behaviours)
             if number == self.step and self.given:
                 made = replace(made, given={**made.given, **self.given})
+                # Checked here, so that a variant that cannot be is told before anything is simulated.
                 behaviours[made.behaviour].arguments(made.given)
             found.append(replace(made, at=made.at + self.later, host=self.host or made.host))
         if self.again is not None:
@@ -82,6 +83,7 @@ def lot(variants: Sequence[Variant], conditions: Mapping[str, str], *, seed: int
             resolve_scenario_start(variant.scenario),
             body.seed if seed is None else seed,
         )
+        # Together only where chance would be the same: start and seed are part of what a scenario records.
         groups.setdefault(key, []).append(number)
     for (_, begins, chosen), numbers in groups.items():
         steps: list[ScheduledAction] = []

@@ -18,6 +18,7 @@ from harness.verdict.study.batch import HOST_FIELDS, Batch
 from harness.verdict.study.isolation import rebuild_on_sources
 from harness.verdict.tuning.labelled import Observations, Point, observe
 
+# Both chosen, no source: each exclusion that is tried is a run of the rule, each value a pass over all groups.
 MOST_TRIED = 5
 MOST_ALLOWLIST_VALUES = 2000
 ADDRESS_TEXT = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
@@ -40,7 +41,7 @@ class AllowlistEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """An exclusion, and what the groups let expect of it."""
+    """An exclusion, and how many false alerts and attacks the groups say it removes."""
 
     field: str
     pattern: str
@@ -77,12 +78,14 @@ def candidates(root: Node, observed: Observations, alerting: BooleanArray) -> It
     recorded = {n for scan in walk_nodes(root) if isinstance(scan, Scan) for n in columns_of(scan)}
     false = alerting & ~observed.malicious
     for at, name in enumerate(fields.columns):
+        # Computed columns cannot be excluded in the events; excluding a host hides whatever happens there.
         if name not in recorded or name in HOST_FIELDS:
             continue
         values = [list_cell_texts(row[at]) for row in fields.rows]
         patterns = {p for i in np.flatnonzero(false) for v in values[i] for p in generalise_value(v)}
         for pattern in sorted(patterns)[:MOST_ALLOWLIST_VALUES]:
             fits = compile_exclusion_wildcard(pattern)
+            # All values: a group that also rests on others would not vanish.
             hit = np.array([bool(v) and all(fits.fullmatch(x) for x in v) for v in values], bool)
             left = observed.caught(alerting & ~hit)
             lost = int(observed.caught(alerting).sum() - left.sum())
@@ -90,7 +93,8 @@ def candidates(root: Node, observed: Observations, alerting: BooleanArray) -> It
 
 
 def best(found: Iterator[Candidate], most: int) -> list[Candidate]:
-    """The candidates worth trying; of those that remove and lose the same the broadest name."""
+    """The `most` best candidates; of candidates of one field and equal effect only the shortest pattern."""
+    # The text breaks ties, so that the order never depends on a set's.
     order = sorted(found, key=lambda c: (c.lost, -c.removed, len(c.pattern), c.pattern))
     chosen: list[Candidate] = []
     seen: set[tuple[int, int, str]] = set()
@@ -114,6 +118,7 @@ def generalise_value(value: str) -> Iterator[str]:
     if not value or "*" in value:
         return
     if ADDRESS_TEXT.fullmatch(value) is None and DOMAIN_TEXT.fullmatch(value):
+        # Two labels; a list of public suffixes is not at hand, so `*.co.uk` may come up and has to be read by a person.
         yield "*." + ".".join(value.split(".")[-2:])
     if "\\" in value:
         yield "*\\" + value.rpartition("\\")[2]

@@ -12,6 +12,7 @@ from harness.verdict.tuning.cells import Grid
 from harness.verdict.tuning.lifting import LiftedGroups
 from harness.verdict.tuning.thresholds import Threshold
 
+# All three chosen, no source: some milliseconds of counting; with six thresholds an axis has five values.
 COMBINATIONS = 20_000
 MOST_GRID_VALUES = 40
 LEAST_VALUES = 3
@@ -26,6 +27,7 @@ def grid(
     it the grid has about `COMBINATIONS` points.
     """
     count = len(groups.thresholds)
+    # The same number for each axis, so that their product is near COMBINATIONS.
     wanted = steps or max(LEAST_VALUES, min(MOST_GRID_VALUES, round(COMBINATIONS ** (1 / max(count, 1)))))
     return Grid(axes=tuple(build_threshold_axis(groups, j, malicious, given, wanted) for j in range(count)))
 
@@ -43,6 +45,7 @@ def build_threshold_axis(
     attack = values[:, malicious]
     attack = attack[~np.isnan(attack)]
     whole = bool(len(held)) and bool(np.all(held == np.round(held)))
+    # Attacks have values of their own, which are few and would be lost among the others' ranks.
     candidates = choose_by_rank(np.unique(attack), wanted) + choose_by_rank(np.unique(held), wanted)
     nice = {round_literal(v, threshold, whole) for v in candidates} | {threshold.published}
     return sort_by_strictness(pick_values(sorted(nice), threshold.published, wanted), threshold)
@@ -62,6 +65,7 @@ def round_literal(value: float, threshold: Threshold, whole: bool) -> float:
         return float(value) - (1 if threshold.operation == "greater" else -1 if loose else 0)
     if value == 0 or not np.isfinite(value):
         return (0.01 if threshold.operation == "less" else 0.0) if value == 0 else threshold.published
+    # Two digits: 0.47 and not 0.46713.
     step = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
     down = np.floor(value / step) if threshold.rising else np.ceil(value / step)
     if loose and down * step == value:
@@ -76,6 +80,7 @@ def pick_values(values: Sequence[float], published: float, wanted: int) -> set[f
     places = np.unique(np.linspace(0, len(values) - 1, wanted).round().astype(int))
     found = [values[i] for i in places]
     if published not in found:
+        # In place of the nearest, so that the axis stays as long as it was asked to be.
         found[int(np.argmin([abs(v - published) for v in found]))] = published
     return set(found)
 

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from harness.telemetry.schedule import FloatArray
 
+# Usual for BCa intervals, whose ends lie far out in the tails.
 RESAMPLES = 2000
+# Chosen, no source: all resamples at once would be a matrix of 2,000 times the hosts.
 CHUNK = 250
 
 
@@ -56,6 +58,7 @@ def ratio(
     value = float(upper.sum() / lower.sum())
     if upper.sum() == 0 or (proportion and np.array_equal(upper, lower)):
         return estimate_unanimous(value, len(lower), lower, confidence, proportion=proportion)
+    # One host tells nothing about others.
     if len(lower) < 2:
         return Estimate(value=value, low=0.0, high=1.0 if proportion else float("inf"))
     low, high = estimate_bootstrap(upper, lower, value, confidence, seed)
@@ -64,6 +67,7 @@ def ratio(
 
 def estimate_unanimous(value: float, hosts: int, lower: FloatArray, confidence: float, *, proportion: bool) -> Estimate:
     """The interval where no host, or every host, showed it."""
+    # Clopper and Pearson's upper end for 0 of n, solved for p.
     missed = 1 - ((1 - confidence) / 2) ** (1 / hosts)
     if value == 0:
         return Estimate(value=0.0, low=0.0, high=missed if proportion else float(missed * hosts / lower.sum()))
@@ -76,8 +80,11 @@ def estimate_bootstrap(
     """Both ends of the bootstrap's interval."""
     drawn = np.sort(resample_ratio(upper, lower, seed))
     normal = NormalDist()
+    # Half of the ties, since ratios of few hosts repeat.
     below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn == value) / 2) / len(drawn)
+    # Kept off 0 and 1, where the normal quantile is infinite.
     bias = normal.inv_cdf(min(max(below, 1 / len(drawn)), 1 - 1 / len(drawn)))
+    # The jackknife: the ratio without each host in turn; its skewness is Efron's acceleration.
     left_out = (upper.sum() - upper) / np.maximum(lower.sum() - lower, 1e-300)
     off = left_out.mean() - left_out
     spread = float((off**2).sum())
@@ -92,6 +99,7 @@ def estimate_bootstrap(
 
 def resample_ratio(upper: FloatArray, lower: FloatArray, seed: int) -> FloatArray:
     """The ratio in samples of as many hosts, drawn with replacement; samples without any denominator are left out."""
+    # Seeded: the same study gives the same interval.
     random = np.random.default_rng(seed)
     found = []
     for _ in range(RESAMPLES // CHUNK):

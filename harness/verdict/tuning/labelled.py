@@ -20,6 +20,7 @@ from harness.verdict.tuning.lifting import LiftedGroups, collect_groups
 from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 
 GroupPlaces = npt.NDArray[np.int64]
+# The unit of the rates: readable numbers for estates from a hundred to a hundred thousand hosts.
 PER_HOSTS = 1000
 
 
@@ -115,6 +116,7 @@ def observe(
     by = (CASE_COLUMN,) if batch.size > 1 else ()
     hosts = tuple(batch.hosts)
     watched = watched or build_watched_population(batch)
+    # Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the rule.
     cheap = {ATTACK: "minimum", LAST_ATTACK: "maximum", HOST_NUMBER: "minimum"}
     found = collect_groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
     if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):
@@ -131,6 +133,7 @@ def label_groups(found: LiftedGroups, watched: WatchedPopulation, known: Sequenc
     hosts = [known[int(float(str(h)))] for h in found.fields.column(HOST_NUMBER)]
     numbers = [attack_numbers(v) for v in found.fields.column(ATTACK)]
     of_groups = list(zip(cases, hosts, strict=True))
+    # Hosts without a group are drawn too: a rate without the silent hosts would be too high.
     units = tuple(dict.fromkeys([*watched.days, *(a.unit for a in watched.attacks), *of_groups]))
     place = {u: i for i, u in enumerate(units)}
     members: dict[int, list[int]] = {}

@@ -22,6 +22,7 @@ from harness.detection.plan.shape import columns_of
 from harness.telemetry.schedule import FloatArray
 from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 
+# 64 patterns; chosen, no source: each is a set of columns of the statement.
 MOST_FREE = 6
 """Comparisons that a row may pass without: each doubles the ways in which comparisons can turn out."""
 
@@ -59,6 +60,7 @@ class LiftedGroups:
         found = np.zeros(len(self), bool)
         for p, pattern in enumerate(self.patterns):
             agrees = (self.bits(p, at) == pattern[:, None]).all(axis=0)
+            # At most one pattern agrees for a group, since it is how its comparisons really turn out.
             found |= agrees & self.passes[p]
         return found
 
@@ -89,7 +91,7 @@ def select_varied_thresholds(thresholds: Sequence[Threshold]) -> tuple[Threshold
 
 @dataclass(slots=True)
 class Lift:
-    """Columns over the groups in the making: for each column of the rule its own name in every pattern."""
+    """Columns over the groups under construction: for each column of the rule its name in every pattern."""
 
     thresholds: tuple[Threshold, ...]
     patterns: tuple[tuple[bool, ...], ...]
@@ -106,6 +108,7 @@ class Lift:
                 return Column(self.names[p][name]) if name in self.names[p] else NULL
             case Call(operation, arguments, span):
                 for j, threshold in enumerate(self.thresholds):
+                    # By identity: two equal comparisons in different places are two thresholds.
                     if threshold.comparison is e:
                         return self.decided(j, p)
                 return Call(operation, tuple(self.expression(a, p) for a in arguments), span)
@@ -140,6 +143,7 @@ class Lift:
                 made = [{n: self.column(self.expression(e, p)) for n, e in columns} for p in range(len(self.patterns))]
                 keeps = isinstance(node, Derive)
                 self.names = [{**(old if keeps else {}), **new} for old, new in zip(self.names, made, strict=True)]
+            # A limit on rows is told beside the result; which rows it cuts would depend on the thresholds.
             case Sort() | Reverse() | Limit():
                 pass
         return Derive(source=source, columns=tuple(self.added)) if self.added else source
@@ -171,6 +175,7 @@ def collect_groups(engine: Engine, root: Node, below: Node, thresholds: Sequence
     finals = [str(parts[0].name) for parts in lift.passes if isinstance(parts[0], Column)]
     own = [n for n in columns_of(below) if not is_hidden(n)]
     extra = list(dict.fromkeys([*lift.values.values(), *finals]))
+    # Groups that alert at no value at all stay in the engine.
     kept = Filter(source=node, condition=build_call("or", *(Column(n) for n in dict.fromkeys(finals))))
     columns = tuple((n, Column(n)) for n in dict.fromkeys([*own, *extra]))
     rows = engine.run(Select(source=kept, columns=columns))

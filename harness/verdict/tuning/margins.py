@@ -13,6 +13,7 @@ from harness.verdict.tuning.labelled import Observations
 from harness.verdict.tuning.lifting import LiftedGroups
 from harness.verdict.tuning.thresholds import Threshold
 
+# Chosen, no source: each value is judged over all groups of the attack.
 MOST_CANDIDATES = 60
 
 
@@ -61,7 +62,7 @@ def margins(observed: Observations) -> tuple[Margin, ...]:
 
 
 def take_groups(groups: LiftedGroups, places: npt.NDArray[np.int64]) -> LiftedGroups:
-    """Some of the groups."""
+    """The groups at these places; `fields` stays whole."""
     return replace(groups, values=groups.values[:, :, places], passes=groups.passes[:, places])
 
 
@@ -84,6 +85,7 @@ def find_edge(groups: LiftedGroups, j: int, published: Sequence[float], caught: 
         return None
     last = max(kept) if threshold.rising else min(kept)
     beyond = literal_beyond(threshold, last)
+    # Another group of the attack still alerts, so this literal alone does not lose it.
     if groups.judged([*published[:j], beyond, *published[j + 1 :]]).any():
         return None
     return Edge(threshold=threshold, reached=last, gain=False)
@@ -92,6 +94,7 @@ def find_edge(groups: LiftedGroups, j: int, published: Sequence[float], caught: 
 def literal_at(threshold: Threshold, value: float) -> float:
     """The strictest literal for which the comparison holds of a value."""
     if threshold.operation == "greater":
+        # The next double: no literal between them could decide otherwise.
         return float(np.nextafter(value, -np.inf))
     return float(np.nextafter(value, np.inf)) if threshold.operation == "less" else value
 

@@ -11,6 +11,7 @@ Indices = npt.NDArray[np.int64]
 def front(gain: npt.ArrayLike, cost: npt.ArrayLike) -> Indices:
     """Places of the points on the front, the cheapest first; of equal points the first."""
     gains, costs = np.ravel(np.asarray(gain)), np.ravel(np.asarray(cost))
+    # lexsort's last key counts first: cost, then gain, then place.
     order = np.lexsort((np.arange(len(gains)), -gains, costs))
     best = np.maximum.accumulate(gains[order])
     better = np.concatenate([[True], best[1:] > best[:-1]]) if len(order) else np.zeros(0, bool)

@@ -27,6 +27,8 @@ from harness.verdict.tuning.labelled import attack_numbers
 from harness.verdict.tuning.lifting import as_numbers
 from harness.verdict.tuning.thresholds import split_at_last_grouping
 
+# RITA's unique_connection_threshold and the hours that it takes for ideal, as in activecm/rita's default configuration
+# (reference/telemetry.md).
 LEAST_CONNECTIONS = 4.0
 HALF_A_DAY = 12.0
 AT, WAIT, MIDDLE, OFF, HOUR = "@at", "@wait", "@middle", "@off", "@hour"
@@ -66,6 +68,7 @@ def opinions(engine: Engine, root: Node, watched: WatchedPopulation, false_alert
 def opinion(name: str, scores: FloatArray, found: ScoredPairs, false_alerts: int) -> Opinion:
     """One statistic, cut where it has that many benign pairs above it."""
     benign = np.sort(scores[~found.malicious])[::-1]
+    # The first benign pair that is one too many.
     cut = benign[false_alerts] if false_alerts < len(benign) else -np.inf
     caught = sum(bool((scores[m] > cut).any()) for m in found.members if len(m))
     bad = scores[found.malicious]
@@ -73,6 +76,7 @@ def opinion(name: str, scores: FloatArray, found: ScoredPairs, false_alerts: int
     if len(bad) and len(benign):
         rising = benign[::-1]
         below, ties = np.searchsorted(rising, bad, "left"), np.searchsorted(rising, bad, "right")
+        # The area under the ROC curve as Mann and Whitney's statistic; ties count half.
         area = float((below + (ties - below) / 2).mean() / len(benign))
     return Opinion(name=name, caught=caught, attacks=len(found.members), false_alerts=false_alerts, area=area)
 
@@ -98,6 +102,7 @@ def find_first_grouping(root: Node) -> tuple[Node, tuple[tuple[str, Expression],
     _, last = split_at_last_grouping(root)
     if first is None or not isinstance(last, Aggregate):
         return None
+    # The rule's hour is no part of a pair: only keys that the last grouping still has are.
     kept = {n for n, _ in last.keys}
     keys = tuple((f"@key{i}", e) for i, (n, e) in enumerate(first.keys) if n in kept)
     time = next((n for n in UNITS_PER_SECOND if n in columns_of(first.source)), None)
@@ -181,11 +186,13 @@ def rita_like(column: Mapping[str, FloatArray], hourly: FloatArray) -> FloatArra
     """The mean of three parts from 0 to 1: timing (symmetry and narrowness of waits), how long, how alike hours are."""
     low, middle, high = column["low"], column["middle"], column["high"]
     spread = high - low
+    # Quartiles that coincide make the skewness 1 or -1 of what is all but constant; it is set to 0 there, as in RITA.
     lopsided = (middle == low) | (middle == high)
     skew = np.where((spread > 0) & ~lopsided, (low + high - 2 * middle) / np.where(spread > 0, spread, 1), 0.0)
     narrow = np.clip(1 - divide_or_one(column["off"], middle), 0, 1)
     timing = ((1 - np.abs(skew)) + narrow) / 2
     lasting = np.clip((column["last"] - column["first"]) / 3600 / HALF_A_DAY, 0, 1)
+    # Equal weights, as RITA's four have.
     found: FloatArray = (timing + lasting + hourly) / 3
     return found
 

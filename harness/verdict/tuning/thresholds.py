@@ -77,6 +77,7 @@ class Threshold:
 
 def number_in_rule(value: float) -> str:
     """A number as a rule would write it."""
+    # Below 1e15 repr would still write digits, but with `.0`.
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
@@ -96,6 +97,7 @@ def split_at_last_grouping(root: Node) -> tuple[tuple[Node, ...], Node]:
     """The nodes above the last grouping, the lowest first, and that grouping: what they all look at row by row."""
     above: list[Node] = []
     node = root
+    # What looks at each row by itself; a join or a window above the grouping would make a threshold depend on others.
     while isinstance(node, Filter | Derive | Select | Sort | Reverse | Limit):
         above.append(node)
         node = node.source
@@ -184,6 +186,7 @@ def build_threshold(
     if place is None:
         fixed = "the text does not hold the number"
     elif value == 0 and not fixed:
+        # `if(x > 0, a/x, ...)` divides safely.
         fixed = "a comparison with 0 is a guard, not a threshold"
     names = sorted(n for n in columns_read(side) if not is_hidden(n))
     written = span_of(side)
@@ -206,6 +209,7 @@ def literal_place(comparison: Call, literal: Literal) -> Span | None:
         if span is None:
             continue
         hits = [m for m in THRESHOLD_NUMBER.finditer(span.text) if float(m[0]) == literal.value]
+        # With two equal numbers in one comparison nobody can tell which one to change.
         if len(hits) == 1:
             return span.source.span(span.start + hits[0].start(), span.start + hits[0].end())
     return None

@@ -21,7 +21,9 @@ from harness.verdict.tuning.pareto import front, select_within_budget
 from harness.verdict.tuning.regularity import Opinion, opinions
 from harness.verdict.tuning.thresholds import Threshold, find_thresholds
 
+# Chosen, no source: a table that fits on a screen.
 MOST_ON_FRONT = 25
+# As many as a grid has points by default.
 MOST_ALIKE = 20_000
 
 
@@ -95,6 +97,7 @@ def tune(subjects: Sequence[LabelledTrial], wishes: Wishes | None = None) -> Tun
     began = perf_counter()
     with Ensemble(subjects) as ensemble:
         root = ensemble.plan.node
+        # Found in the plan and not in the text: a macro's or a sub-query's thresholds count as well.
         thresholds = find_thresholds(root)
         chosen = select_varied_thresholds(thresholds)
         rule = subjects[0].trial.rule.query
@@ -129,7 +132,7 @@ def tune(subjects: Sequence[LabelledTrial], wishes: Wishes | None = None) -> Tun
 
 
 def check_wishes(chosen: Sequence[Threshold], thresholds: Sequence[Threshold], rule: Source, wishes: Wishes) -> None:
-    """Whether there is something to vary, and every value that was asked for belongs to it."""
+    """Raises HarnessError where the rule has no threshold to vary, or a value is for a threshold that it has not."""
     if not chosen:
         why = "; ".join(f"`{t}`: {t.fixed}" for t in thresholds)
         message = "the rule compares no aggregated value with a number that could be varied" + (
@@ -179,6 +182,7 @@ def choose_recommended_point(observed: Observations, surface: Surface, wishes: W
     """
     if not len(observed.members):
         return None
+    # Where nothing was watched every rate is out of reach of any budget, instead of a division by zero.
     rate = surface.false_alerts / max(observed.population.host_days, 1e-12) * PER_HOSTS
     places = select_within_budget(surface.caught, rate, np.inf if wishes.budget is None else wishes.budget)
     if not len(places):
@@ -189,6 +193,7 @@ def choose_recommended_point(observed: Observations, surface: Surface, wishes: W
 def measure_literal_distance(point: Sequence[float], thresholds: Sequence[Threshold]) -> tuple[int, float]:
     """How many literals differ from the published ones, and by how much in parts of themselves."""
     parts = [abs(v - t.published) / max(abs(t.published), 1e-12) for v, t in zip(point, thresholds, strict=True)]
+    # Fewer changed literals before smaller changes: a reviewer reads literals.
     return sum(p > 0 for p in parts), sum(parts)
 
 
@@ -204,6 +209,7 @@ def list_remarks(observed: Observations, published: Point) -> list[str]:
             "some hosts were watched for less than an hour and count as watched for one: rates a day are rough"
         )
     hosts = len({u for u, b in zip(observed.unit_of.tolist(), observed.malicious.tolist(), strict=True) if not b})
+    # The usual rule of thumb for resampling; no other source.
     if hosts < 30:
         found.append(f"hosts with groups that rest on no attack: {hosts}; intervals of false alerts are rough")
     if not watched.attacks:

@@ -17,6 +17,7 @@ from harness.detection.sql.build import SQL, fn
 @DUCKDB.spell("count")
 def count(around: Around, *x: SQL) -> SQL:
     """Rows, or values that are not null."""
+    # Numbers of the plan are doubles, or a count compared with a quotient would be compared as an integer.
     return b.cast(around("count", *(x or (exp.Star(),))), "DOUBLE")
 
 
@@ -36,10 +37,14 @@ DUCKDB_AGGREGATES = {
     "mean": "avg",
     "minimum": "min",
     "maximum": "max",
+    # DuckDB's double aggregates depend in their last digits on the order of rows and on threads (reference/engine.md
+    # 11), so a value right at a threshold can fall on either side of it. Of one row the sample forms are null.
     "stdev_sample": "stddev_samp",
     "stdev_population": "stddev_pop",
     "variance_sample": "var_samp",
     "variance_population": "var_pop",
+    # quantile_cont interpolates, quantile_disc takes a value that is there; `quantile`, which sqlglot would write, is
+    # the second kind (engine.md 4).
     "percentile": "quantile_cont",
     "percentile_rank": "quantile_disc",
     "all_true": "bool_and",
@@ -56,6 +61,7 @@ for operation, name in DUCKDB_AGGREGATES.items():
 @DUCKDB.spell("mode")
 def mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
+    # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest.
     return around("mode", x, order=[order_term(x.copy())])
 
 
@@ -64,6 +70,7 @@ def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
     if kinds[0] is Kind.LIST:
         return fn("list_sort", fn("list_distinct", fn("flatten", around("list", t, present=t, distinct=True))))
+    # `list` keeps nulls and promises no order, hence the filter and the sort.
     return fn("list_sort", around("list", spell_text_of_kind(t, kinds[0]), present=t, distinct=True))
 
 
@@ -102,8 +109,11 @@ def spell_extreme(descending: bool) -> Callable[..., SQL]:
 
     def spelled(around: Around, x: SQL, n: SQL) -> SQL:
         if around.window is not None:
+            # No ORDER BY inside of OVER; of equal ones DuckDB 2.0.0 keeps the first of the frame,
+            # as tried with three rows.
             return around("arg_max" if descending else "arg_min", x, n)
         both = b.sql_case((b.not_null(n.copy()), x))
+        # `first` by the number and then the row order, since arg_min promises nothing about equal ones.
         return around("first", x, present=both, order=[order_term(n, descending), *around.order])
 
     return spelled
@@ -117,6 +127,7 @@ DUCKDB.spell("greatest_by")(spell_extreme(True))
 def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """The distinct events of all rows, ascending."""
     if kinds[0] is Kind.NULL:
+        # Rows that the rule makes itself have no events.
         return b.cast(b.sql_null(), "BIGINT[]")
     gathered = around("list", events, present=events)
     if kinds[0] is Kind.EVENTS:
@@ -134,7 +145,7 @@ def spell_shift(name: str) -> Callable[..., SQL]:
     """The value so many rows away."""
 
     def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
-        """Lag or lead."""
+        """LAG or LEAD by `n` rows, by one if not given."""
         return around(name, x, b.sql_integer(1) if n is None else b.sql_place(n))
 
     return spelled

@@ -33,7 +33,10 @@ def attach_all(
     store.names = PhysicalNames([EVENT_COLUMN, *columns])
     parts = [attach_file(store, f"attached_{i}", path, constants) for i, (path, constants) in enumerate(files)]
     if not parts:
+        # A table of no parts would be taken for one that the engine has under its own name.
         parts = [store.part("events_0", EMPTY_VIEW)]
+    # Afterwards the setting cannot be changed ("Cannot change allowed_paths when enable_external_access is disabled"),
+    # which is why all files ever attached lie in one folder.
     if not store.locked:
         store.execute(f"SET allowed_directories = [{quote_sql_text(str(folder))}]")
     return store.keep({EVENT_COLUMN: Kind.EVENT, **columns}, tuple(parts))
@@ -43,6 +46,7 @@ def attach_file(store: DuckDBStore, name: str, path: Path, constants: Mapping[st
     """One file as a view; its columns are taken by place, as DuckDB renames those that differ only in case."""
     source = f"read_parquet({quote_sql_text(str(path))})"
     listed = [(str(n), str(t)) for n, t, *_ in store.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
+    # DuckDB calls the second of ProcessId and ProcessID `ProcessID_1`; the file's own schema has the names.
     own = dict(zip(pq.read_schema(path).names, listed, strict=True))
     kinds = {n: Kind.EVENT if n == EVENT_COLUMN else kind_of_text(t) for n, (_, t) in own.items()}
     chosen = [

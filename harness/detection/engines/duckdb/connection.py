@@ -22,6 +22,7 @@ from harness.detection.sql.workbench import Computation
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
+# Types are given: results that are null everywhere would make a column of Arrow's null type.
 ARROW = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TEXT[]": pa.list_(pa.string())}
 
 
@@ -55,6 +56,7 @@ class DuckDB:
         try:
             rows = self.attempt(made, text)
         except HarnessError:
+            # Lost before this statement: another query killed the connection, so this one has a right to a second try.
             if not self.store.lost:
                 raise
             rows = self.attempt(made, text)
@@ -63,6 +65,7 @@ class DuckDB:
     def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
         """The rows of a statement, on a new connection if the last one is dead; leaves nothing behind."""
         self.store.lock()
+        # Not what was computed: those tables hold for every statement over the same events.
         kept = [s.table for s in made.before if isinstance(s, TemporaryTable | Folding)]
         try:
             with self.store.limited(self.patience):
@@ -72,9 +75,10 @@ class DuckDB:
                 self.store.execute(f"DROP TABLE IF EXISTS {table}")
 
     def rows(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
-        """Does what has to be done before a statement, and runs it."""
+        """Runs a statement after its tables, folds and computations."""
         for step in made.before:
             if isinstance(step, TemporaryTable):
+                # OR REPLACE: an attempt that was stopped may have left it.
                 self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
             elif isinstance(step, Folding):
                 self.fold(step)
@@ -88,6 +92,8 @@ class DuckDB:
         if computation.table in self.store.computed:
             return
         rows = self.store.execute(computation.query).fetchall()
+        # Through fetchall and a table and not as a UDF: `create_function` prints some forty lines of "nanobind: leaked"
+        # at exit and calls back into Python row by row (reference/engine.md 8).
         columns = {k: pa.array([r[i] for r in rows]) for i, k in enumerate(computation.keys)}
         columns[computation.value] = pa.array(computation.results(rows), ARROW[computation.kind])
         self.store.create(computation.table, pa.table(columns))
@@ -117,10 +123,10 @@ class DuckDB:
             return "\n".join([*notes, DUCKDB.print(made.sql, pretty=True)])
 
     def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
-        """A plan's statement."""
+        """A plan's statement with the store's physical names."""
         with deep():
             return statement(node, DUCKDB, PhysicalNames(self.store.names.physical), self.store.tables, limit=limit)
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes the store."""
         self.store.close()

@@ -17,11 +17,13 @@ def path_of(path: SQL) -> str | None:
     """The path as DuckDB writes it, None for no literal; a path that is none reaches nothing."""
     if not b.is_literal(path) or not isinstance(b.read_literal(path), str):
         return None
+    # A key that no event has: DuckDB raises for a path that it cannot read, and this one reaches nothing.
     return normalise_json_path(b.read_literal(path)) or '$."\\u0000"'
 
 
 def spell_json_extract(t: SQL, path: str) -> SQL:
     """json_extract_string, null of text that is no JSON."""
+    # Without TRY "Malformed JSON" of one event would end the whole query.
     return fn("try", fn("json_extract_string", t, b.sql_text(path)))
 
 
@@ -32,6 +34,7 @@ def json_text(t: SQL, path: SQL) -> SQL | None:
     if known is None:
         return None
     made = spell_json_extract(t, known)
+    # DuckDB gives a list as soon as the path has a wildcard, whatever it reaches.
     return fn("list_extract", made, b.sql_integer(1)) if "[*]" in known else made
 
 
@@ -61,6 +64,7 @@ def json_valid(t: SQL) -> SQL:
 def to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Text quoted, number and boolean bare, list as array."""
     if kinds[0] is Kind.NUMBER:
+        # to_json(1.0) is `1.0` in DuckDB; an integer has no fraction in either product's JSON.
         return to_text(x)
     if kinds[0] is Kind.NULL:
         return b.cast(b.sql_null(), "TEXT")

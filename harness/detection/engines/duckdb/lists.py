@@ -25,7 +25,7 @@ def spell_present_members(lists: SQL) -> SQL:
 
 
 def spell_member_count(lists: SQL) -> SQL:
-    """How many members."""
+    """The number of elements as an integer."""
     return fn("len", lists)
 
 
@@ -37,8 +37,9 @@ def listed(*t: SQL) -> SQL:
 
 @DUCKDB.spell("list_concat")
 def list_concat(*lists: SQL) -> SQL:
-    """One after the other."""
+    """The elements of all lists in order; null lists count as empty."""
     nothing = b.cast(b.array(), "TEXT[]")
+    # DuckDB 2.0.0 passes null lists over by itself; COALESCE says it for whatever version comes.
     return spell_null_if_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
 
 
@@ -62,8 +63,9 @@ def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
 
 @DUCKDB.spell("list_join")
 def list_join(lists: SQL, separator: SQL) -> SQL:
-    """One text."""
+    """The elements with the separator between them."""
     if b.is_literal(separator):
+        # Only with a literal: DuckDB wants "a constant expression" for the separator.
         return fn("array_to_string", lists, separator)
     body = exp.DPipe(this=exp.DPipe(this=sql_parameter("x"), expression=separator), expression=sql_parameter("y"))
     return fn("list_reduce", lists, lambda_of("x y", body))
@@ -78,6 +80,7 @@ def list_split(t: SQL, separator: SQL) -> SQL:
 @DUCKDB.spell("list_distinct", twice=True)
 def list_distinct(lists: SQL) -> SQL:
     """Each element at its first place."""
+    # DuckDB's list_distinct forgets the order: ['b', 'a', 'b'] becomes ['a', 'b'].
     first = b.eq(fn("list_position", lists.copy(), sql_parameter("x")), sql_parameter("i"))
     return fn("list_filter", lists, lambda_of("x i", first))
 
@@ -103,6 +106,7 @@ def list_contains(lists: SQL, t: SQL) -> SQL:
 @DUCKDB.spell("list_position")
 def list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
+    # DuckDB 2.0.0 gives null where there is none; NULLIF covers a 0 as well.
     return b.cast(fn("nullif", fn("list_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
@@ -112,6 +116,7 @@ def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
     size = b.sql_infix(
         exp.Add, fn("least", spell_member_count(x.copy()), spell_member_count(y.copy())), b.sql_integer(1)
     )
+    # DuckDB's list_zip pads the shorter list with nulls instead of ending with it.
     pair = fn("list_extract", x, sql_parameter("i")), separator, fn("list_extract", y, sql_parameter("i"))
     body = exp.DPipe(this=exp.DPipe(this=pair[0], expression=b.sql_bracket(pair[1])), expression=pair[2])
     known = b.sql_balanced(exp.And, [b.not_null(x.copy()), b.not_null(y.copy())])
@@ -132,7 +137,7 @@ def list_map(lists: SQL, change: SQL) -> SQL:
 
 @DUCKDB.spell("list_any")
 def list_any(lists: SQL, condition: SQL) -> SQL:
-    """Whether one is true."""
+    """Whether an element is true; null of a null list."""
     return b.sql_infix(exp.GT, spell_member_count(fn("list_filter", lists, condition)), b.sql_integer(0))
 
 
@@ -164,6 +169,7 @@ def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> S
 @DUCKDB.spell("list_mode")
 def list_mode(lists: SQL) -> SQL:
     """The mode of the sorted list."""
+    # Of equally frequent ones DuckDB takes the first in the list.
     return fn("list_aggregate", fn("list_sort", lists), b.sql_text("mode"))
 
 
@@ -190,6 +196,7 @@ def map_of(keys: SQL, values: SQL) -> SQL:
 @DUCKDB.spell("map_value")
 def map_value(table: SQL, key: SQL) -> SQL:
     """What a map has for a key."""
+    # map_extract gives a list, empty where the key is not there.
     return fn("list_extract", fn("map_extract", table, key), b.sql_integer(1))
 
 

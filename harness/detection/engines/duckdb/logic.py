@@ -27,6 +27,7 @@ def in_ci(x: SQL, *others: SQL) -> SQL:
 
 def spell_caseless_pair(x: SQL, y: SQL) -> tuple[SQL, SQL]:
     """Both sides as they are compared without case; a literal without letters needs no folding."""
+    # Case cannot matter without letters, so the column is compared as it is stored.
     if b.is_literal(y) and isinstance(b.read_literal(y), str) and caseless(b.read_literal(y)):
         return x, y
     return spell_lower_case(x), spell_lower_case(y)
@@ -41,6 +42,7 @@ def spell_lower_case(x: SQL) -> SQL:
 
 def simple_lower(text: str) -> str:
     """Each code point's own lower-case form, where that is one code point."""
+    # Python makes two code points of U+0130, DuckDB one; where they differ the literal stays as it is.
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
@@ -84,6 +86,7 @@ def ilike(x: SQL, y: SQL, before: str, after: str) -> SQL | None:
     """ILIKE with a literal pattern, which DuckDB runs faster than lower(); None where it would need an escape."""
     if not b.is_literal(y) or not isinstance(b.read_literal(y), str) or not is_plain_pattern(b.read_literal(y)):
         return None
+    # lower() with LIKE takes 1.35 times as long as ILIKE (reference/engine.md 2).
     return exp.ILike(this=b.sql_bracket(x), expression=b.sql_text(before + b.read_literal(y) + after))
 
 
@@ -116,6 +119,7 @@ def like_ci(x: SQL, pattern: SQL) -> SQL:
     return spell_like(x, pattern, exp.ILike, "%", "_")
 
 
+# Any character that is neither % nor _ will do; a control character is hardly ever in a pattern and doubled if so.
 LIKE_ESCAPE = "\x01"
 
 
@@ -125,6 +129,7 @@ def spell_like(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: 
         value = b.read_literal(pattern)
         if value is None:
             return b.cast(b.sql_null(), "BOOLEAN")
+        # Without an ESCAPE clause a backslash is an ordinary character in DuckDB, so plain patterns need none.
         escaped = any(c in value and c not in (run, one) for c in "%_")
         for special in (LIKE_ESCAPE, "%", "_") if escaped else ():
             value = value.replace(special, special if special in (run, one) else LIKE_ESCAPE + special)

@@ -12,6 +12,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.portable import divide
 
+# DuckDB's cast reads " 1 ", nan and infinity too, which are no numbers in either product.
 DUCKDB_NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
@@ -34,6 +35,7 @@ def spell_value_if(good: SQL, value: SQL) -> SQL:
 @DUCKDB.spell("sqrt", twice=True)
 def sqrt(x: SQL) -> SQL:
     """Null of a negative number."""
+    # DuckDB 2.0.0 gives NaN for it and -inf for ln(0), which would pass comparisons.
     return spell_value_if(exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x.copy()))
 
 
@@ -46,6 +48,7 @@ def ln(x: SQL) -> SQL:
 @DUCKDB.spell("log", twice=True)
 def log(x: SQL, base: SQL) -> SQL:
     """Null unless both are positive; exact for powers of 2 and 10."""
+    # ln(1000)/ln(10) is 2.9999999999999996.
     if b.is_literal(base) and b.read_literal(base) in (2, 10):
         return spell_value_if(spell_is_positive(x), fn("log2" if b.read_literal(base) == 2 else "log10", x.copy()))
     both = exp.And(this=spell_is_positive(x), expression=spell_is_positive(base))
@@ -73,6 +76,7 @@ for operation in ("asin", "acos"):
 @DUCKDB.spell("to_number", twice=True)
 def to_number(t: SQL) -> SQL:
     """A cast where the text is a number and nothing else; the pattern is tried only on what can be cast."""
+    # Most texts fail the cast at their first character, so the pattern behind it costs next to nothing.
     strict = b.sql_case((fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER)), b.try_cast(t.copy(), "DOUBLE")))
     return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict))
 
@@ -90,6 +94,7 @@ def to_text(n: SQL) -> SQL:
     if b.is_literal(n) and b.read_literal(n) is not None:
         return b.sql_text(print_shortest_number(b.read_literal(n)))
     whole = b.eq(n, fn("trunc", n.copy()))
+    # Below 2^53 (9.007e15) every whole double is exact as BIGINT; 1e38 is the last power of ten that INT128 holds.
     small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15)))
     large = exp.And(this=whole.copy(), expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e38)))
     return b.sql_case(
@@ -104,16 +109,19 @@ def rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
     """To whole numbers as such, to a few decimals through the decimal text; the rest is left to Python."""
     if digits is None or (b.is_literal(digits) and b.read_literal(digits) == 0):
         return fn("round", n)
+    # DECIMAL has 38 digits: fifteen behind the point leave room for the 1e15 below.
     if not b.is_literal(digits) or b.read_literal(digits) is None or not 0 < b.read_literal(digits) <= 15:
         return None
     places = int(b.read_literal(digits))
     decimal = exp.DataType.build(f"DECIMAL(38, {places})", dialect="duckdb")
+    # Through the shortest text: round(1.005, 2) is 1.0 in DuckDB, since the double lies below, and 1.01 to a person.
     exact = exp.Cast(this=exp.TryCast(this=b.cast(n, "TEXT"), to=decimal), to=b.datatype("DOUBLE"))
     return b.sql_case((exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e15)), exact), default=n.copy())
 
 
 def integer_of(n: SQL) -> SQL:
     """The number as a 64-bit integer, null where it is none."""
+    # DuckDB has & and | for integers only.
     return b.try_cast(fn("trunc", n), "BIGINT")
 
 
@@ -135,6 +143,7 @@ def bit_xor(x: SQL, y: SQL) -> SQL:
 @DUCKDB.spell("shift_left")
 def shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
+    # DuckDB's << raises "out of range" from 63 bits on.
     return b.sql_infix(exp.Mul, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y)))
 
 

@@ -18,6 +18,7 @@ def spell_re2_pattern(regex: SQL, flags: SQL, whole_match: bool = False) -> SQL 
     """The pattern for RE2 as a literal, None where it is no literal or RE2 cannot run it."""
     if not (b.is_literal(regex) and b.is_literal(flags)) or b.read_literal(regex) is None:
         return None
+    # What takes text out must not take a line end with it, which `$` as RE2 has to write it would.
     text = re2(b.read_literal(regex), b.read_literal(flags) or "", whole_match=whole_match)
     return None if text is None else b.sql_text(text)
 
@@ -29,7 +30,7 @@ def group_number(regex: SQL, group: SQL) -> int | None:
 
 @DUCKDB.spell("regex_found")
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
-    """regexp_matches."""
+    """A match anywhere, by regexp_matches."""
     pattern = spell_re2_pattern(regex, flags)
     return None if pattern is None else fn("regexp_matches", t, pattern)
 
@@ -43,6 +44,8 @@ def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     number = group_number(regex, group)
     if number is None:
         return b.cast(b.sql_null(), "TEXT")
+    # regexp_extract gives '' for no match, an empty group and one that took no part alike;
+    # regexp_extract_all gives null for the last.
     quick = fn("nullif", fn("regexp_extract", t, pattern, b.sql_integer(number)), b.sql_text(""))
     return fn(
         "coalesce", quick, fn("list_extract", spell_all_matches(t.copy(), pattern.copy(), number), b.sql_integer(1))
@@ -87,9 +90,11 @@ def regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) ->
     if pattern is None or not (b.is_literal(new) and b.is_literal(every_match)) or b.read_literal(new) is None:
         return None
     parts: list[Any] = split_replacement(b.read_literal(new))
+    # DuckDB raises for it ("Rewrite schema requests 2 matches"), the products leave it out.
     if any(isinstance(p, int) and p > len(list_capture_groups(b.read_literal(regex))) for p in parts):
         return None
     text = "".join(f"\\{p}" if isinstance(p, int) else p.replace("\\", "\\\\") for p in parts)
+    # Without the option g DuckDB replaces the first match only.
     options = [b.sql_text("g")] if b.read_literal(every_match) else []
     return fn("regexp_replace", t, pattern, b.sql_text(text), *options)
 

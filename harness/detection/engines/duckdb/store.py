@@ -26,16 +26,21 @@ from harness.telemetry.event import CAUSE
 from harness.telemetry.platform import View
 
 SETTINGS = {
+    # Measured safe together with a folder to spill to (reference/engine.md 2); DuckDB's own default is 80 %.
     "memory_limit": "50%",
+    # Lets DuckDB spill and use all threads; an order that counts is always said by ORDER BY.
     "preserve_insertion_order": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "enable_progress_bar": "false",
+    # DuckDB's own limit is 1000; 2500 is chosen, no source: the body of a lambda cannot be cut into pieces.
     "max_expression_depth": "2500",
+    # What is printed must not depend on the machine; zones of the products are arguments of operations.
     "TimeZone": "UTC",
 }
 LOST = "BindBuiltinScalarFunction did not return"
 """What DuckDB 2.0.0 says of a condition on an aggregate of which its statistics know that it is NULL in every row."""
+# Tried in tests/detection/test_recovery.py: every later statement of such a connection fails too.
 GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalException)
 """Errors after which a connection answers nothing any more."""
 ATTACHED = "stored_events"
@@ -77,15 +82,17 @@ class DuckDBStore:
         self.revive()
         if not self.locked:
             self.spill = Path(mkdtemp(prefix="detlab-", dir=gettempdir()))
+            # Before access is switched off: afterwards DuckDB refuses to change the folder.
             self.execute(f"SET temp_directory = {quote_sql_text(str(self.spill))}")
             self.execute("SET enable_external_access = false")
             self.locked = True
 
     def execute(self, text: str) -> duckdb.DuckDBPyConnection:
-        """Runs a statement; a failure of the engine itself is told as such, and some leave the connection dead.
+        """Runs a statement; raises HarnessError for the engine's errors, of which some leave the connection dead.
 
         `lost` says that it was so before this statement, which another connection may well run.
         """
+        # A rule reads few of the kinds of events that were recorded, so a table is made when a statement names it.
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
                 self.create(name, self.arriving.pop(name))
@@ -94,12 +101,14 @@ class DuckDBStore:
         except duckdb.Error as error:
             self.dead = isinstance(error, GONE)
             self.lost = isinstance(error, duckdb.ConnectionException) or "has been invalidated" in str(error)
+            # Further lines quote the generated statement, which says nothing to the author of a rule.
             message = str(error).partition("\n")[0].strip() or type(error).__name__
             raise HarnessError("engine", f"DuckDB gave up: {message}") from error
 
     def attempt(self, text: str) -> duckdb.DuckDBPyConnection:
         """Runs a statement; once more, without the optimizer's statistics, where they make DuckDB lose it."""
         if self.cautious:
+            # Only before the next statement, since the rows of this one are still being fetched from the connection.
             self.connection.execute("SET disabled_optimizers = ''")
             self.cautious = False
         try:
@@ -117,6 +126,8 @@ class DuckDBStore:
 
         def stop() -> None:
             self.overdue = True
+            # It stops what runs now; DuckDB forgets it where nothing runs, such as while Python
+            # computes between statements.
             self.connection.interrupt()
 
         self.overdue = False
@@ -134,11 +145,12 @@ class DuckDBStore:
             timer.cancel()
 
     def drop(self) -> None:
-        """Takes out all tables."""
+        """Drops all tables and views of events and of computations."""
         self.refill = None
         self.revive()
         self.arriving.clear()
         for name in (*self.computed, *(p.name for t in self.tables.values() for p in t.parts)):
+            # DROP TABLE of a view is an error, also with IF EXISTS.
             kind = "VIEW" if name.startswith(VIEWS) else "TABLE"
             self.execute(f"DROP {kind} IF EXISTS {name}")
         self.computed.clear()
@@ -156,6 +168,7 @@ class DuckDBStore:
             for field in view.columns.schema:
                 if field.name not in (EVENT_COLUMN, CAUSE):
                     columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
+        # In one order for the whole store, so that a name is spelled alike in every part.
         for name in columns:
             self.names(name)
         parts = tuple(self.part(f"events_{i}", view) for i, view in enumerate(views or [EMPTY_VIEW]))
@@ -202,7 +215,9 @@ class DuckDBStore:
         listed = [(str(n), str(t)) for n, t, *_ in self.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
         names = [n for n, _ in listed]
         if path.suffix != ".duckdb":
+            # Imported by name: only this way needs it, and start-up counts.
             names = import_module("pyarrow.parquet").read_schema(path).names
+        # Not strict: DuckDB lists its own `file_row_number` last.
         held = {n: (own, kind_of_text(t)) for n, (own, t) in zip(names, listed, strict=False)}
         kinds = {n: k for n, (_, k) in held.items() if n not in (EVENT_COLUMN, CAUSE)}
         self.names = PhysicalNames([EVENT_COLUMN, *constants, *kinds])
@@ -217,12 +232,12 @@ class DuckDBStore:
         return self.keep({EVENT_COLUMN: Kind.EVENT, **dict.fromkeys(constants, Kind.TEXT), **kinds}, (part,))
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Closes the connection and removes spilled files."""
         self.connection.close()
         self.forget()
 
     def forget(self) -> None:
-        """Removes what was spilled."""
+        """Removes the folder of spilled files."""
         if self.spill is not None:
             rmtree(self.spill, ignore_errors=True)
 
@@ -249,11 +264,13 @@ def cast_stored_column(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     """A column in the type that its kind has in the store."""
     if kind is Kind.NUMBER and not pa.types.is_float64(column.type):
         return column.cast(pa.float64())
+    # Arrow's null type would be a type "NULL" in DuckDB; the plan takes such a column for text.
     return column.cast(pa.string()) if pa.types.is_null(column.type) else column
 
 
 def widest(known: Kind | None, kind: Kind) -> Kind:
     """The kind that a column has over all views."""
+    # A list can hold a text as its only member, and a number can be written as text, but not the other way round.
     return kind if known in (None, kind) else Kind.LIST if Kind.LIST in (known, kind) else Kind.TEXT
 
 
@@ -274,5 +291,6 @@ def kind_of_text(held: str) -> Kind:
         return Kind.LIST
     if held == "BOOLEAN":
         return Kind.BOOLEAN
+    # U stands for the unsigned integers, UTINYINT to UHUGEINT.
     numbers = ("DOUBLE", "FLOAT", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U")
     return Kind.NUMBER if held.startswith(numbers) and held != "UUID" else Kind.TEXT

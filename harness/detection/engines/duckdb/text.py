@@ -41,6 +41,7 @@ def length(t: SQL) -> SQL:
 @DUCKDB.spell("concat")
 def concat(*t: SQL) -> SQL:
     """A || b; null if one is null."""
+    # `||` and not concat(), which leaves nulls out.
     whole = b.sql_bracket(t[0])
     for each in t[1:]:
         whole = exp.DPipe(this=whole, expression=b.sql_bracket(each))
@@ -60,6 +61,7 @@ def from_front(t: SQL, start: SQL) -> SQL:
     """The place counted from the front."""
     if b.is_literal(start) and b.read_literal(start) is not None and b.read_literal(start) >= 0:
         return b.sql_integer(max(1, int(b.read_literal(start))))
+    # DuckDB takes substring('abc', 0, 2) for 'a': it counts the place before the first as one of the two.
     counted = b.sql_infix(exp.Add, fn("length", t.copy()), b.sql_infix(exp.Add, b.sql_place(start), b.sql_integer(1)))
     behind = fn("greatest", counted, b.sql_integer(1))
     if b.is_literal(start):
@@ -83,6 +85,7 @@ def repeat(t: SQL, n: SQL) -> SQL:
 @DUCKDB.spell("pad_start", twice=True)
 def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     """Lpad that never cuts."""
+    # DuckDB's lpad cuts what is longer.
     wide = fn("greatest", b.sql_place(n), fn("length", t.copy()))
     return fn("lpad", t, b.cast(wide, "INT"), filling)
 

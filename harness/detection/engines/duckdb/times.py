@@ -9,6 +9,7 @@ from harness.detection.plan.timeformat import EARLIEST, FIXED, LATEST, fixed_off
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
+# DuckDB has neither %e nor %k nor %l (an error), and %z depends on the type; what is not here Python writes.
 SAME = {"Y", "y", "m", "B", "b", "d", "j", "a", "A", "u", "w", "U", "W", "V", "G", "H", "I", "M", "S", "p", "f"}
 """Codes that DuckDB's strftime writes alike."""
 TRUNCATED = {"day": "day", "isoweek": "week", "month": "month", "quarter": "quarter", "year": "year"}
@@ -18,7 +19,10 @@ DUCKDB_TIME_PARTS = {"dayofweek": "isodow", "dayofyear": "doy", "isoweek": "week
 def valid(seconds: SQL) -> SQL:
     """Within the years that have a text."""
     return exp.Between(
-        this=b.sql_bracket(seconds), low=b.sql_number(EARLIEST + 86400), high=b.sql_number(LATEST - 86400)
+        # A day less at both ends, since a zone moves a time by up to that.
+        this=b.sql_bracket(seconds),
+        low=b.sql_number(EARLIEST + 86400),
+        high=b.sql_number(LATEST - 86400),
     )
 
 
@@ -35,6 +39,7 @@ def spell_local_time(seconds: SQL, zone: SQL) -> SQL | None:
         or resolve_zone(b.read_literal(zone)) is None
     ):
         return None
+    # DuckDB knows names of zones only, offsets are added.
     offset = fixed_offset(b.read_literal(zone))
     if offset is None:
         return fn("timezone", zone, fn("make_timestamptz", spell_microseconds(seconds)))
@@ -82,6 +87,7 @@ def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     if name in FIXED:
         size, offset = b.sql_number(float(FIXED[name])), fixed_offset(where)
         if offset is None:
+            # The zone's offset at this very moment, so that hours are floored in zones of half hours too.
             east: SQL = b.sql_infix(exp.Sub, fn("epoch", place), fn("epoch", local_utc(seconds)))
         else:
             east = b.sql_number(float(offset))
@@ -91,6 +97,7 @@ def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
         )
         made = b.sql_infix(exp.Sub, seconds.copy(), rest)
     elif name == "week":
+        # date_trunc begins weeks on Monday, SPL's @w on Sunday.
         day = spell_interval("1 day")
         moved = fn("date_trunc", b.sql_text("week"), b.sql_infix(exp.Add, place, day))
         made = spell_epoch_of_local(b.sql_infix(exp.Sub, b.cast(moved, "TIMESTAMP"), day.copy()), where)

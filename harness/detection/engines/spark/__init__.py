@@ -16,6 +16,7 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
 SPARK_SPELLINGS = (operations, aggregates)
+# from_utc_timestamp and unix_timestamp count from the session's zone, so any other one shifts every time.
 NOTE = "-- the session's time zone has to be UTC: SET TIME ZONE 'UTC'"
 
 
@@ -43,13 +44,14 @@ class Spark:
     def sql(self, node: Node) -> str:
         """The statement; raises HarnessError for an operation that Spark has not."""
         scans = {s.table: s for s in walk_nodes(node) if isinstance(s, Scan)}
+        # No parts: the table is the reader's own, its columns are those that the rule reads.
         tables = {n: Stored(name=n, columns={EVENT_COLUMN: Kind.EVENT, **s.columns}) for n, s in scans.items()}
         with deep():
             made = statement(node, SPARK, PhysicalNames([EVENT_COLUMN]), tables)
             return f"{NOTE}\n{SPARK.print(made.sql, pretty=True)}"
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Does nothing: there is no connection."""
 
 
 def connect() -> Spark:

@@ -52,9 +52,11 @@ def count_distinct(around: Around, x: SQL) -> SQL:
 @SPARK.spell("values", kinds=True)
 def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
+    # collect_set leaves nulls out by itself, unlike DuckDB's list (reference/engine.md 4).
     found = around("collect_set", t)
     if kinds[0] is Kind.LIST:
         found = fn("array_distinct", fn("flatten", found))
+    # It gives an empty array where all are null; a list of the plan is never empty.
     return fn("nullif", fn("sort_array", found), b.cast(fn("array"), "TEXT[]"))
 
 
@@ -75,7 +77,7 @@ def spell_spark_shift(name: str) -> Callable[..., SQL]:
     """The value so many rows away."""
 
     def spelled(around: Around, x: SQL, n: SQL | None = None) -> SQL:
-        """Lag or lead."""
+        """LAG or LEAD by `n` rows, by one if not given."""
         return around(name, x, b.sql_integer(1) if n is None else b.sql_place(n))
 
     return spelled

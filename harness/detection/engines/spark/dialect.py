@@ -23,6 +23,7 @@ SPARK = SqlDialect(
     },
 )
 spell_shared(SPARK)
+# Spark has no table of distinct values on which Python could compute; a wrong row would be worse than this error.
 SPARK.refuse(
     "Spark SQL has no function for it; DuckDB computes it in Python on distinct values",
     *[
@@ -72,6 +73,7 @@ SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
     *["collect", "first", "last", "least_by", "greatest_by", "mode"],
 )
+# Folds run in Python over an engine's own rows; a text that somebody else runs has no place for them.
 SPARK.refuse("it needs rows in order, one after the other", "session_of", "series_of", "smoothed")
 SPARK.refuse(
     "not needed by a rule so far",

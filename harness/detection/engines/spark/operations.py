@@ -13,7 +13,10 @@ from harness.detection.plan.timeformat import fixed_offset, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
+# Anchored, since regexp_like finds a match anywhere; \z and not $, which in Java stands before a last line end too.
 SPARK_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
+# Java's own letters, not sqlglot's translation: that writes `DD` for %j, which gives "02" and not
+# "002" (reference/engine.md 4).
 TIME_CODES = {"Y": "yyyy", "y": "yy", "m": "MM", "d": "dd", "H": "HH", "M": "mm", "S": "ss", "f": "SSSSSS"}
 TIME_CODES |= {"B": "MMMM", "b": "MMM", "a": "EEE", "A": "EEEE", "I": "hh", "p": "a", "L": "SSS", "j": "DDD"}
 SPARK_TIME_UNITS = {"second", "minute", "hour", "day", "month", "quarter", "year"}
@@ -69,6 +72,7 @@ def spell_spark_like(x: SQL, pattern: SQL, run: str, one: str) -> SQL | None:
     if not b.is_literal(pattern) or not isinstance(b.read_literal(pattern), str):
         return None
     written = b.read_literal(pattern)
+    # The escape character is the first to be escaped, or it would escape the escapes.
     for special in ("!", "%", "_"):
         written = written if special in (run, one) else written.replace(special, "!" + special)
     like = exp.Like(this=b.sql_bracket(x), expression=b.sql_text(written if run == "%" else written.replace(run, "%")))
@@ -97,16 +101,17 @@ for operation, (run, one, fold) in {
 
 
 def java(regex: SQL, flags: SQL) -> SQL | None:
-    """The pattern for Java, which reads what is left for RE2 alike, but for POSIX classes."""
+    """The RE2 form of a pattern, which Java reads alike; None where it has a POSIX class."""
     if not (b.is_literal(regex) and b.is_literal(flags)) or not isinstance(b.read_literal(regex), str):
         return None
     written = re2(b.read_literal(regex), b.read_literal(flags) or "")
+    # Java reads [[:alpha:]] as a set of these letters.
     return None if written is None or "[:" in written else b.sql_text(written)
 
 
 @SPARK.spell("regex_found")
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
-    """RLIKE."""
+    """A match anywhere, by regexp_like."""
     pattern = java(regex, flags)
     return None if pattern is None else fn("regexp_like", t, pattern)
 
@@ -134,6 +139,7 @@ def is_number(x: SQL) -> SQL:
 @SPARK.spell("to_number", twice=True)
 def to_number(t: SQL) -> SQL:
     """The text where it is a number and nothing else."""
+    # The pattern first: Spark 4's CAST raises for text that is none, and sqlglot prints TRY_CAST as CAST for `spark`.
     return b.sql_case((fn("regexp_like", t, b.sql_text(SPARK_NUMBER)), b.cast(t.copy(), "DOUBLE")))
 
 
@@ -141,6 +147,8 @@ def to_number(t: SQL) -> SQL:
 def to_text(n: SQL) -> SQL:
     """An integer without fraction, else Java's shortest text."""
     small = exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15))
+    # Below 2^53 every whole double is exact as BIGINT; a larger one keeps Java's exponent,
+    # Spark has no 128-bit integer.
     whole = exp.And(this=b.eq(n, fn("floor", n.copy())), expression=small)
     return b.sql_case((whole, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
 
@@ -244,6 +252,7 @@ def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     for code, bare, plain in split_time_format(b.read_literal(form)):
         if not plain and (bare or code not in {*TIME_CODES, "%"}):
             return None
+        # Between single quotes letters are text to Java; bare they would be codes, and unknown ones an error.
         fixed = plain or ("%" if code == "%" else "")
         written += "'" + fixed.replace("'", "''") + "'" if fixed else TIME_CODES[code]
     return fn("date_format", spell_spark_local_time(seconds, zone), b.sql_text(written))
@@ -255,6 +264,7 @@ def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     utc = b.is_literal(zone) and isinstance(b.read_literal(zone), str) and fixed_offset(b.read_literal(zone)) == 0
     if not utc or not b.is_literal(unit) or b.read_literal(unit) not in SPARK_TIME_UNITS:
         return None
+    # unix_timestamp reads in the session's zone, hence the note above the statement.
     return b.cast(fn("unix_timestamp", fn("date_trunc", unit, spell_spark_local_time(seconds, zone))), "DOUBLE")
 
 
@@ -288,13 +298,14 @@ def list_filter(lists: SQL, condition: SQL) -> SQL:
 
 @SPARK.spell("list_length")
 def list_length(lists: SQL) -> SQL:
-    """How many."""
+    """The number of elements as a double."""
     return b.cast(fn("cardinality", lists), "DOUBLE")
 
 
 @SPARK.spell("list_get")
 def list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place, null outside."""
+    # element_at raises outside of the array in Spark 4.
     return fn("try_element_at", lists, b.cast(b.sql_place(i), "INT"))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.detection.language import Settings, Strictness, Switch
+from harness.detection.language import ReferenceEntry, Settings, Strictness, SupportState, Switch
 from harness.detection.languages.cql import functions
 from harness.detection.languages.cql.check import check_query
 from harness.detection.languages.cql.parser import parse_query
@@ -25,6 +26,7 @@ class Cql:
     name: str = "cql"
     product: str = "LogScale"
     platform: str = "logscale"
+    remote: str = "logscale"
     switches: tuple[Switch, ...] = SWITCHES
 
     def parse(
@@ -62,6 +64,17 @@ class Cql:
         except SourceError as error:
             return (error.finding(),)
         return check_query(pipeline, parser.findings).findings
+
+    def reference(self) -> Iterator[ReferenceEntry]:
+        """Every function; those are all that LogScale documents."""
+        for function in FUNCTIONS.values():
+            yield ReferenceEntry(
+                kind="function",
+                name=function.name,
+                state=SupportState.SUPPORTED,
+                summary=function.summary,
+                reference=function.reference,
+            )
 
 
 LANGUAGE = Cql()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RegistryEntry
 from harness.detection.languages.cql.syntax import (
     Argument,
     Array,
@@ -41,19 +42,6 @@ def ask_rows(meaning: Session, node: Node, most: int, span: Span) -> list[Mappin
     return list(ask(Limit(source=node, count=most)).records())
 
 
-CLOSING_FUNCTIONS = frozenset(
-    (
-        *("groupBy", "stats", "top", "timeChart", "bucket", "session", "series", "selfJoin", "sankey", "worldMap"),
-        *("table", "select", "count", "sum", "avg", "min", "max", "range", "stdDev", "percentile", "percentage"),
-        *("counterAsRate", "collect", "selectLast", "selectFromMax", "selectFromMin", "linReg", "callFunction"),
-        *("array:union", "array:intersection", "array:reduceAll", "array:reduceColumn"),
-    )
-)
-"""Steps after which only fields that they name are left."""
-OPENING = frozenset(["fieldset", "fieldstats", "transpose", "eventFieldCount"])
-ARRAYS = ("array:", "objectArray:", "concatArray", "split")
-
-
 def reads_unnamed_fields(pipeline: Pipeline) -> bool:
     """Whether fields that the query does not name can matter to it: no step leaves only named ones."""
     parts = walk_syntax(pipeline)
@@ -64,8 +52,8 @@ def reads_unnamed_fields(pipeline: Pipeline) -> bool:
 
 def opening(part: FunctionCall) -> bool:
     """Whether a call looks at fields whatever their names."""
-    stars = part.name in ("select", "table", "drop", "groupBy") and any("*" in w for w in collect_argument_words(part))
-    return part.name in OPENING or stars
+    function = FUNCTIONS[part.name]
+    return function.reads_all or (function.wildcards and any("*" in w for w in collect_argument_words(part)))
 
 
 def collect_argument_words(part: FunctionCall) -> list[str]:
@@ -78,10 +66,8 @@ def collect_argument_words(part: FunctionCall) -> list[str]:
 def closes_fields(step: Syntax) -> bool:
     """Whether a step leaves only fields that it names."""
     match step:
-        case FunctionCall(name=name):
-            return name in CLOSING_FUNCTIONS
-        case Assign(value=FunctionCall(name=name)):
-            return name in CLOSING_FUNCTIONS
+        case FunctionCall(name=name) | Assign(value=FunctionCall(name=name)):
+            return FUNCTIONS[name].fields is FieldEffect.CLOSES
         case Array():
             return True
         case _:
@@ -90,6 +76,13 @@ def closes_fields(step: Syntax) -> bool:
 
 def arrays(pipeline: Pipeline) -> frozenset[str]:
     """Names that functions of arrays are given."""
-    calls = [p for p in walk_syntax(pipeline) if isinstance(p, FunctionCall) and p.name.startswith(ARRAYS)]
-    given = (a for c in calls for a in c.arguments if a.name in (None, "array", "field", "asArray"))
-    return frozenset(a.value.text.replace("`", "") for a in given if isinstance(a.value, Word))
+    calls = [p for p in walk_syntax(pipeline) if isinstance(p, FunctionCall)]
+    given = (a.value for c in calls for a in c.arguments if names_array(FUNCTIONS[c.name], a))
+    return frozenset(v.text.replace("`", "") for v in given if isinstance(v, Word))
+
+
+def names_array(function: RegistryEntry, argument: Argument) -> bool:
+    """Whether an argument can be the name of an array."""
+    if argument.name is None:
+        return not function.arrays.isdisjoint(function.positional)
+    return argument.name in function.arrays

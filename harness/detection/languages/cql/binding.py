@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from harness.detection.languages.cql.coercion import parse_number_text
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.regex import CqlRegex, translate_regex
-from harness.detection.languages.cql.registry import RegistryEntry
+from harness.detection.languages.cql.registry import ArrayName, RegistryEntry
 from harness.detection.languages.cql.syntax import (
     Argument,
     Array,
@@ -47,7 +47,6 @@ Zone = Annotated[str, "zone"]
 MOST_PRODUCT_ROWS = 200_000
 MOST_GROUPS = 1_000_000
 
-JOINS = frozenset({"join", "selfJoin", "selfJoinFilter", "defineTable", "correlate", "match"})
 MOST_JOINS = 50
 SORT_DIRECTIONS = frozenset({"asc", "desc", "ascending", "descending"})
 
@@ -158,7 +157,7 @@ def bind(
     applied = find_implied_parameter(function) if row.implied is not None else None
     bound = bind_arguments(function, call, implied=applied, assigned=assigned)
     check_binding(function, call, bound)
-    check_join_count(row, call)
+    check_join_count(row, function, call)
     values: dict[str, Any] = {}
     if row.implied is not None and applied is not None and applied not in bound.given:
         field = Word(text=row.implied, span=call.span)
@@ -190,9 +189,9 @@ def bind(
     return values, into
 
 
-def check_join_count(row: RowScope, call: FunctionCall) -> None:
+def check_join_count(row: RowScope, function: RegistryEntry, call: FunctionCall) -> None:
     """Refuses more joins than an engine takes in a bounded time; the product has ten tables at most."""
-    if call.name in JOINS:
+    if function.joins:
         row.meaning.joined += 1
         if row.meaning.joined > MOST_JOINS:
             raise SourceError("too-many-joins", f"a query joins at most {MOST_JOINS} times", call.span)
@@ -320,6 +319,7 @@ def bind_name_pairs(row: RowScope, value: Syntax) -> NamePairs:
 
 CONVERTERS: dict[Any, Callable[[RowScope, Syntax], Any]] = {
     Name: lambda row, v: resolve_text(row.meaning, v),
+    ArrayName: lambda row, v: resolve_text(row.meaning, v),
     str: lambda row, v: resolve_text(row.meaning, v),
     Names: lambda row, v: resolve_texts(row.meaning, v),
     Texts: lambda row, v: resolve_texts(row.meaning, v),

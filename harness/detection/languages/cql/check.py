@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.detection.languages.cql import mending, suspects
-from harness.detection.languages.cql.binding import Bound, bind_arguments
+from harness.detection.languages.cql.binding import RAWSTRING, Bound, bind_arguments
 from harness.detection.languages.cql.binding import find_implied_parameter as implied_by
 from harness.detection.languages.cql.habits import after_aggregate
-from harness.detection.languages.cql.names import expression_argument
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, RegistryEntry, RowOrder
 from harness.detection.languages.cql.syntax import (
     Apply,
     Argument,
@@ -35,12 +34,7 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
 
-TEXTUAL = frozenset({"formatTime", "format", "lower", "upper", "concat", "formatDuration", "time:monthName"})
-RAW_BY_DEFAULT = frozenset({"regex", "replace", "splitString", "findTimestamp", "writeJson", "json:prettyPrint"})
 LIBERTIES = frozenset({"text-in-min-max", "or-sign"})
-SEQUENCES = frozenset({"accumulate", "slidingWindow", "slidingTimeWindow", "neighbor", "partition"})
-"""Functions that go along rows in their order; what gives rows an order are aggregates."""
-RAW_UNNAMED = frozenset({"parseJson", "kvParse", "parseCEF", "parseLEEF", "parseFixedWidth", "parseXml", "parseCsv"})
 
 
 @dataclass(slots=True)
@@ -95,9 +89,10 @@ class Checker:
         """Steps in order; what an aggregate leaves are no events."""
         gathered = ordered = False
         for step in pipeline.steps:
+            order = FUNCTIONS[step.name].order if isinstance(step, FunctionCall) else RowOrder.KEEPS
             if gathered:
                 self.free_text(step)
-            elif top and not ordered and isinstance(step, FunctionCall) and step.name in SEQUENCES:
+            elif top and not ordered and isinstance(step, FunctionCall) and order is RowOrder.NEEDS:
                 message = f"`{step.name}` goes along events in order, and before an aggregate they have none"
                 self.add("unordered", step.span, message, help="put `head()` before it, or `sort()`")
             self.step = step if top else self.step
@@ -106,11 +101,7 @@ class Checker:
             if aggregates and branch:
                 self.add("aggregate-in-case", step.span, "an aggregate cannot stand in a branch of `case` or `match`")
             gathered = gathered or aggregates
-            ordered = (
-                ordered
-                or (isinstance(step, FunctionCall) and step.name == "createEvents")
-                or isinstance(step, SavedCall)
-            )
+            ordered = ordered or order is RowOrder.GIVES or isinstance(step, SavedCall)
         if top:
             self.findings.extend(suspects.check_step_order(pipeline))
         if top and not gathered and pipeline.steps:
@@ -177,7 +168,7 @@ class Checker:
             case Assign(target=target, value=value):
                 self.texts.pop(target.text if isinstance(target, Word) else "", None)
                 self.findings.extend(suspects.in_expression(value))
-            case Negation(part=FunctionCall(name="sample") as call):
+            case Negation(part=FunctionCall() as call) if not FUNCTIONS[call.name].negatable:
                 self.add("negated-sample", part.span, f"`{call.name}` cannot be negated")
             case Logic():
                 self.logic(part)
@@ -198,12 +189,14 @@ class Checker:
 
     def arguments(self, call: FunctionCall) -> None:
         """The inside of a call; a list that is assigned to in it is too."""
+        function = FUNCTIONS[call.name]
         for argument in call.arguments:
             self.part(argument)
-            pattern = call.name in ("regex", "replace", "array:regex") and argument.name in (None, "regex")
+            unnamed = argument.name is None and not function.regexes.isdisjoint(function.positional)
+            pattern = unnamed or argument.name in function.regexes
             if pattern and isinstance(argument.value, Word):
                 self.findings.extend(suspects.in_regex(argument.value.text, argument.value))
-            if expression_argument(call.name, argument.name):
+            if function.takes_expression(argument.name):
                 self.findings.extend(suspects.in_expression(argument.value))
 
     def logic(self, part: Logic) -> None:
@@ -230,9 +223,7 @@ class Checker:
 
     def call(self, call: FunctionCall, *, implied: bool = False, assigned: bool = False) -> None:
         """A call against the function's signature."""
-        function = FUNCTIONS.get(call.name)
-        if function is None:
-            return
+        function = FUNCTIONS[call.name]
         bound = bind_arguments(function, call, implied=implied_by(function) if implied else None, assigned=assigned)
         if implied and "field" not in function.parameters:
             message = f"`=~` fills the parameter `field`, which `{call.name}` does not have"
@@ -248,7 +239,7 @@ class Checker:
         for name in bound.missing:
             self.add("missing-parameter", call.span, f"`{call.name}` needs `{name}`", help=f"add `{name}=`")
         self.unnamed(call, bound)
-        self.special(call, bound)
+        self.special(function, call, bound.given)
 
     def unnamed(self, call: FunctionCall, bound: Bound) -> None:
         """One unnamed argument is all that a call may have."""
@@ -271,22 +262,17 @@ class Checker:
             message = f"several unnamed arguments of `{call.name}` are not documented"
             self.add("unnamed-list", span, message, Severity.WARNING, "put them in a list", edits)
 
-    def special(self, call: FunctionCall, bound: Bound) -> None:
+    def special(self, function: RegistryEntry, call: FunctionCall, given: Mapping[str, Argument]) -> None:
         """What is particular to one function."""
-        given = bound.given
-        if call.name in RAW_BY_DEFAULT | RAW_UNNAMED and "field" not in given:
-            self.raw = True
-        if call.name == "groupBy" and "limit" not in given:
-            message = "LogScale keeps 20,000 groups at most and drops the rest with a warning"
-            self.add("groupby-limit", call.span, message, Severity.NOTE, "add `limit=max`", mending.group_limit(call))
-        if call.name == "if" and "condition" in given and isinstance(given["condition"].value, Logic):
-            self.conditions[id(given["condition"].value)] = call
-        if call.name in ("min", "max") and "field" in given:
+        self.raw = self.raw or reads_raw_text(function, given)
+        if function.remarks is not None:
+            self.findings.extend(function.remarks(call, given))
+        condition = given.get(function.chooses_by)
+        if condition is not None and isinstance(condition.value, Logic):
+            self.conditions[id(condition.value)] = call
+        if function.extreme and "field" in given:
             output = given["as"].value if "as" in given else None
-            self.extreme(call, given["field"], output.text if isinstance(output, Word) else f"_{call.name}")
-        if call.name == "stdDev":
-            message = "whether stdDev() is that of a sample or of a population is not documented"
-            self.add("stddev-convention", call.span, message, Severity.NOTE)
+            self.extreme(call, given["field"], output.text if isinstance(output, Word) else function.into or "")
         if "as" in given and isinstance(given["as"].value, Word):
             self.assigned(given["as"].value.text, call)
 
@@ -309,7 +295,8 @@ class Checker:
 
     def assigned(self, name: str, call: FunctionCall) -> None:
         """Remembers which fields hold text."""
-        if call.name in TEXTUAL or (call.name in ("min", "max") and self.of_text(call)):
+        function = FUNCTIONS[call.name]
+        if function.written is not None or (function.extreme and self.of_text(call)):
             self.texts[name] = call
         else:
             self.texts.pop(name, None)
@@ -319,14 +306,19 @@ class Checker:
         return any(isinstance(a.value, Word) and a.value.text in self.texts for a in call.arguments if a.name != "as")
 
 
+def reads_raw_text(function: RegistryEntry, given: Mapping[str, Argument]) -> bool:
+    """Whether a call may read the text of events: always, or where a parameter has it for a default."""
+    by_default = (n for n, p in function.parameters.items() if p.default in (RAWSTRING, (RAWSTRING,)))
+    return function.raw or any(name not in given for name in by_default)
+
+
 def ends_events(step: Syntax) -> bool:
     """Whether events end at this step."""
     match step:
         case Array():
             return True
         case Assign(value=FunctionCall(name=name)) | FunctionCall(name=name):
-            function = FUNCTIONS.get(name)
-            return function is not None and function.aggregates
+            return FUNCTIONS[name].aggregates
         case Pipeline(steps=steps):
             return any(ends_events(s) for s in steps)
         case _:

@@ -24,7 +24,6 @@ from harness.detection.plan.expressions import NULL, Expression, Literal, build_
 from harness.diagnostics import SourceError
 
 CQL_ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
-GROWING = frozenset({"format", "concat", "concatArray", "replace", "urlEncode"})
 UNCUT = 16
 LONGEST_TEXT = 1 << 16
 LARGEST_FLOAT = 1.7976931348623157e308
@@ -132,7 +131,7 @@ def lower_call(row: RowScope, part: FunctionCall) -> Expression:
 def lower_function_value(row: RowScope, function: RegistryEntry, values: dict[str, Any]) -> Expression:
     """The value of a function; texts that grow again and again are cut, so that no query fills the memory."""
     result: Expression = function.run(row, **values)
-    if function.name not in GROWING:
+    if not function.grows:
         return result
     row.meaning.grown += 1
     if row.meaning.grown <= UNCUT:
@@ -157,10 +156,7 @@ def with_span(condition: Expression, part: Syntax) -> Expression:
 
 def function_of(part: FunctionCall) -> RegistryEntry:
     """The function that is called."""
-    function = FUNCTIONS.get(part.name)
-    if function is None:
-        raise SourceError("unsupported", f"the function `{part.name}` is not supported", part.span)
-    return function
+    return FUNCTIONS[part.name]
 
 
 def expressions_of(row: RowScope, value: Syntax) -> tuple[Expression, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sized
 from harness.detection.languages.cql.arguments import ArgumentParser
 from harness.detection.languages.cql.habits import CQL_FUNCTION_HINTS, WORDED, operator_hint
 from harness.detection.languages.cql.lexer import CALL, FIELD_NAME, KEYWORD, PATTERN, SINGLE_QUOTED
-from harness.detection.languages.cql.names import FUNCTION_NAMES
+from harness.detection.languages.cql.names import FUNCTION_NAMES, is_question
 from harness.detection.languages.cql.syntax import (
     Apply,
     Argument,
@@ -34,10 +34,6 @@ AND_SIGN = re.compile(r"&&|&(?=\s)")
 METHOD = re.compile(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
 NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
-FILTER_FUNCTION_NAMES = re.compile(
-    r"in|cidr|regex|match|wildcard|test|(?:text|array|objectArray|ioc):.*|join|.*Filter|hashMatch", re.I
-)
-"""Functions that filter, which somebody may mean to join by `||`."""
 MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")
 QUOTES = frozenset("\"'“”„")
@@ -106,7 +102,7 @@ class FilterParser(ArgumentParser):
         before = self.at, self.end
         self.takes("||")
         call = CALL.match(self.text, self.at)
-        step = self.calls() and call is not None and not FILTER_FUNCTION_NAMES.fullmatch(call[1])
+        step = self.calls() and call is not None and not is_question(call[1])
         empty = self.at >= len(self.text) or self.text[self.at] in CLOSERS
         if not self.bracketed and (step or empty or self.sees_step() or self.sees("[")):
             self.at, self.end = before

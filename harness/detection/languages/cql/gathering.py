@@ -48,7 +48,7 @@ def parts_of(row: RowScope, functions: Syntax, target: str | None = None) -> lis
             return parts_of(row, value, resolve_text(row.meaning, name))
         case Pipeline():
             return lower_composite(row, functions, target)
-        case FunctionCall(name="stats", arguments=arguments) if arguments:
+        case FunctionCall(name=name, arguments=arguments) if arguments and FUNCTIONS[name].brackets:
             return parts_of(row, arguments[0].value, target)
         case FunctionCall():
             function = function_of(functions)
@@ -58,18 +58,11 @@ def parts_of(row: RowScope, functions: Syntax, target: str | None = None) -> lis
                 AggregatePart(
                     functions,
                     target,
-                    several=function.role is not FunctionRole.AGGREGATE or yields_many_rows(functions),
+                    several=function.role is not FunctionRole.AGGREGATE or function.gives_many_rows(functions),
                 )
             ]
         case _:
             raise SourceError("not-an-aggregate", "expected an aggregate function here", functions.span)
-
-
-def yields_many_rows(part: FunctionCall) -> bool:
-    """Whether an aggregate gives a row for each value."""
-    return part.name == "collect" and any(
-        a.name == "multival" and getattr(a.value, "text", "").lower() == "false" for a in part.arguments
-    )
 
 
 def lower_composite(row: RowScope, pipeline: Pipeline, target: str | None) -> list[AggregatePart]:
@@ -98,11 +91,10 @@ def aggregate_step(step: Syntax) -> bool:
             return all(aggregate_step(i) for i in items)
         case Assign(value=value):
             return aggregate_step(value)
-        case FunctionCall(name="stats"):
-            return True
         case FunctionCall(name=name):
-            function = FUNCTIONS.get(name)
-            return function is not None and function.role is FunctionRole.AGGREGATE and not yields_many_rows(step)
+            function = FUNCTIONS[name]
+            plain = function.role is FunctionRole.AGGREGATE and not function.gives_many_rows(step)
+            return plain or function.brackets
         case _:
             return False
 

@@ -90,8 +90,8 @@ def take(flow: Scope, part: Syntax) -> None:
 def keeps_rows(part: Syntax) -> bool:
     """Whether a step changes or drops each row by itself."""
     match part:
-        case Assign(value=FunctionCall(name=name)) if (function := FUNCTIONS.get(name)) is not None:
-            return function.role not in (FunctionRole.STEP, FunctionRole.AGGREGATE)
+        case Assign(value=FunctionCall(name=name)):
+            return not FUNCTIONS[name].makes_rows
         case CaseStep(branches=branches):
             return all(keeps_rows(s) for b in branches for s in b.steps)
         case Match(arms=arms):
@@ -103,30 +103,13 @@ def keeps_rows(part: Syntax) -> bool:
         case Apply(call=call):
             return keeps_rows(call)
         case FunctionCall(name=name):
-            function = FUNCTIONS.get(name)
-            return function is None or (
-                function.role not in (FunctionRole.STEP, FunctionRole.AGGREGATE) and not multiplies(part)
-            )
+            return not FUNCTIONS[name].makes_rows and not FUNCTIONS[name].gives_many_rows(part)
         case Pipeline(steps=steps):
             return all(keeps_rows(s) for s in steps)
         case Array():
             return False
         case _:
             return True
-
-
-def multiplies(part: FunctionCall) -> bool:
-    """Whether a call can make several events of one."""
-    given = {a.name: a.value for a in part.arguments}
-    match part.name:
-        case "regex":
-            return getattr(given.get("repeat"), "text", "false") == "true"
-        case "match":
-            return getattr(given.get("nrows"), "text", "1") != "1"
-        case "join":
-            return getattr(given.get("max"), "text", "1") != "1"
-        case _:
-            return False
 
 
 def row_step(row: RowScope, part: Syntax) -> None:
@@ -169,8 +152,7 @@ def transforms(part: Syntax) -> bool:
     """Whether a member of an implicit AND is a step of its own."""
     match part:
         case FunctionCall(name=name):
-            function = FUNCTIONS.get(name)
-            return function is not None and function.role is not FunctionRole.FILTER
+            return FUNCTIONS[name].role is not FunctionRole.FILTER
         case CaseStep() | Match() | Assign():
             return True
         case Junction(operator="and", parts=parts) | Pipeline(steps=parts):
@@ -240,14 +222,11 @@ def assigned_step(row: RowScope, part: FunctionCall, target: str) -> None:
 def relational(row: RowScope, part: FunctionCall, *, negative: bool) -> None:
     """A function that makes other rows."""
     function = function_of(part)
-    if function.role is FunctionRole.AGGREGATE and not gathering.yields_many_rows(part):
+    if function.role is FunctionRole.AGGREGATE and not function.gives_many_rows(part):
         gathering.aggregate_functions(row.flow, (), Array(items=(part,), span=part.span), part.span)
         return
     if negative:
         raise SourceError("misplaced", f"`{part.name}` is no filter and cannot be negated", part.span)
     values, _ = bind(function, part, row)
     row.flow.span = part.span
-    if function.role is FunctionRole.STEP:
-        function.run(row.flow, **values)
-    else:
-        FUNCTIONS.several[part.name](row.flow, **values)
+    (function.run if function.many is None else function.many.run)(row.flow, **values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
 from harness.detection.languages.cql.syntax import (
     Argument,
     Array,
@@ -125,7 +126,11 @@ def find_format_and_zone(made: FunctionCall) -> tuple[str, str] | None:
     """Format and time zone of a call that writes times, where they stand in the text."""
     given = {a.name or "format": a.value for a in made.arguments}
     format, zone = given.get("format"), given.get("timezone")
-    if made.name != "formatTime" or not isinstance(format, Word) or not isinstance(zone, Word | None):
+    if (
+        FUNCTIONS[made.name].written is not WrittenText.TIME
+        or not isinstance(format, Word)
+        or not isinstance(zone, Word | None)
+    ):
         return None
     return format.text, zone.text if zone else "UTC"
 

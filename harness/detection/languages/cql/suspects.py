@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.detection.languages.cql import mending
 from harness.detection.languages.cql.coercion import parse_number_text
 from harness.detection.languages.cql.names import FUNCTION_NAMES
+from harness.detection.languages.cql.registry import FUNCTIONS, Preamble
 from harness.detection.languages.cql.syntax import (
     Binary,
     Comparison,
@@ -39,8 +40,6 @@ ARITHMETIC_SIGNS = re.compile(r"[+\-*/%]+")
 DURATION_PATTERN = re.compile(r"\d+(?:ms|s|m|min|h|d|w|mon|y)")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 RESERVED = frozenset({"like", "match", "case"})
-PREAMBLE = frozenset({"defineTable", "setTimeInterval"})
-SECOND_PASSES = frozenset({"join", "selfJoin", "selfJoinFilter"})
 DEEP = 5_000
 
 
@@ -192,22 +191,23 @@ def in_expression(value: Syntax) -> Iterator[Finding]:
 
 def check_step_order(pipeline: Pipeline) -> Iterator[Finding]:
     """Steps that have to come first, once or in no sub-query."""
-    begun, before = False, set[str]()
+    begun, before = False, dict[Preamble, str]()
     calls = [p for p in walk_syntax(pipeline) if isinstance(p, FunctionCall)]
     for step in pipeline.steps:
-        if not isinstance(step, FunctionCall) or step.name not in PREAMBLE:
+        place = FUNCTIONS[step.name].preamble if isinstance(step, FunctionCall) else None
+        if not isinstance(step, FunctionCall) or place is None:
             begun = True
             continue
         if begun:
             message = f"`{step.name}` has to stand before all other steps"
             yield build_refusal("not-in-preamble", step.span, message, "move it to the beginning of the query")
-        elif step.name == "setTimeInterval" and before:
-            message = "`setTimeInterval` stands once, before all tables"
+        elif place is Preamble.TIME and before:
+            message = f"`{step.name}` stands once, before all tables"
             yield build_refusal("not-in-preamble", step.span, message, "move it to the beginning of the query")
-        before.add(step.name)
+        before[place] = step.name
     for inner in calls:
-        if inner.name in PREAMBLE and not any(inner is step for step in pipeline.steps):
+        if FUNCTIONS[inner.name].preamble and not any(inner is step for step in pipeline.steps):
             yield build_refusal("not-in-preamble", inner.span, f"`{inner.name}` stands in no sub-query")
-        if inner.name in SECOND_PASSES and "defineTable" in before:
-            message = f"`{inner.name}` does not stand beside `defineTable`"
+        if FUNCTIONS[inner.name].second_pass and Preamble.TABLE in before:
+            message = f"`{inner.name}` does not stand beside `{before[Preamble.TABLE]}`"
             yield build_refusal("join-beside-table", inner.span, message, "`match` the table instead")

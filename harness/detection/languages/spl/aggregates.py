@@ -54,7 +54,9 @@ def flatten_numbers(value: Typed) -> Typed:
     return Typed(value.expression, Kind.NUMBER) if value.kind is Kind.NULL else as_number(value)
 
 
-@AGGREGATES.define("count", "c")
+@AGGREGATES.define(
+    "count", "c", order="never", without_field=True, of_rows=True, any_text=True, zero=True, in_spans="length"
+)
 def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
     """Rows; of a field its values; of a condition the rows where it is true.
 
@@ -71,7 +73,7 @@ def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
     return aggregate_call("count", value)
 
 
-@AGGREGATES.define("dc", "distinct_count", "estdc")
+@AGGREGATES.define("dc", "distinct_count", "estdc", order="never", any_text=True, zero=True, in_spans="distinct")
 def dc(scope: Scope, value: Typed, span: Span) -> Typed:
     """Distinct values as text: 1 and 1.0 are two.
 
@@ -82,7 +84,7 @@ def dc(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_call("count_distinct", as_text(value))
 
 
-@AGGREGATES.define("sum")
+@AGGREGATES.define("sum", order="never", in_spans="sum", above_one=True)
 def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
     """Sum of the numbers; null if there are none.
 
@@ -91,7 +93,7 @@ def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_numbers(value, "sum")
 
 
-@AGGREGATES.define("sumsq")
+@AGGREGATES.define("sumsq", order="never")
 def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
     """Sum of the squares.
 
@@ -106,7 +108,7 @@ def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_call("sum", apply("multiply", amount, amount))
 
 
-@AGGREGATES.define("avg", "mean")
+@AGGREGATES.define("avg", "mean", order="never", in_spans="mean", above_one=True)
 def avg(scope: Scope, value: Typed, span: Span) -> Typed:
     """Mean of the numbers.
 
@@ -125,7 +127,7 @@ def of_one(value: Typed, spread: str) -> Typed:
     return apply("if", single, literal(0.0), aggregate_call(spread, amount))
 
 
-@AGGREGATES.define("stdev")
+@AGGREGATES.define("stdev", order="never", in_spans="stdev_sample")
 def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
     """Standard deviation of a sample; 0 of one value.
 
@@ -134,7 +136,7 @@ def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
     return of_one(value, "stdev_sample")
 
 
-@AGGREGATES.define("var")
+@AGGREGATES.define("var", order="never", in_spans="variance_sample")
 def var(scope: Scope, value: Typed, span: Span) -> Typed:
     """Variance of a sample; 0 of one value.
 
@@ -143,7 +145,7 @@ def var(scope: Scope, value: Typed, span: Span) -> Typed:
     return of_one(value, "variance_sample")
 
 
-@AGGREGATES.define("stdevp")
+@AGGREGATES.define("stdevp", order="never", in_spans="stdev_population")
 def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
     """Standard deviation of a population.
 
@@ -152,7 +154,7 @@ def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_numbers(value, "stdev_population")
 
 
-@AGGREGATES.define("varp")
+@AGGREGATES.define("varp", order="never", in_spans="variance_population")
 def varp(scope: Scope, value: Typed, span: Span) -> Typed:
     """Variance of a population.
 
@@ -161,7 +163,7 @@ def varp(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_numbers(value, "variance_population")
 
 
-@AGGREGATES.define("min")
+@AGGREGATES.define("min", order="never", any_text=True, in_spans="minimum", above_one=True)
 def min_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The smallest: any number before any text.
 
@@ -175,7 +177,7 @@ def min_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("coalesce", least, aggregate_call("minimum", value))
 
 
-@AGGREGATES.define("max")
+@AGGREGATES.define("max", order="never", any_text=True, in_spans="maximum", above_one=True)
 def max_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The largest: any text before any number.
 
@@ -190,7 +192,7 @@ def max_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("coalesce", word, as_text(aggregate_call("maximum", apply("to_number", value))))
 
 
-@AGGREGATES.define("range")
+@AGGREGATES.define("range", order="never")
 def range_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The largest number less the smallest.
 
@@ -199,7 +201,7 @@ def range_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("subtract", aggregate_numbers(value, "maximum"), aggregate_numbers(value, "minimum"))
 
 
-@AGGREGATES.define("median")
+@AGGREGATES.define("median", order="never")
 def median(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value in the middle; of an even number either between the two or, where it is one of them, the higher.
 
@@ -219,7 +221,7 @@ def aggregate_percentile(scope: Scope, value: Typed, fraction: float, span: Span
     return aggregate_call("percentile" if between else "percentile_rank", flatten_numbers(value), literal(fraction))
 
 
-@AGGREGATES.define("mode")
+@AGGREGATES.define("mode", order="never", any_text=True)
 def mode(scope: Scope, value: Typed, span: Span) -> Typed:
     """The most frequent value.
 
@@ -230,7 +232,7 @@ def mode(scope: Scope, value: Typed, span: Span) -> Typed:
     )
 
 
-@AGGREGATES.define("values")
+@AGGREGATES.define("values", order="never", any_text=True)
 def values(scope: Scope, value: Typed, span: Span) -> Typed:
     """Distinct values as text, sorted by bytes.
 
@@ -239,7 +241,7 @@ def values(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_call("values", value if value.kind is Kind.LIST else as_text(value))
 
 
-@AGGREGATES.define("list")
+@AGGREGATES.define("list", order="always", any_text=True)
 def list_(scope: Scope, value: Typed, span: Span) -> Typed:
     """The first 100 values in row order.
 
@@ -249,7 +251,7 @@ def list_(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("list_slice", everything, literal(1.0), literal(float(LONGEST_LIST)))
 
 
-@AGGREGATES.define("first")
+@AGGREGATES.define("first", order="always", any_text=True)
 def first(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the first row that has one; events come newest first.
 
@@ -263,7 +265,7 @@ def one_of(value: Typed, place: float) -> Typed:
     return apply("list_get", value, literal(place)) if value.kind is Kind.LIST else value
 
 
-@AGGREGATES.define("last")
+@AGGREGATES.define("last", order="always", any_text=True)
 def last(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the last row that has one.
 
@@ -278,7 +280,7 @@ def when(scope: Scope) -> Typed:
     return as_number(found) if found.kind is not Kind.NULL else Typed(Column("_time"), Kind.NUMBER)
 
 
-@AGGREGATES.define("earliest")
+@AGGREGATES.define("earliest", order="ties", any_text=True)
 def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the row with the smallest `_time`.
 
@@ -287,7 +289,7 @@ def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
     return one_of(aggregate_call("least_by", value, when(scope)), -1.0)
 
 
-@AGGREGATES.define("latest")
+@AGGREGATES.define("latest", order="ties", any_text=True)
 def latest(scope: Scope, value: Typed, span: Span) -> Typed:
     """The value of the row with the largest `_time`.
 
@@ -302,7 +304,7 @@ def aggregate_by_time(scope: Scope, value: Typed, operation: str) -> Typed:
     return aggregate_call(operation, when(scope), where=present.expression)
 
 
-@AGGREGATES.define("earliest_time")
+@AGGREGATES.define("earliest_time", order="never", any_text=True)
 def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     """The time of the earliest value.
 
@@ -311,7 +313,7 @@ def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_by_time(scope, value, "minimum")
 
 
-@AGGREGATES.define("latest_time")
+@AGGREGATES.define("latest_time", order="never", any_text=True)
 def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     """The time of the latest value.
 
@@ -320,7 +322,7 @@ def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
     return aggregate_by_time(scope, value, "maximum")
 
 
-@AGGREGATES.define("sparkline")
+@AGGREGATES.define("sparkline", order="never", without_field=True, any_text=True, drawn=True)
 def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     """A small chart in a cell: the values behind a mark; but for `stats` the number of rows.
 
@@ -330,7 +332,7 @@ def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     return apply("to_text", aggregate_call("count"))
 
 
-@AGGREGATES.define("estdc_error")
+@AGGREGATES.define("estdc_error", order="never", any_text=True)
 def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
     """How far `estdc` may be off: not at all, as it counts exactly.
 
@@ -339,7 +341,7 @@ def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
     return apply("multiply", aggregate_call("count"), literal(0.0))
 
 
-@AGGREGATES.define("rate", "rate_avg", "rate_sum")
+@AGGREGATES.define("rate", "rate_avg", "rate_sum", order="ties")
 def rate(scope: Scope, value: Typed, span: Span) -> Typed:
     """The change of a counter a second; the rows of a group are one time series, so are its mean and its sum.
 
@@ -352,12 +354,6 @@ def rate(scope: Scope, value: Typed, span: Span) -> Typed:
         change,
         apply("subtract", aggregate_by_time(scope, amount, "maximum"), aggregate_by_time(scope, amount, "minimum")),
     )
-
-
-WITHOUT_FIELD = ("count", "c", "sparkline")
-COUNTED = (*WITHOUT_FIELD, "dc", "distinct_count", "estdc", "estdc_error", "earliest_time", "latest_time")
-AGGREGATE_NAMES = frozenset((*COUNTED, "values", "list", "first", "last", "mode", "earliest", "latest", "min", "max"))
-"""Functions that take any text for a value."""
 
 
 def all_numbers(value: Typed, measure: Typed) -> Typed:
@@ -380,9 +376,15 @@ def build_aggregate(
     With `only_numbers` one of numbers is null as soon as a value is none.
     """
     measure = plainly_measured(scope, function, value, span)
-    if only_numbers and value is not None and function not in AGGREGATE_NAMES and value.kind is not Kind.NULL:
+    any_text = function in AGGREGATES and AGGREGATES[function].any_text
+    if only_numbers and value is not None and not any_text and value.kind is not Kind.NULL:
         return all_numbers(value, measure)
     return measure
+
+
+def needs_field(function: str) -> bool:
+    """Whether an aggregate says nothing without a field."""
+    return function not in AGGREGATES or not AGGREGATES[function].without_field
 
 
 def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Span) -> Typed:
@@ -393,13 +395,13 @@ def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Spa
         hint = did_you_mean(function, AGGREGATES)
         place = span.source.span(span.start, min(span.end, span.start + len(function)))
         raise SourceError("unknown-aggregate", f"no statistical function is called `{function}`", place, help=hint)
-    if value is None and function not in WITHOUT_FIELD:
+    if value is None and needs_field(function):
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", span)
     if found is not None and value is not None:
         return aggregate_percentile(scope, value, float(found[2]) / 100, span)
-    if value is not None and value.kind is Kind.BOOLEAN and function not in ("count", "c"):
-        value = as_text(value) if function in AGGREGATE_NAMES else as_number(value)
     if entry is None:
         raise TypeError(function)
+    if value is not None and value.kind is Kind.BOOLEAN and not entry.of_rows:
+        value = as_text(value) if entry.any_text else as_number(value)
     measure: Typed = entry.define(scope, value, span)
     return measure

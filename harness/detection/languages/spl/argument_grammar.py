@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.reader import QUOTED_STRING, StageCursor, unescape_search_text
+from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.search_grammar import Brackets, SearchGrammar
 from harness.detection.languages.spl.syntax import (
     EvalExpression,
@@ -23,7 +23,6 @@ PATTERN_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
 QUOTED_ARGUMENT = re.compile(r"'[^']*'(?=[\s,]|$)")
 OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
 EVALUATED = re.compile(r"eval\s*\(", re.I)
-PATTERN_COMMANDS = ("rex", "regex")
 SEPARATORS = ("delim", "delims", "pairdelim", "kvdelim", "mvsep", "sep")
 BARE = re.compile(r"[^\s\"'\[\]]+(?=\s|$)")
 FIELD_LIST = re.compile(
@@ -37,8 +36,10 @@ class ArgumentGrammar:
     """Reads the arguments of one command; `brackets` reads the subsearch that starts at the reader's place."""
 
     def __init__(self, reader: StageCursor, command: str, brackets: Brackets) -> None:
-        self.reader, self.command, self.brackets = reader, command, brackets
-        self.piece = PATTERN_PIECE if command in PATTERN_COMMANDS else ARGUMENT_PIECE
+        self.reader, self.brackets = reader, brackets
+        self.entry = COMMANDS[command]
+        self.patterns = self.entry.shape == "pattern"
+        self.piece = PATTERN_PIECE if self.patterns else ARGUMENT_PIECE
 
     def arguments(self) -> GeneralArguments:
         """All arguments up to the end of the stage."""
@@ -51,14 +52,13 @@ class ArgumentGrammar:
         """One argument."""
         reader = self.reader
         start = reader.at
-        if reader.peek("[") and self.command not in PATTERN_COMMANDS:
+        if reader.peek("[") and not self.patterns:
             return self.bracketed(start)
-        special = SPECIAL.get(self.command)
-        found = special(self, start) if special else None
+        found: Item | None = self.entry.item(self, start) if self.entry.item is not None else None
         if found is not None:
             return found
         option = OPTION.match(reader.text, start, reader.end)
-        if option is not None and (self.command not in PATTERN_COMMANDS or not option[2] or option[1].isidentifier()):
+        if option is not None and (not self.patterns or not option[2] or option[1].isidentifier()):
             return self.option(option)
         return self.word()
 
@@ -81,9 +81,9 @@ class ArgumentGrammar:
         return Word(bare.group(), False, reader.span(bare.start()))
 
     def bracketed(self, start: int) -> Pipeline | Template:
-        """A pipeline in brackets; that of foreach stays text."""
+        """A pipeline in brackets; a template stays text."""
         reader = self.reader
-        if self.command != "foreach":
+        if self.entry.shape != "template":
             return self.brackets(reader)
         end = reader.source.closing.get(start, reader.end)
         reader.at = end + 1
@@ -93,7 +93,7 @@ class ArgumentGrammar:
         """Quoted and bare pieces without a blank between them are one word; the quotes are dropped."""
         reader = self.reader
         start = reader.at
-        single = QUOTED_ARGUMENT.match(reader.text, start, reader.end) if self.command not in PATTERN_COMMANDS else None
+        single = QUOTED_ARGUMENT.match(reader.text, start, reader.end) if not self.patterns else None
         if single is not None:
             reader.at = single.end()
             return Word(single.group()[1:-1], True, reader.span(start))
@@ -194,13 +194,3 @@ def lookup_item(grammar: ArgumentGrammar, start: int) -> Item | None:
         return None
     reader.at = where.end()
     return ParenthesisedCondition(SearchGrammar(reader, grammar.brackets).condition(), reader.span(start))
-
-
-SPECIAL: dict[str, Callable[[ArgumentGrammar, int], Item | None]] = {
-    "transaction": transaction_item,
-    "head": head_item,
-    "sort": signed_item,
-    "dedup": signed_item,
-    "inputlookup": lookup_item,
-    "inputcsv": lookup_item,
-}

@@ -50,21 +50,27 @@ def only_indexed(scope: Scope, arguments: StatisticsArguments) -> None:
     scope.keep([n for n in scope.columns if n in kept])
 
 
-def derive_prefix_fields(scope: Scope, arguments: StatisticsArguments) -> StatisticsArguments:
-    """The arguments with each `PREFIX(term=)` as a field of that name, made of the terms that begin so."""
-    found: dict[str, Word] = {}
+def name_prefix_fields(arguments: StatisticsArguments) -> StatisticsArguments:
+    """The arguments with each `PREFIX(term=)` as a field of that name."""
 
     def named(word: Any) -> Any:
         prefix = PREFIX.fullmatch(word.text) if isinstance(word, Word) else None
-        if prefix is None:
-            return word
-        return found.setdefault(prefix[1], Word(prefix[1].strip().strip('"'), True, word.span))
+        return word if prefix is None else Word(prefix[1].strip().strip('"'), True, word.span)
 
     keys = tuple(named(k) for k in arguments.keys)
     measures: tuple[Measure, ...] = tuple(replace(m, argument=named(m.argument)) for m in arguments.measures)
+    return replace(arguments, keys=keys, measures=measures)
+
+
+def derive_prefix_fields(scope: Scope, arguments: StatisticsArguments) -> None:
+    """Adds the field of each `PREFIX(term=)`, made of the terms that begin so."""
+    found: dict[str, Word] = {}
+    for word in (*arguments.keys, *(m.argument for m in arguments.measures if isinstance(m.argument, Word))):
+        prefix = PREFIX.fullmatch(word.text)
+        if prefix is not None:
+            found.setdefault(prefix[1], Word(prefix[1].strip().strip('"'), True, word.span))
     for word in found.values():
         scope.derive([(word.text, behind(scope, word.text))], word.span)
-    return replace(arguments, keys=keys, measures=measures) if found else arguments
 
 
 def behind(scope: Scope, prefix: str) -> Typed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from harness.detection.language import Plan, Settings, Strictness, Switch
+from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
 from harness.detection.languages.spl.event_parts import BLOCKS
 from harness.detection.languages.spl.lint import lint_pipeline
 from harness.detection.languages.spl.macros import expand_macros
@@ -12,6 +13,7 @@ from harness.detection.languages.spl.mentions import collect_mentions
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.printing import pipeline_text
+from harness.detection.languages.spl.reference import entries_of_spl
 from harness.detection.languages.spl.switches import ALL
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
@@ -48,6 +50,7 @@ class Spl:
     name: str = "spl"
     product: str = "Splunk"
     platform: str = "splunk"
+    remote: str = "splunk"
     switches: tuple[Switch, ...] = ALL
 
     def parse(
@@ -74,6 +77,10 @@ class Spl:
         except SourceError as error:
             return (error.finding(),)
         return lint_pipeline(query.pipeline, query.text, query.names, query.deviations, chosen)
+
+    def reference(self) -> Iterator[ReferenceEntry]:
+        """Every command and function that Splunk documents or detlab has."""
+        return entries_of_spl()
 
 
 LANGUAGE = Spl()

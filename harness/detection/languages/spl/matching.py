@@ -5,7 +5,9 @@ Reference: reference/spl.md 10
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from ipaddress import ip_network
 
 from harness.detection.language import Lookup, Timing
@@ -52,15 +54,38 @@ class LookupRequest:
     only_new: bool
 
 
-def match_lookup(scope: Scope, wanted: LookupRequest, stage: Stage) -> dict[str, Typed]:
-    """The values of each output column for a row, before defaults."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupMatch:
+    """What the rows of a table are to those of a search: the values of each output column, before defaults.
+
+    They are made of columns that have to be added first: those that are joined, and then those derived one after the
+    other.
+    """
+
+    values: dict[str, Typed]
+    join: Join | None = None
+    joined: Mapping[str, Kind] = attribute(default_factory=dict)
+    derived: tuple[tuple[str, Typed], ...] = ()
+
+
+def add_matched_columns(scope: Scope, match: LookupMatch) -> None:
+    """Adds the columns that the values of a match are made of."""
+    if match.join is not None:
+        scope.node = match.join
+        scope.columns.update(match.joined)
+    for name, value in match.derived:
+        scope.derive([(name, value)])
+
+
+def match_lookup(scope: Scope, wanted: LookupRequest, stage: Stage) -> LookupMatch:
+    """How the rows of a search find theirs in a table."""
     columns = [c for c, _ in wanted.outputs]
     if wanted.rows is not None and not wanted.table.match and wanted.table.timing is None:
         return by_relation(scope, wanted, columns, stage)
     if wanted.rows is not None:
         wanted = replace(wanted, table=with_rows(scope, wanted.table, wanted.rows, stage.span))
     if not wanted.table.rows or any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
-        return dict.fromkeys(columns, TYPED_NULL)
+        return LookupMatch(values=dict.fromkeys(columns, TYPED_NULL))
     if wanted.table.timing is not None:
         return match_by_time(scope, wanted, columns, stage)
     if any(wanted.table.match.get(c) for c, _ in wanted.keys):
@@ -73,7 +98,7 @@ def index_of(wanted: LookupRequest, column: str) -> int | None:
     return wanted.table.columns.index(column) if column in wanted.table.columns else None
 
 
-def by_join(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> dict[str, Typed]:
+def by_join(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> LookupMatch:
     """Matches by equal keys: the table's rows grouped by key and joined."""
     insensitive = not wanted.table.case_sensitive
     places = [wanted.table.columns.index(c) for c, _ in wanted.keys]
@@ -87,21 +112,22 @@ def by_join(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stag
     marks = {c: scope.session.fresh("found") for c in columns}
     kind = Kind.LIST if several else Kind.TEXT
     made = [(*key, *(build_lookup_cell(wanted, rows, c, several) for c in columns)) for key, rows in grouped.items()]
-    join_rows(scope, wanted, tuple(made), dict.fromkeys(marks.values(), kind), stage)
-    return {c: Typed(Column(m), kind) for c, m in marks.items()}
+    joined = dict.fromkeys(marks.values(), kind)
+    values = {c: Typed(Column(m), kind) for c, m in marks.items()}
+    return LookupMatch(values=values, join=join_rows(scope, wanted, tuple(made), joined, stage), joined=joined)
 
 
 def join_rows(
     scope: Scope, wanted: LookupRequest, rows: tuple[tuple[LookupCell, ...], ...], marks: dict[str, Kind], stage: Stage
-) -> None:
-    """Adds columns from rows that have the keys first, each key once."""
+) -> Join:
+    """The rows of a search with columns from rows that have the keys first, each key once."""
     insensitive = not wanted.table.case_sensitive
     keys = [scope.session.fresh("key") for _ in wanted.keys]
     pairs: list[tuple[Expression, Expression]] = []
     for mark, (_, field) in zip(keys, wanted.keys, strict=True):
         value = as_text(scope.typed(field.text, field.span))
         pairs.append(((apply("lower", value) if insensitive else value).expression, Column(mark)))
-    scope.node = Join(
+    return Join(
         left=scope.node,
         right=Values(columns={**dict.fromkeys(keys, Kind.TEXT), **marks}, rows=rows),
         kind=JoinKind.LEFT,
@@ -110,14 +136,13 @@ def join_rows(
         most=1,
         span=stage.span,
     )
-    scope.columns.update(marks)
 
 
-def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> dict[str, Typed]:
+def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> LookupMatch:
     """Matches by equal keys in a table that the search itself wrote: its rows grouped by key and joined."""
     rows = wanted.rows.branch() if wanted.rows is not None else scope.branch()
     if any(scope.typed(f.text).kind is Kind.NULL for _, f in wanted.keys):
-        return dict.fromkeys(columns, TYPED_NULL)
+        return LookupMatch(values=dict.fromkeys(columns, TYPED_NULL))
     keys = [(scope.session.fresh("key"), c, f) for c, f in wanted.keys]
     marks = {c: scope.session.fresh("found") for c in columns if c in rows.columns}
 
@@ -131,7 +156,7 @@ def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: 
         measures=tuple((m, Aggregation("collect", (Column(c),))) for c, m in marks.items()),
         span=stage.span,
     )
-    scope.node = Join(
+    join = Join(
         left=scope.node,
         right=grouped,
         kind=JoinKind.LEFT,
@@ -140,10 +165,9 @@ def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: 
         most=1,
         span=stage.span,
     )
-    for mark in marks.values():
-        scope.columns[mark] = Kind.LIST
     held = {c: Typed(Column(m), Kind.LIST) for c, m in marks.items()}
-    return {c: apply("list_slice", held[c], literal(1.0), last) if c in held else TYPED_NULL for c in columns}
+    values = {c: apply("list_slice", held[c], literal(1.0), last) if c in held else TYPED_NULL for c in columns}
+    return LookupMatch(values=values, join=join, joined=dict.fromkeys(marks.values(), Kind.LIST))
 
 
 def build_lookup_cell(
@@ -157,7 +181,7 @@ def build_lookup_cell(
     return tuple(found) if several else found[0]
 
 
-def by_patterns(scope: Scope, wanted: LookupRequest, columns: list[str]) -> dict[str, Typed]:
+def by_patterns(scope: Scope, wanted: LookupRequest, columns: list[str]) -> LookupMatch:
     """Matches by patterns and networks in the table: each row is a condition."""
     rows = wanted.table.rows
     column, field = wanted.keys[0]
@@ -167,10 +191,10 @@ def by_patterns(scope: Scope, wanted: LookupRequest, columns: list[str]) -> dict
         raise SourceError("too-many-patterns", f"a lookup table with {len(rows):,} patterns", wanted.keys[0][1].span)
     found = payloads_of(scope, wanted, columns)
     if found is None:
-        return dict.fromkeys(columns, TYPED_NULL)
+        return LookupMatch(values=dict.fromkeys(columns, TYPED_NULL))
     mark = scope.session.fresh("matches")
-    scope.derive([(mark, found)])
-    return {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+    values = {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+    return LookupMatch(values=values, derived=((mark, found),))
 
 
 def payloads_of(scope: Scope, wanted: LookupRequest, columns: list[str]) -> Typed | None:
@@ -193,31 +217,33 @@ def payloads_of(scope: Scope, wanted: LookupRequest, columns: list[str]) -> Type
     return apply("list_slice", apply("list", *found), literal(1.0), literal(float(wanted.table.most)))
 
 
-def match_by_time(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> dict[str, Typed]:
+def match_by_time(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> LookupMatch:
     """Matches whose time is not too far before the event's, the latest first.
 
     The latest rows come first in the table that is looked up, each with its time in front.
     """
     timing = wanted.table.timing
     if timing is None or "_time" not in scope.columns:
-        return dict.fromkeys(columns, TYPED_NULL)
+        return LookupMatch(values=dict.fromkeys(columns, TYPED_NULL))
     form, zone, place = plan_format(timing.form), scope.settings.zone, wanted.table.columns.index(timing.field)
     read = [(parse_row_time(row[place], form, zone), row) for row in wanted.table.rows]
     timed = sorted(((when, row) for when, row in read if when is not None), key=lambda r: -r[0])
     rows = tuple((repr(when), *row) for when, row in timed)
     table = replace(wanted.table, columns=(WHEN, *wanted.table.columns), rows=rows, most=max(len(rows), 1))
     ordered = replace(wanted, table=table)
+    join, joined = None, {}
     if any(table.match.get(c) for c, _ in wanted.keys):
         found = payloads_of(scope, ordered, [WHEN, *columns])
     else:
-        found = by_payload(scope, ordered, [WHEN, *columns], stage)
+        mark = scope.session.fresh("rows")
+        found, joined = Typed(Column(mark), Kind.LIST), {mark: Kind.LIST}
+        join = by_payload(scope, ordered, [WHEN, *columns], mark, stage)
     if found is None:
-        return dict.fromkeys(columns, TYPED_NULL)
-    every = scope.session.fresh("matches")
-    scope.derive([(every, found)])
-    mark = scope.session.fresh("timely")
-    scope.derive([(mark, timely(scope, Typed(Column(every), Kind.LIST), timing, wanted.table.most))])
-    return {c: select_matched_column(Typed(Column(mark), Kind.LIST), i + 1) for i, c in enumerate(columns)}
+        return LookupMatch(values=dict.fromkeys(columns, TYPED_NULL))
+    every, mark = scope.session.fresh("matches"), scope.session.fresh("timely")
+    chosen = timely(scope, Typed(Column(every), Kind.LIST), timing, wanted.table.most)
+    values = {c: select_matched_column(Typed(Column(mark), Kind.LIST), i + 1) for i, c in enumerate(columns)}
+    return LookupMatch(values=values, join=join, joined=joined, derived=((every, found), (mark, chosen)))
 
 
 def parse_row_time(text: str, form: str, zone: str) -> float | None:
@@ -241,9 +267,8 @@ def timely(scope: Scope, matches: Typed, timing: Timing, most: int) -> Typed:
     )
 
 
-def by_payload(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> Typed:
-    """The rows of equal keys as a list, in the order of the table."""
-    mark = scope.session.fresh("rows")
+def by_payload(scope: Scope, wanted: LookupRequest, columns: list[str], mark: str, stage: Stage) -> Join:
+    """The rows of a search with those of equal keys as a list, in the order of the table."""
     keyed = [wanted.table.columns.index(c) for c, _ in wanted.keys]
     places = [index_of(wanted, c) for c in columns]
     as_key = str.lower if not wanted.table.case_sensitive else str
@@ -252,11 +277,10 @@ def by_payload(scope: Scope, wanted: LookupRequest, columns: list[str], stage: S
         payload = KEY_SEPARATOR.join("" if p is None else row[p] for p in places)
         grouped.setdefault(tuple(as_key(row[p]) for p in keyed), []).append(payload)
     rows: tuple[tuple[LookupCell, ...], ...] = tuple((*key, tuple(several)) for key, several in grouped.items())
-    join_rows(scope, wanted, rows, {mark: Kind.LIST}, stage)
-    return Typed(Column(mark), Kind.LIST)
+    return join_rows(scope, wanted, rows, {mark: Kind.LIST}, stage)
 
 
-def by_many_patterns(scope: Scope, wanted: LookupRequest, columns: list[str], value: Typed) -> dict[str, Typed]:
+def by_many_patterns(scope: Scope, wanted: LookupRequest, columns: list[str], value: Typed) -> LookupMatch:
     """The same for a long table with one column of patterns, which is looked up once for each value there is."""
     key = wanted.table.columns.index(wanted.keys[0][0])
     places = [index_of(wanted, c) for c in columns]
@@ -265,8 +289,8 @@ def by_many_patterns(scope: Scope, wanted: LookupRequest, columns: list[str], va
     most, sensitive = literal(float(wanted.table.most)), literal(wanted.table.case_sensitive)
     found = apply("glob_payloads", value, literal(patterns), literal(payloads), most, sensitive)
     mark = scope.session.fresh("matches")
-    scope.derive([(mark, found)])
-    return {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+    values = {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
+    return LookupMatch(values=values, derived=((mark, found),))
 
 
 def select_matched_column(matches: Typed, place: int) -> Typed:

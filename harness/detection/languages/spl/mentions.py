@@ -8,11 +8,11 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
+from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.syntax import (
     Comparison,
     FieldReference,
     FreeText,
-    GeneralArguments,
     OneOf,
     Option,
     Pipeline,
@@ -23,15 +23,6 @@ from harness.detection.languages.spl.syntax import (
 )
 
 WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
-DEFAULT_RAW: dict[str, tuple[str, ...] | None] = {
-    "rex": ("field",),
-    "regex": None,
-    "spath": ("input",),
-    "xmlkv": (),
-    "kv": (),
-    "extract": (),
-    "xpath": ("field",),
-}
 
 
 @cache
@@ -76,16 +67,6 @@ def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
                 raw = raw or text.startswith("PREFIX(")
             case Template(text) | String(text):
                 names.update(WORD_IN_QUERY.findall(text) if isinstance(part, Template) else (text,))
-            case Stage("map"):
-                raw = True
-            case Stage(name) if name in DEFAULT_RAW:
-                raw = raw or raw_by_default(part)
+            case Stage(name):
+                raw = raw or COMMANDS[name].reads_raw(part)
     return frozenset(names), raw or "_raw" in names
-
-
-def raw_by_default(stage: Stage) -> bool:
-    """Whether a command is not told which field to work on."""
-    needed = DEFAULT_RAW[stage.name]
-    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
-    options = {i.name.lower() for i in items if isinstance(i, Option)}
-    return not options if needed is None else not options.intersection(needed)

@@ -70,7 +70,7 @@ class PipelineGrammar:
 
     def not_generating(self, stage: Stage, start: int, end: int) -> None:
         """A query whose first command makes no rows, so that nothing reaches it."""
-        if stage.name != "eval":
+        if not COMMANDS[stage.name].gets_row:
             at = self.text.text.find(stage.name, start, end)
             message = f"`{stage.name}` makes no rows, and nothing stands before it"
             self.text.deviation(
@@ -125,6 +125,6 @@ class PipelineGrammar:
             return WhereArguments(EvalGrammar(reader, self.brackets).whole())
         if shape == "eval":
             return EvalArguments(EvalGrammar(reader, self.brackets).assignments())
-        if shape == "stats":
+        if shape in ("stats", "chart", "tstats"):
             return StatsGrammar(reader, name, self.brackets).arguments()
         return ArgumentGrammar(reader, name, self.brackets).arguments()

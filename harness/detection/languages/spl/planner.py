@@ -8,6 +8,7 @@ from harness.detection.languages.spl.extraction.extraction import extract_scope
 from harness.detection.languages.spl.look_alikes import plain_only
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compile_name_pattern, fresh_scope
+from harness.detection.languages.spl.statistics import heeds_order, list_heeded_orders
 from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
@@ -56,12 +57,15 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
 
 def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
-    names = tuple(s.name for s in pipeline.stages)
-    for number, stage in enumerate(pipeline.stages, 1):
-        scope.following = names[number:]
-        scope.last = scope.main and stage is pipeline.stages[-1]
+    around = scope.command, scope.order_matters, scope.subsearch_order_matters
+    heeded = list_heeded_orders(pipeline.stages, scope.order_matters)
+    for stage, matters in zip(pipeline.stages, heeded, strict=True):
         entry = COMMANDS[stage.name]
+        scope.command, scope.order_matters = stage.name, matters
+        scope.subsearch_order_matters = None if entry.subsearch is None else heeds_order(entry.subsearch, matters)
+        scope.last = scope.main and stage is pipeline.stages[-1]
         entry.define(scope, stage)
         scope.first = False
         if scope.main:
             scope.session.steps.append(Step(stage.span, scope.node, stage.name))
+    scope.command, scope.order_matters, scope.subsearch_order_matters = around

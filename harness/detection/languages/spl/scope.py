@@ -102,8 +102,10 @@ class Scope:
     """One pipeline under construction: its relation, the columns of it, and whether its rows still are events.
 
     `defined` are the columns that the query itself made; all others are fields of recorded events. `open` says that
-    there may be more columns, which only the data can name. `following` are the names of the stages still to come,
-    `range` what the search says of its time, by the operation that compares it.
+    there may be more columns, which only the data can name. `range` is what the search says of its time, by the
+    operation that compares it. `command` is the one at work, `order_matters` says whether anything behind it depends
+    on the order of its rows, `subsearch_order_matters` whether it or anything behind it does on the order of a
+    subsearch's; that is None for a command that has none.
     """
 
     session: Session
@@ -114,7 +116,9 @@ class Scope:
     defined: set[str] = field(default_factory=set)
     first: bool = True
     last: bool = False
-    following: tuple[str, ...] = ()
+    command: str = ""
+    order_matters: bool = False
+    subsearch_order_matters: bool | None = None
     range: dict[str, Typed] = field(default_factory=dict)
     groups: frozenset[float] = frozenset()
     open: bool = False
@@ -203,14 +207,23 @@ class Scope:
             first=False,
             open=self.open,
             range=dict(self.range),
+            command=self.command,
+            order_matters=self.order_matters,
+            subsearch_order_matters=self.subsearch_order_matters,
         )
 
-    def subsearch(self, pipeline: Pipeline) -> Scope:
+    def subsearch(self, pipeline: Pipeline, *, order_matters: bool | None = None) -> Scope:
         """The relation of a pipeline in brackets, which starts from the stored events anew.
 
         It runs before the pipeline around it does, so it sees no table that this one writes, and this one sees its.
+        Whether the order of its rows matters is what the command at work says of its subsearches, unless it is given.
         """
+        matters = self.subsearch_order_matters if order_matters is None else order_matters
+        if matters is None:
+            what = "what it does with the order of its rows"
+            raise TypeError(f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}")
         scope = fresh_scope(self.session, main=False)
+        scope.order_matters = matters
         around, self.session.tables = self.session.tables, self.session.early
         self.session.run(pipeline, scope)
         self.session.tables = {**self.session.early, **around}

@@ -19,6 +19,7 @@ from harness.detection.languages.spl.coercion import (
     build_element_parameter,
     literal,
 )
+from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Measure, Word
 from harness.detection.languages.spl.timespans import floor_to_span, seconds_of, span_unit
@@ -31,19 +32,6 @@ SPARKLINE_MARK = "##__SPARKLINE__##"
 SPARKLINE_SEPARATOR = "\x1f"
 MOST_SPARKLINE_POINTS = 100
 ASKED = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*(?:,\s*(\w+)\s*)?", re.S)
-STATISTICS = {
-    "sum": "sum",
-    "avg": "mean",
-    "mean": "mean",
-    "min": "minimum",
-    "max": "maximum",
-    "stdev": "stdev_sample",
-    "stdevp": "stdev_population",
-    "var": "variance_sample",
-    "varp": "variance_population",
-}
-SPARKLINE_COUNT_NAMES = ("count", "c")
-DISTINCT = ("dc", "distinct_count", "estdc")
 
 
 def parse_sparkline(scope: Scope, measure: Measure) -> tuple[str, str, str]:
@@ -54,9 +42,10 @@ def parse_sparkline(scope: Scope, measure: Measure) -> tuple[str, str, str]:
         return "count", "", usual
     found = ASKED.fullmatch(argument.text) if isinstance(argument, Word) else None
     function = found[1].lower() if found else ""
-    if found is None or function not in (*SPARKLINE_COUNT_NAMES, *DISTINCT, *STATISTICS):
+    entry = AGGREGATES.get(function)
+    if found is None or entry is None or not entry.in_spans:
         raise SourceError("unsupported", "a sparkline of this is not supported", measure.span, help="such as `sum(x)`")
-    if function not in SPARKLINE_COUNT_NAMES and not found[2]:
+    if not entry.without_field and not found[2]:
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", measure.span)
     return function, found[2] or "", found[3] or usual
 
@@ -86,7 +75,9 @@ def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) 
         if values.kind is not Kind.LIST:
             continue
         function, _, written = parse_sparkline(scope, measure)
-        low, high = add_span_bounds(scope, values, place)
+        marks = scope.session.fresh("low"), scope.session.fresh("high")
+        add_span_bounds(scope, values, marks, place)
+        low, high = (Typed(Column(m), Kind.NUMBER) for m in marks)
         step = literal(seconds_of(written) or 1.0)
         end = apply("add", low, apply("multiply", step, literal(float(MOST_SPARKLINE_POINTS))))
         spans = apply("list_range", low, apply("least", apply("add", high, step), end), step)
@@ -100,15 +91,15 @@ def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) 
         scope.keep(list(scope.columns))
 
 
-def add_span_bounds(scope: Scope, values: Typed, place: Span) -> tuple[Typed, Typed]:
-    """The first and the last span that any row has a value in."""
+def add_span_bounds(scope: Scope, values: Typed, marks: tuple[str, str], place: Span) -> None:
+    """Adds the first and the last span that any row has a value in as columns."""
     parameter, element = build_element_parameter(values)
     starts = apply_to_elements("list_map", values, parameter, select_pair_part(element, 1.0))
-    marks = {"minimum": scope.session.fresh("low"), "maximum": scope.session.fresh("high")}
-    ends = [(m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,))) for f, m in marks.items()]
+    ends = [
+        (m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,)))
+        for m, f in zip(marks, ("minimum", "maximum"), strict=True)
+    ]
     scope.node = Window(source=scope.node, measures=tuple(ends), span=place)
-    low, high = (Typed(Column(m), Kind.NUMBER) for m in marks.values())
-    return low, high
 
 
 def select_pair_part(pair: Typed, place: float) -> Typed:
@@ -128,10 +119,11 @@ def filter_values_by_span(values: Typed, span: Typed) -> Typed:
 
 def height(function: str, values: Typed) -> Typed:
     """The statistic of the values in one span; 0 of none."""
-    if function in SPARKLINE_COUNT_NAMES:
+    statistic = AGGREGATES[function].in_spans
+    if statistic == "length":
         found = apply("list_length", values)
-    elif function in DISTINCT:
+    elif statistic == "distinct":
         found = apply("list_length", apply("list_distinct", values))
     else:
-        found = apply("list_statistic", values, literal(STATISTICS[function]))
+        found = apply("list_statistic", values, literal(statistic))
     return apply("coalesce", as_number(found), literal(0.0))

@@ -6,28 +6,33 @@ Reference: reference/spl.md 6.1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from harness.detection.languages.spl.aggregates import PERCENTILE, WITHOUT_FIELD, build_aggregate
+from harness.detection.languages.spl.aggregates import PERCENTILE, build_aggregate, needs_field
 from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, literal
 from harness.detection.languages.spl.evaluation import EvalContext
-from harness.detection.languages.spl.registry import AGGREGATES
+from harness.detection.languages.spl.mentions import walk_query
+from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, RowOrder
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.sparklines import collect_span_values
-from harness.detection.languages.spl.syntax import FunctionCall, Measure, StatisticsArguments, Word
+from harness.detection.languages.spl.syntax import (
+    FieldReference,
+    FunctionCall,
+    GeneralArguments,
+    Measure,
+    Pipeline,
+    Stage,
+    StatisticsArguments,
+    Template,
+    Word,
+)
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, all_of
 from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest, Window
 from harness.diagnostics import SourceError, Span
 
 Measured = tuple[str, Typed]
-SENSITIVE = frozenset({
-    "accum", "appendcols", "autoregress", "dedup", "delta", "filldown", "head", "localize", "map", "return", "reverse",
-    "streamstats", "tail", "trendline", "uniq",
-})  # fmt: skip
-"""Commands whose rows depend on the order of those before."""
-REORDERING = frozenset({"chart", "rare", "sort", "stats", "timechart", "top", "transaction"})
-"""Commands behind which the order before is forgotten."""
+COMMAND_IN_TEMPLATE = re.compile(r"(?:^|\|)\s*(\w+)")
 
 
 def expand_measures(
@@ -41,7 +46,7 @@ def expand_measures(
     strict = flag(arguments, "allnum", False)
     for measure in arguments.measures:
         argument, function = measure.argument, measure.function
-        if function == "sparkline" and sparks is not None:
+        if sparks is not None and function in AGGREGATES and AGGREGATES[function].drawn:
             name = measure.name.text if measure.name else measure.text
             sparks[name], found[name] = measure, collect_span_values(scope, measure)
             continue
@@ -49,11 +54,7 @@ def expand_measures(
             value: Typed | None = Totals(scope).value(argument)
             found[measure.name.text if measure.name else measure.text] = value or TYPED_NULL
             continue
-        if (
-            argument is None
-            and function not in WITHOUT_FIELD
-            and (function in AGGREGATES or PERCENTILE.fullmatch(function))
-        ):
+        if argument is None and needs_field(function) and is_aggregate_name(function):
             argument = Word("*", False, measure.span)
         if isinstance(argument, Word) and "*" in argument.text:
             for name in expand_field_pattern(scope, argument.text):
@@ -151,29 +152,79 @@ def group_rows(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span
     scope.replace(node, {**{n: v.kind for n, v in keyed}, **{n: v.kind for n, v in kept}}, events=False)
 
 
-def heeds_order(following: Iterable[str]) -> bool:
-    """Whether what comes of the stages behind depends on the order of the rows."""
-    decisive = (n for n in following if n in SENSITIVE or n in REORDERING)
-    return next(decisive, "") in SENSITIVE
+def list_heeded_orders(stages: Sequence[Stage], behind: bool) -> list[bool]:
+    """For each stage whether anything after it depends on the order of its rows; `behind` is so of the last one's."""
+    heeded: list[bool] = []
+    for stage in reversed(stages):
+        heeded.append(behind)
+        behind = heeds_order(find_row_order(stage, behind), behind)
+    return heeded[::-1]
+
+
+def heeds_order(order: RowOrder, behind: bool) -> bool:
+    """Whether the order of rows matters to a command or to what is behind it."""
+    return order == "reads" or (order == "keeps" and behind)
+
+
+def find_row_order(stage: Stage, behind: bool) -> RowOrder:
+    """What a stage does with the order of rows, to which its aggregates and pipelines in it too may be sensitive."""
+    arguments, entry = stage.arguments, COMMANDS[stage.name]
+    if isinstance(arguments, StatisticsArguments) and any(is_order_dependent(*a) for a in list_aggregates(arguments)):
+        return "reads"
+    for item in arguments.items if isinstance(arguments, GeneralArguments) else ():
+        if isinstance(item, Template) and may_read_order(item):
+            return "reads"
+        if isinstance(item, Pipeline) and entry.pipes:
+            for inner in reversed(item.stages):
+                behind = heeds_order(find_row_order(inner, behind), behind)
+            return "reads" if behind else entry.order
+    return entry.order
+
+
+def may_read_order(template: Template) -> bool:
+    """Whether a command in a pipeline that is not parsed yet may depend on the order of rows."""
+    entries = [COMMANDS[n] for n in COMMAND_IN_TEMPLATE.findall(template.text.lower()) if n in COMMANDS]
+    return any(e.order == "reads" or e.shape in ("stats", "chart") for e in entries)
+
+
+def list_aggregates(arguments: StatisticsArguments) -> Iterator[tuple[str, str]]:
+    """Names of aggregates with the field they are of: measures, parts of expressions, what a chart ranks series by."""
+    for measure in arguments.measures:
+        yield measure.function, measure.argument.text if isinstance(measure.argument, Word) else ""
+        for part in walk_query(measure.argument) if measure.function == "eval" else ():
+            if isinstance(part, FunctionCall):
+                yield part.name, next((a.name for a in part.arguments if isinstance(a, FieldReference)), "")
+    if arguments.series is not None:
+        yield arguments.series.function, arguments.series.argument.text if arguments.series.argument else ""
+    chosen = option(arguments, "agg")
+    if chosen is not None:
+        function, _, field = chosen.text.partition("(")
+        yield function.strip().lower(), field.rstrip(") ")
+
+
+def is_order_dependent(function: str, field: str) -> bool:
+    """Whether an aggregate's value depends on the order of rows; those of the same time all have the same `_time`."""
+    order = AGGREGATES[function].order if function in AGGREGATES else "never"
+    return order == "always" or (order == "ties" and field != "_time")
 
 
 def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Measured], span: Span | None) -> None:
     """The groups of stats, in the order and, of no rows at all, in the number that the switches say."""
     keys = arguments.keys
     place = scope.session.fresh("place")
-    if keys and heeds_order(scope.following) and scope.session.switch("stats_order") == "first-seen":
+    if keys and scope.order_matters and scope.session.switch("stats_order") == "first-seen":
         measure = ((place, Aggregation("row_number")),)
         scope.node = Window(source=scope.node, measures=measure, frame=Frame.RUNNING)
         first = Typed(Aggregation("minimum", (Column(place),)), Kind.NUMBER)
         group_rows(scope, keys, [*named, (place, first)], span)
         scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
-        scope.keep(list(scope.columns))
+        scope.keep([n for n in scope.columns if n != place])
         return
-    counts = any(m.function in ("count", "c") for m in arguments.measures)
+    counts = any(m.function in AGGREGATES and AGGREGATES[m.function].of_rows for m in arguments.measures)
     if not keys and not counts and scope.session.switch("stats_of_nothing") == "none":
         group_rows(scope, keys, [*named, (place, Typed(Aggregation("count"), Kind.NUMBER))], span)
         scope.filter(apply("greater", Typed(Column(place), Kind.NUMBER), literal(0.0)).expression, span)
-        scope.keep(list(scope.columns))
+        scope.keep([n for n in scope.columns if n != place])
         return
     group_rows(scope, keys, named, span)
 

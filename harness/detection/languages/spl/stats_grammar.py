@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from harness.detection.languages.spl.argument_grammar import ArgumentGrammar, expression_at
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.reader import StageCursor, unescape_search_text
+from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.search_grammar import Brackets, SearchGrammar
 from harness.detection.languages.spl.syntax import (
     EvalExpression,
@@ -24,7 +26,6 @@ UNQUOTED_AGGREGATE = re.compile(r"[a-z_]\w*(\.\d+)?")
 KEYWORD = re.compile(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
 BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
 EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
-CHARTS = ("chart", "timechart", "sichart", "sitimechart")
 SERIES = re.compile(
     r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(([^()]*)\)\s*)?"
     r"(?:\b(in|notin)\s+(top|bottom)\s*(\d{1,6})|([<>]=?|!?=)\s*(-?\d+(?:\.\d+)?))(?=\s|$)",
@@ -32,14 +33,13 @@ SERIES = re.compile(
 )
 RESETS = ("reset_before", "reset_after")
 IN_QUOTES = re.compile(r"\"\((?:\"(.+?)\"\)|(?!\")(.+?)\))\"(?=[\s,]|$)", re.S)
-STATS_OPTIONS = (
-    "allnum", "delim", "partitions", "prestats", "summariesonly", "allow_old_summaries", "fillnull_value", "span",
-    "bins", "limit", "useother", "usenull", "otherstr", "nullstr", "current", "window", "global", "time_window",
-    "reset_on_change", "reset_before", "reset_after", "dedup_splitvals", "cont", "partial", "fixedrange", "sep",
-    "format", "agg", "chunk_size", "local", "append", "aligntime", "start", "end", "minspan", "include_reduced_buckets",
-    "backfill", "update_period", "chart", "earliest", "latest",
-)  # fmt: skip
-OPTION = re.compile(rf"({'|'.join(STATS_OPTIONS)})\s*=\s*", re.I)
+
+
+@lru_cache(1)
+def compile_option_pattern(count: int) -> re.Pattern[str]:
+    """An option of any statistical command, for each of which the others' options are options too."""
+    names = dict.fromkeys(n for entry in COMMANDS.values() for n in entry.options)
+    return re.compile(rf"({'|'.join(names)})\s*=\s*", re.I)
 
 
 class StatsGrammar:
@@ -47,6 +47,8 @@ class StatsGrammar:
 
     def __init__(self, reader: StageCursor, command: str, brackets: Brackets) -> None:
         self.reader, self.command, self.brackets = reader, command, brackets
+        self.shape = COMMANDS[command].shape
+        self.option_pattern = compile_option_pattern(len(COMMANDS))
         self.words = ArgumentGrammar(reader, command, brackets)
         self.options: list[Option] = []
         self.measures: list[Measure] = []
@@ -60,7 +62,7 @@ class StatsGrammar:
         """All arguments up to the end of the stage."""
         reader = self.reader
         while not reader.done():
-            option = OPTION.match(reader.text, reader.at, reader.end)
+            option = self.option_pattern.match(reader.text, reader.at, reader.end)
             keyword = KEYWORD.match(reader.text, reader.at, reader.end)
             if option is not None:
                 self.option(option)
@@ -109,7 +111,7 @@ class StatsGrammar:
         if keyword in ("by", "groupby"):
             self.by()
         elif keyword == "from":
-            option = OPTION.match(reader.text, reader.at, reader.end)
+            option = self.option_pattern.match(reader.text, reader.at, reader.end)
             start = reader.at
             word = re.compile(r"datamodel\s*(=|:|\s)\s*", re.I).match(reader.text, reader.at, reader.end)
             reader.at = word.end() if word and option is None else reader.at
@@ -124,7 +126,7 @@ class StatsGrammar:
 
     def condition(self) -> None:
         """A search condition; that of `chart` and `timechart` chooses series and is not one."""
-        if self.command in CHARTS:
+        if self.shape == "chart":
             self.series = self.choice()
             return
         self.where = SearchGrammar(self.reader, self.brackets, BY).condition()
@@ -147,7 +149,7 @@ class StatsGrammar:
         """Fields to group by; options may stand among them."""
         reader = self.reader
         while not reader.done():
-            option = OPTION.match(reader.text, reader.at, reader.end)
+            option = self.option_pattern.match(reader.text, reader.at, reader.end)
             keyword = KEYWORD.match(reader.text, reader.at, reader.end)
             if option is not None:
                 self.option(option)
@@ -166,7 +168,7 @@ class StatsGrammar:
         """A field to group by, which is one."""
         start = self.reader.at
         word = self.words.word()
-        if "*" in word.text and not word.quoted and self.command not in ("tstats", "mstats"):
+        if "*" in word.text and not word.quoted and self.shape != "tstats":
             message = "fields to group by are named one by one; a wildcard is no field"
             raise self.reader.error("wildcard-key", message, start, self.reader.at, "name each field")
         return word

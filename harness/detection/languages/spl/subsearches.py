@@ -50,7 +50,7 @@ SubsearchRow = dict[str, object]
 
 def as_condition(scope: Scope, pipeline: Pipeline, span: Span) -> SearchCondition | Typed:
     """What a subsearch among the terms of a search means."""
-    inner = scope.subsearch(pipeline)
+    inner = scope.subsearch(pipeline, order_matters=False)
     names = [n for n in inner.columns if n[0] not in "_@"]
     rows = known_rows(inner.node)
     if any(n in RAW_RETURN_FIELDS for n in names):
@@ -96,7 +96,7 @@ def row_text(scope: Scope, row: SubsearchRow, names: list[str], span: Span) -> S
 
 def as_value(scope: Scope, field: Word, operator: str, pipeline: Pipeline, span: Span) -> SearchCondition | Typed:
     """What `field=[subsearch]` means: the field equals what the subsearch returns."""
-    inner = scope.subsearch(pipeline)
+    inner = scope.subsearch(pipeline, order_matters=False)
     names = [n for n in inner.columns if n[0] not in "_@"]
     if operator not in ("=", "!=") or len(names) != 1:
         raise scope.unsupported("a subsearch of this form as a value", span, "let it `return $field`")
@@ -109,7 +109,7 @@ def lower_pasted_subsearch(scope: Scope, pipeline: Pipeline, span: Span) -> Eval
 
     `return $f` leaves a value alone, anything else comparisons of fields. The search has to be run for it.
     """
-    inner = scope.subsearch(pipeline)
+    inner = scope.subsearch(pipeline, order_matters=False)
     names = [n for n in inner.columns if n[0] not in "_@"]
     rows = known_rows(inner.node)
     rows = ask_subsearch_rows(scope, inner, span) if rows is None else rows[:MOST_TEXTS]

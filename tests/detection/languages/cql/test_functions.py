@@ -4,7 +4,9 @@ import re
 import pytest
 
 from harness.detection.languages.cql import FUNCTIONS
-from harness.detection.languages.cql.names import EXPRESSIONS, FUNCTION_NAMES
+from harness.detection.languages.cql.names import FUNCTION_NAMES
+from harness.detection.languages.cql.registry import Registry
+from harness.diagnostics import HarnessError
 from tests.detection.languages.cql.running import SHARED, needs_shared, records
 
 EXAMPLES = [(f.name, query, result) for f in FUNCTIONS.values() for query, result in f.examples]
@@ -17,7 +19,6 @@ WITHOUT_EXAMPLE = {
     "setTimeInterval",
     "window",
 }
-UNSUPPORTED: set[str] = set()
 
 
 def expected(result):
@@ -42,15 +43,6 @@ def test_every_function_has_a_sentence_and_a_reference():
 
 def test_every_function_but_a_few_has_an_example():
     assert {f.name for f in FUNCTIONS.values() if not f.examples} == WITHOUT_EXAMPLE
-
-
-def test_every_documented_function_is_supported_or_known_not_to_be():
-    assert set(FUNCTION_NAMES.values()) - set(FUNCTIONS) == UNSUPPORTED
-
-
-def test_arguments_that_are_expressions_exist():
-    for name, arguments in EXPRESSIONS.items():
-        assert arguments <= set(FUNCTIONS[name].parameters)
 
 
 OWN_MIND = {
@@ -128,6 +120,27 @@ def test_defaults_and_names_of_results_are_the_documented_ones():
             ):
                 other.add(f"{name}.{each['name']}")
     assert other == set(OTHERWISE)
+
+
+def test_a_step_that_is_silent_about_a_fact_is_not_registered():
+    with pytest.raises(HarnessError) as told:
+        Registry().step("shout", gathers=True)
+    assert told.value.render() == (
+        "error[registration]: the CQL function `shout` does not say `fields` and `order`\n"
+        "  = help: a step says whether it `gathers` events into rows, its FieldEffect and its RowOrder"
+    )
+
+
+def test_a_function_is_registered_once_whatever_the_case_of_its_letters():
+    table = Registry()
+    table.row("shout")(print)
+    with pytest.raises(HarnessError, match="the CQL function `Shout` is defined twice"):
+        table.filter("Shout")(print)
+
+
+def test_what_is_said_of_a_function_comes_after_it():
+    with pytest.raises(HarnessError, match="the CQL function `shout` is not defined"):
+        Registry().remarking("shout")(print)
 
 
 @needs_shared

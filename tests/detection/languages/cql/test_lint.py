@@ -73,6 +73,7 @@ REJECTED = [
 TOLERATED = [
     ("or-sign", WARNING, "a=1 || b=2", "||"),
     ("text-in-min-max", WARNING, 't := formatTime("%H", field=x) | min(t)', "min(t)"),
+    ("text-in-min-max", WARNING, "t := time:dayOfWeekName(x) | max(t)", "max(t)"),
     ("unnamed-list", WARNING, "groupBy(a, b)", "a, b"),
     ("function-as-value", WARNING, "a=lower(b)", "lower"),
     ("inline-flag", WARNING, "a=/(?i)x|y/", "/(?i)x|y/"),
@@ -150,6 +151,9 @@ def test_what_cannot_be_read_is_the_only_finding():
         ("parseJson()", True),
         ("parseJson(a)", False),
         ("kvParse()", True),
+        ('parseTimestamp("yyyy")', True),
+        ('parseTimestamp("yyyy", field=a)', False),
+        ("eventSize()", True),
     ],
 )
 def test_a_query_says_whether_it_reads_the_text_of_events(text, raw):

@@ -1,66 +1,7 @@
-"""The functions of CQL by family; importing this fills the table."""
+"""The functions of CQL by family: each file of this folder is imported, which fills the table."""
 
-from harness.detection.languages.cql.functions import (
-    addresses,
-    aggregates,
-    arrays,
-    assignment,
-    calendar,
-    charts,
-    constellations,
-    documents,
-    drawing,
-    enrichment,
-    filters,
-    formatting,
-    hashes,
-    joins,
-    json,
-    lookups,
-    making,
-    math,
-    records,
-    reducing,
-    rows,
-    sequences,
-    text,
-    time,
-    timestamps,
-    units,
-    windows,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-FAMILIES = (
-    *(
-        filters,
-        assignment,
-        text,
-        formatting,
-        math,
-        time,
-        calendar,
-        timestamps,
-        aggregates,
-        rows,
-        charts,
-        windows,
-        drawing,
-        units,
-        sequences,
-    ),
-    *(
-        arrays,
-        reducing,
-        documents,
-        json,
-        records,
-        addresses,
-        lookups,
-        enrichment,
-        joins,
-        constellations,
-        hashes,
-        making,
-    ),
-)
-"""The modules in the order of the manual."""
+FAMILIES = tuple(import_module(f"{__name__}.{name}") for name in sorted(m.name for m in iter_modules(__path__)))
+"""The modules in the order of their names."""

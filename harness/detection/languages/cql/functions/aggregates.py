@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Pipeline
+from harness.detection.languages.cql.syntax import Argument, FunctionCall, Pipeline
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Named, SortKey, Unnest
-from harness.diagnostics import SourceError
+from harness.diagnostics import Finding, Severity, SourceError
 
 ABSENT = "\0"
 ONE = Literal(1)
@@ -60,7 +60,7 @@ def average(row: RowScope, field: Name) -> Expression:
     return aggregation("mean", row.number(field))
 
 
-@FUNCTIONS.aggregate("min", into="_min")
+@FUNCTIONS.aggregate("min", into="_min", extreme=True)
 def minimum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     """The smallest number in `field`; nothing of texts.
 
@@ -72,7 +72,7 @@ def minimum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     return aggregate_extreme(row, "minimum", field)
 
 
-@FUNCTIONS.aggregate("max", into="_max")
+@FUNCTIONS.aggregate("max", into="_max", extreme=True)
 def maximum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     """The largest number in `field`; nothing of texts.
 
@@ -121,6 +121,13 @@ def deviation(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, stdDev()
     """
     return aggregation(f"stdev_{row.meaning.switch('stddev')}", row.number(field))
+
+
+@FUNCTIONS.remarking("stdDev")
+def note_deviation_convention(call: FunctionCall, given: Mapping[str, Argument]) -> Iterator[Finding]:
+    """What its documentation leaves open."""
+    message = "whether stdDev() is that of a sample or of a population is not documented"
+    yield Finding(code="stddev-convention", span=call.span, message=message, severity=Severity.NOTE)
 
 
 @FUNCTIONS.aggregate("percentile")
@@ -238,7 +245,7 @@ def distinct_values(row: RowScope, fields: Names, limit: int) -> list[Named]:
     return made
 
 
-@FUNCTIONS.multiplying("collect")
+@FUNCTIONS.multiplying("collect", parameter="multival", when=lambda text: text.lower() == "false")
 def collect_rows(
     flow: Scope, fields: Names, *, limit: int = 2000, multival: bool = False, separator: str = "\n"
 ) -> None:

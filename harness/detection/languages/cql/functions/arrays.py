@@ -13,7 +13,7 @@ from harness.detection.languages.cql.flow import RowScope, Scope, build_json_mem
 from harness.detection.languages.cql.functions.fields import flatten_text_fields, take_out
 from harness.detection.languages.cql.functions.filters import add_regex_flags
 from harness.detection.languages.cql.regex import CqlRegex
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal, build_call
@@ -78,7 +78,7 @@ def assigned_name(function: Syntax, var: str) -> str:
 
 
 @FUNCTIONS.filter("array:contains")
-def contains(row: RowScope, array: Name, value: str) -> Expression:
+def contains(row: RowScope, array: ArrayName, value: str) -> Expression:
     """Whether an element of the array is this text; `*` in it stands for anything.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:contains("b[]", value=y) -> a=x,y
@@ -93,7 +93,7 @@ def contains(row: RowScope, array: Name, value: str) -> Expression:
 
 
 @FUNCTIONS.filter("array:regex")
-def array_regex(row: RowScope, array: Name, regex: CqlRegex, *, flags: RegexFlags = "") -> Expression:
+def array_regex(row: RowScope, array: ArrayName, regex: CqlRegex, *, flags: RegexFlags = "") -> Expression:
     """Whether a regular expression is found in an element.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:regex("b[]", regex="^c") -> a=cmd,sh
@@ -114,7 +114,7 @@ def met(row: RowScope, condition: Syntax) -> Expression:
 
 
 @FUNCTIONS.filter("array:exists")
-def exists(row: RowScope, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
+def exists(row: RowScope, array: ArrayName, condition: Syntax, *, var: Name = "") -> Expression:
     """Whether an element meets a condition.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:exists("b[]", condition={x=s*}, var=x) -> a=cmd,sh
@@ -125,7 +125,7 @@ def exists(row: RowScope, array: Name, condition: Syntax, *, var: Name = "") -> 
 
 
 @FUNCTIONS.filter("objectArray:exists")
-def object_exists(row: RowScope, array: Name, condition: Syntax, *, var: Name = "") -> Expression:
+def object_exists(row: RowScope, array: ArrayName, condition: Syntax, *, var: Name = "") -> Expression:
     r"""Whether an object of the array meets a condition on its members `a.name`.
 
         j := "{\"a\": [{\"k\": \"x\"}, {\"k\": \"y\"}]}" | parseJson(j)
@@ -137,7 +137,7 @@ def object_exists(row: RowScope, array: Name, condition: Syntax, *, var: Name = 
 
 
 @FUNCTIONS.row("objectArray:eval")
-def object_eval(row: RowScope, array: Name, *, asArray: Name, function: Pipeline, var: Name = "") -> None:
+def object_eval(row: RowScope, array: ArrayName, *, asArray: ArrayName, function: Pipeline, var: Name = "") -> None:
     r"""What a function makes of each object of an array, as another array of texts or objects.
 
         j := "{\"a\": [{\"k\": \"x\", \"n\": 2}, {\"k\": \"y\"}]}" | parseJson(j)
@@ -152,7 +152,7 @@ def object_eval(row: RowScope, array: Name, *, asArray: Name, function: Pipeline
 
 
 @FUNCTIONS.row("array:filter")
-def array_filter(row: RowScope, array: Name, function: Syntax, *, asArray: Name = "", var: Name = "") -> None:
+def array_filter(row: RowScope, array: ArrayName, function: Syntax, *, asArray: ArrayName = "", var: Name = "") -> None:
     """The elements that meet a condition.
 
         a := "cmd,sh" | splitString(a, by=",", as=b)
@@ -174,7 +174,7 @@ def set_array(row: RowScope, array: str, value: Expression) -> None:
 
 
 @FUNCTIONS.row("array:eval")
-def array_eval(row: RowScope, array: Name, *, function: Syntax, asArray: Name = "", var: Name = "") -> None:
+def array_eval(row: RowScope, array: ArrayName, *, function: Syntax, asArray: ArrayName = "", var: Name = "") -> None:
     """What a function makes of each element.
 
         a := "cmd,sh" | splitString(a, by=",", as=b) | array:eval("b[]", function={x := upper(x)}, var=x)
@@ -188,7 +188,7 @@ def array_eval(row: RowScope, array: Name, *, function: Syntax, asArray: Name = 
 
 
 @FUNCTIONS.row("array:append")
-def array_append(row: RowScope, array: Name, *, values: tuple[Expression, ...]) -> None:
+def array_append(row: RowScope, array: ArrayName, *, values: tuple[Expression, ...]) -> None:
     """The array with values at its end.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:append("b[]", values=["z"]) | y := b[2] -> y=z
@@ -201,7 +201,7 @@ def array_append(row: RowScope, array: Name, *, values: tuple[Expression, ...]) 
 
 
 @FUNCTIONS.row("array:dedup")
-def array_dedup(row: RowScope, array: Name, *, asArray: Name = "") -> None:
+def array_dedup(row: RowScope, array: ArrayName, *, asArray: ArrayName = "") -> None:
     """The array without repetitions.
 
         a := "x,x,y" | splitString(a, by=",", as=b) | array:dedup("b[]") | y := b[1] -> y=y
@@ -212,7 +212,7 @@ def array_dedup(row: RowScope, array: Name, *, asArray: Name = "") -> None:
 
 
 @FUNCTIONS.row("array:drop")
-def array_drop(row: RowScope, array: Name) -> None:
+def array_drop(row: RowScope, array: ArrayName) -> None:
     """Takes an array away.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:drop("b[]") | y := b[1] -> a=x,y
@@ -223,7 +223,7 @@ def array_drop(row: RowScope, array: Name) -> None:
 
 
 @FUNCTIONS.value("array:length", into="_length")
-def array_length(row: RowScope, array: Name) -> Expression:
+def array_length(row: RowScope, array: ArrayName) -> Expression:
     """How many elements the array has; 0 where there is none.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:length("b[]") -> _length=2
@@ -234,7 +234,7 @@ def array_length(row: RowScope, array: Name) -> Expression:
 
 
 @FUNCTIONS.row("array:rename")
-def array_rename(row: RowScope, array: Name, *, asArray: Name) -> None:
+def array_rename(row: RowScope, array: ArrayName, *, asArray: ArrayName) -> None:
     """Gives an array another name.
 
         a := "x,y" | splitString(a, by=",", as=b) | array:rename("b[]", asArray="c[]") | y := c[1] -> y=y
@@ -247,7 +247,9 @@ def array_rename(row: RowScope, array: Name, *, asArray: Name) -> None:
 
 
 @FUNCTIONS.row("array:sort")
-def array_sort(row: RowScope, array: Name, *, asArray: Name = "", order: str = "asc", type: str = "string") -> None:
+def array_sort(
+    row: RowScope, array: ArrayName, *, asArray: ArrayName = "", order: str = "asc", type: str = "string"
+) -> None:
     """The elements in order: as text but for case, or numbers by their size and then other text.
 
         a := "y,x" | splitString(a, by=",", as=b) | array:sort("b[]") | y := b[0] -> y=x
@@ -265,8 +267,8 @@ def array_sort(row: RowScope, array: Name, *, asArray: Name = "", order: str = "
     set_array(row, asArray or array, ordered)
 
 
-@FUNCTIONS.step("split")
-def split(flow: Scope, field: Name = "_events", *, strip: bool = False) -> None:
+@FUNCTIONS.step("split", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.KEEPS)
+def split(flow: Scope, field: ArrayName = "_events", *, strip: bool = False) -> None:
     r"""One event for each element of an array, which gets the place of the array; other fields are copied.
 
     Members of an element that is an object are fields `array.name`, or `name` if `strip`.
@@ -295,10 +297,10 @@ def split(flow: Scope, field: Name = "_events", *, strip: bool = False) -> None:
     more.flush(flow.span)
 
 
-@FUNCTIONS.value("concatArray", into="_concatArray")
+@FUNCTIONS.value("concatArray", into="_concatArray", grows=True)
 def concat_array(
     row: RowScope,
-    field: Name,
+    field: ArrayName,
     *,
     separator: str = "",
     prefix: str = "",

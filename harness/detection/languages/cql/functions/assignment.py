@@ -6,14 +6,14 @@ from harness.detection.languages.cql.binding import Name, NamePairs, Names, bind
 from harness.detection.languages.cql.evaluate import lower_expression
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.fields import named_by
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, ExpressionSyntax
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.languages.cql.values import resolve_texts
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
 
-@FUNCTIONS.value("if", into="_if")
+@FUNCTIONS.value("if", into="_if", chooses_by="condition")
 def choose(row: RowScope, condition: Expression, then: Expression, else_: Expression) -> Expression:
     """One value where the condition is true, the other where it is not.
 
@@ -48,7 +48,7 @@ def empty_text_to_null(row: RowScope, value: Expression) -> Expression:
 
 
 @FUNCTIONS.row("eval")
-def evaluate(row: RowScope, **assignments: Syntax) -> None:
+def evaluate(row: RowScope, **assignments: ExpressionSyntax) -> None:
     """Several assignments from left to right, each sees those before it.
 
         eval(a=1, b=a+1) -> a=1 b=2
@@ -97,7 +97,7 @@ def move(row: RowScope, old: str, new: str) -> None:
     row.put(old, NULL)
 
 
-@FUNCTIONS.row("drop")
+@FUNCTIONS.row("drop", wildcards=True)
 def drop(row: RowScope, fields: Names) -> None:
     """Takes fields away.
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Unpack
 
 from harness.detection.languages.cql.binding import TIMESTAMP, Name, Zone
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.time import cast_to_epoch
 from harness.detection.languages.cql.intervals import resolve_interval, restrict_to_interval
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import (
+    FUNCTIONS,
+    FieldEffect,
+    FunctionFacts,
+    Preamble,
+    RowOrder,
+    WrittenText,
+)
 from harness.detection.languages.cql.zones import normalise_zone
 from harness.detection.plan.expressions import Expression, Literal, build_call
 
@@ -26,7 +34,9 @@ CALENDAR_PARTS = {
 CALENDAR_NAMES = {"dayOfWeekName": ("%A", "Tuesday"), "monthName": ("%B", "November")}
 
 
-def register_calendar_part(name: str, example: str, part: Callable[[Expression, Expression], Expression]) -> None:
+def register_calendar_part(
+    name: str, example: str, part: Callable[[Expression, Expression], Expression], **facts: Unpack[FunctionFacts]
+) -> None:
     """Puts the function for one part of a time into the table."""
 
     def run(
@@ -40,7 +50,7 @@ def register_calendar_part(name: str, example: str, part: Callable[[Expression, 
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in name)
     shown = f"{MOMENT} | time:{name}(t) -> _{name}={example}"
     run.__doc__ = f"The {words} of a time.\n\n    {shown}\n\nReference: library.humio.com, time:{name}()\n"
-    FUNCTIONS.value(f"time:{name}", into=f"_{name}")(run)
+    FUNCTIONS.value(f"time:{name}", into=f"_{name}", **facts)(run)
 
 
 def resolve_zone_field(text: Expression, otherwise: Expression) -> Expression:
@@ -63,7 +73,7 @@ def build_calendar_name(code: str) -> Callable[[Expression, Expression], Express
 for name, (unit, example) in CALENDAR_PARTS.items():
     register_calendar_part(name, example, build_calendar_number(unit))
 for name, (code, example) in CALENDAR_NAMES.items():
-    register_calendar_part(name, example, build_calendar_name(code))
+    register_calendar_part(name, example, build_calendar_name(code), written=WrittenText.WORDS)
 register_calendar_part(
     "second", "20", lambda seconds, zone: build_call("floor", build_call("time_part", seconds, Literal("second"), zone))
 )
@@ -76,7 +86,9 @@ register_calendar_part(
 )
 
 
-@FUNCTIONS.step("setTimeInterval")
+@FUNCTIONS.step(
+    "setTimeInterval", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.KEEPS, preamble=Preamble.TIME
+)
 def set_time_interval(flow: Scope, start: str, *, end: str = "now", timezone: Zone = "UTC") -> None:
     """Which events are searched, sub-queries included, reckoned from the time of the search.
 

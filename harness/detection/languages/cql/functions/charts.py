@@ -10,7 +10,7 @@ from harness.detection.languages.cql.functions.rows import build_count_call, fin
 from harness.detection.languages.cql.functions.units import convert_chart_units
 from harness.detection.languages.cql.functions.windows import join_window_values, split_window_functions
 from harness.detection.languages.cql.gathering import aggregate_functions
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Named, Sort, SortKey, Window
@@ -25,7 +25,7 @@ MOST_SERIES = 500
 AUTOMATIC = ("auto", "*", "")
 
 
-@FUNCTIONS.step("bucket", gathers=True)
+@FUNCTIONS.step("bucket", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def bucket(
     flow: Scope,
     span: str = "auto",
@@ -52,7 +52,7 @@ def bucket(
     group_by_bucket(flow, span, buckets, minSpan, tuple(field), function, limit, timezone, unit, fill=fill)
 
 
-@FUNCTIONS.step("timeChart", gathers=True)
+@FUNCTIONS.step("timeChart", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def time_chart(
     flow: Scope,
     series: Name | None = None,

@@ -8,7 +8,7 @@ from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Names
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.intervals import restart_search
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax, walk_syntax
 from harness.detection.languages.cql.values import resolve_texts
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, all_of, build_call
@@ -33,7 +33,7 @@ class SubQuery:
     hidden: tuple[str, ...]
 
 
-@FUNCTIONS.step("correlate", gathers=True)
+@FUNCTIONS.step("correlate", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.GIVES, joins=True)
 def correlate(
     flow: Scope,
     *,

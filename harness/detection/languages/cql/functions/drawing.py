@@ -12,7 +12,7 @@ from harness.detection.languages.cql.functions.enrichment import add_table_colum
 from harness.detection.languages.cql.functions.hashes import MOST_PRECISE, geohash_of
 from harness.detection.languages.cql.functions.rows import build_count_call, find_step_span
 from harness.detection.languages.cql.gathering import aggregate_functions
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
@@ -23,7 +23,7 @@ MOST_TURNED, FEW_TURNED = 1_000, 50
 USUAL_TURNED = Usual(5)
 
 
-@FUNCTIONS.step("sankey", gathers=True)
+@FUNCTIONS.step("sankey", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def sankey(flow: Scope, *, source: Name, target: Name, weight: Syntax | None = None) -> None:
     """How often one value goes with another.
 
@@ -38,7 +38,7 @@ def sankey(flow: Scope, *, source: Name, target: Name, weight: Syntax | None = N
     aggregate_functions(flow, keys, weight or build_count_call(span), span, "weight")
 
 
-@FUNCTIONS.step("worldMap", gathers=True)
+@FUNCTIONS.step("worldMap", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def world_map(
     flow: Scope,
     *,
@@ -75,7 +75,7 @@ def world_map(
     aggregate_functions(flow, ((name, Column(name)),), magnitude or build_count_call(span), span, "magnitude")
 
 
-@FUNCTIONS.step("transpose", gathers=True)
+@FUNCTIONS.step("transpose", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, reads_all=True)
 def transpose(
     flow: Scope,
     pivot: Name | None = None,

@@ -138,7 +138,7 @@ def regex(
     return found if strict else TRUE
 
 
-@FUNCTIONS.multiplying("regex")
+@FUNCTIONS.multiplying("regex", parameter="repeat", when=lambda text: text == "true")
 def regex_repeated(
     flow: Scope,
     regex: CqlRegex,
@@ -255,7 +255,7 @@ def text_ends_with(row: RowScope, string: Expression, substring: Expression) -> 
     return build_call("ends_with", row.text(string), row.text(substring))
 
 
-@FUNCTIONS.filter("dropEvent")
+@FUNCTIONS.filter("dropEvent", question=False)
 def drop_event(row: RowScope) -> Expression:
     """No event passes.
 
@@ -266,7 +266,7 @@ def drop_event(row: RowScope) -> Expression:
     return FALSE_LITERAL
 
 
-@FUNCTIONS.filter("sample")
+@FUNCTIONS.filter("sample", negatable=False, question=False)
 def sample(row: RowScope, percentage: float = 1.0, *, field: Name = TIMESTAMP) -> Expression:
     """A share of the events: those whose `field` has a hash below it.
 

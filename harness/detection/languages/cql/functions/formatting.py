@@ -10,7 +10,7 @@ from harness.detection.languages.cql.choices import check_range
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.time import cast_to_epoch, format_time_value
 from harness.detection.languages.cql.nulls import never_null
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
@@ -28,7 +28,7 @@ class Conversion:
     letter: str
 
 
-@FUNCTIONS.value("format", into="_format")
+@FUNCTIONS.value("format", into="_format", written=WrittenText.WORDS, grows=True)
 def format_fields(row: RowScope, format: str, field: Names, *, timezone: Zone = "UTC") -> Expression:
     """Fields put into a text by Java's conversions.
 
@@ -125,7 +125,7 @@ DURATION_SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000
 SCALES = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
-@FUNCTIONS.value("formatDuration", into="=field")
+@FUNCTIONS.value("formatDuration", into="=field", written=WrittenText.WORDS)
 def format_duration(row: RowScope, field: Name, *, from_: str = "ms", precision: int = 0) -> Expression:
     """A length of time as days, hours, minutes, seconds and milliseconds; `precision` is how many of them.
 

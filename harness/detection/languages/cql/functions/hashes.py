@@ -328,7 +328,7 @@ def extract_flags_text(row: RowScope, *, field: Name, flagNames: Syntax, separat
     return build_call("list_join", set_names(row, field, flagNames), Literal(separator))
 
 
-@FUNCTIONS.value("eventSize", into="_eventSize")
+@FUNCTIONS.value("eventSize", into="_eventSize", raw=True)
 def event_size(row: RowScope) -> Expression:
     """How many characters the event's own text has.
 
@@ -339,7 +339,7 @@ def event_size(row: RowScope) -> Expression:
     return build_call("length", row.text("@rawstring"))
 
 
-@FUNCTIONS.value("eventFieldCount", into="_eventFieldCount")
+@FUNCTIONS.value("eventFieldCount", into="_eventFieldCount", reads_all=True)
 def event_field_count(row: RowScope) -> Expression:
     """How many fields the event has.
 

@@ -8,7 +8,7 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.gathering import lower_group_by
 from harness.detection.languages.cql.intervals import restart_search
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Argument, Array, FunctionCall, Pipeline, Syntax, Word
 from harness.detection.plan.expressions import (
     TRUE,
@@ -27,7 +27,7 @@ JOIN_MODES = ("inner", "left")
 MOST_PARTNERS = 200_000
 
 
-@FUNCTIONS.filter("join", unnamed="query")
+@FUNCTIONS.filter("join", unnamed="query", joins=True, second_pass=True)
 def join(
     row: RowScope,
     *,
@@ -68,7 +68,7 @@ def join(
     return TRUE if mode == "left" else there
 
 
-@FUNCTIONS.multiplying("join")
+@FUNCTIONS.multiplying("join", parameter="max", when=lambda text: text != "1")
 def join_several(
     flow: Scope,
     *,
@@ -148,7 +148,7 @@ def build_join_conditions(row: RowScope, field: Names, where: Syntax) -> tuple[E
     return all_of((*there, *(build_call("is_true", Column(m)) for m, _ in marks))), tests
 
 
-@FUNCTIONS.filter("selfJoinFilter")
+@FUNCTIONS.filter("selfJoinFilter", joins=True, second_pass=True)
 def self_join_filter(row: RowScope, field: Names, *, where: Syntax, prefilter: bool = False) -> Expression:
     """Whether the events with the same key meet all clauses between them.
 
@@ -161,7 +161,7 @@ def self_join_filter(row: RowScope, field: Names, *, where: Syntax, prefilter: b
     return all_of((together, any_of(tuple(tests)))) if prefilter else together
 
 
-@FUNCTIONS.step("selfJoin", gathers=True)
+@FUNCTIONS.step("selfJoin", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, joins=True, second_pass=True)
 def self_join(
     flow: Scope,
     field: Names,

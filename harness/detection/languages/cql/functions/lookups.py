@@ -12,7 +12,7 @@ from harness.detection.languages.cql.coercion import PASSES
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.intervals import restart_search
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, Preamble, RowOrder
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Literal, all_of, build_call
@@ -112,7 +112,7 @@ def refuse_missing_table(row: RowScope, name: str, kind: str) -> None:
     row.meaning.tell("missing-lookup", name, f"{message}; events pass without it", place)
 
 
-@FUNCTIONS.filter("match", unnamed="file")
+@FUNCTIONS.filter("match", unnamed="file", joins=True)
 def match(
     row: RowScope,
     *,
@@ -238,7 +238,7 @@ def cast_pairs_to_table(pairs: Sequence[Pair], table: Scope) -> tuple[Pair, ...]
     return tuple((build_call("to_number", v) if table.columns.get(c) is Kind.NUMBER else v, c) for v, c in pairs)
 
 
-@FUNCTIONS.multiplying("match")
+@FUNCTIONS.multiplying("match", parameter="nrows", when=lambda text: text != "1")
 def match_several(
     flow: Scope,
     *,
@@ -333,7 +333,7 @@ def several_patterns(
     row.flush(flow.span)
 
 
-@FUNCTIONS.step("readFile")
+@FUNCTIONS.step("readFile", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.KEEPS)
 def read_file(flow: Scope, file: Names, *, include: Names = (), limit: float | None = None) -> None:
     """The rows of files or tables, one after the other, in the place of events.
 
@@ -364,7 +364,9 @@ def read_file(flow: Scope, file: Names, *, include: Names = (), limit: float | N
         flow.select((n, Column(n)) for n in include)
 
 
-@FUNCTIONS.step("defineTable")
+@FUNCTIONS.step(
+    "defineTable", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.KEEPS, joins=True, preamble=Preamble.TABLE
+)
 def define_table(
     flow: Scope, query: Pipeline, *, name: str, include: Names, start: str = "", end: str = "", view: str = ""
 ) -> None:

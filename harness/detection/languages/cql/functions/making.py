@@ -5,14 +5,14 @@ from __future__ import annotations
 from harness.detection.languages.cql.binding import Name, Texts, parse_milliseconds
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import find_step_span
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Named, Select, Union, Values
 from harness.diagnostics import Severity
 
 
-@FUNCTIONS.step("createEvents", gathers=False)
+@FUNCTIONS.step("createEvents", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.GIVES)
 def create_events(flow: Scope, rawstring: Texts) -> None:
     """Events made of texts, one each, in the place of those that came.
 
@@ -28,7 +28,7 @@ def create_events(flow: Scope, rawstring: Texts) -> None:
     flow.present = frozenset(flow.columns)
 
 
-@FUNCTIONS.step("fieldset", gathers=True)
+@FUNCTIONS.step("fieldset", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, reads_all=True)
 def fieldset(flow: Scope) -> None:
     """The names of all fields, one a row.
 
@@ -39,7 +39,7 @@ def fieldset(flow: Scope) -> None:
     field_rows(flow, statistics=False)
 
 
-@FUNCTIONS.step("fieldstats", gathers=True)
+@FUNCTIONS.step("fieldstats", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, reads_all=True)
 def fieldstats(flow: Scope, *, limit: float = 200) -> None:
     """The names of all fields, how many events have each, and how many values it has.
 
@@ -72,7 +72,7 @@ def field_rows(flow: Scope, *, statistics: bool) -> None:
     flow.events = flow.timed = False
 
 
-@FUNCTIONS.step("copyEvent")
+@FUNCTIONS.step("copyEvent", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.KEEPS)
 def copy_event(flow: Scope, type: str) -> None:
     """Each event, and a copy of it whose `#type` is this one; parsers sort copies by it.
 

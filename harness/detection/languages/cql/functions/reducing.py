@@ -7,7 +7,7 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.arrays import strip_array_marks
 from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.gathering import aggregate_functions
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
@@ -43,8 +43,8 @@ def outputs(flow: Scope, *known: str) -> list[str]:
     return [n for n in flow.visible() if n not in (*known, *flow.partition)]
 
 
-@FUNCTIONS.step("array:reduceAll", gathers=True)
-def reduce_all(flow: Scope, array: Name, *, function: Syntax, var: Name) -> None:
+@FUNCTIONS.step("array:reduceAll", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
+def reduce_all(flow: Scope, array: ArrayName, *, function: Syntax, var: Name) -> None:
     """Aggregates of all elements of all events.
 
         a := "x,y,x" | splitString(a, by=",", as=b)
@@ -57,8 +57,8 @@ def reduce_all(flow: Scope, array: Name, *, function: Syntax, var: Name) -> None
     aggregate_functions(flow, (), function, span)
 
 
-@FUNCTIONS.step("array:reduceRow")
-def reduce_row(flow: Scope, array: Name, *, function: Syntax, var: Name, as_: Name = "_reduceRow") -> None:
+@FUNCTIONS.step("array:reduceRow", gathers=False, fields=FieldEffect.KEEPS, order=RowOrder.KEEPS)
+def reduce_row(flow: Scope, array: ArrayName, *, function: Syntax, var: Name, as_: Name = "_reduceRow") -> None:
     """An aggregate of the elements of each event's own array.
 
         a := "3,9,6" | splitString(a, by=",", as=b)
@@ -83,8 +83,8 @@ def reduce_row(flow: Scope, array: Name, *, function: Syntax, var: Name, as_: Na
     row.flush(span)
 
 
-@FUNCTIONS.step("array:reduceColumn", gathers=True)
-def reduce_column(flow: Scope, array: Name, *, function: Syntax, var: Name, as_: Name = "_reduceColumn") -> None:
+@FUNCTIONS.step("array:reduceColumn", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
+def reduce_column(flow: Scope, array: ArrayName, *, function: Syntax, var: Name, as_: Name = "_reduceColumn") -> None:
     """An array with an aggregate of the elements at each place over all events.
 
     Of several functions each has an array of its own, `as.field[]`.
@@ -114,7 +114,7 @@ def aggregate_array_elements(operation: str, row: RowScope, array: str) -> Aggre
 
 
 @FUNCTIONS.aggregate("array:union")
-def array_union(row: RowScope, array: Name, *, as_: Name = "_union") -> list[Named]:
+def array_union(row: RowScope, array: ArrayName, *, as_: Name = "_union") -> list[Named]:
     """The distinct elements of all events' arrays.
 
         a := "x,y,x" | splitString(a, by=",", as=b) | array:union("b[]") | y := _union[1] -> y=y
@@ -124,8 +124,8 @@ def array_union(row: RowScope, array: Name, *, as_: Name = "_union") -> list[Nam
     return [(f"{strip_array_marks(as_)}[]", aggregate_array_elements("values", row, array))]
 
 
-@FUNCTIONS.step("array:intersection", gathers=True)
-def array_intersection(flow: Scope, array: Name, *, as_: Name = "_intersection") -> None:
+@FUNCTIONS.step("array:intersection", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
+def array_intersection(flow: Scope, array: ArrayName, *, as_: Name = "_intersection") -> None:
     """The elements that every event's array has; events with an empty array or none are left out.
 
         createEvents(["x,y", "y,z"]) | splitString(by=",", as=b) | array:intersection("b[]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.detection.languages.cql.binding import MOST_PRODUCT_ROWS, GroupCount, Names, RowCount
 from harness.detection.languages.cql.choices import KeyTypes, Orders
@@ -16,13 +16,14 @@ from harness.detection.languages.cql.cutting import (
 )
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.gathering import aggregate_functions, lower_group_by
+from harness.detection.languages.cql.mending import group_limit
 from harness.detection.languages.cql.nulls import never_null
-from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.languages.cql.syntax import Array, FunctionCall, Syntax
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
+from harness.detection.languages.cql.syntax import Argument, Array, FunctionCall, Syntax
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, all_of, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
-from harness.diagnostics import Span
+from harness.diagnostics import Finding, Severity, Span
 
 
 def build_count_call(span: Span) -> Array:
@@ -30,7 +31,7 @@ def build_count_call(span: Span) -> Array:
     return Array(items=(FunctionCall(name="count", span=span),), span=span)
 
 
-@FUNCTIONS.step("groupBy", gathers=True)
+@FUNCTIONS.step("groupBy", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, wildcards=True)
 def group_by(flow: Scope, field: Names, function: Syntax | None = None, *, limit: GroupCount = USUAL_GROUPS) -> None:
     """One row for each combination of values of the fields.
 
@@ -45,7 +46,7 @@ def group_by(flow: Scope, field: Names, function: Syntax | None = None, *, limit
     (largest_keys if several and not flow.partition else largest_groups)(flow, field, limit)
 
 
-@FUNCTIONS.step("stats", gathers=True)
+@FUNCTIONS.step("stats", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, brackets=True)
 def statistics(flow: Scope, function: Syntax | None = None) -> None:
     """One row with the values of several aggregates.
 
@@ -55,6 +56,21 @@ def statistics(flow: Scope, function: Syntax | None = None) -> None:
     """
     span = find_step_span(flow)
     aggregate_functions(flow, (), function or build_count_call(span), span)
+
+
+@FUNCTIONS.remarking("groupBy")
+def note_group_limit(call: FunctionCall, given: Mapping[str, Argument]) -> Iterator[Finding]:
+    """The number of groups that a call without a limit gives at most."""
+    if "limit" not in given:
+        message = "LogScale keeps 20,000 groups at most and drops the rest with a warning"
+        yield Finding(
+            code="groupby-limit",
+            span=call.span,
+            message=message,
+            help="add `limit=max`",
+            severity=Severity.NOTE,
+            edits=tuple(group_limit(call)),
+        )
 
 
 def find_step_span(flow: Scope) -> Span:
@@ -90,7 +106,7 @@ def typed_keys(row: RowScope, name: str, kind: str, descending: bool) -> list[So
     return [SortKey(v, descending, first) for v in values]
 
 
-@FUNCTIONS.step("sort", gathers=True)
+@FUNCTIONS.step("sort", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.GIVES)
 def sort(
     flow: Scope,
     field: Names = (),
@@ -117,7 +133,7 @@ def sort(
     flow.timed = False
 
 
-@FUNCTIONS.step("head", gathers=True)
+@FUNCTIONS.step("head", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.GIVES)
 def head(flow: Scope, limit: RowCount = USUAL_ROWS) -> None:
     """The oldest events.
 
@@ -129,7 +145,7 @@ def head(flow: Scope, limit: RowCount = USUAL_ROWS) -> None:
     keep_usual(flow, "head", limit)
 
 
-@FUNCTIONS.step("tail", gathers=True)
+@FUNCTIONS.step("tail", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.GIVES)
 def tail(flow: Scope, limit: RowCount = USUAL_ROWS) -> None:
     """The newest events.
 
@@ -152,7 +168,7 @@ def sort_by_time(flow: Scope) -> None:
         flow.timed = True
 
 
-@FUNCTIONS.step("table", gathers=True)
+@FUNCTIONS.step("table", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES, wildcards=True)
 def table(
     flow: Scope,
     fields: Names,
@@ -180,7 +196,7 @@ def table(
     flow.timed = False
 
 
-@FUNCTIONS.step("select")
+@FUNCTIONS.step("select", gathers=False, fields=FieldEffect.CLOSES, order=RowOrder.KEEPS, wildcards=True)
 def select(flow: Scope, fields: Names) -> None:
     """These fields and no others.
 
@@ -205,7 +221,7 @@ def keep_fields(flow: Scope, fields: Names) -> None:
     flow.select(named.items(), flow.span)
 
 
-@FUNCTIONS.step("top", gathers=True)
+@FUNCTIONS.step("top", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def top(
     flow: Scope,
     field: Names,

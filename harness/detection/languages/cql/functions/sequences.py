@@ -9,7 +9,7 @@ from harness.detection.languages.cql.choices import Current, Direction, Position
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import build_count_call, find_step_span
 from harness.detection.languages.cql.gathering import aggregate_functions, limit_to_branch, measure_part, parts_of
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Pipeline, Syntax
 from harness.detection.plan.expressions import (
     NULL,
@@ -88,7 +88,7 @@ def frame_of(current: str) -> Frame:
     return Frame.BEFORE if current == "exclude" else Frame.RUNNING
 
 
-@FUNCTIONS.step("accumulate", gathers=True)
+@FUNCTIONS.step("accumulate", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.NEEDS)
 def accumulate(flow: Scope, function: Syntax, *, current: Current = "include") -> None:
     """Aggregates of all rows up to each row.
 
@@ -99,7 +99,7 @@ def accumulate(flow: Scope, function: Syntax, *, current: Current = "include") -
     add_running_aggregates(flow, function, frame_of(current))
 
 
-@FUNCTIONS.step("slidingWindow", gathers=True)
+@FUNCTIONS.step("slidingWindow", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.NEEDS)
 def sliding_window(flow: Scope, function: Syntax, *, events: float, current: Current = "include") -> None:
     """Aggregates of the last rows before each row.
 
@@ -111,7 +111,7 @@ def sliding_window(flow: Scope, function: Syntax, *, events: float, current: Cur
     add_running_aggregates(flow, function, frame_of(current), rows=int(events))
 
 
-@FUNCTIONS.step("slidingTimeWindow", gathers=True)
+@FUNCTIONS.step("slidingTimeWindow", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.NEEDS)
 def sliding_time_window(
     flow: Scope, function: Syntax, *, span: Duration, timestampfield: Name = TIMESTAMP, current: Current = "include"
 ) -> None:
@@ -123,7 +123,7 @@ def sliding_time_window(
     add_running_aggregates(flow, function, frame_of(current), time=time, span=span)
 
 
-@FUNCTIONS.step("neighbor", gathers=True)
+@FUNCTIONS.step("neighbor", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.NEEDS)
 def neighbor(
     flow: Scope, include: Names, *, distance: float = 1, direction: Direction = "preceding", prefix: str = ""
 ) -> None:
@@ -163,7 +163,7 @@ def lower_filter_pipeline(row: RowScope, condition: Pipeline) -> Expression:
     return build_call("is_true", way.condition())
 
 
-@FUNCTIONS.step("partition", gathers=True)
+@FUNCTIONS.step("partition", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.NEEDS)
 def partition(flow: Scope, function: Syntax, *, condition: Pipeline, split: PositionWord = "before") -> None:
     """A function for each stretch of rows; a stretch starts at, or ends with, a row that meets the condition.
 
@@ -189,7 +189,7 @@ def session_mark(flow: Scope, maxpause: float) -> str:
     return add_run_number(flow, build_call("greater", gap, Literal(maxpause)))
 
 
-@FUNCTIONS.step("session", gathers=True)
+@FUNCTIONS.step("session", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def session(flow: Scope, function: Syntax | None = None, *, maxpause: Duration = 900_000.0) -> None:
     """Aggregates for each stretch of events without a longer pause.
 
@@ -204,7 +204,7 @@ def session(flow: Scope, function: Syntax | None = None, *, maxpause: Duration =
     flow.partition = before
 
 
-@FUNCTIONS.step("series", gathers=True)
+@FUNCTIONS.step("series", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
 def series(
     flow: Scope,
     collect: Names,

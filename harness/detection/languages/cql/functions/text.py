@@ -8,7 +8,7 @@ from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.aggregates import refuse_undocumented
 from harness.detection.languages.cql.functions.filters import add_regex_flags, usual_flags
 from harness.detection.languages.cql.regex import CqlRegex
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
 from harness.detection.plan.encodings import CHARSETS
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 from harness.diagnostics import SourceError
@@ -21,7 +21,7 @@ UNICODE_BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".jo
 """What Unicode counts as white space."""
 
 
-@FUNCTIONS.value("lower", into="_lower")
+@FUNCTIONS.value("lower", into="_lower", written=WrittenText.WORDS)
 def lower(row: RowScope, field: Name, *, locale: str = "", type: str = "") -> Expression:
     """The text in lower case.
 
@@ -33,7 +33,7 @@ def lower(row: RowScope, field: Name, *, locale: str = "", type: str = "") -> Ex
     return build_call("lower", row.text(field))
 
 
-@FUNCTIONS.value("upper", into="_upper")
+@FUNCTIONS.value("upper", into="_upper", written=WrittenText.WORDS)
 def upper(row: RowScope, field: Name, *, locale: str = "") -> Expression:
     """The text in upper case.
 
@@ -75,7 +75,7 @@ def length(row: RowScope, field: Name) -> Expression:
     return build_call("add", build_call("length", text), beyond)
 
 
-@FUNCTIONS.value("concat", into="_concat")
+@FUNCTIONS.value("concat", into="_concat", written=WrittenText.WORDS, grows=True)
 def concat(row: RowScope, field: Names) -> Expression:
     """The texts of the fields one after the other; missing ones are left out.
 
@@ -92,7 +92,7 @@ def concat(row: RowScope, field: Names) -> Expression:
     return build_call("if", absent, NULL, joined)
 
 
-@FUNCTIONS.value("replace", into="=field")
+@FUNCTIONS.value("replace", into="=field", grows=True)
 def replace(
     row: RowScope,
     regex: CqlRegex,
@@ -158,7 +158,7 @@ def url_decode(row: RowScope, field: Name) -> Expression:
     return build_call("url_decode", row.text(field))
 
 
-@FUNCTIONS.value("urlEncode", into="_urlencode")
+@FUNCTIONS.value("urlEncode", into="_urlencode", grows=True)
 def url_encode(row: RowScope, field: Name, *, type: str = "") -> Expression:
     """The text with escapes for what may not stand in an address.
 

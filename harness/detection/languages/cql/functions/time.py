@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Zone
 from harness.detection.languages.cql.choices import TimeUnit
 from harness.detection.languages.cql.flow import RowScope
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
 
 SHORT = {
@@ -20,7 +20,7 @@ SHORT = {
 EPOCH_LIMIT = 100_000_000_000
 
 
-@FUNCTIONS.value("formatTime", into="required")
+@FUNCTIONS.value("formatTime", into="required", written=WrittenText.TIME)
 def format_time(
     row: RowScope,
     format: str,

@@ -6,7 +6,7 @@ from harness.detection.languages.cql.binding import bind, parse_milliseconds
 from harness.detection.languages.cql.evaluate import function_of
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.gathering import aggregate_functions, join_on_keys
-from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Array, FunctionCall, Syntax
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
@@ -16,7 +16,7 @@ from harness.diagnostics import SourceError, Span
 MOST_WINDOW_BUCKETS = 1_500
 
 
-@FUNCTIONS.step("window", gathers=True)
+@FUNCTIONS.step("window", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.GIVES)
 def window(flow: Scope, function: Syntax | None = None, *, buckets: float = 0, span: str = "") -> None:
     """Aggregates over the last stretches of time, inside `bucket` or `timeChart`.
 

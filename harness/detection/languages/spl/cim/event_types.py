@@ -64,7 +64,7 @@ def match_event_type(scope: Scope, search: str, span: Span) -> Typed:
     own = expand_macros(Source(span.source.name, search), scope.settings)
     place = ExpandedText(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
     pipeline = PipelineGrammar(place).whole()
-    if len(pipeline.stages) != 1 or pipeline.stages[0].name != "search":
+    if len(pipeline.stages) != 1 or not isinstance(pipeline.stages[0].arguments, SearchArguments):
         raise scope.unsupported("an event type or a saved search of more than one search, as a condition,", span)
     found = lower_event_type(scope, pipeline, span)
     scope.session.searches -= 1

@@ -26,7 +26,7 @@ LOG_SPAN = re.compile(r"([\d.]*)log([\d.]*)", re.I)
 BINS = 100
 
 
-@COMMANDS.define("bin", "bucket", "discretize")
+@COMMANDS.define("bin", "bucket", "discretize", order="keeps", fields="keeps", raw="never")
 def bin_(scope: Scope, stage: Stage) -> None:
     """Values in steps: times at the start of their span, numbers as ranges `10-20`.
 

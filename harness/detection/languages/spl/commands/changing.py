@@ -28,7 +28,7 @@ RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
 CONVERT_ARGUMENT = re.compile(r"(\w+)\((.*)\)", re.S)
 
 
-@COMMANDS.define("convert")
+@COMMANDS.define("convert", order="keeps", fields="keeps", raw="never")
 def convert(scope: Scope, stage: Stage) -> None:
     """Fields in another form: ctime, mktime, num, dur2sec, memk, rmcomma, rmunit, mstime, auto, none.
 
@@ -140,7 +140,7 @@ CONVERSIONS = {
 }
 
 
-@COMMANDS.define("replace")
+@COMMANDS.define("replace", order="keeps", fields="keeps", raw="never")
 def replace(scope: Scope, stage: Stage) -> None:
     """Whole values by others, with `*` as wildcard: `replace a WITH b IN field`.
 
@@ -187,7 +187,7 @@ def fill_new_value(subject: Typed, old: Word, new: Word) -> Typed:
     return apply("regex_replace", subject, literal(regex), literal("s"), literal(filled), literal(False))
 
 
-@COMMANDS.define("strcat")
+@COMMANDS.define("strcat", order="keeps", fields="keeps", raw="never")
 def strcat(scope: Scope, stage: Stage) -> None:
     """Fields and quoted texts one after the other in the last field.
 
@@ -207,7 +207,7 @@ def strcat(scope: Scope, stage: Stage) -> None:
     scope.derive([(words[-1].text, joined)], stage.span)
 
 
-@COMMANDS.define("rangemap")
+@COMMANDS.define("rangemap", order="keeps", fields="keeps", raw="never")
 def rangemap(scope: Scope, stage: Stage) -> None:
     """The names of the ranges that a number is in, in `range`: `rangemap field=f low=0-30 default=high`.
 
@@ -242,7 +242,7 @@ def in_ranges(names: list[Typed], default: Typed) -> Typed:
     return apply("coalesce", apply("list", *names), apply("list", default))
 
 
-@COMMANDS.define("fieldformat", shape="eval")
+@COMMANDS.define("fieldformat", order="keeps", fields="keeps", raw="never", shape="eval")
 def fieldformat(scope: Scope, stage: Stage) -> None:
     """Changes how a field is shown, not what it holds.
 

@@ -6,16 +6,27 @@ Reference: reference/spl.md 6.3
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.asking import note_unnamed_columns
 from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.commands.axis import ask_extent, fill_axis_gaps, nice_span
 from harness.detection.languages.spl.commands.binning import bin_value
-from harness.detection.languages.spl.commands.choosing import Measures, parse_series_choice, select_series
-from harness.detection.languages.spl.commands.series import SeriesCell, SeriesNaming, group_by_series, pivot_series
+from harness.detection.languages.spl.commands.choosing import (
+    SelectedSeries,
+    SeriesSelection,
+    parse_series_choice,
+    select_series,
+)
+from harness.detection.languages.spl.commands.series import (
+    SeriesCell,
+    SeriesNaming,
+    SeriesTable,
+    group_by_series,
+    pivot_series,
+)
 from harness.detection.languages.spl.commands.stats import require_statistics
-from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.sparklines import draw_sparklines
 from harness.detection.languages.spl.statistics import (
@@ -32,13 +43,19 @@ from harness.detection.languages.spl.timespans import floor_to, floor_to_span, s
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Unnest
-from harness.diagnostics import SourceError
+from harness.diagnostics import SourceError, Span
 
+CHART_OPTIONS = (
+    "span", "bins", "minspan", "start", "end", "aligntime", "cont", "limit", "agg", "useother", "otherstr", "usenull",
+    "nullstr", "sep", "format", "dedup_splitvals",
+)  # fmt: skip
+TIMECHART_OPTIONS = (*CHART_OPTIONS, "partial", "fixedrange")
 RATES = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86400.0}
-DISTINCT_COUNT_NAMES = ("count", "c", "dc", "distinct_count", "estdc")
 
 
-@COMMANDS.define("chart", "sichart", shape="stats")
+@COMMANDS.define(
+    "chart", "sichart", order="forgets", fields="closes", raw="never", shape="chart", options=CHART_OPTIONS, groups=True
+)
 def chart(scope: Scope, stage: Stage) -> None:
     """Aggregates by one field; by two of them a table with a column for each value of the second.
 
@@ -60,7 +77,10 @@ def chart(scope: Scope, stage: Stage) -> None:
         draw_sparklines(scope, sparks, stage.span)
         return
     without_missing(scope, keys[:1])
-    build_chart_table(scope, stage, arguments, keys[0], keys[1], lambda inner: expand_measures(inner, arguments))
+    series = scope.session.fresh("series")
+    add_series_column(scope, arguments, keys[1], series)
+    values = expand_measures(scope, arguments)
+    build_chart_table(scope, choose_chart_series(scope, stage, (keys[0], keys[1]), series, values), stage.span)
 
 
 def bin_chart_field(
@@ -105,7 +125,9 @@ def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time
     return nice_span(found[1] - found[0], parse_whole_word(bins) if bins is not None else 100, shortest)
 
 
-@COMMANDS.define("timechart", "sitimechart", shape="stats")
+@COMMANDS.define(
+    "timechart", "sitimechart", order="forgets", fields="closes", raw="never", shape="chart", options=TIMECHART_OPTIONS
+)
 def timechart(scope: Scope, stage: Stage) -> None:
     """Aggregates by spans of time, empty ones included; with BY a column for each value of the field.
 
@@ -132,10 +154,12 @@ def timechart(scope: Scope, stage: Stage) -> None:
         size = own_option(arguments, (rows, key), 1, "span") if option(arguments, "span") is not word else None
         if size is not None:
             scope.derive([(key.text, bin_value(scope, as_number(scope.typed(key.text)), size, key.text))], size.span)
-        names = build_chart_table(
-            scope, stage, arguments, rows, key, lambda inner: build_chart_measures(inner, arguments, seconds)
-        )
-        zeros = names or set()
+        series = scope.session.fresh("series")
+        add_series_column(scope, arguments, key, series)
+        values = build_chart_measures(scope, arguments, seconds)
+        table = choose_chart_series(scope, stage, (rows, key), series, values)
+        build_chart_table(scope, table, stage.span)
+        zeros = table.zeros
     known = not arguments.keys or not scope.open
     if known and time.kind is not Kind.NULL and flag(arguments, "cont", True):
         floor = (lambda moved: floor_to(moved, span, zone)) if span[1] else None
@@ -144,48 +168,75 @@ def timechart(scope: Scope, stage: Stage) -> None:
 
 def collect_zero_filled_names(arguments: StatisticsArguments) -> set[str]:
     """The names of aggregates that are 0 where there are no rows."""
-    return {(m.name.text if m.name else m.text) for m in arguments.measures if m.function in DISTINCT_COUNT_NAMES}
+    zero = (m for m in arguments.measures if m.function in AGGREGATES and AGGREGATES[m.function].zero)
+    return {(m.name.text if m.name else m.text) for m in zero}
 
 
-def build_chart_table(
-    scope: Scope,
-    stage: Stage,
-    arguments: StatisticsArguments,
-    rows: Word,
-    columns: Word,
-    made: Measures,
-) -> set[str] | None:
-    """Rows by one field, a column for each chosen value of the other; the names of columns that empty cells hold 0 in.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartSeries:
+    """The table that a chart with series will be: its aggregates by rows and series, which of these it shows and how.
 
-    Where nobody can be asked for the values each pair of values is a row.
+    `picked` is None where nobody can be asked for the series.
     """
-    series = add_series_column(scope, arguments, columns)
-    values = made(scope)
+
+    rows: Word
+    columns: Word
+    values: list[Measured]
+    table: SeriesTable
+    how: SeriesSelection
+    picked: SelectedSeries | None
+    naming: SeriesNaming
+
+    @property
+    def zeros(self) -> set[str]:
+        """The names of columns whose empty cells hold 0."""
+        several = len(self.table.cells) > 1
+        names = self.picked.names if self.picked is not None else ()
+        return {self.naming.name(c.name, n, several) for c in self.table.cells if c.zero for n in names}
+
+
+def choose_chart_series(
+    scope: Scope, stage: Stage, keys: tuple[Word, Word], series: str, values: list[Measured]
+) -> ChartSeries:
+    """The table by the fields of rows and of columns, which `series` holds, with the series that the events have."""
+    arguments = require_statistics(stage)
     zeros = collect_zero_filled_names(arguments)
     cells = [SeriesCell(name=n, column=scope.session.fresh("value"), kind=v.kind, zero=n in zeros) for n, v in values]
     how = parse_series_choice(arguments, stage)
-    first = group_by_series(scope, [rows.text], series, cells, [v for _, v in values], stage.span)
-    picked = select_series(scope, first, how, stage.span)
-    if picked is None:
-        note_unnamed_columns(scope, f"values of `{columns.text}`", stage.span)
-        missing = literal(how.null)
-        scope.derive([(columns.text, apply("coalesce", Typed(Column(series), Kind.TEXT), missing))])
-        group_rows(scope, (rows, columns), values, stage.span)
-        return None
-    if picked.folds:
-        scope.derive([(series, picked.folded(series, how))])
-        first = group_by_series(scope, [rows.text], series, cells, [v for _, v in made(scope)], stage.span)
+    table = group_by_series(scope, [keys[0].text], series, cells, [v for _, v in values], stage.span)
     form, separator = option(arguments, "format"), option(arguments, "sep")
-    naming = SeriesNaming(separator=separator.text if separator else ": ", form=form.text if form else "")
-    pivot_series(scope, first, picked.names, naming, stage.span)
-    several = len(cells) > 1
-    return {naming.name(c.name, n, several) for c in cells if c.zero for n in picked.names}
+    return ChartSeries(
+        rows=keys[0],
+        columns=keys[1],
+        values=values,
+        table=table,
+        how=how,
+        picked=select_series(scope, table, how, stage.span),
+        naming=SeriesNaming(separator=separator.text if separator else ": ", form=form.text if form else ""),
+    )
 
 
-def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word) -> str:
-    """A hidden column with the name of each row's series: null without one; such rows are dropped with `usenull=f`."""
+def build_chart_table(scope: Scope, chart: ChartSeries, span: Span) -> None:
+    """Rows by one field, a column for each chosen value of the other.
+
+    Where nobody can be asked for the values each pair of values is a row.
+    """
+    table, picked, series = chart.table, chart.picked, chart.table.series
+    if picked is None:
+        note_unnamed_columns(scope, f"values of `{chart.columns.text}`", span)
+        shown = apply("coalesce", Typed(Column(series), Kind.TEXT), literal(chart.how.null))
+        scope.derive([(chart.columns.text, shown)])
+        group_rows(scope, (chart.rows, chart.columns), chart.values, span)
+        return
+    if picked.folds:
+        scope.derive([(series, picked.folded(series, chart.how))])
+        table = group_by_series(scope, [chart.rows.text], series, table.cells, [v for _, v in chart.values], span)
+    pivot_series(scope, table, picked.names, chart.naming, span)
+
+
+def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, series: str) -> None:
+    """Adds a column with the name of each row's series: null without one; `usenull=f` drops such rows."""
     value = scope.typed(key.text, key.span)
-    series = scope.session.fresh("series")
     if value.kind is Kind.LIST:
         each = apply("list_distinct", as_multivalue(value)) if flag(arguments, "dedup_splitvals", False) else value
         scope.derive([(series, each)], key.span)
@@ -199,7 +250,6 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word) -
     if not flag(arguments, "usenull", True):
         missing = apply("is_null", Typed(Column(series, key.span), Kind.TEXT), span=key.span)
         scope.filter(apply("not", missing, span=key.span).expression, key.span)
-    return series
 
 
 def build_chart_measures(scope: Scope, arguments: StatisticsArguments, seconds: float) -> list[Measured]:

@@ -12,18 +12,15 @@ from dataclasses import dataclass, replace
 from harness.detection.languages.spl.aggregates import build_aggregate
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.commands.series import MOST_SERIES, SeriesTable, check_series_count, rank_series
+from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import Measured, flag, option
+from harness.detection.languages.spl.statistics import flag, option
 from harness.detection.languages.spl.syntax import SeriesChoice, Stage, StatisticsArguments, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import SourceError, Span
 
-Measures = Callable[[Scope], list[Measured]]
-"""The aggregates of a chart over a scope."""
-
-COUNT_NAMES = ("count", "c")
 LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
 AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)
 HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -158,7 +155,8 @@ def score_series(scope: Scope, table: SeriesTable, how: SeriesSelection) -> tupl
     """
     if how.field:
         return scope.node, build_aggregate(scope, how.function, scope.typed(how.field), how.span)
-    if how.function in COUNT_NAMES or (not how.function and len(table.cells) > 1):
+    of_rows = how.function in AGGREGATES and AGGREGATES[how.function].of_rows
+    if of_rows or (not how.function and len(table.cells) > 1):
         return scope.node, Typed(Aggregation("count"), Kind.NUMBER)
     first = table.cells[0]
     cells = Typed(Column(first.column), first.kind)

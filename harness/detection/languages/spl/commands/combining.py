@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.coercion import as_text
-from harness.detection.languages.spl.commands.joining import build_partner_keys, require_one_subsearch
+from harness.detection.languages.spl.commands.joining import (
+    build_partner_keys,
+    describe_subsearch_limit,
+    require_one_subsearch,
+)
 from harness.detection.languages.spl.commands.lookup import align_columns, append_rows
 from harness.detection.languages.spl.commands.saved import resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
@@ -17,7 +21,9 @@ MOST_APPENDED = 50_000
 APPEND_TIME_OPTIONS = ("extendtimerange", "maxtime", "timeout")
 
 
-@COMMANDS.define("append")
+@COMMANDS.define(
+    "append", order="keeps", fields="keeps", raw="never", subsearch="keeps", limit=describe_subsearch_limit
+)
 def append(scope: Scope, stage: Stage) -> None:
     """The rows of a subsearch after those there are.
 
@@ -31,7 +37,7 @@ def append(scope: Scope, stage: Stage) -> None:
     append_rows(scope, inner, stage)
 
 
-@COMMANDS.define("appendpipe")
+@COMMANDS.define("appendpipe", order="keeps", fields="keeps", raw="never", pipes=True)
 def appendpipe(scope: Scope, stage: Stage) -> None:
     """The rows that a pipeline makes of the current ones, after these.
 
@@ -44,7 +50,7 @@ def appendpipe(scope: Scope, stage: Stage) -> None:
     append_rows(scope, inner, stage)
 
 
-@COMMANDS.define("union", "multisearch", generating=True)
+@COMMANDS.define("union", "multisearch", order="keeps", fields="keeps", raw="never", subsearch="keeps", generating=True)
 def union(scope: Scope, stage: Stage) -> None:
     """The rows of several pipelines and datasets; those that are events in the order of time.
 
@@ -67,14 +73,14 @@ def union(scope: Scope, stage: Stage) -> None:
         scope.replace(first.node, first.columns)
         scope.events, scope.defined = first.events, set(first.defined)
     for part in parts:
-        left, right = align_columns(target, part)
-        target.node = Union(sources=(left, right), span=stage.span)
+        align_columns(target, part)
+        target.node = Union(sources=(target.node, part.node), span=stage.span)
         target.events = target.events and part.events
     if stage.name == "multisearch" and "_time" in target.columns:
         target.node = Sort(source=target.node, keys=NEWEST_FIRST[:1], span=stage.span)
 
 
-@COMMANDS.define("set", generating=True)
+@COMMANDS.define("set", order="keeps", fields="keeps", raw="never", subsearch="keeps", generating=True)
 def set_(scope: Scope, stage: Stage) -> None:
     """The union, the difference or the intersection of two pipelines' rows, none of them twice.
 

@@ -19,7 +19,7 @@ MOST_TIMES = 100_000
 HUMAN = "%a %b %e %H:%M:%S %Y"
 
 
-@COMMANDS.define("contingency", "ctable", "counttable")
+@COMMANDS.define("contingency", "ctable", "counttable", order="forgets", fields="closes", raw="never")
 def contingency(scope: Scope, stage: Stage) -> None:
     """How often each value of one field (rows) stands with each of another (columns), with totals.
 
@@ -42,7 +42,7 @@ def contingency(scope: Scope, stage: Stage) -> None:
     scope.main = main
 
 
-@COMMANDS.define("gentimes", generating=True)
+@COMMANDS.define("gentimes", order="forgets", fields="keeps", raw="never", generating=True)
 def gentimes(scope: Scope, stage: Stage) -> None:
     """Rows with the start and the end of each stretch of time: `gentimes start=10/1/07 end=10/5/07 increment=6h`.
 

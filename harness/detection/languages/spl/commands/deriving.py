@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.asking import ask_rows
+from harness.detection.languages.spl.asking import AnsweredRow, ask_rows
 from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal, same_kind
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import COMMANDS
@@ -19,7 +19,7 @@ DERIVED_NAME = re.compile(r"[A-Za-z_][\w.]*")
 MOST_NAMES = 300
 
 
-@COMMANDS.define("eval", shape="eval")
+@COMMANDS.define("eval", order="keeps", fields="keeps", raw="never", shape="eval", gets_row=True, evaluates=True)
 def evaluate(scope: Scope, stage: Stage) -> None:
     """Fields computed by expressions, from left to right; a null leaves no field.
 
@@ -52,9 +52,14 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
     if any(p.kind is Kind.NULL for p in parts):
         return
     chosen = apply("concat", *parts)
-    names = ask_target_names(scope, chosen, place)
+    rows = ask_target_rows(scope, chosen, place)
+    if rows is None or len(rows) > MOST_NAMES:
+        note_unnamed_targets(scope, rows is None, place)
+        names = collect_target_names(scope, pieces)
+    else:
+        names = [n for n in (str(r["name"]) for r in rows if "name" in r) if n and n[0] != "@"]
     made: list[tuple[str, Typed]] = []
-    for word in collect_target_names(scope, pieces) if names is None else names:
+    for word in names:
         same = apply("equal", chosen, literal(word))
         old = scope.typed(word)
         new, kept = same_kind([value, old]) if old.kind is not Kind.NULL else (value, literal(None))
@@ -62,17 +67,18 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
     scope.derive(made[:MOST_NAMES], assignment.span)
 
 
-def ask_target_names(scope: Scope, chosen: Typed, place: Span) -> list[str] | None:
-    """The names that the rows give; None where nobody can be asked, or there are too many."""
+def ask_target_rows(scope: Scope, chosen: Typed, place: Span) -> list[AnsweredRow] | None:
+    """Rows with the names that the events give; None where nobody can be asked."""
     names = Aggregate(source=scope.node, keys=(("name", chosen.expression),), measures=())
-    rows = ask_rows(scope, names, MOST_NAMES + 2, place)
-    if rows is None or len(rows) > MOST_NAMES:
-        why = "known only with events" if rows is None else f"more than {MOST_NAMES}"
-        message = f"fields named by values are {why}; here only those are made that the search names"
-        scope.session.note("unnamed-columns", message, place)
-        scope.open = True
-        return None
-    return [n for n in (str(r["name"]) for r in rows if "name" in r) if n and n[0] != "@"]
+    return ask_rows(scope, names, MOST_NAMES + 2, place)
+
+
+def note_unnamed_targets(scope: Scope, unasked: bool, place: Span) -> None:
+    """Tells of fields that nobody could name, or that are too many; later commands may mean them."""
+    why = "known only with events" if unasked else f"more than {MOST_NAMES}"
+    message = f"fields named by values are {why}; here only those are made that the search names"
+    scope.session.note("unnamed-columns", message, place)
+    scope.open = True
 
 
 def collect_target_names(scope: Scope, pieces: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from harness.detection.languages.spl.arguments import BoundOptions, bind_options
 from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_multivalue, as_text, literal
 from harness.detection.languages.spl.paths import extract_all, extract_first
 from harness.detection.languages.spl.patterns import check_pattern, group_names
-from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.registry import COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan.columns import Kind
@@ -22,7 +22,7 @@ MOST_OCCURRENCES = 20
 COMMON_WORDS = {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
 
 
-@COMMANDS.define("rex")
+@COMMANDS.define("rex", order="keeps", fields="keeps", raw=Unless(("field",)), shape="pattern")
 def rex(scope: Scope, stage: Stage) -> None:
     """Named groups of a regular expression as fields; with `mode=sed` a substitution.
 
@@ -165,7 +165,7 @@ def collect_document_names(scope: Scope) -> list[str]:
     )
 
 
-@COMMANDS.define("spath")
+@COMMANDS.define("spath", order="keeps", fields="keeps", raw=Unless(("input",)))
 def spath(scope: Scope, stage: Stage) -> None:
     """Values at a path of a JSON or XML text; without a path every field that the query names.
 
@@ -206,7 +206,7 @@ def prefer_new(new: Typed, old: Typed) -> Typed:
     return apply("coalesce", new, as_text(old))
 
 
-@COMMANDS.define("fromjson")
+@COMMANDS.define("fromjson", order="keeps", fields="keeps", raw="never")
 def fromjson(scope: Scope, stage: Stage) -> None:
     """The members of a JSON object that the query names, as fields.
 
@@ -223,7 +223,7 @@ def fromjson(scope: Scope, stage: Stage) -> None:
     scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
 
-@COMMANDS.define("tojson")
+@COMMANDS.define("tojson", order="keeps", fields="remakes", raw="never")
 def tojson(scope: Scope, stage: Stage) -> None:
     """All fields as one JSON object in `_raw` or the field named.
 
@@ -252,7 +252,7 @@ def build_object_member(scope: Scope, name: str, fill: bool) -> Typed:
     return apply("if", apply("is_null", value), absent, apply("concat", literal(key), apply("to_json", value)))
 
 
-@COMMANDS.define("xmlkv")
+@COMMANDS.define("xmlkv", order="keeps", fields="keeps", raw="always")
 def xmlkv(scope: Scope, stage: Stage) -> None:
     """`<name>value</name>` in the text of the event as fields that the query names.
 
@@ -276,7 +276,7 @@ def add_xml_elements(scope: Scope, document: Typed, span: Span) -> None:
     scope.derive(made, span)
 
 
-@COMMANDS.define("extract", "kv")
+@COMMANDS.define("extract", "kv", order="keeps", fields="keeps", raw="always")
 def extract(scope: Scope, stage: Stage) -> None:
     """`name=value` in the text of the event as fields that the query names.
 
@@ -297,7 +297,7 @@ def extract(scope: Scope, stage: Stage) -> None:
     scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
 
-@COMMANDS.define("xpath")
+@COMMANDS.define("xpath", order="keeps", fields="keeps", raw=Unless(("field",)))
 def xpath(scope: Scope, stage: Stage) -> None:
     """The texts that an XPath such as `//Data[@Name='Image']` reaches in an XML text.
 
@@ -320,7 +320,7 @@ PLACES = ("City", "Country", "Region", "lat", "lon")
 MORE_PLACES = ("Continent", "MetroCode", "Timezone")
 
 
-@COMMANDS.define("iplocation")
+@COMMANDS.define("iplocation", order="keeps", fields="keeps", raw="never")
 def iplocation(scope: Scope, stage: Stage) -> None:
     """Where an address is, by a lookup table `iplocation` with networks; without one nothing is known.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.detection.languages.spl.argument_grammar import head_item, signed_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, split_clauses
 from harness.detection.languages.spl.cim.events import enrich
 from harness.detection.languages.spl.coercion import (
@@ -17,7 +18,7 @@ from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.event_dates import add_date_fields
 from harness.detection.languages.spl.event_parts import with_blocks
 from harness.detection.languages.spl.patterns import check_pattern
-from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.registry import ANY_OPTION, COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.sorting import parse_sort_keys
 from harness.detection.languages.spl.statistics import build_key_conditions, parse_whole_word
@@ -41,7 +42,7 @@ from harness.detection.plan.nodes import Filter, Frame, Limit, Reverse, Sort, Wi
 from harness.diagnostics import SourceError
 
 
-@COMMANDS.define("search", shape="search", generating=True)
+@COMMANDS.define("search", order="keeps", fields="keeps", raw="never", shape="search", generating=True)
 def search(scope: Scope, stage: Stage) -> None:
     """Keeps the rows that satisfy a condition: text but for case, `*` as wildcard, words in the text of the event.
 
@@ -64,7 +65,7 @@ def search(scope: Scope, stage: Stage) -> None:
         scope.keep(list(before))
 
 
-@COMMANDS.define("where", shape="where")
+@COMMANDS.define("where", order="keeps", fields="keeps", raw="never", shape="where", evaluates=True)
 def where(scope: Scope, stage: Stage) -> None:
     """Keeps the rows for which an expression is true; null is not true.
 
@@ -76,7 +77,7 @@ def where(scope: Scope, stage: Stage) -> None:
     scope.filter(found.expression, stage.span)
 
 
-@COMMANDS.define("regex")
+@COMMANDS.define("regex", order="keeps", fields="keeps", raw=Unless((ANY_OPTION,)), shape="pattern")
 def regex(scope: Scope, stage: Stage) -> None:
     """Keeps the rows in whose field a regular expression is found, or with `!=` is not.
 
@@ -104,7 +105,7 @@ def regex(scope: Scope, stage: Stage) -> None:
     scope.filter(found.expression, stage.span)
 
 
-@COMMANDS.define("head")
+@COMMANDS.define("head", order="reads", fields="keeps", raw="never", item=head_item)
 def head(scope: Scope, stage: Stage) -> None:
     """The first 10 rows, the first so many, or the rows before an expression is false for the first time.
 
@@ -143,7 +144,7 @@ def while_true(scope: Scope, stage: Stage, condition: Typed, null: bool, keep_la
     scope.keep(list(scope.columns))
 
 
-@COMMANDS.define("tail")
+@COMMANDS.define("tail", order="reads", fields="keeps", raw="never")
 def tail(scope: Scope, stage: Stage) -> None:
     """The last 10 or so many rows, in reverse order.
 
@@ -155,7 +156,7 @@ def tail(scope: Scope, stage: Stage) -> None:
     scope.node = Reverse(source=Limit(source=scope.node, count=count, last=True, span=stage.span), span=stage.span)
 
 
-@COMMANDS.define("reverse")
+@COMMANDS.define("reverse", order="reads", fields="keeps", raw="never")
 def reverse(scope: Scope, stage: Stage) -> None:
     """The rows in reverse order.
 
@@ -165,7 +166,7 @@ def reverse(scope: Scope, stage: Stage) -> None:
     scope.node = Reverse(source=scope.node, span=stage.span)
 
 
-@COMMANDS.define("dedup")
+@COMMANDS.define("dedup", order="reads", fields="keeps", raw="never", item=signed_item)
 def dedup(scope: Scope, stage: Stage) -> None:
     """The first rows of each combination of fields; rows without one of them are dropped unless `keepempty=t`.
 

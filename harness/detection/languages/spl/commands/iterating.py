@@ -33,7 +33,7 @@ FOREACH_MARKS = ("fieldstr", "matchstr", "matchseg1", "matchseg2", "matchseg3", 
 FOREACH_MODES = ("multifield", "multivalue", "json_array", "auto_collections")
 
 
-@COMMANDS.define("foreach")
+@COMMANDS.define("foreach", order="keeps", fields="remakes", raw="never", shape="template")
 def foreach(scope: Scope, stage: Stage) -> None:
     """A pipeline once for each field that fits, `<<FIELD>>` being its name; or once for each element of a field.
 
@@ -139,7 +139,7 @@ def longest(scope: Scope, stage: Stage, column: str) -> int:
 
 def restrict_eval(scope: Scope, stage: Stage, column: str, place: int) -> Stage:
     """An eval that changes only rows that have so many elements."""
-    if not isinstance(stage.arguments, EvalArguments) or stage.name != "eval":
+    if not isinstance(stage.arguments, EvalArguments) or not COMMANDS[stage.name].evaluates:
         message = "`foreach` over elements takes a pipeline of one `eval`"
         raise SourceError("bad-argument", message, stage.span)
     template = f"eval x=if(mvcount('{column}')>{place}, 1, 1)"

@@ -38,7 +38,12 @@ def require_one_subsearch(stage: Stage, pipelines: tuple[Pipeline, ...], scope: 
     return pipelines[0]
 
 
-@COMMANDS.define("join")
+def describe_subsearch_limit(stage: Stage) -> tuple[str, str | None]:
+    """What lint tells of the rows that a command takes of its subsearch."""
+    return f"the subsearch of `{stage.name}` stops at {MOST_JOINED:,} rows and 60 seconds", None
+
+
+@COMMANDS.define("join", order="keeps", fields="keeps", raw="never", subsearch="reads", limit=describe_subsearch_limit)
 def join(scope: Scope, stage: Stage) -> None:
     """Rows with the fields of the first row of a subsearch that agrees in the keys.
 
@@ -148,7 +153,7 @@ def reserve_columns(scope: Scope, stage: Stage, inner: Scope, partners: Partners
             scope.derive([(name, as_text(scope.typed(name)))])
 
 
-@COMMANDS.define("selfjoin")
+@COMMANDS.define("selfjoin", order="reads", fields="keeps", raw="never")
 def selfjoin(scope: Scope, stage: Stage) -> None:
     """Each row with the next one that agrees in the fields, or the next `max`; the values of the next one win.
 
@@ -220,7 +225,9 @@ def several_others(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     scope.keep(kept)
 
 
-@COMMANDS.define("appendcols")
+@COMMANDS.define(
+    "appendcols", order="reads", fields="keeps", raw="never", subsearch="reads", limit=describe_subsearch_limit
+)
 def appendcols(scope: Scope, stage: Stage) -> None:
     """The fields of the first row of a subsearch for the first row, of the second for the second, and so on.
 

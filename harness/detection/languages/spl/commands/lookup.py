@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from harness.detection.languages.spl.argument_grammar import lookup_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames, split_clauses
 from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_text, literal
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.lookups import ENTROPY, build_lookup_rows, find_written_rows, resolve_lookup
-from harness.detection.languages.spl.matching import LookupRequest, match_lookup
+from harness.detection.languages.spl.matching import LookupRequest, add_matched_columns, match_lookup
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import ParenthesisedCondition, Stage
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.nodes import Limit, Node, Union
+from harness.detection.plan.nodes import Limit, Union
 from harness.diagnostics import SourceError, did_you_mean
 
 
-@COMMANDS.define("lookup")
+@COMMANDS.define("lookup", order="keeps", fields="keeps", raw="never")
 def lookup(scope: Scope, stage: Stage) -> None:
     """Fields from the rows of a table that agree in its keys; several rows give several values.
 
@@ -27,10 +28,11 @@ def lookup(scope: Scope, stage: Stage) -> None:
         shannon(scope, found)
         return
     wanted = parse_lookup(scope, found)
-    matches = match_lookup(scope, wanted, stage)
+    match = match_lookup(scope, wanted, stage)
+    add_matched_columns(scope, match)
     values: list[tuple[str, Typed]] = []
     for column, target in wanted.outputs:
-        values.append((target, build_output_value(scope, wanted, target, matches[column])))
+        values.append((target, build_output_value(scope, wanted, target, match.values[column])))
     scope.derive(values, stage.span)
     scope.keep([n for n in scope.columns if not n.startswith("@")])
 
@@ -96,7 +98,7 @@ def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: 
     return apply("coalesce", first, second)
 
 
-@COMMANDS.define("inputlookup", generating=True)
+@COMMANDS.define("inputlookup", order="keeps", fields="keeps", raw="never", item=lookup_item, generating=True)
 def inputlookup(scope: Scope, stage: Stage) -> None:
     """The rows of a table; with `append=t` after those there already are.
 
@@ -123,12 +125,12 @@ def inputlookup(scope: Scope, stage: Stage) -> None:
 
 def append_rows(scope: Scope, inner: Scope, stage: Stage) -> None:
     """The rows of one relation after those of another."""
-    left, right = align_columns(scope, inner)
-    scope.node = Union(sources=(left, right), span=stage.span)
+    align_columns(scope, inner)
+    scope.node = Union(sources=(scope.node, inner.node), span=stage.span)
 
 
-def align_columns(scope: Scope, inner: Scope) -> tuple[Node, Node]:
-    """Both relations with columns of like kinds; the first scope then has the columns of both."""
+def align_columns(scope: Scope, inner: Scope) -> None:
+    """Makes columns of one name in two relations alike in kind; the first scope then has the columns of both."""
     for name, kind in list(inner.columns.items()):
         own = scope.columns.get(name, Kind.NULL)
         if own is kind or Kind.NULL in (own, kind):
@@ -143,4 +145,3 @@ def align_columns(scope: Scope, inner: Scope) -> tuple[Node, Node]:
         if scope.columns.get(name, Kind.NULL) is Kind.NULL:
             scope.columns[name] = kind
             scope.defined.add(name)
-    return scope.node, inner.node

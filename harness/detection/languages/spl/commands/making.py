@@ -20,7 +20,7 @@ MOST_MADE = 100_000
 MadeCell = Scalar | tuple[str, ...]
 
 
-@COMMANDS.define("makeresults", generating=True)
+@COMMANDS.define("makeresults", order="forgets", fields="keeps", raw="never", generating=True)
 def makeresults(scope: Scope, stage: Stage) -> None:
     """Rows with the time of the search, or those of a JSON or CSV text.
 
@@ -98,7 +98,17 @@ def sink(scope: Scope, stage: Stage) -> None:
     scope.session.note("not-sent", message, stage.span)
 
 
-@COMMANDS.define("collect", "meventcollect", "mcollect", "summaryindex", "stash", "tscollect")
+@COMMANDS.define(
+    "collect",
+    "meventcollect",
+    "mcollect",
+    "summaryindex",
+    "stash",
+    "tscollect",
+    order="keeps",
+    fields="keeps",
+    raw="never",
+)
 def collect(scope: Scope, stage: Stage) -> None:
     """Would write the rows to an index; here they pass through.
 
@@ -120,6 +130,9 @@ def collect(scope: Scope, stage: Stage) -> None:
     "snoweventstream",
     "snowincident",
     "snowincidentstream",
+    order="keeps",
+    fields="keeps",
+    raw="never",
 )
 def send(scope: Scope, stage: Stage) -> None:
     """Would send the rows; here they pass through.
@@ -129,7 +142,18 @@ def send(scope: Scope, stage: Stage) -> None:
     sink(scope, stage)
 
 
-@COMMANDS.define("noop", "localop", "redistribute", "highlight", "abstract", "iconify", "geom")
+@COMMANDS.define(
+    "noop",
+    "localop",
+    "redistribute",
+    "highlight",
+    "abstract",
+    "iconify",
+    "geom",
+    order="keeps",
+    fields="keeps",
+    raw="never",
+)
 def passed(scope: Scope, stage: Stage) -> None:
     """Changes how rows are shown or computed, not what they are.
 
@@ -138,7 +162,7 @@ def passed(scope: Scope, stage: Stage) -> None:
     scope.session.note("no-effect", f"`{stage.name}` has no effect here", stage.span)
 
 
-@COMMANDS.define("require")
+@COMMANDS.define("require", order="keeps", fields="keeps", raw="never")
 def require(scope: Scope, stage: Stage) -> None:
     """Makes a search of no rows fail on a real system; here the rows pass through.
 
@@ -148,7 +172,7 @@ def require(scope: Scope, stage: Stage) -> None:
     scope.session.note("no-effect", "`require` has no effect here", stage.span)
 
 
-@COMMANDS.define("gauge")
+@COMMANDS.define("gauge", order="keeps", fields="keeps", raw="never")
 def gauge(scope: Scope, stage: Stage) -> None:
     """A value as `x` and the ranges of a gauge as `y1`, `y2` and so on.
 
@@ -163,7 +187,7 @@ def gauge(scope: Scope, stage: Stage) -> None:
     scope.events, scope.defined = False, set(scope.columns)
 
 
-@COMMANDS.define("addinfo")
+@COMMANDS.define("addinfo", order="keeps", fields="keeps", raw="never")
 def addinfo(scope: Scope, stage: Stage) -> None:
     """The bounds and the time of the search as fields.
 

@@ -31,7 +31,7 @@ MOST_SEARCHES = 200
 DEEPEST_MAP = 8
 
 
-@COMMANDS.define("map")
+@COMMANDS.define("map", order="reads", fields="remakes", raw="always", subsearch="keeps")
 def map_(scope: Scope, stage: Stage) -> None:
     """The rows of a search that is run for each of the first 10 rows, `$field$` in it being the row's value.
 

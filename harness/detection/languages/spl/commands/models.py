@@ -19,7 +19,12 @@ from harness.detection.languages.spl.commands.lookup import align_columns
 from harness.detection.languages.spl.commands.saved import run_saved
 from harness.detection.languages.spl.commands.stats import require_statistics
 from harness.detection.languages.spl.conditions import SearchLowering
-from harness.detection.languages.spl.indexed_fields import derive_prefix_fields, named_fields, only_indexed
+from harness.detection.languages.spl.indexed_fields import (
+    derive_prefix_fields,
+    name_prefix_fields,
+    named_fields,
+    only_indexed,
+)
 from harness.detection.languages.spl.lookups import build_lookup_rows
 from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import COMMANDS
@@ -31,8 +36,19 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Union
 from harness.diagnostics import SourceError, did_you_mean
 
+TSTATS_OPTIONS = (
+    "prestats", "append", "summariesonly", "allow_old_summaries", "include_reduced_buckets", "local", "chunk_size",
+    "fillnull_value", "span",
+)  # fmt: skip
+MSTATS_OPTIONS = (
+    "prestats", "append", "chunk_size", "fillnull_value", "span", "backfill", "update_period", "chart", "earliest",
+    "latest",
+)  # fmt: skip
 
-@COMMANDS.define("tstats", shape="stats", generating=True)
+
+@COMMANDS.define(
+    "tstats", order="keeps", fields="remakes", raw="never", shape="tstats", options=TSTATS_OPTIONS, generating=True
+)
 def tstats(scope: Scope, stage: Stage) -> None:
     """Aggregates over a data model's dataset; rows that lack a BY field are dropped unless `fillnull_value` is given.
 
@@ -53,19 +69,21 @@ def tstats(scope: Scope, stage: Stage) -> None:
     if not scope.first and not more:
         raise SourceError("not-first", "`tstats` begins a search", stage.span, help="write `| append [| tstats ...]`")
     rows = scope if scope.first else fresh_scope(scope.session, main=False)
-    arguments = select_model_rows(rows, stage, arguments)
+    select_model_rows(rows, stage, arguments)
+    arguments = name_prefix_fields(arguments)
+    prepare_model_groups(rows, arguments)
     if not unfinished:
         group_rows(rows, arguments.keys, expand_measures(rows, arguments), stage.span)
         return
     names = {w.text for w in named_fields(arguments)} | {"_time"}
     rows.keep([n for n in rows.columns if n in names], stage.span)
     if rows is not scope:
-        left, right = align_columns(scope, rows)
-        scope.node = Union(sources=(left, right), span=stage.span)
+        align_columns(scope, rows)
+        scope.node = Union(sources=(scope.node, rows.node), span=stage.span)
 
 
-def select_model_rows(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> StatisticsArguments:
-    """Makes the rows those that `tstats` aggregates, and gives its arguments with the names that they have there."""
+def select_model_rows(scope: Scope, stage: Stage, arguments: StatisticsArguments) -> None:
+    """Makes the rows those that `tstats` aggregates, with all the fields that it names."""
     for measure in arguments.measures:
         if measure.argument is not None and not isinstance(measure.argument, Word):
             not_evaluated(scope, measure)
@@ -81,11 +99,14 @@ def select_model_rows(scope: Scope, stage: Stage, arguments: StatisticsArguments
     else:
         only_indexed(scope, arguments)
     apply_tstats_where(scope, stage, arguments)
-    arguments = derive_prefix_fields(scope, arguments)
+    derive_prefix_fields(scope, arguments)
+
+
+def prepare_model_groups(scope: Scope, arguments: StatisticsArguments) -> None:
+    """Gives the BY fields of `tstats` the values that its groups have."""
     floor_time_to_span(scope, arguments)
     fill_by_fields(scope, arguments)
     without_missing(scope, arguments.keys)
-    return arguments
 
 
 def node_names(arguments: StatisticsArguments) -> list[str]:
@@ -167,7 +188,9 @@ def fill_by_fields(scope: Scope, arguments: StatisticsArguments) -> None:
     scope.derive(added, word.span)
 
 
-@COMMANDS.define("mstats", shape="stats", generating=True)
+@COMMANDS.define(
+    "mstats", order="forgets", fields="closes", raw="never", shape="tstats", options=MSTATS_OPTIONS, generating=True
+)
 def mstats(scope: Scope, stage: Stage) -> None:
     """Aggregates over metrics, which are events with a numeric field for each metric.
 
@@ -184,7 +207,7 @@ def mstats(scope: Scope, stage: Stage) -> None:
     group_rows(scope, keys, expand_measures(scope, arguments), stage.span)
 
 
-@COMMANDS.define("datamodel", generating=True)
+@COMMANDS.define("datamodel", order="keeps", fields="remakes", raw="never", generating=True)
 def datamodel(scope: Scope, stage: Stage) -> None:
     """The events of a dataset, its fields under qualified names; under their own after `flat`.
 
@@ -201,7 +224,7 @@ def datamodel(scope: Scope, stage: Stage) -> None:
         select_qualified(scope, root, child, stage.span, local=True)
 
 
-@COMMANDS.define("from", generating=True)
+@COMMANDS.define("from", order="keeps", fields="remakes", raw="never", subsearch="keeps", generating=True)
 def from_(scope: Scope, stage: Stage) -> None:
     """A dataset's events, a table's rows or a saved search's: `from datamodel:Web.Web`, `from lookup:assets`.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from harness.detection.languages.spl.argument_grammar import signed_item
 from harness.detection.languages.spl.arguments import bind_options, parse_renames
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.sorting import parse_sort_keys
 from harness.detection.languages.spl.statistics import parse_whole_word
-from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation, Column
 from harness.detection.plan.nodes import Frame, Limit, Reverse, Sort, Window
@@ -21,7 +22,16 @@ MOST_AVERAGED = 10_000
 AVERAGE = re.compile(r"(sma|wma|ema)(\d{1,5})\((.+)\)", re.I | re.S)
 
 
-@COMMANDS.define("sort")
+def describe_sort_limit(stage: Stage) -> tuple[str, str | None] | None:
+    """What lint tells of a `sort` that does not say how many rows it keeps."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    words = [i.text for i in items if isinstance(i, Word)]
+    if not words or words[0].isdigit():
+        return None
+    return f"`sort` keeps the first {MOST_SORTED:,} rows", "write `sort 0` for all"
+
+
+@COMMANDS.define("sort", order="keeps", fields="keeps", raw="never", item=signed_item, limit=describe_sort_limit)
 def sort(scope: Scope, stage: Stage) -> None:
     """The rows in the order of fields, at most 10,000 of them unless a number says otherwise; 0 is all.
 
@@ -53,7 +63,7 @@ def add_running_measure(scope: Scope, stage: Stage, name: str, measure: Aggregat
     scope.defined.add(name)
 
 
-@COMMANDS.define("filldown")
+@COMMANDS.define("filldown", order="reads", fields="keeps", raw="never")
 def filldown(scope: Scope, stage: Stage) -> None:
     """A missing value is that of the last row that had one.
 
@@ -65,7 +75,7 @@ def filldown(scope: Scope, stage: Stage) -> None:
         add_running_measure(scope, stage, name, Aggregation("fill", (Column(name),)), scope.columns[name])
 
 
-@COMMANDS.define("accum")
+@COMMANDS.define("accum", order="reads", fields="keeps", raw="never")
 def accum(scope: Scope, stage: Stage) -> None:
     """The running total of a field.
 
@@ -76,7 +86,7 @@ def accum(scope: Scope, stage: Stage) -> None:
     add_running_measure(scope, stage, name.text, Aggregation("sum", (amount.expression,)), Kind.NUMBER)
 
 
-@COMMANDS.define("delta")
+@COMMANDS.define("delta", order="reads", fields="keeps", raw="never")
 def delta(scope: Scope, stage: Stage) -> None:
     """The difference between a field and the same field some rows before.
 
@@ -93,7 +103,7 @@ def delta(scope: Scope, stage: Stage) -> None:
     scope.keep([n for n in scope.columns if n != before])
 
 
-@COMMANDS.define("autoregress")
+@COMMANDS.define("autoregress", order="reads", fields="keeps", raw="never")
 def autoregress(scope: Scope, stage: Stage) -> None:
     """Copies of a field from some rows before: `autoregress f p=1-3`.
 
@@ -112,7 +122,7 @@ def autoregress(scope: Scope, stage: Stage) -> None:
         add_running_measure(scope, stage, target, Aggregation("lag", (value.expression, rows)), value.kind)
 
 
-@COMMANDS.define("trendline")
+@COMMANDS.define("trendline", order="reads", fields="keeps", raw="never")
 def trendline(scope: Scope, stage: Stage) -> None:
     """Moving averages of a field: simple, weighted, exponential: `trendline sma5(f) as x wma5(f) ema10(g)`.
 

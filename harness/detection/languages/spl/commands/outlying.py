@@ -16,7 +16,7 @@ OUTLIER_OPTIONS = ("action", "mark", "param", "uselower", "type")
 ACTIONS = {"transform": "transform", "tf": "transform", "remove": "remove", "rm": "remove"}
 
 
-@COMMANDS.define("outlier")
+@COMMANDS.define("outlier", order="keeps", fields="keeps", raw="never")
 def outlier(scope: Scope, stage: Stage) -> None:
     """Numbers far outside the quartiles of their field brought back to the limit, or their rows taken out.
 
@@ -25,7 +25,7 @@ def outlier(scope: Scope, stage: Stage) -> None:
     limit_outliers(scope, stage, bind_options(stage, *OUTLIER_OPTIONS))
 
 
-@COMMANDS.define("anomalydetection")
+@COMMANDS.define("anomalydetection", order="keeps", fields="keeps", raw="never")
 def anomalydetection(scope: Scope, stage: Stage) -> None:
     """With `method=iqr` the same as outlier; the other methods are not documented as formulas.
 
@@ -59,7 +59,9 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
         value = as_number(scope.typed(name))
         if value.kind is not Kind.NUMBER or scope.columns[name] is Kind.LIST:
             continue
-        low, high = add_quartiles(scope, stage, value)
+        marks = scope.session.fresh("low"), scope.session.fresh("high")
+        add_quartiles(scope, stage, value, marks)
+        low, high = (Typed(Column(m), Kind.NUMBER) for m in marks)
         reach = apply("multiply", apply("subtract", high, low), factor)
         top, bottom = apply("add", high, reach), apply("subtract", low, reach)
         over = apply("greater", value, top)
@@ -80,13 +82,11 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     scope.keep(kept)
 
 
-def add_quartiles(scope: Scope, stage: Stage, value: Typed) -> tuple[Typed, Typed]:
-    """The first and the third quartile of a field."""
-    names = scope.session.fresh("low"), scope.session.fresh("high")
+def add_quartiles(scope: Scope, stage: Stage, value: Typed, names: tuple[str, str]) -> None:
+    """Adds the first and the third quartile of a field as columns."""
     pairs = zip(names, (0.25, 0.75), strict=True)
     measures = tuple((n, Aggregation("percentile", (value.expression, literal(f).expression))) for n, f in pairs)
     scope.node = Window(source=scope.node, measures=measures, span=stage.span)
-    return Typed(Column(names[0]), Kind.NUMBER), Typed(Column(names[1]), Kind.NUMBER)
 
 
 def mark_limit(value: Typed, found: BoundOptions) -> Typed:

@@ -13,7 +13,7 @@ from harness.detection.plan.expressions import Aggregation, Call, Column
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Select, Window
 
 
-@COMMANDS.define("cofilter")
+@COMMANDS.define("cofilter", order="forgets", fields="keeps", raw="never")
 def cofilter(scope: Scope, stage: Stage) -> None:
     """For each two items how many users have the one, the other, and both: `cofilter user item`.
 

@@ -63,7 +63,7 @@ class Pivot:
         return "| " + " | ".join(stages)
 
 
-@COMMANDS.define("pivot", generating=True)
+@COMMANDS.define("pivot", order="forgets", fields="remakes", raw="never", subsearch="keeps", generating=True)
 def pivot(scope: Scope, stage: Stage) -> None:
     """Aggregates of a dataset: `pivot Model Dataset count(Dataset) AS n SPLITROW f SPLITCOL g FILTER h is "v"`.
 

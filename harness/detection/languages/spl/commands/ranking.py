@@ -15,7 +15,7 @@ from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey
 TOP_OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
 
 
-@COMMANDS.define("top", "sitop")
+@COMMANDS.define("top", "sitop", order="forgets", fields="closes", raw="never")
 def top(scope: Scope, stage: Stage) -> None:
     """The 10 most frequent combinations of fields, with count and percent.
 
@@ -24,7 +24,7 @@ def top(scope: Scope, stage: Stage) -> None:
     rank_combinations(scope, stage, descending=True)
 
 
-@COMMANDS.define("rare", "sirare")
+@COMMANDS.define("rare", "sirare", order="forgets", fields="closes", raw="never")
 def rare(scope: Scope, stage: Stage) -> None:
     """The 10 least frequent combinations of fields, with count and percent.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.detection.languages.spl.arguments import bind_options
-from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.registry import COMMANDS, CommandFacts
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
@@ -42,6 +42,8 @@ REASONS = {
     "asks other systems over the network": "curl dnsquery dnstwist ldapsearch",
     "is no command of Splunk's own reference": "entitymerge iptool trendmicro mvcollapse",
 }
+REFUSED_FACTS: CommandFacts = {"order": "forgets", "fields": "keeps", "raw": "never", "generating": True}
+"""What is said of every command that is not run: no plan has one, so nobody sees what it does to rows."""
 STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "dbxquery")
 
 
@@ -55,7 +57,7 @@ def refuse_command(reason: str) -> Callable[[Scope, Stage], None]:
     return refused
 
 
-@COMMANDS.define(*STATE, generating=True)
+@COMMANDS.define(*STATE, order="forgets", fields="keeps", raw="never", generating=True)
 def state(scope: Scope, stage: Stage) -> None:
     """What a search head knows of itself: a lookup table of the command's name stands in for it.
 
@@ -72,4 +74,5 @@ def state(scope: Scope, stage: Stage) -> None:
 
 
 for why, names in REASONS.items():
-    COMMANDS.define(*names.split(), generating=True)(refuse_command(why))
+    facts: CommandFacts = {**REFUSED_FACTS, "refused": f"It {why}."}
+    COMMANDS.define(*names.split(), **facts)(refuse_command(why))

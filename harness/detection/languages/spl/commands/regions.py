@@ -13,7 +13,7 @@ from harness.detection.plan.expressions import Aggregation, Column, build_call
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Union, Window
 
 
-@COMMANDS.define("concurrency")
+@COMMANDS.define("concurrency", order="keeps", fields="keeps", raw="never")
 def concurrency(scope: Scope, stage: Stage) -> None:
     """How many rows last at the time at which each row begins, itself included, in `concurrency`.
 
@@ -51,7 +51,7 @@ def concurrency(scope: Scope, stage: Stage) -> None:
     scope.keep(list(dict.fromkeys([*kept, target])))
 
 
-@COMMANDS.define("localize")
+@COMMANDS.define("localize", order="reads", fields="keeps", raw="never")
 def localize(scope: Scope, stage: Stage) -> None:
     """Stretches of time in which events follow one another without a longer pause, the newest first.
 

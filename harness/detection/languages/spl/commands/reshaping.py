@@ -59,7 +59,7 @@ MOST_COLUMNS = 300
 MOST_TURNED = 200
 
 
-@COMMANDS.define("xyseries", "maketable")
+@COMMANDS.define("xyseries", "maketable", order="reads", fields="keeps", raw="never")
 def xyseries(scope: Scope, stage: Stage) -> None:
     """A table of one field by another: a row each value of the first, a column each value of the second.
 
@@ -108,7 +108,7 @@ def melt_fields(scope: Scope, stage: Stage, without: str) -> list[str]:
     return names
 
 
-@COMMANDS.define("untable")
+@COMMANDS.define("untable", order="keeps", fields="remakes", raw="never")
 def untable(scope: Scope, stage: Stage) -> None:
     """A row for each column of a row: its name and its value.
 
@@ -143,7 +143,7 @@ def untable(scope: Scope, stage: Stage) -> None:
     scope.replace(bare, {fixed: kept_kind, name: Kind.TEXT, value: kind}, events=False)
 
 
-@COMMANDS.define("transpose")
+@COMMANDS.define("transpose", order="reads", fields="remakes", raw="never")
 def transpose(scope: Scope, stage: Stage) -> None:
     """Columns as rows: `column` is a field's name, `row 1` its value in the first row, and so on for 5 rows.
 
@@ -153,6 +153,9 @@ def transpose(scope: Scope, stage: Stage) -> None:
     label, header = found.text("column_name", "column"), found.text("header_field", "")
     count = int(found.words[0].text) if found.words and found.words[0].text.isdigit() else 5
     titles = headers(scope, stage, header, count)
+    if titles is None:
+        note_unnamed_columns(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
+        titles = [f"row {i}" for i in range(1, (count or 5) + 1)]
     place, row = scope.session.fresh("place"), scope.session.fresh("rows")
     numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
     parts: list[Node] = []
@@ -179,8 +182,11 @@ def in_row(cell: Expression, place: str, number_: int) -> Expression:
     return Aggregation("first", (cell,), Call("equal", (Column(place), Literal(float(number_)))))
 
 
-def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str]:
-    """What the columns of a transposed table are called, a row each; empty if one of that name is there already."""
+def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str] | None:
+    """What the columns of a transposed table are called, a row each; empty if one of that name is there already.
+
+    None where nobody can be asked.
+    """
     if not header and 0 < count <= MOST_TURNED:
         return [f"row {i}" for i in range(1, count + 1)]
     if count > MOST_TURNED:
@@ -189,8 +195,7 @@ def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str]:
     titles = Select(source=scope.node, columns=(("title", title.expression), ("row", Literal(1.0))))
     rows = ask_rows(scope, titles, count or MOST_TURNED + 1, stage.span)
     if rows is None:
-        note_unnamed_columns(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
-        return [f"row {i}" for i in range(1, (count or 5) + 1)]
+        return None
     if len(rows) > MOST_TURNED:
         raise scope.unsupported(f"`transpose` of more than {MOST_TURNED} rows", stage.span)
     made: list[str] = []
@@ -200,7 +205,7 @@ def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str]:
     return made
 
 
-@COMMANDS.define("makecontinuous")
+@COMMANDS.define("makecontinuous", order="keeps", fields="keeps", raw="never")
 def makecontinuous(scope: Scope, stage: Stage) -> None:
     """Rows for the steps of a field that have none; by default of `_time`.
 
@@ -247,7 +252,7 @@ def width(
     return seconds, (lambda moved: floor_to(moved, unit, zone)) if unit[1] else None
 
 
-@COMMANDS.define("timewrap")
+@COMMANDS.define("timewrap", order="reads", fields="keeps", raw="never")
 def timewrap(scope: Scope, stage: Stage) -> None:
     """A column for each period of a chart over time, the periods laid over the latest one.
 

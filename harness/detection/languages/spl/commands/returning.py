@@ -24,7 +24,7 @@ from harness.diagnostics import Span
 STRINGS = ("(", "(", "AND", ")", "OR", ")")
 
 
-@COMMANDS.define("return")
+@COMMANDS.define("return", order="reads", fields="keeps", raw="never")
 def return_(scope: Scope, stage: Stage) -> None:
     """The fields that a subsearch gives to its search: the first row's, or those of so many rows.
 
@@ -66,7 +66,7 @@ def written_out(scope: Scope, named: list[tuple[str, Typed]], bare: list[Typed],
     scope.filter(apply("not", apply("equal", scope.typed("search"), literal(""))).expression, span)
 
 
-@COMMANDS.define("format")
+@COMMANDS.define("format", order="reads", fields="keeps", raw="never")
 def format_(scope: Scope, stage: Stage) -> None:
     """The rows as one search text in `search`; a subsearch without it gives the same.
 

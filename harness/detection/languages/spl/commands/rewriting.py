@@ -25,7 +25,7 @@ ESCAPED_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'
 RELTIME_UNITS = (("year", 31536000.0), ("month", 2592000.0), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
 
 
-@COMMANDS.define("setfields")
+@COMMANDS.define("setfields", order="keeps", fields="keeps", raw="never")
 def setfields(scope: Scope, stage: Stage) -> None:
     """The same value in every row: `setfields ip="10.10.10.10", note="x y"`.
 
@@ -40,7 +40,7 @@ def setfields(scope: Scope, stage: Stage) -> None:
             scope.derive([(name, literal(option.value.text, option.value.span))], option.span)
 
 
-@COMMANDS.define("xmlunescape")
+@COMMANDS.define("xmlunescape", order="keeps", fields="keeps", raw="never")
 def xmlunescape(scope: Scope, stage: Stage) -> None:
     """The characters that XML entities such as `&amp;` stand for, in all fields.
 
@@ -64,7 +64,7 @@ def unescape_entities(value: Typed) -> Typed:
     return value
 
 
-@COMMANDS.define("reltime")
+@COMMANDS.define("reltime", order="keeps", fields="keeps", raw="never")
 def reltime(scope: Scope, stage: Stage) -> None:
     """How long ago `_time` is, in words, in `reltime`.
 
@@ -91,7 +91,7 @@ def format_age(age: Typed, unit: str, size: float) -> Typed:
     return apply("concat", as_text(number_of), ending)
 
 
-@COMMANDS.define("uniq")
+@COMMANDS.define("uniq", order="reads", fields="keeps", raw="never")
 def uniq(scope: Scope, stage: Stage) -> None:
     """Takes out a row that is in all fields the same as the row before.
 
@@ -109,7 +109,7 @@ def uniq(scope: Scope, stage: Stage) -> None:
     scope.keep(kept)
 
 
-@COMMANDS.define("rtorder")
+@COMMANDS.define("rtorder", order="keeps", fields="keeps", raw="never")
 def rtorder(scope: Scope, stage: Stage) -> None:
     """The rows in ascending order of time.
 

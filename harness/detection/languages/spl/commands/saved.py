@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.detection.languages.spl.argument_grammar import lookup_item
 from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.commands.lookup import inputlookup
 from harness.detection.languages.spl.macros import expand_macros
@@ -17,7 +18,7 @@ from harness.diagnostics import Source, SourceError, Span, did_you_mean
 DEEPEST_SAVED_SEARCH = 8
 
 
-@COMMANDS.define("savedsearch", generating=True)
+@COMMANDS.define("savedsearch", order="forgets", fields="keeps", raw="never", subsearch="keeps", generating=True)
 def savedsearch(scope: Scope, stage: Stage) -> None:
     """The rows of a saved search of the content given, `$name$` in it replaced by the options.
 
@@ -33,7 +34,7 @@ def savedsearch(scope: Scope, stage: Stage) -> None:
     run_saved(scope, name, found.words[0].span, values)
 
 
-@COMMANDS.define("loadjob", generating=True)
+@COMMANDS.define("loadjob", order="forgets", fields="keeps", raw="never", subsearch="keeps", generating=True)
 def loadjob(scope: Scope, stage: Stage) -> None:
     """The rows that a saved search of the content given has now: `loadjob savedsearch="user:app:name"`.
 
@@ -83,7 +84,7 @@ def resolve_from_dataset(scope: Scope, word: Word) -> Scope:
     return scope.subsearch(parse_saved_text(scope, forms[kind.lower()], word.span))
 
 
-@COMMANDS.define("inputcsv", generating=True)
+@COMMANDS.define("inputcsv", order="keeps", fields="keeps", raw="never", item=lookup_item, generating=True)
 def inputcsv(scope: Scope, stage: Stage) -> None:
     """The rows of a table of the content given, as inputlookup; files of the search head are not read.
 

@@ -6,9 +6,9 @@ import re
 
 from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
-from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.registry import COMMANDS, FieldEffect
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
-from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate, Union
@@ -27,7 +27,7 @@ def select_columns(scope: Scope, words: tuple[Word, ...]) -> dict[str, Typed]:
     return found
 
 
-@COMMANDS.define("table")
+@COMMANDS.define("table", order="keeps", fields="closes", raw="never")
 def table(scope: Scope, stage: Stage) -> None:
     """Exactly these columns in this order; a missing one is empty.
 
@@ -41,7 +41,14 @@ def table(scope: Scope, stage: Stage) -> None:
     scope.defined = set(scope.columns)
 
 
-@COMMANDS.define("fields")
+def find_fields_effect(stage: Stage) -> FieldEffect:
+    """Whether `fields` names what stays, or with a minus what goes."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    first = next((i.text for i in items if isinstance(i, Word)), "")
+    return "keeps" if first.startswith("-") else "closes"
+
+
+@COMMANDS.define("fields", order="keeps", fields=find_fields_effect, raw="never")
 def fields(scope: Scope, stage: Stage) -> None:
     """Keeps columns, or with `-` drops them; `_time` and `_raw` stay unless they are dropped by name.
 
@@ -71,7 +78,7 @@ def drops_column(pattern: str, name: str) -> bool:
     return matches_name_pattern(pattern, name) and (name[0] != "_" or pattern[0] == "_")
 
 
-@COMMANDS.define("rename")
+@COMMANDS.define("rename", order="keeps", fields="keeps", raw="never")
 def rename(scope: Scope, stage: Stage) -> None:
     """Other names for columns; `*` on both sides carries over.
 
@@ -88,6 +95,7 @@ def rename(scope: Scope, stage: Stage) -> None:
             message = f"`{words[at].text[:60]}` has no new name"
             raise SourceError("bad-rename", message, words[at].span, help="write `rename old AS new`")
         for source, target in moves(current, words[at], words[at + 2]):
+            note_renaming(scope, current, source, target)
             current = rename_column(scope, current, source, target)
         at += 3
     scope.select(current.items(), stage.span)
@@ -106,17 +114,24 @@ def moves(current: dict[str, Typed], old: Word, new: Word) -> list[tuple[str, st
     return [(n, fill_wildcard_name(old.text, new.text, n)) for n in fitting]
 
 
+def note_renaming(scope: Scope, current: dict[str, Typed], source: str, target: str) -> None:
+    """Keeps in mind that a column is read, and that the one of the new name is the search's own."""
+    if source == target:
+        return
+    if scope.events and source not in scope.defined:
+        scope.session.reads.add(source)
+    scope.defined.add(target)
+    if source in current and current[source].kind is not Kind.NULL:
+        scope.defined.discard(source)
+
+
 def rename_column(scope: Scope, current: dict[str, Typed], source: str, target: str) -> dict[str, Typed]:
     """The columns after one of them has another name; a missing one takes the column of the new name away."""
     if source == target:
         return current
-    if scope.events and source not in scope.defined:
-        scope.session.reads.add(source)
-    scope.defined.add(target)
     if source not in current or current[source].kind is Kind.NULL:
         removes = target in current and scope.session.switch("rename_missing") == "removes"
         return {n: v for n, v in current.items() if n != target} if removes else current
-    scope.defined.discard(source)
     return {target if n == source else n: v for n, v in current.items() if n != target}
 
 
@@ -127,7 +142,7 @@ def fill_wildcard_name(old: str, new: str, name: str) -> str:
     return re.sub(r"\*", lambda _: parts.pop(0) if parts else "", new)
 
 
-@COMMANDS.define("fillnull")
+@COMMANDS.define("fillnull", order="keeps", fields="keeps", raw="never", fills=True)
 def fillnull(scope: Scope, stage: Stage) -> None:
     """A value for missing fields, 0 unless given; of all columns if none is named.
 
@@ -165,7 +180,7 @@ def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
     return [(n, v) for n, v in found if v.kind is Kind.NUMBER]
 
 
-@COMMANDS.define("addtotals")
+@COMMANDS.define("addtotals", order="keeps", fields="keeps", raw="never")
 def addtotals(scope: Scope, stage: Stage) -> None:
     """The sum of numeric fields of each row; with `col=t` a last row with the sum of each column.
 
@@ -184,7 +199,7 @@ def addtotals(scope: Scope, stage: Stage) -> None:
         )
 
 
-@COMMANDS.define("addcoltotals")
+@COMMANDS.define("addcoltotals", order="keeps", fields="keeps", raw="never")
 def addcoltotals(scope: Scope, stage: Stage) -> None:
     """A last row with the sum of each numeric column.
 

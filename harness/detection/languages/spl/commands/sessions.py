@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from harness.detection.languages.spl.argument_grammar import transaction_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
 from harness.detection.languages.spl.coercion import (
     TYPED_NULL,
@@ -64,7 +65,7 @@ class TransactionRendering:
         return self.every or name in self.fields
 
 
-@COMMANDS.define("transaction", "transam")
+@COMMANDS.define("transaction", "transam", order="reads", fields="keeps", raw="never", item=transaction_item)
 def transaction(scope: Scope, stage: Stage) -> None:
     """Events with equal fields as one row, cut where a condition, a pause, a span or a number says so.
 
@@ -82,11 +83,11 @@ def transaction(scope: Scope, stage: Stage) -> None:
             scope.session.note("no-effect", f"`{name}` has no effect here", found.options[name].span)
     scope.node = Reverse(source=Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span))
     session = scope.session.fresh("session")
-    ends = number_transactions(scope, stage, found, session)
+    number_transactions(scope, stage, found, session)
     orphans = scope.branch()
     orphans.node = Filter(source=scope.node, condition=Call("is_null", (Column(session),)))
     gather_transactions(scope, stage, found, session)
-    if ends and not found.flag("keepevicted"):
+    if not found.options.keys().isdisjoint(TRANSACTION_ENDS) and not found.flag("keepevicted"):
         closed = apply("equal", Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
         scope.filter(closed.expression, stage.span)
     if found.words and found.flag("keeporphans"):
@@ -105,8 +106,8 @@ def with_fields(found: BoundOptions) -> BoundOptions:
     return replace(found, words=(*names, *found.words))
 
 
-def number_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> bool:
-    """Adds the number of each event's transaction; says whether conditions bound it."""
+def number_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> None:
+    """Adds the number of each event's transaction."""
     starts, ends = build_end_condition(scope, found, "startswith"), build_end_condition(scope, found, "endswith")
     keys = [as_text(build_transaction_key(scope.typed(w.text, w.span))) for w in found.words]
     connected = found.flag("connected", True)
@@ -126,7 +127,6 @@ def number_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
     measure = Aggregation("session_of", tuple(a.expression for a in arguments))
     scope.node = Window(source=scope.node, measures=((session, measure),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[session] = Kind.NUMBER
-    return starts is not None or ends is not None
 
 
 def limits_close(scope: Scope, found: BoundOptions) -> bool:

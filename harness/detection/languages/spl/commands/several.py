@@ -20,7 +20,7 @@ from harness.detection.plan.expressions import Aggregation, Call, Column
 from harness.detection.plan.nodes import Aggregate, Unnest
 
 
-@COMMANDS.define("makemv")
+@COMMANDS.define("makemv", order="keeps", fields="keeps", raw="never")
 def makemv(scope: Scope, stage: Stage) -> None:
     """Several values of one text: the pieces between delimiters, or what a pattern takes out.
 
@@ -45,7 +45,7 @@ def makemv(scope: Scope, stage: Stage) -> None:
     scope.derive([(field.text, made)], stage.span)
 
 
-@COMMANDS.define("nomv")
+@COMMANDS.define("nomv", order="keeps", fields="keeps", raw="never")
 def nomv(scope: Scope, stage: Stage) -> None:
     """One text of several values, a line each, or with the delimiter of the mvcombine before.
 
@@ -58,7 +58,7 @@ def nomv(scope: Scope, stage: Stage) -> None:
             scope.derive([(word.text, apply("list_join", value, literal(between)))], stage.span)
 
 
-@COMMANDS.define("mvexpand")
+@COMMANDS.define("mvexpand", order="keeps", fields="keeps", raw="never")
 def mvexpand(scope: Scope, stage: Stage) -> None:
     """A row for each value; rows without the field are dropped.
 
@@ -81,7 +81,7 @@ def mvexpand(scope: Scope, stage: Stage) -> None:
     scope.columns[field.text] = Kind.TEXT
 
 
-@COMMANDS.define("mvcombine")
+@COMMANDS.define("mvcombine", order="reads", fields="keeps", raw="never")
 def mvcombine(scope: Scope, stage: Stage) -> None:
     """Rows that agree in all other fields as one, the field then with several values.
 
@@ -96,7 +96,8 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
     scope.session.delimiters[field] = found.text("delim", " ")
     if field not in scope.columns:
         return
-    keys = [n for n in scope.columns if n != field]
+    order = [n for n in scope.columns if n[0] != "@"]
+    keys = [n for n in order if n != field]
     collected = Aggregation("collect", (as_multivalue(scope.typed(field)).expression,))
     node = Aggregate(
         source=scope.node,
@@ -104,7 +105,6 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
         measures=((field, collected),),
         span=stage.span,
     )
-    order = list(scope.columns)
     columns = {**{k: scope.columns[k] for k in keys}, field: Kind.LIST}
     scope.replace(node, columns)
     scope.keep(order)

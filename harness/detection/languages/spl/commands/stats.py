@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
 from harness.detection.languages.spl.evaluation import EvalContext
@@ -28,6 +29,10 @@ from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Selec
 from harness.diagnostics import SourceError
 
 WIDEST_WINDOW = 10_000
+STATS_OPTIONS = ("allnum", "delim", "partitions", "dedup_splitvals")
+STREAMSTATS_OPTIONS = (
+    "allnum", "current", "window", "global", "time_window", "reset_on_change", "reset_before", "reset_after",
+)  # fmt: skip
 
 
 def require_statistics(stage: Stage) -> StatisticsArguments:
@@ -37,7 +42,9 @@ def require_statistics(stage: Stage) -> StatisticsArguments:
     return stage.arguments
 
 
-@COMMANDS.define("stats", "sistats", shape="stats")
+@COMMANDS.define(
+    "stats", "sistats", order="forgets", fields="closes", raw="never", shape="stats", options=STATS_OPTIONS, groups=True
+)
 def stats(scope: Scope, stage: Stage) -> None:
     """One row for each combination of BY fields; rows that lack one of them are dropped.
 
@@ -93,7 +100,9 @@ def by_each_value(
     scope.keep([*before, *added], stage.span)
 
 
-@COMMANDS.define("eventstats", shape="stats")
+@COMMANDS.define(
+    "eventstats", order="keeps", fields="keeps", raw="never", shape="stats", options=("allnum",), groups=True
+)
 def eventstats(scope: Scope, stage: Stage) -> None:
     """Aggregates added to every row of their group; rows without a BY field stay without them.
 
@@ -125,7 +134,7 @@ def eventstats(scope: Scope, stage: Stage) -> None:
         scope.defined.add(name)
 
 
-@COMMANDS.define("streamstats", shape="stats")
+@COMMANDS.define("streamstats", order="reads", fields="keeps", raw="never", shape="stats", options=STREAMSTATS_OPTIONS)
 def streamstats(scope: Scope, stage: Stage) -> None:
     """Aggregates of the rows up to the current one; rows without a BY field are left out.
 
@@ -142,11 +151,15 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     keys = distinct_keys(scope, arguments.keys)
     partition: list[Expression] = [Column(k.text) for k in keys]
     before = list(scope.columns)
-    partition += resets(scope, stage, arguments, keys)
+    begins = plan_resets(scope, arguments, keys)
+    add_reset_parts(scope, stage, begins)
+    partition += [Column(part) for part in begins.parts]
     time_range = window_of_time(option(arguments, "time_window"))
     time = None if time_range is None else as_number(scope.typed("_time")).expression
     if rows and keys and time is None and flag(arguments, "global", True):
-        time, time_range, rows = add_global_row_number(scope, stage, keys), float(rows if current else rows + 1), 0
+        number = scope.session.fresh("place")
+        add_global_row_number(scope, stage, keys, number)
+        time, time_range, rows = Column(number), float(rows if current else rows + 1), 0
     added = expand_measures(scope, arguments)
     scope.node = Window(
         source=scope.node,
@@ -176,12 +189,10 @@ def counted_window(arguments: StatisticsArguments) -> int:
     return rows
 
 
-def add_global_row_number(scope: Scope, stage: Stage, keys: list[Word]) -> Expression:
-    """The place of a row among all groups' rows: a window spans them together unless `global=f`."""
-    column = scope.session.fresh("place")
+def add_global_row_number(scope: Scope, stage: Stage, keys: list[Word], column: str) -> None:
+    """Adds the place of a row among all groups' rows: a window spans them together unless `global=f`."""
     counted = Aggregation("count", (), all_of(tuple(build_key_conditions(scope, keys))))
     scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
-    return Column(column)
 
 
 def replace_by_null_without_key(scope: Scope, keys: list[Word], value: Typed) -> Typed:
@@ -190,14 +201,25 @@ def replace_by_null_without_key(scope: Scope, keys: list[Word], value: Typed) ->
     return apply("if", Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
 
 
-def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: list[Word]) -> list[Expression]:
-    """More keys for the places where a running aggregate begins anew."""
-    more: list[Expression] = []
+@dataclass(frozen=True, slots=True)
+class ResetPlan:
+    """Where running aggregates begin anew: what has to be known of the row before, and conditions by their columns.
+
+    Such a column numbers the parts between the rows where its condition is true.
+    """
+
+    shifted: list[tuple[tuple[str, Aggregation], ...]]
+    parts: dict[str, Typed]
+
+
+def plan_resets(scope: Scope, arguments: StatisticsArguments, keys: list[Word]) -> ResetPlan:
+    """At another value of a BY field, at a condition, or behind one."""
+    shifted: list[tuple[tuple[str, Aggregation], ...]] = []
     starts: list[Typed] = []
+    one = literal(1.0)
     if flag(arguments, "reset_on_change", False) and keys:
         marks = {k.text: scope.session.fresh("before") for k in keys}
-        shifted = tuple((b, Aggregation("lag", (Column(k), literal(1.0).expression))) for k, b in marks.items())
-        scope.node = Window(source=scope.node, measures=shifted, frame=Frame.RUNNING, span=stage.span)
+        shifted.append(tuple((b, Aggregation("lag", (Column(k), one.expression))) for k, b in marks.items()))
         for key, mark in marks.items():
             same = Typed(Call("is_true", (Call("equal", (Column(key), Column(mark))),)), Kind.BOOLEAN)
             starts.append(apply("not", same))
@@ -206,14 +228,19 @@ def resets(scope: Scope, stage: Stage, arguments: StatisticsArguments, keys: lis
             refuse_own_results(each, arguments)
             condition = apply("is_true", EvalContext(scope).condition(each.value))  # type: ignore[arg-type]
             if each.name == "reset_after":
-                condition = shifted_down(scope, stage, condition)
+                mark = scope.session.fresh("was")
+                shown = apply("if", condition, one, literal(0.0))
+                shifted.append(((mark, Aggregation("lag", (shown.expression, one.expression))),))
+                condition = apply("is_true", apply("equal", Typed(Column(mark), Kind.NUMBER), one))
             starts.append(condition)
-    for start in starts:
-        column = scope.session.fresh("part")
-        counted = Aggregation("count", (), start.expression)
-        scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
-        more.append(Column(column))
-    return more
+    return ResetPlan(shifted, {scope.session.fresh("part"): start for start in starts})
+
+
+def add_reset_parts(scope: Scope, stage: Stage, plan: ResetPlan) -> None:
+    """Adds the columns that a plan of resets needs."""
+    counted = [((c, Aggregation("count", (), start.expression)),) for c, start in plan.parts.items()]
+    for measures in (*plan.shifted, *counted):
+        scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
 
 
 def refuse_own_results(reset: Option, arguments: StatisticsArguments) -> None:
@@ -222,15 +249,6 @@ def refuse_own_results(reset: Option, arguments: StatisticsArguments) -> None:
     for name in sorted(collect_fields(reset.value) & made):  # type: ignore[arg-type]
         message = f"`{reset.name}` on `{name}`, which this command computes, is not supported"
         raise SourceError("unsupported", message, reset.span, help="compute it with a `streamstats` before")
-
-
-def shifted_down(scope: Scope, stage: Stage, condition: Typed) -> Typed:
-    """Whether a condition was true of the row before."""
-    column = scope.session.fresh("was")
-    shown = apply("if", condition, literal(1.0), literal(0.0))
-    lagged = Aggregation("lag", (shown.expression, literal(1.0).expression))
-    scope.node = Window(source=scope.node, measures=((column, lagged),), frame=Frame.RUNNING, span=stage.span)
-    return apply("is_true", apply("equal", Typed(Column(column), Kind.NUMBER), literal(1.0)))
 
 
 def window_of_time(word: Word | None) -> float | None:

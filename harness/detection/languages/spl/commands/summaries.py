@@ -25,7 +25,7 @@ MOST_SUMMARY_FIELDS = 500
 MEASURES = {"max": "max", "mean": "mean", "min": "min", "stdev": "stdev"}
 
 
-@COMMANDS.define("fieldsummary")
+@COMMANDS.define("fieldsummary", order="forgets", fields="keeps", raw="never")
 def fieldsummary(scope: Scope, stage: Stage) -> None:
     """One row for each field: how many values, how many distinct ones, their bounds and spread, the most frequent.
 

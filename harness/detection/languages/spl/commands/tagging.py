@@ -16,7 +16,7 @@ from harness.detection.plan.expressions import NULL
 MISSING = Typed(NULL, Kind.TEXT)
 
 
-@COMMANDS.define("typer")
+@COMMANDS.define("typer", order="keeps", fields="keeps", raw="never")
 def typer(scope: Scope, stage: Stage) -> None:
     """The names of the event types of the content given that an event is of, as the field `eventtype`.
 
@@ -36,7 +36,7 @@ def typer(scope: Scope, stage: Stage) -> None:
     scope.derive([("eventtype", with_old(scope, "eventtype", named))], stage.span)
 
 
-@COMMANDS.define("tags")
+@COMMANDS.define("tags", order="keeps", fields="keeps", raw="never")
 def tags(scope: Scope, stage: Stage) -> None:
     """The tags that the content given has for values of fields: `tag::field` for each, and all of them as `tag`.
 

@@ -22,7 +22,7 @@ KEY = "_key"
 INTERNAL = ("_time", "_raw", KEY)
 
 
-@COMMANDS.define("outputlookup", "outputcsv", "outputtext")
+@COMMANDS.define("outputlookup", "outputcsv", "outputtext", order="keeps", fields="keeps", raw="never")
 def outputlookup(scope: Scope, stage: Stage) -> None:
     """Passes the rows through and writes them to a table of this search alone, never to disk.
 
@@ -50,14 +50,15 @@ def write_table(scope: Scope, found: BoundOptions) -> None:
     old = before(scope, found)
     key = found.word("key_field")
     if old is not None and key is not None and is_collection(scope, name):
-        rows = update_collection(old, rows, key.text, found.stage)
+        update_collection(old, rows, key.text, found.stage)
+        rows = old
     elif old is not None and found.flag("append"):
         kept = [c for c in rows.columns if c in old.columns]
         rows.keep(kept)
         append_rows(old, rows, found.stage)
         rows = old
     elif old is not None and not found.flag("override_if_empty", True):
-        rows = unless_empty(rows, old, found.stage)
+        unless_empty(rows, old, found.stage)
     scope.session.tables[resolve_table_file(scope, name)] = rows
 
 
@@ -100,23 +101,22 @@ def before(scope: Scope, found: BoundOptions) -> Scope | None:
     return old
 
 
-def update_collection(old: Scope, rows: Scope, key: str, stage: Stage) -> Scope:
-    """The rows of a collection, those replaced whose key one of the new rows has."""
+def update_collection(old: Scope, rows: Scope, key: str, stage: Stage) -> None:
+    """Adds new rows to those of a collection, in place of those whose key one of the new rows has."""
     own = KEY if KEY in old.columns else key
     if own not in old.columns or key not in rows.columns:
         append_rows(old, rows, stage)
-        return old
+        return
     if own == KEY != key:
         rows.derive([(KEY, rows.typed(key))])
     marks = Select(source=rows.node, columns=(("@key", Column(own)),))
     keys = ((Column(own), Column("@key")),)
     old.node = Join(left=old.node, right=marks, kind=JoinKind.ANTI, keys=keys, span=stage.span)
     append_rows(old, rows, stage)
-    return old
 
 
-def unless_empty(rows: Scope, old: Scope, stage: Stage) -> Scope:
-    """The new rows, or the old ones if there are no new ones."""
+def unless_empty(rows: Scope, old: Scope, stage: Stage) -> None:
+    """Makes new rows the old ones if there are no new ones."""
     size = rows.session.fresh("size")
     counted = Aggregate(source=rows.node, keys=(), measures=((size, Aggregation("count")),), span=stage.span)
     old.node = Join(left=old.node, right=counted, kind=JoinKind.CROSS, columns=((size, Column(size)),))
@@ -124,4 +124,3 @@ def unless_empty(rows: Scope, old: Scope, stage: Stage) -> Scope:
     old.filter(apply("equal", old.typed(size), literal(0.0)).expression)
     old.keep([n for n in old.columns if n != size])
     append_rows(rows, old, stage)
-    return rows

@@ -16,7 +16,7 @@ from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.extraction.confs import Setting
 from harness.detection.languages.spl.extraction.sequence import Sequence, align_kinds, prefer_old
 from harness.detection.languages.spl.extraction.wanted import ALIAS
-from harness.detection.languages.spl.matching import match_lookup
+from harness.detection.languages.spl.matching import add_matched_columns, match_lookup
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.syntax import EvalExpression, Stage
@@ -104,11 +104,12 @@ def look_up(sequence: Sequence, setting: Setting, stage: Stage) -> None:
     if not any(name in sequence.wanted for name in named_outputs(stage) or [""]) and named_outputs(stage):
         return
     asked = parse_lookup(scope, bind_options(stage))
-    matches = match_lookup(scope, asked, stage)
+    match = match_lookup(scope, asked, stage)
+    add_matched_columns(scope, match)
     values = []
     for column, target in asked.outputs:
         if target in sequence.wanted:
-            value = build_output_value(scope, asked, target, matches[column])
+            value = build_output_value(scope, asked, target, match.values[column])
             values.append((target, choose_where(setting.guard, value, scope.typed(target))))
     scope.derive(values, stage.span)
 

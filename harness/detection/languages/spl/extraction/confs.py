@@ -16,17 +16,13 @@ from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.regexes import compile_check
 from harness.diagnostics import Source, SourceError, Span
-from harness.telemetry.indexing.stanzas import STANZA_KINDS, Props, Stanza, order_stanzas
-
-READ_ALREADY = {
-    "xmlwineventlog": {"KV_MODE": "none"},
-    "(?::){0}XmlWinEventLog:*": {"KV_MODE": "none"},
-    "crowdstrike:events:sensor": {"KV_MODE": "none"},
-    "_json": {"KV_MODE": "none"},
-    "proxy": {"KV_MODE": "none"},
-}
-"""Sourcetypes whose events come with the fields that their add-on extracts."""
-
+from harness.telemetry.indexing.stanzas import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
+from harness.telemetry.platforms.splunk import (
+    LEGACY_PREFIX,
+    OTHER_SOURCETYPE,
+    WINDOWS_SOURCETYPE,
+    map_splunk_inputs,
+)
 
 MANY = 50
 """Settings that are worth asking which of them can hold for any event."""
@@ -108,10 +104,17 @@ class Confs:
 
 def confs(scope: Scope, props: Props, places: SettingPlaces | None = None) -> Confs:
     """The settings over the rows of a scope."""
-    found = tuple(order_stanzas({**READ_ALREADY, **props}))
+    found = tuple(order_stanzas({**build_add_on_props(), **props}))
     for stanza in found:
         check_stanza_pattern(stanza)
     return Confs(scope, found, places)
+
+
+def build_add_on_props() -> Props:
+    """Stanzas of the sourcetypes whose events come with the fields that their add-on extracts."""
+    windows = (WINDOWS_SOURCETYPE, f"{SOURCETYPE_PATTERN}{LEGACY_PREFIX}*")
+    others = (each.sourcetype for each in map_splunk_inputs().values())
+    return {name: {"KV_MODE": "none"} for name in (*windows, OTHER_SOURCETYPE, *others)}
 
 
 def check_stanza_pattern(stanza: Stanza) -> None:

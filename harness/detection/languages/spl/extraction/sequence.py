@@ -70,12 +70,6 @@ class Sequence:
         new, kept = align_kinds(value, old)
         return new if build_value_where(guard, kept) is kept else apply("if", guard, new, kept)
 
-    def hidden(self, stem: str, value: Typed) -> Typed:
-        """A value computed once, which no search sees."""
-        name = self.scope.session.fresh(stem)
-        self.scope.derive([(name, value)])
-        return Typed(Column(name), value.kind)
-
     def raw(self) -> Typed:
         """The text of the event."""
         return as_text(self.scope.typed("_raw"))
@@ -91,7 +85,9 @@ class Sequence:
         made = build_value_where(guard, clean_pair_names(pairs) if clean else pairs)
         if made.kind is Kind.NULL:
             return
-        known = self.hidden("pairs", keep_complete_pairs(made))
+        complete, mark = keep_complete_pairs(made), self.scope.session.fresh("pairs")
+        self.scope.derive([(mark, complete)])
+        known = Typed(Column(mark), complete.kind)
         if self.asking:
             self.names.append(each_of(known, lambda e: apply("concat", literal(PAIR), extract_pair_name(e))))
             return

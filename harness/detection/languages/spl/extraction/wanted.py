@@ -8,16 +8,13 @@ from dataclasses import dataclass
 
 from harness.detection.languages.spl.extraction.confs import Confs
 from harness.detection.languages.spl.patterns import group_names
-from harness.detection.languages.spl.syntax import GeneralArguments, Pipeline, Word
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.syntax import Pipeline
 from harness.telemetry.indexing.stanzas import Props
 
 NAMES_IN_TEXT = re.compile(r"[\w.{}:@-]+")
 EXTRACTABLE_NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
 ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
-CLOSING_COMMANDS = frozenset(
-    {"stats", "chart", "timechart", "top", "rare", "table", "sistats", "mstats", "geostats", "contingency"}
-)
-REMAKING = frozenset({"tstats", "datamodel", "from", "pivot", "foreach", "transpose", "untable", "tojson", "map"})
 MOST_GUESSES = 300
 
 
@@ -39,14 +36,8 @@ class WantedFields:
 
 def is_closed(pipeline: Pipeline) -> bool:
     """Whether the query itself says which fields its rows have."""
-    found = False
-    for stage in pipeline.stages:
-        if stage.name in REMAKING:
-            return False
-        items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
-        first = next((i.text for i in items if isinstance(i, Word)), "")
-        found = found or stage.name in CLOSING_COMMANDS or (stage.name == "fields" and not first.startswith("-"))
-    return found
+    effects = {COMMANDS[s.name].find_field_effect(s) for s in pipeline.stages}
+    return "closes" in effects and "remakes" not in effects
 
 
 def find_wanted_fields(

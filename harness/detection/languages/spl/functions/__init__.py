@@ -1,35 +1,7 @@
-"""Eval functions by family; importing this fills the table."""
+"""Eval functions by family; importing this fills the table with those of every file in this folder."""
 
-from harness.detection.languages.spl.functions import (
-    bits,
-    conditional,
-    conversion,
-    extremes,
-    hashes,
-    hyperbolic,
-    json,
-    json_editing,
-    kinds,
-    lookups,
-    mathematics,
-    multivalue,
-    texts,
-    times,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "bits",
-    "conditional",
-    "conversion",
-    "extremes",
-    "hashes",
-    "hyperbolic",
-    "json",
-    "json_editing",
-    "kinds",
-    "lookups",
-    "mathematics",
-    "multivalue",
-    "texts",
-    "times",
-]
+for name in sorted(m.name for m in iter_modules(__path__)):
+    import_module(f"{__name__}.{name}")

@@ -149,7 +149,7 @@ def false(context: EvalContext) -> Typed:
     return NO
 
 
-@FUNCTIONS.define("in")
+@FUNCTIONS.define("in", tests=True)
 def in_(context: EvalContext, value: Typed, option: Typed, *more: Typed) -> Typed:
     """Whether the value equals one of the others; there are no wildcards.
 
@@ -165,7 +165,7 @@ def in_(context: EvalContext, value: Typed, option: Typed, *more: Typed) -> Type
     return parts[0] if len(parts) == 1 else apply("or", *parts)
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define(tests=True)
 def like(context: EvalContext, value: Typed, pattern: Typed) -> Typed:
     r"""Whether the whole text fits a pattern: `%` is any run, `_` one character, and nothing escapes them.
 
@@ -182,7 +182,7 @@ def like(context: EvalContext, value: Typed, pattern: Typed) -> Typed:
     return any_element(value, lambda v: apply(operation, v, as_text(pattern)))
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define(escapes=True, tests=True)
 def match(context: EvalContext, value: Typed, regex: Typed) -> Typed:
     r"""Whether a regular expression is found anywhere in the text.
 
@@ -205,7 +205,7 @@ def any_element(value: Typed, test: Callable[[Typed], Typed]) -> Typed:
     return apply_to_elements("list_any", value, parameter, test(element))
 
 
-@FUNCTIONS.define(shape="written")
+@FUNCTIONS.define(shape="written", escapes=True)
 def searchmatch(context: EvalContext, condition: EvalExpression) -> Typed:
     """Whether the row satisfies a search condition, given as text.
 
@@ -219,7 +219,7 @@ def searchmatch(context: EvalContext, condition: EvalExpression) -> Typed:
     return found
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define(tests=True)
 def cidrmatch(context: EvalContext, block: Typed, address: Typed) -> Typed:
     """Whether an address is inside a network, of either version.
 

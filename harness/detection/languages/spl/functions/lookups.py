@@ -7,7 +7,7 @@ from harness.detection.languages.spl.commands.lookup import build_output_value
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.jsontext import concat_json_parts, encode_as_json, quote_json_string
 from harness.detection.languages.spl.lookups import find_written_rows, resolve_lookup
-from harness.detection.languages.spl.matching import LookupRequest, match_lookup
+from harness.detection.languages.spl.matching import LookupRequest, add_matched_columns, match_lookup
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalArguments, EvalExpression, FunctionCall, Stage, String, Word
 from harness.detection.plan.columns import Kind
@@ -45,7 +45,8 @@ def lookup(context: EvalContext, name: EvalExpression, inputs: EvalExpression, o
     rows = find_written_rows(scope, name.value)
     wanted = LookupRequest(table=chosen, rows=rows, keys=tuple(keys), outputs=targets, only_new=False)
     found = match_lookup(scope, wanted, Stage("lookup", EvalArguments(()), inputs.span))
-    values = [(c, build_output_value(scope, wanted, target, found[c])) for c, target in targets]
+    add_matched_columns(scope, found)
+    values = [(c, build_output_value(scope, wanted, target, found.values[c])) for c, target in targets]
     return build_lookup_object(values)
 
 

@@ -193,7 +193,7 @@ def calendar_range(context: EvalContext, start: Typed, end: Typed, span: tuple[f
     return apply_to_elements("list_map", places, parameter, inside)
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define(escapes=True)
 def mvfind(context: EvalContext, value: Typed, regex: Typed) -> Typed:
     """The place, counted from 0, of the first value with a match; null if there is none.
 

@@ -131,7 +131,7 @@ def substr(context: EvalContext, value: Typed, start: Typed, length: Typed | Non
     return apply("substring", as_text(value), place, rest)
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define(escapes=True)
 def replace(context: EvalContext, value: Typed, regex: Typed, replacement: Typed) -> Typed:
     r"""Every match of a regular expression replaced; `\1` is a group.
 

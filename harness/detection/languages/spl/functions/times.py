@@ -68,7 +68,7 @@ def form_of(value: Typed) -> Typed:
     return found
 
 
-@FUNCTIONS.define
+@FUNCTIONS.define(zoned=True)
 def strftime(context: EvalContext, value: Typed, form: Typed) -> Typed:
     """A time as text, in the zone of the searching user.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.detection.languages.spl.lint.conditions import LintRule, warning
 from harness.detection.languages.spl.mentions import walk_query
+from harness.detection.languages.spl.registry import COMMANDS, FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     FieldReference,
     FunctionCall,
@@ -20,7 +21,6 @@ from harness.diagnostics import Edit, Finding
 
 ESCAPED_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*\\([tnr])(?=\w)")
 WINDOWS_PATH = re.compile(r"[A-Za-z]:\\|\\\w+\\|^%?\\|HK\w+\\|\\\w+\.\w{2,4}")
-REGEX_FUNCTIONS = ("match", "replace", "mvfind", "searchmatch")
 COMPARISONS = ("=", "!=", "LIKE")
 
 
@@ -30,7 +30,7 @@ def negated_null(pipeline: Pipeline) -> Iterator[Finding]:
         if isinstance(part, Prefix) and part.operator == "NOT":
             inner = part.operand
             compares = isinstance(inner, OperandChain) and inner.operator in COMPARISONS
-            asks = isinstance(inner, FunctionCall) and inner.name in ("match", "like", "in", "cidrmatch")
+            asks = isinstance(inner, FunctionCall) and inner.name in FUNCTIONS and FUNCTIONS[inner.name].tests
             if compares or asks:
                 names = [p.name for p in walk_query(inner) if isinstance(p, FieldReference)]
                 if names:
@@ -43,7 +43,7 @@ def control_character(pipeline: Pipeline) -> Iterator[Finding]:
     patterns = {
         id(a)
         for p in walk_query(pipeline)
-        if isinstance(p, FunctionCall) and p.name in REGEX_FUNCTIONS
+        if isinstance(p, FunctionCall) and p.name in FUNCTIONS and FUNCTIONS[p.name].escapes
         for a in p.arguments
     }
     for part in walk_query(pipeline):
@@ -71,7 +71,7 @@ def literal_star(pipeline: Pipeline) -> Iterator[Finding]:
 def bare_word(pipeline: Pipeline) -> Iterator[Finding]:
     """A word without quotes on the right side is a field."""
     for stage in walk_query(pipeline):
-        if not isinstance(stage, Stage) or stage.name not in ("where", "eval"):
+        if not isinstance(stage, Stage) or not COMMANDS[stage.name].evaluates:
             continue
         names = [p.name for p in walk_query(pipeline) if isinstance(p, FieldReference)]
         text = stage.span.source.text

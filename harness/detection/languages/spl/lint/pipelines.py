@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.detection.languages.spl.lint.conditions import LintRule, build_note, warning
 from harness.detection.languages.spl.mentions import walk_query
+from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     Comparison,
     EvalArguments,
@@ -17,6 +18,7 @@ from harness.detection.languages.spl.syntax import (
     OneOf,
     OperandChain,
     Pipeline,
+    SearchArguments,
     Stage,
     StatisticsArguments,
     Word,
@@ -42,7 +44,6 @@ OPTIONAL = frozenset(
 )
 """Fields of events that their sensor leaves empty at times."""
 PATHS = re.compile(r"(Image|TargetFilename|process_path|file_path|TargetObject)$")
-STATS = ("stats", "eventstats", "chart", "sistats")
 
 
 def stages(pipeline: Pipeline) -> Iterator[tuple[int, Stage]]:
@@ -55,13 +56,13 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
     filled: set[str] = set()
     for _, stage in stages(pipeline):
         arguments = stage.arguments
-        if stage.name == "fillnull" and isinstance(arguments, GeneralArguments):
+        if COMMANDS[stage.name].fills and isinstance(arguments, GeneralArguments):
             filled |= {w.text for w in arguments.items if isinstance(w, Word)} or OPTIONAL
         elif isinstance(arguments, EvalArguments):
             filled |= {a.target.text for a in arguments.assignments}
-        elif stage.name == "search":
+        elif isinstance(arguments, SearchArguments):
             filled |= {p.field.text for p in walk_query(stage) if isinstance(p, Comparison | OneOf) and needs_field(p)}
-        if stage.name in STATS and isinstance(arguments, StatisticsArguments):
+        if COMMANDS[stage.name].groups and isinstance(arguments, StatisticsArguments):
             for key in arguments.keys:
                 if key.text in OPTIONAL - filled:
                     message = f"events without `{key.text}` are in no group, and it is missing at times"
@@ -84,7 +85,7 @@ def zoned_bucket(pipeline: Pipeline) -> Iterator[Finding]:
         if isinstance(stage.arguments, EvalArguments):
             for assignment in stage.arguments.assignments:
                 value = assignment.value
-                if isinstance(value, FunctionCall) and value.name == "strftime":
+                if isinstance(value, FunctionCall) and value.name in FUNCTIONS and FUNCTIONS[value.name].zoned:
                     buckets[assignment.target.text] = value
         if isinstance(stage.arguments, StatisticsArguments):
             for key in stage.arguments.keys:
@@ -99,13 +100,16 @@ def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
     means: set[str] = set()
     for _, stage in stages(pipeline):
         arguments = stage.arguments
-        if isinstance(arguments, StatisticsArguments) and stage.name in STATS:
+        if isinstance(arguments, StatisticsArguments) and COMMANDS[stage.name].groups:
             for measure in arguments.measures:
                 name = measure.name.text if measure.name else measure.text
                 of = measure.argument.text if isinstance(measure.argument, Word) else None
-                if measure.function in ("count", "c") and measure.argument is None and arguments.keys:
+                aggregate = AGGREGATES.get(measure.function)
+                if aggregate is None:
+                    continue
+                if aggregate.of_rows and measure.argument is None and arguments.keys:
                     counts.add(name)
-                elif measure.function in ("avg", "mean", "min", "max", "sum") and of in counts:
+                elif aggregate.above_one and of in counts:
                     means.add(name)
             continue
         for part in walk_query(stage):
@@ -126,19 +130,16 @@ def is_always_true(part: OperandChain, counted: set[str]) -> bool:
 def limits(pipeline: Pipeline) -> Iterator[Finding]:
     """Commands that stop at a number of rows."""
     for part in walk_query(pipeline):
-        if not isinstance(part, Stage) or not isinstance(part.arguments, GeneralArguments):
-            continue
-        words = [w.text for w in part.arguments.items if isinstance(w, Word)]
-        if part.name == "sort" and words and not words[0].isdigit():
-            yield build_note("limit", part.span, "`sort` keeps the first 10,000 rows", "write `sort 0` for all")
-        elif part.name in ("join", "append", "appendcols"):
-            yield build_note("limit", part.span, f"the subsearch of `{part.name}` stops at 50,000 rows and 60 seconds")
+        limit = COMMANDS[part.name].limit if isinstance(part, Stage) else None
+        found = limit(part) if limit is not None else None
+        if found is not None:
+            yield build_note("limit", part.span, *found)
 
 
 def case_of_paths(pipeline: Pipeline) -> Iterator[Finding]:
     """Groups by a Windows path are told apart by case, which Windows does not."""
     for _, stage in stages(pipeline):
-        if stage.name in STATS and isinstance(stage.arguments, StatisticsArguments):
+        if COMMANDS[stage.name].groups and isinstance(stage.arguments, StatisticsArguments):
             for key in stage.arguments.keys:
                 if PATHS.search(key.text):
                     message = f"`{key.text}` in other letter case is another group"

@@ -1,0 +1,30 @@
+"""A function of CQL in a file of its own."""
+
+from __future__ import annotations
+
+from harness.detection.languages.cql.binding import Name
+from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.languages.cql.functions.rows import head
+from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder, WrittenText
+from harness.detection.plan.expressions import Expression, Literal, build_call
+
+
+@FUNCTIONS.value("text:shout", into="_shout", written=WrittenText.WORDS)
+def shout(row: RowScope, string: Expression, *, mark: str = "!") -> Expression:
+    """The text in capitals with a mark behind it.
+
+        a := "hey" | text:shout(a) -> _shout=HEY!
+
+    Reference: none
+    """
+    return build_call("concat", build_call("upper", row.text(string)), Literal(mark))
+
+
+@FUNCTIONS.step("echo", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.NEEDS)
+def echo(flow: Scope, field: Name) -> None:
+    """The field of the first row.
+
+    Reference: none
+    """
+    head(flow, 1)
+    flow.select([(field, RowScope(flow).read(field))], flow.span)
