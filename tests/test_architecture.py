@@ -135,7 +135,6 @@ def test_every_product_name_is_in_use():
     assert PRODUCT_NAMES.keys() <= {d.name for p in PACKAGES.values() for d in p.participles}
 
 
-@pytest.mark.xfail(strict=True, reason="45 short modules have one importer")
 def test_at_most_40_short_modules_have_one_importer():
     assert len(HARNESS.pieces) <= 40
 
@@ -145,7 +144,7 @@ def test_no_operation_of_the_plan_is_named_by_a_text():
     assert {sort: len(places) for sort, places in HARNESS.string_operations.items()} == {"calls": 0, "patterns": 0}
 
 
-@pytest.mark.xfail(strict=True, reason="1 of 69,354 lines is one")
+@pytest.mark.xfail(strict=True, reason="1.98 of 100 are")
 def test_at_least_2_in_100_lines_are_comments():
     whole, trailing = (sum(m.comments[sort] for m in HARNESS.modules) for sort in (0, 1))
     assert percentage(whole + trailing, sum(m.lines for m in HARNESS.modules)) >= 2

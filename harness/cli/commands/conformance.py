@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +81,7 @@ def command(
     # Beside a product: its answers to open questions are held against those of each value here.
     with closing(engine_of("duckdb" if product else engine)) as local:
         filled = list(fill_pages(folder, language, local)) if write and not product else []
-        for each in filled:
-            write_page(each.page, each.text)
+        write_filled(filled)
         checked = list(check_all(folder, language, product, local))
         settled = list(settle(product, local)) if product else []
     if write and product:
@@ -91,8 +89,7 @@ def command(
     if as_json:
         out(dumps(encode_conformance(checked, settled, version) | encode_filled_outputs(filled)))
     else:
-        told = format_filled_outputs(filled, paper())
-        out(chain(told, format_conformance(checked, settled, version, paper(), verbose=verbose)))
+        out(format_conformance(checked, settled, version, paper(), filled=filled, verbose=verbose))
     return 0 if all(c.state in (*GOOD, SettlingState.NOT_RUN) for c in checked) else DIFFERS
 
 
@@ -141,6 +138,12 @@ def rewrite(checked: Sequence[Checked], version: str) -> None:
             write_page(page, text)
 
 
+def write_filled(filled: Sequence[FilledPage]) -> None:
+    """Writes pages with their new outputs."""
+    for each in filled:
+        write_page(each.page, each.text)
+
+
 def write_page(page: Path, text: str) -> None:
     """Writes a page anew; its lines end as they did."""
     page.write_text(text, encoding="utf-8", newline="\r\n" if b"\r\n" in page.read_bytes() else "\n")
@@ -154,9 +157,16 @@ def format_filled_outputs(filled: Sequence[FilledPage], sheet: Paper) -> Iterato
 
 
 def format_conformance(
-    checked: Sequence[Checked], settled: Sequence[Settled], version: str, sheet: Paper, *, verbose: bool
+    checked: Sequence[Checked],
+    settled: Sequence[Settled],
+    version: str,
+    sheet: Paper,
+    *,
+    filled: Sequence[FilledPage],
+    verbose: bool,
 ) -> Iterator[str]:
-    """Cases that differ, counts by page, what is now observed, questions and their answers."""
+    """Outputs filled in, cases that differ, counts by page, what is now observed, questions and their answers."""
+    yield from format_filled_outputs(filled, sheet)
     for each in checked:
         if each.state not in GOOD and (verbose or each.state is not SettlingState.NOT_RUN):
             yield sheet.paint(f"{each.case.place}: {escape_controls(each.case.title)}: {each.state}", "bad")
