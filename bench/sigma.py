@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
-from harness.detection.plan.expressions import Aggregation
+from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.event import TEXT_TYPE, Events
@@ -50,7 +50,7 @@ class Tally:
 
 
 Stores = dict[bool, TelemetryStore]
-COUNT = (("n", Aggregation("count")),)
+COUNT = (("n", ops.count()),)
 
 
 BRACED = r"^\{([0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})\}$"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from harness.detection.language import Plan
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Expression
 from harness.detection.plan.nodes import Filter, Node, walk_nodes
@@ -64,7 +65,9 @@ def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredP
     if ours == theirs:
         return True
     match ours, theirs:
-        case Call("and" | "or" as a, left), Call("and" | "or" as b, right) if a == b and len(left) == len(right):
+        case Call(ops.and_ | ops.or_ as a, left), Call(ops.and_ | ops.or_ as b, right) if a == b and len(left) == len(
+            right
+        ):
             return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
     known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
     return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)

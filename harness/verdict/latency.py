@@ -13,9 +13,11 @@ import numpy as np
 
 from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, language
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal, all_of, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk_nodes
+from harness.detection.plan.operations import all_of
 from harness.detection.plan.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import UNITS_PER_SECOND
@@ -230,8 +232,8 @@ def replay_in_one_statement(
     def windowed(scan: Scan) -> Node:
         source = replace(scan, columns={**scan.columns, CASE_COLUMN: Kind.NUMBER})
         name = time_column(scan)
-        seconds = build_call("divide", Column(name), Literal(UNITS_PER_SECOND[name]))
-        within = (build_call("less_equal", Column(OPENS), seconds), build_call("less", seconds, Column(CLOSES)))
+        seconds = ops.divide(Column(name), Literal(UNITS_PER_SECOND[name]))
+        within = (ops.less_equal(Column(OPENS), seconds), ops.less(seconds, Column(CLOSES)))
         taken = tuple((n, Column(n)) for n in kinds)
         joined = Join(left=source, right=table, kind=JoinKind.CROSS, columns=taken)
         kept = Filter(source=joined, condition=all_of(within))
@@ -266,8 +268,8 @@ def build_run_conditions(node: Node, window: tuple[float, float]) -> list[Expres
     """Conditions on the events that a run sees."""
     scan = next(n for n in walk_nodes(node) if isinstance(n, Scan))
     name = time_column(scan)
-    seconds = build_call("divide", Column(name), Literal(UNITS_PER_SECOND[name]))
-    return [build_call("greater_equal", seconds, Literal(window[0])), build_call("less", seconds, Literal(window[1]))]
+    seconds = ops.divide(Column(name), Literal(UNITS_PER_SECOND[name]))
+    return [ops.greater_equal(seconds, Literal(window[0])), ops.less(seconds, Literal(window[1]))]
 
 
 def nearest(batch: Batch, meaning: PlanAtTime, schedule: Schedule, runs: Sequence[float]) -> Explanation | None:
@@ -292,7 +294,7 @@ def nearest(batch: Batch, meaning: PlanAtTime, schedule: Schedule, runs: Sequenc
     window = build_run_conditions(meaning(runs[-1], None).node, schedule.window(best[1]))
     ((plan, _),) = batch.meanings(partial(meaning, runs[-1]), [0], window)
     # One start stands for all: they differ in the clock only.
-    chosen = [build_call("equal", Column(CASE_COLUMN), Literal(0.0)), *window]
+    chosen = [ops.equal(Column(CASE_COLUMN), Literal(0.0)), *window]
     steps = tuple(replace(s, node=n) for s, n in zip(plan.steps, restrict_steps(plan, chosen), strict=True))
     own = replace(plan, node=steps[-1].node if steps else plan.node, steps=steps)
     return explain(own, batch.engine, Labels(malicious=malicious, total=batch.events))

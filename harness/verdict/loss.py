@@ -10,9 +10,11 @@ from itertools import chain
 
 from harness.detection.engine import CellValue, Engine
 from harness.detection.language import Plan
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN
-from harness.detection.plan.expressions import Call, Column, Expression, Literal, build_call, columns_read, span_of
+from harness.detection.plan.expressions import Call, Column, Expression, Literal, columns_read, span_of
 from harness.detection.plan.nodes import Filter, Limit, Node, Select, list_sources
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.provenance import trace_events
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
@@ -20,12 +22,17 @@ from harness.verdict.explain import Clause, EventLoss, Explanation, Labels, Miss
 
 # Chosen, no source: what fits on the line of a report.
 MOST_HELD_VALUES = 3
-COMPARISON_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
-MIRRORED_OPERATIONS = {
-    "less": "greater",
-    "less_equal": "greater_equal",
-    "greater": "less",
-    "greater_equal": "less_equal",
+COMPARISON_SIGNS: dict[Operation, str] = {
+    ops.less: "<",
+    ops.less_equal: "<=",
+    ops.greater: ">",
+    ops.greater_equal: ">=",
+}
+MIRRORED_OPERATIONS: dict[Operation, Operation] = {
+    ops.less: ops.greater,
+    ops.less_equal: ops.greater_equal,
+    ops.greater: ops.less,
+    ops.greater_equal: ops.less_equal,
 }
 
 CaseGroups = list[tuple[int, ...]]
@@ -133,10 +140,10 @@ def list_step_nodes(node: Node, before: Node | None) -> Iterator[Node]:
 def split_conjunction(condition: Expression) -> Iterator[Expression]:
     """The parts that must all hold, in the order of the text."""
     match condition:
-        case Call("and", parts):
+        case Call(ops.and_, parts):
             for part in parts:
                 yield from split_conjunction(part)
-        case Call("is_true", (inner,)):
+        case Call(ops.is_true, (inner,)):
             yield from split_conjunction(inner)
         case _:
             yield condition
@@ -145,10 +152,10 @@ def split_conjunction(condition: Expression) -> Iterator[Expression]:
 def split_disjunction(condition: Expression) -> Iterator[Expression]:
     """The parts of which one suffices."""
     match condition:
-        case Call("or", parts):
+        case Call(ops.or_, parts):
             for part in parts:
                 yield from split_disjunction(part)
-        case Call("is_true", (inner,)):
+        case Call(ops.is_true, (inner,)):
             yield from split_disjunction(inner)
         case _:
             yield condition
@@ -157,9 +164,9 @@ def split_disjunction(condition: Expression) -> Iterator[Expression]:
 def strip_negation(condition: Expression) -> Expression | None:
     """What a `not` denies, or nothing if it is no `not`."""
     match condition:
-        case Call("not", (inner,)):
+        case Call(ops.not_, (inner,)):
             return inner
-        case Call("is_true", (inner,)):
+        case Call(ops.is_true, (inner,)):
             return strip_negation(inner)
         case _:
             return None
@@ -181,9 +188,9 @@ def tests_of(condition: Expression) -> Iterator[Test]:
         members = [m for m in split_disjunction(denied) if find_span(m)] if denied else []
         # `NOT (a OR b)` is an exclusion list: what loses a row is the member that holds, not the whole condition.
         if denied is None or not members:
-            yield Test(clause=conjunct, loses=build_call("not", build_call("is_true", conjunct)), excluded=False)
+            yield Test(clause=conjunct, loses=ops.not_(ops.is_true(conjunct)), excluded=False)
         else:
-            yield from (Test(clause=m, loses=build_call("is_true", m), excluded=True) for m in members)
+            yield from (Test(clause=m, loses=ops.is_true(m), excluded=True) for m in members)
 
 
 def find_span(expression: Expression) -> Span | None:
@@ -260,7 +267,7 @@ def misses_of(clause: Expression, values: Mapping[str, list[CellValue]]) -> Iter
         return
     numbers = [n for n in map(parse_cell_number, values[names[0]]) if n is not None]
     if numbers:
-        best = min(numbers) if operation.startswith("less") else max(numbers)
+        best = min(numbers) if operation in (ops.less, ops.less_equal) else max(numbers)
         yield Miss(
             column=names[0], best=best, operator=COMPARISON_SIGNS[operation], needed=needed, span=find_span(clause)
         )

@@ -9,8 +9,9 @@ from itertools import accumulate
 
 from harness.detection.engine import Engine
 from harness.detection.language import Plan, Step, language
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Schema, is_hidden
-from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.needed import collect_columns_by_node
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
 from harness.detection.plan.shape import columns_of
@@ -157,7 +158,7 @@ class TrialSet:
         if len(self.trials) == 1:
             return plan
         known: dict[int, Node] = {}
-        condition = build_call("in", Column(CASE_COLUMN), *(Literal(float(i)) for i in numbers))
+        condition = ops.in_(Column(CASE_COLUMN), *(Literal(float(i)) for i in numbers))
         isolate = Isolation()
         steps = [Step(s.span, filter_scans(isolate(s.node), [condition], known), s.name) for s in plan.steps]
         return replace(plan, node=steps[-1].node if steps else isolate(plan.node), steps=tuple(steps))

@@ -7,9 +7,10 @@ import pytest
 import sqlglot
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.computed import COMPUTATIONS
-from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.folds import FOLDS
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -29,7 +30,7 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
 DIALECTS = {"duckdb": "DUCKDB", "spark": "SPARK"}
-WRITTEN_BY_THE_PRINTER = {"and", "or"}
+WRITTEN_BY_THE_PRINTER = {ops.and_, ops.or_}
 C, L = Column, Literal
 EVENTS = Scan(
     columns={"_time": Kind.NUMBER, "host": Kind.TEXT, "Image": Kind.TEXT, "ports": Kind.LIST},
@@ -53,10 +54,8 @@ def spark(node):
 
 
 def test_spark_gets_a_statement_in_its_own_words():
-    kept = Filter(source=EVENTS, condition=build_call("ends_with_ci", C("Image"), L(r"\cmd.exe")))
-    grouped = Aggregate(
-        source=kept, keys=(("host", C("host")),), measures=(("v", Aggregation("values", (C("Image"),))),)
-    )
+    kept = Filter(source=EVENTS, condition=ops.ends_with_ci(C("Image"), L(r"\cmd.exe")))
+    grouped = Aggregate(source=kept, keys=(("host", C("host")),), measures=(("v", ops.values(C("Image"))),))
     text = spark(grouped)
     assert r"endswith(lower(`image`), lower('\\cmd.exe'))" in text.lower()
     assert "collect_set(`Image`)" in text
@@ -66,15 +65,13 @@ def test_spark_gets_a_statement_in_its_own_words():
     "node",
     [
         Limit(source=EVENTS, count=3, last=True),
-        Window(source=EVENTS, measures=(("n", Aggregation("count")),), frame=Frame.RUNNING, rows=2),
+        Window(source=EVENTS, measures=(("n", ops.count()),), frame=Frame.RUNNING, rows=2),
         Unnest(source=EVENTS, column="ports", position="i"),
         Join(left=EVENTS, right=EVENTS, keys=((C("host"), C("host")),), columns=(("t", C("_time")),), most=1),
         Sort(source=EVENTS, keys=(SortKey(C("host"), nulls_first=True),)),
-        Filter(source=EVENTS, condition=build_call("glob_ci", C("Image"), L("*a_b%c!*"))),
-        Derive(
-            source=EVENTS, columns=(("h", build_call("format_time", C("_time"), L("%Y-%m-%d %H:00:00"), L("UTC"))),)
-        ),
-        Derive(source=EVENTS, columns=(("x", build_call("to_text", build_call("divide", C("_time"), L(7)))),)),
+        Filter(source=EVENTS, condition=ops.glob_ci(C("Image"), L("*a_b%c!*"))),
+        Derive(source=EVENTS, columns=(("h", ops.format_time(C("_time"), L("%Y-%m-%d %H:00:00"), L("UTC"))),)),
+        Derive(source=EVENTS, columns=(("x", ops.to_text(ops.divide(C("_time"), L(7)))),)),
     ],
     ids=lambda n: type(n).__name__,
 )
@@ -83,7 +80,7 @@ def test_a_statement_for_spark_is_one_that_a_parser_of_spark_reads(node):
 
 
 def test_an_operation_that_spark_has_not_is_an_error_with_the_reason():
-    node = Derive(source=EVENTS, columns=(("e", build_call("entropy", C("host"))),))
+    node = Derive(source=EVENTS, columns=(("e", ops.entropy(C("host"))),))
     with pytest.raises(HarnessError) as error:
         spark(node)
     assert error.value.render() == (
@@ -146,7 +143,7 @@ def test_a_rule_that_a_constant_rules_out_reads_no_events_of_that_kind(duckdb):
         for i, c in enumerate(("1", "3"))
     ]
     columns = duckdb.load(views)
-    node = Filter(source=Scan(columns=columns), condition=build_call("equal_ci", C("EventCode"), L("3")))
+    node = Filter(source=Scan(columns=columns), condition=ops.equal_ci(C("EventCode"), L("3")))
     assert duckdb.run(node).column("x") == ("3",)
     assert "events_0" not in duckdb.sql(node)
 
@@ -155,7 +152,7 @@ def test_a_new_load_replaces_the_events(duckdb):
     for value in ("first", "second"):
         view = View(columns=pa.table({"@event": pa.array([0], pa.int64()), "x": [value]}))
         scan = Scan(columns=duckdb.load([view]))
-        entropy = Derive(source=scan, columns=(("e", build_call("entropy", C("x"))),))
+        entropy = Derive(source=scan, columns=(("e", ops.entropy(C("x"))),))
         assert duckdb.run(entropy).column("x") == (value,)
         assert duckdb.run(entropy).column("e") == (pytest.approx({"first": 2.321928, "second": 2.584963}[value]),)
 

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Literal, build_call
+from harness.detection.plan.expressions import NULL, Column, Literal
 from harness.detection.plan.folds import series_of, session_of, smooth_exponentially
 from harness.detection.plan.nodes import Frame, Sort, SortKey, Values, Window
 
@@ -90,10 +91,10 @@ def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):
         columns={"host": Kind.TEXT, "t": Kind.NUMBER, "k": Kind.TEXT},
         rows=(("x", 1, "a"), ("y", 2, "a"), ("x", 100, "a"), ("x", 90, "a"), ("x", 5, None)),
     )
-    session = Aggregation("session_of", (L(60.0), NULL, NULL, L(True), L(True), L(False), C("t"), NULL, NULL, C("k")))
+    session = ops.session_of(L(60.0), NULL, NULL, L(True), L(True), L(False), C("t"), NULL, NULL, C("k"))
     node = Window(
         source=Sort(source=source, keys=(SortKey(C("t"), descending=True),)),
-        partition=(build_call("upper", C("host")),),
+        partition=(ops.upper(C("host")),),
         measures=(("s", session),),
         frame=Frame.RUNNING,
     )

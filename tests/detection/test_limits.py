@@ -3,6 +3,7 @@
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Lambda, LambdaParameter, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Scan, Select, Values
@@ -24,7 +25,7 @@ def duckdb():
 
 
 def test_a_pattern_that_explodes_is_an_error_and_no_hang(duckdb):
-    node = Filter(source=ROWS, condition=build_call("regex_found", C("t"), L(r"^(a|aa)+(?=$)x"), L("")))
+    node = Filter(source=ROWS, condition=ops.regex_found(C("t"), L(r"^(a|aa)+(?=$)x"), L("")))
     with pytest.raises(HarnessError) as error:
         duckdb.run(node)
     assert error.value.render() == (
@@ -34,37 +35,35 @@ def test_a_pattern_that_explodes_is_an_error_and_no_hang(duckdb):
 
 
 def test_a_pattern_that_would_explode_elsewhere_is_harmless_in_re2(duckdb):
-    node = Filter(source=ROWS, condition=build_call("regex_found", C("t"), L(r"^(a+)+$"), L("")))
+    node = Filter(source=ROWS, condition=ops.regex_found(C("t"), L(r"^(a+)+$"), L("")))
     assert duckdb.run(node).rows == ()
 
 
 def test_an_or_of_five_thousand_members_runs(duckdb):
-    many = build_call(
-        "or", *(build_call("glob_ci", C("t"), L(f"*v{i}*")) for i in range(4999)), build_call("equal", C("t"), L("b"))
-    )
+    many = ops.or_(*(ops.glob_ci(C("t"), L(f"*v{i}*")) for i in range(4999)), ops.equal(C("t"), L("b")))
     assert duckdb.run(Filter(source=ROWS, condition=many)).column("n") == (2.0,)
 
 
 def test_an_or_nested_five_thousand_deep_runs(duckdb):
-    nested = build_call("equal", C("t"), L("b"))
+    nested = ops.equal(C("t"), L("b"))
     for i in range(5000):
-        nested = build_call("or", nested, build_call("equal", C("t"), L(str(i))))
+        nested = ops.or_(nested, ops.equal(C("t"), L(str(i))))
     assert duckdb.run(Filter(source=ROWS, condition=nested)).column("n") == (2.0,)
 
 
 @pytest.mark.parametrize("operation", ["upper", "reverse", "url_decode"])
 def test_calls_nested_by_hundreds_run(duckdb, operation):
     nested = C("t")
-    for _ in range(300 if operation != "url_decode" else 30):
+    for _ in range(300 if operation != ops.url_decode else 30):
         nested = build_call(operation, nested)
     node = Select(source=ROWS, columns=(("x", nested),))
-    assert duckdb.run(node).rows[1][0] == ("B" if operation == "upper" else "b")
+    assert duckdb.run(node).rows[1][0] == ("B" if operation == ops.upper else "b")
 
 
 def test_a_chain_of_a_thousand_ifs_runs(duckdb):
     chain = L("other")
     for i in range(1000):
-        chain = build_call("if", build_call("equal", C("n"), L(i)), L(f"is {i}"), chain)
+        chain = ops.if_(ops.equal(C("n"), L(i)), L(f"is {i}"), chain)
     assert duckdb.run(Select(source=ROWS, columns=(("x", chain),))).column("x") == ("is 1", "is 2")
 
 
@@ -72,7 +71,7 @@ def test_a_chain_of_a_thousand_ifs_runs(duckdb):
 def test_an_expression_that_nests_too_deep_is_an_error(duckdb, depth):
     nested = C("n")
     for _ in range(depth):
-        nested = build_call("negate", nested)
+        nested = ops.negate(nested)
     with pytest.raises(HarnessError) as error:
         duckdb.run(Select(source=ROWS, columns=(("x", nested),)))
     assert error.value.render() == (
@@ -83,8 +82,8 @@ def test_an_expression_that_nests_too_deep_is_an_error(duckdb, depth):
 def test_a_part_that_stands_in_many_places_is_written_once(duckdb):
     shared = C("t")
     for _ in range(16):
-        shared = build_call("concat", shared, shared)
-    node = Select(source=ROWS, columns=(("x", build_call("length", shared)),))
+        shared = ops.concat(shared, shared)
+    node = Select(source=ROWS, columns=(("x", ops.length(shared)),))
     assert duckdb.run(node).column("x") == (41.0 * 2**16, 2.0**16)
     assert len(duckdb.sql(node)) < 5_000
 
@@ -92,27 +91,27 @@ def test_a_part_that_stands_in_many_places_is_written_once(duckdb):
 def test_a_pipeline_of_five_hundred_steps_runs(duckdb):
     node = ROWS
     for _ in range(500):
-        node = Derive(source=node, columns=(("n", build_call("add", C("n"), L(1))),))
+        node = Derive(source=node, columns=(("n", ops.add(C("n"), L(1))),))
     assert duckdb.run(node).column("n") == (501.0, 502.0)
 
 
 def test_numbers_at_the_edge_neither_raise_nor_overflow(duckdb):
     edge = Values(columns={"n": Kind.NUMBER}, rows=((1e308,), (-1e308,), (float("nan"),), (float("inf"),), (0,)))
-    for name in ("sin", "exp", "sqrt", "ln", "ceil", "to_text", "truncate", "abs"):
+    for name in (ops.sin, ops.exp, ops.sqrt, ops.ln, ops.ceil, ops.to_text, ops.truncate, ops.abs):
         assert len(duckdb.run(Select(source=edge, columns=(("x", build_call(name, C("n"))),)))) == 5
-    for name in ("multiply", "power", "modulo", "divide", "bit_and", "shift_left"):
+    for name in (ops.multiply, ops.power, ops.modulo, ops.divide, ops.bit_and, ops.shift_left):
         assert len(duckdb.run(Select(source=edge, columns=(("x", build_call(name, C("n"), C("n"))),)))) == 5
     for unit in ("hour", "day", "month"):
-        node = Select(source=edge, columns=(("x", build_call("calendar_floor", C("n"), L(unit), L("Europe/London"))),))
+        node = Select(source=edge, columns=(("x", ops.calendar_floor(C("n"), L(unit), L("Europe/London"))),))
         assert duckdb.run(node).column("x")[:4] == (None, None, None, None)
-    wide = build_call("substring", L("abc"), C("n"), C("n"))
+    wide = ops.substring(L("abc"), C("n"), C("n"))
     assert len(duckdb.run(Select(source=edge, columns=(("x", wide),)))) == 5
 
 
 def test_what_python_computes_inside_a_list_function_sees_each_element(duckdb):
     x = LambdaParameter("x")
-    second = build_call("regex_found", x, L("^(?!x)"), L(""))
-    node = Select(source=ROWS, columns=(("l", build_call("list_filter", C("l"), Lambda(x, second))),))
+    second = ops.regex_found(x, L("^(?!x)"), L(""))
+    node = Select(source=ROWS, columns=(("l", ops.list_filter(C("l"), Lambda(x, second))),))
     assert duckdb.run(node).column("l") == (["y"], None)
 
 
@@ -122,8 +121,8 @@ def test_what_python_computes_inside_a_list_function_may_read_the_row_too(duckdb
         rows=((("a=1 b=2", "b=3"), "b"), (("a=1",), "a"), (("a=1",), None), (None, "a")),
     )
     x = LambdaParameter("x")
-    looked_up = build_call("key_value", x, C("t"), L("="), L(" "))
-    node = Select(source=pairs, columns=(("l", build_call("list_map", C("l"), Lambda(x, looked_up))),))
+    looked_up = ops.key_value(x, C("t"), L("="), L(" "))
+    node = Select(source=pairs, columns=(("l", ops.list_map(C("l"), Lambda(x, looked_up))),))
     assert duckdb.run(node).column("l") == (["2", "3"], ["1"], None, None)
 
 

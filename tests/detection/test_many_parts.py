@@ -4,8 +4,9 @@ import pyarrow as pa
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN, Kind
-from harness.detection.plan.expressions import NULL, Column, Literal, build_call
+from harness.detection.plan.expressions import NULL, Column, Literal
 from harness.detection.plan.nodes import Derive, Filter, Scan, Select
 from harness.telemetry.platform import View
 
@@ -20,16 +21,14 @@ VIEWS = [
 
 
 def image_of(code):
-    return build_call("equal", Column("EventCode"), Literal(str(code)))
+    return ops.equal(Column("EventCode"), Literal(str(code)))
 
 
 def named(choices):
     """Each event's own name, as a long choice of conditions makes it."""
     made = NULL
     for number in range(choices):
-        made = build_call(
-            "if", image_of(number % KINDS), build_call("concat", Literal(f"{number}:"), Column("Image")), made
-        )
+        made = ops.if_(image_of(number % KINDS), ops.concat(Literal(f"{number}:"), Column("Image")), made)
     return made
 
 
@@ -42,7 +41,7 @@ def store():
 
 def searched(columns, choices):
     derived = Derive(source=Scan(columns=columns), columns=(("name", named(choices)),))
-    found = Filter(source=derived, condition=build_call("ends_with_ci", Column("name"), Literal("p7.exe")))
+    found = Filter(source=derived, condition=ops.ends_with_ci(Column("name"), Literal("p7.exe")))
     return Select(source=found, columns=(("name", Column("name")), ("EventCode", Column("EventCode"))))
 
 

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.merging import merge_derives
 from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Union, Values, walk_nodes
 
@@ -35,11 +36,11 @@ def test_steps_that_do_not_look_at_one_another_are_one():
 
 
 def test_a_step_that_reads_a_new_column_stays_apart():
-    assert steps(derived(derived(ROWS, c=C("a")), d=build_call("add", C("c"), L(1)))) == [("c",), ("d",)]
+    assert steps(derived(derived(ROWS, c=C("a")), d=ops.add(C("c"), L(1)))) == [("c",), ("d",)]
 
 
 def test_a_step_that_reads_what_the_step_before_it_replaced_stays_apart(duckdb):
-    node = derived(derived(ROWS, a=build_call("add", C("a"), L(10))), d=C("a"))
+    node = derived(derived(ROWS, a=ops.add(C("a"), L(10))), d=C("a"))
     assert steps(node) == [("a",), ("d",)]
     assert duckdb.run(node).column("d") == (11.0, 12.0)
 
@@ -51,7 +52,7 @@ def test_a_column_that_is_replaced_again_has_its_last_value(duckdb):
 
 
 def test_what_stands_between_keeps_steps_apart():
-    node = derived(Filter(source=derived(ROWS, c=C("a")), condition=build_call("equal", C("c"), L(1))), d=C("b"))
+    node = derived(Filter(source=derived(ROWS, c=C("a")), condition=ops.equal(C("c"), L(1))), d=C("b"))
     assert steps(node) == [("c",), ("d",)]
 
 
@@ -67,7 +68,7 @@ def test_a_step_that_two_read_is_not_taken_from_either(duckdb):
 def test_a_thousand_new_columns_take_seconds_and_not_minutes(duckdb):
     node = ROWS
     for i in range(1000):
-        node = derived(node, **{f"x{i}": build_call("add", C("a"), L(i))})
+        node = derived(node, **{f"x{i}": ops.add(C("a"), L(i))})
     start = time.monotonic()
     rows = duckdb.run(node)
     assert time.monotonic() - start < 30

@@ -5,15 +5,16 @@ import math
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Lambda, LambdaParameter, Literal, build_call
+from harness.detection.plan.expressions import Call, Column, Lambda, LambdaParameter, Literal
 from harness.detection.plan.kinds import literal_kind
 from harness.detection.plan.nodes import Select, Values
 from harness.detection.plan.operations import PLAN_OPERATIONS
 
 NAN, INF = math.nan, math.inf
 X = LambdaParameter("x")
-A, AB = Lambda(X, build_call("equal", X, Literal("a"))), Lambda(X, build_call("concat", X, Literal("b")))
+A, AB = Lambda(X, ops.equal(X, Literal("a"))), Lambda(X, ops.concat(X, Literal("b")))
 
 CASES = [
     ("and", (True, True, None), None),
@@ -280,11 +281,11 @@ CASES = [
     ("list_filter", (("a", "b"), A), ["a"]),
     ("list_filter", (("b",), A), None),
     ("list_map", (("a", "c"), AB), ["ab", "cb"]),
-    ("list_map", (("1", "x"), Lambda(X, build_call("to_number", X))), ["1"]),
+    ("list_map", (("1", "x"), Lambda(X, ops.to_number(X))), ["1"]),
     ("list_any", (("b", "a"), A), True),
     ("list_any", (("b",), A), False),
     ("list_any", (None, A), None),
-    ("list_any", (("x1", "b"), Lambda(X, build_call("regex_found", X, Literal("^(?!x)"), Literal("")))), True),
+    ("list_any", (("x1", "b"), Lambda(X, ops.regex_found(X, Literal("^(?!x)"), Literal("")))), True),
     ("list_index", (("b", "a"), A), 2),
     ("list_index", (("b",), A), None),
     ("json_text", ('{"a":{"b":[1,"x"]}}', "$.a.b[1]"), "x"),

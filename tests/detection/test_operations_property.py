@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.computed import compute_values
 from harness.detection.plan.expressions import Column, Literal, build_call
@@ -35,7 +36,7 @@ X = Column("x")
 @FEW
 @given(st.lists(st.from_regex(r"[-+]?[0-9.]{0,4}([eE][-+]?[0-9]{0,3})?[ _\n]?", fullmatch=True), min_size=1))
 def test_to_number_reads_numbers_and_nothing_else(texts):
-    for text, (found,) in zip(texts, column(Kind.TEXT, texts, build_call("to_number", X)), strict=True):
+    for text, (found,) in zip(texts, column(Kind.TEXT, texts, ops.to_number(X)), strict=True):
         fits = re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", text)
         assert found == (float(text) if fits else None), repr(text)
 
@@ -43,7 +44,7 @@ def test_to_number_reads_numbers_and_nothing_else(texts):
 @FEW
 @given(NUMBERS)
 def test_to_text_is_an_integer_or_the_shortest_decimal(numbers):
-    for number, (text,) in zip(numbers, column(Kind.NUMBER, numbers, build_call("to_text", X)), strict=True):
+    for number, (text,) in zip(numbers, column(Kind.NUMBER, numbers, ops.to_text(X)), strict=True):
         if math.isfinite(number) and number == int(number) and abs(number) < 1e38:
             assert text == str(int(number))
         elif math.isnan(number):
@@ -57,9 +58,7 @@ def test_to_text_is_an_integer_or_the_shortest_decimal(numbers):
 @given(st.lists(st.floats(-1e12, 1e12) | st.integers(-(10**6), 10**6).map(lambda n: n / 1000), min_size=1))
 @pytest.mark.parametrize("digits", [0, 1, 2, 5, 12, -2])
 def test_round_is_half_away_from_zero_on_the_shortest_decimal(digits, numbers):
-    for number, (found,) in zip(
-        numbers, column(Kind.NUMBER, numbers, build_call("round", X, Literal(digits))), strict=True
-    ):
+    for number, (found,) in zip(numbers, column(Kind.NUMBER, numbers, ops.round(X, Literal(digits))), strict=True):
         assert found == float(Decimal(repr(float(number))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)), number
 
 
@@ -68,7 +67,7 @@ def test_round_is_half_away_from_zero_on_the_shortest_decimal(digits, numbers):
 def test_a_glob_is_a_star_and_nothing_else(texts, pattern):
     model = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
     blind = re.compile(".*".join(map(re.escape, pattern.lower().split("*"))), re.DOTALL)
-    rows = column(Kind.TEXT, texts, build_call("glob", X, Literal(pattern)), build_call("glob_ci", X, Literal(pattern)))
+    rows = column(Kind.TEXT, texts, ops.glob(X, Literal(pattern)), ops.glob_ci(X, Literal(pattern)))
     for text, (exact, any_case) in zip(texts, rows, strict=True):
         assert exact == bool(model.fullmatch(text)), (text, pattern)
         assert any_case == bool(blind.fullmatch(text.lower())), (text, pattern)
@@ -80,7 +79,7 @@ def test_a_like_is_percent_and_underscore_and_nothing_else(texts, pattern):
     words = {"%": ".*", "_": "."}
     model = re.compile("".join(words.get(c) or re.escape(c) for c in pattern), re.DOTALL)
     source = Values(columns={"x": Kind.TEXT, "p": Kind.TEXT}, rows=tuple((t, pattern) for t in texts))
-    literal, as_column = build_call("like", X, Literal(pattern)), build_call("like", X, Column("p"))
+    literal, as_column = ops.like(X, Literal(pattern)), ops.like(X, Column("p"))
     rows = OPENED.run(Select(source=source, columns=(("a", literal), ("b", as_column)))).rows
     assert rows == tuple((bool(model.fullmatch(t)),) * 2 for t in texts)
 
@@ -89,7 +88,7 @@ def test_a_like_is_percent_and_underscore_and_nothing_else(texts, pattern):
 @given(TEXTS, st.text(alphabet="aAbB%_\\.é\n", max_size=4))
 @pytest.mark.parametrize("operation", ["starts_with", "ends_with", "contains"])
 def test_affixes_are_literal_with_and_without_case(operation, texts, affix):
-    test = {"starts_with": str.startswith, "ends_with": str.endswith, "contains": str.__contains__}[operation]
+    test = {ops.starts_with: str.startswith, ops.ends_with: str.endswith, ops.contains: str.__contains__}[operation]
     rows = column(
         Kind.TEXT, texts, build_call(operation, X, Literal(affix)), build_call(operation + "_ci", X, Literal(affix))
     )
@@ -99,11 +98,11 @@ def test_affixes_are_literal_with_and_without_case(operation, texts, affix):
 @FEW
 @given(st.lists(st.sampled_from(["10.1.1.1", "10", "172.16.0.1", "::1", "::11", "", "x10.", "127.0.0.1\n", None])))
 def test_a_long_or_means_the_same_as_its_members(addresses):
-    members = [build_call("starts_with_ci", X, Literal(p)) for p in ("10.", "172.16.", "127.", "192.168.")]
-    members += [build_call("equal_ci", X, Literal("::1")), build_call("in", X, Literal(""), Literal("x.y"))]
-    many = build_call("or", *members)
-    closed = build_call("or", *(build_call("is_true", m) for m in members))
-    one_by_one = [build_call("is_true", m) for m in members]
+    members = [ops.starts_with_ci(X, Literal(p)) for p in ("10.", "172.16.", "127.", "192.168.")]
+    members += [ops.equal_ci(X, Literal("::1")), ops.in_(X, Literal(""), Literal("x.y"))]
+    many = ops.or_(*members)
+    closed = ops.or_(*(ops.is_true(m) for m in members))
+    one_by_one = [ops.is_true(m) for m in members]
     for row in column(Kind.TEXT, [*addresses, None], many, closed, *one_by_one):
         assert row[1] == any(row[2:])
         assert row[0] in (row[1], None)
@@ -124,10 +123,10 @@ PATTERNS = [
 def test_re2_and_the_library_find_the_same(pattern, texts):
     compiled = library(pattern, "")
     assert re2(pattern) is not None
-    rows = column(Kind.TEXT, texts, build_call("regex_found", X, Literal(pattern), Literal("")))
+    rows = column(Kind.TEXT, texts, ops.regex_found(X, Literal(pattern), Literal("")))
     assert rows == tuple((compiled.search(t) is not None,) for t in texts)
     if compiled.groups:
-        rows = column(Kind.TEXT, texts, build_call("regex_extract", X, Literal(pattern), Literal(""), Literal(1)))
+        rows = column(Kind.TEXT, texts, ops.regex_extract(X, Literal(pattern), Literal(""), Literal(1)))
         assert rows == tuple((m[1] if (m := compiled.search(t)) else None,) for t in texts)
 
 
@@ -157,12 +156,12 @@ def test_lists_are_those_of_python(lists, place):
     rows = column(
         Kind.LIST,
         [tuple(x) for x in lists],
-        build_call("list_sort", X),
-        build_call("list_distinct", X),
-        build_call("list_get", X, at),
-        build_call("list_contains", X, Literal("a")),
-        build_call("list_position", X, Literal("a")),
-        build_call("list_join", X, Literal("-")),
+        ops.list_sort(X),
+        ops.list_distinct(X),
+        ops.list_get(X, at),
+        ops.list_contains(X, Literal("a")),
+        ops.list_position(X, Literal("a")),
+        ops.list_join(X, Literal("-")),
     )
     for held, row in zip(lists, rows, strict=True):
         index = place - 1 if place > 0 else place + len(held)

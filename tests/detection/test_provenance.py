@@ -4,8 +4,9 @@ import pyarrow as pa
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
     Filter,
@@ -61,23 +62,23 @@ def test_an_event_is_its_own(store):
 
 def test_a_group_has_the_events_of_its_rows_and_a_group_of_groups_those_of_all(store):
     opened, scan = store
-    grouped = Aggregate(source=scan, keys=(("host", C("host")),), measures=(("n", Aggregation("count")),))
+    grouped = Aggregate(source=scan, keys=(("host", C("host")),), measures=(("n", ops.count()),))
     assert events(opened, grouped) == [("a", (10, 11)), ("b", (12,)), (None, (13,))]
-    whole = Aggregate(source=grouped, keys=(), measures=(("n", Aggregation("sum", (C("n"),))),))
+    whole = Aggregate(source=grouped, keys=(), measures=(("n", ops.sum(C("n"))),))
     assert events(opened, whole) == [(4.0, (10, 11, 12, 13))]
 
 
 def test_a_filter_a_limit_a_window_and_an_unnest_keep_each_rows_events(store):
     opened, scan = store
-    kept = Filter(source=scan, condition=build_call("equal", C("host"), Literal("a")))
-    windowed = Window(source=kept, measures=(("n", Aggregation("count")),))
+    kept = Filter(source=scan, condition=ops.equal(C("host"), Literal("a")))
+    windowed = Window(source=kept, measures=(("n", ops.count()),))
     many = Unnest(source=Limit(source=windowed, count=1), column="ports")
     assert events(opened, only(many, "ports")) == [("1", (10,)), ("2", (10,))]
 
 
 def test_a_joined_row_has_the_events_of_both_sides(store):
     opened, scan = store
-    grouped = Aggregate(source=scan, keys=(("host", C("host")),), measures=(("n", Aggregation("count")),))
+    grouped = Aggregate(source=scan, keys=(("host", C("host")),), measures=(("n", ops.count()),))
     last = Limit(source=scan, count=2, last=True)
     joined = Join(
         left=last, right=grouped, kind=JoinKind.LEFT, keys=((C("host"), C("host")),), columns=(("n", C("n")),)
@@ -111,7 +112,7 @@ def test_a_union_of_events_groups_and_rows_without_events_has_lists(store):
 
 def test_steps_are_found_by_the_identity_of_their_nodes(store):
     opened, scan = store
-    kept = Filter(source=scan, condition=build_call("equal", C("host"), Literal("a")))
+    kept = Filter(source=scan, condition=ops.equal(C("host"), Literal("a")))
     sorted_rows = Sort(source=kept, keys=(SortKey(C("_time"), descending=True),))
     known = {}
     last = trace_events(sorted_rows, known)

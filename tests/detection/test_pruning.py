@@ -2,8 +2,9 @@
 
 import pytest
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Call, Column, Literal
+from harness.detection.plan.expressions import NULL, Column, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Scan, Select
 from harness.detection.plan.pruning import StoredPart, parts_needed
 
@@ -11,7 +12,7 @@ CREATED = StoredPart(name="created", constants={"EventCode": "11"}, columns={"Im
 DELETED = StoredPart(name="deleted", constants={"EventCode": "23"}, columns={"Image": Kind.TEXT, "Archived": Kind.TEXT})
 SCAN = Scan(columns={"EventCode": Kind.TEXT, "Image": Kind.TEXT, "Archived": Kind.TEXT})
 CODE, IMAGE, GROUP = Column("EventCode"), Column("Image"), Column("@group")
-HAS_GROUP = Call("not", (Call("is_null", (GROUP,)),))
+HAS_GROUP = ops.not_(ops.is_null(GROUP))
 
 
 def needed(root, scan=SCAN):
@@ -19,19 +20,19 @@ def needed(root, scan=SCAN):
 
 
 def grouped(condition, source=SCAN):
-    return Derive(source=source, columns=(("@group", Call("if", (condition, Literal(6.0), NULL))),))
+    return Derive(source=source, columns=(("@group", ops.if_(condition, Literal(6.0), NULL)),))
 
 
 @pytest.mark.parametrize(
     ("condition", "parts"),
     [
-        (Call("equal", (CODE, Literal("23"))), {"deleted"}),
-        (Call("in", (CODE, Literal("1"), Literal("3"))), set()),
-        (Call("equal", (IMAGE, Literal("a"))), {"created", "deleted"}),
-        (Call("equal", (Column("Archived"), Literal("true"))), {"deleted"}),
-        (Call("and", (Call("equal", (IMAGE, Literal("a"))), Call("equal", (CODE, Literal("11"))))), {"created"}),
+        (ops.equal(CODE, Literal("23")), {"deleted"}),
+        (ops.in_(CODE, Literal("1"), Literal("3")), set()),
+        (ops.equal(IMAGE, Literal("a")), {"created", "deleted"}),
+        (ops.equal(Column("Archived"), Literal("true")), {"deleted"}),
+        (ops.and_(ops.equal(IMAGE, Literal("a")), ops.equal(CODE, Literal("11"))), {"created"}),
         (
-            Call("or", (Call("equal", (IMAGE, Literal("a"))), Call("equal", (CODE, Literal("11"))))),
+            ops.or_(ops.equal(IMAGE, Literal("a")), ops.equal(CODE, Literal("11"))),
             {"created", "deleted"},
         ),
         (NULL, set()),
@@ -42,28 +43,28 @@ def test_a_filter_needs_the_parts_whose_constants_may_satisfy_it(condition, part
 
 
 def test_a_filter_may_ask_for_what_is_derived_of_constants():
-    both = Call("and", (Call("ends_with_ci", (IMAGE, Literal(".exe"))), Call("equal", (CODE, Literal("11")))))
+    both = ops.and_(ops.ends_with_ci(IMAGE, Literal(".exe")), ops.equal(CODE, Literal("11")))
     assert needed(Filter(source=grouped(both), condition=HAS_GROUP)) == {"created"}
 
 
 def test_a_derived_column_that_depends_on_the_row_needs_all_parts():
-    some = Call("ends_with_ci", (IMAGE, Literal(".exe")))
+    some = ops.ends_with_ci(IMAGE, Literal(".exe"))
     assert needed(Filter(source=grouped(some), condition=HAS_GROUP)) == {"created", "deleted"}
 
 
 def test_a_column_that_is_derived_anew_is_no_longer_the_constant():
     renamed = Derive(source=SCAN, columns=(("EventCode", IMAGE),))
-    assert needed(Filter(source=renamed, condition=Call("equal", (CODE, Literal("23"))))) == {"created", "deleted"}
+    assert needed(Filter(source=renamed, condition=ops.equal(CODE, Literal("23")))) == {"created", "deleted"}
 
 
 def test_a_column_that_is_not_selected_is_null_above():
     narrowed = Select(source=SCAN, columns=(("Image", IMAGE),))
-    assert needed(Filter(source=narrowed, condition=Call("is_null", (CODE,)))) == {"created", "deleted"}
-    assert needed(Filter(source=narrowed, condition=Call("equal", (CODE, Literal("11"))))) == set()
+    assert needed(Filter(source=narrowed, condition=ops.is_null(CODE))) == {"created", "deleted"}
+    assert needed(Filter(source=narrowed, condition=ops.equal(CODE, Literal("11")))) == set()
 
 
 def test_a_filter_above_a_limit_or_an_aggregate_leaves_all_parts():
-    deleted = Call("equal", (CODE, Literal("23")))
+    deleted = ops.equal(CODE, Literal("23"))
     assert needed(Filter(source=Limit(source=SCAN, count=1), condition=deleted)) == {"created", "deleted"}
-    counted = Aggregate(source=SCAN, keys=(("EventCode", CODE),), measures=(("n", Aggregation("count")),))
+    counted = Aggregate(source=SCAN, keys=(("EventCode", CODE),), measures=(("n", ops.count()),))
     assert needed(Filter(source=counted, condition=deleted)) == {"created", "deleted"}

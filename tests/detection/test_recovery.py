@@ -6,16 +6,17 @@ import pyarrow.parquet
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Scan
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
 C, L = Column, Literal
 SCAN = Scan(columns={"name": Kind.TEXT, "Name": Kind.TEXT, "host": Kind.TEXT})
-COUNT = Aggregate(source=SCAN, keys=(("host", C("host")),), measures=(("n", Aggregation("count")),))
-SLOW = build_call("regex_found", C("name"), L(r"^(a|b)(?=c)"), L(""))
+COUNT = Aggregate(source=SCAN, keys=(("host", C("host")),), measures=(("n", ops.count()),))
+SLOW = ops.regex_found(C("name"), L(r"^(a|b)(?=c)"), L(""))
 
 
 def view():

@@ -3,8 +3,9 @@
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Lambda, LambdaParameter, Literal, build_call
+from harness.detection.plan.expressions import Aggregation, Column, Lambda, LambdaParameter, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -51,13 +52,13 @@ def only(node, *names):
 
 
 def test_a_column_that_is_not_there_is_null(duckdb):
-    node = Select(source=PLAIN, columns=(("x", C("nosuch")), ("y", build_call("is_null", C("nosuch")))))
+    node = Select(source=PLAIN, columns=(("x", C("nosuch")), ("y", ops.is_null(C("nosuch")))))
     assert duckdb.run(Limit(source=node, count=1)).rows == ((None, True),)
 
 
 def test_names_that_differ_only_in_case_are_two_columns(duckdb):
     source = Values(columns={"Id": Kind.TEXT, "ID": Kind.TEXT, "id": Kind.TEXT}, rows=(("1", "2", "3"),))
-    made = duckdb.run(Derive(source=source, columns=(("iD", build_call("concat", C("ID"), C("id"))),)))
+    made = duckdb.run(Derive(source=source, columns=(("iD", ops.concat(C("ID"), C("id"))),)))
     assert made.columns == ("Id", "ID", "id", "iD")
     assert made.rows == (("1", "2", "3", "23"),)
 
@@ -65,7 +66,7 @@ def test_names_that_differ_only_in_case_are_two_columns(duckdb):
 def test_names_may_hold_any_characters(duckdb):
     names = ['a"b', "", "x y", "a;--", "é", "@row", "a.b", "count(x)"]
     source = Values(columns=dict.fromkeys(names, Kind.TEXT), rows=(tuple("12345678"),))
-    made = duckdb.run(Filter(source=source, condition=build_call("equal", C("x y"), L("3"))))
+    made = duckdb.run(Filter(source=source, condition=ops.equal(C("x y"), L("3"))))
     assert made.columns == tuple(names)
     assert made.rows == (tuple("12345678"),)
 
@@ -85,17 +86,17 @@ def test_no_rows_have_columns_all_the_same(duckdb):
 
 
 def test_a_filter_keeps_rows_for_which_the_condition_is_true_not_null(duckdb):
-    assert duckdb.run(Filter(source=PLAIN, condition=build_call("greater", C("n"), L(1)))).column("n") == (
+    assert duckdb.run(Filter(source=PLAIN, condition=ops.greater(C("n"), L(1)))).column("n") == (
         3.0,
         7.0,
         2.0,
     )
-    kept = Filter(source=PLAIN, condition=build_call("not", build_call("greater", C("n"), L(1))))
+    kept = Filter(source=PLAIN, condition=ops.not_(ops.greater(C("n"), L(1))))
     assert duckdb.run(kept).column("n") == (1.0,)
 
 
 def test_all_expressions_of_a_derive_read_the_row_as_it_was(duckdb):
-    node = Derive(source=PLAIN, columns=(("n", build_call("add", C("n"), L(1))), ("m", C("n"))))
+    node = Derive(source=PLAIN, columns=(("n", ops.add(C("n"), L(1))), ("m", C("n"))))
     made = duckdb.run(Limit(source=node, count=2))
     assert made.columns == ("host", "n", "m")
     assert made.rows == (("b", 4.0, 3.0), ("a", 2.0, 1.0))
@@ -108,7 +109,7 @@ def test_a_select_of_nothing_has_rows_without_columns(duckdb):
 
 def test_a_group_is_a_combination_of_keys_and_null_is_a_key(duckdb):
     node = Aggregate(
-        source=PLAIN, keys=(("host", C("host")),), measures=(("rows", agg("count")), ("sum", agg("sum", C("n"))))
+        source=PLAIN, keys=(("host", C("host")),), measures=(("rows", agg(ops.count)), ("sum", agg(ops.sum, C("n"))))
     )
     assert duckdb.run(node).rows == (("a", 2.0, 3.0), ("b", 2.0, 3.0), (None, 1.0, 7.0))
 
@@ -116,7 +117,9 @@ def test_a_group_is_a_combination_of_keys_and_null_is_a_key(duckdb):
 def test_an_aggregate_without_keys_is_one_row_even_of_none(duckdb):
     none = Filter(source=PLAIN, condition=L(False))
     node = Aggregate(
-        source=none, keys=(), measures=(("c", agg("count")), ("s", agg("sum", C("n"))), ("v", agg("values", C("host"))))
+        source=none,
+        keys=(),
+        measures=(("c", agg(ops.count)), ("s", agg(ops.sum, C("n"))), ("v", agg(ops.values, C("host")))),
     )
     assert duckdb.run(node).rows == ((0.0, None, None),)
 
@@ -132,17 +135,17 @@ def test_number_keys_are_in_the_order_of_numbers_and_text_keys_in_that_of_bytes(
 AGGREGATES = [
     ("count", (), {}, 5.0),
     ("count", (C("n"),), {}, 4.0),
-    ("count", (), {"where": build_call("equal", C("host"), L("b"))}, 2.0),
+    ("count", (), {"where": ops.equal(C("host"), L("b"))}, 2.0),
     ("count_distinct", (C("host"),), {}, 2.0),
     ("sum", (C("n"),), {}, 13.0),
     ("mean", (C("n"),), {}, 3.25),
     ("minimum", (C("n"),), {}, 1.0),
     ("maximum", (C("host"),), {}, "b"),
-    ("stdev_sample", (C("n"),), {"where": build_call("equal", C("host"), L("a"))}, 0.7071067811865476),
-    ("stdev_sample", (C("n"),), {"where": build_call("equal", C("n"), L(7))}, None),
-    ("stdev_population", (C("n"),), {"where": build_call("equal", C("n"), L(7))}, 0.0),
-    ("variance_sample", (C("n"),), {"where": build_call("equal", C("host"), L("a"))}, 0.5),
-    ("variance_population", (C("n"),), {"where": build_call("equal", C("host"), L("a"))}, 0.25),
+    ("stdev_sample", (C("n"),), {"where": ops.equal(C("host"), L("a"))}, 0.7071067811865476),
+    ("stdev_sample", (C("n"),), {"where": ops.equal(C("n"), L(7))}, None),
+    ("stdev_population", (C("n"),), {"where": ops.equal(C("n"), L(7))}, 0.0),
+    ("variance_sample", (C("n"),), {"where": ops.equal(C("host"), L("a"))}, 0.5),
+    ("variance_population", (C("n"),), {"where": ops.equal(C("host"), L("a"))}, 0.25),
     ("percentile", (C("n"), L(0.5)), {}, 2.5),
     ("percentile", (C("n"), L(0.95)), {}, 6.4),
     ("mode", (C("host"),), {}, "a"),
@@ -151,14 +154,14 @@ AGGREGATES = [
     ("first", (C("n"),), {}, 3.0),
     ("first", (C("n"),), {"order": (SortKey(C("n"), descending=True),)}, 7.0),
     ("last", (C("n"),), {}, 2.0),
-    ("last", (C("host"),), {"where": build_call("greater", C("n"), L(2))}, "b"),
+    ("last", (C("host"),), {"where": ops.greater(C("n"), L(2))}, "b"),
     ("least_by", (C("host"), C("n")), {}, "a"),
     ("greatest_by", (C("host"), C("n")), {}, "b"),
-    ("all_true", (build_call("greater", C("n"), L(1)),), {}, False),
-    ("any_true", (build_call("greater", C("n"), L(6)),), {}, True),
-    ("slope", (C("n"), build_call("multiply", C("n"), L(2))), {}, 0.5),
-    ("intercept", (C("n"), build_call("multiply", C("n"), L(2))), {}, 0.0),
-    ("r_squared", (C("n"), build_call("multiply", C("n"), L(2))), {}, 1.0),
+    ("all_true", (ops.greater(C("n"), L(1)),), {}, False),
+    ("any_true", (ops.greater(C("n"), L(6)),), {}, True),
+    ("slope", (C("n"), ops.multiply(C("n"), L(2))), {}, 0.5),
+    ("intercept", (C("n"), ops.multiply(C("n"), L(2))), {}, 0.0),
+    ("r_squared", (C("n"), ops.multiply(C("n"), L(2))), {}, 1.0),
 ]
 
 
@@ -169,33 +172,33 @@ def test_an_aggregate_has_its_one_meaning(duckdb, operation, arguments, more, wa
 
 
 def test_values_and_collect_count_the_elements_of_lists(duckdb):
-    measures = (("v", agg("values", C("l"))), ("c", agg("collect", C("l"))))
+    measures = (("v", agg(ops.values, C("l"))), ("c", agg(ops.collect, C("l"))))
     node = Aggregate(source=LISTS, keys=(("k", C("k")),), measures=measures)
     assert duckdb.run(node).rows == (("x", ["1", "2"], ["2", "1"]), ("y", ["1", "10"], ["1", "10"]))
 
 
 def test_numbers_among_values_are_written_out_and_sorted_as_text(duckdb):
     source = Values(columns={"n": Kind.NUMBER}, rows=((80,), (443,), (8080,), (80,)))
-    node = Aggregate(source=source, keys=(), measures=(("v", agg("values", C("n"))),))
+    node = Aggregate(source=source, keys=(), measures=(("v", agg(ops.values, C("n"))),))
     assert duckdb.run(node).rows == ((["443", "80", "8080"],),)
 
 
 def test_ordinary_calls_may_surround_aggregations(duckdb):
-    one = build_call("if", build_call("equal", agg("count", C("n")), L(1)), L(0), agg("stdev_sample", C("n")))
-    node = Aggregate(source=PLAIN, keys=(("host", C("host")),), measures=(("s", one), ("c", agg("count", C("n")))))
+    one = ops.if_(ops.equal(agg(ops.count, C("n")), L(1)), L(0), agg(ops.stdev_sample, C("n")))
+    node = Aggregate(source=PLAIN, keys=(("host", C("host")),), measures=(("s", one), ("c", agg(ops.count, C("n")))))
     assert duckdb.run(node).rows == (("a", pytest.approx(0.7071067811865476), 2.0), ("b", 0.0, 1.0), (None, 0.0, 1.0))
 
 
 def test_a_group_by_an_expression_reads_the_row_as_it_was(duckdb):
     node = Aggregate(
-        source=PLAIN, keys=(("host", build_call("upper", C("host"))),), measures=(("h", agg("values", C("host"))),)
+        source=PLAIN, keys=(("host", ops.upper(C("host"))),), measures=(("h", agg(ops.values, C("host"))),)
     )
     assert duckdb.run(node).rows == (("A", ["a"]), ("B", ["b"]), (None, None))
 
 
 def test_a_window_over_all_sees_the_whole_partition(duckdb):
     node = Window(
-        source=PLAIN, partition=(C("host"),), measures=(("s", agg("sum", C("n"))), ("f", agg("first", C("n"))))
+        source=PLAIN, partition=(C("host"),), measures=(("s", agg(ops.sum, C("n"))), ("f", agg(ops.first, C("n"))))
     )
     assert duckdb.run(node).rows == (
         ("b", 3.0, 3.0, 3.0),
@@ -217,16 +220,16 @@ def test_a_window_over_all_sees_the_whole_partition(duckdb):
     ],
 )
 def test_a_running_window_ends_with_the_current_row_or_before_it(duckdb, frame, rows, wanted):
-    node = Window(source=PLAIN, measures=(("s", agg("sum", C("n"))),), frame=frame, rows=rows)
+    node = Window(source=PLAIN, measures=(("s", agg(ops.sum, C("n"))),), frame=frame, rows=rows)
     assert list(duckdb.run(node).column("s")) == wanted
 
 
 def test_window_operations_look_at_rows_in_their_order(duckdb):
     measures = (
-        ("i", agg("row_number")),
-        ("before", agg("lag", C("n"), L(1))),
-        ("after", agg("lead", C("n"), L(2))),
-        ("filled", agg("fill", C("n"))),
+        ("i", agg(ops.row_number)),
+        ("before", agg(ops.lag, C("n"), L(1))),
+        ("after", agg(ops.lead, C("n"), L(2))),
+        ("filled", agg(ops.fill, C("n"))),
     )
     made = duckdb.run(Window(source=PLAIN, measures=measures))
     assert made.column("i") == (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -237,9 +240,9 @@ def test_window_operations_look_at_rows_in_their_order(duckdb):
 
 def test_a_window_of_values_distinct_and_collected(duckdb):
     measures = (
-        ("v", agg("values", C("host"))),
-        ("c", agg("collect", C("host"))),
-        ("d", agg("count_distinct", C("host"))),
+        ("v", agg(ops.values, C("host"))),
+        ("c", agg(ops.collect, C("host"))),
+        ("d", agg(ops.count_distinct, C("host"))),
     )
     made = duckdb.run(Window(source=PLAIN, measures=measures, frame=Frame.RUNNING))
     assert made.column("v")[-1] == ["a", "b"]
@@ -252,7 +255,7 @@ def test_a_window_by_time_has_rows_less_than_the_range_away(duckdb, descending):
     times = [0, 10, 10, 59.5, 60, 200]
     rows = tuple((t,) for t in (reversed(times) if descending else times))
     source = Values(columns={"t": Kind.NUMBER}, rows=rows)
-    node = Window(source=source, measures=(("c", agg("count")),), frame=Frame.RUNNING, time=C("t"), range=60)
+    node = Window(source=source, measures=(("c", agg(ops.count)),), frame=Frame.RUNNING, time=C("t"), range=60)
     wanted = (1, 1, 2, 3, 4, 4) if descending else (1, 2, 3, 4, 4, 1)
     assert duckdb.run(node).column("c") == wanted
 
@@ -301,8 +304,8 @@ def test_a_left_join_replaces_columns_where_there_is_a_partner_and_takes_the_fir
 
 
 def test_a_condition_of_a_join_sees_both_sides(duckdb):
-    near = build_call("less", build_call("add", C("n"), L(0)), L(2))
-    both = build_call("and", near, build_call("equal", C("owner"), L("bob")))
+    near = ops.less(ops.add(C("n"), L(0)), L(2))
+    both = ops.and_(near, ops.equal(C("owner"), L("bob")))
     node = Join(left=PLAIN, right=OWNERS, keys=((C("host"), C("h")),), condition=both, columns=(("owner", C("owner")),))
     assert duckdb.run(node).rows == (("a", 1.0, "bob"),)
     first = Join(left=PLAIN, right=OWNERS, condition=near, columns=(("owner", C("owner")),), most=1)
@@ -346,15 +349,15 @@ def test_a_node_used_twice_is_one_relation(duckdb):
 
 
 def test_columns_that_nobody_reads_are_not_computed(duckdb):
-    node = only(Derive(source=PLAIN, columns=(("h", build_call("sha512", C("host"))),)), "n")
+    node = only(Derive(source=PLAIN, columns=(("h", ops.sha512(C("host"))),)), "n")
     assert "sha512" not in duckdb.sql(node)
 
 
 def test_a_value_that_python_computes_can_feed_another_and_a_condition(duckdb):
-    entropy = build_call("entropy", build_call("sha512", C("host")))
-    node = Filter(source=PLAIN, condition=build_call("greater", entropy, L(1)))
+    entropy = ops.entropy(ops.sha512(C("host")))
+    node = Filter(source=PLAIN, condition=ops.greater(entropy, L(1)))
     assert duckdb.run(node).column("host") == ("b", "a", "b", "a")
-    grouped = Aggregate(source=PLAIN, keys=(("e", build_call("entropy", C("host"))),), measures=(("n", agg("count")),))
+    grouped = Aggregate(source=PLAIN, keys=(("e", ops.entropy(C("host"))),), measures=(("n", agg(ops.count)),))
     assert duckdb.run(grouped).rows == ((0.0, 4.0), (None, 1.0))
 
 
@@ -362,10 +365,10 @@ def test_a_column_may_have_the_name_of_a_lambdas_parameter_or_of_an_inner_name(d
     x = LambdaParameter("x")
     source = Values(columns={"x": Kind.LIST, "~": Kind.TEXT, "~:x": Kind.TEXT}, rows=((("b", "a", "b"), "t", "u"),))
     columns = (
-        ("d", build_call("list_distinct", C("x"))),
-        ("f", build_call("list_filter", C("x"), Lambda(x, build_call("equal", x, L("a"))))),
-        ("z", build_call("list_zip", C("x"), C("x"), C("~"))),
-        ("j", build_call("list_join", C("x"), C("~:x"))),
+        ("d", ops.list_distinct(C("x"))),
+        ("f", ops.list_filter(C("x"), Lambda(x, ops.equal(x, L("a"))))),
+        ("z", ops.list_zip(C("x"), C("x"), C("~"))),
+        ("j", ops.list_join(C("x"), C("~:x"))),
     )
     assert duckdb.run(Select(source=source, columns=columns)).rows == (
         (["b", "a"], ["a"], ["btb", "ata", "btb"], "buaub"),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.detection.language import Plan, ReferenceEntry, Settings, Step, Strictness, SupportState, Switch
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema
-from harness.detection.plan.expressions import NULL, Call, Column, Expression, Literal
+from harness.detection.plan.expressions import NULL, Column, Expression, Literal
 from harness.detection.plan.nodes import Filter, Node, Scan, SortKey
 from harness.diagnostics import Finding, Source, SourceError, Span
 
@@ -33,7 +34,7 @@ class KqlQuery:
         steps = []
         for name, text, span in self.conditions:
             field: Expression = Column(name, span) if columns.get(name, Kind.NULL) is not Kind.NULL else NULL
-            node = Filter(source=node, condition=Call("equal", (field, Literal(text)), span), span=span)
+            node = Filter(source=node, condition=ops.equal(field, Literal(text), span=span), span=span)
             steps.append(Step(span, node, "where"))
         reads = frozenset({CLOCK, *(name for name, _, _ in self.conditions)})
         return Plan(node=node, steps=tuple(steps), reads=reads)

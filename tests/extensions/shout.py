@@ -6,7 +6,8 @@ from harness.detection.languages.cql.binding import Name
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import head
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder, WrittenText
-from harness.detection.plan.expressions import Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Expression, Literal
 
 
 @FUNCTIONS.value("text:shout", into="_shout", written=WrittenText.WORDS)
@@ -17,7 +18,7 @@ def shout(row: RowScope, string: Expression, *, mark: str = "!") -> Expression:
 
     Reference: none
     """
-    return build_call("concat", build_call("upper", row.text(string)), Literal(mark))
+    return ops.concat(ops.upper(row.text(string)), Literal(mark))
 
 
 @FUNCTIONS.step("echo", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.NEEDS)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.nodes import Node
 from harness.detection.sql.dialect import SqlDialect
@@ -19,7 +20,7 @@ from harness.telemetry.platform import View
 TYPES = {Kind.TEXT: "TEXT", Kind.NUMBER: "REAL", Kind.BOOLEAN: "INTEGER", Kind.NULL: "TEXT", Kind.EVENT: "INTEGER"}
 SQLITE = SqlDialect(name="sqlite", prints_as="sqlite", types=TYPES)
 spell_shared(SQLITE)
-SQLITE.refuse("SQLite knows no regular expressions", "regex_found")
+SQLITE.refuse("SQLite knows no regular expressions", ops.regex_found)
 
 
 class SQLite:

@@ -9,6 +9,9 @@ from hashlib import sha1
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 
 def parse_ip_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address that a text writes; an IPv4 address mapped into IPv6 is that IPv4 address."""
@@ -89,9 +92,9 @@ def parse_port(text: str) -> int | None:
     return int(plain) if plain.isdecimal() and len(plain) < 6 and int(plain) < 65_536 else None
 
 
-ADDRESS_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "cidr_contains": cidr_contains,
-    "community_id": hash_community_id,
-    "ip_text": ip_text,
-    "ip_network": ip_network_of,
+ADDRESS_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.cidr_contains: cidr_contains,
+    ops.community_id: hash_community_id,
+    ops.ip_text: ip_text,
+    ops.ip_network: ip_network_of,
 }

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.regexes import library, list_capture_groups
 from harness.diagnostics import HarnessError
 
@@ -111,11 +113,11 @@ def split_backtracking(text: str, pattern: str, flags: str) -> list[str]:
     return [*made, text[at:]]
 
 
-REGEX_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "regex_found": match_backtracking,
-    "regex_extract": extract_backtracking,
-    "regex_extract_all": extract_all_backtracking,
-    "regex_pairs": extract_pairs_backtracking,
-    "regex_replace": replace_backtracking,
-    "regex_split": split_backtracking,
+REGEX_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.regex_found: match_backtracking,
+    ops.regex_extract: extract_backtracking,
+    ops.regex_extract_all: extract_all_backtracking,
+    ops.regex_pairs: extract_pairs_backtracking,
+    ops.regex_replace: replace_backtracking,
+    ops.regex_split: split_backtracking,
 }

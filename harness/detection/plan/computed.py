@@ -27,11 +27,12 @@ from harness.detection.plan import (
     timeparse,
     xpaths,
 )
+from harness.detection.plan.operation import Operation
 
 ComputedValue = Any
 Function = Callable[..., ComputedValue]
 
-COMPUTATIONS: dict[str, Function] = {
+COMPUTATIONS: dict[Operation, Function] = {
     **addresses.ADDRESS_COMPUTATIONS,
     **backtracking.REGEX_COMPUTATIONS,
     **digits.NUMBER_COMPUTATIONS,
@@ -53,11 +54,8 @@ COMPUTATIONS: dict[str, Function] = {
 }
 """By the operation's name; arguments are str, float, bool, list or None, the result is what the operation gives."""
 
-TAKES_NULL = frozenset({"json_object", "json_array"})
-"""Functions that look at nulls themselves; of all others a null gives null."""
 
-
-def compute_values(operation: str, arguments: Iterable[Sequence[ComputedValue]]) -> list[ComputedValue]:
+def compute_values(operation: Operation, arguments: Iterable[Sequence[ComputedValue]]) -> list[ComputedValue]:
     """The operation's value for each tuple of arguments; a function that backtracks shares one time bound."""
     function = COMPUTATIONS[operation]
     # One clock for all values of a pattern: each may be quick enough, and a million of them not.
@@ -67,8 +65,8 @@ def compute_values(operation: str, arguments: Iterable[Sequence[ComputedValue]])
     return [compute_value(operation, function, a) for a in arguments]
 
 
-def compute_value(operation: str, function: Function, arguments: Sequence[ComputedValue]) -> ComputedValue:
+def compute_value(operation: Operation, function: Function, arguments: Sequence[ComputedValue]) -> ComputedValue:
     """The value for one tuple of arguments."""
-    if operation not in TAKES_NULL and any(a is None for a in arguments):
+    if not operation.takes_null and any(a is None for a in arguments):
         return None
     return function(*arguments)

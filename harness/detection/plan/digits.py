@@ -8,6 +8,9 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # ASCII: float() reads digits of every script, which SQL and both products do not.
 NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -100,11 +103,11 @@ def list_range(start: float, end: float, step: float) -> list[str] | None:
     return [print_shortest_number(start + i * step) for i in range(min(count, LONGEST_NUMBER_TEXT))] or None
 
 
-NUMBER_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "round": round_half_away,
-    "from_base": from_base,
-    "to_base": to_base,
-    "format_number": format_number,
-    "group_digits": group_digits,
-    "list_range": list_range,
+NUMBER_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.round: round_half_away,
+    ops.from_base: from_base,
+    ops.to_base: to_base,
+    ops.format_number: format_number,
+    ops.group_digits: group_digits,
+    ops.list_range: list_range,
 }

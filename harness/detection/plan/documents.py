@@ -8,6 +8,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 JSON_PATH_STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
 # Characters; chosen, no source: far above an event, far below what would take a second to parse for each.
 BIGGEST_XML = 4_000_000
@@ -173,14 +176,14 @@ def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
     return next((g for g in found.groups() if g is not None), None)
 
 
-JSON_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "json_text": extract_json_text,
-    "json_list": extract_json_texts,
-    "json_paths": json_paths,
+JSON_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.json_text: extract_json_text,
+    ops.json_list: extract_json_texts,
+    ops.json_paths: json_paths,
 }
 
-XML_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "xml_text": xml_text,
-    "xml_paths": xml_paths,
-    "key_value": key_value,
+XML_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.xml_text: xml_text,
+    ops.xml_paths: xml_paths,
+    ops.key_value: key_value,
 }

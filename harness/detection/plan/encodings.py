@@ -11,6 +11,9 @@ from hashlib import sha512
 from math import log2
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 # utf-16 without a byte order is little-endian, as Windows and PowerShell's -EncodedCommand write it.
 CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16le": "utf-16-le", "utf-16": "utf-16-le", "utf-16be": "utf-16-be"}
 CHARSETS |= {"iso-8859-1": "latin-1", "latin1": "latin-1", "us-ascii": "ascii", "ascii": "ascii"}
@@ -59,10 +62,10 @@ def sha512_hex(text: str) -> str:
     return sha512(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-ENCODING_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "base64_decode": decode_base64,
-    "hex_decode": hex_decode,
-    "url_decode": decode_percent_escapes,
-    "entropy": entropy,
-    "sha512": sha512_hex,
+ENCODING_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.base64_decode: decode_base64,
+    ops.hex_decode: hex_decode,
+    ops.url_decode: decode_percent_escapes,
+    ops.entropy: entropy,
+    ops.sha512: sha512_hex,
 }

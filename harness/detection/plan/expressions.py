@@ -11,6 +11,7 @@ from harness.diagnostics import Span
 
 if TYPE_CHECKING:
     from harness.detection.plan.nodes import SortKey
+    from harness.detection.plan.operation import Operation
 
 Scalar = str | float | int | bool | None
 
@@ -40,7 +41,7 @@ class Column(Expression):
 class Call(Expression):
     """An operation of `plan.operations` on arguments."""
 
-    operation: str
+    operation: Operation
     arguments: tuple[Expression, ...]
     span: Span | None = None
 
@@ -71,7 +72,7 @@ class Aggregation(Expression):
     where it is empty. Ordinary calls may surround aggregations: `if(equal(count(x), 1), 0, stdev_sample(x))`.
     """
 
-    operation: str
+    operation: Operation
     arguments: tuple[Expression, ...] = ()
     where: Expression | None = None
     order: tuple[SortKey, ...] = ()
@@ -83,26 +84,9 @@ TRUE = Literal(True)
 FALSE_LITERAL = Literal(False)
 
 
-def build_call(operation: str, *arguments: Expression, span: Span | None = None) -> Call:
-    """A call, short to write."""
+def build_call(operation: Operation, *arguments: Expression, span: Span | None = None) -> Call:
+    """A call of an operation that is chosen at run time; one that is known is called itself."""
     return Call(operation, arguments, span)
-
-
-def all_of(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
-    """All of them; true for none."""
-    return build_chain_call("and", conditions, TRUE, span)
-
-
-def any_of(conditions: tuple[Expression, ...], span: Span | None = None) -> Expression:
-    """At least one of them; false for none."""
-    return build_chain_call("or", conditions, FALSE_LITERAL, span)
-
-
-def build_chain_call(operation: str, parts: tuple[Expression, ...], empty: Expression, span: Span | None) -> Expression:
-    """One call of `operation` over all parts, the only part itself, or `empty`."""
-    if len(parts) == 1:
-        return parts[0]
-    return Call(operation, parts, span) if parts else empty
 
 
 def list_child_expressions(expression: Expression) -> tuple[Expression, ...]:

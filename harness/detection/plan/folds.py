@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 FoldRow = Sequence[Any]
 Fold = Callable[[Sequence[FoldRow]], list[Any]]
 
@@ -212,5 +215,9 @@ def smooth_exponentially(rows: Sequence[FoldRow]) -> list[float | None]:
     return found
 
 
-FOLDS: dict[str, Fold] = {"session_of": session_of, "series_of": series_of, "smoothed": smooth_exponentially}
+FOLDS: dict[Operation, Fold] = {
+    ops.session_of: session_of,
+    ops.series_of: series_of,
+    ops.smoothed: smooth_exponentially,
+}
 """By the operation's name; the result has a value for each row of the partition."""

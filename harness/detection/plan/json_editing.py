@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.digits import print_shortest_number
 from harness.detection.plan.documents import json_steps
+from harness.detection.plan.operation import Operation
 
 # Both chosen, no source; 200 levels stay far below Python's limit of about a thousand.
 BIGGEST = 4_000_000
@@ -219,17 +221,17 @@ def catch_bad_json(function: Callable[..., Any]) -> Callable[..., Any]:
     return safe
 
 
-UNGUARDED: dict[str, Callable[..., Any]] = {
-    "json_value": json_value,
-    "json_inferred": json_inferred,
-    "json_native": json_native,
-    "json_part": json_part,
-    "json_elements": json_elements,
-    "json_set": set_json_value,
-    "json_append": append_json_value,
-    "json_extend": append_json_elements,
-    "json_delete": delete_json_key,
-    "json_entries": list_json_entries,
+UNGUARDED: dict[Operation, Callable[..., Any]] = {
+    ops.json_value: json_value,
+    ops.json_inferred: json_inferred,
+    ops.json_native: json_native,
+    ops.json_part: json_part,
+    ops.json_elements: json_elements,
+    ops.json_set: set_json_value,
+    ops.json_append: append_json_value,
+    ops.json_extend: append_json_elements,
+    ops.json_delete: delete_json_key,
+    ops.json_entries: list_json_entries,
 }
 
 JSON_EDIT_COMPUTATIONS = {name: catch_bad_json(function) for name, function in UNGUARDED.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema, merge_kinds
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Lambda, LambdaParameter, Literal
-from harness.detection.plan.operations import PLAN_OPERATIONS
 
 InferredKinds = dict[int, tuple[Kind, Expression]]
 
@@ -58,13 +58,12 @@ def own_kind(expression: Expression, columns: Schema, known: InferredKinds) -> K
             return kind
         case Lambda(_, body):
             return kind_of(body, columns, known)
-        case Call("if", (_, _, _)):
+        case Call(ops.if_, (_, _, _)):
             return chain_kind(expression, columns, known)
         case Call(operation, arguments) | Aggregation(operation, arguments):
-            result = PLAN_OPERATIONS[operation].result
-            if isinstance(result, Kind):
-                return result
-            return joint_kind(kind_of(arguments[i], columns, known) for i in result if i < len(arguments))
+            if operation.result is not None:
+                return operation.result
+            return joint_kind(kind_of(arguments[i], columns, known) for i in operation.alike(len(arguments)))
         case _:
             raise TypeError(f"not an expression: {expression!r}")
 
@@ -73,7 +72,7 @@ def chain_kind(expression: Expression, columns: Schema, known: InferredKinds) ->
     """The kind of a chain of `if`s, each the other choice of the one before, however long."""
     joint = Kind.NULL
     # A loop: chains of a thousand branches would take Python's recursion limit.
-    while isinstance(expression, Call) and expression.operation == "if" and len(expression.arguments) == 3:
+    while isinstance(expression, Call) and expression.operation == ops.if_ and len(expression.arguments) == 3:
         joint = merge_kinds(joint, kind_of(expression.arguments[1], columns, known))
         expression = expression.arguments[2]
     return merge_kinds(joint, kind_of(expression, columns, known))

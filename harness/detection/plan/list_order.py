@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.digits import NUMBER_TEXT
+from harness.detection.plan.operation import Operation
 
 
 def list_ordered(elements: Sequence[str], how: str, descending: bool) -> list[str]:
@@ -18,4 +20,4 @@ def list_ordered(elements: Sequence[str], how: str, descending: bool) -> list[st
     return [*ordered, *sorted(others, key=str.casefold, reverse=descending)]
 
 
-LIST_ORDER_COMPUTATIONS: dict[str, Callable[..., Any]] = {"list_ordered": list_ordered}
+LIST_ORDER_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.list_ordered: list_ordered}

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from math import ceil, fsum
 from typing import Any
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.digits import parse_number
+from harness.detection.plan.operation import Operation
 
 
 def compute_list_statistic(elements: Sequence[str], statistic: str, fraction: float = 0.0) -> float | None:
@@ -44,4 +46,4 @@ LIST_STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "variance_population": statistics.pvariance,
 }
 
-LIST_STATISTIC_COMPUTATIONS: dict[str, Callable[..., Any]] = {"list_statistic": compute_list_statistic}
+LIST_STATISTIC_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.list_statistic: compute_list_statistic}

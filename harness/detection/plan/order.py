@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Expression, walk_expressions
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -19,10 +20,10 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.nodes import walk_nodes as walk_nodes
 
-MOVING = frozenset({"row_number", "lag", "lead", "fill", "session_of", "series_of", "smoothed"})
+MOVING = frozenset({ops.row_number, ops.lag, ops.lead, ops.fill, ops.session_of, ops.series_of, ops.smoothed})
 """Window operations."""
 
-SENSITIVE = frozenset({"first", "last", "collect", "least_by", "greatest_by", *MOVING})
+SENSITIVE = frozenset({ops.first, ops.last, ops.collect, ops.least_by, ops.greatest_by, *MOVING})
 """Aggregates and window operations whose result depends on the order of rows."""
 
 

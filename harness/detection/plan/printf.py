@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.digits import print_shortest_number
+from harness.detection.plan.operation import Operation
 
 PRINTF_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
 # z and p: text, and a pointer in hex; no source was found for these two, the others are C's own.
@@ -171,6 +173,6 @@ def print_argument(value: Any) -> str:
     return print_shortest_number(value) if isinstance(value, float) else str(value)
 
 
-PRINTF_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "format_text": lambda form, *v: format_text(form, *map(print_argument, v))
+PRINTF_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.format_text: lambda form, *v: format_text(form, *map(print_argument, v))
 }

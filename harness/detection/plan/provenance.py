@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN, Kind
-from harness.detection.plan.expressions import Aggregation, Column, build_call
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -46,7 +47,7 @@ def with_events(node: Node, below: tuple[Node, ...]) -> Node:
         case Select(columns=columns):
             return replace(node, source=below[0], columns=(*columns, ITSELF))
         case Aggregate(measures=measures):
-            gathered = (EVENT_COLUMN, Aggregation("gather", (Column(EVENT_COLUMN),)))
+            gathered = (EVENT_COLUMN, ops.gather(Column(EVENT_COLUMN)))
             return replace(node, source=below[0], measures=(*measures, gathered))
         case Join():
             return trace_join(node, *below)
@@ -63,7 +64,7 @@ def trace_join(node: Join, left: Node, right: Node) -> Node:
         return replace(node, left=left, right=right)
     # Under a name of its own first, or the right side's events would replace the left side's.
     both = replace(node, left=left, right=right, columns=(*node.columns, (OTHER, Column(EVENT_COLUMN))))
-    events = build_call("events_joined", Column(EVENT_COLUMN), Column(OTHER))
+    events = ops.events_joined(Column(EVENT_COLUMN), Column(OTHER))
     shape = [n for n in columns_of(both) if n not in (EVENT_COLUMN, OTHER)]
     merged = Derive(source=both, columns=((EVENT_COLUMN, events),))
     return Select(source=merged, columns=(*((n, Column(n)) for n in shape), ITSELF), span=node.span)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
+from harness.detection.plan.operation import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,11 @@ def resolve_constant(expression: Expression, known: PartColumns) -> KnownValue:
             return held
         case Column(name):
             return known.held(name)
-        case Call("and", arguments):
+        case Call(ops.and_, arguments):
             return combine_truths([resolve_constant(a, known) for a in arguments], absorbing=False)
-        case Call("or", arguments):
+        case Call(ops.or_, arguments):
             return combine_truths([resolve_constant(a, known) for a in arguments], absorbing=True)
-        case Call("if", (condition, then, otherwise)):
+        case Call(ops.if_, (condition, then, otherwise)):
             return merge_known_values(resolve_constant(condition, known), then, otherwise, known)
         case Call(operation, arguments) if operation in DECIDED:
             return DECIDED[operation]([resolve_constant(a, known) for a in arguments])
@@ -182,12 +184,12 @@ def same_but_for_case(values: Sequence[str]) -> bool:
     return values[0].lower() in [v.lower() for v in values[1:]]
 
 
-DECIDED: dict[str, Callable[[Sequence[KnownValue]], KnownValue]] = {
-    "not": negate_truth,
-    "is_true": is_certainly_true,
-    "is_null": is_certainly_null,
-    "equal": strict(is_known_member),
-    "in": strict(is_known_member),
-    "equal_ci": strict(same_but_for_case),
-    "in_ci": strict(same_but_for_case),
+DECIDED: dict[Operation, Callable[[Sequence[KnownValue]], KnownValue]] = {
+    ops.not_: negate_truth,
+    ops.is_true: is_certainly_true,
+    ops.is_null: is_certainly_null,
+    ops.equal: strict(is_known_member),
+    ops.in_: strict(is_known_member),
+    ops.equal_ci: strict(same_but_for_case),
+    ops.in_ci: strict(same_but_for_case),
 }

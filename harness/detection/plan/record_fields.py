@@ -9,7 +9,9 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.documents import strip_tag_namespace
+from harness.detection.plan.operation import Operation
 
 Options = dict[str, Any]
 FieldPairs = Iterator[tuple[str, Any]]
@@ -250,4 +252,4 @@ READERS: dict[str, Callable[[str, Options], FieldPairs | None]] = {
     "cef": of_cef,
     "leef": of_leef,
 }
-RECORD_COMPUTATIONS: dict[str, Callable[..., Any]] = {"record_fields": record_fields}
+RECORD_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.record_fields: record_fields}

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 # ASCII's record separator: a literal of the plan is one text, and no cell of a lookup table has it.
 PAYLOAD_SEPARATOR = "\x1e"
 RowNumbers = list[int]
@@ -72,4 +75,4 @@ def glob_payloads(value: str, patterns: str, payloads: str, most: float, sensiti
     return [table[row] for row in rows] or None
 
 
-TABLE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"glob_payloads": glob_payloads}
+TABLE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.glob_payloads: glob_payloads}

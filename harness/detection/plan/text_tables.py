@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 WORD = re.compile(r"\S+")
 UNCLEAN = re.compile(r"[^A-Za-z0-9]")
 LEADING = re.compile(r"^[\d_]+")
@@ -82,4 +85,4 @@ def measure_column_distance(word: re.Match[str], name: tuple[str, int, int]) -> 
     return max(name[1] - word.end(), word.start() - name[2], 0)
 
 
-TEXT_TABLE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"table_rows": parse_text_table}
+TEXT_TABLE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.table_rows: parse_text_table}

@@ -17,6 +17,9 @@ from math import floor, isfinite
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
+
 # Longer codes first: %::z is one code and not a colon before %z.
 TIME_CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
@@ -252,12 +255,12 @@ LOCAL_TIME_PARTS: dict[str, Callable[[datetime], float]] = {
     "isoweek": lambda m: m.isocalendar().week,
 }
 
-TIME_FORMAT_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "format_time": format_epoch,
+TIME_FORMAT_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.format_time: format_epoch,
 }
 
-CALENDAR_COMPUTATIONS: dict[str, Callable[..., Any]] = {
-    "calendar_floor": floor_to_calendar_unit,
-    "calendar_add": add_calendar_units,
-    "time_part": extract_time_part,
+CALENDAR_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.calendar_floor: floor_to_calendar_unit,
+    ops.calendar_add: add_calendar_units,
+    ops.time_part: extract_time_part,
 }

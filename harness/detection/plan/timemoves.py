@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.timeformat import add_calendar_units, floor_to_calendar_unit
 
 UNIT_SECONDS = {
@@ -61,4 +63,4 @@ def floor_to_unit(seconds: float, unit: str, zone: str) -> float | None:
     return floor_to_calendar_unit(seconds, name, zone) if name else None
 
 
-TIME_MOVE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"moved_time": moved_time}
+TIME_MOVE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.moved_time: moved_time}

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.timeformat import (
     DAY_NAMES,
     MONTH_NAMES,
@@ -131,4 +133,4 @@ def build_moment(parts: dict[str, str]) -> datetime:
     return made + timedelta(seconds=1) if leap else made
 
 
-TIME_PARSE_COMPUTATIONS: dict[str, Callable[..., Any]] = {"parse_time": parse_time}
+TIME_PARSE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.parse_time: parse_time}

@@ -8,7 +8,9 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.documents import strip_tag_namespace, tree_of
+from harness.detection.plan.operation import Operation
 
 LAST = re.compile(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
 XPATH_STEP = r"(?:[\w:.*-]+|\.\.?)(?:\[[^\[\]]*\])*"
@@ -70,4 +72,4 @@ def strip_namespaces(root: Any) -> Any:
     return root
 
 
-XPATH_COMPUTATIONS: dict[str, Callable[..., Any]] = {"xpath_text": xpath_text}
+XPATH_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.xpath_text: xpath_text}

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
+from harness.detection.plan.operation import Operation
+from harness.detection.plan.operations import CASELESS_TESTS
 
 # One test fewer than that stays readable as it is; chosen, no source: only the chain of nineteen was measured.
 FEWEST = 4
 # \z and not $: RE2 takes $ for the end of the text as well, but only as long as nobody sets its flag m.
-PATTERN_ENDS = {"starts_with": "", "starts_with_ci": "", "equal": r"\z", "equal_ci": r"\z", "in": r"\z", "in_ci": r"\z"}
+PATTERN_ENDS: dict[Operation, str] = {
+    ops.starts_with: "",
+    ops.starts_with_ci: "",
+    ops.equal: r"\z",
+    ops.equal_ci: r"\z",
+    ops.in_: r"\z",
+    ops.in_ci: r"\z",
+}
 SPECIAL = frozenset(r"\.+*?()|[]{}^$")
 
 
@@ -38,9 +48,9 @@ def merge_alternatives(members: Sequence[Expression], columns: Schema) -> list[E
         # An `in` brings a branch for each of its values, so branches are counted and not members.
         if len(branches) >= FEWEST:
             whole = Literal(rf"\A(?:{'|'.join(branches)})")
-            found: Expression = Call("regex_found", (Column(name), whole, Literal("")))
+            found: Expression = ops.regex_found(Column(name), whole, Literal(""))
             replaced |= dict.fromkeys(places)
-            replaced[places[0]] = Call("is_true", (found,)) if closed else found
+            replaced[places[0]] = ops.is_true(found) if closed else found
     return [made for i, m in enumerate(members) if (made := replaced.get(i, m)) is not None]
 
 
@@ -52,7 +62,7 @@ def find_tested_column(test: Call) -> str:
 
 def unwrap_test(member: Expression) -> tuple[Call | None, bool]:
     """The test inside a member if it can be a part of a pattern, and whether it stands in `is_true`."""
-    closed = isinstance(member, Call) and member.operation == "is_true"
+    closed = isinstance(member, Call) and member.operation == ops.is_true
     test = member.arguments[0] if isinstance(member, Call) and closed else member
     if not isinstance(test, Call) or test.operation not in PATTERN_ENDS or not isinstance(test.arguments[0], Column):
         return None, closed
@@ -61,7 +71,8 @@ def unwrap_test(member: Expression) -> tuple[Call | None, bool]:
         return None, closed
     # With letters the pattern would need RE2's (?i), which takes U+017F for an s where DuckDB's
     # ILIKE and lower() do not.
-    fits = all(not test.operation.endswith("_ci") or caseless(str(w.value)) for w in wanted if isinstance(w, Literal))
+    cased = test.operation not in CASELESS_TESTS.values()
+    fits = all(cased or caseless(str(w.value)) for w in wanted if isinstance(w, Literal))
     return (test if fits else None), closed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import expressions as exp
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema
 from harness.detection.plan.expressions import Aggregation, Expression
 from harness.detection.plan.needed import keep_needed_columns
@@ -75,7 +76,7 @@ def frame(
         return made
     made.set("order", order_by([k.sql() for k in order]))
     if moving:
-        if aggregation.operation == "fill":
+        if aggregation.operation == ops.fill:
             made.set("spec", build_rows_frame(None, 0))
         return made
     if node.frame is Frame.ALL:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlglot import expressions as exp
 
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Operation
 from harness.diagnostics import HarnessError
 
 Spelling = Callable[..., Any]
 S = TypeVar("S", bound=Spelling)
+
+
+class Construct(StrEnum):
+    """What statements need of an engine beside operations of the plan: maps, and rows of the elements of lists."""
+
+    MAP_OF = "map_of"
+    MAP_VALUE = "map_value"
+    ELEMENTS = "elements"
+    UNNEST = "unnest"
+
+
+Spelled = Operation | Construct
+"""What an engine has a spelling of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +46,12 @@ class SqlDialect:
     types: Mapping[Kind, str]
     computes: bool = False
     merges: bool = False
-    spellings: dict[str, Spelling] = field(default_factory=dict)
-    with_kinds: set[str] = field(default_factory=set)
-    with_twice: set[str] = field(default_factory=set)
-    unsupported: dict[str, str] = field(default_factory=dict)
+    spellings: dict[Spelled, Spelling] = field(default_factory=dict)
+    with_kinds: set[Spelled] = field(default_factory=set)
+    with_twice: set[Spelled] = field(default_factory=set)
+    unsupported: dict[Spelled, str] = field(default_factory=dict)
 
-    def spell(self, *operations: str, kinds: bool = False, twice: bool = False) -> Callable[[S], S]:
+    def spell(self, *operations: Spelled, kinds: bool = False, twice: bool = False) -> Callable[[S], S]:
         """Registers a function as the spelling of these operations."""
 
         def register(function: S) -> S:
@@ -50,11 +65,11 @@ class SqlDialect:
 
         return register
 
-    def refuse(self, reason: str, *operations: str) -> None:
+    def refuse(self, reason: str, *operations: Operation) -> None:
         """Lists operations that this engine cannot spell."""
         self.unsupported.update(dict.fromkeys(operations, reason))
 
-    def spelling(self, operation: str, partly: bool = False) -> Spelling:
+    def spelling(self, operation: Spelled, partly: bool = False) -> Spelling:
         """The function that spells an operation; raises HarnessError where there is none or it gave none."""
         if operation not in self.spellings or partly:
             reason = "not with these arguments" if partly else "the operation is not in its table"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import expressions as exp
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema, merge_kinds
 from harness.detection.plan.computed import COMPUTATIONS
 from harness.detection.plan.expressions import (
@@ -19,18 +20,21 @@ from harness.detection.plan.expressions import (
     list_child_expressions,
 )
 from harness.detection.plan.kinds import joint_kind, kind_of
-from harness.detection.plan.signatures import argument_kind
+from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.alternatives import merge_alternatives
 from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.names import PhysicalNames
 from harness.diagnostics import HarnessError
 
-CHAINS = {"and": exp.And, "or": exp.Or}
-# Their signatures leave the kind open, but SQL compares and chooses only among values of one type.
-SIDES_OF_ONE_KIND = frozenset(
-    {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "in", "coalesce", "if", "case"}
-)
+CHAINS: dict[Operation, type[exp.Expression]] = {ops.and_: exp.And, ops.or_: exp.Or}
+CONVERSIONS: dict[tuple[Kind, Kind], Operation] = {
+    (Kind.NUMBER, Kind.TEXT): ops.to_text,
+    (Kind.TEXT, Kind.NUMBER): ops.to_number,
+    (Kind.BOOLEAN, Kind.TEXT): ops.boolean_text,
+    (Kind.TEXT, Kind.LIST): ops.list_,
+}
+"""How a value of one kind becomes one of another."""
 SIMPLE = exp.Column | exp.Literal | exp.Null | exp.Boolean | exp.Identifier
 
 DEEPEST_PIECE = 40
@@ -104,15 +108,15 @@ class Printer:
                 return self.typed_null(Kind.NULL)
             case LambdaParameter(name):
                 return b.sql_parameter(name)
-            case Call("and" | "or" as operation):
+            case Call(ops.and_ | ops.or_ as operation):
                 members = list_chain_members(expression)
-                if operation == "or" and self.dialect.merges:
+                if operation == ops.or_ and self.dialect.merges:
                     members = merge_alternatives(members, self.columns)
                 parts = [self(p, Kind.BOOLEAN) for p in members]
-                return b.sql_balanced(CHAINS[operation], parts) if parts else b.sql_truth(operation == "and")
+                return b.sql_balanced(CHAINS[operation], parts) if parts else b.sql_truth(operation == ops.and_)
             # LogScale's case{} and SPL's case() can have hundreds of branches, one inside the other
             # they would nest too deep.
-            case Call("if", (_, _, Call("if"))):
+            case Call(ops.if_, (_, _, Call(ops.if_))):
                 return self.call(as_case(expression))
             case Call():
                 return self.call(expression)
@@ -146,15 +150,15 @@ class Printer:
     def arguments(self, expression: Call | Aggregation, wanted: list[Kind | None]) -> list[exp.Expression]:
         """SQL of the arguments; those of a lambda know the list that they run over."""
         made: list[exp.Expression] = []
-        for argument, kind in zip(expression.arguments, wanted, strict=True):
+        declared = expression.operation.argument_kinds(len(wanted))
+        for argument, kind, own in zip(expression.arguments, wanted, declared, strict=True):
             if isinstance(argument, Lambda) and made:
                 # The list becomes a column first: a computation inside the lambda has to read the
                 # same elements outside of it.
                 made[0] = self.simple(made[0], expression.arguments[0])
                 outer = dict(self.lists)
                 self.lists[b.sql_parameter(argument.parameter.name).name] = made[0]
-                body = Kind.TEXT if expression.operation == "list_map" else Kind.BOOLEAN
-                made.append(b.lambda_of(argument.parameter.name, self(argument.body, body)))
+                made.append(b.lambda_of(argument.parameter.name, self(argument.body, own.element)))
                 self.lists = outer
             else:
                 made.append(self(argument, kind))
@@ -162,13 +166,9 @@ class Printer:
 
     def wanted(self, expression: Call | Aggregation, kinds: list[Kind]) -> list[Kind | None]:
         """The kind that each argument is converted to."""
-        operation = expression.operation
-        wanted = [argument_kind(operation, i) for i in range(len(kinds))]
-        if operation in SIDES_OF_ONE_KIND:
-            alike = slice(1, None) if operation == "if" else slice(0, None, 2 if operation == "case" else 1)
-            joint = joint_kind(iter(kinds[alike]))
-            wanted[alike] = [joint] * len(kinds[alike])
-        return wanted
+        declared = expression.operation.argument_kinds(len(kinds))
+        joint = joint_kind(k for k, own in zip(kinds, declared, strict=True) if own.alike)
+        return [joint if own.alike else own.kind for own in declared]
 
     def simple(self, made: exp.Expression, source: Expression) -> exp.Expression:
         """A column or a literal that holds the value."""
@@ -205,17 +205,12 @@ class Printer:
         if kind is Kind.NULL:
             return self.typed_null(wanted)
         if merge_kinds(kind, wanted) is Kind.EVENTS:
-            return self.dialect.spelling("events_joined")(made)
-        spelled = {
-            (Kind.NUMBER, Kind.TEXT): "to_text",
-            (Kind.TEXT, Kind.NUMBER): "to_number",
-            (Kind.BOOLEAN, Kind.TEXT): "boolean_text",
-            (Kind.TEXT, Kind.LIST): "list",
-        }.get((kind, wanted))
-        if spelled == "boolean_text":
-            return self.dialect.spelling(spelled)(made, b.sql_text("true"), b.sql_text("false"))
-        if spelled:
-            return self.dialect.spelling(spelled)(made)
+            return self.dialect.spelling(ops.events_joined)(made)
+        conversion = CONVERSIONS.get((kind, wanted))
+        if conversion is ops.boolean_text:
+            return self.dialect.spelling(conversion)(made, b.sql_text("true"), b.sql_text("false"))
+        if conversion is not None:
+            return self.dialect.spelling(conversion)(made)
         if wanted is Kind.LIST:
             return self.converted(self.converted(made, kind, Kind.TEXT), Kind.TEXT, wanted)
         raise HarnessError("plan", f"a {kind} stands where a {wanted} is needed")
@@ -224,10 +219,10 @@ class Printer:
 def as_case(expression: Expression) -> Call:
     """A chain of `if`s, each the other choice of the one before, as one `case`."""
     pairs: list[Expression] = []
-    while isinstance(expression, Call) and expression.operation == "if":
+    while isinstance(expression, Call) and expression.operation == ops.if_:
         condition, chosen, expression = expression.arguments
         pairs += [condition, chosen]
-    return Call("case", (expression, *pairs))
+    return Call(ops.case, (expression, *pairs))
 
 
 def shared_parts(expression: Expression) -> frozenset[int]:

@@ -14,6 +14,7 @@ from harness.detection.plan.expressions import Aggregation, Expression
 from harness.detection.plan.folds import FOLDS
 from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import Window
+from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.relations import Compilation, TemporaryTable
@@ -30,7 +31,7 @@ class Folding:
     """
 
     table: str
-    operation: str
+    operation: Operation
     query: str
     partition: int
     number: str

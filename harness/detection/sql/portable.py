@@ -6,20 +6,22 @@ from collections.abc import Callable
 
 from sqlglot import expressions as exp
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import SqlDialect
 
-INFIX = {
-    "equal": exp.EQ,
-    "not_equal": exp.NEQ,
-    "less": exp.LT,
-    "less_equal": exp.LTE,
-    "greater": exp.GT,
-    "greater_equal": exp.GTE,
-    "add": exp.Add,
-    "subtract": exp.Sub,
-    "multiply": exp.Mul,
+INFIX: dict[Operation, type[exp.Expression]] = {
+    ops.equal: exp.EQ,
+    ops.not_equal: exp.NEQ,
+    ops.less: exp.LT,
+    ops.less_equal: exp.LTE,
+    ops.greater: exp.GT,
+    ops.greater_equal: exp.GTE,
+    ops.add: exp.Add,
+    ops.subtract: exp.Sub,
+    ops.multiply: exp.Mul,
 }
 
 
@@ -29,8 +31,8 @@ def spell_shared(dialect: SqlDialect) -> None:
         dialect.spell(operation)(infix(node))
     for operation, spelling in SHARED.items():
         dialect.spell(operation)(spelling)
-    dialect.spell("boolean_text", twice=True)(boolean_text)
-    dialect.spell("time_floor", twice=True)(time_floor)
+    dialect.spell(ops.boolean_text, twice=True)(boolean_text)
+    dialect.spell(ops.time_floor, twice=True)(time_floor)
 
 
 def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
@@ -97,15 +99,15 @@ def time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
     return whole if zero else b.sql_infix(exp.Add, whole, start.copy())
 
 
-SHARED: dict[str, Callable[..., SQL]] = {
-    "not": b.sql_not,
-    "is_null": b.is_null,
-    "is_true": is_true,
-    "if": spell_if,
-    "case": spell_case,
-    "coalesce": lambda *x: fn("coalesce", *x),
-    "in": spell_in,
-    "divide": divide,
-    "modulo": modulo,
-    "negate": negate,
+SHARED: dict[Operation, Callable[..., SQL]] = {
+    ops.not_: b.sql_not,
+    ops.is_null: b.is_null,
+    ops.is_true: is_true,
+    ops.if_: spell_if,
+    ops.case: spell_case,
+    ops.coalesce: lambda *x: fn("coalesce", *x),
+    ops.in_: spell_in,
+    ops.divide: divide,
+    ops.modulo: modulo,
+    ops.negate: negate,
 }

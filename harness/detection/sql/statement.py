@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, list_child_expressions
 from harness.detection.plan.merging import merge_derives
 from harness.detection.plan.nodes import (
@@ -30,6 +31,7 @@ from harness.detection.plan.nodes import (
     list_node_expressions,
     walk_nodes,
 )
+from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.combining import compile_join, compile_union, compile_window
@@ -130,18 +132,18 @@ def too_deep() -> HarnessError:
 def check_depth(expression: Expression) -> None:
     """Raises HarnessError for an expression that nests too deep; looks at each part once."""
     seen: set[int] = set()
-    level: list[tuple[Expression, str]] = [(expression, "")]
+    level: list[tuple[Expression, Operation | None]] = [(expression, None)]
     for _ in range(DEEPEST_STATEMENT):
-        following: list[tuple[Expression, str]] = []
+        following: list[tuple[Expression, Operation | None]] = []
         while level:
             part, above = level.pop()
             if id(part) in seen:
                 continue
             seen.add(id(part))
-            operation = part.operation if isinstance(part, Call) else ""
+            operation = part.operation if isinstance(part, Call) else None
             # The printer writes such chains flat (a balanced tree, one CASE), so their length
             # is no depth for the engine.
-            same = operation == above and operation in ("and", "or", "if")
+            same = operation is above and operation in (ops.and_, ops.or_, ops.if_)
             (level if same else following).extend((c, operation) for c in list_child_expressions(part))
         if not following:
             return

@@ -23,6 +23,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
+from harness.detection.sql.dialect import Construct
 from harness.detection.sql.parts import stored_relation
 from harness.detection.sql.relations import Compilation, Relation
 from harness.detection.sql.selects import SelectQuery, build_select, select_columns_only
@@ -203,7 +204,7 @@ def compile_unnest(c: Compilation, node: Unnest) -> None:
     held, place = c.names(node.column), c.names(node.position) if node.position else c.fresh()
     items = {c.names(n): b.sql_column(c.names(n)) for n in below.columns if n not in (node.column, node.position)}
     items |= {k.column: b.sql_column(k.column) for k in below.order}
-    made = c.dialect.spelling("unnest")(lists, held, place, node.keep_empty)
+    made = c.dialect.spelling(Construct.UNNEST)(lists, held, place, node.keep_empty)
     query = build_select([*items.values(), *made], bench.relation())
     order = (*below.order, OrderKey(column=place)) if c.wants_order(node) else ()
     c.add(node, SelectQuery(sql=query, held=frozenset({*items, held, place})), c.shape(node), order)

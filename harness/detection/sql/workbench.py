@@ -11,7 +11,9 @@ from sqlglot import expressions as exp
 
 from harness.detection.plan.computed import compute_values
 from harness.detection.plan.expressions import Aggregation, Call, Expression
+from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
+from harness.detection.sql.dialect import Construct
 from harness.detection.sql.expressions import Printer, free
 from harness.detection.sql.selects import SelectQuery, build_select, select_columns_only, table_as
 
@@ -28,7 +30,7 @@ class Computation:
     """
 
     table: str
-    operation: str
+    operation: Operation
     query: str
     literals: Mapping[int, object]
     keys: tuple[str, ...]
@@ -54,7 +56,7 @@ class Pending:
     map from arguments, whose SQL types are `types`.
     """
 
-    operation: str
+    operation: Operation
     arguments: tuple[exp.Expression, ...]
     elements: tuple[tuple[str, exp.Expression], ...] = ()
     types: tuple[str, ...] = ()
@@ -130,7 +132,9 @@ class Workbench:
         parameters = {name for name, _ in elements}
         reads = [c for a in (*(a for a, _ in varying), *(x for _, x in elements)) for c in a.find_all(exp.Column)]
         table = self.put(text, pending, [c for c in reads if c.name not in parameters])
-        return self.compilation.dialect.spelling("map_value")(table, build_map_key([a.copy() for a, _ in varying]))
+        return self.compilation.dialect.spelling(Construct.MAP_VALUE)(
+            table, build_map_key([a.copy() for a, _ in varying])
+        )
 
     def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
         """The parameters that the values read, and those that the lists of these read, with their lists."""
@@ -212,7 +216,7 @@ class Workbench:
         """A relation with a row for each combination of elements, those under the names of their parameters."""
         found: exp.Expression = table_as(source)
         for name, lists in elements:
-            element = b.alias(self.compilation.dialect.spelling("elements")(lists.copy()), name)
+            element = b.alias(self.compilation.dialect.spelling(Construct.ELEMENTS)(lists.copy()), name)
             whole = exp.Select(expressions=[exp.Star(), element])
             whole.set("from_", exp.From(this=found))
             found = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier("e")))
@@ -220,7 +224,7 @@ class Workbench:
 
     def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
         """The query that makes one map of a table of results, without rows that have a null argument."""
-        made = self.compilation.dialect.spelling("map_of")(
+        made = self.compilation.dialect.spelling(Construct.MAP_OF)(
             build_map_key([k.copy() for k in keys]), b.sql_column(column)
         )
         whole = build_select([b.alias(made, column)], table)

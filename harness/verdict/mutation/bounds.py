@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -24,6 +25,7 @@ from harness.detection.plan.nodes import (
     list_sources,
     walk_nodes,
 )
+from harness.detection.plan.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,42 +86,42 @@ def bound_expression(e: Expression, known: KnownBounds, *, grouped: bool = False
         case Aggregation(operation, arguments, where):
             inner = bound_expression(arguments[0], known) if arguments else ANYTHING
             return of_aggregation(operation, inner, bool(arguments), grouped and where is None)
-        case Call("if", (_, yes, no)):
+        case Call(ops.if_, (_, yes, no)):
             return widen_bounds(
                 bound_expression(yes, known, grouped=grouped), bound_expression(no, known, grouped=grouped)
             )
-        case Call(operation, (left, right)) if operation in ("add", "subtract", "multiply", "divide"):
+        case Call(operation, (left, right)) if operation in (ops.add, ops.subtract, ops.multiply, ops.divide):
             return bound_arithmetic(
                 operation,
                 bound_expression(left, known, grouped=grouped),
                 bound_expression(right, known, grouped=grouped),
             )
-        case Call("abs" | "sqrt" | "length" | "list_length", _):
+        case Call(ops.abs | ops.sqrt | ops.length | ops.list_length, _):
             return Bounds(low=0.0)
         case _:
             return ANYTHING
 
 
-def of_aggregation(operation: str, inner: Bounds, counted: bool, filled: bool) -> Bounds:
+def of_aggregation(operation: Operation, inner: Bounds, counted: bool, filled: bool) -> Bounds:
     """The bounds of an aggregate of values with these bounds; `filled` says that there is at least one row."""
     nullable = inner.nullable or not filled
     match operation:
-        case "count":
+        case ops.count:
             # count(x) of a group may be 0 where x can be null, count alone cannot.
             return Bounds(1.0 if filled and not (counted and inner.nullable) else 0.0, inf, True, False)
-        case "count_distinct":
+        case ops.count_distinct:
             return Bounds(1.0 if filled and not inner.nullable else 0.0, inf, True, False)
-        case "sum":
+        case ops.sum:
             # Of several values that are not negative the sum is at least one of them.
             return Bounds(inner.low if inner.low >= 0 else -inf, inf, inner.whole, nullable)
-        case "mean" | "percentile":
+        case ops.mean | ops.percentile:
             return Bounds(inner.low, inner.high, False, nullable)
-        case "minimum" | "maximum" | "first" | "last" | "mode":
+        case ops.minimum | ops.maximum | ops.first | ops.last | ops.mode:
             return Bounds(inner.low, inner.high, inner.whole, nullable)
-        case "stdev_sample" | "variance_sample":
+        case ops.stdev_sample | ops.variance_sample:
             # Null of one row.
             return Bounds(0.0, inf, False, True)
-        case "stdev_population" | "variance_population":
+        case ops.stdev_population | ops.variance_population:
             return Bounds(0.0, inf, False, nullable)
         case _:
             return ANYTHING
@@ -130,17 +132,17 @@ def widen_bounds(a: Bounds, b: Bounds) -> Bounds:
     return Bounds(min(a.low, b.low), max(a.high, b.high), a.whole and b.whole, a.nullable or b.nullable)
 
 
-def bound_arithmetic(operation: str, a: Bounds, b: Bounds) -> Bounds:
+def bound_arithmetic(operation: Operation, a: Bounds, b: Bounds) -> Bounds:
     """The bounds of a sum, a difference, a product or a quotient."""
     nullable, whole = a.nullable or b.nullable, a.whole and b.whole
     match operation:
-        case "add":
+        case ops.add:
             return Bounds(a.low + b.low, a.high + b.high, whole, nullable)
-        case "subtract":
+        case ops.subtract:
             return Bounds(a.low - b.high, a.high - b.low, whole, nullable)
-        case "multiply" if a.low >= 0 and b.low >= 0:
+        case ops.multiply if a.low >= 0 and b.low >= 0:
             return Bounds(0.0 if 0 in (a.low, b.low) else a.low * b.low, inf, whole, nullable)
-        case "divide" if a.low >= 0 and b.low >= 0:
+        case ops.divide if a.low >= 0 and b.low >= 0:
             # The plan's division by zero is null.
             return Bounds(0.0, inf, False, nullable or b.low == 0)
         case _:

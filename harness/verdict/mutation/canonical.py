@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import (
     FALSE_LITERAL,
@@ -38,6 +39,7 @@ from harness.detection.plan.nodes import (
     Window,
     walk_nodes,
 )
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.order import find_ordered_nodes
 from harness.detection.plan.shape import columns_of
 from harness.verdict.mutation.bounds import Bounds, KnownBounds, bound_expression, of_nodes
@@ -120,52 +122,51 @@ def simplify_expression(e: Expression, known: KnownBounds, *, grouped: bool = Fa
 def simplify_call(e: Call, known: KnownBounds, *, grouped: bool) -> Expression:
     """A call whose arguments are simple, simplified itself."""
     match e:
-        case Call("less" | "less_equal" | "greater" | "greater_equal", (left, Literal(int() | float() as value))):
+        case Call(
+            ops.less | ops.less_equal | ops.greater | ops.greater_equal, (left, Literal(int() | float() as value))
+        ):
             return simplify_comparison(e.operation, left, float(value), bound_expression(left, known, grouped=grouped))
-        case Call("if", (condition, yes, no)):
+        case Call(ops.if_, (condition, yes, no)):
             return yes if condition == TRUE else no if condition == FALSE_LITERAL else e
-        case Call("and", parts):
-            return simplify_chain("and", parts, TRUE, FALSE_LITERAL)
-        case Call("or", parts):
-            return simplify_chain("or", parts, FALSE_LITERAL, TRUE)
-        case Call("not" | "is_true", (Literal(bool() as value),)):
-            return Literal(value if e.operation == "is_true" else not value)
-        case Call("is_true", (Call("is_true", _) as inner,)):
+        case Call(ops.and_, parts):
+            return simplify_chain(ops.and_, parts, TRUE, FALSE_LITERAL)
+        case Call(ops.or_, parts):
+            return simplify_chain(ops.or_, parts, FALSE_LITERAL, TRUE)
+        case Call(ops.not_ | ops.is_true, (Literal(bool() as value),)):
+            return Literal(value if e.operation == ops.is_true else not value)
+        case Call(ops.is_true, (Call(ops.is_true, _) as inner,)):
             return inner
-        case Call("not", (Call("not", (Call("is_true" | "is_null", _) as inner,)),)):
+        case Call(ops.not_, (Call(ops.not_, (Call(ops.is_true | ops.is_null, _) as inner,)),)):
             return inner
         case _:
             return e
 
 
-def simplify_comparison(operation: str, left: Expression, value: float, held: Bounds) -> Expression:
+def simplify_comparison(operation: Operation, left: Expression, value: float, held: Bounds) -> Expression:
     """A comparison with a number: decided by bounds where they can, of whole numbers always with `>=` or `<=`."""
     # A comparison with null is neither true nor false, so bounds cannot decide it.
     if not held.nullable:
-        always = {
-            "less": held.high < value,
-            "less_equal": held.high <= value,
-            "greater": held.low > value,
-            "greater_equal": held.low >= value,
-        }[operation]
-        never = {
-            "less": held.low >= value,
-            "less_equal": held.low > value,
-            "greater": held.high <= value,
-            "greater_equal": held.high < value,
-        }[operation]
+        decided: dict[Operation, tuple[bool, bool]] = {
+            ops.less: (held.high < value, held.low >= value),
+            ops.less_equal: (held.high <= value, held.low > value),
+            ops.greater: (held.low > value, held.high <= value),
+            ops.greater_equal: (held.low >= value, held.high < value),
+        }
+        always, never = decided[operation]
         if always or never:
             return Literal(always)
     if held.whole:
-        if operation.startswith("greater"):
-            return Call(
-                "greater_equal", (left, Literal(float(floor(value) + 1 if operation == "greater" else ceil(value))))
+        if operation in (ops.greater, ops.greater_equal):
+            return ops.greater_equal(
+                left, Literal(float(floor(value) + 1 if operation == ops.greater else ceil(value)))
             )
-        return Call("less_equal", (left, Literal(float(ceil(value) - 1 if operation == "less" else floor(value)))))
+        return ops.less_equal(left, Literal(float(ceil(value) - 1 if operation == ops.less else floor(value))))
     return Call(operation, (left, Literal(value)))
 
 
-def simplify_chain(operation: str, parts: Sequence[Expression], nothing: Literal, all_of_it: Literal) -> Expression:
+def simplify_chain(
+    operation: Operation, parts: Sequence[Expression], nothing: Literal, all_of_it: Literal
+) -> Expression:
     """AND or OR without parts that add nothing: neutral ones, repetitions, and in an OR what another part covers."""
     flat: list[Expression] = []
     for part in parts:
@@ -173,7 +174,7 @@ def simplify_chain(operation: str, parts: Sequence[Expression], nothing: Literal
     if all_of_it in flat:
         return all_of_it
     kept = [p for p in dict.fromkeys(flat) if p != nothing]
-    if operation == "or":
+    if operation == ops.or_:
         # Not in an AND: there the wider one is what falls away.
         kept = drop_covered(kept)
     if not kept:
@@ -230,8 +231,8 @@ def simplify_regrouping(node: Aggregate) -> Aggregate:
 def simplify_list(e: Expression) -> Expression:
     """A list of values in one form, whether or not it is distinct."""
     match e:
-        case Aggregation("values" | "collect", arguments, where):
-            return Aggregation("values", arguments, where)
+        case Aggregation(ops.values | ops.collect, arguments, where):
+            return ops.values(*arguments, where=where)
         case _:
             return e
 
@@ -239,7 +240,7 @@ def simplify_list(e: Expression) -> Expression:
 def distinct_list(e: Expression) -> frozenset[str]:
     """The column of which a measure lists the distinct values, if that is all it does."""
     match e:
-        case Aggregation("values", (Column(name),), None):
+        case Aggregation(ops.values, (Column(name),), None):
             return frozenset({name})
         case _:
             return frozenset()

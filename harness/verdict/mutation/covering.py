@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, Literal
+from harness.detection.plan.operation import Operation
+from harness.detection.plan.operations import CASELESS_TESTS
 
 # A NUL stands in no rule.
 ANY = "\0"
@@ -41,10 +44,10 @@ class TextTest:
 
 def parse_text_test(e: Expression) -> TextTest | None:
     """What an expression tests, if it is one test of a text."""
-    while isinstance(e, Call) and e.operation == "is_true":
+    while isinstance(e, Call) and e.operation == ops.is_true:
         e = e.arguments[0]
     match e:
-        case Call("cidr_contains", (subject, *_)):
+        case Call(ops.cidr_contains, (subject, *_)):
             return TextTest(subject, "", False, e)
         case Call(operation, (subject, Literal(str() as text), *_)):
             found = as_glob(operation, text)
@@ -63,19 +66,19 @@ def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
     ]
 
 
-def as_glob(operation: str, text: str) -> tuple[str, bool] | None:
+def as_glob(operation: Operation, text: str) -> tuple[str, bool] | None:
     """A test as a pattern with `ANY` for any run, and whether case is no matter; nothing for other tests."""
-    folded = operation.endswith("_ci")
-    match operation.removesuffix("_ci"):
-        case "equal":
+    folded = operation in CASELESS_TESTS.values()
+    match operation:
+        case ops.equal | ops.equal_ci:
             return text, folded
-        case "starts_with":
+        case ops.starts_with | ops.starts_with_ci:
             return text + ANY, folded
-        case "ends_with":
+        case ops.ends_with | ops.ends_with_ci:
             return ANY + text, folded
-        case "contains":
+        case ops.contains | ops.contains_ci:
             return ANY + text + ANY, folded
-        case "glob":
+        case ops.glob | ops.glob_ci:
             return re.sub(r"\*+", ANY, text), folded
         case _:
             return None

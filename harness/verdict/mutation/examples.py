@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, Literal, walk_expressions
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window
 from harness.detection.plan.nodes import walk_nodes as walk_nodes
+from harness.detection.plan.operation import Operation
+from harness.detection.plan.operations import CASELESS_TESTS
 from harness.verdict.mutation.patterns import lists_of_alternatives, split_alternatives
 
 # A folder that no rule of the pack names.
@@ -17,9 +20,9 @@ EXAMPLE_FOLDER = "C:\\Program Files\\Vendor"
 PARTIAL = re.compile(r"(?:\d{1,3}\.){1,3}")
 # Chosen, no source: each is a probe for every scenario that is varied.
 MOST_EXAMPLES = 400
-EXAMPLE_OPERATIONS = frozenset(
-    f"{name}{fold}" for name in ("equal", "starts_with", "ends_with", "contains", "glob", "in") for fold in ("", "_ci")
-)
+EXAMPLE_TESTS = (ops.equal, ops.starts_with, ops.ends_with, ops.contains, ops.glob, ops.in_)
+CASED_TESTS: dict[Operation, Operation] = {t: cased for cased in EXAMPLE_TESTS for t in (cased, CASELESS_TESTS[cased])}
+"""Tests of text that have examples, each as the one that heeds case."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,16 +71,16 @@ def collect_numbers(root: Node) -> list[float]:
 def of_test(e: Expression) -> Iterator[Example]:
     """Values for which a test of text holds."""
     match e:
-        case Call("cidr_contains", (_, *networks)):
+        case Call(ops.cidr_contains, (_, *networks)):
             for network in networks:
                 if isinstance(network, Literal):
                     yield from list_network_examples(str(network.value))
-        case Call("regex_found", (_, Literal(str() as pattern), *_)):
+        case Call(ops.regex_found, (_, Literal(str() as pattern), *_)):
             yield from list_regex_examples(pattern)
-        case Call(operation, (_, *literals)) if operation in EXAMPLE_OPERATIONS:
+        case Call(operation, (_, *literals)) if operation in CASED_TESTS:
             for literal in literals:
                 if isinstance(literal, Literal) and isinstance(literal.value, str):
-                    yield from of_pattern(operation.removesuffix("_ci"), literal.value)
+                    yield from of_pattern(CASED_TESTS[operation], literal.value)
 
 
 def list_network_examples(network: str) -> Iterator[Example]:
@@ -93,14 +96,14 @@ def list_network_examples(network: str) -> Iterator[Example]:
             yield Example("address", str(ip_address(number) if held.version == 4 else held[0] + (number - first)))
 
 
-def of_pattern(operation: str, text: str) -> Iterator[Example]:
+def of_pattern(operation: Operation, text: str) -> Iterator[Example]:
     """Values that fit a text, or a text with wildcards, at the place where an operation looks."""
     bare = text.strip("*")
     if not bare:
         return
     if is_address(bare):
         yield Example("address", bare)
-    elif PARTIAL.fullmatch(bare) and (operation == "starts_with" or text.endswith("*")):
+    elif PARTIAL.fullmatch(bare) and (operation == ops.starts_with or text.endswith("*")):
         yield Example("address", complete_address(bare))
     elif "\\" in bare or bare.lower().endswith(".exe"):
         yield Example(
@@ -111,18 +114,18 @@ def of_pattern(operation: str, text: str) -> Iterator[Example]:
             if ":" not in bare
             else bare,
         )
-        if operation == "equal":
+        if operation == ops.equal:
             yield Example("path", bare)
     else:
         yield from list_host_name_examples(operation, text, bare)
 
 
-def list_host_name_examples(operation: str, text: str, bare: str) -> Iterator[Example]:
+def list_host_name_examples(operation: Operation, text: str, bare: str) -> Iterator[Example]:
     """Host names that contain a text, and the text alone, which a wildcard more or less tells apart."""
-    starts = operation == "starts_with" or (operation == "glob" and not text.startswith("*"))
-    ends = operation == "ends_with" or (operation == "glob" and not text.endswith("*"))
-    head = "" if starts or operation == "equal" else "a" if bare.startswith(".") else "a."
-    tail = "" if ends or operation == "equal" else (".example" if not bare.endswith(".") else "example")
+    starts = operation == ops.starts_with or (operation == ops.glob and not text.startswith("*"))
+    ends = operation == ops.ends_with or (operation == ops.glob and not text.endswith("*"))
+    head = "" if starts or operation == ops.equal else "a" if bare.startswith(".") else "a."
+    tail = "" if ends or operation == ops.equal else (".example" if not bare.endswith(".") else "example")
     yield Example("name", f"{head}{bare.replace('*', 'x')}{tail}")
     yield Example("name", bare.replace("*", "x"))
 
@@ -165,7 +168,7 @@ def of_word(text: str) -> Iterator[Example]:
         yield Example("path", f"{EXAMPLE_FOLDER}\\x{bare}")
         yield Example("path", f"{EXAMPLE_FOLDER}\\{bare.upper()}")
     else:
-        yield from of_pattern("contains", text)
+        yield from of_pattern(ops.contains, text)
 
 
 def find_fixed_text(pattern: str) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
     FALSE_LITERAL,
     TRUE,
@@ -14,42 +15,52 @@ from harness.detection.plan.expressions import (
     Expression,
     Lambda,
     Literal,
-    build_call,
     span_of,
     walk_expressions,
 )
+from harness.detection.plan.operation import Operation
 from harness.diagnostics import Span
 from harness.verdict.mutation.patterns import broken_regexes
 
 # The boundary by one and the direction reversed: the two ways in which comparisons go wrong by hand.
-BOUNDARIES = {
-    "less": "less_equal",
-    "less_equal": "less",
-    "greater": "greater_equal",
-    "greater_equal": "greater",
+BOUNDARIES: dict[Operation, Operation] = {
+    ops.less: ops.less_equal,
+    ops.less_equal: ops.less,
+    ops.greater: ops.greater_equal,
+    ops.greater_equal: ops.greater,
 }
-OPPOSITES = {"less": "greater_equal", "less_equal": "greater", "greater": "less_equal", "greater_equal": "less"}
-OPERATION_SIGNS = {
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "=",
-    "not_equal": "!=",
+OPPOSITES: dict[Operation, Operation] = {
+    ops.less: ops.greater_equal,
+    ops.less_equal: ops.greater,
+    ops.greater: ops.less_equal,
+    ops.greater_equal: ops.less,
 }
-EQUALITY_OPERATIONS = frozenset({"equal", "equal_ci", "not_equal"})
+OPERATION_SIGNS: dict[Operation, str] = {
+    ops.less: "<",
+    ops.less_equal: "<=",
+    ops.greater: ">",
+    ops.greater_equal: ">=",
+    ops.equal: "=",
+    ops.not_equal: "!=",
+}
+EQUALITY_OPERATIONS = frozenset({ops.equal, ops.equal_ci, ops.not_equal})
 # A forgotten wildcard: the test next narrower than the one written.
-ANCHORS = {
-    "ends_with": "equal",
-    "ends_with_ci": "equal_ci",
-    "starts_with": "equal",
-    "starts_with_ci": "equal_ci",
-    "contains": "starts_with",
-    "contains_ci": "starts_with_ci",
+ANCHORS: dict[Operation, Operation] = {
+    ops.ends_with: ops.equal,
+    ops.ends_with_ci: ops.equal_ci,
+    ops.starts_with: ops.equal,
+    ops.starts_with_ci: ops.equal_ci,
+    ops.contains: ops.starts_with,
+    ops.contains_ci: ops.starts_with_ci,
 }
-MEMBERSHIP_OPERATIONS = frozenset({"in", "in_ci", "cidr_contains"})
-OPPOSITE_ARITHMETIC = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
-ARITHMETIC_WORDS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+MEMBERSHIP_OPERATIONS = frozenset({ops.in_, ops.in_ci, ops.cidr_contains})
+OPPOSITE_ARITHMETIC: dict[Operation, Operation] = {
+    ops.add: ops.subtract,
+    ops.subtract: ops.add,
+    ops.multiply: ops.divide,
+    ops.divide: ops.multiply,
+}
+ARITHMETIC_WORDS: dict[Operation, str] = {ops.add: "+", ops.subtract: "-", ops.multiply: "*", ops.divide: "/"}
 HOURLY = re.compile("%H")
 
 
@@ -68,7 +79,7 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
     place = span_of(expression) or within
     if isinstance(expression, Call):
         # What has no place was added by the front end; breaking it would be no change of the text.
-        if expression.span is not None or expression.operation in ("and", "or"):
+        if expression.span is not None or expression.operation in (ops.and_, ops.or_):
             yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
             for change in mutate_expression(argument, place):
@@ -93,25 +104,25 @@ def with_argument(expression: Call, place: int, made: Expression) -> Call:
 def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Every way to break the call itself."""
     operation = e.operation
-    if operation in ("and", "or"):
+    if operation in (ops.and_, ops.or_):
         yield from members_dropped(e, place)
-    elif operation == "not" and not wraps_test(e):
+    elif operation == ops.not_ and not wraps_test(e):
         yield ExpressionChange(
             "negation", f"{print_broken_expression(e)} holds where it did not", place, e.arguments[0]
         )
     elif operation in BOUNDARIES:
         yield from of_comparison(e, place)
     elif operation in EQUALITY_OPERATIONS:
-        opposite = build_call("not", Call(operation, e.arguments, e.span))
+        opposite = ops.not_(Call(operation, e.arguments, e.span))
         yield ExpressionChange("comparison", f"{print_broken_expression(e)} turned around", place, opposite)
     elif operation in ANCHORS and isinstance(e.arguments[1], Literal):
         made = Call(ANCHORS[operation], e.arguments, e.span)
         yield ExpressionChange("pattern", f"{print_broken_expression(e)} without a wildcard", place, made)
-    elif operation in ("glob", "glob_ci") and isinstance(e.arguments[1], Literal):
+    elif operation in (ops.glob, ops.glob_ci) and isinstance(e.arguments[1], Literal):
         yield from of_glob(e, place)
     elif operation in MEMBERSHIP_OPERATIONS:
         yield from entries_dropped(e, place)
-    elif operation == "regex_found" and isinstance(e.arguments[1], Literal):
+    elif operation == ops.regex_found and isinstance(e.arguments[1], Literal):
         yield from mutate_regex(e, place)
     elif operation in OPPOSITE_ARITHMETIC:
         signs = f"{ARITHMETIC_WORDS[operation]} becomes {ARITHMETIC_WORDS[OPPOSITE_ARITHMETIC[operation]]}"
@@ -128,7 +139,7 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
 def wraps_test(e: Call) -> bool:
     """Whether a `not` is part of the spelling of one test (`not is_null`), and no negation in the rule."""
     inner = e.arguments[0]
-    return isinstance(inner, Call) and inner.operation == "is_null"
+    return isinstance(inner, Call) and inner.operation == ops.is_null
 
 
 def members_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
@@ -137,7 +148,7 @@ def members_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
         if span_of(member) is None and e.span is None:
             continue
         rest = (*e.arguments[:i], *e.arguments[i + 1 :])
-        empty = TRUE if e.operation == "and" else FALSE_LITERAL
+        empty = TRUE if e.operation == ops.and_ else FALSE_LITERAL
         made = Call(e.operation, rest, e.span) if len(rest) > 1 else (rest[0] if rest else empty)
         yield ExpressionChange("clause", f"{print_broken_expression(member)} dropped", span_of(member) or place, made)
 
@@ -210,7 +221,7 @@ def mutate_regex(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
 def of_time(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Buckets of time made coarser and finer, moved to another zone."""
     match e:
-        case Call("format_time", (seconds, Literal(str() as format), zone)) if HOURLY.search(format):
+        case Call(ops.format_time, (seconds, Literal(str() as format), zone)) if HOURLY.search(format):
             # Buckets of hours are mostly written "%Y-%m-%d %H:00".
             finer = format.replace("%H:00", "%H:%M") if "%H:00" in format else format + ":%M"
             for other, word in ((format.replace("%H", "00"), "days"), (finer, "minutes")):
@@ -218,11 +229,11 @@ def of_time(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
                 yield ExpressionChange(
                     "bucket", f"{word} in place of hours in {print_broken_expression(e)}", place, made
                 )
-        case Call("time_floor", (seconds, Literal(float() | int() as span), *rest)):
+        case Call(ops.time_floor, (seconds, Literal(float() | int() as span), *rest)):
             for factor, word in ((2, "twice as long"), (0.5, "half as long")):
                 made = Call(e.operation, (seconds, Literal(span * factor), *rest), e.span)
                 yield ExpressionChange("bucket", f"spans {word} in {print_broken_expression(e)}", place, made)
-        case Call("calendar_floor", (seconds, Literal(str() as unit), zone)):
+        case Call(ops.calendar_floor, (seconds, Literal(str() as unit), zone)):
             for other in ({"hour": ("day", "minute"), "day": ("hour",), "minute": ("hour",)}).get(unit, ()):
                 made = Call(e.operation, (seconds, Literal(other), zone), e.span)
                 yield ExpressionChange(
@@ -248,40 +259,40 @@ def aggregates_replaced(measure: Expression) -> Iterator[tuple[str, Expression]]
         if old in NEAR:
             new, word = NEAR[old]
             yield f"{old} becomes {word}", replace_aggregation(measure, old, new)
-    if isinstance(measure, Aggregation) and measure.operation == "count" and not measure.arguments:
+    if isinstance(measure, Aggregation) and measure.operation == ops.count and not measure.arguments:
         # A count that nobody compares could as well be any constant.
-        yield "count becomes 1", Aggregation("maximum", (Literal(1.0),))
+        yield "count becomes 1", ops.maximum(Literal(1.0))
 
 
-def replace_aggregation_by(operation: str) -> Callable[[Aggregation], Expression]:
+def replace_aggregation_by(operation: Operation) -> Callable[[Aggregation], Expression]:
     """The same aggregation by another operation."""
     return lambda a: Aggregation(operation, a.arguments, a.where, a.order, a.span)
 
 
 def highest(a: Aggregation) -> Expression:
     """The largest value in place of a percentile."""
-    return Aggregation("maximum", a.arguments[:1], a.where, a.order, a.span)
+    return ops.maximum(*a.arguments[:1], where=a.where, order=a.order, span=a.span)
 
 
 # Each by the aggregate that people confuse it with.
-NEAR: dict[str, tuple[Callable[[Aggregation], Expression], str]] = {
-    "sum": (replace_aggregation_by("maximum"), "maximum"),
-    "mean": (replace_aggregation_by("maximum"), "maximum"),
-    "minimum": (replace_aggregation_by("maximum"), "maximum"),
-    "maximum": (replace_aggregation_by("minimum"), "minimum"),
-    "stdev_sample": (replace_aggregation_by("stdev_population"), "that of a population"),
-    "stdev_population": (replace_aggregation_by("stdev_sample"), "that of a sample"),
-    "variance_sample": (replace_aggregation_by("variance_population"), "that of a population"),
-    "variance_population": (replace_aggregation_by("variance_sample"), "that of a sample"),
-    "values": (replace_aggregation_by("collect"), "all values with repetitions"),
-    "count_distinct": (replace_aggregation_by("count"), "count of all"),
-    "first": (replace_aggregation_by("last"), "last"),
-    "last": (replace_aggregation_by("first"), "first"),
-    "percentile": (highest, "maximum"),
+NEAR: dict[Operation, tuple[Callable[[Aggregation], Expression], str]] = {
+    ops.sum: (replace_aggregation_by(ops.maximum), "maximum"),
+    ops.mean: (replace_aggregation_by(ops.maximum), "maximum"),
+    ops.minimum: (replace_aggregation_by(ops.maximum), "maximum"),
+    ops.maximum: (replace_aggregation_by(ops.minimum), "minimum"),
+    ops.stdev_sample: (replace_aggregation_by(ops.stdev_population), "that of a population"),
+    ops.stdev_population: (replace_aggregation_by(ops.stdev_sample), "that of a sample"),
+    ops.variance_sample: (replace_aggregation_by(ops.variance_population), "that of a population"),
+    ops.variance_population: (replace_aggregation_by(ops.variance_sample), "that of a sample"),
+    ops.values: (replace_aggregation_by(ops.collect), "all values with repetitions"),
+    ops.count_distinct: (replace_aggregation_by(ops.count), "count of all"),
+    ops.first: (replace_aggregation_by(ops.last), "last"),
+    ops.last: (replace_aggregation_by(ops.first), "first"),
+    ops.percentile: (highest, "maximum"),
 }
 
 
-def replace_aggregation(e: Expression, old: str, new: Callable[[Aggregation], Expression]) -> Expression:
+def replace_aggregation(e: Expression, old: Operation, new: Callable[[Aggregation], Expression]) -> Expression:
     """The expression with every aggregation of one operation changed."""
     match e:
         case Aggregation(operation):

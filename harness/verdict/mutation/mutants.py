@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness.detection.plan.expressions import TRUE, Call, Column, Expression, all_of, columns_read
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import TRUE, Call, Column, Expression, columns_read
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node, Select, Window, walk_nodes
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import Span
 from harness.verdict.mutation.expressions import (
     ExpressionChange,
@@ -105,13 +107,13 @@ def presence(node: Filter) -> bool:
 
 def split_condition(condition: Expression) -> tuple[Expression, ...]:
     """The conditions that must all hold."""
-    return condition.arguments if isinstance(condition, Call) and condition.operation == "and" else (condition,)
+    return condition.arguments if isinstance(condition, Call) and condition.operation == ops.and_ else (condition,)
 
 
 def key_column(condition: Expression) -> str | None:
     """The column that a condition asks to be there, and nothing else."""
     match condition:
-        case Call("not", (Call("is_null", (Column(name),)),)):
+        case Call(ops.not_, (Call(ops.is_null, (Column(name),)),)):
             return name
         case _:
             return None

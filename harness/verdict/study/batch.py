@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Ask, Plan
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN, Schema
-from harness.detection.plan.expressions import Column, Expression, Literal, build_call, columns_read
+from harness.detection.plan.expressions import Column, Expression, Literal, columns_read
 from harness.detection.plan.needed import collect_columns_by_node
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
 from harness.detection.plan.provenance import trace_events
@@ -126,7 +127,7 @@ class Batch:
             return [(plan, tuple(cases))]
         found: list[tuple[Plan, list[int]]] = []
         for case in cases:
-            own = [build_call("equal", Column(CASE_COLUMN), Literal(float(case))), *seen]
+            own = [ops.equal(Column(CASE_COLUMN), Literal(float(case))), *seen]
             plan = meaning(lambda node, own=own: self.engine.run(filter_scans(node, own)))  # type: ignore[misc]
             # Cases whose events name the same columns share a statement.
             same = next((numbers for known, numbers in found if known.node == plan.node), None)
@@ -152,7 +153,7 @@ class Batch:
         columns: tuple[str, ...] = ()
         rows = []
         for case in range(self.size):
-            alone = filter_scans(node, [build_call("equal", Column(CASE_COLUMN), Literal(float(case)))])
+            alone = filter_scans(node, [ops.equal(Column(CASE_COLUMN), Literal(float(case)))])
             found = self.engine.run(trace_events(alone))
             columns = (*found.columns, CASE_COLUMN)
             rows += [(*row, float(case)) for row in found.rows]

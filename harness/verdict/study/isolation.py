@@ -10,16 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import (
-    Aggregation,
-    Column,
-    Expression,
-    Literal,
-    all_of,
-    build_call,
-    columns_read,
-)
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, columns_read
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -40,6 +33,8 @@ from harness.detection.plan.nodes import (
     Window,
     walk_nodes,
 )
+from harness.detection.plan.operation import Operation
+from harness.detection.plan.operations import all_of
 from harness.detection.plan.shape import columns_of
 from harness.diagnostics import HarnessError
 
@@ -63,7 +58,7 @@ class Isolation:
     """
 
     by: tuple[str, ...] = (CASE_COLUMN,)
-    carried: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, Operation] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     scan: Callable[[Scan], Node] | None = None
     made: dict[int, Node] = field(default_factory=dict)
@@ -145,11 +140,11 @@ class Isolation:
         # The last rows are the first of the opposite order.
         turned = Reverse(source=source) if node.last else source
         partition = tuple(Column(n) for n in self.by)
-        number = ((RANK, Aggregation("row_number")),)
+        number = ((RANK, ops.row_number()),)
         ranked = Window(source=turned, partition=partition, measures=number, frame=Frame.RUNNING)
         places = (
-            build_call("greater", Column(RANK), Literal(float(node.offset))),
-            build_call("less_equal", Column(RANK), Literal(float(node.offset + node.count))),
+            ops.greater(Column(RANK), Literal(float(node.offset))),
+            ops.less_equal(Column(RANK), Literal(float(node.offset + node.count))),
         )
         kept = Select(source=Filter(source=ranked, condition=all_of(places)), columns=columns)
         return Reverse(source=kept) if node.last else kept

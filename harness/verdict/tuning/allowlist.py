@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.detection.engine import CellValue
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Filter, Node, Scan, walk_nodes
 from harness.detection.plan.shape import columns_of
 from harness.telemetry.activity import BooleanArray
@@ -133,11 +134,9 @@ def compile_exclusion_wildcard(pattern: str) -> re.Pattern[str]:
 
 def exclude_from_plan(root: Node, field: str, pattern: str) -> Node:
     """The plan on events whose field does not fit; its comparisons stay the same objects, so its thresholds hold."""
-    fits = build_call("is_true", build_call("glob_ci", Column(field), Literal(pattern)))
+    fits = ops.is_true(ops.glob_ci(Column(field), Literal(pattern)))
     made: dict[int, Node] = {}
     for node in walk_nodes(root):
         known = isinstance(node, Scan) and node.columns.get(field) is Kind.TEXT
-        made[id(node)] = (
-            Filter(source=node, condition=build_call("not", fits)) if known else rebuild_on_sources(node, made)
-        )
+        made[id(node)] = Filter(source=node, condition=ops.not_(fits)) if known else rebuild_on_sources(node, made)
     return made[id(root)]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation
 from harness.telemetry.activity import BooleanArray
 from harness.verdict.tuning.lifting import LiftedGroups
 
@@ -97,14 +99,16 @@ class Cells:
         return total
 
 
-def count_true_from_loosest(operation: str, axis: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> Counts:
+def count_true_from_loosest(
+    operation: Operation, axis: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
+) -> Counts:
     """For how many values of an axis, from its loosest on, a comparison of each value is true; 0 for NaN."""
     match operation:
-        case "greater_equal":
+        case ops.greater_equal:
             found = np.searchsorted(axis, values, side="right")
-        case "greater":
+        case ops.greater:
             found = np.searchsorted(axis, values, side="left")
-        case "less_equal":
+        case ops.less_equal:
             found = np.searchsorted(-axis, -values, side="right")
         case _:
             found = np.searchsorted(-axis, -values, side="left")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from harness.detection.plan import operations as ops
 from harness.telemetry.schedule import FloatArray
 from harness.verdict.tuning.cells import Grid
 from harness.verdict.tuning.lifting import LiftedGroups
@@ -60,11 +61,11 @@ def choose_by_rank(values: FloatArray, count: int) -> list[float]:
 
 def round_literal(value: float, threshold: Threshold, whole: bool) -> float:
     """A literal that a person would write and for which the comparison still holds of the value."""
-    loose = threshold.operation in ("greater", "less")
+    loose = threshold.operation in (ops.greater, ops.less)
     if whole:
-        return float(value) - (1 if threshold.operation == "greater" else -1 if loose else 0)
+        return float(value) - (1 if threshold.operation == ops.greater else -1 if loose else 0)
     if value == 0 or not np.isfinite(value):
-        return (0.01 if threshold.operation == "less" else 0.0) if value == 0 else threshold.published
+        return (0.01 if threshold.operation == ops.less else 0.0) if value == 0 else threshold.published
     # Two digits: 0.47 and not 0.46713.
     step = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
     down = np.floor(value / step) if threshold.rising else np.ceil(value / step)

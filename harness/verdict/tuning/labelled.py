@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.engine import CellValue
+from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Node
 from harness.telemetry.activity import BooleanArray
 from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS, Batch
@@ -117,10 +118,10 @@ def observe(
     hosts = tuple(batch.hosts)
     watched = watched or build_watched_population(batch)
     # Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the rule.
-    cheap = {ATTACK: "minimum", LAST_ATTACK: "maximum", HOST_NUMBER: "minimum"}
+    cheap = {ATTACK: ops.minimum, LAST_ATTACK: ops.maximum, HOST_NUMBER: ops.minimum}
     found = collect_groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
     if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):
-        exact = {ATTACK: "gather", HOST_NUMBER: "minimum"}
+        exact = {ATTACK: ops.gather, HOST_NUMBER: ops.minimum}
         found = collect_groups(batch.engine, root, Isolation(by=by, carried=exact)(last), thresholds)
     return label_groups(found, watched, hosts)
 

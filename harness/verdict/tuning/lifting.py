@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.engine import CellValue, Engine, ResultRows
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import is_hidden
-from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal, all_of, build_call
+from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal
 from harness.detection.plan.nodes import Derive, Filter, Limit, Named, Node, Reverse, Select, Sort
+from harness.detection.plan.operation import Operation
+from harness.detection.plan.operations import all_of
 from harness.detection.plan.shape import columns_of
 from harness.telemetry.schedule import FloatArray
 from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
@@ -70,14 +73,14 @@ class LiftedGroups:
         return tuple(t.published for t in self.thresholds)
 
 
-def compare_with_literal(operation: str, values: FloatArray, literal: float) -> Bits:
+def compare_with_literal(operation: Operation, values: FloatArray, literal: float) -> Bits:
     """A comparison of numbers; NaN compares as false."""
     match operation:
-        case "less":
+        case ops.less:
             return values < literal
-        case "less_equal":
+        case ops.less_equal:
             return values <= literal
-        case "greater":
+        case ops.greater:
             return values > literal
         case _:
             return values >= literal
@@ -121,7 +124,7 @@ class Lift:
         """Threshold `j` as pattern `p` has it; a comparison with null stays null."""
         side = self.expression(self.thresholds[j].side, p)
         self.values[p, j] = self.column(side)
-        return build_call("if", build_call("is_null", side), NULL, Literal(self.patterns[p][j]))
+        return ops.if_(ops.is_null(side), NULL, Literal(self.patterns[p][j]))
 
     def column(self, e: Expression) -> str:
         """The name of a column that holds the expression; equal expressions share one."""
@@ -138,7 +141,7 @@ class Lift:
         match node:
             case Filter(condition=condition):
                 for p in range(len(self.patterns)):
-                    self.passes[p].append(Column(self.column(build_call("is_true", self.expression(condition, p)))))
+                    self.passes[p].append(Column(self.column(ops.is_true(self.expression(condition, p)))))
             case Derive(columns=columns) | Select(columns=columns):
                 made = [{n: self.column(self.expression(e, p)) for n, e in columns} for p in range(len(self.patterns))]
                 keeps = isinstance(node, Derive)
@@ -176,7 +179,7 @@ def collect_groups(engine: Engine, root: Node, below: Node, thresholds: Sequence
     own = [n for n in columns_of(below) if not is_hidden(n)]
     extra = list(dict.fromkeys([*lift.values.values(), *finals]))
     # Groups that alert at no value at all stay in the engine.
-    kept = Filter(source=node, condition=build_call("or", *(Column(n) for n in dict.fromkeys(finals))))
+    kept = Filter(source=node, condition=ops.or_(*(Column(n) for n in dict.fromkeys(finals))))
     columns = tuple((n, Column(n)) for n in dict.fromkeys([*own, *extra]))
     rows = engine.run(Select(source=kept, columns=columns))
     numbers = {n: as_numbers(rows.column(n)) for n in lift.values.values()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from harness.detection.plan import operations as ops
 from harness.verdict.study.population import AttackInBatch
 from harness.verdict.tuning.labelled import Observations
 from harness.verdict.tuning.lifting import LiftedGroups
@@ -93,14 +94,14 @@ def find_edge(groups: LiftedGroups, j: int, published: Sequence[float], caught: 
 
 def literal_at(threshold: Threshold, value: float) -> float:
     """The strictest literal for which the comparison holds of a value."""
-    if threshold.operation == "greater":
+    if threshold.operation == ops.greater:
         # The next double: no literal between them could decide otherwise.
         return float(np.nextafter(value, -np.inf))
-    return float(np.nextafter(value, np.inf)) if threshold.operation == "less" else value
+    return float(np.nextafter(value, np.inf)) if threshold.operation == ops.less else value
 
 
 def literal_beyond(threshold: Threshold, value: float) -> float:
     """The loosest literal for which the comparison does not hold of a value."""
-    if threshold.operation == "greater_equal":
+    if threshold.operation == ops.greater_equal:
         return float(np.nextafter(value, np.inf))
-    return float(np.nextafter(value, -np.inf)) if threshold.operation == "less_equal" else value
+    return float(np.nextafter(value, -np.inf)) if threshold.operation == ops.less_equal else value

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.engine import Engine, ResultRows
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk_nodes
 from harness.detection.plan.shape import columns_of
 from harness.telemetry.platform import UNITS_PER_SECOND
@@ -87,8 +88,8 @@ def score_pairs(engine: Engine, root: Node, watched: WatchedPopulation) -> Score
     if keyed is None:
         return None
     source, keys, time, per_second = keyed
-    isolate = Isolation(carried={ATTACK: "gather"})
-    seconds = build_call("divide", Column(time), Literal(per_second))
+    isolate = Isolation(carried={ATTACK: ops.gather})
+    seconds = ops.divide(Column(time), Literal(per_second))
     base = Derive(source=isolate(source), columns=(*keys, (AT, seconds)))
     names = (CASE_COLUMN, *(n for n, _ in keys))
     waits = engine.run(waits_of(base, names))
@@ -116,46 +117,46 @@ def waits_of(base: Node, names: Sequence[str]) -> Node:
     lag = Window(
         source=sort,
         partition=by,
-        measures=(("@last", Aggregation("lag", (Column(AT), Literal(1.0)))),),
+        measures=(("@last", ops.lag(Column(AT), Literal(1.0))),),
         frame=Frame.RUNNING,
     )
-    waited = Derive(source=lag, columns=((WAIT, build_call("subtract", Column(AT), Column("@last"))),))
+    waited = Derive(source=lag, columns=((WAIT, ops.subtract(Column(AT), Column("@last"))),))
     middle = Window(source=waited, partition=by, measures=((MIDDLE, quantile(WAIT, 0.5)),))
-    off = build_call("abs", build_call("subtract", Column(WAIT), Column(MIDDLE)))
+    off = ops.abs(ops.subtract(Column(WAIT), Column(MIDDLE)))
     spread = Derive(source=middle, columns=((OFF, off),))
     measures = (
-        ("count", Aggregation("count")),
+        ("count", ops.count()),
         ("low", quantile(WAIT, 0.25)),
         ("middle", quantile(WAIT, 0.5)),
         ("high", quantile(WAIT, 0.75)),
         ("off", quantile(OFF, 0.5)),
-        ("mean", Aggregation("mean", (Column(WAIT),))),
-        ("deviation", Aggregation("stdev_population", (Column(WAIT),))),
-        ("first", Aggregation("minimum", (Column(AT),))),
-        ("last", Aggregation("maximum", (Column(AT),))),
-        (ATTACK, Aggregation("gather", (Column(ATTACK),))),
+        ("mean", ops.mean(Column(WAIT))),
+        ("deviation", ops.stdev_population(Column(WAIT))),
+        ("first", ops.minimum(Column(AT))),
+        ("last", ops.maximum(Column(AT))),
+        (ATTACK, ops.gather(Column(ATTACK))),
     )
     grouped = Aggregate(source=spread, keys=tuple((n, Column(n)) for n in names), measures=measures)
-    return Filter(source=grouped, condition=build_call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
+    return Filter(source=grouped, condition=ops.greater_equal(Column("count"), Literal(LEAST_CONNECTIONS)))
 
 
 def hours_of(base: Node, names: Sequence[str]) -> Node:
     """For each pair how its connections spread over the clock hours that have some."""
-    hour = build_call("floor", build_call("divide", Column(AT), Literal(3600.0)))
+    hour = ops.floor(ops.divide(Column(AT), Literal(3600.0)))
     keys = tuple((n, Column(n)) for n in names)
-    hourly = Aggregate(source=base, keys=(*keys, (HOUR, hour)), measures=(("n", Aggregation("count")),))
+    hourly = Aggregate(source=base, keys=(*keys, (HOUR, hour)), measures=(("n", ops.count()),))
     measures = (
-        ("mean", Aggregation("mean", (Column("n"),))),
-        ("deviation", Aggregation("stdev_population", (Column("n"),))),
-        ("count", Aggregation("sum", (Column("n"),))),
+        ("mean", ops.mean(Column("n"))),
+        ("deviation", ops.stdev_population(Column("n"))),
+        ("count", ops.sum(Column("n"))),
     )
     grouped = Aggregate(source=hourly, keys=keys, measures=measures)
-    return Filter(source=grouped, condition=build_call("greater_equal", Column("count"), Literal(LEAST_CONNECTIONS)))
+    return Filter(source=grouped, condition=ops.greater_equal(Column("count"), Literal(LEAST_CONNECTIONS)))
 
 
 def quantile(name: str, fraction: float) -> Aggregation:
     """A quantile of a column."""
-    return Aggregation("percentile", (Column(name), Literal(fraction)))
+    return Aggregation(ops.percentile, (Column(name), Literal(fraction)))
 
 
 def score_waits(waits: ResultRows, hours: ResultRows, names: Sequence[str], watched: WatchedPopulation) -> ScoredPairs:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import is_hidden
 from harness.detection.plan.expressions import (
     Aggregation,
@@ -31,10 +32,11 @@ from harness.detection.plan.nodes import (
     list_sources,
 )
 from harness.detection.plan.nodes import walk_nodes as walk_nodes
+from harness.detection.plan.operation import Operation
 from harness.diagnostics import Edit, Span
 from harness.verdict.loss import MIRRORED_OPERATIONS, split_conjunction
 
-THRESHOLD_SIGNS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+THRESHOLD_SIGNS: dict[Operation, str] = {ops.less: "<", ops.less_equal: "<=", ops.greater: ">", ops.greater_equal: ">="}
 THRESHOLD_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -48,7 +50,7 @@ class Threshold:
     """
 
     name: str
-    operation: str
+    operation: Operation
     published: float
     side: Expression
     comparison: Call
@@ -64,7 +66,7 @@ class Threshold:
     @property
     def rising(self) -> bool:
         """Whether a larger literal makes the comparison stricter."""
-        return self.operation.startswith("greater")
+        return self.operation in (ops.greater, ops.greater_equal)
 
     def __str__(self) -> str:
         return f"{self.name} {self.sign} {number_in_rule(self.published)}"
@@ -157,7 +159,7 @@ def find_node_thresholds(node: Node, aggregated: Mapping[int, frozenset[str]], *
                 yield build_threshold(part, operation, side, literal, needed=free and id(part) in must, fixed=fixed)
 
 
-def match_comparison(part: Expression) -> tuple[str, Expression, Literal] | None:
+def match_comparison(part: Expression) -> tuple[Operation, Expression, Literal] | None:
     """A comparison's operation as seen from the value, the value, and the number; nothing for any other expression."""
     match part:
         case Call(operation, (side, Literal() as literal)) if operation in THRESHOLD_SIGNS and is_number_literal(
@@ -178,7 +180,7 @@ def is_number_literal(literal: Literal) -> bool:
 
 
 def build_threshold(
-    comparison: Call, operation: str, side: Expression, literal: Literal, *, needed: bool, fixed: str
+    comparison: Call, operation: Operation, side: Expression, literal: Literal, *, needed: bool, fixed: str
 ) -> Threshold:
     """A comparison as a threshold; a guard against dividing by zero is none that anybody tunes."""
     value = float(literal.value)  # type: ignore[arg-type]

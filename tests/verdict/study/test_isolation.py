@@ -4,8 +4,9 @@ import pyarrow as pa
 import pytest
 
 from harness.detection.engine import open_engine
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -51,26 +52,24 @@ CASES = [
     [(9, "c", "1")],
 ]
 SCAN = Scan(columns=COLUMNS, order=(SortKey(Column("@timestamp")),))
-COUNTED = Aggregate(source=SCAN, keys=(("name", Column("name")),), measures=(("n", Aggregation("count")),))
-PORTS = Aggregate(
-    source=SCAN, keys=(("name", Column("name")),), measures=(("ports", Aggregation("values", (Column("port"),))),)
-)
+COUNTED = Aggregate(source=SCAN, keys=(("name", Column("name")),), measures=(("n", ops.count()),))
+PORTS = Aggregate(source=SCAN, keys=(("name", Column("name")),), measures=(("ports", ops.values(Column("port"))),))
 NAMES = Values(columns={"who": Kind.TEXT, "what": Kind.TEXT}, rows=(("a", "first"), ("b", "second")))
 
 PLANS = {
     "aggregate": COUNTED,
-    "filter above it": Filter(source=COUNTED, condition=build_call("greater", Column("n"), Literal(1.0))),
+    "filter above it": Filter(source=COUNTED, condition=ops.greater(Column("n"), Literal(1.0))),
     "first rows": Limit(source=Sort(source=SCAN, keys=(SortKey(Column("name")),)), count=1, offset=1),
     "last rows": Limit(source=SCAN, count=2, last=True),
     "first of the reversed": Limit(source=Reverse(source=SCAN), count=1),
-    "window": Window(source=SCAN, measures=(("so_far", Aggregation("count")),), frame=Frame.RUNNING),
+    "window": Window(source=SCAN, measures=(("so_far", ops.count()),), frame=Frame.RUNNING),
     "window of names": Window(
         source=SCAN,
         partition=(Column("name"),),
-        measures=(("before", Aggregation("lag", (Column("port"), Literal(1.0)))),),
+        measures=(("before", ops.lag(Column("port"), Literal(1.0))),),
     ),
     "aggregate in order": Aggregate(
-        source=SCAN, keys=(("name", Column("name")),), measures=(("last", Aggregation("last", (Column("port"),))),)
+        source=SCAN, keys=(("name", Column("name")),), measures=(("last", ops.last(Column("port"))),)
     ),
     "lookup": Join(
         left=SCAN,
@@ -85,7 +84,7 @@ PLANS = {
     "cross": Join(left=SCAN, right=COUNTED, kind=JoinKind.CROSS, columns=(("n", Column("n")),)),
     "only names seen more than once": Join(
         left=SCAN,
-        right=Filter(source=COUNTED, condition=build_call("greater", Column("n"), Literal(1.0))),
+        right=Filter(source=COUNTED, condition=ops.greater(Column("n"), Literal(1.0))),
         kind=JoinKind.SEMI,
         keys=((Column("name"), Column("name")),),
     ),
@@ -96,7 +95,7 @@ PLANS = {
         )
     ),
     "unnest": Unnest(source=PORTS, column="ports"),
-    "derive": Derive(source=COUNTED, columns=(("double", build_call("multiply", Column("n"), Literal(2.0))),)),
+    "derive": Derive(source=COUNTED, columns=(("double", ops.multiply(Column("n"), Literal(2.0))),)),
 }
 
 
@@ -121,8 +120,8 @@ def test_many_cases_in_one_statement_are_each_case_alone(plan):
 
 def test_a_row_that_stands_for_no_events_makes_cases_run_one_by_one():
     store = open_engine("duckdb")
-    total = Aggregate(source=SCAN, keys=(), measures=(("n", Aggregation("count")),))
-    none = Filter(source=total, condition=build_call("equal", Column("n"), Literal(0.0)))
+    total = Aggregate(source=SCAN, keys=(), measures=(("n", ops.count()),))
+    none = Filter(source=total, condition=ops.equal(Column("n"), Literal(0.0)))
     with pytest.raises(InseparableError):
         Isolation()(none)
     batch = Batch(store, "logscale", [Lot(telemetry=telemetry(rows)) for rows in [*CASES, []]])

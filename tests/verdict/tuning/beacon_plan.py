@@ -3,9 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Literal, build_call
+from harness.detection.plan.expressions import Call, Column, Literal, build_call
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Scan, Sort, SortKey
+from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
 from harness.telemetry.platform import View
 
@@ -31,7 +33,7 @@ def written(text: str, within: str = "") -> Literal:
     return Literal(float(value), Source("rule.spl", TEXT).span(start, start + len(value)))
 
 
-def compared(operation: str, name: str, text: str) -> Call:
+def compared(operation: Operation, name: str, text: str) -> Call:
     at = TEXT.index(text)
     return build_call(operation, Column(name), written(text), span=Source("rule.spl", TEXT).span(at, at + len(text)))
 
@@ -42,35 +44,33 @@ def plan(columns: dict[str, Kind], order: tuple[SortKey, ...] = ()) -> Node:
     hourly = Aggregate(
         source=scan,
         keys=tuple((n, Column(n)) for n in (*keys, "Hour")),
-        measures=(("Hourly", Aggregation("count")),),
+        measures=(("Hourly", ops.count()),),
     )
     total = Aggregate(
         source=hourly,
         keys=tuple((n, Column(n)) for n in keys),
         measures=(
-            ("Total", Aggregation("sum", (Column("Hourly"),))),
-            ("Hours", Aggregation("count")),
-            ("Mean", Aggregation("mean", (Column("Hourly"),))),
-            ("Deviation", Aggregation("stdev_sample", (Column("Hourly"),))),
+            ("Total", ops.sum(Column("Hourly"))),
+            ("Hours", ops.count()),
+            ("Mean", ops.mean(Column("Hourly"))),
+            ("Deviation", ops.stdev_sample(Column("Hourly"))),
         ),
     )
-    both = build_call(
-        "and", compared("greater_equal", "Total", "Total >= 10"), compared("greater_equal", "Hours", "Hours >= 2")
+    both = ops.and_(
+        compared(ops.greater_equal, "Total", "Total >= 10"), compared(ops.greater_equal, "Hours", "Hours >= 2")
     )
     passed = Filter(source=total, condition=both)
-    guard = compared("greater", "Mean", "Mean > 0")
-    ratio = build_call("if", guard, build_call("divide", Column("Deviation"), Column("Mean")), Literal(99.0))
+    guard = compared(ops.greater, "Mean", "Mean > 0")
+    ratio = ops.if_(guard, ops.divide(Column("Deviation"), Column("Mean")), Literal(99.0))
     derived = Derive(source=passed, columns=(("Ratio", ratio),))
-    steady = build_call(
-        "and", compared("less", "Ratio", "Ratio < 0.5"), compared("greater_equal", "Mean", "Mean >= 0.75")
-    )
-    beacon = Derive(source=derived, columns=(("Beacon", build_call("if", steady, Literal(1.0), Literal(0.0))),))
-    bad = build_call("if", build_call("equal", Column("Image"), Literal("bad.exe")), Literal(1.0), Literal(0.0))
+    steady = ops.and_(compared(ops.less, "Ratio", "Ratio < 0.5"), compared(ops.greater_equal, "Mean", "Mean >= 0.75"))
+    beacon = Derive(source=derived, columns=(("Beacon", ops.if_(steady, Literal(1.0), Literal(0.0))),))
+    bad = ops.if_(ops.equal(Column("Image"), Literal("bad.exe")), Literal(1.0), Literal(0.0))
     suspicious = Derive(source=beacon, columns=(("Suspicious", bad),))
-    many = build_call("if", compared("greater", "Total", "Total > 50"), Literal(1.0), Literal(0.0))
-    risk = build_call("add", build_call("add", Column("Suspicious"), Column("Beacon")), many)
+    many = ops.if_(compared(ops.greater, "Total", "Total > 50"), Literal(1.0), Literal(0.0))
+    risk = ops.add(ops.add(Column("Suspicious"), Column("Beacon")), many)
     scored = Derive(source=suspicious, columns=(("Risk", risk),))
-    alerted = Filter(source=scored, condition=compared("greater_equal", "Risk", "Risk >= 1"))
+    alerted = Filter(source=scored, condition=compared(ops.greater_equal, "Risk", "Risk >= 1"))
     return Sort(source=alerted, keys=(SortKey(Column("Risk"), descending=True),))
 
 

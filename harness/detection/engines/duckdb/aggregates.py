@@ -8,20 +8,22 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import to_text
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around, order_term
 from harness.detection.sql.build import SQL, fn
 
 
-@DUCKDB.spell("count")
+@DUCKDB.spell(ops.count)
 def count(around: Around, *x: SQL) -> SQL:
     """Rows, or values that are not null."""
     # Numbers of the plan are doubles, or a count compared with a quotient would be compared as an integer.
     return b.cast(around("count", *(x or (exp.Star(),))), "DOUBLE")
 
 
-@DUCKDB.spell("count_distinct")
+@DUCKDB.spell(ops.count_distinct)
 def count_distinct(around: Around, x: SQL) -> SQL:
     """Distinct values."""
     return b.cast(around("count", x, distinct=True), "DOUBLE")
@@ -32,40 +34,40 @@ def spell_aggregate_by_name(name: str) -> Callable[..., SQL]:
     return lambda around, *x: around(name, *x)
 
 
-DUCKDB_AGGREGATES = {
-    "sum": "sum",
-    "mean": "avg",
-    "minimum": "min",
-    "maximum": "max",
+DUCKDB_AGGREGATES: dict[Operation, str] = {
+    ops.sum: "sum",
+    ops.mean: "avg",
+    ops.minimum: "min",
+    ops.maximum: "max",
     # DuckDB's double aggregates depend in their last digits on the order of rows and on threads (reference/engine.md
     # 11), so a value right at a threshold can fall on either side of it. Of one row the sample forms are null.
-    "stdev_sample": "stddev_samp",
-    "stdev_population": "stddev_pop",
-    "variance_sample": "var_samp",
-    "variance_population": "var_pop",
+    ops.stdev_sample: "stddev_samp",
+    ops.stdev_population: "stddev_pop",
+    ops.variance_sample: "var_samp",
+    ops.variance_population: "var_pop",
     # quantile_cont interpolates, quantile_disc takes a value that is there; `quantile`, which sqlglot would write, is
     # the second kind (engine.md 4).
-    "percentile": "quantile_cont",
-    "percentile_rank": "quantile_disc",
-    "all_true": "bool_and",
-    "any_true": "bool_or",
-    "slope": "regr_slope",
-    "intercept": "regr_intercept",
-    "r_squared": "regr_r2",
+    ops.percentile: "quantile_cont",
+    ops.percentile_rank: "quantile_disc",
+    ops.all_true: "bool_and",
+    ops.any_true: "bool_or",
+    ops.slope: "regr_slope",
+    ops.intercept: "regr_intercept",
+    ops.r_squared: "regr_r2",
 }
 """Aggregations that DuckDB has under a name of its own."""
 for operation, name in DUCKDB_AGGREGATES.items():
     DUCKDB.spell(operation)(spell_aggregate_by_name(name))
 
 
-@DUCKDB.spell("mode")
+@DUCKDB.spell(ops.mode)
 def mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
     # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest.
     return around("mode", x, order=[order_term(x.copy())])
 
 
-@DUCKDB.spell("values", kinds=True)
+@DUCKDB.spell(ops.values, kinds=True)
 def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
     if kinds[0] is Kind.LIST:
@@ -74,7 +76,7 @@ def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     return fn("list_sort", around("list", spell_text_of_kind(t, kinds[0]), present=t, distinct=True))
 
 
-@DUCKDB.spell("collect", kinds=True)
+@DUCKDB.spell(ops.collect, kinds=True)
 def collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """All texts in row order."""
     made = around("list", spell_text_of_kind(t, kinds[0]), present=t, in_order=True)
@@ -86,19 +88,19 @@ def spell_text_of_kind(t: SQL, kind: Kind) -> SQL:
     return to_text(t) if kind is Kind.NUMBER else t
 
 
-@DUCKDB.spell("first")
+@DUCKDB.spell(ops.first)
 def first(around: Around, x: SQL) -> SQL:
     """Of the first row where it is not null."""
     return around.nth("first", x)
 
 
-@DUCKDB.spell("last")
+@DUCKDB.spell(ops.last)
 def last(around: Around, x: SQL) -> SQL:
     """Of the last row where it is not null."""
     return around.nth("last", x)
 
 
-@DUCKDB.spell("fill")
+@DUCKDB.spell(ops.fill)
 def fill(around: Around, x: SQL) -> SQL:
     """The last value so far."""
     return around.nth("last", x)
@@ -119,11 +121,11 @@ def spell_extreme(descending: bool) -> Callable[..., SQL]:
     return spelled
 
 
-DUCKDB.spell("least_by")(spell_extreme(False))
-DUCKDB.spell("greatest_by")(spell_extreme(True))
+DUCKDB.spell(ops.least_by)(spell_extreme(False))
+DUCKDB.spell(ops.greatest_by)(spell_extreme(True))
 
 
-@DUCKDB.spell("gather", kinds=True)
+@DUCKDB.spell(ops.gather, kinds=True)
 def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """The distinct events of all rows, ascending."""
     if kinds[0] is Kind.NULL:
@@ -135,7 +137,7 @@ def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     return fn("list_sort", gathered)
 
 
-@DUCKDB.spell("row_number")
+@DUCKDB.spell(ops.row_number)
 def row_number(around: Around) -> SQL:
     """Place in the partition."""
     return b.cast(around("row_number"), "DOUBLE")
@@ -151,5 +153,5 @@ def spell_shift(name: str) -> Callable[..., SQL]:
     return spelled
 
 
-for operation in ("lag", "lead"):
-    DUCKDB.spell(operation)(spell_shift(operation))
+for operation in (ops.lag, ops.lead):
+    DUCKDB.spell(operation)(spell_shift(operation.name))

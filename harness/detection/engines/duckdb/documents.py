@@ -7,6 +7,7 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.lists import spell_null_if_empty, spell_present_members
 from harness.detection.engines.duckdb.numbers import to_text
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.documents import normalise_json_path
 from harness.detection.sql import build as b
@@ -27,7 +28,7 @@ def spell_json_extract(t: SQL, path: str) -> SQL:
     return fn("try", fn("json_extract_string", t, b.sql_text(path)))
 
 
-@DUCKDB.spell("json_text")
+@DUCKDB.spell(ops.json_text)
 def json_text(t: SQL, path: SQL) -> SQL | None:
     """The value at a path; the first of several."""
     known = path_of(path)
@@ -38,7 +39,7 @@ def json_text(t: SQL, path: SQL) -> SQL | None:
     return fn("list_extract", made, b.sql_integer(1)) if "[*]" in known else made
 
 
-@DUCKDB.spell("json_list")
+@DUCKDB.spell(ops.json_list)
 def json_list(t: SQL, path: SQL) -> SQL | None:
     """Every value that a path reaches."""
     known = path_of(path)
@@ -48,19 +49,19 @@ def json_list(t: SQL, path: SQL) -> SQL | None:
     return spell_null_if_empty(spell_present_members(made if "[*]" in known else b.array(made)))
 
 
-@DUCKDB.spell("json_keys")
+@DUCKDB.spell(ops.json_keys)
 def json_keys(t: SQL) -> SQL:
     """Names in the object."""
     return spell_null_if_empty(fn("try", fn("json_keys", t)))
 
 
-@DUCKDB.spell("json_valid")
+@DUCKDB.spell(ops.json_valid)
 def json_valid(t: SQL) -> SQL:
     """Whether it is JSON."""
     return fn("json_valid", t)
 
 
-@DUCKDB.spell("to_json", kinds=True, twice=True)
+@DUCKDB.spell(ops.to_json, kinds=True, twice=True)
 def to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Text quoted, number and boolean bare, list as array."""
     if kinds[0] is Kind.NUMBER:
@@ -76,7 +77,7 @@ def or_null(x: SQL, kind: Kind) -> SQL:
     return fn("coalesce", to_json(x, (kind,)), b.sql_text("null"))
 
 
-@DUCKDB.spell("json_object", kinds=True, twice=True)
+@DUCKDB.spell(ops.json_object, kinds=True, twice=True)
 def json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """An object as text."""
     pairs = []
@@ -90,7 +91,7 @@ def json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     return spell_text_chain(pairs or [b.sql_text("{")], "}")
 
 
-@DUCKDB.spell("json_array", kinds=True, twice=True)
+@DUCKDB.spell(ops.json_array, kinds=True, twice=True)
 def json_array(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """An array as text."""
     items = []

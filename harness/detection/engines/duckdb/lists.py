@@ -9,9 +9,12 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import to_number
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operations import PLAN_OPERATIONS
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
+from harness.detection.sql.dialect import Construct
 
 
 def spell_null_if_empty(value: SQL) -> SQL:
@@ -29,13 +32,13 @@ def spell_member_count(lists: SQL) -> SQL:
     return fn("len", lists)
 
 
-@DUCKDB.spell("list")
+@DUCKDB.spell(ops.list_)
 def listed(*t: SQL) -> SQL:
     """The texts that are not null."""
     return spell_null_if_empty(b.cast(spell_present_members(b.array(*t)), "TEXT[]"))
 
 
-@DUCKDB.spell("list_concat")
+@DUCKDB.spell(ops.list_concat)
 def list_concat(*lists: SQL) -> SQL:
     """The elements of all lists in order; null lists count as empty."""
     nothing = b.cast(b.array(), "TEXT[]")
@@ -43,25 +46,25 @@ def list_concat(*lists: SQL) -> SQL:
     return spell_null_if_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
 
 
-@DUCKDB.spell("list_length")
+@DUCKDB.spell(ops.list_length)
 def list_length(lists: SQL) -> SQL:
     """How many, as a double."""
     return b.cast(spell_member_count(lists), "DOUBLE")
 
 
-@DUCKDB.spell("list_get")
+@DUCKDB.spell(ops.list_get)
 def list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place."""
     return fn("list_extract", lists, b.sql_place(i))
 
 
-@DUCKDB.spell("list_slice", twice=True)
+@DUCKDB.spell(ops.list_slice, twice=True)
 def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
     """Both ends included; a place before the first is the first."""
     return spell_null_if_empty(fn("list_slice", lists, b.sql_place(i), b.sql_place(j)))
 
 
-@DUCKDB.spell("list_join")
+@DUCKDB.spell(ops.list_join)
 def list_join(lists: SQL, separator: SQL) -> SQL:
     """The elements with the separator between them."""
     if b.is_literal(separator):
@@ -71,13 +74,13 @@ def list_join(lists: SQL, separator: SQL) -> SQL:
     return fn("list_reduce", lists, lambda_of("x y", body))
 
 
-@DUCKDB.spell("list_split")
+@DUCKDB.spell(ops.list_split)
 def list_split(t: SQL, separator: SQL) -> SQL:
     """The pieces between."""
     return fn("string_split", t, separator)
 
 
-@DUCKDB.spell("list_distinct", twice=True)
+@DUCKDB.spell(ops.list_distinct, twice=True)
 def list_distinct(lists: SQL) -> SQL:
     """Each element at its first place."""
     # DuckDB's list_distinct forgets the order: ['b', 'a', 'b'] becomes ['a', 'b'].
@@ -85,32 +88,32 @@ def list_distinct(lists: SQL) -> SQL:
     return fn("list_filter", lists, lambda_of("x i", first))
 
 
-@DUCKDB.spell("list_sort")
+@DUCKDB.spell(ops.list_sort)
 def list_sort(lists: SQL) -> SQL:
     """By bytes."""
     return fn("list_sort", lists)
 
 
-@DUCKDB.spell("list_reverse")
+@DUCKDB.spell(ops.list_reverse)
 def list_reverse(lists: SQL) -> SQL:
     """Backwards."""
     return fn("list_reverse", lists)
 
 
-@DUCKDB.spell("list_contains")
+@DUCKDB.spell(ops.list_contains)
 def list_contains(lists: SQL, t: SQL) -> SQL:
     """Has this element."""
     return fn("list_contains", lists, t)
 
 
-@DUCKDB.spell("list_position")
+@DUCKDB.spell(ops.list_position)
 def list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
     # DuckDB 2.0.0 gives null where there is none; NULLIF covers a 0 as well.
     return b.cast(fn("nullif", fn("list_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
-@DUCKDB.spell("list_zip", twice=True)
+@DUCKDB.spell(ops.list_zip, twice=True)
 def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
     """Pairs up to the shorter one."""
     size = b.sql_infix(
@@ -123,31 +126,31 @@ def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
     return b.sql_case((known, fn("list_transform", fn("range", b.sql_integer(1), size), lambda_of("i", body))))
 
 
-@DUCKDB.spell("list_filter")
+@DUCKDB.spell(ops.list_filter)
 def list_filter(lists: SQL, condition: SQL) -> SQL:
     """Elements for which it is true."""
     return spell_null_if_empty(fn("list_filter", lists, condition))
 
 
-@DUCKDB.spell("list_map")
+@DUCKDB.spell(ops.list_map)
 def list_map(lists: SQL, change: SQL) -> SQL:
     """What it makes of each, without nulls."""
     return spell_null_if_empty(spell_present_members(fn("list_transform", lists, change)))
 
 
-@DUCKDB.spell("list_any")
+@DUCKDB.spell(ops.list_any)
 def list_any(lists: SQL, condition: SQL) -> SQL:
     """Whether an element is true; null of a null list."""
     return b.sql_infix(exp.GT, spell_member_count(fn("list_filter", lists, condition)), b.sql_integer(0))
 
 
-@DUCKDB.spell("list_index")
+@DUCKDB.spell(ops.list_index)
 def list_index(lists: SQL, condition: SQL) -> SQL:
     """Place of the first for which it is true."""
     return list_position(fn("list_transform", lists, condition), b.sql_truth(True))
 
 
-@DUCKDB.spell("list_statistic")
+@DUCKDB.spell(ops.list_statistic)
 def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> SQL | None:
     """list_aggregate of the elements that are numbers."""
     if not b.is_literal(statistic) or not (fraction is None or b.is_literal(fraction)):
@@ -159,21 +162,21 @@ def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> S
         fn(
             "list_aggregate",
             numbers,
-            b.sql_text(DUCKDB_AGGREGATES["percentile_rank" if name == "rank" else name]),
+            b.sql_text(DUCKDB_AGGREGATES[ops.percentile_rank if name == "rank" else PLAN_OPERATIONS[name]]),
             *more,
         ),
         "DOUBLE",
     )
 
 
-@DUCKDB.spell("list_mode")
+@DUCKDB.spell(ops.list_mode)
 def list_mode(lists: SQL) -> SQL:
     """The mode of the sorted list."""
     # Of equally frequent ones DuckDB takes the first in the list.
     return fn("list_aggregate", fn("list_sort", lists), b.sql_text("mode"))
 
 
-@DUCKDB.spell("events_joined", kinds=True)
+@DUCKDB.spell(ops.events_joined, kinds=True)
 def events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) -> SQL:
     """Distinct events of all, ascending."""
     known = [(e, k) for e, k in zip(events, kinds, strict=True) if k in (Kind.EVENT, Kind.EVENTS)]
@@ -187,26 +190,26 @@ def events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) -> SQL:
     return fn("nullif", fn("list_sort", fn("list_distinct", fn("list_concat", *lists))), nothing)
 
 
-@DUCKDB.spell("map_of")
+@DUCKDB.spell(Construct.MAP_OF)
 def map_of(keys: SQL, values: SQL) -> SQL:
     """A map of all rows."""
     return fn("map", fn("list", keys), fn("list", values))
 
 
-@DUCKDB.spell("map_value")
+@DUCKDB.spell(Construct.MAP_VALUE)
 def map_value(table: SQL, key: SQL) -> SQL:
     """What a map has for a key."""
     # map_extract gives a list, empty where the key is not there.
     return fn("list_extract", fn("map_extract", table, key), b.sql_integer(1))
 
 
-@DUCKDB.spell("elements")
+@DUCKDB.spell(Construct.ELEMENTS)
 def elements(lists: SQL) -> SQL:
     """One row for each element."""
     return fn("unnest", lists)
 
 
-@DUCKDB.spell("unnest")
+@DUCKDB.spell(Construct.UNNEST)
 def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
     """Select items that make a row of each element, and its place from 0."""
     source = fn("coalesce", lists, b.array(b.sql_null())) if keep_empty else lists

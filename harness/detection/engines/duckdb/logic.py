@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.plan import operations as ops
 from harness.detection.sql import build as b
 from harness.detection.sql.alternatives import caseless
 from harness.detection.sql.build import SQL, fn
@@ -13,13 +14,13 @@ from harness.detection.sql.portable import spell_shared
 spell_shared(DUCKDB)
 
 
-@DUCKDB.spell("equal_ci")
+@DUCKDB.spell(ops.equal_ci)
 def equal_ci(x: SQL, y: SQL) -> SQL:
     """lower(x) = lower(y)."""
     return b.eq(*spell_caseless_pair(x, y))
 
 
-@DUCKDB.spell("in_ci")
+@DUCKDB.spell(ops.in_ci)
 def in_ci(x: SQL, *others: SQL) -> SQL:
     """lower(x) IN (...)."""
     return exp.In(this=spell_lower_case(x), expressions=[spell_lower_case(o) for o in others])
@@ -46,37 +47,37 @@ def simple_lower(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-@DUCKDB.spell("starts_with")
+@DUCKDB.spell(ops.starts_with)
 def starts_with(x: SQL, y: SQL) -> SQL:
     """Begins with."""
     return fn("starts_with", x, y)
 
 
-@DUCKDB.spell("ends_with")
+@DUCKDB.spell(ops.ends_with)
 def ends_with(x: SQL, y: SQL) -> SQL:
     """suffix(x, y)."""
     return fn("suffix", x, y)
 
 
-@DUCKDB.spell("contains")
+@DUCKDB.spell(ops.contains)
 def contains(x: SQL, y: SQL) -> SQL:
     """Has inside."""
     return fn("contains", x, y)
 
 
-@DUCKDB.spell("starts_with_ci")
+@DUCKDB.spell(ops.starts_with_ci)
 def starts_with_ci(x: SQL, y: SQL) -> SQL:
     """starts_with of both in lower case."""
     return ilike(x, y, "", "%") or fn("starts_with", *spell_caseless_pair(x, y))
 
 
-@DUCKDB.spell("ends_with_ci")
+@DUCKDB.spell(ops.ends_with_ci)
 def ends_with_ci(x: SQL, y: SQL) -> SQL:
     """Suffix of both in lower case."""
     return ilike(x, y, "%", "") or fn("suffix", *spell_caseless_pair(x, y))
 
 
-@DUCKDB.spell("contains_ci")
+@DUCKDB.spell(ops.contains_ci)
 def contains_ci(x: SQL, y: SQL) -> SQL:
     """Contains of both in lower case."""
     return ilike(x, y, "%", "%") or fn("contains", *spell_caseless_pair(x, y))
@@ -95,25 +96,25 @@ def is_plain_pattern(pattern: str) -> bool:
     return pattern.isascii() and not set(pattern) & set("%_\\") and not caseless(pattern)
 
 
-@DUCKDB.spell("glob")
+@DUCKDB.spell(ops.glob)
 def glob(x: SQL, pattern: SQL) -> SQL:
     """The text matches a pattern in which only * is special."""
     return spell_like(x, pattern, exp.Like, "*", "")
 
 
-@DUCKDB.spell("glob_ci")
+@DUCKDB.spell(ops.glob_ci)
 def glob_ci(x: SQL, pattern: SQL) -> SQL:
     """The same in any case."""
     return spell_like(x, pattern, exp.ILike, "*", "")
 
 
-@DUCKDB.spell("like")
+@DUCKDB.spell(ops.like)
 def like(x: SQL, pattern: SQL) -> SQL:
     """The text matches a pattern in which % and _ are special."""
     return spell_like(x, pattern, exp.Like, "%", "_")
 
 
-@DUCKDB.spell("like_ci")
+@DUCKDB.spell(ops.like_ci)
 def like_ci(x: SQL, pattern: SQL) -> SQL:
     """The same in any case."""
     return spell_like(x, pattern, exp.ILike, "%", "_")

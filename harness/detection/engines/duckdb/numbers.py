@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.plan import operations as ops
 from harness.detection.plan.digits import print_shortest_number
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
@@ -21,10 +22,22 @@ def spell_number_by_name(name: str) -> Callable[..., SQL]:
     return lambda *arguments: fn(name, *arguments)
 
 
-for operation in ("abs", "ceil", "floor", "exp", "sin", "cos", "tan", "atan", "atan2", "least", "greatest"):
-    DUCKDB.spell(operation)(spell_number_by_name(operation))
-DUCKDB.spell("truncate")(spell_number_by_name("trunc"))
-DUCKDB.spell("power")(spell_number_by_name("pow"))
+for operation in (
+    ops.abs,
+    ops.ceil,
+    ops.floor,
+    ops.exp,
+    ops.sin,
+    ops.cos,
+    ops.tan,
+    ops.atan,
+    ops.atan2,
+    ops.least,
+    ops.greatest,
+):
+    DUCKDB.spell(operation)(spell_number_by_name(operation.name))
+DUCKDB.spell(ops.truncate)(spell_number_by_name("trunc"))
+DUCKDB.spell(ops.power)(spell_number_by_name("pow"))
 
 
 def spell_value_if(good: SQL, value: SQL) -> SQL:
@@ -32,20 +45,20 @@ def spell_value_if(good: SQL, value: SQL) -> SQL:
     return b.sql_case((good, value))
 
 
-@DUCKDB.spell("sqrt", twice=True)
+@DUCKDB.spell(ops.sqrt, twice=True)
 def sqrt(x: SQL) -> SQL:
     """Null of a negative number."""
     # DuckDB 2.0.0 gives NaN for it and -inf for ln(0), which would pass comparisons.
     return spell_value_if(exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x.copy()))
 
 
-@DUCKDB.spell("ln", twice=True)
+@DUCKDB.spell(ops.ln, twice=True)
 def ln(x: SQL) -> SQL:
     """Null unless positive."""
     return spell_value_if(spell_is_positive(x), fn("ln", x.copy()))
 
 
-@DUCKDB.spell("log", twice=True)
+@DUCKDB.spell(ops.log, twice=True)
 def log(x: SQL, base: SQL) -> SQL:
     """Null unless both are positive; exact for powers of 2 and 10."""
     # ln(1000)/ln(10) is 2.9999999999999996.
@@ -69,11 +82,11 @@ def arc(name: str) -> Callable[[SQL], SQL]:
     return lambda x: spell_value_if(exp.LTE(this=fn("abs", x), expression=b.sql_number(1)), fn(name, x.copy()))
 
 
-for operation in ("asin", "acos"):
-    DUCKDB.spell(operation, twice=True)(arc(operation))
+for operation in (ops.asin, ops.acos):
+    DUCKDB.spell(operation, twice=True)(arc(operation.name))
 
 
-@DUCKDB.spell("to_number", twice=True)
+@DUCKDB.spell(ops.to_number, twice=True)
 def to_number(t: SQL) -> SQL:
     """A cast where the text is a number and nothing else; the pattern is tried only on what can be cast."""
     # Most texts fail the cast at their first character, so the pattern behind it costs next to nothing.
@@ -81,14 +94,14 @@ def to_number(t: SQL) -> SQL:
     return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict))
 
 
-@DUCKDB.spell("is_number", twice=True)
+@DUCKDB.spell(ops.is_number, twice=True)
 def is_number(t: SQL) -> SQL:
     """Whether `to_number` reads the text."""
     strict = fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER))
     return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict), default=b.sql_truth(False))
 
 
-@DUCKDB.spell("to_text", twice=True)
+@DUCKDB.spell(ops.to_text, twice=True)
 def to_text(n: SQL) -> SQL:
     """An integer without fraction, else DuckDB's own text, which is the shortest."""
     if b.is_literal(n) and b.read_literal(n) is not None:
@@ -104,7 +117,7 @@ def to_text(n: SQL) -> SQL:
     )
 
 
-@DUCKDB.spell("round", twice=True)
+@DUCKDB.spell(ops.round, twice=True)
 def rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
     """To whole numbers as such, to a few decimals through the decimal text; the rest is left to Python."""
     if digits is None or (b.is_literal(digits) and b.read_literal(digits) == 0):
@@ -130,24 +143,24 @@ def spell_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
     return lambda x, y: b.cast(exp.Paren(this=b.sql_infix(node, integer_of(x), integer_of(y))), "DOUBLE")
 
 
-DUCKDB.spell("bit_and")(spell_bitwise(exp.BitwiseAnd))
-DUCKDB.spell("bit_or")(spell_bitwise(exp.BitwiseOr))
+DUCKDB.spell(ops.bit_and)(spell_bitwise(exp.BitwiseAnd))
+DUCKDB.spell(ops.bit_or)(spell_bitwise(exp.BitwiseOr))
 
 
-@DUCKDB.spell("bit_xor")
+@DUCKDB.spell(ops.bit_xor)
 def bit_xor(x: SQL, y: SQL) -> SQL:
     """xor(x, y)."""
     return b.cast(fn("xor", integer_of(x), integer_of(y)), "DOUBLE")
 
 
-@DUCKDB.spell("shift_left")
+@DUCKDB.spell(ops.shift_left)
 def shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
     # DuckDB's << raises "out of range" from 63 bits on.
     return b.sql_infix(exp.Mul, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y)))
 
 
-@DUCKDB.spell("shift_right")
+@DUCKDB.spell(ops.shift_right)
 def shift_right(x: SQL, y: SQL) -> SQL:
     """X / 2 ** y, rounded down."""
     return fn("floor", b.sql_infix(exp.Div, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y))))

@@ -8,6 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.lists import spell_null_if_empty
+from harness.detection.plan import operations as ops
 from harness.detection.plan.backtracking import split_replacement
 from harness.detection.plan.regexes import list_capture_groups, re2
 from harness.detection.sql import build as b
@@ -28,14 +29,14 @@ def group_number(regex: SQL, group: SQL) -> int | None:
     return list_capture_groups(b.read_literal(regex)).number(b.read_literal(group))
 
 
-@DUCKDB.spell("regex_found")
+@DUCKDB.spell(ops.regex_found)
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """A match anywhere, by regexp_matches."""
     pattern = spell_re2_pattern(regex, flags)
     return None if pattern is None else fn("regexp_matches", t, pattern)
 
 
-@DUCKDB.spell("regex_extract", twice=True)
+@DUCKDB.spell(ops.regex_extract, twice=True)
 def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """A group that matched nothing is told from one that took no part only where the quick way finds nothing."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
@@ -57,7 +58,7 @@ def spell_all_matches(t: SQL, pattern: SQL, number: int) -> SQL:
     return fn("regexp_extract_all", t, pattern, b.sql_integer(number))
 
 
-@DUCKDB.spell("regex_extract_all")
+@DUCKDB.spell(ops.regex_extract_all)
 def regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """regexp_extract_all without the matches in which the group took no part."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
@@ -70,7 +71,7 @@ def regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     return spell_null_if_empty(fn("list_filter", spell_all_matches(t, pattern, number), present))
 
 
-@DUCKDB.spell("regex_pairs", twice=True)
+@DUCKDB.spell(ops.regex_pairs, twice=True)
 def regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator: SQL) -> SQL | None:
     """Two lists of groups, which have an element for every match, put together place by place."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
@@ -83,7 +84,7 @@ def regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator:
     return spell_null_if_empty(fn("list_filter", pairs, b.lambda_of("x", b.not_null(b.sql_parameter("x")))))
 
 
-@DUCKDB.spell("regex_replace")
+@DUCKDB.spell(ops.regex_replace)
 def regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) -> SQL | None:
     """regexp_replace; a replacement that names a group which is not there is left to Python."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
@@ -99,7 +100,7 @@ def regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) ->
     return fn("regexp_replace", t, pattern, b.sql_text(text), *options)
 
 
-@DUCKDB.spell("regex_split")
+@DUCKDB.spell(ops.regex_split)
 def regex_split(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """Left to Python: DuckDB splits at empty matches too."""
     return None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.plan import operations as ops
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 
@@ -17,28 +18,28 @@ def spell_text_by_name(name: str) -> Callable[..., SQL]:
 
 
 for operation, name in {
-    "lower": "lower",
-    "upper": "upper",
-    "replace_text": "replace",
-    "trim": "trim",
-    "trim_start": "ltrim",
-    "trim_end": "rtrim",
-    "reverse": "reverse",
-    "md5": "md5",
-    "sha1": "sha1",
-    "sha256": "sha256",
-    "url_encode": "url_encode",
+    ops.lower: "lower",
+    ops.upper: "upper",
+    ops.replace_text: "replace",
+    ops.trim: "trim",
+    ops.trim_start: "ltrim",
+    ops.trim_end: "rtrim",
+    ops.reverse: "reverse",
+    ops.md5: "md5",
+    ops.sha1: "sha1",
+    ops.sha256: "sha256",
+    ops.url_encode: "url_encode",
 }.items():
     DUCKDB.spell(operation)(spell_text_by_name(name))
 
 
-@DUCKDB.spell("length")
+@DUCKDB.spell(ops.length)
 def length(t: SQL) -> SQL:
     """Code points, as a double."""
     return b.cast(fn("length", t), "DOUBLE")
 
 
-@DUCKDB.spell("concat")
+@DUCKDB.spell(ops.concat)
 def concat(*t: SQL) -> SQL:
     """A || b; null if one is null."""
     # `||` and not concat(), which leaves nulls out.
@@ -48,7 +49,7 @@ def concat(*t: SQL) -> SQL:
     return whole if len(t) > 1 else t[0]
 
 
-@DUCKDB.spell("substring", twice=True)
+@DUCKDB.spell(ops.substring, twice=True)
 def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     """Substring by code points; a start before the first character is the first."""
     arguments = [t, from_front(t, start)]
@@ -70,19 +71,19 @@ def from_front(t: SQL, start: SQL) -> SQL:
     return b.sql_case((exp.LT(this=b.sql_place(start.copy()), expression=b.sql_integer(0)), behind), default=front)
 
 
-@DUCKDB.spell("position")
+@DUCKDB.spell(ops.position)
 def position(t: SQL, part: SQL) -> SQL:
     """instr, as a double."""
     return b.cast(fn("instr", t, part), "DOUBLE")
 
 
-@DUCKDB.spell("repeat")
+@DUCKDB.spell(ops.repeat)
 def repeat(t: SQL, n: SQL) -> SQL:
     """Repeats the text."""
     return fn("repeat", t, fn("greatest", b.sql_place(n), b.sql_integer(0)))
 
 
-@DUCKDB.spell("pad_start", twice=True)
+@DUCKDB.spell(ops.pad_start, twice=True)
 def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     """Lpad that never cuts."""
     # DuckDB's lpad cuts what is longer.
@@ -90,7 +91,7 @@ def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     return fn("lpad", t, b.cast(wide, "INT"), filling)
 
 
-@DUCKDB.spell("base64_encode")
+@DUCKDB.spell(ops.base64_encode)
 def base64_encode(t: SQL) -> SQL:
     """Of the UTF-8 bytes."""
     return fn("to_base64", fn("encode", t))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.plan import operations as ops
 from harness.detection.plan.timeformat import EARLIEST, FIXED, LATEST, fixed_offset, resolve_zone, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
@@ -64,7 +65,7 @@ def find_literal_text(value: SQL) -> str | None:
     return found if isinstance(found, str) else None
 
 
-@DUCKDB.spell("format_time", twice=True)
+@DUCKDB.spell(ops.format_time, twice=True)
 def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     """One strftime where DuckDB has all codes."""
     text, place = find_literal_text(form), spell_local_time(seconds, zone)
@@ -78,7 +79,7 @@ def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     return b.sql_case((valid(seconds.copy()), fn("strftime", place, b.sql_text(made))))
 
 
-@DUCKDB.spell("calendar_floor", twice=True)
+@DUCKDB.spell(ops.calendar_floor, twice=True)
 def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """Up to the hour by the zone's offset, from the day on by the calendar."""
     name, place, where = find_literal_text(unit), spell_local_time(seconds, zone), find_literal_text(zone)
@@ -118,7 +119,7 @@ def spell_interval(text: str) -> SQL:
     return b.cast(b.sql_text(text), "INTERVAL")
 
 
-@DUCKDB.spell("calendar_add", twice=True)
+@DUCKDB.spell(ops.calendar_add, twice=True)
 def calendar_add(seconds: SQL, count: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """Fixed units are arithmetic; the calendar is left to Python."""
     name = find_literal_text(unit)
@@ -128,7 +129,7 @@ def calendar_add(seconds: SQL, count: SQL, unit: SQL, zone: SQL) -> SQL | None:
     return b.sql_infix(exp.Add, seconds, b.sql_infix(exp.Mul, count, size))
 
 
-@DUCKDB.spell("time_part", twice=True)
+@DUCKDB.spell(ops.time_part, twice=True)
 def time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
     """A part of the local time."""
     name, place = find_literal_text(part), spell_local_time(seconds, zone)

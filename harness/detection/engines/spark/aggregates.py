@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.engines.spark.dialect import SPARK
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around
@@ -19,37 +20,37 @@ def spell_spark_aggregate(name: str) -> Callable[..., SQL]:
 
 
 for operation, name in {
-    "sum": "sum",
-    "mean": "avg",
-    "minimum": "min",
-    "maximum": "max",
-    "stdev_sample": "stddev_samp",
-    "stdev_population": "stddev_pop",
-    "variance_sample": "var_samp",
-    "variance_population": "var_pop",
-    "percentile": "percentile",
-    "all_true": "bool_and",
-    "any_true": "bool_or",
-    "slope": "regr_slope",
-    "intercept": "regr_intercept",
-    "r_squared": "regr_r2",
+    ops.sum: "sum",
+    ops.mean: "avg",
+    ops.minimum: "min",
+    ops.maximum: "max",
+    ops.stdev_sample: "stddev_samp",
+    ops.stdev_population: "stddev_pop",
+    ops.variance_sample: "var_samp",
+    ops.variance_population: "var_pop",
+    ops.percentile: "percentile",
+    ops.all_true: "bool_and",
+    ops.any_true: "bool_or",
+    ops.slope: "regr_slope",
+    ops.intercept: "regr_intercept",
+    ops.r_squared: "regr_r2",
 }.items():
     SPARK.spell(operation)(spell_spark_aggregate(name))
 
 
-@SPARK.spell("count")
+@SPARK.spell(ops.count)
 def count(around: Around, *x: SQL) -> SQL:
     """Rows, or values that are not null."""
     return b.cast(around("count", *(x or (exp.Star(),))), "DOUBLE")
 
 
-@SPARK.spell("count_distinct")
+@SPARK.spell(ops.count_distinct)
 def count_distinct(around: Around, x: SQL) -> SQL:
     """Distinct values."""
     return b.cast(around("count", x, distinct=True), "DOUBLE")
 
 
-@SPARK.spell("values", kinds=True)
+@SPARK.spell(ops.values, kinds=True)
 def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
     # collect_set leaves nulls out by itself, unlike DuckDB's list (reference/engine.md 4).
@@ -60,14 +61,14 @@ def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     return fn("nullif", fn("sort_array", found), b.cast(fn("array"), "TEXT[]"))
 
 
-@SPARK.spell("gather", kinds=True)
+@SPARK.spell(ops.gather, kinds=True)
 def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """The distinct events of all rows."""
     found = around("collect_set", events)
     return fn("sort_array", fn("array_distinct", fn("flatten", found)) if kinds[0] is Kind.EVENTS else found)
 
 
-@SPARK.spell("row_number")
+@SPARK.spell(ops.row_number)
 def row_number(around: Around) -> SQL:
     """Place in the partition."""
     return b.cast(around("row_number"), "DOUBLE")
@@ -83,5 +84,5 @@ def spell_spark_shift(name: str) -> Callable[..., SQL]:
     return spelled
 
 
-for operation in ("lag", "lead"):
-    SPARK.spell(operation)(spell_spark_shift(operation))
+for operation in (ops.lag, ops.lead):
+    SPARK.spell(operation)(spell_spark_shift(operation.name))

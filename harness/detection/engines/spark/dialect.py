@@ -5,6 +5,7 @@ The session's time zone has to be UTC, as `compile` says above the statement.
 
 from __future__ import annotations
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.portable import spell_shared
@@ -27,56 +28,66 @@ spell_shared(SPARK)
 SPARK.refuse(
     "Spark SQL has no function for it; DuckDB computes it in Python on distinct values",
     *[
-        "regex_extract_all",
-        "regex_pairs",
-        "regex_replace",
-        "regex_split",
-        "url_decode",
-        "url_encode",
-        "base64_decode",
-        "hex_decode",
-        "entropy",
-        "from_base",
+        ops.regex_extract_all,
+        ops.regex_pairs,
+        ops.regex_replace,
+        ops.regex_split,
+        ops.url_decode,
+        ops.url_encode,
+        ops.base64_decode,
+        ops.hex_decode,
+        ops.entropy,
+        ops.from_base,
     ],
     *[
-        "to_base",
-        "format_number",
-        "group_digits",
-        "parse_time",
-        "calendar_add",
-        "cidr_contains",
-        "ip_text",
-        "community_id",
-        "ip_network",
-        "list_range",
+        ops.to_base,
+        ops.format_number,
+        ops.group_digits,
+        ops.parse_time,
+        ops.calendar_add,
+        ops.cidr_contains,
+        ops.ip_text,
+        ops.community_id,
+        ops.ip_network,
+        ops.list_range,
     ],
     *[
-        "json_list",
-        "json_keys",
-        "json_paths",
-        "xml_paths",
-        "json_valid",
-        "json_object",
-        "json_array",
-        "to_json",
-        "xml_text",
-        "xpath_text",
-        "key_value",
-        "record_fields",
-        "round",
-        "log",
+        ops.json_list,
+        ops.json_keys,
+        ops.json_paths,
+        ops.xml_paths,
+        ops.json_valid,
+        ops.json_object,
+        ops.json_array,
+        ops.to_json,
+        ops.xml_text,
+        ops.xpath_text,
+        ops.key_value,
+        ops.record_fields,
+        ops.round,
+        ops.log,
     ],
-    *["json_value", "json_inferred", "json_native", "json_part", "json_elements", "json_set", "json_append"],
-    *["json_extend", "json_delete", "json_entries", "format_text"],
+    *[
+        ops.json_value,
+        ops.json_inferred,
+        ops.json_native,
+        ops.json_part,
+        ops.json_elements,
+        ops.json_set,
+        ops.json_append,
+    ],
+    *[ops.json_extend, ops.json_delete, ops.json_entries, ops.format_text],
 )
 SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
-    *["collect", "first", "last", "least_by", "greatest_by", "mode"],
+    *[ops.collect, ops.first, ops.last, ops.least_by, ops.greatest_by, ops.mode],
 )
 # Folds run in Python over an engine's own rows; a text that somebody else runs has no place for them.
-SPARK.refuse("it needs rows in order, one after the other", "session_of", "series_of", "smoothed")
+SPARK.refuse("it needs rows in order, one after the other", ops.session_of, ops.series_of, ops.smoothed)
 SPARK.refuse(
     "not needed by a rule so far",
-    *["list_zip", "list_ordered", "list_index", "list_map", "fill", "pad_start", "list_statistic"],
+    *[ops.list_zip, ops.list_ordered, ops.list_index, ops.list_map, ops.fill, ops.pad_start, ops.list_statistic],
 )
-SPARK.refuse("not needed by a rule so far", "glob_payloads", "list_mode", "percentile_rank", "table_rows", "moved_time")
+SPARK.refuse(
+    "not needed by a rule so far", ops.glob_payloads, ops.list_mode, ops.percentile_rank, ops.table_rows, ops.moved_time
+)

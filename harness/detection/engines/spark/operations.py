@@ -8,10 +8,12 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.engines.spark.dialect import SPARK
+from harness.detection.plan import operations as ops
 from harness.detection.plan.regexes import list_capture_groups, re2
 from harness.detection.plan.timeformat import fixed_offset, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
+from harness.detection.sql.dialect import Construct
 
 # Anchored, since regexp_like finds a match anywhere; \z and not $, which in Java stands before a last line end too.
 SPARK_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
@@ -42,26 +44,31 @@ def spell_spark_caseless_test(name: str) -> Callable[[SQL, SQL], SQL]:
 
 
 for operation, name in {
-    "starts_with": "startswith", "ends_with": "endswith", "contains": "contains", "lower": "lower", "upper": "upper",
-    "concat": "concat", "replace_text": "replace", "trim": "btrim", "reverse": "reverse", "md5": "md5", "sha1": "sha1",
-    "abs": "abs", "ceil": "ceil", "floor": "floor", "exp": "exp", "sin": "sin", "cos": "cos", "tan": "tan",
-    "asin": "asin", "acos": "acos", "atan": "atan", "atan2": "atan2", "least": "least", "greatest": "greatest",
-    "sqrt": "sqrt", "ln": "ln", "power": "pow", "list_concat": "concat", "list_join": "array_join",
-    "list_distinct": "array_distinct", "list_sort": "sort_array", "list_reverse": "reverse",
-    "list_contains": "array_contains", "list_any": "exists",
+    ops.starts_with: "startswith", ops.ends_with: "endswith", ops.contains: "contains", ops.lower: "lower",
+    ops.upper: "upper", ops.concat: "concat", ops.replace_text: "replace", ops.trim: "btrim", ops.reverse: "reverse",
+    ops.md5: "md5", ops.sha1: "sha1", ops.abs: "abs", ops.ceil: "ceil", ops.floor: "floor", ops.exp: "exp",
+    ops.sin: "sin", ops.cos: "cos", ops.tan: "tan", ops.asin: "asin", ops.acos: "acos", ops.atan: "atan",
+    ops.atan2: "atan2", ops.least: "least", ops.greatest: "greatest", ops.sqrt: "sqrt", ops.ln: "ln",
+    ops.power: "pow", ops.list_concat: "concat", ops.list_join: "array_join", ops.list_distinct: "array_distinct",
+    ops.list_sort: "sort_array", ops.list_reverse: "reverse", ops.list_contains: "array_contains",
+    ops.list_any: "exists",
 }.items():  # fmt: skip
     SPARK.spell(operation)(spell_spark_by_name(name))
-for operation, name in {"starts_with_ci": "startswith", "ends_with_ci": "endswith", "contains_ci": "contains"}.items():
+for operation, name in {
+    ops.starts_with_ci: "startswith",
+    ops.ends_with_ci: "endswith",
+    ops.contains_ci: "contains",
+}.items():
     SPARK.spell(operation)(spell_spark_caseless_test(name))
 
 
-@SPARK.spell("equal_ci")
+@SPARK.spell(ops.equal_ci)
 def equal_ci(x: SQL, y: SQL) -> SQL:
     """Equal in lower case."""
     return b.eq(fn("lower", x), fn("lower", y))
 
 
-@SPARK.spell("in_ci")
+@SPARK.spell(ops.in_ci)
 def in_ci(x: SQL, *others: SQL) -> SQL:
     """One of the others in lower case."""
     return exp.In(this=fn("lower", x), expressions=[fn("lower", o) for o in others])
@@ -92,10 +99,10 @@ def pattern_test(run: str, one: str, fold: bool) -> Callable[[SQL, SQL], SQL | N
 
 
 for operation, (run, one, fold) in {
-    "glob": ("*", "", False),
-    "glob_ci": ("*", "", True),
-    "like": ("%", "_", False),
-    "like_ci": ("%", "_", True),
+    ops.glob: ("*", "", False),
+    ops.glob_ci: ("*", "", True),
+    ops.like: ("%", "_", False),
+    ops.like_ci: ("%", "_", True),
 }.items():
     SPARK.spell(operation)(pattern_test(run, one, fold))
 
@@ -109,14 +116,14 @@ def java(regex: SQL, flags: SQL) -> SQL | None:
     return None if written is None or "[:" in written else b.sql_text(written)
 
 
-@SPARK.spell("regex_found")
+@SPARK.spell(ops.regex_found)
 def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """A match anywhere, by regexp_like."""
     pattern = java(regex, flags)
     return None if pattern is None else fn("regexp_like", t, pattern)
 
 
-@SPARK.spell("regex_extract", twice=True)
+@SPARK.spell(ops.regex_extract, twice=True)
 def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """regexp_extract; null where nothing is found, and where a group is empty."""
     pattern = java(regex, flags)
@@ -130,20 +137,20 @@ def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     )
 
 
-@SPARK.spell("is_number")
+@SPARK.spell(ops.is_number)
 def is_number(x: SQL) -> SQL:
     """Whether `to_number` reads the text."""
     return fn("coalesce", fn("regexp_like", x, b.sql_text(SPARK_NUMBER)), b.sql_truth(False))
 
 
-@SPARK.spell("to_number", twice=True)
+@SPARK.spell(ops.to_number, twice=True)
 def to_number(t: SQL) -> SQL:
     """The text where it is a number and nothing else."""
     # The pattern first: Spark 4's CAST raises for text that is none, and sqlglot prints TRY_CAST as CAST for `spark`.
     return b.sql_case((fn("regexp_like", t, b.sql_text(SPARK_NUMBER)), b.cast(t.copy(), "DOUBLE")))
 
 
-@SPARK.spell("to_text", twice=True)
+@SPARK.spell(ops.to_text, twice=True)
 def to_text(n: SQL) -> SQL:
     """An integer without fraction, else Java's shortest text."""
     small = exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15))
@@ -153,7 +160,7 @@ def to_text(n: SQL) -> SQL:
     return b.sql_case((whole, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
 
 
-@SPARK.spell("truncate", twice=True)
+@SPARK.spell(ops.truncate, twice=True)
 def truncate(n: SQL) -> SQL:
     """The integer part."""
     return b.sql_infix(exp.Mul, fn("sign", n), fn("floor", fn("abs", n.copy())))
@@ -164,29 +171,29 @@ def spell_spark_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]
     return lambda x, y: b.cast(exp.Paren(this=node(this=b.cast(x, "BIGINT"), expression=b.cast(y, "BIGINT"))), "DOUBLE")
 
 
-for operation, node in {"bit_and": exp.BitwiseAnd, "bit_or": exp.BitwiseOr, "bit_xor": exp.BitwiseXor}.items():
+for operation, node in {ops.bit_and: exp.BitwiseAnd, ops.bit_or: exp.BitwiseOr, ops.bit_xor: exp.BitwiseXor}.items():
     SPARK.spell(operation)(spell_spark_bitwise(node))
 
 
-@SPARK.spell("shift_left")
+@SPARK.spell(ops.shift_left)
 def shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
     return b.sql_infix(exp.Mul, x, fn("pow", b.sql_number(2), y))
 
 
-@SPARK.spell("shift_right")
+@SPARK.spell(ops.shift_right)
 def shift_right(x: SQL, y: SQL) -> SQL:
     """X / 2 ** y, rounded down."""
     return fn("floor", b.sql_infix(exp.Div, x, fn("pow", b.sql_number(2), y)))
 
 
-@SPARK.spell("length")
+@SPARK.spell(ops.length)
 def length(t: SQL) -> SQL:
     """Code points, as a double."""
     return b.cast(fn("char_length", t), "DOUBLE")
 
 
-@SPARK.spell("substring")
+@SPARK.spell(ops.substring)
 def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     """Characters from a place."""
     rest = size is None or (b.is_literal(size) and b.read_literal(size) is None)
@@ -197,7 +204,7 @@ def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     )
 
 
-@SPARK.spell("position")
+@SPARK.spell(ops.position)
 def position(t: SQL, part: SQL) -> SQL:
     """instr, as a double."""
     return b.cast(fn("instr", t, part), "DOUBLE")
@@ -208,29 +215,29 @@ def spell_spark_trim(side: str) -> Callable[[SQL, SQL], SQL]:
     return lambda t, characters: exp.Trim(this=t, expression=characters, position=side)
 
 
-SPARK.spell("trim_start")(spell_spark_trim("LEADING"))
-SPARK.spell("trim_end")(spell_spark_trim("TRAILING"))
+SPARK.spell(ops.trim_start)(spell_spark_trim("LEADING"))
+SPARK.spell(ops.trim_end)(spell_spark_trim("TRAILING"))
 
 
-@SPARK.spell("repeat")
+@SPARK.spell(ops.repeat)
 def repeat(t: SQL, n: SQL) -> SQL:
     """N times."""
     return fn("repeat", t, b.cast(b.sql_place(n), "INT"))
 
 
-@SPARK.spell("base64_encode")
+@SPARK.spell(ops.base64_encode)
 def base64_encode(t: SQL) -> SQL:
     """Of the UTF-8 bytes."""
     return fn("base64", fn("encode", t, b.sql_text("UTF-8")))
 
 
-@SPARK.spell("sha256")
+@SPARK.spell(ops.sha256)
 def sha256(t: SQL) -> SQL:
     """sha2 of 256 bits."""
     return fn("sha2", t, b.sql_integer(256))
 
 
-@SPARK.spell("sha512")
+@SPARK.spell(ops.sha512)
 def sha512(t: SQL) -> SQL:
     """sha2 of 512 bits."""
     return fn("sha2", t, b.sql_integer(512))
@@ -243,7 +250,7 @@ def spell_spark_local_time(seconds: SQL, zone: SQL) -> SQL:
     return moment if utc else fn("from_utc_timestamp", moment, zone)
 
 
-@SPARK.spell("format_time")
+@SPARK.spell(ops.format_time)
 def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     """date_format where Java has all codes."""
     if not b.is_literal(form) or not isinstance(b.read_literal(form), str):
@@ -258,7 +265,7 @@ def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     return fn("date_format", spell_spark_local_time(seconds, zone), b.sql_text(written))
 
 
-@SPARK.spell("calendar_floor")
+@SPARK.spell(ops.calendar_floor)
 def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """date_trunc, in UTC only."""
     utc = b.is_literal(zone) and isinstance(b.read_literal(zone), str) and fixed_offset(b.read_literal(zone)) == 0
@@ -268,7 +275,7 @@ def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     return b.cast(fn("unix_timestamp", fn("date_trunc", unit, spell_spark_local_time(seconds, zone))), "DOUBLE")
 
 
-@SPARK.spell("time_part")
+@SPARK.spell(ops.time_part)
 def time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
     """date_part of the local time."""
     if not b.is_literal(part) or b.read_literal(part) not in SPARK_TIME_PARTS:
@@ -284,32 +291,32 @@ def spell_spark_null_if_empty(lists: SQL) -> SQL:
     return fn("nullif", lists, b.cast(fn("array"), "TEXT[]"))
 
 
-@SPARK.spell("list")
+@SPARK.spell(ops.list_)
 def listed(*t: SQL) -> SQL:
     """The texts that are not null."""
     return spell_spark_null_if_empty(fn("array_compact", fn("array", *t)))
 
 
-@SPARK.spell("list_filter")
+@SPARK.spell(ops.list_filter)
 def list_filter(lists: SQL, condition: SQL) -> SQL:
     """Elements for which it is true."""
     return spell_spark_null_if_empty(fn("filter", lists, condition))
 
 
-@SPARK.spell("list_length")
+@SPARK.spell(ops.list_length)
 def list_length(lists: SQL) -> SQL:
     """The number of elements as a double."""
     return b.cast(fn("cardinality", lists), "DOUBLE")
 
 
-@SPARK.spell("list_get")
+@SPARK.spell(ops.list_get)
 def list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place, null outside."""
     # element_at raises outside of the array in Spark 4.
     return fn("try_element_at", lists, b.cast(b.sql_place(i), "INT"))
 
 
-@SPARK.spell("list_slice", twice=True)
+@SPARK.spell(ops.list_slice, twice=True)
 def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
     """slice, for places from the front."""
     if not (b.is_literal(i) and b.is_literal(j)) or min(b.read_literal(i), b.read_literal(j)) < 1:
@@ -318,7 +325,7 @@ def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
     return spell_spark_null_if_empty(fn("slice", lists, b.sql_place(i), b.sql_integer(size)))
 
 
-@SPARK.spell("list_split")
+@SPARK.spell(ops.list_split)
 def list_split(t: SQL, separator: SQL) -> SQL | None:
     """Split by a text, which Spark takes for a regular expression."""
     if not b.is_literal(separator) or not isinstance(b.read_literal(separator), str):
@@ -326,25 +333,25 @@ def list_split(t: SQL, separator: SQL) -> SQL | None:
     return fn("split", t, b.sql_text("".join(c if c.isalnum() else "\\" + c for c in b.read_literal(separator))))
 
 
-@SPARK.spell("list_position")
+@SPARK.spell(ops.list_position)
 def list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
     return b.cast(fn("nullif", fn("array_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
-@SPARK.spell("json_text")
+@SPARK.spell(ops.json_text)
 def json_text(t: SQL, path: SQL) -> SQL:
     """get_json_object."""
     return fn("get_json_object", t, path)
 
 
-@SPARK.spell("events_joined")
+@SPARK.spell(ops.events_joined)
 def events_joined(*events: SQL, **_: Any) -> SQL:
     """Distinct events of all lists."""
     return fn("sort_array", fn("array_distinct", fn("concat", *events)))
 
 
-@SPARK.spell("unnest")
+@SPARK.spell(Construct.UNNEST)
 def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
     """A select item that makes a row of each element, with its place."""
     call = fn("posexplode_outer" if keep_empty else "posexplode", lists)

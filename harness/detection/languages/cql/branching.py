@@ -22,9 +22,11 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.detection.languages.cql.values import resolve_text
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, TRUE, Aggregation, Column, Expression, Literal, any_of, build_call
+from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Sort, SortKey, Union, Window
+from harness.detection.plan.operations import any_of
 from harness.diagnostics import Span
 
 Take = Callable[[RowScope, Syntax], None]
@@ -63,9 +65,7 @@ def lower_arm_guard(row: RowScope, field: str, guard: Syntax, place: Span) -> Ex
             return TRUE
         case Negation(part=inside):
             with row.refusing():
-                return build_call(
-                    "not", build_call("is_true", lower_arm_guard(row, field, inside, place)), span=guard.span
-                )
+                return ops.not_(ops.is_true(lower_arm_guard(row, field, inside, place)), span=guard.span)
         case Regex(body=body, flags=flags):
             return lower_regex_match(row, row.read(field, place), translate_regex(body, flags, guard.span), guard.span)
         case Word() | QueryParameter():
@@ -96,7 +96,7 @@ def choose_branch_values(row: RowScope, branches: Sequence[tuple[RowScope, Span]
     if not row.local and len(changes) + (not certain) > 1:
         which, tests = number_branches(row, tests)
         if not certain:
-            row.require(build_call("not", build_call("is_null", which)))
+            row.require(ops.not_(ops.is_null(which)))
         row.overlay.update({n: build_value_by_number(row, n, values, tests) for n, values in changes.items()})
         return
     if not certain:
@@ -117,8 +117,8 @@ def collect_branch_changes(row: RowScope, ways: Sequence[RowScope]) -> dict[str,
 def number_branches(row: RowScope, tests: Sequence[Expression]) -> tuple[Expression, list[Expression]]:
     """A column that holds the number of the branch taken, and tests against it."""
     places = [e for i, test in enumerate(tests) for e in (test, Literal(i + 1))]
-    which = row.flow.keep(build_call("case", NULL, *places) if places else NULL)
-    return which, [build_call("equal", which, Literal(i + 1)) for i in range(len(tests))]
+    which = row.flow.keep(ops.case(NULL, *places) if places else NULL)
+    return which, [ops.equal(which, Literal(i + 1)) for i in range(len(tests))]
 
 
 def build_value_by_number(
@@ -126,7 +126,7 @@ def build_value_by_number(
 ) -> Expression:
     """A field's value after branches of which one number only holds."""
     old, *new = as_common_kind([row.read(name, quiet=True), *values.values()], row.flow.columns)
-    return build_call("case", old, *(e for at, v in zip(values, new, strict=True) for e in (tests[at], v)))
+    return ops.case(old, *(e for at, v in zip(values, new, strict=True) for e in (tests[at], v)))
 
 
 def build_first_branch_value(
@@ -138,14 +138,14 @@ def build_first_branch_value(
     held = list(tests)
     if held and held[-1] == TRUE:
         old, held = new[len(held) - 1], held[:-1]
-    return build_call("case", old, *(e for t, v in zip(held, new, strict=False) for e in (t, v))) if held else old
+    return ops.case(old, *(e for t, v in zip(held, new, strict=False) for e in (t, v))) if held else old
 
 
 def lower_branches_apart(flow: Scope, part: CaseStep | Match, run: Run) -> None:
     """Branches that make other rows: each takes the events that no branch before it let pass."""
     row = RowScope(flow)
     mark = flow.meaning.temporary()
-    flow.become(Window(source=flow.node, measures=((mark, Aggregation("row_number")),)))
+    flow.become(Window(source=flow.node, measures=((mark, ops.row_number()),)))
     rest, ends = flow.copy(), []
     branches = part.branches if isinstance(part, CaseStep) else part.arms
     for branch in branches:

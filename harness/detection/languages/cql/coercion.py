@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal
 from harness.detection.plan.kinds import kind_of
 
-PASSES = Call("is_true", (Literal(True),))
+PASSES = Call(ops.is_true, (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
 
 CQL_NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -31,11 +32,11 @@ def as_text(value: Expression, columns: Schema) -> Expression:
         return print_literal(value)
     match kind_of(value, columns):
         case Kind.NUMBER:
-            return build_call("to_text", value)
+            return ops.to_text(value)
         case Kind.BOOLEAN:
-            return build_call("boolean_text", value, Literal("true"), Literal("false"))
+            return ops.boolean_text(value, Literal("true"), Literal("false"))
         case Kind.LIST:
-            return build_call("list_join", value, Literal("\n"))
+            return ops.list_join(value, Literal("\n"))
         case _:
             return value
 
@@ -63,9 +64,9 @@ def as_number(value: Expression, columns: Schema) -> Expression:
         case Kind.BOOLEAN | Kind.LIST:
             return NULL
         case _:
-            if isinstance(value, Call) and value.operation == "to_text":
+            if isinstance(value, Call) and value.operation == ops.to_text:
                 return value.arguments[0]
-            return build_call("to_number", value)
+            return ops.to_number(value)
 
 
 def as_truth(value: Expression, columns: Schema) -> Expression:
@@ -78,9 +79,9 @@ def as_truth(value: Expression, columns: Schema) -> Expression:
         case Kind.BOOLEAN | Kind.NULL:
             return value
         case Kind.TEXT:
-            return build_call("equal", value, Literal("true"))
+            return ops.equal(value, Literal("true"))
         case _:
-            return build_call("if", build_call("is_null", value), NULL, Literal(False))
+            return ops.if_(ops.is_null(value), NULL, Literal(False))
 
 
 def as_common_kind(values: Sequence[Expression], columns: Schema) -> tuple[Expression, ...]:
@@ -92,8 +93,7 @@ def as_common_kind(values: Sequence[Expression], columns: Schema) -> tuple[Expre
         return tuple(values)
     if Kind.LIST in kinds:
         return tuple(
-            v if kind_of(v, columns) in (Kind.LIST, Kind.NULL) else build_call("list", as_text(v, columns))
-            for v in values
+            v if kind_of(v, columns) in (Kind.LIST, Kind.NULL) else ops.list_(as_text(v, columns)) for v in values
         )
     return tuple(as_text(v, columns) for v in values)
 
@@ -105,27 +105,27 @@ def coalesce_values(values: Sequence[Expression], columns: Schema) -> Expression
         return NULL
     if len(some) == 1 or isinstance(some[0], Literal):
         return some[0]
-    return Call("coalesce", as_common_kind(some, columns))
+    return ops.coalesce(*as_common_kind(some, columns))
 
 
 def negate_condition(condition: Expression) -> Expression:
     """The opposite of a condition that counts as false where it is null."""
     if isinstance(condition, Literal):
         return Literal(condition.value is not True, condition.span)
-    if isinstance(condition, Call) and condition.operation == "is_true" and condition.arguments == PASSES.arguments:
+    if isinstance(condition, Call) and condition.operation == ops.is_true and condition.arguments == PASSES.arguments:
         return condition
     span = getattr(condition, "span", None)
-    return build_call("not", replace_null_by_false(condition), span=span)
+    return ops.not_(replace_null_by_false(condition), span=span)
 
 
 def replace_null_by_false(condition: Expression) -> Expression:
     """A condition that is never null: false instead."""
-    if isinstance(condition, Call) and condition.operation in ("is_null", "is_true", "is_number"):
+    if isinstance(condition, Call) and condition.operation in (ops.is_null, ops.is_true, ops.is_number):
         return condition
     if (
         isinstance(condition, Call)
-        and condition.operation == "not"
+        and condition.operation == ops.not_
         and replace_null_by_false(condition.arguments[0]) is condition.arguments[0]
     ):
         return condition
-    return build_call("is_true", condition, span=getattr(condition, "span", None))
+    return ops.is_true(condition, span=getattr(condition, "span", None))

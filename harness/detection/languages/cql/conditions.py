@@ -27,40 +27,29 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.detection.languages.cql.values import resolve_text
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import EVENT_COLUMN, ROW, Kind
-from harness.detection.plan.expressions import (
-    FALSE_LITERAL,
-    NULL,
-    TRUE,
-    Column,
-    Expression,
-    Literal,
-    any_of,
-    build_call,
-)
+from harness.detection.plan.expressions import FALSE_LITERAL, NULL, TRUE, Column, Expression, Literal, build_call
+from harness.detection.plan.operations import any_of, choose_test
 from harness.diagnostics import Severity, SourceError, Span
 
 DATE = re.compile(r"\d{4}-\d\d")
 TIME_SPAN = re.compile(r"\d+\s*(?:ms|s|m|min|h|d|w|mon|y)")
 DATES = "times are numbers of milliseconds; `parseTimestamp` makes one of a field, the window is set beside the query"
 NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT_COLUMN)
-NUMERIC_COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+NUMERIC_COMPARISONS = {"<": ops.less, "<=": ops.less_equal, ">": ops.greater, ">=": ops.greater_equal}
 
 
 def lower_condition(row: RowScope, part: Syntax, *, alone: bool = True) -> Expression:
     """What a filter asks of the row; only one that stands `alone` may fill fields from its named groups."""
     match part:
         case Junction(operator="and", parts=parts):
-            return build_call("and", *(lower_condition(row, p, alone=alone) for p in parts), span=part.span)
+            return ops.and_(*(lower_condition(row, p, alone=alone) for p in parts), span=part.span)
         case Junction(parts=parts):
             with row.refusing():
-                return build_call("or", *(lower_condition(row, p, alone=False) for p in parts), span=part.span)
+                return ops.or_(*(lower_condition(row, p, alone=False) for p in parts), span=part.span)
         case Pipeline(steps=steps):
-            return (
-                build_call("and", *(lower_condition(row, s, alone=False) for s in steps), span=part.span)
-                if steps
-                else TRUE
-            )
+            return ops.and_(*(lower_condition(row, s, alone=False) for s in steps), span=part.span) if steps else TRUE
         case Negation(part=inside):
             with row.refusing():
                 return locate_condition(negate_condition(lower_condition(row, inside, alone=False)), part.span)
@@ -125,9 +114,7 @@ def lower_field_comparison(row: RowScope, part: Comparison) -> Expression:
         return found
     row.offers.clear()
     if isinstance(part.value, Word) and part.value.text == "" and row.meaning.switch("missing-not-empty") == "drop":
-        return build_call(
-            "and", build_call("not", build_call("is_null", subject)), build_call("not", found), span=part.span
-        )
+        return ops.and_(ops.not_(ops.is_null(subject)), ops.not_(found), span=part.span)
     return locate_condition(negate_condition(found), part.span)
 
 
@@ -165,31 +152,32 @@ def build_number_literal(value: float) -> Literal:
 def match_whole_value(row: RowScope, subject: Expression, pattern: str, span: Span | None) -> Expression:
     """Whether a whole value fits a text in which `*` stands for anything."""
     if pattern == "*":
-        return build_call("not", build_call("is_null", subject), span=span)
+        return ops.not_(ops.is_null(subject), span=span)
     if "*" in pattern:
         return match_glob(row.text(subject), pattern, span)
     value = parse_number_text(pattern)
     if row.kind(subject) is Kind.NUMBER:
         if value is None:
-            return build_call("and", build_call("is_null", subject), FALSE_LITERAL, span=span)
-        return build_call("equal", subject, build_number_literal(value), span=span)
-    same = build_call("equal", row.text(subject), Literal(pattern), span=span)
+            return ops.and_(ops.is_null(subject), FALSE_LITERAL, span=span)
+        return ops.equal(subject, build_number_literal(value), span=span)
+    same = ops.equal(row.text(subject), Literal(pattern), span=span)
     if value is None or row.meaning.switch("numeric-equality") == "text":
         return same
-    return build_call("or", same, build_call("equal", row.number(subject), build_number_literal(value)), span=span)
+    return ops.or_(same, ops.equal(row.number(subject), build_number_literal(value)), span=span)
 
 
 def match_glob(text: Expression, pattern: str, span: Span | None, *, ignore_case: bool = False) -> Expression:
     """Whether a text fits a pattern with `*`; the simple shapes are said simply."""
-    suffix = "_ci" if ignore_case else ""
     core = pattern.strip("*")
     if not core:
-        return build_call("not", build_call("is_null", text), span=span)
+        return ops.not_(ops.is_null(text), span=span)
     if "*" in core:
-        return build_call(f"glob{suffix}", text, Literal(pattern), span=span)
+        return build_call(choose_test(ops.glob, ignore_case), text, Literal(pattern), span=span)
     ends = pattern.startswith("*"), pattern.endswith("*")
-    name = {(True, True): "contains", (False, True): "starts_with", (True, False): "ends_with"}.get(ends, "equal")
-    return build_call(f"{name}{suffix}", text, Literal(core), span=span)
+    test = {(True, True): ops.contains, (False, True): ops.starts_with, (True, False): ops.ends_with}.get(
+        ends, ops.equal
+    )
+    return build_call(choose_test(test, ignore_case), text, Literal(core), span=span)
 
 
 def lower_free_text(row: RowScope, value: Word | Regex | QueryParameter) -> Expression:
@@ -212,7 +200,7 @@ def lower_free_text(row: RowScope, value: Word | Regex | QueryParameter) -> Expr
         pattern = translate_regex(value.body, value.flags, value.span)
         found = [dict(pattern.extracted(t)) for t in raw_first(names, texts)]
         for name, _, _ in pattern.groups:
-            row.offer(name, build_call("coalesce", *(f[name] for f in found)))
+            row.offer(name, ops.coalesce(*(f[name] for f in found)))
         return any_of(tuple(pattern.found(t) for t in texts), value.span)
     text = resolve_text(meaning, value)
     return any_of(tuple(match_glob(t, f"*{text}*", None) for t in texts), value.span)

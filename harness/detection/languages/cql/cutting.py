@@ -8,8 +8,9 @@ from functools import reduce
 from harness.detection.language import Cut
 from harness.detection.languages.cql.binding import MOST_GROUPS, MOST_PRODUCT_ROWS
 from harness.detection.languages.cql.flow import RowScope, Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Filter, Join, JoinKind, Limit, Named, Node, Sort, SortKey, Window
 from harness.diagnostics import Finding, Severity
 
@@ -45,20 +46,18 @@ def keep_first(flow: Scope, count: int, *, last: bool = False, told: Finding | N
         return
     mark, size = flow.meaning.temporary(), flow.meaning.temporary()
     partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
-    place_in = Window(source=flow.node, partition=partition, measures=((mark, Aggregation("row_number")),))
+    place_in = Window(source=flow.node, partition=partition, measures=((mark, ops.row_number()),))
     flow.become(place_in)
     if told is not None:
-        beyond = Filter(source=place_in, condition=build_call("greater", Column(mark), Literal(count)))
+        beyond = Filter(source=place_in, condition=ops.greater(Column(mark), Literal(count)))
         more = Limit(source=beyond, count=1)
         flow.meaning.cuts.append(Cut(finding=told, more=more, rows=before, most=count))
     if last:
-        from_end = build_call("subtract", Column(size), Column(mark))
-        flow.become(Window(source=flow.node, partition=partition, measures=((size, Aggregation("count")),)))
-        flow.become(Filter(source=flow.node, condition=build_call("less", from_end, Literal(count)), span=flow.span))
+        from_end = ops.subtract(Column(size), Column(mark))
+        flow.become(Window(source=flow.node, partition=partition, measures=((size, ops.count()),)))
+        flow.become(Filter(source=flow.node, condition=ops.less(from_end, Literal(count)), span=flow.span))
     else:
-        flow.become(
-            Filter(source=flow.node, condition=build_call("less_equal", Column(mark), Literal(count)), span=flow.span)
-        )
+        flow.become(Filter(source=flow.node, condition=ops.less_equal(Column(mark), Literal(count)), span=flow.span))
 
 
 def keep_usual(flow: Scope, function: str, count: int, *, last: bool = False) -> None:
@@ -92,9 +91,9 @@ def largest_groups(flow: Scope, field: Sequence[str], limit: int, function: str 
 def largest_keys(flow: Scope, field: Sequence[str], limit: int) -> None:
     """The same where each group may be many rows."""
     ranked, row = flow.copy(), RowScope(flow)
-    marks = {flow.meaning.temporary(): build_call("coalesce", row.text(n), Literal("\0")) for n in field}
+    marks = {flow.meaning.temporary(): ops.coalesce(row.text(n), Literal("\0")) for n in field}
     size = flow.meaning.temporary()
-    total = Aggregation("sum", (sum_of_numbers(flow, field) or Literal(1),))
+    total = ops.sum(sum_of_numbers(flow, field) or Literal(1))
     ranked.become(Aggregate(source=ranked.node, keys=tuple(marks.items()), measures=((size, total),)))
     groups = ranked.node
     ranked.become(Sort(source=groups, keys=(SortKey(Column(size), True),)))
@@ -107,8 +106,8 @@ def largest_keys(flow: Scope, field: Sequence[str], limit: int) -> None:
 def sum_of_numbers(flow: Scope, field: Sequence[str]) -> Expression | None:
     """What groups are ranked by, if they have numbers."""
     numbers = [n for n in flow.visible() if flow.columns[n] is Kind.NUMBER and n not in (*field, *flow.partition)]
-    parts = [build_call("coalesce", Column(n), Literal(0)) for n in numbers]
-    return reduce(lambda left, right: build_call("add", left, right), parts) if parts else None
+    parts = [ops.coalesce(Column(n), Literal(0)) for n in numbers]
+    return reduce(lambda left, right: ops.add(left, right), parts) if parts else None
 
 
 def too_many(flow: Scope, limit: int, function: str = "groupBy") -> Finding:
@@ -123,7 +122,7 @@ def too_many_values(flow: Scope, keys: Sequence[Named], number: Expression, limi
     """Keeps in mind that `collect` keeps so many values of a group, of which there are that `number`."""
     mark = flow.meaning.temporary()
     groups = Aggregate(source=flow.node, keys=tuple(keys), measures=((mark, number),))
-    beyond = Filter(source=groups, condition=build_call("greater", Column(mark), Literal(limit)))
+    beyond = Filter(source=groups, condition=ops.greater(Column(mark), Literal(limit)))
     message = f"there were more than the {limit:,} values that `collect` keeps; the rest is left out"
     told = finding(flow, message, "give it a `limit`", Severity.WARNING)
     flow.meaning.cuts.append(Cut(finding=told, more=Limit(source=beyond, count=1), rows=flow.node, most=limit))

@@ -19,15 +19,16 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.detection.languages.cql.values import parameter_text
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
-CQL_ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+CQL_ARITHMETIC = {"+": ops.add, "-": ops.subtract, "*": ops.multiply, "/": ops.divide, "%": ops.modulo}
 UNCUT = 16
 LONGEST_TEXT = 1 << 16
 LARGEST_FLOAT = 1.7976931348623157e308
-ORDERED = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal"}
+ORDERED = {"<": ops.less, "<=": ops.less_equal, ">": ops.greater, ">=": ops.greater_equal}
 
 
 def lower_expression(row: RowScope, part: Syntax) -> Expression:
@@ -42,11 +43,12 @@ def lower_expression(row: RowScope, part: Syntax) -> Expression:
         case Binary():
             return lower_binary(row, part)
         case Unary(operator="-", operand=operand):
-            return build_call("negate", row.number(lower_expression(row, operand)), span=part.span)
+            return ops.negate(row.number(lower_expression(row, operand)), span=part.span)
         case Unary(operand=operand):
             return lower_not(row, lower_expression(row, operand), part)
         case Logic(operator=operator, parts=parts):
-            return build_call(operator, *(row.truth(lower_expression(row, p)) for p in parts), span=part.span)
+            chain = ops.and_ if operator == "and" else ops.or_
+            return build_call(chain, *(row.truth(lower_expression(row, p)) for p in parts), span=part.span)
         case FunctionCall():
             return lower_call(row, part)
         case _:
@@ -67,7 +69,7 @@ def lower_binary(row: RowScope, part: Binary) -> Expression:
     left, right = lower_expression(row, part.left), lower_expression(row, part.right)
     if part.operator in ("==", "!="):
         same = equal(row, left, right, part)
-        return same if part.operator == "==" else build_call("not", same, span=part.span)
+        return same if part.operator == "==" else ops.not_(same, span=part.span)
     a, b = row.number(left), row.number(right)
     if part.operator in ORDERED:
         return build_call(ORDERED[part.operator], a, b, span=part.span)
@@ -81,9 +83,9 @@ def replace_zero_division(row: RowScope, quotient: Expression, a: Expression, b:
     """A quotient, and what stands for it where the divisor is zero."""
     if row.meaning.switch("division-by-zero") == "null":
         return quotient
-    endless = build_call("if", build_call("greater", a, Literal(0)), Literal(LARGEST_FLOAT), Literal(-LARGEST_FLOAT))
-    found = build_call("if", build_call("equal", a, Literal(0)), NULL, endless)
-    return build_call("if", build_call("equal", b, Literal(0)), found, quotient)
+    endless = ops.if_(ops.greater(a, Literal(0)), Literal(LARGEST_FLOAT), Literal(-LARGEST_FLOAT))
+    found = ops.if_(ops.equal(a, Literal(0)), NULL, endless)
+    return ops.if_(ops.equal(b, Literal(0)), found, quotient)
 
 
 def equal(row: RowScope, left: Expression, right: Expression, part: Syntax) -> Expression:
@@ -91,28 +93,28 @@ def equal(row: RowScope, left: Expression, right: Expression, part: Syntax) -> E
     kinds = {row.kind(left), row.kind(right)}
     span = part.span
     if kinds == {Kind.NUMBER}:
-        return build_call("equal", left, right, span=span)
-    texts = build_call("equal", row.text(left), row.text(right), span=span)
+        return ops.equal(left, right, span=span)
+    texts = ops.equal(row.text(left), row.text(right), span=span)
     numbers = row.number(left), row.number(right)
     hopeless = any(isinstance(n, Literal) and n.value is None for n in numbers)
     if hopeless or row.meaning.switch("numeric-equality") == "text":
         return texts
-    return build_call("coalesce", build_call("equal", *numbers), texts, span=span)
+    return ops.coalesce(ops.equal(*numbers), texts, span=span)
 
 
 def lower_not(row: RowScope, value: Expression, part: Unary) -> Expression:
     """`!x`: of a truth value, or whether a number is 0."""
     match row.kind(value):
         case Kind.BOOLEAN:
-            return build_call("not", value, span=part.span)
+            return ops.not_(value, span=part.span)
         case Kind.NUMBER:
-            return build_call("equal", value, Literal(0), span=part.span)
+            return ops.equal(value, Literal(0), span=part.span)
         case _:
             text = row.text(value)
-            false = build_call("if", build_call("equal", text, Literal("false")), Literal(True), NULL)
-            truth = build_call("if", build_call("equal", text, Literal("true")), Literal(False), false)
-            zero = build_call("equal", row.number(text), Literal(0))
-            return build_call("coalesce", zero, truth, span=part.span)
+            false = ops.if_(ops.equal(text, Literal("false")), Literal(True), NULL)
+            truth = ops.if_(ops.equal(text, Literal("true")), Literal(False), false)
+            zero = ops.equal(row.number(text), Literal(0))
+            return ops.coalesce(zero, truth, span=part.span)
 
 
 def lower_call(row: RowScope, part: FunctionCall) -> Expression:
@@ -136,7 +138,7 @@ def lower_function_value(row: RowScope, function: RegistryEntry, values: dict[st
     row.meaning.grown += 1
     if row.meaning.grown <= UNCUT:
         return result
-    return build_call("substring", row.text(result), Literal(1), Literal(LONGEST_TEXT))
+    return ops.substring(row.text(result), Literal(1), Literal(LONGEST_TEXT))
 
 
 def lower_filter_function(row: RowScope, function: RegistryEntry, part: FunctionCall) -> Expression:

@@ -10,19 +10,12 @@ from dataclasses import dataclass, field, replace
 from harness.detection.languages.cql.coercion import as_common_kind, as_number, as_text, as_truth, coalesce_values
 from harness.detection.languages.cql.meaning import TEMPORARY, Session
 from harness.detection.languages.cql.nulls import can_merge_derives, found_in, never_null
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import (
-    NULL,
-    Call,
-    Column,
-    Expression,
-    Literal,
-    all_of,
-    build_call,
-    walk_expressions,
-)
+from harness.detection.plan.expressions import NULL, Column, Expression, Literal, walk_expressions
 from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import Derive, Filter, Node, Select, list_sources
+from harness.detection.plan.operations import all_of
 from harness.detection.plan.shape import own_columns
 from harness.diagnostics import Severity, SourceError, Span, did_you_mean
 
@@ -38,11 +31,11 @@ FIELD_NAME_MARKS = "#@_"
 def build_json_member(element: Expression, name: str) -> Expression:
     """A member of an object that an array holds as JSON: under its whole name, or step by step."""
     quoted = [p.replace("\\", "\\\\").replace('"', '\\"') for p in (name, *PART.findall(name))]
-    flat = build_call("json_text", element, Literal(f'$."{quoted[0]}"'))
+    flat = ops.json_text(element, Literal(f'$."{quoted[0]}"'))
     if len(quoted) == 2:
         return flat
     steps = "".join(p if p.startswith("[") else f'."{p}"' for p in quoted[1:])
-    return build_call("coalesce", flat, build_call("json_text", element, Literal("$" + steps)))
+    return ops.coalesce(flat, ops.json_text(element, Literal("$" + steps)))
 
 
 @dataclass(slots=True)
@@ -161,10 +154,10 @@ class RowScope:
             return Column(name, span)
         found = ARRAY_ELEMENT.fullmatch(name)
         if found and (listed := self.listed(found[1] + "[]")) is not None:
-            return build_call("list_get", listed, Literal(int(found[2]) + 1), span=span)
+            return ops.list_get(listed, Literal(int(found[2]) + 1), span=span)
         member = ARRAY_MEMBER.fullmatch(name)
         if member and (listed := self.listed(member[1] + "[]")) is not None:
-            return build_json_member(build_call("list_get", listed, Literal(int(member[2]) + 1)), member[3])
+            return build_json_member(ops.list_get(listed, Literal(int(member[2]) + 1)), member[3])
         if not quiet and span is not None and self.flow.events:
             message = f"no event has a field `{name}` here"
             self.meaning.tell("absent-field", name, message, span, self.near(name), Severity.NOTE)
@@ -205,10 +198,10 @@ class RowScope:
             if value is NULL:
                 break
             text = self.text(value)
-            elements.append(text if i == 0 else build_call("if", gap, NULL, text))
-            missing = build_call("is_null", text)
-            gap = missing if i == 0 else build_call("or", gap, missing)
-        return Call("list", tuple(elements)) if elements else NULL
+            elements.append(text if i == 0 else ops.if_(gap, NULL, text))
+            missing = ops.is_null(text)
+            gap = missing if i == 0 else ops.or_(gap, missing)
+        return ops.list_(*tuple(elements)) if elements else NULL
 
     def text(self, value: Expression | str, span: Span | None = None) -> Expression:
         """A field or a value as text."""
@@ -249,17 +242,14 @@ class RowScope:
         if not found or listed is None:
             return False
         at = int(found[2])
-        whole = build_call(
-            "list_concat",
-            *([build_call("list_slice", listed, Literal(1), Literal(at))] if at else []),
-            build_call("list", self.text(value)),
-            build_call("list_slice", listed, Literal(at + 2), Literal(-1)),
+        whole = ops.list_concat(
+            *([ops.list_slice(listed, Literal(1), Literal(at))] if at else []),
+            ops.list_(self.text(value)),
+            ops.list_slice(listed, Literal(at + 2), Literal(-1)),
         )
-        fits = build_call(
-            "greater_equal", build_call("coalesce", build_call("list_length", listed), Literal(0)), Literal(at)
-        )
-        given = build_call("not", build_call("is_null", value))
-        self.put(found[1] + "[]", build_call("if", build_call("and", fits, given), whole, listed))
+        fits = ops.greater_equal(ops.coalesce(ops.list_length(listed), Literal(0)), Literal(at))
+        given = ops.not_(ops.is_null(value))
+        self.put(found[1] + "[]", ops.if_(ops.and_(fits, given), whole, listed))
         return True
 
     def forget_elements(self, plain: str) -> None:

@@ -14,17 +14,11 @@ from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole
 from harness.detection.languages.cql.syntax import Array, Assign, FunctionCall, Pipeline, Syntax
 from harness.detection.languages.cql.values import resolve_text
 from harness.detection.plan import expressions as plan
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import (
-    Aggregation,
-    Column,
-    Expression,
-    Literal,
-    all_of,
-    build_call,
-    rebuild_expression,
-)
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, rebuild_expression
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Limit, Named, Union
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError, Span
 
 
@@ -181,8 +175,8 @@ def is_never_null(value: Expression) -> bool:
     """Whether an aggregate always has a value."""
     match value:
         case Aggregation(operation):
-            return operation in ("count", "count_distinct")
-        case plan.Call("coalesce", arguments):
+            return operation in (ops.count, ops.count_distinct)
+        case plan.Call(ops.coalesce, arguments):
             return isinstance(arguments[-1], Literal)
         case _:
             return False
@@ -245,7 +239,7 @@ def join_on_keys(flow: Scope, other: Scope, names: tuple[str, ...], span: Span) 
 
 def sign(flow: Scope, name: str) -> Expression:
     """A key that agrees with itself even where it is missing."""
-    return build_call("coalesce", RowScope(flow).text(Column(name)), Literal("\0"))
+    return ops.coalesce(RowScope(flow).text(Column(name)), Literal("\0"))
 
 
 def lower_group_by(flow: Scope, names: Sequence[str], functions: Syntax, span: Span) -> bool:
@@ -257,7 +251,7 @@ def lower_group_by(flow: Scope, names: Sequence[str], functions: Syntax, span: S
     if absent:
         switch = "missing-key" if len(keys) > 1 else "missing-single-key"
         if flow.meaning.switch(switch) == "drop":
-            condition = all_of(tuple(build_call("not", build_call("is_null", v)) for v in absent))
+            condition = all_of(tuple(ops.not_(ops.is_null(v)) for v in absent))
             flow.become(Filter(source=flow.node, condition=condition, span=span))
             flow.present |= {v.name for v in absent if isinstance(v, Column)}
     return aggregate_functions(flow, keys, functions, span)

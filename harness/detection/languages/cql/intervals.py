@@ -9,7 +9,8 @@ from harness.detection.languages.cql.binding import DURATION_UNITS, TIMESTAMP, p
 from harness.detection.languages.cql.coercion import parse_number_text
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.meaning import Session
-from harness.detection.plan.expressions import Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Literal
 from harness.detection.plan.timeformat import add_calendar_units, floor_to_calendar_unit
 from harness.diagnostics import Severity, SourceError, Span
 
@@ -92,9 +93,9 @@ def restrict_to_interval(flow: Scope, within: Interval | None) -> None:
     low, high = within
     time = RowScope(flow).number(TIMESTAMP)
     if low is not None:
-        flow.require(build_call("greater_equal", time, Literal(low)), flow.span)
+        flow.require(ops.greater_equal(time, Literal(low)), flow.span)
     if high is not None:
-        flow.require(build_call("less_equal", time, Literal(high)), flow.span)
+        flow.require(ops.less_equal(time, Literal(high)), flow.span)
 
 
 def restart_search(flow: Scope, start: str = "", end: str = "") -> Scope:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, walk_expressions
 from harness.detection.plan.nodes import Derive
 
 NULL_IS_FALSE_OPERATIONS = frozenset(
     [
-        "equal",
-        "equal_ci",
-        "in",
-        "in_ci",
-        "glob",
-        "glob_ci",
-        "contains",
-        "contains_ci",
-        "starts_with",
-        "starts_with_ci",
-        "ends_with",
-        "ends_with_ci",
-        "regex_found",
-        "less",
-        "less_equal",
-        "greater",
-        "greater_equal",
-        "cidr_contains",
+        ops.equal,
+        ops.equal_ci,
+        ops.in_,
+        ops.in_ci,
+        ops.glob,
+        ops.glob_ci,
+        ops.contains,
+        ops.contains_ci,
+        ops.starts_with,
+        ops.starts_with_ci,
+        ops.ends_with,
+        ops.ends_with_ci,
+        ops.regex_found,
+        ops.less,
+        ops.less_equal,
+        ops.greater,
+        ops.greater_equal,
+        ops.cidr_contains,
     ]
 )
 
@@ -38,12 +39,12 @@ def can_merge_derives(before: Derive, named: tuple[tuple[str, Expression], ...])
 def found_in(condition: Expression) -> frozenset[str]:
     """Columns that are not null where the condition is true."""
     match condition:
-        case Call("and", parts):
+        case Call(ops.and_, parts):
             return frozenset().union(*(found_in(p) for p in parts))
-        case Call("or", parts) if parts:
+        case Call(ops.or_, parts) if parts:
             each = [found_in(p) for p in parts]
             return each[0].intersection(*each[1:])
-        case Call("not", (Call("is_null", (Column(name),)),)):
+        case Call(ops.not_, (Call(ops.is_null, (Column(name),)),)):
             return frozenset({name})
         case Call(operation, (Column(name), *_)) if operation in NULL_IS_FALSE_OPERATIONS:
             return frozenset({name})
@@ -60,17 +61,17 @@ def never_null(value: Expression, present: frozenset[str]) -> bool:
             return held is not None
         case Column(name):
             return name in present
-        case Call("if", (_, a, b)):
+        case Call(ops.if_, (_, a, b)):
             return never_null(a, present) and never_null(b, present)
-        case Call("case", (otherwise, *branches)):
+        case Call(ops.case, (otherwise, *branches)):
             return never_null(otherwise, present) and all(never_null(v, present) for v in branches[1::2])
-        case Call("coalesce", values):
+        case Call(ops.coalesce, values):
             return any(never_null(v, present) for v in values)
-        case Call("format_time" | "concat" | "lower" | "upper" | "to_text" | "boolean_text", values):
+        case Call(ops.format_time | ops.concat | ops.lower | ops.upper | ops.to_text | ops.boolean_text, values):
             return all(never_null(v, present) for v in values)
-        case Call("divide" | "modulo", (a, Literal(held))):
+        case Call(ops.divide | ops.modulo, (a, Literal(held))):
             return bool(held) and never_null(a, present)
-        case Call("add" | "subtract" | "multiply" | "floor" | "is_null" | "is_true", values):
+        case Call(ops.add | ops.subtract | ops.multiply | ops.floor | ops.is_null | ops.is_true, values):
             return all(never_null(v, present) for v in values)
         case _:
             return False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Expression, Literal, build_call
+from harness.detection.plan.operations import choose_test
 from harness.detection.plan.regexes import PatternError, compile_check
 from harness.diagnostics import SourceError, Span
 
@@ -40,19 +42,18 @@ class CqlRegex:
         """Whether it is found in a text; plain text is looked for as such."""
         plain = PLAIN_REGEX.fullmatch(self.text)
         if not plain or set(self.flags) - {"i"}:
-            return build_call("regex_found", subject, Literal(self.text), Literal(self.flags), span=span)
-        operation = {("", ""): "contains", ("^", ""): "starts_with", ("", "$"): "ends_with", ("^", "$"): "equal"}
-        suffix = "_ci" if "i" in self.flags else ""
-        text = UNESCAPE.sub(r"\1", plain[2])
-        return build_call(operation[plain[1], plain[3]] + suffix, subject, Literal(text), span=span)
+            return ops.regex_found(subject, Literal(self.text), Literal(self.flags), span=span)
+        tests = {("", ""): ops.contains, ("^", ""): ops.starts_with, ("", "$"): ops.ends_with, ("^", "$"): ops.equal}
+        test = choose_test(tests[plain[1], plain[3]], "i" in self.flags)
+        return build_call(test, subject, Literal(UNESCAPE.sub(r"\1", plain[2])), span=span)
 
     def extracted(self, subject: Expression) -> list[tuple[str, Expression]]:
         """The fields that the first match gives; of groups of one name the first that took part."""
         flags, found = Literal(self.flags), dict[str, list[Expression]]()
         for name, text, group in self.groups:
-            value = build_call("regex_extract", subject, Literal(text), flags, Literal(group))
+            value = ops.regex_extract(subject, Literal(text), flags, Literal(group))
             found.setdefault(name, []).append(value)
-        return [(n, v[0] if len(v) == 1 else build_call("coalesce", *v)) for n, v in found.items()]
+        return [(n, v[0] if len(v) == 1 else ops.coalesce(*v)) for n, v in found.items()]
 
 
 def translate_regex(body: str, flags: str, span: Span) -> CqlRegex:

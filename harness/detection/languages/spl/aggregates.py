@@ -8,9 +8,6 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
@@ -20,9 +17,10 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression
-from harness.detection.plan.operations import PLAN_OPERATIONS
+from harness.detection.plan.expressions import Column
+from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, aggregate_call, apply
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 PERCENTILE = re.compile(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
@@ -30,22 +28,15 @@ LONGEST_LIST = 100
 HIGHER = 0.5 + 1e-9
 
 
-def aggregate_call(operation: str, *arguments: Typed, where: Expression | None = None) -> Typed:
-    """An aggregate operation of the plan."""
-    result = PLAN_OPERATIONS[operation].result
-    kind = result if isinstance(result, Kind) else arguments[0].kind
-    return Typed(Aggregation(operation, tuple(a.expression for a in arguments), where), kind)
-
-
 def collect_values(value: Typed) -> Typed:
     """All values of a group in row order, of a field that has several in a row."""
-    return aggregate_call("collect", value)
+    return ops.collect(value)
 
 
-def aggregate_numbers(value: Typed, operation: str) -> Typed:
+def aggregate_numbers(value: Typed, operation: Operation) -> Typed:
     """An aggregate of the numbers; text that looks like none is left out, each of several values counts."""
     if value.kind is Kind.LIST:
-        return apply("list_statistic", collect_values(value), literal(operation))
+        return ops.list_statistic(collect_values(value), literal(operation.name))
     return aggregate_call(operation, flatten_numbers(value))
 
 
@@ -65,12 +56,12 @@ def count(scope: Scope, value: Typed | None, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value is None:
-        return aggregate_call("count")
+        return aggregate_call(ops.count)
     if value.kind is Kind.BOOLEAN:
-        return aggregate_call("count", where=value.expression)
+        return aggregate_call(ops.count, where=value.expression)
     if value.kind is Kind.LIST:
-        return apply("coalesce", aggregate_call("sum", apply("list_length", value)), literal(0.0))
-    return aggregate_call("count", value)
+        return ops.coalesce(ops.sum(ops.list_length(value)), literal(0.0))
+    return ops.count(value)
 
 
 @AGGREGATES.define("dc", "distinct_count", "estdc", order="never", any_text=True, zero=True, in_spans="distinct")
@@ -80,8 +71,8 @@ def dc(scope: Scope, value: Typed, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     if value.kind is Kind.LIST:
-        return apply("coalesce", apply("list_length", aggregate_call("values", value)), literal(0.0))
-    return aggregate_call("count_distinct", as_text(value))
+        return ops.coalesce(ops.list_length(ops.values(value)), literal(0.0))
+    return ops.count_distinct(as_text(value))
 
 
 @AGGREGATES.define("sum", order="never", in_spans="sum", above_one=True)
@@ -90,7 +81,7 @@ def sum_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_numbers(value, "sum")
+    return aggregate_numbers(value, ops.sum)
 
 
 @AGGREGATES.define("sumsq", order="never")
@@ -102,10 +93,10 @@ def sumsq(scope: Scope, value: Typed, span: Span) -> Typed:
     if value.kind is Kind.LIST:
         parameter, element = build_element_parameter(value)
         amount = as_number(element)
-        squares = apply_to_elements("list_map", value, parameter, as_text(apply("multiply", amount, amount)))
-        return aggregate_numbers(squares, "sum")
+        squares = apply_to_elements(ops.list_map, value, parameter, as_text(ops.multiply(amount, amount)))
+        return aggregate_numbers(squares, ops.sum)
     amount = flatten_numbers(value)
-    return aggregate_call("sum", apply("multiply", amount, amount))
+    return ops.sum(ops.multiply(amount, amount))
 
 
 @AGGREGATES.define("avg", "mean", order="never", in_spans="mean", above_one=True)
@@ -114,17 +105,17 @@ def avg(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_numbers(value, "mean")
+    return aggregate_numbers(value, ops.mean)
 
 
-def of_one(value: Typed, spread: str) -> Typed:
+def of_one(value: Typed, spread: Operation) -> Typed:
     """A sample statistic, which Splunk gives as 0 for a single value."""
     if value.kind is Kind.LIST:
-        mean = apply("list_statistic", collect_values(value), literal("mean"))
-        return apply("coalesce", aggregate_numbers(value, spread), apply("multiply", mean, literal(0.0)))
+        mean = ops.list_statistic(collect_values(value), literal("mean"))
+        return ops.coalesce(aggregate_numbers(value, spread), ops.multiply(mean, literal(0.0)))
     amount = flatten_numbers(value)
-    single = apply("equal", aggregate_call("count", amount), literal(1.0))
-    return apply("if", single, literal(0.0), aggregate_call(spread, amount))
+    single = ops.equal(ops.count(amount), literal(1.0))
+    return ops.if_(single, literal(0.0), aggregate_call(spread, amount))
 
 
 @AGGREGATES.define("stdev", order="never", in_spans="stdev_sample")
@@ -133,7 +124,7 @@ def stdev(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return of_one(value, "stdev_sample")
+    return of_one(value, ops.stdev_sample)
 
 
 @AGGREGATES.define("var", order="never", in_spans="variance_sample")
@@ -142,7 +133,7 @@ def var(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return of_one(value, "variance_sample")
+    return of_one(value, ops.variance_sample)
 
 
 @AGGREGATES.define("stdevp", order="never", in_spans="stdev_population")
@@ -151,7 +142,7 @@ def stdevp(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_numbers(value, "stdev_population")
+    return aggregate_numbers(value, ops.stdev_population)
 
 
 @AGGREGATES.define("varp", order="never", in_spans="variance_population")
@@ -160,7 +151,7 @@ def varp(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_numbers(value, "variance_population")
+    return aggregate_numbers(value, ops.variance_population)
 
 
 @AGGREGATES.define("min", order="never", any_text=True, in_spans="minimum", above_one=True)
@@ -172,9 +163,9 @@ def min_(scope: Scope, value: Typed, span: Span) -> Typed:
     if value.kind is Kind.LIST:
         return smallest(collect_values(value))
     if value.kind is not Kind.TEXT:
-        return aggregate_call("minimum", flatten_numbers(value))
-    least = as_text(aggregate_call("minimum", apply("to_number", value)))
-    return apply("coalesce", least, aggregate_call("minimum", value))
+        return ops.minimum(flatten_numbers(value))
+    least = as_text(ops.minimum(ops.to_number(value)))
+    return ops.coalesce(least, ops.minimum(value))
 
 
 @AGGREGATES.define("max", order="never", any_text=True, in_spans="maximum", above_one=True)
@@ -186,10 +177,10 @@ def max_(scope: Scope, value: Typed, span: Span) -> Typed:
     if value.kind is Kind.LIST:
         return find_largest_value(collect_values(value))
     if value.kind is not Kind.TEXT:
-        return aggregate_call("maximum", flatten_numbers(value))
-    words = apply("not", apply("is_number", value))
-    word = aggregate_call("maximum", value, where=words.expression)
-    return apply("coalesce", word, as_text(aggregate_call("maximum", apply("to_number", value))))
+        return ops.maximum(flatten_numbers(value))
+    words = ops.not_(ops.is_number(value))
+    word = ops.maximum(value, where=words.expression)
+    return ops.coalesce(word, as_text(ops.maximum(ops.to_number(value))))
 
 
 @AGGREGATES.define("range", order="never")
@@ -198,7 +189,7 @@ def range_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return apply("subtract", aggregate_numbers(value, "maximum"), aggregate_numbers(value, "minimum"))
+    return ops.subtract(aggregate_numbers(value, ops.maximum), aggregate_numbers(value, ops.minimum))
 
 
 @AGGREGATES.define("median", order="never")
@@ -217,8 +208,8 @@ def aggregate_percentile(scope: Scope, value: Typed, fraction: float, span: Span
     between = scope.session.switch("percentiles") == "interpolated"
     if value.kind is Kind.LIST:
         kind = literal("percentile" if between else "rank")
-        return apply("list_statistic", collect_values(value), kind, literal(fraction))
-    return aggregate_call("percentile" if between else "percentile_rank", flatten_numbers(value), literal(fraction))
+        return ops.list_statistic(collect_values(value), kind, literal(fraction))
+    return aggregate_call(ops.percentile if between else ops.percentile_rank, flatten_numbers(value), literal(fraction))
 
 
 @AGGREGATES.define("mode", order="never", any_text=True)
@@ -227,9 +218,7 @@ def mode(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return (
-        apply("list_mode", collect_values(value)) if value.kind is Kind.LIST else aggregate_call("mode", as_text(value))
-    )
+    return ops.list_mode(collect_values(value)) if value.kind is Kind.LIST else ops.mode(as_text(value))
 
 
 @AGGREGATES.define("values", order="never", any_text=True)
@@ -238,7 +227,7 @@ def values(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_call("values", value if value.kind is Kind.LIST else as_text(value))
+    return ops.values(value if value.kind is Kind.LIST else as_text(value))
 
 
 @AGGREGATES.define("list", order="always", any_text=True)
@@ -247,8 +236,8 @@ def list_(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    everything = aggregate_call("collect", value if value.kind is Kind.LIST else as_text(value))
-    return apply("list_slice", everything, literal(1.0), literal(float(LONGEST_LIST)))
+    everything = ops.collect(value if value.kind is Kind.LIST else as_text(value))
+    return ops.list_slice(everything, literal(1.0), literal(float(LONGEST_LIST)))
 
 
 @AGGREGATES.define("first", order="always", any_text=True)
@@ -257,12 +246,12 @@ def first(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate_call("first", value), 1.0)
+    return one_of(ops.first(value), 1.0)
 
 
 def one_of(value: Typed, place: float) -> Typed:
     """The value at a place of a row that has several; a single value itself."""
-    return apply("list_get", value, literal(place)) if value.kind is Kind.LIST else value
+    return ops.list_get(value, literal(place)) if value.kind is Kind.LIST else value
 
 
 @AGGREGATES.define("last", order="always", any_text=True)
@@ -271,7 +260,7 @@ def last(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate_call("last", value), -1.0)
+    return one_of(ops.last(value), -1.0)
 
 
 def when(scope: Scope) -> Typed:
@@ -286,7 +275,7 @@ def earliest(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate_call("least_by", value, when(scope)), -1.0)
+    return one_of(ops.least_by(value, when(scope)), -1.0)
 
 
 @AGGREGATES.define("latest", order="ties", any_text=True)
@@ -295,12 +284,12 @@ def latest(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return one_of(aggregate_call("greatest_by", value, when(scope)), 1.0)
+    return one_of(ops.greatest_by(value, when(scope)), 1.0)
 
 
-def aggregate_by_time(scope: Scope, value: Typed, operation: str) -> Typed:
+def aggregate_by_time(scope: Scope, value: Typed, operation: Operation) -> Typed:
     """The smallest or largest time among the rows that have the field."""
-    present = apply("not", apply("is_null", value))
+    present = ops.not_(ops.is_null(value))
     return aggregate_call(operation, when(scope), where=present.expression)
 
 
@@ -310,7 +299,7 @@ def earliest_time(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_by_time(scope, value, "minimum")
+    return aggregate_by_time(scope, value, ops.minimum)
 
 
 @AGGREGATES.define("latest_time", order="never", any_text=True)
@@ -319,7 +308,7 @@ def latest_time(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
-    return aggregate_by_time(scope, value, "maximum")
+    return aggregate_by_time(scope, value, ops.maximum)
 
 
 @AGGREGATES.define("sparkline", order="never", without_field=True, any_text=True, drawn=True)
@@ -329,7 +318,7 @@ def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     scope.session.warn("not-drawn", "`sparkline` is not drawn; the field holds the number of rows", span)
-    return apply("to_text", aggregate_call("count"))
+    return ops.to_text(aggregate_call(ops.count))
 
 
 @AGGREGATES.define("estdc_error", order="never", any_text=True)
@@ -338,7 +327,7 @@ def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: Splunk Search Reference, Aggregate functions
     """
-    return apply("multiply", aggregate_call("count"), literal(0.0))
+    return ops.multiply(aggregate_call(ops.count), literal(0.0))
 
 
 @AGGREGATES.define("rate", "rate_avg", "rate_sum", order="ties")
@@ -348,11 +337,11 @@ def rate(scope: Scope, value: Typed, span: Span) -> Typed:
     Reference: reference/spl.md 6.2
     """
     amount = flatten_numbers(value)
-    change = apply("subtract", latest(scope, amount, span), earliest(scope, amount, span))
+    change = ops.subtract(latest(scope, amount, span), earliest(scope, amount, span))
     return apply(
-        "divide",
+        ops.divide,
         change,
-        apply("subtract", aggregate_by_time(scope, amount, "maximum"), aggregate_by_time(scope, amount, "minimum")),
+        ops.subtract(aggregate_by_time(scope, amount, ops.maximum), aggregate_by_time(scope, amount, ops.minimum)),
     )
 
 
@@ -362,10 +351,10 @@ def all_numbers(value: Typed, measure: Typed) -> Typed:
         return measure
     if value.kind is Kind.LIST:
         parameter, element = build_element_parameter(value)
-        other = apply_to_elements("list_any", value, parameter, apply("not", apply("is_number", element)))
+        other = apply_to_elements(ops.list_any, value, parameter, ops.not_(ops.is_number(element)))
     else:
-        other = apply("and", apply("not", apply("is_null", value)), apply("not", apply("is_number", as_text(value))))
-    return apply("if", aggregate_call("any_true", other), Typed(TYPED_NULL.expression, measure.kind), measure)
+        other = ops.and_(ops.not_(ops.is_null(value)), ops.not_(ops.is_number(as_text(value))))
+    return ops.if_(ops.any_true(other), Typed(TYPED_NULL.expression, measure.kind), measure)
 
 
 def build_aggregate(

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, merge_kinds
-from harness.detection.plan.expressions import NULL, Call, Expression, Lambda, LambdaParameter, Literal
-from harness.detection.plan.operations import PLAN_OPERATIONS
+from harness.detection.plan.expressions import NULL, Call, Lambda, LambdaParameter, Literal
+from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 from harness.diagnostics import Span
 
 SPL_NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-KEEPS_NULL = {
-    "and", "or", "not", "is_null", "is_true", "if", "coalesce", "is_number", "least", "greatest", "list",
-    "list_concat", "json_object", "json_array", "to_json", "json_valid",
-    "list_filter", "list_map", "list_any", "list_index",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """An expression and the kind of its values."""
-
-    expression: Expression
-    kind: Kind
-
-    @property
-    def constant(self) -> object:
-        """The value of a literal; None of anything else."""
-        return self.expression.value if isinstance(self.expression, Literal) else None
-
-
-TYPED_NULL = Typed(NULL, Kind.NULL)
 YES = Typed(Literal(True), Kind.BOOLEAN)
 NO = Typed(Literal(False), Kind.BOOLEAN)
 
@@ -51,22 +30,6 @@ def placeless(value: str | float | bool | None) -> Typed:
         return TYPED_NULL
     kind = Kind.BOOLEAN if isinstance(value, bool) else Kind.TEXT if isinstance(value, str) else Kind.NUMBER
     return Typed(Literal(value), kind)
-
-
-def apply(operation: str, *arguments: Typed, span: Span | None = None) -> Typed:
-    """An operation of the plan on values; one that gives null of null is null of a null literal."""
-    if arguments and arguments[0].kind is Kind.NULL and operation not in KEEPS_NULL:
-        return TYPED_NULL
-    result = PLAN_OPERATIONS[operation].result
-    if not isinstance(result, Kind):
-        kind = Kind.NULL
-        for i in result:
-            if i >= len(arguments):
-                break
-            kind = merge_kinds(kind, arguments[i].kind)
-    else:
-        kind = result
-    return Typed(Call(operation, tuple([a.expression for a in arguments]), span), kind)
 
 
 def is_numeric_text(text: str) -> bool:
@@ -89,11 +52,11 @@ def as_text(value: Typed) -> Typed:
     if value.kind is Kind.NUMBER:
         if isinstance(constant, int | float):
             return literal(print_number(constant))
-        return apply("to_text", value)
+        return ops.to_text(value)
     if value.kind is Kind.LIST:
-        single = apply("equal", apply("list_length", value), literal(1.0))
-        return apply("if", single, apply("list_get", value, literal(1.0)), Typed(NULL, Kind.TEXT))
-    return apply("boolean_text", value, literal("True"), literal("False"))
+        single = ops.equal(ops.list_length(value), literal(1.0))
+        return ops.if_(single, ops.list_get(value, literal(1.0)), Typed(NULL, Kind.TEXT))
+    return ops.boolean_text(value, literal("True"), literal("False"))
 
 
 def as_number(value: Typed) -> Typed:
@@ -101,20 +64,20 @@ def as_number(value: Typed) -> Typed:
     if value.kind in (Kind.NUMBER, Kind.NULL):
         return value
     if value.kind is Kind.BOOLEAN:
-        return apply("if", value, literal(1.0), literal(0.0))
+        return ops.if_(value, literal(1.0), literal(0.0))
     constant = value.constant
     if isinstance(constant, str):
         return literal(float(constant)) if is_numeric_text(constant) else TYPED_NULL
-    if value.kind is Kind.TEXT and isinstance(value.expression, Call) and value.expression.operation == "to_text":
+    if value.kind is Kind.TEXT and isinstance(value.expression, Call) and value.expression.operation == ops.to_text:
         return Typed(value.expression.arguments[0], Kind.NUMBER)
-    return apply("to_number", as_text(value))
+    return ops.to_number(as_text(value))
 
 
 def as_multivalue(value: Typed) -> Typed:
     """The value as a list; a single value is a list of one."""
     if value.kind in (Kind.LIST, Kind.NULL):
         return value
-    return apply("list", as_text(value))
+    return ops.list_(as_text(value))
 
 
 def same_kind(values: list[Typed]) -> list[Typed]:
@@ -133,7 +96,7 @@ def build_element_parameter(values: Typed, name: str = "element") -> tuple[Lambd
 
 
 def apply_to_elements(
-    operation: str, values: Typed, parameter: LambdaParameter, body: Typed, span: Span | None = None
+    operation: Operation, values: Typed, parameter: LambdaParameter, body: Typed, span: Span | None = None
 ) -> Typed:
     """A list operation whose last argument is a function of the element."""
     if values.kind is Kind.NULL:

@@ -6,25 +6,24 @@ Reference: reference/spl.md 5.1
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
     build_element_parameter,
     is_numeric_text,
 )
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Span
 
 COMPARISON_OPERATIONS = {
-    "=": "equal",
-    "!=": "not_equal",
-    "<": "less",
-    "<=": "less_equal",
-    ">": "greater",
-    ">=": "greater_equal",
+    "=": ops.equal,
+    "!=": ops.not_equal,
+    "<": ops.less,
+    "<=": ops.less_equal,
+    ">": ops.greater,
+    ">=": ops.greater_equal,
 }
 MIRRORED_SIGNS = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 
@@ -47,14 +46,14 @@ def lower_comparison(
         return apply(operation, left, right, span=span)
     if never_numeric(left) or never_numeric(right):
         return apply(operation, as_text(left), as_text(right), span=span)
-    checks = [apply("is_number", as_text(v)) for v in (left, right) if v.kind is not Kind.NUMBER and v.constant is None]
+    checks = [ops.is_number(as_text(v)) for v in (left, right) if v.kind is not Kind.NUMBER and v.constant is None]
     as_numbers = apply(operation, as_number(left), as_number(right), span=span)
     if not checks:
         return as_numbers
     if len(checks) == 1 and operator in ("=", "!="):
-        return apply("coalesce", as_numbers, apply(operation, as_text(left), as_text(right), span=span), span=span)
-    both = checks[0] if len(checks) == 1 else apply("and", *checks)
-    return apply("if", both, as_numbers, apply(operation, as_text(left), as_text(right), span=span), span=span)
+        return ops.coalesce(as_numbers, apply(operation, as_text(left), as_text(right), span=span), span=span)
+    both = checks[0] if len(checks) == 1 else apply(ops.and_, *checks)
+    return ops.if_(both, as_numbers, apply(operation, as_text(left), as_text(right), span=span), span=span)
 
 
 def never_numeric(value: Typed) -> bool:
@@ -68,11 +67,11 @@ def of_lists(operator: str, left: Typed, right: Typed, span: Span | None, any_di
     if left.kind is not Kind.LIST:
         left, right, operator = right, left, MIRRORED_SIGNS[operator]
     if operator == "!=" and not any_differs:
-        return apply("not", of_lists("=", left, right, None, True), span=span)
+        return ops.not_(of_lists("=", left, right, None, True), span=span)
     parameter, element = build_element_parameter(left)
     if right.kind is Kind.LIST:
         inner, other = build_element_parameter(right, "other")
-        body = apply_to_elements("list_any", right, inner, lower_comparison(operator, element, other))
+        body = apply_to_elements(ops.list_any, right, inner, lower_comparison(operator, element, other))
     else:
         body = lower_comparison(operator, element, right)
-    return apply_to_elements("list_any", left, parameter, body, span)
+    return apply_to_elements(ops.list_any, left, parameter, body, span)

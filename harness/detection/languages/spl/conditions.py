@@ -11,8 +11,6 @@ from ipaddress import ip_network
 
 from harness.detection.languages.spl.coercion import (
     YES,
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
@@ -40,8 +38,11 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.detection.languages.spl.time_terms import time_format, until_now
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Literal
+from harness.detection.plan.operation import Typed, apply
+from harness.detection.plan.operations import choose_test
 from harness.diagnostics import Span
 
 SEARCH_METADATA_FIELDS = ("host", "source", "sourcetype", "index")
@@ -64,18 +65,18 @@ class SearchLowering:
         if not self.form:
             found = SearchLowering(self.scope, time_format(condition)).condition(condition, negated)
             end = until_now(self.scope, condition)
-            return found if end is None else apply("and", found, end, span=condition.span)
+            return found if end is None else ops.and_(found, end, span=condition.span)
         match condition:
             case Comparison() | OneOf() | FreeText() | Subsearch():
                 found = self.atom(condition)
                 constant = isinstance(found.expression, Literal)
-                return apply("is_true", found, span=condition.span) if negated and not constant else found
+                return ops.is_true(found, span=condition.span) if negated and not constant else found
             case Not(operand, span):
-                return Typed(Call("not", (self.condition(operand, True).expression,), span), Kind.BOOLEAN)
+                return Typed(ops.not_(self.condition(operand, True).expression, span=span), Kind.BOOLEAN)
             case All(operands, span) | AnyOf(operands, span):
                 if not operands:
                     return YES
-                operation = "and" if isinstance(condition, All) else "or"
+                operation = ops.and_ if isinstance(condition, All) else ops.or_
                 parts = tuple(self.condition(o, negated).expression for o in operands)
                 return Typed(Call(operation, parts, span), Kind.BOOLEAN)
 
@@ -96,15 +97,15 @@ class SearchLowering:
                     return self.resolved(as_value(self.scope, name, operator, value, span))
                 special = None if name.quoted else special_term(self.scope, name.text, operator, value, self.form, span)
                 if special is not None and name.text in self.scope.columns:
-                    own = apply("is_true", self.comparison(name.text, operator, value, case, span))
-                    return apply("or", apply("is_true", special), own, span=span)
+                    own = ops.is_true(self.comparison(name.text, operator, value, case, span))
+                    return ops.or_(ops.is_true(special), own, span=span)
                 if special is not None:
                     return special
                 return self.comparison(name.text, operator, value, case, span)
 
     def resolved(self, found: SearchCondition | Typed) -> Typed:
         """What a subsearch came to: a mark, or a condition that is lowered in its place."""
-        return found if isinstance(found, Typed) else apply("is_true", self.condition(found))
+        return found if isinstance(found, Typed) else ops.is_true(self.condition(found))
 
     def comparison(self, name: str, operator: str, value: Word, case: bool, span: Span) -> Typed:
         """`field operator value` over one field; a field of several values matches if one of them does."""
@@ -112,10 +113,10 @@ class SearchLowering:
         if subject.kind is Kind.NULL:
             return Typed(Literal(False, span), Kind.BOOLEAN)
         if name == "index" and operator == "=" and value.text[:1] == "*" and self.scope.events:
-            own = apply("not", apply("starts_with", as_text(subject), literal("_")))
-            return apply("and", own, match_wildcard(as_text(subject), value.text, case, None), span=span)
+            own = ops.not_(ops.starts_with(as_text(subject), literal("_")))
+            return ops.and_(own, match_wildcard(as_text(subject), value.text, case, None), span=span)
         if operator in ("=", "!=") and value.text.strip("*") == "" and value.text:
-            exists = apply("not", apply("is_null", subject, span=span), span=span)
+            exists = ops.not_(ops.is_null(subject, span=span), span=span)
             return exists if operator == "=" else Typed(Literal(False, span), Kind.BOOLEAN)
         if name in SEARCH_METADATA_FIELDS and self.scope.session.switch("metadata_case") == "sensitive":
             case = True
@@ -124,12 +125,12 @@ class SearchLowering:
         if operator == "!=" and self.scope.session.switch("multivalue_not_equal") == "all":
             parameter, element = build_element_parameter(subject)
             same = apply_to_elements(
-                "list_any", subject, parameter, compare_with_text(element, "=", value.text, case, None)
+                ops.list_any, subject, parameter, compare_with_text(element, "=", value.text, case, None)
             )
-            return apply("not", same, span=span)
+            return ops.not_(same, span=span)
         parameter, element = build_element_parameter(subject)
         return apply_to_elements(
-            "list_any", subject, parameter, compare_with_text(element, operator, value.text, case, None), span
+            ops.list_any, subject, parameter, compare_with_text(element, operator, value.text, case, None), span
         )
 
     def one_of(self, name: Word, values: tuple[Word, ...], span: Span) -> Typed:
@@ -140,20 +141,20 @@ class SearchLowering:
         sensitive = name.text in SEARCH_METADATA_FIELDS and self.scope.session.switch("metadata_case") == "sensitive"
         if subject.kind is Kind.TEXT and len(plain) > 1 and not sensitive:
             options = [literal(v.text, v.span) for v in plain]
-            parts.append(apply("in_ci", subject, *options, span=span))
+            parts.append(ops.in_ci(subject, *options, span=span))
             rest = [v for v in values if v not in plain]
         else:
             rest = list(values)
         parts += [self.comparison(name.text, "=", v, False, v.span) for v in rest]
         if not parts:
             return Typed(Literal(False, span), Kind.BOOLEAN)
-        return parts[0] if len(parts) == 1 else apply("or", *parts, span=span)
+        return parts[0] if len(parts) == 1 else apply(ops.or_, *parts, span=span)
 
 
 def compare_with_text(subject: Typed, operator: str, value: str, case: bool, span: Span | None) -> Typed:
     """One value against a literal."""
     if operator == "!=":
-        return apply("not", compare_with_text(subject, "=", value, case, None), span=span)
+        return ops.not_(compare_with_text(subject, "=", value, case, None), span=span)
     if operator == "=":
         return equality(subject, value, case, span)
     operation = COMPARISON_OPERATIONS[operator]
@@ -164,9 +165,8 @@ def compare_with_text(subject: Typed, operator: str, value: str, case: bool, spa
     if not is_numeric_text(value):
         return apply(operation, as_text(subject), literal(value), span=span)
     compared = apply(operation, as_number(subject), literal(float(value)), span=span)
-    return apply(
-        "if",
-        apply("is_number", as_text(subject)),
+    return ops.if_(
+        ops.is_number(as_text(subject)),
         compared,
         apply(operation, as_text(subject), literal(value)),
         span=span,
@@ -180,32 +180,31 @@ def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed
     if "*" in value:
         return match_wildcard(as_text(subject), value, case, span)
     if find_network(value) is not None:
-        inside = apply("cidr_contains", as_text(subject), literal(value), span=span)
-        return apply("or", inside, apply("equal_ci", as_text(subject), literal(value)), span=span)
+        inside = ops.cidr_contains(as_text(subject), literal(value), span=span)
+        return ops.or_(inside, ops.equal_ci(as_text(subject), literal(value)), span=span)
     if subject.kind is NUMERIC_FIELD_KIND:
         if is_numeric_text(value) and print_number(float(value)) == value:
-            return apply("equal", subject, literal(float(value)), span=span)
-        return apply("equal", as_text(subject), literal(value), span=span)
-    return apply("equal" if case else "equal_ci", as_text(subject), literal(value), span=span)
+            return ops.equal(subject, literal(float(value)), span=span)
+        return ops.equal(as_text(subject), literal(value), span=span)
+    return apply(ops.equal if case else ops.equal_ci, as_text(subject), literal(value), span=span)
 
 
 def match_literal_stars(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     """A value with stars that are no wildcards, perhaps beside some that are."""
     if "*" not in value:
-        return apply("equal" if case else "equal_ci", subject, literal(value.replace(LITERAL_STAR, "*")), span=span)
+        return apply(ops.equal if case else ops.equal_ci, subject, literal(value.replace(LITERAL_STAR, "*")), span=span)
     body = ".*".join(re.escape(p) for p in value.split("*")).replace(re.escape(LITERAL_STAR), r"\*")
-    return apply("regex_found", subject, literal(f"^{body}$"), literal("s" if case else "is"), span=span)
+    return ops.regex_found(subject, literal(f"^{body}$"), literal("s" if case else "is"), span=span)
 
 
 def match_wildcard(subject: Typed, value: str, case: bool, span: Span | None) -> Typed:
     """A pattern with `*`, by the cheapest operation that means it."""
-    suffix = "" if case else "_ci"
     body = value.strip("*")
     if "*" not in body:
         before, after = value.startswith("*"), value.endswith("*")
-        operation = {(True, True): "contains", (True, False): "ends_with", (False, True): "starts_with"}[before, after]
-        return apply(operation + suffix, subject, literal(body), span=span)
-    return apply("glob" + suffix, subject, literal(value), span=span)
+        test = {(True, True): ops.contains, (True, False): ops.ends_with, (False, True): ops.starts_with}[before, after]
+        return apply(choose_test(test, not case), subject, literal(body), span=span)
+    return apply(choose_test(ops.glob, not case), subject, literal(value), span=span)
 
 
 def find_network(value: str) -> str | None:

@@ -8,15 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
-    as_number,
-    as_text,
-    literal,
-    same_kind,
-)
+from harness.detection.languages.spl.coercion import as_number, as_text, literal, same_kind
 from harness.detection.languages.spl.comparison import COMPARISON_OPERATIONS, lower_comparison, never_numeric
 from harness.detection.languages.spl.habits import function_help
 from harness.detection.languages.spl.precision import round_to_precision
@@ -33,12 +25,14 @@ from harness.detection.languages.spl.syntax import (
     Prefix,
     String,
 )
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError, Span
 
-SPL_ARITHMETIC = {"-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
-LOGIC = {"AND": "and", "OR": "or"}
+SPL_ARITHMETIC = {"-": ops.subtract, "*": ops.multiply, "/": ops.divide, "%": ops.modulo}
+LOGIC = {"AND": ops.and_, "OR": ops.or_}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +73,14 @@ class EvalContext:
         if operator == "NOT":
             inner = self.condition(operand)
             if self.scope.session.switch("null_logic") == "two-valued":
-                inner = apply("is_true", inner)
-            return apply("not", inner, span=span) if inner.kind is not Kind.NULL else TYPED_NULL
+                inner = ops.is_true(inner)
+            return ops.not_(inner, span=span) if inner.kind is not Kind.NULL else TYPED_NULL
         inner = as_number(self.value(operand))
         if operator == "+":
             return inner
         if isinstance(inner.constant, int | float):
             return literal(-inner.constant, span)
-        return apply("negate", inner, span=span)
+        return ops.negate(inner, span=span)
 
     def condition(self, expression: EvalExpression) -> Typed:
         """An expression that has to be true or false."""
@@ -108,7 +102,7 @@ class EvalContext:
         if operator == "XOR":
             found = self.condition(operands[0])
             for other in operands[1:]:
-                found = apply("not_equal", found, self.condition(other), span=span)
+                found = ops.not_equal(found, self.condition(other), span=span)
             return found
         if operator == ".":
             return self.concatenation(operands, span)
@@ -136,7 +130,7 @@ class EvalContext:
         parts = [as_text(self.value(o)) for o in operands]
         if any(p.kind is Kind.NULL for p in parts):
             return TYPED_NULL
-        return apply("concat", *parts, span=span)
+        return apply(ops.concat, *parts, span=span)
 
     def addition(self, left: Typed, right: Typed, span: Span) -> Typed:
         """The sum of two numbers, or two texts one after the other."""
@@ -148,22 +142,22 @@ class EvalContext:
                     message = "a plus takes two numbers or two texts, this is one of each"
                     raise SourceError("type-mismatch", message, span, help="join them with a dot")
             return self.arithmetic("+", left, right, span)
-        joined = apply("concat", as_text(left), as_text(right), span=span)
-        checks = [apply("is_number", as_text(v)) for v in (left, right) if isinstance(v.expression, Column)]
+        joined = ops.concat(as_text(left), as_text(right), span=span)
+        checks = [ops.is_number(as_text(v)) for v in (left, right) if isinstance(v.expression, Column)]
         if not checks:
             return joined
-        words = apply("not", checks[0] if len(checks) == 1 else apply("or", *checks))
+        words = ops.not_(checks[0] if len(checks) == 1 else apply(ops.or_, *checks))
         total: Typed = Typed(TYPED_NULL.expression, Kind.TEXT)
         if len(checks) == 2:
             total = as_text(self.arithmetic("+", left, right, span))
-        return apply("if", words, joined, total, span=span)
+        return ops.if_(words, joined, total, span=span)
 
     def arithmetic(self, operator: str, left: Typed, right: Typed, span: Span) -> Typed:
         """An operation on two numbers; null if one of them is none."""
         a, b = as_number(left), as_number(right)
         if Kind.NULL in (a.kind, b.kind):
             return TYPED_NULL
-        result = apply(SPL_ARITHMETIC.get(operator, "add"), a, b, span=span)
+        result = apply(SPL_ARITHMETIC.get(operator, ops.add), a, b, span=span)
         if self.scope.session.switch("significant_digits") == "on":
             return round_to_precision(operator, left, right, result)
         return result
@@ -194,7 +188,7 @@ class EvalContext:
         values = same_kind([*(v for _, v in branches), otherwise])
         found = values[-1]
         for (condition, _), value in reversed(list(zip(branches, values[:-1], strict=True))):
-            found = apply("if", condition, value, found)
+            found = ops.if_(condition, value, found)
         return found
 
 

@@ -5,9 +5,11 @@ Reference: reference/spl.md 2.1; Splunk Knowledge Manager Manual, use default fi
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Typed
 
 DATE_FIELD_FORMATS = {
     "date_hour": "%H",
@@ -36,7 +38,5 @@ def build_date_field(scope: Scope, name: str) -> Typed:
     """One of the fields: a number, or the name of a month or a weekday in lower case."""
     if name == ZONE:
         return literal(0.0)
-    shown = apply(
-        "format_time", as_number(scope.typed("_time")), literal(DATE_FIELD_FORMATS[name]), literal(WRITTEN_IN)
-    )
-    return apply("lower", shown) if name in DATE_NAME_FIELDS else as_number(shown)
+    shown = ops.format_time(as_number(scope.typed("_time")), literal(DATE_FIELD_FORMATS[name]), literal(WRITTEN_IN))
+    return ops.lower(shown) if name in DATE_NAME_FIELDS else as_number(shown)

@@ -5,8 +5,9 @@ Reference: reference/spl.md 11.1
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 
 BLOCKS = {
@@ -22,4 +23,4 @@ def with_blocks(scope: Scope) -> None:
     if not wanted or raw is Kind.NULL:
         return
     event = as_text(scope.typed("_raw"))
-    scope.derive([(n, apply("regex_extract", event, literal(BLOCKS[n]), literal("s"), literal(1.0))) for n in wanted])
+    scope.derive([(n, ops.regex_extract(event, literal(BLOCKS[n]), literal("s"), literal(1.0))) for n in wanted])

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import YES, Typed, apply, literal
+from harness.detection.languages.spl.coercion import YES, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Literal
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 
 MAJOR = r"\s\[\]<>(){}|!;,'\"*&?+"
@@ -29,7 +31,7 @@ def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:
     if subject.kind is Kind.NULL:
         return Typed(Literal(False, span), Kind.BOOLEAN)
     flags = "s" if kind == "CASE" else "is"
-    return apply("regex_found", subject, literal(build_word_regex(word.text, kind)), literal(flags), span=span)
+    return ops.regex_found(subject, literal(build_word_regex(word.text, kind)), literal(flags), span=span)
 
 
 def build_word_regex(word: str, kind: str) -> str:

@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from harness.detection.languages.spl.cim.groups import split_names
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, literal
+from harness.detection.languages.spl.coercion import literal
 from harness.detection.languages.spl.free_text import MAJOR
 from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Comparison, Measure, OneOf, StatisticsArguments, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed
 
 INDEXED = frozenset(
     split_names(
@@ -79,4 +81,4 @@ def behind(scope: Scope, prefix: str) -> Typed:
     if raw.kind is Kind.NULL:
         return TYPED_NULL
     pattern = f"(?:^|[{MAJOR}]){re.escape(prefix)}([^{MAJOR}]+)"
-    return apply("lower", apply("regex_extract", raw, literal(pattern), literal("i"), literal(1.0)))
+    return ops.lower(ops.regex_extract(raw, literal(pattern), literal("i"), literal(1.0)))

@@ -5,9 +5,11 @@ Reference: Splunk Search Reference, JSON functions
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, apply_to_elements, build_element_parameter, literal
+from harness.detection.languages.spl.coercion import apply_to_elements, build_element_parameter, literal
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.json_editing import encode_compact_json, json_value
+from harness.detection.plan.operation import Typed, apply
 
 
 def encode_as_json(value: Typed) -> Typed:
@@ -18,22 +20,22 @@ def encode_as_json(value: Typed) -> Typed:
     if isinstance(constant, str):
         return literal(json_value(constant))
     if value.kind is Kind.TEXT:
-        made = apply("json_value", value)
+        made = ops.json_value(value)
     elif value.kind is Kind.LIST:
         parameter, element = build_element_parameter(value)
-        elements = apply_to_elements("list_map", value, parameter, apply("json_value", element))
-        array = apply("concat", literal("["), apply("list_join", elements, literal(",")), literal("]"))
-        single = apply("equal", apply("list_length", value), literal(1.0))
-        made = apply("if", single, apply("list_get", elements, literal(1.0)), array)
+        elements = apply_to_elements(ops.list_map, value, parameter, ops.json_value(element))
+        array = ops.concat(literal("["), ops.list_join(elements, literal(",")), literal("]"))
+        single = ops.equal(ops.list_length(value), literal(1.0))
+        made = ops.if_(single, ops.list_get(elements, literal(1.0)), array)
     else:
-        made = apply("to_json", value)
-    return apply("coalesce", made, literal("null"))
+        made = ops.to_json(value)
+    return ops.coalesce(made, literal("null"))
 
 
 def quote_json_string(value: Typed) -> Typed:
     """Text as a JSON string."""
     constant = value.constant
-    return literal(encode_compact_json(constant)) if isinstance(constant, str) else apply("to_json", value)
+    return literal(encode_compact_json(constant)) if isinstance(constant, str) else ops.to_json(value)
 
 
 def concat_json_parts(opening: str, parts: list[Typed], closing: str) -> Typed:
@@ -41,4 +43,4 @@ def concat_json_parts(opening: str, parts: list[Typed], closing: str) -> Typed:
     pieces = [literal(opening)]
     for i, part in enumerate(parts):
         pieces += [literal(","), part] if i else [part]
-    return apply("concat", *pieces, literal(closing)) if parts else literal(opening + closing)
+    return apply(ops.concat, *pieces, literal(closing)) if parts else literal(opening + closing)

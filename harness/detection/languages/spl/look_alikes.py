@@ -10,7 +10,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from harness.detection.language import Step
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call, rebuild_expression
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, rebuild_expression
 from harness.detection.plan.nodes import Node, SortKey, walk_nodes
 
 PLAIN_NUMBER = Literal(r"^-?\d+(\.\d+)?$")
@@ -50,9 +51,9 @@ def rewrite_part(part: object, known: dict[int, Node]) -> object:
 
 def stricter(expression: Expression) -> Expression:
     """Reading a number asks first whether the text is plain digits."""
-    if not isinstance(expression, Call) or expression.operation not in ("to_number", "is_number"):
+    if not isinstance(expression, Call) or expression.operation not in (ops.to_number, ops.is_number):
         return expression
-    plain = build_call("regex_found", expression.arguments[0], PLAIN_NUMBER, Literal(""))
-    if expression.operation == "is_number":
-        return build_call("and", expression, build_call("coalesce", plain, Literal(False)), span=expression.span)
-    return build_call("if", plain, expression, NULL, span=expression.span)
+    plain = ops.regex_found(expression.arguments[0], PLAIN_NUMBER, Literal(""))
+    if expression.operation == ops.is_number:
+        return ops.and_(expression, ops.coalesce(plain, Literal(False)), span=expression.span)
+    return ops.if_(plain, expression, NULL, span=expression.span)

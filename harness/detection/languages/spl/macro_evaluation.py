@@ -24,6 +24,7 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.languages.spl.timespans import apply_time_modifier, plan_format
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Literal
 from harness.detection.plan.expressions import Expression as Planned
 from harness.detection.plan.pattern import PatternError
@@ -151,15 +152,15 @@ def evaluate_time_expression(expression: Planned) -> float | None:
     match expression:
         case Literal(value=int() | float() as value):
             return float(value)
-        case Call("add" | "subtract" as operation, (left, right)):
+        case Call(ops.add | ops.subtract as operation, (left, right)):
             first, second = evaluate_time_expression(left), evaluate_time_expression(right)
             if first is None or second is None:
                 return None
-            return first + second if operation == "add" else first - second
-        case Call("calendar_add", (time, Literal(value=count), Literal(value=unit), Literal(value=zone))):
+            return first + second if operation == ops.add else first - second
+        case Call(ops.calendar_add, (time, Literal(value=count), Literal(value=unit), Literal(value=zone))):
             moment = evaluate_time_expression(time)
             return None if moment is None else add_calendar_units(moment, float(str(count)), str(unit), str(zone))
-        case Call("calendar_floor", (time, Literal(value=unit), Literal(value=zone))):
+        case Call(ops.calendar_floor, (time, Literal(value=unit), Literal(value=zone))):
             moment = evaluate_time_expression(time)
             return None if moment is None else floor_to_calendar_unit(moment, str(unit), str(zone))
         case _:

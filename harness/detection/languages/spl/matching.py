@@ -12,9 +12,6 @@ from ipaddress import ip_network
 
 from harness.detection.language import Lookup, Timing
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
@@ -25,9 +22,12 @@ from harness.detection.languages.spl.lookups import with_rows
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.timespans import plan_format
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Values
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.detection.plan.operations import choose_test
 from harness.detection.plan.timeparse import parse_time
 from harness.diagnostics import SourceError
 
@@ -126,7 +126,7 @@ def join_rows(
     pairs: list[tuple[Expression, Expression]] = []
     for mark, (_, field) in zip(keys, wanted.keys, strict=True):
         value = as_text(scope.typed(field.text, field.span))
-        pairs.append(((apply("lower", value) if insensitive else value).expression, Column(mark)))
+        pairs.append(((ops.lower(value) if insensitive else value).expression, Column(mark)))
     return Join(
         left=scope.node,
         right=Values(columns={**dict.fromkeys(keys, Kind.TEXT), **marks}, rows=rows),
@@ -147,13 +147,13 @@ def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: 
     marks = {c: scope.session.fresh("found") for c in columns if c in rows.columns}
 
     def as_key(value: Typed) -> Expression:
-        return (as_text(value) if wanted.table.case_sensitive else apply("lower", as_text(value))).expression
+        return (as_text(value) if wanted.table.case_sensitive else ops.lower(as_text(value))).expression
 
     last = literal(float(wanted.table.most))
     grouped = Aggregate(
         source=rows.node,
         keys=tuple((k, as_key(rows.typed(c))) for k, c, _ in keys),
-        measures=tuple((m, Aggregation("collect", (Column(c),))) for c, m in marks.items()),
+        measures=tuple((m, ops.collect(Column(c))) for c, m in marks.items()),
         span=stage.span,
     )
     join = Join(
@@ -166,7 +166,7 @@ def by_relation(scope: Scope, wanted: LookupRequest, columns: list[str], stage: 
         span=stage.span,
     )
     held = {c: Typed(Column(m), Kind.LIST) for c, m in marks.items()}
-    values = {c: apply("list_slice", held[c], literal(1.0), last) if c in held else TYPED_NULL for c in columns}
+    values = {c: ops.list_slice(held[c], literal(1.0), last) if c in held else TYPED_NULL for c in columns}
     return LookupMatch(values=values, join=join, joined=dict.fromkeys(marks.values(), Kind.LIST))
 
 
@@ -213,8 +213,8 @@ def payloads_of(scope: Scope, wanted: LookupRequest, columns: list[str]) -> Type
     if not conditions:
         return None
     nothing = Typed(Literal(None), Kind.TEXT)
-    found = (apply("if", any_condition(c), literal(p), nothing) for (_, p), c in conditions.items())
-    return apply("list_slice", apply("list", *found), literal(1.0), literal(float(wanted.table.most)))
+    found = (ops.if_(any_condition(c), literal(p), nothing) for (_, p), c in conditions.items())
+    return ops.list_slice(apply(ops.list_, *found), literal(1.0), literal(float(wanted.table.most)))
 
 
 def match_by_time(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stage) -> LookupMatch:
@@ -255,15 +255,14 @@ def parse_row_time(text: str, form: str, zone: str) -> float | None:
 def timely(scope: Scope, matches: Typed, timing: Timing, most: int) -> Typed:
     """The first of the matches that are old enough and not too old."""
     parameter, element = build_element_parameter(matches)
-    when = as_number(apply("list_get", apply("list_split", element, literal(KEY_SEPARATOR)), literal(1.0)))
-    age = apply("subtract", as_number(scope.typed("_time")), when)
-    fits = apply(
-        "and",
-        apply("greater_equal", age, literal(timing.least)),
-        apply("less_equal", age, literal(timing.most)),
+    when = as_number(ops.list_get(ops.list_split(element, literal(KEY_SEPARATOR)), literal(1.0)))
+    age = ops.subtract(as_number(scope.typed("_time")), when)
+    fits = ops.and_(
+        ops.greater_equal(age, literal(timing.least)),
+        ops.less_equal(age, literal(timing.most)),
     )
-    return apply(
-        "list_slice", apply_to_elements("list_filter", matches, parameter, fits), literal(1.0), literal(float(most))
+    return ops.list_slice(
+        apply_to_elements(ops.list_filter, matches, parameter, fits), literal(1.0), literal(float(most))
     )
 
 
@@ -287,7 +286,7 @@ def by_many_patterns(scope: Scope, wanted: LookupRequest, columns: list[str], va
     patterns = ROWS.join(row[key] for row in wanted.table.rows)
     payloads = ROWS.join(KEY_SEPARATOR.join("" if p is None else row[p] for p in places) for row in wanted.table.rows)
     most, sensitive = literal(float(wanted.table.most)), literal(wanted.table.case_sensitive)
-    found = apply("glob_payloads", value, literal(patterns), literal(payloads), most, sensitive)
+    found = ops.glob_payloads(value, literal(patterns), literal(payloads), most, sensitive)
     mark = scope.session.fresh("matches")
     values = {c: select_matched_column(Typed(Column(mark), Kind.LIST), i) for i, c in enumerate(columns)}
     return LookupMatch(values=values, derived=((mark, found),))
@@ -296,14 +295,14 @@ def by_many_patterns(scope: Scope, wanted: LookupRequest, columns: list[str], va
 def select_matched_column(matches: Typed, place: int) -> Typed:
     """One column of the rows that matched."""
     parameter, element = build_element_parameter(matches)
-    value = apply("list_get", apply("list_split", element, literal(KEY_SEPARATOR)), literal(float(place + 1)))
-    shown = apply("if", apply("equal", value, literal("")), Typed(Literal(None), Kind.TEXT), value)
-    return apply_to_elements("list_map", matches, parameter, shown)
+    value = ops.list_get(ops.list_split(element, literal(KEY_SEPARATOR)), literal(float(place + 1)))
+    shown = ops.if_(ops.equal(value, literal("")), Typed(Literal(None), Kind.TEXT), value)
+    return apply_to_elements(ops.list_map, matches, parameter, shown)
 
 
 def any_condition(conditions: list[Typed]) -> Typed:
     """At least one of them."""
-    return conditions[0] if len(conditions) == 1 else apply("or", *conditions)
+    return conditions[0] if len(conditions) == 1 else apply(ops.or_, *conditions)
 
 
 def row_matches(scope: Scope, wanted: LookupRequest, row: tuple[str, ...]) -> Typed | None:
@@ -313,15 +312,15 @@ def row_matches(scope: Scope, wanted: LookupRequest, row: tuple[str, ...]) -> Ty
         value = as_text(scope.typed(field.text))
         pattern = row[wanted.table.columns.index(column)]
         form = wanted.table.match.get(column, "").lower()
-        suffix = "" if wanted.table.case_sensitive else "_ci"
+        folded = not wanted.table.case_sensitive
         if form == "cidr":
             try:
                 ip_network(pattern, strict=False)
             except ValueError:
                 return None
-            parts.append(apply("cidr_contains", value, literal(pattern if "/" in pattern else f"{pattern}/32")))
+            parts.append(ops.cidr_contains(value, literal(pattern if "/" in pattern else f"{pattern}/32")))
         elif form == "wildcard" and "*" in pattern:
-            parts.append(apply("glob" + suffix, value, literal(pattern)))
+            parts.append(apply(choose_test(ops.glob, folded), value, literal(pattern)))
         else:
-            parts.append(apply("equal" + suffix, value, literal(pattern)))
-    return parts[0] if len(parts) == 1 else apply("and", *parts)
+            parts.append(apply(choose_test(ops.equal, folded), value, literal(pattern)))
+    return parts[0] if len(parts) == 1 else apply(ops.and_, *parts)

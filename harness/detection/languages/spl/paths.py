@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL
+from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import Span
 
 EMPTY = Typed(NULL, Kind.LIST)
@@ -33,9 +35,9 @@ def json_path_of(path: Typed) -> Typed:
     constant = path.constant
     if isinstance(constant, str):
         return literal(translate_spath(constant))
-    found = apply("concat", literal("$."), as_text(path))
+    found = ops.concat(literal("$."), as_text(path))
     for old, new in (("{}", "[*]"), ("{", "["), ("}", "]"), (".[", "[")):
-        found = apply("replace_text", found, literal(old), literal(new))
+        found = ops.replace_text(found, literal(old), literal(new))
     return found
 
 
@@ -43,11 +45,11 @@ def exact_path(key: Typed) -> Typed:
     """The path of one key, in which nothing is special."""
     found = as_text(key)
     for special in ("\\", '"'):
-        found = apply("replace_text", found, literal(special), literal("\\" + special))
+        found = ops.replace_text(found, literal(special), literal("\\" + special))
     constant = key.constant
     if isinstance(constant, str):
         return literal('$."' + constant.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    return apply("concat", literal('$."'), found, literal('"'))
+    return ops.concat(literal('$."'), found, literal('"'))
 
 
 def may_reach_many(path: str) -> bool:
@@ -59,12 +61,12 @@ def extract_all(document: Typed, path: str, span: Span | None = None) -> Typed:
     """All that a path reaches in a JSON text, or of an XML text that of every element on it."""
     if document.kind is Kind.NULL or "{@" in path:
         return extract_first(document, path, span)
-    markup = apply("xml_text", document, literal(path), span=span)
-    form = "json_list" if may_reach_many(path) else "json_text"
+    markup = ops.xml_text(document, literal(path), span=span)
+    form = ops.json_list if may_reach_many(path) else ops.json_text
     as_json = apply(form, document, literal(translate_spath(path)), span=span)
-    is_markup = apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<"))
-    held = as_json if may_reach_many(path) else apply("if", apply("is_null", as_json), EMPTY, apply("list", as_json))
-    return apply("if", is_markup, markup, held)
+    is_markup = ops.starts_with(ops.trim(document, literal(" \t\r\n")), literal("<"))
+    held = as_json if may_reach_many(path) else ops.if_(ops.is_null(as_json), EMPTY, ops.list_(as_json))
+    return ops.if_(is_markup, markup, held)
 
 
 def extract_first(document: Typed, path: str, span: Span | None = None) -> Typed:
@@ -73,10 +75,10 @@ def extract_first(document: Typed, path: str, span: Span | None = None) -> Typed
         return document
     attribute = "{@" in path
     if may_reach_many(path):
-        return apply("json_list", document, literal(translate_spath(path)), span=span)
-    markup = apply("xml_text", document, literal(path), span=span)
+        return ops.json_list(document, literal(translate_spath(path)), span=span)
+    markup = ops.xml_text(document, literal(path), span=span)
     if attribute:
         return markup
-    first = apply("list_get", markup, literal(1.0))
-    as_json = apply("json_text", document, literal(translate_spath(path)), span=span)
-    return apply("if", apply("starts_with", apply("trim", document, literal(" \t\r\n")), literal("<")), first, as_json)
+    first = ops.list_get(markup, literal(1.0))
+    as_json = ops.json_text(document, literal(translate_spath(path)), span=span)
+    return ops.if_(ops.starts_with(ops.trim(document, literal(" \t\r\n")), literal("<")), first, as_json)

@@ -10,7 +10,9 @@ from functools import lru_cache
 
 import regex
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span
 
 NAMED_GROUP_START = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
@@ -27,7 +29,7 @@ def check_pattern_literal(pattern: Typed) -> Typed:
 
 def element_matches(element: Typed, pattern: Typed) -> Typed:
     """Whether one of several values has a match."""
-    return apply("regex_found", element, check_pattern_literal(pattern), literal(""))
+    return ops.regex_found(element, check_pattern_literal(pattern), literal(""))
 
 
 def check_pattern(pattern: str, span: Span) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from harness.detection.language import Settings, Step, Switch
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.columns import Kind, Schema, is_hidden
@@ -21,6 +20,7 @@ from harness.detection.plan.nodes import (
     Select,
     SortKey,
 )
+from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, Severity, SourceError, Span
 
 NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
@@ -119,7 +119,7 @@ class Scope:
     command: str = ""
     order_matters: bool = False
     subsearch_order_matters: bool | None = None
-    range: dict[str, Typed] = field(default_factory=dict)
+    range: dict[Operation, Typed] = field(default_factory=dict)
     groups: frozenset[float] = frozenset()
     open: bool = False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.search_grammar import SearchGrammar
 from harness.detection.languages.spl.syntax import EvalExpression, Pipeline, String
 from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError
 
 
@@ -25,4 +26,4 @@ def search_condition(context: EvalContext, written: EvalExpression) -> Typed:
     text = ExpandedText(source, written.value, [(0, written.span.start, written.span.end)])
     text.lay_out()
     condition = SearchGrammar(StageCursor(text, 0, len(written.value)), no_brackets).condition()
-    return apply("is_true", SearchLowering(context.scope).condition(condition))
+    return ops.is_true(SearchLowering(context.scope).condition(condition))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import SortKey
+from harness.detection.plan.operation import Typed
 
 TYPED = re.compile(r"(auto|str|ip|num)\((.*)\)")
 IPV4_SORT_PARTS = r"^([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})$"
@@ -42,7 +44,7 @@ def build_field_sort_keys(value: Typed, form: str, descending: bool) -> list[Sor
     if value.kind is Kind.NUMBER and form != "str":
         return [SortKey(value.expression, descending)]
     if value.kind is Kind.LIST:
-        value = apply("list_join", value, literal("\n"))
+        value = ops.list_join(value, literal("\n"))
     shown = as_text(value)
     if form == "str":
         return [SortKey(shown.expression, descending)]
@@ -50,10 +52,10 @@ def build_field_sort_keys(value: Typed, form: str, descending: bool) -> list[Sor
         return [SortKey(as_number(shown).expression, descending)]
     if form == "ip":
         return [SortKey(address(shown).expression, descending), SortKey(shown.expression, descending)]
-    amount = apply("coalesce", as_number(shown), address(shown))
+    amount = ops.coalesce(as_number(shown), address(shown))
     keys = [SortKey(amount.expression, descending), SortKey(shown.expression, descending)]
     if descending:
-        words_first = apply("if", apply("is_null", shown), literal(None), apply("not", apply("is_null", amount)))
+        words_first = ops.if_(ops.is_null(shown), literal(None), ops.not_(ops.is_null(amount)))
         keys.insert(0, SortKey(words_first.expression))
     return keys
 
@@ -62,8 +64,6 @@ def address(value: Typed) -> Typed:
     """An IPv4 address as a number; null of other text."""
     total = literal(0.0)
     for group in range(1, 5):
-        part = apply(
-            "to_number", apply("regex_extract", value, literal(IPV4_SORT_PARTS), literal(""), literal(float(group)))
-        )
-        total = apply("add", apply("multiply", total, literal(256.0)), part)
+        part = ops.to_number(ops.regex_extract(value, literal(IPV4_SORT_PARTS), literal(""), literal(float(group))))
+        total = ops.add(ops.multiply(total, literal(256.0)), part)
     return total

@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from harness.detection.languages.spl.aggregates import aggregate_call, when
+from harness.detection.languages.spl.aggregates import when
 from harness.detection.languages.spl.coercion import (
-    Typed,
-    apply,
     apply_to_elements,
     as_multivalue,
     as_number,
@@ -23,9 +21,11 @@ from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Measure, Word
 from harness.detection.languages.spl.timespans import floor_to_span, seconds_of, span_unit
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Window
+from harness.detection.plan.operation import Typed, aggregate_call
 from harness.diagnostics import SourceError, Span
 
 SPARKLINE_MARK = "##__SPARKLINE__##"
@@ -65,7 +65,7 @@ def collect_span_values(scope: Scope, measure: Measure) -> Typed:
     value = as_text(scope.typed(field, measure.span)) if field else literal("1")
     if value.kind is Kind.NULL:
         return value
-    return aggregate_call("collect", apply("concat", as_text(start), literal(SPARKLINE_SEPARATOR), value))
+    return ops.collect(ops.concat(as_text(start), literal(SPARKLINE_SEPARATOR), value))
 
 
 def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) -> None:
@@ -79,13 +79,13 @@ def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) 
         add_span_bounds(scope, values, marks, place)
         low, high = (Typed(Column(m), Kind.NUMBER) for m in marks)
         step = literal(seconds_of(written) or 1.0)
-        end = apply("add", low, apply("multiply", step, literal(float(MOST_SPARKLINE_POINTS))))
-        spans = apply("list_range", low, apply("least", apply("add", high, step), end), step)
+        end = ops.add(low, ops.multiply(step, literal(float(MOST_SPARKLINE_POINTS))))
+        spans = ops.list_range(low, ops.least(ops.add(high, step), end), step)
         parameter, span = build_element_parameter(spans, "span")
         shown = apply_to_elements(
-            "list_map", spans, parameter, as_text(height(function, filter_values_by_span(values, span)))
+            ops.list_map, spans, parameter, as_text(height(function, filter_values_by_span(values, span)))
         )
-        charted = apply("list_concat", as_multivalue(literal(SPARKLINE_MARK)), shown)
+        charted = ops.list_concat(as_multivalue(literal(SPARKLINE_MARK)), shown)
         scope.derive([(name, charted)], measure.span)
     if measures:
         scope.keep(list(scope.columns))
@@ -94,36 +94,36 @@ def draw_sparklines(scope: Scope, measures: Mapping[str, Measure], place: Span) 
 def add_span_bounds(scope: Scope, values: Typed, marks: tuple[str, str], place: Span) -> None:
     """Adds the first and the last span that any row has a value in as columns."""
     parameter, element = build_element_parameter(values)
-    starts = apply_to_elements("list_map", values, parameter, select_pair_part(element, 1.0))
+    starts = apply_to_elements(ops.list_map, values, parameter, select_pair_part(element, 1.0))
     ends = [
-        (m, Aggregation(f, (apply("list_statistic", starts, literal(f)).expression,)))
-        for m, f in zip(marks, ("minimum", "maximum"), strict=True)
+        (m, aggregate_call(f, ops.list_statistic(starts, literal(f.name))).expression)
+        for m, f in zip(marks, (ops.minimum, ops.maximum), strict=True)
     ]
     scope.node = Window(source=scope.node, measures=tuple(ends), span=place)
 
 
 def select_pair_part(pair: Typed, place: float) -> Typed:
     """The start of the span, or the value."""
-    return apply("list_get", apply("list_split", pair, literal(SPARKLINE_SEPARATOR)), literal(place))
+    return ops.list_get(ops.list_split(pair, literal(SPARKLINE_SEPARATOR)), literal(place))
 
 
 def filter_values_by_span(values: Typed, span: Typed) -> Typed:
     """The values in one span."""
     first, pair = build_element_parameter(values, "pair")
     own = apply_to_elements(
-        "list_filter", values, first, apply("starts_with", pair, apply("concat", span, literal(SPARKLINE_SEPARATOR)))
+        ops.list_filter, values, first, ops.starts_with(pair, ops.concat(span, literal(SPARKLINE_SEPARATOR)))
     )
     second, kept = build_element_parameter(own, "kept")
-    return apply_to_elements("list_map", own, second, select_pair_part(kept, 2.0))
+    return apply_to_elements(ops.list_map, own, second, select_pair_part(kept, 2.0))
 
 
 def height(function: str, values: Typed) -> Typed:
     """The statistic of the values in one span; 0 of none."""
     statistic = AGGREGATES[function].in_spans
     if statistic == "length":
-        found = apply("list_length", values)
+        found = ops.list_length(values)
     elif statistic == "distinct":
-        found = apply("list_length", apply("list_distinct", values))
+        found = ops.list_length(ops.list_distinct(values))
     else:
-        found = apply("list_statistic", values, literal(statistic))
-    return apply("coalesce", as_number(found), literal(0.0))
+        found = ops.list_statistic(values, literal(statistic))
+    return ops.coalesce(as_number(found), literal(0.0))

@@ -8,11 +8,13 @@ from __future__ import annotations
 from harness.detection.languages.spl.cim.event_types import match_event_type
 from harness.detection.languages.spl.cim.events import match_tag
 from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
-from harness.detection.languages.spl.coercion import YES, Typed, apply
+from harness.detection.languages.spl.coercion import YES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
 from harness.detection.languages.spl.time_terms import time_term
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Literal
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 IGNORED = ("timeformat", "splunk_server", "splunk_server_group", "allow_partial_results")
@@ -44,7 +46,7 @@ def saved_term(scope: Scope, operator: str, value: Word, span: Span) -> Typed:
         hint = did_you_mean(value.text, saved) or "give it in the content of the run"
         raise SourceError("unknown-saved-search", f"no saved search is called `{value.text[:60]}`", span, help=hint)
     found = match_event_type(scope, saved[value.text], value.span)
-    return found if operator == "=" else apply("not", found, span=span)
+    return found if operator == "=" else ops.not_(found, span=span)
 
 
 def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) -> Typed | None:
@@ -57,7 +59,7 @@ def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) ->
     if nobody and kind == "eventtype" and not known_type(scope, value.text):
         message = f"no event type is called `{value.text[:60]}`, so that no event has it"
         scope.session.warn("unknown-eventtype", message, value.span, "write its search instead")
-    return found if operator == "=" else apply("not", apply("is_true", found), span=span)
+    return found if operator == "=" else ops.not_(ops.is_true(found), span=span)
 
 
 def known_type(scope: Scope, name: str) -> bool:

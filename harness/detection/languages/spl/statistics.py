@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.detection.languages.spl.aggregates import PERCENTILE, build_aggregate, needs_field
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, literal
+from harness.detection.languages.spl.coercion import literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, RowOrder
@@ -26,9 +26,12 @@ from harness.detection.languages.spl.syntax import (
     Template,
     Word,
 )
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, all_of
+from harness.detection.plan.expressions import Column, Expression
 from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest, Window
+from harness.detection.plan.operation import TYPED_NULL, Typed
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError, Span
 
 Measured = tuple[str, Typed]
@@ -109,8 +112,8 @@ def build_key_conditions(scope: Scope, keys: Iterable[Word]) -> list[Expression]
     conditions: list[Expression] = []
     for key in keys:
         scope.typed(key.text)
-        missing = apply("is_null", Typed(Column(key.text, key.span), Kind.TEXT), span=key.span)
-        conditions.append(apply("not", missing, span=key.span).expression)
+        missing = ops.is_null(Typed(Column(key.text, key.span), Kind.TEXT), span=key.span)
+        conditions.append(ops.not_(missing, span=key.span).expression)
     return conditions
 
 
@@ -123,7 +126,7 @@ def without_missing(scope: Scope, keys: tuple[Word, ...], *, distinct: bool = Fa
     for key in keys:
         if scope.columns.get(key.text) is Kind.LIST:
             if distinct:
-                scope.derive([(key.text, apply("list_distinct", scope.typed(key.text)))], key.span)
+                scope.derive([(key.text, ops.list_distinct(scope.typed(key.text)))], key.span)
             scope.node = Unnest(source=scope.node, column=key.text, span=key.span)
             scope.columns[key.text] = Kind.TEXT
 
@@ -213,17 +216,17 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
     keys = arguments.keys
     place = scope.session.fresh("place")
     if keys and scope.order_matters and scope.session.switch("stats_order") == "first-seen":
-        measure = ((place, Aggregation("row_number")),)
+        measure = ((place, ops.row_number()),)
         scope.node = Window(source=scope.node, measures=measure, frame=Frame.RUNNING)
-        first = Typed(Aggregation("minimum", (Column(place),)), Kind.NUMBER)
+        first = Typed(ops.minimum(Column(place)), Kind.NUMBER)
         group_rows(scope, keys, [*named, (place, first)], span)
         scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
         scope.keep([n for n in scope.columns if n != place])
         return
     counts = any(m.function in AGGREGATES and AGGREGATES[m.function].of_rows for m in arguments.measures)
     if not keys and not counts and scope.session.switch("stats_of_nothing") == "none":
-        group_rows(scope, keys, [*named, (place, Typed(Aggregation("count"), Kind.NUMBER))], span)
-        scope.filter(apply("greater", Typed(Column(place), Kind.NUMBER), literal(0.0)).expression, span)
+        group_rows(scope, keys, [*named, (place, Typed(ops.count(), Kind.NUMBER))], span)
+        scope.filter(ops.greater(Typed(Column(place), Kind.NUMBER), literal(0.0)).expression, span)
         scope.keep([n for n in scope.columns if n != place])
         return
     group_rows(scope, keys, named, span)

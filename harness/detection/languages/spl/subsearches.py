@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, print_number
+from harness.detection.languages.spl.coercion import as_text, print_number
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.reader import StageCursor
@@ -25,6 +25,7 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.syntax import EvalExpression as EvalExpression
 from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
 from harness.detection.plan.nodes import (
@@ -38,6 +39,7 @@ from harness.detection.plan.nodes import (
     Unnest,
     Values,
 )
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 
 MOST_SUBSEARCH_ROWS = 10_000
@@ -101,7 +103,7 @@ def as_value(scope: Scope, field: Word, operator: str, pipeline: Pipeline, span:
     if operator not in ("=", "!=") or len(names) != 1:
         raise scope.unsupported("a subsearch of this form as a value", span, "let it `return $field`")
     found = join_partner_mark(scope, inner, [(field.text, names[0])], span)
-    return apply("not", apply("is_true", found), span=span) if operator == "!=" else found
+    return ops.not_(ops.is_true(found), span=span) if operator == "!=" else found
 
 
 def lower_pasted_subsearch(scope: Scope, pipeline: Pipeline, span: Span) -> EvalExpression:
@@ -166,21 +168,21 @@ def join_partner_mark(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], 
         if inner.columns[name] is Kind.LIST:
             inner.node = Unnest(source=inner.node, column=name)
             inner.columns[name] = Kind.TEXT
-    right = [(k, apply("lower", as_text(inner.typed(n)))) for k, (_, n) in zip(keys, pairs, strict=True)]
-    left = [apply("lower", as_text(scope.typed(n))) for n, _ in pairs]
+    right = [(k, ops.lower(as_text(inner.typed(n)))) for k, (_, n) in zip(keys, pairs, strict=True)]
+    left = [ops.lower(as_text(scope.typed(n))) for n, _ in pairs]
     rows: Node = Limit(source=inner.node, count=MOST_SUBSEARCH_ROWS)
     rows = Select(source=rows, columns=tuple((k, v.expression) for k, v in right))
     condition: Expression | None = None
     joined: tuple[tuple[Expression, Expression], ...] = ()
     if len(pairs) == 1:
-        rows = Filter(source=rows, condition=Call("not", (Call("is_null", (Column(keys[0]),)),)))
+        rows = Filter(source=rows, condition=ops.not_(ops.is_null(Column(keys[0]))))
         joined = ((left[0].expression, Column(keys[0])),)
     else:
         agree = [
-            Call("or", (Call("is_null", (Column(k),)), Call("is_true", (Call("equal", (v.expression, Column(k))),))))
+            ops.or_(ops.is_null(Column(k)), ops.is_true(ops.equal(v.expression, Column(k))))
             for k, v in zip(keys, left, strict=True)
         ]
-        condition = Call("and", tuple(agree))
+        condition = ops.and_(*tuple(agree))
     scope.node = Join(
         left=scope.node,
         right=rows,
@@ -191,7 +193,7 @@ def join_partner_mark(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], 
         most=1,
         span=span,
     )
-    return apply("is_true", Typed(Column(mark, span), Kind.BOOLEAN), span=span)
+    return ops.is_true(Typed(Column(mark, span), Kind.BOOLEAN), span=span)
 
 
 def known_rows(node: Node) -> list[SubsearchRow] | None:
@@ -241,16 +243,16 @@ def evaluate_in_row(expression: Expression, row: Mapping[str, object]) -> object
             return value
         case Column(name):
             return row.get(name)
-        case Call("is_true", (inner,)):
+        case Call(ops.is_true, (inner,)):
             true = evaluate_in_row(inner, row)
             return true if true is UNKNOWN_VALUE else true is True
-        case Call("not", (inner,)):
+        case Call(ops.not_, (inner,)):
             truth = evaluate_in_row(inner, row)
             return truth if truth is UNKNOWN_VALUE or truth is None else not truth
-        case Call("is_null", (inner,)):
+        case Call(ops.is_null, (inner,)):
             tested = evaluate_in_row(inner, row)
             return tested if tested is UNKNOWN_VALUE else tested is None
-        case Call("equal_ci", (left, right)):
+        case Call(ops.equal_ci, (left, right)):
             a, b = evaluate_in_row(left, row), evaluate_in_row(right, row)
             if isinstance(a, str) and isinstance(b, str):
                 return a.lower() == b.lower()

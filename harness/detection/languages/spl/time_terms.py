@@ -9,14 +9,16 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from harness.detection.languages.spl.coercion import YES, Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import YES, as_number, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import All, AnyOf, Comparison, Not, SearchCondition, Word
 from harness.detection.languages.spl.timespans import absolute, apply_time_modifier
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
 
-FROM, UP_TO = "greater_equal", "less"
+FROM, UP_TO = ops.greater_equal, ops.less
 BOUNDS = {
     "earliest": ("_time", FROM),
     "latest": ("_time", UP_TO),

@@ -10,8 +10,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from harness.detection.language import Settings
-from harness.detection.languages.spl.coercion import Typed, apply, literal
+from harness.detection.languages.spl.coercion import literal
 from harness.detection.languages.spl.scope import Session
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Typed
 
 SPAN_UNIT_SECONDS = {
     "us": 1e-6, "ms": 1e-3, "cs": 1e-2, "ds": 1e-1,
@@ -93,41 +95,41 @@ def floor_to(time: Typed, span: tuple[float, str], zone: str, *, by_the_clock: b
     `by_the_clock` counts shorter spans from that midnight too, and not from the epoch.
     """
     count, unit = span
-    midnight = apply("calendar_floor", time, literal("day"), literal(zone))
+    midnight = ops.calendar_floor(time, literal("day"), literal(zone))
     if not unit and by_the_clock:
-        return apply("add", midnight, apply("time_floor", apply("subtract", time, midnight), literal(count), ZERO))
+        return ops.add(midnight, ops.time_floor(ops.subtract(time, midnight), literal(count), ZERO))
     if not unit:
-        return apply("time_floor", time, literal(count), ZERO)
+        return ops.time_floor(time, literal(count), ZERO)
     if count == 1:
-        return apply("calendar_floor", time, literal(unit), literal(zone))
+        return ops.calendar_floor(time, literal(unit), literal(zone))
     if unit in DAYS:
-        return in_days(apply("calendar_floor", time, literal(unit), literal(zone)), count, DAYS[unit], zone)
-    start = apply("calendar_floor", time, literal("year"), literal(zone))
+        return in_days(ops.calendar_floor(time, literal(unit), literal(zone)), count, DAYS[unit], zone)
+    start = ops.calendar_floor(time, literal("year"), literal(zone))
     if unit == "year":
-        years = remainder(apply("time_part", time, literal("year"), literal(zone)), count)
-        return subtract_units(start, apply("multiply", years, literal(12.0)), "month", zone)
+        years = remainder(ops.time_part(time, literal("year"), literal(zone)), count)
+        return subtract_units(start, ops.multiply(years, literal(12.0)), "month", zone)
     months = {"month": 1.0, "quarter": 3.0}[unit] * count
-    month = apply("subtract", apply("time_part", time, literal("month"), literal(zone)), literal(1.0))
-    whole = apply("multiply", apply("floor", apply("divide", month, literal(months))), literal(months))
-    return apply("calendar_add", start, whole, literal("month"), literal(zone))
+    month = ops.subtract(ops.time_part(time, literal("month"), literal(zone)), literal(1.0))
+    whole = ops.multiply(ops.floor(ops.divide(month, literal(months))), literal(months))
+    return ops.calendar_add(start, whole, literal("month"), literal(zone))
 
 
 def in_days(start: Typed, count: float, days: float, zone: str) -> Typed:
     """The start of several days or weeks, `start` being that of one; they are counted from the epoch's."""
-    later = apply("add", start, literal(FURTHEST_EAST))
-    number = apply("floor", apply("divide", later, literal(days * 86400.0)))
-    return subtract_units(start, apply("multiply", remainder(number, count), literal(days)), "day", zone)
+    later = ops.add(start, literal(FURTHEST_EAST))
+    number = ops.floor(ops.divide(later, literal(days * 86400.0)))
+    return subtract_units(start, ops.multiply(remainder(number, count), literal(days)), "day", zone)
 
 
 def remainder(value: Typed, count: float) -> Typed:
     """What is left of a whole number over a multiple of `count`."""
-    multiple = apply("multiply", apply("floor", apply("divide", value, literal(count))), literal(count))
-    return apply("subtract", value, multiple)
+    multiple = ops.multiply(ops.floor(ops.divide(value, literal(count))), literal(count))
+    return ops.subtract(value, multiple)
 
 
 def subtract_units(start: Typed, many: Typed, unit: str, zone: str) -> Typed:
     """A time that is so many units earlier."""
-    return apply("calendar_add", start, apply("negate", many), literal(unit), literal(zone))
+    return ops.calendar_add(start, ops.negate(many), literal(unit), literal(zone))
 
 
 def floor_to_span(session: Session, time: Typed, span: tuple[float, str]) -> Typed:
@@ -159,24 +161,22 @@ def shift_by_step(time: Typed, step: re.Match[str], settings: Settings) -> Typed
     count = float(step[2] or 1) * (-1 if step[1] == "-" else 1)
     unit = step[3] if step[3] in SPAN_UNIT_SECONDS or step[3] in CALENDAR_SPAN_UNITS else step[3].lower()
     if unit in CALENDAR_SPAN_UNITS:
-        return apply("calendar_add", time, literal(count), literal(CALENDAR_SPAN_UNITS[unit]), literal(settings.zone))
-    return apply("add", time, literal(count * SPAN_UNIT_SECONDS[unit])) if unit in SPAN_UNIT_SECONDS else None
+        return ops.calendar_add(time, literal(count), literal(CALENDAR_SPAN_UNITS[unit]), literal(settings.zone))
+    return ops.add(time, literal(count * SPAN_UNIT_SECONDS[unit])) if unit in SPAN_UNIT_SECONDS else None
 
 
 def snap(time: Typed, unit: str, settings: Settings) -> Typed | None:
     """A time moved down to the start of its unit; `w1` is the last Monday."""
     zone = literal(settings.zone)
     if unit in CLOCK_UNITS:
-        return apply("calendar_floor", time, literal(CLOCK_UNITS[unit]), zone)
+        return ops.calendar_floor(time, literal(CLOCK_UNITS[unit]), zone)
     if unit in CALENDAR_SPAN_UNITS:
-        return apply("calendar_floor", time, literal(CALENDAR_SPAN_UNITS[unit]), zone)
+        return ops.calendar_floor(time, literal(CALENDAR_SPAN_UNITS[unit]), zone)
     if not re.fullmatch(r"w[0-7]", unit):
         return None
     days = float(int(unit[1]) % 7)
-    back = apply("calendar_add", time, literal(-days), literal("day"), zone)
-    return apply(
-        "calendar_add", apply("calendar_floor", back, literal("week"), zone), literal(days), literal("day"), zone
-    )
+    back = ops.calendar_add(time, literal(-days), literal("day"), zone)
+    return ops.calendar_add(ops.calendar_floor(back, literal("week"), zone), literal(days), literal("day"), zone)
 
 
 def absolute(text: str, settings: Settings) -> float | None:

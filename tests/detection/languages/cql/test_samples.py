@@ -6,7 +6,7 @@ import pytest
 
 from harness.detection.language import Strictness
 from harness.detection.languages.cql import LANGUAGE
-from harness.detection.plan.expressions import Aggregation
+from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import RejectedError, Source
 from tests.detection.languages.cql.running import SHARED, duckdb, events, load, needs_shared, plan
@@ -17,7 +17,7 @@ pytestmark = needs_shared
 
 
 def hits(query, columns, dialect=Strictness.LENIENT):
-    counted = (("hits", Aggregation("count")),)
+    counted = (("hits", ops.count()),)
     node = Aggregate(source=plan(query, columns, dialect).node, keys=(), measures=counted)
     return int(duckdb().run(node).rows[0][0])
 

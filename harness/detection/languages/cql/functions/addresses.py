@@ -7,7 +7,8 @@ import re
 from harness.detection.languages.cql.binding import Name
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Literal
 from harness.diagnostics import SourceError
 
 URL = (
@@ -21,8 +22,8 @@ BASE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//")
 def split_url(row: RowScope, text: Expression, prefix: str, host: str) -> None:
     """The parts of an address under a prefix; those that are not there have no field."""
     for i, part in enumerate(URL_PARTS):
-        found = build_call("regex_extract", text, Literal(URL), Literal(""), Literal(i + 1))
-        shown = found if part == "path" else build_call("if", build_call("equal", found, Literal("")), NULL, found)
+        found = ops.regex_extract(text, Literal(URL), Literal(""), Literal(i + 1))
+        shown = found if part == "path" else ops.if_(ops.equal(found, Literal("")), NULL, found)
         row.assign(prefix + (host if part == "host" else part), shown)
 
 
@@ -58,6 +59,6 @@ def parse_uri(row: RowScope, field: Name, *, prefix: str | None = None, defaultB
     if defaultBase:
         if not BASE.fullmatch(defaultBase):
             raise SourceError("argument", "`defaultBase` is `//` or `scheme://`", place)
-        whole = build_call("regex_found", text, Literal(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//"), Literal(""))
-        text = build_call("if", whole, text, build_call("concat", Literal(defaultBase), text))
+        whole = ops.regex_found(text, Literal(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//"), Literal(""))
+        text = ops.if_(whole, text, ops.concat(Literal(defaultBase), text))
     split_url(row, row.keep(text), f"{prefix or field}.", "hostname")

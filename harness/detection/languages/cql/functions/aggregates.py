@@ -8,16 +8,18 @@ from harness.detection.languages.cql.binding import TIMESTAMP, Name, Names
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Argument, FunctionCall, Pipeline
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Named, SortKey, Unnest
+from harness.detection.plan.operation import Operation
 from harness.diagnostics import Finding, Severity, SourceError
 
 ABSENT = "\0"
 ONE = Literal(1)
 
 
-def aggregation(operation: str, *arguments: Expression) -> Aggregation:
+def aggregation(operation: Operation, *arguments: Expression) -> Aggregation:
     """An aggregation, short to write."""
     return Aggregation(operation, arguments)
 
@@ -33,8 +35,8 @@ def count(row: RowScope, field: Name | None = None, *, distinct: bool = False) -
     Reference: library.humio.com, count()
     """
     if field is None or field == "*":
-        return aggregation("count")
-    return aggregation("count_distinct" if distinct else "count", row.read(field))
+        return ops.count()
+    return aggregation(ops.count_distinct if distinct else ops.count, row.read(field))
 
 
 @FUNCTIONS.aggregate("sum", into="_sum")
@@ -46,7 +48,7 @@ def total(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, sum()
     """
-    return build_call("coalesce", aggregation("sum", row.number(field)), Literal(0))
+    return ops.coalesce(ops.sum(row.number(field)), Literal(0))
 
 
 @FUNCTIONS.aggregate("avg", into="_avg")
@@ -57,7 +59,7 @@ def average(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, avg()
     """
-    return aggregation("mean", row.number(field))
+    return ops.mean(row.number(field))
 
 
 @FUNCTIONS.aggregate("min", into="_min", extreme=True)
@@ -69,7 +71,7 @@ def minimum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     Reference: library.humio.com, min()
     """
     refuse_undocumented(row, "min", type)
-    return aggregate_extreme(row, "minimum", field)
+    return aggregate_extreme(row, ops.minimum, field)
 
 
 @FUNCTIONS.aggregate("max", into="_max", extreme=True)
@@ -81,7 +83,7 @@ def maximum(row: RowScope, field: Name, *, type: str = "") -> Expression:
     Reference: library.humio.com, max()
     """
     refuse_undocumented(row, "max", type)
-    return aggregate_extreme(row, "maximum", field)
+    return aggregate_extreme(row, ops.maximum, field)
 
 
 def refuse_undocumented(row: RowScope, function: str, type: str) -> None:
@@ -92,12 +94,12 @@ def refuse_undocumented(row: RowScope, function: str, type: str) -> None:
         raise SourceError("unsupported", message, place, help="leave `type` out")
 
 
-def aggregate_extreme(row: RowScope, operation: str, field: str) -> Expression:
+def aggregate_extreme(row: RowScope, operation: Operation, field: str) -> Expression:
     """The smallest or largest number; of a field known to hold text its first or last text, read leniently."""
     number = aggregation(operation, row.number(field))
     if field not in row.meaning.textual:
         return number
-    return build_call("coalesce", build_call("to_text", number), aggregation(operation, row.text(field)))
+    return ops.coalesce(ops.to_text(number), aggregation(operation, row.text(field)))
 
 
 @FUNCTIONS.aggregate("range", into="_range")
@@ -109,7 +111,7 @@ def extent(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, range()
     """
     value = row.number(field)
-    return build_call("subtract", aggregation("maximum", value), aggregation("minimum", value))
+    return ops.subtract(ops.maximum(value), ops.minimum(value))
 
 
 @FUNCTIONS.aggregate("stdDev", into="_stddev")
@@ -120,7 +122,8 @@ def deviation(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, stdDev()
     """
-    return aggregation(f"stdev_{row.meaning.switch('stddev')}", row.number(field))
+    of_sample = row.meaning.switch("stddev") == "sample"
+    return aggregation(ops.stdev_sample if of_sample else ops.stdev_population, row.number(field))
 
 
 @FUNCTIONS.remarking("stdDev")
@@ -149,7 +152,7 @@ def percentile(
     made: list[Named] = []
     for share in percentiles:
         label = str(int(share)) if share == int(share) else str(share)
-        made.append((f"{as_ or ''}_{label}", aggregation("percentile", value, Literal(share / 100))))
+        made.append((f"{as_ or ''}_{label}", ops.percentile(value, Literal(share / 100))))
     return made
 
 
@@ -164,10 +167,8 @@ def percentage(row: RowScope, condition: Pipeline) -> Expression:
     way = row.branch()
     for step in condition.steps:
         row.meaning.take(way, step)
-    met = build_call(
-        "coalesce", aggregation("sum", build_call("if", way.condition(), Literal(100), Literal(0))), Literal(0)
-    )
-    return build_call("divide", met, aggregation("count"))
+    met = ops.coalesce(ops.sum(ops.if_(way.condition(), Literal(100), Literal(0))), Literal(0))
+    return ops.divide(met, ops.count())
 
 
 CALLED: dict[str, Callable[[RowScope, str], Expression]] = {
@@ -206,9 +207,9 @@ def counter_as_rate(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, counterAsRate()
     """
     value, time = row.number(field), row.number("@timestamp")
-    grown = build_call("subtract", aggregation("last", value), aggregation("first", value))
-    seconds = build_call("subtract", aggregation("maximum", time), aggregation("minimum", time))
-    return build_call("divide", build_call("multiply", grown, Literal(1000)), seconds)
+    grown = ops.subtract(ops.last(value), ops.first(value))
+    seconds = ops.subtract(ops.maximum(time), ops.minimum(time))
+    return ops.divide(ops.multiply(grown, Literal(1000)), seconds)
 
 
 @FUNCTIONS.aggregate("collect")
@@ -224,10 +225,10 @@ def collect(
     made: list[Named] = []
     for name, distinct in distinct_values(row, fields, limit):
         if row.kind(row.read(name)) not in (Kind.NULL, Kind.LIST):
-            row.meaning.collected.append((aggregation("count_distinct", row.text(name)), limit))
-        joined = NULL if distinct == NULL else build_call("list_join", distinct, Literal(separator))
+            row.meaning.collected.append((ops.count_distinct(row.text(name)), limit))
+        joined = NULL if distinct == NULL else ops.list_join(distinct, Literal(separator))
         if name == TIMESTAMP:
-            joined = build_call("if", build_call("greater", build_call("list_length", distinct), ONE), NULL, joined)
+            joined = ops.if_(ops.greater(ops.list_length(distinct), ONE), NULL, joined)
         made.append((name, joined))
     return made
 
@@ -240,7 +241,7 @@ def distinct_values(row: RowScope, fields: Names, limit: int) -> list[Named]:
     for name in fields:
         held = row.read(name)
         value = held if row.kind(held) is Kind.LIST else row.text(held)
-        some = build_call("list_slice", aggregation("values", value), Literal(1), Literal(limit))
+        some = ops.list_slice(ops.values(value), Literal(1), Literal(limit))
         made.append((name, NULL if row.kind(value) is Kind.NULL else some))
     return made
 
@@ -256,23 +257,19 @@ def collect_rows(
     measures = tuple((t, v) for _, t, v in lists)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=measures, span=flow.span))
     if lists:
-        sizes = [build_call("coalesce", build_call("list_length", Column(t)), Literal(0)) for _, t, _ in lists]
-        longest = sizes[0] if len(sizes) == 1 else build_call("greatest", *sizes)
-        flow.become(
-            Derive(source=flow.node, columns=((most, build_call("list_range", Literal(1), plus_one(longest), ONE)),))
-        )
+        sizes = [ops.coalesce(ops.list_length(Column(t)), Literal(0)) for _, t, _ in lists]
+        longest = sizes[0] if len(sizes) == 1 else ops.greatest(*sizes)
+        flow.become(Derive(source=flow.node, columns=((most, ops.list_range(Literal(1), plus_one(longest), ONE)),)))
         flow.become(Unnest(source=flow.node, column=most))
-        number = build_call("to_number", Column(most))
-        flow.become(
-            Derive(source=flow.node, columns=tuple((n, build_call("list_get", Column(t), number)) for n, t, _ in lists))
-        )
+        number = ops.to_number(Column(most))
+        flow.become(Derive(source=flow.node, columns=tuple((n, ops.list_get(Column(t), number)) for n, t, _ in lists)))
     flow.select([(n, Column(n)) for n, _, _ in lists], flow.span)
     flow.events = flow.timed = False
 
 
 def plus_one(number: Expression) -> Expression:
     """One more."""
-    return build_call("add", number, ONE)
+    return ops.add(number, ONE)
 
 
 @FUNCTIONS.aggregate("selectLast")
@@ -286,7 +283,7 @@ def select_last(row: RowScope, fields: Names) -> list[Named]:
     order: tuple[SortKey, ...] = ()
     if not row.flow.timed and "@timestamp" in row.flow.columns:
         order = (SortKey(row.number("@timestamp")),)
-    return [(n, Aggregation("last", (row.read(n),), order=order)) for n in fields]
+    return [(n, ops.last(row.read(n), order=order)) for n in fields]
 
 
 @FUNCTIONS.aggregate("selectFromMax")
@@ -297,7 +294,7 @@ def select_from_max(row: RowScope, field: Name, include: Names) -> list[Named]:
 
     Reference: library.humio.com, selectFromMax()
     """
-    return aggregate_whole_event(row, field, include, "greatest_by")
+    return aggregate_whole_event(row, field, include, ops.greatest_by)
 
 
 @FUNCTIONS.aggregate("selectFromMin")
@@ -308,10 +305,10 @@ def select_from_min(row: RowScope, field: Name, include: Names) -> list[Named]:
 
     Reference: library.humio.com, selectFromMin()
     """
-    return aggregate_whole_event(row, field, include, "least_by")
+    return aggregate_whole_event(row, field, include, ops.least_by)
 
 
-def aggregate_whole_event(row: RowScope, field: str, include: Names, operation: str) -> list[Named]:
+def aggregate_whole_event(row: RowScope, field: str, include: Names, operation: Operation) -> list[Named]:
     """The fields of one event; those that it lacks stay missing, whatever the others have."""
     by = row.number(field)
     made: list[Named] = []
@@ -319,8 +316,8 @@ def aggregate_whole_event(row: RowScope, field: str, include: Names, operation: 
         value = row.text(name)
         if value == NULL:
             continue
-        found = aggregation(operation, build_call("coalesce", value, Literal(ABSENT)), by)
-        made.append((name, build_call("if", build_call("equal", found, Literal(ABSENT)), NULL, found)))
+        found = aggregation(operation, ops.coalesce(value, Literal(ABSENT)), by)
+        made.append((name, ops.if_(ops.equal(found, Literal(ABSENT)), NULL, found)))
     return made
 
 
@@ -333,6 +330,6 @@ def linear_regression(row: RowScope, *, x: Name, y: Name, prefix: str = "_") -> 
     Reference: library.humio.com, linReg()
     """
     a, b = row.number(y), row.number(x)
-    both = build_call("if", build_call("is_null", a), NULL, b)
-    shown = (("slope", "slope"), ("intercept", "intercept"), ("r2", "r_squared"))
-    return [*((prefix + n, aggregation(o, a, b)) for n, o in shown), (prefix + "n", aggregation("count", both))]
+    both = ops.if_(ops.is_null(a), NULL, b)
+    shown = (("slope", ops.slope), ("intercept", ops.intercept), ("r2", ops.r_squared))
+    return [*((prefix + n, aggregation(o, a, b)) for n, o in shown), (prefix + "n", ops.count(both))]

@@ -15,8 +15,9 @@ from harness.detection.languages.cql.functions.filters import add_regex_flags
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal, build_call
+from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
 
@@ -50,9 +51,9 @@ def elements_of(row: RowScope, array: str) -> Expression:
     while members := [n for n in known if n.startswith(f"{start}[{len(objects)}].")]:
         head = f"{start}[{len(objects)}]."
         pairs = [p for n in dict.fromkeys(members) for p in (Literal(n.removeprefix(head)), row.text(n))]
-        there = build_call("or", *(build_call("not", build_call("is_null", row.read(n))) for n in members))
-        objects.append(build_call("if", there, build_call("json_object", *pairs), NULL))
-    return build_call("list", *objects) if objects else NULL
+        there = ops.or_(*(ops.not_(ops.is_null(row.read(n))) for n in members))
+        objects.append(ops.if_(there, ops.json_object(*pairs), NULL))
+    return ops.list_(*objects) if objects else NULL
 
 
 def evaluate_steps(row: RowScope, function: Syntax, output: str) -> Expression:
@@ -63,10 +64,10 @@ def evaluate_steps(row: RowScope, function: Syntax, output: str) -> Expression:
     made = {n: v for n, v in row.overlay.items() if n.startswith(f"{output}.") and before.get(n) != v}
     if made:
         pairs = [p for n, v in made.items() for p in (Literal(n.removeprefix(f"{output}.")), row.text(v))]
-        value: Expression = build_call("json_object", *pairs)
+        value: Expression = ops.json_object(*pairs)
     else:
         value = row.text(row.overlay.get(output, NULL))
-    return build_call("if", row.condition(), value, NULL) if row.conditions else value
+    return ops.if_(row.condition(), value, NULL) if row.conditions else value
 
 
 def assigned_name(function: Syntax, var: str) -> str:
@@ -87,9 +88,9 @@ def contains(row: RowScope, array: ArrayName, value: str) -> Expression:
     """
     elements = row.array(array)
     if "*" not in value:
-        return build_call("list_contains", elements, Literal(value))
-    test = lambda_over(row, array, lambda r: build_call("glob", r.text(strip_array_marks(array)), Literal(value)))
-    return build_call("list_any", elements, test)
+        return ops.list_contains(elements, Literal(value))
+    test = lambda_over(row, array, lambda r: ops.glob(r.text(strip_array_marks(array)), Literal(value)))
+    return ops.list_any(elements, test)
 
 
 @FUNCTIONS.filter("array:regex")
@@ -101,8 +102,8 @@ def array_regex(row: RowScope, array: ArrayName, regex: CqlRegex, *, flags: Rege
     Reference: library.humio.com, array:regex()
     """
     pattern = add_regex_flags(regex, flags)
-    return build_call(
-        "list_any", row.array(array), lambda_over(row, array, lambda r: pattern.found(r.text(strip_array_marks(array))))
+    return ops.list_any(
+        row.array(array), lambda_over(row, array, lambda r: pattern.found(r.text(strip_array_marks(array))))
     )
 
 
@@ -121,7 +122,7 @@ def exists(row: RowScope, array: ArrayName, condition: Syntax, *, var: Name = ""
 
     Reference: library.humio.com, array:exists()
     """
-    return build_call("list_any", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
+    return ops.list_any(elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
 
 
 @FUNCTIONS.filter("objectArray:exists")
@@ -148,7 +149,7 @@ def object_eval(row: RowScope, array: ArrayName, *, asArray: ArrayName, function
     Reference: library.humio.com, objectArray:eval()
     """
     mapped = lambda_over(row, var or array, lambda r: evaluate_steps(r, function, strip_array_marks(asArray)))
-    set_array(row, asArray, build_call("list_map", elements_of(row, array), mapped))
+    set_array(row, asArray, ops.list_map(elements_of(row, array), mapped))
 
 
 @FUNCTIONS.row("array:filter")
@@ -160,9 +161,7 @@ def array_filter(row: RowScope, array: ArrayName, function: Syntax, *, asArray: 
 
     Reference: library.humio.com, array:filter()
     """
-    kept = build_call(
-        "list_filter", elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function))
-    )
+    kept = ops.list_filter(elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function)))
     set_array(row, asArray or array, kept)
 
 
@@ -184,7 +183,7 @@ def array_eval(row: RowScope, array: ArrayName, *, function: Syntax, asArray: Ar
     """
     output = assigned_name(function, var or array)
     mapped = lambda_over(row, var or array, lambda r: evaluate_steps(r, function, output))
-    set_array(row, asArray or array, build_call("list_map", elements_of(row, array), mapped))
+    set_array(row, asArray or array, ops.list_map(elements_of(row, array), mapped))
 
 
 @FUNCTIONS.row("array:append")
@@ -195,9 +194,9 @@ def array_append(row: RowScope, array: ArrayName, *, values: tuple[Expression, .
 
     Reference: library.humio.com, array:append()
     """
-    more = build_call("list", *(row.text(v) for v in values))
+    more = ops.list_(*(row.text(v) for v in values))
     before = row.array(array)
-    set_array(row, array, more if before == NULL else build_call("list_concat", before, more))
+    set_array(row, array, more if before == NULL else ops.list_concat(before, more))
 
 
 @FUNCTIONS.row("array:dedup")
@@ -208,7 +207,7 @@ def array_dedup(row: RowScope, array: ArrayName, *, asArray: ArrayName = "") -> 
 
     Reference: library.humio.com, array:dedup()
     """
-    set_array(row, asArray or array, build_call("list_distinct", row.array(array)))
+    set_array(row, asArray or array, ops.list_distinct(row.array(array)))
 
 
 @FUNCTIONS.row("array:drop")
@@ -230,7 +229,7 @@ def array_length(row: RowScope, array: ArrayName) -> Expression:
 
     Reference: library.humio.com, array:length()
     """
-    return build_call("coalesce", build_call("list_length", elements_of(row, array)), Literal(0))
+    return ops.coalesce(ops.list_length(elements_of(row, array)), Literal(0))
 
 
 @FUNCTIONS.row("array:rename")
@@ -263,7 +262,7 @@ def array_sort(
     if type.lower() not in ARRAY_SORT_KINDS:
         raise SourceError("argument", f"`type` is {' or '.join(ARRAY_SORT_KINDS)}, not `{type[:40]}`", where)
     descending = Literal(order.lower().startswith("desc"))
-    ordered = build_call("list_ordered", row.array(array), Literal(ARRAY_SORT_KINDS[type.lower()]), descending)
+    ordered = ops.list_ordered(row.array(array), Literal(ARRAY_SORT_KINDS[type.lower()]), descending)
     set_array(row, asArray or array, ordered)
 
 
@@ -289,11 +288,11 @@ def split(flow: Scope, field: ArrayName = "_events", *, strip: bool = False) -> 
         if known == f"{name}[]" or re.match(rf"{re.escape(name)}\[\d+\]", known):
             more.put(known, NULL)
     flat = flatten_text_fields(more, column, "json", {})
-    more.put(name, build_call("if", build_call("is_null", flat), column, NULL))
+    more.put(name, ops.if_(ops.is_null(flat), column, NULL))
     for member, value in take_out(more, flat, "" if strip else f"{name}."):
         more.assign(member, value)
     if "@id" in flow.columns:
-        more.put("@id", build_call("concat", row.text("@id"), Literal("__"), more.text("_index")))
+        more.put("@id", ops.concat(row.text("@id"), Literal("__"), more.text("_index")))
     more.flush(flow.span)
 
 
@@ -317,6 +316,6 @@ def concat_array(
     elements = row.array(field)
     if from_ or to is not None:
         last = -1 if to is None else int(to) + 1
-        elements = build_call("list_slice", elements, Literal(int(from_) + 1), Literal(last))
-    joined = build_call("list_join", elements, Literal(separator))
-    return build_call("concat", Literal(prefix), joined, Literal(suffix)) if prefix or suffix else joined
+        elements = ops.list_slice(elements, Literal(int(from_) + 1), Literal(last))
+    joined = ops.list_join(elements, Literal(separator))
+    return ops.concat(Literal(prefix), joined, Literal(suffix)) if prefix or suffix else joined

@@ -9,7 +9,8 @@ from harness.detection.languages.cql.functions.fields import named_by
 from harness.detection.languages.cql.registry import FUNCTIONS, ExpressionSyntax
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.languages.cql.values import resolve_texts
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Literal
 from harness.diagnostics import SourceError
 
 
@@ -22,7 +23,7 @@ def choose(row: RowScope, condition: Expression, then: Expression, else_: Expres
 
     Reference: library.humio.com, if()
     """
-    return build_call("if", row.truth(condition), *row.alike(then, else_))
+    return ops.if_(row.truth(condition), *row.alike(then, else_))
 
 
 @FUNCTIONS.value("coalesce", into="_coalesce")
@@ -44,7 +45,7 @@ def empty_text_to_null(row: RowScope, value: Expression) -> Expression:
     """The value, or null where it is the empty text."""
     if row.text(value) != value:
         return value
-    return build_call("if", build_call("equal", value, Literal("")), NULL, value)
+    return ops.if_(ops.equal(value, Literal("")), NULL, value)
 
 
 @FUNCTIONS.row("eval")
@@ -128,7 +129,7 @@ def default(row: RowScope, value: str, field: Names, *, replaceEmpty: bool = Fal
             row.put(name, Literal(value))
             continue
         kept = empty_text_to_null(row, old) if replaceEmpty else old
-        row.put(name, build_call("coalesce", *row.alike(kept, Literal(value))))
+        row.put(name, ops.coalesce(*row.alike(kept, Literal(value))))
 
 
 @FUNCTIONS.value("getField", into="_getField")
@@ -145,8 +146,8 @@ def get_field(row: RowScope, source: Expression) -> Expression:
     pairs: list[Expression] = []
     for field in sorted(row.meaning.mentioned | set(row.flow.columns)):
         if row.has(field):
-            pairs += [build_call("equal", name, Literal(field)), row.text(field)]
-    return Call("case", (NULL, *pairs)) if pairs else NULL
+            pairs += [ops.equal(name, Literal(field)), row.text(field)]
+    return ops.case(NULL, *pairs) if pairs else NULL
 
 
 @FUNCTIONS.row("setField")
@@ -163,4 +164,4 @@ def set_field(row: RowScope, *, target: Expression, value: Expression) -> None:
         return
     name = row.text(target)
     for field in named_by(row, name):
-        row.assign(field, build_call("if", build_call("equal", name, Literal(field)), value, NULL))
+        row.assign(field, ops.if_(ops.equal(name, Literal(field)), value, NULL))

@@ -18,7 +18,8 @@ from harness.detection.languages.cql.registry import (
     WrittenText,
 )
 from harness.detection.languages.cql.zones import normalise_zone
-from harness.detection.plan.expressions import Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Expression, Literal
 
 MOMENT = "t := 1700000000123"
 CALENDAR_PARTS = {
@@ -55,34 +56,30 @@ def register_calendar_part(
 
 def resolve_zone_field(text: Expression, otherwise: Expression) -> Expression:
     """The zone that a field holds, another one where it holds none."""
-    plain = build_call("equal", build_call("upper", text), Literal("Z"))
-    held = build_call("if", build_call("equal", text, Literal("")), otherwise, text)
-    return build_call("coalesce", build_call("if", plain, Literal("UTC"), held), otherwise)
+    plain = ops.equal(ops.upper(text), Literal("Z"))
+    held = ops.if_(ops.equal(text, Literal("")), otherwise, text)
+    return ops.coalesce(ops.if_(plain, Literal("UTC"), held), otherwise)
 
 
 def build_calendar_number(unit: str) -> Callable[[Expression, Expression], Expression]:
     """A part that is a number."""
-    return lambda seconds, zone: build_call("time_part", seconds, Literal(unit), zone)
+    return lambda seconds, zone: ops.time_part(seconds, Literal(unit), zone)
 
 
 def build_calendar_name(code: str) -> Callable[[Expression, Expression], Expression]:
     """A part that is a word."""
-    return lambda seconds, zone: build_call("format_time", seconds, Literal(code), zone)
+    return lambda seconds, zone: ops.format_time(seconds, Literal(code), zone)
 
 
 for name, (unit, example) in CALENDAR_PARTS.items():
     register_calendar_part(name, example, build_calendar_number(unit))
 for name, (code, example) in CALENDAR_NAMES.items():
     register_calendar_part(name, example, build_calendar_name(code), written=WrittenText.WORDS)
-register_calendar_part(
-    "second", "20", lambda seconds, zone: build_call("floor", build_call("time_part", seconds, Literal("second"), zone))
-)
+register_calendar_part("second", "20", lambda seconds, zone: ops.floor(ops.time_part(seconds, Literal("second"), zone)))
 register_calendar_part(
     "millisecond",
     "123",
-    lambda seconds, zone: build_call(
-        "modulo", build_call("floor", build_call("multiply", seconds, Literal(1000))), Literal(1000)
-    ),
+    lambda seconds, zone: ops.modulo(ops.floor(ops.multiply(seconds, Literal(1000))), Literal(1000)),
 )
 
 

@@ -12,7 +12,8 @@ from harness.detection.languages.cql.functions.windows import join_window_values
 from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Derive, Filter, Named, Sort, SortKey, Window
 from harness.detection.plan.timeformat import fixed_offset
 from harness.diagnostics import SourceError
@@ -98,7 +99,7 @@ def group_by_bucket(
     time = RowScope(flow).number(TIMESTAMP)
     size = resolve_bucket_length(flow, time, span, check_series_limit(flow, "buckets", buckets, MOST_BUCKETS), least)
     column = flow.keep(floor_to_bucket(time, size, zone), "_bucket")
-    flow.become(Filter(source=flow.node, condition=build_call("not", build_call("is_null", column)), span=where))
+    flow.become(Filter(source=flow.node, condition=ops.not_(ops.is_null(column)), span=where))
     row = RowScope(flow)
     keys: list[Named] = [("_bucket", column), *((n, row.read(n)) for n in series)]
     keys += [(size.name, size)] if isinstance(size, Column) else []
@@ -148,56 +149,49 @@ def floor_to_bucket(time: Expression, size: Expression, zone: str) -> Expression
     if not offset:
         return floor_to_multiple(time, size)
     ahead = Literal(offset * 1000)
-    return build_call("subtract", floor_to_multiple(build_call("add", time, ahead), size), ahead)
+    return ops.subtract(floor_to_multiple(ops.add(time, ahead), size), ahead)
 
 
 def floor_to_multiple(time: Expression, size: Expression) -> Expression:
     """The largest multiple of a length that is not above."""
-    return build_call("multiply", build_call("floor", build_call("divide", time, size)), size)
+    return ops.multiply(ops.floor(ops.divide(time, size)), size)
 
 
 def floor_to_bucket_in_zone(time: Expression, size: Expression, zone: str) -> Expression:
     """The same in a zone whose clocks change: parts of a day count from midnight, days by the calendar."""
-    seconds = build_call("divide", time, Literal(1000))
-    midnight = build_call(
-        "multiply", build_call("calendar_floor", seconds, Literal("day"), Literal(zone)), Literal(1000)
+    seconds = ops.divide(time, Literal(1000))
+    midnight = ops.multiply(ops.calendar_floor(seconds, Literal("day"), Literal(zone)), Literal(1000))
+    inside = ops.add(midnight, floor_to_multiple(ops.subtract(time, midnight), size))
+    number = ops.floor(
+        ops.divide(ops.add(midnight, Literal(MILLISECONDS_IN_DAY / 2)), Literal(MILLISECONDS_IN_DAY)),
     )
-    inside = build_call("add", midnight, floor_to_multiple(build_call("subtract", time, midnight), size))
-    number = build_call(
-        "floor",
-        build_call(
-            "divide", build_call("add", midnight, Literal(MILLISECONDS_IN_DAY / 2)), Literal(MILLISECONDS_IN_DAY)
-        ),
-    )
-    days = build_call("divide", size, Literal(MILLISECONDS_IN_DAY))
-    over = build_call("subtract", number, floor_to_multiple(number, days))
-    back = build_call(
-        "calendar_add",
-        build_call("divide", midnight, Literal(1000)),
-        build_call("negate", over),
+    days = ops.divide(size, Literal(MILLISECONDS_IN_DAY))
+    over = ops.subtract(number, floor_to_multiple(number, days))
+    back = ops.calendar_add(
+        ops.divide(midnight, Literal(1000)),
+        ops.negate(over),
         Literal("day"),
         Literal(zone),
     )
     if isinstance(size, Literal):
         whole = float(str(size.value)) >= MILLISECONDS_IN_DAY
-        return build_call("multiply", back, Literal(1000)) if whole else inside
-    return build_call(
-        "if",
-        build_call("less", size, Literal(MILLISECONDS_IN_DAY)),
+        return ops.multiply(back, Literal(1000)) if whole else inside
+    return ops.if_(
+        ops.less(size, Literal(MILLISECONDS_IN_DAY)),
         inside,
-        build_call("multiply", back, Literal(1000)),
+        ops.multiply(back, Literal(1000)),
     )
 
 
 def choose_bucket_length(flow: Scope, time: Expression, buckets: int, shortest: float) -> Column:
     """The length that follows from how far the events reach."""
     low, high, size = (flow.meaning.temporary() for _ in range(3))
-    ends = ((low, Aggregation("minimum", (time,))), (high, Aggregation("maximum", (time,))))
+    ends = ((low, ops.minimum(time)), (high, ops.maximum(time)))
     flow.become(Window(source=flow.node, measures=ends))
-    width = build_call("divide", build_call("subtract", Column(high), Column(low)), Literal(buckets))
+    width = ops.divide(ops.subtract(Column(high), Column(low)), Literal(buckets))
     branches: list[Expression] = []
     for step in BUCKET_STEPS:
-        branches += [build_call("less_equal", width, Literal(step)), Literal(max(step, shortest))]
+        branches += [ops.less_equal(width, Literal(step)), Literal(max(step, shortest))]
     longest = Literal(max(BUCKET_STEPS[-1], shortest))
-    flow.become(Derive(source=flow.node, columns=((size, Call("case", (longest, *branches))),)))
+    flow.become(Derive(source=flow.node, columns=((size, ops.case(longest, *branches)),)))
     return Column(size)

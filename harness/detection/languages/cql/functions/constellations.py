@@ -11,8 +11,10 @@ from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Argument, Junction, Link, Pipeline, Syntax, walk_syntax
 from harness.detection.languages.cql.values import resolve_texts
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, all_of, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Select, Window
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
 ALWAYS = ("@timestamp", "@id", "@ingesttimestamp")
@@ -141,7 +143,7 @@ def build_sub_query(
     chosen = {f"{name}.{f}": row.read(f, quiet=True) for f in (*fields, *collect_sub_query_fields(flow, name))}
     kept = (*wanted, *ALWAYS)
     hidden = () if implied or "*" in wanted else tuple(f"{name}.{f}" for f in tied if f not in kept)
-    inside.become(Window(source=inside.node, measures=((mark, Aggregation("row_number")),)))
+    inside.become(Window(source=inside.node, measures=((mark, ops.row_number()),)))
     own = ((mark, Column(mark)), (rank, row.number(by)))
     inside.become(Select(source=inside.node, columns=(*chosen.items(), *own), span=argument.span))
     return SubQuery(name, inside, links, mark, rank, hidden)
@@ -152,8 +154,8 @@ def build_time_condition(one: SubQuery, there: list[SubQuery], within: float | N
     if within is None:
         return []
     time = Column(f"{one.name}.{TIMESTAMP}")
-    away = [build_call("abs", build_call("subtract", time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
-    return [build_call("less_equal", a, Literal(within)) for a in away]
+    away = [ops.abs(ops.subtract(time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
+    return [ops.less_equal(a, Literal(within)) for a in away]
 
 
 def build_order_condition(
@@ -165,18 +167,16 @@ def build_order_condition(
     made: list[Expression] = []
     for other in there:
         early, late = sorted((one, other), key=order.index)
-        made.append(
-            build_call("greater_equal", build_call("add", Column(late.rank), Literal(tolerance)), Column(early.rank))
-        )
+        made.append(ops.greater_equal(ops.add(Column(late.rank), Literal(tolerance)), Column(early.rank)))
     return made
 
 
 def first_of_each(flow: Scope, mark: str, most: int) -> None:
     """Only the first groups with each event of a sub-query."""
     number = flow.meaning.temporary()
-    measures = ((number, Aggregation("row_number")),)
+    measures = ((number, ops.row_number()),)
     flow.become(Window(source=flow.node, partition=(Column(mark),), measures=measures))
-    flow.require(build_call("less_equal", Column(number), Literal(most)), flow.span)
+    flow.require(ops.less_equal(Column(number), Literal(most)), flow.span)
 
 
 def collect_sub_query_fields(flow: Scope, name: str) -> list[str]:

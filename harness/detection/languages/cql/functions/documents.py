@@ -9,7 +9,8 @@ from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.fields import flatten_text_fields, mark_errors, take_out
 from harness.detection.languages.cql.functions.text import known_charset
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal
 from harness.diagnostics import Severity, SourceError
 
 PADDINGS = ("unknown", "yes", "no")
@@ -79,11 +80,11 @@ def parse_xml(row: RowScope, field: Name = RAWSTRING, *, prefix: str = "", stric
     for name, value in take_out(row, flat, prefix, numbered=True):
         row.assign(name, value)
     if strict:
-        row.require(build_call("or", build_call("is_null", text), build_call("not", build_call("is_null", flat))))
+        row.require(ops.or_(ops.is_null(text), ops.not_(ops.is_null(flat))))
     else:
         mark_errors(
             row,
-            build_call("and", build_call("not", build_call("is_null", text)), build_call("is_null", flat)),
+            ops.and_(ops.not_(ops.is_null(text)), ops.is_null(flat)),
             f"{field} is no XML",
         )
 
@@ -107,20 +108,19 @@ def parse_csv(
     mark = re.escape(delimiter)
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'
     raw = LambdaParameter("cell")
-    inner = build_call("regex_replace", raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
-    value = build_call(
-        "if",
-        build_call("starts_with", raw, Literal('"')),
-        build_call("replace_text", inner, Literal('""'), Literal('"')),
+    inner = ops.regex_replace(raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
+    value = ops.if_(
+        ops.starts_with(raw, Literal('"')),
+        ops.replace_text(inner, Literal('""'), Literal('"')),
         raw,
     )
-    clean = Lambda(raw, build_call("trim", value, Literal(" \t")) if trim else value)
-    pieces = build_call("regex_extract_all", row.text(field), Literal(cell), Literal(""), Literal(1))
-    cells = row.keep(build_call("list_map", pieces, clean))
+    clean = Lambda(raw, ops.trim(value, Literal(" \t")) if trim else value)
+    pieces = ops.regex_extract_all(row.text(field), Literal(cell), Literal(""), Literal(1))
+    cells = row.keep(ops.list_map(pieces, clean))
     for i, name in enumerate(columns):
-        found: Expression = build_call("list_get", cells, Literal(i + 1))
+        found: Expression = ops.list_get(cells, Literal(i + 1))
         if excludeEmpty:
-            found = build_call("if", build_call("equal", found, Literal("")), NULL, found)
+            found = ops.if_(ops.equal(found, Literal("")), NULL, found)
         row.assign(name, found)
 
 
@@ -136,8 +136,8 @@ def parse_fixed_width(
     """
     text, at = row.keep(row.text(field)), 1
     for name, width in zip(columns, widths, strict=False):
-        value = build_call("substring", text, Literal(at), Literal(int(width)))
-        row.assign(name, build_call("trim", value, Literal(" ")) if trim else value)
+        value = ops.substring(text, Literal(at), Literal(int(width)))
+        row.assign(name, ops.trim(value, Literal(" ")) if trim else value)
         at += int(width)
 
 
@@ -150,8 +150,9 @@ def parse_hex_string(row: RowScope, field: Name, *, charset: str = "UTF-8") -> E
     Reference: library.humio.com, parseHexString()
     """
     known = known_charset(row, charset)
-    extra = () if known in ("utf-8", "utf8") else (Literal(known),)
-    return build_call("hex_decode", row.text(field), *extra)
+    if known in ("utf-8", "utf8"):
+        return ops.hex_decode(row.text(field))
+    return ops.hex_decode(row.text(field), Literal(known))
 
 
 @FUNCTIONS.row("xml:prettyPrint")
@@ -169,7 +170,7 @@ def pretty_xml(
     message = "a text for people stays as it is, without other line breaks"
     row.meaning.tell("not-pretty", "xml:prettyPrint", message, place, severity=Severity.NOTE)
     if strict:
-        row.require(build_call("not", build_call("is_null", flatten_text_fields(row, text, "xml", {}))))
+        row.require(ops.not_(ops.is_null(flatten_text_fields(row, text, "xml", {}))))
     row.assign(as_ or field, text)
 
 
@@ -181,6 +182,6 @@ def strip_ansi_codes(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, stripAnsiCodes()
     """
-    return build_call(
-        "regex_replace", row.text(field), Literal(r"\x1b\[[0-9;]*[A-Za-z]"), Literal(""), Literal(""), Literal(True)
+    return ops.regex_replace(
+        row.text(field), Literal(r"\x1b\[[0-9;]*[A-Za-z]"), Literal(""), Literal(""), Literal(True)
     )

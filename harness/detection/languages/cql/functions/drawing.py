@@ -14,8 +14,9 @@ from harness.detection.languages.cql.functions.rows import build_count_call, fin
 from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Filter, Named, Select, Union, Values, Window
 from harness.diagnostics import Severity, SourceError
 
@@ -33,7 +34,7 @@ def sankey(flow: Scope, *, source: Name, target: Name, weight: Syntax | None = N
     """
     row, span = RowScope(flow), find_step_span(flow)
     keys = (("source", row.text(source)), ("target", row.text(target)))
-    there = build_call("and", *(build_call("not", build_call("is_null", v)) for _, v in keys))
+    there = ops.and_(*(ops.not_(ops.is_null(v)) for _, v in keys))
     flow.become(Filter(source=flow.node, condition=there, span=span))
     aggregate_functions(flow, keys, weight or build_count_call(span), span, "weight")
 
@@ -71,7 +72,7 @@ def world_map(
     name = "geohash" if located else "ip"
     key = geohash_of(row.number(north), row.number(east), int(precision)) if located else row.text(ip or north)
     flow.keep(key, name)
-    flow.require(build_call("not", build_call("is_null", Column(name))), span)
+    flow.require(ops.not_(ops.is_null(Column(name))), span)
     aggregate_functions(flow, ((name, Column(name)),), magnitude or build_count_call(span), span, "magnitude")
 
 
@@ -100,13 +101,11 @@ def transpose(
     names = [n for n in names if n not in flow.partition]
     mark, label = flow.meaning.temporary(), column or pivot or "column"
     within: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
-    flow.become(Window(source=flow.node, partition=within, measures=((mark, Aggregation("row_number")),)))
+    flow.become(Window(source=flow.node, partition=within, measures=((mark, ops.row_number()),)))
     if isinstance(limit, Usual) and not flow.partition:
         message = f"`transpose` turns {limit} rows unless it is given a `limit`, and there were more"
         note_cut(flow, finding(flow, message, f"give it a `limit`, at most {MOST_TURNED}"), flow.node, limit, flow.node)
-    flow.become(
-        Filter(source=flow.node, condition=build_call("less_equal", Column(mark), Literal(int(limit))), span=span)
-    )
+    flow.become(Filter(source=flow.node, condition=ops.less_equal(Column(mark), Literal(int(limit))), span=span))
     heads = headings(flow, mark, named_by, int(limit))
     transpose_rows(flow, [n for n in names if n != named_by], label, mark, heads)
 
@@ -117,15 +116,15 @@ def transpose_rows(flow: Scope, names: Sequence[str], label: str, mark: str, hea
     row, cells, value = RowScope(flow), [], flow.meaning.temporary()
     for name in names:
         chosen: tuple[Named, ...] = (*own, (label, Literal(name)), (mark, Column(mark)), (value, row.text(name)))
-        there = Filter(source=flow.node, condition=build_call("not", build_call("is_null", row.read(name))))
+        there = Filter(source=flow.node, condition=ops.not_(ops.is_null(row.read(name))))
         cells.append(Select(source=there, columns=chosen))
     shape = {**{n: flow.columns[n] for n in flow.partition}, label: Kind.TEXT, mark: Kind.NUMBER, value: Kind.TEXT}
     flow.node = Union(sources=tuple(cells), span=flow.span) if cells else Values(columns=shape, rows=())
     flow.columns = shape
     measures: list[Named] = []
     for i, name in heads.items():
-        here = build_call("equal", Column(mark), Literal(i))
-        measures.append((name, Aggregation("first", (Column(value),), where=here)))
+        here = ops.equal(Column(mark), Literal(i))
+        measures.append((name, ops.first(Column(value), where=here)))
     keys = (*own, (label, Column(label)))
     flow.become(Aggregate(source=flow.node, keys=keys, measures=tuple(measures), span=flow.span))
     flow.events = flow.timed = False

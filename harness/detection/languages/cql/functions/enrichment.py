@@ -16,7 +16,8 @@ from harness.detection.languages.cql.functions.lookups import (
     refuse_missing_table,
 )
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, TRUE, Call, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, TRUE, Expression, Literal
 from harness.diagnostics import Severity, SourceError
 
 CONFIDENCE = ("high", "medium", "low", "unverified")
@@ -96,8 +97,8 @@ def ioc_lookup(
         for column, value in columns.items():
             if not include or column in include:
                 row.offer(f"{prefix}[{i}].{column}", value)
-    detected = founds[0] if len(founds) == 1 else Call("or", tuple(founds))
-    row.offer(f"{prefix}.detected", build_call("if", detected, Literal("true"), NULL))
+    detected = founds[0] if len(founds) == 1 else ops.or_(*tuple(founds))
+    row.offer(f"{prefix}.detected", ops.if_(detected, Literal("true"), NULL))
     return detected if strict else TRUE
 
 

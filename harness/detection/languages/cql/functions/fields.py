@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.detection.languages.cql.asking import ask_rows
 from harness.detection.languages.cql.flow import ARRAY_MEMBER, RowScope
-from harness.detection.plan.expressions import NULL, Column, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Node, Unnest
 from harness.detection.plan.record_fields import CEF_HEADER, LEEF_HEADER
 from harness.diagnostics import Severity
@@ -21,7 +22,7 @@ ARRAY_ELEMENT_NAME = re.compile(r"(.*)\[\d+\]", re.S)
 def flatten_text_fields(row: RowScope, text: Expression, reader: str, options: Mapping[str, object]) -> Expression:
     """The fields of a text as a flat object."""
     given = json.dumps(options, sort_keys=True)
-    return row.keep(build_call("record_fields", text, Literal(reader), Literal(given)))
+    return row.keep(ops.record_fields(text, Literal(reader), Literal(given)))
 
 
 def take_out(
@@ -44,9 +45,9 @@ def take_out(
             continue
         way = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
         if name.endswith("[]"):
-            yield start + name, build_call("json_list", flat, Literal(way + "[*]"))
+            yield start + name, ops.json_list(flat, Literal(way + "[*]"))
         else:
-            yield start + name, build_call("json_text", flat, Literal(way))
+            yield start + name, ops.json_text(flat, Literal(way))
 
 
 def collect_names_with_prefix(row: RowScope, start: str) -> list[str]:
@@ -62,7 +63,7 @@ def ask_flat_names(row: RowScope, flat: Expression, numbered: bool) -> list[str]
     if row.local or not meaning.unnamed:
         return None
     name = meaning.temporary()
-    node = Unnest(source=Derive(source=flow.node, columns=((name, build_call("json_keys", flat)),)), column=name)
+    node = Unnest(source=Derive(source=flow.node, columns=((name, ops.json_keys(flat)),)), column=name)
     names = ask_field_names(row, node, name)
     twice = {n.replace("[0]", "") for n in names if "[0]" in n} if numbered and names else set()
     return None if names is None else [n for n in names if n not in twice or n in meaning.mentioned]
@@ -101,4 +102,4 @@ def list_record_header_fields(kind: str, prefix: str) -> list[str]:
 def mark_errors(row: RowScope, condition: Expression, message: str) -> None:
     """Marks events with `@error` and what went wrong."""
     for name, value in (("@error", "true"), ("@error_msg", message)):
-        row.assign(name, build_call("if", condition, Literal(value), NULL))
+        row.assign(name, ops.if_(condition, Literal(value), NULL))

@@ -21,9 +21,11 @@ from harness.detection.languages.cql.conditions import (
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import FALSE_LITERAL, TRUE, Column, Expression, Literal, any_of, build_call
+from harness.detection.plan.expressions import FALSE_LITERAL, TRUE, Column, Expression, Literal
 from harness.detection.plan.nodes import Unnest
+from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError
 
 REGEX_ANCHORS = re.compile(r"(?<![\[\\])[$^]")
@@ -60,8 +62,8 @@ def cidr(
             raise SourceError("unknown-column", f"the lookup `{file}` has no column `{column or field}`", place)
         networks += [pad_network(r[table.columns.index(column or field)].strip()) for r in table.rows]
     made = tuple(Literal(n) for n in networks)
-    inside = build_call("cidr_contains", row.text(field), *made) if made else FALSE_LITERAL
-    return build_call("not", build_call("is_true", inside)) if negate else inside
+    inside = ops.cidr_contains(row.text(field), *made) if made else FALSE_LITERAL
+    return ops.not_(ops.is_true(inside)) if negate else inside
 
 
 def pad_network(network: str) -> str:
@@ -99,7 +101,7 @@ def among(row: RowScope, field: Name, values: Texts, *, ignoreCase: bool = False
         return any_of((*match_listed_values(row, subject, plain_ones), *others))
     text = row.text(subject)
     plain = tuple(Literal(v) for v in values if "*" not in v)
-    same = (build_call("in_ci", text, *plain),) if plain else ()
+    same = (ops.in_ci(text, *plain),) if plain else ()
     return any_of((*same, *(match_glob(text, v, None, ignore_case=True) for v in values if "*" in v)))
 
 
@@ -107,11 +109,11 @@ def match_listed_values(row: RowScope, subject: Expression, values: Sequence[str
     """Whether the value is one of several: as text, and as a number where they are some."""
     if len(values) < 3 or row.kind(subject) is not Kind.TEXT:
         return tuple(match_whole_value(row, subject, v, None) for v in values)
-    same = build_call("in", subject, *(Literal(v) for v in values))
+    same = ops.in_(subject, *(Literal(v) for v in values))
     numbers = [n for n in map(parse_number_text, values) if n is not None]
     if not numbers or row.meaning.switch("numeric-equality") == "text":
         return (same,)
-    return same, build_call("in", row.number(subject), *map(build_number_literal, numbers))
+    return same, ops.in_(row.number(subject), *map(build_number_literal, numbers))
 
 
 @FUNCTIONS.filter("regex")
@@ -154,7 +156,7 @@ def regex_repeated(
     pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
     found = (row.text(field), Literal(pattern.text), Literal(pattern.flags))
     column = flow.meaning.temporary()
-    whole = build_call("list_slice", build_call("regex_extract_all", *found, Literal(0)), Literal(1), Literal(limit))
+    whole = ops.list_slice(ops.regex_extract_all(*found, Literal(0)), Literal(1), Literal(limit))
     flow.keep(whole, column)
     flow.become(Unnest(source=flow.node, column=column, keep_empty=not strict, span=flow.span))
     each = RowScope(flow)
@@ -230,7 +232,7 @@ def text_contains(row: RowScope, string: Expression, substring: Expression) -> E
 
     Reference: library.humio.com, text:contains()
     """
-    return build_call("contains", row.text(string), row.text(substring))
+    return ops.contains(row.text(string), row.text(substring))
 
 
 @FUNCTIONS.filter("text:startsWith")
@@ -241,7 +243,7 @@ def text_starts_with(row: RowScope, string: Expression, substring: Expression) -
 
     Reference: library.humio.com, text:startsWith()
     """
-    return build_call("starts_with", row.text(string), row.text(substring))
+    return ops.starts_with(row.text(string), row.text(substring))
 
 
 @FUNCTIONS.filter("text:endsWith")
@@ -252,7 +254,7 @@ def text_ends_with(row: RowScope, string: Expression, substring: Expression) -> 
 
     Reference: library.humio.com, text:endsWith()
     """
-    return build_call("ends_with", row.text(string), row.text(substring))
+    return ops.ends_with(row.text(string), row.text(substring))
 
 
 @FUNCTIONS.filter("dropEvent", question=False)
@@ -275,5 +277,5 @@ def sample(row: RowScope, percentage: float = 1.0, *, field: Name = TIMESTAMP) -
 
     Reference: library.humio.com, sample()
     """
-    digest = build_call("substring", build_call("md5", row.text(field)), Literal(1), Literal(6))
-    return build_call("less", build_call("from_base", digest, Literal(16)), Literal(percentage / 100 * 16**6))
+    digest = ops.substring(ops.md5(row.text(field)), Literal(1), Literal(6))
+    return ops.less(ops.from_base(digest, Literal(16)), Literal(percentage / 100 * 16**6))

@@ -11,7 +11,8 @@ from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.time import cast_to_epoch, format_time_value
 from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Literal
 from harness.diagnostics import SourceError
 
 FORMAT_CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
@@ -70,7 +71,7 @@ def concat_texts(pieces: list[Expression]) -> Expression:
         elif piece != Literal(""):
             made.append(piece)
     made = [p for p in made if p != Literal("")] or [Literal("")]
-    return made[0] if len(made) == 1 else Call("concat", tuple(made))
+    return made[0] if len(made) == 1 else ops.concat(*tuple(made))
 
 
 def apply_conversion(row: RowScope, value: Expression, how: Conversion, zone: str) -> Expression:
@@ -82,20 +83,20 @@ def apply_conversion(row: RowScope, value: Expression, how: Conversion, zone: st
         moment = format_time_value(
             cast_to_epoch(row.number(value), "auto"), TIME_CONVERSIONS.get(letter[1], "%" + letter[1]), zone
         )
-        return build_call("coalesce", build_call("upper", moment) if letter[0] == "T" else moment, nothing)
+        return ops.coalesce(ops.upper(moment) if letter[0] == "T" else moment, nothing)
     if letter in "sbBcC":
         text: Expression = row.text(value)
         if how.precision is not None:
-            text = build_call("substring", text, Literal(1), Literal(how.precision))
-        shown: Expression = build_call("coalesce", text, nothing)
-        return pad_to_width(build_call("upper", shown) if letter in "BC" else shown, how)
+            text = ops.substring(text, Literal(1), Literal(how.precision))
+        shown: Expression = ops.coalesce(text, nothing)
+        return pad_to_width(ops.upper(shown) if letter in "BC" else shown, how)
     if letter not in "diuxXofFeEgG":
         place = row.flow.span or row.meaning.source.whole()
         help = "conversions are d, i, x, X, o, f, e, g, s, b, c, n, % and those of times after t"
         raise SourceError("argument", f"`format` has no conversion `%{letter}`", place, help=help)
     number = row.number(value)
-    whole: Expression = build_call("truncate", number) if letter in "diuxXo" else number
-    return build_call("coalesce", format_numeric_conversion(whole, how), nothing)
+    whole: Expression = ops.truncate(number) if letter in "diuxXo" else number
+    return ops.coalesce(format_numeric_conversion(whole, how), nothing)
 
 
 def format_numeric_conversion(number: Expression, how: Conversion) -> Expression:
@@ -103,11 +104,11 @@ def format_numeric_conversion(number: Expression, how: Conversion) -> Expression
     letter = "d" if how.letter in "iu" else how.letter
     digits = 6 if how.precision is None else how.precision
     if "," in how.flags:
-        return pad_to_width(build_call("group_digits", number, Literal(0 if letter == "d" else digits)), how)
+        return pad_to_width(ops.group_digits(number, Literal(0 if letter == "d" else digits)), how)
     flags = "".join(f for f in how.flags if f in "-+ 0#")
     width = str(how.width) if how.width else ""
     precision = f".{digits}" if letter in "fFeEgG" else ""
-    return build_call("format_number", number, Literal(f"%{flags}{width}{precision}{letter}"))
+    return ops.format_number(number, Literal(f"%{flags}{width}{precision}{letter}"))
 
 
 def pad_to_width(text: Expression, how: Conversion) -> Expression:
@@ -115,10 +116,8 @@ def pad_to_width(text: Expression, how: Conversion) -> Expression:
     if not how.width:
         return text
     if "-" in how.flags:
-        return build_call(
-            "reverse", build_call("pad_start", build_call("reverse", text), Literal(how.width), Literal(" "))
-        )
-    return build_call("pad_start", text, Literal(how.width), Literal(" "))
+        return ops.reverse(ops.pad_start(ops.reverse(text), Literal(how.width), Literal(" ")))
+    return ops.pad_start(text, Literal(how.width), Literal(" "))
 
 
 DURATION_SIZES = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
@@ -138,18 +137,16 @@ def format_duration(row: RowScope, field: Name, *, from_: str = "ms", precision:
     if from_ not in SCALES:
         raise SourceError("argument", f"`{from_}` is no unit of time", row.meaning.source.whole())
     check_range(row, "precision", precision, 0, len(DURATION_SIZES))
-    whole = build_call("round", build_call("multiply", row.number(field), Literal(SCALES[from_])), Literal(0))
-    length = row.keep(build_call("abs", whole))
+    whole = ops.round(ops.multiply(row.number(field), Literal(SCALES[from_])), Literal(0))
+    length = row.keep(ops.abs(whole))
     pieces = []
     for i, (name, size) in enumerate(DURATION_SIZES):
-        above = build_call("modulo", whole, Literal(DURATION_SIZES[i - 1][1])) if i else length
-        count = build_call("floor", build_call("divide", above, Literal(size)))
-        shown = build_call("greater", count, Literal(0))
+        above = ops.modulo(whole, Literal(DURATION_SIZES[i - 1][1])) if i else length
+        count = ops.floor(ops.divide(above, Literal(size)))
+        shown = ops.greater(count, Literal(0))
         if precision and i >= precision:
-            shown = build_call("and", shown, build_call("less", length, Literal(DURATION_SIZES[i - precision][1])))
-        pieces.append(
-            build_call("if", shown, build_call("concat", build_call("to_text", count), Literal(name)), Literal(""))
-        )
-    text = Call("concat", tuple(pieces))
-    nothing = build_call("less", length, Literal(1))
-    return build_call("if", build_call("is_null", length), NULL, build_call("if", nothing, Literal("0ms"), text))
+            shown = ops.and_(shown, ops.less(length, Literal(DURATION_SIZES[i - precision][1])))
+        pieces.append(ops.if_(shown, ops.concat(ops.to_text(count), Literal(name)), Literal("")))
+    text = ops.concat(*tuple(pieces))
+    nothing = ops.less(length, Literal(1))
+    return ops.if_(ops.is_null(length), NULL, ops.if_(nothing, Literal("0ms"), text))

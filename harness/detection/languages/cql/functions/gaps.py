@@ -7,8 +7,9 @@ from collections.abc import Callable
 from harness.detection.languages.cql.cutting import finding, note_cut
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.gathering import sign
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Column, Expression, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -32,15 +33,15 @@ def keep_largest_series(flow: Scope, series: tuple[str, ...], limit: int, *, tol
     numbers = [n for n in numbers if n != "_bucket" and n not in series]
     if not numbers:
         return
-    parts = [build_call("coalesce", Column(n), Literal(0)) for n in numbers]
+    parts = [ops.coalesce(Column(n), Literal(0)) for n in numbers]
     total: Expression = parts[0]
     for part in parts[1:]:
-        total = build_call("add", total, part)
+        total = ops.add(total, part)
     ranked = flow.copy()
     size, marks = flow.meaning.temporary(), [flow.meaning.temporary() for _ in series]
     row = RowScope(ranked)
-    keys = tuple((m, build_call("coalesce", row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
-    ranked.become(Aggregate(source=ranked.node, keys=keys, measures=((size, Aggregation("sum", (total,))),)))
+    keys = tuple((m, ops.coalesce(row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
+    ranked.become(Aggregate(source=ranked.node, keys=keys, measures=((size, ops.sum(total)),)))
     groups = ranked.node
     ranked.become(Sort(source=groups, keys=(SortKey(Column(size), True),)))
     ranked.become(Limit(source=ranked.node, count=limit))
@@ -48,9 +49,7 @@ def keep_largest_series(flow: Scope, series: tuple[str, ...], limit: int, *, tol
         message = f"there were more than {limit} series; those whose numbers add up to the most are kept"
         note_cut(flow, finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
     own = RowScope(flow)
-    pairs = tuple(
-        (build_call("coalesce", own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True)
-    )
+    pairs = tuple((ops.coalesce(own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
     flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)
 
 
@@ -86,18 +85,15 @@ def add_empty_buckets(flow: Scope, size: Expression, start: Callable[[Expression
     frame = flow.copy()
     constant = (size.name,) if isinstance(size, Column) else ()
     keys = tuple((n, Column(n)) for n in (*flow.partition, *constant))
-    ends = ((low, Aggregation("minimum", (Column("_bucket"),))), (high, Aggregation("maximum", (Column("_bucket"),))))
+    ends = ((low, ops.minimum(Column("_bucket"))), (high, ops.maximum(Column("_bucket"))))
     frame.become(Aggregate(source=frame.node, keys=keys, measures=ends))
-    middle = build_call("divide", size, Literal(2))
-    few = build_call(
-        "less_equal",
-        build_call("subtract", Column(high), Column(low)),
-        build_call("multiply", size, Literal(MOST_FILLED)),
+    middle = ops.divide(size, Literal(2))
+    few = ops.less_equal(
+        ops.subtract(Column(high), Column(low)),
+        ops.multiply(size, Literal(MOST_FILLED)),
     )
-    starts = build_call(
-        "list_range", build_call("add", Column(low), middle), build_call("add", Column(high), size), size
-    )
-    frame.become(Derive(source=frame.node, columns=((slot, build_call("if", few, starts, NULL)),)))
+    starts = ops.list_range(ops.add(Column(low), middle), ops.add(Column(high), size), size)
+    frame.become(Derive(source=frame.node, columns=((slot, ops.if_(few, starts, NULL)),)))
     frame.become(Unnest(source=frame.node, column=slot))
-    frame.become(Derive(source=frame.node, columns=(("_bucket", start(build_call("to_number", Column(slot)))),)))
+    frame.become(Derive(source=frame.node, columns=(("_bucket", start(ops.to_number(Column(slot)))),)))
     return frame

@@ -9,7 +9,9 @@ from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.languages.cql.values import resolve_texts
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, any_of, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Literal
+from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError
 
 EARTH = 6_371_000.0
@@ -20,8 +22,8 @@ ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 def concat_fields(row: RowScope, field: Names) -> Expression:
     """The fields one after the other; missing ones are empty."""
-    texts = [build_call("coalesce", row.text(n), Literal("")) for n in field]
-    return texts[0] if len(texts) == 1 else Call("concat", tuple(texts))
+    texts = [ops.coalesce(row.text(n), Literal("")) for n in field]
+    return texts[0] if len(texts) == 1 else ops.concat(*tuple(texts))
 
 
 @FUNCTIONS.value("crypto:md5", into="_md5")
@@ -32,7 +34,7 @@ def md5(row: RowScope, field: Names) -> Expression:
 
     Reference: library.humio.com, crypto:md5()
     """
-    return build_call("md5", concat_fields(row, field))
+    return ops.md5(concat_fields(row, field))
 
 
 @FUNCTIONS.value("crypto:sha1", into="_sha1")
@@ -43,7 +45,7 @@ def sha1(row: RowScope, field: Names) -> Expression:
 
     Reference: library.humio.com, crypto:sha1()
     """
-    return build_call("sha1", concat_fields(row, field))
+    return ops.sha1(concat_fields(row, field))
 
 
 @FUNCTIONS.value("crypto:sha256", into="_sha256")
@@ -54,7 +56,7 @@ def sha256(row: RowScope, field: Names) -> Expression:
 
     Reference: library.humio.com, crypto:sha256()
     """
-    return build_call("sha256", concat_fields(row, field))
+    return ops.sha256(concat_fields(row, field))
 
 
 @FUNCTIONS.value("hash", into="_hash")
@@ -65,11 +67,9 @@ def hashed(row: RowScope, field: Names, *, limit: float | None = None, seed: str
 
     Reference: library.humio.com, hash()
     """
-    digest = build_call("md5", build_call("concat", Literal(seed), concat_fields(row, field)))
-    number = build_call("from_base", build_call("substring", digest, Literal(1), Literal(8)), Literal(16))
-    return (
-        number if limit is None else build_call("modulo", number, Literal(check_range(row, "limit", limit, 1, 2**32)))
-    )
+    digest = ops.md5(ops.concat(Literal(seed), concat_fields(row, field)))
+    number = ops.from_base(ops.substring(digest, Literal(1), Literal(8)), Literal(16))
+    return number if limit is None else ops.modulo(number, Literal(check_range(row, "limit", limit, 1, 2**32)))
 
 
 @FUNCTIONS.value("tokenHash", into="_tokenHash")
@@ -80,10 +80,8 @@ def token_hash(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, tokenHash()
     """
-    words = build_call("list_sort", build_call("regex_split", row.text(field), Literal(r"\W+"), Literal("")))
-    return build_call(
-        "substring", build_call("md5", build_call("list_join", words, Literal(" "))), Literal(1), Literal(8)
-    )
+    words = ops.list_sort(ops.regex_split(row.text(field), Literal(r"\W+"), Literal("")))
+    return ops.substring(ops.md5(ops.list_join(words, Literal(" "))), Literal(1), Literal(8))
 
 
 @FUNCTIONS.value("subnet", into="_subnet")
@@ -94,7 +92,7 @@ def subnet(row: RowScope, field: Name, bits: float) -> Expression:
 
     Reference: library.humio.com, subnet()
     """
-    return build_call("ip_network", row.text(field), Literal(check_range(row, "bits", bits, 0, 128)))
+    return ops.ip_network(row.text(field), Literal(check_range(row, "bits", bits, 0, 128)))
 
 
 @FUNCTIONS.value("geography:distance", into="_distance")
@@ -107,22 +105,19 @@ def distance(row: RowScope, *, lat1: Name, lon1: Name, lat2: Name, lon2: Name) -
     """
 
     def radians(name: str) -> Expression:
-        return build_call("multiply", row.number(name), Literal(0.017453292519943295))
+        return ops.multiply(row.number(name), Literal(0.017453292519943295))
 
     def half_square(difference: Expression) -> Expression:
-        return build_call("power", build_call("sin", build_call("divide", difference, Literal(2))), Literal(2))
+        return ops.power(ops.sin(ops.divide(difference, Literal(2))), Literal(2))
 
     north, south = radians(lat1), radians(lat2)
-    across = half_square(build_call("subtract", radians(lon2), radians(lon1)))
-    along = half_square(build_call("subtract", south, north))
-    chord = build_call(
-        "add",
+    across = half_square(ops.subtract(radians(lon2), radians(lon1)))
+    along = half_square(ops.subtract(south, north))
+    chord = ops.add(
         along,
-        build_call("multiply", build_call("multiply", build_call("cos", north), build_call("cos", south)), across),
+        ops.multiply(ops.multiply(ops.cos(north), ops.cos(south)), across),
     )
-    return build_call(
-        "multiply", Literal(2 * EARTH), build_call("asin", build_call("least", Literal(1), build_call("sqrt", chord)))
-    )
+    return ops.multiply(Literal(2 * EARTH), ops.asin(ops.least(Literal(1), ops.sqrt(chord))))
 
 
 @FUNCTIONS.value("geohash", into="_geohash")
@@ -149,15 +144,13 @@ def geohash_of(north: Expression, east: Expression, count: int) -> Expression:
             odd = place % 2 == 0
             cells = Literal(float(2 ** (place // 2 + 1)))
             span, low, value = (360.0, 180.0, east) if odd else (180.0, 90.0, north)
-            share = build_call("divide", build_call("add", value, Literal(low)), Literal(span))
-            bit = build_call("modulo", build_call("floor", build_call("multiply", share, cells)), Literal(2))
-            code = build_call("add", build_call("multiply", code, Literal(2)), bit)
-        letters.append(build_call("substring", Literal(ALPHABET), build_call("add", code, Literal(1)), Literal(1)))
-    text = letters[0] if count == 1 else Call("concat", tuple(letters))
-    there = build_call(
-        "and", *(build_call("less_equal", build_call("abs", n), Literal(m)) for n, m in ((north, 90), (east, 180)))
-    )
-    return build_call("if", there, text, NULL)
+            share = ops.divide(ops.add(value, Literal(low)), Literal(span))
+            bit = ops.modulo(ops.floor(ops.multiply(share, cells)), Literal(2))
+            code = ops.add(ops.multiply(code, Literal(2)), bit)
+        letters.append(ops.substring(Literal(ALPHABET), ops.add(code, Literal(1)), Literal(1)))
+    text = letters[0] if count == 1 else ops.concat(*tuple(letters))
+    there = ops.and_(*(ops.less_equal(ops.abs(n), Literal(m)) for n, m in ((north, 90), (east, 180))))
+    return ops.if_(there, text, NULL)
 
 
 SECURE = {"sha256": 256, "sha512": 512}
@@ -170,8 +163,9 @@ def hash_with_salt(row: RowScope, text: Expression, salt: str, hash: str, bits: 
         raise SourceError("argument", f"the hash is `sha256` or `sha512`, not `{hash[:40]}`", place)
     if bits % 8 or not 8 <= bits <= SECURE[hash.lower()]:
         raise SourceError("argument", f"`bits` is a multiple of 8 from 8 to {SECURE[hash.lower()]}", place)
-    digest = build_call(hash.lower(), build_call("concat", Literal(f"{salt}|"), text))
-    return build_call("substring", digest, Literal(1), Literal(int(bits) // 4))
+    salted = ops.concat(Literal(f"{salt}|"), text)
+    digest = ops.sha256(salted) if hash.lower() == "sha256" else ops.sha512(salted)
+    return ops.substring(digest, Literal(1), Literal(int(bits) // 4))
 
 
 @FUNCTIONS.row("hashRewrite")
@@ -198,8 +192,8 @@ def hash_rewrite(
     made = hash_with_salt(row, text, salt, hash, bits)
     if replaceInRawstring and row.has("@rawstring"):
         raw = row.text("@rawstring")
-        there = build_call("greater", build_call("length", text), Literal(0))
-        row.assign("@rawstring", build_call("if", there, build_call("replace_text", raw, text, made), raw))
+        there = ops.greater(ops.length(text), Literal(0))
+        row.assign("@rawstring", ops.if_(there, ops.replace_text(raw, text, made), raw))
     row.assign(as_ or field, made)
 
 
@@ -217,9 +211,9 @@ def hash_match(
     """
     made = hash_with_salt(row, Literal(input), salt, hash, bits)
     if field is not None:
-        return build_call("equal", row.text(field), made)
+        return ops.equal(row.text(field), made)
     names = [n for n in row.flow.visible() if not n.startswith("#") and n != "@timestamp"]
-    return any_of(tuple(build_call("contains", row.text(n), made) for n in names))
+    return any_of(tuple(ops.contains(row.text(n), made) for n in names))
 
 
 @FUNCTIONS.value("communityId", into="_community_id")
@@ -248,19 +242,13 @@ def community_id(
     """
 
     def given(name: str | None, other: str | None) -> Expression:
-        first = build_call("coalesce", row.text(name), Literal("")) if name else Literal("")
-        second = build_call("coalesce", row.text(other), Literal("")) if other else Literal("")
-        return (
-            first
-            if not other
-            else second
-            if not name
-            else build_call("if", build_call("equal", first, Literal("")), second, first)
-        )
+        first = ops.coalesce(row.text(name), Literal("")) if name else Literal("")
+        second = ops.coalesce(row.text(other), Literal("")) if other else Literal("")
+        return first if not other else second if not name else ops.if_(ops.equal(first, Literal("")), second, first)
 
     ports = given(sourceport, icmptype), given(destinationport, icmpcode)
     ends = row.text(sourceip), row.text(destinationip)
-    return build_call("community_id", Literal(float(seed)), row.text(proto), *ends, *ports)
+    return ops.community_id(Literal(float(seed)), row.text(proto), *ends, *ports)
 
 
 def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
@@ -281,8 +269,8 @@ def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
 def bit_set(row: RowScope, field: str, bit: int) -> Expression:
     """Whether a bit of a number is set."""
     number = row.number(field)
-    shifted = build_call("floor", build_call("divide", number, Literal(float(2**bit))))
-    return build_call("equal", build_call("modulo", shifted, Literal(2)), Literal(1))
+    shifted = ops.floor(ops.divide(number, Literal(float(2**bit))))
+    return ops.equal(ops.modulo(shifted, Literal(2)), Literal(1))
 
 
 @FUNCTIONS.row("bitfield:extractFlags")
@@ -295,15 +283,13 @@ def extract_flags(row: RowScope, *, field: Name, output: Syntax, onlyTrue: bool 
     """
     for bit, name in bind_bit_flags(row, output):
         is_set = bit_set(row, field, bit)
-        value = build_call("if", is_set, Literal("true"), NULL if onlyTrue else Literal("false"))
-        row.assign(name, build_call("if", build_call("is_null", row.number(field)), NULL, value))
+        value = ops.if_(is_set, Literal("true"), NULL if onlyTrue else Literal("false"))
+        row.assign(name, ops.if_(ops.is_null(row.number(field)), NULL, value))
 
 
 def set_names(row: RowScope, field: str, names: Syntax) -> Expression:
     """The names of the bits that are set."""
-    return build_call(
-        "list", *(build_call("if", bit_set(row, field, b), Literal(n), NULL) for b, n in bind_bit_flags(row, names))
-    )
+    return ops.list_(*(ops.if_(bit_set(row, field, b), Literal(n), NULL) for b, n in bind_bit_flags(row, names)))
 
 
 @FUNCTIONS.row("bitfield:extractFlagsAsArray")
@@ -325,7 +311,7 @@ def extract_flags_text(row: RowScope, *, field: Name, flagNames: Syntax, separat
 
     Reference: library.humio.com, bitfield:extractFlagsAsString()
     """
-    return build_call("list_join", set_names(row, field, flagNames), Literal(separator))
+    return ops.list_join(set_names(row, field, flagNames), Literal(separator))
 
 
 @FUNCTIONS.value("eventSize", into="_eventSize", raw=True)
@@ -336,7 +322,7 @@ def event_size(row: RowScope) -> Expression:
 
     Reference: library.humio.com, eventSize()
     """
-    return build_call("length", row.text("@rawstring"))
+    return ops.length(row.text("@rawstring"))
 
 
 @FUNCTIONS.value("eventFieldCount", into="_eventFieldCount", reads_all=True)
@@ -349,7 +335,5 @@ def event_field_count(row: RowScope) -> Expression:
     """
     total: Expression = Literal(0)
     for name in row.flow.visible():
-        total = build_call(
-            "add", total, build_call("if", build_call("is_null", row.read(name)), Literal(0), Literal(1))
-        )
+        total = ops.add(total, ops.if_(ops.is_null(row.read(name)), Literal(0), Literal(1)))
     return total

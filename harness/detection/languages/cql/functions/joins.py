@@ -10,17 +10,10 @@ from harness.detection.languages.cql.gathering import lower_group_by
 from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Argument, Array, FunctionCall, Pipeline, Syntax, Word
-from harness.detection.plan.expressions import (
-    TRUE,
-    Aggregation,
-    Column,
-    Expression,
-    Literal,
-    all_of,
-    any_of,
-    build_call,
-)
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import TRUE, Column, Expression, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Select, Window
+from harness.detection.plan.operations import all_of, any_of
 from harness.diagnostics import Severity, SourceError
 
 JOIN_MODES = ("inner", "left")
@@ -62,9 +55,9 @@ def join(
     keys = tuple((f, Column(m)) for m, (f, _) in zip(marks, sides, strict=True))
     taken = tuple((c, Column(c)) for c in (*own.values(), found))
     flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1), other)
-    there = build_call("is_true", Column(found))
+    there = ops.is_true(Column(found))
     for name, column in own.items():
-        row.offer(name, build_call("if", there, build_call("coalesce", Column(column), Literal("")), Column(column)))
+        row.offer(name, ops.if_(there, ops.coalesce(Column(column), Literal("")), Column(column)))
     return TRUE if mode == "left" else there
 
 
@@ -92,7 +85,7 @@ def join_several(
     row, other = RowScope(flow), partners(flow, query, start, end, limit)
     side = RowScope(other)
     keys = tuple((row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True))
-    taken = tuple((n, build_call("coalesce", side.text(n), Literal(""))) for n in include)
+    taken = tuple((n, ops.coalesce(side.text(n), Literal(""))) for n in include)
     kind = JoinKind.LEFT if mode == "left" else JoinKind.INNER
     made = Join(left=flow.node, right=other.node, kind=kind, keys=keys, columns=taken, most=int(max), span=flow.span)
     flow.become(made, other)
@@ -142,10 +135,10 @@ def build_join_conditions(row: RowScope, field: Names, where: Syntax) -> tuple[E
         raise row.unsupported("a self join inside an array function", row.meaning.source.whole())
     tests, flow = split_join_clauses(row, where), row.flow
     keys = tuple(row.read(n) for n in field)
-    marks = [(flow.meaning.temporary(), Aggregation("any_true", (build_call("is_true", t),))) for t in tests]
+    marks = [(flow.meaning.temporary(), ops.any_true(ops.is_true(t))) for t in tests]
     flow.become(Window(source=flow.node, partition=keys, measures=tuple(marks)))
-    there = [build_call("not", build_call("is_null", k)) for k in keys]
-    return all_of((*there, *(build_call("is_true", Column(m)) for m, _ in marks))), tests
+    there = [ops.not_(ops.is_null(k)) for k in keys]
+    return all_of((*there, *(ops.is_true(Column(m)) for m, _ in marks))), tests
 
 
 @FUNCTIONS.filter("selfJoinFilter", joins=True, second_pass=True)

@@ -6,7 +6,8 @@ from harness.detection.languages.cql.binding import RAWSTRING, Name, Names, Text
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.fields import flatten_text_fields, take_out
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Expression, Literal
 from harness.diagnostics import Severity, SourceError
 
 NULLS = ("keep", "discard", "empty")
@@ -60,7 +61,7 @@ def write_json(row: RowScope, field: Names = (RAWSTRING,)) -> Expression:
     names = row.flow.visible() if field == ("*",) else field
     for name in names:
         pairs += [Literal(name), row.text(name)]
-    return build_call("json_object", *pairs)
+    return ops.json_object(*pairs)
 
 
 @FUNCTIONS.row("json:prettyPrint")
@@ -78,5 +79,5 @@ def pretty_json(
     message = "a text for people stays as it is, without other line breaks"
     row.meaning.tell("not-pretty", "json:prettyPrint", message, place, severity=Severity.NOTE)
     if strict:
-        row.require(build_call("is_true", build_call("json_valid", text)))
+        row.require(ops.is_true(ops.json_valid(text)))
     row.assign(as_ or field, text)

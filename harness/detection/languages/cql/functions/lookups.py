@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from harness.detection.language import Lookup, Strictness
@@ -14,9 +14,11 @@ from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, Preamble, RowOrder
 from harness.detection.languages.cql.syntax import Pipeline
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Literal, all_of, build_call
+from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Literal, build_call
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import HarnessError, Severity, SourceError
 
 MOST_PATTERNS = 5_000
@@ -44,13 +46,13 @@ def join_table(
     found = flow.meaning.temporary()
     chosen = tuple((own[n], Column(n)) for n in names)
     right: Node = Select(source=Reverse(source=table), columns=(*chosen, (found, TRUE)))
-    fold = (lambda v: build_call("lower", v)) if ignore_case else (lambda v: v)
+    fold: Callable[[Expression], Expression] = ops.lower if ignore_case else (lambda v: v)
     keys = tuple((fold(value), fold(Column(own[c]))) for value, c in pairs)
     taken = tuple((n, Column(n)) for n in (*own.values(), found))
     known = dict.fromkeys(own.values(), Kind.TEXT) | {found: Kind.BOOLEAN}
     joined = Join(left=flow.node, right=right, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1)
     flow.become(joined, Scope(flow.meaning, right, known))
-    return build_call("is_true", Column(found)), {n: Column(c) for n, c in own.items()}
+    return ops.is_true(Column(found)), {n: Column(c) for n, c in own.items()}
 
 
 def join_patterns(
@@ -63,7 +65,7 @@ def join_patterns(
     for number, cells in numbered_rows(lookup, pairs, mode):
         tests = tuple(match_table_pattern(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
         branches += [all_of(tests), Literal(str(number))]
-    which = row.flow.keep(Call("case", (NULL, *branches)) if branches else NULL)
+    which = row.flow.keep(ops.case(NULL, *branches) if branches else NULL)
     found, columns = join_table(row, numbered_table(lookup), (*lookup.columns, PLACE), ((which, PLACE),))
     return found, {n: v for n, v in columns.items() if n != PLACE}
 
@@ -95,12 +97,8 @@ def count_fixed_bits(network: str) -> int:
 def match_table_pattern(value: Expression, pattern: str, mode: str, ignore_case: bool) -> Expression:
     """Whether a value fits a pattern of the table."""
     if mode == "cidr":
-        return (
-            build_call("cidr_contains", value, Literal(pattern.strip()))
-            if count_fixed_bits(pattern) >= 0
-            else Literal(False)
-        )
-    return build_call("glob_ci" if ignore_case else "glob", value, Literal(f"*{pattern.strip('*')}*"))
+        return ops.cidr_contains(value, Literal(pattern.strip())) if count_fixed_bits(pattern) >= 0 else Literal(False)
+    return build_call(ops.glob_ci if ignore_case else ops.glob, value, Literal(f"*{pattern.strip('*')}*"))
 
 
 def refuse_missing_table(row: RowScope, name: str, kind: str) -> None:
@@ -235,7 +233,7 @@ def check_table_columns(row: RowScope, name: str, lookup: Lookup, pairs: Sequenc
 
 def cast_pairs_to_table(pairs: Sequence[Pair], table: Scope) -> tuple[Pair, ...]:
     """Values in the kind that the table's columns have."""
-    return tuple((build_call("to_number", v) if table.columns.get(c) is Kind.NUMBER else v, c) for v, c in pairs)
+    return tuple((ops.to_number(v) if table.columns.get(c) is Kind.NUMBER else v, c) for v, c in pairs)
 
 
 @FUNCTIONS.multiplying("match", parameter="nrows", when=lambda text: text != "1")
@@ -292,7 +290,7 @@ def several_rows(
     ignore_case: bool,
 ) -> None:
     """An event for each row of a table that agrees, the last ones first."""
-    fold = (lambda v: build_call("lower", v)) if ignore_case else (lambda v: v)
+    fold: Callable[[Expression], Expression] = ops.lower if ignore_case else (lambda v: v)
     taken = select_included_columns(RowScope(flow), name, {n: Column(n) for n in right.visible()}, include)
     keys = tuple((fold(v), fold(RowScope(right).text(c))) for v, c in pairs)
     right.become(Reverse(source=right.node))
@@ -318,8 +316,8 @@ def several_patterns(
     fits: list[Expression] = []
     for number, cells in numbered_rows(lookup, pairs, mode):
         tests = tuple(match_table_pattern(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
-        fits.append(build_call("if", all_of(tests), Literal(str(number)), NULL))
-    places = build_call("list_slice", build_call("list", *fits), Literal(1), Literal(most)) if fits else NULL
+        fits.append(ops.if_(all_of(tests), Literal(str(number)), NULL))
+    places = ops.list_slice(ops.list_(*fits), Literal(1), Literal(most)) if fits else NULL
     flow.keep(places, which)
     if flow.columns[which] is Kind.LIST:
         flow.become(Unnest(source=flow.node, column=which, keep_empty=not strict, span=flow.span))

@@ -6,8 +6,9 @@ from harness.detection.languages.cql.binding import Name, Texts, parse_milliseco
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Named, Select, Union, Values
 from harness.diagnostics import Severity
 
@@ -56,8 +57,8 @@ def field_rows(flow: Scope, *, statistics: bool) -> None:
     names = flow.visible()
     counted: list[Named] = []
     for i, name in enumerate(names):
-        counted.append((f"{i}.count", Aggregation("count", (row.read(name),))))
-        counted.append((f"{i}.distinct", Aggregation("count_distinct", (row.read(name),))))
+        counted.append((f"{i}.count", ops.count(row.read(name))))
+        counted.append((f"{i}.distinct", ops.count_distinct(row.read(name))))
     whole = Aggregate(source=flow.node, keys=(), measures=tuple(counted), span=span)
     rows = []
     for i, name in enumerate(names):
@@ -66,7 +67,7 @@ def field_rows(flow: Scope, *, statistics: bool) -> None:
     flow.columns = {"field": Kind.TEXT, "_count": Kind.NUMBER, "distinct": Kind.NUMBER}
     none = Values(columns=flow.columns, rows=(), span=span)
     flow.node = Union(sources=tuple(rows), span=span) if rows else none
-    flow.require(build_call("greater", Column("_count"), Literal(0)), span)
+    flow.require(ops.greater(Column("_count"), Literal(0)), span)
     if not statistics:
         flow.select([("field", Column("field"))])
     flow.events = flow.timed = False

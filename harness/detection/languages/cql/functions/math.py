@@ -10,53 +10,53 @@ from harness.detection.languages.cql.choices import Endian, Rounding, check_rang
 from harness.detection.languages.cql.coercion import parse_number_text
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Expression, Literal, build_call
+from harness.detection.plan.operation import Operation
 
 ONE, TWO = Literal(1), Literal(2)
-EXP = "exp"
+EXP = ops.exp
 
 
-def hyperbolic(sign: str) -> Callable[[Expression], Expression]:
+def hyperbolic(sign: Operation) -> Callable[[Expression], Expression]:
     """Half the sum or the difference of e^x and e^-x."""
-    return lambda n: build_call(
-        "divide", build_call(sign, build_call(EXP, n), build_call(EXP, build_call("negate", n))), TWO
-    )
+    return lambda n: ops.divide(build_call(sign, build_call(EXP, n), build_call(EXP, ops.negate(n))), TWO)
 
 
 FORMULAS: dict[str, tuple[str, str, Callable[[Expression], Expression]]] = {
-    "abs": ("the number without its sign", "-2 -> 2", lambda n: build_call("abs", n)),
-    "ceil": ("the next integer above", "1.2 -> 2", lambda n: build_call("ceil", n)),
-    "floor": ("the next integer below", "1.8 -> 1", lambda n: build_call("floor", n)),
-    "sqrt": ("the square root", "9 -> 3", lambda n: build_call("sqrt", n)),
-    "exp": ("e to the power of the number", "0 -> 1", lambda n: build_call("exp", n)),
+    "abs": ("the number without its sign", "-2 -> 2", lambda n: ops.abs(n)),
+    "ceil": ("the next integer above", "1.2 -> 2", lambda n: ops.ceil(n)),
+    "floor": ("the next integer below", "1.8 -> 1", lambda n: ops.floor(n)),
+    "sqrt": ("the square root", "9 -> 3", lambda n: ops.sqrt(n)),
+    "exp": ("e to the power of the number", "0 -> 1", lambda n: ops.exp(n)),
     "expm1": (
         "e to the power of the number, minus 1",
         "0 -> 0",
-        lambda n: build_call("subtract", build_call("exp", n), ONE),
+        lambda n: ops.subtract(ops.exp(n), ONE),
     ),
-    "log": ("the natural logarithm", "1 -> 0", lambda n: build_call("ln", n)),
-    "log10": ("the decimal logarithm", "1000 -> 3", lambda n: build_call("log", n, Literal(10))),
-    "log2": ("the binary logarithm", "8 -> 3", lambda n: build_call("log", n, TWO)),
+    "log": ("the natural logarithm", "1 -> 0", lambda n: ops.ln(n)),
+    "log10": ("the decimal logarithm", "1000 -> 3", lambda n: ops.log(n, Literal(10))),
+    "log2": ("the binary logarithm", "8 -> 3", lambda n: ops.log(n, TWO)),
     "log1p": (
         "the natural logarithm of the number plus 1",
         "0 -> 0",
-        lambda n: build_call("ln", build_call("add", n, ONE)),
+        lambda n: ops.ln(ops.add(n, ONE)),
     ),
-    "sin": ("the sine", "0 -> 0", lambda n: build_call("sin", n)),
-    "cos": ("the cosine", "0 -> 1", lambda n: build_call("cos", n)),
-    "tan": ("the tangent", "0 -> 0", lambda n: build_call("tan", n)),
-    "arcsin": ("the angle with that sine", "0 -> 0", lambda n: build_call("asin", n)),
-    "arccos": ("the angle with that cosine", "1 -> 0", lambda n: build_call("acos", n)),
-    "arctan": ("the angle with that tangent", "0 -> 0", lambda n: build_call("atan", n)),
-    "sinh": ("the hyperbolic sine", "0 -> 0", hyperbolic("subtract")),
-    "cosh": ("the hyperbolic cosine", "0 -> 1", hyperbolic("add")),
+    "sin": ("the sine", "0 -> 0", lambda n: ops.sin(n)),
+    "cos": ("the cosine", "0 -> 1", lambda n: ops.cos(n)),
+    "tan": ("the tangent", "0 -> 0", lambda n: ops.tan(n)),
+    "arcsin": ("the angle with that sine", "0 -> 0", lambda n: ops.asin(n)),
+    "arccos": ("the angle with that cosine", "1 -> 0", lambda n: ops.acos(n)),
+    "arctan": ("the angle with that tangent", "0 -> 0", lambda n: ops.atan(n)),
+    "sinh": ("the hyperbolic sine", "0 -> 0", hyperbolic(ops.subtract)),
+    "cosh": ("the hyperbolic cosine", "0 -> 1", hyperbolic(ops.add)),
     "tanh": (
         "the hyperbolic tangent",
         "0 -> 0",
-        lambda n: build_call("divide", hyperbolic("subtract")(n), hyperbolic("add")(n)),
+        lambda n: ops.divide(hyperbolic(ops.subtract)(n), hyperbolic(ops.add)(n)),
     ),
-    "deg2rad": ("degrees as radians", "0 -> 0", lambda n: build_call("multiply", n, Literal(pi / 180))),
-    "rad2deg": ("radians as degrees", "0 -> 0", lambda n: build_call("multiply", n, Literal(180 / pi))),
+    "deg2rad": ("degrees as radians", "0 -> 0", lambda n: ops.multiply(n, Literal(pi / 180))),
+    "rad2deg": ("radians as degrees", "0 -> 0", lambda n: ops.multiply(n, Literal(180 / pi))),
 }
 
 
@@ -85,8 +85,8 @@ def modulus(row: RowScope, field: Name, divisor: float) -> Expression:
     Reference: library.humio.com, math:mod()
     """
     value, by = row.number(field), Literal(divisor)
-    times = build_call("floor", build_call("divide", value, by))
-    return build_call("subtract", value, build_call("multiply", times, by))
+    times = ops.floor(ops.divide(value, by))
+    return ops.subtract(value, ops.multiply(times, by))
 
 
 @FUNCTIONS.value("math:pow", into="_pow")
@@ -97,7 +97,7 @@ def power(row: RowScope, field: Name, exponent: float) -> Expression:
 
     Reference: library.humio.com, math:pow()
     """
-    return build_call("power", row.number(field), Literal(exponent))
+    return ops.power(row.number(field), Literal(exponent))
 
 
 @FUNCTIONS.value("math:arctan2", into="_arctan2")
@@ -108,7 +108,7 @@ def arctan2(row: RowScope, *, x: Name, y: Name) -> Expression:
 
     Reference: library.humio.com, math:arctan2()
     """
-    return build_call("atan2", row.number(y), row.number(x))
+    return ops.atan2(row.number(y), row.number(x))
 
 
 @FUNCTIONS.row("math:spherical2cartesian")
@@ -122,12 +122,12 @@ def spherical_to_cartesian(
 
     Reference: library.humio.com, math:spherical2cartesian()
     """
-    around, above = (build_call("multiply", measure(row, n), Literal(pi / 180)) for n in (azimuth, polar))
+    around, above = (ops.multiply(measure(row, n), Literal(pi / 180)) for n in (azimuth, polar))
     distance = measure(row, radius)
-    level = build_call("multiply", distance, build_call("cos", above))
-    row.assign(f"{as_}.x", build_call("multiply", level, build_call("cos", around)))
-    row.assign(f"{as_}.y", build_call("multiply", level, build_call("sin", around)))
-    row.assign(f"{as_}.z", build_call("multiply", distance, build_call("sin", above)))
+    level = ops.multiply(distance, ops.cos(above))
+    row.assign(f"{as_}.x", ops.multiply(level, ops.cos(around)))
+    row.assign(f"{as_}.y", ops.multiply(level, ops.sin(around)))
+    row.assign(f"{as_}.z", ops.multiply(distance, ops.sin(above)))
 
 
 def measure(row: RowScope, text: str) -> Expression:
@@ -146,9 +146,13 @@ def rounded(row: RowScope, field: Name, *, how: Rounding = "round") -> Expressio
     Reference: library.humio.com, round()
     """
     value = row.number(field)
-    if how in ("ceil", "floor"):
-        return build_call(how, value)
-    return build_call("round", value, Literal(0))
+    match how:
+        case "ceil":
+            return ops.ceil(value)
+        case "floor":
+            return ops.floor(value)
+        case _:
+            return ops.round(value, Literal(0))
 
 
 @FUNCTIONS.value("parseInt", into="=field")
@@ -162,6 +166,6 @@ def parse_int(row: RowScope, field: Name, *, radix: float = 16, endian: Endian =
     """
     digits = row.text(field)
     if endian == "little":
-        pairs = build_call("regex_extract_all", digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
-        digits = build_call("list_join", build_call("list_reverse", pairs), Literal(""))
-    return build_call("from_base", digits, Literal(check_range(row, "radix", radix, 2, 36)))
+        pairs = ops.regex_extract_all(digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
+        digits = ops.list_join(ops.list_reverse(pairs), Literal(""))
+    return ops.from_base(digits, Literal(check_range(row, "radix", radix, 2, 36)))

@@ -7,7 +7,8 @@ from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.fields import flatten_text_fields, list_record_header_fields, take_out
 from harness.detection.languages.cql.functions.timestamps import parsed_time
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import Call, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Expression, Literal
 
 DEVICE_TIMES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%b %d %Y %H:%M:%S.%f", "%b %d %Y %H:%M:%S")
 
@@ -68,10 +69,10 @@ def parse_leef(
     for name, value in take_out(row, flat, "", always=list_record_header_fields("leef", headerprefix)):
         row.assign(name, value)
     if parsetime:
-        row.assign(TIMESTAMP, device_time(build_call("json_text", flat, Literal(f'$."{prefix}devTime"')), timezone))
+        row.assign(TIMESTAMP, device_time(ops.json_text(flat, Literal(f'$."{prefix}devTime"')), timezone))
 
 
 def device_time(text: Expression, zone: str) -> Expression:
     """The time of a device in milliseconds: an epoch, or written in one of the usual ways."""
-    epoch = build_call("to_number", text)
-    return Call("coalesce", (epoch, parsed_time(text, list(DEVICE_TIMES), zone)))
+    epoch = ops.to_number(text)
+    return ops.coalesce(epoch, parsed_time(text, list(DEVICE_TIMES), zone))

@@ -9,8 +9,9 @@ from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -24,6 +25,7 @@ from harness.detection.plan.nodes import (
     Unnest,
     Window,
 )
+from harness.detection.plan.operation import Operation
 from harness.diagnostics import SourceError
 
 
@@ -67,7 +69,7 @@ def reduce_row(flow: Scope, array: ArrayName, *, function: Syntax, var: Name, as
     Reference: library.humio.com, array:reduceRow()
     """
     span, mark, temporary = find_step_span(flow), flow.meaning.temporary(), flow.meaning.temporary()
-    flow.become(Window(source=flow.node, measures=((mark, Aggregation("row_number")),)))
+    flow.become(Window(source=flow.node, measures=((mark, ops.row_number()),)))
     each = flow.copy()
     expand_array(each, array, strip_array_marks(var))
     aggregate_functions(each, ((mark, Column(mark)),), function, span)
@@ -100,15 +102,13 @@ def reduce_column(flow: Scope, array: ArrayName, *, function: Syntax, var: Name,
     flow.become(Sort(source=flow.node, keys=(SortKey(Column(at)),)))
     row, made, start = RowScope(flow), outputs(flow), strip_array_marks(as_)
     names = {n: f"{start}[]" if len(made) == 1 else f"{start}.{n}[]" for n in made}
-    measures = tuple(
-        (names[n], Aggregation("collect", (build_call("coalesce", row.text(n), Literal("")),))) for n in made
-    )
+    measures = tuple((names[n], ops.collect(ops.coalesce(row.text(n), Literal("")))) for n in made)
     keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=measures, span=span))
     flow.events = flow.timed = False
 
 
-def aggregate_array_elements(operation: str, row: RowScope, array: str) -> Aggregation:
+def aggregate_array_elements(operation: Operation, row: RowScope, array: str) -> Aggregation:
     """Distinct elements over all events."""
     return Aggregation(operation, (row.array(array),))
 
@@ -121,7 +121,7 @@ def array_union(row: RowScope, array: ArrayName, *, as_: Name = "_union") -> lis
 
     Reference: library.humio.com, array:union()
     """
-    return [(f"{strip_array_marks(as_)}[]", aggregate_array_elements("values", row, array))]
+    return [(f"{strip_array_marks(as_)}[]", aggregate_array_elements(ops.values, row, array))]
 
 
 @FUNCTIONS.step("array:intersection", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
@@ -135,19 +135,19 @@ def array_intersection(flow: Scope, array: ArrayName, *, as_: Name = "_intersect
     """
     span, element, size, own = find_step_span(flow), *(flow.meaning.temporary() for _ in range(3))
     value = RowScope(flow).array(array)
-    distinct: Expression = build_call("list_distinct", value) if value != NULL else NULL
+    distinct: Expression = ops.list_distinct(value) if value != NULL else NULL
     flow.become(Derive(source=flow.node, columns=((element, distinct),)))
-    flow.require(build_call("not", build_call("is_null", Column(element))), span)
+    flow.require(ops.not_(ops.is_null(Column(element))), span)
     partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
-    whole = ((size, Aggregation("count")),)
+    whole = ((size, ops.count()),)
     flow.become(Window(source=flow.node, partition=partition, measures=whole))
     if flow.columns[element] is Kind.LIST:
         flow.become(Unnest(source=flow.node, column=element, span=flow.span))
     keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
-    counted: tuple[Named, ...] = ((own, Aggregation("count")), (size, Aggregation("maximum", (Column(size),))))
+    counted: tuple[Named, ...] = ((own, ops.count()), (size, ops.maximum(Column(size))))
     flow.become(Aggregate(source=flow.node, keys=(*keys, (element, Column(element))), measures=counted, span=span))
-    flow.become(Filter(source=flow.node, condition=build_call("equal", Column(own), Column(size)), span=span))
-    gathered = ((f"{strip_array_marks(as_)}[]", Aggregation("values", (RowScope(flow).text(element),))),)
+    flow.become(Filter(source=flow.node, condition=ops.equal(Column(own), Column(size)), span=span))
+    gathered = ((f"{strip_array_marks(as_)}[]", ops.values(RowScope(flow).text(element))),)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=gathered, span=span))
-    flow.require(build_call("not", build_call("is_null", Column(f"{strip_array_marks(as_)}[]"))), None)
+    flow.require(ops.not_(ops.is_null(Column(f"{strip_array_marks(as_)}[]"))), None)
     flow.events = flow.timed = False

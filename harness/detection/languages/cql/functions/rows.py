@@ -20,9 +20,11 @@ from harness.detection.languages.cql.mending import group_limit
 from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Argument, Array, FunctionCall, Syntax
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, all_of, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import Finding, Severity, Span
 
 
@@ -96,7 +98,7 @@ def typed_keys(row: RowScope, name: str, kind: str, descending: bool) -> list[So
         case "string":
             values = (text,)
         case "hex":
-            values = (build_call("from_base", text, Literal(16)),)
+            values = (ops.from_base(text, Literal(16)),)
         case "any":
             values = (row.number(name), text)
         case _:
@@ -241,7 +243,7 @@ def top(
     Reference: library.humio.com, top()
     """
     row = RowScope(flow)
-    there = tuple(build_call("not", build_call("is_null", row.read(n))) for n in field)
+    there = tuple(ops.not_(ops.is_null(row.read(n))) for n in field)
     flow.become(Filter(source=flow.node, condition=all_of(there), span=flow.span))
     row = RowScope(flow)
     measure, output = top_measure(row, sum, max)
@@ -251,8 +253,8 @@ def top(
     flow.events = flow.timed = False
     if percent:
         whole = flow.meaning.temporary()
-        flow.become(Window(source=flow.node, measures=((whole, Aggregation("sum", (Column(output),))),)))
-        share = build_call("multiply", build_call("divide", Column(output), Column(whole)), Literal(100))
+        flow.become(Window(source=flow.node, measures=((whole, ops.sum(Column(output))),)))
+        share = ops.multiply(ops.divide(Column(output), Column(whole)), Literal(100))
         flow.become(Derive(source=flow.node, columns=(("percent", share),)))
     flow.become(Sort(source=flow.node, keys=(SortKey(Column(output), True),), span=flow.span))
     if rest:
@@ -264,10 +266,10 @@ def top(
 def top_measure(row: RowScope, sum: str, max: str) -> tuple[Expression, str]:
     """What `top` ranks by, and the field for it."""
     if sum:
-        return build_call("coalesce", Aggregation("sum", (row.number(sum),)), Literal(0)), "_sum"
+        return ops.coalesce(ops.sum(row.number(sum)), Literal(0)), "_sum"
     if max:
-        return Aggregation("maximum", (row.number(max),)), "_max"
-    return Aggregation("count"), "_count"
+        return ops.maximum(row.number(max)), "_max"
+    return ops.count(), "_count"
 
 
 def with_rest(flow: Scope, field: Names, output: str, limit: int, rest: str) -> None:
@@ -275,8 +277,8 @@ def with_rest(flow: Scope, field: Names, output: str, limit: int, rest: str) -> 
     others = flow.copy()
     flow.become(Limit(source=flow.node, count=limit, span=flow.span))
     others.become(Limit(source=others.node, count=MOST_PRODUCT_ROWS, offset=limit))
-    total = (output, Aggregation("sum", (Column(output),)))
+    total = (output, ops.sum(Column(output)))
     others.become(Aggregate(source=others.node, keys=(), measures=(total,)))
-    others.become(Filter(source=others.node, condition=build_call("not", build_call("is_null", Column(output)))))
+    others.become(Filter(source=others.node, condition=ops.not_(ops.is_null(Column(output)))))
     others.become(Derive(source=others.node, columns=((field[0], Literal(rest)),)))
     flow.become(Union(sources=(flow.node, others.node), span=flow.span), others)

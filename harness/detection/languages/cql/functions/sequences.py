@@ -11,13 +11,13 @@ from harness.detection.languages.cql.functions.rows import build_count_call, fin
 from harness.detection.languages.cql.gathering import aggregate_functions, limit_to_branch, measure_part, parts_of
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Pipeline, Syntax
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
     NULL,
     Aggregation,
     Column,
     Expression,
     Literal,
-    build_call,
     rebuild_expression,
 )
 from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, SortKey, Window
@@ -133,8 +133,8 @@ def neighbor(
 
     Reference: library.humio.com, neighbor()
     """
-    operation = "lead" if direction == "succeeding" else "lag"
-    start = prefix or ("next" if operation == "lead" else "prev")
+    operation = ops.lead if direction == "succeeding" else ops.lag
+    start = prefix or ("next" if operation == ops.lead else "prev")
     row, measures = RowScope(flow), []
     for name in include:
         value = row.read(name)
@@ -147,9 +147,9 @@ def neighbor(
 def add_run_number(flow: Scope, starts: Expression, frame: Frame = Frame.RUNNING) -> str:
     """A column that counts how many rows up to each row `starts` was true for."""
     mark = flow.meaning.temporary()
-    value = build_call("if", starts, Literal(1), Literal(0))
-    counted_up = Aggregation("sum", (value,))
-    add_window_measures(flow, [(mark, build_call("coalesce", counted_up, Literal(0)))], frame)
+    value = ops.if_(starts, Literal(1), Literal(0))
+    counted_up = ops.sum(value)
+    add_window_measures(flow, [(mark, ops.coalesce(counted_up, Literal(0)))], frame)
     return mark
 
 
@@ -160,7 +160,7 @@ def lower_filter_pipeline(row: RowScope, condition: Pipeline) -> Expression:
         if not row.meaning.plain(step):
             raise SourceError("unsupported", "a condition that makes other rows is not supported", step.span)
         row.meaning.take(way, step)
-    return build_call("is_true", way.condition())
+    return ops.is_true(way.condition())
 
 
 @FUNCTIONS.step("partition", gathers=True, fields=FieldEffect.KEEPS, order=RowOrder.NEEDS)
@@ -183,10 +183,10 @@ def partition(flow: Scope, function: Syntax, *, condition: Pipeline, split: Posi
 def session_mark(flow: Scope, maxpause: float) -> str:
     """A column that numbers stretches of rows without a longer pause."""
     time, earlier = RowScope(flow).number(TIMESTAMP), flow.meaning.temporary()
-    lagged = ((earlier, Aggregation("lag", (time, Literal(1)))),)
+    lagged = ((earlier, ops.lag(time, Literal(1))),)
     flow.become(Window(source=flow.node, partition=partition_of(flow), measures=lagged))
-    gap = build_call("subtract", time, Column(earlier))
-    return add_run_number(flow, build_call("greater", gap, Literal(maxpause)))
+    gap = ops.subtract(time, Column(earlier))
+    return add_run_number(flow, ops.greater(gap, Literal(maxpause)))
 
 
 @FUNCTIONS.step("session", gathers=True, fields=FieldEffect.CLOSES, order=RowOrder.GIVES)
@@ -236,10 +236,10 @@ def series(
     row, time = RowScope(flow), RowScope(flow).number(TIMESTAMP)
     collected: list[Named] = []
     for name in collect:
-        texts = Aggregation("collect", (row.text(name),))
-        collected.append((name, build_call("list_join", texts, Literal(separator))))
-    first, last = Aggregation("minimum", (time,)), Aggregation("maximum", (time,))
-    collected += [("@timestamp", first), ("_duration", build_call("subtract", last, first))]
+        texts = ops.collect(row.text(name))
+        collected.append((name, ops.list_join(texts, Literal(separator))))
+    first, last = ops.minimum(time), ops.maximum(time)
+    collected += [("@timestamp", first), ("_duration", ops.subtract(last, first))]
     aggregate_flow(flow, [*flow.partition, *mark], collected)
 
 
@@ -256,10 +256,10 @@ def series_mark(
     starts = NULL if startmatch is None else lower_filter_pipeline(RowScope(flow), startmatch)
     ends = NULL if endmatch is None else lower_filter_pipeline(RowScope(flow), endmatch)
     mark, time = flow.meaning.temporary(), RowScope(flow).number(TIMESTAMP)
-    number = Aggregation("series_of", (Literal(maxduration), Literal(maxpause), time, starts, ends))
+    number = ops.series_of(Literal(maxduration), Literal(maxpause), time, starts, ends)
     within = partition_of(flow)
     flow.become(Window(source=flow.node, partition=within, measures=((mark, number),), frame=Frame.RUNNING))
-    flow.require(build_call("not", build_call("is_null", Column(mark))), find_step_span(flow))
+    flow.require(ops.not_(ops.is_null(Column(mark))), find_step_span(flow))
     return [mark]
 
 

@@ -9,14 +9,15 @@ from harness.detection.languages.cql.functions.aggregates import refuse_undocume
 from harness.detection.languages.cql.functions.filters import add_regex_flags, usual_flags
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.encodings import CHARSETS
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
 from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)
 ODD = r"[^\t\n -~]"
 FIRST_PLANE = "[^\U00010000-\U0010ffff]"
-TRIMMING = {"both": "trim", "start": "trim_start", "end": "trim_end"}
+TRIMMING = {"both": ops.trim, "start": ops.trim_start, "end": ops.trim_end}
 UNICODE_BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """What Unicode counts as white space."""
 
@@ -30,7 +31,7 @@ def lower(row: RowScope, field: Name, *, locale: str = "", type: str = "") -> Ex
     Reference: library.humio.com, lower()
     """
     refuse_undocumented(row, "lower", type)
-    return build_call("lower", row.text(field))
+    return ops.lower(row.text(field))
 
 
 @FUNCTIONS.value("upper", into="_upper", written=WrittenText.WORDS)
@@ -41,7 +42,7 @@ def upper(row: RowScope, field: Name, *, locale: str = "") -> Expression:
 
     Reference: library.humio.com, upper()
     """
-    return build_call("upper", row.text(field))
+    return ops.upper(row.text(field))
 
 
 @FUNCTIONS.row("lowercase")
@@ -54,7 +55,7 @@ def lowercase(row: RowScope, field: Names, *, include: str = "values", locale: s
     """
     names = field if field != ("*",) else row.flow.visible()
     for name in names:
-        value = row.text(name) if include == "fields" else build_call("lower", row.text(name))
+        value = row.text(name) if include == "fields" else ops.lower(row.text(name))
         if include in ("fields", "both") and name.lower() != name:
             row.put(name, NULL)
         row.assign(name.lower() if include in ("fields", "both") else name, value)
@@ -69,10 +70,8 @@ def length(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, length()
     """
     text = row.text(field)
-    beyond = build_call(
-        "length", build_call("regex_replace", text, Literal(FIRST_PLANE), Literal(""), Literal(""), Literal(True))
-    )
-    return build_call("add", build_call("length", text), beyond)
+    beyond = ops.length(ops.regex_replace(text, Literal(FIRST_PLANE), Literal(""), Literal(""), Literal(True)))
+    return ops.add(ops.length(text), beyond)
 
 
 @FUNCTIONS.value("concat", into="_concat", written=WrittenText.WORDS, grows=True)
@@ -87,9 +86,9 @@ def concat(row: RowScope, field: Names) -> Expression:
     some = [v for v in values if v != NULL]
     if not some:
         return NULL
-    joined = Call("concat", tuple(build_call("coalesce", v, Literal("")) for v in some))
-    absent = Call("and", tuple(build_call("is_null", v) for v in some))
-    return build_call("if", absent, NULL, joined)
+    joined = ops.concat(*tuple(ops.coalesce(v, Literal("")) for v in some))
+    absent = ops.and_(*tuple(ops.is_null(v) for v in some))
+    return ops.if_(absent, NULL, joined)
 
 
 @FUNCTIONS.value("replace", into="=field", grows=True)
@@ -111,8 +110,8 @@ def replace(
     """
     pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
     new = template(with_ or replacement)
-    return build_call(
-        "regex_replace", row.text(field), Literal(pattern.captured), Literal(pattern.flags), Literal(new), Literal(True)
+    return ops.regex_replace(
+        row.text(field), Literal(pattern.captured), Literal(pattern.flags), Literal(new), Literal(True)
     )
 
 
@@ -141,10 +140,10 @@ def split_string(row: RowScope, field: Name = RAWSTRING, *, by: str, index: int 
 
     Reference: library.humio.com, splitString()
     """
-    pieces = build_call("regex_split", row.text(field), Literal(by), Literal(""))
+    pieces = ops.regex_split(row.text(field), Literal(by), Literal(""))
     if index is None:
         return pieces
-    return build_call("list_get", pieces, Literal(index + 1 if index >= 0 else index))
+    return ops.list_get(pieces, Literal(index + 1 if index >= 0 else index))
 
 
 @FUNCTIONS.value("urlDecode", into="_urldecode")
@@ -155,7 +154,7 @@ def url_decode(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, urlDecode()
     """
-    return build_call("url_decode", row.text(field))
+    return ops.url_decode(row.text(field))
 
 
 @FUNCTIONS.value("urlEncode", into="_urlencode", grows=True)
@@ -167,7 +166,7 @@ def url_encode(row: RowScope, field: Name, *, type: str = "") -> Expression:
     Reference: library.humio.com, urlEncode()
     """
     refuse_undocumented(row, "urlEncode", type)
-    return build_call("url_encode", row.text(field))
+    return ops.url_encode(row.text(field))
 
 
 @FUNCTIONS.value("base64Decode", into="_base64Decode")
@@ -178,7 +177,7 @@ def base64_decode(row: RowScope, field: Name, *, charset: str = "UTF-8") -> Expr
 
     Reference: library.humio.com, base64Decode()
     """
-    return build_call("base64_decode", row.text(field), Literal(known_charset(row, charset)))
+    return ops.base64_decode(row.text(field), Literal(known_charset(row, charset)))
 
 
 def known_charset(row: RowScope, charset: str) -> str:
@@ -197,7 +196,7 @@ def base64_encode(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, base64Encode()
     """
-    return build_call("base64_encode", row.text(field))
+    return ops.base64_encode(row.text(field))
 
 
 @FUNCTIONS.value("shannonEntropy", into="_shannonentropy")
@@ -208,7 +207,7 @@ def shannon_entropy(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, shannonEntropy()
     """
-    return build_call("entropy", row.text(field))
+    return ops.entropy(row.text(field))
 
 
 @FUNCTIONS.value("text:length", into="_length")
@@ -224,28 +223,27 @@ def text_length(row: RowScope, string: Expression) -> Expression:
 
 def split_graphemes(text: Expression) -> Expression:
     """The characters of a text as people read them, in a list."""
-    return build_call("regex_extract_all", text, Literal(r"\X"), Literal("s"), Literal(0))
+    return ops.regex_extract_all(text, Literal(r"\X"), Literal("s"), Literal(0))
 
 
 def odd(text: Expression) -> Expression:
     """Whether a text may have characters of several code points."""
-    return build_call("regex_found", text, Literal(ODD), Literal(""))
+    return ops.regex_found(text, Literal(ODD), Literal(""))
 
 
 def count_graphemes(text: Expression) -> Expression:
     """The number of characters as people read them."""
-    return build_call("if", odd(text), build_call("list_length", split_graphemes(text)), build_call("length", text))
+    return ops.if_(odd(text), ops.list_length(split_graphemes(text)), ops.length(text))
 
 
 def take_graphemes(text: Expression, start: Expression, last: Expression) -> Expression:
     """The characters, as people read them, from one place to another, both counted from 1 and included."""
-    part = build_call(
-        "coalesce",
-        build_call("list_join", build_call("list_slice", split_graphemes(text), start, last), Literal("")),
+    part = ops.coalesce(
+        ops.list_join(ops.list_slice(split_graphemes(text), start, last), Literal("")),
         Literal(""),
     )
-    length = build_call("add", build_call("subtract", last, start), Literal(1))
-    return build_call("if", odd(text), part, build_call("substring", text, start, length))
+    length = ops.add(ops.subtract(last, start), Literal(1))
+    return ops.if_(odd(text), part, ops.substring(text, start, length))
 
 
 @FUNCTIONS.value("text:substring", into="_string")
@@ -262,9 +260,9 @@ def text_substring(
     """
     text, first = row.text(string), row.number(begin)
     last = count_graphemes(text) if end is None else row.number(end)
-    fits = build_call("and", build_call("less_equal", START, first), build_call("less_equal", first, last))
-    fits = build_call("and", fits, build_call("less_equal", last, count_graphemes(text)))
-    return build_call("if", fits, take_graphemes(text, build_call("add", first, Literal(1)), last), NULL)
+    fits = ops.and_(ops.less_equal(START, first), ops.less_equal(first, last))
+    fits = ops.and_(fits, ops.less_equal(last, count_graphemes(text)))
+    return ops.if_(fits, take_graphemes(text, ops.add(first, Literal(1)), last), NULL)
 
 
 @FUNCTIONS.value("text:trim", into="_trim")
@@ -298,9 +296,9 @@ def text_position(
     Reference: library.humio.com, text:positionOf()
     """
     text, wanted, first = row.text(string), row.text(character), row.number(begin)
-    rest = take_graphemes(text, build_call("add", first, Literal(1)), count_graphemes(text))
-    pieces = build_call("list_split", rest, wanted)
-    before = build_call("list_slice", pieces, Literal(1), row.number(occurrence))
-    enough = build_call("greater", build_call("list_length", pieces), row.number(occurrence))
-    place = count_graphemes(build_call("list_join", before, wanted))
-    return build_call("if", enough, build_call("add", place, first), NULL)
+    rest = take_graphemes(text, ops.add(first, Literal(1)), count_graphemes(text))
+    pieces = ops.list_split(rest, wanted)
+    before = ops.list_slice(pieces, Literal(1), row.number(occurrence))
+    enough = ops.greater(ops.list_length(pieces), row.number(occurrence))
+    place = count_graphemes(ops.list_join(before, wanted))
+    return ops.if_(enough, ops.add(place, first), NULL)

@@ -6,7 +6,8 @@ from harness.detection.languages.cql.binding import TIMESTAMP, Duration, Name, Z
 from harness.detection.languages.cql.choices import TimeUnit
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Literal
 
 SHORT = {
     "R": "%H:%M",
@@ -44,7 +45,7 @@ def format_time(
         row.meaning.tell("locale", locale, message, place)
     time = row.number(field)
     if unit != "auto":
-        time = build_call("if", build_call("equal", time, build_call("truncate", time)), time, NULL)
+        time = ops.if_(ops.equal(time, ops.truncate(time)), time, NULL)
     seconds = cast_to_epoch(time, unit)
     return format_time_value(seconds, format, timezone)
 
@@ -55,10 +56,10 @@ def cast_to_epoch(value: Expression, unit: str) -> Expression:
         case "seconds" | "s":
             return value
         case "milliseconds" | "ms" | "millis":
-            return build_call("divide", value, Literal(1000))
+            return ops.divide(value, Literal(1000))
         case _:
-            small = build_call("less_equal", value, Literal(EPOCH_LIMIT))
-            return build_call("if", small, value, build_call("divide", value, Literal(1000)))
+            small = ops.less_equal(value, Literal(EPOCH_LIMIT))
+            return ops.if_(small, value, ops.divide(value, Literal(1000)))
 
 
 def format_time_value(seconds: Expression, format: str, zone: str) -> Expression:
@@ -70,12 +71,12 @@ def format_time_value(seconds: Expression, format: str, zone: str) -> Expression
             plain += text
             continue
         if plain:
-            parts.append(build_call("format_time", seconds, Literal(plain), Literal(zone)))
+            parts.append(ops.format_time(seconds, Literal(plain), Literal(zone)))
             plain = ""
         parts.append(special(seconds, text, zone))
     if plain or not parts:
-        parts.append(build_call("format_time", seconds, Literal(plain), Literal(zone)))
-    return parts[0] if len(parts) == 1 else Call("concat", tuple(parts))
+        parts.append(ops.format_time(seconds, Literal(plain), Literal(zone)))
+    return parts[0] if len(parts) == 1 else ops.concat(*tuple(parts))
 
 
 def codes(format: str) -> list[tuple[str, str]]:
@@ -106,29 +107,29 @@ def special(seconds: Expression, code: str, zone: str) -> Expression:
     """A code that has to be put together."""
 
     def shown(text: str) -> Expression:
-        return build_call("format_time", seconds, Literal(text), Literal(zone))
+        return ops.format_time(seconds, Literal(text), Literal(zone))
 
-    millis = build_call("floor", build_call("multiply", seconds, Literal(1000)))
+    millis = ops.floor(ops.multiply(seconds, Literal(1000)))
     match code:
         case "L" | "N":
-            rest = build_call("modulo", millis, Literal(1000))
-            digits = build_call("pad_start", build_call("to_text", rest), Literal(3), Literal("0"))
-            return digits if code == "L" else build_call("concat", digits, Literal("000000"))
+            rest = ops.modulo(millis, Literal(1000))
+            digits = ops.pad_start(ops.to_text(rest), Literal(3), Literal("0"))
+            return digits if code == "L" else ops.concat(digits, Literal("000000"))
         case "s":
-            return build_call("to_text", build_call("floor", seconds))
+            return ops.to_text(ops.floor(seconds))
         case "Q":
-            return build_call("to_text", millis)
+            return ops.to_text(millis)
         case "p":
-            return build_call("lower", shown("%p"))
+            return ops.lower(shown("%p"))
         case "P":
             return shown("%p")
         case "C":
-            return build_call("substring", shown("%Y"), Literal(1), Literal(2))
+            return ops.substring(shown("%Y"), Literal(1), Literal(2))
         case "z":
-            return build_call("replace_text", shown("%z"), Literal(":"), Literal(""))
+            return ops.replace_text(shown("%z"), Literal(":"), Literal(""))
         case _:
             padded = shown({"k": "%H", "l": "%I", "e": "%d"}[code])
-            return build_call("regex_replace", padded, Literal("^0"), Literal(""), Literal(""), Literal(False))
+            return ops.regex_replace(padded, Literal("^0"), Literal(""), Literal(""), Literal(False))
 
 
 @FUNCTIONS.value("now", into="_now", unnamed="as")

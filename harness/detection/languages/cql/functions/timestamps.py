@@ -9,7 +9,8 @@ from harness.detection.languages.cql.binding import RAWSTRING, Name, Zone
 from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.functions.fields import mark_errors
 from harness.detection.languages.cql.registry import FUNCTIONS
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import NULL, Expression, Literal
 
 ISO = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSSSSS]XXXXX"
 EPOCHS = {
@@ -97,7 +98,7 @@ def parse_timestamp(
     scale = EPOCHS.get(format.lower())
     text = row.text(field)
     if scale is not None:
-        found = row.keep(build_call("multiply", row.number(field), Literal(scale)))
+        found = row.keep(ops.multiply(row.number(field), Literal(scale)))
         zone: Expression = Literal(timezone or "UTC")
     else:
         zone = resolve_timestamp_zone(row, text, timezone, timezoneField)
@@ -108,26 +109,22 @@ def parse_timestamp(
         found = row.keep(parsed)
     set_event_time(row, found, as_, zone, timezoneAs)
     if addErrors:
-        mark_errors(row, build_call("is_null", found), f"{field} is no timestamp of the form {format}")
+        mark_errors(row, ops.is_null(found), f"{field} is no timestamp of the form {format}")
 
 
 def set_event_time(row: RowScope, found: Expression, output: str, zone: Expression, zone_output: str) -> None:
     """Gives the event a time, and the zone that it was read in."""
     row.assign(output, found)
-    row.assign(zone_output, build_call("if", build_call("is_null", found), NULL, zone))
+    row.assign(zone_output, ops.if_(ops.is_null(found), NULL, zone))
 
 
 def resolve_timestamp_zone(row: RowScope, text: Expression, timezone: str | None, field: str) -> Expression:
     """The zone of a text: the given one, its own, or that in a field; null of none."""
     if timezone is not None:
         return Literal(timezone)
-    own = build_call("regex_extract", text, Literal(OWN_ZONE), Literal(""), Literal(1))
-    held = (
-        build_call("if", build_call("equal", row.text(field), Literal("")), NULL, row.text(field))
-        if row.has(field)
-        else NULL
-    )
-    return own if held is NULL else build_call("coalesce", own, held)
+    own = ops.regex_extract(text, Literal(OWN_ZONE), Literal(""), Literal(1))
+    held = ops.if_(ops.equal(row.text(field), Literal("")), NULL, row.text(field)) if row.has(field) else NULL
+    return own if held is NULL else ops.coalesce(own, held)
 
 
 def parse_first_format(
@@ -138,35 +135,35 @@ def parse_first_format(
     for form in formats:
         zoned = "%z" in form or "%Z" in form
         plain = form.removesuffix("%z").removesuffix("%Z").rstrip() if fixed else form
-        made = parse_dated_text(row, text, plain, build_call("coalesce", zone, Literal("UTC")))
+        made = parse_dated_text(row, text, plain, ops.coalesce(zone, Literal("UTC")))
         if not fixed and not zoned:
-            made = build_call("if", build_call("is_null", zone), NULL, made)
+            made = ops.if_(ops.is_null(zone), NULL, made)
         if exact and NAMED_TIME_CODES.search(form):
-            made = build_call("if", build_call("regex_found", text, Literal(PROPER), Literal("")), made, NULL)
+            made = ops.if_(ops.regex_found(text, Literal(PROPER), Literal("")), made, NULL)
         tries.append(made)
-    seconds = tries[0] if len(tries) == 1 else Call("coalesce", tuple(tries))
-    return build_call("round", build_call("multiply", seconds, Literal(1000)), Literal(0))
+    seconds = tries[0] if len(tries) == 1 else ops.coalesce(*tuple(tries))
+    return ops.round(ops.multiply(seconds, Literal(1000)), Literal(0))
 
 
 def parse_dated_text(row: RowScope, text: Expression, form: str, zone: Expression) -> Expression:
     """A text as epoch seconds; where it has no year, that of the search or, more than 8 days ahead, the one before."""
     now = row.meaning.settings.now
     if "%Y" in form or "%y" in form or not now:
-        return build_call("parse_time", text, Literal(form), zone)
+        return ops.parse_time(text, Literal(form), zone)
     year = datetime.fromtimestamp(now, UTC).year
 
     def of(year: int) -> Expression:
-        return build_call("parse_time", build_call("concat", Literal(f"{year} "), text), Literal(f"%Y {form}"), zone)
+        return ops.parse_time(ops.concat(Literal(f"{year} "), text), Literal(f"%Y {form}"), zone)
 
     this = of(year)
-    return build_call("if", build_call("greater", this, Literal(now + AHEAD)), of(year - 1), this)
+    return ops.if_(ops.greater(this, Literal(now + AHEAD)), of(year - 1), this)
 
 
 def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
     """The first format that fits, in milliseconds."""
-    tries = [build_call("parse_time", text, Literal(f), Literal(zone)) for f in formats]
-    seconds = tries[0] if len(tries) == 1 else Call("coalesce", tuple(tries))
-    return build_call("round", build_call("multiply", seconds, Literal(1000)), Literal(0))
+    tries = [ops.parse_time(text, Literal(f), Literal(zone)) for f in formats]
+    seconds = tries[0] if len(tries) == 1 else ops.coalesce(*tuple(tries))
+    return ops.round(ops.multiply(seconds, Literal(1000)), Literal(0))
 
 
 CLOCK_PATTERN = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
@@ -213,23 +210,21 @@ def find_timestamp(
 
     Reference: library.humio.com, findTimestamp()
     """
-    text = row.keep(build_call("substring", row.text(field), Literal(1), Literal(SEARCHED)))
+    text = row.keep(ops.substring(row.text(field), Literal(1), Literal(SEARCHED)))
     tries: list[Expression] = []
     zones: list[Expression] = []
     for pattern, forms in FOUND:
-        piece = row.keep(build_call("regex_extract", text, Literal(pattern), Literal(""), Literal(0)))
+        piece = row.keep(ops.regex_extract(text, Literal(pattern), Literal(""), Literal(0)))
         zone = resolve_timestamp_zone(row, piece, timezone, timezoneField)
         formats = [
             f.format(t) for f in forms for t in TIME_FORMATS if "%Y" not in f.partition("{}")[2] or "%z" not in t
         ]
         tries.append(parse_first_format(row, piece, formats, zone, fixed=False))
-        zones.append(build_call("if", build_call("is_null", piece), NULL, zone))
-    seconds = build_call("regex_extract", text, Literal(EPOCH_PATTERN), Literal(""), Literal(1))
-    parts = build_call(
-        "coalesce", build_call("regex_extract", text, Literal(EPOCH_PATTERN), Literal(""), Literal(2)), Literal("000")
-    )
-    tries.append(build_call("to_number", build_call("concat", seconds, parts)))
-    found = row.keep(Call("coalesce", tuple(tries)))
-    set_event_time(row, found, as_, Call("coalesce", (*zones, Literal("UTC"))), timezoneAs)
+        zones.append(ops.if_(ops.is_null(piece), NULL, zone))
+    seconds = ops.regex_extract(text, Literal(EPOCH_PATTERN), Literal(""), Literal(1))
+    parts = ops.coalesce(ops.regex_extract(text, Literal(EPOCH_PATTERN), Literal(""), Literal(2)), Literal("000"))
+    tries.append(ops.to_number(ops.concat(seconds, parts)))
+    found = row.keep(ops.coalesce(*tuple(tries)))
+    set_event_time(row, found, as_, ops.coalesce(*zones, Literal("UTC")), timezoneAs)
     if addErrors:
-        mark_errors(row, build_call("is_null", found), f"{field} holds no timestamp")
+        mark_errors(row, ops.is_null(found), f"{field} holds no timestamp")

@@ -8,8 +8,9 @@ from harness.detection.languages.cql.binding import Name, Names, parse_milliseco
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Array, Syntax
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.diagnostics import SourceError, Span
 
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6, "z": 7, "y": 8}
@@ -40,10 +41,10 @@ def conversion(value: Expression, text: str, size: Expression, span: Span) -> Ex
     (many, over), (few, under) = parse_rate_unit(before, span), parse_rate_unit(after, span)
     if (over is None) != (under is None):
         raise SourceError("argument", f"`{text[:60]}` converts between a number and a rate", span)
-    shown = build_call("multiply", value, Literal(many / few))
+    shown = ops.multiply(value, Literal(many / few))
     if over is None or under is None or over == under:
         return shown
-    return build_call("divide", build_call("multiply", shown, build_length(under, size)), build_length(over, size))
+    return ops.divide(ops.multiply(shown, build_length(under, size)), build_length(over, size))
 
 
 def build_length(time: float | str, size: Expression) -> Expression:
@@ -115,12 +116,12 @@ def convert_unit(
     divisor, base = split_unit(to, binary, unit)
     if from_:
         many, base = split_unit(from_, binary, unit)
-        value = build_call("multiply", row.number(field), Literal(many / divisor))
+        value = ops.multiply(row.number(field), Literal(many / divisor))
     else:
-        value = build_call("multiply", parse_number_with_unit(row.text(field), binary, unit), Literal(1 / divisor))
-    exact = build_call("round", value, Literal(9))
+        value = ops.multiply(parse_number_with_unit(row.text(field), binary, unit), Literal(1 / divisor))
+    exact = ops.round(value, Literal(9))
     shown = to + base if to in prefixes(binary) else to or base
-    return build_call("concat", row.text(exact), Literal(shown)) if keepUnit else exact
+    return ops.concat(row.text(exact), Literal(shown)) if keepUnit else exact
 
 
 def parse_number_with_unit(text: Expression, binary: bool, unit: str) -> Expression:
@@ -129,13 +130,13 @@ def parse_number_with_unit(text: Expression, binary: bool, unit: str) -> Express
     pattern = Literal(rf"^\s*{UNIT_NUMBER}\s*{PREFIX}{end}\s*(?:/\s*([a-z]+))?\s*$")
 
     def part(group: int) -> Expression:
-        return build_call("regex_extract", text, pattern, Literal(""), Literal(group))
+        return ops.regex_extract(text, pattern, Literal(""), Literal(group))
 
     many: list[Expression] = []
     for name, value in prefixes(binary).items():
-        many += [build_call("equal", part(2), Literal(name)), Literal(value)]
+        many += [ops.equal(part(2), Literal(name)), Literal(value)]
     over: list[Expression] = []
     for name, seconds in RATE_UNIT_SECONDS.items():
-        over += [build_call("equal", part(3), Literal(name)), Literal(float(seconds))]
-    counted = build_call("multiply", build_call("to_number", part(1)), Call("case", (Literal(1.0), *many)))
-    return build_call("divide", counted, Call("case", (Literal(1.0), *over)))
+        over += [ops.equal(part(3), Literal(name)), Literal(float(seconds))]
+    counted = ops.multiply(ops.to_number(part(1)), ops.case(Literal(1.0), *many))
+    return ops.divide(counted, ops.case(Literal(1.0), *over))

@@ -8,8 +8,9 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.gathering import aggregate_functions, join_on_keys
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Array, FunctionCall, Syntax
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Derive, Filter, Named, Unnest, Window
 from harness.diagnostics import SourceError, Span
 
@@ -47,16 +48,14 @@ def join_window_values(
     aggregate_functions(way, shifted, inner, part.span)
     first = whole.meaning.temporary()
     before = whole.copy()
-    before.become(Window(source=before.node, measures=((first, Aggregation("minimum", (Column("_bucket"),))),)))
+    before.become(Window(source=before.node, measures=((first, ops.minimum(Column("_bucket"))),)))
     whole.node, whole.columns = before.node, before.columns
     join_on_keys(whole, way, tuple(n for n, _ in keys), part.span)
-    least = build_call("add", Column(first), build_call("multiply", Literal(count - 1), size))
-    certain = tuple((n, build_call("coalesce", Column(n), Literal(0))) for n in zeroes(whole, way, keys))
+    least = ops.add(Column(first), ops.multiply(Literal(count - 1), size))
+    certain = tuple((n, ops.coalesce(Column(n), Literal(0))) for n in zeroes(whole, way, keys))
     if certain:
         whole.derive(certain, part.span)
-    whole.become(
-        Filter(source=whole.node, condition=build_call("greater_equal", Column("_bucket"), least), span=part.span)
-    )
+    whole.become(Filter(source=whole.node, condition=ops.greater_equal(Column("_bucket"), least), span=part.span))
 
 
 def zeroes(whole: Scope, way: Scope, keys: tuple[Named, ...]) -> list[str]:
@@ -83,8 +82,8 @@ def count_window_buckets(values: dict[str, object], size: Expression, span: Span
 def repeat_in_windows(flow: Scope, count: int, size: Expression) -> None:
     """Each event once for every stretch of time whose window it is in."""
     later = flow.meaning.temporary()
-    last = build_call("add", Column("_bucket"), build_call("multiply", Literal(count), size))
-    starts = build_call("list_range", Column("_bucket"), last, size)
+    last = ops.add(Column("_bucket"), ops.multiply(Literal(count), size))
+    starts = ops.list_range(Column("_bucket"), last, size)
     flow.become(Derive(source=flow.node, columns=((later, starts),)))
     flow.become(Unnest(source=flow.node, column=later))
-    flow.become(Derive(source=flow.node, columns=(("_bucket", build_call("to_number", Column(later))),)))
+    flow.become(Derive(source=flow.node, columns=(("_bucket", ops.to_number(Column(later))),)))

@@ -19,11 +19,13 @@ from harness.detection.languages.spl.cim.events import (
 )
 from harness.detection.languages.spl.cim.models import CHILDREN, CIM_DATASETS
 from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
-from harness.detection.languages.spl.coercion import NO, TYPED_NULL, YES, Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Literal
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 WORD = re.compile(r"\w+")
@@ -70,9 +72,7 @@ def enter(scope: Scope, found: CimDataset, span: Span) -> None:
     """Keeps the events that are part of a dataset, and numbers the groups that they belong to."""
     if found.index:
         index = scope.typed("index")
-        inside = (
-            apply("equal_ci", as_text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
-        )
+        inside = ops.equal_ci(as_text(index), literal(found.index), span=span) if index.kind is not Kind.NULL else NO
         scope.filter(inside.expression, span)
         return
     scope.filter(has_tags(scope, found.tags, span).expression, span)
@@ -102,12 +102,12 @@ def field_of(scope: Scope, found: CimDataset, name: str) -> Typed:
         return literal("unknown")
     shown = as_text(value)
     if value.kind is Kind.LIST:
-        return apply("coalesce", value, apply("list", literal("unknown")))
-    empty = apply("equal", shown, literal(""))
-    missing = apply("or", apply("is_null", shown), empty)
+        return ops.coalesce(value, ops.list_(literal("unknown")))
+    empty = ops.equal(shown, literal(""))
+    missing = ops.or_(ops.is_null(shown), empty)
     if found.model == "Web":
-        missing = apply("or", missing, apply("equal", shown, literal("-")))
-    return apply("if", missing, literal("unknown"), shown)
+        missing = ops.or_(missing, ops.equal(shown, literal("-")))
+    return ops.if_(missing, literal("unknown"), shown)
 
 
 def local_name(found: CimDataset, name: str) -> str | None:
@@ -153,7 +153,7 @@ def build_child_condition(scope: Scope, found: CimDataset, child: CimDataset | N
     conditions = [has_tags(scope, child.tags, span)] if child.tags else []
     if child.condition:
         conditions.append(satisfies(scope, found, child.condition))
-    return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
+    return conditions[0] if len(conditions) == 1 else apply(ops.and_, *conditions)
 
 
 def nodenames(scope: Scope, found: CimDataset, span: Span) -> Typed:
@@ -164,8 +164,8 @@ def nodenames(scope: Scope, found: CimDataset, span: Span) -> Typed:
         if isinstance(inside.expression, Literal):
             continue
         for name in (child.name, f"{found.name}.{child.name}"):
-            names.append(apply("if", inside, literal(name), Typed(TYPED_NULL.expression, Kind.TEXT)))
-    return apply("list_concat", *(apply("list", n) for n in names))
+            names.append(ops.if_(inside, literal(name), Typed(TYPED_NULL.expression, Kind.TEXT)))
+    return apply(ops.list_concat, *(ops.list_(n) for n in names))
 
 
 def select_unqualified(scope: Scope, found: CimDataset, child: CimDataset | None, span: Span) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
-from harness.detection.languages.spl.coercion import YES, Typed, apply
+from harness.detection.languages.spl.coercion import YES
 from harness.detection.languages.spl.macros import expand_macros
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.syntax import Comparison, Pipeline, SearchArguments, Stage, Word
 from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Filter
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import Source, SourceError, Span
 
 DEEPEST_EVENT_TYPE = 8
@@ -85,4 +87,4 @@ def lower_event_type(scope: Scope, pipeline: Pipeline, span: Span) -> Typed:
         return YES
     if not isinstance(branch.node, Filter) or branch.node.source is not scope.node:
         raise scope.unsupported("an event type with a subsearch", span)
-    return apply("is_true", Typed(branch.node.condition, Kind.BOOLEAN))
+    return ops.is_true(Typed(branch.node.condition, Kind.BOOLEAN))

@@ -15,9 +15,6 @@ from harness.detection.languages.spl.cim.groups import EventGroup, EventOrigin
 from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
 from harness.detection.languages.spl.coercion import (
     NO,
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_text,
     build_element_parameter,
@@ -31,8 +28,10 @@ from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import EvalExpression, FieldReference
 from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Source, Span
 
 GROUP_COLUMN = "@group"
@@ -75,10 +74,10 @@ def belongs(scope: Scope, group: EventGroup) -> Typed:
 @lru_cache(1024)
 def coming_from(origin: EventOrigin, codes: tuple[str, ...], named: Typed, code: Typed) -> Typed:
     """Whether a field ends as an origin says, and an event's code is one of some."""
-    conditions = [apply("ends_with_ci", as_text(named), literal(origin.ends))]
+    conditions = [ops.ends_with_ci(as_text(named), literal(origin.ends))]
     if codes:
-        conditions.append(apply("in", as_text(code), *(literal(c) for c in codes)))
-    return conditions[0] if len(conditions) == 1 else apply("and", *conditions)
+        conditions.append(ops.in_(as_text(code), *(literal(c) for c in codes)))
+    return conditions[0] if len(conditions) == 1 else apply(ops.and_, *conditions)
 
 
 def provides(scope: Scope, group: EventGroup, tags: frozenset[str]) -> bool:
@@ -101,7 +100,7 @@ def match_any_group(scope: Scope, groups: tuple[EventGroup, ...], span: Span | N
     parts = [p for p in (belongs(scope, g) for g in groups) if p is not NO]
     if not parts:
         return Typed(Literal(False, span), Kind.BOOLEAN)
-    return apply("or", *parts, span=span)
+    return apply(ops.or_, *parts, span=span)
 
 
 def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
@@ -109,10 +108,10 @@ def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
     own = scope.typed("tag")
     if own.kind is Kind.LIST:
         parameter, element = build_element_parameter(own)
-        carried = [apply_to_elements("list_any", own, parameter, apply("equal_ci", element, literal(t))) for t in tags]
-        return apply("is_true", carried[0] if len(carried) == 1 else apply("and", *carried))
+        carried = [apply_to_elements(ops.list_any, own, parameter, ops.equal_ci(element, literal(t))) for t in tags]
+        return ops.is_true(carried[0] if len(carried) == 1 else apply(ops.and_, *carried))
     if own.kind is Kind.TEXT and len(tags) == 1:
-        return apply("is_true", apply("equal_ci", own, literal(tags[0])))
+        return ops.is_true(ops.equal_ci(own, literal(tags[0])))
     return None
 
 
@@ -125,7 +124,7 @@ def has_tags(scope: Scope, tags: tuple[str, ...], span: Span | None = None) -> T
     ways = [w for w in ways if not isinstance(w.expression, Literal)]
     if not ways:
         return Typed(Literal(False, span), Kind.BOOLEAN)
-    return ways[0] if len(ways) == 1 else apply("or", *ways, span=span)
+    return ways[0] if len(ways) == 1 else apply(ops.or_, *ways, span=span)
 
 
 def by_content(scope: Scope, tags: tuple[str, ...], span: Span | None) -> Typed:
@@ -133,8 +132,8 @@ def by_content(scope: Scope, tags: tuple[str, ...], span: Span | None) -> Typed:
     told = {t: with_tag(scope, t, span) for t in tags} if scope.settings.tags and span is not None else {}
     if not any(told.values()):
         return NO
-    each_tag = [apply("or", match_any_group(scope, providers(scope, (t,))), *told[t]) for t in tags]
-    return each_tag[0] if len(each_tag) == 1 else apply("and", *each_tag)
+    each_tag = [ops.or_(match_any_group(scope, providers(scope, (t,))), *told[t]) for t in tags]
+    return each_tag[0] if len(each_tag) == 1 else apply(ops.and_, *each_tag)
 
 
 def match_tag(scope: Scope, field: str, value: str, span: Span, bearer: str = "") -> Typed:
@@ -153,7 +152,7 @@ def match_tag(scope: Scope, field: str, value: str, span: Span, bearer: str = ""
     known = match_any_group(scope, tuple(found), span)
     if not given:
         return known
-    return apply("or", *given, *([] if isinstance(known.expression, Literal) else [known]), span=span)
+    return apply(ops.or_, *given, *([] if isinstance(known.expression, Literal) else [known]), span=span)
 
 
 def number_groups(scope: Scope, groups: tuple[EventGroup, ...]) -> None:
@@ -182,7 +181,7 @@ def number_event_group(groups: tuple[float, ...], fields: tuple[tuple[str, Kind]
     for number in reversed(groups):
         group = EVENT_GROUPS[int(number)]
         named, code = columns[group.origin.field], columns[group.origin.code] if group.codes else TYPED_NULL
-        found = apply("if", coming_from(group.origin, group.codes, named, code), literal(number), found)
+        found = ops.if_(coming_from(group.origin, group.codes, named, code), literal(number), found)
     return found
 
 
@@ -228,14 +227,14 @@ def common(scope: Scope, name: str) -> Typed:
         places = [p for p in all_places if p.constant in scope.groups]
         value = evaluate_mapping(scope, written) if places else TYPED_NULL
         if value.kind is not Kind.NULL:
-            made.append((apply("in", Typed(Column(GROUP_COLUMN), Kind.NUMBER), *places), value))
+            made.append((ops.in_(Typed(Column(GROUP_COLUMN), Kind.NUMBER), *places), value))
     if not made:
         return own
     found = EvalContext(scope).choose(made, TYPED_NULL)
     if own.kind is Kind.NULL:
         return found
     first, second = same_kind([own, found])
-    return apply("coalesce", first, second)
+    return ops.coalesce(first, second)
 
 
 def enrich(scope: Scope) -> None:

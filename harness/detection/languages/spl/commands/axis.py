@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Named, Node, Select, Unnest, Window
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 
 MOST_FILLED = 50_000.0
@@ -32,8 +34,8 @@ def ask_extent(scope: Scope, value: Typed, span: Span) -> tuple[float, float] | 
     if value.kind is Kind.NULL:
         return None
     ends = (
-        ("low", Aggregation("minimum", (value.expression,))),
-        ("high", Aggregation("maximum", (value.expression,))),
+        ("low", ops.minimum(value.expression)),
+        ("high", ops.maximum(value.expression)),
     )
     rows = ask_rows(scope, Aggregate(source=scope.node, keys=(), measures=ends), 1, span)
     low, high = (rows[0].get("low"), rows[0].get("high")) if rows else (None, None)
@@ -67,24 +69,24 @@ def fill_axis_gaps(
     following, axis, place = (scope.session.fresh(n) for n in ("following", "axis", "place"))
     step = width if floor is None else width / 2.0
     own = as_number(scope.typed(column)).expression
-    lead = Aggregation("lead", (own, Literal(1.0)))
+    lead = ops.lead(own, Literal(1.0))
     node: Node = Window(source=scope.node, measures=((following, lead),), frame=Frame.RUNNING)
-    alone = Call("add", (own, Literal(step)))
-    steps = Call("divide", (Call("subtract", (Column(following), own)), Literal(step)))
-    near = Call("less_equal", (steps, Literal(MOST_FILLED)))
-    end = Call("if", (near, Column(following), alone))
-    node = Derive(source=node, columns=((axis, Call("list_range", (own, end, Literal(step)))),))
+    alone = ops.add(own, Literal(step))
+    steps = ops.divide(ops.subtract(Column(following), own), Literal(step))
+    near = ops.less_equal(steps, Literal(MOST_FILLED))
+    end = ops.if_(near, Column(following), alone)
+    node = Derive(source=node, columns=((axis, ops.list_range(own, end, Literal(step))),))
     node = Unnest(source=node, column=axis, position=place)
-    first = Call("equal", (Column(place), Literal(0.0)))
-    moved = Typed(Call("to_number", (Column(axis),)), Kind.NUMBER)
+    first = ops.equal(Column(place), Literal(0.0))
+    moved = Typed(ops.to_number(Column(axis)), Kind.NUMBER)
     moved = floor(moved) if floor else moved
-    node = Derive(source=node, columns=((axis, Call("if", (first, own, moved.expression))),))
+    node = Derive(source=node, columns=((axis, ops.if_(first, own, moved.expression)),))
     if floor is not None:
         node = without_repetitions(scope, node, axis, first)
     shown: list[Named] = []
     for name in scope.columns:
         empty: Expression = Literal(0.0) if name in zeros else Literal(None)
-        value = Column(axis) if name == column else Call("if", (first, Column(name), empty))
+        value = Column(axis) if name == column else ops.if_(first, Column(name), empty)
         shown.append((name, value))
     scope.node = Select(source=node, columns=tuple(shown), span=span)
 
@@ -92,13 +94,13 @@ def fill_axis_gaps(
 def without_repetitions(scope: Scope, node: Node, axis: str, first: Expression) -> Node:
     """Keeps the first of the rows that were moved to the same step."""
     before = scope.session.fresh("before")
-    lag = Aggregation("lag", (Column(axis), Literal(1.0)))
+    lag = ops.lag(Column(axis), Literal(1.0))
     numbered = Window(source=node, measures=((before, lag),), frame=Frame.RUNNING)
-    other = Call("not_equal", (Column(axis), Column(before)))
-    return Filter(source=numbered, condition=Call("or", (first, other)))
+    other = ops.not_equal(Column(axis), Column(before))
+    return Filter(source=numbered, condition=ops.or_(first, other))
 
 
 def floor_to_step(value: Typed, size: float) -> Typed:
     """A number at the start of its step."""
-    whole = apply("floor", apply("divide", value, literal(size)))
-    return apply("multiply", whole, literal(size))
+    whole = ops.floor(ops.divide(value, literal(size)))
+    return ops.multiply(whole, literal(size))

@@ -6,7 +6,7 @@ import re
 from math import log as logarithm
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, is_numeric_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, is_numeric_text, literal
 from harness.detection.languages.spl.commands.axis import ask_extent, nice_span, nice_step
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -19,7 +19,9 @@ from harness.detection.languages.spl.timespans import (
     seconds_of,
     span_unit,
 )
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError
 
 LOG_SPAN = re.compile(r"([\d.]*)log([\d.]*)", re.I)
@@ -70,8 +72,8 @@ def bin_value(scope: Scope, value: Typed, word: Word, field: str) -> Typed:
 def print_range(value: Typed, width: float) -> Typed:
     """A range `10-20` of a width."""
     size = literal(width)
-    low = apply("multiply", apply("floor", apply("divide", value, size)), size)
-    return apply("concat", as_text(low), literal("-"), as_text(apply("add", low, size)))
+    low = ops.multiply(ops.floor(ops.divide(value, size)), size)
+    return ops.concat(as_text(low), literal("-"), as_text(ops.add(low, size)))
 
 
 def in_powers(value: Typed, factor: float, base: float, word: Word) -> Typed:
@@ -79,11 +81,11 @@ def in_powers(value: Typed, factor: float, base: float, word: Word) -> Typed:
     if base <= 1 or not 1 <= factor < base:
         message = "a logarithmic span is a factor from 1 to the base, `log`, and a base above 1"
         raise SourceError("bad-option", message, word.span, help="write `span=1log10`")
-    shifted = apply("divide", apply("ln", apply("divide", value, literal(factor))), literal(logarithm(base)))
-    power = apply("floor", apply("round", shifted, literal(9.0)))
-    low = apply("multiply", literal(factor), apply("power", literal(base), power))
-    shown = [as_text(apply("round", v, literal(9.0))) for v in (low, apply("multiply", low, literal(base)))]
-    return apply("concat", shown[0], literal("-"), shown[1])
+    shifted = ops.divide(ops.ln(ops.divide(value, literal(factor))), literal(logarithm(base)))
+    power = ops.floor(ops.round(shifted, literal(9.0)))
+    low = ops.multiply(literal(factor), ops.power(literal(base), power))
+    shown = [as_text(ops.round(v, literal(9.0))) for v in (low, ops.multiply(low, literal(base)))]
+    return ops.concat(shown[0], literal("-"), shown[1])
 
 
 def align_time_bins(scope: Scope, found: BoundOptions, value: Typed, word: Word) -> Typed:
@@ -103,8 +105,8 @@ def align_time_bins(scope: Scope, found: BoundOptions, value: Typed, word: Word)
     )
     if origin is None:
         raise SourceError("bad-time", f"`{moment.text[:40]}` is no time", moment.span, help="write `@d` or an epoch")
-    start = apply("floor", apply("divide", apply("subtract", value, origin), literal(span[0])))
-    return apply("add", apply("multiply", start, literal(span[0])), origin)
+    start = ops.floor(ops.divide(ops.subtract(value, origin), literal(span[0])))
+    return ops.add(ops.multiply(start, literal(span[0])), origin)
 
 
 def bin_by_extent(scope: Scope, stage: Stage, found: BoundOptions, value: Typed, timed: bool) -> Typed:

@@ -6,9 +6,6 @@ import re
 
 from harness.detection.languages.spl.arguments import bind_options, parse_renames, split_clauses
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
@@ -20,7 +17,9 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.timespans import plan_format
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError, did_you_mean
 
 CTIME = "%m/%d/%Y %H:%M:%S"
@@ -59,15 +58,15 @@ def ctime(scope: Scope, value: Typed, form: str) -> Typed:
     zone = literal(scope.settings.zone)
     if value.kind is Kind.LIST:
         parameter, element = build_element_parameter(value)
-        shown = apply("format_time", apply("to_number", element), literal(form), zone)
-        return apply_to_elements("list_map", value, parameter, apply("coalesce", shown, element))
-    shown = apply("format_time", as_number(value), literal(form), zone)
-    return shown if value.kind is Kind.NUMBER else apply("coalesce", shown, as_text(value))
+        shown = ops.format_time(ops.to_number(element), literal(form), zone)
+        return apply_to_elements(ops.list_map, value, parameter, ops.coalesce(shown, element))
+    shown = ops.format_time(as_number(value), literal(form), zone)
+    return shown if value.kind is Kind.NUMBER else ops.coalesce(shown, as_text(value))
 
 
 def mktime(scope: Scope, value: Typed, form: str) -> Typed:
     """A text as an epoch."""
-    return apply("parse_time", as_text(value), literal(form), literal(scope.settings.zone))
+    return ops.parse_time(as_text(value), literal(form), literal(scope.settings.zone))
 
 
 def num(scope: Scope, value: Typed, form: str) -> Typed:
@@ -84,12 +83,12 @@ def sum_weighted_groups(value: Typed, regex: str, weights: tuple[float, ...]) ->
     """A sum of the groups of a pattern, each with its weight; null of text that does not fit."""
     total: Typed | None = None
     for group, weight in enumerate(weights, start=1):
-        part = apply("regex_extract", as_text(value), literal(regex), literal(""), literal(float(group)))
-        amount = apply("coalesce", apply("to_number", part), literal(0.0))
-        part_total = apply("multiply", amount, literal(weight))
-        total = part_total if total is None else apply("add", total, part_total)
-    fits = apply("regex_found", as_text(value), literal(regex), literal(""))
-    return apply("if", fits, total or TYPED_NULL, literal(None))
+        part = ops.regex_extract(as_text(value), literal(regex), literal(""), literal(float(group)))
+        amount = ops.coalesce(ops.to_number(part), literal(0.0))
+        part_total = ops.multiply(amount, literal(weight))
+        total = part_total if total is None else ops.add(total, part_total)
+    fits = ops.regex_found(as_text(value), literal(regex), literal(""))
+    return ops.if_(fits, total or TYPED_NULL, literal(None))
 
 
 def dur2sec(scope: Scope, value: Typed, form: str) -> Typed:
@@ -104,26 +103,22 @@ def mstime(scope: Scope, value: Typed, form: str) -> Typed:
 
 def memk(scope: Scope, value: Typed, form: str) -> Typed:
     """A size with k, m or g in kilobytes."""
-    amount = apply(
-        "to_number", apply("regex_extract", as_text(value), literal(r"^([0-9.]+)"), literal(""), literal(1.0))
-    )
-    unit = apply(
-        "lower", apply("regex_extract", as_text(value), literal(r"([kmgKMG])[bB]?$"), literal(""), literal(1.0))
-    )
-    mega = apply("if", apply("equal", unit, literal("m")), literal(1024.0), literal(1.0))
-    factor = apply("if", apply("equal", unit, literal("g")), literal(1048576.0), mega)
-    return apply("multiply", amount, factor)
+    amount = ops.to_number(ops.regex_extract(as_text(value), literal(r"^([0-9.]+)"), literal(""), literal(1.0)))
+    unit = ops.lower(ops.regex_extract(as_text(value), literal(r"([kmgKMG])[bB]?$"), literal(""), literal(1.0)))
+    mega = ops.if_(ops.equal(unit, literal("m")), literal(1024.0), literal(1.0))
+    factor = ops.if_(ops.equal(unit, literal("g")), literal(1048576.0), mega)
+    return ops.multiply(amount, factor)
 
 
 def rmcomma(scope: Scope, value: Typed, form: str) -> Typed:
     """A number without its commas."""
-    return apply("to_number", apply("replace_text", as_text(value), literal(","), literal("")))
+    return ops.to_number(ops.replace_text(as_text(value), literal(","), literal("")))
 
 
 def rmunit(scope: Scope, value: Typed, form: str) -> Typed:
     """The number at the start of a text."""
-    found = apply("regex_extract", as_text(value), literal(r"^([-+]?[0-9.]+)"), literal(""), literal(1.0))
-    return apply("to_number", found)
+    found = ops.regex_extract(as_text(value), literal(r"^([-+]?[0-9.]+)"), literal(""), literal(1.0))
+    return ops.to_number(found)
 
 
 CONVERSIONS = {
@@ -165,7 +160,7 @@ def replace(scope: Scope, stage: Stage) -> None:
         subject = as_text(value)
         new = subject
         for old, replacement in reversed(rules):
-            new = apply("if", match_old_value(subject, old), fill_new_value(subject, old, replacement), new)
+            new = ops.if_(match_old_value(subject, old), fill_new_value(subject, old, replacement), new)
         changed.append((name, new))
     scope.derive(changed, stage.span)
 
@@ -174,7 +169,7 @@ def match_old_value(subject: Typed, old: Word) -> Typed:
     """Whether a value fits the old side."""
     if "*" in old.text:
         return match_wildcard(subject, old.text, True, old.span)
-    return apply("equal", subject, literal(old.text, old.span))
+    return ops.equal(subject, literal(old.text, old.span))
 
 
 def fill_new_value(subject: Typed, old: Word, new: Word) -> Typed:
@@ -184,7 +179,7 @@ def fill_new_value(subject: Typed, old: Word, new: Word) -> Typed:
     regex = "^" + "(.*)".join(re.escape(p) for p in old.text.split("*")) + "$"
     count = iter(range(1, 10))
     filled = re.sub(r"\*", lambda _: f"\\{next(count)}", new.text.replace("\\", "\\\\"))
-    return apply("regex_replace", subject, literal(regex), literal("s"), literal(filled), literal(False))
+    return ops.regex_replace(subject, literal(regex), literal("s"), literal(filled), literal(False))
 
 
 @COMMANDS.define("strcat", order="keeps", fields="keeps", raw="never")
@@ -201,9 +196,9 @@ def strcat(scope: Scope, stage: Stage) -> None:
     for word in words[:-1]:
         value = literal(word.text, word.span) if word.quoted else as_text(scope.typed(word.text, word.span))
         if not found.flag("allrequired"):
-            value = literal("") if value.kind is Kind.NULL else apply("coalesce", value, literal(""))
+            value = literal("") if value.kind is Kind.NULL else ops.coalesce(value, literal(""))
         parts.append(value)
-    joined = TYPED_NULL if any(p.kind is Kind.NULL for p in parts) else apply("concat", *parts)
+    joined = TYPED_NULL if any(p.kind is Kind.NULL for p in parts) else apply(ops.concat, *parts)
     scope.derive([(words[-1].text, joined)], stage.span)
 
 
@@ -228,18 +223,18 @@ def rangemap(scope: Scope, stage: Stage) -> None:
             raise SourceError("bad-option", "a range is written `0-30`", option.span)
         if value.kind is not Kind.NULL:
             low, high = literal(float(bounds[1])), literal(float(bounds[2]))
-            inside = apply("and", apply("greater_equal", value, low), apply("less_equal", value, high))
-            names.append(apply("if", inside, literal(option.name), Typed(TYPED_NULL.expression, Kind.TEXT)))
+            inside = ops.and_(ops.greater_equal(value, low), ops.less_equal(value, high))
+            names.append(ops.if_(inside, literal(option.name), Typed(TYPED_NULL.expression, Kind.TEXT)))
     if not names:
         scope.derive([("range", default)], stage.span)
         return
-    single = apply("coalesce", names[0], default)
+    single = ops.coalesce(names[0], default)
     scope.derive([("range", single if len(names) == 1 else in_ranges(names, default))], stage.span)
 
 
 def in_ranges(names: list[Typed], default: Typed) -> Typed:
     """All names that hold, or the one that stands for none."""
-    return apply("coalesce", apply("list", *names), apply("list", default))
+    return ops.coalesce(apply(ops.list_, *names), ops.list_(default))
 
 
 @COMMANDS.define("fieldformat", order="keeps", fields="keeps", raw="never", shape="eval")

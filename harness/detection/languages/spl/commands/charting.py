@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.asking import note_unnamed_columns
-from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.commands.axis import ask_extent, fill_axis_gaps, nice_span
 from harness.detection.languages.spl.commands.binning import bin_value
 from harness.detection.languages.spl.commands.choosing import (
@@ -40,9 +40,11 @@ from harness.detection.languages.spl.statistics import (
 )
 from harness.detection.languages.spl.syntax import Measure, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import floor_to, floor_to_span, seconds_of, span_unit
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Unnest
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span
 
 CHART_OPTIONS = (
@@ -224,7 +226,7 @@ def build_chart_table(scope: Scope, chart: ChartSeries, span: Span) -> None:
     table, picked, series = chart.table, chart.picked, chart.table.series
     if picked is None:
         note_unnamed_columns(scope, f"values of `{chart.columns.text}`", span)
-        shown = apply("coalesce", Typed(Column(series), Kind.TEXT), literal(chart.how.null))
+        shown = ops.coalesce(Typed(Column(series), Kind.TEXT), literal(chart.how.null))
         scope.derive([(chart.columns.text, shown)])
         group_rows(scope, (chart.rows, chart.columns), chart.values, span)
         return
@@ -238,18 +240,18 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, s
     """Adds a column with the name of each row's series: null without one; `usenull=f` drops such rows."""
     value = scope.typed(key.text, key.span)
     if value.kind is Kind.LIST:
-        each = apply("list_distinct", as_multivalue(value)) if flag(arguments, "dedup_splitvals", False) else value
+        each = ops.list_distinct(as_multivalue(value)) if flag(arguments, "dedup_splitvals", False) else value
         scope.derive([(series, each)], key.span)
         scope.node = Unnest(source=scope.node, column=series, keep_empty=True, span=key.span)
         scope.columns[series] = Kind.TEXT
         value = Typed(Column(series), Kind.TEXT)
     shown = Typed(literal(None).expression, Kind.TEXT) if value.kind is Kind.NULL else as_text(value)
     if shown.kind is Kind.TEXT and value.kind is not Kind.NULL:
-        shown = apply("if", apply("equal", shown, literal("")), literal(None), shown)
+        shown = ops.if_(ops.equal(shown, literal("")), literal(None), shown)
     scope.derive([(series, shown)], key.span)
     if not flag(arguments, "usenull", True):
-        missing = apply("is_null", Typed(Column(series, key.span), Kind.TEXT), span=key.span)
-        scope.filter(apply("not", missing, span=key.span).expression, key.span)
+        missing = ops.is_null(Typed(Column(series, key.span), Kind.TEXT), span=key.span)
+        scope.filter(ops.not_(missing, span=key.span).expression, key.span)
 
 
 def build_chart_measures(scope: Scope, arguments: StatisticsArguments, seconds: float) -> list[Measured]:
@@ -260,5 +262,5 @@ def build_chart_measures(scope: Scope, arguments: StatisticsArguments, seconds: 
         if measure.function in RATES:
             summed = Measure("sum", measure.argument, measure.name, measure.text, measure.span)
             ((name, value),) = expand_measures(scope, replace(arguments, measures=(summed,)))
-            found.append((name, apply("multiply", value, literal(RATES[measure.function] / seconds))))
+            found.append((name, ops.multiply(value, literal(RATES[measure.function] / seconds))))
     return found

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.aggregates import build_aggregate
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.commands.series import MOST_SERIES, SeriesTable, check_series_count, rank_series
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import flag, option
 from harness.detection.languages.spl.syntax import SeriesChoice, Stage, StatisticsArguments, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Node
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span
 
 LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
@@ -68,10 +70,10 @@ class SelectedSeries:
     def folded(self, series: str, how: SeriesSelection) -> Typed:
         """The name of each row's series; the empty one is not shown."""
         value = Typed(Column(series), Kind.TEXT)
-        here = apply("in", value, *(literal(n) for n in self.kept)) if self.kept else literal(False)
+        here = ops.in_(value, *(literal(n) for n in self.kept)) if self.kept else literal(False)
         rest = literal(how.other or "") if self.others else value
-        absent = apply("is_null", value)
-        return apply("if", absent, literal(how.null), apply("if", here, value, rest))
+        absent = ops.is_null(value)
+        return ops.if_(absent, literal(how.null), ops.if_(here, value, rest))
 
 
 def parse_series_choice(arguments: StatisticsArguments, stage: Stage) -> SeriesSelection:
@@ -157,9 +159,9 @@ def score_series(scope: Scope, table: SeriesTable, how: SeriesSelection) -> tupl
         return scope.node, build_aggregate(scope, how.function, scope.typed(how.field), how.span)
     of_rows = how.function in AGGREGATES and AGGREGATES[how.function].of_rows
     if of_rows or (not how.function and len(table.cells) > 1):
-        return scope.node, Typed(Aggregation("count"), Kind.NUMBER)
+        return scope.node, Typed(ops.count(), Kind.NUMBER)
     first = table.cells[0]
     cells = Typed(Column(first.column), first.kind)
     if cells.kind not in (Kind.NUMBER, Kind.TEXT):
-        return scope.node, Typed(Aggregation("count"), Kind.NUMBER)
+        return scope.node, Typed(ops.count(), Kind.NUMBER)
     return table.node, build_aggregate(scope, how.function or "sum", as_number(cells), how.span)

@@ -14,7 +14,8 @@ from harness.detection.languages.spl.commands.saved import names_saved_search, r
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
-from harness.detection.plan.expressions import Aggregation, Column, Literal, build_call
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Filter, Frame, Join, JoinKind, Limit, Sort, Union, Window
 
 MOST_APPENDED = 50_000
@@ -126,9 +127,9 @@ def keep_distinct_rows(scope: Scope, stage: Stage) -> None:
     if not names:
         return
     place = scope.session.fresh("place")
-    measure = ((place, Aggregation("row_number")),)
+    measure = ((place, ops.row_number()),)
     partition = tuple(Column(n) for n in names)
     ranked = Window(source=scope.node, partition=partition, measures=measure, frame=Frame.RUNNING, span=stage.span)
-    first = build_call("equal", Column(place), Literal(1.0))
+    first = ops.equal(Column(place), Literal(1.0))
     scope.node = Filter(source=ranked, condition=first, span=stage.span)
     scope.keep([n for n in scope.columns if n[0] != "@"])

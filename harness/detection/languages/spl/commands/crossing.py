@@ -10,6 +10,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.timespans import absolute, seconds_of
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Values
 from harness.detection.plan.timeformat import TIME_FORMAT_COMPUTATIONS as FORMATS
@@ -90,4 +91,4 @@ def midnight(now: float) -> float:
 
 def human(scope: Scope, time: float) -> str:
     """A moment as a person reads it."""
-    return str(FORMATS["format_time"](time, HUMAN, scope.settings.zone))
+    return str(FORMATS[ops.format_time](time, HUMAN, scope.settings.zone))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.asking import AnsweredRow, ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal, same_kind
+from harness.detection.languages.spl.coercion import as_text, literal, same_kind
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Assignment, EvalArguments, Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Aggregate, Values
+from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -51,7 +53,7 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
     parts = [literal(p) if i % 2 == 0 else as_text(scope.typed(p, place)) for i, p in enumerate(pieces) if p]
     if any(p.kind is Kind.NULL for p in parts):
         return
-    chosen = apply("concat", *parts)
+    chosen = apply(ops.concat, *parts)
     rows = ask_target_rows(scope, chosen, place)
     if rows is None or len(rows) > MOST_NAMES:
         note_unnamed_targets(scope, rows is None, place)
@@ -60,10 +62,10 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
         names = [n for n in (str(r["name"]) for r in rows if "name" in r) if n and n[0] != "@"]
     made: list[tuple[str, Typed]] = []
     for word in names:
-        same = apply("equal", chosen, literal(word))
+        same = ops.equal(chosen, literal(word))
         old = scope.typed(word)
         new, kept = same_kind([value, old]) if old.kind is not Kind.NULL else (value, literal(None))
-        made.append((word, apply("if", same, new, kept)))
+        made.append((word, ops.if_(same, new, kept)))
     scope.derive(made[:MOST_NAMES], assignment.span)
 
 

@@ -6,13 +6,15 @@ import json
 import re
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_multivalue, as_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
 from harness.detection.languages.spl.paths import extract_all, extract_first
 from harness.detection.languages.spl.patterns import check_pattern, group_names
 from harness.detection.languages.spl.registry import COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.xpaths import is_supported_xpath
 from harness.diagnostics import SourceError, Span
 
@@ -55,14 +57,12 @@ def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, na
         return TYPED_NULL
     shown = []
     for name in names:
-        before = apply(
-            "regex_extract", as_text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0)
-        )
-        value = apply("regex_extract", as_text(subject), literal(pattern.text), literal(""), literal(name))
-        first = apply("length", before)
-        last = apply("subtract", apply("add", first, apply("length", value)), literal(1.0))
-        shown.append(apply("concat", literal(f"{name}="), as_text(first), literal("-"), as_text(last)))
-    return apply("list_join", apply("list", *shown), literal("&"))
+        before = ops.regex_extract(as_text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0))
+        value = ops.regex_extract(as_text(subject), literal(pattern.text), literal(""), literal(name))
+        first = ops.length(before)
+        last = ops.subtract(ops.add(first, ops.length(value)), literal(1.0))
+        shown.append(ops.concat(literal(f"{name}="), as_text(first), literal("-"), as_text(last)))
+    return ops.list_join(apply(ops.list_, *shown), literal("&"))
 
 
 def up_to(pattern: str, group: str) -> str:
@@ -92,17 +92,17 @@ def extract_group(scope: Scope, subject: Typed, pattern: Word, group: str, most:
         return old
     regex, name = literal(pattern.text, pattern.span), literal(group)
     if most == 1 and subject.kind is not Kind.LIST:
-        new = apply("regex_extract", as_text(subject), regex, literal(""), name)
+        new = ops.regex_extract(as_text(subject), regex, literal(""), name)
     else:
-        whole = apply("list_join", subject, literal("\n")) if subject.kind is Kind.LIST else as_text(subject)
-        new = apply("regex_extract_all", whole, regex, literal(""), name)
+        whole = ops.list_join(subject, literal("\n")) if subject.kind is Kind.LIST else as_text(subject)
+        new = ops.regex_extract_all(whole, regex, literal(""), name)
         if most:
-            new = apply("list_slice", new, literal(1.0), literal(float(most)))
+            new = ops.list_slice(new, literal(1.0), literal(float(most)))
     if old.kind is Kind.NULL:
         return new
     if Kind.LIST in (old.kind, new.kind):
-        return apply("coalesce", as_multivalue(new), as_multivalue(old))
-    return apply("coalesce", new, as_text(old))
+        return ops.coalesce(as_multivalue(new), as_multivalue(old))
+    return ops.coalesce(new, as_text(old))
 
 
 def apply_sed_script(subject: Typed, script: Word) -> Typed:
@@ -120,7 +120,7 @@ def apply_sed_script(subject: Typed, script: Word) -> Typed:
         if occurrence > 1:
             regex, new = nth(regex, new, occurrence, script)
             every = False
-        value = apply("regex_replace", value, literal(regex), flags, literal(new), literal(every))
+        value = ops.regex_replace(value, literal(regex), flags, literal(new), literal(every))
         at = found.end()
     return value
 
@@ -149,9 +149,9 @@ def translate_characters(value: Typed, script: Word, at: int) -> Typed:
         raise SourceError("bad-sed", "the sed script cannot be read", script.span, help="write `s/regex/text/g`")
     for place, character in enumerate(found["old"]):
         mark = chr(0xE000 + place)
-        value = apply("replace_text", value, literal(character), literal(mark))
+        value = ops.replace_text(value, literal(character), literal(mark))
     for place, character in enumerate(found["new"]):
-        value = apply("replace_text", value, literal(chr(0xE000 + place)), literal(character))
+        value = ops.replace_text(value, literal(chr(0xE000 + place)), literal(character))
     return value
 
 
@@ -202,8 +202,8 @@ def prefer_new(new: Typed, old: Typed) -> Typed:
     if old.kind is Kind.NULL:
         return new
     if Kind.LIST in (old.kind, new.kind):
-        return apply("coalesce", as_multivalue(new), as_multivalue(old))
-    return apply("coalesce", new, as_text(old))
+        return ops.coalesce(as_multivalue(new), as_multivalue(old))
+    return ops.coalesce(new, as_text(old))
 
 
 def reads_event_as_json(stage: Stage) -> bool:
@@ -241,11 +241,9 @@ def tojson(scope: Scope, stage: Stage) -> None:
         if option in found.options:
             found.choice(option, "auto", "auto", "bool", "json", "num", "str", "none")
     members = [build_object_member(scope, n, found.flag("fill_null")) for n in names]
-    listed = apply("list", *members) if members else apply("list", Typed(literal(None).expression, Kind.TEXT))
-    inside = apply("coalesce", apply("list_join", listed, literal(",")), literal(""))
-    scope.derive(
-        [(found.text("output_field", "_raw"), apply("concat", literal("{"), inside, literal("}")))], stage.span
-    )
+    listed = apply(ops.list_, *members) if members else ops.list_(Typed(literal(None).expression, Kind.TEXT))
+    inside = ops.coalesce(ops.list_join(listed, literal(",")), literal(""))
+    scope.derive([(found.text("output_field", "_raw"), ops.concat(literal("{"), inside, literal("}")))], stage.span)
 
 
 def build_object_member(scope: Scope, name: str, fill: bool) -> Typed:
@@ -255,7 +253,7 @@ def build_object_member(scope: Scope, name: str, fill: bool) -> Typed:
     absent = literal(f"{key}null") if fill else Typed(literal(None).expression, Kind.TEXT)
     if value.kind is Kind.NULL:
         return absent
-    return apply("if", apply("is_null", value), absent, apply("concat", literal(key), apply("to_json", value)))
+    return ops.if_(ops.is_null(value), absent, ops.concat(literal(key), ops.to_json(value)))
 
 
 @COMMANDS.define("xmlkv", order="keeps", fields="keeps", raw="always")
@@ -277,7 +275,7 @@ def add_xml_elements(scope: Scope, document: Typed, span: Span) -> None:
     made = []
     for name in names:
         pattern = literal(rf"<{re.escape(name)}(?:\s[^>]*)?>([^<]*)</{re.escape(name)}>")
-        value = apply("regex_extract", document, pattern, literal(""), literal(1.0))
+        value = ops.regex_extract(document, pattern, literal(""), literal(1.0))
         made.append((name, over_guess(scope, name, value)))
     scope.derive(made, span)
 
@@ -299,7 +297,7 @@ def extract(scope: Scope, stage: Stage) -> None:
         return
     pair, delimiters = literal(found.text("kvdelim", "=")), literal(found.text("pairdelim", " \n\t,;|&"))
     names = [n for n in dict.fromkeys(collect_document_names(scope)) if re.fullmatch(r"\w+", n)]
-    made = ((n, apply("key_value", document, literal(n), pair, delimiters)) for n in names)
+    made = ((n, ops.key_value(document, literal(n), pair, delimiters)) for n in names)
     scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)
 
 
@@ -316,9 +314,9 @@ def xpath(scope: Scope, stage: Stage) -> None:
     if not is_supported_xpath(path.text):
         raise scope.unsupported("an XPath with such conditions", path.span)
     document = as_text(scope.typed(found.text("field", "_raw"), stage.span))
-    value = apply("xpath_text", document, literal(path.text))
+    value = ops.xpath_text(document, literal(path.text))
     if "default" in found.options and value.kind is not Kind.NULL:
-        value = apply("coalesce", value, apply("list", literal(found.text("default", ""))))
+        value = ops.coalesce(value, ops.list_(literal(found.text("default", ""))))
     scope.derive([(found.text("outfield", "xpath"), value)], stage.span)
 
 
@@ -360,6 +358,6 @@ def look_up_location(address: Typed, rows: tuple[tuple[str, ...], ...], place: i
         by_value.setdefault(row[place], []).append(row[0])
     found = Typed(missing.expression, Kind.TEXT)
     for value, networks in by_value.items():
-        inside = apply("cidr_contains", address, *(literal(n) for n in networks))
-        found = apply("if", inside, literal(value), found)
+        inside = ops.cidr_contains(address, *(literal(n) for n in networks))
+        found = ops.if_(inside, literal(value), found)
     return found

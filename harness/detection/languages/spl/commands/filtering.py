@@ -5,14 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.spl.argument_grammar import head_item, signed_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, split_clauses
 from harness.detection.languages.spl.cim.events import enrich
-from harness.detection.languages.spl.coercion import (
-    Typed,
-    apply,
-    apply_to_elements,
-    as_text,
-    build_element_parameter,
-    literal,
-)
+from harness.detection.languages.spl.coercion import apply_to_elements, as_text, build_element_parameter, literal
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.event_dates import add_date_fields
@@ -36,9 +29,12 @@ from harness.detection.languages.spl.syntax import (
     WhereArguments,
     Word,
 )
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, all_of
+from harness.detection.plan.expressions import Column, Expression
 from harness.detection.plan.nodes import Filter, Frame, Limit, Reverse, Sort, Window
+from harness.detection.plan.operation import Typed
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
 
@@ -95,13 +91,13 @@ def regex(scope: Scope, stage: Stage) -> None:
     if subject.kind is Kind.LIST:
         parameter, element = build_element_parameter(subject)
         found = apply_to_elements(
-            "list_any", subject, parameter, apply("regex_found", element, written, literal("")), item.span
+            ops.list_any, subject, parameter, ops.regex_found(element, written, literal("")), item.span
         )
     else:
-        found = apply("regex_found", as_text(subject), written, literal(""), span=item.span)
+        found = ops.regex_found(as_text(subject), written, literal(""), span=item.span)
     if operator == "!=":
         keeps = scope.session.switch("regex_without_field") == "keep"
-        found = apply("not", apply("is_true", found) if keeps else found, span=item.span)
+        found = ops.not_(ops.is_true(found) if keeps else found, span=item.span)
     scope.filter(found.expression, stage.span)
 
 
@@ -134,13 +130,13 @@ def head(scope: Scope, stage: Stage) -> None:
 
 def while_true(scope: Scope, stage: Stage, condition: Typed, null: bool, keep_last: bool) -> None:
     """Rows before the first for which the condition fails."""
-    fails = apply("not", apply("coalesce", condition, literal(null)))
+    fails = ops.not_(ops.coalesce(condition, literal(null)))
     column = scope.session.fresh("failed")
     frame = Frame.BEFORE if keep_last else Frame.RUNNING
-    failed = Aggregation("any_true", (fails.expression,))
+    failed = ops.any_true(fails.expression)
     scope.node = Window(source=scope.node, measures=((column, failed),), frame=frame, span=stage.span)
-    over_already = Call("is_true", (Column(column),))
-    scope.node = Filter(source=scope.node, condition=Call("not", (over_already,)), span=stage.span)
+    over_already = ops.is_true(Column(column))
+    scope.node = Filter(source=scope.node, condition=ops.not_(over_already), span=stage.span)
     scope.keep(list(scope.columns))
 
 
@@ -202,19 +198,19 @@ def keep_by_number(
     scope.node = Window(
         source=scope.node,
         partition=(*partition, *((Column(stretch),) if stretch else ())),
-        measures=((column, Aggregation("row_number", ())),),
+        measures=((column, ops.row_number()),),
         frame=Frame.RUNNING,
         span=stage.span,
     )
-    early = apply("less_equal", Typed(Column(column), Kind.NUMBER), literal(float(count)), span=stage.span)
+    early = ops.less_equal(Typed(Column(column), Kind.NUMBER), literal(float(count)), span=stage.span)
     if found.flag("keepevents") or found.flag("keepempty"):
         whole_row = all_of(tuple(build_key_conditions(scope, fields)))
-        early = Typed(Call("or", (early.expression, Call("not", (whole_row,))), stage.span), Kind.BOOLEAN)
+        early = Typed(ops.or_(early.expression, ops.not_(whole_row), span=stage.span), Kind.BOOLEAN)
     if found.flag("keepevents"):
         blanked = []
         for name in (f.text for f in fields):
             value = scope.typed(name)
-            blanked.append((name, apply("if", early, value, Typed(literal(None).expression, value.kind))))
+            blanked.append((name, ops.if_(early, value, Typed(literal(None).expression, value.kind))))
         scope.derive(blanked, stage.span)
     else:
         scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
@@ -224,9 +220,9 @@ def keep_by_number(
 def number_runs(scope: Scope, stage: Stage, fields: list[Word], column: str) -> None:
     """Numbers the stretches of rows that agree in the fields."""
     before = {f.text: scope.session.fresh("before") for f in fields}
-    measures = tuple((b, Aggregation("lag", (Column(f), literal(1.0).expression))) for f, b in before.items())
+    measures = tuple((b, ops.lag(Column(f), literal(1.0).expression)) for f, b in before.items())
     lagged = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
-    same = tuple(Call("is_true", (Call("equal", (Column(f), Column(b))),)) for f, b in before.items())
-    changes = Aggregation("count", (), Call("not", (all_of(same),)))
+    same = tuple(ops.is_true(ops.equal(Column(f), Column(b))) for f, b in before.items())
+    changes = ops.count(where=ops.not_(all_of(same)))
     scope.node = Window(source=lagged, measures=((column, changes),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[column] = Kind.NUMBER

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -21,9 +21,11 @@ from harness.detection.languages.spl.syntax import (
     Template,
 )
 from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError
 
 MOST_FOREACH_FIELDS = 200
@@ -116,16 +118,14 @@ def split_foreach_elements(value: Typed, mode: str) -> Typed:
     """The elements of a field of several values, or of a JSON array."""
     if mode == "multivalue":
         return as_multivalue(value)
-    members = apply("json_list", as_text(value), literal("$[*]"))
-    return members if mode == "json_array" else apply("coalesce", members, as_multivalue(value))
+    members = ops.json_list(as_text(value), literal("$[*]"))
+    return members if mode == "json_array" else ops.coalesce(members, as_multivalue(value))
 
 
 def longest(scope: Scope, stage: Stage, column: str) -> int:
     """How many elements a row has at most; so many as are likely where the events cannot tell."""
-    length = apply("list_length", Typed(Column(column), Kind.LIST))
-    most = Aggregate(
-        source=scope.node, keys=(), measures=(("most", Aggregation("maximum", (length.expression,))),), span=stage.span
-    )
+    length = ops.list_length(Typed(Column(column), Kind.LIST))
+    most = Aggregate(source=scope.node, keys=(), measures=(("most", ops.maximum(length.expression)),), span=stage.span)
     rows = ask_rows(scope, most, 1, stage.span)
     if rows is None:
         message = f"`foreach` is planned for {FEW_ITEMS} elements a row, without events to count them"

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, find_unnamed_effect
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.commands.saved import names_saved_search, resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import build_key_conditions
 from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, all_of
+from harness.detection.plan.expressions import Column, Expression
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Unnest, Window
+from harness.detection.plan.operation import Typed, apply
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
 MOST_JOINED = 50_000
@@ -144,8 +147,8 @@ def build_partner_time_test(scope: Scope, partners: Partners, found: BoundOption
         return None
     before = found.flag("earlier", True)
     own, other = as_number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
-    whole = [apply("floor", v) for v in (other, own)]
-    return apply("less_equal" if before else "greater_equal", *whole).expression
+    whole = [ops.floor(v) for v in (other, own)]
+    return apply(ops.less_equal if before else ops.greater_equal, *whole).expression
 
 
 def reserve_columns(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: JoinKind) -> None:
@@ -180,19 +183,19 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
     marks = {n: scope.session.fresh("next") for n in kept if n not in keys and scope.columns[n] is not Kind.NULL}
     after, size = scope.session.fresh("after"), scope.session.fresh("size")
     one = literal(1.0).expression
-    leads = [(m, Aggregation("lead", (Column(n), one))) for n, m in marks.items()]
-    follows = (after, Aggregation("lead", (Column(size), one)))
-    counted = Window(source=scope.node, partition=partition, measures=((size, Aggregation("count")),), span=stage.span)
+    leads = [(m, ops.lead(Column(n), one)) for n, m in marks.items()]
+    follows = (after, ops.lead(Column(size), one))
+    counted = Window(source=scope.node, partition=partition, measures=((size, ops.count()),), span=stage.span)
     scope.node = Window(
         source=counted, partition=partition, measures=(*leads, follows), frame=Frame.RUNNING, span=stage.span
     )
-    alone = apply("equal", Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
-    has_next = Call("not", (Call("is_null", (Column(after),)),))
-    scope.filter(Call("or", (has_next, alone)) if found.flag("keepsingle") else has_next, stage.span)
+    alone = ops.equal(Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
+    has_next = ops.not_(ops.is_null(Column(after)))
+    scope.filter(ops.or_(has_next, alone) if found.flag("keepsingle") else has_next, stage.span)
     made = []
     for name, mark in marks.items():
         both = [Typed(Column(mark), scope.columns[name]), scope.typed(name)]
-        made.append((name, apply("coalesce", *(both if found.flag("overwrite", True) else both[::-1]))))
+        made.append((name, apply(ops.coalesce, *(both if found.flag("overwrite", True) else both[::-1]))))
     scope.derive(made, stage.span)
     scope.keep(kept)
 
@@ -205,7 +208,7 @@ def several_others(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     place, size = scope.session.fresh("place"), scope.session.fresh("size")
     add_row_number(scope, place, stage)
     by_keys = tuple(Column(k) for k in keys)
-    counted = ((size, Aggregation("count")),)
+    counted = ((size, ops.count()),)
     scope.node = Window(source=scope.node, partition=by_keys, measures=counted, span=stage.span)
     marks = {n: scope.session.fresh("next") for n in (*kept, place)}
     right = Select(source=scope.node, columns=tuple((m, Column(n)) for n, m in marks.items()))
@@ -215,19 +218,19 @@ def several_others(scope: Scope, stage: Stage, found: BoundOptions) -> None:
         right=right,
         kind=JoinKind.LEFT if alone else JoinKind.INNER,
         keys=tuple((Column(k), Column(marks[k])) for k in keys),
-        condition=Call("less", (Column(place), Column(marks[place]))),
+        condition=ops.less(Column(place), Column(marks[place])),
         columns=tuple((m, Column(m)) for m in marks.values()),
         most=found.number("max", 1) or None,
         span=stage.span,
     )
-    single = apply("equal", Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
+    single = ops.equal(Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
     if alone:
-        joined = Call("not", (Call("is_null", (Column(marks[place]),)),))
-        scope.filter(Call("or", (joined, single)), stage.span)
+        joined = ops.not_(ops.is_null(Column(marks[place])))
+        scope.filter(ops.or_(joined, single), stage.span)
     made = []
     for name in kept:
         both = [Typed(Column(marks[name]), scope.columns[name]), scope.typed(name)]
-        made.append((name, apply("coalesce", *(both if found.flag("overwrite", True) else both[::-1]))))
+        made.append((name, apply(ops.coalesce, *(both if found.flag("overwrite", True) else both[::-1]))))
     scope.derive(made, stage.span)
     scope.keep(kept)
 
@@ -267,5 +270,5 @@ def appendcols(scope: Scope, stage: Stage) -> None:
 
 def add_row_number(scope: Scope, column: str, stage: Stage) -> None:
     """Adds the place of each row."""
-    place = Aggregation("row_number", ())
+    place = ops.row_number()
     scope.node = Window(source=scope.node, measures=((column, place),), frame=Frame.RUNNING, span=stage.span)

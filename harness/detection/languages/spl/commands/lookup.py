@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.argument_grammar import lookup_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames, split_clauses
-from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.lookups import ENTROPY, build_lookup_rows, find_written_rows, resolve_lookup
 from harness.detection.languages.spl.matching import LookupRequest, add_matched_columns, match_lookup
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import ParenthesisedCondition, Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Limit, Union
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, did_you_mean
 
 
@@ -44,7 +46,7 @@ def shannon(scope: Scope, found: BoundOptions) -> None:
         raise found.error("missing-field", "`lookup` needs a field to look up")
     field = named[0][1]
     word = as_text(scope.typed(field.text, field.span))
-    scope.derive([("ut_shannon", apply("entropy", word))], found.stage.span)
+    scope.derive([("ut_shannon", ops.entropy(word))], found.stage.span)
 
 
 def parse_lookup(scope: Scope, found: BoundOptions) -> LookupRequest:
@@ -83,7 +85,7 @@ def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: 
         if value.kind is Kind.NULL:
             value = default
         else:
-            value = apply("coalesce", value, as_multivalue(default) if value.kind is Kind.LIST else default)
+            value = ops.coalesce(value, as_multivalue(default) if value.kind is Kind.LIST else default)
     old = scope.typed(target)
     keeps = wanted.only_new or scope.session.switch("lookup_no_match") == "kept"
     if old.kind is Kind.NULL or not keeps:
@@ -95,7 +97,7 @@ def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: 
         first, second = as_multivalue(first), as_multivalue(second)
     elif first.kind is not second.kind:
         first, second = as_text(first), as_text(second)
-    return apply("coalesce", first, second)
+    return ops.coalesce(first, second)
 
 
 @COMMANDS.define("inputlookup", order="keeps", fields="keeps", raw="never", item=lookup_item, generating=True)

@@ -7,7 +7,7 @@ import io
 import json
 
 from harness.detection.languages.spl.arguments import bind_options
-from harness.detection.languages.spl.coercion import TYPED_NULL, as_number, is_numeric_text, literal
+from harness.detection.languages.spl.coercion import as_number, is_numeric_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -15,6 +15,7 @@ from harness.detection.languages.spl.time_terms import FROM, UP_TO
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Scalar
 from harness.detection.plan.nodes import Values
+from harness.detection.plan.operation import TYPED_NULL
 
 MOST_MADE = 100_000
 MadeCell = Scalar | tuple[str, ...]

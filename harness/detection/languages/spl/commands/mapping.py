@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, as_text, is_numeric_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, is_numeric_text, literal
 from harness.detection.languages.spl.macros import expand_macros
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.printing import pipeline_text
@@ -19,8 +19,10 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.languages.spl.text import QUOTED, ExpandedText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind, merge_kinds
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Select, Union
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
 MAP_TOKEN = re.compile(r"\$([\w.{}:-]+)\$")
@@ -44,7 +46,7 @@ def map_(scope: Scope, stage: Stage) -> None:
     outer: Node = Limit(source=scope.node, count=max(most, 0), span=stage.span)
     values = [("@row", literal(1.0))]
     values += [
-        (n, apply("list_join", v, literal(" ")) if v.kind is Kind.LIST else as_text(v))
+        (n, ops.list_join(v, literal(" ")) if v.kind is Kind.LIST else as_text(v))
         for n, v in collect_token_fields(scope, names)
     ]
     rows = ask_rows(

@@ -14,7 +14,7 @@ from harness.detection.languages.spl.cim.datasets import (
     select_qualified,
     select_unqualified,
 )
-from harness.detection.languages.spl.coercion import apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.commands.lookup import align_columns
 from harness.detection.languages.spl.commands.saved import names_saved_search, run_saved
 from harness.detection.languages.spl.commands.stats import require_statistics
@@ -32,6 +32,7 @@ from harness.detection.languages.spl.scope import Scope, fresh_scope, matches_na
 from harness.detection.languages.spl.statistics import expand_measures, flag, group_rows, option, without_missing
 from harness.detection.languages.spl.syntax import Comparison, Measure, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import floor_to_span, span_unit
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Union
 from harness.diagnostics import SourceError, did_you_mean
@@ -182,9 +183,9 @@ def fill_by_fields(scope: Scope, arguments: StatisticsArguments) -> None:
         if value.kind is Kind.NULL:
             added.append((key.text, literal(word.text)))
         elif value.kind is Kind.LIST:
-            added.append((key.text, apply("coalesce", value, apply("list", literal(word.text)))))
+            added.append((key.text, ops.coalesce(value, ops.list_(literal(word.text)))))
         else:
-            added.append((key.text, apply("coalesce", as_text(value), literal(word.text))))
+            added.append((key.text, ops.coalesce(as_text(value), literal(word.text))))
     scope.derive(added, word.span)
 
 

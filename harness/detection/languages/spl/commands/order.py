@@ -6,15 +6,17 @@ import re
 
 from harness.detection.languages.spl.argument_grammar import signed_item
 from harness.detection.languages.spl.arguments import bind_options, parse_renames
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.sorting import parse_sort_keys
 from harness.detection.languages.spl.statistics import parse_whole_word
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column
+from harness.detection.plan.expressions import Column, Expression
 from harness.detection.plan.nodes import Frame, Limit, Reverse, Sort, Window
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError
 
 MOST_SORTED = 10_000
@@ -56,7 +58,7 @@ def sort(scope: Scope, stage: Stage) -> None:
         scope.node = Limit(source=scope.node, count=count, span=stage.span)
 
 
-def add_running_measure(scope: Scope, stage: Stage, name: str, measure: Aggregation, kind: Kind) -> None:
+def add_running_measure(scope: Scope, stage: Stage, name: str, measure: Expression, kind: Kind) -> None:
     """Adds a column that looks at the rows up to the current one."""
     scope.node = Window(source=scope.node, measures=((name, measure),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[name] = kind
@@ -72,7 +74,7 @@ def filldown(scope: Scope, stage: Stage) -> None:
     found = bind_options(stage)
     patterns = [w.text for w in found.words] or ["*"]
     for name in dict.fromkeys(n for p in patterns for n in scope.matching(p)):
-        add_running_measure(scope, stage, name, Aggregation("fill", (Column(name),)), scope.columns[name])
+        add_running_measure(scope, stage, name, ops.fill(Column(name)), scope.columns[name])
 
 
 @COMMANDS.define("accum", order="reads", fields="keeps", raw="never")
@@ -83,7 +85,7 @@ def accum(scope: Scope, stage: Stage) -> None:
     """
     ((field, name),) = parse_one_rename(stage)
     amount = as_number(scope.typed(field.text, field.span))
-    add_running_measure(scope, stage, name.text, Aggregation("sum", (amount.expression,)), Kind.NUMBER)
+    add_running_measure(scope, stage, name.text, ops.sum(amount.expression), Kind.NUMBER)
 
 
 @COMMANDS.define("delta", order="reads", fields="keeps", raw="never")
@@ -98,8 +100,8 @@ def delta(scope: Scope, stage: Stage) -> None:
     before = scope.session.fresh("before")
     rows = literal(float(found.number("p", 1)))
     target = name.text if name is not field else f"delta({field.text})"
-    add_running_measure(scope, stage, before, Aggregation("lag", (amount.expression, rows.expression)), Kind.NUMBER)
-    scope.derive([(target, apply("subtract", amount, Typed(Column(before), Kind.NUMBER)))], stage.span)
+    add_running_measure(scope, stage, before, ops.lag(amount.expression, rows.expression), Kind.NUMBER)
+    scope.derive([(target, ops.subtract(amount, Typed(Column(before), Kind.NUMBER)))], stage.span)
     scope.keep([n for n in scope.columns if n != before])
 
 
@@ -119,7 +121,7 @@ def autoregress(scope: Scope, stage: Stage) -> None:
     for step in steps:
         target = name.text if name is not field else f"{field.text}_p{step}"
         rows = literal(float(step)).expression
-        add_running_measure(scope, stage, target, Aggregation("lag", (value.expression, rows)), value.kind)
+        add_running_measure(scope, stage, target, ops.lag(value.expression, rows), value.kind)
 
 
 @COMMANDS.define("trendline", order="reads", fields="keeps", raw="never")
@@ -146,29 +148,29 @@ def add_moving_average(scope: Scope, stage: Stage, form: str, size: int, amount:
     """One moving average; the first rows, which have too few before them, have none."""
     kept = list(scope.columns)
     mean, count = scope.session.fresh("mean"), scope.session.fresh("count")
-    measures: tuple[tuple[str, Aggregation], ...]
+    measures: tuple[tuple[str, Expression], ...]
     if form == "ema":
-        measure = Aggregation("smoothed", (amount.expression, literal(2.0 / (size + 1)).expression))
+        measure = ops.smoothed(amount.expression, literal(2.0 / (size + 1)).expression)
         scope.node = Window(source=scope.node, measures=((mean, measure),), frame=Frame.RUNNING, span=stage.span)
-        measures = ((count, Aggregation("count", ())),)
+        measures = ((count, ops.count()),)
     elif form == "wma":
         place, weight = scope.session.fresh("place"), scope.session.fresh("weighted")
-        number_of = ((place, Aggregation("row_number")),)
+        number_of = ((place, ops.row_number()),)
         scope.node = Window(source=scope.node, measures=number_of, frame=Frame.RUNNING, span=stage.span)
-        weighted = apply("multiply", amount, Typed(Column(place), Kind.NUMBER))
+        weighted = ops.multiply(amount, Typed(Column(place), Kind.NUMBER))
         totals = {weight: weighted, mean: amount}
-        sums = tuple((n, Aggregation("sum", (v.expression,))) for n, v in totals.items())
-        measures = (*sums, (count, Aggregation("count", ())))
+        sums = tuple((n, ops.sum(v.expression)) for n, v in totals.items())
+        measures = (*sums, (count, ops.count()))
     else:
-        measures = ((mean, Aggregation("mean", (amount.expression,))), (count, Aggregation("count", ())))
+        measures = ((mean, ops.mean(amount.expression)), (count, ops.count()))
     scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, rows=size, span=stage.span)
     value = Typed(Column(mean), Kind.NUMBER)
     if form == "wma":
-        first = apply("subtract", Typed(Column(place), Kind.NUMBER), literal(float(size)))
-        total = apply("subtract", Typed(Column(weight), Kind.NUMBER), apply("multiply", first, value))
-        value = apply("divide", total, literal(size * (size + 1) / 2.0))
-    full = apply("equal", Typed(Column(count), Kind.NUMBER), literal(float(size)))
-    scope.derive([(target, apply("if", full, value, literal(None)))], stage.span)
+        first = ops.subtract(Typed(Column(place), Kind.NUMBER), literal(float(size)))
+        total = ops.subtract(Typed(Column(weight), Kind.NUMBER), ops.multiply(first, value))
+        value = ops.divide(total, literal(size * (size + 1) / 2.0))
+    full = ops.equal(Typed(Column(count), Kind.NUMBER), literal(float(size)))
+    scope.derive([(target, ops.if_(full, value, literal(None)))], stage.span)
     scope.keep(list(dict.fromkeys([*kept, target])))
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, find_unnamed_effect
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, any_of, build_call
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Window
+from harness.detection.plan.operation import Typed
+from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError, did_you_mean
 
 OUTLIER_OPTIONS = ("action", "mark", "param", "uselower", "type")
@@ -62,21 +65,20 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
         marks = scope.session.fresh("low"), scope.session.fresh("high")
         add_quartiles(scope, stage, value, marks)
         low, high = (Typed(Column(m), Kind.NUMBER) for m in marks)
-        reach = apply("multiply", apply("subtract", high, low), factor)
-        top, bottom = apply("add", high, reach), apply("subtract", low, reach)
-        over = apply("greater", value, top)
-        under = apply("less", value, bottom) if found.flag("uselower") else literal(False)
+        reach = ops.multiply(ops.subtract(high, low), factor)
+        top, bottom = ops.add(high, reach), ops.subtract(low, reach)
+        over = ops.greater(value, top)
+        under = ops.less(value, bottom) if found.flag("uselower") else literal(False)
         outside += [over, under]
-        limited = apply(
-            "if",
+        limited = ops.if_(
             over,
             mark_limit(top, found),
-            apply("if", under, mark_limit(bottom, found), as_it_is(scope, name, found)),
+            ops.if_(under, mark_limit(bottom, found), as_it_is(scope, name, found)),
         )
         changed.append((name, limited))
     if action == "remove":
-        far = any_of(tuple(build_call("is_true", o.expression) for o in outside))
-        scope.filter(build_call("not", far), stage.span)
+        far = any_of(tuple(ops.is_true(o.expression) for o in outside))
+        scope.filter(ops.not_(far), stage.span)
     else:
         scope.derive(changed, stage.span)
     scope.keep(kept)
@@ -85,13 +87,13 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
 def add_quartiles(scope: Scope, stage: Stage, value: Typed, names: tuple[str, str]) -> None:
     """Adds the first and the third quartile of a field as columns."""
     pairs = zip(names, (0.25, 0.75), strict=True)
-    measures = tuple((n, Aggregation("percentile", (value.expression, literal(f).expression))) for n, f in pairs)
+    measures = tuple((n, ops.percentile(value.expression, literal(f).expression)) for n, f in pairs)
     scope.node = Window(source=scope.node, measures=measures, span=stage.span)
 
 
 def mark_limit(value: Typed, found: BoundOptions) -> Typed:
     """A limit, with 000 before it if changed values are marked."""
-    return apply("concat", literal("000"), as_text(value)) if found.flag("mark") else value
+    return ops.concat(literal("000"), as_text(value)) if found.flag("mark") else value
 
 
 def as_it_is(scope: Scope, name: str, found: BoundOptions) -> Typed:

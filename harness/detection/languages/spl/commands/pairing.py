@@ -8,8 +8,9 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import without_missing
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Select, Window
 
 
@@ -26,7 +27,7 @@ def cofilter(scope: Scope, stage: Stage) -> None:
     without_missing(scope, found.words)
     user, item = (as_text(scope.typed(w.text, w.span)).expression for w in found.words)
     pairs = Aggregate(source=scope.node, keys=(("@user", user), ("@one", item)), measures=(), span=stage.span)
-    alone = (("@users", Aggregation("count")),)
+    alone = (("@users", ops.count()),)
     counted = Window(source=pairs, partition=(Column("@one"),), measures=alone, span=stage.span)
     columns = (("@whose", Column("@user")), ("@other", Column("@one")), ("@others", Column("@users")))
     both = Join(
@@ -34,7 +35,7 @@ def cofilter(scope: Scope, stage: Stage) -> None:
         right=Select(source=counted, columns=columns),
         kind=JoinKind.INNER,
         keys=((Column("@user"), Column("@whose")),),
-        condition=Call("less", (Column("@one"), Column("@other"))),
+        condition=ops.less(Column("@one"), Column("@other")),
         columns=(("@other", Column("@other")), ("@others", Column("@others"))),
         span=stage.span,
     )
@@ -42,7 +43,7 @@ def cofilter(scope: Scope, stage: Stage) -> None:
     node = Aggregate(
         source=both,
         keys=tuple((name, Column(column)) for name, column in shown.items()),
-        measures=(("Pair count", Aggregation("count")),),
+        measures=(("Pair count", ops.count()),),
         span=stage.span,
     )
     kinds = dict.fromkeys((*shown, "Pair count"), Kind.NUMBER) | {"Item 1": Kind.TEXT, "Item 2": Kind.TEXT}

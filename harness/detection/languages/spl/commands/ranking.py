@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options, split_clauses
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import group_rows, parse_whole_word, without_missing
 from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression
+from harness.detection.plan.expressions import Column, Expression
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Window
+from harness.detection.plan.operation import Typed
 
 TOP_OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")
 
@@ -46,19 +48,19 @@ def rank_combinations(scope: Scope, stage: Stage, *, descending: bool) -> None:
     count, percent = found.text("countfield", "count"), found.text("percentfield", "percent")
     keys = (*by, *fields)
     without_missing(scope, keys)
-    group_rows(scope, keys, [(count, Typed(Aggregation("count"), Kind.NUMBER))], stage.span)
+    group_rows(scope, keys, [(count, Typed(ops.count(), Kind.NUMBER))], stage.span)
     add_percent_column(scope, stage, by, count, percent)
     order = [SortKey(Column(b.text)) for b in by]
     order.append(SortKey(Column(count), descending))
     scope.node = Sort(source=scope.node, keys=tuple(order), span=stage.span)
     if most:
         place = scope.session.fresh("place")
-        measures = ((place, Aggregation("row_number")),)
+        measures = ((place, ops.row_number()),)
         scope.node = Window(source=scope.node, partition=build_partition(by), measures=measures, frame=Frame.RUNNING)
-        early = apply("less_equal", Typed(Column(place), Kind.NUMBER), literal(float(most)))
+        early = ops.less_equal(Typed(Column(place), Kind.NUMBER), literal(float(most)))
         if found.flag("useother"):
             name = found.text("otherstr", "OTHER")
-            scope.derive([(f.text, apply("if", early, as_text(scope.typed(f.text)), literal(name))) for f in fields])
+            scope.derive([(f.text, ops.if_(early, as_text(scope.typed(f.text)), literal(name))) for f in fields])
             others(scope, stage, (by, fields), early, place, (count, percent))
         else:
             scope.node = Filter(source=scope.node, condition=early.expression, span=stage.span)
@@ -72,13 +74,13 @@ def others(
     """Puts the rows beyond the limit together as one row of each group, after the others."""
     by, fields = named
     rest = scope.session.fresh("rest")
-    scope.derive([(rest, apply("if", early, literal(0.0), literal(1.0)))])
+    scope.derive([(rest, ops.if_(early, literal(0.0), literal(1.0)))])
     keys = [*(b.text for b in by), rest, *(f.text for f in fields)]
-    measures = [(n, Aggregation("sum", (Column(n),))) for n in sums]
+    measures = [(n, ops.sum(Column(n))) for n in sums]
     node = Aggregate(
         source=scope.node,
         keys=tuple((k, Column(k)) for k in keys),
-        measures=(*measures, (place, Aggregation("minimum", (Column(place),)))),
+        measures=(*measures, (place, ops.minimum(Column(place)))),
         span=stage.span,
     )
     kinds = {k: scope.columns[k] for k in keys} | dict.fromkeys((*sums, place), Kind.NUMBER)
@@ -94,8 +96,8 @@ def build_partition(by: list[Word]) -> tuple[Expression, ...]:
 def add_percent_column(scope: Scope, stage: Stage, by: list[Word], count: str, percent: str) -> None:
     """Adds the percentage of each count among those of its BY fields."""
     total = scope.session.fresh("total")
-    sums = ((total, Aggregation("sum", (Column(count),))),)
+    sums = ((total, ops.sum(Column(count))),)
     scope.node = Window(source=scope.node, partition=build_partition(by), measures=sums, span=stage.span)
     amount, whole_amount = Typed(Column(count), Kind.NUMBER), Typed(Column(total), Kind.NUMBER)
-    ratio = apply("divide", apply("multiply", amount, literal(100.0)), whole_amount)
+    ratio = ops.divide(ops.multiply(amount, literal(100.0)), whole_amount)
     scope.derive([(percent, ratio)], stage.span)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.commands.sessions import parse_time_limit
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, build_call
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Union, Window
+from harness.detection.plan.operation import TYPED_NULL, Typed
 
 
 @COMMANDS.define("concurrency", order="keeps", fields="keeps", raw="never")
@@ -27,23 +29,23 @@ def concurrency(scope: Scope, stage: Stage) -> None:
     begin = as_number(scope.typed(found.text("start", "_time")))
     if Kind.NULL in (length.kind, begin.kind):
         return
-    length = apply("coalesce", length, literal(0.0))
+    length = ops.coalesce(length, literal(0.0))
     kept, session = list(scope.columns), scope.session
     place, moment, phase, step, total = (session.fresh(n) for n in ("place", "moment", "phase", "step", "total"))
-    numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
+    numbered = Window(source=scope.node, measures=((place, ops.row_number()),), frame=Frame.RUNNING)
     whole = scope.branch()
     whole.node = numbered
-    lasting = apply("if", apply("greater", length, literal(0.0)), literal(0.0), literal(2.0))
+    lasting = ops.if_(ops.greater(length, literal(0.0)), literal(0.0), literal(2.0))
     ends, starts = whole.branch(), whole.branch()
-    ends.derive([(moment, apply("add", begin, length)), (phase, lasting), (step, literal(-1.0))])
+    ends.derive([(moment, ops.add(begin, length)), (phase, lasting), (step, literal(-1.0))])
     starts.derive([(moment, begin), (phase, literal(1.0)), (step, literal(1.0))])
     both = Union(sources=(starts.node, ends.node), span=stage.span)
-    known = build_call("not", build_call("is_null", Column(moment)))
+    known = ops.not_(ops.is_null(Column(moment)))
     timed = Sort(source=Filter(source=both, condition=known), keys=(SortKey(Column(moment)), SortKey(Column(phase))))
-    running = ((total, Aggregation("sum", (Column(step),))),)
+    running = ((total, ops.sum(Column(step))),)
     summed = Window(source=timed, measures=running, frame=Frame.RUNNING, span=stage.span)
-    first = Filter(source=summed, condition=build_call("equal", Column(step), literal(1.0).expression))
-    peak = ((target, Aggregation("maximum", (Column(total),))),)
+    first = Filter(source=summed, condition=ops.equal(Column(step), literal(1.0).expression))
+    peak = ((target, ops.maximum(Column(total))),)
     scope.node = Window(source=first, partition=(Column(moment),), measures=peak, span=stage.span)
     scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
     scope.columns[target] = Kind.NUMBER
@@ -63,25 +65,25 @@ def localize(scope: Scope, stage: Stage) -> None:
     pause = parse_time_limit(found, "maxpause") if "maxpause" in found.options else 60.0
     limits = (TYPED_NULL, literal(pause), TYPED_NULL, literal(True), literal(True), literal(False))
     arguments = (*limits, time, TYPED_NULL, TYPED_NULL)
-    measure = Aggregation("session_of", tuple(a.expression for a in arguments))
+    measure = ops.session_of(*tuple(a.expression for a in arguments))
     ordered = Sort(source=scope.node, keys=(SortKey(Column("_time"), descending=True),))
     windowed = Window(source=ordered, measures=((region, measure),), frame=Frame.RUNNING, span=stage.span)
     bounds = {
-        "_time": Aggregation("minimum", (time.expression,)),
-        "endtime": Aggregation("maximum", (time.expression,)),
-        "count": Aggregation("count"),
+        "_time": ops.minimum(time.expression),
+        "endtime": ops.maximum(time.expression),
+        "count": ops.count(),
     }
     node = Aggregate(source=windowed, keys=((region, Column(region)),), measures=tuple(bounds.items()), span=stage.span)
     scope.replace(node, dict.fromkeys(bounds, Kind.NUMBER), events=False)
     first, last = scope.typed("_time"), scope.typed("endtime")
-    range_of = apply("subtract", last, first)
+    range_of = ops.subtract(last, first)
     before, after = parse_region_edge(found, "timebefore"), parse_region_edge(found, "timeafter")
     scope.derive(
         [
-            ("starttime", apply("subtract", first, before)),
-            ("endtime", apply("add", last, after)),
+            ("starttime", ops.subtract(first, before)),
+            ("endtime", ops.add(last, after)),
             ("duration", range_of),
-            ("density", apply("divide", scope.typed("count"), range_of)),
+            ("density", ops.divide(scope.typed("count"), range_of)),
         ]
     )
     scope.keep([n for n in scope.columns if not n.startswith("@")])

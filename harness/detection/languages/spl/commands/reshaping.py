@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
 from harness.detection.languages.spl.asking import ask_rows, note_unnamed_columns
-from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
-    as_number,
-    as_text,
-    is_numeric_text,
-    literal,
-)
+from harness.detection.languages.spl.coercion import as_number, as_text, is_numeric_text, literal
 from harness.detection.languages.spl.commands.axis import (
     Floor,
     ask_extent,
@@ -37,8 +29,9 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import parse_whole_word, without_missing
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.languages.spl.timespans import floor_to, plan_format, seconds_of, span_unit
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Literal
 from harness.detection.plan.nodes import (
     Aggregate,
     Filter,
@@ -52,6 +45,7 @@ from harness.detection.plan.nodes import (
     Union,
     Window,
 )
+from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.detection.plan.timeformat import format_epoch
 from harness.diagnostics import SourceError
 
@@ -74,14 +68,14 @@ def xyseries(scope: Scope, stage: Stage) -> None:
     if scope.columns[series] is Kind.NULL:
         scope.columns[series] = Kind.TEXT
     without_missing(scope, (rows,))
-    present = Call("not", (Call("is_null", (Column(series, columns.span),)),), columns.span)
+    present = ops.not_(ops.is_null(Column(series, columns.span)), span=columns.span)
     scope.filter(present, columns.span)
     values = [scope.typed(w.text, w.span) for w in data]
     cells = [
         SeriesCell(name=w.text, column=scope.session.fresh("value"), kind=v.kind)
         for w, v in zip(data, values, strict=True)
     ]
-    last = [Typed(Aggregation("last", (v.expression,)), v.kind) for v in values]
+    last = [Typed(ops.last(v.expression), v.kind) for v in values]
     table = group_by_series(scope, [rows.text], series, cells, last, stage.span)
     names = names_of(scope, table, stage.span)
     if names is None:
@@ -96,7 +90,7 @@ def xyseries(scope: Scope, stage: Stage) -> None:
 def concat_values_of_field(scope: Scope, name: str) -> Typed:
     """A field as one text."""
     value = scope.typed(name)
-    return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else as_text(value)
+    return ops.list_join(value, literal("\n")) if value.kind is Kind.LIST else as_text(value)
 
 
 def melt_fields(scope: Scope, stage: Stage, without: str) -> list[str]:
@@ -119,7 +113,7 @@ def untable(scope: Scope, stage: Stage) -> None:
         raise found.error("bad-argument", "`untable` needs three fields")
     fixed, name, value = (w.text for w in found.words)
     place, column = scope.session.fresh("place"), scope.session.fresh("column")
-    scope.node = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
+    scope.node = Window(source=scope.node, measures=((place, ops.row_number()),), frame=Frame.RUNNING)
     names = melt_fields(scope, stage, fixed)
     numbers = all(scope.columns[n] in (Kind.NUMBER, Kind.NULL) for n in names)
     kind = Kind.NUMBER if numbers and names else Kind.TEXT
@@ -135,7 +129,7 @@ def untable(scope: Scope, stage: Stage) -> None:
             (column, Literal(float(number_))),
         )
         taken = Select(source=scope.node, columns=cells)
-        parts.append(Filter(source=taken, condition=Call("not", (Call("is_null", (Column(value),)),))))
+        parts.append(Filter(source=taken, condition=ops.not_(ops.is_null(Column(value)))))
     if not parts:
         parts = [Limit(source=Select(source=scope.node, columns=((fixed, Column(fixed)),)), count=0)]
     rows = Sort(source=Union(sources=tuple(parts)), keys=(SortKey(Column(place)), SortKey(Column(column))))
@@ -157,16 +151,16 @@ def transpose(scope: Scope, stage: Stage) -> None:
         note_unnamed_columns(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
         titles = [f"row {i}" for i in range(1, (count or 5) + 1)]
     place, row = scope.session.fresh("place"), scope.session.fresh("rows")
-    numbered = Window(source=scope.node, measures=((place, Aggregation("row_number")),), frame=Frame.RUNNING)
+    numbered = Window(source=scope.node, measures=((place, ops.row_number()),), frame=Frame.RUNNING)
     parts: list[Node] = []
     for name in melt_fields(scope, stage, header):
         cell = concat_values_of_field(scope, name).expression
         cells = [(scope.session.fresh("cell"), in_row(cell, place, i)) for i in range(1, len(titles) + 1)]
-        measures = (*cells, (row, Aggregation("count")))
-        some = Call("greater", (Column(row), Literal(0.0)))
+        measures = (*cells, (row, ops.count()))
+        some = ops.greater(Column(row), Literal(0.0))
         if scope.events or not found.flag("include_empty", True):
-            given_ = tuple(Call("not", (Call("is_null", (Column(c),)),)) for c, _ in cells)
-            some = Call("and", (some, Call("or", given_))) if given_ else some
+            given_ = tuple(ops.not_(ops.is_null(Column(c))) for c, _ in cells)
+            some = ops.and_(some, ops.or_(*given_)) if given_ else some
         grouped_ = Filter(source=Aggregate(source=numbered, keys=(), measures=measures), condition=some)
         named: list[Named] = [(label, Literal(name))]
         named += [(t, Column(c)) for t, (c, _) in zip(titles, cells, strict=True) if t]
@@ -179,7 +173,7 @@ def transpose(scope: Scope, stage: Stage) -> None:
 
 def in_row(cell: Expression, place: str, number_: int) -> Expression:
     """A field's value in the row of that number."""
-    return Aggregation("first", (cell,), Call("equal", (Column(place), Literal(float(number_)))))
+    return ops.first(cell, where=ops.equal(Column(place), Literal(float(number_))))
 
 
 def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str] | None:
@@ -225,7 +219,7 @@ def makecontinuous(scope: Scope, stage: Stage) -> None:
     size, floor = step
     moved = floor(value) if floor else floor_to_step(value, size)
     scope.derive([(field, moved)], stage.span)
-    scope.filter(Call("not", (Call("is_null", (Column(field),)),)))
+    scope.filter(ops.not_(ops.is_null(Column(field))))
     scope.node = Sort(source=scope.node, keys=(SortKey(Column(field)),))
     fill_axis_gaps(scope, field, size, floor, (), stage.span)
 
@@ -302,15 +296,15 @@ def period(style: str, number_: int, written: str, scale: str) -> str:
 def pivot_periods(scope: Scope, stage: Stage, seconds: float, last: float, names: list[str]) -> None:
     """The fields of each period as columns, a row for each time within a period."""
     time = as_number(scope.typed("_time"))
-    back = apply("floor", apply("divide", apply("subtract", literal(last), time), literal(seconds)))
-    moved = apply("add", time, apply("multiply", back, literal(seconds)))
+    back = ops.floor(ops.divide(ops.subtract(literal(last), time), literal(seconds)))
+    moved = ops.add(time, ops.multiply(back, literal(seconds)))
     which, fields = scope.session.fresh("period"), [n for n in scope.columns if n[0] not in "_@"]
     scope.derive([(which, back), ("_time", moved)])
     cells: dict[str, tuple[Expression, Kind]] = {}
     for field in fields:
         for number_, name in reversed(list(enumerate(names))):
-            here = Call("equal", (Column(which), Literal(float(number_))))
-            value = Aggregation("first", (Column(field),), here)
+            here = ops.equal(Column(which), Literal(float(number_)))
+            value = ops.first(Column(field), where=here)
             cells.setdefault(f"{field}_{name}", (value, scope.columns[field]))
     node = Aggregate(
         source=scope.node,

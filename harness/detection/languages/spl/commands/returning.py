@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options
-from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
-    apply_to_elements,
-    as_text,
-    build_element_parameter,
-    literal,
-)
+from harness.detection.languages.spl.coercion import apply_to_elements, as_text, build_element_parameter, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import parse_whole_word
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate, Limit
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Span
 
 STRINGS = ("(", "(", "AND", ")", "OR", ")")
@@ -48,8 +41,8 @@ def return_(scope: Scope, stage: Stage) -> None:
     named += [(o.name, as_text(scope.typed(o.value.text))) for o in found.options.values() if isinstance(o.value, Word)]
     bare = [as_text(scope.typed(w.text[1:], w.span)) for w in words if w.text.startswith("$")]
     if len(bare) > 1:
-        shown = apply("list", *(v for v in bare if v.kind is not Kind.NULL))
-        bare = [apply("list_join", shown, literal(" "))]
+        shown = apply(ops.list_, *(v for v in bare if v.kind is not Kind.NULL))
+        bare = [ops.list_join(shown, literal(" "))]
     if scope.main and scope.last:
         written_out(scope, named, bare, stage.span)
         return
@@ -62,14 +55,14 @@ def written_out(scope: Scope, named: list[tuple[str, Typed]], bare: list[Typed],
     if not terms:
         scope.select([("search", TYPED_NULL)], span)
         return
-    row = apply("list_join", apply("list", *terms), literal(" "))
+    row = ops.list_join(apply(ops.list_, *terms), literal(" "))
     if len(terms) > 1:
-        row = apply("concat", literal("("), row, literal(")"))
-    rows = Typed(Aggregation("collect", (row.expression,)), Kind.LIST)
-    text_of_all = apply("coalesce", apply("list_join", rows, literal(" OR ")), literal("")).expression
+        row = ops.concat(literal("("), row, literal(")"))
+    rows = Typed(ops.collect(row.expression), Kind.LIST)
+    text_of_all = ops.coalesce(ops.list_join(rows, literal(" OR ")), literal("")).expression
     node = Aggregate(source=scope.node, keys=(), measures=(("search", text_of_all),), span=span)
     scope.replace(node, {"search": Kind.TEXT}, events=False)
-    scope.filter(apply("not", apply("equal", scope.typed("search"), literal(""))).expression, span)
+    scope.filter(ops.not_(ops.equal(scope.typed("search"), literal(""))).expression, span)
 
 
 @COMMANDS.define("format", order="reads", fields="remakes", raw="never")
@@ -90,14 +83,12 @@ def format_(scope: Scope, stage: Stage) -> None:
     row, column, between, column_end, rows, end = strings or STRINGS
     joint = found.text("mvsep", "OR")
     terms = [term(n, scope.typed(n), joint) for n in sorted(scope.columns) if n[0] not in "_@"]
-    listed = apply("list", *(t for t in terms if t.kind is not Kind.NULL)) if terms else literal("")
-    shown = apply("list_join", listed, literal(f" {between} ")) if terms else literal("")
-    each_row = apply("concat", literal(f"{column} "), shown, literal(f" {column_end}"))
-    collected = Typed(Aggregation("collect", (each_row.expression,)), Kind.LIST)
-    whole_text = apply(
-        "concat", literal(f"{row} "), apply("list_join", collected, literal(f" {rows} ")), literal(f" {end}")
-    )
-    measure = apply("coalesce", whole_text, literal(found.text("emptystr", "NOT( )")))
+    listed = apply(ops.list_, *(t for t in terms if t.kind is not Kind.NULL)) if terms else literal("")
+    shown = ops.list_join(listed, literal(f" {between} ")) if terms else literal("")
+    each_row = ops.concat(literal(f"{column} "), shown, literal(f" {column_end}"))
+    collected = Typed(ops.collect(each_row.expression), Kind.LIST)
+    whole_text = ops.concat(literal(f"{row} "), ops.list_join(collected, literal(f" {rows} ")), literal(f" {end}"))
+    measure = ops.coalesce(whole_text, literal(found.text("emptystr", "NOT( )")))
     node = Aggregate(source=scope.node, keys=(), measures=(("search", measure.expression),), span=stage.span)
     scope.replace(node, {"search": Kind.TEXT}, events=False)
 
@@ -106,8 +97,8 @@ def term(name: str, value: Typed, joint: str) -> Typed:
     """`name="value"`; of several values all of them, in parentheses."""
     if value.kind is Kind.LIST:
         parameter, element = build_element_parameter(value)
-        several = apply_to_elements("list_map", value, parameter, print_search_comparison(name, element))
-        return apply("concat", literal("( "), apply("list_join", several, literal(f" {joint} ")), literal(" )"))
+        several = apply_to_elements(ops.list_map, value, parameter, print_search_comparison(name, element))
+        return ops.concat(literal("( "), ops.list_join(several, literal(f" {joint} ")), literal(" )"))
     return print_search_comparison(name, as_text(value)) if value.kind is not Kind.NULL else value
 
 
@@ -115,5 +106,5 @@ def print_search_comparison(name: str, value: Typed) -> Typed:
     """One comparison as search text."""
     shown = value
     for special in ("\\", '"'):
-        shown = apply("replace_text", shown, literal(special), literal("\\" + special))
-    return apply("concat", literal(f'{name}="'), shown, literal('"'))
+        shown = ops.replace_text(shown, literal(special), literal("\\" + special))
+    return ops.concat(literal(f'{name}="'), shown, literal('"'))

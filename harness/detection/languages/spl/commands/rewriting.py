@@ -6,8 +6,6 @@ import re
 
 from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.coercion import (
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
@@ -17,9 +15,11 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, build_call
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
+from harness.detection.plan.operation import Typed, apply
 
 ESCAPED_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 RELTIME_UNITS = (("year", 31536000.0), ("month", 2592000.0), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
@@ -53,14 +53,16 @@ def xmlunescape(scope: Scope, stage: Stage) -> None:
             made.append((name, unescape_entities(scope.typed(name))))
         elif kind is Kind.LIST:
             parameter, element = build_element_parameter(scope.typed(name))
-            made.append((name, apply_to_elements("list_map", scope.typed(name), parameter, unescape_entities(element))))
+            made.append(
+                (name, apply_to_elements(ops.list_map, scope.typed(name), parameter, unescape_entities(element)))
+            )
     scope.derive(made, stage.span)
 
 
 def unescape_entities(value: Typed) -> Typed:
     """A text with its entities replaced."""
     for entity, character in ESCAPED_ENTITIES:
-        value = apply("replace_text", value, literal(entity), literal(character))
+        value = ops.replace_text(value, literal(entity), literal(character))
     return value
 
 
@@ -75,20 +77,20 @@ def reltime(scope: Scope, stage: Stage) -> None:
     time = as_number(scope.typed(field, stage.span))
     if time.kind is Kind.NULL:
         return
-    age = apply("subtract", literal(scope.settings.now), time)
+    age = ops.subtract(literal(scope.settings.now), time)
     shown = format_age(age, "second", 1.0)
     for unit, size in reversed(RELTIME_UNITS):
-        shown = apply("if", apply("greater_equal", age, literal(size)), format_age(age, unit, size), shown)
-    known = apply("if", apply("is_null", time), Typed(literal(None).expression, Kind.TEXT), shown)
+        shown = ops.if_(ops.greater_equal(age, literal(size)), format_age(age, unit, size), shown)
+    known = ops.if_(ops.is_null(time), Typed(literal(None).expression, Kind.TEXT), shown)
     target = found.text("prefix", "") + ("reltime" if field == "_time" else field)
     scope.derive([(target, known)], stage.span)
 
 
 def format_age(age: Typed, unit: str, size: float) -> Typed:
     """`2 days ago`, `1 day ago`."""
-    number_of = apply("floor", apply("divide", age, literal(size)))
-    ending = apply("if", apply("equal", number_of, literal(1.0)), literal(f" {unit} ago"), literal(f" {unit}s ago"))
-    return apply("concat", as_text(number_of), ending)
+    number_of = ops.floor(ops.divide(age, literal(size)))
+    ending = ops.if_(ops.equal(number_of, literal(1.0)), literal(f" {unit} ago"), literal(f" {unit}s ago"))
+    return ops.concat(as_text(number_of), ending)
 
 
 @COMMANDS.define("uniq", order="reads", fields="remakes", raw="never")
@@ -101,11 +103,11 @@ def uniq(scope: Scope, stage: Stage) -> None:
     kept = [n for n in scope.columns if not n.startswith("@")]
     whole, before = scope.session.fresh("whole"), scope.session.fresh("before")
     members = [v for n in kept for v in (literal(n), scope.typed(n))]
-    scope.derive([(whole, apply("json_object", *members))])
-    lag = Aggregation("lag", (Column(whole), literal(1.0).expression))
+    scope.derive([(whole, apply(ops.json_object, *members))])
+    lag = ops.lag(Column(whole), literal(1.0).expression)
     scope.node = Window(source=scope.node, measures=((before, lag),), frame=Frame.RUNNING, span=stage.span)
-    same = build_call("is_true", build_call("equal", Column(whole), Column(before)))
-    scope.node = Filter(source=scope.node, condition=build_call("not", same), span=stage.span)
+    same = ops.is_true(ops.equal(Column(whole), Column(before)))
+    scope.node = Filter(source=scope.node, condition=ops.not_(same), span=stage.span)
     scope.keep(kept)
 
 

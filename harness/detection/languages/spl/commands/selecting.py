@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.arguments import bind_options, find_unnamed_effect
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS, FieldEffect
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate, Union
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError
 
 
@@ -167,10 +168,10 @@ def fill_column(old: Typed, value: Typed) -> Typed:
         return value
     if old.kind is Kind.NUMBER:
         amount = as_number(value)
-        return apply("coalesce", as_text(old), value) if amount.kind is Kind.NULL else apply("coalesce", old, amount)
+        return ops.coalesce(as_text(old), value) if amount.kind is Kind.NULL else ops.coalesce(old, amount)
     if old.kind is Kind.LIST:
-        return apply("coalesce", old, apply("list", value))
-    return apply("coalesce", as_text(old), value)
+        return ops.coalesce(old, ops.list_(value))
+    return ops.coalesce(as_text(old), value)
 
 
 def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
@@ -191,7 +192,7 @@ def addtotals(scope: Scope, stage: Stage) -> None:
     if found.flag("row", True):
         total = literal(0.0)
         for _, value in added:
-            total = apply("add", total, apply("coalesce", value, literal(0.0)))
+            total = ops.add(total, ops.coalesce(value, literal(0.0)))
         scope.derive([(found.text("fieldname", "Total"), total)], stage.span)
     if found.flag("col"):
         totals_row(
@@ -211,7 +212,7 @@ def addcoltotals(scope: Scope, stage: Stage) -> None:
 
 def totals_row(scope: Scope, stage: Stage, added: list[tuple[str, Typed]], field: str, label: str) -> None:
     """Appends one row with the sums."""
-    sums = tuple((n, Aggregation("sum", (v.expression,))) for n, v in added)
+    sums = tuple((n, ops.sum(v.expression)) for n, v in added)
     below = scope.branch()
     below.replace(
         Aggregate(source=scope.node, keys=(), measures=sums, span=stage.span),

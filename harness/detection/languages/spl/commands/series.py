@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Literal
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Named, Node, Select, Sort, SortKey
+from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 
 MOST_SERIES = 300
@@ -101,10 +103,10 @@ def pivot_series(scope: Scope, table: SeriesTable, names: Sequence[str], naming:
 
 def in_series(table: SeriesTable, cell: SeriesCell, series: str) -> Expression:
     """The value of the one row of a series."""
-    here = Call("equal", (Column(table.series), Literal(series)))
-    how = "maximum" if cell.kind in (Kind.NUMBER, Kind.TEXT) else "first"
+    here = ops.equal(Column(table.series), Literal(series))
+    how = ops.maximum if cell.kind in (Kind.NUMBER, Kind.TEXT) else ops.first
     value: Expression = Aggregation(how, (Column(cell.column),), here)
-    return Call("coalesce", (value, Literal(0.0))) if cell.zero else value
+    return ops.coalesce(value, Literal(0.0)) if cell.zero else value
 
 
 def names_of(scope: Scope, table: SeriesTable, span: Span) -> list[str] | None:
@@ -129,8 +131,8 @@ def rank_series(
     scored = Aggregate(
         source=node, keys=((series, Column(series)),), measures=(("score", as_number(score).expression),)
     )
-    absent = Call("if", (Call("is_null", (Column(series),)), Literal(0.0), Literal(1.0)))
-    place = apply("coalesce", Typed(Column("score"), Kind.NUMBER), literal(0.0)).expression
+    absent = ops.if_(ops.is_null(Column(series)), Literal(0.0), Literal(1.0))
+    place = ops.coalesce(Typed(Column("score"), Kind.NUMBER), literal(0.0)).expression
     keys = (SortKey(absent), SortKey(place, descending=not ascending), SortKey(Column(series)))
     rows = ask_rows(scope, Sort(source=scored, keys=keys), most, span)
     if rows is None:

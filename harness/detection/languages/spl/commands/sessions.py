@@ -6,15 +6,7 @@ from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.argument_grammar import transaction_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
-from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
-    as_multivalue,
-    as_number,
-    as_text,
-    literal,
-)
+from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.commands.lookup import append_rows
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.evaluation import EvalContext
@@ -36,9 +28,11 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.detection.languages.spl.timespans import seconds_of
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Reverse, Sort, SortKey, Window
+from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError
 
 TRANSACTION_OPTIONS = (
@@ -96,10 +90,10 @@ def transaction(scope: Scope, stage: Stage) -> None:
     session = scope.session.fresh("session")
     number_transactions(scope, stage, found, session)
     orphans = scope.branch()
-    orphans.node = Filter(source=scope.node, condition=Call("is_null", (Column(session),)))
+    orphans.node = Filter(source=scope.node, condition=ops.is_null(Column(session)))
     gather_transactions(scope, stage, found, session)
     if not found.options.keys().isdisjoint(TRANSACTION_ENDS) and not found.flag("keepevicted"):
-        closed = apply("equal", Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
+        closed = ops.equal(Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
         scope.filter(closed.expression, stage.span)
     if found.words and found.flag("keeporphans"):
         orphans.derive([("_txn_orphan", literal(1.0))])
@@ -135,7 +129,7 @@ def number_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
         starts or TYPED_NULL,
         *keys,
     )
-    measure = Aggregation("session_of", tuple(a.expression for a in arguments))
+    measure = ops.session_of(*tuple(a.expression for a in arguments))
     scope.node = Window(source=scope.node, measures=((session, measure),), frame=Frame.RUNNING, span=stage.span)
     scope.columns[session] = Kind.NUMBER
 
@@ -148,7 +142,7 @@ def limits_close(scope: Scope, found: BoundOptions) -> bool:
 
 def build_transaction_key(value: Typed) -> Typed:
     """A field's value as one key; of several values all together."""
-    return apply("list_join", value, literal("\n")) if value.kind is Kind.LIST else value
+    return ops.list_join(value, literal("\n")) if value.kind is Kind.LIST else value
 
 
 def build_end_condition(scope: Scope, found: BoundOptions, name: str) -> Typed | None:
@@ -158,11 +152,11 @@ def build_end_condition(scope: Scope, found: BoundOptions, name: str) -> Typed |
         return None
     value = option.value
     if isinstance(value, ParenthesisedCondition):
-        return apply("is_true", SearchLowering(scope).condition(value.condition))
+        return ops.is_true(SearchLowering(scope).condition(value.condition))
     if isinstance(value, Evaluated):
-        return apply("is_true", EvalContext(scope).condition(value))
+        return ops.is_true(EvalContext(scope).condition(value))
     if isinstance(value, Word):
-        return apply("is_true", SearchLowering(scope).condition(FreeText(value, "", value.span)))
+        return ops.is_true(SearchLowering(scope).condition(FreeText(value, "", value.span)))
     raise SourceError("bad-option", f"`{name}` needs a condition", option.span)
 
 
@@ -193,27 +187,25 @@ def parse_rendering_options(found: BoundOptions) -> TransactionRendering:
 def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> None:
     """One row for each transaction: bounds of time, number of events, the values of all fields."""
     part = Column(session)
-    scope.node = Reverse(source=Filter(source=scope.node, condition=Call("not", (Call("is_null", (part,)),))))
+    scope.node = Reverse(source=Filter(source=scope.node, condition=ops.not_(ops.is_null(part))))
     time = as_number(scope.typed("_time"))
     fields = {w.text: scope.typed(w.text) for w in found.words}
     form = parse_rendering_options(found)
-    measures = {
-        f: Typed(Aggregation("first", (v.expression,)), v.kind) for f, v in fields.items() if v.kind is not Kind.NULL
-    }
+    measures = {f: Typed(ops.first(v.expression), v.kind) for f, v in fields.items() if v.kind is not Kind.NULL}
     for name in scope.columns:
         if name not in fields and name not in ("_time", "_raw") and name[0] != "@":
             value = scope.typed(name)
             if value.kind is not Kind.NULL:
                 measures[name] = gather_field_values(as_multivalue(value), form, name)
     if "_raw" in scope.columns:
-        lines = Typed(Aggregation("collect", (Column("_raw"),)), Kind.LIST)
-        measures["_raw"] = lines if form.raw else apply("list_join", lines, literal("\n"))
-    low = Typed(Aggregation("minimum", (time.expression,)), Kind.NUMBER)
-    high = Typed(Aggregation("maximum", (time.expression,)), Kind.NUMBER)
-    closed = apply("greater", Typed(part, Kind.NUMBER), literal(0.0))
-    first = Typed(Aggregation("first", (apply("if", closed, literal(1.0), literal(0.0)).expression,)), Kind.NUMBER)
-    measures |= {"_time": low, "duration": apply("subtract", high, low)}
-    measures |= {"eventcount": Typed(Aggregation("count"), Kind.NUMBER), "closed_txn": first}
+        lines = Typed(ops.collect(Column("_raw")), Kind.LIST)
+        measures["_raw"] = lines if form.raw else ops.list_join(lines, literal("\n"))
+    low = Typed(ops.minimum(time.expression), Kind.NUMBER)
+    high = Typed(ops.maximum(time.expression), Kind.NUMBER)
+    closed = ops.greater(Typed(part, Kind.NUMBER), literal(0.0))
+    first = Typed(ops.first(ops.if_(closed, literal(1.0), literal(0.0)).expression), Kind.NUMBER)
+    measures |= {"_time": low, "duration": ops.subtract(high, low)}
+    measures |= {"eventcount": Typed(ops.count(), Kind.NUMBER), "closed_txn": first}
     node = Aggregate(
         source=scope.node,
         keys=((session, part),),
@@ -227,6 +219,6 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
 def gather_field_values(values: Typed, form: TransactionRendering, name: str) -> Typed:
     """What a transaction has of a field: the distinct values in order, or those of each event one after the other."""
     if not form.listed(name):
-        return Typed(Aggregation("values", (values.expression,)), Kind.LIST)
-    filled = apply("coalesce", values, apply("list", literal(form.null)))
-    return Typed(Aggregation("collect", (filled.expression,)), Kind.LIST)
+        return Typed(ops.values(values.expression), Kind.LIST)
+    filled = ops.coalesce(values, ops.list_(literal(form.null)))
+    return Typed(ops.collect(filled.expression), Kind.LIST)

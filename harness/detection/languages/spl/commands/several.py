@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.coercion import (
-    apply,
     apply_to_elements,
     as_multivalue,
     as_text,
@@ -15,8 +14,9 @@ from harness.detection.languages.spl.patterns import check_pattern
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column
+from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate, Unnest
 
 
@@ -36,12 +36,12 @@ def makemv(scope: Scope, stage: Stage) -> None:
     tokenizer = found.word("tokenizer")
     if tokenizer is not None:
         pattern = literal(check_pattern(tokenizer.text, tokenizer.span))
-        made = apply("regex_extract_all", value, pattern, literal(""), literal(1.0))
+        made = ops.regex_extract_all(value, pattern, literal(""), literal(1.0))
     else:
-        made = apply("list_split", value, literal(found.text("delim", " ")))
+        made = ops.list_split(value, literal(found.text("delim", " ")))
         if not found.flag("allowempty") and made.kind is Kind.LIST:
             parameter, element = build_element_parameter(made)
-            made = apply_to_elements("list_filter", made, parameter, apply("not_equal", element, literal("")))
+            made = apply_to_elements(ops.list_filter, made, parameter, ops.not_equal(element, literal("")))
     scope.derive([(field.text, made)], stage.span)
 
 
@@ -55,7 +55,7 @@ def nomv(scope: Scope, stage: Stage) -> None:
         value = scope.typed(word.text, word.span)
         if value.kind is Kind.LIST:
             between = scope.session.delimiters.get(word.text, "\n")
-            scope.derive([(word.text, apply("list_join", value, literal(between)))], stage.span)
+            scope.derive([(word.text, ops.list_join(value, literal(between)))], stage.span)
 
 
 @COMMANDS.define("mvexpand", order="keeps", fields="keeps", raw="never")
@@ -72,11 +72,11 @@ def mvexpand(scope: Scope, stage: Stage) -> None:
     value = scope.typed(field.text, field.span)
     most = found.number("limit", 0)
     if value.kind is not Kind.LIST:
-        present = Call("not", (Call("is_null", (Column(field.text, field.span),), field.span),), field.span)
+        present = ops.not_(ops.is_null(Column(field.text, field.span), span=field.span), span=field.span)
         scope.filter(present, stage.span)
         return
     if most:
-        scope.derive([(field.text, apply("list_slice", value, literal(1.0), literal(float(most))))], stage.span)
+        scope.derive([(field.text, ops.list_slice(value, literal(1.0), literal(float(most))))], stage.span)
     scope.node = Unnest(source=scope.node, column=field.text, span=stage.span)
     scope.columns[field.text] = Kind.TEXT
 
@@ -98,7 +98,7 @@ def mvcombine(scope: Scope, stage: Stage) -> None:
         return
     order = [n for n in scope.columns if n[0] != "@"]
     keys = [n for n in order if n != field]
-    collected = Aggregation("collect", (as_multivalue(scope.typed(field)).expression,))
+    collected = ops.collect(as_multivalue(scope.typed(field)).expression)
     node = Aggregate(
         source=scope.node,
         keys=tuple((k, Column(k)) for k in keys),

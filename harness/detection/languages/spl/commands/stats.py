@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.fields import collect_fields
 from harness.detection.languages.spl.registry import COMMANDS
@@ -23,9 +23,12 @@ from harness.detection.languages.spl.statistics import (
 )
 from harness.detection.languages.spl.syntax import Measure, Option, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import seconds_of
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, all_of
+from harness.detection.plan.expressions import Column, Expression
 from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Select, Unnest, Window
+from harness.detection.plan.operation import Typed
+from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
 WIDEST_WINDOW = 10_000
@@ -69,7 +72,7 @@ def by_each_value(
 ) -> None:
     """Runs a command over a row for each value of the BY fields, and puts its results back beside the rows."""
     place = scope.session.fresh("place")
-    numbered = ((place, Aggregation("row_number")),)
+    numbered = ((place, ops.row_number()),)
     scope.node = Window(source=scope.node, measures=numbered, frame=Frame.RUNNING, span=stage.span)
     inner = scope.branch()
     inner.columns[place] = Kind.NUMBER
@@ -83,7 +86,7 @@ def by_each_value(
     results = Aggregate(
         source=inner.node,
         keys=((place, Column(place)),),
-        measures=tuple((n, Aggregation("collect", (Column(n),))) for n in added),
+        measures=tuple((n, ops.collect(Column(n))) for n in added),
         span=stage.span,
     )
     before = [n for n in scope.columns if n not in added and n != place]
@@ -120,7 +123,7 @@ def eventstats(scope: Scope, stage: Stage) -> None:
     named = []
     for name, value in added:
         if conditions:
-            value = apply("if", Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
+            value = ops.if_(Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
         named.append((name, value))
     partition: tuple[Expression, ...] = tuple(Column(k.text) for k in keys)
     scope.node = Window(
@@ -191,14 +194,14 @@ def counted_window(arguments: StatisticsArguments) -> int:
 
 def add_global_row_number(scope: Scope, stage: Stage, keys: list[Word], column: str) -> None:
     """Adds the place of a row among all groups' rows: a window spans them together unless `global=f`."""
-    counted = Aggregation("count", (), all_of(tuple(build_key_conditions(scope, keys))))
+    counted = ops.count(where=all_of(tuple(build_key_conditions(scope, keys))))
     scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
 
 
 def replace_by_null_without_key(scope: Scope, keys: list[Word], value: Typed) -> Typed:
     """A measure that rows without a key do not have."""
     conditions = build_key_conditions(scope, keys)
-    return apply("if", Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
+    return ops.if_(Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,37 +211,37 @@ class ResetPlan:
     Such a column numbers the parts between the rows where its condition is true.
     """
 
-    shifted: list[tuple[tuple[str, Aggregation], ...]]
+    shifted: list[tuple[tuple[str, Expression], ...]]
     parts: dict[str, Typed]
 
 
 def plan_resets(scope: Scope, arguments: StatisticsArguments, keys: list[Word]) -> ResetPlan:
     """At another value of a BY field, at a condition, or behind one."""
-    shifted: list[tuple[tuple[str, Aggregation], ...]] = []
+    shifted: list[tuple[tuple[str, Expression], ...]] = []
     starts: list[Typed] = []
     one = literal(1.0)
     if flag(arguments, "reset_on_change", False) and keys:
         marks = {k.text: scope.session.fresh("before") for k in keys}
-        shifted.append(tuple((b, Aggregation("lag", (Column(k), one.expression))) for k, b in marks.items()))
+        shifted.append(tuple((b, ops.lag(Column(k), one.expression)) for k, b in marks.items()))
         for key, mark in marks.items():
-            same = Typed(Call("is_true", (Call("equal", (Column(key), Column(mark))),)), Kind.BOOLEAN)
-            starts.append(apply("not", same))
+            same = Typed(ops.is_true(ops.equal(Column(key), Column(mark))), Kind.BOOLEAN)
+            starts.append(ops.not_(same))
     for each in arguments.options:
         if each.name in ("reset_before", "reset_after") and not isinstance(each.value, Word):
             refuse_own_results(each, arguments)
-            condition = apply("is_true", EvalContext(scope).condition(each.value))  # type: ignore[arg-type]
+            condition = ops.is_true(EvalContext(scope).condition(each.value))  # type: ignore[arg-type]
             if each.name == "reset_after":
                 mark = scope.session.fresh("was")
-                shown = apply("if", condition, one, literal(0.0))
-                shifted.append(((mark, Aggregation("lag", (shown.expression, one.expression))),))
-                condition = apply("is_true", apply("equal", Typed(Column(mark), Kind.NUMBER), one))
+                shown = ops.if_(condition, one, literal(0.0))
+                shifted.append(((mark, ops.lag(shown.expression, one.expression)),))
+                condition = ops.is_true(ops.equal(Typed(Column(mark), Kind.NUMBER), one))
             starts.append(condition)
     return ResetPlan(shifted, {scope.session.fresh("part"): start for start in starts})
 
 
 def add_reset_parts(scope: Scope, stage: Stage, plan: ResetPlan) -> None:
     """Adds the columns that a plan of resets needs."""
-    counted = [((c, Aggregation("count", (), start.expression)),) for c, start in plan.parts.items()]
+    counted = [((c, ops.count(where=start.expression)),) for c, start in plan.parts.items()]
     for measures in (*plan.shifted, *counted):
         scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options, split_clauses
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.commands.extracting import collect_document_names
 from harness.detection.languages.spl.commands.lookup import append_rows
 from harness.detection.languages.spl.paths import translate_spath
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Unnest
+from harness.detection.plan.operation import Typed
 
 MULTIKV_OPTIONS = ("conf", "copyattrs", "forceheader", "multitable", "noheader", "rmorig")
 
@@ -39,14 +41,14 @@ def multikv(scope: Scope, stage: Stage) -> None:
     header = -1.0 if found.flag("noheader") else float(found.number("forceheader", 0))
     terms = "\n".join(w.text for w in parts.get("filter", []))
     row = scope.session.fresh("line")
-    scope.derive([(row, apply("table_rows", as_text(document), literal(header), literal(terms)))], stage.span)
+    scope.derive([(row, ops.table_rows(as_text(document), literal(header), literal(terms)))], stage.span)
     scope.node = Unnest(source=scope.node, column=row, span=stage.span)
     scope.columns[row] = Kind.TEXT
     own = {*MULTIKV_OPTIONS, stage.name, "fields", "filter"}
     chosen = [w.text for w in parts.get("fields", [])] or [n for n in collect_document_names(scope) if n not in own]
     line = Typed(Column(row), Kind.TEXT)
     names = [n for n in dict.fromkeys(("_raw", *chosen)) if n]
-    scope.derive([(n, apply("json_text", line, literal(translate_spath(n)))) for n in names], stage.span)
+    scope.derive([(n, ops.json_text(line, literal(translate_spath(n)))) for n in names], stage.span)
     copied = [n for n in scope.columns if n[0] != "@" and (found.flag("copyattrs", True) or n in (*names, "_time"))]
     scope.keep(copied)
     if not found.flag("rmorig", True):

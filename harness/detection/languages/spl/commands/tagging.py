@@ -6,12 +6,14 @@ from urllib.parse import unquote
 
 from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.cim.event_types import compare_tag_field, list_enabled_tags, of_type
-from harness.detection.languages.spl.coercion import Typed, apply, as_multivalue, literal
+from harness.detection.languages.spl.coercion import as_multivalue, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import NULL
+from harness.detection.plan.operation import Typed, apply
 
 MISSING = Typed(NULL, Kind.TEXT)
 
@@ -28,7 +30,7 @@ def typer(scope: Scope, stage: Stage) -> None:
     named = []
     for name in scope.settings.eventtypes:
         conditions = of_type(scope, name, stage.span)
-        named += [apply("if", condition, literal(name), MISSING) for condition in conditions[:1]]
+        named += [ops.if_(condition, literal(name), MISSING) for condition in conditions[:1]]
     if not named:
         message = "`typer` adds nothing: the content of the run has no event types"
         scope.session.note("no-effect", message, stage.span)
@@ -61,7 +63,7 @@ def tags(scope: Scope, stage: Stage) -> None:
             if allowed and tag not in allowed:
                 continue
             shown = "::".join((*([name] if name_too else []), *([value] if value_too else []), tag))
-            made = (apply("if", condition, literal(shown), MISSING) for condition in several)
+            made = (ops.if_(condition, literal(shown), MISSING) for condition in several)
             by_field.setdefault(name, []).extend(made)
     every = [each for several in by_field.values() for each in several]
     if not every:
@@ -76,7 +78,7 @@ def tags(scope: Scope, stage: Stage) -> None:
 
 def collect_distinct_tags(values: list[Typed]) -> Typed:
     """Those of the values that are there, each once."""
-    return apply("list_distinct", apply("list", *values))
+    return ops.list_distinct(apply(ops.list_, *values))
 
 
 def with_old(scope: Scope, name: str, values: list[Typed]) -> Typed:
@@ -84,4 +86,4 @@ def with_old(scope: Scope, name: str, values: list[Typed]) -> Typed:
     old = scope.typed(name)
     if old.kind is Kind.NULL:
         return collect_distinct_tags(values)
-    return apply("list_distinct", apply("list_concat", as_multivalue(old), collect_distinct_tags(values)))
+    return ops.list_distinct(ops.list_concat(as_multivalue(old), collect_distinct_tags(values)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.commands.lookup import append_rows
 from harness.detection.languages.spl.lookups import SUFFIXES, build_lookup_rows, find_written_rows, resolve_table_file
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column
+from harness.detection.plan.expressions import NULL, Column
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Limit, Select
+from harness.detection.plan.operation import Typed
 
 OUTPUTLOOKUP_OPTIONS = (
     "append", "create_empty", "override_if_empty", "max", "key_field", "allow_updates", "createinapp",
@@ -77,9 +79,9 @@ def cast_rows_to_file_text(scope: Scope) -> Scope:
         if name[0] == "@" or (name[0] == "_" and name not in INTERNAL) or kind is Kind.NULL:
             continue
         value = rows.typed(name)
-        shown = apply("list_join", value, literal("\n")) if kind is Kind.LIST else as_text(value)
-        empty = apply("equal", shown, literal(""))
-        named.append((name, apply("if", empty, Typed(NULL, Kind.TEXT), shown) if kind is not Kind.NUMBER else shown))
+        shown = ops.list_join(value, literal("\n")) if kind is Kind.LIST else as_text(value)
+        empty = ops.equal(shown, literal(""))
+        named.append((name, ops.if_(empty, Typed(NULL, Kind.TEXT), shown) if kind is not Kind.NUMBER else shown))
     rows.select(named)
     rows.defined = set(rows.columns)
     return rows
@@ -118,9 +120,9 @@ def update_collection(old: Scope, rows: Scope, key: str, stage: Stage) -> None:
 def unless_empty(rows: Scope, old: Scope, stage: Stage) -> None:
     """Makes new rows the old ones if there are no new ones."""
     size = rows.session.fresh("size")
-    counted = Aggregate(source=rows.node, keys=(), measures=((size, Aggregation("count")),), span=stage.span)
+    counted = Aggregate(source=rows.node, keys=(), measures=((size, ops.count()),), span=stage.span)
     old.node = Join(left=old.node, right=counted, kind=JoinKind.CROSS, columns=((size, Column(size)),))
     old.columns[size] = Kind.NUMBER
-    old.filter(apply("equal", old.typed(size), literal(0.0)).expression)
+    old.filter(ops.equal(old.typed(size), literal(0.0)).expression)
     old.keep([n for n in old.columns if n != size])
     append_rows(rows, old, stage)

@@ -5,13 +5,15 @@ Reference: props.conf.spec KV_MODE, AUTO_KV_JSON; captures kvmode-*, autokv-*, a
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NO, Typed, apply, literal
+from harness.detection.languages.spl.coercion import NO, literal
 from harness.detection.languages.spl.extraction.confs import build_and, build_not, build_or, build_value_where
 from harness.detection.languages.spl.extraction.patterns import extract_pairs, unquote_value
 from harness.detection.languages.spl.extraction.sequence import JSON, XML, Sequence, each_of
 from harness.detection.languages.spl.paths import may_reach_many, translate_spath
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.documents import json_steps
+from harness.detection.plan.operation import Typed, apply
 from harness.telemetry.indexing.formats import parse_yes_no
 
 BARE_VALUE = r"[^\s,;|&\"]*"
@@ -41,7 +43,7 @@ def extract_automatic_fields(sequence: Sequence) -> None:
     objects = build_and(build_and(build_or(modes["auto"], modes["auto_escaped"]), json_too(sequence)), is_object(raw))
     for mode, regex in (("auto", AUTO), ("auto_escaped", ESCAPED)):
         guard = build_and(modes[mode], build_not(objects))
-        found = extract_pairs(apply("substring", raw, literal(1.0), literal(LONGEST_KV_TEXT)), regex, 1, 2)
+        found = extract_pairs(ops.substring(raw, literal(1.0), literal(LONGEST_KV_TEXT)), regex, 1, 2)
         change = unescape_pair if mode == "auto_escaped" else unquote_value
         if guard is not NO:
             sequence.pairs(each_of(found, change), guard, several=False, clean=True)
@@ -60,15 +62,13 @@ def json_too(sequence: Sequence) -> Typed:
 
 def is_object(raw: Typed) -> Typed:
     """Whether a text is JSON, an object or an array of them."""
-    begins = apply("regex_found", raw, literal(r"\A\s*(?:\{\s*[\"}]|\[\s*\{)"), literal(""))
-    return apply("and", begins, apply("json_valid", raw))
+    begins = ops.regex_found(raw, literal(r"\A\s*(?:\{\s*[\"}]|\[\s*\{)"), literal(""))
+    return ops.and_(begins, ops.json_valid(raw))
 
 
 def unescape_pair(pair: Typed) -> Typed:
     """A pair without quotes around its value and backslashes before quotes in it."""
-    return apply(
-        "regex_replace", unquote_value(pair), literal(r'\\(["\\])'), literal(""), literal(r"\1"), literal(True)
-    )
+    return ops.regex_replace(unquote_value(pair), literal(r'\\(["\\])'), literal(""), literal(r"\1"), literal(True))
 
 
 def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
@@ -76,17 +76,17 @@ def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
     if guard is NO:
         return
     if sequence.asking:
-        paths = apply("json_paths" if mark == JSON else "xml_paths", build_value_where(guard, raw))
-        sequence.names.append(each_of(paths, lambda e: apply("concat", literal(mark), e)))
+        paths = apply(ops.json_paths if mark == JSON else ops.xml_paths, build_value_where(guard, raw))
+        sequence.names.append(each_of(paths, lambda e: ops.concat(literal(mark), e)))
         return
     for path in sequence.candidates(mark):
-        value = at_path(raw, path) if mark == JSON else apply("xml_text", raw, literal(path))
+        value = at_path(raw, path) if mark == JSON else ops.xml_text(raw, literal(path))
         sequence.put(path, value, guard)
 
 
 def at_path(raw: Typed, path: str) -> Typed:
     """The value at a path of a JSON text; several where the path leads through arrays."""
-    return apply("json_list" if may_reach_many(path) else "json_text", raw, literal(translate_spath(path)))
+    return apply(ops.json_list if may_reach_many(path) else ops.json_text, raw, literal(translate_spath(path)))
 
 
 def field_name(told: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence as Several
 from functools import lru_cache, partial
 
 from harness.detection.languages.spl.arguments import bind_options
-from harness.detection.languages.spl.coercion import NO, TYPED_NULL, YES, Typed, apply
+from harness.detection.languages.spl.coercion import NO, YES
 from harness.detection.languages.spl.commands.lookup import build_output_value, parse_lookup
 from harness.detection.languages.spl.eval_grammar import EvalGrammar
 from harness.detection.languages.spl.evaluation import EvalContext
@@ -21,7 +21,9 @@ from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.syntax import EvalExpression, Stage
 from harness.detection.languages.spl.text import ExpandedText
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import Source
 
 Ways = dict[str, list[tuple[Typed, Typed]]]
@@ -88,7 +90,7 @@ def choose_where(guard: Typed, value: Typed, otherwise: Typed) -> Typed:
         return otherwise
     if guard is YES:
         return value if value.kind is not Kind.NULL else Typed(TYPED_NULL.expression, otherwise.kind)
-    return apply("if", guard, *align_kinds(value, otherwise))
+    return ops.if_(guard, *align_kinds(value, otherwise))
 
 
 def apply_automatic_lookups(sequence: Sequence) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import NO, TYPED_NULL, YES, Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.regexes import compile_check
 from harness.diagnostics import Source, SourceError, Span
 from harness.telemetry.indexing.stanzas import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
@@ -98,8 +100,8 @@ class Confs:
             if len(held) < 2:
                 return YES if held == {True} else NO
         if stanza.literal:
-            return apply("equal_ci" if stanza.field == "host" else "equal", as_text(value), literal(stanza.pattern))
-        return apply("regex_found", as_text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
+            return apply(ops.equal_ci if stanza.field == "host" else ops.equal, as_text(value), literal(stanza.pattern))
+        return ops.regex_found(as_text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
 
 
 def confs(scope: Scope, props: Props, places: SettingPlaces | None = None) -> Confs:
@@ -146,23 +148,23 @@ def build_and(x: Typed, y: Typed) -> Typed:
     """Both conditions."""
     if NO in (x, y):
         return NO
-    return y if x is YES else x if y is YES else apply("and", x, y)
+    return y if x is YES else x if y is YES else ops.and_(x, y)
 
 
 def build_or(x: Typed, y: Typed) -> Typed:
     """One of two conditions."""
     if YES in (x, y):
         return YES
-    return y if x is NO else x if y is NO else apply("or", x, y)
+    return y if x is NO else x if y is NO else ops.or_(x, y)
 
 
 def build_not(x: Typed) -> Typed:
     """Where a condition does not hold; unknown is not held."""
-    return NO if x is YES else YES if x is NO else apply("not", apply("is_true", x))
+    return NO if x is YES else YES if x is NO else ops.not_(ops.is_true(x))
 
 
 def build_value_where(guard: Typed, value: Typed) -> Typed:
     """A value in the events that a condition holds for, nothing in the others."""
     if value.kind is Kind.NULL or guard is NO:
         return TYPED_NULL
-    return value if guard is YES else apply("if", guard, value, TYPED_NULL)
+    return value if guard is YES else ops.if_(guard, value, TYPED_NULL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.asking import ask_rows
-from harness.detection.languages.spl.coercion import Typed, apply
 from harness.detection.languages.spl.extraction.automatic import extract_automatic_fields, field_name
 from harness.detection.languages.spl.extraction.calculated import aliases, apply_automatic_lookups, calculations
 from harness.detection.languages.spl.extraction.confs import SettingPlaces, confs, places_of
@@ -17,9 +16,11 @@ from harness.detection.languages.spl.extraction.wanted import (
 )
 from harness.detection.languages.spl.scope import Scope, Session, fresh_scope
 from harness.detection.languages.spl.syntax import Pipeline
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Aggregate, Unnest
+from harness.detection.plan.operation import Typed, apply
 
 MOST_EXTRACTED_FIELDS = 1_000
 NAMES_COLUMN = "@names"
@@ -83,10 +84,10 @@ def names_told(session: Session, places: SettingPlaces | None) -> frozenset[str]
     extract_text_fields(sequence)
     if not sequence.names:
         return frozenset()
-    every = sequence.names[0] if len(sequence.names) == 1 else apply("list_concat", *sequence.names)
+    every = sequence.names[0] if len(sequence.names) == 1 else apply(ops.list_concat, *sequence.names)
     if every.kind is Kind.NULL:
         return frozenset()
-    scope.derive([(NAMES_COLUMN, Typed(apply("list_distinct", every).expression, Kind.LIST))])
+    scope.derive([(NAMES_COLUMN, Typed(ops.list_distinct(every).expression, Kind.LIST))])
     rows = Unnest(source=scope.node, column=NAMES_COLUMN)
     distinct = Aggregate(source=rows, keys=(("name", Column(NAMES_COLUMN)),), measures=())
     records = ask_rows(scope, distinct, MOST_EXTRACTED_FIELDS + 1, session.text.source.whole())

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.extraction.confs import Setting, build_and
 from harness.detection.languages.spl.extraction.sequence import PAIR_SEPARATOR, Sequence, drop_empty_text, each_of
 from harness.detection.languages.spl.extraction.wanted import inline_parts
 from harness.detection.languages.spl.patterns import find_pattern_fault, group_names
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Typed
 from harness.detection.plan.regexes import list_capture_groups
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 from harness.telemetry.indexing.formats import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
@@ -35,7 +37,7 @@ def inline(sequence: Sequence, setting: Setting) -> None:
     if find_pattern_fault(regex):
         return
     for name in names:
-        value = apply("regex_extract", subject, literal(regex), literal(""), literal(name))
+        value = ops.regex_extract(subject, literal(regex), literal(""), literal(name))
         sequence.put(name, drop_empty_text(value), setting.guard)
 
 
@@ -85,7 +87,7 @@ def extract_delimited_fields(
             name = clean_name(name) if clean else name
             if name and name in sequence.wanted:
                 regex = rf"\A(?:(?:{QUOTED}|[^{between}]*)[{between}]){{{place}}}({QUOTED}|[^{between}]*)"
-                value = apply("regex_extract", subject, literal(regex), literal("s"), literal(1.0))
+                value = ops.regex_extract(subject, literal(regex), literal("s"), literal(1.0))
                 sequence.put(name, drop_empty_text(unquote_value(value)), setting.guard)
     elif inside:
         regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED}|[^{between}]*)"
@@ -110,14 +112,14 @@ def extract_matched_fields(
             sequence.pairs(found, setting.guard, several=several, clean=clean)
         elif key in sequence.wanted:
             if isinstance(value, str):
-                found = apply("regex_found", subject, literal(regex), literal(""))
+                found = ops.regex_found(subject, literal(regex), literal(""))
                 sequence.put(key, literal(value), build_and(setting.guard, found))
                 continue
-            every = apply("regex_extract_all", subject, literal(regex), literal(""), literal(float(value)))
+            every = ops.regex_extract_all(subject, literal(regex), literal(""), literal(float(value)))
             if several:
                 sequence.add(key, every, setting.guard)
             else:
-                sequence.put(key, drop_empty_text(apply("list_get", every, literal(1.0))), setting.guard)
+                sequence.put(key, drop_empty_text(ops.list_get(every, literal(1.0))), setting.guard)
 
 
 def templates(transform: tuple[str, Mapping[str, str]], regex: str) -> Iterator[tuple[str | int, str | int]]:
@@ -149,13 +151,13 @@ def group_or_text(written: str) -> str | int:
 def extract_pairs(subject: Typed, regex: str, key: int, value: int) -> Typed:
     """Names and values by two groups of every match."""
     numbers = literal(float(key)), literal(float(value))
-    return apply("regex_pairs", subject, literal(regex), literal(""), *numbers, literal(PAIR_SEPARATOR))
+    return ops.regex_pairs(subject, literal(regex), literal(""), *numbers, literal(PAIR_SEPARATOR))
 
 
 def unquote_value(value: Typed) -> Typed:
     """A value without the quotes around it, in a pair or alone."""
     opening = rf'(?s)(\A|{PAIR_SEPARATOR})"(.*)"\z'
-    return apply("regex_replace", value, literal(opening), literal(""), literal(r"\1\2"), literal(False))
+    return ops.regex_replace(value, literal(opening), literal(""), literal(r"\1\2"), literal(False))
 
 
 def clean_name(name: str) -> str:

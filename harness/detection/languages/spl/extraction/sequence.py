@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_multivalue,
     as_text,
@@ -18,8 +15,10 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.extraction.confs import Confs, build_value_where
 from harness.detection.languages.spl.extraction.wanted import WantedFields
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Column
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 from harness.telemetry.indexing.stanzas import Props
 
@@ -60,7 +59,7 @@ class Sequence:
         if new.kind is Kind.NULL or name in KEPT:
             return
         both_lists = [as_multivalue(v) for v in (old, new) if v.kind is not Kind.NULL]
-        self.scope.derive([(name, apply("list_concat", *both_lists) if len(both_lists) > 1 else both_lists[0])])
+        self.scope.derive([(name, apply(ops.list_concat, *both_lists) if len(both_lists) > 1 else both_lists[0])])
 
     def replaced(self, name: str, value: Typed, guard: Typed) -> Typed:
         """A value where a condition holds, what the field was elsewhere."""
@@ -68,7 +67,7 @@ class Sequence:
         if old.kind is Kind.NULL:
             return build_value_where(guard, value) if value.kind is not Kind.NULL else TYPED_NULL
         new, kept = align_kinds(value, old)
-        return new if build_value_where(guard, kept) is kept else apply("if", guard, new, kept)
+        return new if build_value_where(guard, kept) is kept else ops.if_(guard, new, kept)
 
     def raw(self) -> Typed:
         """The text of the event."""
@@ -89,13 +88,13 @@ class Sequence:
         self.scope.derive([(mark, complete)])
         known = Typed(Column(mark), complete.kind)
         if self.asking:
-            self.names.append(each_of(known, lambda e: apply("concat", literal(PAIR), extract_pair_name(e))))
+            self.names.append(each_of(known, lambda e: ops.concat(literal(PAIR), extract_pair_name(e))))
             return
         for name in self.candidates(PAIR):
             if several:
                 self.add(name, select_values_by_name(known, name), guard)
             else:
-                self.put(name, apply("list_get", select_values_by_name(known, name), literal(1.0)), guard)
+                self.put(name, ops.list_get(select_values_by_name(known, name), literal(1.0)), guard)
 
     def attempt(self, name: str, make: Callable[[], None]) -> None:
         """Makes a field; what is not supported is an error only if the query itself names the field."""
@@ -121,23 +120,23 @@ def prefer_old(old: Typed, new: Typed) -> Typed:
     if old.kind is Kind.NULL:
         return new
     first, second = align_kinds(old, new)
-    return apply("coalesce", first, second)
+    return ops.coalesce(first, second)
 
 
 def drop_empty_text(value: Typed) -> Typed:
     """The text, which is no field where it is empty."""
-    return apply("if", apply("equal", value, literal("")), TYPED_NULL, value) if value.kind is Kind.TEXT else value
+    return ops.if_(ops.equal(value, literal("")), TYPED_NULL, value) if value.kind is Kind.TEXT else value
 
 
 def extract_pair_name(element: Typed) -> Typed:
     """The name in a pair."""
-    return apply("list_get", apply("list_split", element, literal(PAIR_SEPARATOR)), literal(1.0))
+    return ops.list_get(ops.list_split(element, literal(PAIR_SEPARATOR)), literal(1.0))
 
 
 def value_of(element: Typed) -> Typed:
     """The value in a pair."""
-    at = apply("add", apply("position", element, literal(PAIR_SEPARATOR)), literal(1.0))
-    return apply("substring", element, at, TYPED_NULL)
+    at = ops.add(ops.position(element, literal(PAIR_SEPARATOR)), literal(1.0))
+    return ops.substring(element, at, TYPED_NULL)
 
 
 def clean_pair_names(pairs: Typed) -> Typed:
@@ -145,9 +144,9 @@ def clean_pair_names(pairs: Typed) -> Typed:
 
     def clean(element: Typed) -> Typed:
         flags, every = literal(""), literal(True)
-        name = apply("regex_replace", extract_pair_name(element), literal("[^A-Za-z0-9_]"), flags, literal("_"), every)
-        name = apply("regex_replace", name, literal("^[0-9_]+"), flags, literal(""), literal(False))
-        return apply("concat", name, literal(PAIR_SEPARATOR), value_of(element))
+        name = ops.regex_replace(extract_pair_name(element), literal("[^A-Za-z0-9_]"), flags, literal("_"), every)
+        name = ops.regex_replace(name, literal("^[0-9_]+"), flags, literal(""), literal(False))
+        return ops.concat(name, literal(PAIR_SEPARATOR), value_of(element))
 
     return each_of(pairs, clean)
 
@@ -155,21 +154,21 @@ def clean_pair_names(pairs: Typed) -> Typed:
 def keep_complete_pairs(pairs: Typed) -> Typed:
     """Pairs with a name and a value."""
     parameter, element = build_element_parameter(pairs)
-    unnamed = apply("starts_with", element, literal(PAIR_SEPARATOR))
-    empty = apply("ends_with", element, literal(PAIR_SEPARATOR))
-    return apply_to_elements("list_filter", pairs, parameter, apply("not", apply("or", unnamed, empty)))
+    unnamed = ops.starts_with(element, literal(PAIR_SEPARATOR))
+    empty = ops.ends_with(element, literal(PAIR_SEPARATOR))
+    return apply_to_elements(ops.list_filter, pairs, parameter, ops.not_(ops.or_(unnamed, empty)))
 
 
 def select_values_by_name(pairs: Typed, name: str) -> Typed:
     """All values under a name."""
     parameter, element = build_element_parameter(pairs)
     named = apply_to_elements(
-        "list_filter", pairs, parameter, apply("starts_with", element, literal(name + PAIR_SEPARATOR))
+        ops.list_filter, pairs, parameter, ops.starts_with(element, literal(name + PAIR_SEPARATOR))
     )
-    return each_of(named, lambda e: apply("substring", e, literal(float(len(name) + 2)), TYPED_NULL))
+    return each_of(named, lambda e: ops.substring(e, literal(float(len(name) + 2)), TYPED_NULL))
 
 
 def each_of(values: Typed, change: Callable[[Typed], Typed]) -> Typed:
     """What a change makes of each element."""
     parameter, element = build_element_parameter(values)
-    return apply_to_elements("list_map", values, parameter, change(element))
+    return apply_to_elements(ops.list_map, values, parameter, change(element))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 
 
-def chain_bit_operation(operation: str, values: tuple[Typed, ...]) -> Typed:
+def chain_bit_operation(operation: Operation, values: tuple[Typed, ...]) -> Typed:
     """An operation on the first two numbers, then on its result and the next."""
     found = natural(values[0])
     for value in values[1:]:
@@ -21,8 +23,8 @@ def natural(value: Typed) -> Typed:
     amount = as_number(value)
     if amount.kind is Kind.NULL:
         return amount
-    whole = apply("truncate", amount)
-    return apply("if", apply("greater_equal", amount, literal(0.0)), whole, Typed(TYPED_NULL.expression, Kind.NUMBER))
+    whole = ops.truncate(amount)
+    return ops.if_(ops.greater_equal(amount, literal(0.0)), whole, Typed(TYPED_NULL.expression, Kind.NUMBER))
 
 
 @FUNCTIONS.define
@@ -36,7 +38,7 @@ def bit_and(context: EvalContext, value: Typed, *more: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return chain_bit_operation("bit_and", (value, *more))
+    return chain_bit_operation(ops.bit_and, (value, *more))
 
 
 @FUNCTIONS.define
@@ -49,7 +51,7 @@ def bit_or(context: EvalContext, value: Typed, *more: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return chain_bit_operation("bit_or", (value, *more))
+    return chain_bit_operation(ops.bit_or, (value, *more))
 
 
 @FUNCTIONS.define
@@ -62,7 +64,7 @@ def bit_xor(context: EvalContext, value: Typed, *more: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return chain_bit_operation("bit_xor", (value, *more))
+    return chain_bit_operation(ops.bit_xor, (value, *more))
 
 
 @FUNCTIONS.define
@@ -75,7 +77,7 @@ def bit_shift_left(context: EvalContext, value: Typed, by: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return apply("shift_left", natural(value), natural(by))
+    return ops.shift_left(natural(value), natural(by))
 
 
 @FUNCTIONS.define
@@ -88,7 +90,7 @@ def bit_shift_right(context: EvalContext, value: Typed, by: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Bitwise functions
     """
-    return apply("shift_right", natural(value), natural(by))
+    return ops.shift_right(natural(value), natural(by))
 
 
 @FUNCTIONS.define
@@ -104,5 +106,5 @@ def bit_not(context: EvalContext, value: Typed, mask: Typed | None = None) -> Ty
     """
     if value.kind is Kind.NULL:
         return TYPED_NULL
-    turned = apply("subtract", literal(float(2**53 - 1)), natural(value))
-    return turned if mask is None else apply("bit_and", turned, natural(mask))
+    turned = ops.subtract(literal(float(2**53 - 1)), natural(value))
+    return turned if mask is None else ops.bit_and(turned, natural(mask))

@@ -6,10 +6,7 @@ from collections.abc import Callable
 
 from harness.detection.languages.spl.coercion import (
     NO,
-    TYPED_NULL,
     YES,
-    Typed,
-    apply,
     apply_to_elements,
     as_text,
     build_element_parameter,
@@ -23,7 +20,9 @@ from harness.detection.languages.spl.patterns import check_pattern_literal
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.searchmatch import search_condition
 from harness.detection.languages.spl.syntax import EvalExpression
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
 
@@ -66,7 +65,7 @@ def validate(context: EvalContext, condition: EvalExpression, value: EvalExpress
     Reference: reference/spl.md 5.1
     """
     branches = split_condition_pairs(context, "validate", (condition, value, *more))
-    return context.choose([(apply("not", c), v) for c, v in branches], TYPED_NULL)
+    return context.choose([(ops.not_(c), v) for c, v in branches], TYPED_NULL)
 
 
 def split_condition_pairs(
@@ -96,7 +95,7 @@ def coalesce(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     present = [v for v in values if v.kind is not Kind.NULL]
     if not present:
         return TYPED_NULL
-    return present[0] if len(present) == 1 else apply("coalesce", *present)
+    return present[0] if len(present) == 1 else apply(ops.coalesce, *present)
 
 
 @FUNCTIONS.define
@@ -110,7 +109,7 @@ def nullif(context: EvalContext, value: Typed, other: Typed) -> Typed:
 
     Reference: reference/spl.md 5.1
     """
-    return apply("if", lower_comparison("=", value, other), Typed(TYPED_NULL.expression, value.kind), value)
+    return ops.if_(lower_comparison("=", value, other), Typed(TYPED_NULL.expression, value.kind), value)
 
 
 @FUNCTIONS.define
@@ -162,7 +161,7 @@ def in_(context: EvalContext, value: Typed, option: Typed, *more: Typed) -> Type
     Reference: reference/spl.md 5.2
     """
     parts = [lower_comparison("=", value, o) for o in (option, *more)]
-    return parts[0] if len(parts) == 1 else apply("or", *parts)
+    return parts[0] if len(parts) == 1 else apply(ops.or_, *parts)
 
 
 @FUNCTIONS.define(tests=True)
@@ -178,7 +177,7 @@ def like(context: EvalContext, value: Typed, pattern: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    operation = "like" if context.scope.session.switch("like_case") == "sensitive" else "like_ci"
+    operation = ops.like if context.scope.session.switch("like_case") == "sensitive" else ops.like_ci
     return any_element(value, lambda v: apply(operation, v, as_text(pattern)))
 
 
@@ -194,7 +193,7 @@ def match(context: EvalContext, value: Typed, regex: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return any_element(value, lambda v: apply("regex_found", v, check_pattern_literal(regex), literal("")))
+    return any_element(value, lambda v: ops.regex_found(v, check_pattern_literal(regex), literal("")))
 
 
 def any_element(value: Typed, test: Callable[[Typed], Typed]) -> Typed:
@@ -202,7 +201,7 @@ def any_element(value: Typed, test: Callable[[Typed], Typed]) -> Typed:
     if value.kind is not Kind.LIST:
         return test(as_text(value))
     parameter, element = build_element_parameter(value)
-    return apply_to_elements("list_any", value, parameter, test(element))
+    return apply_to_elements(ops.list_any, value, parameter, test(element))
 
 
 @FUNCTIONS.define(shape="written", escapes=True)
@@ -237,4 +236,4 @@ def cidrmatch(context: EvalContext, block: Typed, address: Typed) -> Typed:
         block = literal(constant + ("/128" if ":" in constant else "/32"))
     elif isinstance(constant, str) and find_network(constant) is None:
         return NO
-    return any_element(address, lambda v: apply("cidr_contains", v, as_text(block)))
+    return any_element(address, lambda v: ops.cidr_contains(v, as_text(block)))

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
-    as_multivalue,
-    as_number,
-    as_text,
-    literal,
-)
+from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.functions.bits import natural
 from harness.detection.languages.spl.functions.json import mv_to_json_array
 from harness.detection.languages.spl.functions.kinds import is_json
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.computed import COMPUTATIONS as COMPUTED
 from harness.detection.plan.expressions import span_of
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
 IPV4_PARTS = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
@@ -40,13 +34,13 @@ def tonumber(context: EvalContext, value: Typed, base: Typed | None = None) -> T
     given = value.constant
     radix = 10.0 if base is None else base.constant
     if isinstance(given, str) and isinstance(radix, float):
-        found = as_number(value).constant if base is None else COMPUTED["from_base"](given, radix)
+        found = as_number(value).constant if base is None else COMPUTED[ops.from_base](given, radix)
         if found is None:
             span = span_of(value.expression) or context.scope.session.text.source.whole()
             message = f"`{given[:40]}` is no number of base {radix:g}"
             raise SourceError("bad-argument", message, span, help="Splunk refuses the whole search")
     if base is not None:
-        return apply("from_base", as_text(value), as_number(base))
+        return ops.from_base(as_text(value), as_number(base))
     return as_number(value)
 
 
@@ -75,8 +69,8 @@ def tostring(context: EvalContext, value: Typed, form: Typed | None = None) -> T
             return found
         if value.kind is Kind.NULL:
             return literal("Null")
-        absent = apply("is_null", value)
-        return apply("if", absent, literal("Null"), found)
+        absent = ops.is_null(value)
+        return ops.if_(absent, literal("Null"), found)
     amount = as_number(value)
     known = {"hex": format_base16, "binary": format_base2, "commas": commas, "duration": format_signed_duration}
     if isinstance(form.constant, str) and form.constant.lower() in known:
@@ -87,44 +81,42 @@ def tostring(context: EvalContext, value: Typed, form: Typed | None = None) -> T
 
 def format_base16(amount: Typed) -> Typed:
     """In upper-case digits of base 16."""
-    return apply("concat", literal("0x"), apply("upper", apply("to_base", natural(amount), literal(16.0))))
+    return ops.concat(literal("0x"), ops.upper(ops.to_base(natural(amount), literal(16.0))))
 
 
 def format_base2(amount: Typed) -> Typed:
     """In digits of base 2."""
-    return apply("to_base", natural(amount), literal(2.0))
+    return ops.to_base(natural(amount), literal(2.0))
 
 
 def commas(amount: Typed) -> Typed:
     """With thousands separators and at most two decimals."""
-    short = apply("round", amount, literal(2.0))
-    whole = apply("equal", short, apply("truncate", short))
-    return apply("if", whole, apply("group_digits", short, literal(0.0)), apply("group_digits", short, literal(2.0)))
+    short = ops.round(amount, literal(2.0))
+    whole = ops.equal(short, ops.truncate(short))
+    return ops.if_(whole, ops.group_digits(short, literal(0.0)), ops.group_digits(short, literal(2.0)))
 
 
 def format_signed_duration(amount: Typed) -> Typed:
     """Days, hours, minutes and seconds of a number of seconds, with microseconds if it has a fraction."""
-    below = apply("less", amount, literal(0.0))
-    return apply(
-        "concat", apply("if", below, literal("-"), literal("")), format_positive_duration(apply("abs", amount))
-    )
+    below = ops.less(amount, literal(0.0))
+    return ops.concat(ops.if_(below, literal("-"), literal("")), format_positive_duration(ops.abs(amount)))
 
 
 def format_positive_duration(amount: Typed) -> Typed:
     """The same of a number that is not negative."""
 
     def part(divisor: float, modulus: float) -> Typed:
-        units = apply("floor", apply("divide", amount, literal(divisor)))
-        return apply("format_number", apply("modulo", units, literal(modulus)), literal("%02d"))
+        units = ops.floor(ops.divide(amount, literal(divisor)))
+        return ops.format_number(ops.modulo(units, literal(modulus)), literal("%02d"))
 
-    time = apply("concat", part(3600.0, 24.0), literal(":"), part(60.0, 60.0), literal(":"), part(1.0, 60.0))
-    fraction = apply("subtract", amount, apply("floor", amount))
-    micros = apply("floor", apply("add", apply("multiply", fraction, literal(1e6)), literal(0.5)))
-    shown = apply("concat", literal("."), apply("format_number", micros, literal("%06d")))
-    time = apply("concat", time, apply("if", apply("equal", fraction, literal(0.0)), literal(""), shown))
-    days = apply("floor", apply("divide", amount, literal(86400.0)))
-    long = apply("concat", as_text(days), literal("+"), time)
-    return apply("if", apply("greater_equal", amount, literal(86400.0)), long, time)
+    time = ops.concat(part(3600.0, 24.0), literal(":"), part(60.0, 60.0), literal(":"), part(1.0, 60.0))
+    fraction = ops.subtract(amount, ops.floor(amount))
+    micros = ops.floor(ops.add(ops.multiply(fraction, literal(1e6)), literal(0.5)))
+    shown = ops.concat(literal("."), ops.format_number(micros, literal("%06d")))
+    time = ops.concat(time, ops.if_(ops.equal(fraction, literal(0.0)), literal(""), shown))
+    days = ops.floor(ops.divide(amount, literal(86400.0)))
+    long = ops.concat(as_text(days), literal("+"), time)
+    return ops.if_(ops.greater_equal(amount, literal(86400.0)), long, time)
 
 
 @FUNCTIONS.define
@@ -138,7 +130,7 @@ def toint(context: EvalContext, value: Typed, base: Typed | None = None) -> Type
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    return apply("floor", tonumber(context, value, base))
+    return apply(ops.floor, tonumber(context, value, base))
 
 
 @FUNCTIONS.define
@@ -171,13 +163,13 @@ def tobool(context: EvalContext, value: Typed) -> Typed:
     if value.kind is Kind.NULL:
         return Typed(TYPED_NULL.expression, Kind.BOOLEAN)
     amount = as_number(value)
-    there = apply("not_equal", amount, literal(0.0)) if amount.kind is Kind.NUMBER else literal(False)
+    there = ops.not_equal(amount, literal(0.0)) if amount.kind is Kind.NUMBER else literal(False)
     if value.kind is Kind.NUMBER:
         return there
-    word = apply("lower", as_text(value))
-    known = apply("or", apply("in", word, literal("true"), literal("false")), apply("is_number", word))
-    said = apply("or", apply("equal", word, literal("true")), apply("is_true", there))
-    return apply("if", known, said, Typed(TYPED_NULL.expression, Kind.BOOLEAN))
+    word = ops.lower(as_text(value))
+    known = ops.or_(ops.in_(word, literal("true"), literal("false")), ops.is_number(word))
+    said = ops.or_(ops.equal(word, literal("true")), ops.is_true(there))
+    return ops.if_(known, said, Typed(TYPED_NULL.expression, Kind.BOOLEAN))
 
 
 @FUNCTIONS.define
@@ -190,11 +182,11 @@ def tomv(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    elements = apply("json_elements", as_text(value))
+    elements = ops.json_elements(as_text(value))
     if value.kind is not Kind.LIST:
         return elements
-    several = apply("greater", apply("list_length", value), literal(1.0))
-    return apply("if", several, value, elements)
+    several = ops.greater(ops.list_length(value), literal(1.0))
+    return ops.if_(several, value, elements)
 
 
 @FUNCTIONS.define
@@ -208,11 +200,11 @@ def toarray(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    one = apply("if", is_json(value, "["), apply("json_value", as_text(value)), Typed(TYPED_NULL.expression, Kind.TEXT))
+    one = ops.if_(is_json(value, "["), ops.json_value(as_text(value)), Typed(TYPED_NULL.expression, Kind.TEXT))
     if value.kind is not Kind.LIST:
         return one
-    several = apply("greater", apply("list_length", value), literal(1.0))
-    return apply("if", several, mv_to_json_array(context, as_multivalue(value), literal(True)), one)
+    several = ops.greater(ops.list_length(value), literal(1.0))
+    return apply(ops.if_, several, mv_to_json_array(context, as_multivalue(value), literal(True)), one)
 
 
 @FUNCTIONS.define
@@ -225,9 +217,7 @@ def toobject(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Conversion functions
     """
-    return apply(
-        "if", is_json(value, "{"), apply("json_value", as_text(value)), Typed(TYPED_NULL.expression, Kind.TEXT)
-    )
+    return ops.if_(is_json(value, "{"), ops.json_value(as_text(value)), Typed(TYPED_NULL.expression, Kind.TEXT))
 
 
 @FUNCTIONS.define
@@ -245,14 +235,14 @@ def ipmask(context: EvalContext, mask: Typed, address: Typed) -> Typed:
         return TYPED_NULL
     parts: list[Typed] = []
     for place in range(1, 5):
-        both = apply("bit_and", octet(mask, place), octet(address, place))
+        both = ops.bit_and(octet(mask, place), octet(address, place))
         parts += [literal("."), as_text(both)] if parts else [as_text(both)]
-    return apply("concat", *parts)
+    return apply(ops.concat, *parts)
 
 
 def octet(address: Typed, place: int) -> Typed:
     """One number of an IPv4 address; null where it is above 255 or the text is no address."""
-    found = apply("regex_extract", as_text(address), literal(IPV4_PARTS), literal(""), literal(float(place)))
-    amount = apply("to_number", found)
-    fits = apply("less_equal", amount, literal(255.0))
-    return apply("if", fits, amount, Typed(TYPED_NULL.expression, Kind.NUMBER))
+    found = ops.regex_extract(as_text(address), literal(IPV4_PARTS), literal(""), literal(float(place)))
+    amount = ops.to_number(found)
+    fits = ops.less_equal(amount, literal(255.0))
+    return ops.if_(fits, amount, Typed(TYPED_NULL.expression, Kind.NUMBER))

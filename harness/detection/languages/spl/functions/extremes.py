@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
-    as_multivalue,
-    as_number,
-    as_text,
-    literal,
-)
+from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.comparison import lower_comparison
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 
 
 def choose_extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
@@ -24,25 +18,25 @@ def choose_extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
         return (smallest if operator == "<" else find_largest_value)(gather_values(values))
     if all(v.kind in (Kind.NUMBER, Kind.NULL) for v in values):
         present = [v for v in values if v.kind is Kind.NUMBER]
-        return apply("greatest" if operator == ">" else "least", *present) if present else TYPED_NULL
+        return apply(ops.greatest if operator == ">" else ops.least, *present) if present else TYPED_NULL
     found = as_text(values[0])
     for value in values[1:]:
         other = as_text(value)
-        better = apply("or", apply("is_null", found), compare_mixed_kinds(operator, other, found))
-        found = apply("if", apply("and", apply("not", apply("is_null", other)), better), other, found)
+        better = ops.or_(ops.is_null(found), compare_mixed_kinds(operator, other, found))
+        found = ops.if_(ops.and_(ops.not_(ops.is_null(other)), better), other, found)
     return found
 
 
 def compare_mixed_kinds(operator: str, left: Typed, right: Typed) -> Typed:
     """A comparison in which every number is smaller than every text that is none."""
-    a, b = apply("is_number", left), apply("is_number", right)
-    same = apply("equal", a, b)
-    return apply("if", same, lower_comparison(operator, left, right), a if operator == "<" else b)
+    a, b = ops.is_number(left), ops.is_number(right)
+    same = ops.equal(a, b)
+    return ops.if_(same, lower_comparison(operator, left, right), a if operator == "<" else b)
 
 
 def gather_values(values: tuple[Typed, ...]) -> Typed:
     """All values as one list."""
-    return apply("list_concat", *(as_multivalue(v) for v in values if v.kind is not Kind.NULL))
+    return apply(ops.list_concat, *(as_multivalue(v) for v in values if v.kind is not Kind.NULL))
 
 
 @FUNCTIONS.define("max")
@@ -88,12 +82,12 @@ def sum_(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """
     values = (value, *more)
     if any(v.kind is Kind.LIST for v in values):
-        return apply("coalesce", apply("list_statistic", gather_values(values), literal("sum")), literal(0.0))
+        return ops.coalesce(ops.list_statistic(gather_values(values), literal("sum")), literal(0.0))
     total = literal(0.0)
     for each_value in values:
         amount = as_number(each_value)
         if amount.kind is not Kind.NULL:
-            total = apply("add", total, apply("coalesce", amount, literal(0.0)))
+            total = ops.add(total, ops.coalesce(amount, literal(0.0)))
     return total
 
 
@@ -110,10 +104,10 @@ def avg(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     """
     values = (value, *more)
     if any(v.kind is Kind.LIST for v in values):
-        return apply("list_statistic", gather_values(values), literal("mean"))
+        return ops.list_statistic(gather_values(values), literal("mean"))
     count = literal(0.0)
     for each_value in values:
         amount = as_number(each_value)
         if amount.kind is not Kind.NULL:
-            count = apply("add", count, apply("if", apply("is_null", amount), literal(0.0), literal(1.0)))
-    return apply("divide", sum_(context, value, *more), count)
+            count = ops.add(count, ops.if_(ops.is_null(amount), literal(0.0), literal(1.0)))
+    return apply(ops.divide, sum_(context, value, *more), count)

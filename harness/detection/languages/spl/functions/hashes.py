@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_text
+from harness.detection.languages.spl.coercion import as_text
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation, Typed, apply
 
 
-def hash_text(operation: str, value: Typed) -> Typed:
+def hash_text(operation: Operation, value: Typed) -> Typed:
     """A hash of the UTF-8 text."""
     return apply(operation, as_text(value))
 
@@ -23,7 +25,7 @@ def md5(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return hash_text("md5", value)
+    return hash_text(ops.md5, value)
 
 
 @FUNCTIONS.define
@@ -36,7 +38,7 @@ def sha1(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return hash_text("sha1", value)
+    return hash_text(ops.sha1, value)
 
 
 @FUNCTIONS.define
@@ -49,7 +51,7 @@ def sha256(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return hash_text("sha256", value)
+    return hash_text(ops.sha256, value)
 
 
 @FUNCTIONS.define
@@ -62,4 +64,4 @@ def sha512(context: EvalContext, value: Typed) -> Typed:
 
     Reference: Splunk Search Reference, Cryptographic functions
     """
-    return hash_text("sha512", value)
+    return hash_text(ops.sha512, value)

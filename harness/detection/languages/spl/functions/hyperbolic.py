@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Operation, Typed, apply
 
 
 @FUNCTIONS.define
@@ -17,7 +19,7 @@ def sinh(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return half(value, "subtract")
+    return half(value, ops.subtract)
 
 
 @FUNCTIONS.define
@@ -30,14 +32,14 @@ def cosh(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return half(value, "add")
+    return half(value, ops.add)
 
 
-def half(value: Typed, operation: str) -> Typed:
+def half(value: Typed, operation: Operation) -> Typed:
     """Half the sum or difference of e to the number and e to its opposite."""
     amount = as_number(value)
-    both = apply(operation, apply("exp", amount), apply("exp", apply("negate", amount)))
-    return apply("divide", both, literal(2.0))
+    both = apply(operation, ops.exp(amount), ops.exp(ops.negate(amount)))
+    return ops.divide(both, literal(2.0))
 
 
 @FUNCTIONS.define
@@ -50,7 +52,7 @@ def tanh(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("divide", half(value, "subtract"), half(value, "add"))
+    return ops.divide(half(value, ops.subtract), half(value, ops.add))
 
 
 @FUNCTIONS.define
@@ -81,8 +83,8 @@ def acosh(context: EvalContext, value: Typed) -> Typed:
 
 def inverse(amount: Typed, offset: float) -> Typed:
     """The logarithm of a number and the root of its square and an offset."""
-    root = apply("sqrt", apply("add", apply("multiply", amount, amount), literal(offset)))
-    return apply("ln", apply("add", amount, root))
+    root = ops.sqrt(ops.add(ops.multiply(amount, amount), literal(offset)))
+    return ops.ln(ops.add(amount, root))
 
 
 @FUNCTIONS.define
@@ -97,5 +99,5 @@ def atanh(context: EvalContext, value: Typed) -> Typed:
     """
     amount = as_number(value)
     one = literal(1.0)
-    ratio = apply("divide", apply("add", one, amount), apply("subtract", one, amount))
-    return apply("divide", apply("ln", ratio), literal(2.0))
+    ratio = ops.divide(ops.add(one, amount), ops.subtract(one, amount))
+    return ops.divide(ops.ln(ratio), literal(2.0))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_multivalue,
     as_text,
@@ -16,8 +13,10 @@ from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.jsontext import concat_json_parts, encode_as_json, quote_json_string
 from harness.detection.languages.spl.paths import exact_path, json_path_of, may_reach_many
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
 
@@ -37,7 +36,7 @@ def json_object(context: EvalContext, *members: Typed) -> Typed:
         raise SourceError("wrong-arity", message, span_of(last) or context.scope.session.text.source.whole())
     pairs = zip(members[::2], members[1::2], strict=True)
     return concat_json_parts(
-        "{", [apply("concat", quote_json_string(as_text(k)), literal(":"), encode_as_json(v)) for k, v in pairs], "}"
+        "{", [ops.concat(quote_json_string(as_text(k)), literal(":"), encode_as_json(v)) for k, v in pairs], "}"
     )
 
 
@@ -68,14 +67,14 @@ def json_extract(context: EvalContext, document: Typed, *paths: Typed) -> Typed:
     Reference: Splunk Search Reference, JSON functions
     """
     if not paths:
-        return apply("json_native", as_text(document))
+        return ops.json_native(as_text(document))
     if len(paths) > 1:
         return whole_array(document, [json_path_of(p) for p in paths])
     constant = paths[0].constant
     if isinstance(constant, str) and not may_reach_many(constant):
-        return apply("json_text", as_text(document), json_path_of(paths[0]))
-    part = apply("json_part", as_text(document), json_path_of(paths[0]))
-    return part if isinstance(constant, str) else apply("json_native", part)
+        return ops.json_text(as_text(document), json_path_of(paths[0]))
+    part = ops.json_part(as_text(document), json_path_of(paths[0]))
+    return part if isinstance(constant, str) else ops.json_native(part)
 
 
 @FUNCTIONS.define
@@ -89,18 +88,18 @@ def json_extract_exact(context: EvalContext, document: Typed, *keys: Typed) -> T
     Reference: Splunk Search Reference, JSON functions
     """
     if not keys:
-        return apply("json_native", as_text(document))
+        return ops.json_native(as_text(document))
     if len(keys) > 1:
         return whole_array(document, [exact_path(k) for k in keys])
-    return apply("json_text", as_text(document), exact_path(keys[0]))
+    return ops.json_text(as_text(document), exact_path(keys[0]))
 
 
 def whole_array(document: Typed, paths: list[Typed]) -> Typed:
     """An array of what stands at each path, null where there is nothing."""
-    parts = [apply("json_part", as_text(document), p) for p in paths]
+    parts = [ops.json_part(as_text(document), p) for p in paths]
     if document.kind is Kind.NULL:
         return TYPED_NULL
-    return concat_json_parts("[", [apply("coalesce", p, literal("null")) for p in parts], "]")
+    return concat_json_parts("[", [ops.coalesce(p, literal("null")) for p in parts], "]")
 
 
 @FUNCTIONS.define
@@ -115,7 +114,7 @@ def json_has_key_exact(context: EvalContext, document: Typed, key: Typed) -> Typ
     """
     if Kind.NULL in (document.kind, key.kind):
         return Typed(TYPED_NULL.expression, Kind.BOOLEAN)
-    return apply("not", apply("is_null", apply("json_part", as_text(document), exact_path(key))))
+    return ops.not_(ops.is_null(ops.json_part(as_text(document), exact_path(key))))
 
 
 @FUNCTIONS.define
@@ -128,7 +127,7 @@ def json_keys(context: EvalContext, document: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return apply("to_json", apply("json_keys", as_text(document)))
+    return ops.to_json(ops.json_keys(as_text(document)))
 
 
 @FUNCTIONS.define
@@ -140,7 +139,7 @@ def json_entries(context: EvalContext, document: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return apply("json_entries", as_text(document))
+    return ops.json_entries(as_text(document))
 
 
 @FUNCTIONS.define
@@ -154,11 +153,11 @@ def json(context: EvalContext, value: Typed) -> Typed:
     Reference: Splunk Search Reference, JSON functions
     """
     if value.kind is Kind.BOOLEAN:
-        return apply("to_json", value)
+        return ops.to_json(value)
     document = as_text(value)
     if document.kind is Kind.NULL:
         return TYPED_NULL
-    return apply("if", apply("json_valid", document), document, Typed(TYPED_NULL.expression, Kind.TEXT))
+    return ops.if_(ops.json_valid(document), document, Typed(TYPED_NULL.expression, Kind.TEXT))
 
 
 @FUNCTIONS.define
@@ -171,7 +170,7 @@ def json_valid(context: EvalContext, document: Typed) -> Typed:
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return apply("json_valid", as_text(document))
+    return ops.json_valid(as_text(document))
 
 
 @FUNCTIONS.define
@@ -185,8 +184,8 @@ def json_array_to_mv(context: EvalContext, document: Typed, keep_quotes: Typed |
     Reference: Splunk Search Reference, JSON functions
     """
     if keep_quotes is not None and keep_quotes.constant is True:
-        return apply("json_elements", as_text(document))
-    return apply("json_list", as_text(document), literal("$[*]"))
+        return ops.json_elements(as_text(document))
+    return ops.json_list(as_text(document), literal("$[*]"))
 
 
 @FUNCTIONS.define("mv_to_json_array", "tojson_array")
@@ -204,6 +203,6 @@ def mv_to_json_array(context: EvalContext, value: Typed, infer: Typed | None = N
     parameter, element = build_element_parameter(as_multivalue(value))
     reads = infer is not None and infer.constant is True
     made = apply_to_elements(
-        "list_map", as_multivalue(value), parameter, apply("json_inferred" if reads else "to_json", element)
+        ops.list_map, as_multivalue(value), parameter, apply(ops.json_inferred if reads else ops.to_json, element)
     )
-    return apply("concat", literal("["), apply("list_join", made, literal(",")), literal("]"))
+    return ops.concat(literal("["), ops.list_join(made, literal(",")), literal("]"))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_text
+from harness.detection.languages.spl.coercion import as_text
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.jsontext import encode_as_json
 from harness.detection.languages.spl.paths import exact_path, json_path_of
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalExpression, FunctionCall
+from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import span_of
+from harness.detection.plan.operation import Operation, Typed, apply
 from harness.diagnostics import SourceError
 
 
 def edit_json_pairs(
-    context: EvalContext, name: str, operation: str, path: Callable[[Typed], Typed], given: list[Typed]
+    context: EvalContext, name: str, operation: Operation, path: Callable[[Typed], Typed], given: list[Typed]
 ) -> Typed:
     """An operation made for each pair of a path and a value, one after the other."""
     document, pairs = as_text(given[0]), given[1:]
@@ -39,7 +41,7 @@ def json_set(context: EvalContext, document: Typed, path: Typed, value: Typed, *
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edit_json_pairs(context, "json_set", "json_set", json_path_of, [document, path, value, *more])
+    return edit_json_pairs(context, "json_set", ops.json_set, json_path_of, [document, path, value, *more])
 
 
 @FUNCTIONS.define
@@ -51,7 +53,7 @@ def json_set_exact(context: EvalContext, document: Typed, key: Typed, value: Typ
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edit_json_pairs(context, "json_set_exact", "json_set", exact_path, [document, key, value, *more])
+    return edit_json_pairs(context, "json_set_exact", ops.json_set, exact_path, [document, key, value, *more])
 
 
 @FUNCTIONS.define
@@ -65,7 +67,7 @@ def json_append(context: EvalContext, document: Typed, path: Typed, value: Typed
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edit_json_pairs(context, "json_append", "json_append", json_path_of, [document, path, value, *more])
+    return edit_json_pairs(context, "json_append", ops.json_append, json_path_of, [document, path, value, *more])
 
 
 @FUNCTIONS.define
@@ -77,7 +79,7 @@ def json_extend(context: EvalContext, document: Typed, path: Typed, value: Typed
 
     Reference: Splunk Search Reference, JSON functions
     """
-    return edit_json_pairs(context, "json_extend", "json_extend", json_path_of, [document, path, value, *more])
+    return edit_json_pairs(context, "json_extend", ops.json_extend, json_path_of, [document, path, value, *more])
 
 
 @FUNCTIONS.define(shape="written")
@@ -94,5 +96,5 @@ def json_delete(context: EvalContext, document: EvalExpression, key: EvalExpress
     for each in (key, *more):
         array = isinstance(each, FunctionCall) and each.name == "json_array"
         for one in each.arguments if array and isinstance(each, FunctionCall) else (each,):
-            found = apply("json_delete", found, json_path_of(context.value(one)))
+            found = ops.json_delete(found, json_path_of(context.value(one)))
     return found

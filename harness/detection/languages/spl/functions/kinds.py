@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import NO, YES, Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import NO, YES, as_number, as_text, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import Typed, apply
 
 
 @FUNCTIONS.define
@@ -17,12 +19,12 @@ def isnull(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2; Splunk Search Reference, Informational functions
     """
-    return apply("is_null", value)
+    return ops.is_null(value)
 
 
 def has_value(value: Typed) -> Typed:
     """Whether there is a value."""
-    return apply("not", apply("is_null", value))
+    return ops.not_(ops.is_null(value))
 
 
 @FUNCTIONS.define
@@ -53,7 +55,7 @@ def isnum(context: EvalContext, value: Typed) -> Typed:
     """
     if value.kind is Kind.NUMBER:
         return has_value(value)
-    return NO if value.kind is Kind.NULL else apply("is_number", as_text(value))
+    return NO if value.kind is Kind.NULL else ops.is_number(as_text(value))
 
 
 @FUNCTIONS.define
@@ -70,8 +72,8 @@ def isint(context: EvalContext, value: Typed) -> Typed:
     """
     if value.kind is Kind.NULL:
         return NO
-    whole = apply("equal", as_number(value), apply("truncate", as_number(value)))
-    return apply("is_true", whole) if whole.kind is Kind.BOOLEAN else NO
+    whole = ops.equal(as_number(value), ops.truncate(as_number(value)))
+    return ops.is_true(whole) if whole.kind is Kind.BOOLEAN else NO
 
 
 @FUNCTIONS.define
@@ -87,7 +89,7 @@ def isstr(context: EvalContext, value: Typed) -> Typed:
     """
     if value.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.NULL):
         return NO
-    return apply("and", has_value(value), apply("not", isnum(context, value)))
+    return apply(ops.and_, has_value(value), apply(ops.not_, isnum(context, value)))
 
 
 @FUNCTIONS.define
@@ -115,7 +117,7 @@ def ismv(context: EvalContext, value: Typed) -> Typed:
     """
     if value.kind is not Kind.LIST:
         return NO
-    return apply("is_true", apply("greater", apply("list_length", value), literal(1.0)))
+    return ops.is_true(ops.greater(ops.list_length(value), literal(1.0)))
 
 
 @FUNCTIONS.define
@@ -137,8 +139,8 @@ def typeof(context: EvalContext, value: Typed) -> Typed:
         return literal("Invalid")
     word = literal("Number")
     if value.kind is not Kind.NUMBER:
-        word = apply("if", isnum(context, value), literal("Number"), literal("String"))
-    return apply("if", apply("is_null", value), literal("Invalid"), word)
+        word = ops.if_(isnum(context, value), literal("Number"), literal("String"))
+    return ops.if_(ops.is_null(value), literal("Invalid"), word)
 
 
 @FUNCTIONS.define
@@ -156,18 +158,18 @@ def isdouble(context: EvalContext, value: Typed) -> Typed:
     if value.kind in (Kind.BOOLEAN, Kind.NULL):
         return NO
     if value.kind is Kind.NUMBER:
-        return apply("is_true", apply("not_equal", value, apply("truncate", value)))
+        return ops.is_true(ops.not_equal(value, ops.truncate(value)))
     shown = as_text(value)
-    pointed = apply("regex_found", shown, literal(r"[.eE]"), literal(""))
-    return apply("and", apply("is_number", shown), apply("is_true", pointed))
+    pointed = ops.regex_found(shown, literal(r"[.eE]"), literal(""))
+    return ops.and_(ops.is_number(shown), ops.is_true(pointed))
 
 
 def is_json(value: Typed, opening: str) -> Typed:
     """Whether text is JSON that begins with a bracket."""
     if value.kind not in (Kind.TEXT, Kind.LIST):
         return NO
-    bare = apply("trim", as_text(value), literal(" \t\r\n"))
-    return apply("is_true", apply("and", apply("starts_with", bare, literal(opening)), apply("json_valid", bare)))
+    bare = ops.trim(as_text(value), literal(" \t\r\n"))
+    return ops.is_true(ops.and_(ops.starts_with(bare, literal(opening)), ops.json_valid(bare)))
 
 
 @FUNCTIONS.define

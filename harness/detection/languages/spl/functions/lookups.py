@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_text, literal
+from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.commands.lookup import build_output_value
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.jsontext import concat_json_parts, encode_as_json, quote_json_string
@@ -10,7 +10,9 @@ from harness.detection.languages.spl.lookups import find_written_rows, resolve_l
 from harness.detection.languages.spl.matching import LookupRequest, add_matched_columns, match_lookup
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalArguments, EvalExpression, FunctionCall, Stage, String, Word
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
 FORM = 'it is called as `lookup("table.csv", json_object("column", field, ...), json_array("column", ...))`'
@@ -55,10 +57,10 @@ def build_lookup_object(values: list[tuple[str, Typed]]) -> Typed:
     there = [v for _, v in values if v.kind is not Kind.NULL]
     if not there:
         return TYPED_NULL
-    pairs = [apply("concat", quote_json_string(literal(c)), literal(":"), encode_as_json(v)) for c, v in values]
-    present = [apply("not", apply("is_null", v)) for v in there]
-    any_found = present[0] if len(present) == 1 else apply("or", *present)
-    return apply("if", any_found, concat_json_parts("{", pairs, "}"), Typed(TYPED_NULL.expression, Kind.TEXT))
+    pairs = [ops.concat(quote_json_string(literal(c)), literal(":"), encode_as_json(v)) for c, v in values]
+    present = [ops.not_(ops.is_null(v)) for v in there]
+    any_found = present[0] if len(present) == 1 else apply(ops.or_, *present)
+    return ops.if_(any_found, concat_json_parts("{", pairs, "}"), Typed(TYPED_NULL.expression, Kind.TEXT))
 
 
 def match_call(expression: EvalExpression, name: str) -> tuple[EvalExpression, ...]:

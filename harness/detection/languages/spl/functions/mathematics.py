@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-from harness.detection.languages.spl.coercion import Typed, apply, as_number, literal
+from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
+from harness.detection.plan.operation import Typed
 
 
 @FUNCTIONS.define
@@ -20,7 +22,7 @@ def abs(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("abs", as_number(value))
+    return ops.abs(as_number(value))
 
 
 @FUNCTIONS.define("ceil", "ceiling")
@@ -33,7 +35,7 @@ def ceiling(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("ceil", as_number(value))
+    return ops.ceil(as_number(value))
 
 
 @FUNCTIONS.define
@@ -46,7 +48,7 @@ def floor(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("floor", as_number(value))
+    return ops.floor(as_number(value))
 
 
 @FUNCTIONS.define
@@ -59,7 +61,7 @@ def sqrt(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("sqrt", as_number(value))
+    return ops.sqrt(as_number(value))
 
 
 @FUNCTIONS.define
@@ -71,7 +73,7 @@ def exp(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("exp", as_number(value))
+    return ops.exp(as_number(value))
 
 
 @FUNCTIONS.define
@@ -84,7 +86,7 @@ def ln(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("ln", as_number(value))
+    return ops.ln(as_number(value))
 
 
 @FUNCTIONS.define
@@ -97,7 +99,7 @@ def sin(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("sin", as_number(value))
+    return ops.sin(as_number(value))
 
 
 @FUNCTIONS.define
@@ -110,7 +112,7 @@ def cos(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("cos", as_number(value))
+    return ops.cos(as_number(value))
 
 
 @FUNCTIONS.define
@@ -123,7 +125,7 @@ def tan(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("tan", as_number(value))
+    return ops.tan(as_number(value))
 
 
 @FUNCTIONS.define
@@ -135,7 +137,7 @@ def asin(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("asin", as_number(value))
+    return ops.asin(as_number(value))
 
 
 @FUNCTIONS.define
@@ -147,7 +149,7 @@ def acos(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("acos", as_number(value))
+    return ops.acos(as_number(value))
 
 
 @FUNCTIONS.define
@@ -160,7 +162,7 @@ def atan(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("atan", as_number(value))
+    return ops.atan(as_number(value))
 
 
 @FUNCTIONS.define
@@ -190,7 +192,7 @@ def round_(context: EvalContext, value: Typed, digits: Typed | None = None) -> T
 
     Reference: reference/spl.md 5.2
     """
-    return apply("round", as_number(value), as_number(digits) if digits is not None else literal(0.0))
+    return ops.round(as_number(value), as_number(digits) if digits is not None else literal(0.0))
 
 
 @FUNCTIONS.define("pow")
@@ -203,7 +205,7 @@ def pow_(context: EvalContext, value: Typed, exponent: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("power", as_number(value), as_number(exponent))
+    return ops.power(as_number(value), as_number(exponent))
 
 
 @FUNCTIONS.define
@@ -218,7 +220,7 @@ def log(context: EvalContext, value: Typed, base: Typed | None = None) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("log", as_number(value), as_number(base) if base is not None else literal(10.0))
+    return ops.log(as_number(value), as_number(base) if base is not None else literal(10.0))
 
 
 @FUNCTIONS.define
@@ -255,7 +257,7 @@ def atan2(context: EvalContext, y: Typed, x: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("atan2", as_number(y), as_number(x))
+    return ops.atan2(as_number(y), as_number(x))
 
 
 @FUNCTIONS.define
@@ -269,7 +271,7 @@ def hypot(context: EvalContext, x: Typed, y: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     a, b = as_number(x), as_number(y)
-    return apply("sqrt", apply("add", apply("multiply", a, a), apply("multiply", b, b)))
+    return ops.sqrt(ops.add(ops.multiply(a, a), ops.multiply(b, b)))
 
 
 @FUNCTIONS.define

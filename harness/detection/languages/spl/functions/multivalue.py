@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_multivalue,
     as_number,
@@ -20,8 +17,10 @@ from harness.detection.languages.spl.patterns import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalExpression, FieldReference
 from harness.detection.languages.spl.timespans import span_unit
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
 
@@ -36,7 +35,7 @@ def mvappend(context: EvalContext, value: Typed, *more: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     parts = [as_multivalue(v) for v in (value, *more) if v.kind is not Kind.NULL]
-    return apply("list_concat", *parts) if parts else TYPED_NULL
+    return apply(ops.list_concat, *parts) if parts else TYPED_NULL
 
 
 @FUNCTIONS.define
@@ -50,7 +49,7 @@ def mvcount(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_length", as_multivalue(value))
+    return ops.list_length(as_multivalue(value))
 
 
 @FUNCTIONS.define
@@ -63,7 +62,7 @@ def mvdedup(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_distinct", as_multivalue(value))
+    return ops.list_distinct(as_multivalue(value))
 
 
 @FUNCTIONS.define
@@ -76,7 +75,7 @@ def mvsort(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_sort", as_multivalue(value))
+    return ops.list_sort(as_multivalue(value))
 
 
 @FUNCTIONS.define
@@ -89,7 +88,7 @@ def mvreverse(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_reverse", as_multivalue(value))
+    return ops.list_reverse(as_multivalue(value))
 
 
 def build_list_place(index: Typed) -> Typed:
@@ -97,7 +96,7 @@ def build_list_place(index: Typed) -> Typed:
     at = as_number(index)
     if isinstance(at.constant, int | float):
         return literal(at.constant + 1 if at.constant >= 0 else at.constant)
-    return apply("if", apply("less", at, literal(0.0)), at, apply("add", at, literal(1.0)))
+    return ops.if_(ops.less(at, literal(0.0)), at, ops.add(at, literal(1.0)))
 
 
 @FUNCTIONS.define
@@ -118,8 +117,8 @@ def mvindex(context: EvalContext, value: Typed, start: Typed, end: Typed | None 
     Reference: reference/spl.md 5.2
     """
     if end is None:
-        return apply("list_get", as_multivalue(value), build_list_place(start))
-    return apply("list_slice", as_multivalue(value), build_list_place(start), build_list_place(end))
+        return ops.list_get(as_multivalue(value), build_list_place(start))
+    return ops.list_slice(as_multivalue(value), build_list_place(start), build_list_place(end))
 
 
 @FUNCTIONS.define
@@ -133,7 +132,7 @@ def mvjoin(context: EvalContext, value: Typed, delimiter: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_join", as_multivalue(value), as_text(delimiter))
+    return ops.list_join(as_multivalue(value), as_text(delimiter))
 
 
 @FUNCTIONS.define
@@ -149,9 +148,7 @@ def mvzip(context: EvalContext, left: Typed, right: Typed, delimiter: Typed | No
     """
     if Kind.NULL in (left.kind, right.kind):
         return TYPED_NULL
-    return apply(
-        "list_zip", as_multivalue(left), as_multivalue(right), as_text(delimiter) if delimiter else literal(",")
-    )
+    return ops.list_zip(as_multivalue(left), as_multivalue(right), as_text(delimiter) if delimiter else literal(","))
 
 
 @FUNCTIONS.define
@@ -177,20 +174,20 @@ def mvrange(context: EvalContext, start: Typed, end: Typed, step: Typed | None =
         if span[1] not in ("", "day", "week"):
             return calendar_range(context, as_number(start), as_number(end), span)
         by = literal(span[0] * {"day": 86400.0, "week": 604800.0}.get(span[1], 1.0))
-    return apply("list_range", as_number(start), as_number(end), as_number(by))
+    return ops.list_range(as_number(start), as_number(end), as_number(by))
 
 
 def calendar_range(context: EvalContext, start: Typed, end: Typed, span: tuple[float, str]) -> Typed:
     """Times a calendar's unit apart: the places 0, 1, 2, ... become times."""
     count, unit = span
     shortest = {"month": 28.0, "quarter": 90.0, "year": 365.0}[unit] * 86400.0 * count
-    most = apply("ceil", apply("divide", apply("subtract", end, start), literal(shortest)))
-    places = apply("list_range", literal(0.0), most, literal(1.0))
+    most = ops.ceil(ops.divide(ops.subtract(end, start), literal(shortest)))
+    places = ops.list_range(literal(0.0), most, literal(1.0))
     parameter, place = build_element_parameter(places)
-    units = apply("multiply", as_number(place), literal(count))
-    moment = apply("calendar_add", start, units, literal(unit), literal(context.scope.settings.zone))
-    inside = apply("if", apply("less", moment, end), as_text(moment), Typed(TYPED_NULL.expression, Kind.TEXT))
-    return apply_to_elements("list_map", places, parameter, inside)
+    units = ops.multiply(as_number(place), literal(count))
+    moment = ops.calendar_add(start, units, literal(unit), literal(context.scope.settings.zone))
+    inside = ops.if_(ops.less(moment, end), as_text(moment), Typed(TYPED_NULL.expression, Kind.TEXT))
+    return apply_to_elements(ops.list_map, places, parameter, inside)
 
 
 @FUNCTIONS.define(escapes=True)
@@ -207,8 +204,8 @@ def mvfind(context: EvalContext, value: Typed, regex: Typed) -> Typed:
     """
     several = as_multivalue(value)
     parameter, element = build_element_parameter(several)
-    found = apply_to_elements("list_index", several, parameter, element_matches(element, regex))
-    return apply("subtract", found, literal(1.0))
+    found = apply_to_elements(ops.list_index, several, parameter, element_matches(element, regex))
+    return ops.subtract(found, literal(1.0))
 
 
 @FUNCTIONS.define(shape="written")
@@ -228,7 +225,7 @@ def mvfilter(context: EvalContext, condition: EvalExpression) -> Typed:
     values = as_multivalue(context.value(FieldReference(names[0], True, condition.span)))
     parameter, element = build_element_parameter(values, f"value{len(context.bound)}")
     inside = EvalContext(context.scope, {**context.bound, names[0]: element})
-    return apply_to_elements("list_filter", values, parameter, inside.condition(condition))
+    return apply_to_elements(ops.list_filter, values, parameter, inside.condition(condition))
 
 
 @FUNCTIONS.define(shape="written")
@@ -249,7 +246,9 @@ def mvmap(context: EvalContext, several: EvalExpression, body: EvalExpression) -
     bound = dict.fromkeys(names[:1], element)
     inside = EvalContext(context.scope, {**context.bound, **bound})
     made = inside.value(body)
-    return apply_to_elements("list_map", values, parameter, as_text(made)) if made.kind is not Kind.NULL else TYPED_NULL
+    return (
+        apply_to_elements(ops.list_map, values, parameter, as_text(made)) if made.kind is not Kind.NULL else TYPED_NULL
+    )
 
 
 @FUNCTIONS.define
@@ -263,4 +262,4 @@ def commands(context: EvalContext, search: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     pattern = literal(r"(?:^|\|)\s*([a-z]+)")
-    return apply("regex_extract_all", as_text(search), pattern, literal(""), literal(1.0))
+    return ops.regex_extract_all(as_text(search), pattern, literal(""), literal(1.0))

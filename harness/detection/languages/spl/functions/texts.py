@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import (
-    TYPED_NULL,
-    Typed,
-    apply,
     apply_to_elements,
     as_number,
     as_text,
@@ -16,8 +13,10 @@ from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.paths import extract_first, json_path_of
 from harness.detection.languages.spl.patterns import check_pattern_literal
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import span_of
+from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 from harness.diagnostics import SourceError
 
 
@@ -32,15 +31,15 @@ def len_(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("length", as_text(value))
+    return ops.length(as_text(value))
 
 
-def map_text_operation(operation: str, value: Typed) -> Typed:
+def map_text_operation(operation: Operation, value: Typed) -> Typed:
     """An operation of text on each of several values."""
     if value.kind is not Kind.LIST:
         return apply(operation, as_text(value))
     parameter, element = build_element_parameter(value)
-    return apply_to_elements("list_map", value, parameter, apply(operation, element))
+    return apply_to_elements(ops.list_map, value, parameter, apply(operation, element))
 
 
 @FUNCTIONS.define
@@ -54,7 +53,7 @@ def lower(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return map_text_operation("lower", value)
+    return map_text_operation(ops.lower, value)
 
 
 @FUNCTIONS.define
@@ -67,7 +66,7 @@ def upper(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return map_text_operation("upper", value)
+    return map_text_operation(ops.upper, value)
 
 
 @FUNCTIONS.define
@@ -82,7 +81,7 @@ def trim(context: EvalContext, value: Typed, characters: Typed | None = None) ->
 
     Reference: reference/spl.md 5.2
     """
-    return apply("trim", as_text(value), as_text(characters) if characters else literal(" \t"))
+    return ops.trim(as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
 @FUNCTIONS.define
@@ -95,7 +94,7 @@ def ltrim(context: EvalContext, value: Typed, characters: Typed | None = None) -
 
     Reference: reference/spl.md 5.2
     """
-    return apply("trim_start", as_text(value), as_text(characters) if characters else literal(" \t"))
+    return ops.trim_start(as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
 @FUNCTIONS.define
@@ -108,7 +107,7 @@ def rtrim(context: EvalContext, value: Typed, characters: Typed | None = None) -
 
     Reference: reference/spl.md 5.2
     """
-    return apply("trim_end", as_text(value), as_text(characters) if characters else literal(" \t"))
+    return ops.trim_end(as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
 @FUNCTIONS.define
@@ -128,7 +127,7 @@ def substr(context: EvalContext, value: Typed, start: Typed, length: Typed | Non
     if isinstance(place.constant, float) and place.constant == 0:
         place = literal(1.0)
     rest = as_number(length) if length is not None else Typed(TYPED_NULL.expression, Kind.NUMBER)
-    return apply("substring", as_text(value), place, rest)
+    return ops.substring(as_text(value), place, rest)
 
 
 @FUNCTIONS.define(escapes=True)
@@ -144,8 +143,8 @@ def replace(context: EvalContext, value: Typed, regex: Typed, replacement: Typed
 
     Reference: reference/spl.md 5.2
     """
-    return apply(
-        "regex_replace", as_text(value), check_pattern_literal(regex), literal(""), as_text(replacement), literal(True)
+    return ops.regex_replace(
+        as_text(value), check_pattern_literal(regex), literal(""), as_text(replacement), literal(True)
     )
 
 
@@ -161,7 +160,7 @@ def split(context: EvalContext, value: Typed, delimiter: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("list_split", as_text(value), as_text(delimiter))
+    return ops.list_split(as_text(value), as_text(delimiter))
 
 
 @FUNCTIONS.define
@@ -174,7 +173,7 @@ def urldecode(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return apply("url_decode", as_text(value))
+    return ops.url_decode(as_text(value))
 
 
 @FUNCTIONS.define
@@ -193,8 +192,8 @@ def spath(context: EvalContext, value: Typed, path: Typed) -> Typed:
     constant = path.constant
     if isinstance(constant, str):
         return extract_first(as_text(value), constant)
-    markup = apply("xml_text", as_text(value), as_text(path))
-    return apply("coalesce", apply("json_list", as_text(value), json_path_of(path)), markup)
+    markup = ops.xml_text(as_text(value), as_text(path))
+    return ops.coalesce(ops.json_list(as_text(value), json_path_of(path)), markup)
 
 
 @FUNCTIONS.define
@@ -215,7 +214,7 @@ def printf(context: EvalContext, form: Typed, *values: Typed) -> Typed:
     """
     if any(v.kind is Kind.NULL for v in (form, *values)):
         return TYPED_NULL
-    return apply("format_text", as_text(form), *(as_text(v) for v in values))
+    return ops.format_text(as_text(form), *(as_text(v) for v in values))
 
 
 def build_unknown_value_error(context: EvalContext, what: str, value: Typed) -> SourceError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.coercion import TYPED_NULL, Typed, apply, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.functions.texts import build_unknown_value_error
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.timespans import apply_time_modifier, plan_format
+from harness.detection.plan import operations as ops
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Call, Expression, Literal
+from harness.detection.plan.operation import TYPED_NULL, Typed
 
 SUBSECOND_CODES = (
     "%3N",
@@ -64,7 +66,7 @@ def form_of(value: Typed) -> Typed:
         return literal(plan_format(constant))
     found = as_text(value)
     for written in SUBSECOND_CODES:
-        found = apply("replace_text", found, literal(written), literal(plan_format(written)))
+        found = ops.replace_text(found, literal(written), literal(plan_format(written)))
     return found
 
 
@@ -87,7 +89,7 @@ def strftime(context: EvalContext, value: Typed, form: Typed) -> Typed:
 
     Reference: reference/spl.md 8.1
     """
-    return apply("format_time", as_number(value), form_of(form), literal(context.scope.settings.zone))
+    return ops.format_time(as_number(value), form_of(form), literal(context.scope.settings.zone))
 
 
 @FUNCTIONS.define
@@ -108,7 +110,7 @@ def strptime(context: EvalContext, value: Typed, form: Typed) -> Typed:
 
     Reference: reference/spl.md 8.1
     """
-    return apply("parse_time", as_text(value), form_of(form), literal(context.scope.settings.zone))
+    return ops.parse_time(as_text(value), form_of(form), literal(context.scope.settings.zone))
 
 
 @FUNCTIONS.define
@@ -144,7 +146,7 @@ def relative_time(context: EvalContext, value: Typed, modifier: Typed) -> Typed:
         condition, yes, no = choice
         return context.choose([(condition, relative_time(context, value, yes))], relative_time(context, value, no))
     if not isinstance(constant, str):
-        return apply("moved_time", as_number(value), as_text(modifier), literal(context.scope.settings.zone))
+        return ops.moved_time(as_number(value), as_text(modifier), literal(context.scope.settings.zone))
     found = apply_time_modifier(as_number(value), constant, context.scope.settings)
     if found is None:
         raise build_unknown_value_error(context, f"the time modifier `{constant[:40]}`", modifier)
@@ -154,7 +156,7 @@ def relative_time(context: EvalContext, value: Typed, modifier: Typed) -> Typed:
 def split_text_choice(value: Typed) -> tuple[Typed, Typed, Typed] | None:
     """The condition and the two sides of a choice between texts; None of anything else."""
     match value.expression:
-        case Call("if", (condition, yes, no)):
+        case Call(ops.if_, (condition, yes, no)):
             return Typed(condition, Kind.BOOLEAN), build_choice_side(yes), build_choice_side(no)
         case _:
             return None

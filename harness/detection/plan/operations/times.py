@@ -1,0 +1,44 @@
+# mypy: disable-error-code="empty-body"
+"""Times as epoch seconds, in time zones named by IANA or as +hh:mm."""
+
+from __future__ import annotations
+
+from harness.detection.plan.operation import Number, Text, V, operation
+from harness.diagnostics import Span
+
+
+@operation
+def format_time(seconds: Number[V], format: Text[V], zone: Text[V], *, span: Span | None = None) -> Text[V]:
+    """An epoch as text, by the strftime codes of `plan.timeformat`."""
+
+
+@operation
+def parse_time(text: Text[V], format: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
+    """Epoch seconds of a text; null where it does not fit; `zone` counts where the text has none."""
+
+
+@operation
+def time_floor(seconds: Number[V], step: Number[V], origin: Number[V], *, span: Span | None = None) -> Number[V]:
+    """The start of the span of `step` seconds, counted from the epoch `origin`."""
+
+
+@operation
+def calendar_floor(seconds: Number[V], unit: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
+    """Start of the second, minute, hour, day, week (Sunday), isoweek, month, quarter or year in a zone."""
+
+
+@operation
+def moved_time(seconds: Number[V], move: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
+    """An epoch moved by a text such as -1d@d; null of another text; see `plan.timemoves`."""
+
+
+@operation
+def calendar_add(
+    seconds: Number[V], count: Number[V], unit: Text[V], zone: Text[V], *, span: Span | None = None
+) -> Number[V]:
+    """An epoch `count` units later by the calendar of a zone."""
+
+
+@operation
+def time_part(seconds: Number[V], part: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
+    """Year, month, day, hour, minute, second, dayofweek (1 is Monday), dayofyear or isoweek in a zone."""
