@@ -51,7 +51,7 @@ def test_an_or_nested_five_thousand_deep_runs(duckdb):
     assert duckdb.run(Filter(source=ROWS, condition=nested)).column("n") == (2.0,)
 
 
-@pytest.mark.parametrize("operation", ["upper", "reverse", "url_decode"])
+@pytest.mark.parametrize("operation", [ops.upper, ops.reverse, ops.url_decode])
 def test_calls_nested_by_hundreds_run(duckdb, operation):
     nested = C("t")
     for _ in range(300 if operation != ops.url_decode else 30):

@@ -14,6 +14,7 @@ from harness.detection.plan.columns import Kind
 from harness.detection.plan.computed import compute_values
 from harness.detection.plan.expressions import Column, Literal, build_call
 from harness.detection.plan.nodes import Select, Values
+from harness.detection.plan.operations import choose_test
 from harness.detection.plan.regexes import library, re2
 
 OPENED = open_engine("duckdb")
@@ -86,12 +87,11 @@ def test_a_like_is_percent_and_underscore_and_nothing_else(texts, pattern):
 
 @FEW
 @given(TEXTS, st.text(alphabet="aAbB%_\\.é\n", max_size=4))
-@pytest.mark.parametrize("operation", ["starts_with", "ends_with", "contains"])
+@pytest.mark.parametrize("operation", [ops.starts_with, ops.ends_with, ops.contains])
 def test_affixes_are_literal_with_and_without_case(operation, texts, affix):
     test = {ops.starts_with: str.startswith, ops.ends_with: str.endswith, ops.contains: str.__contains__}[operation]
-    rows = column(
-        Kind.TEXT, texts, build_call(operation, X, Literal(affix)), build_call(operation + "_ci", X, Literal(affix))
-    )
+    tests = [build_call(choose_test(operation, ci), X, Literal(affix)) for ci in (False, True)]
+    rows = column(Kind.TEXT, texts, *tests)
     assert rows == tuple((test(t, affix), test(t.lower(), affix.lower())) for t in texts)
 
 
@@ -141,7 +141,7 @@ def test_times_in_sql_are_those_of_python(zone, moments):
     form = "%Y-%m-%d %H:%M:%S.%f %j %a %A %b %B %I %p %U %W %V %G %u %w %y"
     units = ("second", "minute", "hour", "day", "week", "isoweek", "month", "quarter", "year")
     parts = ("year", "month", "day", "hour", "minute", "second", "dayofweek", "dayofyear", "isoweek")
-    asked = [("format_time", form)] + [("calendar_floor", u) for u in units] + [("time_part", p) for p in parts]
+    asked = [(ops.format_time, form)] + [(ops.calendar_floor, u) for u in units] + [(ops.time_part, p) for p in parts]
     rows = column(Kind.NUMBER, moments, *(build_call(op, X, Literal(how), Literal(zone)) for op, how in asked))
     for moment, row in zip(moments, rows, strict=True):
         for (operation, how), found in zip(asked, row, strict=True):
