@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -58,6 +58,7 @@ def sensor_of(channel: str | None) -> str:
     return map_channel_sensors().get((channel or "").lower(), "windows")
 
 
+@lru_cache(maxsize=1024)
 def find_provider_channel(provider: str) -> str | None:
     """The channel of a provider that a sensor knows, for events that do not name theirs."""
     return next((c.name for c in map_windows_sensors().values() if c.provider == provider), None)

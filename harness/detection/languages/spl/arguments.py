@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.detection.languages.spl.registry import FieldEffect
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import parse_truth_word, parse_whole_word
 from harness.detection.languages.spl.syntax import (
@@ -104,6 +105,12 @@ def bind_options(stage: Stage, *known: str) -> BoundOptions:
     pipelines = tuple(i for i in items if isinstance(i, Pipeline))
     others = tuple(i for i in items if not isinstance(i, Word | Option | Pipeline))
     return BoundOptions(stage, options, tuple(words), pipelines, others)
+
+
+def find_unnamed_effect(stage: Stage) -> FieldEffect:
+    """What becomes of fields that are not named where a command that names none works on all of them."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    return "keeps" if any(isinstance(i, Word) for i in items) else "remakes"
 
 
 def split_clauses(words: tuple[Word, ...], *keywords: str) -> dict[str, list[Word]]:

@@ -39,14 +39,14 @@ regular expressions, and `template` a pipeline that stays text. Those of `stats`
 in a `chart`, and in BY, where a `tstats` may have wildcards."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unless:
     """A command works on the text of events unless one of these options says on what; `*` is any option."""
 
     options: tuple[str, ...]
 
 
-RawUse = Literal["never", "always"] | Unless
+RawUse = Literal["never", "always"] | Unless | Callable[[Stage], bool]
 LimitNote = Callable[[Stage], tuple[str, str | None] | None]
 """What lint tells of the number of rows at which a stage stops, and what to write instead; None for nothing."""
 
@@ -114,7 +114,7 @@ class AggregateFacts(TypedDict, total=False):
 REQUIRED_COMMAND_FACTS = {
     "order": "what it does with the order of rows: reads, keeps or forgets it",
     "fields": "what becomes of fields that are not named: it keeps, closes or remakes them",
-    "raw": "whether it works on the text of events: never, always, or unless an option says on what",
+    "raw": "whether it works on the text of events: never, always, or as its stage says",
 }
 REQUIRED_AGGREGATE_FACTS = {
     "order": "whether its value depends on the order of rows: never, always, or where ties among them have to be broken"
@@ -129,7 +129,7 @@ COMMAND_CHOICES = {
 AGGREGATE_CHOICES = {"order": get_args(OrderDependence)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RegistryEntry(Generic[Definition]):
     """One command, function or aggregate: its names, what it does, and how it may be called."""
 
@@ -169,7 +169,7 @@ class RegistryEntry(Generic[Definition]):
         return found[1] if found else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CommandEntry(RegistryEntry[Callable[..., None]]):
     """A command with its facts; CommandFacts says what they mean."""
 
@@ -194,6 +194,8 @@ class CommandEntry(RegistryEntry[Callable[..., None]]):
 
     def reads_raw(self, stage: Stage) -> bool:
         """Whether a stage of this command works on the text of events without saying so."""
+        if callable(self.raw):
+            return self.raw(stage)
         if not isinstance(self.raw, Unless):
             return self.raw == "always"
         items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
@@ -201,7 +203,7 @@ class CommandEntry(RegistryEntry[Callable[..., None]]):
         return not given if ANY_OPTION in self.raw.options else given.isdisjoint(self.raw.options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FunctionEntry(RegistryEntry[Callable[..., Any]]):
     """An eval function; FunctionFacts says what its facts mean."""
 
@@ -211,7 +213,7 @@ class FunctionEntry(RegistryEntry[Callable[..., Any]]):
     zoned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class AggregateEntry(RegistryEntry[Callable[..., Any]]):
     """An aggregate with its facts; AggregateFacts says what they mean."""
 

@@ -37,7 +37,7 @@ IN_QUOTES = re.compile(r"\"\((?:\"(.+?)\"\)|(?!\")(.+?)\))\"(?=[\s,]|$)", re.S)
 
 @lru_cache(1)
 def compile_option_pattern(count: int) -> re.Pattern[str]:
-    """An option of any statistical command, for each of which the others' options are options too."""
+    """An option of any of so many commands: each statistical one takes the options of the others too."""
     names = dict.fromkeys(n for entry in COMMANDS.values() for n in entry.options)
     return re.compile(rf"({'|'.join(names)})\s*=\s*", re.I)
 

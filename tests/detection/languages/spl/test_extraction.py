@@ -150,3 +150,21 @@ def test_a_stanza_whose_name_is_no_pattern_is_an_error(duckdb):
 @given(st.text(st.sampled_from(list('[]ab=\\\n# "')), max_size=60))
 def test_any_text_of_a_conf_file_is_stanzas(text):
     assert all(isinstance(name, str) and isinstance(found, dict) for name, found in stanzas(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fieldsummary | search field=who | table count", [{"count": 3.0}]),
+        ("addtotals | table Total", [{"Total": 0.0}, {"Total": 1.0}, {"Total": 0.0}]),
+        ("appendpipe [addtotals] | where isnotnull(Total) | stats max(Total) as m", [{"m": 1.0}]),
+        ("fields - _raw, _time, sourcetype | uniq | stats count", [{"count": 3.0}]),
+        ("fields - _raw, _time, sourcetype | mvcombine host | stats count", [{"count": 3.0}]),
+        ("fields - _raw, _time, sourcetype, host | head 1 | format | table search", [{"search": '( ( who="eve" ) )'}]),
+        ("join [search host=h1 | head 1 | fields - _raw, _time, sourcetype] | stats count", [{"count": 1.0}]),
+    ],
+)  # fmt: skip
+def test_a_command_that_works_on_fields_that_nobody_names_has_them_all(text, expected, duckdb):
+    settings = Settings(props={name: {"KV_MODE": "auto"} for name in ("door", "gate", "wall")}, ask=duckdb.run)
+    _, rows = answer(f"host=h* | {text}", settings, duckdb)
+    assert [dict(r) for r in rows.records()] == expected

@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.detection.conformance import ConformanceCase, index_logs, pages, parse_cases, views
 from harness.detection.language import Settings, Strictness, language
+from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, AggregateRegistry, CommandRegistry
 from harness.detection.languages.spl.statistics import find_row_order
+from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.nodes import Node, walk_nodes
 from harness.detection.plan.order import find_ordered_nodes
@@ -158,14 +161,18 @@ MOST_ROWS = {"sort"}
 """Commands that look at the order only beyond their limit of 10,000 rows."""
 
 
-def planned(case: ConformanceCase, duckdb):
-    """The stages of a case's query behind one that changes nothing, with the plans before and after each."""
-    text = case.query if case.query.lstrip().startswith("|") else f"| search {case.query}"
+def planned(case: ConformanceCase, duckdb, before=""):
+    """A case's query, behind a stage if one is given, and its plan."""
+    text = case.query if case.query.lstrip().startswith("|") or not before else f"| search {case.query}"
     dialect = Strictness(case.facts.get("Dialect", Strictness.LENIENT))
-    query = language("spl").parse(Source("query.spl", f"| eval zz=1 {text}"), dialect, case.settings)
+    query = language("spl").parse(Source("query.spl", before + text), dialect, case.settings)
     columns = duckdb.load(index_logs(case.logs, case.settings) if case.logs else views(case.inputs))
-    steps = query.plan(columns, case.settings).steps
-    return zip(query.pipeline.stages[1:], steps, steps[1:], strict=False)
+    return query, query.plan(columns, replace(case.settings, ask=duckdb.run))
+
+
+def list_stages(pipeline):
+    """All stages of a query, those in brackets too."""
+    return [part for part in walk_query(pipeline) if isinstance(part, Stage)]
 
 
 def looks_at_order(node: Node, before: Node, *, final: bool) -> bool:
@@ -178,10 +185,10 @@ def test_no_command_says_less_of_the_order_than_its_plan_looks_at(duckdb):
     for _, path in (p for p in pages(ROOT / "tests" / "conformance") if p[0] == "spl"):
         for case in parse_cases(Source(path.name, path.read_text("utf-8")), "spl"):
             try:
-                steps = list(planned(case, duckdb))
+                query, plan = planned(case, duckdb, "| eval zz=1 ")
             except HarnessError:
                 continue
-            for stage, before, after in steps:
+            for stage, before, after in zip(query.pipeline.stages[1:], plan.steps, plan.steps[1:], strict=False):
                 built = id(before.node) in {id(n) for n in walk_nodes(after.node)}
                 if not built or COMMANDS[stage.name].shape in ("stats", "chart", "tstats"):
                     continue
@@ -202,3 +209,17 @@ def test_an_aggregate_says_of_the_order_what_its_plan_looks_at(name):
     plan = language("spl").parse(Source("query.spl", f"| eval y=x | stats {name}(y)")).plan(columns, Settings())
     derived, grouped = (s.node for s in plan.steps)
     assert looks_at_order(grouped, derived, final=False) == (AGGREGATES[name].order != "never")
+
+
+def test_no_command_works_on_the_text_of_events_without_saying_so(duckdb):
+    """`fields` keeps the text where it is there; a search that does nothing else needs none."""
+    silent = []
+    for _, path in (p for p in pages(ROOT / "tests" / "conformance") if p[0] == "spl"):
+        for case in parse_cases(Source(path.name, path.read_text("utf-8")), "spl"):
+            try:
+                query, plan = planned(case, duckdb)
+            except HarnessError:
+                continue
+            if "_raw" in plan.reads and not query.raw and all(s.name != "fields" for s in list_stages(query.pipeline)):
+                silent.append(case.query)
+    assert silent == []

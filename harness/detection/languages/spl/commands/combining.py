@@ -10,7 +10,7 @@ from harness.detection.languages.spl.commands.joining import (
     require_one_subsearch,
 )
 from harness.detection.languages.spl.commands.lookup import align_columns, append_rows
-from harness.detection.languages.spl.commands.saved import resolve_from_dataset
+from harness.detection.languages.spl.commands.saved import names_saved_search, resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
@@ -50,7 +50,9 @@ def appendpipe(scope: Scope, stage: Stage) -> None:
     append_rows(scope, inner, stage)
 
 
-@COMMANDS.define("union", "multisearch", order="keeps", fields="keeps", raw="never", subsearch="keeps", generating=True)
+@COMMANDS.define(
+    "union", "multisearch", order="keeps", fields="keeps", raw=names_saved_search, subsearch="keeps", generating=True
+)
 def union(scope: Scope, stage: Stage) -> None:
     """The rows of several pipelines and datasets; those that are events in the order of time.
 
@@ -80,7 +82,7 @@ def union(scope: Scope, stage: Stage) -> None:
         target.node = Sort(source=target.node, keys=NEWEST_FIRST[:1], span=stage.span)
 
 
-@COMMANDS.define("set", order="keeps", fields="keeps", raw="never", subsearch="keeps", generating=True)
+@COMMANDS.define("set", order="keeps", fields="remakes", raw="never", subsearch="keeps", generating=True)
 def set_(scope: Scope, stage: Stage) -> None:
     """The union, the difference or the intersection of two pipelines' rows, none of them twice.
 

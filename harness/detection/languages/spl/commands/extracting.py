@@ -11,7 +11,7 @@ from harness.detection.languages.spl.paths import extract_all, extract_first
 from harness.detection.languages.spl.patterns import check_pattern, group_names
 from harness.detection.languages.spl.registry import COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.xpaths import is_supported_xpath
 from harness.diagnostics import SourceError, Span
@@ -206,7 +206,13 @@ def prefer_new(new: Typed, old: Typed) -> Typed:
     return apply("coalesce", new, as_text(old))
 
 
-@COMMANDS.define("fromjson", order="keeps", fields="keeps", raw="never")
+def reads_event_as_json(stage: Stage) -> bool:
+    """Whether `fromjson` is not told which field to read."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    return not any(isinstance(i, Word) for i in items)
+
+
+@COMMANDS.define("fromjson", order="keeps", fields="keeps", raw=reads_event_as_json)
 def fromjson(scope: Scope, stage: Stage) -> None:
     """The members of a JSON object that the query names, as fields.
 

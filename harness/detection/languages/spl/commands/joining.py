@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options, find_unnamed_effect
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
-from harness.detection.languages.spl.commands.saved import resolve_from_dataset
+from harness.detection.languages.spl.commands.saved import names_saved_search, resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import build_key_conditions
@@ -43,7 +43,14 @@ def describe_subsearch_limit(stage: Stage) -> tuple[str, str | None]:
     return f"the subsearch of `{stage.name}` stops at {MOST_JOINED:,} rows and 60 seconds", None
 
 
-@COMMANDS.define("join", order="keeps", fields="keeps", raw="never", subsearch="reads", limit=describe_subsearch_limit)
+@COMMANDS.define(
+    "join",
+    order="keeps",
+    fields=find_unnamed_effect,
+    raw=names_saved_search,
+    subsearch="reads",
+    limit=describe_subsearch_limit,
+)
 def join(scope: Scope, stage: Stage) -> None:
     """Rows with the fields of the first row of a subsearch that agrees in the keys.
 

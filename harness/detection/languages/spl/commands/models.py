@@ -16,7 +16,7 @@ from harness.detection.languages.spl.cim.datasets import (
 )
 from harness.detection.languages.spl.coercion import apply, as_number, as_text, literal
 from harness.detection.languages.spl.commands.lookup import align_columns
-from harness.detection.languages.spl.commands.saved import run_saved
+from harness.detection.languages.spl.commands.saved import names_saved_search, run_saved
 from harness.detection.languages.spl.commands.stats import require_statistics
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.indexed_fields import (
@@ -224,7 +224,7 @@ def datamodel(scope: Scope, stage: Stage) -> None:
         select_qualified(scope, root, child, stage.span, local=True)
 
 
-@COMMANDS.define("from", order="keeps", fields="remakes", raw="never", subsearch="keeps", generating=True)
+@COMMANDS.define("from", order="keeps", fields="remakes", raw=names_saved_search, subsearch="keeps", generating=True)
 def from_(scope: Scope, stage: Stage) -> None:
     """A dataset's events, a table's rows or a saved search's: `from datamodel:Web.Web`, `from lookup:assets`.
 

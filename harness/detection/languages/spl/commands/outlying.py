@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options, find_unnamed_effect
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -16,7 +16,7 @@ OUTLIER_OPTIONS = ("action", "mark", "param", "uselower", "type")
 ACTIONS = {"transform": "transform", "tf": "transform", "remove": "remove", "rm": "remove"}
 
 
-@COMMANDS.define("outlier", order="keeps", fields="keeps", raw="never")
+@COMMANDS.define("outlier", order="keeps", fields=find_unnamed_effect, raw="never")
 def outlier(scope: Scope, stage: Stage) -> None:
     """Numbers far outside the quartiles of their field brought back to the limit, or their rows taken out.
 
@@ -25,7 +25,7 @@ def outlier(scope: Scope, stage: Stage) -> None:
     limit_outliers(scope, stage, bind_options(stage, *OUTLIER_OPTIONS))
 
 
-@COMMANDS.define("anomalydetection", order="keeps", fields="keeps", raw="never")
+@COMMANDS.define("anomalydetection", order="keeps", fields=find_unnamed_effect, raw="never")
 def anomalydetection(scope: Scope, stage: Stage) -> None:
     """With `method=iqr` the same as outlier; the other methods are not documented as formulas.
 

@@ -15,7 +15,7 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import parse_whole_word
-from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan.columns import Kind
 from harness.detection.plan.expressions import Aggregation
 from harness.detection.plan.nodes import Aggregate, Limit
@@ -24,7 +24,13 @@ from harness.diagnostics import Span
 STRINGS = ("(", "(", "AND", ")", "OR", ")")
 
 
-@COMMANDS.define("return", order="reads", fields="keeps", raw="never")
+def returns_search_text(stage: Stage) -> bool:
+    """Whether `return` gives values that are searched for as words of events."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    return any(isinstance(i, Word) and i.text.startswith("$") for i in items)
+
+
+@COMMANDS.define("return", order="reads", fields="keeps", raw=returns_search_text)
 def return_(scope: Scope, stage: Stage) -> None:
     """The fields that a subsearch gives to its search: the first row's, or those of so many rows.
 
@@ -66,7 +72,7 @@ def written_out(scope: Scope, named: list[tuple[str, Typed]], bare: list[Typed],
     scope.filter(apply("not", apply("equal", scope.typed("search"), literal(""))).expression, span)
 
 
-@COMMANDS.define("format", order="reads", fields="keeps", raw="never")
+@COMMANDS.define("format", order="reads", fields="remakes", raw="never")
 def format_(scope: Scope, stage: Stage) -> None:
     """The rows as one search text in `search`; a subsearch without it gives the same.
 

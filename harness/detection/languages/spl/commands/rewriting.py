@@ -91,7 +91,7 @@ def format_age(age: Typed, unit: str, size: float) -> Typed:
     return apply("concat", as_text(number_of), ending)
 
 
-@COMMANDS.define("uniq", order="reads", fields="keeps", raw="never")
+@COMMANDS.define("uniq", order="reads", fields="remakes", raw="never")
 def uniq(scope: Scope, stage: Stage) -> None:
     """Takes out a row that is in all fields the same as the row before.
 

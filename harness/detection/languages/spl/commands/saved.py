@@ -11,14 +11,20 @@ from harness.detection.languages.spl.macros import expand_macros
 from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
+from harness.detection.languages.spl.syntax import GeneralArguments, Pipeline, Stage, Word
 from harness.detection.languages.spl.text import ExpandedText
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
 DEEPEST_SAVED_SEARCH = 8
 
 
-@COMMANDS.define("savedsearch", order="forgets", fields="keeps", raw="never", subsearch="keeps", generating=True)
+def names_saved_search(stage: Stage) -> bool:
+    """Whether a stage takes rows of a saved search, which may read the text of events."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    return any(isinstance(i, Word) and i.text.lower().startswith("savedsearch") for i in items)
+
+
+@COMMANDS.define("savedsearch", order="forgets", fields="keeps", raw="always", subsearch="keeps", generating=True)
 def savedsearch(scope: Scope, stage: Stage) -> None:
     """The rows of a saved search of the content given, `$name$` in it replaced by the options.
 
@@ -34,7 +40,7 @@ def savedsearch(scope: Scope, stage: Stage) -> None:
     run_saved(scope, name, found.words[0].span, values)
 
 
-@COMMANDS.define("loadjob", order="forgets", fields="keeps", raw="never", subsearch="keeps", generating=True)
+@COMMANDS.define("loadjob", order="forgets", fields="keeps", raw="always", subsearch="keeps", generating=True)
 def loadjob(scope: Scope, stage: Stage) -> None:
     """The rows that a saved search of the content given has now: `loadjob savedsearch="user:app:name"`.
 

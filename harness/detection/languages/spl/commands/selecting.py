@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.arguments import bind_options, find_unnamed_effect
 from harness.detection.languages.spl.coercion import Typed, apply, as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS, FieldEffect
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
@@ -180,7 +180,7 @@ def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
     return [(n, v) for n, v in found if v.kind is Kind.NUMBER]
 
 
-@COMMANDS.define("addtotals", order="keeps", fields="keeps", raw="never")
+@COMMANDS.define("addtotals", order="keeps", fields=find_unnamed_effect, raw="never")
 def addtotals(scope: Scope, stage: Stage) -> None:
     """The sum of numeric fields of each row; with `col=t` a last row with the sum of each column.
 

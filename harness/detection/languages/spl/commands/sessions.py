@@ -25,8 +25,10 @@ from harness.detection.languages.spl.syntax import (
     FieldReference,
     FreeText,
     FunctionCall,
+    GeneralArguments,
     Number,
     OperandChain,
+    Option,
     ParenthesisedCondition,
     Prefix,
     Stage,
@@ -65,7 +67,16 @@ class TransactionRendering:
         return self.every or name in self.fields
 
 
-@COMMANDS.define("transaction", "transam", order="reads", fields="keeps", raw="never", item=transaction_item)
+def is_bounded_by_words(stage: Stage) -> bool:
+    """Whether `startswith` or `endswith` is a word of the event."""
+    items = stage.arguments.items if isinstance(stage.arguments, GeneralArguments) else ()
+    bounds = (i for i in items if isinstance(i, Option) and i.name in TRANSACTION_ENDS)
+    return any(isinstance(i.value, Word) for i in bounds)
+
+
+@COMMANDS.define(
+    "transaction", "transam", order="reads", fields="keeps", raw=is_bounded_by_words, item=transaction_item
+)
 def transaction(scope: Scope, stage: Stage) -> None:
     """Events with equal fields as one row, cut where a condition, a pause, a span or a number says so.
 

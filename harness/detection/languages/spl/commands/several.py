@@ -81,7 +81,7 @@ def mvexpand(scope: Scope, stage: Stage) -> None:
     scope.columns[field.text] = Kind.TEXT
 
 
-@COMMANDS.define("mvcombine", order="reads", fields="keeps", raw="never")
+@COMMANDS.define("mvcombine", order="reads", fields="remakes", raw="never")
 def mvcombine(scope: Scope, stage: Stage) -> None:
     """Rows that agree in all other fields as one, the field then with several values.
 

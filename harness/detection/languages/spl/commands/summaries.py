@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.aggregates import build_aggregate
-from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.arguments import bind_options, find_unnamed_effect
 from harness.detection.languages.spl.coercion import (
     Typed,
     apply,
@@ -25,7 +25,7 @@ MOST_SUMMARY_FIELDS = 500
 MEASURES = {"max": "max", "mean": "mean", "min": "min", "stdev": "stdev"}
 
 
-@COMMANDS.define("fieldsummary", order="forgets", fields="keeps", raw="never")
+@COMMANDS.define("fieldsummary", order="forgets", fields=find_unnamed_effect, raw="never")
 def fieldsummary(scope: Scope, stage: Stage) -> None:
     """One row for each field: how many values, how many distinct ones, their bounds and spread, the most frequent.
 

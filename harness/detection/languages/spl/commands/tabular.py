@@ -17,7 +17,7 @@ from harness.detection.plan.nodes import Unnest
 MULTIKV_OPTIONS = ("conf", "copyattrs", "forceheader", "multitable", "noheader", "rmorig")
 
 
-@COMMANDS.define("multikv", order="keeps", fields="keeps", raw="never")
+@COMMANDS.define("multikv", order="keeps", fields="keeps", raw="always")
 def multikv(scope: Scope, stage: Stage) -> None:
     """A row for each line of the tables in `_raw`, with a field for each column that the search names.
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.extraction.confs import Confs
+from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.patterns import group_names
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.syntax import Pipeline
+from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.telemetry.indexing.stanzas import Props
 
 NAMES_IN_TEXT = re.compile(r"[\w.{}:@-]+")
@@ -36,8 +37,10 @@ class WantedFields:
 
 def is_closed(pipeline: Pipeline) -> bool:
     """Whether the query itself says which fields its rows have."""
-    effects = {COMMANDS[s.name].find_field_effect(s) for s in pipeline.stages}
-    return "closes" in effects and "remakes" not in effects
+    every = (part for part in walk_query(pipeline) if isinstance(part, Stage))
+    if any(COMMANDS[s.name].find_field_effect(s) == "remakes" for s in every):
+        return False
+    return any(COMMANDS[s.name].find_field_effect(s) == "closes" for s in pipeline.stages)
 
 
 def find_wanted_fields(

@@ -1,0 +1,33 @@
+"""The text of events is there for every command that works on it, whether the search names it or not."""
+
+import pytest
+from command_line import detlab
+
+EVENTS = """{"_time":"2026-01-01T00:00:02Z","host":"zeta","n":"1"}
+{"_time":"2026-01-01T00:00:01Z","host":"alpha","n":"2"}
+"""
+SAVED = 'name: who\nqueryString: "search index=* zeta"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| savedsearch who | table host",
+        "| loadjob savedsearch=who | table host",
+        "| from savedsearch:who | table host",
+        "| union savedsearch:who | table host",
+        "index=* n=1 | join n savedsearch:who | table host",
+        "index=* [search index=* n=1 | return $host] | table host",
+        "index=* | transaction host startswith=zeta | table host",
+        "index=* | fromjson prefix=x_ | where x_n=1 | table host",
+        "index=* | multikv noheader=t | search zeta | table host",
+    ],
+)
+def test_a_command_that_works_on_the_text_of_events_finds_it(text, tmp_path):
+    (tmp_path / "two.ndjson").write_text(EVENTS)
+    (tmp_path / "who.yaml").write_text(SAVED)
+    (tmp_path / "rule.spl").write_text(text)
+    events, saved = ("--events", tmp_path / "two.ndjson"), ("--saved", tmp_path / "who.yaml")
+    ran = detlab("query", tmp_path / "rule.spl", *events, *saved, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.document["rows"] == [{"host": "zeta"}]
