@@ -1,7 +1,8 @@
 """The order of the rows of stats, which no source settles, is asked for wherever something depends on it."""
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 EVENTS = """{"_time":"2026-01-01T00:00:02Z","host":"zeta","user":"ann"}
 {"_time":"2026-01-01T00:00:01Z","host":"alpha","user":"ann"}

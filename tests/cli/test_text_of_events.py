@@ -1,7 +1,8 @@
 """The text of events is there for every command that works on it, whether the search names it or not."""
 
 import pytest
-from command_line import detlab
+
+from tests.cli.command_line import detlab
 
 EVENTS = """{"_time":"2026-01-01T00:00:02Z","host":"zeta","n":"1"}
 {"_time":"2026-01-01T00:00:01Z","host":"alpha","n":"2"}
