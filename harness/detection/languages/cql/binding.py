@@ -64,7 +64,7 @@ DURATION_UNITS = {
     7_776_000_000: r"quarters?|qtrs?|q",
     31_536_000_000: r"years?|yrs?|y",
 }
-RELATIVE = re.compile(r"(\d+(?:\.\d+)?) ?(?:" + "|".join(f"({u})" for u in DURATION_UNITS.values()) + ")")
+RELATIVE_TIME_TEXT = re.compile(r"(\d+(?:\.\d+)?) ?(?:" + "|".join(f"({u})" for u in DURATION_UNITS.values()) + ")")
 
 
 @dataclass(slots=True)
@@ -275,7 +275,7 @@ def bind_regex(row: RowScope, value: Syntax) -> CqlRegex:
 
 def parse_milliseconds(text: str, span: Span) -> float:
     """A length of time such as `15m` or `2 hours`; a bare number counts milliseconds."""
-    found = RELATIVE.fullmatch(text.strip())
+    found = RELATIVE_TIME_TEXT.fullmatch(text.strip())
     if found:
         unit = next(u for u, matched in zip(DURATION_UNITS, found.groups()[1:], strict=True) if matched)
         return float(found[1]) * unit

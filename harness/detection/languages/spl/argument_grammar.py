@@ -21,8 +21,8 @@ from harness.detection.languages.spl.syntax import (
 ARGUMENT_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
 PATTERN_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
 QUOTED_ARGUMENT = re.compile(r"'[^']*'(?=[\s,]|$)")
-OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
-EVALUATED = re.compile(r"eval\s*\(", re.I)
+ARGUMENT_OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
+EVALUATED_ARGUMENT = re.compile(r"eval\s*\(", re.I)
 SEPARATORS = ("delim", "delims", "pairdelim", "kvdelim", "mvsep", "sep")
 BARE = re.compile(r"[^\s\"'\[\]]+(?=\s|$)")
 FIELD_LIST = re.compile(
@@ -57,7 +57,7 @@ class ArgumentGrammar:
         found: Item | None = self.entry.item(self, start) if self.entry.item is not None else None
         if found is not None:
             return found
-        option = OPTION.match(reader.text, start, reader.end)
+        option = ARGUMENT_OPTION.match(reader.text, start, reader.end)
         if option is not None and (not self.patterns or not option[2] or option[1].isidentifier()):
             return self.option(option)
         return self.word()
@@ -149,7 +149,7 @@ def transaction_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     if option is None:
         return None
     reader.at = option.end()
-    evaluated = EVALUATED.match(reader.text, reader.at, reader.end)
+    evaluated = EVALUATED_ARGUMENT.match(reader.text, reader.at, reader.end)
     if evaluated is not None:
         reader.at = evaluated.end() - 1
         inner: ParenthesisedCondition | EvalExpression = expression_at(grammar)

@@ -25,7 +25,7 @@ FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
 UNQUOTED_AGGREGATE = re.compile(r"[a-z_]\w*(\.\d+)?")
 KEYWORD = re.compile(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
 BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
-EVALUATED = re.compile(r"\s*eval\s*\(", re.I)
+EVALUATED_FIELD = re.compile(r"\s*eval\s*\(", re.I)
 SERIES = re.compile(
     r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(([^()]*)\)\s*)?"
     r"(?:\b(in|notin)\s+(top|bottom)\s*(\d{1,6})|([<>]=?|!?=)\s*(-?\d+(?:\.\d+)?))(?=\s|$)",
@@ -204,7 +204,7 @@ class StatsGrammar:
             inside_out = whole.operand()
             whole.back()
             return inside_out
-        evaluated = EVALUATED.match(reader.text, reader.at, reader.end)
+        evaluated = EVALUATED_FIELD.match(reader.text, reader.at, reader.end)
         if evaluated is not None:
             reader.at = evaluated.end() - 1
             inner = EvalGrammar(reader)
