@@ -12,7 +12,7 @@ from harness.cli.main import collect_rarely
 from harness.detection.content import read_content
 from harness.detection.engine import open_engine
 from harness.detection.language import Language, Settings, language, list_languages
-from harness.detection.plan.columns import Schema
+from harness.detection.plan.expressions import Schema
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.replay import replay
 from harness.verdict.store import TelemetryStore

@@ -85,7 +85,7 @@ class ScenarioFile(pytest.File):
         except HarnessError as error:
             # pytest shows the text of a CollectError alone, of any other exception a traceback.
             raise self.CollectError(printable(error.render())) from error
-        naming = import_module("harness.report.naming")
+        naming = import_module("harness.report.report")
         body = self.scenario.body
         named = [("telemetry", i, naming.signal_name(s)) for i, s in enumerate(body.telemetry)]
         named += [("expect", i, naming.expectation_name(e)) for i, e in enumerate(body.expect)]
@@ -147,7 +147,7 @@ class ScenarioItem(pytest.Item):
         observed = getattr(result, "observed", None) or getattr(result, "counted", "")
         self.user_properties.append(("observed", str(observed)))
         if not result.as_expected:
-            raise Differs(import_module("harness.report.steps").format_result(result))
+            raise Differs(import_module("harness.report.query_steps").format_result(result))
 
     def result(self) -> Any:
         """The verdict or count that this test is about; raises what kept it, or all, from being judged."""
@@ -209,5 +209,5 @@ def parse_option_pair(text: str) -> tuple[str, str]:
 
 def printable(text: str) -> str:
     """Text of strangers without control characters."""
-    cleaned: str = import_module("harness.report.paper").escape_controls(text)
+    cleaned: str = import_module("harness.report.console").escape_controls(text)
     return cleaned

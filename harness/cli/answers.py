@@ -13,7 +13,7 @@ from harness.cli.screen import out, paper
 from harness.detection.engine import ResultRows
 from harness.detection.language import language
 from harness.detection.language import list_languages as languages
-from harness.detection.plan.columns import is_hidden
+from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError
 from harness.report.evidence import collect_evidence
 from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects, rule_object

@@ -39,7 +39,7 @@ import pyarrow as pa
 from harness.detection.conformance_logs import Log, index_logs, parse_logs
 from harness.detection.engine import CellValue, Engine, ResultRows
 from harness.detection.language import Lookup, Settings, Strictness, language
-from harness.detection.plan.digits import print_shortest_number
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.tables import match_as_shape, shape
 from harness.diagnostics import HarnessError, Source, SourceError, Span
 from harness.scenario.conf import stanzas

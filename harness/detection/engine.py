@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Protocol
 
-from harness.detection.plan.columns import Schema
+from harness.detection.plan.expressions import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.platform import View

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from harness.detection.plan.columns import EVENT_COLUMN
+from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.telemetry.platform import View
 
 SECONDS, MILLISECONDS = "_time", "@timestamp"

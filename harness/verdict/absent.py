@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from harness.detection.language import Plan
-from harness.detection.plan.columns import EVENT_COLUMN
+from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.detection.plan.nodes import Derive, walk_nodes
 from harness.telemetry.platform import View
 

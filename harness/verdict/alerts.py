@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.engine import CellValue, ResultRows
-from harness.detection.plan.columns import EVENT_COLUMN, is_hidden
+from harness.detection.plan.expressions import EVENT_COLUMN, is_hidden
 from harness.telemetry.event import UNLABELLED, Cause
 
 

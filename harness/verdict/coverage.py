@@ -14,8 +14,7 @@ import pyarrow as pa
 from harness.detection.content import Content, read_content_beside
 from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Plan, Query, Settings, Strictness, language
-from harness.detection.plan.columns import EVENT_COLUMN
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import EVENT_COLUMN, Column
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.library import LibraryRule

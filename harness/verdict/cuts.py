@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.detection.language import Cut, Plan
-from harness.detection.plan.bounds import most_rows
 from harness.detection.plan.nodes import Derive, Node, Reverse, Select, Sort
+from harness.detection.plan.schema import most_rows
 from harness.diagnostics import Finding
 
 

@@ -9,11 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.detection.engine import CellValue, Engine
-from harness.detection.plan.columns import EVENT_COLUMN, Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind, Literal
 from harness.detection.plan.nodes import Node, Select, Union
-from harness.detection.plan.provenance import trace_events
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.passes.provenance import trace_events
+from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
 

@@ -7,10 +7,9 @@ from dataclasses import fields
 
 from harness.detection.language import Plan
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Expression
+from harness.detection.plan.expressions import Call, Expression, Kind
 from harness.detection.plan.nodes import Filter, Node, walk_nodes
-from harness.detection.plan.pruning import UNKNOWN_TRUTH, StoredPart, resolve_constant
+from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
 from harness.telemetry.platform import View
 
 

@@ -14,11 +14,10 @@ import numpy as np
 from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk_nodes
 from harness.detection.plan.operations import all_of
-from harness.detection.plan.provenance import trace_events
+from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.alerts import as_events

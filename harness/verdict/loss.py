@@ -11,11 +11,10 @@ from itertools import chain
 from harness.detection.engine import CellValue, Engine
 from harness.detection.language import Plan
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN
-from harness.detection.plan.expressions import Call, Column, Expression, Literal, columns_read, span_of
+from harness.detection.plan.expressions import EVENT_COLUMN, Call, Column, Expression, Literal, columns_read, span_of
 from harness.detection.plan.nodes import Filter, Limit, Node, Select, list_sources
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.provenance import trace_events
+from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
 from harness.verdict.explain import Clause, EventLoss, Explanation, Labels, Miss, Trace, events_behind

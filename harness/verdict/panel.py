@@ -10,11 +10,10 @@ from itertools import accumulate
 from harness.detection.engine import Engine
 from harness.detection.language import Plan, Step, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Schema, is_hidden
-from harness.detection.plan.expressions import Column, Literal
-from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.expressions import Column, Literal, Schema, is_hidden
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.passes.requirements import collect_columns_by_node
+from harness.detection.plan.schema import columns_of
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.absent import collect_expected_fields, find_absent_fields
 from harness.verdict.alerts import Alert

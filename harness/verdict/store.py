@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.detection.engine import Engine, ResultRows
-from harness.detection.plan.columns import EVENT_COLUMN, Schema
+from harness.detection.plan.expressions import EVENT_COLUMN, Schema
 from harness.detection.plan.nodes import Node
 from harness.telemetry.event import CAUSE, TIME, Telemetry
 from harness.telemetry.platform import View, platform

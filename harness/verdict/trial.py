@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.detection.engine import Engine
 from harness.detection.language import Plan, Query, Settings, language
-from harness.detection.plan.provenance import trace_events
+from harness.detection.plan.passes.provenance import trace_events
 from harness.scenario.rule import Rule
 from harness.verdict.absent import collect_expected_fields
 from harness.verdict.alerts import Alert, alerts_of

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.detection.engine import Engine
-from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema
-from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
-from harness.detection.plan.provenance import trace_events
-from harness.detection.plan.pruning import StoredPart, parts_needed
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.passes.partitions import StoredPart, parts_needed
+from harness.detection.plan.passes.provenance import trace_events
+from harness.detection.plan.passes.requirements import collect_columns_by_node
+from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
 from harness.telemetry.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.platform import View, platform

@@ -8,24 +8,11 @@ import sqlglot
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.computed import COMPUTATIONS
-from harness.detection.plan.expressions import Column, Literal
-from harness.detection.plan.folds import FOLDS
-from harness.detection.plan.nodes import (
-    Aggregate,
-    Derive,
-    Filter,
-    Frame,
-    Join,
-    Limit,
-    Scan,
-    Sort,
-    SortKey,
-    Unnest,
-    Window,
-)
+from harness.detection.plan.expressions import Column, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Join, Limit, Scan, Sort, Unnest, Window
 from harness.detection.plan.operations import PLAN_OPERATIONS
+from harness.detection.plan.value import COMPUTATIONS
+from harness.detection.plan.values.folds import FOLDS
 from harness.detection.sql.expressions import CHAINS
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View

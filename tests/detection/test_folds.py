@@ -6,10 +6,9 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Column, Literal
-from harness.detection.plan.folds import series_of, session_of, smooth_exponentially
-from harness.detection.plan.nodes import Frame, Sort, SortKey, Values, Window
+from harness.detection.plan.expressions import NULL, Column, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Frame, Sort, Values, Window
+from harness.detection.plan.values.folds import series_of, session_of, smooth_exponentially
 
 C, L = Column, Literal
 

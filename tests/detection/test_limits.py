@@ -4,8 +4,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Lambda, LambdaParameter, Literal, build_call
+from harness.detection.plan.expressions import Column, Kind, Lambda, LambdaParameter, Literal, build_call
 from harness.detection.plan.nodes import Derive, Filter, Scan, Select, Values
 from harness.diagnostics import HarnessError
 

@@ -5,8 +5,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN, Kind
-from harness.detection.plan.expressions import NULL, Column, Literal
+from harness.detection.plan.expressions import EVENT_COLUMN, NULL, Column, Kind, Literal
 from harness.detection.plan.nodes import Derive, Filter, Scan, Select
 from harness.telemetry.platform import View
 

@@ -6,10 +6,9 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
-from harness.detection.plan.merging import merge_derives
+from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Union, Values, walk_nodes
+from harness.detection.plan.passes.derived_columns import merge_derives
 
 C, L = Column, Literal
 ROWS = Values(columns={"a": Kind.NUMBER, "b": Kind.TEXT}, rows=((1, "x"), (2, "y")))

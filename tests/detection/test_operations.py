@@ -6,11 +6,10 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Lambda, LambdaParameter, Literal
-from harness.detection.plan.kinds import literal_kind
+from harness.detection.plan.expressions import Call, Column, Kind, Lambda, LambdaParameter, Literal
 from harness.detection.plan.nodes import Select, Values
 from harness.detection.plan.operations import PLAN_OPERATIONS
+from harness.detection.plan.schema import literal_kind
 
 NAN, INF = math.nan, math.inf
 X = LambdaParameter("x")

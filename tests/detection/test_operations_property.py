@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.computed import compute_values
-from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Kind, Literal, build_call
 from harness.detection.plan.nodes import Select, Values
 from harness.detection.plan.operations import choose_test
-from harness.detection.plan.regexes import library, re2
+from harness.detection.plan.value import compute_values
+from harness.detection.plan.values.regex import library, re2
 
 OPENED = open_engine("duckdb")
 OPENED.load(())

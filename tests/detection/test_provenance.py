@@ -5,8 +5,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import Column, Kind, Literal, SortKey
 from harness.detection.plan.nodes import (
     Aggregate,
     Filter,
@@ -16,13 +15,12 @@ from harness.detection.plan.nodes import (
     Scan,
     Select,
     Sort,
-    SortKey,
     Union,
     Unnest,
     Values,
     Window,
 )
-from harness.detection.plan.provenance import trace_events
+from harness.detection.plan.passes.provenance import trace_events
 from harness.telemetry.platform import View
 from harness.verdict.alerts import as_events
 

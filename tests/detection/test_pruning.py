@@ -3,10 +3,9 @@
 import pytest
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Column, Literal
+from harness.detection.plan.expressions import NULL, Column, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Scan, Select
-from harness.detection.plan.pruning import StoredPart, parts_needed
+from harness.detection.plan.passes.partitions import StoredPart, parts_needed
 
 CREATED = StoredPart(name="created", constants={"EventCode": "11"}, columns={"Image": Kind.TEXT})
 DELETED = StoredPart(name="deleted", constants={"EventCode": "23"}, columns={"Image": Kind.TEXT, "Archived": Kind.TEXT})

@@ -7,8 +7,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Scan
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View

@@ -2,13 +2,16 @@
 
 import pytest
 
-from harness.detection.plan.backtracking import (
+from harness.detection.plan.values.pcre import PatternError
+from harness.detection.plan.values.regex import (
+    compile_check,
     extract_backtracking,
+    list_capture_groups,
     match_backtracking,
+    re2,
     replace_backtracking,
     split_backtracking,
 )
-from harness.detection.plan.regexes import PatternError, compile_check, list_capture_groups, re2
 
 
 @pytest.mark.parametrize(

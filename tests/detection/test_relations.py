@@ -4,8 +4,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Lambda, LambdaParameter, Literal
+from harness.detection.plan.expressions import Aggregation, Column, Kind, Lambda, LambdaParameter, Literal, SortKey
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -17,7 +16,6 @@ from harness.detection.plan.nodes import (
     Reverse,
     Select,
     Sort,
-    SortKey,
     Union,
     Unnest,
     Values,

@@ -5,7 +5,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
-from harness.detection.plan.columns import EVENT_COLUMN
+from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import View
 

@@ -2,13 +2,8 @@
 
 import pytest
 
-from harness.detection.plan.timeformat import (
-    add_calendar_units,
-    extract_time_part,
-    floor_to_calendar_unit,
-    format_epoch,
-)
-from harness.detection.plan.timeparse import parse_time
+from harness.detection.plan.values.calendar import add_calendar_units, extract_time_part, floor_to_calendar_unit
+from harness.detection.plan.values.time_format import format_epoch, parse_time
 
 CLOCKS_BACK = 1698541200.0
 """2023-10-29 01:00 UTC: in London 02:00 summer time becomes 01:00."""

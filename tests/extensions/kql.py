@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from harness.detection.language import Plan, ReferenceEntry, Settings, Step, Strictness, SupportState, Switch
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema
-from harness.detection.plan.expressions import NULL, Column, Expression, Literal
-from harness.detection.plan.nodes import Filter, Node, Scan, SortKey
+from harness.detection.plan.expressions import EVENT_COLUMN, NULL, Column, Expression, Kind, Literal, Schema, SortKey
+from harness.detection.plan.nodes import Filter, Node, Scan
 from harness.diagnostics import Finding, Source, SourceError, Span
 
 OPERATOR = re.compile(r"\|\s*(\w+)\s*([^|]*)")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.nodes import Node
 from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.names import PhysicalNames

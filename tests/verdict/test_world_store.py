@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.census import by_cause, split_census_windows
-from harness.detection.plan.columns import EVENT_COLUMN
+from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.world import read_world

@@ -17,8 +17,7 @@ from harness.cli.screen import out
 from harness.detection.content import Content, read_content_beside
 from harness.detection.engine import list_engines, open_engine
 from harness.detection.language import Query, Settings, Strictness, language
-from harness.detection.plan.columns import EVENT_COLUMN, Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Bench, RunOptions

@@ -55,7 +55,7 @@ def command(
         raise HarnessError("no-scenario", "either a scenario or a world is simulated", help="name one of both")
     if world is not None:
         # Imported by name: one scenario needs nothing of organisations.
-        worlds = import_module("harness.cli.worlds")
+        worlds = import_module("harness.cli.simulate_world")
         worlds.write_world(world, out, hosts=hosts, days=days, seed=seed, conditions=condition, sensors=sensors)
         return 0
     assert scenario is not None

@@ -1,17 +1,62 @@
-"""Expressions of the plan: literals, columns, and calls of operations."""
+"""Kinds of values, names of columns, literals, columns and calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from harness.detection.plan.columns import Kind
 from harness.diagnostics import Span
 
 if TYPE_CHECKING:
-    from harness.detection.plan.nodes import SortKey
     from harness.detection.plan.operation import Operation
+
+
+class Kind(StrEnum):
+    """What a column or an expression holds; known before anything runs.
+
+    TEXT is what a recorded field is. NUMBER is an IEEE double (times too: epoch seconds in SPL, milliseconds in CQL).
+    LIST is an ordered list of text, never empty: absence is NULL. NULL is the kind of a bare null literal. EVENT is the
+    number of one recorded event, EVENTS a list of such numbers: both only in the hidden column of provenance.
+    """
+
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    NULL = "null"
+    EVENT = "event"
+    EVENTS = "events"
+
+
+Schema = Mapping[str, Kind]
+"""The columns of a relation in order; names are case-sensitive."""
+
+ROW = "@row"
+"""Hidden column with a row's place in the current order; see `plan/passes/requirements.py`."""
+
+EVENT_COLUMN = "@event"
+"""Hidden column of provenance: which recorded events contributed to a row; see `plan/passes/provenance.py`."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a column is the engine's own and no field of the rule."""
+    # By whole names and not by the `@`, since LogScale's own fields begin with one too.
+    return name in (ROW, EVENT_COLUMN)
+
+
+def merge_kinds(a: Kind, b: Kind) -> Kind:
+    """The kind that holds values of both: equal kinds stay, NULL yields, LIST wins, all else becomes text."""
+    if a == b or b is Kind.NULL:
+        return a
+    if a is Kind.NULL:
+        return b
+    # Only EVENT can meet it: one event is a list of one.
+    if Kind.EVENTS in (a, b):
+        return Kind.EVENTS
+    return Kind.LIST if Kind.LIST in (a, b) else Kind.TEXT
+
 
 Scalar = str | float | int | bool | None
 
@@ -151,3 +196,12 @@ def columns_read(expression: Expression) -> frozenset[str]:
 def span_of(expression: Expression) -> Span | None:
     """The place in the rule that the expression came from, if it came from one."""
     return getattr(expression, "span", None)
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key of an order; nulls come last whichever the direction, unless `nulls_first`."""
+
+    expression: Expression
+    descending: bool = False
+    nulls_first: bool = False

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.detection.plan.columns import Schema
-from harness.detection.plan.expressions import Expression, Scalar
+from harness.detection.plan.expressions import Expression, Scalar, Schema, SortKey
 from harness.diagnostics import Span
 
 Named = tuple[str, Expression]
@@ -102,15 +101,6 @@ class Window(Node):
     rows: int | None = None
     time: Expression | None = None
     range: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SortKey:
-    """One key of an order; nulls come last whichever the direction, unless `nulls_first`."""
-
-    expression: Expression
-    descending: bool = False
-    nulls_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,11 @@ from functools import cached_property
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypedDict, TypeVar, cast
 
-from harness.detection.plan.columns import Kind, merge_kinds
-from harness.detection.plan.expressions import Aggregation, Call, Expression, Literal
+from harness.detection.plan.expressions import Aggregation, Call, Expression, Kind, Literal, merge_kinds
 from harness.diagnostics import Span
 
 if TYPE_CHECKING:
-    from harness.detection.plan.nodes import SortKey
+    from harness.detection.plan.expressions import SortKey
 
 
 @dataclass(frozen=True, slots=True)

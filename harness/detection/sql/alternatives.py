@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import Call, Column, Expression, Literal
+from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import Aggregation, Expression
-from harness.detection.plan.needed import keep_needed_columns
+from harness.detection.plan.expressions import Aggregation, Expression, Kind, Schema
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Union, Window
-from harness.detection.plan.order import MOVING, sensitive
+from harness.detection.plan.passes.requirements import MOVING, keep_needed_columns, sensitive
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.build import fn

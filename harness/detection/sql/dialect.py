@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import HarnessError
 

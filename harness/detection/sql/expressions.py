@@ -7,20 +7,22 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, Schema, merge_kinds
-from harness.detection.plan.computed import COMPUTATIONS
 from harness.detection.plan.expressions import (
     Aggregation,
     Call,
     Column,
     Expression,
+    Kind,
     Lambda,
     LambdaParameter,
     Literal,
+    Schema,
     list_child_expressions,
+    merge_kinds,
 )
-from harness.detection.plan.kinds import joint_kind, kind_of
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.schema import joint_kind, kind_of
+from harness.detection.plan.value import COMPUTATIONS
 from harness.detection.sql import build as b
 from harness.detection.sql.alternatives import merge_alternatives
 from harness.detection.sql.dialect import SqlDialect

@@ -11,10 +11,10 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.plan.expressions import Aggregation, Expression
-from harness.detection.plan.folds import FOLDS
-from harness.detection.plan.kinds import kind_of
 from harness.detection.plan.nodes import Window
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.schema import kind_of
+from harness.detection.plan.values.folds import FOLDS
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.relations import Compilation, TemporaryTable

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Scan
-from harness.detection.plan.pruning import StoredPart
+from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.expressions import Printer
 from harness.detection.sql.relations import Compilation

@@ -9,13 +9,12 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import ROW, Kind, Schema
-from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.expressions import ROW, Kind, Schema
 from harness.detection.plan.nodes import Node, Scan
-from harness.detection.plan.order import find_ordered_nodes
-from harness.detection.plan.pruning import StoredPart, parts_needed
-from harness.detection.plan.shape import columns_of
-from harness.detection.plan.unfolding import computed_first
+from harness.detection.plan.passes.derived_columns import computed_first
+from harness.detection.plan.passes.partitions import StoredPart, parts_needed
+from harness.detection.plan.passes.requirements import collect_columns_by_node, find_ordered_nodes
+from harness.detection.plan.schema import columns_of
 from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.names import PhysicalNames

@@ -12,7 +12,6 @@ from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, list_child_expressions
-from harness.detection.plan.merging import merge_derives
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -32,6 +31,7 @@ from harness.detection.plan.nodes import (
     walk_nodes,
 )
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.passes.derived_columns import merge_derives
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.combining import compile_join, compile_union, compile_window

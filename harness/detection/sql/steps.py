@@ -6,21 +6,9 @@ from collections.abc import Iterable
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, columns_read, walk_expressions
-from harness.detection.plan.needed import keep_needed_columns
-from harness.detection.plan.nodes import (
-    Aggregate,
-    Derive,
-    Filter,
-    Limit,
-    Reverse,
-    Scan,
-    Select,
-    Sort,
-    Unnest,
-    Values,
-)
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Kind, columns_read, walk_expressions
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Reverse, Scan, Select, Sort, Unnest, Values
+from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.dialect import Construct

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.computed import compute_values
 from harness.detection.plan.expressions import Aggregation, Call, Expression
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.value import compute_values
 from harness.detection.sql import build as b
 from harness.detection.sql.dialect import Construct
 from harness.detection.sql.expressions import Printer, free

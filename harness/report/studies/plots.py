@@ -16,7 +16,7 @@ def plot_study(kind: str, found: Any, path: Path) -> None:
     if path.suffix.lower() not in PLOT_SUFFIXES:
         raise HarnessError("unknown-format", f"{path} is neither SVG nor PNG", help="write --plot FILE.svg")
     try:
-        drawing = import_module("harness.report.studies.drawing")
+        drawing = import_module("harness.report.studies.matplotlib_plots")
     except ModuleNotFoundError as error:
         # A missing module of our own is a defect and must not read as a missing extra.
         if error.name is None or not error.name.startswith("matplotlib"):

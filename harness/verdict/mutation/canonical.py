@@ -12,7 +12,6 @@ from dataclasses import replace
 from math import ceil, floor
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Schema
 from harness.detection.plan.expressions import (
     FALSE_LITERAL,
     TRUE,
@@ -22,9 +21,10 @@ from harness.detection.plan.expressions import (
     Expression,
     Lambda,
     Literal,
+    Schema,
+    SortKey,
     columns_read,
 )
-from harness.detection.plan.needed import collect_columns_by_node
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -35,13 +35,12 @@ from harness.detection.plan.nodes import (
     Scan,
     Select,
     Sort,
-    SortKey,
     Window,
     walk_nodes,
 )
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.order import find_ordered_nodes
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.passes.requirements import collect_columns_by_node, find_ordered_nodes
+from harness.detection.plan.schema import columns_of
 from harness.verdict.mutation.bounds import Bounds, KnownBounds, bound_expression, of_nodes
 from harness.verdict.mutation.covering import drop_covered
 from harness.verdict.study.isolation import rebuild_on_sources

@@ -9,8 +9,7 @@ from ipaddress import ip_address, ip_network
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, Literal, walk_expressions
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window
-from harness.detection.plan.nodes import walk_nodes as walk_nodes
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 from harness.verdict.mutation.patterns import lists_of_alternatives, split_alternatives

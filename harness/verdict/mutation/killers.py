@@ -11,7 +11,7 @@ import yaml
 
 from harness.detection.engine import CellValue, Engine, open_engine
 from harness.detection.language import language
-from harness.detection.plan.columns import Schema
+from harness.detection.plan.expressions import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.document import convert_document, load

@@ -13,12 +13,11 @@ import pyarrow.compute as pc
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Ask, Plan
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN, Schema
-from harness.detection.plan.expressions import Column, Expression, Literal, columns_read
-from harness.detection.plan.needed import collect_columns_by_node
+from harness.detection.plan.expressions import EVENT_COLUMN, Column, Expression, Literal, Schema, columns_read
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
-from harness.detection.plan.provenance import trace_events
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.passes.provenance import trace_events
+from harness.detection.plan.passes.requirements import collect_columns_by_node
+from harness.detection.plan.schema import columns_of
 from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Telemetry
 from harness.telemetry.platform import View, platform
 from harness.verdict.alerts import Alert, GroundTruth, alerts_of

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, columns_read
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Kind, Literal, Schema, columns_read
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -35,7 +34,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
 
 CASE_COLUMN = "@case"

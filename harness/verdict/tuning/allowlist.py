@@ -10,10 +10,9 @@ import numpy as np
 
 from harness.detection.engine import CellValue
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Filter, Node, Scan, walk_nodes
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.schema import columns_of
 from harness.telemetry.activity import BooleanArray
 from harness.verdict.study.batch import HOST_FIELDS, Batch
 from harness.verdict.study.isolation import rebuild_on_sources

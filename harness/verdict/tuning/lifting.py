@@ -16,12 +16,11 @@ import numpy.typing as npt
 
 from harness.detection.engine import CellValue, Engine, ResultRows
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import is_hidden
-from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal
+from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal, is_hidden
 from harness.detection.plan.nodes import Derive, Filter, Limit, Named, Node, Reverse, Select, Sort
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.schema import columns_of
 from harness.telemetry.schedule import FloatArray
 from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, SortKey, Window, walk_nodes
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, Window, walk_nodes
+from harness.detection.plan.schema import columns_of
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.telemetry.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import is_hidden
 from harness.detection.plan.expressions import (
     Aggregation,
     Call,
     Expression,
     Literal,
     columns_read,
+    is_hidden,
     span_of,
     walk_expressions,
 )
@@ -30,8 +30,8 @@ from harness.detection.plan.nodes import (
     Union,
     Window,
     list_sources,
+    walk_nodes,
 )
-from harness.detection.plan.nodes import walk_nodes as walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Edit, Span
 from harness.verdict.loss import MIRRORED_OPERATIONS, split_conjunction

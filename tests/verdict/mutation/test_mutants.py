@@ -4,8 +4,7 @@ import pytest
 
 from harness.detection.language import Settings, Strictness, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal, build_call
+from harness.detection.plan.expressions import Column, Kind, Literal, build_call
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
 from harness.verdict.mutation.canonical import canonicalise_plan

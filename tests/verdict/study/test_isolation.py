@@ -5,8 +5,7 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import Column, Kind, Literal, SortKey
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -19,7 +18,6 @@ from harness.detection.plan.nodes import (
     Scan,
     Select,
     Sort,
-    SortKey,
     Union,
     Unnest,
     Values,

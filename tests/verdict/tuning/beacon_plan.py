@@ -4,9 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Literal, build_call
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Scan, Sort, SortKey
+from harness.detection.plan.expressions import Call, Column, Kind, Literal, SortKey, build_call
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Scan, Sort
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
 from harness.telemetry.platform import View

@@ -14,7 +14,7 @@ from harness.detection.engines.duckdb import (
 )
 from harness.detection.engines.duckdb.connection import DuckDB
 
-DUCKDB_SPELLINGS = (logic, text, numbers, times, lists, documents, patterns, aggregates)
+DUCKDB_SPELLINGS = (text, numbers, times, lists, aggregates)
 
 
 def connect() -> DuckDB:

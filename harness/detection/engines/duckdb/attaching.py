@@ -16,8 +16,8 @@ from harness.detection.engines.duckdb.store import (
     quote_sql_identifier,
     quote_sql_text,
 )
-from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema
-from harness.detection.plan.pruning import StoredPart
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
+from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql.names import PhysicalNames
 
 

@@ -12,7 +12,7 @@ from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
 from harness.detection.engines.duckdb.attaching import attach_all
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import DuckDBStore
-from harness.detection.plan.columns import Schema
+from harness.detection.plan.expressions import Schema
 from harness.detection.plan.nodes import Node
 from harness.detection.sql.folding import Folding
 from harness.detection.sql.names import PhysicalNames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.sql.dialect import SqlDialect
 
 DUCKDB = SqlDialect(

@@ -8,8 +8,8 @@ from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.lists import spell_null_if_empty, spell_present_members
 from harness.detection.engines.duckdb.numbers import to_text
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.documents import normalise_json_path
+from harness.detection.plan.expressions import Kind
+from harness.detection.plan.values.json import normalise_json_path
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 

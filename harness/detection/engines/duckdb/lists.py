@@ -10,7 +10,7 @@ from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import to_number
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operations import PLAN_OPERATIONS
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter

@@ -8,7 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
-from harness.detection.plan.digits import print_shortest_number
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.portable import divide

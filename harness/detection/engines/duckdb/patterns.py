@@ -9,8 +9,7 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.lists import spell_null_if_empty
 from harness.detection.plan import operations as ops
-from harness.detection.plan.backtracking import split_replacement
-from harness.detection.plan.regexes import list_capture_groups, re2
+from harness.detection.plan.values.regex import list_capture_groups, re2, split_replacement
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 

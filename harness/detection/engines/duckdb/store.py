@@ -16,8 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema, is_hidden
-from harness.detection.plan.pruning import StoredPart
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.names import PhysicalNames
 from harness.detection.sql.relations import Stored

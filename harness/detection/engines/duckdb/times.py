@@ -6,7 +6,8 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
-from harness.detection.plan.timeformat import EARLIEST, FIXED, LATEST, fixed_offset, resolve_zone, split_time_format
+from harness.detection.plan.values.calendar import FIXED
+from harness.detection.plan.values.time_format import EARLIEST, LATEST, fixed_offset, resolve_zone, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.detection.engine import ResultRows
 from harness.detection.engines.spark import aggregates, operations
 from harness.detection.engines.spark.dialect import SPARK
-from harness.detection.plan.columns import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
 from harness.detection.sql.names import PhysicalNames
 from harness.detection.sql.relations import Stored
@@ -15,7 +15,7 @@ from harness.detection.sql.statement import deep, statement
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
-SPARK_SPELLINGS = (operations, aggregates)
+SPARK_SPELLINGS = (operations,)
 # from_utc_timestamp and unix_timestamp count from the session's zone, so any other one shifts every time.
 NOTE = "-- the session's time zone has to be UTC: SET TIME ZONE 'UTC'"
 

@@ -8,7 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.spark.dialect import SPARK
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn

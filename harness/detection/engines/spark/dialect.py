@@ -6,7 +6,7 @@ The session's time zone has to be UTC, as `compile` says above the statement.
 from __future__ import annotations
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.sql.dialect import SqlDialect
 from harness.detection.sql.portable import spell_shared
 

@@ -9,8 +9,8 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.spark.dialect import SPARK
 from harness.detection.plan import operations as ops
-from harness.detection.plan.regexes import list_capture_groups, re2
-from harness.detection.plan.timeformat import fixed_offset, split_time_format
+from harness.detection.plan.values.regex import list_capture_groups, re2
+from harness.detection.plan.values.time_format import fixed_offset, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import Construct

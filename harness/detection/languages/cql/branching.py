@@ -23,9 +23,8 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.detection.languages.cql.values import resolve_text
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Literal
-from harness.detection.plan.nodes import Join, JoinKind, Sort, SortKey, Union, Window
+from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Join, JoinKind, Sort, Union, Window
 from harness.detection.plan.operations import any_of
 from harness.diagnostics import Span
 

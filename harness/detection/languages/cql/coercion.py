@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal
-from harness.detection.plan.kinds import kind_of
+from harness.detection.plan.expressions import NULL, Call, Expression, Kind, Literal, Schema
+from harness.detection.plan.schema import kind_of
 
 PASSES = Call(ops.is_true, (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""

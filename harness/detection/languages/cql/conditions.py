@@ -28,8 +28,18 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.detection.languages.cql.values import resolve_text
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN, ROW, Kind
-from harness.detection.plan.expressions import FALSE_LITERAL, NULL, TRUE, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import (
+    EVENT_COLUMN,
+    FALSE_LITERAL,
+    NULL,
+    ROW,
+    TRUE,
+    Column,
+    Expression,
+    Kind,
+    Literal,
+    build_call,
+)
 from harness.detection.plan.operations import any_of, choose_test
 from harness.diagnostics import Severity, SourceError, Span
 

@@ -9,9 +9,8 @@ from harness.detection.language import Cut
 from harness.detection.languages.cql.binding import MOST_GROUPS, MOST_PRODUCT_ROWS
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.nodes import Aggregate, Filter, Join, JoinKind, Limit, Named, Node, Sort, SortKey, Window
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Filter, Join, JoinKind, Limit, Named, Node, Sort, Window
 from harness.diagnostics import Finding, Severity
 
 

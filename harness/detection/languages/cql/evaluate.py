@@ -20,8 +20,7 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.detection.languages.cql.values import parameter_text
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Expression, Kind, Literal, build_call
 from harness.diagnostics import SourceError
 
 CQL_ARITHMETIC = {"+": ops.add, "-": ops.subtract, "*": ops.multiply, "/": ops.divide, "%": ops.modulo}

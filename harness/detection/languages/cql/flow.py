@@ -11,12 +11,10 @@ from harness.detection.languages.cql.coercion import as_common_kind, as_number, 
 from harness.detection.languages.cql.meaning import TEMPORARY, Session
 from harness.detection.languages.cql.nulls import can_merge_derives, found_in, never_null
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import NULL, Column, Expression, Literal, walk_expressions
-from harness.detection.plan.kinds import kind_of
+from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal, Schema, walk_expressions
 from harness.detection.plan.nodes import Derive, Filter, Node, Select, list_sources
 from harness.detection.plan.operations import all_of
-from harness.detection.plan.shape import own_columns
+from harness.detection.plan.schema import kind_of, own_columns
 from harness.diagnostics import Severity, SourceError, Span, did_you_mean
 
 ARRAY_ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)

@@ -15,8 +15,7 @@ from harness.detection.languages.cql.syntax import Array, Assign, FunctionCall, 
 from harness.detection.languages.cql.values import resolve_text
 from harness.detection.plan import expressions as plan
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, rebuild_expression
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Kind, Literal, rebuild_expression
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Limit, Named, Union
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError, Span

@@ -11,7 +11,7 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.meaning import Session
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Literal
-from harness.detection.plan.timeformat import add_calendar_units, floor_to_calendar_unit
+from harness.detection.plan.values.calendar import add_calendar_units, floor_to_calendar_unit
 from harness.diagnostics import Severity, SourceError, Span
 
 Interval = tuple[float | None, float | None]

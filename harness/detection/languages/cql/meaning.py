@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from harness.detection.language import Cut, Lookup, Settings, Step, Strictness
 from harness.detection.languages.cql.switches import DEFAULTS
 from harness.detection.languages.cql.syntax import FreeText, Pipeline, QueryParameter, Syntax, Word, walk_syntax
-from harness.detection.plan.columns import Schema
-from harness.detection.plan.expressions import Expression
+from harness.detection.plan.expressions import Expression, Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, Severity, Source, Span
 

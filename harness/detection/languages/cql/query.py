@@ -12,9 +12,8 @@ from harness.detection.languages.cql.meaning import TEMPORARY, Session
 from harness.detection.languages.cql.printer import print_pipeline
 from harness.detection.languages.cql.saved import expand_saved_queries
 from harness.detection.languages.cql.syntax import Pipeline
-from harness.detection.plan.columns import Kind, Schema
-from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Scan, SortKey
+from harness.detection.plan.expressions import Column, Kind, Schema, SortKey
+from harness.detection.plan.nodes import Scan
 from harness.diagnostics import Finding, Source, SourceError
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Expression, Literal, build_call
 from harness.detection.plan.operations import choose_test
-from harness.detection.plan.regexes import PatternError, compile_check
+from harness.detection.plan.values.pcre import PatternError
+from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import SourceError, Span
 
 GROUP_START = re.compile(r"\?P?<([^=!>][^>]*)>")

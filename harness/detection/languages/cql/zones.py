@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.plan.timeformat import resolve_zone
+from harness.detection.plan.values.time_format import resolve_zone
 
 ABBREVIATIONS = {
     "z": "UTC",

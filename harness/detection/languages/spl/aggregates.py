@@ -18,8 +18,7 @@ from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, aggregate_call, apply
 from harness.diagnostics import SourceError, Span, did_you_mean
 

@@ -6,8 +6,7 @@ import re
 from functools import lru_cache
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, merge_kinds
-from harness.detection.plan.expressions import NULL, Call, Lambda, LambdaParameter, Literal
+from harness.detection.plan.expressions import NULL, Call, Kind, Lambda, LambdaParameter, Literal, merge_kinds
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 from harness.diagnostics import Span
 

@@ -13,7 +13,7 @@ from harness.detection.languages.spl.coercion import (
     is_numeric_text,
 )
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Span
 

@@ -39,8 +39,7 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.time_terms import time_format, until_now
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Literal
+from harness.detection.plan.expressions import Call, Kind, Literal
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import choose_test
 from harness.diagnostics import Span

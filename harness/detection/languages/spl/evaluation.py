@@ -26,8 +26,7 @@ from harness.detection.languages.spl.syntax import (
     String,
 )
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column
+from harness.detection.plan.expressions import Call, Column, Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError, Span
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 
 BLOCKS = {
     "EventData_Xml": r"<EventData>(.*)</EventData>",

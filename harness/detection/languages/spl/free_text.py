@@ -11,8 +11,7 @@ from harness.detection.languages.spl.coercion import YES, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Literal
+from harness.detection.plan.expressions import Kind, Literal
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 

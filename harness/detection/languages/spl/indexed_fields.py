@@ -17,7 +17,7 @@ from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Comparison, Measure, OneOf, StatisticsArguments, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed
 
 INDEXED = frozenset(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import apply_to_elements, build_element_parameter, literal
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.json_editing import encode_compact_json, json_value
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
+from harness.detection.plan.values.json import encode_compact_json, json_value
 
 
 def encode_as_json(value: Typed) -> Typed:

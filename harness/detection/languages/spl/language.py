@@ -17,7 +17,7 @@ from harness.detection.languages.spl.reference import entries_of_spl
 from harness.detection.languages.spl.switches import ALL
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
-from harness.detection.plan.columns import Schema
+from harness.detection.plan.expressions import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
 
 LONGEST_SEARCH = 1 << 18

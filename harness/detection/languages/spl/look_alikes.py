@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.detection.language import Step
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import NULL, Call, Expression, Literal, rebuild_expression
-from harness.detection.plan.nodes import Node, SortKey, walk_nodes
+from harness.detection.plan.expressions import NULL, Call, Expression, Literal, SortKey, rebuild_expression
+from harness.detection.plan.nodes import Node, walk_nodes
 
 PLAIN_NUMBER = Literal(r"^-?\d+(\.\d+)?$")
 

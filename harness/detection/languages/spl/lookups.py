@@ -11,7 +11,7 @@ from dataclasses import replace
 from harness.detection.language import Lookup
 from harness.detection.languages.spl.asking import ask_rows
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Node, Values
 from harness.diagnostics import SourceError, Span, did_you_mean
 

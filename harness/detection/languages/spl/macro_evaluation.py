@@ -27,9 +27,10 @@ from harness.detection.languages.spl.timespans import apply_time_modifier, plan_
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Literal
 from harness.detection.plan.expressions import Expression as Planned
-from harness.detection.plan.pattern import PatternError
-from harness.detection.plan.regexes import library
-from harness.detection.plan.timeformat import add_calendar_units, floor_to_calendar_unit, format_epoch
+from harness.detection.plan.values.calendar import add_calendar_units, floor_to_calendar_unit
+from harness.detection.plan.values.pcre import PatternError
+from harness.detection.plan.values.regex import library
+from harness.detection.plan.values.time_format import format_epoch
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 MacroValue = str | float | bool | None

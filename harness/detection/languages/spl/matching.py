@@ -23,12 +23,11 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.timespans import plan_format
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Values
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.operations import choose_test
-from harness.detection.plan.timeparse import parse_time
+from harness.detection.plan.values.time_format import parse_time
 from harness.diagnostics import SourceError
 
 MOST_LOOKUP_PATTERNS = 5_000

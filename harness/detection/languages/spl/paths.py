@@ -9,8 +9,7 @@ import re
 
 from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL
+from harness.detection.plan.expressions import NULL, Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import Span
 

@@ -12,7 +12,7 @@ from harness.detection.languages.spl.statistics import heeds_order, list_heeded_
 from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
-from harness.detection.plan.columns import Schema
+from harness.detection.plan.expressions import Schema
 
 LOOK_ALIKES_SWITCH = "number_look_alikes"
 TABLES = (commands, functions)

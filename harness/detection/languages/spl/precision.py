@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import as_text, literal, print_number
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 
 

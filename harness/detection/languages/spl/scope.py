@@ -10,16 +10,8 @@ from functools import lru_cache
 from harness.detection.language import Settings, Step, Switch
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
-from harness.detection.plan.columns import Kind, Schema, is_hidden
-from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.nodes import (
-    Derive,
-    Filter,
-    Node,
-    Scan,
-    Select,
-    SortKey,
-)
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal, Schema, SortKey, is_hidden
+from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, Severity, SourceError, Span
 

@@ -11,8 +11,7 @@ from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.nodes import SortKey
+from harness.detection.plan.expressions import Kind, SortKey
 from harness.detection.plan.operation import Typed
 
 TYPED = re.compile(r"(auto|str|ip|num)\((.*)\)")

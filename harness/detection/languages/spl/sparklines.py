@@ -22,8 +22,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Measure, Word
 from harness.detection.languages.spl.timespans import floor_to_span, seconds_of, span_unit
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Window
 from harness.detection.plan.operation import Typed, aggregate_call
 from harness.diagnostics import SourceError, Span

@@ -27,9 +27,8 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression
-from harness.detection.plan.nodes import Aggregate, Frame, Sort, SortKey, Unnest, Window
+from harness.detection.plan.expressions import Column, Expression, Kind, SortKey
+from harness.detection.plan.nodes import Aggregate, Frame, Sort, Unnest, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError, Span

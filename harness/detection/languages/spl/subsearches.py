@@ -26,19 +26,8 @@ from harness.detection.languages.spl.syntax import (
 from harness.detection.languages.spl.syntax import EvalExpression as EvalExpression
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Column, Expression, Literal
-from harness.detection.plan.nodes import (
-    Derive,
-    Filter,
-    Join,
-    JoinKind,
-    Limit,
-    Node,
-    Select,
-    Unnest,
-    Values,
-)
+from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal
+from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Limit, Node, Select, Unnest, Values
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 

@@ -14,7 +14,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import All, AnyOf, Comparison, Not, SearchCondition, Word
 from harness.detection.languages.spl.timespans import absolute, apply_time_modifier
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
 

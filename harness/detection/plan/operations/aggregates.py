@@ -143,7 +143,7 @@ def r_squared(y: Anything[V], x: Anything[V], **rows: Unpack[GroupRows]) -> Numb
 
 @aggregate
 def gather(events: Anything[V], **rows: Unpack[GroupRows]) -> Events[V]:
-    """Provenance: the distinct events of all rows, ascending; see `plan.provenance`."""
+    """Provenance: the distinct events of all rows, ascending; see `plan/passes/provenance.py`."""
 
 
 @window

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harness.detection.language import Settings, Strictness
 from harness.detection.languages.cql import FUNCTIONS, LANGUAGE
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.diagnostics import HarnessError, Source
 from tests.detection.languages.cql.running import records
 

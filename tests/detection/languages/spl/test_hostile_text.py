@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.detection.language import Settings, Strictness, language
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.diagnostics import HarnessError, Source
 
 SPL = language("spl")

@@ -14,9 +14,9 @@ from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, AggregateRegistry, CommandRegistry
 from harness.detection.languages.spl.statistics import find_row_order
 from harness.detection.languages.spl.syntax import Stage
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Node, walk_nodes
-from harness.detection.plan.order import find_ordered_nodes
+from harness.detection.plan.passes.requirements import find_ordered_nodes
 from harness.diagnostics import HarnessError, Source
 
 ROOT = Path(__file__).parents[4]

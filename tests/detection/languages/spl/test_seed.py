@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.detection.language import Settings, language
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.diagnostics import Source
 
 RULE = Path(__file__).parents[4] / "scenarios" / "T1583.004" / "server.spl"

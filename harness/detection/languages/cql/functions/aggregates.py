@@ -9,9 +9,8 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.syntax import Argument, FunctionCall, Pipeline
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal
-from harness.detection.plan.nodes import Aggregate, Derive, Named, SortKey, Unnest
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Derive, Named, Unnest
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Finding, Severity, SourceError
 

@@ -16,8 +16,7 @@ from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal
+from harness.detection.plan.expressions import NULL, Expression, Kind, Lambda, LambdaParameter, Literal
 from harness.detection.plan.nodes import Unnest
 from harness.diagnostics import SourceError
 

@@ -13,9 +13,9 @@ from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.nodes import Derive, Filter, Named, Sort, SortKey, Window
-from harness.detection.plan.timeformat import fixed_offset
+from harness.detection.plan.expressions import Column, Expression, Literal, SortKey
+from harness.detection.plan.nodes import Derive, Filter, Named, Sort, Window
+from harness.detection.plan.values.time_format import fixed_offset
 from harness.diagnostics import SourceError
 
 MILLISECONDS_IN_DAY = 86_400_000.0

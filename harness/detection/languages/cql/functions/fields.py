@@ -11,7 +11,7 @@ from harness.detection.languages.cql.flow import ARRAY_MEMBER, RowScope
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Node, Unnest
-from harness.detection.plan.record_fields import CEF_HEADER, LEEF_HEADER
+from harness.detection.plan.values.records import CEF_HEADER, LEEF_HEADER
 from harness.diagnostics import Severity
 
 MOST_NAMES = 1_000

@@ -22,8 +22,7 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import FALSE_LITERAL, TRUE, Column, Expression, Literal
+from harness.detection.plan.expressions import FALSE_LITERAL, TRUE, Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Unnest
 from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError

@@ -8,21 +8,8 @@ from harness.detection.languages.cql.cutting import finding, note_cut
 from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.gathering import sign
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Column, Expression, Literal
-from harness.detection.plan.nodes import (
-    Aggregate,
-    Derive,
-    Join,
-    JoinKind,
-    Limit,
-    Named,
-    Select,
-    Sort,
-    SortKey,
-    Union,
-    Unnest,
-)
+from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Derive, Join, JoinKind, Limit, Named, Select, Sort, Union, Unnest
 
 MOST_FILLED = 10_000
 

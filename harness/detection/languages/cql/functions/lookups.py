@@ -15,8 +15,7 @@ from harness.detection.languages.cql.intervals import restart_search
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, Preamble, RowOrder
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal, build_call
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import HarnessError, Severity, SourceError

@@ -7,8 +7,7 @@ from harness.detection.languages.cql.flow import RowScope, Scope
 from harness.detection.languages.cql.functions.rows import find_step_span
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Named, Select, Union, Values
 from harness.diagnostics import Severity
 

@@ -10,21 +10,8 @@ from harness.detection.languages.cql.gathering import aggregate_functions
 from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Syntax
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Literal
-from harness.detection.plan.nodes import (
-    Aggregate,
-    Derive,
-    Filter,
-    Join,
-    JoinKind,
-    Named,
-    Select,
-    Sort,
-    SortKey,
-    Unnest,
-    Window,
-)
+from harness.detection.plan.expressions import NULL, Aggregation, Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Named, Select, Sort, Unnest, Window
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import SourceError
 

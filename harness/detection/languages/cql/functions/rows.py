@@ -21,9 +21,8 @@ from harness.detection.languages.cql.nulls import never_null
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Argument, Array, FunctionCall, Syntax
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, SortKey, Union, Window
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, Union, Window
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import Finding, Severity, Span
 

@@ -18,9 +18,10 @@ from harness.detection.plan.expressions import (
     Column,
     Expression,
     Literal,
+    SortKey,
     rebuild_expression,
 )
-from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, SortKey, Window
+from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, Window
 from harness.diagnostics import SourceError
 
 SIZE = re.compile(r"\d+ ?(?:[KMG]i?)?B?", re.I)

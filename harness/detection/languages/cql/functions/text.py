@@ -10,8 +10,8 @@ from harness.detection.languages.cql.functions.filters import add_regex_flags, u
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS, WrittenText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.encodings import CHARSETS
 from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
+from harness.detection.plan.values.text import CHARSETS
 from harness.diagnostics import SourceError
 
 START, FIRST = Literal(0), Literal(1)

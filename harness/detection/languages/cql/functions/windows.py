@@ -9,8 +9,7 @@ from harness.detection.languages.cql.gathering import aggregate_functions, join_
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.syntax import Array, FunctionCall, Syntax
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Derive, Filter, Named, Unnest, Window
 from harness.diagnostics import SourceError, Span
 

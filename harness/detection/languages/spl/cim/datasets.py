@@ -23,8 +23,7 @@ from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Literal
+from harness.detection.plan.expressions import Kind, Literal
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError, Span, did_you_mean
 

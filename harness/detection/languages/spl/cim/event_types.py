@@ -15,7 +15,7 @@ from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.syntax import Comparison, Pipeline, SearchArguments, Stage, Word
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Filter
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Source, SourceError, Span

@@ -29,8 +29,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import EvalExpression, FieldReference
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Literal
+from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Source, Span
 

@@ -11,8 +11,7 @@ from harness.detection.languages.spl.asking import ask_rows
 from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Named, Node, Select, Unnest, Window
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span

@@ -20,7 +20,7 @@ from harness.detection.languages.spl.timespans import (
     span_unit,
 )
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError
 

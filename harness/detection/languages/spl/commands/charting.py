@@ -41,8 +41,7 @@ from harness.detection.languages.spl.statistics import (
 from harness.detection.languages.spl.syntax import Measure, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import floor_to, floor_to_span, seconds_of, span_unit
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Unnest
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span

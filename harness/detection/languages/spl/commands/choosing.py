@@ -17,8 +17,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import flag, option
 from harness.detection.languages.spl.syntax import SeriesChoice, Stage, StatisticsArguments, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span

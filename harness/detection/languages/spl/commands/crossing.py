@@ -11,9 +11,9 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.timespans import absolute, seconds_of
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Values
-from harness.detection.plan.timeformat import TIME_FORMAT_COMPUTATIONS as FORMATS
+from harness.detection.plan.values.time_format import TIME_FORMAT_COMPUTATIONS as FORMATS
 from harness.diagnostics import SourceError
 
 MOST_TIMES = 100_000

@@ -11,7 +11,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Assignment, EvalArguments, Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Aggregate, Values
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span

@@ -13,9 +13,9 @@ from harness.detection.languages.spl.registry import COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
-from harness.detection.plan.xpaths import is_supported_xpath
+from harness.detection.plan.values.records import is_supported_xpath
 from harness.diagnostics import SourceError, Span
 
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)

@@ -30,8 +30,7 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression
+from harness.detection.plan.expressions import Column, Expression, Kind
 from harness.detection.plan.nodes import Filter, Frame, Limit, Reverse, Sort, Window
 from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import all_of

@@ -22,8 +22,7 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError

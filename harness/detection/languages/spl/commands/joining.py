@@ -12,8 +12,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import build_key_conditions
 from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression
+from harness.detection.plan.expressions import Column, Expression, Kind
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Unnest, Window
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import all_of

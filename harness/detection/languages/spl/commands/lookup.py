@@ -12,7 +12,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import ParenthesisedCondition, Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Limit, Union
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, did_you_mean

@@ -12,8 +12,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.languages.spl.time_terms import FROM, UP_TO
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Scalar
+from harness.detection.plan.expressions import Kind, Scalar
 from harness.detection.plan.nodes import Values
 from harness.detection.plan.operation import TYPED_NULL
 

@@ -20,7 +20,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.languages.spl.text import QUOTED, ExpandedText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind, merge_kinds
+from harness.detection.plan.expressions import Kind, merge_kinds
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Select, Union
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Source, SourceError, Span, did_you_mean

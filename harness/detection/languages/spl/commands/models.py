@@ -33,7 +33,7 @@ from harness.detection.languages.spl.statistics import expand_measures, flag, gr
 from harness.detection.languages.spl.syntax import Comparison, Measure, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import floor_to_span, span_unit
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Union
 from harness.diagnostics import SourceError, did_you_mean
 

@@ -13,8 +13,7 @@ from harness.detection.languages.spl.sorting import parse_sort_keys
 from harness.detection.languages.spl.statistics import parse_whole_word
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression
+from harness.detection.plan.expressions import Column, Expression, Kind
 from harness.detection.plan.nodes import Frame, Limit, Reverse, Sort, Window
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError

@@ -9,9 +9,8 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import group_rows, parse_whole_word, without_missing
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression
-from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Window
+from harness.detection.plan.expressions import Column, Expression, Kind, SortKey
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, Window
 from harness.detection.plan.operation import Typed
 
 TOP_OPTIONS = ("limit", "countfield", "percentfield", "showcount", "showperc", "useother", "otherstr")

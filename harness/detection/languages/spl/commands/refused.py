@@ -8,7 +8,7 @@ from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.registry import COMMANDS, CommandFacts
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Values
 
 REASONS = {

@@ -9,9 +9,8 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, SortKey, Union, Window
+from harness.detection.plan.expressions import Column, Kind, SortKey
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Sort, Union, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
 
 

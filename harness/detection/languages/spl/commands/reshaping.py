@@ -30,23 +30,10 @@ from harness.detection.languages.spl.statistics import parse_whole_word, without
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.languages.spl.timespans import floor_to, plan_format, seconds_of, span_unit
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression, Literal
-from harness.detection.plan.nodes import (
-    Aggregate,
-    Filter,
-    Frame,
-    Limit,
-    Named,
-    Node,
-    Select,
-    Sort,
-    SortKey,
-    Union,
-    Window,
-)
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Limit, Named, Node, Select, Sort, Union, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
-from harness.detection.plan.timeformat import format_epoch
+from harness.detection.plan.values.time_format import format_epoch
 from harness.diagnostics import SourceError
 
 MOST_COLUMNS = 300

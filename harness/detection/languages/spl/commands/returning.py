@@ -9,7 +9,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.statistics import parse_whole_word
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Aggregate, Limit
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Span

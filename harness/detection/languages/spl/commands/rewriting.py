@@ -16,9 +16,8 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Filter, Frame, Sort, SortKey, Window
+from harness.detection.plan.expressions import Column, Kind, SortKey
+from harness.detection.plan.nodes import Filter, Frame, Sort, Window
 from harness.detection.plan.operation import Typed, apply
 
 ESCAPED_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))

@@ -10,7 +10,7 @@ from harness.detection.languages.spl.registry import COMMANDS, FieldEffect
 from harness.detection.languages.spl.scope import Scope, matches_name_pattern
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Aggregate, Union
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError

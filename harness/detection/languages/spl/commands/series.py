@@ -12,9 +12,8 @@ from harness.detection.languages.spl.asking import ask_rows
 from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal
-from harness.detection.plan.nodes import Aggregate, Named, Node, Select, Sort, SortKey
+from harness.detection.plan.expressions import Aggregation, Column, Expression, Kind, Literal, SortKey
+from harness.detection.plan.nodes import Aggregate, Named, Node, Select, Sort
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 

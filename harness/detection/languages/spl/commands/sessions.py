@@ -29,9 +29,8 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Aggregate, Filter, Frame, Reverse, Sort, SortKey, Window
+from harness.detection.plan.expressions import Column, Kind, SortKey
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Reverse, Sort, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError
 

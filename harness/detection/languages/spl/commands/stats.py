@@ -24,8 +24,7 @@ from harness.detection.languages.spl.statistics import (
 from harness.detection.languages.spl.syntax import Measure, Option, Stage, StatisticsArguments, Word
 from harness.detection.languages.spl.timespans import seconds_of
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column, Expression
+from harness.detection.plan.expressions import Column, Expression, Kind
 from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Select, Unnest, Window
 from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import all_of

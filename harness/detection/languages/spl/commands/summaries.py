@@ -15,9 +15,8 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
-from harness.detection.plan.nodes import Aggregate, Filter, Frame, Join, JoinKind, Node, Sort, SortKey, Unnest, Window
+from harness.detection.plan.expressions import Column, Kind, SortKey
+from harness.detection.plan.nodes import Aggregate, Filter, Frame, Join, JoinKind, Node, Sort, Unnest, Window
 from harness.detection.plan.operation import Typed, apply
 
 SUMMARY_SEPARATOR = "\x1f"

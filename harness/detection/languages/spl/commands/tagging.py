@@ -11,8 +11,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import NULL
+from harness.detection.plan.expressions import NULL, Kind
 from harness.detection.plan.operation import Typed, apply
 
 MISSING = Typed(NULL, Kind.TEXT)

@@ -11,9 +11,9 @@ from harness.detection.languages.spl.extraction.patterns import extract_pairs, u
 from harness.detection.languages.spl.extraction.sequence import JSON, XML, Sequence, each_of
 from harness.detection.languages.spl.paths import may_reach_many, translate_spath
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.documents import json_steps
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
+from harness.detection.plan.values.json import json_steps
 from harness.telemetry.indexing.formats import parse_yes_no
 
 BARE_VALUE = r"[^\s,;|&\"]*"

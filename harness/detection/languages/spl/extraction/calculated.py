@@ -22,7 +22,7 @@ from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.syntax import EvalExpression, Stage
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import Source
 

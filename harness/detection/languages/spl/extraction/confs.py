@@ -12,11 +12,10 @@ from harness.detection.languages.spl.asking import ask_rows
 from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
-from harness.detection.plan.regexes import compile_check
+from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import Source, SourceError, Span
 from harness.telemetry.indexing.stanzas import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
 from harness.telemetry.platforms.splunk import (

@@ -17,8 +17,7 @@ from harness.detection.languages.spl.extraction.wanted import (
 from harness.detection.languages.spl.scope import Scope, Session, fresh_scope
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Aggregate, Unnest
 from harness.detection.plan.operation import Typed, apply
 

@@ -17,7 +17,7 @@ from harness.detection.languages.spl.extraction.sequence import Sequence
 from harness.detection.languages.spl.reader import StageCursor
 from harness.detection.languages.spl.syntax import Assignment
 from harness.detection.languages.spl.text import ExpandedText
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.diagnostics import Source
 from harness.telemetry.indexing.formats import parse_yes_no
 

@@ -14,9 +14,9 @@ from harness.detection.languages.spl.extraction.sequence import PAIR_SEPARATOR, 
 from harness.detection.languages.spl.extraction.wanted import inline_parts
 from harness.detection.languages.spl.patterns import find_pattern_fault, group_names
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed
-from harness.detection.plan.regexes import list_capture_groups
+from harness.detection.plan.values.regex import list_capture_groups
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 from harness.telemetry.indexing.formats import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
 

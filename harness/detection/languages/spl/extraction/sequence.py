@@ -16,8 +16,7 @@ from harness.detection.languages.spl.extraction.confs import Confs, build_value_
 from harness.detection.languages.spl.extraction.wanted import WantedFields
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 from harness.telemetry.indexing.stanzas import Props

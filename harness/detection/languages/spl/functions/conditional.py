@@ -21,7 +21,7 @@ from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.searchmatch import search_condition
 from harness.detection.languages.spl.syntax import EvalExpression
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 

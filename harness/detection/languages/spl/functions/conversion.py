@@ -9,10 +9,9 @@ from harness.detection.languages.spl.functions.json import mv_to_json_array
 from harness.detection.languages.spl.functions.kinds import is_json
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.computed import COMPUTATIONS as COMPUTED
-from harness.detection.plan.expressions import span_of
+from harness.detection.plan.expressions import Kind, span_of
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.detection.plan.value import COMPUTATIONS as COMPUTED
 from harness.diagnostics import SourceError
 
 IPV4_PARTS = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"

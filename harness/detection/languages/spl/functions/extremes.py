@@ -8,7 +8,7 @@ from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 
 

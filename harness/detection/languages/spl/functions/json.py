@@ -14,8 +14,7 @@ from harness.detection.languages.spl.jsontext import concat_json_parts, encode_a
 from harness.detection.languages.spl.paths import exact_path, json_path_of, may_reach_many
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import span_of
+from harness.detection.plan.expressions import Kind, span_of
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 

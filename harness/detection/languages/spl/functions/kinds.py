@@ -6,7 +6,7 @@ from harness.detection.languages.spl.coercion import NO, YES, as_number, as_text
 from harness.detection.languages.spl.evaluation import EvalContext
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 
 

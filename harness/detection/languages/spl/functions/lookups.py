@@ -11,7 +11,7 @@ from harness.detection.languages.spl.matching import LookupRequest, add_matched_
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalArguments, EvalExpression, FunctionCall, Stage, String, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 

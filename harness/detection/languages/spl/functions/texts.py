@@ -14,8 +14,7 @@ from harness.detection.languages.spl.paths import extract_first, json_path_of
 from harness.detection.languages.spl.patterns import check_pattern_literal
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import span_of
+from harness.detection.plan.expressions import Kind, span_of
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 from harness.diagnostics import SourceError
 

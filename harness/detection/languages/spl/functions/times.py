@@ -8,8 +8,7 @@ from harness.detection.languages.spl.functions.texts import build_unknown_value_
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.timespans import apply_time_modifier, plan_format
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.expressions import Call, Expression, Literal
+from harness.detection.plan.expressions import Call, Expression, Kind, Literal
 from harness.detection.plan.operation import TYPED_NULL, Typed
 
 SUBSECOND_CODES = (

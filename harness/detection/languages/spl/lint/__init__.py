@@ -9,7 +9,7 @@ from harness.detection.languages.spl.lint.pipelines import PIPELINE_RULES
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.languages.spl.text import ExpandedText
-from harness.detection.plan.columns import Kind
+from harness.detection.plan.expressions import Kind
 from harness.diagnostics import Finding, Severity, SourceError
 
 OURS = ("unsupported", "unknown-lookup", "too-many-patterns")

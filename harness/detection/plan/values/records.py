@@ -1,4 +1,4 @@
-"""Fields of JSON, key=value, XML, CEF and LEEF records, as one flat object."""
+"""Fields of a text that a reader knows: XML and XPath, key=value, CEF, LEEF."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.documents import strip_tag_namespace
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.json import MOST_PATHS
 
 Options = dict[str, Any]
 FieldPairs = Iterator[tuple[str, Any]]
@@ -253,3 +253,146 @@ READERS: dict[str, Callable[[str, Options], FieldPairs | None]] = {
     "leef": of_leef,
 }
 RECORD_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.record_fields: record_fields}
+
+
+LAST = re.compile(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
+XPATH_STEP = r"(?:[\w:.*-]+|\.\.?)(?:\[[^\[\]]*\])*"
+XPATH_PATH = re.compile(rf"/{{0,2}}{XPATH_STEP}(?://?{XPATH_STEP})*(?://?(?:@(?:[\w:.-]+|\*)|text\(\)))?")
+XPATH_VALUE = r"\s*!?=\s*(?:'[^']*'|\"[^\"]*\")"
+CONDITION = re.compile(rf"\[(?:@[\w:.-]+(?:{XPATH_VALUE})?|[\w:.-]+{XPATH_VALUE}|\d+|last\(\))\]")
+
+
+def is_supported_xpath(path: str) -> bool:
+    """Whether a path has only what can be followed: steps, conditions on attributes, texts and places."""
+    return XPATH_PATH.fullmatch(path) is not None and "[" not in CONDITION.sub("", path)
+
+
+def xpath_text(text: str, path: str) -> list[str] | None:
+    """Texts of all elements that a path reaches, or of an attribute; None where there are none, or no XML."""
+    root = tree_of(text)
+    if root is None:
+        return None
+    last = LAST.fullmatch(path)
+    steps = last["path"] if last else path
+    found = find_elements(strip_namespaces(root), steps.rstrip("/"))
+    if last and last["attribute"]:
+        chosen = last["attribute"]
+        made = [v for e in found for k, v in e.attrib.items() if chosen in ("*", k)]
+    elif last:
+        made = [(e.text or "").strip() for e in found]
+    else:
+        made = ["".join(e.itertext()).strip() for e in found]
+    return [m for m in made if m] or None
+
+
+def find_elements(root: Any, steps: str) -> list[Any]:
+    """The elements that the steps reach, from a parent of the root on."""
+    # ElementTree's paths begin below an element, XPath's at the document, whose only child is the root.
+    above = import_module("xml.etree.ElementTree").Element("above")
+    above.append(root)
+    try:
+        return list(above.findall(written_steps(steps)))
+    # What ElementTree raises for a path beyond its subset.
+    except SyntaxError:
+        return []
+
+
+@lru_cache(256)
+def written_steps(steps: str) -> str:
+    """The steps as the library reads them: relative, without prefixes of names."""
+    # Prefixes stand for namespaces that a field's XML need not declare; names are compared without both.
+    bare = re.sub(r"(?<=[/\[@])[\w.-]+:(?=[\w.-])", "", steps)
+    if bare.startswith("//"):
+        return "." + bare
+    return "." + bare if bare.startswith("/") else ".//" + bare
+
+
+def strip_namespaces(root: Any) -> Any:
+    """The tree with the names of its elements and attributes without their namespaces."""
+    for element in root.iter():
+        element.tag = strip_tag_namespace(element.tag)
+        element.attrib.update({strip_tag_namespace(k): v for k, v in element.attrib.items() if k[0] == "{"})
+    return root
+
+
+XPATH_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.xpath_text: xpath_text}
+
+
+# Characters; chosen, no source: far above an event, far below what would take a second to parse for each.
+BIGGEST_XML = 4_000_000
+
+
+def xml_text(text: str, path: str) -> list[str] | None:
+    """Texts of all elements on a path, or of an attribute; null where it is no XML."""
+    root = tree_of(text)
+    if root is None:
+        return None
+    steps, attribute = re.fullmatch(r"(.*?)(?:\{@([^}]*)\})?", path, re.DOTALL).groups()  # type: ignore[union-attr]
+    (first, _), *rest = [placed_step(step) for step in steps.split(".")]
+    found = [root] if strip_tag_namespace(root.tag) == first else []
+    for name, place in rest:
+        children = [[child for child in parent if strip_tag_namespace(child.tag) == name] for parent in found]
+        found = [c for several in children for c in (several if place is None else several[place - 1 : place])]
+    if attribute:
+        made = [e.get(attribute) for e in found]
+    else:
+        made = ["".join(e.itertext()).strip() for e in found]
+    return [m for m in made if m is not None] or None
+
+
+def placed_step(step: str) -> tuple[str, int | None]:
+    """The name of an element and which of several it is, counted from 1: `a{2}`; None is all of them."""
+    name, _, place = step.partition("{")
+    number = place.rstrip("}")
+    # Python refuses to read integers of over 4,300 digits; nobody has a million elements of one name.
+    return name, int(number) if number.isdigit() and len(number) < 7 else None
+
+
+def xml_paths(text: str) -> list[str] | None:
+    """Paths to all texts and attributes, each once."""
+    root = tree_of(text)
+    found: dict[str, None] = {}
+    pending = [] if root is None else [(strip_tag_namespace(root.tag), root)]
+    while pending and len(found) < MOST_PATHS:
+        path, element = pending.pop()
+        if (element.text or "").strip():
+            found[path] = None
+        found |= dict.fromkeys(f"{path}{{@{strip_tag_namespace(name)}}}" for name in element.attrib)
+        pending += ((f"{path}.{strip_tag_namespace(child.tag)}", child) for child in reversed(element))
+    return [*found] or None
+
+
+def tree_of(text: str) -> Any:
+    """The root of an XML text; None of text that is none, is too long or defines entities."""
+    # A document type stands before the root and may define entities that grow without bound; expat's own limit on
+    # them depends on its version.
+    if len(text) > BIGGEST_XML or "<!DOCTYPE" in text[:4096].upper():
+        return None
+    tree = import_module("xml.etree.ElementTree")
+    try:
+        return tree.fromstring(text)
+    except tree.ParseError:
+        return None
+
+
+def strip_tag_namespace(tag: str) -> str:
+    """A tag's name without its namespace."""
+    return tag.rsplit("}", 1)[-1]
+
+
+def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
+    """Value of key=value in a text: `pair` stands between them, any of `delimiters` between pairs."""
+    between, ends = re.escape(pair), re.escape(delimiters)
+    # Quotes first: a quoted value may hold the delimiters.
+    value = rf"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^{ends}]*))"""
+    found = re.search(rf"(?:^|[{ends}]){re.escape(key)}\s*{between}\s*{value}", text, re.DOTALL)
+    if not found:
+        return None
+    return next((g for g in found.groups() if g is not None), None)
+
+
+XML_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.xml_text: xml_text,
+    ops.xml_paths: xml_paths,
+    ops.key_value: key_value,
+}

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Schema
-from harness.detection.plan.expressions import Call, Column, Expression, Literal
+from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import EVENT_COLUMN, Kind
-from harness.detection.plan.expressions import Column
+from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -23,7 +22,7 @@ from harness.detection.plan.nodes import (
     list_sources,
     walk_nodes,
 )
-from harness.detection.plan.shape import columns_of
+from harness.detection.plan.schema import columns_of
 
 OTHER = "@event.right"
 # A Select names all that it gives, so the hidden column has to be added to it.

@@ -9,48 +9,43 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from harness.detection.plan import (
-    addresses,
-    backtracking,
-    digits,
-    documents,
-    encodings,
-    json_editing,
-    list_order,
-    list_statistics,
-    printf,
-    record_fields,
-    tables,
-    text_tables,
-    timeformat,
-    timemoves,
-    timeparse,
-    xpaths,
-)
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.calendar import CALENDAR_COMPUTATIONS, TIME_MOVE_COMPUTATIONS
+from harness.detection.plan.values.json import JSON_COMPUTATIONS, JSON_EDIT_COMPUTATIONS
+from harness.detection.plan.values.network import ADDRESS_COMPUTATIONS
+from harness.detection.plan.values.numbers import (
+    LIST_ORDER_COMPUTATIONS,
+    LIST_STATISTIC_COMPUTATIONS,
+    NUMBER_COMPUTATIONS,
+    PRINTF_COMPUTATIONS,
+)
+from harness.detection.plan.values.records import RECORD_COMPUTATIONS, XML_COMPUTATIONS, XPATH_COMPUTATIONS
+from harness.detection.plan.values.regex import REGEX_COMPUTATIONS, bound_pattern_time
+from harness.detection.plan.values.text import ENCODING_COMPUTATIONS, TABLE_COMPUTATIONS, TEXT_TABLE_COMPUTATIONS
+from harness.detection.plan.values.time_format import TIME_FORMAT_COMPUTATIONS, TIME_PARSE_COMPUTATIONS
 
 ComputedValue = Any
 Function = Callable[..., ComputedValue]
 
 COMPUTATIONS: dict[Operation, Function] = {
-    **addresses.ADDRESS_COMPUTATIONS,
-    **backtracking.REGEX_COMPUTATIONS,
-    **digits.NUMBER_COMPUTATIONS,
-    **documents.JSON_COMPUTATIONS,
-    **documents.XML_COMPUTATIONS,
-    **encodings.ENCODING_COMPUTATIONS,
-    **json_editing.JSON_EDIT_COMPUTATIONS,
-    **list_order.LIST_ORDER_COMPUTATIONS,
-    **list_statistics.LIST_STATISTIC_COMPUTATIONS,
-    **printf.PRINTF_COMPUTATIONS,
-    **record_fields.RECORD_COMPUTATIONS,
-    **tables.TABLE_COMPUTATIONS,
-    **text_tables.TEXT_TABLE_COMPUTATIONS,
-    **timeformat.CALENDAR_COMPUTATIONS,
-    **timeformat.TIME_FORMAT_COMPUTATIONS,
-    **timemoves.TIME_MOVE_COMPUTATIONS,
-    **timeparse.TIME_PARSE_COMPUTATIONS,
-    **xpaths.XPATH_COMPUTATIONS,
+    **ADDRESS_COMPUTATIONS,
+    **REGEX_COMPUTATIONS,
+    **NUMBER_COMPUTATIONS,
+    **JSON_COMPUTATIONS,
+    **XML_COMPUTATIONS,
+    **ENCODING_COMPUTATIONS,
+    **JSON_EDIT_COMPUTATIONS,
+    **LIST_ORDER_COMPUTATIONS,
+    **LIST_STATISTIC_COMPUTATIONS,
+    **PRINTF_COMPUTATIONS,
+    **RECORD_COMPUTATIONS,
+    **TABLE_COMPUTATIONS,
+    **TEXT_TABLE_COMPUTATIONS,
+    **CALENDAR_COMPUTATIONS,
+    **TIME_FORMAT_COMPUTATIONS,
+    **TIME_MOVE_COMPUTATIONS,
+    **TIME_PARSE_COMPUTATIONS,
+    **XPATH_COMPUTATIONS,
 }
 """By the operation's name; arguments are str, float, bool, list or None, the result is what the operation gives."""
 
@@ -59,8 +54,8 @@ def compute_values(operation: Operation, arguments: Iterable[Sequence[ComputedVa
     """The operation's value for each tuple of arguments; a function that backtracks shares one time bound."""
     function = COMPUTATIONS[operation]
     # One clock for all values of a pattern: each may be quick enough, and a million of them not.
-    if operation in backtracking.REGEX_COMPUTATIONS:
-        with backtracking.bound_pattern_time():
+    if operation in REGEX_COMPUTATIONS:
+        with bound_pattern_time():
             return [compute_value(operation, function, a) for a in arguments]
     return [compute_value(operation, function, a) for a in arguments]
 

@@ -1,4 +1,4 @@
-"""Times as text and back: the strftime codes of the plan, zones, and the calendar.
+"""Times as text and back, by the strftime codes of the plan and zones.
 
 Front ends translate their own codes to these: %Y %y %C year, %G %g ISO year, %m %B %b month, %d %e (blank-padded) day,
 %j day of the year, %a %A weekday, %u (1 Monday) %w (0 Sunday), %U %W %V week, %H %I hour, %k %l hour (blank-padded),
@@ -173,94 +173,123 @@ WRITTEN: dict[str, Callable[[datetime], str]] = {
     "%": lambda m: "%",
 }
 
-
-def floor_to_calendar_unit(seconds: float, unit: str, zone: str) -> float | None:
-    """Start of the calendar unit that a time lies in."""
-    moment = local_time(seconds, zone)
-    if moment is None or unit not in CALENDAR_FLOORS:
-        return None
-    if unit in ("second", "minute", "hour"):
-        size = {"second": 1, "minute": 60, "hour": 3600}[unit]
-        offset = (moment.utcoffset() or timedelta()).total_seconds()
-        # By the offset and not by replacing fields: in the hour that comes twice in autumn, both stay apart.
-        return floor((seconds + offset) / size) * size - offset
-    # fold=0: midnight itself is hardly ever ambiguous, and its first occurrence begins the day.
-    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    try:
-        return to_epoch(CALENDAR_FLOORS[unit](day))
-    except OverflowError:
-        return None
-
-
-CALENDAR_FLOORS: dict[str, Callable[[datetime], datetime]] = {
-    "second": lambda d: d,
-    "minute": lambda d: d,
-    "hour": lambda d: d,
-    "day": lambda d: d,
-    "week": lambda d: d - timedelta(days=d.isoweekday() % 7),
-    "isoweek": lambda d: d - timedelta(days=d.weekday()),
-    "month": lambda d: d.replace(day=1),
-    "quarter": lambda d: d.replace(month=(d.month - 1) // 3 * 3 + 1, day=1),
-    "year": lambda d: d.replace(month=1, day=1),
-}
-FIXED = {"second": 1, "minute": 60, "hour": 3600}
-DAYS_OF = {"day": 1, "week": 7, "isoweek": 7}
-MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
-
-
-def add_calendar_units(seconds: float, count: float, unit: str, zone: str) -> float | None:
-    """So many units later; the day of the month is cut to the month's length."""
-    if unit in FIXED:
-        return seconds + count * FIXED[unit]
-    moment = local_time(seconds, zone)
-    if moment is None or not isfinite(count):
-        return None
-    whole = int(count)
-    try:
-        if unit in DAYS_OF:
-            # Python adds days to the local time: a day later is the same time of day, whatever the clocks did between.
-            later = moment.replace(fold=0) + timedelta(days=whole * DAYS_OF[unit])
-        else:
-            later = months_later(moment.replace(fold=0), whole * MONTHS_OF[unit])
-        return to_epoch(later)
-    except (OverflowError, ValueError, KeyError):
-        return None
-
-
-def months_later(moment: datetime, months: int) -> datetime:
-    """The same day of another month, or its last."""
-    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    following = datetime(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
-    length = (following - datetime(year, month + 1, 1)).days
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, length))
-
-
-def extract_time_part(seconds: float, part: str, zone: str) -> float | None:
-    """A part of the local time as a number."""
-    moment = local_time(seconds, zone)
-    if moment is None or part not in LOCAL_TIME_PARTS:
-        return None
-    return float(LOCAL_TIME_PARTS[part](moment))
-
-
-LOCAL_TIME_PARTS: dict[str, Callable[[datetime], float]] = {
-    "year": lambda m: m.year,
-    "month": lambda m: m.month,
-    "day": lambda m: m.day,
-    "hour": lambda m: m.hour,
-    "minute": lambda m: m.minute,
-    "second": lambda m: m.second,
-    "dayofweek": lambda m: m.isoweekday(),
-    "dayofyear": lambda m: m.timetuple().tm_yday,
-    "isoweek": lambda m: m.isocalendar().week,
-}
-
 TIME_FORMAT_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     ops.format_time: format_epoch,
 }
 
-CALENDAR_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
-    ops.calendar_floor: floor_to_calendar_unit,
-    ops.calendar_add: add_calendar_units,
-    ops.time_part: extract_time_part,
+
+NAME_ALTERNATIVES = "|".join
+PARSE_CODES = {
+    "Y": r"(?P<Y>\d{4})",
+    "y": r"(?P<y>\d{2})",
+    "m": r"(?P<m>\d{1,2})",
+    "B": rf"(?P<B>{NAME_ALTERNATIVES(MONTH_NAMES + [m[:3] for m in MONTH_NAMES])})",
+    "d": r"\s*(?P<d>\d{1,2})",
+    "j": r"(?P<j>\d{1,3})",
+    "A": rf"(?:{NAME_ALTERNATIVES(DAY_NAMES + [d[:3] for d in DAY_NAMES])})",
+    "H": r"\s*(?P<H>\d{1,2})",
+    "I": r"\s*(?P<I>\d{1,2})",
+    "M": r"(?P<M>\d{1,2})",
+    "S": r"(?P<S>\d{1,2})",
+    "p": r"(?P<p>[AaPp][Mm])",
+    "f": r"(?P<f>\d{1,9})",
+    "z": r"(?P<z>Z|[+-]\d{2}:?\d{2}(?::?\d{2})?|[+-]\d{2})",
+    # A name as in the zone database; abbreviations are looked up afterwards.
+    "Z": r"(?P<Z>[A-Za-z][A-Za-z_/+\-0-9]*)",
+    # Twelve digits reach the year 33658; more would run into a fraction that stands right behind.
+    "s": r"(?P<s>-?\d{1,12})",
+    "Q": r"(?P<Q>-?\d{1,15})",
+    # Weekdays and weeks are read over: a date has a year, a month and a day besides.
+    "u": r"[0-7]",
+    "U": r"\d{1,2}",
+    "C": r"\d{2}",
+    "%": "%",
 }
+ALIKE = {"b": "B", "h": "B", "e": "d", "a": "A", "k": "H", "l": "I", "P": "p", "L": "f", "N": "f"}
+ALIKE |= dict.fromkeys((":z", "::z", ":::z"), "z")
+ALIKE |= {"w": "u", "W": "U", "V": "U", "G": "Y", "g": "y"}
+FRACTION_DIGITS = {"L": 3, "f": 6, "N": 9}
+"""How many digits of the second stand right behind an epoch, which has no end of its own."""
+
+
+@lru_cache(maxsize=512)
+def reader(text: str) -> re.Pattern[str]:
+    """The regular expression of a format; what follows the fitting part of a text is ignored."""
+    made, seen = "", set()
+    for code, _, plain in split_time_format(text):
+        known = ALIKE.get(code, code)
+        if plain:
+            made += r"\s+".join(re.escape(p) for p in re.split(r"\s+", plain))
+        elif known not in PARSE_CODES:
+            made += re.escape("%" + code)
+        elif known == "f" and made.endswith(PARSE_CODES["s"]):
+            made += rf"(?P<f>\d{{{FRACTION_DIGITS[code]}}})"
+        elif known in seen and "?P<" in PARSE_CODES[known]:
+            made += re.sub(r"\?P<\w+>", "?:", PARSE_CODES[known])
+        else:
+            made += PARSE_CODES[known]
+            seen.add(known)
+    return re.compile(made, re.IGNORECASE)
+
+
+def parse_time(text: str, form: str, zone: str) -> float | None:
+    """Epoch seconds of a text; the zone counts where the text has none, missing parts are those of 1970-01-01."""
+    # A text may go on behind what fits, as C's strptime leaves the rest unread.
+    found = reader(form).match(text.lstrip())
+    if not found:
+        return None
+    parts = {k: v for k, v in found.groupdict().items() if v is not None}
+    fraction = float("0." + parts["f"]) if "f" in parts else 0.0
+    if "s" in parts or "Q" in parts:
+        whole = float(parts["s"]) if "s" in parts else float(parts["Q"]) / 1000
+        return whole + fraction
+    place = resolve_zone(written_zone(parts) or zone)
+    if place is None:
+        return None
+    try:
+        # Nine decimals are nanoseconds, the finest that a code reads; rounding takes the error of the sum off.
+        return round(to_epoch(build_moment(parts).replace(tzinfo=place)) + fraction, 9)
+    except (ValueError, OverflowError):
+        return None
+
+
+def written_zone(parts: dict[str, str]) -> str | None:
+    """The zone that the text itself names, if it is one."""
+    if "z" in parts:
+        return "UTC" if parts["z"] in "Zz" else parts["z"]
+    name = parts.get("Z")
+    if name is None:
+        return None
+    return ABBREVIATIONS.get(name.upper(), name)
+
+
+# As in North America: EST and CST have other meanings elsewhere, and RFC 2822 knows these. The others
+# are Europe's and Japan's.
+ABBREVIATIONS = {"EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00"}
+ABBREVIATIONS |= {"PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00", "JST": "+09:00"}
+
+
+def build_moment(parts: dict[str, str]) -> datetime:
+    """The local time of the parts; raises ValueError for a date that is none."""
+    year = int(parts.get("Y", UNIX_EPOCH.year))
+    if "y" in parts and "Y" not in parts:
+        # The century of two digits as POSIX has it for strptime: 69 to 99 are 19xx.
+        year = int(parts["y"]) + (1900 if int(parts["y"]) >= 69 else 2000)
+    month = int(parts.get("m", 1))
+    if "B" in parts:
+        month = [m[:3].lower() for m in MONTH_NAMES].index(parts["B"][:3].lower()) + 1
+    hour = int(parts.get("H", 0))
+    if "I" in parts:
+        hour = int(parts["I"]) % 12 + (12 if parts.get("p", "a").lower().startswith("p") else 0)
+        if not 1 <= int(parts["I"]) <= 12:
+            raise ValueError("an hour of twelve")
+    second = int(parts.get("S", 0))
+    # Python has no leap seconds; 23:59:60 is the second after.
+    leap = second == 60
+    made = datetime(year, month, int(parts.get("d", 1)), hour, int(parts.get("M", 0)), 59 if leap else second)
+    if "j" in parts:
+        made = made.replace(month=1, day=1) + timedelta(days=int(parts["j"]) - 1)
+    return made + timedelta(seconds=1) if leap else made
+
+
+TIME_PARSE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.parse_time: parse_time}

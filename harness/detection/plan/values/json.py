@@ -1,4 +1,4 @@
-"""JSON texts taken apart and changed, as Python functions of values; paths are those of `plan.documents`."""
+"""JSON texts: paths, values at them, changes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,109 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.digits import print_shortest_number
-from harness.detection.plan.documents import json_steps
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.numbers import print_shortest_number
+
+JSON_PATH_STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
+# Chosen, no source: each path can become a field, and a document that uses data for names has one for each value.
+MOST_PATHS = 2_000
+
+
+def json_steps(path: str) -> list[str | int | None] | None:
+    """The steps of a path such as `$.a."b c"[0][*]`: a key, a place, None for all; None if it is no path."""
+    rest = path.removeprefix("$")
+    if rest and rest[0] not in '.["':
+        rest = "." + rest
+    steps: list[str | int | None] = []
+    at = 0
+    while at < len(rest):
+        found = JSON_PATH_STEP.match(rest, at)
+        if not found:
+            return None
+        quoted, plain, place, every, single = found.groups()
+        # Three ways to write a key: "quoted", plain after a dot, and ['single'] as JSONPath has it.
+        key = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain if plain is not None else single
+        steps.append(None if every else int(place) if place is not None else key)
+        at = found.end()
+    return steps
+
+
+def normalise_json_path(path: str) -> str | None:
+    """The path as engines write it, each key quoted."""
+    steps = json_steps(path)
+    if steps is None:
+        return None
+    return "$" + "".join(written_step(s) for s in steps)
+
+
+def written_step(step: str | int | None) -> str:
+    """One step as engines write it."""
+    if step is None:
+        return "[*]"
+    if isinstance(step, int):
+        return f"[{step}]"
+    return '."' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def find_values_at_path(text: str, path: str) -> list[Any]:
+    """The values at a path in a JSON text, nulls left out."""
+    steps = json_steps(path)
+    try:
+        found = [json.loads(text)] if steps is not None else []
+    # Python's json gives up at about a thousand levels.
+    except (ValueError, RecursionError):
+        return []
+    for step in steps or ():
+        if step is None:
+            found = [child for parent in found if isinstance(parent, list) for child in parent]
+        elif isinstance(step, int):
+            found = [p[step] for p in found if isinstance(p, list) and step < len(p)]
+        else:
+            found = [p[step] for p in found if isinstance(p, dict) and step in p]
+    return [f for f in found if f is not None]
+
+
+def print_json_value(value: Any) -> str:
+    """A JSON value as text: text bare, objects as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def extract_json_text(text: str, path: str) -> str | None:
+    """The value at a path, the first of several."""
+    found = find_values_at_path(text, path)
+    return print_json_value(found[0]) if found else None
+
+
+def extract_json_texts(text: str, path: str) -> list[str] | None:
+    """Every value that a path reaches."""
+    return [print_json_value(f) for f in find_values_at_path(text, path)] or None
+
+
+def json_paths(text: str) -> list[str] | None:
+    """Paths to all values that are no object or array, each once."""
+    try:
+        pending: list[tuple[str, Any]] = [("$", json.loads(text))]
+    except (ValueError, RecursionError):
+        return None
+    found: dict[str, None] = {}
+    while pending and len(found) < MOST_PATHS:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            pending += ((path + written_step(key), child) for key, child in reversed(value.items()))
+        elif isinstance(value, list):
+            # Reversed, since the last one put on the stack is looked at first.
+            pending += ((path + "[*]", child) for child in reversed(value))
+        elif value is not None:
+            found[path] = None
+    return [*found] or None
+
+
+JSON_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
+    ops.json_text: extract_json_text,
+    ops.json_list: extract_json_texts,
+    ops.json_paths: json_paths,
+}
+
 
 # Both chosen, no source; 200 levels stay far below Python's limit of about a thousand.
 BIGGEST = 4_000_000

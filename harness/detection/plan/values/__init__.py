@@ -1,0 +1,1 @@
+"""Operations as Python functions of values: a family a file."""
