@@ -9,10 +9,8 @@ from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.nodes import Node
-from harness.detection.sql.dialect import SqlDialect
-from harness.detection.sql.names import PhysicalNames
-from harness.detection.sql.portable import spell_shared
-from harness.detection.sql.relations import Stored
+from harness.detection.sql.dialect import PhysicalNames, SqlDialect, spell_shared
+from harness.detection.sql.relation import Stored
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.telemetry.event import CAUSE
 from harness.telemetry.platform import View

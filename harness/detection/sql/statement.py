@@ -1,9 +1,9 @@
-"""A whole plan as one statement."""
+"""A whole plan as one statement: how each node that reads one source becomes SQL."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,17 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Call, Expression, list_child_expressions
+from harness.detection.plan.expressions import (
+    Aggregation,
+    Call,
+    Column,
+    Expression,
+    Kind,
+    Literal,
+    columns_read,
+    list_child_expressions,
+    walk_expressions,
+)
 from harness.detection.plan.nodes import (
     Aggregate,
     Derive,
@@ -32,28 +42,235 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import merge_derives
+from harness.detection.plan.passes.partitions import StoredPart
+from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import order_by
-from harness.detection.sql.combining import compile_join, compile_union, compile_window
-from harness.detection.sql.dialect import SqlDialect
-from harness.detection.sql.folding import Folding
-from harness.detection.sql.names import PhysicalNames
-from harness.detection.sql.relations import Compilation, Stored, TemporaryTable
-from harness.detection.sql.selects import build_select
-from harness.detection.sql.steps import (
-    compile_aggregate,
-    compile_derive,
-    compile_filter,
-    compile_limit,
-    compile_reverse,
-    compile_sort,
-    compile_unnest,
-    compile_values,
-    project,
-    scan,
-)
-from harness.detection.sql.workbench import Computation
+from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
+from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
+from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
+from harness.detection.sql.expressions import Printer
+from harness.detection.sql.join import compile_join, compile_union
+from harness.detection.sql.relation import Compilation, Computation, Relation, Stored, TemporaryTable
+from harness.detection.sql.window import Folding, compile_window
 from harness.diagnostics import HarnessError
+
+
+def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
+    """The name of a relation that has these columns of a scan's table."""
+    stored = c.tables[node.table]
+    if not stored.parts:
+        return stored.name
+    columns = {n: k for n, k in stored.columns.items() if n in read}
+    needed = c.parts[id(node)]
+    whole: exp.Query | None = None
+    # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
+    for part in needed or stored.parts[:1]:
+        query = compile_part(c, part, columns, typed=whole is None)
+        whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
+    assert whole is not None
+    if not needed:
+        whole.set("where", exp.Where(this=b.sql_truth(False)))
+    return c.cte("parts", whole)
+
+
+def compile_part(c: Compilation, part: StoredPart, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:
+    """The columns of one part as those of the whole table: its own, its constants, and nulls.
+
+    The first part of a union says what type each column has, so that the others need not.
+    """
+    items: dict[str, exp.Expression] = {}
+    printer = Printer(c.dialect, c.names, part.columns)
+    for name, kind in columns.items():
+        if name in part.columns:
+            items[c.names(name)] = printer(Column(name), kind)
+        elif name in part.constants:
+            # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
+            made = printer(Literal(part.constants[name]), kind)
+            items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
+        else:
+            items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
+    return select_columns_only(items, part.name).sql
+
+
+def scan(c: Compilation, node: Scan) -> None:
+    """The stored table's columns that are read."""
+    if node.table not in c.tables:
+        raise HarnessError("unknown-table", f"the store has no table `{node.table}`")
+    stored = c.tables[node.table]
+    columns = c.shape(node)
+    source = Relation(name=stored.name, columns=stored.columns, held=frozenset())
+    bench = c.over(source)
+    items = {
+        # A column that the store lacks is null and no error: rules name fields that none of their events carries.
+        c.names(n): b.sql_column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
+        for n, k in columns.items()
+    }
+    order: Order = ()
+    if c.wants_order(node):
+        order = c.order_keys((k.descending, k.nulls_first) for k in node.order)
+        items |= {o.column: bench.printer(k.expression) for o, k in zip(order, node.order, strict=True)}
+    read = frozenset(columns) | frozenset(n for k in node.order if order for n in columns_read(k.expression))
+    c.add(node, select_columns_only(items, stored_relation(c, node, read)), columns, order)
+
+
+def compile_values(c: Compilation, node: Values) -> None:
+    """The rows as a table of literals; a relation of no rows has types all the same."""
+    columns = c.shape(node)
+    names = list(node.columns)
+    bench = c.over(Relation(name="", columns={}, held=frozenset()))
+    # All names, not only the needed ones: VALUES spells whole rows, and its alias has to name each of their columns.
+    physical = {n: c.names(n) for n in names}
+    order = c.order_keys([(False, False)]) if c.wants_order(node) else ()
+    typed = {n: physical[n] for n in columns}
+    rows = [
+        exp.Tuple(expressions=[*(bench.printer.literal(v) for v in row), b.sql_integer(i)])
+        for i, row in enumerate(node.rows)
+    ]
+    # Rows are numbered even where nobody looks, so that VALUES has the same width either way.
+    last = order[0].column if order else c.fresh()
+    if not rows:
+        items = {p: bench.printer.typed_null(node.columns[n]) for n, p in typed.items()}
+        query = select_columns_only(items | {o.column: b.sql_null() for o in order})
+        query.sql.set("where", exp.Where(this=b.sql_truth(False)))
+    else:
+        listed = [exp.to_identifier(x, quoted=True) for x in (*physical.values(), last)]
+        table = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("v"), columns=listed))
+        kinds = c.dialect.types
+        made = {p: b.cast(b.sql_column(p), kinds[node.columns[n]]) for n, p in typed.items()}
+        query = select_columns_only(made | {o.column: b.sql_column(o.column) for o in order})
+        query.sql.set("from_", exp.From(this=table))
+    c.add(node, query, columns, order)
+
+
+def compile_filter(c: Compilation, node: Filter) -> None:
+    """The rows for which the condition holds."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    condition = bench.printer(node.condition, Kind.BOOLEAN)
+    query = bench.keeping(c.shape(node), {})
+    query.sql.set("where", exp.Where(this=condition))
+    c.add(node, query, c.shape(node), below.order)
+
+
+def compile_derive(c: Compilation, node: Derive) -> None:
+    """The source with columns added or replaced."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    added = {n: bench.printer(e, own[n]) for n, e in node.columns if n in own}
+    c.add(node, bench.keeping(own, added), own, below.order)
+
+
+def project(c: Compilation, node: Select) -> None:
+    """SELECT of the node's needed columns, with the columns of the order."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    items = {c.names(n): bench.printer(e, own[n]) for n, e in keep_needed_columns(node.columns, frozenset(own))}
+    items |= {k.column: b.sql_column(k.column) for k in below.order}
+    c.add(node, select_columns_only(items, bench.relation()), own, below.order)
+
+
+def compile_aggregate(c: Compilation, node: Aggregate) -> None:
+    """GROUP BY; expressions around aggregations are a second step."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    own = c.shape(node)
+    keys = {c.names(n): bench.printer(e, bench.printer.kind(e)) for n, e in node.keys}
+    made: dict[str, exp.Expression] = {}
+    known: dict[str, str] = {}
+    found: dict[int, str] = {}
+    for name, measure in keep_needed_columns(node.measures, frozenset(own)):
+        for each in aggregations(measure):
+            sql = compile_aggregation(bench.printer, each, below.order)
+            # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
+            text = sql.sql(comments=False)
+            if text not in known:
+                known[text] = c.names(name) if each is measure else c.fresh()
+                made[known[text]] = sql
+            found[id(each)] = known[text]
+    grouped = select_columns_only(keys | made, bench.relation())
+    if keys:
+        # By place: a name in GROUP BY means the source's column before the alias, and a key may replace a column.
+        places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
+        grouped.sql.set("group", exp.Group(expressions=places))
+    # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the source.
+    elif not made:
+        grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
+    finish_group(c, node, grouped, found)
+
+
+def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: dict[int, str]) -> None:
+    """Puts expressions around the aggregations and gives the rows their order, where there is need."""
+    own = c.shape(node)
+    measures = keep_needed_columns(node.measures, frozenset(own))
+    order = c.order_keys((False, False) for _ in node.keys) if c.wants_order(node) else ()
+    if not order and all(found.get(id(e)) == c.names(n) for n, e in measures):
+        c.add(node, grouped, own)
+        return
+    source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
+    bench = c.over(source)
+    bench.printer.aggregation = lambda a: b.sql_column(found[id(a)])
+    items = {c.names(n): b.sql_column(c.names(n)) for n, _ in node.keys if n in own}
+    items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
+    items |= {o.column: b.sql_column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
+    c.add(node, select_columns_only(items, bench.relation()), own, order)
+
+
+def aggregations(measure: Expression) -> Iterable[Aggregation]:
+    """The outermost aggregations inside a measure."""
+    return [e for e in walk_expressions(measure) if isinstance(e, Aggregation)]
+
+
+def compile_sort(c: Compilation, node: Sort) -> None:
+    """New order columns before the old ones; the source itself where the order does not count."""
+    below = c.below(node.source)
+    if not c.wants_order(node):
+        c.relations[id(node)] = below
+        return
+    bench = c.over(below)
+    new = c.order_keys((k.descending, k.nulls_first) for k in node.keys)
+    made = {o.column: bench.printer(k.expression) for o, k in zip(new, node.keys, strict=True)}
+    # The old keys behind the new ones make the sort stable, which ORDER BY of no engine promises.
+    c.add(node, bench.keeping(c.shape(node), {}, made), c.shape(node), (*new, *below.order))
+
+
+def compile_limit(c: Compilation, node: Limit) -> None:
+    """The first rows of the current order, or the last."""
+    below = c.below(node.source)
+    keys = tuple(k.flipped() for k in below.order) if node.last else below.order
+    query = c.over(below).keeping(c.shape(node), {})
+    # LIMIT of the last rows reads the order backwards; the rows that come out keep their own order keys.
+    query.sql.set("order", order_by([k.sql() for k in keys]))
+    query.sql.set("limit", exp.Limit(expression=exp.Literal.number(str(node.count))))
+    if node.offset:
+        query.sql.set("offset", exp.Offset(expression=exp.Literal.number(str(node.offset))))
+    c.add(node, query, c.shape(node), below.order)
+
+
+def compile_reverse(c: Compilation, node: Reverse) -> None:
+    """The same rows, their order read backwards."""
+    below = c.below(node.source)
+    flipped = tuple(k.flipped() for k in below.order)
+    c.relations[id(node)] = Relation(name=below.name, columns=below.columns, held=below.held, order=flipped)
+
+
+def compile_unnest(c: Compilation, node: Unnest) -> None:
+    """One row for each element of a list; the elements' places order the rows that one row became."""
+    below = c.below(node.source)
+    bench = c.over(below)
+    kind = below.columns.get(node.column, Kind.NULL)
+    lists = bench.printer(Column(node.column), kind if kind is Kind.EVENTS else Kind.LIST)
+    # The spelling writes the list twice, once for the elements and once for their places.
+    lists = bench.printer.simple(lists, Column(node.column))
+    held, place = c.names(node.column), c.names(node.position) if node.position else c.fresh()
+    items = {c.names(n): b.sql_column(c.names(n)) for n in below.columns if n not in (node.column, node.position)}
+    items |= {k.column: b.sql_column(k.column) for k in below.order}
+    made = c.dialect.spelling(Construct.UNNEST)(lists, held, place, node.keep_empty)
+    query = build_select([*items.values(), *made], bench.relation())
+    order = (*below.order, OrderKey(column=place)) if c.wants_order(node) else ()
+    c.add(node, SelectQuery(sql=query, held=frozenset({*items, held, place})), c.shape(node), order)
+
 
 NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
     Scan: scan,

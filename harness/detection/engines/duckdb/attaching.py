@@ -18,7 +18,7 @@ from harness.detection.engines.duckdb.store import (
 )
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
-from harness.detection.sql.names import PhysicalNames
+from harness.detection.sql.dialect import PhysicalNames
 
 
 def attach_all(

@@ -14,11 +14,10 @@ from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import DuckDBStore
 from harness.detection.plan.expressions import Schema
 from harness.detection.plan.nodes import Node
-from harness.detection.sql.folding import Folding
-from harness.detection.sql.names import PhysicalNames
-from harness.detection.sql.relations import TemporaryTable
+from harness.detection.sql.dialect import PhysicalNames
+from harness.detection.sql.relation import Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
-from harness.detection.sql.workbench import Computation
+from harness.detection.sql.window import Folding
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 

@@ -7,9 +7,9 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.sql import build as b
-from harness.detection.sql.alternatives import caseless
 from harness.detection.sql.build import SQL, fn
-from harness.detection.sql.portable import spell_shared
+from harness.detection.sql.dialect import spell_shared
+from harness.detection.sql.expressions import caseless
 
 spell_shared(DUCKDB)
 

@@ -11,7 +11,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
-from harness.detection.sql.portable import divide
+from harness.detection.sql.dialect import divide
 
 # DuckDB's cast reads " 1 ", nan and infinity too, which are no numbers in either product.
 DUCKDB_NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"

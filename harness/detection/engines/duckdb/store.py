@@ -19,8 +19,8 @@ from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
-from harness.detection.sql.names import PhysicalNames
-from harness.detection.sql.relations import Stored
+from harness.detection.sql.dialect import PhysicalNames
+from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
 from harness.telemetry.event import CAUSE
 from harness.telemetry.platform import View

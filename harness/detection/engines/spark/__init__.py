@@ -9,8 +9,8 @@ from harness.detection.engines.spark import aggregates, operations
 from harness.detection.engines.spark.dialect import SPARK
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
-from harness.detection.sql.names import PhysicalNames
-from harness.detection.sql.relations import Stored
+from harness.detection.sql.dialect import PhysicalNames
+from harness.detection.sql.relation import Stored
 from harness.detection.sql.statement import deep, statement
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View

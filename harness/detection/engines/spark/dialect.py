@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
-from harness.detection.sql.dialect import SqlDialect
-from harness.detection.sql.portable import spell_shared
+from harness.detection.sql.dialect import SqlDialect, spell_shared
 
 SPARK = SqlDialect(
     name="spark",

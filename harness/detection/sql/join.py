@@ -4,107 +4,12 @@ from __future__ import annotations
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Aggregation, Expression, Kind, Schema
-from harness.detection.plan.nodes import Frame, Join, JoinKind, Union, Window
-from harness.detection.plan.passes.requirements import MOVING, keep_needed_columns, sensitive
+from harness.detection.plan.expressions import Expression, Kind, Schema
+from harness.detection.plan.nodes import Join, JoinKind, Union
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
-from harness.detection.sql.build import fn
-from harness.detection.sql.folding import fold, is_folded
-from harness.detection.sql.relations import Compilation, Relation
-from harness.detection.sql.selects import SelectQuery, build_select, select_columns_only, table_as
-from harness.detection.sql.workbench import Workbench
-
-
-def compile_window(c: Compilation, node: Window) -> None:
-    """Measures OVER the partition; a frame by time is first turned into one by rows."""
-    below = c.below(node.source)
-    folds = [
-        (n, e)
-        for n, e in keep_needed_columns(node.measures, frozenset(c.shape(node)))
-        if isinstance(e, Aggregation) and is_folded(e)
-    ]
-    if folds:
-        fold(c, node, folds)
-        return
-    bench = c.over(below)
-    own = c.shape(node)
-    partition = [bench.printer(e) for e in node.partition]
-    start = time_frame(c, node, bench, partition) if node.time is not None and node.range is not None else None
-
-    def over(aggregation: Aggregation) -> exp.Expression:
-        return compile_aggregation(
-            bench.printer, aggregation, below.order, frame(node, aggregation, partition, below.order, start)
-        )
-
-    bench.printer.aggregation = over
-    added = {n: bench.printer(e, own[n]) for n, e in keep_needed_columns(node.measures, frozenset(own))}
-    c.add(node, bench.keeping(own, added), own, below.order)
-
-
-def time_frame(c: Compilation, node: Window, bench: Workbench, partition: list[exp.Expression]) -> exp.Expression:
-    """How many rows before the current one are less than the range away, for times that rise or fall with the order."""
-    moment = bench.printer(node.time, Kind.NUMBER)  # type: ignore[arg-type]
-    # Whole microseconds: "less than the range away" is exact on integers, on doubles of epoch seconds it is not.
-    ticks = b.cast(fn("round", b.sql_infix(exp.Mul, moment, b.sql_number(1e6))), "BIGINT")
-    ticks = bench.hoist(ticks)
-    order = order_by([k.sql() for k in bench.start.order])
-    place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=[p.copy() for p in partition], order=order))
-    # RANGE includes its bounds, the plan's frame does not, hence one microsecond less.
-    width = b.sql_integer(max(0, round((node.range or 0.0) * 1e6) - 1))
-    # In both directions, because the current order may be by falling time; the smallest place
-    # within is the frame's start.
-    near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width.copy(), end_side="FOLLOWING")
-    by_time = order_by([OrderKey(column=ticks.name).sql()])
-    whole = exp.Window(
-        this=fn("min", place.copy()), partition_by=[p.copy() for p in partition], order=by_time, spec=near
-    )
-    return bench.hoist(b.sql_infix(exp.Sub, place, whole))
-
-
-def frame(
-    node: Window, aggregation: Aggregation, partition: list[exp.Expression], order: Order, start: exp.Expression | None
-) -> exp.Window:
-    """The OVER clause of a measure."""
-    made = exp.Window(this=b.sql_null(), partition_by=[p.copy() for p in partition])
-    moving = aggregation.operation in MOVING
-    # Without ORDER BY the frame is the whole partition, and the engine need not sort it.
-    if node.frame is Frame.ALL and not sensitive(aggregation):
-        return made
-    made.set("order", order_by([k.sql() for k in order]))
-    if moving:
-        if aggregation.operation == ops.fill:
-            made.set("spec", build_rows_frame(None, 0))
-        return made
-    if node.frame is Frame.ALL:
-        # With ORDER BY the default frame ends at the current row and its peers, so the whole partition has to be said.
-        made.set("spec", build_rows_frame(None, None))
-        return made
-    first: int | exp.Expression | None = start
-    if start is None and node.rows is not None:
-        first = node.rows - (node.frame is Frame.RUNNING)
-    elif start is not None and node.rows is not None:
-        first = fn("least", start.copy(), b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
-    made.set("spec", build_rows_frame(first, 0 if node.frame is Frame.RUNNING else 1))
-    return made
-
-
-def build_rows_frame(start: int | exp.Expression | None, end: int | None) -> exp.WindowSpec:
-    """ROWS BETWEEN so many rows before and so many before; None is without bound."""
-
-    def side(count: int | exp.Expression | None) -> str | exp.Expression:
-        if isinstance(count, exp.Expression):
-            return b.sql_bracket(count.copy())
-        return "UNBOUNDED" if count is None else "CURRENT ROW" if count == 0 else b.sql_integer(count)
-
-    return exp.WindowSpec(
-        kind="ROWS",
-        start=side(start),
-        start_side=None if isinstance(start, int) and start == 0 else "PRECEDING",
-        end=side(end),
-        end_side=None if end == 0 else "FOLLOWING" if end is None else "PRECEDING",
-    )
+from harness.detection.sql.aggregation import Order, OrderKey, order_by
+from harness.detection.sql.build import SelectQuery, build_select, fn, select_columns_only, table_as
+from harness.detection.sql.relation import Compilation, Relation, Workbench
 
 
 def compile_union(c: Compilation, node: Union) -> None:
