@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.engines.duckdb import (
-    aggregates,
-    documents,
-    lists,
-    logic,
-    numbers,
-    patterns,
-    text,
-    times,
-)
+from harness.detection.engines.duckdb import aggregates, lists, numbers, text, times
 from harness.detection.engines.duckdb.connection import DuckDB
 
 DUCKDB_SPELLINGS = (text, numbers, times, lists, aggregates)

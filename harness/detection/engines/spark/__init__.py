@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.detection.engine import ResultRows
-from harness.detection.engines.spark import aggregates, operations
+from harness.detection.engines.spark import operations
 from harness.detection.engines.spark.dialect import SPARK
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.nodes import Node, Scan, walk_nodes
