@@ -21,7 +21,7 @@ from harness.report.paper import Paper, escape_controls, format_count, one_line
 from harness.report.steps import alert_lines, steps_table
 from harness.report.wording import find_line_number, lenient, reads_absent, why_missed
 from harness.run import Answer, Bench, RunOptions
-from harness.scenario.foreign import container, rule_paths
+from harness.scenario.foreign_rule import container, rule_paths
 from harness.scenario.foreign_tests import converted_for
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in

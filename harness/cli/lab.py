@@ -15,8 +15,8 @@ from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.paper import escape_controls
 from harness.scenario.atomic import Atomic
+from harness.scenario.atomic_command import Rendered, render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import Rendered, render_atomic
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.telemetry.lab.guard import Allowances
 from harness.telemetry.lab.inventory import Inventory, read_inventory

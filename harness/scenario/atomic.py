@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span
-from harness.scenario.document import Document, convert_document, load
-from harness.scenario.yaml_nodes import DocumentKey
+from harness.scenario.document import Document, DocumentKey, convert_document, load
 
 # The largest of 269 files of the library has 94 kB (at 9f85cf3e5).
 LARGEST_ATOMIC = 4 << 20

@@ -1,4 +1,10 @@
-"""A folder of atomics, one folder a technique, and finding tests in it by technique, number, GUID or name."""
+"""A folder of atomics, found by technique, number, GUID or name; expected signals in a file beside.
+
+`T1053.005/T1053.005.signals.yaml` (or `signals.yaml` in the same folder):
+
+    '2':                                  # a test's number, or its GUID
+      - {sensor: windows_security, event: 4698, at_least: 1}
+"""
 
 from __future__ import annotations
 
@@ -7,8 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.diagnostics import HarnessError, SourceError, did_you_mean
+from harness.diagnostics import HarnessError, Source, SourceError, did_you_mean
 from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, read_atomics
+from harness.scenario.document import convert_document, load
+from harness.scenario.scenario import Label, Scenario, ScenarioBody, Signal
 
 ATOMIC_ADDRESS = re.compile(rf"(?P<technique>{TECHNIQUE_ID.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE)
 
@@ -86,3 +94,35 @@ class Library:
 def is_technique(path: Path) -> bool:
     """Whether a folder is that of a technique."""
     return path.is_dir() and TECHNIQUE_ID.fullmatch(path.name.upper()) is not None
+
+
+def expected_signals(atomic: Atomic) -> Scenario | None:
+    """A scenario that only says what a host should record of an atomic; nothing where no file beside it does."""
+    home = Path(atomic.document.source.name).parent
+    for path in (home / f"{atomic.technique}.signals.yaml", home / "signals.yaml"):
+        if path.is_file():
+            return signals_in(path, atomic)
+    return None
+
+
+def signals_in(path: Path, atomic: Atomic) -> Scenario | None:
+    """What a file says of one atomic. Raises SourceError for a key that no test has."""
+    try:
+        document = load(Source(str(path), path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError("unreadable", f"{path}: {error}") from error
+    found = convert_document(document, dict[str, tuple[Signal, ...]])
+    for key in found:
+        if not key.isdigit() and not GUID.fullmatch(key):
+            raise SourceError("no-such-atomic", f"`{key}` is neither a number nor a GUID", document.key([key]))
+    signals = (*found.get(str(atomic.number), ()), *found.get(atomic.guid, ()))
+    if not signals:
+        return None
+    body = ScenarioBody(
+        title=atomic.test.name,
+        activity=Label.MALICIOUS,
+        technique=atomic.technique,
+        atomic_test=atomic.number,
+        telemetry=signals,
+    )
+    return Scenario(path=path, body=body, document=document)

@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
-from harness.scenario.foreign import as_texts_tuple, find_published_rule
-from harness.scenario.foreign import rule_paths as rules_of
+from harness.scenario.foreign_rule import as_texts_tuple, find_published_rule
+from harness.scenario.foreign_rule import rule_paths as rules_of
 from harness.scenario.scenario import Expectation, Label, Outcome, Replay, Scenario, ScenarioBody
 
 # Tests of security_content point at GitHub: .../attack_data/master/datasets/...

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.diagnostics import HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
-from harness.scenario.foreign import find_published_rule
+from harness.scenario.foreign_rule import find_published_rule
 
 # Published rules have some kilobytes; chosen.
 LARGEST_RULE = 1 << 20

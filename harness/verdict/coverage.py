@@ -17,7 +17,7 @@ from harness.detection.language import Plan, Query, Settings, Strictness, langua
 from harness.detection.plan.expressions import EVENT_COLUMN, Column
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.library import LibraryRule
+from harness.scenario.pack import LibraryRule
 from harness.scenario.rule import Rule, read_rule
 from harness.telemetry.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View

@@ -6,8 +6,8 @@ import pytest
 
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.atomic import parse_atomics, read_atomics
+from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render_atomic
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "samples" / "dev"

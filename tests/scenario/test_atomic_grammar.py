@@ -9,8 +9,8 @@ tree_sitter = pytest.importorskip("tree_sitter", reason="the grammar is not inst
 grammar = pytest.importorskip("tree_sitter_powershell", reason="the grammar is not installed")
 
 from harness.scenario.atomic import SupportedPlatform  # noqa: E402
+from harness.scenario.atomic_command import render_atomic  # noqa: E402
 from harness.scenario.atomic_library import Library  # noqa: E402
-from harness.scenario.atomic_rendering import render_atomic  # noqa: E402
 from harness.telemetry.lab import command_line  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import yaml
 
 from harness.diagnostics import HarnessError, SourceError
 from harness.run import RunOptions, run_scenarios
-from harness.scenario.foreign import rule_paths
+from harness.scenario.foreign_rule import rule_paths
 from harness.scenario.foreign_tests import converted_for, data_set, scenarios_of, upwards
 from harness.scenario.rule import read_rule
 

@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.detonate import Detonation, detonate
 from harness.telemetry.lab.inventory import read_inventory
 from harness.telemetry.lab.journal import Journal

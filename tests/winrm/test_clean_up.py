@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab import winrm
 from harness.telemetry.lab.cleanup import accept, clean_up
 from harness.telemetry.lab.detonate import Detonation, detonate

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.cleanup import clean_up
 from harness.telemetry.lab.collect import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate, what_if

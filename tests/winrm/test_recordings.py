@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError
+from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.anonymise import anonymise
 from harness.telemetry.lab.collect import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate

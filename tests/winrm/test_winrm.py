@@ -9,7 +9,7 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
-from harness.scenario.atomic_rendering import Command
+from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_line import build_marked_line, facts, powershell, split_outputs
 from harness.telemetry.lab.remote import LostError
 from harness.telemetry.lab.winrm import connect

@@ -15,8 +15,8 @@ from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.paper import escape_controls
 from harness.scenario.atomic import Atomic, read_atomics
+from harness.scenario.atomic_command import ATOMICS_FOLDER, Rendered, render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import ATOMICS_FOLDER, Rendered, render_atomic
 
 
 @click.group("atomics")

@@ -12,7 +12,7 @@ from harness.cli import lab, options
 from harness.cli.recorded import judge_recording_scenarios
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
-from harness.scenario.atomic_signals import expected_signals
+from harness.scenario.atomic_library import expected_signals
 from harness.telemetry.lab.collect import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, Watch, Watcher, detonate, new_run, what_if
 from harness.telemetry.lab.folder_events import FolderCollector

@@ -15,7 +15,7 @@ from harness.cli.screen import out, paper
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, format_count
 from harness.run import RunOptions
-from harness.scenario.foreign import rule_paths
+from harness.scenario.foreign_rule import rule_paths
 
 
 @click.command("query")

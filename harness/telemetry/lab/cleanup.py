@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
-from harness.scenario.atomic_rendering import Command
+from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_line import build_marked_line, kill
 from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.inventory import Inventory

@@ -7,7 +7,7 @@ import re
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
-from harness.scenario.atomic_rendering import Command
+from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.remote import CommandLine
 
 # cmd.exe takes 8,191 characters; the rest is for what WinRS puts in front.

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Protocol
 
 from harness.diagnostics import HarnessError
-from harness.scenario.atomic_rendering import Rendered
+from harness.scenario.atomic_command import Rendered
 from harness.telemetry.lab.cleanup import CLEANUP_PATIENCE, CleanUp, run_cleanup
 from harness.telemetry.lab.command_line import build_marked_line
 from harness.telemetry.lab.facts import read_facts

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import ArgumentType, SupportedPlatform
-from harness.scenario.atomic_rendering import Rendered
+from harness.scenario.atomic_command import Rendered
 
 URLS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`<>|()]+", re.IGNORECASE)
 # Not the backslashes within a path: C:\\temp\\x.

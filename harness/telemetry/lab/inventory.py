@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
-from harness.scenario.atomic_rendering import ATOMICS_FOLDER
+from harness.scenario.atomic_command import ATOMICS_FOLDER
 from harness.scenario.document import Document, convert_document, load
 from harness.telemetry.lab.secret import Secret, SecretSource
 

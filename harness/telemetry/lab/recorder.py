@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from harness.scenario.atomic_rendering import Rendered
+from harness.scenario.atomic_command import Rendered
 from harness.telemetry.columnar import list_event_fields
 from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.lab.collect import Collected

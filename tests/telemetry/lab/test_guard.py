@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_rendering import render_atomic
 from harness.telemetry.lab.guard import (
     Allowances,
     HostFacts,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.scenario.foreign import Published, as_texts_tuple, find_at_keys
+from harness.scenario.foreign_rule import Published, as_texts_tuple, find_at_keys
 
 
 def recognises(content: Any) -> bool:

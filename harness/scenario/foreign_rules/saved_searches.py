@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.scenario.foreign import Published
+from harness.scenario.foreign_rule import Published
 
 TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 FROM_THE_APP = {"description": "description", "action.correlationsearch.label": "title"}

@@ -17,10 +17,9 @@ from typing import Any, Protocol
 
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas
-from harness.scenario.document import load
-from harness.scenario.yaml_nodes import DocumentKey
+from harness.scenario.document import DocumentKey, load
 
-FORMATS_FOLDER = Path(__file__).parent / "formats"
+FOREIGN_RULES_FOLDER = Path(__file__).parent / "foreign_rules"
 # An app's savedsearches.conf holds all of its rules; chosen.
 LARGEST_FOREIGN_FILE = 16 << 20
 # Names become paths in reports and on command lines.
@@ -54,8 +53,8 @@ class RuleFormat(Protocol):
 
 def list_rule_formats() -> tuple[RuleFormat, ...]:
     """All formats, in the order of their files."""
-    names = sorted(m.name for m in iter_modules([str(FORMATS_FOLDER)]))
-    return tuple(import_module(f"harness.scenario.formats.{name}") for name in names)
+    names = sorted(m.name for m in iter_modules([str(FOREIGN_RULES_FOLDER)]))
+    return tuple(import_module(f"harness.scenario.foreign_rules.{name}") for name in names)
 
 
 def read_plain_data(path: Path) -> Any:

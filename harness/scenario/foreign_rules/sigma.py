@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import HarnessError
-from harness.scenario.foreign import Published, as_texts_tuple
+from harness.scenario.foreign_rule import Published, as_texts_tuple
 
 TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
 # The licence asks that author and licence go with the rule and with what it finds.
