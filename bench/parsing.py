@@ -14,7 +14,7 @@ from harness.detection.engine import open_engine
 from harness.detection.language import Language, Settings, language, list_languages
 from harness.detection.plan.expressions import Schema
 from harness.diagnostics import HarnessError, Source
-from harness.telemetry.replay import replay
+from harness.telemetry.scenario_telemetry import replay
 from harness.verdict.store import TelemetryStore
 
 SHARED = Path(__file__).parents[2] / "shared"

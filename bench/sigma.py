@@ -25,8 +25,8 @@ from harness.detection.language import Settings, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import HarnessError, Source
-from harness.telemetry.event import TEXT_TYPE, Events
-from harness.telemetry.replay import replay
+from harness.telemetry.events.event import TEXT_TYPE, Events
+from harness.telemetry.scenario_telemetry import replay
 from harness.verdict.store import TelemetryStore
 
 # As pySigma's back end for Splunk writes rules: classic Windows logs with the names of fields in the events.

@@ -7,12 +7,11 @@ from typing import Annotated
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
-from harness.telemetry.agents import sizes
-from harness.telemetry.calls import look_up_name
-from harness.telemetry.host import ONE_SECOND, Host
-from harness.telemetry.parameter import Between, Count, Port
-from harness.telemetry.schedule import bursts, check_moment_count, convert_seconds
+from harness.telemetry.simulation.activity import Activity, NetworkConnection, TextColumn
+from harness.telemetry.simulation.behaviour import Between, Count, Port
+from harness.telemetry.simulation.host import ONE_SECOND, Host
+from harness.telemetry.simulation.network_calls import look_up_name, sizes
+from harness.telemetry.simulation.schedule import bursts, check_moment_count, convert_seconds
 
 EDGE = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
 USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"

@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address
-from harness.telemetry.agents import agent
-from harness.telemetry.host import Host
-from harness.telemetry.parameter import Fraction, Port
-from harness.telemetry.schedule import periodic, poisson, rounds
+from harness.telemetry.simulation.activity import Activity, Address
+from harness.telemetry.simulation.behaviour import Fraction, Port
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.network_calls import agent
+from harness.telemetry.simulation.schedule import periodic, poisson, rounds
 
 
 def cloud_protection(

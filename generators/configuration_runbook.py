@@ -6,12 +6,12 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address
-from harness.telemetry.agents import agent
-from harness.telemetry.host import POWERSHELL_IMAGE, Host
-from harness.telemetry.lifecycle import sample_process_lifetime
-from harness.telemetry.parameter import Fraction, Port
-from harness.telemetry.schedule import convert_seconds, periodic, rounds
+from harness.telemetry.simulation.activity import Activity, Address
+from harness.telemetry.simulation.behaviour import Fraction, Port
+from harness.telemetry.simulation.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.simulation.network_calls import agent
+from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
+from harness.telemetry.simulation.schedule import convert_seconds, periodic, rounds
 
 
 def configuration_runbook(

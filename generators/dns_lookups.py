@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, DnsQuery, TextColumn
-from harness.telemetry.calls import look_up_name
-from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host
-from harness.telemetry.lifecycle import sample_process_lifetime
-from harness.telemetry.parameter import Count
-from harness.telemetry.schedule import periodic
+from harness.telemetry.simulation.activity import Activity, Address, DnsQuery, TextColumn
+from harness.telemetry.simulation.behaviour import Count
+from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
+from harness.telemetry.simulation.network_calls import look_up_name
+from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
+from harness.telemetry.simulation.schedule import periodic
 
 # Names of the pack's own test: RFC 2606 reserves both zones, so that nobody is asked.
 DOMAINS = (

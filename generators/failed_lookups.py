@@ -6,10 +6,10 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, TextColumn
-from harness.telemetry.calls import look_up_name
-from harness.telemetry.host import Host
-from harness.telemetry.schedule import poisson
+from harness.telemetry.simulation.activity import Activity, TextColumn
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.network_calls import look_up_name
+from harness.telemetry.simulation.schedule import poisson
 
 NAMES = ("wpad", "isatap", "old-print01", "fileserver-legacy", "intranet", "sharepoint2013")
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address
-from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host
-from harness.telemetry.lifecycle import sample_process_lifetime
-from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import convert_seconds, hourly
+from harness.telemetry.simulation.activity import Activity, Address
+from harness.telemetry.simulation.behaviour import Count, Port
+from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
+from harness.telemetry.simulation.network_calls import connect_to_server
+from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
+from harness.telemetry.simulation.schedule import convert_seconds, hourly
 
 
 def http_callbacks(

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, BooleanArray, TextColumn
-from harness.telemetry.agents import sizes
-from harness.telemetry.calls import connect_to_server, look_up_name
-from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
-from harness.telemetry.lifecycle import sample_process_lifetime
-from harness.telemetry.parameter import Count, Fraction, Port
-from harness.telemetry.schedule import (
+from harness.telemetry.events.text_columns import Times
+from harness.telemetry.simulation.activity import Activity, Address, BooleanArray, TextColumn
+from harness.telemetry.simulation.behaviour import Count, Fraction, Port
+from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
+from harness.telemetry.simulation.network_calls import connect_to_server, look_up_name, sizes
+from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
+from harness.telemetry.simulation.schedule import (
     JitterShape,
     bursts,
     check_moment_count,
@@ -25,7 +25,6 @@ from harness.telemetry.schedule import (
     rounds,
     wait,
 )
-from harness.telemetry.spelling import Times
 
 Framework = Literal["cobalt_strike", "sliver", "empire", "covenant", "mythic", "havoc", "poshc2", "merlin"]
 Channel = Literal["poll", "long_poll", "kept_alive"]

@@ -6,10 +6,10 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
-from harness.telemetry.host import Host
-from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import poisson
+from harness.telemetry.simulation.activity import Activity, NetworkConnection, TextColumn
+from harness.telemetry.simulation.behaviour import Count, Port
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.schedule import poisson
 
 
 def inbound_service(

@@ -6,10 +6,10 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, NetworkConnection
-from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import POWERSHELL_IMAGE, Host
-from harness.telemetry.schedule import periodic, rounds
+from harness.telemetry.simulation.activity import Activity, Address, NetworkConnection
+from harness.telemetry.simulation.host import POWERSHELL_IMAGE, Host
+from harness.telemetry.simulation.network_calls import connect_to_server
+from harness.telemetry.simulation.schedule import periodic, rounds
 
 
 def internal_services(

@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, NetworkConnection, TextColumn
-from harness.telemetry.agents import agent, sizes
-from harness.telemetry.host import Host
-from harness.telemetry.parameter import Port
-from harness.telemetry.schedule import convert_seconds, poisson
+from harness.telemetry.simulation.activity import Activity, Address, NetworkConnection, TextColumn
+from harness.telemetry.simulation.behaviour import Port
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.network_calls import agent, sizes
+from harness.telemetry.simulation.schedule import convert_seconds, poisson
 
 MEDIA_PORTS = (3478, 3479, 3480, 3481)
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection
-from harness.telemetry.host import Host
-from harness.telemetry.schedule import poisson
+from harness.telemetry.simulation.activity import Activity, NetworkConnection
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.schedule import poisson
 
 BROWSER = r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe"
 

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity
-from harness.telemetry.host import Host
-from harness.telemetry.lifecycle import remote_shell, sample_process_lifetime
-from harness.telemetry.schedule import wait
+from harness.telemetry.simulation.activity import Activity
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.process_lifecycle import remote_shell, sample_process_lifetime
+from harness.telemetry.simulation.schedule import wait
 
 
 def process(

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, NetworkConnection, TextColumn
-from harness.telemetry.host import Host
-from harness.telemetry.schedule import poisson
+from harness.telemetry.simulation.activity import Activity, NetworkConnection, TextColumn
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.schedule import poisson
 
 # IANA's root hints; b.root-servers.net has had its address since November 2023.
 ROOTS = {

@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, Address, ScheduledJobRun, ScheduledTask
-from harness.telemetry.calls import connect_to_server
-from harness.telemetry.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
-from harness.telemetry.lifecycle import sample_process_lifetime
-from harness.telemetry.parameter import Count, Port
-from harness.telemetry.schedule import convert_seconds, wait
-from harness.telemetry.scheduled_task import register_task, remove_task
-from harness.telemetry.scheduled_task import scheduled_task as task_of
-from harness.telemetry.spelling import Times
+from harness.telemetry.events.text_columns import Times
+from harness.telemetry.simulation.activity import Activity, Address, ScheduledJobRun, ScheduledTask
+from harness.telemetry.simulation.behaviour import Count, Port
+from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
+from harness.telemetry.simulation.network_calls import connect_to_server
+from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
+from harness.telemetry.simulation.schedule import convert_seconds, wait
+from harness.telemetry.simulation.scheduled_task import register_task, remove_task
+from harness.telemetry.simulation.scheduled_task import scheduled_task as task_of
 
 
 def scheduled_task(

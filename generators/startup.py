@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.activity import Activity, ProcessCreation
-from harness.telemetry.host import Host
-from harness.telemetry.process_tree import TREE
+from harness.telemetry.simulation.activity import Activity, ProcessCreation
+from harness.telemetry.simulation.host import TREE, Host
 
 # Sensors start with services.exe or later: both are never seen to start.
 BEFORE_ANY_SENSOR = ("System", "smss.exe")

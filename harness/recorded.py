@@ -17,10 +17,10 @@ from harness.scenario.pack import find_scenarios
 from harness.scenario.pack import resolve_beside as rule_beside
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.telemetry.event import CAUSE, UNLABELLED, Telemetry
+from harness.telemetry.events.event import CAUSE, UNLABELLED, Telemetry
+from harness.telemetry.events.windows_event import map_windows_sensors
 from harness.telemetry.recording import RecordedTest, Recording
 from harness.telemetry.sensor import sensor, sensor_names
-from harness.telemetry.windows import map_windows_sensors
 from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
 from harness.verdict.visibility import count_signal

@@ -20,12 +20,10 @@ from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_o
 from harness.scenario.pack import find_scenarios, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.telemetry.conditions import check_conditions, check_scenario_conditions
-from harness.telemetry.event import Damage, merge_telemetry
+from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.record import record_scenario
-from harness.telemetry.replay import replay
-from harness.telemetry.world.dataset import is_dataset
+from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
+from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.cuts import find_reached_limits
 from harness.verdict.panel import TrialResult as Found
@@ -38,7 +36,7 @@ from harness.verdict.world_store import TimeStretch, WorldStore
 from harness.workers import distribute_work, workers_for
 
 if TYPE_CHECKING:
-    from harness.telemetry.world.simulation import ProgressCallback
+    from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 
 ScenarioResult = Verdict | Visibility | Broken
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from harness.telemetry.columnar import encode_text
+from harness.telemetry.events.text_columns import encode_text
 
 
 def text_column(values: Sequence[str | None]) -> pa.ChunkedArray:

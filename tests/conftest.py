@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.telemetry.behaviour import load_behaviours
-from harness.telemetry.host import host_named
-from harness.telemetry.simulate import ScheduledAction, simulate
+from harness.telemetry.simulation.behaviour import load_behaviours
+from harness.telemetry.simulation.host import host_named
+from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 
 ROOT = Path(__file__).parents[1]
 BEHAVIOURS = load_behaviours(ROOT / "generators")

@@ -12,9 +12,9 @@ import numpy as np
 from harness.diagnostics import HarnessError
 from harness.report.paper import Paper, format_count
 from harness.run import Answer, Bench, RunOptions
-from harness.telemetry.event import UNLABELLED
-from harness.telemetry.parameter import parse_duration
-from harness.telemetry.world.dataset import is_dataset, open_dataset
+from harness.telemetry.events.event import UNLABELLED
+from harness.telemetry.simulation.behaviour import parse_duration
+from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.census import Census, census
 from harness.verdict.study.population import SECONDS_IN_DAY

@@ -20,7 +20,7 @@ from harness.scenario.atomic_library import Library
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.telemetry.lab.guard import Allowances
 from harness.telemetry.lab.inventory import Inventory, read_inventory
-from harness.telemetry.lab.outcome import HostOutcome
+from harness.telemetry.lab.journal import HostOutcome
 from harness.telemetry.lab.secret import redact_secrets
 
 inventory = click.option(

@@ -15,8 +15,8 @@ from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import find_scenarios, resolve_beside
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
-from harness.telemetry.event import merge_telemetry
-from harness.telemetry.replay import replay
+from harness.telemetry.events.event import merge_telemetry
+from harness.telemetry.scenario_telemetry import replay
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 

@@ -12,7 +12,7 @@ from harness.diagnostics import HarnessError
 from harness.report.paper import format_count
 from harness.scenario.world import MOST_DAYS, MOST_HOSTS, read_world, resolve_world
 from harness.telemetry.sensor import sensor
-from harness.telemetry.world.simulation import simulate_world
+from harness.telemetry.simulation.world.simulate_world import simulate_world
 
 
 def write_world(

@@ -43,7 +43,7 @@ from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.tables import match_as_shape, shape
 from harness.diagnostics import HarnessError, Source, SourceError, Span
 from harness.scenario.conf import stanzas
-from harness.telemetry.event import UNLABELLED
+from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
 FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.detection.language import Settings
-from harness.telemetry.event import Telemetry, merge_telemetry
+from harness.telemetry.events.event import Telemetry, merge_telemetry
+from harness.telemetry.format import read_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.platform import View, platform
-from harness.telemetry.reader import read_telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from harness.telemetry.event import Telemetry
+from harness.telemetry.events.event import Telemetry
 
 UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
 """The platforms' columns of time and how many of their units make a second."""

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import Telemetry, merge_telemetry
-from harness.telemetry.reader import read_telemetry
+from harness.telemetry.events.event import Telemetry, merge_telemetry
+from harness.telemetry.format import read_telemetry
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.activity import Activity, BooleanArray, Integers, TextColumn
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events
-from harness.telemetry.host import Process
+from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
+from harness.telemetry.events.text_columns import Times, encode_codes, take_rows
 from harness.telemetry.platform import Condition
-from harness.telemetry.spelling import Times, encode_codes, take_rows
+from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers, TextColumn
+from harness.telemetry.simulation.host import Process
 
 Causes = npt.NDArray[np.int32]
 EventColumns = dict[str, Any]

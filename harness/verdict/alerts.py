@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.plan.expressions import EVENT_COLUMN, is_hidden
-from harness.telemetry.event import UNLABELLED, Cause
+from harness.telemetry.events.event import UNLABELLED, Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

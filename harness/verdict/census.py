@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.telemetry.event import Cause
+from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import Alert
 
 NOBODY = "nobody is known to have caused it"

@@ -19,9 +19,9 @@ from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.pack import LibraryRule
 from harness.scenario.rule import Rule, read_rule
-from harness.telemetry.event import CAUSE, Telemetry, merge_telemetry
+from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View
-from harness.telemetry.replay import replay
+from harness.telemetry.scenario_telemetry import replay
 from harness.verdict.store import TelemetryStore, compute_search_now
 from harness.workers import distribute_work, workers_for
 

@@ -11,7 +11,7 @@ from harness.detection.language import language
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
-from harness.telemetry.event import Cause
+from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import Alert
 from harness.verdict.explain import Explanation
 from harness.verdict.mutation.mutants import Mutant, mutants

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.plan.expressions import EVENT_COLUMN, Schema
 from harness.detection.plan.nodes import Node
-from harness.telemetry.event import CAUSE, TIME, Telemetry
+from harness.telemetry.events.event import CAUSE, TIME, Telemetry
 from harness.telemetry.platform import View, platform
 from harness.verdict.absent import find_absent_fields
 from harness.verdict.alerts import GroundTruth

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.diagnostics import Finding, Span
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
-from harness.telemetry.event import Damage, TelemetryOrigin
+from harness.telemetry.events.event import Damage, TelemetryOrigin
 from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
 

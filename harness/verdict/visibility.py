@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.scenario.scenario import Signal
-from harness.telemetry.activity import BooleanArray
-from harness.telemetry.event import Events, Telemetry
+from harness.telemetry.events.event import Events, Telemetry
+from harness.telemetry.simulation.activity import BooleanArray
 
 
 def count_signal(telemetry: Telemetry, signal: Signal) -> int:

@@ -21,9 +21,9 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.platform import View, platform
-from harness.telemetry.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
+from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
 from harness.verdict.alerts import GroundTruth
 from harness.verdict.store import TelemetryStore
 

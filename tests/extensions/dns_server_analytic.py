@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.telemetry.activity import DnsQuery
-from harness.telemetry.event import Events
-from harness.telemetry.event_log import Channel, computer, late, thread_of
+from harness.telemetry.events.event import Events
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup
+from harness.telemetry.simulation.activity import DnsQuery
+from harness.telemetry.windows_log import Channel, computer, late, thread_of
 
 CHANNEL = Channel(
     sensor="dns_server_analytic",

@@ -12,7 +12,7 @@ from harness.detection.plan.nodes import Node
 from harness.detection.sql.dialect import PhysicalNames, SqlDialect, spell_shared
 from harness.detection.sql.relation import Stored
 from harness.detection.sql.statement import Statement, deep, statement
-from harness.telemetry.event import CAUSE
+from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 TYPES = {Kind.TEXT: "TEXT", Kind.NUMBER: "REAL", Kind.BOOLEAN: "INTEGER", Kind.NULL: "TEXT", Kind.EVENT: "INTEGER"}

@@ -3,8 +3,7 @@ from datetime import timedelta
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.behaviour import load_behaviours
-from harness.telemetry.parameter import convert_to_annotation, describe_annotation
+from harness.telemetry.simulation.behaviour import convert_to_annotation, describe_annotation, load_behaviours
 
 
 def refused(behaviours, name, given):

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.telemetry.host import host_named
-from harness.telemetry.identity import build_fixed_width_texts, guid, random_guids
-from harness.telemetry.spelling import (
+from harness.telemetry.events.text_columns import (
     decimal,
     encode_hexadecimal,
     encode_times,
@@ -11,6 +9,8 @@ from harness.telemetry.spelling import (
     long_ipv6,
     number_distinct,
 )
+from harness.telemetry.simulation.host import host_named
+from harness.telemetry.simulation.identity import build_fixed_width_texts, guid, random_guids
 
 START = np.datetime64("2026-03-03T09:12:00", "us")
 

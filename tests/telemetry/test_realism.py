@@ -9,11 +9,18 @@ from click.testing import CliRunner
 
 from harness.cli.commands.realism import read_known_fields
 from harness.cli.main import main
-from harness.telemetry.event import Telemetry
-from harness.telemetry.realism import compare_with_recorded
-from harness.telemetry.realism_rates import describe_middle_half, measure_distance
-from harness.telemetry.realism_shapes import FREE, Notation, foreign, notation, notations
-from harness.telemetry.writer import write_telemetry
+from harness.telemetry.events.event import Telemetry
+from harness.telemetry.format import write_telemetry
+from harness.telemetry.simulation.realism import compare_with_recorded
+from harness.telemetry.simulation.realism_measures import (
+    FREE,
+    Notation,
+    describe_middle_half,
+    foreign,
+    measure_distance,
+    notation,
+    notations,
+)
 from tests.columns import text_column
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.schedule import bursts, convert_seconds, hourly, periodic, poisson, rounds, sample_moments, wait
+from harness.telemetry.simulation.schedule import (
+    bursts,
+    convert_seconds,
+    hourly,
+    periodic,
+    poisson,
+    rounds,
+    sample_moments,
+    wait,
+)
 
 START = np.datetime64("2026-03-03T09:12:00", "us")
 

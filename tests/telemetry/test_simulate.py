@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.behaviour import load_behaviours
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, TelemetryOrigin
+from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, TelemetryOrigin
 from harness.telemetry.sensor import sensor, sensor_names
-from harness.telemetry.simulate import ScheduledAction, simulate
+from harness.telemetry.simulation.behaviour import load_behaviours
+from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 
 
 def texts(telemetry):

@@ -4,7 +4,7 @@ import numpy as np
 
 from harness.detection.engine import ResultRows
 from harness.scenario.scenario import Label, Outcome
-from harness.telemetry.event import Cause
+from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import GroundTruth, alerts_of, describe_field_differences
 from harness.verdict.verdict import outcome
 

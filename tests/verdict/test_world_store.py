@@ -10,8 +10,8 @@ from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.world import read_world
-from harness.telemetry.world.dataset import telemetry
-from harness.telemetry.world.simulation import simulate_world
+from harness.telemetry.simulation.world.dataset import telemetry
+from harness.telemetry.simulation.world.simulate_world import simulate_world
 from harness.verdict.store import TelemetryStore
 from harness.verdict.world_store import fields_read
 

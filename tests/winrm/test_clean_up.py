@@ -15,8 +15,7 @@ from harness.scenario.atomic_library import Library
 from harness.telemetry.lab import winrm
 from harness.telemetry.lab.cleanup import accept, clean_up
 from harness.telemetry.lab.detonate import Detonation, detonate
-from harness.telemetry.lab.host_lock import lock_host
-from harness.telemetry.lab.journal import faults, journal_of, journals, list_owed_cleanups, read_journal
+from harness.telemetry.lab.journal import faults, journal_of, journals, list_owed_cleanups, lock_host, read_journal
 from harness.telemetry.lab.remote import connect
 from tests.winrm.windows_machine import Machine
 

@@ -10,15 +10,14 @@ import pytest
 from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
 from harness.telemetry.lab.cleanup import clean_up
-from harness.telemetry.lab.collect import Collector, Waiting
+from harness.telemetry.lab.collection import Collector, FolderCollector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate, what_if
-from harness.telemetry.lab.folder_events import FolderCollector
 from harness.telemetry.lab.guard import Allowances
 from harness.telemetry.lab.inventory import EventSource
 from harness.telemetry.lab.journal import journal_of, list_owed_cleanups, read_journal
-from harness.telemetry.lab.listener import Ports, query_dns_sink, start_listener
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
+from harness.telemetry.lab.services import Ports, query_dns_sink, start_listener
 from harness.telemetry.recording import open_recording
 from tests.telemetry.lab.listener_log import seen_by
 from tests.winrm.windows_machine import SYSMON, Machine

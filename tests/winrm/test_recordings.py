@@ -9,14 +9,14 @@ from harness.diagnostics import HarnessError
 from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
 from harness.telemetry.lab.anonymise import anonymise
-from harness.telemetry.lab.collect import Collector, Waiting
+from harness.telemetry.lab.collection import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate
 from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
 from harness.telemetry.lab.journal import journal_of
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
-from harness.telemetry.replay import replay
+from harness.telemetry.scenario_telemetry import replay
 from tests.winrm.windows_machine import Machine
 from tests.winrm.wsman_server import PASSWORD
 

@@ -22,7 +22,7 @@ from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Bench, RunOptions
 from harness.scenario.rule import read_rule
-from harness.telemetry.event import CAUSE
+from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 

@@ -13,13 +13,11 @@ from harness.cli.recorded import judge_recording_scenarios
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
 from harness.scenario.atomic_library import expected_signals
-from harness.telemetry.lab.collect import Collector, Waiting
+from harness.telemetry.lab.collection import Collector, FolderCollector, Waiting
 from harness.telemetry.lab.detonate import Detonation, Watch, Watcher, detonate, new_run, what_if
-from harness.telemetry.lab.folder_events import FolderCollector
 from harness.telemetry.lab.guard import HostFacts, RefusedError, check_tests
 from harness.telemetry.lab.inventory import Inventory, LabHost
-from harness.telemetry.lab.journal import journal_of, state_folder
-from harness.telemetry.lab.outcome import HostOutcome
+from harness.telemetry.lab.journal import HostOutcome, journal_of, state_folder
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import RemoteHost, connect
 from harness.telemetry.lab.secret import redact_secrets, redacted_data

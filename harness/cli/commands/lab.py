@@ -13,9 +13,18 @@ from harness.cli.failure import DIFFERS
 from harness.cli.screen import out
 from harness.report.formats.json import dumps
 from harness.scenario.pack import BUNDLED
-from harness.telemetry.lab import containers, listener
 from harness.telemetry.lab.journal import state_folder
-from harness.telemetry.lab.listener import Ports, Running
+from harness.telemetry.lab.services import (
+    Ports,
+    Running,
+    down,
+    is_listener,
+    reachable,
+    start_listener,
+    status,
+    up,
+    wait_until_open,
+)
 
 DEFAULT_LAB = "lab"
 
@@ -61,16 +70,16 @@ def up_command(no_docker: bool, folder: Path, as_json: bool, **chosen: Any) -> i
     """Starts the services and waits until they answer."""
     ports = Ports(**chosen)
     if not no_docker:
-        service = containers.up(DEFAULT_LAB, folder, ports)
+        service = up(DEFAULT_LAB, folder, ports)
         return show_services([(service.name, service.running, dict(service.answers))], as_json=as_json)
     # One listener at a time: a second one would not get the ports.
     stop_process()
-    running = listener.start_listener(folder, ports, state_folder() / "listener.ndjson", detached=True)
+    running = start_listener(folder, ports, state_folder() / "listener.ndjson", detached=True)
     find_listener_note().write_text(json.dumps({"pid": running.pid, "bind": running.bind, "ports": running.ports}))
     running.process.stdout.close()
     # It outlives this command: Python would warn of a child that is still running.
     running.process.returncode = 0
-    return show_services([("listener", True, listener.wait_until_open(running.bind, running.ports))], as_json=as_json)
+    return show_services([("listener", True, wait_until_open(running.bind, running.ports))], as_json=as_json)
 
 
 @command.command("status")
@@ -78,11 +87,9 @@ def up_command(no_docker: bool, folder: Path, as_json: bool, **chosen: Any) -> i
 def status_command(no_docker: bool, folder: Path, as_json: bool) -> int:
     """Says which services run and which of their ports answer."""
     if not no_docker and process() is None:
-        return show_services(
-            [(s.name, s.running, dict(s.answers)) for s in containers.status(DEFAULT_LAB)], as_json=as_json
-        )
+        return show_services([(s.name, s.running, dict(s.answers)) for s in status(DEFAULT_LAB)], as_json=as_json)
     running = process()
-    answers = listener.reachable(running.bind, running.ports) if running else {}
+    answers = reachable(running.bind, running.ports) if running else {}
     return show_services([("listener", True, answers)] if running else [], as_json=as_json)
 
 
@@ -92,7 +99,7 @@ def down_command(no_docker: bool, folder: Path, as_json: bool) -> int:
     """Stops and removes the services."""
     stopped = stop_process()
     if not no_docker and not stopped:
-        containers.down(DEFAULT_LAB)
+        down(DEFAULT_LAB)
     return 0
 
 
@@ -112,7 +119,7 @@ def process() -> Running | None:
     log = state_folder() / "listener.ndjson"
     running = Running(pid=int(found["pid"]), bind=found["bind"], ports=found["ports"], log=log)
     # The number may belong to another process by now.
-    return running if listener.is_listener(running.pid) else None
+    return running if is_listener(running.pid) else None
 
 
 def stop_process() -> bool:

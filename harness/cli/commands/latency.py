@@ -17,7 +17,7 @@ from harness.report.studies import latency as told
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
 from harness.scenario.scenario import Label
-from harness.telemetry.parameter import parse_duration
+from harness.telemetry.simulation.behaviour import parse_duration
 from harness.verdict.latency import Schedule, measure_latency
 
 

@@ -21,10 +21,10 @@ from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find_scen
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import read_scenario
-from harness.telemetry.behaviour import load_behaviours
+from harness.telemetry.format import list_readers
 from harness.telemetry.platform import Condition, platform, platform_names
-from harness.telemetry.reader import list_readers
 from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.simulation.behaviour import load_behaviours
 
 ListedItem = Mapping[str, str]
 

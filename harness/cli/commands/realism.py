@@ -15,11 +15,10 @@ from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, format_count
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import read_scenario
-from harness.telemetry.conditions import check_conditions
-from harness.telemetry.event import Telemetry, merge_telemetry
-from harness.telemetry.reader import read_telemetry
-from harness.telemetry.realism import RealismComparison, compare_with_recorded
-from harness.telemetry.record import record_scenario
+from harness.telemetry.events.event import Telemetry, merge_telemetry
+from harness.telemetry.format import read_telemetry
+from harness.telemetry.scenario_telemetry import check_conditions, record_scenario
+from harness.telemetry.simulation.realism import RealismComparison, compare_with_recorded
 
 
 @click.command("realism")

@@ -1,4 +1,7 @@
-"""Plain log files as Splunk indexes them: one record an event, with the text that a search then reads."""
+"""Plain log files as Splunk indexes them, with the time of each event.
+
+Reference: props.conf.spec; captures timestamp-*
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,218 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-from harness.telemetry.indexing.breaking import break_lines, merge_lines
-from harness.telemetry.indexing.clock import EventClock
-from harness.telemetry.indexing.formats import parse_yes_no, strings
-from harness.telemetry.indexing.rewriting import IndexedRecord, apply_sed_scripts, apply_transforms
-from harness.telemetry.indexing.stanzas import Props, effective
-from harness.telemetry.indexing.structured import Structured, parse_structured_file
-from harness.telemetry.stream import Stream
-from harness.telemetry.tables import EventTables
+from harness.diagnostics import HarnessError
+from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.indexing.line_breaker import break_lines, merge_lines
+from harness.telemetry.indexing.props import (
+    Props,
+    compile_setting_regex,
+    effective,
+    parse_whole_setting,
+    parse_yes_no,
+    strings,
+)
+from harness.telemetry.indexing.transforms import (
+    IndexedRecord,
+    Structured,
+    apply_sed_scripts,
+    apply_transforms,
+    parse_structured_file,
+)
+
+# MAX_TIMESTAMP_LOOKAHEAD's default, counted from the end of TIME_PREFIX (props.conf.spec).
+LOOKAHEAD = 128
+# As TRUNCATE's default: no line is longer unless a site says so. Both bounds are ours, not Splunk's.
+LONGEST_PREFIX = 10_000
+MOST_READ = 10_000
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH, DAY = r"[A-Za-z]{3,9}\.?", r"[A-Za-z]{3,9}"
+# Splunk takes EST for the American one unless TZ_ALIAS says otherwise (props.conf.spec); no date decides
+# between summer and winter, the text does.
+ZONE_OFFSETS = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
+         "pdt": -7, "cet": 1, "cest": 2, "bst": 1, "jst": 9}  # fmt: skip
+# strptime, and Splunk's %N and %Q with a width (%3N); %e and %l may have a blank in front.
+TIME_CODE_PATTERNS = {
+    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d\d?)", "d": r"(?P<d>\d\d?)", "e": r"\s*(?P<d>\d\d?)",
+    "H": r"(?P<H>\d\d?)", "k": r"\s*(?P<H>\d\d?)", "I": r"(?P<I>\d\d?)", "l": r"\s*(?P<I>\d\d?)",
+    "M": r"(?P<M>\d\d?)", "S": r"(?P<S>\d\d?)", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)", "j": r"(?P<j>\d{1,3})",
+    "b": rf"(?P<b>{MONTH})", "B": rf"(?P<b>{MONTH})", "h": rf"(?P<b>{MONTH})", "a": DAY, "A": DAY,
+    "s": r"(?P<s>-?\d{1,10})", "N": r"(?P<N>\d{1,9})", "Q": r"(?P<N>\d{1,9})", "f": r"(?P<N>\d{1,9})",
+    "z": r"(?P<z>[+-]\d\d:?\d\d|Z)", "Z": r"(?P<Z>[A-Za-z]{1,5}|[+-]\d\d:?\d\d)", "n": r"\s", "t": r"\s", "%": "%",
+}  # fmt: skip
+WHOLE = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "c": "%a %b %e %H:%M:%S %Y", "+": "%Y-%m-%d"}
+INDEX_TIME_CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
+CLOCK_TIME_PATTERN = r"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?)?"
+# datetime.xml has many more. These are ISO 8601, Apache, American, syslog, epoch with its fractions, and a bare date,
+# which is last since the first begins with one.
+LOOKS = tuple(
+    re.compile(written)
+    for written in (
+        r"(?<!\d)(?P<Y>\d{4})[-/](?P<m>\d\d?)[-/](?P<d>\d\d?)[T ]+"
+        rf"{CLOCK_TIME_PATTERN}(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b)|\s+(?P<Z>UTC|GMT|[ECMP][SD]T)\b)?",
+        r"(?<!\d)(?P<d>\d\d?)[-/ ](?P<b>[A-Z][a-z]{2})[-/ ](?P<Y>\d{4})[: ]+(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)"
+        r"(?:[.,](?P<N>\d{1,9}))?(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b))?",
+        r"(?<!\d)(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<Y>\d{4})[T ]+"
+        rf"{CLOCK_TIME_PATTERN}(?:\s+(?P<p>[AP]M))?",
+        r"\b(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
+        r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?",
+        r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<N>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
+        r"(?<!\d)(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
+    )
+)
+
+
+class EventClock:
+    """Reads times out of events as the settings of their sourcetype say; `near` says what a time without year is in."""
+
+    def __init__(self, settings: Mapping[str, str], near: datetime) -> None:
+        self.near = near
+        self.zone = resolve_tz_setting(settings.get("TZ", "").strip())
+        prefix = settings.get("TIME_PREFIX")
+        self.prefix = compile_setting_regex(prefix) if prefix else None
+        given = settings.get("TIME_FORMAT", "").strip()
+        self.looks = (format_regex(given),) if given else LOOKS
+        self.lookahead = parse_whole_setting(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
+        self.last: str | None = None
+        self.found: int | None = None
+        self.read: dict[str, int | None] = {}
+
+    def micros(self, text: str) -> int | None:
+        """Microseconds since 1970 of the time in a text; None where it has none."""
+        # The same text is asked twice: whether it begins an event, and when it happened.
+        if text is not self.last:
+            self.last, self.found = text, self.look(text)
+        return self.found
+
+    def dated(self, text: str) -> bool:
+        """Whether a line has a time."""
+        return self.micros(text) is not None
+
+    def look(self, text: str) -> int | None:
+        """The first time that can be read in a text, from where it may stand."""
+        start = 0
+        if self.prefix is not None:
+            found = self.prefix.search(text[:LONGEST_PREFIX])
+            if found is None:
+                return None
+            start = found.end()
+        window = text[start : start + self.lookahead] if self.lookahead > 0 else text[start:]
+        for match in self.matches(window):
+            written = match.group()
+            if written not in self.read:
+                # Logs repeat their times; forgetting all is cheaper than deciding which to keep.
+                if len(self.read) >= MOST_READ:
+                    self.read.clear()
+                self.read[written] = convert_match_to_time(match, self.zone, self.near)
+            if self.read[written] is not None:
+                return self.read[written]
+        return None
+
+    def matches(self, window: str) -> list[re.Match[str]]:
+        """The first time of each look in their order; the look that was right last is tried before the others."""
+        usual = self.looks[0].search(window)
+        # A time at the very beginning needs no look at the others (plain logs are read seven times faster), but
+        # a bare date may hide the clock behind it.
+        if usual is not None and usual.start() == 0 and usual.re is not LOOKS[-1]:
+            return [usual]
+        found = [m for look in self.looks if (m := look.search(window)) is not None]
+        found.sort(key=lambda m: (m.start(), -m.end()))
+        if found and found[0].re is not self.looks[0]:
+            first = found[0].re
+            self.looks = (first, *(look for look in self.looks if look is not first))
+        return found
+
+
+@lru_cache(256)
+def format_regex(written: str) -> re.Pattern[str]:
+    """A TIME_FORMAT as a regular expression; raises HarnessError for codes that there are not."""
+    for code, meaning in WHOLE.items():
+        written = re.sub(rf"(?<!%)%{re.escape(code)}", lambda _, m=meaning: m, written)  # type: ignore[misc]
+    made, at = [], 0
+    for found in INDEX_TIME_CODE.finditer(written):
+        if found[2] not in TIME_CODE_PATTERNS:
+            raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` has the unknown code `{found[0]}`")
+        made += [translate_literal(written[at : found.start()]), translate_time_code(found)]
+        at = found.end()
+    try:
+        return re.compile("".join([*made, translate_literal(written[at:])]))
+    except re.error as error:
+        raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` says something twice") from error
+
+
+def translate_time_code(found: re.Match[str]) -> str:
+    """One code as a regular expression; a width is that of a fraction."""
+    return (
+        rf"(?P<N>\d{{1,{found[1]}}})"
+        if found[1] not in ("", "0") and found[2] in "NQ"
+        else TIME_CODE_PATTERNS[found[2]]
+    )
+
+
+def translate_literal(text: str) -> str:
+    """Literal text of a format; a blank is any blanks."""
+    return re.sub(r"(?:\\ )+", r"\\s+", re.escape(text))
+
+
+def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
+    """Microseconds since 1970 of a match's parts; None for a date that does not exist."""
+    part = {name: value for name, value in match.groupdict().items() if value is not None}
+    fraction = int(part.get("N", part.get("F", "0"))[:6].ljust(6, "0"))
+    if "s" in part:
+        return int(part["s"]) * 1_000_000 + fraction
+    hour = int(part.get("H", part.get("I", "0")))
+    if "I" in part or "p" in part:
+        hour = hour % 12 + (12 if part.get("p", "a")[0] in "Pp" else 0)
+    year = int(part["Y"]) if "Y" in part else century(int(part["y"])) if "y" in part else near.year
+    try:
+        month = MONTHS.index(part["b"][:3].lower()) + 1 if "b" in part else int(part.get("m", near.month))
+        day = int(part.get("d", "1" if "m" in part or "b" in part or "Y" in part else near.day))
+        # Leap seconds, which datetime has not.
+        seconds = min(int(part.get("S", "0")), 59)
+        zoned = parse_zone_offset(part.get("z") or part.get("Z")) or zone
+        if "j" in part:
+            month, day = 1, 1
+        made = datetime(year, month, day, hour, int(part.get("M", "0")), seconds, fraction, zoned)
+        made += timedelta(days=int(part.get("j", "1")) - 1)
+        # MAX_DAYS_HENCE is 2: without a year, December read in January is last year's.
+        if "Y" not in part and "y" not in part and made > near + timedelta(days=2):
+            made = made.replace(year=made.year - 1)
+        return (made - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def century(year: int) -> int:
+    """The full year of two digits, 1969 to 2068."""
+    # POSIX: 69 to 99 are of the last century.
+    return 2000 + year if year < 69 else 1900 + year
+
+
+def parse_zone_offset(written: str | None) -> tzinfo | None:
+    """The zone of an offset or an abbreviation; None for an unknown word."""
+    if not written:
+        return None
+    if written[0] in "+-":
+        digits = written[1:].replace(":", "")
+        shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        return timezone(-shift if written[0] == "-" else shift) if shift < timedelta(days=1) else None
+    hours = ZONE_OFFSETS.get(written.lower())
+    return None if hours is None else timezone(timedelta(hours=hours))
+
+
+def resolve_tz_setting(name: str) -> tzinfo:
+    """The zone that TZ names, UTC without one."""
+    if not name:
+        return UTC
+    try:
+        return parse_zone_offset(name) or ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise HarnessError("unknown-zone", f"TZ `{name}` is no zone") from error
+
 
 PLAIN_TEXT_SENSOR = "text"
 # The field that Splunk 10.4.0 adds to a cut line (capture truncate-hard-cap).

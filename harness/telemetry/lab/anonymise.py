@@ -12,14 +12,13 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.columnar import map_distinct_values
-from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
-from harness.telemetry.event_xml import fields_of_event
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.events.text_columns import map_distinct_values
+from harness.telemetry.events.windows_event import fields_of_event
+from harness.telemetry.format import read_telemetry, write_telemetry
 from harness.telemetry.lab.event_log import EVENT_ELEMENT
 from harness.telemetry.lab.recorder import digests, write_recording_manifest, write_whole_file
-from harness.telemetry.reader import read_telemetry
 from harness.telemetry.recording import RecordedTest, open_recording
-from harness.telemetry.writer import write_telemetry
 
 # Without the account's last number: S-1-5-21-...-500 is an administrator everywhere, and rules say so.
 SID = re.compile(r"S-1-5-21-\d+-\d+-\d+(?=-\d+|\b)")

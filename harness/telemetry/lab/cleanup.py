@@ -11,9 +11,8 @@ from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_line import build_marked_line, kill
-from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.inventory import Inventory
-from harness.telemetry.lab.journal import Journal, JournalStep, Owed, list_owed_cleanups
+from harness.telemetry.lab.journal import Journal, JournalStep, Owed, list_owed_cleanups, lock_host
 from harness.telemetry.lab.remote import Connect, RemoteHost
 
 # Seconds; chosen.

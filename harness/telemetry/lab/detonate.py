@@ -15,12 +15,21 @@ from harness.diagnostics import HarnessError
 from harness.scenario.atomic_command import Rendered
 from harness.telemetry.lab.cleanup import CLEANUP_PATIENCE, CleanUp, run_cleanup
 from harness.telemetry.lab.command_line import build_marked_line
-from harness.telemetry.lab.facts import read_facts
+from harness.telemetry.lab.doctor import read_facts
 from harness.telemetry.lab.guard import Allowances, HostFacts, Refusal, RefusedError, check_host
-from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.inventory import LabHost
-from harness.telemetry.lab.journal import Journal, JournalStep, Owed, journal_of, list_owed_cleanups
-from harness.telemetry.lab.outcome import Cleaning, HostOutcome, Status, TestOutcome
+from harness.telemetry.lab.journal import (
+    Cleaning,
+    HostOutcome,
+    Journal,
+    JournalStep,
+    Owed,
+    Status,
+    TestOutcome,
+    journal_of,
+    list_owed_cleanups,
+    lock_host,
+)
 from harness.telemetry.lab.remote import CommandLine, Connect, LostError, RemoteHost
 
 Tell = Callable[[str], None]

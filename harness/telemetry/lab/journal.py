@@ -1,4 +1,4 @@
-"""The journal: what was done to a host, written and synced before it is done, so that clean-up survives anything."""
+"""What was done to a host, synced before it is done; one run at a time; how each test ended."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from harness.diagnostics import HarnessError
+from harness.telemetry.lab.guard import HostFacts, Refusal, RefusedError
 from harness.telemetry.lab.secret import redacted_data
 
 VERSION = 1
@@ -235,3 +239,99 @@ def list_owed_cleanups(folder: Path, host: str = "") -> tuple[Owed, ...]:
 def faults(folder: Path) -> tuple[str, ...]:
     """Damage in any journal: what such a line said is not known, and this is never left out silently."""
     return tuple(f for path in journals(folder) for f in read_journal(path)[1])
+
+
+def import_file_locks() -> ModuleType | None:
+    """The system's file locks; where there are none, runs are not kept apart."""
+    try:
+        return import_module("fcntl")
+    except ImportError:
+        return None
+
+
+@contextmanager
+def lock_host(folder: Path, host: str) -> Iterator[None]:
+    """Holds a host's lock. Raises RefusedError where another process has it."""
+    place = folder / "locks" / f"{''.join(c if c.isalnum() or c in '-._' else '_' for c in host)}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl = import_file_locks()
+        if fcntl:
+            try:
+                # Not a file that is deleted at the end: the kernel drops this with the process, after a kill too.
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                message = f"another detlab works on {host}"
+                raise RefusedError(
+                    [Refusal(rule="host-busy", message=message, allow="wait until it has ended")]
+                ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+class Status(StrEnum):
+    """How a test ended; only of `finished` and `timed out` ones is it known that they ran to an end."""
+
+    FINISHED = "finished"
+    TIMED_OUT = "timed out"
+    LOST = "lost"
+    BLOCKED = "blocked"
+    MANUAL = "manual"
+    NOT_RUN = "not run"
+
+
+class Cleaning(StrEnum):
+    """Whether a host is as it was before a test."""
+
+    CLEANED = "cleaned"
+    NOTHING = "nothing to clean"
+    OWED = "owed"
+    NOT_NEEDED = "not needed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestOutcome:
+    """One test on one host. Times are ours, not the host's."""
+
+    host: str
+    test: str
+    mark: str
+    status: Status
+    cleaning: Cleaning = Cleaning.NOT_NEEDED
+    exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    complete: bool = True
+    started: datetime | None = None
+    ended: datetime | None = None
+    why: str = ""
+    why_owed: str = ""
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it ran to its end and left nothing behind."""
+        return self.status is Status.FINISHED and self.cleaning is not Cleaning.OWED
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The outcome for machines."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {n: v.isoformat() if isinstance(v, datetime) else v for n, v in fields.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOutcome:
+    """Outcomes of all tests on one host; `error` is the reason of an early end."""
+
+    host: str
+    tests: tuple[TestOutcome, ...] = ()
+    facts: HostFacts = field(default_factory=HostFacts)
+    error: HarnessError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every test ran and nothing is owed, 1 where not, 2 refused, 3 where the host did not answer."""
+        if self.error:
+            return self.error.exit_code
+        return 0 if all(t.as_expected for t in self.tests) else 1

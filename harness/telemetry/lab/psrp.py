@@ -12,11 +12,18 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from requests.exceptions import RequestException
 
-from harness.telemetry.lab import wsman_errors
 from harness.telemetry.lab.command_line import kill
 from harness.telemetry.lab.inventory import Authentication, LabHost
-from harness.telemetry.lab.output import plain_errors
 from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine, Ended, LostError, RemoteHost
+from harness.telemetry.lab.wsman import (
+    SHELL_NOT_FOUND,
+    describe_connection_fault,
+    fault_code,
+    is_transient,
+    never_sent,
+    plain_errors,
+    translate_transport_error,
+)
 
 # Seconds a poll may block, so that a stop is seen soon. READ_TIMEOUT stays above operation_timeout,
 # or a late answer is taken for a dead host.
@@ -111,14 +118,14 @@ class PSRP:
         except Exception as error:
             self.forget()
             # It may run now: sent again it would run twice.
-            if isinstance(error, RequestException) and not wsman_errors.never_sent(error):
-                why = wsman_errors.describe_connection_fault(error)
+            if isinstance(error, RequestException) and not never_sent(error):
+                why = describe_connection_fault(error)
                 raise LostError(
                     "lost", f"the connection to {self.host.name} went after a command was sent: {why}"
                 ) from error
-            if wsman_errors.fault_code(error) == wsman_errors.SHELL_NOT_FOUND:
+            if fault_code(error) == SHELL_NOT_FOUND:
                 raise LostError("lost", f"{self.host.name} no longer knows the session: was it restarted?") from error
-            raise wsman_errors.translate_transport_error(error, self.host) from error
+            raise translate_transport_error(error, self.host) from error
 
     def poll(self, pipeline: Any, deadline: float, stop: Event) -> bool:
         """Takes what comes until the pipeline ends or time is up; whether all of it came."""
@@ -134,16 +141,16 @@ class PSRP:
                     self.forget()
                     raise LostError(
                         "lost",
-                        f"{self.host.name} went while a command ran: {wsman_errors.describe_connection_fault(error)}",
+                        f"{self.host.name} went while a command ran: {describe_connection_fault(error)}",
                     ) from error
                 time.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
                 attempt += 1
             except Exception as error:
                 self.forget()
-                if wsman_errors.fault_code(error) == wsman_errors.SHELL_NOT_FOUND:
+                if fault_code(error) == SHELL_NOT_FOUND:
                     message = f"{self.host.name} no longer knows the command: was it restarted?"
                     raise LostError("lost", message) from error
-                raise wsman_errors.translate_transport_error(error, self.host) from error
+                raise translate_transport_error(error, self.host) from error
         return complete
 
     def abandon(self, line: CommandLine, *, close: bool = True) -> None:
@@ -198,8 +205,8 @@ class PSRP:
                 return found
             except Exception as error:
                 pause = BACKOFF[min(attempt, len(BACKOFF) - 1)]
-                if not wsman_errors.is_transient(error) or time.monotonic() + pause > end:
-                    raise wsman_errors.translate_transport_error(error, self.host) from error
+                if not is_transient(error) or time.monotonic() + pause > end:
+                    raise translate_transport_error(error, self.host) from error
                 attempt += 1
                 time.sleep(pause)
 

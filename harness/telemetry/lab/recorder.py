@@ -16,18 +16,25 @@ import numpy as np
 import pyarrow as pa
 
 from harness.scenario.atomic_command import Rendered
-from harness.telemetry.columnar import list_event_fields
-from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Events, Telemetry, TelemetryOrigin
-from harness.telemetry.lab.collect import Collected
+from harness.telemetry.events.event import (
+    CAUSE,
+    UNLABELLED,
+    Cause,
+    Events,
+    Telemetry,
+    TelemetryOrigin,
+    parse_microseconds,
+)
+from harness.telemetry.events.input import EventTables
+from harness.telemetry.events.text_columns import list_event_fields
+from harness.telemetry.events.windows_event import sensor_of
+from harness.telemetry.format import write_telemetry
+from harness.telemetry.lab.collection import Collected
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.inventory import LabHost
-from harness.telemetry.lab.outcome import TestOutcome
+from harness.telemetry.lab.journal import TestOutcome
 from harness.telemetry.lab.secret import redact_secrets
-from harness.telemetry.moment import parse_microseconds
 from harness.telemetry.recording import MANIFEST, SCHEMA, Manifest, RecordedHost, RecordedTest, digest_of
-from harness.telemetry.tables import EventTables
-from harness.telemetry.windows import sensor_of
-from harness.telemetry.writer import write_telemetry
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,11 +11,19 @@ from requests.exceptions import RequestException
 from winrm.exceptions import WinRMOperationTimeoutError, WSManFaultError
 from winrm.protocol import Protocol
 
-from harness.telemetry.lab import wsman_errors
 from harness.telemetry.lab.command_line import kill
 from harness.telemetry.lab.inventory import Authentication, LabHost
-from harness.telemetry.lab.output import Output, plain_errors
 from harness.telemetry.lab.remote import CommandLine, Ended, LostError, RemoteHost
+from harness.telemetry.lab.wsman import (
+    SHELL_NOT_FOUND,
+    Output,
+    describe_connection_fault,
+    is_port_open,
+    is_transient,
+    never_sent,
+    plain_errors,
+    translate_transport_error,
+)
 
 T = TypeVar("T")
 
@@ -102,8 +110,8 @@ class WinRM:
             # In console mode standard input is a console, which no program reads to an end.
             command: str = self.protocol.run_command(shell, line.text, console_mode_stdin=not line.stdin)
         except WSManFaultError as error:
-            if error.wsman_fault_code != wsman_errors.SHELL_NOT_FOUND:
-                raise wsman_errors.translate_transport_error(error, self.host) from error
+            if error.wsman_fault_code != SHELL_NOT_FOUND:
+                raise translate_transport_error(error, self.host) from error
             self.shell = self.again(lambda: self.protocol.open_shell(codepage=UTF8))
             # The host refused the shell, so nothing ran: this may be sent again.
             return self.send_command(self.shell, line)
@@ -136,14 +144,14 @@ class WinRM:
                 self.wait_for_host(error, deadline)
                 continue
             except WSManFaultError as error:
-                if error.wsman_fault_code == wsman_errors.SHELL_NOT_FOUND:
+                if error.wsman_fault_code == SHELL_NOT_FOUND:
                     self.shell = ""
                     raise LostError(
                         "lost", f"{self.host.name} no longer knows the command: was it restarted?"
                     ) from error
-                raise wsman_errors.translate_transport_error(error, self.host) from error
+                raise translate_transport_error(error, self.host) from error
             except Exception as error:
-                raise wsman_errors.translate_transport_error(error, self.host) from error
+                raise translate_transport_error(error, self.host) from error
             finally:
                 self.used = time.monotonic()
             streams[0].add(stdout)
@@ -160,7 +168,7 @@ class WinRM:
             if time.monotonic() + pause > end:
                 break
             time.sleep(pause)
-            if wsman_errors.is_port_open(self.host):
+            if is_port_open(self.host):
                 return
         if time.monotonic() < deadline:
             raise self.lost(error) from error
@@ -187,8 +195,8 @@ class WinRM:
                 return found
             except Exception as error:
                 pause = BACKOFF[min(attempt, len(BACKOFF) - 1)]
-                if not wsman_errors.is_transient(error) or time.monotonic() + pause > end:
-                    raise wsman_errors.translate_transport_error(error, self.host) from error
+                if not is_transient(error) or time.monotonic() + pause > end:
+                    raise translate_transport_error(error, self.host) from error
                 self.forget_connection()
                 time.sleep(pause)
         raise AssertionError
@@ -196,13 +204,12 @@ class WinRM:
     def lost(self, error: Exception) -> Exception:
         """The error of a message without an answer: LostError where it may have been sent."""
         self.forget_connection()
-        if isinstance(error, RequestException) and not wsman_errors.never_sent(error):
+        if isinstance(error, RequestException) and not never_sent(error):
             return LostError(
                 "lost",
-                f"the connection to {self.host.name} went after a command was sent: "
-                f"{wsman_errors.describe_connection_fault(error)}",
+                f"the connection to {self.host.name} went after a command was sent: {describe_connection_fault(error)}",
             )
-        return wsman_errors.translate_transport_error(error, self.host)
+        return translate_transport_error(error, self.host)
 
     def forget_connection(self) -> None:
         """Lets the next message use a new connection."""

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.columnar import Field, build_epoch_column, list_event_fields, number_events
-from harness.telemetry.event import CAUSE, TIME, Events, Telemetry
-from harness.telemetry.multivalue import LIST_MEMBER, gather_list_fields
-from harness.telemetry.native import RAW_FIELD, build_native_texts
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.events.raw_text import RAW_FIELD, build_native_texts
+from harness.telemetry.events.text_columns import (
+    LIST_MEMBER,
+    Field,
+    build_epoch_column,
+    gather_list_fields,
+    list_event_fields,
+    number_events,
+)
 from harness.telemetry.platform import Condition, View
 
 # As in an event exported from Next-Gen SIEM (telemetry.md 3.1).

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.telemetry.activity import DnsQuery
-from harness.telemetry.dns import format_dns_answers, service_of, types_of
-from harness.telemetry.event import Events
-from harness.telemetry.event_log import Channel, computer, late, thread_of
+from harness.telemetry.events.event import Events
+from harness.telemetry.events.text_columns import decimal
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup
-from harness.telemetry.spelling import decimal
+from harness.telemetry.simulation.activity import DnsQuery
+from harness.telemetry.windows_log import Channel, computer, format_dns_answers, late, service_of, thread_of, types_of
 
 CHANNEL = Channel(
     sensor="dns_client",

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from harness.telemetry.activity import ScriptExecution
-from harness.telemetry.event import Events
-from harness.telemetry.event_log import Channel, computer, late, thread_of
-from harness.telemetry.identity import random_guids
+from harness.telemetry.events.event import Events
+from harness.telemetry.events.text_columns import decimal, each_its_own, encode_codes
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup, take_column_rows
-from harness.telemetry.spelling import decimal, each_its_own, encode_codes
+from harness.telemetry.simulation.activity import ScriptExecution
+from harness.telemetry.simulation.identity import random_guids
+from harness.telemetry.windows_log import Channel, computer, late, thread_of
 
 CHANNEL = Channel(
     sensor="powershell",

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.telemetry.activity import NetworkConnection
-from harness.telemetry.event import Events
+from harness.telemetry.events.event import Events
+from harness.telemetry.events.text_columns import decimal, encode_times, encode_truth, parse_address
 from harness.telemetry.platform import Condition
-from harness.telemetry.schedule import convert_seconds
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup, SplunkInput, build_events, take_column_rows
-from harness.telemetry.spelling import decimal, encode_times, encode_truth, parse_address
+from harness.telemetry.simulation.activity import NetworkConnection
+from harness.telemetry.simulation.schedule import convert_seconds
 
 # Without CGNAT (100.64.0.0/10), which does leave the network, and without the documentation
 # networks, which are the internet of a simulation.

@@ -1,4 +1,4 @@
-"""Sysmon: processes, connections, files, registry and DNS as its service writes them, in three profiles of versions."""
+"""What Sysmon's event 3 includes: names of ports, and the choice that a widely used configuration makes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from harness.telemetry.activity import (
+from harness.telemetry.events.event import Events
+from harness.telemetry.events.text_columns import (
+    Times,
+    decimal,
+    encode_codes,
+    encode_truth,
+    is_ipv6,
+    long_ipv6,
+    utc_time,
+)
+from harness.telemetry.platform import Condition
+from harness.telemetry.sensor import ActivityRows, EventColumns, Processes, Sensor, Setup, take_column_rows
+from harness.telemetry.simulation.activity import (
     BooleanArray,
     DnsQuery,
     FileCreation,
@@ -18,15 +31,78 @@ from harness.telemetry.activity import (
     ProcessTermination,
     RegistryChange,
 )
-from harness.telemetry.dns import format_dns_answers
-from harness.telemetry.event import Events
-from harness.telemetry.event_log import Channel, computer, late, thread_of
-from harness.telemetry.identity import logon_tail, old_tail, start_key_tail, sysmon_guid
-from harness.telemetry.images import Image, image
-from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import ActivityRows, EventColumns, Processes, Sensor, Setup, take_column_rows
-from harness.telemetry.spelling import Times, decimal, encode_codes, encode_truth, is_ipv6, long_ipv6, utc_time
-from harness.telemetry.sysmon_config import PORT_NAMES, is_included
+from harness.telemetry.simulation.identity import Image, image, logon_tail, old_tail, start_key_tail, sysmon_guid
+from harness.telemetry.windows_log import Channel, computer, format_dns_answers, late, thread_of
+
+# Those of 7,183 events 3 are https, ldap, domain, ntp, http, epmap, microsoft-ds, netbios-dgm, kerberos, netbios-ns and
+# llmnr; the others are from events elsewhere (telemetry.md 1.4) and from services files.
+PORT_NAMES = {
+    21: "ftp",
+    22: "ssh",
+    23: "telnet",
+    25: "smtp",
+    53: "domain",
+    80: "http",
+    88: "kerberos",
+    110: "pop3",
+    123: "ntp",
+    135: "epmap",
+    137: "netbios-ns",
+    138: "netbios-dgm",
+    139: "netbios-ssn",
+    143: "imap",
+    389: "ldap",
+    443: "https",
+    445: "microsoft-ds",
+    636: "ldaps",
+    1433: "ms-sql-s",
+    1900: "ssdp",
+    3389: "ms-wbt-server",
+    3702: "ws-discovery",
+    5355: "llmnr",
+    5357: "wsd",
+}
+"""Ports that a Windows host names, as seen in events (its services file has more)."""
+
+# sysmonconfig-export.xml of SwiftOnSecurity/sysmon-config at 1836897 (telemetry.md 1.4): a part of its
+# include rules, by file name without the folder.
+SWIFT_IMAGES = {
+    "bitsadmin",
+    "certutil",
+    "cmd",
+    "cscript",
+    "msbuild",
+    "mshta",
+    "msiexec",
+    "powershell",
+    "regsvr32",
+    "rundll32",
+    "schtasks",
+    "wmic",
+    "wscript",
+}
+SWIFT_FOLDERS = ("c:\\users", "c:\\programdata")
+SWIFT_PORTS = (22, 23, 25, 143, 3389, 5800, 5900, 4444, 1080, 3128, 8080, 1723, 9001, 9030)
+# Line 378 there: exclude beats include.
+SWIFT_NEVER = ("127.0.0.1",)
+
+
+def is_included(
+    images: pa.DictionaryArray, addresses: pa.DictionaryArray, ports: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Whether the configuration records each connection: some images, folders and ports, never to 127.0.0.1."""
+    wanted = np.array([by_image(i or "") for i in images.dictionary.to_pylist()], bool)
+    local = np.array([a in SWIFT_NEVER for a in addresses.dictionary.to_pylist()], bool)
+    found: npt.NDArray[np.bool_] = wanted[images.indices.to_numpy()] | np.isin(ports, SWIFT_PORTS)
+    found &= ~local[addresses.indices.to_numpy()]
+    return found
+
+
+def by_image(path: str) -> bool:
+    """Whether connections of this file are recorded whatever their port."""
+    low = path.lower()
+    return low.startswith(SWIFT_FOLDERS) or low.rpartition("\\")[2].removesuffix(".exe") in SWIFT_IMAGES
+
 
 CHANNEL = Channel(
     sensor="sysmon",

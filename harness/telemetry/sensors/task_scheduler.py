@@ -9,13 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.activity import ScheduledJobCreation, ScheduledJobDeletion, ScheduledJobRun, ScheduledTask
-from harness.telemetry.event import Events
-from harness.telemetry.event_log import Channel, computer, late, thread_of
-from harness.telemetry.identity import random_guids
+from harness.telemetry.events.event import Events
+from harness.telemetry.events.text_columns import Times, decimal, each_its_own
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup
-from harness.telemetry.spelling import Times, decimal, each_its_own
+from harness.telemetry.simulation.activity import (
+    ScheduledJobCreation,
+    ScheduledJobDeletion,
+    ScheduledJobRun,
+    ScheduledTask,
+)
+from harness.telemetry.simulation.identity import random_guids
+from harness.telemetry.windows_log import Channel, computer, late, thread_of
 
 CHANNEL = Channel(
     sensor="task_scheduler",

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.telemetry.activity import ProcessCreation, ScheduledJobCreation, ScheduledJobDeletion
-from harness.telemetry.event import Events
-from harness.telemetry.event_log import AUDIT_SUCCESS, Channel, computer, late, thread_of
-from harness.telemetry.host import Host, Process, User
-from harness.telemetry.identity import FILETIME_OF_1970, digest_hex
+from harness.telemetry.events.event import Events
+from harness.telemetry.events.text_columns import decimal, encode_hexadecimal
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup
-from harness.telemetry.spelling import decimal, encode_hexadecimal
+from harness.telemetry.simulation.activity import ProcessCreation, ScheduledJobCreation, ScheduledJobDeletion
+from harness.telemetry.simulation.host import Host, Process, User
+from harness.telemetry.simulation.identity import FILETIME_OF_1970, digest_hex
+from harness.telemetry.windows_log import AUDIT_SUCCESS, Channel, computer, late, thread_of
 
 CHANNEL = Channel(
     sensor="windows_security",

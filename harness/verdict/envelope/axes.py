@@ -11,8 +11,7 @@ from math import log10
 import numpy as np
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.behaviour import Behaviour
-from harness.telemetry.parameter import parse_duration
+from harness.telemetry.simulation.behaviour import Behaviour, parse_duration
 
 # Both chosen, no source; two axes of the default are 625 variants.
 MOST_AXIS_VALUES = 500

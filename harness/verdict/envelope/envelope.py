@@ -15,8 +15,8 @@ from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
-from harness.telemetry.activity import BooleanArray
-from harness.telemetry.event import Telemetry
+from harness.telemetry.events.event import Telemetry
+from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.alerts import Alert
 from harness.verdict.envelope.axes import Axis, AxisType
 from harness.verdict.explain import Explanation

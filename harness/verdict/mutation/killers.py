@@ -16,7 +16,7 @@ from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody
-from harness.telemetry.record import record_scenario
+from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.alerts import Alert, is_same_value
 from harness.verdict.mutation.mutants import Mutant, mutants
 from harness.verdict.mutation.probes import bases, probes

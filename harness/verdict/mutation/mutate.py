@@ -18,7 +18,7 @@ from harness.verdict.mutation.mutants import Mutant, mutants
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, classify_outcome, is_noticed
 
 if TYPE_CHECKING:
-    from harness.telemetry.world.simulation import ProgressCallback
+    from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 
 
 class Fate(StrEnum):

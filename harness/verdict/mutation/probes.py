@@ -11,7 +11,7 @@ from itertools import islice, zip_longest
 from harness.detection.plan.nodes import Node
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
-from harness.telemetry.behaviour import Behaviour, load_behaviours
+from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours
 from harness.verdict.mutation.examples import Example, collect_numbers, examples
 from harness.verdict.study.ensemble import LabelledTrial
 from harness.verdict.study.variants import Variant

@@ -18,7 +18,7 @@ from harness.detection.plan.nodes import Node, Scan, walk_nodes
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
-from harness.telemetry.event import CAUSE, UNLABELLED, Cause, Telemetry
+from harness.telemetry.events.event import CAUSE, UNLABELLED, Cause, Telemetry
 from harness.telemetry.platform import View, platform
 from harness.verdict.alerts import Alert, GroundTruth, alerts_of
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.event import UNLABELLED
+from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 from harness.verdict.study.batch import ATTACK, HOST_COLUMN, Batch
 from harness.verdict.study.isolation import CASE_COLUMN

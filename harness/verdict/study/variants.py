@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from harness.diagnostics import HarnessError
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
-from harness.telemetry.behaviour import Behaviours, load_behaviours
-from harness.telemetry.event import merge_telemetry
-from harness.telemetry.record import resolve_scenario_start, step
-from harness.telemetry.simulate import ScheduledAction, simulate
+from harness.telemetry.events.event import merge_telemetry
+from harness.telemetry.scenario_telemetry import resolve_scenario_start, step
+from harness.telemetry.simulation.behaviour import Behaviours, load_behaviours
+from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 from harness.verdict.study.batch import Lot
 
 

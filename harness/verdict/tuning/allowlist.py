@@ -13,7 +13,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Filter, Node, Scan, walk_nodes
 from harness.detection.plan.schema import columns_of
-from harness.telemetry.activity import BooleanArray
+from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.study.batch import HOST_FIELDS, Batch
 from harness.verdict.study.isolation import rebuild_on_sources
 from harness.verdict.tuning.labelled import Observations, Point, observe

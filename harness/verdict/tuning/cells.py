@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
-from harness.telemetry.activity import BooleanArray
+from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.tuning.lifting import LiftedGroups
 
 Counts = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.detection.plan import operations as ops
-from harness.telemetry.schedule import FloatArray
+from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.tuning.cells import Grid
 from harness.verdict.tuning.lifting import LiftedGroups
 from harness.verdict.tuning.thresholds import Threshold

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from harness.telemetry.schedule import FloatArray
+from harness.telemetry.simulation.schedule import FloatArray
 
 # Usual for BCa intervals, whose ends lie far out in the tails.
 RESAMPLES = 2000

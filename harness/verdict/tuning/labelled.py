@@ -11,7 +11,7 @@ import numpy.typing as npt
 from harness.detection.engine import CellValue
 from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Node
-from harness.telemetry.activity import BooleanArray
+from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS, Batch
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation
 from harness.verdict.study.population import Unit, WatchedPopulation, build_watched_population

@@ -20,7 +20,7 @@ from harness.detection.plan.expressions import Aggregation, Column, Expression, 
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, Window, walk_nodes
 from harness.detection.plan.schema import columns_of
 from harness.telemetry.platform import UNITS_PER_SECOND
-from harness.telemetry.schedule import FloatArray
+from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation
 from harness.verdict.study.population import WatchedPopulation

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.indexing.clock import EventClock
-from harness.telemetry.indexing.formats import parse_format_pairs, parse_yes_no, strings
-from harness.telemetry.indexing.plain_text import Input, punctuation
-from harness.telemetry.indexing.rewriting import apply_one_sed_script
-from harness.telemetry.indexing.stanzas import effective, stanza
-from harness.telemetry.reader import read_telemetry
+from harness.telemetry.format import read_telemetry
+from harness.telemetry.indexing.plain_text import EventClock, Input, punctuation
+from harness.telemetry.indexing.props import effective, parse_format_pairs, parse_yes_no, stanza, strings
+from harness.telemetry.indexing.transforms import apply_one_sed_script
 
 
 def log(folder: Path, text: str | bytes, name: str = "app.log") -> Path:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from harness.telemetry.lab.listener import Running
+from harness.telemetry.lab.services import Running
 
 
 def seen_by(listener: Running) -> list[dict[str, Any]]:

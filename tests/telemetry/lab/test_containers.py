@@ -15,8 +15,14 @@ import pytest
 docker = pytest.importorskip("docker", reason="the package docker is not installed")
 
 from harness.diagnostics import HarnessError  # noqa: E402
-from harness.telemetry.lab.containers import down, status, up  # noqa: E402
-from harness.telemetry.lab.listener import Ports, connects, query_dns_sink  # noqa: E402
+from harness.telemetry.lab.services import (  # noqa: E402
+    Ports,
+    connects,
+    down,
+    query_dns_sink,
+    status,
+    up,
+)
 
 LAB = Path(__file__).parents[3] / "lab"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.listener import Ports, connects, is_listener, query_dns_sink, reachable, start_listener
+from harness.telemetry.lab.services import Ports, connects, is_listener, query_dns_sink, reachable, start_listener
 from tests.telemetry.lab.listener_log import seen_by
 
 LAB = Path(__file__).parents[3] / "lab"

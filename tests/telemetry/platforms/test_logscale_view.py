@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.platform import platform
 from tests.columns import text_column
 

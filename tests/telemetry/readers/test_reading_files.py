@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import TelemetryOrigin
-from harness.telemetry.reader import list_readers, read_telemetry
+from harness.telemetry.events.event import TelemetryOrigin
+from harness.telemetry.format import list_readers, read_telemetry
 
 SAMPLES = Path("../shared/samples")
 

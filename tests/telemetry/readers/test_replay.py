@@ -5,10 +5,9 @@ import json
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import Cause, Telemetry
-from harness.telemetry.reader import read_telemetry
-from harness.telemetry.replay import replay
-from harness.telemetry.writer import write_telemetry
+from harness.telemetry.events.event import Cause, Telemetry
+from harness.telemetry.format import read_telemetry, write_telemetry
+from harness.telemetry.scenario_telemetry import replay
 
 LINES = [
     {"EventID": 3, "Image": "C:\\Windows\\powershell.exe", "Port": 443, "SystemTime": "2024-01-01T10:00:00Z"},

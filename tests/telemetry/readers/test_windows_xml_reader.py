@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.telemetry.reader import read_telemetry
+from harness.telemetry.format import read_telemetry
 
 SAMPLES = Path("../shared/samples")
 

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.telemetry.activity import ScriptExecution
 from harness.telemetry.sensors.powershell import SENSOR as POWERSHELL
-from harness.telemetry.simulate import record_activities
+from harness.telemetry.simulation.activity import ScriptExecution
+from harness.telemetry.simulation.simulate import record_activities
 
 NAMESPACE = "{http://schemas.microsoft.com/win/2004/08/events/event}"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.scenario.world import read_world
-from harness.telemetry.world.dataset import telemetry
-from harness.telemetry.world.simulation import simulate_world
+from harness.telemetry.simulation.world.dataset import telemetry
+from harness.telemetry.simulation.world.simulate_world import simulate_world
 
 ROOT = Path(__file__).parents[3]
 SMALL = """title: A small office

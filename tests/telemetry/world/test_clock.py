@@ -5,8 +5,7 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.scenario.world import Hours, Site
-from harness.telemetry.world.calendar import midnights, outages, workdays
-from harness.telemetry.world.clock import build_clock, clip_stretches
+from harness.telemetry.simulation.world.population import build_clock, clip_stretches, midnights, outages, workdays
 
 BERLIN = Site(name="Berlin", time_zone="Europe/Berlin", outages_a_day=2, outage_minutes=10)
 

@@ -9,10 +9,9 @@ import pytest
 
 from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.world import read_world
-from harness.telemetry.world.calendar import outages, workdays
-from harness.telemetry.world.dataset import open_dataset
-from harness.telemetry.world.population import allot_shares, build_world_population
-from harness.telemetry.world.simulation import (
+from harness.telemetry.simulation.world.dataset import open_dataset
+from harness.telemetry.simulation.world.population import allot_shares, build_world_population, outages, workdays
+from harness.telemetry.simulation.world.simulate_world import (
     WORLD_ROWS_AT_ONCE,
     SimulationOrder,
     SimulationWorker,

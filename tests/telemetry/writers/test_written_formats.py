@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
-from harness.telemetry.reader import read_telemetry
-from harness.telemetry.writer import list_writers, write_telemetry
+from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.format import list_writers, read_telemetry, write_telemetry
 from tests.columns import text_column
 
 SYSMON = {

@@ -8,7 +8,7 @@ from harness.cli.studied import build_trials
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import behaviour_folders
-from harness.telemetry.behaviour import load_behaviours
+from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.verdict.envelope.axes import parse_axis
 from harness.verdict.envelope.envelope import judge_envelope
 

@@ -23,7 +23,7 @@ from harness.detection.plan.nodes import (
     Values,
     Window,
 )
-from harness.telemetry.event import Cause, Events, Telemetry
+from harness.telemetry.events.event import Cause, Events, Telemetry
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation
 

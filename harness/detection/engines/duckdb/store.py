@@ -22,7 +22,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
-from harness.telemetry.event import CAUSE
+from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 SETTINGS = {

@@ -11,9 +11,9 @@ from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source
 from harness.scenario.conf import stanzas
+from harness.telemetry.format import read_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.platform import platform
-from harness.telemetry.reader import read_telemetry
 
 FOLDER = Path(__file__).parents[5] / "shared" / "samples" / "splunk_10.4.0_captures"
 CAPTURES = sorted(p for p in FOLDER.glob("*.json") if p.name != "manifest.json")

@@ -7,7 +7,7 @@ import pyarrow as pa
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
 from harness.diagnostics import Source
-from harness.telemetry.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
+from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry
 from harness.telemetry.platform import platform
 from tests.columns import text_column
 

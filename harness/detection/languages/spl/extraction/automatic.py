@@ -14,7 +14,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.values.json import json_steps
-from harness.telemetry.indexing.formats import parse_yes_no
+from harness.telemetry.indexing.props import parse_yes_no
 
 BARE_VALUE = r"[^\s,;|&\"]*"
 AUTO = rf'([\w.\-]+)=("[^"]*"|{BARE_VALUE})'

@@ -17,13 +17,8 @@ from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import Source, SourceError, Span
-from harness.telemetry.indexing.stanzas import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
-from harness.telemetry.platforms.splunk import (
-    LEGACY_PREFIX,
-    OTHER_SOURCETYPE,
-    WINDOWS_SOURCETYPE,
-    map_splunk_inputs,
-)
+from harness.telemetry.indexing.props import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
+from harness.telemetry.platforms.splunk import LEGACY_PREFIX, OTHER_SOURCETYPE, WINDOWS_SOURCETYPE, map_splunk_inputs
 
 MANY = 50
 """Settings that are worth asking which of them can hold for any event."""

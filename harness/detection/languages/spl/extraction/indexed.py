@@ -19,7 +19,7 @@ from harness.detection.languages.spl.syntax import Assignment
 from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.expressions import Kind
 from harness.diagnostics import Source
-from harness.telemetry.indexing.formats import parse_yes_no
+from harness.telemetry.indexing.props import parse_yes_no
 
 REPLACING = re.compile(r"(\w)\s+:=")
 NAMED_APART = ("queue", "_time", "@event", "@cause")

@@ -18,7 +18,7 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed
 from harness.detection.plan.values.regex import list_capture_groups
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
-from harness.telemetry.indexing.formats import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
+from harness.telemetry.indexing.props import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
 
 KEY = re.compile(r"_KEY_(\w+)")
 EXTRACTION_METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}

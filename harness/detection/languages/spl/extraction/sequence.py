@@ -19,7 +19,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
-from harness.telemetry.indexing.stanzas import Props
+from harness.telemetry.indexing.props import Props
 
 PAIR_SEPARATOR = "\x1f"
 KEPT = frozenset({"_time", "_raw", "index", "source", "sourcetype", "host"})

@@ -11,7 +11,7 @@ from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.patterns import group_names
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.syntax import Pipeline, Stage
-from harness.telemetry.indexing.stanzas import Props
+from harness.telemetry.indexing.props import Props
 
 NAMES_IN_TEXT = re.compile(r"[\w.{}:@-]+")
 EXTRACTABLE_NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")

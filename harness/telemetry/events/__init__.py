@@ -1,0 +1,1 @@
+"""Events as columns, from bytes to text."""

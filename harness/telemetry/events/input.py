@@ -1,0 +1,282 @@
+"""An input: its bytes in bounded pieces, its records as tables of events, its damage told."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.events.event import (
+    CAUSE,
+    TEXT_TYPE,
+    TIME,
+    TIME_TYPE,
+    UNLABELLED,
+    Damage,
+    Events,
+    Telemetry,
+    TelemetryOrigin,
+    merge_telemetry,
+)
+from harness.telemetry.events.text_columns import map_distinct_values
+from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows, repair_values
+
+BLOCK = 1 << 20
+LONGEST_RECORD = 16 << 20
+"""No record of any format is longer; what is longer is damage and is skipped without being held."""
+
+# The sample of 11,321 events packs 18 to 1; a bomb packs 1,000 to 1, which is gzip's own limit.
+UNPACKED_FREELY = 256 << 20
+LARGEST_RATIO = 300
+"""A gzip file may unpack to this many times its size, or to 256 MiB; logs rarely reach 60."""
+
+GZIP = b"\x1f\x8b"
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A file of events; `damage` is told the place and what could not be read there."""
+
+    path: Path
+    name: str
+    damage: Callable[[str, str], None] = field(compare=False)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, unpacked if it is gzip, in pieces of about a mebibyte."""
+        try:
+            with self.path.open("rb") as file:
+                yield from self._unpacked(file) if self.packed else iter(lambda: file.read(BLOCK), b"")
+        except OSError as error:
+            raise HarnessError("unreadable", f"{self.name}: {error.strerror or error}") from error
+
+    def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
+        total, most = 0, max(UNPACKED_FREELY, LARGEST_RATIO * self.path.stat().st_size)
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            while True:
+                try:
+                    # read1: read() would lose what was unpacked before an error.
+                    block = unpacked.read1(BLOCK)
+                except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                    self.damage(self.name, f"gzip data end here: {str(error).lower()}")
+                    return
+                if not block:
+                    return
+                total += len(block)
+                if total > most:
+                    self.damage(self.name, f"gzip data unpack to more than {most >> 20} MiB; the rest is not read")
+                    return
+                yield block
+
+    @cached_property
+    def packed(self) -> bool:
+        """Whether the file is gzip."""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(2) == GZIP
+        except OSError as error:
+            raise HarnessError("unreadable", f"{self.name}: {error.strerror or error}") from error
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of the content, by which a format is known."""
+        blocks = self.blocks()
+        # More than any reader looks at.
+        return next(blocks, b"")[:65536]
+
+    def whole(self, most: int) -> bytes:
+        """All of the content. Raises HarnessError where it is more than `most` bytes."""
+        parts, size = [], 0
+        for block in self.blocks():
+            parts.append(block)
+            size += len(block)
+            if size > most:
+                raise HarnessError("too-large", f"{self.name} unpacks to more than {most >> 20} MiB")
+        return b"".join(parts)
+
+    @cached_property
+    def encoding(self) -> str:
+        """The encoding that a byte order mark names; UTF-8 without one."""
+        return next((e for mark, e in BYTE_ORDER_MARKS.items() if self.head.startswith(mark)), "utf-8")
+
+    @property
+    def text_head(self) -> bytes:
+        """The first bytes of the content as UTF-8, without byte order mark and leading blanks."""
+        decoded = self.head.decode(self.encoding, "replace").lstrip("\ufeff")
+        # Cut within a character, the head must still be text.
+        return decoded.encode("utf-8", "replace").lstrip()
+
+    def text_blocks(self) -> Iterator[bytes]:
+        """The content as UTF-8 without byte order mark; bytes that are no UTF-8 are left for the reader to tell."""
+        first = True
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        for block in self.blocks():
+            if self.encoding != "utf-8":
+                block = decoder.decode(block).encode("utf-8", "replace")
+            yield block.removeprefix(codecs.BOM_UTF8) if first else block
+            first = False
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Each line that is not blank with its number, counted from 1; one that is too long is damage."""
+        number, rest, skipping = 0, b"", False
+        for block in self.text_blocks():
+            *whole, last = block.split(b"\n")
+            for line in whole:
+                number += 1
+                if skipping:
+                    skipping = False
+                elif text := (rest + line).strip():
+                    yield number, text
+                rest = b""
+            if not skipping:
+                rest += last
+            if len(rest) > LONGEST_RECORD:
+                self.damage(f"{self.name}: line {number + 1}", f"longer than {LONGEST_RECORD >> 20} MiB; not read")
+                rest, skipping = b"", True
+        if text := rest.strip():
+            yield number + 1, text
+
+
+# Records of a kind held as Python objects at once; chosen.
+TABLE_ROWS_AT_ONCE = 8_192
+# The widest of 176 recorded kinds has 61 fields; these bounds are for input made to grow.
+MOST_EVENT_FIELDS = 2_000
+MOST_KINDS = 5_000
+# More than anybody reads; a broken file of a gigabyte would have millions.
+MOST_DAMAGES = 1_000
+
+CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName", "ExternalApiType"})
+"""Fields that say what kind an event is; of one value in a table, they need no column."""
+
+EventTexts = Mapping[str, str]
+
+
+class EventTables:
+    """What readers fill: records of any kinds in the order of the input, and its damages."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], KindTable] = {}
+        self._damages: list[Damage] = []
+        self._more_damages = 0
+        self._whole: list[Telemetry] = []
+
+    def take(self, whole: Telemetry) -> None:
+        """Takes tables that are ready, with their causes, as this program writes them."""
+        self._whole.append(whole)
+
+    def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
+        """Takes one record: its time in microseconds since 1970 and its fields as text."""
+        rows = self._kinds.get((sensor, kind))
+        if rows is None:
+            if len(self._kinds) >= MOST_KINDS:
+                self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
+                return
+            rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
+        rows.add(time, fields)
+
+    def damage(self, place: str, message: str) -> None:
+        """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
+        if len(self._damages) < MOST_DAMAGES:
+            self._damages.append(Damage(place=place, message=message))
+        else:
+            self._more_damages += 1
+
+    @property
+    def damages(self) -> tuple[Damage, ...]:
+        """All damages; beyond a thousand only how many more there are."""
+        if not self._more_damages:
+            return tuple(self._damages)
+        last = Damage(place=self._damages[-1].place, message=f"{self._more_damages} more damages are not listed")
+        return (*self._damages, last)
+
+    def telemetry(self) -> Telemetry:
+        """Everything taken, a table a kind, in the order in which kinds first came."""
+        records = tuple(kind.events() for kind in self._kinds.values())
+        parts = [*self._whole, Telemetry(events=records, origin=TelemetryOrigin.REPLAYED)] if records else self._whole
+        origins = {part.origin for part in parts}
+        origin = origins.pop() if len(origins) == 1 else TelemetryOrigin.REPLAYED
+        return replace(merge_telemetry(parts), origin=origin, damages=self.damages)
+
+
+class KindTable:
+    """Records of one kind, turned into Arrow columns part by part so that few are held as Python objects."""
+
+    def __init__(self, sensor: str, kind: str, damage: Callable[[str, str], None]) -> None:
+        self.sensor, self.kind, self.damage = sensor, kind, damage
+        self.names: dict[str, None] = {}
+        self.known: object = None
+        self.rows: list[EventTexts] = []
+        self.times: list[int | None] = []
+        self.parts: list[pa.Table] = []
+
+    def add(self, time: int | None, fields: EventTexts) -> None:
+        """Takes one record; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+        # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
+        if fields.keys() != self.known:
+            self.names.update(dict.fromkeys(fields))
+            self.known = fields.keys()
+        self.rows.append(fields)
+        self.times.append(time)
+        if len(self.rows) >= TABLE_ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Turns the records held so far into a part of the table."""
+        if len(self.names) > MOST_EVENT_FIELDS:
+            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
+            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
+        columns: dict[str, pa.Array] = {
+            TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
+            CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
+        }
+        for name in self.names:
+            columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
+        self.parts.append(pa.table(columns))
+        self.rows, self.times = [], []
+
+    def events(self) -> Events:
+        """The whole table; System fields with one value in all of it are constants."""
+        if self.rows or not self.parts:
+            self.flush()
+        # Parts differ in their fields; what a part lacks is null.
+        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
+
+
+def tidy_events(events: Events) -> Events:
+    """The same events with System fields of one value as constants and what decoders do to values repaired."""
+    constants: dict[str, str] = {}
+    columns: dict[str, pa.ChunkedArray] = {}
+    windows = is_windows(events)
+    for name in events.columns.column_names:
+        column = events.columns.column(name)
+        if name not in (TIME, CAUSE):
+            column = map_distinct_values(column, repair_values if windows else keep_values)
+            if column is None:
+                continue
+            # Constants decide later which kinds a rule needs at all, without a look at any row.
+            if name in CONSTANT_FIELDS and (value := the_one_value(column)) is not None:
+                constants[name] = value
+                continue
+        columns[name] = column
+    return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
+
+
+def keep_values(values: pa.Array) -> pa.Array:
+    """The values unchanged, for events that no decoder touched."""
+    return values
+
+
+def the_one_value(column: pa.ChunkedArray) -> str | None:
+    """The value that every event has, if there is one."""
+    values = pc.unique(column.cast(pa.string()) if column.type != TEXT_TYPE else column.combine_chunks())
+    return str(values[0].as_py()) if len(values) == 1 and values[0].is_valid else None

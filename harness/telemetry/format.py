@@ -1,0 +1,131 @@
+"""Contract: a format of events, its reader and its writer; the content tells the format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import IO, Protocol
+
+from harness.diagnostics import HarnessError, did_you_mean
+from harness.telemetry.events.event import Telemetry
+from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.indexing import plain_text
+from harness.telemetry.indexing.plain_text import Input
+from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
+
+FORMATS_FOLDER = Path(__file__).parent / "formats"
+# With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
+BINARY = ("evtx", "parquet")
+
+
+class TelemetryReader(Protocol):
+    """A format that can be read: a file in `formats/` with these two; no two formats recognise the same beginning."""
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether content that begins so has this format; text comes as UTF-8 without leading blanks."""
+
+    def read(self, stream: Stream, tables: EventTables) -> None:
+        """Adds every record that can be read to the tables, and a damage for each part that cannot."""
+
+
+def list_readers() -> tuple[str, ...]:
+    """Names of all formats that can be read."""
+    return list_formats("read")
+
+
+def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
+    """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
+
+    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
+    HarnessError for a path that is not there, cannot be opened or holds no known format.
+    """
+    if is_dataset(path):
+        return telemetry(path)
+    tables = EventTables()
+    for file in find_event_files(path):
+        name = str(file.relative_to(path)) if file != path else file.name
+        stream = Stream(file, name, tables.damage)
+        reader = reader_of(stream, BINARY if plain else None)
+        if reader:
+            reader.read(stream, tables)
+        elif plain and stream.text_head:
+            plain_text.index_plain_text(stream, tables, plain)
+        elif file == path:
+            raise unreadable(path, stream)
+        else:
+            tables.damage(name, "no format that can be read" if stream.text_head else "the file is empty")
+    return tables.telemetry()
+
+
+def unreadable(path: Path, stream: Stream) -> HarnessError:
+    """The error of an empty file or one of no known format."""
+    if not stream.text_head:
+        return HarnessError("no-events", f"{path} is empty")
+    hint = f"formats are {', '.join(list_readers())}, each also as gzip; plain text needs --sourcetype"
+    return HarnessError("unknown-format", f"{path} is no format that can be read", help=hint)
+
+
+def find_event_files(path: Path) -> Iterator[Path]:
+    """The file itself, or all files in a folder and below by name; hidden ones are not read."""
+    if not path.exists():
+        raise HarnessError("no-such-file", f"{path} is not there")
+    if not path.is_dir():
+        yield path
+        return
+    # By name, since the order of files is that of records, and file systems list them in any.
+    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if not found:
+        raise HarnessError("no-events", f"{path} holds no files")
+    yield from found
+
+
+def reader_of(stream: Stream, among: Sequence[str] | None = None) -> TelemetryReader | None:
+    """The reader of a stream's format, if it is one of these or of all that there are."""
+    binary, text = stream.head, stream.text_head
+    for name in list_readers() if among is None else among:
+        reader: TelemetryReader = import_module(f"harness.telemetry.formats.{name}")
+        # Text formats in UTF-16 are seen only in the decoded head, binary ones only in the raw one.
+        if reader.recognises(binary) or reader.recognises(text):
+            return reader
+    return None
+
+
+class Writer(Protocol):
+    """A format that can be written: a file in `formats/` with its file ending and this function."""
+
+    SUFFIX: str
+
+    def write(self, telemetry: Telemetry, out: IO[bytes]) -> int:
+        """Writes what the format can hold of the telemetry; returns how many events that were."""
+
+
+def list_writers() -> tuple[str, ...]:
+    """Names of all formats that can be written."""
+    return list_formats("write")
+
+
+@cache
+def list_formats(function: str) -> tuple[str, ...]:
+    """Names of the files in `formats/` that define this function."""
+    # Their text tells, so that listing what can be written imports no reader's library.
+    definition = re.compile(rf"^def {function}\(", re.M)
+    names = sorted(m.name for m in iter_modules([str(FORMATS_FOLDER)]))
+    return tuple(n for n in names if definition.search((FORMATS_FOLDER / f"{n}.py").read_text("utf-8")))
+
+
+def writer(name: str) -> Writer:
+    """The writer of a format. Raises HarnessError for an unknown one."""
+    if name not in list_writers():
+        hint = did_you_mean(name, list_writers()) or f"formats are {', '.join(list_writers())}"
+        raise HarnessError("unknown-format", f"no format is called `{name}`", help=hint)
+    found: Writer = import_module(f"harness.telemetry.formats.{name}")
+    return found
+
+
+def write_telemetry(telemetry: Telemetry, name: str, out: IO[bytes]) -> int:
+    """Writes telemetry in the format of that name; returns how many of its events the format can hold."""
+    return writer(name).write(telemetry, out)

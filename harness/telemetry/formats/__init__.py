@@ -1,0 +1,1 @@
+"""Formats of events: one file a format, its reader and its writer together."""

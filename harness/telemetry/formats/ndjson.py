@@ -1,0 +1,173 @@
+"""JSON, an object a line: any shipper's read, flat ones written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+import msgspec
+
+from harness.telemetry.events.event import Telemetry
+from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
+from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
+
+# A fraction stays the text that was written: 1.10 is not 1.1 in a log.
+DECODE = msgspec.json.Decoder(float_hook=str)
+
+FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+
+# Possessive: a string without an end must not be tried again from each of its characters.
+OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
+BETWEEN = b" \t\r\n,[]"
+
+
+def recognises(head: bytes) -> bool:
+    """Whether content that begins so is JSON."""
+    return head.startswith((b"{", b"[{", b"[ ", b"[\n", b"[\r", b"[]")) or head == b"["
+
+
+def read(stream: Stream, tables: EventTables) -> None:
+    """Adds every readable object; a damage names its line."""
+    events = JsonEvents(stream.name, tables)
+    records = stream.lines() if one_a_line(stream) else find_objects(stream)
+    for line, text in records:
+        place = f"{stream.name}: line {line}"
+        try:
+            value = DECODE.decode(text)
+        except FAILURES as error:
+            tables.damage(place, f"no JSON: {describe_json_fault(error)}")
+            value = repair_utf8(text, error)
+        try:
+            if value is not None:
+                events.add(value)
+        except (ValueError, RecursionError) as error:
+            tables.damage(place, str(error))
+    events.done()
+
+
+def one_a_line(stream: Stream) -> bool:
+    """Whether the first lines are objects of their own: most decode, as they would not if one object filled many."""
+    first = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    # The last of the lines may be cut by the head's length, so it need not decode.
+    return not first[0].startswith(b"[") and sum(is_whole_object(line) for line in first) * 2 > len(first) - 1
+
+
+def is_whole_object(line: bytes) -> bool:
+    """Whether a line is one JSON object."""
+    try:
+        return isinstance(DECODE.decode(line), dict)
+    except FAILURES:
+        return False
+
+
+def repair_utf8(text: bytes, error: Exception) -> Any:
+    """The object with bytes that are no UTF-8 replaced, if only they stood in the way."""
+    if not isinstance(error, UnicodeDecodeError):
+        return None
+    try:
+        return DECODE.decode(text.decode("utf-8", "replace"))
+    except FAILURES:
+        return None
+
+
+def describe_json_fault(error: Exception) -> str:
+    """A JSON error in few words, lower case."""
+    if isinstance(error, RecursionError):
+        return "objects lie too deep in one another"
+    if isinstance(error, UnicodeDecodeError):
+        return "bytes that are no UTF-8 are replaced"
+    return str(error).removeprefix("JSON is malformed: ").lower()
+
+
+def find_objects(stream: Stream) -> Iterator[tuple[int, bytes]]:
+    """Each object that is in no other, whatever stands around it, and the line on which it starts."""
+    splitter = Splitter(stream)
+    for block in stream.text_blocks():
+        yield from splitter.take(block)
+    splitter.done()
+
+
+class Splitter:
+    """Finds where objects start and end by their braces; starts anew where a line begins as the broken object did."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.buffer, self.at, self.line, self.depth = b"", 0, 1, 0
+        self.start, self.started_on, self.told = -1, 1, 0
+
+    def take(self, block: bytes) -> Iterator[tuple[int, bytes]]:
+        """The objects that end in this block."""
+        self.buffer += block
+        for mark in OBJECT_TOKEN.finditer(self.buffer, self.at):
+            token = mark[0]
+            if token == b"\n":
+                self.line += 1
+            elif token == b"{":
+                self.open(mark.start())
+            elif token == b"}":
+                self.depth = max(0, self.depth - 1)
+                if self.depth == 0 and self.start >= 0:
+                    yield self.started_on, self.buffer[self.start : mark.end()]
+                    self.start, self.told = -1, mark.end()
+            # A string that goes on in the next block: what is behind it waits.
+            elif mark[1] is None and mark.end() >= len(self.buffer) - 1:
+                break
+            self.at = mark.end()
+        self.forget()
+
+    def open(self, at: int) -> None:
+        """Notes an opening brace: of a new object, or of one within it."""
+        # A printed object whose end is lost would swallow all after it; the next
+        # that begins at its indentation starts anew.
+        if self.start >= 0 and self.indent(at) is not None and self.indent(at) == self.indent(self.start):
+            self.stream.damage(self.place(self.started_on), "the object has no end before the next one starts")
+            self.depth, self.told = 0, at
+        if self.depth == 0:
+            between = self.buffer[self.told : at].strip(BETWEEN)
+            if between:
+                self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(between)}`")
+            self.start, self.started_on = at, self.line
+        self.depth += 1
+
+    def indent(self, at: int) -> bytes | None:
+        """The indentation of a brace; None where more than blanks stand before it on its line."""
+        before = self.buffer[self.buffer.rfind(b"\n", 0, at) + 1 : at]
+        return None if before.strip() else before
+
+    def forget(self) -> None:
+        """Drops what has been read; keeps the object that has not ended."""
+        keep = self.start if self.start >= 0 else self.at
+        # From the line's beginning, so that the indentation of a brace can be seen, but no more than 200 bytes.
+        keep = max(self.buffer.rfind(b"\n", 0, keep) + 1, keep - 200)
+        self.buffer, self.at, self.told = self.buffer[keep:], self.at - keep, max(0, self.told - keep)
+        self.start = self.start - keep if self.start >= 0 else -1
+        if len(self.buffer) > LONGEST_RECORD:
+            message = f"no object ends within {LONGEST_RECORD >> 20} MiB; not read"
+            self.stream.damage(self.place(self.started_on), message)
+            self.buffer, self.at, self.start, self.depth, self.told = b"", 0, -1, 0, 0
+
+    def done(self) -> None:
+        """Tells of an object that the file ends in, and of what stands after the last one."""
+        if self.start >= 0:
+            self.stream.damage(self.place(self.started_on), "the file ends within this object")
+        elif rest := self.buffer[self.told :].strip(BETWEEN):
+            self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(rest)}`")
+
+    def place(self, line: int) -> str:
+        """A line of the stream as a place."""
+        return f"{self.stream.name}: line {line}"
+
+
+def shorten_bytes(text: bytes) -> str:
+    """The first line of a text, at most 60 bytes, for a message."""
+    return text[:60].split(b"\n")[0].decode("utf-8", "replace").strip()
+
+
+SUFFIX = ".ndjson"
+
+
+def write(telemetry: Telemetry, out: IO[bytes]) -> int:
+    """Writes every event; one whose fields do not tell its sensor names it."""
+    return write_lines([(events, json_texts(stamp_fields(events), len(events))) for events in telemetry.events], out)

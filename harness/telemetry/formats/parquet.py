@@ -1,0 +1,141 @@
+"""Parquet: what this program wrote, exactly as it was, and tables of others."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.diagnostics import HarnessError
+from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.text_columns import encode_text
+
+MAGIC = b"PAR1"
+# Beside Arrow's own metadata, which any Parquet reader passes over.
+LAYOUT = b"detlab"
+"""Key of the metadata that say which of the file's rows and columns are which table of events."""
+
+# Rows become Python objects one batch at a time.
+PARQUET_ROWS_AT_ONCE = 10_000
+LARGEST_PARQUET = 8 << 30
+"""A file whose columns say that they hold more bytes than this is not read."""
+
+
+def recognises(head: bytes) -> bool:
+    """Whether content that begins so is Parquet."""
+    return head.startswith(MAGIC)
+
+
+def read(stream: Stream, tables: EventTables) -> None:
+    """Adds the tables of a file of ours, the rows of any other. Raises HarnessError for a damaged file."""
+    try:
+        file = pq.ParquetFile(open_parquet(stream))
+        # By what the columns say of themselves: a small file of repetitions unpacks without end.
+        held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        if held > LARGEST_PARQUET:
+            raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST_PARQUET >> 20}")
+        metadata = file.schema_arrow.metadata or {}
+        if LAYOUT in metadata:
+            restore(file, json.loads(metadata[LAYOUT]), tables)
+        else:
+            add_foreign_rows(file, stream, tables)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        message = str(error).split("\n")[0]
+        raise HarnessError("damaged-parquet", f"{stream.name} cannot be read as Parquet: {message}") from error
+
+
+def open_parquet(stream: Stream) -> Any:
+    """The path for Arrow, or a gzip file's content in memory."""
+    return io.BytesIO(stream.whole(LARGEST_PARQUET)) if stream.packed else str(stream.path)
+
+
+def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: EventTables) -> None:
+    """Takes the tables of a file of ours."""
+    whole = file.read()
+    shared = Counter(n for table in layout["tables"] for n in table["columns"])
+    first = 0
+    events = []
+    for table in layout["tables"]:
+        rows = whole.slice(first, table["rows"])
+        first += table["rows"]
+        # A tool that rewrote the file may have changed types.
+        fixed = {TIME: rows.column(TIME).cast(TIME_TYPE), CAUSE: rows.column(CAUSE).cast(pa.int32())}
+        texts = {n: of_its_own(rows.column(n), shared[n]) for n in table["columns"]}
+        kind = {"sensor": str(table["sensor"]), "kind": str(table["kind"])}
+        one = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
+        events.append(Events(**kind, constants=dict(table["constants"]), columns=one))
+    causes = tuple(Cause(**cause) for cause in layout["causes"])
+    tables.take(Telemetry(events=tuple(events), causes=causes, origin=TelemetryOrigin(layout["origin"])))
+
+
+def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
+    """A table's part of a column, without the distinct values of other tables."""
+    # Through plain text, which leaves behind the distinct values of the other tables of the file.
+    return encode_text(column if tables == 1 else column.cast(pa.string()))
+
+
+def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) -> None:
+    """Adds each row of somebody else's table as an event."""
+    events = JsonEvents(stream.name, tables)
+    number = 0
+    for batch in file.iter_batches(PARQUET_ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            number += 1
+            try:
+                events.add_object(row)
+            except ValueError as error:
+                tables.damage(f"{stream.name}: row {number}", str(error))
+    events.done()
+
+
+SUFFIX = ".parquet"
+
+# Arrow's own default.
+ROWS_IN_GROUP = 1 << 20
+
+
+def write(telemetry: Telemetry, out: IO[bytes]) -> int:
+    """Writes the tables one below the other; the layout says which rows and columns are whose."""
+    tables = [tidy(events) for events in telemetry.events] or [pa.schema([(TIME, TIME_TYPE)]).empty_table()]
+    # One wide table: a real recording has hundreds of kinds, and a schema for each made files twelve times as large.
+    whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
+    about = {LAYOUT: json.dumps(describe_layout(telemetry), ensure_ascii=False).encode()}
+    pq.write_table(whole.replace_schema_metadata(about), out, compression="zstd", row_group_size=ROWS_IN_GROUP)
+    return len(telemetry)
+
+
+def describe_layout(telemetry: Telemetry) -> dict[str, Any]:
+    """The layout: origin, causes, and for each table its kind, constants, columns and number of rows."""
+    return {
+        "format": 1,
+        "origin": str(telemetry.origin),
+        "causes": [asdict(cause) for cause in telemetry.causes],
+        "tables": [
+            {
+                "sensor": events.sensor,
+                "kind": events.kind,
+                "constants": dict(events.constants),
+                "columns": list_field_columns(events),
+                "rows": len(events),
+            }
+            for events in telemetry.events
+        ],
+    }
+
+
+def list_field_columns(events: Events) -> list[str]:
+    """Names of the columns that are fields."""
+    return [n for n in events.columns.column_names if n not in (TIME, CAUSE)]
+
+
+def tidy(events: Events) -> pa.Table:
+    """The table with time and cause first and all text dictionary-encoded."""
+    columns = {TIME: events.columns.column(TIME), CAUSE: events.columns.column(CAUSE)}
+    return pa.table({**columns, **{n: encode_text(events.columns.column(n)) for n in list_field_columns(events)}})

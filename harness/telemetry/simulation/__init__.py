@@ -1,0 +1,1 @@
+"""What happens on hosts, and what sensors make of it."""

@@ -1,0 +1,178 @@
+"""What happened on a host, in ATT&CK's data components: batches, with times and other fields as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.telemetry.events.text_columns import Times
+from harness.telemetry.simulation.host import Host, Process, User
+
+Integers = npt.NDArray[np.int64]
+BooleanArray = npt.NDArray[np.bool_]
+
+Address = Annotated[str, "address"]
+
+
+# Codes into few values instead of a text a row: a beacon of a million calls has one address.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TextColumn:
+    """One text a row, as codes into few values; None is an absent one."""
+
+    values: Sequence[str | None]
+    codes: Integers
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+Text = str | None | TextColumn | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Activity:
+    """Something that happened `len(activity)` times on one host, done by one process or by an array of like ones.
+
+    `at` is a time or an array of times (UTC, datetime64[us]). Every other field holds one value for all of them or an
+    array with one a time. A process that is an array has one element a time.
+    """
+
+    at: np.datetime64 | Times
+    host: Host
+    process: Process
+
+    def __len__(self) -> int:
+        return int(np.size(self.at))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ProcessCreation(Activity):
+    """`process` was started; its parent, user and command line are its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ProcessTermination(Activity):
+    """`process` ended."""
+
+    exit_code: int | Integers = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkConnection(Activity):
+    """`process` called a remote address, or with `initiated=False` was called from one.
+
+    `destination_ip` is IPv4 or IPv6. For an inbound call it is still the listening end: this host. Where nobody
+    listened or the call was dropped `established` is False: only sensors that record attempts see it. `listener` is
+    the process on this same host that took the call (loopback). `destination_hostname` is the PTR name of the
+    destination, None without one; `requested_hostname` the name the program asked for. A missing source follows from
+    host and destination; `source_port` is ephemeral unless given.
+    """
+
+    destination_ip: Text
+    destination_port: int | Integers
+    protocol: str = "tcp"
+    initiated: bool = True
+    # Sensors differ on calls that nobody answers, so behaviours state the fact and each sensor decides.
+    established: bool | BooleanArray = True
+    source_ip: Text = None
+    source_port: int | Integers | None = None
+    destination_hostname: Text = None
+    requested_hostname: Text = None
+    listener: Process | None = None
+    # Sizes and time of a small HTTPS request, chosen; only the proxy shows them.
+    bytes_sent: int | Integers = 900
+    bytes_received: int | Integers = 4200
+    duration_ms: int | Integers = 240
+    url_path: str = "/"
+    user_agent: str = "-"
+
+    @property
+    def ports(self) -> int | Integers:
+        """The calling port; 0 where nobody has settled it."""
+        # Ports are settled by simulate.complete_connection, before any sensor sees a call.
+        return 0 if self.source_port is None else self.source_port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DnsQuery(Activity):
+    """`process` asked for a name. `status` is a Win32 code (0, 9003 no such name, 9002, 9502, 1460 timed out).
+
+    `query_type` is `A`, `AAAA` or `A+AAAA` (what a program asks that names no type). `answers` are addresses,
+    `canonical_names` the CNAME chain before them; both are the same for all rows. `cached` answers leave no packet.
+    """
+
+    query_name: Text
+    query_type: str = "A+AAAA"
+    status: int | Integers = 0
+    answers: tuple[str, ...] = ()
+    canonical_names: tuple[str, ...] = ()
+    resolver: str | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScriptExecution(Activity):
+    """PowerShell ran a script block; `suspicious` ones are logged as warnings even without script block logging."""
+
+    script_block: Text
+    path: str | None = None
+    suspicious: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileCreation(Activity):
+    """`process` created or overwrote a file."""
+
+    target_filename: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RegistryChange(Activity):
+    """`process` changed the registry; `change` is CreateKey, DeleteKey, SetValue or DeleteValue."""
+
+    target_object: Text
+    change: str = "SetValue"
+    details: Text = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScheduledTask:
+    """A scheduled task: its name with the leading backslash, what it runs, as whom, how often, and its XML document."""
+
+    name: str
+    command: str
+    arguments: str
+    author: User
+    run_as: User
+    identifier: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScheduledJobCreation(Activity):
+    """`process` (schtasks.exe) registered a task, carried out by `service`, the svchost of the Schedule service."""
+
+    task: ScheduledTask
+    service: Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScheduledJobDeletion(Activity):
+    """`process` removed a task."""
+
+    task: ScheduledTask
+    service: Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScheduledJobRun(Activity):
+    """The Schedule service ran a task: `process` is what it started, one element a run; `until` is when each ended."""
+
+    task: ScheduledTask
+    service: Process
+    until: np.datetime64 | Times
+    on_demand: bool = False

@@ -1,1 +1,0 @@
-"""Formats of events that can be written: one file a format."""
