@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 
-from harness.detection.conformance import parse_cases
+from harness.detection.conformance_page import parse_cases
 from harness.detection.language import Settings, language, list_languages
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas

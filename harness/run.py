@@ -10,11 +10,18 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from harness.detection import switches
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
 from harness.detection.engine import DEFAULT_PATIENCE, Engine, ResultRows, open_engine
-from harness.detection.language import Plan, Query, Settings, Strictness, language
+from harness.detection.language import (
+    Plan,
+    Query,
+    Settings,
+    Strictness,
+    check_scenario_switches,
+    check_switches,
+    language,
+)
 from harness.diagnostics import Finding, HarnessError
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, split_on_request
@@ -84,7 +91,7 @@ class Bench:
         """Connects to the engine when it is first needed. Raises HarnessError for a choice that there is not."""
         self.options = options or RunOptions()
         check_conditions(self.options.conditions)
-        switches.check_switches(self.options.switches)
+        check_switches(self.options.switches)
         self.rules: dict[Path, Rule] = {}
         self.queries: dict[tuple[Path, Strictness], Query] = {}
         self.contents: dict[Path, Content] = {}
@@ -143,7 +150,7 @@ class Bench:
     def prepared(self, scenario: Scenario) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase]]]:
         """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
         check_scenario_conditions(scenario)
-        switches.check_scenario_switches(scenario)
+        check_scenario_switches(scenario)
         store = self.store(scenario)
         telemetry = store.telemetry({**scenario.body.conditions, **self.options.conditions})
         seen: list[ScenarioResult] = [

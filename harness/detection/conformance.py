@@ -1,4 +1,4 @@
-r"""Conformance pages: a language's manual in Markdown whose examples run on any engine.
+"""Cases run on an engine and compared; on a real product what is assumed becomes observed.
 
 A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a case; below it stand, in any order:
 
@@ -29,236 +29,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 import pyarrow as pa
 
-from harness.detection.conformance_logs import Log, index_logs, parse_logs
+from harness.detection.conformance_page import (
+    MORE_ROWS_MARK,
+    QUOTED_ITEM,
+    ConformanceCase,
+    PageCell,
+    PageTable,
+    index_logs,
+    parse_cases,
+    parse_page_table,
+)
 from harness.detection.engine import CellValue, Engine, ResultRows
-from harness.detection.language import Lookup, Settings, Strictness, language
+from harness.detection.language import Language, Settings, Strictness, Switch, find_product_language, language
 from harness.detection.plan.values.numbers import print_shortest_number
-from harness.detection.tables import match_as_shape, shape
-from harness.diagnostics import HarnessError, Source, SourceError, Span
-from harness.scenario.conf import stanzas
+from harness.detection.remote_engine import ProductRecord, RejectedByProductError, RemoteProduct
+from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
-FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
-QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
 EMPTY_OUTPUT = re.compile(r"^```[ \t]*output\b[^\n]*\n()\n*```", re.MULTILINE)
 NO_ROWS = "(no rows)"
-MORE_ROWS_MARK = "..."
-
-PageCell = str | list[str] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageTable:
-    """A table of a page: column names and rows of cells."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[PageCell, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConformanceCase:
-    """One example: events, a query, and what comes of it; `place` is its heading's."""
-
-    title: str
-    place: Span
-    language: str
-    query: str
-    inputs: tuple[PageTable, ...] = ()
-    output: str | None = None
-    ordered: bool = False
-    error: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
-    logs: tuple[Log, ...] = ()
-
-    @property
-    def known_gap(self) -> str | None:
-        """Why it fails today, if it does."""
-        return self.facts.get("Known gap")
-
-    @property
-    def evidence(self) -> str:
-        """How well it is known."""
-        return self.facts.get("Evidence", "assumed")
-
-
-def parse_cases(source: Source, name: str) -> tuple[ConformanceCase, ...]:
-    """All cases of a page of the language `name`; raises SourceError where the page cannot be read."""
-    starts = [m.start() for m in re.finditer(r"^## ", outside_fences(source.text), re.MULTILINE)]
-    ends = [*starts, len(source.text)][1:]
-    return tuple(parse_case(source.span(a, z), name) for a, z in zip(starts, ends, strict=True))
-
-
-def outside_fences(text: str) -> str:
-    """The text with all fenced blocks blanked out, of the same length."""
-    return re.sub(r"^```.*?^```", lambda m: re.sub(r"[^\n]", " ", m[0]), text, flags=re.MULTILINE | re.DOTALL)
-
-
-def pages(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Each page below `tests/conformance` with its language."""
-    for path in sorted(folder.glob("*/*.md")):
-        yield path.parent.name, path
-
-
-def parse_case(place: Span, name: str) -> ConformanceCase:
-    """One case."""
-    text = place.text
-    title = text.partition("\n")[0].removeprefix("## ").strip()
-    heading = place.source.span(place.start, place.start + len(text.partition("\n")[0]))
-    facts = dict(FACT.findall(outside_fences(text)))
-    blocks = [(m[1].strip(), m[2]) for m in re.finditer(r"^```([^\n]*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
-    queries = [body for word, body in blocks if word == name]
-    outputs = [(word, body) for word, body in blocks if word.split()[:1] == ["output"]]
-    errors = [body.rstrip() for word, body in blocks if word == "error"]
-    if len(queries) != 1 or len(outputs) + len(errors) != 1:
-        help = f"give one `{name}` block and one `output` or `error` block"
-        raise SourceError("conformance-page", "a case has one query and one outcome", heading, help=help)
-    return ConformanceCase(
-        title=title,
-        place=heading,
-        language=name,
-        query=queries[0].rstrip("\n"),
-        inputs=tuple(parse_page_table(body, heading) for word, body in blocks if word == "input"),
-        output=outputs[0][1].strip("\n") if outputs else None,
-        ordered=bool(outputs) and outputs[0][0] == "output ordered",
-        error=errors[0] if errors else None,
-        facts=facts,
-        settings=parse_case_settings(facts, blocks, heading),
-        logs=parse_logs(blocks),
-    )
-
-
-def parse_case_settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Span) -> Settings:
-    """What the query depends on beside its text."""
-    given = parse_facts(facts.get("Settings", ""))
-    lookups = {
-        word.split()[1]: build_page_lookup(parse_page_table(body, place))
-        for word, body in blocks
-        if word.startswith("lookup ")
-    }
-    saved = {word.split(maxsplit=1)[1]: body.strip() for word, body in blocks if word.startswith("saved ")}
-    macros = [line.partition("=") for word, body in blocks if word == "macros" for line in body.splitlines() if line]
-    transforms = dict(stanzas("".join(body for word, body in blocks if word == "transforms")))
-    for name, stanza in transforms.items():
-        rows = lookups.get(stanza.get("filename", "").removesuffix(".csv"))
-        if rows is not None:
-            lookups[name] = match_as_shape(rows, shape(stanza))
-    return Settings(
-        now=float(given.get("now", 0)),
-        zone=given.get("zone", "UTC"),
-        switches=parse_facts(facts.get("Switches", "")),
-        parameters=parse_facts(facts.get("Parameters", "")),
-        macros=dict(parse_macro_heading(name.strip(), definition.strip()) for name, _, definition in macros)
-        | parse_macro_stanzas(blocks),
-        lookups=lookups,
-        saved=saved,
-        props=dict(stanzas("".join(body for word, body in blocks if word == "props"))),
-        transforms=transforms,
-    )
-
-
-def parse_macro_heading(signature: str, definition: str) -> tuple[str, Mapping[str, object]]:
-    """A macro by the name that Splunk files it under: `name` or `name(2)`."""
-    name, _, rest = signature.partition("(")
-    arguments = [a.strip() for a in rest.rstrip(")").split(",") if a.strip()]
-    return (f"{name}({len(arguments)})" if arguments else name), {"definition": definition, "args": arguments}
-
-
-def parse_macro_stanzas(blocks: list[tuple[str, str]]) -> dict[str, Mapping[str, object]]:
-    """Macros of blocks `macros.conf`, with all that such a file may say of them."""
-    found = stanzas("".join(body for word, body in blocks if word == "macros.conf"))
-    return {name: {**given, "args": given.get("args", "")} for name, given in found}
-
-
-def parse_facts(text: str) -> dict[str, str]:
-    """`a=b, c=d` as a mapping."""
-    return {k.strip(): v.strip() for k, _, v in (p.partition("=") for p in text.split(",") if "=" in p)}
-
-
-def build_page_lookup(read: PageTable) -> Lookup:
-    """A page's table as a lookup; absent cells and lists become empty texts."""
-    rows = tuple(tuple(c if isinstance(c, str) else "" for c in row) for row in read.rows)
-    return Lookup(columns=read.columns, rows=rows)
-
-
-def parse_page_table(text: str, place: Span) -> PageTable:
-    """A table whose cells stand between bars; raises SourceError for a row of another length than the head."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return PageTable(columns=(), rows=())
-    columns = tuple(str(c) for c in parse_page_row(lines[0], place) if c is not None)
-    rows = [parse_page_row(line, place) for line in lines[1:]]
-    for line, row in zip(lines[1:], rows, strict=True):
-        if len(row) != len(columns):
-            message = f"a row has {len(row)} cells under {len(columns)} columns: {line.strip()}"
-            raise SourceError(
-                "conformance-page", message, place, help="put a bar between cells, also around empty ones"
-            )
-    return PageTable(columns=columns, rows=tuple(rows))
-
-
-def parse_page_row(line: str, place: Span) -> tuple[PageCell, ...]:
-    """The cells of one line; bars at both ends may be there or not."""
-    stripped = line.strip()
-    if stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 1:
-        stripped = stripped[1:-1]
-    made: list[PageCell] = []
-    at = 0
-    while True:
-        value, at = parse_page_cell(stripped, at, place)
-        made.append(value)
-        if at >= len(stripped):
-            return tuple(made)
-        at += 1
-
-
-def parse_page_cell(line: str, at: int, place: Span) -> tuple[PageCell, int]:
-    """A cell from place `at`, and the place of the bar after it."""
-    start = len(line) - len(line[at:].lstrip())
-    if line[start : start + 1] in ('"', "["):
-        found = parse_page_string(line, start, place) if line[start] == '"' else items(line, start, place)
-        value, end = found
-        rest = line.find("|", end)
-        return value, len(line) if rest < 0 else rest
-    end = line.find("|", at)
-    end = len(line) if end < 0 else end
-    return line[at:end].strip() or None, end
-
-
-def parse_page_string(line: str, start: int, place: Span) -> tuple[str, int]:
-    """A text in double quotes, as JSON writes it."""
-    try:
-        value, end = json.JSONDecoder().raw_decode(line, start)
-        return str(value), end
-    except ValueError:
-        raise SourceError("conformance-page", f"a cell in quotes is no JSON text: {line[start:]}", place) from None
-
-
-def items(line: str, start: int, place: Span) -> tuple[list[str], int]:
-    """A list in brackets; a member is bare or in double quotes."""
-    made: list[str] = []
-    at = start + 1
-    while at < len(line):
-        at = len(line) - len(line[at:].lstrip())
-        if line[at : at + 1] == '"':
-            value, at = parse_page_string(line, at, place)
-        else:
-            end = min((p for p in (line.find(",", at), line.find("]", at)) if p >= 0), default=len(line))
-            value, at = line[at:end].strip(), end
-        made.append(value)
-        at = len(line) - len(line[at:].lstrip())
-        if line[at : at + 1] == "]":
-            return [m for m in made if m or len(made) > 1], at + 1
-        at += 1
-    raise SourceError("conformance-page", f"a list is not closed: {line[start:]}", place)
 
 
 def views(inputs: Iterable[PageTable]) -> tuple[View, ...]:
@@ -394,3 +193,198 @@ def fill_empty_outputs(page: Source, name: str, rows: Mapping[int, str]) -> str:
         if empty:
             text = f"{text[: empty.start(1)]}{rows[number]}\n{text[empty.end() - 3 :]}"
     return text
+
+
+# makeresults sets them to the time of the run.
+OF_EACH_RUN = ("_time", "_raw")
+
+
+class SettlingState(StrEnum):
+    """What became of a case."""
+
+    HOLDS = "holds"
+    DIFFERS = "differs"
+    GAP = "known gap"
+    CLOSED = "gap closed"
+    NOT_RUN = "cannot be run there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A case with its state, and its difference or the reason why it was not run."""
+
+    case: ConformanceCase
+    page: Path
+    state: SettlingState
+    problem: str = ""
+
+    @property
+    def observable(self) -> bool:
+        """Whether it was assumed and has now been seen to hold."""
+        return self.state is SettlingState.HOLDS and self.case.evidence.startswith("assumed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An open question and the values of its switch that give what the product gave."""
+
+    switch: Switch
+    values: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledPage:
+    """A page and its text with outputs where there were none, which belong to these cases."""
+
+    page: Path
+    text: str
+    cases: tuple[ConformanceCase, ...]
+
+
+def check_here(case: ConformanceCase, page: Path, engine: Engine) -> Checked:
+    """A case on an engine that runs plans."""
+    problem = check_case(case, engine)
+    if case.known_gap:
+        state = SettlingState.GAP if problem else SettlingState.CLOSED
+    else:
+        state = SettlingState.DIFFERS if problem else SettlingState.HOLDS
+    return Checked(case=case, page=page, state=state, problem=problem or "")
+
+
+def fill_page(page: Path, name: str, engine: Engine) -> FilledPage:
+    """The page with what the engine gives where an output is empty.
+
+    A case with a known gap stays empty, and one whose query fails or whose rows a block cannot hold.
+    """
+    source = Source(str(page), page.read_text("utf-8"))
+    rows: dict[int, str] = {}
+    for number, case in enumerate(parse_cases(source, name)):
+        if case.output == "" and not case.known_gap:
+            with suppress(HarnessError):
+                rows[number] = render_page_rows(run_case_query(case, engine))
+    rows = {number: text for number, text in rows.items() if text.strip() and "```" not in text}
+    text = fill_empty_outputs(source, name, rows)
+    cases = parse_cases(Source(str(page), text), name)
+    return FilledPage(page=page, text=text, cases=tuple(cases[number] for number in rows))
+
+
+def check_there(case: ConformanceCase, page: Path, product: RemoteProduct) -> Checked:
+    """A case on a real product; an error case holds where the product rejects the query too, whatever it says."""
+    reason = unsuitable(case)
+    if reason:
+        return Checked(case=case, page=page, state=SettlingState.NOT_RUN, problem=reason)
+    try:
+        found = product.answer(case.query, list_case_events(case), now=case.settings.now)
+    # Not a result: without the product no further case can say anything.
+    except UnreachableError:
+        raise
+    except RejectedByProductError as error:
+        state = SettlingState.HOLDS if case.error is not None else SettlingState.DIFFERS
+        return Checked(case=case, page=page, state=state, problem=f"the product rejects it: {error.message}")
+    except HarnessError as error:
+        return Checked(case=case, page=page, state=SettlingState.NOT_RUN, problem=error.message)
+    problem = compare_with_page(case, found)
+    return Checked(
+        case=case, page=page, state=SettlingState.DIFFERS if problem else SettlingState.HOLDS, problem=problem or ""
+    )
+
+
+def unsuitable(case: ConformanceCase) -> str:
+    """Why a case says nothing about a product on its own."""
+    settings = case.settings
+    needed = [n for n in ("macros", "lookups", "saved", "parameters", "props", "transforms") if getattr(settings, n)]
+    # Content would have to be installed on somebody's product, and a case must leave nothing there.
+    if needed:
+        return f"it needs {' and '.join(needed)}, which would have to be installed there"
+    return "it is about a time zone of the searching user" if settings.zone != "UTC" else ""
+
+
+def list_case_events(case: ConformanceCase) -> list[ProductRecord]:
+    """The events of a case as records; moments are numbers in the unit of their column."""
+    found: list[ProductRecord] = []
+    for each in case.inputs:
+        for row in each.rows:
+            record: dict[str, str | list[str] | float] = {}
+            for header, cell in zip(each.columns, row, strict=True):
+                name = split_column_name(header)
+                if cell is None:
+                    continue
+                timed = name in UNITS_PER_SECOND or name != header
+                record[name] = parse_page_number(name, str(cell)) if timed else cell
+            found.append(record)
+    return found
+
+
+def compare_with_page(case: ConformanceCase, found: ResultRows) -> str | None:
+    """How a product's rows differ from the page's."""
+    shown = render_page_rows(found)
+    if case.error is not None:
+        return f"expected:\n{case.error}\n\ngot rows:\n{shown}"
+    wanted = parse_page_table("" if (case.output or "").strip() == NO_ROWS else case.output or "", case.place)
+    problem = difference(wanted, found, case.ordered)
+    return problem and f"{problem}\nexpected:\n{case.output}\n\ngot:\n{shown}"
+
+
+def settle(product: RemoteProduct, engine: Engine) -> Iterator[Settled]:
+    """Each open question of the product's language, asked by the query that its switch names."""
+    spoken = find_product_language(product.name)
+    for switch in spoken.switches:
+        try:
+            there = product.answer(switch.settle, ())
+            answers = {value: here(spoken, switch, value, engine) for value in switch.values}
+        except UnreachableError:
+            raise
+        except HarnessError as error:
+            yield Settled(switch=switch, problem=error.message)
+            continue
+        wanted = normalise_rows(there)
+        same = tuple(value for value, rows in answers.items() if normalise_rows(rows) == wanted)
+        # A query under which all values agree cannot settle its question.
+        told = len(same) == len(switch.values)
+        problem = (
+            "its query gives the same under every value"
+            if told
+            else ""
+            if same
+            else f"it gives: {render_page_rows(there)}"
+        )
+        yield Settled(switch=switch, values=() if told else same, problem=problem)
+
+
+def here(spoken: Language, switch: Switch, value: str, engine: Engine) -> ResultRows:
+    """What the switch's query gives here under one value."""
+    settings = Settings(switches={switch.name: value})
+    query = spoken.parse(Source(f"{switch.name}.{spoken.name}", switch.settle), settings=settings)
+    columns = engine.load(views(()))
+    return engine.run(query.plan(columns, replace(settings, ask=engine.run)).node)
+
+
+def normalise_rows(found: ResultRows) -> list[tuple[tuple[str, str], ...]]:
+    """Sorted rows for comparison: fields by name, without times, hidden columns and tags."""
+    kept = [(i, n) for i, n in enumerate(found.columns) if n not in OF_EACH_RUN and not n.startswith(("@", "#"))]
+    texts = (tuple(sorted((n, render_page_value(r[i])) for i, n in kept if r[i] is not None)) for r in found.rows)
+    return sorted(texts)
+
+
+def mark_observed(page: Source, checked: Sequence[Checked], version: str) -> str:
+    """The page with `Evidence: assumed` made `observed on <version>` in the cases that were seen to hold."""
+    text = page.text
+    # From the end of the page, so that the places before stay right.
+    for each in sorted(checked, key=lambda c: -c.case.place.start):
+        if not each.observable:
+            continue
+        start = each.case.place.end
+        ends = text.find("\n## ", start)
+        body = text[start : ends if ends >= 0 else len(text)]
+        line = body.find("Evidence: assumed")
+        if line < 0:
+            raise SourceError("conformance-page", "the case has no line `Evidence: assumed`", each.case.place)
+        stop = body.find("\n", line)
+        text = text[:start] + body[:line] + f"Evidence: observed on {version}" + body[stop:] + text[start + len(body) :]
+    return text
+
+
+def without_gap(case: ConformanceCase) -> ConformanceCase:
+    """The case as if it had no known gap: a product has none of ours."""
+    return replace(case, facts={k: v for k, v in case.facts.items() if k != "Known gap"})

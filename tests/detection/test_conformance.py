@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.conformance import check_case, difference, pages, parse_cases, parse_page_table, render_page_rows
+from harness.detection.conformance import check_case, difference, render_page_rows
+from harness.detection.conformance_page import pages, parse_cases, parse_page_table
 from harness.detection.engine import ResultRows, open_engine
 from harness.detection.language import language
 from harness.diagnostics import Source, SourceError

@@ -9,11 +9,19 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from harness.detection.conformance import parse_cases, render_page_rows, render_page_value, views
+from harness.detection.conformance import (
+    SettlingState,
+    check_there,
+    mark_observed,
+    render_page_rows,
+    render_page_value,
+    settle,
+    views,
+)
+from harness.detection.conformance_page import parse_cases
 from harness.detection.engine import open_engine
 from harness.detection.engines import logscale, splunk
 from harness.detection.language import Settings, language
-from harness.detection.settling import SettlingState, check_there, mark_observed, settle
 from harness.diagnostics import HarnessError, Source, UnreachableError
 
 TOKEN = "t0ken-that-must-not-be-shown"

@@ -14,12 +14,7 @@ import click
 from harness.cli import options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import ProgressLine, out, paper
-from harness.detection.conformance import pages, parse_cases
-from harness.detection.engine import Engine, is_remote
-from harness.detection.engine import open_engine as engine_of
-from harness.detection.language import find_product_language, list_languages
-from harness.detection.remote import RemoteProduct
-from harness.detection.settling import (
+from harness.detection.conformance import (
     Checked,
     FilledPage,
     Settled,
@@ -31,6 +26,11 @@ from harness.detection.settling import (
     settle,
     without_gap,
 )
+from harness.detection.conformance_page import pages, parse_cases
+from harness.detection.engine import Engine, is_remote
+from harness.detection.engine import open_engine as engine_of
+from harness.detection.language import find_product_language, list_languages
+from harness.detection.remote_engine import RemoteProduct
 from harness.diagnostics import HarnessError, Source
 from harness.report.formats.json import VERSION, dumps
 from harness.report.paper import Paper, escape_controls, format_count

@@ -9,9 +9,8 @@ import click
 
 from harness.cli import options
 from harness.cli.screen import out, paper
-from harness.detection import switches as switching
 from harness.detection.engine import list_engines as engines
-from harness.detection.language import language
+from harness.detection.language import language, list_switches
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import VERSION, dumps
@@ -90,7 +89,7 @@ def switches(paths: Sequence[Path]) -> list[ListedItem]:
     """Meanings that products leave open, defaults first."""
     return [
         {"switch": name, "values": " | ".join(s.values), "language": owner, "question": s.question}
-        for name, (owner, s) in switching.list_switches().items()
+        for name, (owner, s) in list_switches().items()
     ]
 
 

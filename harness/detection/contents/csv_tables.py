@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.detection.content import Content
-from harness.detection.tables import Lazy, by_file
+from harness.detection.content import Content, Lazy, by_file
 
 
 def recognises(path: Path) -> bool:

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.detection.content import Content, read_text_file
+from harness.detection.content import Content, Lazy, read_text_file, shape
 from harness.detection.language import Lookup
-from harness.detection.tables import Lazy, shape
 from harness.diagnostics import HarnessError
 
 

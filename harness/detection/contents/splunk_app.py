@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.detection.content import Content, read_text_file
+from harness.detection.content import Content, Lazy, read_text_file, shape
 from harness.detection.language import Lookup
-from harness.detection.tables import Lazy, shape
 from harness.scenario.conf import stanzas
 
 CONF_FILES = ("macros.conf", "transforms.conf", "props.conf", "eventtypes.conf", "tags.conf")

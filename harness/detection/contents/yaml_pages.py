@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.detection.content import Content, read_content, read_text_file
-from harness.detection.tables import Lazy, shape
+from harness.detection.content import Content, Lazy, read_content, read_text_file, shape
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
 

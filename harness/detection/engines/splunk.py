@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from harness.detection.engine import ResultRows
-from harness.detection.remote import ProductRecord, RejectedByProductError, Server, build_rows, quote_query_text, server
+from harness.detection.remote_engine import (
+    ProductRecord,
+    RejectedByProductError,
+    Server,
+    build_rows,
+    quote_query_text,
+    server,
+)
 from harness.diagnostics import HarnessError
 
 REMOTE = True

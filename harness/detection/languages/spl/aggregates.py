@@ -12,9 +12,10 @@ from harness.detection.languages.spl.coercion import (
     as_number,
     as_text,
     build_element_parameter,
+    find_largest_value,
     literal,
+    smallest,
 )
-from harness.detection.languages.spl.lists import find_largest_value, smallest
 from harness.detection.languages.spl.registry import AGGREGATES
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops

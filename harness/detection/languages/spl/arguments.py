@@ -1,4 +1,7 @@
-"""Arguments of general commands sorted out: options by name, and the other words in order."""
+"""Arguments of commands sorted out: options by name, other words in order.
+
+Reference: reference/spl.md 6.1
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from dataclasses import dataclass
 
 from harness.detection.languages.spl.registry import FieldEffect
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.statistics import parse_truth_word, parse_whole_word
 from harness.detection.languages.spl.syntax import (
     EvalExpression,
     GeneralArguments,
@@ -15,6 +17,7 @@ from harness.detection.languages.spl.syntax import (
     ParenthesisedCondition,
     Pipeline,
     Stage,
+    StatisticsArguments,
     Template,
     Word,
 )
@@ -138,3 +141,33 @@ def parse_renames(words: list[Word]) -> list[tuple[Word, Word]]:
             pairs.append((words[at], words[at]))
             at += 1
     return pairs
+
+
+def option(arguments: StatisticsArguments, name: str) -> Word | None:
+    """The value of an option, if it was given."""
+    for each in arguments.options:
+        if each.name == name and isinstance(each.value, Word):
+            return each.value
+    return None
+
+
+def flag(arguments: StatisticsArguments, name: str, default: bool) -> bool:
+    """An option that is yes or no."""
+    word = option(arguments, name)
+    return default if word is None else parse_truth_word(word)
+
+
+def parse_truth_word(word: Word) -> bool:
+    """The truth value of t, true, 1, f, false, 0."""
+    if word.text.lower() in ("t", "true", "1", "yes", "y"):
+        return True
+    if word.text.lower() in ("f", "false", "0", "no", "n"):
+        return False
+    raise SourceError("bad-option", f"`{word.text}` is neither true nor false", word.span, help="write true or false")
+
+
+def parse_whole_word(word: Word) -> int:
+    """A whole number."""
+    if not re.fullmatch(r"-?\d{1,9}", word.text):
+        raise SourceError("bad-option", f"`{word.text[:40]}` is not a whole number", word.span)
+    return int(word.text)

@@ -1,4 +1,8 @@
-"""Meaning of search conditions: two-valued, text but for case, `*` as wildcard.
+"""Meaning of search conditions: comparisons, free text, time bounds, event types, tags.
+
+Reference: reference/spl.md 4.2
+
+Reference: reference/spl.md 3.7, 4.1 and 8.3
 
 Reference: reference/spl.md 4
 """
@@ -9,7 +13,9 @@ import re
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from harness.detection.languages.spl.cim.events import EVENT_GROUPS, match_event_type, match_tag
 from harness.detection.languages.spl.coercion import (
+    COMPARISON_OPERATIONS,
     YES,
     apply_to_elements,
     as_number,
@@ -19,12 +25,9 @@ from harness.detection.languages.spl.coercion import (
     literal,
     print_number,
 )
-from harness.detection.languages.spl.comparison import COMPARISON_OPERATIONS
-from harness.detection.languages.spl.free_text import found_in_raw
-from harness.detection.languages.spl.reader import LITERAL_STAR
+from harness.detection.languages.spl.lexer import LITERAL_STAR
 from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.special_terms import special_term
-from harness.detection.languages.spl.subsearches import as_condition, as_value
+from harness.detection.languages.spl.subsearch import as_condition, as_value
 from harness.detection.languages.spl.syntax import (
     All,
     AnyOf,
@@ -37,12 +40,90 @@ from harness.detection.languages.spl.syntax import (
     Subsearch,
     Word,
 )
-from harness.detection.languages.spl.time_terms import time_format, until_now
+from harness.detection.languages.spl.time_range import time_format, time_term, until_now
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Kind, Literal
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import choose_test
-from harness.diagnostics import Span
+from harness.diagnostics import SourceError, Span, did_you_mean
+
+MAJOR = r"\s\[\]<>(){}|!;,'\"*&?+"
+MINOR = r"/:=@.\-$#%\\_"
+ENCODED = "%(?:20|21|26|2526|2520|3B|7C|2B|3D|5D|5B|3A|0A|2C|28|29)|--"
+
+
+def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:
+    """Whether the text of the event has the word; rows without a text of their own never do."""
+    if word.text.strip("*") == "" and word.text:
+        return YES
+    if not word.text:
+        return YES
+    subject = scope.typed("_raw")
+    if subject.kind is Kind.NULL:
+        return Typed(Literal(False, span), Kind.BOOLEAN)
+    flags = "s" if kind == "CASE" else "is"
+    return ops.regex_found(subject, literal(build_word_regex(word.text, kind)), literal(flags), span=span)
+
+
+def build_word_regex(word: str, kind: str) -> str:
+    """The regular expression of a word between breakers; TERM has major ones only."""
+    breakers = MAJOR if kind == "TERM" else MAJOR + MINOR
+    body = "[^" + MAJOR + "]*" if kind == "TERM" else ".*"
+    middle = body.join(re.escape(p) for p in word.strip("*").split("*"))
+    before = "" if word.startswith("*") else f"(?:^|[{breakers}]|{ENCODED})"
+    after = "" if word.endswith("*") else f"(?:$|[{breakers}]|{ENCODED})"
+    return before + middle + after
+
+
+IGNORED = ("timeformat", "splunk_server", "splunk_server_group", "allow_partial_results")
+TAGS = ("eventtype", "tag", "eventtypetag", "sourcetypetag", "hosttag")
+
+
+def special_term(scope: Scope, name: str, operator: str, value: Word, form: str, span: Span) -> Typed | None:
+    """What such a term means, its dates in the format given; None if it is an ordinary comparison."""
+    lowered = name.lower()
+    if operator not in ("=", "!="):
+        return None
+    if operator == "=" and name not in scope.columns:
+        bound = time_term(scope, lowered, value, form, span)
+        if bound is not None:
+            return bound
+    if lowered in IGNORED and name not in scope.columns:
+        return YES
+    if name in TAGS or name.startswith("tag::"):
+        return tag_term(scope, name, operator, value, span)
+    if name == "savedsearch" and name not in scope.columns:
+        return saved_term(scope, operator, value, span)
+    return None
+
+
+def saved_term(scope: Scope, operator: str, value: Word, span: Span) -> Typed:
+    """The condition of a saved search that is nothing but a search."""
+    saved = scope.settings.saved
+    if value.text not in saved:
+        hint = did_you_mean(value.text, saved) or "give it in the content of the run"
+        raise SourceError("unknown-saved-search", f"no saved search is called `{value.text[:60]}`", span, help=hint)
+    found = match_event_type(scope, saved[value.text], value.span)
+    return found if operator == "=" else ops.not_(found, span=span)
+
+
+def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) -> Typed | None:
+    """An event type or a tag, by what the add-ons say of events; what an event itself carries is compared besides."""
+    kind = "eventtype" if name == "eventtype" else "tag"
+    found = match_tag(scope, kind, value.text, span, name.removeprefix("tag::") if name.startswith("tag::") else "")
+    nobody = isinstance(found.expression, Literal)
+    if name in scope.columns and (nobody or operator == "!="):
+        return None
+    if nobody and kind == "eventtype" and not known_type(scope, value.text):
+        message = f"no event type is called `{value.text[:60]}`, so that no event has it"
+        scope.session.warn("unknown-eventtype", message, value.span, "write its search instead")
+    return found if operator == "=" else ops.not_(ops.is_true(found), span=span)
+
+
+def known_type(scope: Scope, name: str) -> bool:
+    """Whether an add-on or the content given defines event types of this name."""
+    return "*" in name or name in scope.settings.eventtypes or any(name.lower() in g.eventtypes for g in EVENT_GROUPS)
+
 
 SEARCH_METADATA_FIELDS = ("host", "source", "sourcetype", "index")
 NUMERIC_FIELD_KIND = Kind.NUMBER

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
-from harness.detection.languages.spl.event_parts import BLOCKS
+from harness.detection.languages.spl.field_usage import BLOCKS, collect_mentions
+from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.lint import lint_pipeline
 from harness.detection.languages.spl.macros import expand_macros
-from harness.detection.languages.spl.mentions import collect_mentions
-from harness.detection.languages.spl.pipeline_grammar import PipelineGrammar
+from harness.detection.languages.spl.parser import PipelineGrammar
 from harness.detection.languages.spl.planner import plan
-from harness.detection.languages.spl.printing import pipeline_text
+from harness.detection.languages.spl.printer import pipeline_text
 from harness.detection.languages.spl.reference import entries_of_spl
 from harness.detection.languages.spl.switches import ALL
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.expressions import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harness.detection.language import Settings
 from harness.detection.languages.spl.coercion import is_numeric_text, literal, print_number
-from harness.detection.languages.spl.eval_grammar import EvalGrammar
-from harness.detection.languages.spl.reader import StageCursor
+from harness.detection.languages.spl.expression_parser import EvalGrammar
+from harness.detection.languages.spl.lexer import ExpandedText, StageCursor
 from harness.detection.languages.spl.syntax import (
     EvalExpression,
     FieldReference,
@@ -22,8 +22,7 @@ from harness.detection.languages.spl.syntax import (
     Prefix,
     String,
 )
-from harness.detection.languages.spl.text import ExpandedText
-from harness.detection.languages.spl.timespans import apply_time_modifier, plan_format
+from harness.detection.languages.spl.time_range import apply_time_modifier, plan_format
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Literal
 from harness.detection.plan.expressions import Expression as Planned

@@ -1,4 +1,4 @@
-"""Macros and comments: text in, expanded text out."""
+"""Macros and comments: text in, expanded text out; the standard ones."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping
 
 from harness.detection.language import Settings
+from harness.detection.languages.spl.lexer import LITERAL_STAR, QUOTED, ExpandedText
 from harness.detection.languages.spl.macro_evaluation import evaluate_macro
-from harness.detection.languages.spl.reader import LITERAL_STAR
-from harness.detection.languages.spl.standard_macros import STANDARD, open_ended
-from harness.detection.languages.spl.text import QUOTED, ExpandedText
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
 MACRO_MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
@@ -166,3 +164,40 @@ def unquote_macro_argument(argument: str) -> str:
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1].replace('\\"', '"')
     return text
+
+
+Definition = Mapping[str, object]
+
+
+def define_standard_macro(definition: str, *args: str) -> Definition:
+    """A macro in the shape of a macros file."""
+    return {"definition": definition, "args": args}
+
+
+STANDARD: Mapping[str, Definition] = {
+    "drop_dm_object_name(1)": define_standard_macro('rename "$object$.*" as *', "object"),
+    "security_content_ctime(1)": define_standard_macro(
+        'convert timeformat="%Y-%m-%dT%H:%M:%S" ctime($field$)', "field"
+    ),
+    "security_content_summariesonly": define_standard_macro(
+        "summariesonly=false allow_old_summaries=true fillnull_value=null"
+    ),
+    "summariesonly": define_standard_macro("summariesonly=false"),
+    "cim_corporate_web_domain_search(1)": define_standard_macro("()", "field"),
+    "cim_corporate_email_domain_search(1)": define_standard_macro("()", "field"),
+    "ctime(1)": define_standard_macro('convert timeformat="%m/%d/%Y %H:%M:%S" ctime($field$)', "field"),
+    "indextime": define_standard_macro("*"),
+    "threathunting_index": define_standard_macro("index=threathunting"),
+    "windows-security": define_standard_macro('(source="*WinEventLog:Security" OR sourcetype="*WinEventLog:Security")'),
+    "sysmon": define_standard_macro('source="*WinEventLog:Microsoft-Windows-Sysmon/Operational"'),
+    "wineventlog_security": define_standard_macro('source="*WinEventLog:Security"'),
+    "powershell": define_standard_macro('source="*WinEventLog:Microsoft-Windows-PowerShell/Operational"'),
+}
+"""By name, with the number of arguments where there are any; a macros file wins over these."""
+
+OPEN_ENDED = ("_filter", "_whitelist", "_allowlist")
+
+
+def open_ended(name: str) -> bool:
+    """Whether a macro is by convention a place for a site's own exclusions, empty as delivered."""
+    return name.endswith(OPEN_ENDED)

@@ -1,4 +1,7 @@
-"""The relation that a pipeline has built so far, and what its commands share while they extend it."""
+"""What the pipelines of a query share, the relation built so far, and what only the events can tell.
+
+A search asks through `Settings.ask`; without it the plan is what can be told of the text alone, and a note says so.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from harness.detection.language import Settings, Step, Switch
+from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal, Schema, SortKey, is_hidden
-from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select
+from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Select, walk_nodes
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, Severity, SourceError, Span
 
@@ -235,3 +238,31 @@ def fresh_scope(session: Session, *, main: bool = True) -> Scope:
         session.scan = Scan(columns=session.schema, order=NEWEST_FIRST)
     columns = {n: k for n, k in session.schema.items() if n[:1] != "@"}
     return Scope(session=session, node=session.scan, columns=columns, main=main)
+
+
+MOST_STEPS = 4_000
+"""Nodes that all questions of one plan may have together: each is a run of the search up to there."""
+
+AnsweredRow = Mapping[str, object]
+
+
+def ask_rows(scope: Scope, node: Node, most: int, span: Span) -> list[AnsweredRow] | None:
+    """The first rows of a relation, null fields left out; None where nobody can be asked."""
+    session = scope.session
+    session.asked = True
+    ask = session.settings.ask
+    if ask is None:
+        return None
+    session.questions += sum(1 for _ in walk_nodes(node))
+    if session.questions > MOST_STEPS:
+        message = "parts of the search have to be run too often to tell its columns"
+        raise SourceError("too-many-questions", message, span, help="name the columns with `stats` and `eval`")
+    return list(ask(Limit(source=node, count=most)).records())
+
+
+def note_unnamed_columns(scope: Scope, what: str, span: Span) -> None:
+    """Tells of columns that nobody could name; later commands may mean them."""
+    scope.session.note(
+        "unnamed-columns", f"columns named by {what} are known only with events; here they are rows", span
+    )
+    scope.open = True

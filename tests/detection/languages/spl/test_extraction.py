@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language
-from harness.detection.languages.spl.extraction.wanted import inline_parts
+from harness.detection.languages.spl.extraction.props import inline_parts
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.conf import stanzas
 from harness.telemetry.platform import View

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.conformance import ConformanceCase, index_logs, pages, parse_cases, views
+from harness.detection.conformance import views
+from harness.detection.conformance_page import ConformanceCase, index_logs, pages, parse_cases
 from harness.detection.language import Settings, Strictness, language
-from harness.detection.languages.spl.mentions import walk_query
+from harness.detection.languages.spl.aggregation import find_row_order
+from harness.detection.languages.spl.field_usage import walk_query
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, AggregateRegistry, CommandRegistry
-from harness.detection.languages.spl.statistics import find_row_order
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Node, walk_nodes

@@ -1,4 +1,6 @@
-"""What a dataset of a data model is.
+"""Contract: a dataset of a data model, and what an add-on says of the events that it knows.
+
+Reference: reference/spl.md 9.3
 
 Reference: reference/spl.md 9.2
 """
@@ -8,7 +10,86 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.detection.languages.spl.cim.groups import split_names
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventOrigin:
+    """Where events come from: a field ends in a text, and another field holds the code that tells their kinds."""
+
+    field: str
+    ends: str
+    code: str = "EventCode"
+
+
+def channel(name: str) -> EventOrigin:
+    """The events of a Windows event log, rendered as XML or not."""
+    return EventOrigin(field="source", ends=f"WinEventLog:{name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventGroup:
+    """Events of one origin, told by their codes (all of them if there are none), with tags and common fields.
+
+    Every field is an eval expression over the event's own fields. The tags in `disputed` are there only if the switch
+    `switch` has the value `value`.
+    """
+
+    origin: EventOrigin
+    codes: tuple[str, ...] = ()
+    eventtypes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, str]
+    disputed: tuple[str, ...] = ()
+    switch: str = ""
+    value: str = ""
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Names separated by blanks."""
+    return tuple(text.split())
+
+
+def print_file_name_eval(field: str) -> str:
+    """The part of a path behind the last backslash."""
+    return rf'replace({field}, "^.*\\\\", "")'
+
+
+def account(field: str) -> str:
+    """The part of an account behind the domain."""
+    return rf'replace({field}, "^.*\\\\", "")'
+
+
+def print_hyphen_test(field: str) -> str:
+    """A field unless it is a lone hyphen."""
+    return f'if({field}="-", null(), {field})'
+
+
+def print_dns_answers_eval(field: str) -> str:
+    """The names and addresses in what Windows says of a request: `type:  5 a.example;192.0.2.1;`, or a lone hyphen."""
+    return rf'if({field}="-", null(), split(replace(trim({field}, ";"), "type:\s+\d+\s+", ""), ";"))'
+
+
+def program(image: str) -> dict[str, str]:
+    """Common fields of the process whose image is in a field."""
+    return {
+        "process_name": print_file_name_eval(image),
+        "process_exec": print_file_name_eval(image),
+        "process_path": image,
+    }
+
+
+def parent(image: str) -> dict[str, str]:
+    """Common fields of the parent process whose image is in a field."""
+    name = print_file_name_eval(image)
+    return {"parent_process_name": name, "parent_process_exec": name, "parent_process_path": image}
+
+
+def print_case_eval(field: str, table: Mapping[str, str], otherwise: str = "null()") -> str:
+    """What a table says of a field's value."""
+    if not table:
+        return otherwise
+    cases = ", ".join(f'{field}="{key}", "{value}"' for key, value in table.items())
+    return f"case({cases}, true(), {otherwise})"
+
 
 VENDOR_PRODUCT = (
     'case(isnotnull(vendor_product), vendor_product, isnotnull(vendor) AND isnotnull(product), vendor." ".product, '

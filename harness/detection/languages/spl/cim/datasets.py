@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from harness.detection.languages.spl.cim.dataset import CimDataset
 from harness.detection.languages.spl.cim.events import (
     COMMON,
+    EVENT_GROUPS,
     common,
     has_tags,
     number_groups,
@@ -18,9 +19,8 @@ from harness.detection.languages.spl.cim.events import (
     providers,
 )
 from harness.detection.languages.spl.cim.models import CHILDREN, CIM_DATASETS
-from harness.detection.languages.spl.cim.sources import EVENT_GROUPS
 from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
-from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.evaluate import EvalContext
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind, Literal

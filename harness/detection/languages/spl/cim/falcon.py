@@ -9,7 +9,7 @@ Reference: reference/telemetry.md 3; Splunk Add-on for CrowdStrike FDR, source t
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.groups import EventGroup, EventOrigin, print_case_eval, split_names
+from harness.detection.languages.spl.cim.dataset import EventGroup, EventOrigin, print_case_eval, split_names
 
 FALCON_ORIGIN = EventOrigin(field="sourcetype", ends="crowdstrike:events:sensor", code="event_simpleName")
 STREAM = EventOrigin(field="sourcetype", ends="CrowdStrike:Event:Streams:JSON", code="metadata.eventType")

@@ -5,7 +5,7 @@ Reference: reference/spl.md 9.3, 11.3 and 11.5
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.groups import (
+from harness.detection.languages.spl.cim.dataset import (
     EventGroup,
     account,
     channel,

@@ -1,11 +1,11 @@
-"""Windows' own event logs as the add-on for Windows shows them to data models.
+"""The add-on for Windows: its events, and what Windows calls them by code. One table.
 
 Reference: reference/spl.md 9.3 and 11.5
 """
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.cim.groups import (
+from harness.detection.languages.spl.cim.dataset import (
     EventGroup,
     EventOrigin,
     account,
@@ -18,7 +18,67 @@ from harness.detection.languages.spl.cim.groups import (
     program,
     split_names,
 )
-from harness.detection.languages.spl.cim.windows_signatures import SIGNATURES
+
+SIGNATURES = {
+    "104": "The log file was cleared",
+    "1102": "The audit log was cleared",
+    "4624": "An account was successfully logged on",
+    "4625": "An account failed to log on",
+    "4634": "An account was logged off",
+    "4648": "A logon was attempted using explicit credentials",
+    "4656": "A handle to an object was requested",
+    "4657": "A registry value was modified",
+    "4660": "An object was deleted",
+    "4663": "An attempt was made to access an object",
+    "4672": "Special privileges assigned to new logon",
+    "4688": "A new process has been created",
+    "4689": "A process has exited",
+    "4697": "A service was installed in the system",
+    "4698": "A scheduled task was created",
+    "4699": "A scheduled task was deleted",
+    "4700": "A scheduled task was enabled",
+    "4701": "A scheduled task was disabled",
+    "4702": "A scheduled task was updated",
+    "4719": "System audit policy was changed",
+    "4720": "A user account was created",
+    "4722": "A user account was enabled",
+    "4723": "An attempt was made to change an account's password",
+    "4724": "An attempt was made to reset an account's password",
+    "4725": "A user account was disabled",
+    "4726": "A user account was deleted",
+    "4728": "A member was added to a security-enabled global group",
+    "4729": "A member was removed from a security-enabled global group",
+    "4732": "A member was added to a security-enabled local group",
+    "4733": "A member was removed from a security-enabled local group",
+    "4738": "A user account was changed",
+    "4740": "A user account was locked out",
+    "4741": "A computer account was created",
+    "4742": "A computer account was changed",
+    "4743": "A computer account was deleted",
+    "4756": "A member was added to a security-enabled universal group",
+    "4767": "A user account was unlocked",
+    "4768": "A Kerberos authentication ticket (TGT) was requested",
+    "4769": "A Kerberos service ticket was requested",
+    "4770": "A Kerberos service ticket was renewed",
+    "4771": "Kerberos pre-authentication failed",
+    "4776": "The domain controller attempted to validate the credentials for an account",
+    "4781": "The name of an account was changed",
+    "4794": "An attempt was made to set the Directory Services Restore Mode administrator password",
+    "5136": "A directory service object was modified",
+    "5137": "A directory service object was created",
+    "5140": "A network share object was accessed",
+    "5141": "A directory service object was deleted",
+    "5145": "A network share object was checked to see whether client can be granted desired access",
+    "5152": "The Windows Filtering Platform blocked a packet",
+    "5154": "The Windows Filtering Platform has permitted an application or service to listen on a port",
+    "5156": "The Windows Filtering Platform has permitted a connection",
+    "5157": "The Windows Filtering Platform has blocked a connection",
+    "5158": "The Windows Filtering Platform has permitted a bind to a local port",
+    "7036": "A service entered a new state",
+    "7040": "The start type of a service was changed",
+    "7045": "A service was installed in the system",
+}
+
 
 SECURITY = channel("Security")
 SYSTEM = channel("System")

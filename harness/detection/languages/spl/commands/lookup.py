@@ -1,20 +1,27 @@
-"""Commands that read lookup tables: lookup, inputlookup."""
+"""lookup, inputlookup, iplocation."""
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.argument_grammar import lookup_item
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames, split_clauses
 from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
 from harness.detection.languages.spl.conditions import SearchLowering
-from harness.detection.languages.spl.lookups import ENTROPY, build_lookup_rows, find_written_rows, resolve_lookup
-from harness.detection.languages.spl.matching import LookupRequest, add_matched_columns, match_lookup
+from harness.detection.languages.spl.lookup_tables import (
+    ENTROPY,
+    LookupRequest,
+    add_matched_columns,
+    build_lookup_rows,
+    find_written_rows,
+    match_lookup,
+    resolve_lookup,
+)
+from harness.detection.languages.spl.parser import lookup_item
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import ParenthesisedCondition, Stage
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Limit, Union
-from harness.detection.plan.operation import Typed
+from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError, did_you_mean
 
 
@@ -147,3 +154,46 @@ def align_columns(scope: Scope, inner: Scope) -> None:
         if scope.columns.get(name, Kind.NULL) is Kind.NULL:
             scope.columns[name] = kind
             scope.defined.add(name)
+
+
+PLACES = ("City", "Country", "Region", "lat", "lon")
+MORE_PLACES = ("Continent", "MetroCode", "Timezone")
+
+
+@COMMANDS.define("iplocation", order="keeps", fields="keeps", raw="never")
+def iplocation(scope: Scope, stage: Stage) -> None:
+    """Where an address is, by a lookup table `iplocation` with networks; without one nothing is known.
+
+    Reference: reference/spl.md 7
+    """
+    found = bind_options(stage, "prefix", "allfields", "lang")
+    if not found.words:
+        raise found.error("missing-field", "`iplocation` needs a field")
+    prefix = found.text("prefix", "")
+    names = [*PLACES, *(MORE_PLACES if found.flag("allfields") else ())]
+    field = found.words[0]
+    address = scope.typed(field.text, field.span)
+    missing = literal("") if scope.session.switch("iplocation_unknown") == "empty" else TYPED_NULL
+    table = scope.settings.lookups.get("iplocation")
+    made = []
+    for name in names:
+        value = missing
+        if table is not None and address.kind is not Kind.NULL and name in table.columns:
+            value = look_up_location(as_text(address), table.rows, table.columns.index(name), missing)
+        made.append((prefix + name, value))
+    if table is None:
+        message = "no table of addresses is given, so no address has a place"
+        scope.session.warn("no-addresses", message, stage.span, "give a lookup `iplocation` with networks")
+    scope.derive(made, stage.span)
+
+
+def look_up_location(address: Typed, rows: tuple[tuple[str, ...], ...], place: int, missing: Typed) -> Typed:
+    """The value of a column for the network that an address is in; the first column holds the networks."""
+    by_value: dict[str, list[str]] = {}
+    for row in rows:
+        by_value.setdefault(row[place], []).append(row[0])
+    found = Typed(missing.expression, Kind.TEXT)
+    for value, networks in by_value.items():
+        inside = ops.cidr_contains(address, *(literal(n) for n in networks))
+        found = ops.if_(inside, literal(value), found)
+    return found

@@ -1,4 +1,4 @@
-"""Commands that are not run, each with the reason; and what a search head knows of itself, from tables."""
+"""Commands that are not run, each with the reason, and those that only tell a search head what to do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from harness.detection.languages.spl.arguments import bind_options
 from harness.detection.languages.spl.registry import COMMANDS, CommandFacts
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
-from harness.detection.plan.expressions import Kind
-from harness.detection.plan.nodes import Values
+from harness.detection.plan.expressions import Column, Kind, SortKey
+from harness.detection.plan.nodes import Sort, Values
 
 REASONS = {
     "runs a model of the Machine Learning Toolkit": ("apply fit score sample listmodels deletemodel summary_ml"),
@@ -76,3 +76,93 @@ def state(scope: Scope, stage: Stage) -> None:
 for why, names in REASONS.items():
     facts: CommandFacts = {**REFUSED_FACTS, "refused": f"It {why}."}
     COMMANDS.define(*names.split(), **facts)(refuse_command(why))
+
+
+def sink(scope: Scope, stage: Stage) -> None:
+    """Would send or store the rows; here they pass through and nothing leaves."""
+    message = f"`{stage.name}` acts on a real system; here the rows pass through"
+    scope.session.note("not-sent", message, stage.span)
+
+
+@COMMANDS.define(
+    "collect",
+    "meventcollect",
+    "mcollect",
+    "summaryindex",
+    "stash",
+    "tscollect",
+    order="keeps",
+    fields="keeps",
+    raw="never",
+)
+def collect(scope: Scope, stage: Stage) -> None:
+    """Would write the rows to an index; here they pass through.
+
+    Reference: reference/spl.md 7
+    """
+    sink(scope, stage)
+
+
+@COMMANDS.define(
+    "sendemail",
+    "sendalert",
+    "summary",
+    "script",
+    "run",
+    "outputtelemetry",
+    "notable",
+    "risk",
+    "snowevent",
+    "snoweventstream",
+    "snowincident",
+    "snowincidentstream",
+    order="keeps",
+    fields="keeps",
+    raw="never",
+)
+def send(scope: Scope, stage: Stage) -> None:
+    """Would send the rows; here they pass through.
+
+    Reference: reference/spl.md 7
+    """
+    sink(scope, stage)
+
+
+@COMMANDS.define(
+    "noop",
+    "localop",
+    "redistribute",
+    "highlight",
+    "abstract",
+    "iconify",
+    "geom",
+    order="keeps",
+    fields="keeps",
+    raw="never",
+)
+def passed(scope: Scope, stage: Stage) -> None:
+    """Changes how rows are shown or computed, not what they are.
+
+    Reference: reference/spl.md 7
+    """
+    scope.session.note("no-effect", f"`{stage.name}` has no effect here", stage.span)
+
+
+@COMMANDS.define("require", order="keeps", fields="keeps", raw="never")
+def require(scope: Scope, stage: Stage) -> None:
+    """Makes a search of no rows fail on a real system; here the rows pass through.
+
+    Reference: Splunk Search Reference, require
+    """
+    bind_options(stage).at_most(0)
+    scope.session.note("no-effect", "`require` has no effect here", stage.span)
+
+
+@COMMANDS.define("rtorder", order="keeps", fields="keeps", raw="never")
+def rtorder(scope: Scope, stage: Stage) -> None:
+    """The rows in ascending order of time.
+
+    Reference: Splunk Search Reference, rtorder
+    """
+    bind_options(stage, "discard", "buffer_span", "max_buffer_size")
+    scope.node = Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span)

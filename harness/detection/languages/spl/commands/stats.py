@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.detection.languages.spl.coercion import as_number, literal
-from harness.detection.languages.spl.evaluation import EvalContext
-from harness.detection.languages.spl.fields import collect_fields
-from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import Scope
-from harness.detection.languages.spl.sparklines import draw_sparklines
-from harness.detection.languages.spl.statistics import (
+from harness.detection.languages.spl.aggregation import (
     build_key_conditions,
     distinct_keys,
+    draw_sparklines,
     expand_measures,
-    flag,
     group_in_order,
-    option,
-    parse_whole_word,
     without_missing,
 )
+from harness.detection.languages.spl.arguments import flag, option, parse_whole_word
+from harness.detection.languages.spl.coercion import as_number, literal
+from harness.detection.languages.spl.evaluate import EvalContext
+from harness.detection.languages.spl.field_usage import collect_fields
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Measure, Option, Stage, StatisticsArguments, Word
-from harness.detection.languages.spl.timespans import seconds_of
+from harness.detection.languages.spl.time_range import seconds_of
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind
 from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Select, Unnest, Window

@@ -12,8 +12,7 @@ from harness.detection.languages.spl.coercion import (
     build_element_parameter,
     literal,
 )
-from harness.detection.languages.spl.extraction.confs import Confs, build_value_where
-from harness.detection.languages.spl.extraction.wanted import WantedFields
+from harness.detection.languages.spl.extraction.props import Confs, WantedFields, build_value_where
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
-from harness.detection.languages.spl.evaluation import EvalContext
-from harness.detection.languages.spl.functions.bits import natural
+from harness.detection.languages.spl.evaluate import EvalContext
+from harness.detection.languages.spl.functions.informational import is_json
 from harness.detection.languages.spl.functions.json import mv_to_json_array
-from harness.detection.languages.spl.functions.kinds import is_json
+from harness.detection.languages.spl.functions.mathematical import natural
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind, span_of

@@ -1,6 +1,11 @@
-"""Eval functions that read JSON text."""
+"""JSON functions: read and change.
+
+Reference: Splunk Search Reference, JSON functions
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from harness.detection.languages.spl.coercion import (
     apply_to_elements,
@@ -9,14 +14,49 @@ from harness.detection.languages.spl.coercion import (
     build_element_parameter,
     literal,
 )
-from harness.detection.languages.spl.evaluation import EvalContext
-from harness.detection.languages.spl.jsontext import concat_json_parts, encode_as_json, quote_json_string
+from harness.detection.languages.spl.evaluate import EvalContext
 from harness.detection.languages.spl.paths import exact_path, json_path_of, may_reach_many
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.languages.spl.syntax import EvalExpression, FunctionCall
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind, span_of
-from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
+from harness.detection.plan.values.json import encode_compact_json, json_value
 from harness.diagnostics import SourceError
+
+
+def encode_as_json(value: Typed) -> Typed:
+    """A value as JSON: text that is an object or an array is itself, several values are an array."""
+    constant = value.constant
+    if value.kind is Kind.NULL:
+        return literal("null")
+    if isinstance(constant, str):
+        return literal(json_value(constant))
+    if value.kind is Kind.TEXT:
+        made = ops.json_value(value)
+    elif value.kind is Kind.LIST:
+        parameter, element = build_element_parameter(value)
+        elements = apply_to_elements(ops.list_map, value, parameter, ops.json_value(element))
+        array = ops.concat(literal("["), ops.list_join(elements, literal(",")), literal("]"))
+        single = ops.equal(ops.list_length(value), literal(1.0))
+        made = ops.if_(single, ops.list_get(elements, literal(1.0)), array)
+    else:
+        made = ops.to_json(value)
+    return ops.coalesce(made, literal("null"))
+
+
+def quote_json_string(value: Typed) -> Typed:
+    """Text as a JSON string."""
+    constant = value.constant
+    return literal(encode_compact_json(constant)) if isinstance(constant, str) else ops.to_json(value)
+
+
+def concat_json_parts(opening: str, parts: list[Typed], closing: str) -> Typed:
+    """The parts with commas between and brackets around."""
+    pieces = [literal(opening)]
+    for i, part in enumerate(parts):
+        pieces += [literal(","), part] if i else [part]
+    return apply(ops.concat, *pieces, literal(closing)) if parts else literal(opening + closing)
 
 
 @FUNCTIONS.define
@@ -205,3 +245,87 @@ def mv_to_json_array(context: EvalContext, value: Typed, infer: Typed | None = N
         ops.list_map, as_multivalue(value), parameter, apply(ops.json_inferred if reads else ops.to_json, element)
     )
     return ops.concat(literal("["), ops.list_join(made, literal(",")), literal("]"))
+
+
+def edit_json_pairs(
+    context: EvalContext, name: str, operation: Operation, path: Callable[[Typed], Typed], given: list[Typed]
+) -> Typed:
+    """An operation made for each pair of a path and a value, one after the other."""
+    document, pairs = as_text(given[0]), given[1:]
+    if len(pairs) % 2:
+        span = span_of(pairs[-1].expression) or context.scope.session.text.source.whole()
+        message = f"`{name}` takes a document, then paths and values in turn, {len(given)} arguments given"
+        raise SourceError("wrong-arity", message, span)
+    for at, value in zip(pairs[::2], pairs[1::2], strict=True):
+        document = apply(operation, document, path(at), encode_as_json(value))
+    return document
+
+
+@FUNCTIONS.define
+def json_set(context: EvalContext, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
+    r"""With values at paths, whose keys are made; what does not fit is left as it is.
+
+        json_set("{}", "a.b", "x")                    -> "{\"a\":{\"b\":\"x\"}}"
+        json_set("{\"a\":1}", "a", "2", "b", 3)       -> "{\"a\":\"2\",\"b\":3}"
+        json_set("{\"a\":\"b\"}", "a.c", "d")         -> "{\"a\":\"b\"}"
+        json_set("[{\"n\":1},{\"n\":2}]", "{}.on", true()) -> "[{\"n\":1,\"on\":true},{\"n\":2,\"on\":true}]"
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    return edit_json_pairs(context, "json_set", ops.json_set, json_path_of, [document, path, value, *more])
+
+
+@FUNCTIONS.define
+def json_set_exact(context: EvalContext, document: Typed, key: Typed, value: Typed, *more: Typed) -> Typed:
+    r"""With values at keys, in which dots and braces are nothing special.
+
+        json_set_exact(json_object(), "system.path", "/opt") -> "{\"system.path\":\"/opt\"}"
+        json_set_exact("{\"a\":1}", "a", null())             -> "{\"a\":null}"
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    return edit_json_pairs(context, "json_set_exact", ops.json_set, exact_path, [document, key, value, *more])
+
+
+@FUNCTIONS.define
+def json_append(context: EvalContext, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
+    r"""With values behind the arrays at paths; what is no array is put into one.
+
+        json_append("{\"a\":[\"x\"]}", "a", "y")           -> "{\"a\":[\"x\",\"y\"]}"
+        json_append("{\"a\":[1]}", "a", json_array(2, 3))  -> "{\"a\":[1,[2,3]]}"
+        json_append("{\"a\":1}", "a", 2, "none", 3)        -> "{\"a\":[1,2]}"
+        json_append("no json", "a", 1)                     -> null
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    return edit_json_pairs(context, "json_append", ops.json_append, json_path_of, [document, path, value, *more])
+
+
+@FUNCTIONS.define
+def json_extend(context: EvalContext, document: Typed, path: Typed, value: Typed, *more: Typed) -> Typed:
+    r"""The same with the elements of an array, one by one.
+
+        json_extend("{\"a\":[1]}", "a", json_array(2, 3)) -> "{\"a\":[1,2,3]}"
+        json_extend("{\"a\":1}", "a", split("x,y", ","))  -> "{\"a\":[1,\"x\",\"y\"]}"
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    return edit_json_pairs(context, "json_extend", ops.json_extend, json_path_of, [document, path, value, *more])
+
+
+@FUNCTIONS.define(shape="written")
+def json_delete(context: EvalContext, document: EvalExpression, key: EvalExpression, *more: EvalExpression) -> Typed:
+    r"""Without keys, given one by one or as an array; a dot leads into an object.
+
+        json_delete("{\"a\":1,\"b\":2,\"c\":3}", "a", "c")          -> "{\"b\":2}"
+        json_delete("{\"a\":{\"b\":1,\"c\":2}}", json_array("a.b")) -> "{\"a\":{\"c\":2}}"
+        json_delete("{\"a\":1}", "none")                            -> "{\"a\":1}"
+
+    Reference: Splunk Search Reference, JSON functions
+    """
+    found = as_text(context.value(document))
+    for each in (key, *more):
+        array = isinstance(each, FunctionCall) and each.name == "json_array"
+        for one in each.arguments if array and isinstance(each, FunctionCall) else (each,):
+            found = ops.json_delete(found, json_path_of(context.value(one)))
+    return found

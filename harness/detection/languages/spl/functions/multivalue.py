@@ -11,12 +11,12 @@ from harness.detection.languages.spl.coercion import (
     is_numeric_text,
     literal,
 )
-from harness.detection.languages.spl.evaluation import EvalContext
-from harness.detection.languages.spl.fields import collect_fields, list_fields_in_order
-from harness.detection.languages.spl.patterns import element_matches
+from harness.detection.languages.spl.evaluate import EvalContext
+from harness.detection.languages.spl.field_usage import collect_fields, list_fields_in_order
+from harness.detection.languages.spl.regex import element_matches
 from harness.detection.languages.spl.registry import FUNCTIONS
 from harness.detection.languages.spl.syntax import EvalExpression, FieldReference
-from harness.detection.languages.spl.timespans import span_unit
+from harness.detection.languages.spl.time_range import span_unit
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind, span_of
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply

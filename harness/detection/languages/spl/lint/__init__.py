@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from harness.detection.language import Settings
-from harness.detection.languages.spl.lint.conditions import CONDITION_RULES
-from harness.detection.languages.spl.lint.expressions import EXPRESSION_RULES
+from harness.detection.languages.spl.lexer import ExpandedText
+from harness.detection.languages.spl.lint.conditions import CONDITION_RULES, EXPRESSION_RULES
 from harness.detection.languages.spl.lint.pipelines import PIPELINE_RULES
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.languages.spl.text import ExpandedText
 from harness.detection.plan.expressions import Kind
 from harness.diagnostics import Finding, Severity, SourceError
 

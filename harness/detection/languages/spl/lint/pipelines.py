@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.detection.languages.spl.field_usage import walk_query
 from harness.detection.languages.spl.lint.conditions import LintRule, build_note, warning
-from harness.detection.languages.spl.mentions import walk_query
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     Comparison,

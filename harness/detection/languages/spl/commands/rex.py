@@ -1,0 +1,162 @@
+"""Commands that take fields out of text: rex, spath, xmlkv, kv, xpath, fromjson, iplocation."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
+from harness.detection.languages.spl.regex import check_pattern, group_names
+from harness.detection.languages.spl.registry import COMMANDS, Unless
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import Stage, Word
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Kind
+from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.diagnostics import SourceError
+
+SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
+TRANSLATE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
+MOST_OCCURRENCES = 20
+COMMON_WORDS = {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
+
+
+@COMMANDS.define("rex", order="keeps", fields="keeps", raw=Unless(("field",)), shape="pattern")
+def rex(scope: Scope, stage: Stage) -> None:
+    """Named groups of a regular expression as fields; with `mode=sed` a substitution.
+
+    Reference: reference/spl.md 7
+    """
+    found = bind_options(stage, "field", "max_match", "mode", "offset_field")
+    field = found.text("field", "_raw")
+    pattern = find_rex_pattern(found)
+    subject = scope.typed(field, pattern.span)
+    if found.text("mode", "").lower() == "sed":
+        scope.derive([(field, apply_sed_script(as_text(subject), pattern))], stage.span)
+        return
+    check_pattern(pattern.text, pattern.span)
+    names = group_names(pattern.text)
+    if not names:
+        message = "the regular expression has no named group"
+        raise SourceError("no-group", message, pattern.span, help="write `(?<field>...)`")
+    most = found.number("max_match", 1)
+    made = [(n, extract_group(scope, subject, pattern, n, most)) for n in names]
+    if "offset_field" in found.options:
+        made.append((found.text("offset_field", ""), offsets(scope, found, subject, pattern, names)))
+    scope.derive(made, stage.span)
+
+
+def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, names: tuple[str, ...]) -> Typed:
+    """`name=first-last` of each group in the first match, its characters counted from 0."""
+    if found.number("max_match", 1) != 1:
+        raise scope.unsupported("`offset_field` of several matches", found.options["offset_field"].span)
+    if subject.kind in (Kind.NULL, Kind.LIST):
+        return TYPED_NULL
+    shown = []
+    for name in names:
+        before = ops.regex_extract(as_text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0))
+        value = ops.regex_extract(as_text(subject), literal(pattern.text), literal(""), literal(name))
+        first = ops.length(before)
+        last = ops.subtract(ops.add(first, ops.length(value)), literal(1.0))
+        shown.append(ops.concat(literal(f"{name}="), as_text(first), literal("-"), as_text(last)))
+    return ops.list_join(apply(ops.list_, *shown), literal("&"))
+
+
+def up_to(pattern: str, group: str) -> str:
+    """A pattern whose first group is all text before a named group of the first match."""
+    start = re.search(rf"\(\?P?<{re.escape(group)}>", pattern)
+    head = pattern[: start.start()] if start else ""
+    rest = pattern[start.start() :] if start else pattern
+    plain = re.compile(r"\(\?P?<[A-Za-z_]\w*>")
+    return f"^(.*?{plain.sub('(?:', head)})(?:{plain.sub('(?:', rest)})"
+
+
+def find_rex_pattern(found: BoundOptions) -> Word:
+    """The one pattern; pieces that a blank outside quotes cut apart are one again."""
+    if not found.words:
+        raise found.error("missing-pattern", "`rex` needs a pattern in quotes")
+    first = found.words[0]
+    if len(found.words) == 1:
+        return first
+    joined = " ".join(w.text for w in found.words)
+    return Word(joined, True, first.span.to(found.words[-1].span))
+
+
+def extract_group(scope: Scope, subject: Typed, pattern: Word, group: str, most: int) -> Typed:
+    """A group's text; where there is none the field stays as it was."""
+    old = scope.typed(group)
+    if subject.kind is Kind.NULL:
+        return old
+    regex, name = literal(pattern.text, pattern.span), literal(group)
+    if most == 1 and subject.kind is not Kind.LIST:
+        new = ops.regex_extract(as_text(subject), regex, literal(""), name)
+    else:
+        whole = ops.list_join(subject, literal("\n")) if subject.kind is Kind.LIST else as_text(subject)
+        new = ops.regex_extract_all(whole, regex, literal(""), name)
+        if most:
+            new = ops.list_slice(new, literal(1.0), literal(float(most)))
+    if old.kind is Kind.NULL:
+        return new
+    if Kind.LIST in (old.kind, new.kind):
+        return ops.coalesce(as_multivalue(new), as_multivalue(old))
+    return ops.coalesce(new, as_text(old))
+
+
+def apply_sed_script(subject: Typed, script: Word) -> Typed:
+    """The text after the substitutions of a sed script."""
+    at, value = 0, subject
+    while at < len(script.text):
+        found = SED.match(script.text, at)
+        if found is None:
+            return translate_characters(value, script, at)
+        check_pattern(found["regex"], script.span)
+        every = "g" in found["flags"]
+        occurrence = int("".join(c for c in found["flags"] if c.isdigit()) or 1)
+        flags = literal("".join(sorted(set(found["flags"]) & set("ims"))))
+        regex, new = found["regex"], found["new"]
+        if occurrence > 1:
+            regex, new = nth(regex, new, occurrence, script)
+            every = False
+        value = ops.regex_replace(value, literal(regex), flags, literal(new), literal(every))
+        at = found.end()
+    return value
+
+
+def nth(regex: str, new: str, occurrence: int, script: Word) -> tuple[str, str]:
+    """The pattern and the new text that change only the match of that number."""
+    if occurrence > MOST_OCCURRENCES:
+        raise SourceError("unsupported", "so high a number of an occurrence is not supported", script.span)
+    groups = re.compile(regex.replace("(?<", "(?P<")).groups if occurrence else 0
+    before = "^((?s:.*?)" + "(?s:.*?)".join([f"(?:{without_groups(regex)})"] * (occurrence - 1)) + "(?s:.*?))"
+    shifted = re.sub(r"\\([0-9])", lambda m: f"\\{int(m[1]) + 1 if m[1] != '0' else 0}", new)
+    if groups > 8 or "\\0" in new:
+        raise SourceError("unsupported", "a numbered occurrence with these groups is not supported", script.span)
+    return f"{before}(?:{regex})", f"\\1{shifted}"
+
+
+def without_groups(regex: str) -> str:
+    """The pattern with groups that capture nothing."""
+    return re.sub(r"(?<!\\)\((?!\?)", "(?:", re.sub(r"\(\?P?<[A-Za-z_]\w*>", "(?:", regex))
+
+
+def translate_characters(value: Typed, script: Word, at: int) -> Typed:
+    """The text with characters exchanged one by one: `y/abc/xyz/`."""
+    found = TRANSLATE.fullmatch(script.text, at)
+    if found is None or len(found["old"]) != len(found["new"]):
+        raise SourceError("bad-sed", "the sed script cannot be read", script.span, help="write `s/regex/text/g`")
+    for place, character in enumerate(found["old"]):
+        mark = chr(0xE000 + place)
+        value = ops.replace_text(value, literal(character), literal(mark))
+    for place, character in enumerate(found["new"]):
+        value = ops.replace_text(value, literal(chr(0xE000 + place)), literal(character))
+    return value
+
+
+def collect_document_names(scope: Scope) -> list[str]:
+    """Names in the query's text that may be fields of a document and are none yet."""
+    return sorted(
+        w.strip("\"'.:-")
+        for w in scope.session.words
+        if w.lower() not in COMMON_WORDS and "*" not in w and re.search(r"[A-Za-z]", w)
+        if w not in scope.columns or w in scope.session.guessed
+    )

@@ -1,0 +1,121 @@
+"""Which fields a query and an eval name, and the blocks of an event that are kept as fields.
+
+Reference: reference/spl.md 11.1
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from harness.detection.languages.spl.coercion import as_text, literal
+from harness.detection.languages.spl.registry import COMMANDS
+from harness.detection.languages.spl.scope import Scope
+from harness.detection.languages.spl.syntax import (
+    Comparison,
+    EvalExpression,
+    FieldReference,
+    FreeText,
+    FunctionCall,
+    OneOf,
+    OperandChain,
+    Option,
+    Pipeline,
+    Prefix,
+    Stage,
+    String,
+    Template,
+    Word,
+)
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import Kind
+
+WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
+
+
+@cache
+def attributes(kind: Any) -> tuple[str, ...]:
+    """The attributes of a part that may have parts themselves."""
+    return tuple(f.name for f in fields(kind) if f.name != "span")
+
+
+def walk_query(node: Any) -> Iterator[Any]:
+    """Every part of a parsed query."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, tuple):
+            stack.extend(current)
+        elif not isinstance(current, str | bool | None):
+            yield current
+            kind: Any = type(current)
+            stack.extend(getattr(current, name) for name in attributes(kind))
+
+
+def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
+    """Names that the query may read as fields, and whether it may read the text of events."""
+    names: set[str] = set()
+    values: set[int] = set()
+    raw = False
+    for part in walk_query(pipeline):
+        match part:
+            case Comparison(field, _, value):
+                names.add(field.text)
+                values.update((id(field), id(value)))
+            case OneOf(field, several):
+                names.add(field.text)
+                values.update((id(field), *map(id, several)))
+            case FreeText(word):
+                values.add(id(word))
+                raw = raw or bool(word.text.strip("*"))
+            case FieldReference(name) | Option(name):
+                names.add(name)
+            case Word(text) if id(part) not in values:
+                names.update(WORD_IN_QUERY.findall(text))
+                raw = raw or text.startswith("PREFIX(")
+            case Template(text) | String(text):
+                names.update(WORD_IN_QUERY.findall(text) if isinstance(part, Template) else (text,))
+            case Stage(name):
+                raw = raw or COMMANDS[name].reads_raw(part)
+    return frozenset(names), raw or "_raw" in names
+
+
+EVAL_CONSTANTS = ("true", "false", "null")
+"""What Splunk takes for a value where it stands bare."""
+
+
+def list_fields_in_order(expression: EvalExpression) -> tuple[str, ...]:
+    """Names of the fields in an expression, each once, in the order of the text."""
+    match expression:
+        case FieldReference(name, quoted):
+            return () if not quoted and name.lower() in EVAL_CONSTANTS else (name,)
+        case Prefix(_, operand):
+            return list_fields_in_order(operand)
+        case OperandChain(_, parts) | FunctionCall(_, parts):
+            return tuple(dict.fromkeys(name for part in parts for name in list_fields_in_order(part)))
+        case _:
+            return ()
+
+
+def collect_fields(expression: EvalExpression) -> set[str]:
+    """Names of the fields in an expression."""
+    return set(list_fields_in_order(expression))
+
+
+BLOCKS = {
+    "EventData_Xml": r"<EventData>(.*)</EventData>",
+    "System_Props_Xml": r"<System>(.*)</System>",
+}
+
+
+def with_blocks(scope: Scope) -> None:
+    """Adds those of the fields that the query names and no event brings itself."""
+    raw = scope.columns.get("_raw", Kind.NULL)
+    wanted = [n for n in BLOCKS if n not in scope.columns and scope.session.mentions(n)]
+    if not wanted or raw is Kind.NULL:
+        return
+    event = as_text(scope.typed("_raw"))
+    scope.derive([(n, ops.regex_extract(event, literal(BLOCKS[n]), literal("s"), literal(1.0))) for n in wanted])
