@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.flow import RowScope, Scope
-from harness.detection.languages.cql.functions.rows import head
+from harness.detection.languages.cql.arguments import Name
+from harness.detection.languages.cql.functions.group_by import head
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder, WrittenText
+from harness.detection.languages.cql.row import RowScope
+from harness.detection.languages.cql.scope import Scope
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Expression, Literal
 

@@ -1,351 +1,368 @@
-"""Calls, their arguments, and expressions of CQL."""
+"""Which argument of a call is which parameter, and the texts and numbers that words stand for."""
 
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from harness.detection.languages.cql.habits import function_hint
-from harness.detection.languages.cql.lexer import CALL, FIELD_NAME, NUMBER_TOKEN, PATTERN, Scanner
-from harness.detection.languages.cql.names import FUNCTION_NAMES, expression_argument, is_mistaken_comparison
+from harness.detection.languages.cql.coercion import parse_number_text
+from harness.detection.languages.cql.lexer import DOUBLE_QUOTED, unescape_string
+from harness.detection.languages.cql.regex import CqlRegex, translate_regex
+from harness.detection.languages.cql.registry import ArrayName, RegistryEntry
+from harness.detection.languages.cql.row import RowScope
+from harness.detection.languages.cql.scope import Session
 from harness.detection.languages.cql.syntax import (
     Argument,
     Array,
-    Assign,
-    Binary,
     FunctionCall,
-    Logic,
     Pipeline,
     QueryParameter,
     Regex,
-    SavedCall,
     Syntax,
     Unary,
     Word,
 )
-from harness.diagnostics import Source, SourceError, Span
+from harness.detection.languages.cql.time_range import known_zone, normalise_zone, parse_milliseconds
+from harness.diagnostics import Severity, SourceError, did_you_mean
 
-DEEPEST_ARGUMENTS = 100
-MOST_PARTS = 500
-LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
-BLOCK_LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
-ARGUMENT_NAME = re.compile(rf'({FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
-COMPARE = re.compile(r"==|!=|<=|>=|<|>|=(?![=~>])")
-AND = re.compile(r"(?:and(?!\w)|&&)\s*", re.I)
-OR = re.compile(r"(?:or(?!\w)|\|\|)\s*", re.I)
-NOT = re.compile(r"not(?!\w)\s*", re.I)
-ASSIGNMENT_START = re.compile(rf'(?:{FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
-BACKTICK = re.compile(r"`([^`\n]+)`")
-SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
-PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
-STAR_BRANCH = re.compile(r"\*\s*(?:[|;}]|=>)")
-OPERATOR_LEVELS = (("+", "-"), ("*", "/", "%"))
-LOOSE = re.compile(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
-TEXT_PARAMETERS = frozenset(
-    {"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"}
-)
+LIST = re.compile(rf"\[\s*{DOUBLE_QUOTED.pattern}(?:\s*,\s*{DOUBLE_QUOTED.pattern})*\s*\]", re.S)
 
 
-class ArgumentParser(Scanner):
-    """The part of the parser that reads what stands inside calls."""
+def has_parameter_value(meaning: Session, parameter: QueryParameter) -> bool:
+    """Whether a parameter has a value or a default; where it has none that is told."""
+    known = parameter.default is not None or parameter.name in meaning.settings.parameters
+    if known or parameter.name in meaning.defaults:
+        return True
+    parameter_text(meaning, parameter)
+    return False
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(source)
-        self.depth = 0
 
-    @abstractmethod
-    def block(self) -> Pipeline:
-        """`{ pipeline }`."""
+def parameter_text(meaning: Session, parameter: QueryParameter) -> str:
+    """The value given for a parameter, else its default, else `*` as a dashboard has it."""
+    given = meaning.settings.parameters.get(parameter.name)
+    if given is not None:
+        return given
+    if parameter.default is not None:
+        return parameter.default.text
+    if parameter.name in meaning.defaults:
+        return meaning.defaults[parameter.name]
+    message = f"the parameter `{parameter.name}` has no value; `*` is used"
+    meaning.tell("parameter-without-value", parameter.name, message, parameter.span, severity=Severity.NOTE)
+    return "*"
 
-    def deeper(self) -> None:
-        """One level of nesting more, up to a limit."""
-        self.depth += 1
-        if self.depth > DEEPEST_ARGUMENTS:
-            raise self.fail("too-deep", f"a query is nested at most {DEEPEST_ARGUMENTS} levels deep")
 
-    def field(self) -> Word | QueryParameter:
-        """A field's name, or a parameter that stands for one."""
-        return self.parameter() if self.sees("?") else self.name()
+def resolve_text(meaning: Session, part: Syntax) -> str:
+    """The text that a word or a parameter stands for."""
+    match part:
+        case Word(text=text):
+            return text
+        case QueryParameter():
+            return parameter_text(meaning, part)
+        case Unary(operator="-", operand=Word(text=text)):
+            return f"-{text}"
+        case Regex(body=body):
+            return body
+        case _:
+            raise SourceError("argument", "expected a name or a text here", part.span)
 
-    def name(self) -> Word:
-        """A field's name, bare or in quotes."""
-        start = self.at
-        text = self.string()
-        if text is not None:
-            return Word(text=text, quoted=True, span=self.span(start))
-        found = self.take(FIELD_NAME)
-        if not found:
-            raise self.fail("syntax", f"expected a field name, found {self.found()}")
-        return Word(text=found[0], span=self.span(start))
 
-    def target(self) -> tuple[Word | QueryParameter, bool]:
-        """What is assigned to, and whether its name is taken from a field."""
-        start = self.at
-        found = self.take(BACKTICK)
-        if found:
-            return Word(text=found[1], span=self.span(start)), True
-        return self.field(), False
+def resolve_texts(meaning: Session, part: Syntax) -> tuple[str, ...]:
+    """The texts of a list, or the only one."""
+    if isinstance(part, Array):
+        return tuple(t for item in part.items for t in resolve_texts(meaning, item))
+    text = resolve_text(meaning, part)
+    return parse_value_texts(text) if isinstance(part, QueryParameter) and LIST.fullmatch(text) else (text,)
 
-    def slashes(self) -> Regex:
-        """`/body/flags`, which has to come next."""
-        start = self.at
-        found = self.regex()
-        if found is None:
-            raise self.fail("syntax", f"expected a regular expression, found {self.found()}")
-        return Regex(body=found[0], flags=found[1], span=self.span(start))
 
-    def parameter(self) -> QueryParameter:
-        """`?name`, `?"name"` or `?{name=default}`."""
-        start = self.at
-        found = self.take(PARAMETER)
-        if not found:
-            raise self.fail("syntax", "expected the name of a parameter after `?`")
-        default = None
-        if found[3] or found[4]:
-            if not self.sees("}"):
-                default = self.plain()
-            self.expect("}", "after the default of a parameter")
-        name = found[1] or found[2] or found[3] or found[4]
-        return QueryParameter(name=name, default=default, span=self.span(start))
+def parse_value_texts(text: str) -> tuple[str, ...]:
+    """The values of a parameter that has several, written as a list of texts in quotes."""
+    return tuple(unescape_string(body) for body in DOUBLE_QUOTED.findall(text))
 
-    def plain(self) -> Word:
-        """A text with or without quotes."""
-        start = self.at
-        text = self.string()
-        if text is not None:
-            return Word(text=text, quoted=True, span=self.span(start))
-        found = self.take(PATTERN)
-        if not found:
-            raise self.fail("syntax", f"expected a value, found {self.found()}")
-        return Word(text=found[0], span=self.span(start))
 
-    def saved(self) -> SavedCall:
-        """`$name(arguments)`."""
-        start = self.at
-        found = self.take(SAVED)
-        if not found:
-            help = 'a saved query is called as `$name()`, one with blanks in its name as `$"name"()`'
-            raise self.fail("syntax", "expected the name of a saved query and `(` after `$`", help=help)
-        return SavedCall(name=found[1] or found[2], arguments=self.arguments(""), span=self.span(start))
+Name = Annotated[str, "field"]
+"""The name of a field."""
 
-    def call(self) -> FunctionCall | None:
-        """A call, if a known function's name and a parenthesis come next."""
-        found = CALL.match(self.text, self.at)
-        name = FUNCTION_NAMES.get(found[1].lower()) if found else None
-        if not found or name is None:
-            return None
-        start = self.at
-        self.move(found.end() - 1)
-        return FunctionCall(name=name, arguments=self.arguments(name), span=self.span(start))
+RAWSTRING = "@rawstring"
 
-    def arguments(self, function: str) -> tuple[Argument, ...]:
-        """`(argument, ...)`."""
-        opened = self.at
-        self.expect("(", "before arguments")
-        self.deeper()
-        made: list[Argument] = []
-        while not self.sees(")"):
-            made.append(self.argument(function))
-            comma = self.at
-            if not self.takes(","):
-                break
-            self.trailing(comma, ")")
-        self.depth -= 1
-        self.expect(")", "or `,` after an argument", opened)
-        return tuple(made)
+Names = tuple[Name, ...]
+Texts = tuple[str, ...]
+NamePairs = tuple[tuple[str, str], ...]
+Duration = Annotated[float, "milliseconds"]
+"""A length of time in milliseconds."""
 
-    def trailing(self, comma: int, closer: str) -> None:
-        """Notes a comma with nothing after it."""
-        if self.sees(closer):
-            place = self.span(comma, comma + 1)
-            self.deviation("trailing-comma", place, f"a comma before `{closer}` has no element after it", [(place, "")])
+RowCount = Annotated[int, "rows"]
+GroupCount = Annotated[int, "groups"]
+"""A number of rows; `max` is the most that the product allows."""
 
-    def argument(self, function: str) -> Argument:
-        """One argument with its name or label, and the attributes after it."""
-        start, name, label = self.at, None, None
-        found = ARGUMENT_NAME.match(self.text, self.at)
-        if found and not is_mistaken_comparison(function, found[1]):
-            name = found[1].strip('"`')
-            self.move(found.end())
-        elif found := self.take(BLOCK_LABEL):
-            label = found[1]
-        value = self.argument_value(function, name)
-        attributes = []
-        while found := LABEL.match(self.text, self.at):
-            begun = self.at
-            self.move(found.end())
-            inside = self.argument_value("", found[1])
-            attributes.append(Argument(name=found[1], value=inside, span=self.span(begun)))
-        return Argument(name=name, label=label, value=value, attributes=tuple(attributes), span=self.span(start))
+Zone = Annotated[str, "zone"]
+"""A time zone: its name or its distance from UTC; a parameter without a value leaves UTC."""
 
-    def argument_value(self, function: str, name: str | None) -> Syntax:
-        """What an argument holds; words that are no expression are taken as they stand."""
-        if self.sees("["):
-            return self.array(function if expression_argument(function, name) else None)
-        if self.sees("{"):
-            return self.block()
-        if self.sees("/"):
-            return self.slashes()
-        if not expression_argument(function, name) and (word := self.bare() or self.unquoted(name)):
-            return word
-        return self.expression()
+MOST_PRODUCT_ROWS = 200_000
+MOST_GROUPS = 1_000_000
 
-    def bare(self) -> Word | None:
-        """A word that nothing but the end of an argument follows."""
-        start = self.at
-        found = PATTERN.match(self.text, start)
-        if not found or found[0].endswith("//"):
-            return None
-        self.move(found.end())
-        if self.text[self.at : self.at + 1] in (",", ")", "]", "}", "") or LABEL.match(self.text, self.at):
-            return Word(text=found[0], span=self.span(start))
-        self.move(start)
-        return None
+MOST_JOINS = 50
+SORT_DIRECTIONS = frozenset({"asc", "desc", "ascending", "descending"})
 
-    def unquoted(self, name: str | None) -> Word | None:
-        """A text or a regular expression that lacks its quotes."""
-        found = LOOSE.match(self.text, self.at) if name in TEXT_PARAMETERS else None
-        if not found or FIELD_NAME.fullmatch(found[0]):
-            return None
-        start = self.at
-        self.move(found.end())
-        place = self.span(start)
-        quoted = '"' + found[0].replace("\\", "\\\\") + '"'
-        self.deviation("unquoted-text", place, "a text with such characters stands in double quotes", [(place, quoted)])
-        return Word(text=found[0], span=place)
+MEASURED = (float, int, bool, Duration, tuple[float, ...])
+"""Types of parameters for which `*`, the value of a parameter without one, is none."""
 
-    def array(self, function: str | None) -> Array:
-        """`[element, ...]`; elements are expressions where the argument is."""
-        start = self.at
-        self.expect("[", "before a list")
-        self.deeper()
-        items: list[Syntax] = []
-        while not self.sees("]"):
-            items.append(self.element(function))
-            comma = self.at
-            if not self.takes(","):
-                break
-            self.trailing(comma, "]")
-        self.depth -= 1
-        self.expect("]", "or `,` after an element", start)
-        return Array(items=tuple(items), span=self.span(start))
 
-    def element(self, function: str | None) -> Syntax:
-        """One element of a list."""
-        if ASSIGNMENT_START.match(self.text, self.at):
-            target, dynamic = self.target()
-            self.expect(":=", "after the target")
-            value = self.expression()
-            return Assign(target=target, value=value, dynamic=dynamic, span=target.span.to(value.span))
-        return self.expression() if function else self.argument_value("", None)
+@dataclass(slots=True)
+class Bound:
+    """Arguments by parameter, and those that the product would not take as they are."""
 
-    def expression(self) -> Syntax:
-        """An expression, with `and`, `or` and `not` as other languages have them."""
-        return self.logic(0)
+    given: dict[str, Argument] = field(default_factory=dict)
+    extra: list[Argument] = field(default_factory=list)
+    gathered: tuple[Argument, ...] = ()
+    positional: list[tuple[str, Argument]] = field(default_factory=list)
+    unknown: list[Argument] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
+    repeated: list[Argument] = field(default_factory=list)
 
-    def logic(self, level: int) -> Syntax:
-        """Parts joined by `or`, or within them by `and`."""
-        pattern, word = ((OR, "or"), (AND, "and"))[level]
-        start = self.at
-        parts = [self.logic(1) if level == 0 else self.relation()]
-        while found := pattern.match(self.text, self.at):
-            self.move(found.end())
-            parts.append(self.logic(1) if level == 0 else self.relation())
-            if len(parts) > MOST_PARTS:
-                raise self.fail("too-deep", f"an expression has at most {MOST_PARTS} conditions in a row")
-        return parts[0] if len(parts) == 1 else Logic(operator=word, parts=tuple(parts), span=self.span(start))
 
-    def relation(self) -> Syntax:
-        """Two sums compared, or one."""
-        left = self.arithmetic(0)
-        start = self.at
-        found = self.take(COMPARE)
-        if not found:
-            return left
-        sign = found[0]
-        if sign == "=":
-            place = self.span(start, start + 1)
-            self.deviation(
-                "single-equals", place, "an expression compares with `==`; `=` stands in filters only", [(place, "==")]
-            )
-            sign = "=="
-        right = self.arithmetic(0)
-        return Binary(operator=sign, left=left, right=right, span=left.span.to(right.span))
-
-    def arithmetic(self, level: int) -> Syntax:
-        """Sums of products, from left to right."""
-        left = self.unary() if level == 1 else self.arithmetic(1)
-        chain = 0
-        while self.text[self.at : self.at + 1] in OPERATOR_LEVELS[level] and self.at < len(self.text):
-            sign = self.text[self.at]
-            if sign == "*" and STAR_BRANCH.match(self.text, self.at):
-                break
-            self.move(self.at + 1)
-            chain += 1
-            if chain > DEEPEST_ARGUMENTS:
-                raise self.fail("too-deep", f"an expression has at most {DEEPEST_ARGUMENTS} operators in a row")
-            right = self.unary() if level == 1 else self.arithmetic(1)
-            left = Binary(operator=sign, left=left, right=right, span=left.span.to(right.span))
-        return left
-
-    def unary(self) -> Syntax:
-        """An operand with its sign."""
-        start = self.at
-        if self.sees("-") or (self.sees("!") and not self.sees("!=")):
-            sign = self.text[self.at]
-            self.move(self.at + 1)
-        elif found := NOT.match(self.text, self.at):
-            self.move(found.end())
-            place = self.span(start, start + 3)
-            whole = self.source.span(start, found.end())
-            self.deviation("not-in-expression", place, "an expression negates with `!`", [(whole, "!")])
-            sign = "!"
+def bind_arguments(
+    function: RegistryEntry, call: FunctionCall, *, implied: str | None = None, assigned: bool = False
+) -> Bound:
+    """Each argument with its parameter; the `implied` one and `assigned` outputs count as given."""
+    bound, unnamed = Bound(), []
+    folded = {n.lower(): n for n in function.parameters}
+    for argument in call.arguments:
+        if argument.label is not None and function.open:
+            bound.given[argument.label] = argument
+        elif argument.name is None:
+            unnamed.append(argument)
+        elif function.open:
+            bound.given[argument.name] = argument
+        elif (name := folded.get(argument.name.lower())) is not None:
+            if name in bound.given:
+                bound.repeated.append(argument)
+            bound.given[name] = argument
         else:
-            return self.operand()
-        self.deeper()
-        operand = self.unary()
-        self.depth -= 1
-        return Unary(operator=sign, operand=operand, span=self.span(start))
+            bound.unknown.append(argument)
+    place_unnamed(function, bound, unnamed, implied)
+    given = {*bound.given, implied, *(("as",) if assigned else ())}
+    bound.missing = tuple(n for n, p in function.parameters.items() if p.required and n not in given)
+    return bound
 
-    def operand(self) -> Syntax:
-        """A call, a name, a number, a text, or an expression in parentheses."""
-        start = self.at
-        if self.takes("("):
-            self.deeper()
-            inside = self.expression()
-            self.depth -= 1
-            self.expect(")", "after an expression", start)
-            return inside
-        if self.sees("["):
-            return self.array(None)
-        if self.sees("{"):
-            return self.block()
-        if self.sees("?"):
-            return self.parameter()
-        if self.sees("$"):
-            return self.saved()
-        if call := self.call():
-            return call
-        text = self.string()
-        if text is not None:
-            return Word(text=text, quoted=True, span=self.span(start))
-        return self.named_operand()
 
-    def named_operand(self) -> Word:
-        """A number or the name of a field."""
-        start = self.at
-        if found := self.take(NUMBER_TOKEN):
-            return Word(text=found[0], span=self.span(start))
-        called = CALL.match(self.text, self.at)
-        if called and called[1].lower() not in FUNCTION_NAMES:
-            raise self.unknown(called[1], self.source.span(called.start(1), called.end(1)))
-        found = self.take(FIELD_NAME)
-        if not found:
-            raise self.fail("syntax", f"expected a value, found {self.found()}")
-        return Word(text=found[0], span=self.span(start))
+def place_unnamed(function: RegistryEntry, bound: Bound, unnamed: list[Argument], implied: str | None) -> None:
+    """Finds parameters for arguments without a name: the product takes one, more follow the documented order."""
+    unnamed = [a for a in unnamed if not bind_unnamed_argument(function, bound, a)]
+    free = [n for n in function.positional if n not in bound.given and n != implied]
+    if len(unnamed) > 1 and free and gathers(function, free[0]) and not isinstance(unnamed[0].value, Array):
+        bound.gathered = tuple(unnamed)
+        bound.given[free[0]] = unnamed[0]
+        return
+    if len(unnamed) > len(free) > 0 and gathers(function, free[-1]):
+        last = unnamed[len(free) - 1 :]
+        items = Array(items=tuple(a.value for a in last), span=last[0].span.to(last[-1].span))
+        unnamed = [*unnamed[: len(free) - 1], Argument(value=items, span=items.span)]
+    for i, argument in enumerate(unnamed):
+        if i >= len(free):
+            bound.extra.append(argument)
+            continue
+        bound.given[free[i]] = argument
+        if i:
+            bound.positional.append((free[i], argument))
 
-    def unknown(self, name: str, place: Span) -> SourceError:
-        """The error for a function that does not exist."""
-        near = function_hint(name, [*FUNCTION_NAMES.values()])
-        searched = f"LogScale would silently search for the text `{name}`"
-        return self.fail("unknown-function", f"no function is called `{name}`; {searched}", place, near)
+
+def bind_unnamed_argument(function: RegistryEntry, bound: Bound, argument: Argument) -> bool:
+    """Takes an argument without a name that can be one parameter only: aggregates, and the order of a sort."""
+    value = argument.value
+    items = value.items if isinstance(value, Array) else (value,)
+    order = isinstance(value, Word) and value.text.lower() in SORT_DIRECTIONS
+    name = "order" if order else "function"
+    fits = order or (bool(items) and all(isinstance(i, FunctionCall | Pipeline) for i in items))
+    if not fits or name not in function.parameters or name in bound.given or name in function.positional[:1]:
+        return False
+    bound.given[name] = argument
+    bound.positional.append((name, argument))
+    return True
+
+
+def find_implied_parameter(function: RegistryEntry) -> str | None:
+    """The parameter that the field left of `=~` goes to: `field`, or else the first that needs no name."""
+    return "field" if "field" in function.parameters else next(iter(function.positional), None)
+
+
+def gathers(function: RegistryEntry, parameter: str) -> bool:
+    """Whether a parameter is a list, so that several unnamed arguments can be its elements."""
+    return function.hints.get(parameter) in (Names, Texts)
+
+
+def bind(
+    function: RegistryEntry, call: FunctionCall, row: RowScope, *, assigned: bool = False
+) -> tuple[dict[str, Any], str | None]:
+    """Arguments for the Python function, and the text of `as` where the table itself deals with it."""
+    applied = find_implied_parameter(function) if row.implied is not None else None
+    bound = bind_arguments(function, call, implied=applied, assigned=assigned)
+    check_binding(function, call, bound)
+    check_join_count(row, function, call)
+    values: dict[str, Any] = {}
+    if row.implied is not None and applied is not None and applied not in bound.given:
+        field = Word(text=row.implied, span=call.span)
+        values[function.parameters[applied].attribute] = convert_argument(function.hints[applied], row, field)
+    into = None
+    for name, argument in bound.given.items():
+        if name == "as" and function.into is not None:
+            into = resolve_text(row.meaning, argument.value)
+            continue
+        known = function.parameters.get(name)
+        value = argument.value
+        if bound.gathered and argument is bound.gathered[0]:
+            value = Array(items=tuple(a.value for a in bound.gathered), span=call.span)
+        if argument.label is not None:
+            values[name] = argument
+            continue
+        hint = function.hints[name] if known else Syntax
+        if (
+            known
+            and isinstance(value, QueryParameter)
+            and hint in MEASURED
+            and not has_parameter_value(row.meaning, value)
+        ):
+            if known.required:
+                message = f"`{name}` is given by the parameter `{value.name}`, which has no value"
+                raise SourceError("parameter-without-value", message, value.span)
+            continue
+        values[known.attribute if known else name] = convert_argument(hint, row, value)
+    return values, into
+
+
+def check_join_count(row: RowScope, function: RegistryEntry, call: FunctionCall) -> None:
+    """Refuses more joins than an engine takes in a bounded time; the product has ten tables at most."""
+    if function.joins:
+        row.meaning.joined += 1
+        if row.meaning.joined > MOST_JOINS:
+            raise SourceError("too-many-joins", f"a query joins at most {MOST_JOINS} times", call.span)
+
+
+def check_binding(function: RegistryEntry, call: FunctionCall, bound: Bound) -> None:
+    """Raises SourceError for a call that no dialect can read."""
+    if bound.unknown:
+        name = bound.unknown[0].name or ""
+        near = did_you_mean(name, function.parameters) or f"parameters are {', '.join(function.parameters)}"
+        message = f"`{function.name}` has no parameter `{name}`"
+        raise SourceError("unknown-parameter", message, bound.unknown[0].span, help=near)
+    if bound.repeated:
+        argument = bound.repeated[0]
+        message = f"`{argument.name}` is given twice"
+        raise SourceError("repeated-parameter", message, argument.span, help="several values stand in a list: `[a, b]`")
+    if bound.extra:
+        several = isinstance(bound.extra[0].value, FunctionCall) and "function" in function.parameters
+        help = "several functions stand in a list: `function=[count(), sum(field)]`" if several else None
+        message = f"`{function.name}` has no parameter for this"
+        raise SourceError("too-many-arguments", message, bound.extra[0].span, help=help)
+    if bound.missing:
+        message = f"`{function.name}` needs `{bound.missing[0]}`"
+        raise SourceError("missing-parameter", message, call.span, help=f"add `{bound.missing[0]}=`")
+
+
+def convert_argument(hint: Any, row: RowScope, value: Syntax) -> Any:
+    """What an argument is to a parameter of this type."""
+    reader = CONVERTERS.get(hint)
+    if reader is None:
+        return value
+    return reader(row, value)
+
+
+def bind_number(row: RowScope, value: Syntax) -> float:
+    """A number that stands in the text."""
+    text = resolve_text(row.meaning, value)
+    found = parse_number_text(text)
+    if found is None:
+        raise SourceError("not-a-number", f"expected a number, found `{text[:40]}`", value.span)
+    return found
+
+
+def bind_row_count(row: RowScope, value: Syntax) -> int:
+    """A number of rows; a parameter without a value leaves the product's most."""
+    return at_most(row, value, MOST_PRODUCT_ROWS)
+
+
+def groups_of(row: RowScope, value: Syntax) -> int:
+    """A number of groups; the same."""
+    return at_most(row, value, MOST_GROUPS)
+
+
+def at_most(row: RowScope, value: Syntax, most: int) -> int:
+    """A number up to the product's most, which `max` and `*` stand for."""
+    if resolve_text(row.meaning, value) in ("max", "*"):
+        return most
+    return max(0, int(min(bind_number(row, value), most)))
+
+
+def numbers_of(row: RowScope, value: Syntax) -> tuple[float, ...]:
+    """Numbers of a list, or the only one."""
+    items = value.items if isinstance(value, Array) else (value,)
+    return tuple(bind_number(row, item) for item in items)
+
+
+def flag_of(row: RowScope, value: Syntax) -> bool:
+    """`true` or `false`."""
+    text = resolve_text(row.meaning, value).lower()
+    if text not in ("true", "false"):
+        raise SourceError("not-a-boolean", f"expected `true` or `false`, found `{text[:40]}`", value.span)
+    return text == "true"
+
+
+def bind_regex(row: RowScope, value: Syntax) -> CqlRegex:
+    """A regular expression, between slashes or as a text."""
+    flags = value.flags if isinstance(value, Regex) else ""
+    text = resolve_text(row.meaning, value)
+    return translate_regex(".*" if text == "*" else text, flags, value.span)
+
+
+def bind_zone(row: RowScope, value: Syntax) -> str:
+    """A time zone that exists."""
+    text = resolve_text(row.meaning, value)
+    zone = normalise_zone("" if text == "*" else text)
+    if not known_zone(zone):
+        help = "one such as `Europe/London` or `+02:00`"
+        raise SourceError("unknown-zone", f"`{text[:40]}` is no time zone", value.span, help=help)
+    return zone
+
+
+def pipeline_of(row: RowScope, value: Syntax) -> Pipeline:
+    """A sub-query, or one step in its place."""
+    if isinstance(value, Word):
+        raise SourceError(
+            "argument", "expected a sub-query", value.span, help="a sub-query stands in braces: `{ ... }`"
+        )
+    return value if isinstance(value, Pipeline) else Pipeline(steps=(value,), span=value.span)
+
+
+def bind_name_pairs(row: RowScope, value: Syntax) -> NamePairs:
+    """A list of pairs of names."""
+    if not isinstance(value, Array):
+        raise SourceError("argument", "expected a list of pairs", value.span)
+    pairs = []
+    for item in value.items:
+        texts = resolve_texts(row.meaning, item)
+        if len(texts) != 2:
+            raise SourceError("argument", "expected a pair of names", item.span)
+        pairs.append((texts[0], texts[1]))
+    return tuple(pairs)
+
+
+CONVERTERS: dict[Any, Callable[[RowScope, Syntax], Any]] = {
+    Name: lambda row, v: resolve_text(row.meaning, v),
+    ArrayName: lambda row, v: resolve_text(row.meaning, v),
+    str: lambda row, v: resolve_text(row.meaning, v),
+    Names: lambda row, v: resolve_texts(row.meaning, v),
+    Texts: lambda row, v: resolve_texts(row.meaning, v),
+    float: bind_number,
+    int: lambda row, v: int(bind_number(row, v)),
+    bool: flag_of,
+    tuple[float, ...]: numbers_of,
+    CqlRegex: bind_regex,
+    RowCount: bind_row_count,
+    GroupCount: groups_of,
+    Zone: bind_zone,
+    Duration: lambda row, v: parse_milliseconds(resolve_text(row.meaning, v), v.span),
+    Pipeline: pipeline_of,
+    NamePairs: bind_name_pairs,
+}
+"""How an argument is read for each type of parameter; `evaluate` adds expressions."""

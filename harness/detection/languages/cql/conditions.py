@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from harness.detection.languages.cql.arguments import resolve_text
 from harness.detection.languages.cql.coercion import negate_condition, parse_number_text
 from harness.detection.languages.cql.evaluate import function_of, lower_filter_function
-from harness.detection.languages.cql.flow import RowScope
-from harness.detection.languages.cql.habits import after_aggregate
-from harness.detection.languages.cql.meaning import TEMPORARY
+from harness.detection.languages.cql.hints import after_aggregate
 from harness.detection.languages.cql.regex import CqlRegex, translate_regex
 from harness.detection.languages.cql.registry import FunctionRole
+from harness.detection.languages.cql.row import RowScope
+from harness.detection.languages.cql.scope import TEMPORARY
 from harness.detection.languages.cql.syntax import (
     Apply,
     Comparison,
@@ -26,7 +27,6 @@ from harness.detection.languages.cql.syntax import (
     TruthFilter,
     Word,
 )
-from harness.detection.languages.cql.values import resolve_text
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
     EVENT_COLUMN,

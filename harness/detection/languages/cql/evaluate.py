@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.detection.languages.cql.binding import CONVERTERS, bind
+from harness.detection.languages.cql.arguments import CONVERTERS, bind, parameter_text
 from harness.detection.languages.cql.coercion import parse_number_text, replace_null_by_false
-from harness.detection.languages.cql.flow import RowScope
 from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole, RegistryEntry
+from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import (
     Array,
     Binary,
@@ -18,7 +18,6 @@ from harness.detection.languages.cql.syntax import (
     Unary,
     Word,
 )
-from harness.detection.languages.cql.values import parameter_text
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Expression, Kind, Literal, build_call
 from harness.diagnostics import SourceError

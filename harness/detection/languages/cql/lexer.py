@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from harness.detection.languages.cql.habits import suggest_at
+from harness.detection.languages.cql.hints import suggest_at
 from harness.diagnostics import Edit, Finding, Source, SourceError, Span
 
 NAME_CHARACTER = r"[#%&.@\\^\w\u00a1-\u00aa\u00ae-\u00ba\u00bc-\u00ff]"
@@ -225,3 +225,9 @@ class Scanner:
         """Notes what the product would reject here."""
         made = tuple(Edit(s, t) for s, t in edits)
         self.findings.append(Finding(code=code, span=span, message=message, help=help, edits=made))
+
+
+def quote(text: str) -> str:
+    """The text in double quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.arguments import DEEPEST_ARGUMENTS
-from harness.detection.languages.cql.filters import CLOSERS, FilterParser
-from harness.detection.languages.cql.habits import ANYWHERE, CQL_COMMAND_HINTS, FOREIGN_COMMAND
+from harness.detection.languages.cql.condition_parser import CLOSERS, FilterParser
+from harness.detection.languages.cql.expression_parser import DEEPEST_ARGUMENTS
+from harness.detection.languages.cql.hints import ANYWHERE, CQL_COMMAND_HINTS, FOREIGN_COMMAND
 from harness.detection.languages.cql.lexer import DOUBLE_QUOTED, FIELD_NAME, KEYWORD
-from harness.detection.languages.cql.names import FUNCTION_NAMES
+from harness.detection.languages.cql.registry import FUNCTION_NAMES
 from harness.detection.languages.cql.syntax import (
     Arm,
     Assign,

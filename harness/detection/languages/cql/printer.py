@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.lexer import FIELD_NAME
+from harness.detection.languages.cql.lexer import FIELD_NAME, quote
 from harness.detection.languages.cql.syntax import (
     Apply,
     Argument,
@@ -30,7 +30,6 @@ from harness.detection.languages.cql.syntax import (
     Unary,
     Word,
 )
-from harness.detection.languages.cql.texts import quote
 
 BINDING = {"==": 2, "!=": 2, "<": 2, "<=": 2, ">": 2, ">=": 2, "+": 3, "-": 3, "*": 4, "/": 4, "%": 4}
 SAVED_NAME = re.compile(r"[\w/:.\-]+")

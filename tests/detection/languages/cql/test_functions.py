@@ -3,9 +3,7 @@ import re
 
 import pytest
 
-from harness.detection.languages.cql import FUNCTIONS
-from harness.detection.languages.cql.names import FUNCTION_NAMES
-from harness.detection.languages.cql.registry import Registry
+from harness.detection.languages.cql.registry import FUNCTION_NAMES, FUNCTIONS, Registry
 from harness.diagnostics import HarnessError
 from tests.detection.languages.cql.running import SHARED, needs_shared, records
 

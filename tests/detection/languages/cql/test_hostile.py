@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.detection.language import Settings, Strictness
-from harness.detection.languages.cql import FUNCTIONS, LANGUAGE
+from harness.detection.languages.cql import LANGUAGE
+from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import Kind
 from harness.diagnostics import HarnessError, Source
 from tests.detection.languages.cql.running import records

@@ -1,18 +1,20 @@
-"""Functions of numbers."""
+"""math:*, round, parseInt, bitfield:*."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import pi
 
-from harness.detection.languages.cql.binding import Name
-from harness.detection.languages.cql.choices import Endian, Rounding, check_range
+from harness.detection.languages.cql.arguments import Name, resolve_texts
 from harness.detection.languages.cql.coercion import parse_number_text
-from harness.detection.languages.cql.flow import RowScope
+from harness.detection.languages.cql.option_values import Endian, Rounding, check_range
 from harness.detection.languages.cql.registry import FUNCTIONS
+from harness.detection.languages.cql.row import RowScope
+from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Expression, Literal, build_call
+from harness.detection.plan.expressions import NULL, Expression, Literal, build_call
 from harness.detection.plan.operation import Operation
+from harness.diagnostics import SourceError
 
 ONE, TWO = Literal(1), Literal(2)
 EXP = ops.exp
@@ -169,3 +171,69 @@ def parse_int(row: RowScope, field: Name, *, radix: float = 16, endian: Endian =
         pairs = ops.regex_extract_all(digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
         digits = ops.list_join(ops.list_reverse(pairs), Literal(""))
     return ops.from_base(digits, Literal(check_range(row, "radix", radix, 2, 36)))
+
+
+MOST_BITS = 64
+
+
+def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
+    """Bits and the fields or names for them."""
+    made = []
+    for item in value.items if isinstance(value, Array) else ():
+        pair = resolve_texts(row.meaning, item)
+        bit = parse_number_text(pair[0])
+        if len(pair) != 2 or bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
+            message = f"expected a pair of a bit from 0 to {MOST_BITS - 1} and a name"
+            raise SourceError("argument", message, item.span, help="one such as `[0, NAME]`")
+        made.append((int(bit), pair[1]))
+    if not made:
+        raise SourceError("argument", "expected a list of pairs of bits and names", value.span)
+    return made
+
+
+def bit_set(row: RowScope, field: str, bit: int) -> Expression:
+    """Whether a bit of a number is set."""
+    number = row.number(field)
+    shifted = ops.floor(ops.divide(number, Literal(float(2**bit))))
+    return ops.equal(ops.modulo(shifted, Literal(2)), Literal(1))
+
+
+@FUNCTIONS.row("bitfield:extractFlags")
+def extract_flags(row: RowScope, *, field: Name, output: Syntax, onlyTrue: bool = False) -> None:
+    """Fields that say which bits of a number are set.
+
+        a := 5 | bitfield:extractFlags(field=a, output=[[0, x], [1, y]]) -> x=true y=false
+
+    Reference: library.humio.com, bitfield:extractFlags()
+    """
+    for bit, name in bind_bit_flags(row, output):
+        is_set = bit_set(row, field, bit)
+        value = ops.if_(is_set, Literal("true"), NULL if onlyTrue else Literal("false"))
+        row.assign(name, ops.if_(ops.is_null(row.number(field)), NULL, value))
+
+
+def set_names(row: RowScope, field: str, names: Syntax) -> Expression:
+    """The names of the bits that are set."""
+    return ops.list_(*(ops.if_(bit_set(row, field, b), Literal(n), NULL) for b, n in bind_bit_flags(row, names)))
+
+
+@FUNCTIONS.row("bitfield:extractFlagsAsArray")
+def extract_flags_array(row: RowScope, *, field: Name, flagNames: Syntax, asArray: Name = "_flags[]") -> None:
+    """The names of the bits that are set as an array.
+
+        a := 5 | bitfield:extractFlagsAsArray(field=a, flagNames=[[0, x], [2, z]]) | y := _flags[1] -> y=z
+
+    Reference: library.humio.com, bitfield:extractFlagsAsArray()
+    """
+    row.assign(asArray, set_names(row, field, flagNames))
+
+
+@FUNCTIONS.value("bitfield:extractFlagsAsString", into="_flags")
+def extract_flags_text(row: RowScope, *, field: Name, flagNames: Syntax, separator: str = " ") -> Expression:
+    """The names of the bits that are set in one text.
+
+        a := 5 | bitfield:extractFlagsAsString(field=a, flagNames=[[0, x], [2, z]]) -> _flags=x z
+
+    Reference: library.humio.com, bitfield:extractFlagsAsString()
+    """
+    return ops.list_join(set_names(row, field, flagNames), Literal(separator))

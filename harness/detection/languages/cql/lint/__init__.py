@@ -1,0 +1,1 @@
+"""What LogScale rejects or silently gets wrong."""
