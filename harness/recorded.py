@@ -22,8 +22,7 @@ from harness.telemetry.events.windows_event import map_windows_sensors
 from harness.telemetry.recording import RecordedTest, Recording
 from harness.telemetry.sensor import sensor, sensor_names
 from harness.verdict.store import TelemetryStore
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility
-from harness.verdict.visibility import count_signal
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,14 +32,10 @@ from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
-from harness.verdict.cuts import find_reached_limits
-from harness.verdict.panel import TrialResult as Found
-from harness.verdict.panel import TrialSet
-from harness.verdict.store import TelemetryStore
-from harness.verdict.trial import Trial
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, list_expectation_faults
-from harness.verdict.visibility import count_signal
-from harness.verdict.world_store import TimeStretch, WorldStore
+from harness.verdict.judge import Trial, TrialSet, find_reached_limits
+from harness.verdict.judge import TrialResult as Found
+from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal, list_expectation_faults
 from harness.workers import distribute_work, workers_for
 
 if TYPE_CHECKING:

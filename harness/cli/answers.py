@@ -27,8 +27,7 @@ from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
 from harness.telemetry.platform import platform
-from harness.verdict.explain import Explanation, Labels, format_value
-from harness.verdict.loss import explain
+from harness.verdict.explain import Explanation, Labels, explain, format_value
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
 # the others keep an answer on two screens.

@@ -15,10 +15,9 @@ from harness.run import Answer, Bench, RunOptions
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.simulation.behaviour import parse_duration
 from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
-from harness.verdict.alerts import Alert
-from harness.verdict.census import Census, census
+from harness.verdict.alerts import Alert, Census, census
+from harness.verdict.store import TimeStretch
 from harness.verdict.study.population import SECONDS_IN_DAY
-from harness.verdict.world_store import TimeStretch
 
 # Ten years of hourly runs; chosen, no source: more is a misspelt duration.
 LONGEST_CENSUS_HOURS = 3650 * 24

@@ -1,16 +1,31 @@
-"""What became of an attack's events at each step of a query.
+"""What became of an attack's events at each step, and the clause that lost them.
 
 Nothing here knows a language or judges a row itself: every number comes from running a part of the rule's own plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from harness.detection.engine import CellValue, Engine
-from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind, Literal
-from harness.detection.plan.nodes import Node, Select, Union
+from harness.detection.language import Plan
+from harness.detection.plan import operations as ops
+from harness.detection.plan.expressions import (
+    EVENT_COLUMN,
+    Call,
+    Column,
+    Expression,
+    Kind,
+    Literal,
+    columns_read,
+    span_of,
+)
+from harness.detection.plan.nodes import Filter, Limit, Node, Select, Union, list_sources
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Span
@@ -131,3 +146,264 @@ def format_value(value: CellValue) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     return "nothing" if value is None else str(value)
+
+
+# Chosen, no source: what fits on the line of a report.
+MOST_HELD_VALUES = 3
+COMPARISON_SIGNS: dict[Operation, str] = {
+    ops.less: "<",
+    ops.less_equal: "<=",
+    ops.greater: ">",
+    ops.greater_equal: ">=",
+}
+MIRRORED_OPERATIONS: dict[Operation, Operation] = {
+    ops.less: ops.greater,
+    ops.less_equal: ops.greater_equal,
+    ops.greater: ops.less,
+    ops.greater_equal: ops.less_equal,
+}
+
+CaseGroups = list[tuple[int, ...]]
+"""For each row the events behind it."""
+
+
+def explain(plan: Plan, engine: Engine, labels: Labels) -> Explanation:
+    """Runs the plan's steps and says where the last of the attack's events was lost, and why."""
+    return Inquiry(plan=plan, engine=engine, cases={0: labels}).explanations()[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """What became of the events of several cases in one plan that keeps them apart; `cases` has each one's labels.
+
+    All cases together take a handful of statements: two for the steps, two for each step that lost somebody's attack.
+    """
+
+    plan: Plan
+    engine: Engine
+    cases: Mapping[int, Labels]
+
+    def explanations(self) -> dict[int, Explanation]:
+        """For each case its events after each step, and the step and clause that lost its attack."""
+        behind = [self.apart(g) for g in events_behind([s.node for s in self.plan.steps], self.engine)]
+        traces = {case: self.traces(case, behind) for case in self.cases}
+        lost: dict[int, list[int]] = {}
+        for case, steps in traces.items():
+            # The first step that leaves nothing; later ones only pass the emptiness on.
+            at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
+            if at is not None and self.cases[case].malicious:
+                lost.setdefault(at, []).append(case)
+        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases).items()}
+        return {
+            case: Explanation(
+                recorded=labels.total, malicious=len(labels.malicious), steps=traces[case], loss=losses.get(case)
+            )
+            for case, labels in self.cases.items()
+        }
+
+    def apart(self, groups: CaseGroups) -> dict[int, CaseGroups]:
+        """The rows of each case."""
+        found: dict[int, CaseGroups] = {case: [] for case in self.cases}
+        starts = sorted((labels.own.start if labels.own else 0, case) for case, labels in self.cases.items())
+        firsts = [start for start, _ in starts]
+        for events in groups:
+            # Events of a case are numbered in one stretch, so the first event of a row names its case.
+            at = bisect_right(firsts, events[0]) - 1 if events else 0
+            case = starts[at][1]
+            if at >= 0 and (not events or events[0] in self.cases[case]):
+                found[case].append(events)
+        return found
+
+    def traces(self, case: int, behind: Sequence[Mapping[int, CaseGroups]]) -> tuple[Trace, ...]:
+        """Each step's rows of one case and the events behind them."""
+        found = []
+        for step, groups in zip(self.plan.steps, behind, strict=True):
+            bad, good = self.cases[case].count(set().union(*groups[case]))
+            found.append(Trace(span=step.span, name=step.name, rows=len(groups[case]), malicious=bad, benign=good))
+        return tuple(found)
+
+    def losses(self, at: int, cases: Sequence[int]) -> dict[int, EventLoss]:
+        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events."""
+        step = self.plan.steps[at]
+        parts = list(list_step_nodes(step.node, self.plan.steps[at - 1].node if at else None))
+        left = [self.apart(groups) for groups in events_behind(parts, self.engine)]
+        found: dict[int, EventLoss] = {}
+        for number, part in enumerate(parts):
+            gone = [c for c in cases if c not in found and not self.cases[c].among(left[number][c])]
+            place = part.span or step.span
+            if isinstance(part, Filter) and gone:
+                for case, (clauses, misses) in find_losing_clauses(part, place, self.engine, self.labels(gone)).items():
+                    found[case] = EventLoss(step=at, span=place, clauses=clauses, misses=misses)
+            else:
+                found |= {c: EventLoss(step=at, span=place, reason=explain_node_loss(part)) for c in gone}
+        return {c: found.get(c, EventLoss(step=at, span=step.span)) for c in cases}
+
+    def labels(self, cases: Collection[int]) -> dict[int, Labels]:
+        """The labels of some of the cases."""
+        return {c: self.cases[c] for c in cases}
+
+
+def explain_node_loss(part: Node) -> str:
+    """Why a node that has no condition leaves no row of an attack."""
+    match part:
+        case Limit(count=count):
+            return f"only {count} rows are kept"
+        case _ if not list_sources(part):
+            return "the platform has none of the attack's events"
+        case _:
+            return "no row of the attack comes out"
+
+
+def list_step_nodes(node: Node, before: Node | None) -> Iterator[Node]:
+    """The nodes of one step, the deepest first; they form a chain, a side branch is passed by."""
+    found: list[Node] = []
+    current: Node | None = node
+    while current is not None and current is not before:
+        # Only along the first source: a join's right side is a table or a subsearch that the attack need not pass.
+        found.append(current)
+        current = next(iter(list_sources(current)), None)
+    return reversed(found)
+
+
+def split_conjunction(condition: Expression) -> Iterator[Expression]:
+    """The parts that must all hold, in the order of the text."""
+    match condition:
+        case Call(ops.and_, parts):
+            for part in parts:
+                yield from split_conjunction(part)
+        case Call(ops.is_true, (inner,)):
+            yield from split_conjunction(inner)
+        case _:
+            yield condition
+
+
+def split_disjunction(condition: Expression) -> Iterator[Expression]:
+    """The parts of which one suffices."""
+    match condition:
+        case Call(ops.or_, parts):
+            for part in parts:
+                yield from split_disjunction(part)
+        case Call(ops.is_true, (inner,)):
+            yield from split_disjunction(inner)
+        case _:
+            yield condition
+
+
+def strip_negation(condition: Expression) -> Expression | None:
+    """What a `not` denies, or nothing if it is no `not`."""
+    match condition:
+        case Call(ops.not_, (inner,)):
+            return inner
+        case Call(ops.is_true, (inner,)):
+            return strip_negation(inner)
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """What loses a row: a clause that does not hold, or a member of an exclusion list that does."""
+
+    clause: Expression
+    loses: Expression
+    excluded: bool
+
+
+def tests_of(condition: Expression) -> Iterator[Test]:
+    """Everything in a condition that can lose a row, in the order of the text."""
+    for conjunct in split_conjunction(condition):
+        denied = strip_negation(conjunct)
+        members = [m for m in split_disjunction(denied) if find_span(m)] if denied else []
+        # `NOT (a OR b)` is an exclusion list: what loses a row is the member that holds, not the whole condition.
+        if denied is None or not members:
+            yield Test(clause=conjunct, loses=ops.not_(ops.is_true(conjunct)), excluded=False)
+        else:
+            yield from (Test(clause=m, loses=ops.is_true(m), excluded=True) for m in members)
+
+
+def find_span(expression: Expression) -> Span | None:
+    """The span of an expression, or of its innermost first argument that has one."""
+    while span_of(expression) is None and isinstance(expression, Call) and expression.arguments:
+        expression = expression.arguments[0]
+    return span_of(expression)
+
+
+Findings = tuple[tuple[Clause, ...], tuple[Miss, ...]]
+
+
+def find_losing_clauses(part: Filter, place: Span, engine: Engine, cases: Mapping[int, Labels]) -> dict[int, Findings]:
+    """For each case the clauses that lost rows of its attack, and the thresholds that none of them reached."""
+    tests = list(tests_of(part.condition))
+    names = sorted(set(chain.from_iterable(columns_read(t.clause) for t in tests)))
+    wanted = [*(t.loses for t in tests), *(Column(n) for n in names)]
+    columns = ((EVENT_COLUMN, Column(EVENT_COLUMN)), *((f"t{i}", e) for i, e in enumerate(wanted)))
+    rows: dict[int, list[tuple[CellValue, ...]]] = {case: [] for case in cases}
+    for row in engine.run(Select(source=trace_events(part.source), columns=columns)).rows:
+        events = as_events(row[0])
+        for case, labels in cases.items():
+            if labels.malicious.intersection(events):
+                rows[case].append(row[1:])
+                break
+    return {case: findings(tests, names, found, place) for case, found in rows.items()}
+
+
+def findings(
+    tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[CellValue, ...]], place: Span
+) -> Findings:
+    """The clauses that lost one attack's rows, in the order of the text, and the thresholds that none reached.
+
+    A row has the result of each test, then the value of each name.
+    """
+    values = {name: [row[len(tests) + i] for row in rows] for i, name in enumerate(names)}
+    clauses: list[Clause] = []
+    misses: list[Miss] = []
+    alive = set(range(len(rows)))
+    for number, test in enumerate(tests):
+        hit = sorted(i for i in alive if rows[i][number])
+        if hit:
+            held = {n: commonest([values[n][i] for i in hit]) for n in sorted(columns_read(test.clause))}
+            clauses.append(
+                Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
+            )
+        # A near miss is told only where no row reached the threshold.
+        if rows and all(row[number] for row in rows):
+            misses += misses_of(test.clause, values)
+        # A row is lost once: to the first clause of the text that it fails.
+        alive.difference_update(hit)
+    return tuple(clauses), tuple(misses)
+
+
+def commonest(values: Sequence[CellValue]) -> tuple[CellValue, ...]:
+    """The most frequent values, the first seen of equally frequent ones first."""
+    counts = Counter(repr(v) for v in values)
+    # By repr, since lists cannot be keys; reversed, so that the first seen stays.
+    first = {repr(v): v for v in reversed(values)}
+    return tuple(first[text] for text, _ in counts.most_common(MOST_HELD_VALUES))
+
+
+def misses_of(clause: Expression, values: Mapping[str, list[CellValue]]) -> Iterator[Miss]:
+    """For a comparison of a column with a number: the nearest value to it that the attack's rows have."""
+    match clause:
+        case Call(operation, (side, Literal(needed))) if operation in COMPARISON_SIGNS:
+            pass
+        case Call(operation, (Literal(needed), side)) if operation in MIRRORED_OPERATIONS:
+            operation = MIRRORED_OPERATIONS[operation]
+        case _:
+            return
+    names = sorted(columns_read(side))
+    if len(names) != 1 or not isinstance(needed, int | float):
+        return
+    numbers = [n for n in map(parse_cell_number, values[names[0]]) if n is not None]
+    if numbers:
+        best = min(numbers) if operation in (ops.less, ops.less_equal) else max(numbers)
+        yield Miss(
+            column=names[0], best=best, operator=COMPARISON_SIGNS[operation], needed=needed, span=find_span(clause)
+        )
+
+
+def parse_cell_number(value: CellValue) -> float | None:
+    """A number, also one that is written as text."""
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None

@@ -21,12 +21,10 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.alerts import as_events
-from harness.verdict.explain import Explanation, Labels
-from harness.verdict.loss import explain
+from harness.verdict.explain import Explanation, Labels, explain
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import LabelledTrial
+from harness.verdict.study.ensemble import LabelledTrial, Variant, lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
-from harness.verdict.study.variants import Variant, lot
 
 RUN = "@run"
 OPENS, CLOSES, FIRST = "@opens", "@closes", "@first"

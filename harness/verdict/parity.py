@@ -14,12 +14,11 @@ from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import Alert
 from harness.verdict.explain import Explanation
-from harness.verdict.mutation.mutants import Mutant, mutants
-from harness.verdict.mutation.probes import bases, probes
+from harness.verdict.mutate.mutants import Mutant, mutants
+from harness.verdict.mutate.probes import bases, probes
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import LabelledTrial
-from harness.verdict.study.variants import Variant, behaviours_of, keep_possible, lot
+from harness.verdict.study.ensemble import LabelledTrial, Variant, behaviours_of, keep_possible, lot
 
 # The order is a judgement, no source: lists come first, since people edit them by hand in each rendering.
 RANKS = {"member": 0, "clause": 0, "pattern": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}

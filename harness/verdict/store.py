@@ -1,20 +1,54 @@
-"""A scenario's telemetry in an engine: made or read once for each set of conditions, loaded once for each view."""
+"""A scenario's telemetry or a recorded world in an engine, and fields that a rule reads in vain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from harness.detection.engine import Engine, ResultRows
-from harness.detection.plan.expressions import EVENT_COLUMN, Schema
-from harness.detection.plan.nodes import Node
-from harness.telemetry.events.event import CAUSE, TIME, Telemetry
+from harness.detection.language import Plan
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
+from harness.detection.plan.nodes import Derive, Node, Scan, walk_nodes
+from harness.detection.plan.passes.partitions import StoredPart, parts_needed
+from harness.detection.plan.passes.provenance import trace_events
+from harness.detection.plan.passes.requirements import collect_columns_by_node
+from harness.detection.plan.schema import columns_of
+from harness.diagnostics import HarnessError
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.platform import View, platform
-from harness.verdict.absent import find_absent_fields
+from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
 from harness.verdict.alerts import GroundTruth
+
+
+def collect_expected_fields(plan: Plan) -> frozenset[str]:
+    """The event fields that the rule names and does not derive itself."""
+    made = {name for node in walk_nodes(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
+    return plan.reads - plan.implied - made
+
+
+def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:
+    """The names among `reads` that none of these events has."""
+    numbers = np.fromiter(events, np.int64, len(events))
+    # Of no events nothing is missing: an empty platform is told elsewhere.
+    missing = set(reads) if len(numbers) else set()
+    for view in views:
+        chosen = np.flatnonzero(np.isin(view.columns.column(EVENT_COLUMN).to_numpy(), numbers))
+        if len(chosen):
+            missing -= set(view.constants)
+            present = [n for n in missing if n in view.columns.column_names]
+            # A column alone says little: kinds of events share them, and most of their rows may be null.
+            missing -= {n for n in present if view.columns.column(n).take(chosen).null_count < len(chosen)}
+    return tuple(sorted(missing))
+
 
 Make = Callable[[Mapping[str, str]], Telemetry]
 ConditionsKey = tuple[tuple[str, str], ...]
@@ -107,3 +141,184 @@ def compute_search_now(telemetry: Telemetry) -> float:
     # Timestamps in microseconds as integers: datetime would cost an object for each.
     latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
     return float(max(latest) // 1_000_000 + 1) if latest else 0.0
+
+
+# `host` and `_time` are made of them, and no rule names them for that.
+ALWAYS_READ = ("Computer", "ComputerName", "UtcTime")
+"""Fields that a platform makes its own metadata from."""
+
+MICROSECONDS_IN_DAY = 86_400_000_000
+
+
+@runtime_checkable
+class Attaching(Protocol):
+    """An engine that reads files where they lie."""
+
+    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema) -> Schema:
+        """Replaces the store's events by those of these Parquet files of one folder, each with its constant fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeStretch:
+    """A stretch of time in microseconds since 1970, `end` not included."""
+
+    begin: int
+    end: int
+
+
+class WorldStore(TelemetryStore):
+    """A recorded world: its schema is known before any event is read, events are read for one plan at a time."""
+
+    streamed = True
+
+    def __init__(self, engine: Engine, path: Path, window: TimeStretch | None = None) -> None:
+        """Only events of the window count, if there is one. Raises HarnessError where the engine cannot read files."""
+        # Telemetry of this store is its schema: that is all that planning needs.
+        super().__init__(engine, self.schema)
+        if not isinstance(engine, Attaching):
+            raise HarnessError("no-worlds", f"engine {engine.name} cannot read a world from its files")
+        self.attaching: Attaching = engine
+        self.path, self.window = path, window
+        self.dataset: WorldDataset = open_dataset(path)
+        self.folder: Path | None = None
+        self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
+        self.read = self.prepared = 0
+
+    def schema(self, _: Mapping[str, str]) -> Telemetry:
+        """No event, but the fields of every kind."""
+        events = tuple(empty(t) for t in self.dataset.tables)
+        return Telemetry(events=events, causes=self.dataset.truth(), origin=TelemetryOrigin(self.dataset.origin))
+
+    def size(self, conditions: Mapping[str, str]) -> int:
+        """How many events there are."""
+        return self.dataset.rows
+
+    def counts(self, conditions: Mapping[str, str]) -> dict[str, int]:
+        """How many events there are of each sensor and kind."""
+        found: dict[str, int] = {}
+        for t in self.dataset.tables:
+            found[f"{t.sensor} {t.kind}"] = found.get(f"{t.sensor} {t.kind}", 0) + t.rows
+        return found
+
+    def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
+        """The columns that the world has on a platform; events come with `prepare`."""
+        # A world was recorded under its own conditions, which hold unless a person says otherwise.
+        chosen = {**self.dataset.conditions, **conditions}
+        self.presented = (name, chosen, raw)
+        self.views = platform(name).present(self.telemetry({}), chosen, raw=raw)
+        self.columns = self.engine.load(self.views)
+        return self.columns
+
+    def end(self, conditions: Mapping[str, str]) -> float:
+        """When the world or the window ends, in epoch seconds."""
+        if self.window:
+            return self.window.end / 1e6
+        begin = np.datetime64(self.dataset.start.removesuffix("Z"), "us").astype(np.int64)
+        return float(begin + self.dataset.days * MICROSECONDS_IN_DAY) / 1e6
+
+    def prepare(self, node: Node) -> None:
+        """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
+        if self.folder is None:
+            self.folder = Path(mkdtemp(prefix="detlab-world-"))
+        for old in self.folder.iterdir():
+            old.unlink()
+        self.prepared += 1
+        whole = trace_events(node)
+        names, wanted = fields_read(whole), self.tables_read(whole)
+        causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]] = []
+        files: list[tuple[Path, Mapping[str, str]]] = []
+        for number, table in enumerate(self.dataset.tables):
+            if number in wanted:
+                # A new name for each plan, so that nothing an engine remembers of an old file is taken for this one.
+                file = self.folder / f"{self.prepared}-{number}.parquet"
+                constants = self.write(table, file, names, causes)
+                if constants is not None:
+                    files.append((file, constants))
+        by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
+        self.read = len(by_event)
+        self.truth = GroundTruth(causes=self.dataset.truth(), by_event=by_event)
+        self.attaching.attach_all(self.folder, files, {n: k for n, k in self.columns.items() if n in names})
+
+    def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
+        """The names among `reads` that no kind of events has."""
+        known = {n for v in self.views for n in (*v.constants, *v.columns.column_names)}
+        return tuple(sorted(set(reads) - known))
+
+    def tables_read(self, node: Node) -> set[int]:
+        """Numbers of the tables that can give a row to the plan."""
+        parts = tuple(
+            StoredPart(name=str(i), constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+            for i, v in enumerate(self.views)
+        )
+        found = parts_needed(node, {"events": parts})
+        return {int(part.name) for chosen in found.values() for part in chosen}
+
+    def write(
+        self,
+        table: DatasetTable,
+        file: Path,
+        names: frozenset[str],
+        causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]],
+    ) -> Mapping[str, str] | None:
+        """Writes a table as the platform shows it, only the named columns; its constants, or None without a row."""
+        writer: pq.ParquetWriter | None = None
+        constants: Mapping[str, str] | None = None
+        count = sum(len(c) for c in causes)
+        for view in self.shown(table, names):
+            constants = view.constants
+            numbers = pa.array(np.arange(count, count + len(view.columns), dtype=np.int64))
+            count += len(view.columns)
+            causes.append(view.columns.column(CAUSE).to_numpy())
+            kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT_COLUMN}
+            made = pa.table({EVENT_COLUMN: numbers, **kept})
+            # Read once and thrown away, so written fast: lz4, no statistics.
+            writer = writer or pq.ParquetWriter(file, made.schema, compression="lz4", write_statistics=False)
+            writer.write_table(made)
+        if writer is not None:
+            writer.close()
+        return constants
+
+    def shown(self, table: DatasetTable, names: frozenset[str]) -> Iterator[View]:
+        """The views of a table's pieces; fields that nobody reads are not even taken from the file."""
+        name, conditions, raw = self.presented
+        fields: Sequence[str] | None = [n for n in table.columns if n in names or n in ALWAYS_READ]
+        place = platform(name)
+        own = next(v for v, t in zip(self.views, self.dataset.tables, strict=True) if t is table)
+        told = place.present(Telemetry(events=(keep_event_fields(empty(table), fields or ()),)), conditions, raw=raw)[0]
+        wanted = names & {*own.constants, *own.columns.column_names}
+        # A wanted column is made from fields that nobody names, such as an alias of an add-on: then all are read.
+        if raw or not wanted <= {*told.constants, *told.columns.column_names}:
+            fields = None
+        for piece in read_pieces(self.path, table, fields):
+            events = piece if self.window is None else clip_events(piece, self.window)
+            if len(events):
+                yield place.present(Telemetry(events=(events,)), conditions, raw=raw)[0]
+
+    def close(self) -> None:
+        """Removes the files that `prepare` wrote."""
+        if self.folder is not None:
+            rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
+
+def fields_read(node: Node) -> frozenset[str]:
+    """Names of the columns that a plan reads of its stored tables."""
+    shapes: dict[int, Schema] = {}
+    columns_of(node, shapes)
+    wanted = collect_columns_by_node(node, shapes)
+    return frozenset(n for scan in walk_nodes(node) if isinstance(scan, Scan) for n in wanted.get(id(scan), ())) | {
+        EVENT_COLUMN
+    }
+
+
+def keep_event_fields(events: Events, fields: Sequence[str]) -> Events:
+    """Events with only these fields."""
+    return events.with_columns(events.columns.select([TIME, CAUSE, *fields]))
+
+
+def clip_events(events: Events, window: TimeStretch) -> Events:
+    """The events of a window; those of a piece are in order of time."""
+    times = events.columns.column(TIME).cast(pa.int64()).to_numpy()
+    # By bisection, since the events of a piece are written in order of time.
+    first, last = np.searchsorted(times, [window.begin, window.end])
+    return events.with_columns(events.columns.slice(int(first), int(last - first)))

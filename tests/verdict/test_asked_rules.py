@@ -7,7 +7,7 @@ import pytest
 from harness.cli.studied import build_trials
 from harness.run import Bench, RunOptions, run_scenarios
 from harness.verdict.latency import Schedule, measure_latency
-from harness.verdict.mutation.mutate import mutate
+from harness.verdict.mutate.mutate import mutate
 from harness.verdict.study.ensemble import Ensemble
 
 BY_PORT = """index=wineventlog EventCode=3

@@ -5,7 +5,7 @@ import pytest
 
 from harness.scenario.scenario import Signal
 from harness.telemetry.events.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, Events, Telemetry
-from harness.verdict.visibility import count_signal
+from harness.verdict.verdict import count_signal
 
 IMAGES = [r"C:\Windows\System32\curl.exe", r"C:\WINDOWS\system32\PowerShell.exe", None, ""]
 

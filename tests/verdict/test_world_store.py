@@ -12,8 +12,7 @@ from harness.run import Bench, RunOptions
 from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
-from harness.verdict.store import TelemetryStore
-from harness.verdict.world_store import fields_read
+from harness.verdict.store import TelemetryStore, fields_read
 
 ROOT = Path(__file__).parents[2]
 RULES = [ROOT / "scenarios/T1583.004/server.spl", ROOT / "scenarios/T1583.004/server.cql"]

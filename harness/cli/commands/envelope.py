@@ -20,9 +20,8 @@ from harness.run import Bench, RunOptions
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Scenario, ScenarioBody, judged_by, read_scenario
 from harness.telemetry.simulation.behaviour import parse_duration
-from harness.verdict.envelope.axes import parse_axis
-from harness.verdict.envelope.envelope import Envelope, judge_envelope
-from harness.verdict.study.variants import behaviours_of
+from harness.verdict.envelope import Envelope, judge_envelope, parse_axis
+from harness.verdict.study.ensemble import behaviours_of
 
 
 @click.command("envelope")

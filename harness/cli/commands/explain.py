@@ -21,7 +21,7 @@ from harness.report.steps import verdict_lines
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
-from harness.verdict.trial import Trial
+from harness.verdict.judge import Trial
 from harness.verdict.verdict import Verdict
 
 # Both chosen, no source.

@@ -16,7 +16,7 @@ from harness.report.formats.json import dumps
 from harness.report.studies import mutation as told
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
-from harness.verdict.mutation.mutate import Mutation, mutate
+from harness.verdict.mutate.mutate import Mutation, mutate
 
 
 @click.command("mutate")

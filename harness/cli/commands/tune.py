@@ -16,7 +16,7 @@ from harness.report.formats.json import dumps
 from harness.report.studies import tuning as told
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
-from harness.verdict.tuning.tune import Tuning, Wishes, tune
+from harness.verdict.tune.tune import Tuning, Wishes, tune
 
 
 @click.command("tune")

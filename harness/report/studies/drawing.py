@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from harness.verdict.envelope.axes import Axis
-from harness.verdict.envelope.envelope import Envelope
+from harness.verdict.envelope import Axis, Envelope
 from harness.verdict.latency import Latency
-from harness.verdict.mutation.mutate import Fate, Mutation
-from harness.verdict.tuning.tune import Tuning
+from harness.verdict.mutate.mutate import Fate, Mutation
+from harness.verdict.tune.tune import Tuning
 
 DARK, LIGHT, EDGE = "#1f4e79", "#f2f2f2", "#000000"
 INCHES = (8.0, 5.2)

@@ -8,8 +8,7 @@ from typing import Any
 from harness.report.formats.json import VERSION
 from harness.report.paper import Paper, format_count
 from harness.report.wording import why_missed
-from harness.verdict.envelope.axes import Axis
-from harness.verdict.envelope.envelope import Envelope, Reason
+from harness.verdict.envelope import Axis, Envelope, Reason
 from harness.verdict.explain import format_value
 
 # Told apart without colours, in a log too.

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.report.formats.json import VERSION
 from harness.report.paper import Paper, format_count, shorten_line
-from harness.verdict.mutation.mutate import Fate, JudgedMutant, Mutation
+from harness.verdict.mutate.mutate import Fate, JudgedMutant, Mutation
 
 HOW = (
     "equivalent: without comparisons that the plan's own bounds decide, conditions that others cover and columns that "

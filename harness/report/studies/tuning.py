@@ -15,10 +15,9 @@ from harness.report.studies.wording import (
     format_rate,
     short_number,
 )
-from harness.verdict.tuning.labelled import Point
-from harness.verdict.tuning.margins import Margin
-from harness.verdict.tuning.thresholds import Threshold
-from harness.verdict.tuning.tune import Tuning
+from harness.verdict.tune.observations import Point
+from harness.verdict.tune.thresholds import Threshold
+from harness.verdict.tune.tune import Margin, Tuning
 
 
 def format_tuning(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:

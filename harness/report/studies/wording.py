@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.verdict.tuning.intervals import Estimate
-from harness.verdict.tuning.thresholds import number_in_rule
+from harness.verdict.tune.observations import Estimate
+from harness.verdict.tune.thresholds import number_in_rule
 
 
 def short_number(value: float) -> str:

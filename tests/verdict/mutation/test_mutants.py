@@ -7,11 +7,10 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal, build_call
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
-from harness.verdict.mutation.canonical import canonicalise_plan
-from harness.verdict.mutation.covering import parse_text_test
-from harness.verdict.mutation.examples import collect_numbers, examples
-from harness.verdict.mutation.mutants import mutants
-from harness.verdict.mutation.patterns import broken_regexes
+from harness.verdict.mutate.equivalence import canonicalise_plan, parse_text_test
+from harness.verdict.mutate.mutants import mutants
+from harness.verdict.mutate.operators import broken_regexes
+from harness.verdict.mutate.probes import collect_numbers, examples
 
 COLUMNS = dict.fromkeys(("index", "EventCode", "host", "Image", "DestinationIp"), Kind.TEXT) | {"_time": Kind.NUMBER}
 SPL = r"""index=windows NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe" OR Image="*\\a\\slack.exe")

@@ -6,8 +6,8 @@ from harness.cli.studied import build_expecting_trials
 from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions, run_scenarios
-from harness.verdict.mutation.mutants import Mutant
-from harness.verdict.mutation.mutate import Fate, JudgedMutant, better, mutate
+from harness.verdict.mutate.mutants import Mutant
+from harness.verdict.mutate.mutate import Fate, JudgedMutant, better, mutate
 
 RULE = r"""index=wineventlog EventCode=3 NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe")
 | stats count as Total by host, Image, DestinationIp

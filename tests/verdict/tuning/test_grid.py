@@ -6,10 +6,9 @@ import pytest
 from harness.detection.engine import open_engine
 from harness.detection.plan.expressions import Literal, rebuild_expression
 from harness.detection.plan.nodes import Derive, Filter, Node
-from harness.verdict.tuning.cells import Cells, Grid
-from harness.verdict.tuning.grid import grid
-from harness.verdict.tuning.lifting import collect_groups, select_varied_thresholds
-from harness.verdict.tuning.thresholds import find_thresholds, split_at_last_grouping
+from harness.verdict.tune.grid import Cells, Grid, grid
+from harness.verdict.tune.groups import collect_groups, select_varied_thresholds
+from harness.verdict.tune.thresholds import find_thresholds, split_at_last_grouping
 from tests.verdict.tuning.beacon_plan import TEXT, events, plan
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.verdict.tuning.intervals import ratio
-from harness.verdict.tuning.pareto import front, select_within_budget
+from harness.verdict.tune.observations import ratio
+from harness.verdict.tune.tune import front, select_within_budget
 
 
 def test_the_interval_of_a_rate_holds_the_truth_at_the_stated_rate():

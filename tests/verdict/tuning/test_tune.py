@@ -10,10 +10,10 @@ from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, mend
 from harness.run import Bench, RunOptions
 from harness.verdict.study.ensemble import Ensemble
-from harness.verdict.tuning.labelled import observe
-from harness.verdict.tuning.lifting import select_varied_thresholds
-from harness.verdict.tuning.thresholds import find_thresholds
-from harness.verdict.tuning.tune import Wishes, tune
+from harness.verdict.tune.groups import select_varied_thresholds
+from harness.verdict.tune.observations import observe
+from harness.verdict.tune.thresholds import find_thresholds
+from harness.verdict.tune.tune import Wishes, tune
 
 SPL = r"""index=wineventlog EventCode=3 NOT DestinationIp="10.*"
 | eval Hour=strftime(_time, "%Y-%m-%d %H:00:00")

@@ -12,9 +12,9 @@ from harness.detection.engine import open_engine
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.verdict.alerts import Alert
-from harness.verdict.mutation.canonical import canonicalise_plan
-from harness.verdict.mutation.killers import AlertKey, Killer, killers
-from harness.verdict.mutation.mutants import Mutant, mutants
+from harness.verdict.mutate.equivalence import canonicalise_plan
+from harness.verdict.mutate.mutants import Mutant, mutants
+from harness.verdict.mutate.scenario_suggestions import AlertKey, Killer, killers
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, classify_outcome, is_noticed
 
 if TYPE_CHECKING:

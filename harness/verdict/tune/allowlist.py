@@ -16,7 +16,7 @@ from harness.detection.plan.schema import columns_of
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.study.batch import HOST_FIELDS, Batch
 from harness.verdict.study.isolation import rebuild_on_sources
-from harness.verdict.tuning.labelled import Observations, Point, observe
+from harness.verdict.tune.observations import Observations, Point, observe
 
 # Both chosen, no source: each exclusion that is tried is a run of the rule, each value a pass over all groups.
 MOST_TRIED = 5

@@ -18,12 +18,11 @@ from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody
 from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.alerts import Alert, is_same_value
-from harness.verdict.mutation.mutants import Mutant, mutants
-from harness.verdict.mutation.probes import bases, probes
+from harness.verdict.mutate.mutants import Mutant, mutants
+from harness.verdict.mutate.probes import bases, probes
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import LabelledTrial
-from harness.verdict.study.variants import Variant, behaviours_of, keep_possible, lot
+from harness.verdict.study.ensemble import LabelledTrial, Variant, behaviours_of, keep_possible, lot
 
 AlertKey = tuple[str, str, int, int]
 # Chosen, no source: each is simulated, loaded and judged by itself.

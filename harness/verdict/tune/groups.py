@@ -22,7 +22,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.schema import columns_of
 from harness.telemetry.simulation.schedule import FloatArray
-from harness.verdict.tuning.thresholds import Threshold, split_at_last_grouping
+from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
 
 # 64 patterns; chosen, no source: each is a set of columns of the statement.
 MOST_FREE = 6

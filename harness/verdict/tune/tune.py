@@ -1,25 +1,143 @@
-"""What a rule's thresholds should be: every combination judged on the same groups, and the points worth knowing."""
+"""Every combination of thresholds judged: the front, the recommendation, how far each attack is from the edge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 
+from harness.detection.plan import operations as ops
 from harness.diagnostics import HarnessError, Source, did_you_mean, mend
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial
-from harness.verdict.study.population import LEAST_SECONDS, WatchedPopulation
-from harness.verdict.tuning.allowlist import AllowlistEntry, entries
-from harness.verdict.tuning.grid import grid
-from harness.verdict.tuning.labelled import PER_HOSTS, Observations, Point, Surface, observe
-from harness.verdict.tuning.lifting import select_varied_thresholds
-from harness.verdict.tuning.margins import Margin, margins
-from harness.verdict.tuning.pareto import front, select_within_budget
-from harness.verdict.tuning.regularity import Opinion, opinions
-from harness.verdict.tuning.thresholds import Threshold, find_thresholds
+from harness.verdict.study.population import LEAST_SECONDS, AttackInBatch, WatchedPopulation
+from harness.verdict.tune.allowlist import AllowlistEntry, entries
+from harness.verdict.tune.grid import grid
+from harness.verdict.tune.groups import LiftedGroups, select_varied_thresholds
+from harness.verdict.tune.observations import PER_HOSTS, Observations, Point, Surface, observe
+from harness.verdict.tune.regularity import Opinion, opinions
+from harness.verdict.tune.thresholds import Threshold, find_thresholds
+
+Indices = npt.NDArray[np.int64]
+
+
+def front(gain: npt.ArrayLike, cost: npt.ArrayLike) -> Indices:
+    """Places of the points on the front, the cheapest first; of equal points the first."""
+    gains, costs = np.ravel(np.asarray(gain)), np.ravel(np.asarray(cost))
+    # lexsort's last key counts first: cost, then gain, then place.
+    order = np.lexsort((np.arange(len(gains)), -gains, costs))
+    best = np.maximum.accumulate(gains[order])
+    better = np.concatenate([[True], best[1:] > best[:-1]]) if len(order) else np.zeros(0, bool)
+    found: Indices = order[better]
+    return found
+
+
+def select_within_budget(gain: npt.ArrayLike, cost: npt.ArrayLike, budget: float) -> Indices:
+    """Places of the points with the most gain among those whose cost is within a budget, and of these the cheapest."""
+    gains, costs = np.ravel(np.asarray(gain, np.float64)), np.ravel(np.asarray(cost, np.float64))
+    affordable = np.flatnonzero(costs <= budget)
+    if not len(affordable):
+        return np.zeros(0, np.int64)
+    most = affordable[gains[affordable] == gains[affordable].max()]
+    cheapest: Indices = most[costs[most] == costs[most].min()]
+    return cheapest
+
+
+# Chosen, no source: each value is judged over all groups of the attack.
+MOST_CANDIDATES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A threshold and the value that an attack reaches in it: the literal at which its fate changes.
+
+    `gain` says that changing this literal alone catches the attack, otherwise that it loses it.
+    """
+
+    threshold: Threshold
+    reached: float
+    gain: bool
+
+    @property
+    def room(self) -> float:
+        """How far away the edge is, in parts of the published literal."""
+        return abs(self.reached - self.threshold.published) / max(abs(self.threshold.published), 1e-12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """An attack, whether the rule as published catches it, and its edges, the nearest first.
+
+    Without an edge no single literal changes its fate; without groups it never reaches the thresholds at all.
+    """
+
+    attack: AttackInBatch
+    caught: bool
+    groups: int
+    edges: tuple[Edge, ...]
+
+
+def margins(observed: Observations) -> tuple[Margin, ...]:
+    """The margin of every attack at the published literals."""
+    published = observed.groups.published
+    alerting = observed.groups.judged(published)
+    found = []
+    for attack, members in zip(observed.population.attacks, observed.members, strict=True):
+        caught = bool(alerting[members].any())
+        own = take_groups(observed.groups, members)
+        edges = [e for j in range(len(published)) if (e := find_edge(own, j, published, caught)) is not None]
+        edges.sort(key=lambda e: e.room)
+        found.append(Margin(attack=attack, caught=caught, groups=len(members), edges=tuple(edges)))
+    return tuple(found)
+
+
+def take_groups(groups: LiftedGroups, places: npt.NDArray[np.int64]) -> LiftedGroups:
+    """The groups at these places; `fields` stays whole."""
+    return replace(groups, values=groups.values[:, :, places], passes=groups.passes[:, places])
+
+
+def find_edge(groups: LiftedGroups, j: int, published: Sequence[float], caught: bool) -> Edge | None:
+    """Where the attack's fate changes if only threshold `j` does."""
+    threshold = groups.thresholds[j]
+    values = np.unique(groups.values[:, j])
+    values = values[~np.isnan(values)]
+    if len(values) > MOST_CANDIDATES:
+        values = np.quantile(values, np.linspace(0, 1, MOST_CANDIDATES), method="nearest")
+    kept: list[float] = []
+    for value in values:
+        literal = literal_at(threshold, float(value))
+        if groups.judged([*published[:j], literal, *published[j + 1 :]]).any():
+            kept.append(float(value))
+    if not caught:
+        near = sorted(kept, key=lambda v: abs(v - threshold.published))
+        return Edge(threshold=threshold, reached=near[0], gain=True) if near else None
+    if not kept:
+        return None
+    last = max(kept) if threshold.rising else min(kept)
+    beyond = literal_beyond(threshold, last)
+    # Another group of the attack still alerts, so this literal alone does not lose it.
+    if groups.judged([*published[:j], beyond, *published[j + 1 :]]).any():
+        return None
+    return Edge(threshold=threshold, reached=last, gain=False)
+
+
+def literal_at(threshold: Threshold, value: float) -> float:
+    """The strictest literal for which the comparison holds of a value."""
+    if threshold.operation == ops.greater:
+        # The next double: no literal between them could decide otherwise.
+        return float(np.nextafter(value, -np.inf))
+    return float(np.nextafter(value, np.inf)) if threshold.operation == ops.less else value
+
+
+def literal_beyond(threshold: Threshold, value: float) -> float:
+    """The loosest literal for which the comparison does not hold of a value."""
+    if threshold.operation == ops.greater_equal:
+        return float(np.nextafter(value, np.inf))
+    return float(np.nextafter(value, -np.inf)) if threshold.operation == ops.less_equal else value
+
 
 # Chosen, no source: a table that fits on a screen.
 MOST_ON_FRONT = 25

@@ -11,7 +11,7 @@ from harness.detection.plan.expressions import TRUE, Call, Column, Expression, c
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node, Select, Window, walk_nodes
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import Span
-from harness.verdict.mutation.expressions import (
+from harness.verdict.mutate.operators import (
     ExpressionChange,
     aggregates_replaced,
     mutate_expression,

@@ -1,31 +1,162 @@
-"""One rule against many scenarios in a handful of statements: each scenario a case that sees no other's events."""
+"""One rule against one store or many scenarios: alerts, switches that flip them, limits that cut them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 
 from harness.detection.engine import Engine
-from harness.detection.language import Plan, Step, language
+from harness.detection.language import Cut, Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Column, Literal, Schema, is_hidden
-from harness.detection.plan.nodes import Node, Scan, walk_nodes
+from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema, is_hidden
+from harness.detection.plan.nodes import Derive, Filter, Node, Reverse, Scan, Select, Sort, walk_nodes
+from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
+from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
-from harness.detection.plan.schema import columns_of
+from harness.detection.plan.schema import columns_of, most_rows
+from harness.diagnostics import Finding
+from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
-from harness.verdict.absent import collect_expected_fields, find_absent_fields
-from harness.verdict.alerts import Alert
-from harness.verdict.cuts import may_cut
-from harness.verdict.explain import Explanation, Labels, events_behind
-from harness.verdict.flips import no_effect
-from harness.verdict.loss import Inquiry
-from harness.verdict.store import compute_search_now
+from harness.telemetry.platform import View
+from harness.verdict.alerts import Alert, alerts_of
+from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind, explain
+from harness.verdict.store import TelemetryStore, collect_expected_fields, compute_search_now, find_absent_fields
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
-from harness.verdict.trial import Trial
 from harness.verdict.verdict import Flip, outcome
+
+
+def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | None) -> bool:
+    """Whether another reading of a rule surely gives the same outcome.
+
+    It does if the plans are equal, if they first differ after the step that lost the attack, or if they differ only in
+    conditions on fields that are constant in all events of a kind and hold alike there.
+    """
+    if changed.node == plan.node:
+        return True
+    # Steps up to the loss are equal, so the attack is lost there in both readings.
+    if lost_at is not None and lost_at < first_difference(plan, changed):
+        return True
+    # Each of a rule's other readings costs a statement; most differ only on kinds of events that nobody recorded.
+    parts = [
+        StoredPart(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+        for v in views
+    ]
+    ours, theirs = list(walk_nodes(plan.node)), list(walk_nodes(changed.node))
+    return len(ours) == len(theirs) and all(is_same_subplan(a, b, parts) for a, b in zip(ours, theirs, strict=True))
+
+
+def first_difference(plan: Plan, changed: Plan) -> int:
+    """The number of the first step that is another."""
+    pairs = zip(plan.steps, changed.steps, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a.node != b.node), min(len(plan.steps), len(changed.steps)))
+
+
+def is_same_subplan(ours: Node, theirs: Node, parts: Sequence[StoredPart]) -> bool:
+    """Whether two nodes do the same, whatever they read."""
+    if type(ours) is not type(theirs):
+        return False
+    if isinstance(ours, Filter) and isinstance(theirs, Filter):
+        return same_condition(ours.condition, theirs.condition, parts)
+    return list_own_parts(ours) == list_own_parts(theirs)
+
+
+def list_own_parts(node: Node) -> list[object]:
+    """What a node says itself, without its sources."""
+    values = [getattr(node, f.name) for f in fields(node)]
+    return [
+        # Sources are compared by themselves, since all nodes of both plans are walked side by side.
+        v
+        for v in values
+        if not isinstance(v, Node) and not (isinstance(v, tuple) and v and isinstance(v[0], Node))
+    ]
+
+
+def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
+    """Whether two conditions hold alike: equal ones, or such that each part's constants decide both alike."""
+    if ours == theirs:
+        return True
+    match ours, theirs:
+        case Call(ops.and_ | ops.or_ as a, left), Call(ops.and_ | ops.or_ as b, right) if a == b and len(left) == len(
+            right
+        ):
+            return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
+    known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
+    return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A rule, the events it is run on, and under which conditions."""
+
+    rule: Rule
+    query: Query
+    store: TelemetryStore
+    conditions: Mapping[str, str]
+    settings: Settings
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that holds the events."""
+        return self.store.engine
+
+    def plan(self, settings: Settings | None = None) -> Plan:
+        """What the rule means over these events, which are loaded for it; its "now" is when they end."""
+        columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
+        chosen = settings or self.settings
+        # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
+        now = chosen.now or self.store.end(self.conditions)
+        return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
+
+    def alerts(self, plan: Plan) -> tuple[Alert, ...]:
+        """The rows of the rule and who caused them."""
+        return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
+
+    def explanation(self, plan: Plan) -> Explanation:
+        """What became of the attack's events at each step."""
+        truth = self.store.truth
+        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=len(truth.by_event)))
+
+    def absent(self, plan: Plan, alerts: tuple[Alert, ...]) -> tuple[str, ...]:
+        """Fields that the rule reads but none of the events has that it looks at.
+
+        Those are the events behind its alerts, or where there are none the attack's that pass its first step.
+        """
+        # Events of a world are gone after a query; its schema says what no kind has.
+        if self.store.streamed:
+            return self.store.absent(collect_expected_fields(plan), ())
+        events = {e for a in alerts for e in a.events}
+        if not events and plan.steps:
+            first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
+            events = first & self.store.truth.malicious or first
+        return self.store.absent(collect_expected_fields(plan), events)
+
+
+def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
+    """The findings of the product's limits that were reached over so many events, by a plan that returned so many rows.
+
+    `more` says whether a plan has a row; it is asked only where the numbers leave it open.
+    """
+    return tuple(c.finding for c in plan.cuts if may_cut(c, plan.node, events, returned) and more(c.more))
+
+
+def may_cut(cut: Cut, root: Node, events: int, returned: int) -> bool:
+    """Whether a limit can have been reached: there are enough events, and enough rows where all of them come out."""
+    if cut.rows is not None and most_rows(cut.rows, events) <= cut.most:
+        return False
+    # Bounds told from the plan spare most queries a statement of their own.
+    return returned >= cut.most or cut.kept is None or not is_row_for_row(root, cut.kept)
+
+
+def is_row_for_row(root: Node, kept: Node) -> bool:
+    """Whether every row of a relation comes out of a plan that stands on it."""
+    while root is not kept:
+        if not isinstance(root, Derive | Select | Sort | Reverse):
+            return False
+        root = root.source
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,9 @@ from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation
 from harness.verdict.study.population import WatchedPopulation
-from harness.verdict.tuning.labelled import attack_numbers
-from harness.verdict.tuning.lifting import as_numbers
-from harness.verdict.tuning.thresholds import split_at_last_grouping
+from harness.verdict.tune.groups import as_numbers
+from harness.verdict.tune.observations import attack_numbers
+from harness.verdict.tune.thresholds import split_at_last_grouping
 
 # RITA's unique_connection_threshold and the hours that it takes for ideal, as in activecm/rita's default configuration
 # (reference/telemetry.md).
