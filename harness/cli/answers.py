@@ -15,11 +15,10 @@ from harness.detection.language import language
 from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError
-from harness.report.evidence import collect_evidence
+from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects, rule_object
-from harness.report.paper import Paper, escape_controls, format_count, one_line
-from harness.report.steps import alert_lines, steps_table
-from harness.report.wording import find_line_number, lenient, reads_absent, why_missed
+from harness.report.query_steps import alert_lines, collect_evidence, steps_table
+from harness.report.sentences import find_line_number, lenient, reads_absent, why_missed
 from harness.run import Answer, Bench, RunOptions
 from harness.scenario.foreign_rule import container, rule_paths
 from harness.scenario.foreign_tests import converted_for

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.diagnostics import HarnessError
-from harness.report.paper import Paper, format_count
+from harness.report.console import Paper, format_count
 from harness.run import Answer, Bench, RunOptions
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.simulation.behaviour import parse_duration

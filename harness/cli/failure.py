@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from harness.diagnostics import HarnessError
-from harness.report.paper import escape_controls
+from harness.report.console import escape_controls
 
 DIFFERS = 1
 # EX_SOFTWARE of sysexits.h.

@@ -13,7 +13,7 @@ import click
 
 from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.paper import escape_controls
+from harness.report.console import escape_controls
 from harness.scenario.atomic import Atomic
 from harness.scenario.atomic_command import Rendered, render_atomic
 from harness.scenario.atomic_library import Library

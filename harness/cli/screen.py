@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from time import monotonic
 
-from harness.report.paper import WIDTH, Paper, beginning
+from harness.report.console import WIDTH, Paper, beginning
 
 # Chosen, no source: tables need 60 columns, sentences over 140 are hard to read.
 NARROWEST, WIDEST = 60, 140

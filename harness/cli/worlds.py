@@ -9,7 +9,7 @@ from time import perf_counter
 
 from harness.cli.screen import ProgressLine
 from harness.diagnostics import HarnessError
-from harness.report.paper import format_count
+from harness.report.console import format_count
 from harness.scenario.world import MOST_DAYS, MOST_HOSTS, read_world, resolve_world
 from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.world.simulate_world import simulate_world

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.report.paper import (
+from harness.report.console import (
     Paper,
     beginning,
     beginning_kept,

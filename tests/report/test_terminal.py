@@ -3,8 +3,8 @@ from dataclasses import replace
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.report.console import Paper, printed_width
 from harness.report.formats.terminal import Terminal
-from harness.report.paper import Paper, printed_width
 from harness.report.report import Report
 from harness.scenario.scenario import Outcome
 from harness.verdict.verdict import Broken

@@ -12,8 +12,8 @@ from harness.cli.commands.detonate import command as detonate_command
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out
 from harness.diagnostics import HarnessError
+from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
-from harness.report.paper import escape_controls
 from harness.scenario.atomic import Atomic, read_atomics
 from harness.scenario.atomic_command import ATOMICS_FOLDER, Rendered, render_atomic
 from harness.scenario.atomic_library import Library

@@ -32,8 +32,8 @@ from harness.detection.engine import open_engine as engine_of
 from harness.detection.language import find_product_language, list_languages
 from harness.detection.remote_engine import RemoteProduct
 from harness.diagnostics import HarnessError, Source
+from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, escape_controls, format_count
 
 PAGES = Path("tests/conformance")
 # A gap that closed fails, as a strict xfail does: the page is to be changed.

@@ -12,8 +12,8 @@ from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.detection.language import ReferenceEntry, SupportState, list_languages
 from harness.detection.reference import Reference, reference
+from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, format_count
 
 PAGES = Path("tests/conformance")
 

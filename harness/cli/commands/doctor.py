@@ -10,8 +10,8 @@ import click
 from harness.cli import lab, options
 from harness.cli.failure import DIFFERS
 from harness.cli.screen import out
+from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
-from harness.report.paper import escape_controls
 from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.lab.secret import redact_secrets

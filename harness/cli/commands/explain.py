@@ -14,10 +14,9 @@ from harness.cli.options import PATH
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
-from harness.report.evidence import Evidence, collect_evidence
+from harness.report.console import Paper, one_line
 from harness.report.formats.json import VERSION, dumps, evidence_object, verdict_object
-from harness.report.paper import Paper, one_line
-from harness.report.steps import verdict_lines
+from harness.report.query_steps import Evidence, collect_evidence, verdict_lines
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario

@@ -15,8 +15,8 @@ from harness.cli.screen import out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, mend
+from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, escape_controls, format_count
 from harness.scenario.rule import Rule, read_rule
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}

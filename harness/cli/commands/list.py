@@ -13,8 +13,8 @@ from harness.detection.engine import list_engines as engines
 from harness.detection.language import language, list_switches
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
+from harness.report.console import Paper, format_count, one_line
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, format_count, one_line
 from harness.report.report import list_report_formats as reports
 from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find_scenarios
 from harness.scenario.pack import find_rules as rules_in

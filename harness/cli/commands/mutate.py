@@ -13,7 +13,7 @@ from harness.cli.options import verbose as verbose_option
 from harness.cli.screen import ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
-from harness.report.studies import mutation as told
+from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
 from harness.verdict.mutate.mutate import Mutation, mutate
@@ -65,7 +65,7 @@ def command(
         write_killers(found, write)
     if plot:
         plot_study("mutation", found, plot)
-    out(dumps(told.encode_mutation(found)) if as_json else told.format_mutation(found, paper(), verbose=verbose))
+    out(dumps(encode_mutation(found)) if as_json else format_mutation(found, paper(), verbose=verbose))
     return 0 if 100 * found.score >= least else DIFFERS
 
 

@@ -12,8 +12,8 @@ from harness.cli.census import by_cause, census_lines, census_object, stretch
 from harness.cli.choosing import choosing
 from harness.cli.options import PATH
 from harness.cli.screen import out, paper
+from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
-from harness.report.paper import Paper, format_count
 from harness.run import RunOptions
 from harness.scenario.foreign_rule import rule_paths
 

@@ -8,8 +8,8 @@ import click
 
 from harness.cli import options
 from harness.cli.screen import out
+from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
-from harness.report.paper import escape_controls
 from harness.telemetry.lab.anonymise import anonymise
 from harness.telemetry.recording import open_recording
 

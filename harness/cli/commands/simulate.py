@@ -12,7 +12,7 @@ import click
 
 from harness.cli import options
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.paper import format_count
+from harness.report.console import format_count
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.format import list_writers, write_telemetry, writer
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario

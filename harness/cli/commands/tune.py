@@ -13,8 +13,8 @@ from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
-from harness.report.studies import tuning as told
 from harness.report.studies.plots import plot_study
+from harness.report.studies.tune import encode_tuning, format_tuning
 from harness.run import Bench, RunOptions
 from harness.verdict.tune.tune import Tuning, Wishes, tune
 
@@ -108,11 +108,11 @@ def studied_rule(
 def show_tuning(found: Tuning, *, as_json: bool, write: bool) -> None:
     """Prints what was found; with `write` alone the patch goes to stdout, so that it can be applied."""
     if as_json:
-        out(dumps(told.encode_tuning(found)))
+        out(dumps(encode_tuning(found)))
     elif write:
         out(found.diff or "")
     else:
-        out(told.format_tuning(found, paper()))
+        out(format_tuning(found, paper()))
 
 
 def parse_value_list(name: str, text: str) -> tuple[float, ...]:

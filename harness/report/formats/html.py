@@ -6,11 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from harness.report.notes import broken_promise, notes_of, promise
-from harness.report.paper import Paper, escape_controls, format_count, one_line
+from harness.report.console import Paper, escape_controls, format_count, one_line
+from harness.report.query_steps import verdict_lines
 from harness.report.report import BENIGN, Chapter, Report, ReportRow, chapters
-from harness.report.steps import verdict_lines
-from harness.report.wording import OUTCOME_STYLES, OUTCOME_WORDS, fault, format_verdict_label, lenient
+from harness.report.sentences import (
+    OUTCOME_STYLES,
+    OUTCOME_WORDS,
+    broken_promise,
+    fault,
+    format_verdict_label,
+    lenient,
+    notes_of,
+    promise,
+)
 from harness.verdict.verdict import Verdict
 
 STYLE = """

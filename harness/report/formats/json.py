@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, Span
-from harness.report.evidence import Evidence
+from harness.report.query_steps import Evidence
 from harness.report.report import Report, chapter_title
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Scenario

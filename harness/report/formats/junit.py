@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from xml.etree import ElementTree as etree
 
-from harness.report.naming import expectation_name, signal_name
-from harness.report.paper import escape_controls, one_line
-from harness.report.report import Report
-from harness.report.steps import format_result
-from harness.report.wording import fault, headline
+from harness.report.console import escape_controls, one_line
+from harness.report.query_steps import format_result
+from harness.report.report import Report, expectation_name, signal_name
+from harness.report.sentences import fault, headline
 from harness.scenario.scenario import Scenario
 from harness.verdict.verdict import Broken, Verdict, Visibility
 

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.paper import format_count, one_line
+from harness.report.console import format_count, one_line
 from harness.report.report import Report
-from harness.report.wording import OUTCOME_WORDS, format_verdict_label
+from harness.report.sentences import OUTCOME_WORDS, format_verdict_label
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.verdict import Verdict
 

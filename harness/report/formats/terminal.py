@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.naming import setting
-from harness.report.notes import broken_promise, notes_of, promise, variants_note
-from harness.report.paper import Paper, beginning, beginning_kept, format_count, one_line
-from harness.report.report import BENIGN, PUBLISHED, Chapter, Report, ReportRow, chapters, usual_conditions
-from harness.report.steps import verdict_lines
-from harness.report.wording import OUTCOME_STYLES, OUTCOME_WORDS, fault, lenient
+from harness.report.console import Paper, beginning, beginning_kept, format_count, one_line
+from harness.report.query_steps import verdict_lines
+from harness.report.report import BENIGN, PUBLISHED, Chapter, Report, ReportRow, chapters, setting, usual_conditions
+from harness.report.sentences import (
+    OUTCOME_STYLES,
+    OUTCOME_WORDS,
+    broken_promise,
+    fault,
+    lenient,
+    notes_of,
+    promise,
+    variants_note,
+)
 from harness.scenario.scenario import Outcome, Scenario
 
 PAPER = Paper()

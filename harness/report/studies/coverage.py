@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import SourceError
+from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, escape_controls, format_count
 from harness.verdict.coverage import Covered
 
 # Chosen, no source: -v lists all.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, format_count
-from harness.report.wording import why_missed
+from harness.report.sentences import why_missed
 from harness.verdict.envelope import Axis, Envelope, Reason
 from harness.verdict.explain import format_value
 

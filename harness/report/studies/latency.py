@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.report.console import Paper, format_count, shorten_line
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, format_count, shorten_line
-from harness.report.wording import why_missed
+from harness.report.sentences import why_missed
 from harness.verdict.latency import Delay, Latency
 
 # The usual one, the slow one and the slowest; chosen, no source.

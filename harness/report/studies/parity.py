@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.report.console import Paper, format_count, shorten_line
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, format_count, shorten_line
-from harness.report.wording import why_missed
+from harness.report.sentences import why_missed
 from harness.verdict.parity import Compared, Parity, ParityDifference
 
 

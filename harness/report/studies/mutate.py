@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.report.console import Paper, format_count, shorten_line
 from harness.report.formats.json import VERSION
-from harness.report.paper import Paper, format_count, shorten_line
 from harness.verdict.mutate.mutate import Fate, JudgedMutant, Mutation
 
 HOW = (
