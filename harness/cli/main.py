@@ -14,7 +14,7 @@ from typing import Any, Never
 import click
 
 from harness import __version__
-from harness.cli.failure import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, show_failure
+from harness.cli.screen import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, show_failure
 from harness.diagnostics import HarnessError, did_you_mean
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness import __version__
-from harness.cli.failure import as_failure
 from harness.cli.main import list_subcommands, main, summary
+from harness.cli.screen import as_failure
 from harness.diagnostics import HarnessError, UnreachableError
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.studied import build_trials
+from harness.cli.study_subjects import build_trials
 from harness.run import Bench, RunOptions, run_scenarios
 from harness.verdict.latency import Schedule, measure_latency
 from harness.verdict.mutate.mutate import mutate

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cli.studied import build_trials
+from harness.cli.study_subjects import build_trials
 from harness.run import Bench, RunOptions
 from harness.verdict.parity import parity
 

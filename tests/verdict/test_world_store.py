@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.census import by_cause, split_census_windows
+from harness.cli.commands.query import by_cause, split_census_windows
 from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli import lab, options
+from harness.cli import lab_plan, options
 from harness.cli.commands.detonate import command as detonate_command
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import out
+from harness.cli.screen import DIFFERS, out
 from harness.diagnostics import HarnessError
 from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
@@ -31,12 +30,12 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("technique", default="")
-@lab.atomics
+@lab_plan.atomics
 @click.option("--platform", default="windows", show_default=True, help="`all` for every one.")
 @options.json_option
 def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_json: bool) -> int:
     """Lists the tests of TECHNIQUE, or all."""
-    library = lab.open_library(atomics)
+    library = lab_plan.open_library(atomics)
     found = library.numbered(technique.upper(), None) if technique else tuple(library.read())
     found = tuple(a for a in found if platform in ("all", *a.test.supported_platforms))
     out(
@@ -49,16 +48,16 @@ def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_js
 
 @command.command("show")
 @click.argument("address")
-@lab.atomics
-@lab.arguments
+@lab_plan.atomics
+@lab_plan.arguments
 @options.json_option
 def show_command(
     address: str, atomics: tuple[Path, ...], given: Mapping[str, str], raw: tuple[str, ...], as_json: bool
 ) -> int:
     """Shows every command of a test with its arguments filled in; runs nothing."""
     # "none" stands for the run's name: nothing is run.
-    tests = lab.render_tests(
-        lab.tests_at(lab.open_library(atomics), [address]), given, "none", folder=ATOMICS_FOLDER, raw=raw
+    tests = lab_plan.render_tests(
+        lab_plan.tests_at(lab_plan.open_library(atomics), [address]), given, "none", folder=ATOMICS_FOLDER, raw=raw
     )
     if as_json:
         out(

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli import lab, options
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import out
+from harness.cli import lab_plan, options
+from harness.cli.screen import DIFFERS, out
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.telemetry.lab.cleanup import CleanUp, accept, clean_up
@@ -19,7 +18,7 @@ from harness.telemetry.lab.secret import redact_secrets
 
 @click.command("cleanup")
 @click.option("--host", default="", metavar="NAME", help="Only this host.")
-@lab.inventory
+@lab_plan.inventory
 @click.option("--list", "only_list", is_flag=True, help="Only show what is owed.")
 @click.option("--accept", "accepted", default="", metavar="RUN[/TEST]", help="The host was cleaned by hand.")
 @options.json_option
@@ -44,7 +43,9 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
         items = list_owed_cleanups(state, host)
         results = (
             # Without anything owed not even an inventory is needed.
-            clean_up(state, lab.open_inventory(inventory), connect, host=host, tell=lab.print_progress) if items else ()
+            clean_up(state, lab_plan.open_inventory(inventory), connect, host=host, tell=lab_plan.print_progress)
+            if items
+            else ()
         )
     if as_json:
         out(
@@ -61,7 +62,7 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
         # Commands of tests may have a password as an argument.
         out([redact_secrets(line) for r in results for line in format_cleanup(r)] or ["nothing is owed"])
         for damage in damages:
-            lab.print_progress(damage)
+            lab_plan.print_progress(damage)
     return DIFFERS if damages or any(not r.done for r in results) else 0
 
 

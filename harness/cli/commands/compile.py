@@ -11,8 +11,8 @@ import click
 import pyarrow as pa
 
 from harness.cli import options
-from harness.cli.contents import build_settings as settings_of
-from harness.cli.contents import contents
+from harness.cli.rule_options import build_settings as settings_of
+from harness.cli.rule_options import contents
 from harness.cli.screen import out
 from harness.detection.content import Content, read_content_beside
 from harness.detection.engine import list_engines, open_engine

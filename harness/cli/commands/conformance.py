@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 from harness.cli import options
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import ProgressLine, out, paper
+from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.detection.conformance import (
     Checked,
     FilledPage,

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.contents import contents
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import ProgressLine, out, paper
+from harness.cli.rule_options import contents
+from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
 from harness.detection.language import Strictness, list_languages

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli import lab, options
-from harness.cli.recorded import judge_recording_scenarios
-from harness.cli.screen import out
+from harness.cli import lab_plan, options
+from harness.cli.lab_plan import print_progress
+from harness.cli.screen import DIFFERS, out, paper
 from harness.report.formats.json import dumps
+from harness.report.formats.terminal import Terminal
+from harness.report.report import Report, format
+from harness.run import RunOptions
+from harness.run_recording import judge_recording
 from harness.scenario.atomic_library import expected_signals
+from harness.scenario.scenario import Scenario
 from harness.telemetry.lab.collection import Collector, FolderCollector, Waiting
 from harness.telemetry.lab.detonate import Detonation, Watch, Watcher, detonate, new_run, what_if
 from harness.telemetry.lab.guard import HostFacts, RefusedError, check_tests
@@ -21,16 +26,45 @@ from harness.telemetry.lab.journal import HostOutcome, journal_of, state_folder
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import RemoteHost, connect
 from harness.telemetry.lab.secret import redact_secrets, redacted_data
-from harness.telemetry.recording import open_recording
+from harness.telemetry.recording import Recording, open_recording
+
+
+def judged_in(folder: Path, paths: Sequence[Path], *, as_json: bool, verbose: bool, chosen: RunOptions) -> int:
+    """The same of the recording in a folder."""
+    return judge_recording_scenarios(open_recording(folder), paths, as_json=as_json, verbose=verbose, chosen=chosen)
+
+
+def judge_recording_scenarios(
+    recording: Recording,
+    scenarios: Sequence[Path],
+    *,
+    as_json: bool,
+    verbose: bool,
+    nobody_listens: bool = False,
+    chosen: RunOptions | None = None,
+    beside: Sequence[Scenario] = (),
+) -> int:
+    """Judges the scenarios that fit a recording and prints the table; the exit code."""
+    chosen = chosen or RunOptions()
+    found = judge_recording(recording, scenarios, chosen, listener=not nobody_listens, beside=beside)
+    # Nothing is listed as chosen: conditions are those of the real hosts.
+    report = Report(outcomes=found.outcomes, engine=chosen.engine, chosen=())
+    terminal = Terminal(paper=paper(), verbose=verbose, quiet=False)
+    out(format("json").write(report) if as_json else terminal.lines(report))
+    for reason in found.left_out:
+        print_progress(f"not judged: {reason}")
+    if not found.outcomes.scenarios:
+        print_progress("no scenario is about what was recorded; --scenarios names others")
+    return 0 if found.outcomes.as_expected else DIFFERS
 
 
 @click.command("detonate")
 @click.argument("tests", nargs=-1, required=True, metavar="TEST...")
 @click.option("--host", "hosts", multiple=True, required=True, metavar="NAME", help="A host of the inventory.")
-@lab.inventory
-@lab.atomics
-@lab.arguments
-@lab.guard_rails
+@lab_plan.inventory
+@lab_plan.atomics
+@lab_plan.arguments
+@lab_plan.guard_rails
 @click.option(
     "--scenarios", multiple=True, type=options.PATH, metavar="PATH", help="Judge these (default: the pack's)."
 )
@@ -55,7 +89,7 @@ def command(**given: Any) -> int:
     detlab detonate T1583.004 --host win10
     detlab detonate T1053.005-2 --host win10 --atomics ~/atomic-red-team/atomics --what-if
     """
-    inventory = lab.open_inventory(given["inventory"])
+    inventory = lab_plan.open_inventory(given["inventory"])
     hosts = [inventory.host(name) for name in dict.fromkeys(given["hosts"])]
     plan = plan_detonation(given, inventory, hosts)
     if given["only_show"]:
@@ -65,13 +99,13 @@ def command(**given: Any) -> int:
     refusals = tuple(check_tests(plan.tests, inventory.sinks, plan.allowed, get=plan.get_prerequisites))
     if refusals:
         raise RefusedError(refusals)
-    lab.confirm(list(what_if(plan, hosts)), yes=given["yes"])
+    lab_plan.confirm(list(what_if(plan, hosts)), yes=given["yes"])
     path = given["target"] or Path("recordings") / plan.run
     recorder = Recorder(path=path, run=plan.run, lab=plan.lab, tests={t.atomic.name: t for t in plan.tests})
     # From here on something may be owed to a host.
-    with lab.ended_politely():
+    with lab_plan.ended_politely():
         outcomes = detonate(
-            plan, hosts, connect, build_watchers(plan, recorder, given["quiet_for"]), lab.print_progress
+            plan, hosts, connect, build_watchers(plan, recorder, given["quiet_for"]), lab_plan.print_progress
         )
     code = close_recording(plan, recorder, outcomes)
     # Without a recording there is nothing to judge; that is no verdict.
@@ -88,15 +122,15 @@ def command(**given: Any) -> int:
 def plan_detonation(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]) -> Detonation:
     """The plan that these options ask for."""
     run = new_run()
-    tests = lab.tests_at(lab.open_library(given["atomics"]), given["tests"])
+    tests = lab_plan.tests_at(lab_plan.open_library(given["atomics"]), given["tests"])
     # Commands are rendered once for all hosts, so they share the folder of the first.
     folder = hosts[0].entry.atomics
     return Detonation(
         run=run,
         lab=inventory.lab,
-        tests=lab.render_tests(tests, given["given"], run, folder=folder, raw=given["raw"]),
+        tests=lab_plan.render_tests(tests, given["given"], run, folder=folder, raw=given["raw"]),
         state=state_folder(),
-        allowed=lab.allowances(given),
+        allowed=lab_plan.allowances(given),
         timeout=given["timeout"],
         whole=given["whole_timeout"],
         get_prerequisites=given["get_prerequisites"],
@@ -121,7 +155,7 @@ def close_recording(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOu
     if recorder.collected:
         tests = [test for host in outcomes for test in host.tests]
         recorder.finish(tests, journal_of(plan.state, plan.run))
-    return lab.worst(outcomes)
+    return lab_plan.worst(outcomes)
 
 
 def show_detonation(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Recorder, *, as_json: bool) -> list[str]:
@@ -131,7 +165,7 @@ def show_detonation(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Rec
         errors = [host.error.as_json() for host in outcomes if host.error]
         document = {"document": "detonation", "version": 1, "run": recorder.run, "tests": tests, "errors": errors}
         return [dumps({**document, "recording": str(path) if recorder.collected else None})]
-    lines = [redact_secrets(line) for line in lab.outcome_lines(outcomes)]
+    lines = [redact_secrets(line) for line in lab_plan.outcome_lines(outcomes)]
     for (host, test), kept in sorted(recorder.collected.items()):
         lines.append(f"{host}  {test}  recorded {kept.recorded} events, {kept.caused} of them the test's")
         lines += [f"    lost: {loss}" for loss in kept.losses]

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli import lab, options
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import out
+from harness.cli import lab_plan, options
+from harness.cli.screen import DIFFERS, out
 from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
 from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
@@ -19,7 +18,7 @@ from harness.telemetry.lab.secret import redact_secrets
 
 @click.command("doctor")
 @click.argument("host")
-@lab.inventory
+@lab_plan.inventory
 @options.json_option
 def command(host: str, inventory: Path, as_json: bool) -> int:
     r"""Checks Sysmon, channels, audit policy, clock, PowerShell logging and sinks of HOST; changes nothing.
@@ -27,7 +26,7 @@ def command(host: str, inventory: Path, as_json: bool) -> int:
     \b
     detlab doctor win10
     """
-    found = lab.open_inventory(inventory)
+    found = lab_plan.open_inventory(inventory)
     named = found.host(host)
     remote = connect(named)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.cli import studied
+from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError, Source
@@ -47,8 +47,8 @@ from harness.verdict.study.ensemble import behaviours_of
 @click.option(
     "--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance."
 )
-@studied.plot
-@studied.add_study_options
+@study_subjects.plot
+@study_subjects.add_study_options
 def command(
     rule: Path,
     scenario: Path | None,
@@ -92,9 +92,9 @@ def studied_envelope(
         raise HarnessError("nothing-to-vary", f"{scenario.path} simulates nothing", help="name a behaviour")
     known = behaviours[scenario.body.simulate[0].behaviour]
     x, y = (parse_axis(text, known) for text in axes)
-    expectation = next(studied.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
+    expectation = next(study_subjects.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
     plain = msgspec.structs.replace(expectation, switches={}, dialect="lenient")
-    subject = studied.subject(bench, scenario, rule, plain, shown=False)
+    subject = study_subjects.subject(bench, scenario, rule, plain, shown=False)
     goes_on = (
         parse_optional_duration(lasting)
         if {"every", "times"} <= set(known.parameters) and not is_varied(axes, "times")

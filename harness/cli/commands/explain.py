@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli.answers import inquire
-from harness.cli.choosing import choosing
 from harness.cli.options import PATH
+from harness.cli.rule_answers import inquire
+from harness.cli.rule_options import choosing
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from harness.cli import options
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import out
+from harness.cli.screen import DIFFERS, out
 from harness.report.formats.json import dumps
 from harness.scenario.pack import BUNDLED
 from harness.telemetry.lab.journal import state_folder

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli import studied
-from harness.cli.failure import DIFFERS
+from harness.cli import study_subjects
 from harness.cli.options import PATH
-from harness.cli.screen import out, paper
+from harness.cli.screen import DIFFERS, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies import latency as told
@@ -39,8 +38,8 @@ from harness.verdict.latency import Schedule, measure_latency
     help="Moments to begin an attack at.",
 )
 @click.option("--within", default="1h", show_default=True, help="The stretch of time over which they are spread.")
-@studied.plot
-@studied.add_study_options
+@study_subjects.plot
+@study_subjects.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -73,7 +72,7 @@ def command(
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
     stretch = parse_option_duration(within, "--within")
     with Bench(chosen) as bench:
-        attacks = [s for s in studied.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
+        attacks = [s for s in study_subjects.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
         if not attacks:
             raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
         found = measure_latency(attacks, schedule, [stretch * n / starts for n in range(starts)])

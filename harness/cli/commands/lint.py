@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.contents import build_settings, contents
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import out, paper
+from harness.cli.rule_options import build_settings, contents
+from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, mend

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from harness.cli import studied
-from harness.cli.failure import DIFFERS
+from harness.cli import study_subjects
 from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
-from harness.cli.screen import ProgressLine, out, paper
+from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.mutate import encode_mutation, format_mutation
@@ -32,9 +31,9 @@ from harness.verdict.mutate.mutate import Mutation, mutate
     show_default=True,
     help="Percentage that is enough.",
 )
-@studied.plot
+@study_subjects.plot
 @verbose_option
-@studied.add_study_options
+@study_subjects.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -58,7 +57,9 @@ def command(
     progress = ProgressLine()
     try:
         with Bench(chosen) as bench:
-            found = mutate(studied.build_expecting_trials(bench, rule, paths), search=not fast, progress=progress)
+            found = mutate(
+                study_subjects.build_expecting_trials(bench, rule, paths), search=not fast, progress=progress
+            )
     finally:
         progress.done()
     if write:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli import studied
-from harness.cli.failure import DIFFERS
 from harness.cli.options import PATH
-from harness.cli.screen import out, paper
+from harness.cli.screen import DIFFERS, out, paper
+from harness.cli.study_subjects import add_study_options, build_trials
 from harness.report.formats.json import dumps
 from harness.report.studies import parity as told
 from harness.run import Bench, RunOptions
@@ -21,7 +20,7 @@ from harness.verdict.parity import parity
 @click.argument("second", type=PATH)
 @click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Only the scenarios, no probes made from the texts of the rules.")
-@studied.add_study_options
+@add_study_options
 def command(
     first: Path,
     second: Path,
@@ -41,7 +40,7 @@ def command(
     with Bench(chosen) as bench:
         where = list(paths) or [first.parent]
         # One bench, so that both rules see the same telemetry of a scenario.
-        one, two = (studied.build_trials(bench, rule, where) for rule in (first, second))
+        one, two = (build_trials(bench, rule, where) for rule in (first, second))
         found = parity(one, two, search=not fast)
     out(dumps(told.encode_parity(found)) if as_json else told.format_parity(found, paper()))
     return 0 if found.agree else DIFFERS

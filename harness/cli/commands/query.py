@@ -3,19 +3,152 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
-from harness.cli.answers import answer_object, describe_remarks, inquire, query_events, rows_table
-from harness.cli.census import by_cause, census_lines, census_object, stretch
-from harness.cli.choosing import choosing
 from harness.cli.options import PATH
+from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
+from harness.cli.rule_options import choosing
 from harness.cli.screen import out, paper
+from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
-from harness.run import RunOptions
+from harness.run import Answer, Bench, RunOptions
 from harness.scenario.foreign_rule import rule_paths
+from harness.telemetry.events.event import UNLABELLED
+from harness.telemetry.simulation.behaviour import parse_duration
+from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
+from harness.verdict.alerts import Alert, Census, census
+from harness.verdict.store import TimeStretch
+from harness.verdict.study.population import SECONDS_IN_DAY
+
+# Ten years of hourly runs; chosen, no source: more is a misspelt duration.
+LONGEST_CENSUS_HOURS = 3650 * 24
+
+
+def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: timedelta | None) -> Census:
+    """Runs a rule on recorded events and counts its alerts by cause.
+
+    With `every` it is run once for each such stretch of a recorded world, on the events of that stretch alone, as a
+    search does that looks back as far as it is apart from the next.
+    """
+    alerts: list[Alert] = []
+    caused: set[int] = set()
+    answer: Answer | None = None
+    runs = 0
+    for window in split_census_windows(events, every):
+        # A store of its own for each stretch, so that memory stays that of one stretch.
+        with Bench(options) as bench:
+            answer = bench.query(rule, events, window)
+            alerts += answer.alerts
+            caused |= set(np.unique(answer.trial.store.truth.by_event).tolist()) - {UNLABELLED}
+            runs += 1
+    if answer is None:
+        raise HarnessError("no-events", "there is no stretch of time to look at")
+    return census(
+        alerts,
+        answer.trial.store.truth.causes,
+        days=measure_recorded_days(events, answer),
+        runs=runs,
+        events=answer.events,
+        caused=frozenset(caused),
+    )
+
+
+def stretch(text: str | None) -> timedelta | None:
+    """A duration as it was written. Raises HarnessError."""
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise HarnessError("wrong-duration", f"--every is {error}", help="write --every 1d") from error
+
+
+def split_census_windows(events: Sequence[Path], every: timedelta | None) -> Iterator[TimeStretch | None]:
+    """The stretches of a world that a rule is run on, or all of it at once."""
+    if every is None:
+        yield None
+        return
+    if len(events) != 1 or not is_dataset(events[0]):
+        raise HarnessError("no-world", "only a recorded world is cut into stretches", help="leave out --every")
+    world = open_dataset(events[0])
+    begin = int(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64))
+    # In microseconds throughout: windows that are added up as doubles would overlap.
+    end = begin + int(world.days * SECONDS_IN_DAY * 1e6)
+    step = round(every.total_seconds() * 1e6)
+    if step <= 0 or (end - begin) / step > LONGEST_CENSUS_HOURS:
+        raise HarnessError(
+            "wrong-duration", f"--every gives more than {LONGEST_CENSUS_HOURS} runs", help="write --every 1d"
+        )
+    for first in range(begin, end, step):
+        yield TimeStretch(begin=first, end=min(first + step, end))
+
+
+def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
+    """Days that were recorded: a world says so, of all else it is from the first event to the last."""
+    if is_dataset(events[0]):
+        return float(open_dataset(events[0]).days)
+    times = [e.columns.column("@time") for e in answer.trial.store.telemetry(answer.trial.conditions).events if len(e)]
+    if not times:
+        return 0.0
+    # Times are Arrow timestamps in microseconds, which are integers underneath.
+    first = min(int(np.asarray(t.cast("int64")).min()) for t in times)
+    last = max(int(np.asarray(t.cast("int64")).max()) for t in times)
+    # At least a microsecond, or a rate over one event would be infinite.
+    return max(last - first, 1) / (SECONDS_IN_DAY * 1e6)
+
+
+def census_lines(found: Census, sheet: Paper) -> list[str]:
+    """A table of causes, the totals, and how many attacks were seen."""
+    head = ["cause", "", "alerts", "a day", "hosts alerted", "hosts with it"]
+    rows = [
+        [
+            line.cause,
+            "attack" if line.malicious else "benign",
+            f"{line.alerts:,}",
+            f"{found.a_day(line.alerts):,.1f}",
+            str(line.hosts),
+            str(line.present),
+        ]
+        for line in found.lines
+    ]
+    benign = sum(line.alerts for line in found.lines if not line.malicious)
+    caught = sum(line.alerts > 0 for line in found.lines if line.malicious)
+    attacks = sum(line.malicious for line in found.lines)
+    said = [
+        f"{format_count(found.alerts, 'alert')} of {format_count(found.runs, 'run')} over {found.days:g} days and "
+        f"{format_count(found.hosts, 'host')}: {found.a_day(found.alerts):,.1f} a day, "
+        f"{found.a_day(benign):,.1f} of them benign",
+    ]
+    if attacks:
+        said.append(f"{caught} of {format_count(attacks, 'attack')} seen")
+    return [*sheet.table(head, rows, right=frozenset({2, 3, 4, 5})), *said]
+
+
+def census_object(found: Census) -> dict[str, Any]:
+    """The census as JSON has it; rates are a day."""
+    return {
+        "alerts": found.alerts,
+        "days": found.days,
+        "runs": found.runs,
+        "hosts": found.hosts,
+        "events": found.events,
+        "causes": [
+            {
+                "cause": line.cause,
+                "malicious": line.malicious,
+                "alerts": line.alerts,
+                "alerts_a_day": found.a_day(line.alerts),
+                "hosts": line.hosts,
+                "hosts_with_it": line.present,
+            }
+            for line in found.lines
+        ],
+    }
 
 
 @click.command("query")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -9,17 +10,39 @@ from typing import Any
 
 import click
 
-from harness.cli.answers import inquire
-from harness.cli.choosing import choosing
-from harness.cli.failure import BUG, DIFFERS
-from harness.cli.options import PATH
-from harness.cli.reports import write_reports, written_reports
-from harness.cli.screen import ProgressLine, out, paper
+from harness.cli.options import PATH, Decorated
+from harness.cli.rule_answers import inquire
+from harness.cli.rule_options import choosing
+from harness.cli.screen import BUG, DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
-from harness.report.report import Report, format
+from harness.report.report import Report, format, list_report_formats
 from harness.run import RunOptions, run_scenarios
 from harness.verdict.verdict import Outcomes
+
+TO_STDOUT = ("terminal", "json")
+
+
+def written_reports(command: Decorated) -> Decorated:
+    """Adds the options; their values arrive as keyword arguments by the format's name."""
+    for name in reversed([n for n in list_report_formats() if n not in TO_STDOUT]):
+        kind = click.Path(dir_okay=False, path_type=Path)
+        command = click.option(f"--{name}", type=kind, metavar="FILE", help=f"Also write the report as {name}.")(
+            command
+        )
+    return command
+
+
+def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
+    """Writes each report that was asked for."""
+    for name, path in files.items():
+        if path is None:
+            continue
+        try:
+            # Line feeds on every system: reports are compared and hashed.
+            path.write_text(format(name).write(report), encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
 @click.command("run")

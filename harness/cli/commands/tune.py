@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from harness.cli import studied
-from harness.cli.failure import DIFFERS
+from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
-from harness.cli.screen import out, paper
+from harness.cli.screen import DIFFERS, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.plots import plot_study
@@ -44,8 +43,8 @@ from harness.verdict.tune.tune import Tuning, Wishes, tune
 )
 @click.option("--fast", is_flag=True, help="Neither try exclusions nor ask for second opinions.")
 @click.option("--write", is_flag=True, help="Print the rule with only its literals changed, as a patch.")
-@studied.plot
-@studied.add_study_options
+@study_subjects.plot
+@study_subjects.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -99,10 +98,10 @@ def studied_rule(
     """The study itself."""
     with Bench(chosen) as bench:
         if not events:
-            return tune(studied.build_trials(bench, rule, paths), wishes)
+            return tune(study_subjects.build_trials(bench, rule, paths), wishes)
         if paths:
             raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
-        return tune([studied.build_recorded_trials(bench, rule, events, malicious, chosen.conditions)], wishes)
+        return tune([study_subjects.build_recorded_trials(bench, rule, events, malicious, chosen.conditions)], wishes)
 
 
 def show_tuning(found: Tuning, *, as_json: bool, write: bool) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.studied import build_trials
+from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import behaviour_folders

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cli.studied import build_expecting_trials
+from harness.cli.study_subjects import build_expecting_trials
 from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions, run_scenarios

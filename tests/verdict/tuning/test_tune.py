@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.studied import build_trials
+from harness.cli.study_subjects import build_trials
 from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, mend
 from harness.run import Bench, RunOptions

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cli.failure import DIFFERS
-from harness.cli.screen import out, paper
+from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.engine import ResultRows
 from harness.detection.language import language
 from harness.detection.language import list_languages as languages

@@ -1,0 +1,119 @@
+"""Options of every command that runs a rule: what it refers to, what plain logs are, all of them as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli import options
+from harness.cli.options import PATH, Decorated, parse_pairs
+from harness.detection.content import Content, read_content
+from harness.detection.engine import DEFAULT_PATIENCE
+from harness.detection.language import Settings
+from harness.diagnostics import HarnessError
+from harness.run import RunOptions
+from harness.telemetry.indexing.plain_text import Input
+
+CONTENT_OPTIONS = (
+    click.option("--macros", multiple=True, type=PATH, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
+    click.option("--lookups", multiple=True, type=PATH, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
+    click.option(
+        "--props", multiple=True, type=PATH, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
+    ),
+    click.option("--saved", multiple=True, type=PATH, metavar="PATH", help="Saved queries of LogScale, as exported."),
+    click.option("--param", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
+)
+
+
+def merge_given_content(
+    macros: tuple[Path, ...],
+    lookups: tuple[Path, ...],
+    props: tuple[Path, ...],
+    saved: tuple[Path, ...],
+    param: Mapping[str, str],
+) -> Content:
+    """What was named on the command line; only `props` says how fields are extracted."""
+    # An app that is named for its macros would otherwise change which fields events have.
+    others = read_content([*lookups, *macros, *saved]).without_extraction()
+    return Content(parameters=param).over(others).over(read_content(props))
+
+
+def contents(command: Decorated) -> Decorated:
+    """Adds the options; the command gets them as `content`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "param")}
+        return command(*arguments, content=merge_given_content(**chosen), **named)
+
+    for option in reversed(CONTENT_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def build_settings(content: Content) -> Settings:
+    """The settings that hold for every rule."""
+    return content.settings(Settings())
+
+
+PLAIN_TEXT_OPTIONS = (
+    click.option("--sourcetype", metavar="NAME", help="Read text files as Splunk indexes events of this sourcetype."),
+    click.option(
+        "--source", metavar="NAME", help="With --sourcetype: where they come from (default: each file's path)."
+    ),
+    click.option("--host", metavar="NAME", help="With --sourcetype: which host wrote them (default: localhost)."),
+)
+
+
+def plain_text(command: Decorated) -> Decorated:
+    """Adds the options; the command gets them as `sourcetype`, `source` and `host`."""
+    for option in reversed(PLAIN_TEXT_OPTIONS):
+        command = option(command)
+    return command
+
+
+def reading(chosen: RunOptions, sourcetype: str | None, source: str | None, host: str | None) -> RunOptions:
+    """The same choice, with how plain files are read and that fields are extracted from them."""
+    if sourcetype is None:
+        # Said of files that bring both along, they would be silently ignored.
+        if source or host:
+            name = "--source" if source else "--host"
+            raise HarnessError("usage", f"{name} is said of plain text only", help="add --sourcetype NAME")
+        return chosen
+    settings = chosen.settings
+    # An empty stanza switches extraction on: Splunk extracts key=value pairs of every sourcetype by default.
+    props = {sourcetype: {}, **settings.props}
+    given = Input(
+        sourcetype=sourcetype,
+        source=source or "",
+        host=host or "localhost",
+        props=props,
+        transforms=settings.transforms,
+    )
+    return replace(chosen, settings=replace(settings, props=props), plain=given)
+
+
+def choosing(command: options.Decorated) -> options.Decorated:
+    """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        chosen = RunOptions(
+            engine=named.pop("engine"),
+            dialect=named.pop("dialect"),
+            conditions=named.pop("condition"),
+            switches=named.pop("switch"),
+            seed=named.pop("seed"),
+            # The option has no default of its own, since `coverage` has another.
+            patience=named.pop("patience") or DEFAULT_PATIENCE,
+            settings=build_settings(named.pop("content")),
+        )
+        chosen = reading(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
+        return command(*arguments, chosen=chosen, **named)
+
+    return plain_text(contents(options.add_judging_options(wrapped)))  # type: ignore[return-value]
