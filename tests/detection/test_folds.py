@@ -8,7 +8,7 @@ from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Kind, Literal, SortKey
 from harness.detection.plan.nodes import Frame, Sort, Values, Window
-from harness.detection.plan.values.folds import series_of, session_of, smooth_exponentially
+from harness.detection.plan.values.folds import compute_series_of, compute_session_of, smooth_exponentially
 
 C, L = Column, Literal
 
@@ -27,62 +27,62 @@ def rows(*members, span=None, pause=None, most=None, connected=True, ends_match=
 
 def test_a_limit_closes_a_session_that_rows_open_only_where_that_is_asked_for():
     far = [(600, False, True, "a"), (0, True, False, "a")]
-    assert session_of(rows(*far, span=60)) == [-1, -2]
-    assert session_of(rows(*far, span=60, limits=True)) == [1, -2]
+    assert compute_session_of(rows(*far, span=60)) == [-1, -2]
+    assert compute_session_of(rows(*far, span=60, limits=True)) == [1, -2]
 
 
 def test_a_session_is_as_long_as_its_span_counted_from_its_first_row():
     times = [(t, None, None, "a") for t in (130, 80, 60, 5)]
-    assert session_of(rows(*times, span=60)) == [1, 1, -2, -2]
+    assert compute_session_of(rows(*times, span=60)) == [1, 1, -2, -2]
 
 
 def test_sessions_are_cut_at_pauses_and_at_so_many_rows():
-    assert session_of(rows(*[(t, None, None, "a") for t in (100, 90, 10)], pause=30)) == [1, 1, -2]
-    assert session_of(rows(*[(t, None, None, "a") for t in (3, 2, 1)], most=2)) == [1, 1, -2]
+    assert compute_session_of(rows(*[(t, None, None, "a") for t in (100, 90, 10)], pause=30)) == [1, 1, -2]
+    assert compute_session_of(rows(*[(t, None, None, "a") for t in (3, 2, 1)], most=2)) == [1, 1, -2]
 
 
 def test_rows_hand_the_session_on_from_key_to_key():
     chain = [(3, None, None, None, "b"), (2, None, None, "a", "b"), (1, None, None, "a", None)]
-    assert session_of(rows(*chain)) == [-1, -1, -1]
+    assert compute_session_of(rows(*chain)) == [-1, -1, -1]
     apart = [(3, None, None, "a", "c"), (2, None, None, "a", "b"), (1, None, None, None, None)]
-    assert session_of(rows(*apart)) == [-1, -2, None]
+    assert compute_session_of(rows(*apart)) == [-1, -2, None]
 
 
 def test_a_row_that_shares_no_key_joins_only_where_it_need_not():
     strangers = [(2, None, None, "a", None), (1, None, None, None, "b")]
-    assert session_of(rows(*strangers)) == [-1, -2]
-    assert session_of(rows(*strangers, connected=False)) == [-1, -1]
+    assert compute_session_of(rows(*strangers)) == [-1, -2]
+    assert compute_session_of(rows(*strangers, connected=False)) == [-1, -1]
 
 
 def test_a_session_is_closed_by_the_rows_that_begin_and_end_it():
     members = [(4, False, False, "a"), (3, True, False, "a"), (2, False, True, "a"), (1, False, True, "a")]
-    assert session_of(rows(*members)) == [-1, 2, 2, -3]
+    assert compute_session_of(rows(*members)) == [-1, 2, 2, -3]
 
 
 def test_a_row_that_opens_or_closes_may_do_without_keys():
     members = [(2, False, False, "a"), (1, False, True, None), (0, False, False, None)]
-    assert session_of(rows(*members)) == [-1, None, None]
-    assert session_of(rows(*members, ends_match=False)) == [-1, -1, None]
+    assert compute_session_of(rows(*members)) == [-1, None, None]
+    assert compute_session_of(rows(*members, ends_match=False)) == [-1, -1, None]
 
 
 def test_sessions_of_many_keys_take_time_in_proportion():
     members = rows(*[(float(-i), None, None, "host", f"cookie{i}") for i in range(30_000)])
     began = time.perf_counter()
-    assert len(set(session_of(members))) == 30_000
+    assert len(set(compute_session_of(members))) == 30_000
     assert time.perf_counter() - began < 5
 
 
 def test_a_series_starts_and_ends_where_rows_say_so():
     members = [(None, None, t, s, e) for t, s, e in ((1, 0, 0), (2, 1, 0), (3, 0, 1), (4, 0, 0), (5, 1, 0), (6, 1, 0))]
-    assert series_of(members) == [None, 1, 1, None, 2, 3]
-    assert series_of([(None, None, t, None, t == 2) for t in (1, 2, 3)]) == [1, 1, 2]
+    assert compute_series_of(members) == [None, 1, 1, None, 2, 3]
+    assert compute_series_of([(None, None, t, None, t == 2) for t in (1, 2, 3)]) == [1, 1, 2]
 
 
 def test_a_series_is_cut_at_its_longest_pause_and_duration():
-    assert series_of([(None, 10, t, None, None) for t in (0, 10, 21, 22)]) == [1, 1, 2, 2]
-    assert series_of([(15, None, t, None, None) for t in (0, 10, 15, 16, 31)]) == [1, 1, 1, 2, 2]
-    assert series_of([(None, 10, t, t == 0, None) for t in (0, 5, 30, 31)]) == [1, 1, None, None]
-    assert series_of([]) == []
+    assert compute_series_of([(None, 10, t, None, None) for t in (0, 10, 21, 22)]) == [1, 1, 2, 2]
+    assert compute_series_of([(15, None, t, None, None) for t in (0, 10, 15, 16, 31)]) == [1, 1, 1, 2, 2]
+    assert compute_series_of([(None, 10, t, t == 0, None) for t in (0, 5, 30, 31)]) == [1, 1, None, None]
+    assert compute_series_of([]) == []
 
 
 def test_a_window_folds_each_partition_by_itself_in_the_current_order(duckdb):

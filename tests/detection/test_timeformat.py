@@ -3,7 +3,7 @@
 import pytest
 
 from harness.detection.plan.values.calendar import add_calendar_units, extract_time_part, floor_to_calendar_unit
-from harness.detection.plan.values.time_format import format_epoch, parse_time
+from harness.detection.plan.values.time_format import compute_parse_time, format_epoch
 
 CLOCKS_BACK = 1698541200.0
 """2023-10-29 01:00 UTC: in London 02:00 summer time becomes 01:00."""
@@ -61,7 +61,7 @@ def test_a_day_of_25_hours_is_one_day():
     ],
 )
 def test_a_text_is_read_as_a_time_or_is_none(text, form, zone, wanted):
-    assert parse_time(text, form, zone) == wanted
+    assert compute_parse_time(text, form, zone) == wanted
 
 
 def test_a_time_before_the_first_year_or_after_the_last_has_no_text():

@@ -106,8 +106,8 @@ def spell_shared(dialect: SqlDialect) -> None:
         dialect.spell(operation)(infix(node))
     for operation, spelling in SHARED.items():
         dialect.spell(operation)(spelling)
-    dialect.spell(ops.boolean_text, twice=True)(boolean_text)
-    dialect.spell(ops.time_floor, twice=True)(time_floor)
+    dialect.spell(ops.boolean_text, twice=True)(sql_boolean_text)
+    dialect.spell(ops.time_floor, twice=True)(sql_time_floor)
 
 
 def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
@@ -115,7 +115,7 @@ def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
     return lambda x, y: b.sql_infix(node, x, y)
 
 
-def is_true(x: SQL) -> SQL:
+def sql_is_true(x: SQL) -> SQL:
     """X IS TRUE."""
     return exp.Is(this=b.sql_bracket(x), expression=b.sql_truth(True))
 
@@ -143,33 +143,33 @@ def nonzero(y: SQL) -> SQL:
     return fn("nullif", y, b.sql_number(0))
 
 
-def divide(x: SQL, y: SQL) -> SQL:
+def sql_divide(x: SQL, y: SQL) -> SQL:
     """X / y; null for 0."""
     return b.sql_infix(exp.Div, x, nonzero(y))
 
 
-def modulo(x: SQL, y: SQL) -> SQL:
+def sql_modulo(x: SQL, y: SQL) -> SQL:
     """X % y with the sign of x; null for 0."""
     return b.sql_infix(exp.Mod, x, nonzero(y))
 
 
-def negate(x: SQL) -> SQL:
+def sql_negate(x: SQL) -> SQL:
     """-x."""
     return exp.Neg(this=b.sql_bracket(x))
 
 
-def boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
+def sql_boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
     """One of two texts; null of null."""
     # Two branches and no ELSE: null is neither, and stays null.
     return b.sql_case((x, true), (b.sql_not(x.copy()), false))
 
 
-def time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
+def sql_time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
     """floor((s - origin) / span) * span + origin."""
     start = b.sql_number(0) if origin is None else origin
     zero = b.is_literal(start) and b.read_literal(start) == 0
     since = seconds if zero else b.sql_infix(exp.Sub, seconds, start)
-    steps = fn("floor", divide(since, span))
+    steps = fn("floor", sql_divide(since, span))
     whole = b.sql_infix(exp.Mul, steps, span.copy())
     return whole if zero else b.sql_infix(exp.Add, whole, start.copy())
 
@@ -177,14 +177,14 @@ def time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
 SHARED: dict[Operation, Callable[..., SQL]] = {
     ops.not_: b.sql_not,
     ops.is_null: b.is_null,
-    ops.is_true: is_true,
+    ops.is_true: sql_is_true,
     ops.if_: spell_if,
     ops.case: spell_case,
     ops.coalesce: lambda *x: fn("coalesce", *x),
     ops.in_: spell_in,
-    ops.divide: divide,
-    ops.modulo: modulo,
-    ops.negate: negate,
+    ops.divide: sql_divide,
+    ops.modulo: sql_modulo,
+    ops.negate: sql_negate,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.numbers import to_text
+from harness.detection.engines.duckdb.numbers import duckdb_to_text
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
@@ -17,14 +17,14 @@ from harness.detection.sql.build import SQL, fn
 
 
 @DUCKDB.spell(ops.count)
-def count(around: Around, *x: SQL) -> SQL:
+def duckdb_count(around: Around, *x: SQL) -> SQL:
     """Rows, or values that are not null."""
     # Numbers of the plan are doubles, or a count compared with a quotient would be compared as an integer.
     return b.cast(around("count", *(x or (exp.Star(),))), "DOUBLE")
 
 
 @DUCKDB.spell(ops.count_distinct)
-def count_distinct(around: Around, x: SQL) -> SQL:
+def duckdb_count_distinct(around: Around, x: SQL) -> SQL:
     """Distinct values."""
     return b.cast(around("count", x, distinct=True), "DOUBLE")
 
@@ -61,14 +61,14 @@ for operation, name in DUCKDB_AGGREGATES.items():
 
 
 @DUCKDB.spell(ops.mode)
-def mode(around: Around, x: SQL) -> SQL:
+def duckdb_mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
     # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest.
     return around("mode", x, order=[order_term(x.copy())])
 
 
 @DUCKDB.spell(ops.values, kinds=True)
-def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def duckdb_values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
     if kinds[0] is Kind.LIST:
         return fn("list_sort", fn("list_distinct", fn("flatten", around("list", t, present=t, distinct=True))))
@@ -77,7 +77,7 @@ def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
 
 
 @DUCKDB.spell(ops.collect, kinds=True)
-def collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def duckdb_collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """All texts in row order."""
     made = around("list", spell_text_of_kind(t, kinds[0]), present=t, in_order=True)
     return fn("flatten", made) if kinds[0] is Kind.LIST else made
@@ -85,23 +85,23 @@ def collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
 
 def spell_text_of_kind(t: SQL, kind: Kind) -> SQL:
     """A text; numbers are written out."""
-    return to_text(t) if kind is Kind.NUMBER else t
+    return duckdb_to_text(t) if kind is Kind.NUMBER else t
 
 
 @DUCKDB.spell(ops.first)
-def first(around: Around, x: SQL) -> SQL:
+def duckdb_first(around: Around, x: SQL) -> SQL:
     """Of the first row where it is not null."""
     return around.nth("first", x)
 
 
 @DUCKDB.spell(ops.last)
-def last(around: Around, x: SQL) -> SQL:
+def duckdb_last(around: Around, x: SQL) -> SQL:
     """Of the last row where it is not null."""
     return around.nth("last", x)
 
 
 @DUCKDB.spell(ops.fill)
-def fill(around: Around, x: SQL) -> SQL:
+def duckdb_fill(around: Around, x: SQL) -> SQL:
     """The last value so far."""
     return around.nth("last", x)
 
@@ -126,7 +126,7 @@ DUCKDB.spell(ops.greatest_by)(spell_extreme(True))
 
 
 @DUCKDB.spell(ops.gather, kinds=True)
-def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def duckdb_gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """The distinct events of all rows, ascending."""
     if kinds[0] is Kind.NULL:
         # Rows that the rule makes itself have no events.
@@ -138,7 +138,7 @@ def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
 
 
 @DUCKDB.spell(ops.row_number)
-def row_number(around: Around) -> SQL:
+def duckdb_row_number(around: Around) -> SQL:
     """Place in the partition."""
     return b.cast(around("row_number"), "DOUBLE")
 

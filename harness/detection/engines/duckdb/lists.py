@@ -8,7 +8,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.numbers import to_number, to_text
+from harness.detection.engines.duckdb.numbers import duckdb_to_number, duckdb_to_text
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operations import PLAN_OPERATIONS
@@ -34,13 +34,13 @@ def spell_member_count(lists: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.list_)
-def listed(*t: SQL) -> SQL:
+def duckdb_listed(*t: SQL) -> SQL:
     """The texts that are not null."""
     return spell_null_if_empty(b.cast(spell_present_members(b.array(*t)), "TEXT[]"))
 
 
 @DUCKDB.spell(ops.list_concat)
-def list_concat(*lists: SQL) -> SQL:
+def duckdb_list_concat(*lists: SQL) -> SQL:
     """The elements of all lists in order; null lists count as empty."""
     nothing = b.cast(b.array(), "TEXT[]")
     # DuckDB 2.0.0 passes null lists over by itself; COALESCE says it for whatever version comes.
@@ -48,25 +48,25 @@ def list_concat(*lists: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.list_length)
-def list_length(lists: SQL) -> SQL:
+def duckdb_list_length(lists: SQL) -> SQL:
     """How many, as a double."""
     return b.cast(spell_member_count(lists), "DOUBLE")
 
 
 @DUCKDB.spell(ops.list_get)
-def list_get(lists: SQL, i: SQL) -> SQL:
+def duckdb_list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place."""
     return fn("list_extract", lists, b.sql_place(i))
 
 
 @DUCKDB.spell(ops.list_slice, twice=True)
-def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
+def duckdb_list_slice(lists: SQL, i: SQL, j: SQL) -> SQL:
     """Both ends included; a place before the first is the first."""
     return spell_null_if_empty(fn("list_slice", lists, b.sql_place(i), b.sql_place(j)))
 
 
 @DUCKDB.spell(ops.list_join)
-def list_join(lists: SQL, separator: SQL) -> SQL:
+def duckdb_list_join(lists: SQL, separator: SQL) -> SQL:
     """The elements with the separator between them."""
     if b.is_literal(separator):
         # Only with a literal: DuckDB wants "a constant expression" for the separator.
@@ -76,13 +76,13 @@ def list_join(lists: SQL, separator: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.list_split)
-def list_split(t: SQL, separator: SQL) -> SQL:
+def duckdb_list_split(t: SQL, separator: SQL) -> SQL:
     """The pieces between."""
     return fn("string_split", t, separator)
 
 
 @DUCKDB.spell(ops.list_distinct, twice=True)
-def list_distinct(lists: SQL) -> SQL:
+def duckdb_list_distinct(lists: SQL) -> SQL:
     """Each element at its first place."""
     # DuckDB's list_distinct forgets the order: ['b', 'a', 'b'] becomes ['a', 'b'].
     first = b.eq(fn("list_position", lists.copy(), sql_parameter("x")), sql_parameter("i"))
@@ -90,32 +90,32 @@ def list_distinct(lists: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.list_sort)
-def list_sort(lists: SQL) -> SQL:
+def duckdb_list_sort(lists: SQL) -> SQL:
     """By bytes."""
     return fn("list_sort", lists)
 
 
 @DUCKDB.spell(ops.list_reverse)
-def list_reverse(lists: SQL) -> SQL:
+def duckdb_list_reverse(lists: SQL) -> SQL:
     """Backwards."""
     return fn("list_reverse", lists)
 
 
 @DUCKDB.spell(ops.list_contains)
-def list_contains(lists: SQL, t: SQL) -> SQL:
+def duckdb_list_contains(lists: SQL, t: SQL) -> SQL:
     """Has this element."""
     return fn("list_contains", lists, t)
 
 
 @DUCKDB.spell(ops.list_position)
-def list_position(lists: SQL, t: SQL) -> SQL:
+def duckdb_list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
     # DuckDB 2.0.0 gives null where there is none; NULLIF covers a 0 as well.
     return b.cast(fn("nullif", fn("list_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
 @DUCKDB.spell(ops.list_zip, twice=True)
-def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
+def duckdb_list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
     """Pairs up to the shorter one."""
     size = b.sql_infix(
         exp.Add, fn("least", spell_member_count(x.copy()), spell_member_count(y.copy())), b.sql_integer(1)
@@ -128,36 +128,36 @@ def list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.list_filter)
-def list_filter(lists: SQL, condition: SQL) -> SQL:
+def duckdb_list_filter(lists: SQL, condition: SQL) -> SQL:
     """Elements for which it is true."""
     return spell_null_if_empty(fn("list_filter", lists, condition))
 
 
 @DUCKDB.spell(ops.list_map)
-def list_map(lists: SQL, change: SQL) -> SQL:
+def duckdb_list_map(lists: SQL, change: SQL) -> SQL:
     """What it makes of each, without nulls."""
     return spell_null_if_empty(spell_present_members(fn("list_transform", lists, change)))
 
 
 @DUCKDB.spell(ops.list_any)
-def list_any(lists: SQL, condition: SQL) -> SQL:
+def duckdb_list_any(lists: SQL, condition: SQL) -> SQL:
     """Whether an element is true; null of a null list."""
     return b.sql_infix(exp.GT, spell_member_count(fn("list_filter", lists, condition)), b.sql_integer(0))
 
 
 @DUCKDB.spell(ops.list_index)
-def list_index(lists: SQL, condition: SQL) -> SQL:
+def duckdb_list_index(lists: SQL, condition: SQL) -> SQL:
     """Place of the first for which it is true."""
-    return list_position(fn("list_transform", lists, condition), b.sql_truth(True))
+    return duckdb_list_position(fn("list_transform", lists, condition), b.sql_truth(True))
 
 
 @DUCKDB.spell(ops.list_statistic)
-def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> SQL | None:
+def duckdb_list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> SQL | None:
     """list_aggregate of the elements that are numbers."""
     if not b.is_literal(statistic) or not (fraction is None or b.is_literal(fraction)):
         return None
     name = b.read_literal(statistic)
-    numbers = spell_present_members(fn("list_transform", lists, lambda_of("x", to_number(sql_parameter("x")))))
+    numbers = spell_present_members(fn("list_transform", lists, lambda_of("x", duckdb_to_number(sql_parameter("x")))))
     more = [] if fraction is None or name not in ("percentile", "rank") else [fraction]
     return b.cast(
         fn(
@@ -171,14 +171,14 @@ def list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = None) -> S
 
 
 @DUCKDB.spell(ops.list_mode)
-def list_mode(lists: SQL) -> SQL:
+def duckdb_list_mode(lists: SQL) -> SQL:
     """The mode of the sorted list."""
     # Of equally frequent ones DuckDB takes the first in the list.
     return fn("list_aggregate", fn("list_sort", lists), b.sql_text("mode"))
 
 
 @DUCKDB.spell(ops.events_joined, kinds=True)
-def events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) -> SQL:
+def duckdb_events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) -> SQL:
     """Distinct events of all, ascending."""
     known = [(e, k) for e, k in zip(events, kinds, strict=True) if k in (Kind.EVENT, Kind.EVENTS)]
     nothing = b.cast(b.array(), "BIGINT[]")
@@ -211,7 +211,7 @@ def elements(lists: SQL) -> SQL:
 
 
 @DUCKDB.spell(Construct.UNNEST)
-def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
+def duckdb_unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
     """Select items that make a row of each element, and its place from 0."""
     source = fn("coalesce", lists, b.array(b.sql_null())) if keep_empty else lists
     places = b.sql_infix(exp.Sub, fn("generate_subscripts", source.copy(), b.sql_integer(1)), b.sql_integer(1))
@@ -233,7 +233,7 @@ def spell_json_extract(t: SQL, path: str) -> SQL:
 
 
 @DUCKDB.spell(ops.json_text)
-def json_text(t: SQL, path: SQL) -> SQL | None:
+def duckdb_json_text(t: SQL, path: SQL) -> SQL | None:
     """The value at a path; the first of several."""
     known = path_of(path)
     if known is None:
@@ -244,7 +244,7 @@ def json_text(t: SQL, path: SQL) -> SQL | None:
 
 
 @DUCKDB.spell(ops.json_list)
-def json_list(t: SQL, path: SQL) -> SQL | None:
+def duckdb_json_list(t: SQL, path: SQL) -> SQL | None:
     """Every value that a path reaches."""
     known = path_of(path)
     if known is None:
@@ -254,23 +254,23 @@ def json_list(t: SQL, path: SQL) -> SQL | None:
 
 
 @DUCKDB.spell(ops.json_keys)
-def json_keys(t: SQL) -> SQL:
+def duckdb_json_keys(t: SQL) -> SQL:
     """Names in the object."""
     return spell_null_if_empty(fn("try", fn("json_keys", t)))
 
 
 @DUCKDB.spell(ops.json_valid)
-def json_valid(t: SQL) -> SQL:
+def duckdb_json_valid(t: SQL) -> SQL:
     """Whether it is JSON."""
     return fn("json_valid", t)
 
 
 @DUCKDB.spell(ops.to_json, kinds=True, twice=True)
-def to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def duckdb_to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Text quoted, number and boolean bare, list as array."""
     if kinds[0] is Kind.NUMBER:
         # to_json(1.0) is `1.0` in DuckDB; an integer has no fraction in either product's JSON.
-        return to_text(x)
+        return duckdb_to_text(x)
     if kinds[0] is Kind.NULL:
         return b.cast(b.sql_null(), "TEXT")
     return b.cast(fn("to_json", x), "TEXT")
@@ -278,11 +278,11 @@ def to_json(x: SQL, kinds: tuple[Kind, ...]) -> SQL:
 
 def or_null(x: SQL, kind: Kind) -> SQL:
     """A value as JSON, `null` where it is absent."""
-    return fn("coalesce", to_json(x, (kind,)), b.sql_text("null"))
+    return fn("coalesce", duckdb_to_json(x, (kind,)), b.sql_text("null"))
 
 
 @DUCKDB.spell(ops.json_object, kinds=True, twice=True)
-def json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def duckdb_json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """An object as text."""
     pairs = []
     for i in range(0, len(x) - 1, 2):
@@ -296,7 +296,7 @@ def json_object(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
 
 
 @DUCKDB.spell(ops.json_array, kinds=True, twice=True)
-def json_array(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def duckdb_json_array(*x: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """An array as text."""
     items = []
     for i, (each, kind) in enumerate(zip(x, kinds, strict=True)):

@@ -11,7 +11,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
-from harness.detection.sql.dialect import divide
+from harness.detection.sql.dialect import sql_divide
 
 # DuckDB's cast reads " 1 ", nan and infinity too, which are no numbers in either product.
 DUCKDB_NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -46,26 +46,26 @@ def spell_value_if(good: SQL, value: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.sqrt, twice=True)
-def sqrt(x: SQL) -> SQL:
+def duckdb_sqrt(x: SQL) -> SQL:
     """Null of a negative number."""
     # DuckDB 2.0.0 gives NaN for it and -inf for ln(0), which would pass comparisons.
     return spell_value_if(exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x.copy()))
 
 
 @DUCKDB.spell(ops.ln, twice=True)
-def ln(x: SQL) -> SQL:
+def duckdb_ln(x: SQL) -> SQL:
     """Null unless positive."""
     return spell_value_if(spell_is_positive(x), fn("ln", x.copy()))
 
 
 @DUCKDB.spell(ops.log, twice=True)
-def log(x: SQL, base: SQL) -> SQL:
+def duckdb_log(x: SQL, base: SQL) -> SQL:
     """Null unless both are positive; exact for powers of 2 and 10."""
     # ln(1000)/ln(10) is 2.9999999999999996.
     if b.is_literal(base) and b.read_literal(base) in (2, 10):
         return spell_value_if(spell_is_positive(x), fn("log2" if b.read_literal(base) == 2 else "log10", x.copy()))
     both = exp.And(this=spell_is_positive(x), expression=spell_is_positive(base))
-    quotient = divide(fn("ln", x.copy()), fn("ln", base.copy()))
+    quotient = sql_divide(fn("ln", x.copy()), fn("ln", base.copy()))
     if not b.is_literal(base):
         decimal = b.eq(base.copy(), b.sql_number(10))
         quotient = b.sql_case((decimal, fn("log10", x.copy())), default=quotient)
@@ -87,7 +87,7 @@ for operation in (ops.asin, ops.acos):
 
 
 @DUCKDB.spell(ops.to_number, twice=True)
-def to_number(t: SQL) -> SQL:
+def duckdb_to_number(t: SQL) -> SQL:
     """A cast where the text is a number and nothing else; the pattern is tried only on what can be cast."""
     # Most texts fail the cast at their first character, so the pattern behind it costs next to nothing.
     strict = b.sql_case((fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER)), b.try_cast(t.copy(), "DOUBLE")))
@@ -95,14 +95,14 @@ def to_number(t: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.is_number, twice=True)
-def is_number(t: SQL) -> SQL:
+def duckdb_is_number(t: SQL) -> SQL:
     """Whether `to_number` reads the text."""
     strict = fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER))
     return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict), default=b.sql_truth(False))
 
 
 @DUCKDB.spell(ops.to_text, twice=True)
-def to_text(n: SQL) -> SQL:
+def duckdb_to_text(n: SQL) -> SQL:
     """An integer without fraction, else DuckDB's own text, which is the shortest."""
     if b.is_literal(n) and b.read_literal(n) is not None:
         return b.sql_text(print_shortest_number(b.read_literal(n)))
@@ -118,7 +118,7 @@ def to_text(n: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.round, twice=True)
-def rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
+def duckdb_rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
     """To whole numbers as such, to a few decimals through the decimal text; the rest is left to Python."""
     if digits is None or (b.is_literal(digits) and b.read_literal(digits) == 0):
         return fn("round", n)
@@ -148,19 +148,19 @@ DUCKDB.spell(ops.bit_or)(spell_bitwise(exp.BitwiseOr))
 
 
 @DUCKDB.spell(ops.bit_xor)
-def bit_xor(x: SQL, y: SQL) -> SQL:
+def duckdb_bit_xor(x: SQL, y: SQL) -> SQL:
     """xor(x, y)."""
     return b.cast(fn("xor", integer_of(x), integer_of(y)), "DOUBLE")
 
 
 @DUCKDB.spell(ops.shift_left)
-def shift_left(x: SQL, y: SQL) -> SQL:
+def duckdb_shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
     # DuckDB's << raises "out of range" from 63 bits on.
     return b.sql_infix(exp.Mul, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y)))
 
 
 @DUCKDB.spell(ops.shift_right)
-def shift_right(x: SQL, y: SQL) -> SQL:
+def duckdb_shift_right(x: SQL, y: SQL) -> SQL:
     """X / 2 ** y, rounded down."""
     return fn("floor", b.sql_infix(exp.Div, fn("trunc", x), fn("pow", b.sql_number(2), fn("trunc", y))))

@@ -39,13 +39,13 @@ for operation, name in {
 
 
 @DUCKDB.spell(ops.length)
-def length(t: SQL) -> SQL:
+def duckdb_length(t: SQL) -> SQL:
     """Code points, as a double."""
     return b.cast(fn("length", t), "DOUBLE")
 
 
 @DUCKDB.spell(ops.concat)
-def concat(*t: SQL) -> SQL:
+def duckdb_concat(*t: SQL) -> SQL:
     """A || b; null if one is null."""
     # `||` and not concat(), which leaves nulls out.
     whole = b.sql_bracket(t[0])
@@ -55,7 +55,7 @@ def concat(*t: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.substring, twice=True)
-def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
+def duckdb_substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     """Substring by code points; a start before the first character is the first."""
     arguments = [t, from_front(t, start)]
     if size is not None and not (b.is_literal(size) and b.read_literal(size) is None):
@@ -77,19 +77,19 @@ def from_front(t: SQL, start: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.position)
-def position(t: SQL, part: SQL) -> SQL:
+def duckdb_position(t: SQL, part: SQL) -> SQL:
     """instr, as a double."""
     return b.cast(fn("instr", t, part), "DOUBLE")
 
 
 @DUCKDB.spell(ops.repeat)
-def repeat(t: SQL, n: SQL) -> SQL:
+def duckdb_repeat(t: SQL, n: SQL) -> SQL:
     """Repeats the text."""
     return fn("repeat", t, fn("greatest", b.sql_place(n), b.sql_integer(0)))
 
 
 @DUCKDB.spell(ops.pad_start, twice=True)
-def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
+def duckdb_pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     """Lpad that never cuts."""
     # DuckDB's lpad cuts what is longer.
     wide = fn("greatest", b.sql_place(n), fn("length", t.copy()))
@@ -97,7 +97,7 @@ def pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
 
 
 @DUCKDB.spell(ops.base64_encode)
-def base64_encode(t: SQL) -> SQL:
+def duckdb_base64_encode(t: SQL) -> SQL:
     """Of the UTF-8 bytes."""
     return fn("to_base64", fn("encode", t))
 
@@ -106,13 +106,13 @@ spell_shared(DUCKDB)
 
 
 @DUCKDB.spell(ops.equal_ci)
-def equal_ci(x: SQL, y: SQL) -> SQL:
+def duckdb_equal_ci(x: SQL, y: SQL) -> SQL:
     """lower(x) = lower(y)."""
     return b.eq(*spell_caseless_pair(x, y))
 
 
 @DUCKDB.spell(ops.in_ci)
-def in_ci(x: SQL, *others: SQL) -> SQL:
+def duckdb_in_ci(x: SQL, *others: SQL) -> SQL:
     """lower(x) IN (...)."""
     return exp.In(this=spell_lower_case(x), expressions=[spell_lower_case(o) for o in others])
 
@@ -139,37 +139,37 @@ def simple_lower(text: str) -> str:
 
 
 @DUCKDB.spell(ops.starts_with)
-def starts_with(x: SQL, y: SQL) -> SQL:
+def duckdb_starts_with(x: SQL, y: SQL) -> SQL:
     """Begins with."""
     return fn("starts_with", x, y)
 
 
 @DUCKDB.spell(ops.ends_with)
-def ends_with(x: SQL, y: SQL) -> SQL:
+def duckdb_ends_with(x: SQL, y: SQL) -> SQL:
     """suffix(x, y)."""
     return fn("suffix", x, y)
 
 
 @DUCKDB.spell(ops.contains)
-def contains(x: SQL, y: SQL) -> SQL:
+def duckdb_contains(x: SQL, y: SQL) -> SQL:
     """Has inside."""
     return fn("contains", x, y)
 
 
 @DUCKDB.spell(ops.starts_with_ci)
-def starts_with_ci(x: SQL, y: SQL) -> SQL:
+def duckdb_starts_with_ci(x: SQL, y: SQL) -> SQL:
     """starts_with of both in lower case."""
     return ilike(x, y, "", "%") or fn("starts_with", *spell_caseless_pair(x, y))
 
 
 @DUCKDB.spell(ops.ends_with_ci)
-def ends_with_ci(x: SQL, y: SQL) -> SQL:
+def duckdb_ends_with_ci(x: SQL, y: SQL) -> SQL:
     """Suffix of both in lower case."""
     return ilike(x, y, "%", "") or fn("suffix", *spell_caseless_pair(x, y))
 
 
 @DUCKDB.spell(ops.contains_ci)
-def contains_ci(x: SQL, y: SQL) -> SQL:
+def duckdb_contains_ci(x: SQL, y: SQL) -> SQL:
     """Contains of both in lower case."""
     return ilike(x, y, "%", "%") or fn("contains", *spell_caseless_pair(x, y))
 
@@ -188,25 +188,25 @@ def is_plain_pattern(pattern: str) -> bool:
 
 
 @DUCKDB.spell(ops.glob)
-def glob(x: SQL, pattern: SQL) -> SQL:
+def duckdb_glob(x: SQL, pattern: SQL) -> SQL:
     """The text matches a pattern in which only * is special."""
     return spell_like(x, pattern, exp.Like, "*", "")
 
 
 @DUCKDB.spell(ops.glob_ci)
-def glob_ci(x: SQL, pattern: SQL) -> SQL:
+def duckdb_glob_ci(x: SQL, pattern: SQL) -> SQL:
     """The same in any case."""
     return spell_like(x, pattern, exp.ILike, "*", "")
 
 
 @DUCKDB.spell(ops.like)
-def like(x: SQL, pattern: SQL) -> SQL:
+def duckdb_like(x: SQL, pattern: SQL) -> SQL:
     """The text matches a pattern in which % and _ are special."""
     return spell_like(x, pattern, exp.Like, "%", "_")
 
 
 @DUCKDB.spell(ops.like_ci)
-def like_ci(x: SQL, pattern: SQL) -> SQL:
+def duckdb_like_ci(x: SQL, pattern: SQL) -> SQL:
     """The same in any case."""
     return spell_like(x, pattern, exp.ILike, "%", "_")
 
@@ -251,14 +251,14 @@ def group_number(regex: SQL, group: SQL) -> int | None:
 
 
 @DUCKDB.spell(ops.regex_found)
-def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
+def duckdb_regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """A match anywhere, by regexp_matches."""
     pattern = spell_re2_pattern(regex, flags)
     return None if pattern is None else fn("regexp_matches", t, pattern)
 
 
 @DUCKDB.spell(ops.regex_extract, twice=True)
-def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
+def duckdb_regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """A group that matched nothing is told from one that took no part only where the quick way finds nothing."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not b.is_literal(group):
@@ -280,7 +280,7 @@ def spell_all_matches(t: SQL, pattern: SQL, number: int) -> SQL:
 
 
 @DUCKDB.spell(ops.regex_extract_all)
-def regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
+def duckdb_regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """regexp_extract_all without the matches in which the group took no part."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not b.is_literal(group):
@@ -293,7 +293,7 @@ def regex_extract_all(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
 
 
 @DUCKDB.spell(ops.regex_pairs, twice=True)
-def regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator: SQL) -> SQL | None:
+def duckdb_regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator: SQL) -> SQL | None:
     """Two lists of groups, which have an element for every match, put together place by place."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not (b.is_literal(key) and b.is_literal(value)):
@@ -306,7 +306,7 @@ def regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, separator:
 
 
 @DUCKDB.spell(ops.regex_replace)
-def regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) -> SQL | None:
+def duckdb_regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) -> SQL | None:
     """regexp_replace; a replacement that names a group which is not there is left to Python."""
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not (b.is_literal(new) and b.is_literal(every_match)) or b.read_literal(new) is None:
@@ -322,6 +322,6 @@ def regex_replace(t: SQL, regex: SQL, flags: SQL, new: SQL, every_match: SQL) ->
 
 
 @DUCKDB.spell(ops.regex_split)
-def regex_split(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
+def duckdb_regex_split(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """Left to Python: DuckDB splits at empty matches too."""
     return None

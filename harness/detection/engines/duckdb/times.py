@@ -67,7 +67,7 @@ def find_literal_text(value: SQL) -> str | None:
 
 
 @DUCKDB.spell(ops.format_time, twice=True)
-def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
+def duckdb_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     """One strftime where DuckDB has all codes."""
     text, place = find_literal_text(form), spell_local_time(seconds, zone)
     if text is None or place is None:
@@ -81,7 +81,7 @@ def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
 
 
 @DUCKDB.spell(ops.calendar_floor, twice=True)
-def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
+def duckdb_calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """Up to the hour by the zone's offset, from the day on by the calendar."""
     name, place, where = find_literal_text(unit), spell_local_time(seconds, zone), find_literal_text(zone)
     if name is None or place is None or where is None:
@@ -121,7 +121,7 @@ def spell_interval(text: str) -> SQL:
 
 
 @DUCKDB.spell(ops.calendar_add, twice=True)
-def calendar_add(seconds: SQL, count: SQL, unit: SQL, zone: SQL) -> SQL | None:
+def duckdb_calendar_add(seconds: SQL, count: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """Fixed units are arithmetic; the calendar is left to Python."""
     name = find_literal_text(unit)
     if name not in FIXED:
@@ -131,7 +131,7 @@ def calendar_add(seconds: SQL, count: SQL, unit: SQL, zone: SQL) -> SQL | None:
 
 
 @DUCKDB.spell(ops.time_part, twice=True)
-def time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
+def duckdb_time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
     """A part of the local time."""
     name, place = find_literal_text(part), spell_local_time(seconds, zone)
     if name is None or place is None:

@@ -65,13 +65,13 @@ for operation, name in {
 
 
 @SPARK.spell(ops.equal_ci)
-def equal_ci(x: SQL, y: SQL) -> SQL:
+def spark_equal_ci(x: SQL, y: SQL) -> SQL:
     """Equal in lower case."""
     return b.eq(fn("lower", x), fn("lower", y))
 
 
 @SPARK.spell(ops.in_ci)
-def in_ci(x: SQL, *others: SQL) -> SQL:
+def spark_in_ci(x: SQL, *others: SQL) -> SQL:
     """One of the others in lower case."""
     return exp.In(this=fn("lower", x), expressions=[fn("lower", o) for o in others])
 
@@ -119,14 +119,14 @@ def java(regex: SQL, flags: SQL) -> SQL | None:
 
 
 @SPARK.spell(ops.regex_found)
-def regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
+def spark_regex_found(t: SQL, regex: SQL, flags: SQL) -> SQL | None:
     """A match anywhere, by regexp_like."""
     pattern = java(regex, flags)
     return None if pattern is None else fn("regexp_like", t, pattern)
 
 
 @SPARK.spell(ops.regex_extract, twice=True)
-def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
+def spark_regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
     """regexp_extract; null where nothing is found, and where a group is empty."""
     pattern = java(regex, flags)
     if pattern is None or not b.is_literal(group):
@@ -140,20 +140,20 @@ def regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | None:
 
 
 @SPARK.spell(ops.is_number)
-def is_number(x: SQL) -> SQL:
+def spark_is_number(x: SQL) -> SQL:
     """Whether `to_number` reads the text."""
     return fn("coalesce", fn("regexp_like", x, b.sql_text(SPARK_NUMBER)), b.sql_truth(False))
 
 
 @SPARK.spell(ops.to_number, twice=True)
-def to_number(t: SQL) -> SQL:
+def spark_to_number(t: SQL) -> SQL:
     """The text where it is a number and nothing else."""
     # The pattern first: Spark 4's CAST raises for text that is none, and sqlglot prints TRY_CAST as CAST for `spark`.
     return b.sql_case((fn("regexp_like", t, b.sql_text(SPARK_NUMBER)), b.cast(t.copy(), "DOUBLE")))
 
 
 @SPARK.spell(ops.to_text, twice=True)
-def to_text(n: SQL) -> SQL:
+def spark_to_text(n: SQL) -> SQL:
     """An integer without fraction, else Java's shortest text."""
     small = exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15))
     # Below 2^53 every whole double is exact as BIGINT; a larger one keeps Java's exponent,
@@ -163,7 +163,7 @@ def to_text(n: SQL) -> SQL:
 
 
 @SPARK.spell(ops.truncate, twice=True)
-def truncate(n: SQL) -> SQL:
+def spark_truncate(n: SQL) -> SQL:
     """The integer part."""
     return b.sql_infix(exp.Mul, fn("sign", n), fn("floor", fn("abs", n.copy())))
 
@@ -178,25 +178,25 @@ for operation, node in {ops.bit_and: exp.BitwiseAnd, ops.bit_or: exp.BitwiseOr, 
 
 
 @SPARK.spell(ops.shift_left)
-def shift_left(x: SQL, y: SQL) -> SQL:
+def spark_shift_left(x: SQL, y: SQL) -> SQL:
     """X * 2 ** y."""
     return b.sql_infix(exp.Mul, x, fn("pow", b.sql_number(2), y))
 
 
 @SPARK.spell(ops.shift_right)
-def shift_right(x: SQL, y: SQL) -> SQL:
+def spark_shift_right(x: SQL, y: SQL) -> SQL:
     """X / 2 ** y, rounded down."""
     return fn("floor", b.sql_infix(exp.Div, x, fn("pow", b.sql_number(2), y)))
 
 
 @SPARK.spell(ops.length)
-def length(t: SQL) -> SQL:
+def spark_length(t: SQL) -> SQL:
     """Code points, as a double."""
     return b.cast(fn("char_length", t), "DOUBLE")
 
 
 @SPARK.spell(ops.substring)
-def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
+def spark_substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
     """Characters from a place."""
     rest = size is None or (b.is_literal(size) and b.read_literal(size) is None)
     return (
@@ -207,7 +207,7 @@ def substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL:
 
 
 @SPARK.spell(ops.position)
-def position(t: SQL, part: SQL) -> SQL:
+def spark_position(t: SQL, part: SQL) -> SQL:
     """instr, as a double."""
     return b.cast(fn("instr", t, part), "DOUBLE")
 
@@ -222,25 +222,25 @@ SPARK.spell(ops.trim_end)(spell_spark_trim("TRAILING"))
 
 
 @SPARK.spell(ops.repeat)
-def repeat(t: SQL, n: SQL) -> SQL:
+def spark_repeat(t: SQL, n: SQL) -> SQL:
     """N times."""
     return fn("repeat", t, b.cast(b.sql_place(n), "INT"))
 
 
 @SPARK.spell(ops.base64_encode)
-def base64_encode(t: SQL) -> SQL:
+def spark_base64_encode(t: SQL) -> SQL:
     """Of the UTF-8 bytes."""
     return fn("base64", fn("encode", t, b.sql_text("UTF-8")))
 
 
 @SPARK.spell(ops.sha256)
-def sha256(t: SQL) -> SQL:
+def spark_sha256(t: SQL) -> SQL:
     """sha2 of 256 bits."""
     return fn("sha2", t, b.sql_integer(256))
 
 
 @SPARK.spell(ops.sha512)
-def sha512(t: SQL) -> SQL:
+def spark_sha512(t: SQL) -> SQL:
     """sha2 of 512 bits."""
     return fn("sha2", t, b.sql_integer(512))
 
@@ -253,7 +253,7 @@ def spell_spark_local_time(seconds: SQL, zone: SQL) -> SQL:
 
 
 @SPARK.spell(ops.format_time)
-def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
+def spark_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
     """date_format where Java has all codes."""
     if not b.is_literal(form) or not isinstance(b.read_literal(form), str):
         return None
@@ -268,7 +268,7 @@ def format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
 
 
 @SPARK.spell(ops.calendar_floor)
-def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
+def spark_calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
     """date_trunc, in UTC only."""
     utc = b.is_literal(zone) and isinstance(b.read_literal(zone), str) and fixed_offset(b.read_literal(zone)) == 0
     if not utc or not b.is_literal(unit) or b.read_literal(unit) not in SPARK_TIME_UNITS:
@@ -278,7 +278,7 @@ def calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
 
 
 @SPARK.spell(ops.time_part)
-def time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
+def spark_time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
     """date_part of the local time."""
     if not b.is_literal(part) or b.read_literal(part) not in SPARK_TIME_PARTS:
         return None
@@ -294,32 +294,32 @@ def spell_spark_null_if_empty(lists: SQL) -> SQL:
 
 
 @SPARK.spell(ops.list_)
-def listed(*t: SQL) -> SQL:
+def spark_listed(*t: SQL) -> SQL:
     """The texts that are not null."""
     return spell_spark_null_if_empty(fn("array_compact", fn("array", *t)))
 
 
 @SPARK.spell(ops.list_filter)
-def list_filter(lists: SQL, condition: SQL) -> SQL:
+def spark_list_filter(lists: SQL, condition: SQL) -> SQL:
     """Elements for which it is true."""
     return spell_spark_null_if_empty(fn("filter", lists, condition))
 
 
 @SPARK.spell(ops.list_length)
-def list_length(lists: SQL) -> SQL:
+def spark_list_length(lists: SQL) -> SQL:
     """The number of elements as a double."""
     return b.cast(fn("cardinality", lists), "DOUBLE")
 
 
 @SPARK.spell(ops.list_get)
-def list_get(lists: SQL, i: SQL) -> SQL:
+def spark_list_get(lists: SQL, i: SQL) -> SQL:
     """The element at a place, null outside."""
     # element_at raises outside of the array in Spark 4.
     return fn("try_element_at", lists, b.cast(b.sql_place(i), "INT"))
 
 
 @SPARK.spell(ops.list_slice, twice=True)
-def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
+def spark_list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
     """slice, for places from the front."""
     if not (b.is_literal(i) and b.is_literal(j)) or min(b.read_literal(i), b.read_literal(j)) < 1:
         return None
@@ -328,7 +328,7 @@ def list_slice(lists: SQL, i: SQL, j: SQL) -> SQL | None:
 
 
 @SPARK.spell(ops.list_split)
-def list_split(t: SQL, separator: SQL) -> SQL | None:
+def spark_list_split(t: SQL, separator: SQL) -> SQL | None:
     """Split by a text, which Spark takes for a regular expression."""
     if not b.is_literal(separator) or not isinstance(b.read_literal(separator), str):
         return None
@@ -336,25 +336,25 @@ def list_split(t: SQL, separator: SQL) -> SQL | None:
 
 
 @SPARK.spell(ops.list_position)
-def list_position(lists: SQL, t: SQL) -> SQL:
+def spark_list_position(lists: SQL, t: SQL) -> SQL:
     """Place of the first such element."""
     return b.cast(fn("nullif", fn("array_position", lists, t), b.sql_integer(0)), "DOUBLE")
 
 
 @SPARK.spell(ops.json_text)
-def json_text(t: SQL, path: SQL) -> SQL:
+def spark_json_text(t: SQL, path: SQL) -> SQL:
     """get_json_object."""
     return fn("get_json_object", t, path)
 
 
 @SPARK.spell(ops.events_joined)
-def events_joined(*events: SQL, **_: Any) -> SQL:
+def spark_events_joined(*events: SQL, **_: Any) -> SQL:
     """Distinct events of all lists."""
     return fn("sort_array", fn("array_distinct", fn("concat", *events)))
 
 
 @SPARK.spell(Construct.UNNEST)
-def unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
+def spark_unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
     """A select item that makes a row of each element, with its place."""
     call = fn("posexplode_outer" if keep_empty else "posexplode", lists)
     return [exp.Aliases(this=call, expressions=[exp.to_identifier(n, quoted=True) for n in (place, name)])]
@@ -385,19 +385,19 @@ for operation, name in {
 
 
 @SPARK.spell(ops.count)
-def count(around: Around, *x: SQL) -> SQL:
+def spark_count(around: Around, *x: SQL) -> SQL:
     """Rows, or values that are not null."""
     return b.cast(around("count", *(x or (exp.Star(),))), "DOUBLE")
 
 
 @SPARK.spell(ops.count_distinct)
-def count_distinct(around: Around, x: SQL) -> SQL:
+def spark_count_distinct(around: Around, x: SQL) -> SQL:
     """Distinct values."""
     return b.cast(around("count", x, distinct=True), "DOUBLE")
 
 
 @SPARK.spell(ops.values, kinds=True)
-def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def spark_values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """Distinct texts sorted by bytes."""
     # collect_set leaves nulls out by itself, unlike DuckDB's list (reference/engine.md 4).
     found = around("collect_set", t)
@@ -408,14 +408,14 @@ def values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
 
 
 @SPARK.spell(ops.gather, kinds=True)
-def gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
+def spark_gather(around: Around, events: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """The distinct events of all rows."""
     found = around("collect_set", events)
     return fn("sort_array", fn("array_distinct", fn("flatten", found)) if kinds[0] is Kind.EVENTS else found)
 
 
 @SPARK.spell(ops.row_number)
-def row_number(around: Around) -> SQL:
+def spark_row_number(around: Around) -> SQL:
     """Place in the partition."""
     return b.cast(around("row_number"), "DOUBLE")
 

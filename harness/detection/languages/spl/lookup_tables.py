@@ -29,7 +29,7 @@ from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Node, Values
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.operations import choose_test
-from harness.detection.plan.values.time_format import parse_time
+from harness.detection.plan.values.time_format import compute_parse_time
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 MOST_WRITTEN = 5_000
@@ -330,8 +330,8 @@ def match_by_time(scope: Scope, wanted: LookupRequest, columns: list[str], stage
 
 def parse_row_time(text: str, form: str, zone: str) -> float | None:
     """The time of a row; a fraction of a second that the format ends with may be absent."""
-    found = parse_time(text, form, zone)
-    return found if found is not None or "." not in form else parse_time(text, form.rpartition(".")[0], zone)
+    found = compute_parse_time(text, form, zone)
+    return found if found is not None or "." not in form else compute_parse_time(text, form.rpartition(".")[0], zone)
 
 
 def timely(scope: Scope, matches: Typed, timing: Timing, most: int) -> Typed:

@@ -35,7 +35,7 @@ CALENDAR = {
 TIME_MOVE_STEP = re.compile(r"([+-]|^(?=\d))(\d{0,9})([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 
 
-def moved_time(seconds: float, moves: str, zone: str) -> float | None:
+def compute_moved_time(seconds: float, moves: str, zone: str) -> float | None:
     """The time moved; None of a text that is no such steps."""
     text, at, found = moves.strip(), 0, seconds
     for step in TIME_MOVE_STEP.finditer(text):
@@ -72,7 +72,7 @@ def floor_to_unit(seconds: float, unit: str, zone: str) -> float | None:
     return floor_to_calendar_unit(seconds, name, zone) if name else None
 
 
-TIME_MOVE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.moved_time: moved_time}
+TIME_MOVE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.moved_time: compute_moved_time}
 
 
 def floor_to_calendar_unit(seconds: float, unit: str, zone: str) -> float | None:

@@ -127,7 +127,7 @@ def decode_key_bits(keys: FoldRow, which: int) -> FoldRow:
     return tuple(key for place, key in enumerate(keys) if which >> place & 1)
 
 
-def session_of(rows: Sequence[FoldRow]) -> list[float | None]:
+def compute_session_of(rows: Sequence[FoldRow]) -> list[float | None]:
     """The number of each row's session, negative where nothing closed it; None for a row without any key.
 
     A row is span, pause, most, connected, whether a row that opens or closes must share a key, whether a limit closes
@@ -178,7 +178,7 @@ def complete(session: FoldSession, limits: Limits, newest: float | None, opening
     return by_limit
 
 
-def series_of(rows: Sequence[FoldRow]) -> list[float | None]:
+def compute_series_of(rows: Sequence[FoldRow]) -> list[float | None]:
     """The number of each row's series; None for a row in none.
 
     A row is longest duration and pause, time, whether it starts a series, whether it ends one, in the order of time.
@@ -216,8 +216,8 @@ def smooth_exponentially(rows: Sequence[FoldRow]) -> list[float | None]:
 
 
 FOLDS: dict[Operation, Fold] = {
-    ops.session_of: session_of,
-    ops.series_of: series_of,
+    ops.session_of: compute_session_of,
+    ops.series_of: compute_series_of,
     ops.smoothed: smooth_exponentially,
 }
 """By the operation's name; the result has a value for each row of the partition."""

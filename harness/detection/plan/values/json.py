@@ -86,7 +86,7 @@ def extract_json_texts(text: str, path: str) -> list[str] | None:
     return [print_json_value(f) for f in find_values_at_path(text, path)] or None
 
 
-def json_paths(text: str) -> list[str] | None:
+def compute_json_paths(text: str) -> list[str] | None:
     """Paths to all values that are no object or array, each once."""
     try:
         pending: list[tuple[str, Any]] = [("$", json.loads(text))]
@@ -108,7 +108,7 @@ def json_paths(text: str) -> list[str] | None:
 JSON_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     ops.json_text: extract_json_text,
     ops.json_list: extract_json_texts,
-    ops.json_paths: json_paths,
+    ops.json_paths: compute_json_paths,
 }
 
 
@@ -166,7 +166,7 @@ def encode_compact_json(value: Any) -> str:
         raise NotJSON from error
 
 
-def json_value(text: str) -> str:
+def compute_json_value(text: str) -> str:
     """Text as a JSON value: an object or an array is itself, other text is quoted."""
     if text.lstrip()[:1] in ("{", "["):
         try:
@@ -176,7 +176,7 @@ def json_value(text: str) -> str:
     return encode_compact_json(text)
 
 
-def json_inferred(text: str) -> str:
+def compute_json_inferred(text: str) -> str:
     """Text as the JSON value that it spells, null if it spells none."""
     try:
         return encode_compact_json(decode_json(text.strip()))
@@ -184,7 +184,7 @@ def json_inferred(text: str) -> str:
         return "null"
 
 
-def json_native(text: str) -> str | None:
+def compute_json_native(text: str) -> str | None:
     """What a JSON text holds: a text bare, null as null, all else as JSON; null of what is no JSON."""
     try:
         value = decode_json(text)
@@ -211,7 +211,7 @@ def find_values_at_steps(value: Any, steps: Steps) -> list[Any]:
     return found
 
 
-def json_part(text: str, path: str) -> str | None:
+def compute_json_part(text: str, path: str) -> str | None:
     """The JSON at a path, all of it as an array where the path has [*]; null if it is not there."""
     steps = json_steps(path)
     if steps is None:
@@ -225,7 +225,7 @@ def json_part(text: str, path: str) -> str | None:
     return encode_compact_json(found[0]) if found else None
 
 
-def json_elements(text: str) -> list[str] | None:
+def compute_json_elements(text: str) -> list[str] | None:
     """The elements of an array, each as JSON; null of anything else."""
     try:
         value = decode_json(text)
@@ -322,11 +322,11 @@ def catch_bad_json(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 UNGUARDED: dict[Operation, Callable[..., Any]] = {
-    ops.json_value: json_value,
-    ops.json_inferred: json_inferred,
-    ops.json_native: json_native,
-    ops.json_part: json_part,
-    ops.json_elements: json_elements,
+    ops.json_value: compute_json_value,
+    ops.json_inferred: compute_json_inferred,
+    ops.json_native: compute_json_native,
+    ops.json_part: compute_json_part,
+    ops.json_elements: compute_json_elements,
     ops.json_set: set_json_value,
     ops.json_append: append_json_value,
     ops.json_extend: append_json_elements,

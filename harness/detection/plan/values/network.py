@@ -32,7 +32,7 @@ def parse_ip_network(text: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-def cidr_contains(text: str, *networks: str) -> bool:
+def compute_cidr_contains(text: str, *networks: str) -> bool:
     """Whether an address lies in one of the networks."""
     address = parse_ip_address(text)
     if address is None:
@@ -40,7 +40,7 @@ def cidr_contains(text: str, *networks: str) -> bool:
     return any(n is not None and n.version == address.version and address in n for n in map(parse_ip_network, networks))
 
 
-def ip_text(text: str) -> str | None:
+def compute_ip_text(text: str) -> str | None:
     """An address in its canonical form; null of other text."""
     address = parse_ip_address(text)
     return None if address is None else str(address)
@@ -93,8 +93,8 @@ def parse_port(text: str) -> int | None:
 
 
 ADDRESS_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
-    ops.cidr_contains: cidr_contains,
+    ops.cidr_contains: compute_cidr_contains,
     ops.community_id: hash_community_id,
-    ops.ip_text: ip_text,
+    ops.ip_text: compute_ip_text,
     ops.ip_network: ip_network_of,
 }

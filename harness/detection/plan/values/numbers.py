@@ -49,7 +49,7 @@ def parse_number(text: str) -> float | None:
     return float(text) if NUMBER_TEXT.fullmatch(text) else None
 
 
-def from_base(text: str, base: float) -> float | None:
+def compute_from_base(text: str, base: float) -> float | None:
     """The number that digits of a base write."""
     # int() would take `1_000` and prefixes such as 0x.
     if not 2 <= base <= 36 or not re.fullmatch(r"[+-]?\w+", text, re.ASCII) or "_" in text:
@@ -60,7 +60,7 @@ def from_base(text: str, base: float) -> float | None:
         return None
 
 
-def to_base(number: float, base: float) -> str | None:
+def compute_to_base(number: float, base: float) -> str | None:
     """Digits of a base, the fraction cut off."""
     if not isfinite(number) or not 2 <= base <= 36:
         return None
@@ -71,7 +71,7 @@ def to_base(number: float, base: float) -> str | None:
     return ("-" if number <= -1 else "") + (made or "0")
 
 
-def format_number(number: float, printf: str) -> str | None:
+def compute_format_number(number: float, printf: str) -> str | None:
     """The number through the first C conversion of the text; null where there is none."""
     found = next((m for m in NUMBER_CONVERSION.finditer(printf) if m[4] != "%"), None)
     if found is None:
@@ -88,7 +88,7 @@ def format_number(number: float, printf: str) -> str | None:
     return (printf[: found.start()] + made + printf[found.end() :]).replace("%%", "%")
 
 
-def group_digits(number: float, places: float) -> str | None:
+def compute_group_digits(number: float, places: float) -> str | None:
     """With thousands commas and so many decimals."""
     if not isfinite(number):
         return print_shortest_number(number)
@@ -97,7 +97,7 @@ def group_digits(number: float, places: float) -> str | None:
     return f"{exact:,.{max(0, min(int(places), 300))}f}"
 
 
-def list_range(start: float, end: float, step: float) -> list[str] | None:
+def compute_list_range(start: float, end: float, step: float) -> list[str] | None:
     """Numbers as text from the first up to the second, at most a million."""
     if not step or not all(map(isfinite, (start, end, step))):
         return None
@@ -107,11 +107,11 @@ def list_range(start: float, end: float, step: float) -> list[str] | None:
 
 NUMBER_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     ops.round: round_half_away,
-    ops.from_base: from_base,
-    ops.to_base: to_base,
-    ops.format_number: format_number,
-    ops.group_digits: group_digits,
-    ops.list_range: list_range,
+    ops.from_base: compute_from_base,
+    ops.to_base: compute_to_base,
+    ops.format_number: compute_format_number,
+    ops.group_digits: compute_group_digits,
+    ops.list_range: compute_list_range,
 }
 
 
@@ -136,7 +136,7 @@ class PrintfConversion:
     letter: str
 
 
-def format_text(form: str, *values: str) -> str | None:
+def compute_format_text(form: str, *values: str) -> str | None:
     """The format with the values in place of its conversions; null where a value is missing or does not fit."""
     rest = iter(values)
     try:
@@ -277,11 +277,11 @@ def print_argument(value: Any) -> str:
 
 
 PRINTF_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
-    ops.format_text: lambda form, *v: format_text(form, *map(print_argument, v))
+    ops.format_text: lambda form, *v: compute_format_text(form, *map(print_argument, v))
 }
 
 
-def list_ordered(elements: Sequence[str], how: str, descending: bool) -> list[str]:
+def compute_list_ordered(elements: Sequence[str], how: str, descending: bool) -> list[str]:
     """`text` but for case, or `number`: numbers by their size, then other text; equal elements stay in place."""
     if how == "text":
         return sorted(elements, key=str.casefold, reverse=descending)
@@ -291,7 +291,7 @@ def list_ordered(elements: Sequence[str], how: str, descending: bool) -> list[st
     return [*ordered, *sorted(others, key=str.casefold, reverse=descending)]
 
 
-LIST_ORDER_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.list_ordered: list_ordered}
+LIST_ORDER_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.list_ordered: compute_list_ordered}
 
 
 def compute_list_statistic(elements: Sequence[str], statistic: str, fraction: float = 0.0) -> float | None:

@@ -21,7 +21,7 @@ MOST_RECORD_FIELDS = 10_000
 DEEPEST_RECORD = 200
 
 
-def record_fields(text: str, reader: str, options: str) -> str | None:
+def compute_record_fields(text: str, reader: str, options: str) -> str | None:
     """The fields as a JSON object of texts; what ends in `[]` is a whole array. Null where the text is no record.
 
     `options` is a JSON object; what each reader makes of it stands with the reader.
@@ -252,7 +252,7 @@ READERS: dict[str, Callable[[str, Options], FieldPairs | None]] = {
     "cef": of_cef,
     "leef": of_leef,
 }
-RECORD_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.record_fields: record_fields}
+RECORD_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.record_fields: compute_record_fields}
 
 
 LAST = re.compile(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
@@ -267,7 +267,7 @@ def is_supported_xpath(path: str) -> bool:
     return XPATH_PATH.fullmatch(path) is not None and "[" not in CONDITION.sub("", path)
 
 
-def xpath_text(text: str, path: str) -> list[str] | None:
+def compute_xpath_text(text: str, path: str) -> list[str] | None:
     """Texts of all elements that a path reaches, or of an attribute; None where there are none, or no XML."""
     root = tree_of(text)
     if root is None:
@@ -315,14 +315,14 @@ def strip_namespaces(root: Any) -> Any:
     return root
 
 
-XPATH_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.xpath_text: xpath_text}
+XPATH_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.xpath_text: compute_xpath_text}
 
 
 # Characters; chosen, no source: far above an event, far below what would take a second to parse for each.
 BIGGEST_XML = 4_000_000
 
 
-def xml_text(text: str, path: str) -> list[str] | None:
+def compute_xml_text(text: str, path: str) -> list[str] | None:
     """Texts of all elements on a path, or of an attribute; null where it is no XML."""
     root = tree_of(text)
     if root is None:
@@ -348,7 +348,7 @@ def placed_step(step: str) -> tuple[str, int | None]:
     return name, int(number) if number.isdigit() and len(number) < 7 else None
 
 
-def xml_paths(text: str) -> list[str] | None:
+def compute_xml_paths(text: str) -> list[str] | None:
     """Paths to all texts and attributes, each once."""
     root = tree_of(text)
     found: dict[str, None] = {}
@@ -380,7 +380,7 @@ def strip_tag_namespace(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
 
 
-def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
+def compute_key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
     """Value of key=value in a text: `pair` stands between them, any of `delimiters` between pairs."""
     between, ends = re.escape(pair), re.escape(delimiters)
     # Quotes first: a quoted value may hold the delimiters.
@@ -392,7 +392,7 @@ def key_value(text: str, key: str, pair: str, delimiters: str) -> str | None:
 
 
 XML_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
-    ops.xml_text: xml_text,
-    ops.xml_paths: xml_paths,
-    ops.key_value: key_value,
+    ops.xml_text: compute_xml_text,
+    ops.xml_paths: compute_xml_paths,
+    ops.key_value: compute_key_value,
 }

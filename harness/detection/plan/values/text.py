@@ -38,7 +38,7 @@ def decode_base64(text: str, charset: str) -> str | None:
         return None
 
 
-def hex_decode(text: str, charset: str = "utf-8") -> str | None:
+def compute_hex_decode(text: str, charset: str = "utf-8") -> str | None:
     """Bytes written as hex digits, read in a charset."""
     try:
         return bytes.fromhex(text).decode(CHARSETS[charset]) if re.fullmatch(r"([0-9A-Fa-f]{2})*", text) else None
@@ -55,7 +55,7 @@ def decode_percent_escapes(text: str) -> str:
     return re.sub(r"(?:%[0-9A-Fa-f]{2})+", decoded, text)
 
 
-def entropy(text: str) -> float:
+def compute_entropy(text: str) -> float:
     """Shannon entropy of its characters, in bits."""
     size = len(text)
     # abs, or a text of one character would have the entropy -0.0.
@@ -70,9 +70,9 @@ def sha512_hex(text: str) -> str:
 
 ENCODING_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     ops.base64_decode: decode_base64,
-    ops.hex_decode: hex_decode,
+    ops.hex_decode: compute_hex_decode,
     ops.url_decode: decode_percent_escapes,
-    ops.entropy: entropy,
+    ops.entropy: compute_entropy,
     ops.sha512: sha512_hex,
 }
 
@@ -209,11 +209,11 @@ def split_payloads(payloads: str) -> list[str]:
     return payloads.split(PAYLOAD_SEPARATOR)
 
 
-def glob_payloads(value: str, patterns: str, payloads: str, most: float, sensitive: bool) -> list[str] | None:
+def compute_glob_payloads(value: str, patterns: str, payloads: str, most: float, sensitive: bool) -> list[str] | None:
     """The payloads of the first `most` rows whose pattern fits the value; None if none does."""
     rows = sorted_patterns(patterns, sensitive).fitting(value)[: int(most)]
     table = split_payloads(payloads)
     return [table[row] for row in rows] or None
 
 
-TABLE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.glob_payloads: glob_payloads}
+TABLE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.glob_payloads: compute_glob_payloads}

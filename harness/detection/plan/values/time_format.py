@@ -232,7 +232,7 @@ def reader(text: str) -> re.Pattern[str]:
     return re.compile(made, re.IGNORECASE)
 
 
-def parse_time(text: str, form: str, zone: str) -> float | None:
+def compute_parse_time(text: str, form: str, zone: str) -> float | None:
     """Epoch seconds of a text; the zone counts where the text has none, missing parts are those of 1970-01-01."""
     # A text may go on behind what fits, as C's strptime leaves the rest unread.
     found = reader(form).match(text.lstrip())
@@ -292,4 +292,4 @@ def build_moment(parts: dict[str, str]) -> datetime:
     return made + timedelta(seconds=1) if leap else made
 
 
-TIME_PARSE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.parse_time: parse_time}
+TIME_PARSE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.parse_time: compute_parse_time}

@@ -21,7 +21,7 @@ from harness.detection.languages.spl.syntax import EvalExpression, FunctionCall
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind, span_of
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
-from harness.detection.plan.values.json import encode_compact_json, json_value
+from harness.detection.plan.values.json import compute_json_value, encode_compact_json
 from harness.diagnostics import SourceError
 
 
@@ -31,7 +31,7 @@ def encode_as_json(value: Typed) -> Typed:
     if value.kind is Kind.NULL:
         return literal("null")
     if isinstance(constant, str):
-        return literal(json_value(constant))
+        return literal(compute_json_value(constant))
     if value.kind is Kind.TEXT:
         made = ops.json_value(value)
     elif value.kind is Kind.LIST:
