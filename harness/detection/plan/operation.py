@@ -89,7 +89,8 @@ class Operation:
         self.declaration = declaration
         self.takes_null = takes_null
         self.kinds_by_count: dict[int, tuple[ArgumentKind, ...]] = {}
-        self.__doc__, self.__module__ = declaration.__doc__, declaration.__module__
+        self.__name__, self.__module__ = declaration.__name__, declaration.__module__
+        self.__doc__ = declaration.__doc__
         PLAN_OPERATIONS[self.name] = self
 
     def __repr__(self) -> str:
@@ -100,7 +101,7 @@ class Operation:
         return self.name
 
     def __reduce__(self) -> str:
-        return self.declaration.__name__
+        return self.__name__
 
     @cached_property
     def signature(self) -> Signature:
