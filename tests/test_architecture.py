@@ -115,8 +115,8 @@ def test_a_name_is_defined_in_at_most_two_modules():
     assert {name: modules for name, modules in found.items() if len(modules) > 2} == {}
 
 
-def test_at_most_8_in_100_functions_and_classes_share_their_name():
-    assert percentage(*HARNESS.shared_share()) <= 8
+def test_at_most_4_in_100_functions_and_classes_share_a_name_that_was_ours_to_choose():
+    assert percentage(*HARNESS.shared_share(own=True)) <= 4
 
 
 @pytest.mark.parametrize("folder", CONTRACT_NAMES)
@@ -140,7 +140,6 @@ def test_at_most_40_short_modules_have_one_importer():
     assert len(HARNESS.pieces) <= 40
 
 
-@pytest.mark.xfail(strict=True, reason="1,786 calls and 56 patterns name an operation by a text")
 def test_no_operation_of_the_plan_is_named_by_a_text():
     assert {sort: len(places) for sort, places in HARNESS.string_operations.items()} == {"calls": 0, "patterns": 0}
 

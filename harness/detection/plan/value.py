@@ -47,7 +47,7 @@ COMPUTATIONS: dict[Operation, Function] = {
     **TIME_PARSE_COMPUTATIONS,
     **XPATH_COMPUTATIONS,
 }
-"""By the operation's name; arguments are str, float, bool, list or None, the result is what the operation gives."""
+"""By operation; arguments are str, float, bool, list or None, the result is what the operation gives."""
 
 
 def compute_values(operation: Operation, arguments: Iterable[Sequence[ComputedValue]]) -> list[ComputedValue]:

@@ -37,7 +37,7 @@ Spelled = Operation | Construct
 class SqlDialect:
     """One engine's table of primitives.
 
-    A spelling takes one SQL node for each argument, already of the kind that the operation's line asks for, literals
+    A spelling takes one SQL node for each argument, already of the kind that the operation declares, literals
     as literals. One that is registered with `kinds` also gets the kinds of its arguments, one with `twice` uses an
     argument in several places and so gets only columns and literals. One that gives None cannot spell these arguments.
     Where `computes`, what has no spelling is evaluated by `plan.computed` on distinct values; `unsupported` lists

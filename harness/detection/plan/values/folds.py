@@ -220,4 +220,4 @@ FOLDS: dict[Operation, Fold] = {
     ops.series_of: compute_series_of,
     ops.smoothed: smooth_exponentially,
 }
-"""By the operation's name; the result has a value for each row of the partition."""
+"""By operation; the result has a value for each row of the partition."""

@@ -17,26 +17,25 @@ from harness.detection.plan.operation import Operation
 from harness.diagnostics import SourceError
 
 ONE, TWO = Literal(1), Literal(2)
-EXP = ops.exp
 
 
 def hyperbolic(sign: Operation) -> Callable[[Expression], Expression]:
     """Half the sum or the difference of e^x and e^-x."""
-    return lambda n: ops.divide(build_call(sign, build_call(EXP, n), build_call(EXP, ops.negate(n))), TWO)
+    return lambda n: ops.divide(build_call(sign, ops.exp(n), ops.exp(ops.negate(n))), TWO)
 
 
 FORMULAS: dict[str, tuple[str, str, Callable[[Expression], Expression]]] = {
-    "abs": ("the number without its sign", "-2 -> 2", lambda n: ops.abs(n)),
-    "ceil": ("the next integer above", "1.2 -> 2", lambda n: ops.ceil(n)),
-    "floor": ("the next integer below", "1.8 -> 1", lambda n: ops.floor(n)),
-    "sqrt": ("the square root", "9 -> 3", lambda n: ops.sqrt(n)),
-    "exp": ("e to the power of the number", "0 -> 1", lambda n: ops.exp(n)),
+    "abs": ("the number without its sign", "-2 -> 2", ops.abs),
+    "ceil": ("the next integer above", "1.2 -> 2", ops.ceil),
+    "floor": ("the next integer below", "1.8 -> 1", ops.floor),
+    "sqrt": ("the square root", "9 -> 3", ops.sqrt),
+    "exp": ("e to the power of the number", "0 -> 1", ops.exp),
     "expm1": (
         "e to the power of the number, minus 1",
         "0 -> 0",
         lambda n: ops.subtract(ops.exp(n), ONE),
     ),
-    "log": ("the natural logarithm", "1 -> 0", lambda n: ops.ln(n)),
+    "log": ("the natural logarithm", "1 -> 0", ops.ln),
     "log10": ("the decimal logarithm", "1000 -> 3", lambda n: ops.log(n, Literal(10))),
     "log2": ("the binary logarithm", "8 -> 3", lambda n: ops.log(n, TWO)),
     "log1p": (
@@ -44,12 +43,12 @@ FORMULAS: dict[str, tuple[str, str, Callable[[Expression], Expression]]] = {
         "0 -> 0",
         lambda n: ops.ln(ops.add(n, ONE)),
     ),
-    "sin": ("the sine", "0 -> 0", lambda n: ops.sin(n)),
-    "cos": ("the cosine", "0 -> 1", lambda n: ops.cos(n)),
-    "tan": ("the tangent", "0 -> 0", lambda n: ops.tan(n)),
-    "arcsin": ("the angle with that sine", "0 -> 0", lambda n: ops.asin(n)),
-    "arccos": ("the angle with that cosine", "1 -> 0", lambda n: ops.acos(n)),
-    "arctan": ("the angle with that tangent", "0 -> 0", lambda n: ops.atan(n)),
+    "sin": ("the sine", "0 -> 0", ops.sin),
+    "cos": ("the cosine", "0 -> 1", ops.cos),
+    "tan": ("the tangent", "0 -> 0", ops.tan),
+    "arcsin": ("the angle with that sine", "0 -> 0", ops.asin),
+    "arccos": ("the angle with that cosine", "1 -> 0", ops.acos),
+    "arctan": ("the angle with that tangent", "0 -> 0", ops.atan),
     "sinh": ("the hyperbolic sine", "0 -> 0", hyperbolic(ops.subtract)),
     "cosh": ("the hyperbolic cosine", "0 -> 1", hyperbolic(ops.add)),
     "tanh": (
