@@ -9,11 +9,10 @@ import pytest
 
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
-from harness.detection.plan.columns import Kind
-from harness.detection.plan.computed import COMPUTATIONS
-from harness.detection.plan.expressions import Aggregation, Call, Column, Literal
+from harness.detection.plan.expressions import Aggregation, Call, Column, Kind, Literal
 from harness.detection.plan.operation import TYPED_NULL, Typed, aggregate_call, apply
 from harness.detection.plan.operations import PLAN_OPERATIONS
+from harness.detection.plan.value import COMPUTATIONS
 from harness.diagnostics import Source
 
 A, B, N = Column("a"), Column("b"), Literal(1)
