@@ -9,6 +9,7 @@ import click
 from harness.cli import lab_plan, options
 from harness.cli.screen import DIFFERS, out
 from harness.diagnostics import HarnessError
+from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
 from harness.telemetry.lab.cleanup import CleanUp, accept, clean_up
 from harness.telemetry.lab.journal import Owed, faults, list_owed_cleanups, state_folder
@@ -72,7 +73,8 @@ def format_cleanup(result: CleanUp) -> list[str]:
     name = f"{item.host}  {item.test}  (run {item.run})"
     if result.done:
         return [f"{name}  {'cleaned' if item.cleanup else 'nothing to clean'}"]
-    return [f"{name}  owed: {result.why}", *([f"    by hand: {item.cleanup.strip()}"] if item.cleanup else [])]
+    why = escape_controls(result.why)
+    return [f"{name}  owed: {why}", *([f"    by hand: {item.cleanup.strip()}"] if item.cleanup else [])]
 
 
 def encode_cleanup(result: CleanUp) -> dict[str, object]:

@@ -11,6 +11,7 @@ import click
 from harness.cli import lab_plan, options
 from harness.cli.lab_plan import print_progress
 from harness.cli.screen import DIFFERS, out, paper
+from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
@@ -165,7 +166,7 @@ def show_detonation(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Rec
         errors = [host.error.as_json() for host in outcomes if host.error]
         document = {"document": "detonation", "version": 1, "run": recorder.run, "tests": tests, "errors": errors}
         return [dumps({**document, "recording": str(path) if recorder.collected else None})]
-    lines = [redact_secrets(line) for line in lab_plan.outcome_lines(outcomes)]
+    lines = [escape_controls(redact_secrets(line)) for line in lab_plan.outcome_lines(outcomes)]
     for (host, test), kept in sorted(recorder.collected.items()):
         lines.append(f"{host}  {test}  recorded {kept.recorded} events, {kept.caused} of them the test's")
         lines += [f"    lost: {loss}" for loss in kept.losses]

@@ -16,7 +16,7 @@ from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry
 from harness.telemetry.events.text_columns import map_distinct_values
 from harness.telemetry.events.windows_event import fields_of_event
 from harness.telemetry.format import read_telemetry, write_telemetry
-from harness.telemetry.lab.event_log import EVENT_ELEMENT
+from harness.telemetry.lab.event_log import split_events
 from harness.telemetry.lab.recorder import digests, write_recording_manifest, write_whole_file
 from harness.telemetry.recording import RecordedTest, open_recording
 
@@ -133,7 +133,7 @@ def anonymise(source: Path, target: Path, *, also: Iterable[str] = ()) -> Disgui
     disguise = Disguise()
     for test in recording.manifest.tests:
         for file in test.raw.values():
-            for xml in EVENT_ELEMENT.findall((source / file).read_text("utf-8")):
+            for xml in split_events((source / file).read_text("utf-8")):
                 disguise.learn(fields_of_event(xml))
     for host, told in recording.manifest.hosts.items():
         disguise.host(told.computer or host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from harness.telemetry.lab.journal import (
     list_owed_cleanups,
     lock_host,
 )
-from harness.telemetry.lab.remote import CommandLine, Connect, LostError, RemoteHost
+from harness.telemetry.lab.remote import CommandLine, Connect, LostError, RemoteHost, TimedHost
 
 Tell = Callable[[str], None]
 
@@ -129,7 +130,7 @@ class OneHost:
                 self.refuse_if_owed()
                 remote = self.connect(self.host)
                 try:
-                    self.on(remote)
+                    self.on(TimedHost(remote, time.monotonic() + self.plan.whole))
                 finally:
                     remote.close()
         except HarnessError as caught:
@@ -148,7 +149,7 @@ class OneHost:
             message = f"{self.host.name} still owes a clean-up after {', '.join(i.test for i in items)}"
             raise RefusedError([Refusal(rule="owed-cleanup", message=message, allow="`detlab cleanup` first")])
 
-    def on(self, remote: RemoteHost) -> None:
+    def on(self, remote: TimedHost) -> None:
         """Looks at the host, then runs the tests one after another."""
         self.facts = read_facts(remote, self.host.name)
         refusals = tuple(check_host(self.host.name, self.facts, self.plan.lab, self.plan.tests, self.plan.allowed))
@@ -160,9 +161,8 @@ class OneHost:
             self.journal.write(
                 JournalStep.PLANNED, self.host.name, rendered.atomic.name, **self.planned(number, rendered)
             )
-        began = datetime.now(UTC)
         for number, rendered in enumerate(self.plan.tests, 1):
-            over = (datetime.now(UTC) - began).total_seconds() > self.plan.whole
+            over = remote.seconds_left() <= 0
             if self.stop.is_set() or over:
                 why = "the run's time was over" if over else "interrupted"
                 self.outcomes.append(self.outcome(number, rendered, Status.NOT_RUN, why=why))
@@ -184,7 +184,7 @@ class OneHost:
         mark = self.plan.mark(number)
         return TestOutcome(host=self.host.name, test=rendered.atomic.name, mark=mark, status=status, why=why)
 
-    def test(self, remote: RemoteHost, watcher: Watcher | None, number: int, rendered: Rendered) -> None:
+    def test(self, remote: TimedHost, watcher: Watcher | None, number: int, rendered: Rendered) -> None:
         """One test: its prerequisites, then the rest of it; its outcome is kept whatever happens."""
         name = rendered.atomic.name
         if rendered.command is None:
@@ -204,7 +204,7 @@ class OneHost:
         self.run_and_clean(remote, watcher, line, self.outcome(number, rendered, Status.LOST), rendered)
 
     def run_and_clean(
-        self, remote: RemoteHost, watcher: Watcher | None, line: CommandLine, outcome: TestOutcome, rendered: Rendered
+        self, remote: TimedHost, watcher: Watcher | None, line: CommandLine, outcome: TestOutcome, rendered: Rendered
     ) -> None:
         """The command of a test and what was recorded of it; whatever happens there, its clean-up is next."""
         try:
@@ -227,12 +227,12 @@ class OneHost:
                 # A lost test may still run, so it is killed first.
                 unfinished=outcome.status is Status.LOST,
             )
-            cleaned = run_cleanup(remote, self.journal, item, timeout=self.plan.cleaning_timeout)
+            cleaned = run_cleanup(remote.remote, self.journal, item, timeout=self.plan.cleaning_timeout)
             self.outcomes.append(with_cleaning(outcome, cleaned))
 
-    def command(self, remote: RemoteHost, line: CommandLine, outcome: TestOutcome) -> TestOutcome:
+    def command(self, remote: TimedHost, line: CommandLine, outcome: TestOutcome) -> TestOutcome:
         """Runs the command of a test and journals how it ended, also when that is not known."""
-        started = datetime.now(UTC)
+        started, within = datetime.now(UTC), min(self.plan.timeout, remote.seconds_left())
         try:
             ended = remote.run(line, timeout=self.plan.timeout, stop=self.stop)
         except LostError as error:
@@ -241,7 +241,7 @@ class OneHost:
         self.journal.write(
             JournalStep.FINISHED, outcome.host, outcome.test, exit_code=ended.exit_code, timed_out=ended.timed_out
         )
-        reason = "it was interrupted" if self.stop.is_set() else f"it did not end within {self.plan.timeout:.0f} s"
+        reason = "it was interrupted" if self.stop.is_set() else f"it did not end within {within:.0f} s"
         return replace(
             outcome,
             status=Status.TIMED_OUT if ended.timed_out else Status.FINISHED,
