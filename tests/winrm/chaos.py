@@ -18,8 +18,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-
 from harness.cli.main import main
 from harness.telemetry.lab.journal import list_owed_cleanups, read_journal
 from tests.winrm.certificates import make
@@ -28,6 +26,7 @@ from tests.winrm.powershell_shell import PowerShellShell
 from tests.winrm.windows_machine import Machine
 from tests.winrm.wsman_server import PASSWORD, WSManServer
 
+ROOT = Path(__file__).parents[2]
 LONGEST = 30.0
 FOR_EVER = 10**9
 WAYS = tuple(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.telemetry.lab.journal import list_owed_cleanups
+from harness.telemetry.lab.host_record import list_owed_cleanups
 from harness.telemetry.lab.services import Ports, query_dns_sink, start_listener
 from tests.winrm.windows_machine import Machine
 from tests.winrm.wsman_server import PASSWORD

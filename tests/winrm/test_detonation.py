@@ -15,8 +15,9 @@ from harness.telemetry.lab.cleanup import clean_up
 from harness.telemetry.lab.collection import Collector, FolderCollector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate, what_if
 from harness.telemetry.lab.guard import Allowances
+from harness.telemetry.lab.host_record import list_owed_cleanups
 from harness.telemetry.lab.inventory import EventSource
-from harness.telemetry.lab.journal import journal_of, list_owed_cleanups, read_journal
+from harness.telemetry.lab.journal import list_journals
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.lab.services import Ports, query_dns_sink, start_listener
@@ -92,7 +93,7 @@ def test_the_four_tests_are_detonated_recorded_and_cleaned_up(lab, listener, tmp
     assert sum(s["kind"] == "http" and s["agent"] == f"detlab/{todo.run}" for s in seen) == 6
     assert sum(s["kind"] == "dns" and s["answered"] for s in seen) == 5
     assert sum(s["kind"] == "tcp" for s in seen) == 3
-    path = recording.finish(outcome.tests, journal_of(todo.state, todo.run))
+    path = recording.finish(outcome.tests, todo.state)
     read = open_recording(path)
     one, two, three, four = (counts(read.telemetry("T1583.004", n)) for n in (1, 2, 3, 4))
     assert one["sysmon", "3"] == (10, 10)
@@ -111,7 +112,7 @@ def test_times_of_a_host_whose_clock_is_wrong_are_put_right(lab, listener, tmp_p
     recording = recorder(tmp_path, todo)
     before = time.time()
     (outcome,) = detonate(todo, [made.host], connect, watch(todo, recording.keep))
-    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    telemetry = open_recording(recording.finish(outcome.tests, todo.state)).telemetry()
     times = [t.timestamp() for e in telemetry.of("sysmon", "3") for t in e.columns.column("@time").to_pylist()]
     assert all(before - 2 < t < time.time() + 2 for t in times)
 
@@ -135,7 +136,7 @@ def test_a_run_leaves_other_peoples_events_unlabelled(lab, listener, tmp_path):
 
     machine.do_powershell = with_noise
     (outcome,) = detonate(todo, [made.host], connect, watch(todo, noisy))
-    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    telemetry = open_recording(recording.finish(outcome.tests, todo.state)).telemetry()
     ours, all_ = counts(telemetry)["sysmon", "3"]
     assert (ours, all_ > ours) == (6, True)
 
@@ -156,7 +157,7 @@ def test_a_host_outside_the_rules_is_not_touched(lab, listener, tmp_path, machin
     assert "--allow-" in outcome.error.render()
     assert outcome.exit_code == 2
     assert not any("schtasks" in c for c in machine.ran)
-    assert [e.step for e in read_journal(journal_of(todo.state, todo.run))[0]] == ["ended"]
+    assert list_journals(todo.state) == ()
 
 
 def test_what_if_shows_every_command_and_touches_nothing(lab, listener, tmp_path):
@@ -385,6 +386,6 @@ def test_events_may_come_from_a_collectors_folder(lab, listener, tmp_path):
     (outcome,) = detonate(todo, [host], connect, watched)
     stop.set()
     assert outcome.error is None
-    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    telemetry = open_recording(recording.finish(outcome.tests, todo.state)).telemetry()
     assert counts(telemetry)["sysmon", "3"] == (6, 6)
     assert not any("wevtutil" in c for c in machine.ran)

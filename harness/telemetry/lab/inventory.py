@@ -118,6 +118,11 @@ class Inventory:
     sinks: tuple[str, ...]
     document: Document = field(repr=False)
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Servers that tests may talk to: the sinks, and the hosts by their names and addresses."""
+        return (*self.sinks, *self.hosts, *(host.entry.address for host in self.hosts.values()))
+
     def host(self, name: str) -> LabHost:
         """The host of that name. Raises HarnessError: only hosts of the inventory are ever touched."""
         if name not in self.hosts:
