@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.main import main
-from harness.telemetry.lab.journal import list_owed_cleanups, read_journal
+from harness.telemetry.lab.host_record import list_owed_cleanups
+from harness.telemetry.lab.journal import read_journal
 from tests.winrm.certificates import make
 from tests.winrm.chaos_proxy import KINDS, ChaosProxy, Fault, Trap
 from tests.winrm.powershell_shell import PowerShellShell
@@ -209,7 +210,7 @@ def check_connections(world):
 def check_debts(world, code, text):
     """What is left on the host is listed, and what the journal owes is what the list says."""
     listed, lines = world.clean_up("patient.yaml", "--list")
-    steps = [e.step for p in (world.folder / "state" / "journals").glob("*.journal") for e in read_journal(p)[0]]
+    steps = [e.step for p in (world.folder / "state" / "journals").glob("*.journal") for e in read_journal(p).entries]
     debt = list_owed_cleanups(world.folder / "state")
     assert bool(debt) == ("started" in steps and "cleaned" not in steps), steps
     assert (listed == 1) == bool(debt), lines
