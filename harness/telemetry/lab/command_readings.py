@@ -17,6 +17,7 @@ DASHES = "-/\u2013\u2014\u2015"
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
 URL_IN_BYTES = re.compile(rb"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,500}", re.IGNORECASE)
 CONCATENATION = re.compile(r"""(["'])[ \t]*\+[ \t]*\1""")
+CODED = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.IGNORECASE)
 CARET = re.compile(r"\^(\r?\n)?")
 TICK = re.compile(r"`(\r?\n)?")
 
@@ -24,7 +25,9 @@ TICK = re.compile(r"`(\r?\n)?")
 def list_readings(text: str) -> tuple[str, ...]:
     """The text as it stands and as each shell reads it: without escapes, neighbouring literals put together."""
     text = strip_invisible(text)
-    readings = (text, CARET.sub("", text), TICK.sub(lambda m: " " if m[1] else "", text))
+    readings = [text, CARET.sub("", text), TICK.sub(lambda m: " " if m[1] else "", text)]
+    if CODED.search(text):
+        readings.append(CODED.sub(lambda m: chr(int(m[1] or m[2], 16)), text))
     return tuple(dict.fromkeys(CONCATENATION.sub("", reading) for reading in readings))
 
 

@@ -20,7 +20,7 @@ from harness.telemetry.lab.network_programs import (
     find_network_program,
     name_program,
 )
-from harness.telemetry.lab.server_name import HOST_NAME, OWN_NAME, is_public_name, parse_addresses
+from harness.telemetry.lab.server_name import HOST_NAME, OWN_NAME, is_public_name, parse_address
 
 DEEPEST_TEXT = 6
 
@@ -66,6 +66,8 @@ ADDRESS6 = re.compile(
 )
 LITERAL_ADDRESS6 = re.compile(r"[0-9a-f-]+(?:s\w+)?\.ipv6-literal\.net", re.IGNORECASE)
 NAME = re.compile(r"(?<![\w.\u3002\uff0e\uff61\\$*-])[\w-]+(?:[.\u3002\uff0e\uff61][\w-]+)+(?![\w*])")
+REMOTE_PATH = re.compile(r"(?:[\w.+-]+@)?([a-z0-9_][\w.-]+|\[[0-9a-f:.]+\]|[$%!].*?):(?!\\|//)\S", re.IGNORECASE)
+CONNECT_ADDRESS = re.compile(r"\b(?:connectaddress|remoteaddress|proxy-server)[ ]?=[ ]?\"?([^\s\"]+)", re.IGNORECASE)
 COPY_TARGET = re.compile(r"(?<![\w@.:/\\+-])[\w.+-]+@([a-z0-9][\w.-]*):[~/\w]", re.IGNORECASE)
 CALL = re.compile(r"\b(\w+)(?:\]::new)?\s*\(\s*(?:(['\"])([^'\"\n]*)\2|(\$[\w:]+|\(|[\w.]+))", re.IGNORECASE)
 CONSTRUCTION = re.compile(
@@ -76,6 +78,7 @@ TYPED_ADDRESS = re.compile(
     r"(?:\[(?:system\.)?(?:net\.)?ipaddress\]|net\.ipaddress)\s*\(?\s*['\"]?([\w.:]+)", re.IGNORECASE
 )
 LOCAL_PATH = re.compile(r"[a-z]:[\\/]|\.{1,2}[\\/]|~[\\/]|(?:%\w+(?:\(x86\))?%|\$\{?(?:env:)?\w+\}?)\\", re.IGNORECASE)
+GLUED_SWITCH = re.compile(r"^/[ckr](?=\w)", re.IGNORECASE)
 SHELL_END = re.compile(r"[&|;,(){}\]]")
 BRACKETED = re.compile(r"\[([^\]]*)\](?=$|:[\w$%{}]*$|[&|;,(){}])")
 PORT = re.compile(r"\d{0,5}|[$%!{].*", re.DOTALL | re.ASCII)
@@ -125,9 +128,11 @@ class TargetSearch:
         }
         for host in (*find_shares(text), *(m[1] for m in COPY_TARGET.finditer(text))):
             self.take_host(host, variables)
-        self.found |= {m[1] for m in ADDRESS4.finditer(text) if parse_addresses(m[1])}
-        self.found |= {m[1].lower() for m in ADDRESS6.finditer(text) if parse_addresses(m[1])}
-        self.found |= {m[1].lower() for m in TYPED_ADDRESS.finditer(text) if parse_addresses(m[1])}
+        for match in CONNECT_ADDRESS.finditer(text):
+            self.take_word(match[1], variables)
+        self.found |= {m[1] for m in ADDRESS4.finditer(text) if parse_address(m[1])}
+        self.found |= {m[1].lower() for m in ADDRESS6.finditer(text) if parse_address(m[1])}
+        self.found |= {m[1].lower() for m in TYPED_ADDRESS.finditer(text) if parse_address(m[1])}
         self.found |= {m.group().lower() for m in NAME.finditer(text) if is_server_name(m)}
         for call in CALL.finditer(text):
             if call[1].lower() in SERVER_CALLS:
@@ -169,7 +174,7 @@ class TargetSearch:
         for number, word in enumerate(command.words):
             if word.value != word.written and word.value:
                 if any(c.isspace() for c in word.value):
-                    self.scan(word.value, depth + 1, runs=runs)
+                    self.scan(GLUED_SWITCH.sub("", word.value), depth + 1, runs=runs)
                 elif runs:
                     self.scan_plain(word.value, variables)
             if runs and is_encoded_command(word.value):
@@ -180,9 +185,10 @@ class TargetSearch:
             for number, word in enumerate(command.words):
                 before = command.words[number - 1].value.lower() if number else ""
                 if number == 0 or anywhere or before in STARTERS:
-                    found = find_network_program(word.value)
-                    if found:
-                        self.take_arguments(found, command, number + 1, variables)
+                    for name in variables.expand(word.value):
+                        found = find_network_program(name)
+                        if found:
+                            self.take_arguments(found, command, number + 1, variables)
             self.take_parameters(command, variables)
 
     def take_encoded(self, words: tuple[Word, ...], depth: int, *, known: bool) -> None:
@@ -242,6 +248,11 @@ class TargetSearch:
         while number < len(command.words):
             value = command.words[number].value
             number += 1
+            if program.remote:
+                match = REMOTE_PATH.match(value)
+                if match:
+                    self.take_word(match[1], variables)
+                continue
             if not is_option(value):
                 if servers < program.servers:
                     self.take_following(command, number - 1, variables)
@@ -346,10 +357,12 @@ def read_authority(rest: str) -> Iterator[str]:
 def read_host(text: str) -> str:
     """A host without its port and without what a shell reads as the end of a word; one that is no host, as it is."""
     if bracketed := BRACKETED.match(text):
-        return bracketed[1] if parse_addresses(bracketed[1]) else bracketed.group()
+        return bracketed[1] if parse_address(bracketed[1]) else bracketed.group()
     host = text if REFERENCE.search(text) else SHELL_END.split(text, maxsplit=1)[0]
     behind = text[len(host) :]
     if "." in behind or "@" in behind:
+        return text
+    if not host:
         return text
     name, _, port = host.partition(":")
     known = PORT.fullmatch(port) is not None and (not port.isdigit() or int(port) < 65536)

@@ -10,12 +10,14 @@ class NetworkProgram:
     """How a program is called: options whose value is no server, options without a value, options that name a server.
 
     `servers` is how many words that are no options name a server. An option that is none of these may take a server.
+    `remote` is whether only words of the form `server:path` do.
     """
 
     values: frozenset[str] = frozenset()
     flags: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
     servers: int = 99
+    remote: bool = False
 
 
 def words(text: str) -> frozenset[str]:
@@ -59,6 +61,7 @@ REMOTING = NetworkProgram(
     named=words("computername cn connectionuri hostname"),
     servers=1,
 )
+COPY = NetworkProgram(values=SSH.values | words("P"), flags=SSH.flags | words("r B p 3"), remote=True)
 SERVER_SWITCH = NetworkProgram(named=words("s S"), servers=0)
 SERVER_NAME = NetworkProgram(named=words("server"), servers=0)
 
@@ -75,6 +78,11 @@ NETWORK_PROGRAMS: dict[str, NetworkProgram] = {
     "plink": SSH,
     "putty": SSH,
     "sftp": SSH,
+    "scp": COPY,
+    "pscp": COPY,
+    "rsync": COPY,
+    "git": COPY,
+    "mount": COPY,
     "ftp": NetworkProgram(values=words("w"), flags=words("v d i n g a A"), servers=1),
     "tftp": NetworkProgram(flags=words("i"), servers=1),
     "telnet": NetworkProgram(values=words("f l t"), flags=words("a e"), servers=1),
@@ -116,7 +124,7 @@ NETWORK_PROGRAMS: dict[str, NetworkProgram] = {
     ),
     "enter-pssession": REMOTING,
     "new-pssession": REMOTING,
-    "invoke-command": NetworkProgram(values=REMOTING.values, flags=REMOTING.flags, named=REMOTING.named, servers=0),
+    "invoke-command": REMOTING,
     "new-cimsession": REMOTING,
     "test-wsman": REMOTING,
     "connect-wsman": REMOTING,

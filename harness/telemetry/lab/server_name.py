@@ -47,8 +47,8 @@ THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 FULL_STOPS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
 
 
-def parse_addresses(text: str) -> tuple[Address, ...]:
-    """The addresses that programs read in a text; none where it is a name, two where they do not agree."""
+def parse_address(text: str) -> Address | None:
+    """The address that programs of Windows read in a text; None where it is a name."""
     text = text.strip().lower().rstrip(".")
     text = text.removeprefix("[").removesuffix("]")
     if text.endswith(LITERAL_ZONE):
@@ -57,27 +57,25 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
         return parse_address6(text)
     parts = text.split(".")
     if not 1 <= len(parts) <= 4 or not all(NUMBER_PART.fullmatch(p) for p in parts):
-        return ()
-    readings = {compute_address4([read_part(p, octal=octal) for p in parts]) for octal in (True, False)}
-    return tuple(a for a in readings if a is not None)
+        return None
+    return compute_address4([read_part(p) for p in parts])
 
 
-def parse_address6(text: str) -> tuple[Address, ...]:
+def parse_address6(text: str) -> Address | None:
     """An IPv6 address with or without a zone; one that stands for an IPv4 address is that."""
     try:
         address = ipaddress.IPv6Address(text.partition("%")[0])
     except ValueError:
-        return ()
-    return (address.ipv4_mapped or address,)
+        return None
+    return address.ipv4_mapped or address
 
 
-def read_part(text: str, *, octal: bool) -> int:
-    """One number of an address: hexadecimal, decimal, or octal with a 0 in front, which not every program knows."""
-    if text[:2] in ("0x", "0X"):
+def read_part(text: str) -> int:
+    """One number of an address, as RtlIpv4StringToAddress has it: hexadecimal, octal with a 0 in front, or decimal."""
+    if text.startswith("0x"):
         return int(text[2:] or "0", 16)
-    if octal and len(text) > 1 and text[0] == "0" and not set(text) - set("01234567"):
-        return int(text, 8)
-    return int(text) if len(text) < 20 else 1 << 64
+    octal = text.startswith("0") and not set(text) - set("01234567")
+    return int(text, 8 if octal else 10)
 
 
 def compute_address4(parts: list[int]) -> Address | None:
@@ -96,7 +94,7 @@ def is_local_address(address: Address) -> bool:
 def is_understood(target: str) -> bool:
     """Whether a text is an address or a name of plain letters, which all programs read alike."""
     target = target.lower().rstrip(".")
-    if target in LOCAL_NAMES or parse_addresses(target) or OWN_NAME.fullmatch(target):
+    if target in LOCAL_NAMES or parse_address(target) or OWN_NAME.fullmatch(target):
         return True
     return HOST_NAME.fullmatch(target) is not None and not NUMBER_PART.fullmatch(target.rpartition(".")[2])
 
@@ -111,9 +109,9 @@ def is_allowed_target(target: str, sinks: Iterable[str]) -> bool:
     allowed = [s.lower().rstrip(".") for s in sinks]
     if target in allowed or target in LOCAL_NAMES or OWN_NAME.fullmatch(target):
         return True
-    addresses = parse_addresses(target)
-    if addresses:
-        return all(is_local_address(a) or any(is_at(a, sink) for sink in allowed) for a in addresses)
+    address = parse_address(target)
+    if address is not None:
+        return is_local_address(address) or any(is_at(address, sink) for sink in allowed)
     if not is_understood(target):
         return False
     if any(is_below(target, zone) for zone in RESERVED_ZONES):
