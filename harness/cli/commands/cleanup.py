@@ -31,39 +31,33 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
     """
     state = state_folder()
     if accepted:
-        run, _, test = accepted.partition("/")
-        if not accept(state, run, test):
-            raise HarnessError("nothing-owed", f"nothing is owed by {accepted}", help="`detlab cleanup --list`")
+        accept_cleanup(state, accepted)
         return 0
     damages = faults(state)
+    items = list_owed_cleanups(state, host)
     if only_list:
-        items = list_owed_cleanups(state, host)
         results = tuple(CleanUp(owed=item, done=False, why=item.last or "not tried yet") for item in items)
+    elif items:
+        results = clean_up(state, lab_plan.open_inventory(inventory), connect, host=host, tell=lab_plan.print_progress)
     else:
-        items = list_owed_cleanups(state, host)
-        results = (
-            # Without anything owed not even an inventory is needed.
-            clean_up(state, lab_plan.open_inventory(inventory), connect, host=host, tell=lab_plan.print_progress)
-            if items
-            else ()
-        )
+        # Without anything owed not even an inventory is needed.
+        results = ()
     if as_json:
-        out(
-            dumps(
-                {
-                    "document": "cleanup",
-                    "version": 1,
-                    "results": [encode_cleanup(r) for r in results],
-                    "damages": damages,
-                }
-            )
-        )
+        encoded = [encode_cleanup(r) for r in results]
+        out(dumps({"document": "cleanup", "version": 1, "results": encoded, "damages": damages}))
     else:
         # Commands of tests may have a password as an argument.
         out([redact_secrets(line) for r in results for line in format_cleanup(r)] or ["nothing is owed"])
         for damage in damages:
             lab_plan.print_progress(damage)
     return DIFFERS if damages or any(not r.done for r in results) else 0
+
+
+def accept_cleanup(state: Path, accepted: str) -> None:
+    """Notes that hosts were cleaned by hand, of a run or of one of its tests: `RUN` or `RUN/TEST`."""
+    run, _, test = accepted.partition("/")
+    if not accept(state, run, test):
+        raise HarnessError("nothing-owed", f"nothing is owed by {accepted}", help="`detlab cleanup --list`")
 
 
 def format_cleanup(result: CleanUp) -> list[str]:

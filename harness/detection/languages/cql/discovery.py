@@ -53,12 +53,12 @@ def ask_rows(meaning: Session, node: Node, most: int, span: Span) -> list[Mappin
 def reads_unnamed_fields(pipeline: Pipeline) -> bool:
     """Whether fields that the query does not name can matter to it: no step leaves only named ones."""
     parts = walk_syntax(pipeline)
-    if any(isinstance(p, FunctionCall) and opening(p) for p in parts):
+    if any(isinstance(p, FunctionCall) and reads_any_field(p) for p in parts):
         return True
     return not any(closes_fields(s) for s in pipeline.steps)
 
 
-def opening(part: FunctionCall) -> bool:
+def reads_any_field(part: FunctionCall) -> bool:
     """Whether a call looks at fields whatever their names."""
     function = FUNCTIONS[part.name]
     return function.reads_all or (function.wildcards and any("*" in w for w in collect_argument_words(part)))

@@ -41,7 +41,7 @@ STRENGTH = {
 FLAT = ("XOR", "OR", "AND", ".")
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\", '"': '"', "|": "|"}
 EVAL_ESCAPE = re.compile(r"\\([tnr\\\"|])")
-WIDEST = 100
+MOST_LINKED_OPERANDS = 100
 EVAL_ARGUMENT_NAME = re.compile(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\s=\"']+)")
 
 
@@ -132,8 +132,8 @@ class EvalGrammar:
         while (operator := self.operator()) and STRENGTH[operator] > weakest:
             left = self.binary(left, operator, start)
             links += 1
-            if links > WIDEST:
-                raise self.reader.error("too-deep", f"more than {WIDEST} operators in a row", self.start)
+            if links > MOST_LINKED_OPERANDS:
+                raise self.reader.error("too-deep", f"more than {MOST_LINKED_OPERANDS} operators in a row", self.start)
         self.reader.depth -= 1
         return left
 

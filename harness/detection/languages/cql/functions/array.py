@@ -120,7 +120,7 @@ def array_regex(row: RowScope, array: ArrayName, regex: CqlRegex, *, flags: Rege
     )
 
 
-def met(row: RowScope, condition: Syntax) -> Expression:
+def build_element_condition(row: RowScope, condition: Syntax) -> Expression:
     """Whether the element meets a condition."""
     for step in pipeline_of(row, condition).steps:
         row.require(replace_null_by_false(asked(row, step)))
@@ -135,7 +135,9 @@ def exists(row: RowScope, array: ArrayName, condition: Syntax, *, var: Name = ""
 
     Reference: library.humio.com, array:exists()
     """
-    return ops.list_any(elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
+    return ops.list_any(
+        elements_of(row, array), lambda_over(row, var or array, lambda r: build_element_condition(r, condition))
+    )
 
 
 @FUNCTIONS.filter("objectArray:exists")
@@ -174,7 +176,9 @@ def array_filter(row: RowScope, array: ArrayName, function: Syntax, *, asArray: 
 
     Reference: library.humio.com, array:filter()
     """
-    kept = ops.list_filter(elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function)))
+    kept = ops.list_filter(
+        elements_of(row, array), lambda_over(row, var or array, lambda r: build_element_condition(r, function))
+    )
     set_array(row, asArray or array, kept)
 
 

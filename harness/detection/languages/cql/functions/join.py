@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.cql.aggregation import lower_group_by
 from harness.detection.languages.cql.arguments import Names
 from harness.detection.languages.cql.functions.group_by import find_step_span
-from harness.detection.languages.cql.product_limits import finding, largest_groups, note_cut
+from harness.detection.languages.cql.product_limits import build_limit_finding, largest_groups, note_cut
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
@@ -112,7 +112,7 @@ def partners(flow: Scope, query: Pipeline, start: str, end: str, limit: float) -
     other.become(Limit(source=before, count=most, span=flow.span))
     message = f"the sub-query gives more than the {most:,} rows that `join` keeps; the rest is left out"
     help = f"`join` takes a `limit` up to {MOST_PARTNERS:,}" if most < MOST_PARTNERS else "narrow the sub-query"
-    note_cut(flow, finding(flow, message, help), before, most, other.node)
+    note_cut(flow, build_limit_finding(flow, message, help), before, most, other.node)
     return other
 
 

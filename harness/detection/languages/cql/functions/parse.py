@@ -44,7 +44,7 @@ def kv_parse(
 
     Reference: library.humio.com, kvParse()
     """
-    understood(row, separator, separatorPadding, onDuplicate)
+    check_key_value_options(row, separator, separatorPadding, onDuplicate)
     start = prefix or as_
     start = f"{start}." if start and not start.endswith(".") else start
     options = {
@@ -61,7 +61,7 @@ def kv_parse(
                 row.put(name, row.first(row.text(row.read(name)), found))
 
 
-def understood(row: RowScope, separator: str, padding: str, duplicate: str) -> None:
+def check_key_value_options(row: RowScope, separator: str, padding: str, duplicate: str) -> None:
     """Refuses what `kvParse` does not know."""
     place = row.flow.span or row.meaning.source.whole()
     for name, value, values in (("separatorPadding", padding, PADDINGS), ("onDuplicate", duplicate, DUPLICATES)):

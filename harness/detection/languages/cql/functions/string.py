@@ -14,7 +14,7 @@ from harness.detection.plan.expressions import NULL, Expression, Literal, build_
 from harness.detection.plan.values.text import CHARSETS
 from harness.diagnostics import SourceError
 
-START, FIRST = Literal(0), Literal(1)
+TEXT_START, FIRST = Literal(0), Literal(1)
 ODD = r"[^\t\n -~]"
 FIRST_PLANE = "[^\U00010000-\U0010ffff]"
 TRIMMING = {"both": ops.trim, "start": ops.trim_start, "end": ops.trim_end}
@@ -248,7 +248,7 @@ def take_graphemes(text: Expression, start: Expression, last: Expression) -> Exp
 
 @FUNCTIONS.value("text:substring", into="_string")
 def text_substring(
-    row: RowScope, string: Expression, begin: Expression = START, end: Expression | None = None
+    row: RowScope, string: Expression, begin: Expression = TEXT_START, end: Expression | None = None
 ) -> Expression:
     """The characters from place `begin`, counted from 0, up to `end`, which is not included.
 
@@ -260,7 +260,7 @@ def text_substring(
     """
     text, first = row.text(string), row.number(begin)
     last = count_graphemes(text) if end is None else row.number(end)
-    fits = ops.and_(ops.less_equal(START, first), ops.less_equal(first, last))
+    fits = ops.and_(ops.less_equal(TEXT_START, first), ops.less_equal(first, last))
     fits = ops.and_(fits, ops.less_equal(last, count_graphemes(text)))
     return ops.if_(fits, take_graphemes(text, ops.add(first, Literal(1)), last), NULL)
 
@@ -285,7 +285,7 @@ def text_position(
     row: RowScope,
     string: Expression,
     character: Expression,
-    begin: Expression = START,
+    begin: Expression = TEXT_START,
     occurrence: Expression = FIRST,
 ) -> Expression:
     """The place, counted from 0, where a text occurs for the nth time.

@@ -9,7 +9,7 @@ from harness.detection.languages.cql.arguments import Name, Names, RowCount, Zon
 from harness.detection.languages.cql.evaluate import function_of
 from harness.detection.languages.cql.functions.format import convert_chart_units
 from harness.detection.languages.cql.functions.group_by import build_count_call, find_step_span
-from harness.detection.languages.cql.product_limits import USUAL_TOP, Usual, finding, note_cut
+from harness.detection.languages.cql.product_limits import USUAL_TOP, Usual, build_limit_finding, note_cut
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
@@ -57,7 +57,7 @@ def keep_largest_series(flow: Scope, series: tuple[str, ...], limit: int, *, tol
     ranked.become(Limit(source=ranked.node, count=limit))
     if told:
         message = f"there were more than {limit} series; those whose numbers add up to the most are kept"
-        note_cut(flow, finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
+        note_cut(flow, build_limit_finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
     own = RowScope(flow)
     pairs = tuple((ops.coalesce(own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
     flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)

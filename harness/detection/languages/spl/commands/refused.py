@@ -140,7 +140,7 @@ def send(scope: Scope, stage: Stage) -> None:
     fields="keeps",
     raw="never",
 )
-def passed(scope: Scope, stage: Stage) -> None:
+def note_without_effect(scope: Scope, stage: Stage) -> None:
     """Changes how rows are shown or computed, not what they are.
 
     Reference: reference/spl.md 7

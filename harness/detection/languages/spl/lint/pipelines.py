@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.detection.languages.spl.field_usage import walk_query
-from harness.detection.languages.spl.lint.conditions import LintRule, build_note, warning
+from harness.detection.languages.spl.lint.conditions import LintRule, build_note, build_warning
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     Comparison,
@@ -68,7 +68,9 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
                     message = f"events without `{key.text}` are in no group, and it is missing at times"
                     at = stage.span.source.span(stage.span.start, stage.span.start)
                     edits = (Edit(at, f'fillnull value="-" {key.text}\n| '),)
-                    yield warning("lost-rows", key.span, message, f'put `fillnull value="-" {key.text}` before', edits)
+                    yield build_warning(
+                        "lost-rows", key.span, message, f'put `fillnull value="-" {key.text}` before', edits
+                    )
                     filled.add(key.text)
 
 
@@ -115,7 +117,7 @@ def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
         for part in walk_query(stage):
             if isinstance(part, OperandChain) and len(part.operands) == 2 and is_always_true(part, counts | means):
                 message = "a count of a group is at least 1, so this always holds"
-                yield warning("constant-condition", part.span, message)
+                yield build_warning("constant-condition", part.span, message)
 
 
 def is_always_true(part: OperandChain, counted: set[str]) -> bool:
