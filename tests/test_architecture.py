@@ -51,8 +51,8 @@ OWN_ROLES = {
     "cql": {
         "case": "its branches hold whole pipelines; SPL's case() is one function of many",
         "discovery": "fields may be named by texts in events; SPL asks for those in `scope`",
-        "option_values": "the table of words that the product lets stand for a parameter; each command of SPL has its own",
-        "product_limits": "three limits are those of many functions; in SPL each limit is that of one command",
+        "option_values": "one table of the words that parameters may be; each command of SPL has its own",
+        "product_limits": "limits that many functions share; in SPL a limit is that of one command",
         "row": "a step changes the fields of one row; in SPL it makes another relation",
         "saved_queries": "they are called by name as a step; SPL runs one as a search of its own, by `savedsearch`",
     },
