@@ -17,6 +17,7 @@ from harness.detection.plan.nodes import Join, JoinKind, Select, Window
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
+# Automatically included, as link fields are (reference/cql.md 13.4).
 ALWAYS = ("@timestamp", "@id", "@ingesttimestamp")
 
 
@@ -47,6 +48,7 @@ def correlate(
     maxPerRoot: float = 1,
     includeMatchesOnceOnly: bool = False,
     includeConstraintValues: bool = True,
+    # How often the product searches for partners; here one search has all events.
     iterationLimit: float = 5,
     jitterTolerance: Duration | None = None,
     **queries: Syntax,
@@ -60,14 +62,18 @@ def correlate(
     """
     members = parse_sub_queries(flow, queries, globalConstraints, sequenceBy, implied=includeConstraintValues)
     check_correlation(flow, members, root, sequenceBy)
+    # `maxPerRoot` counts groups of each root event, so the root is joined first; sorted() keeps the order of the
+    # others.
     chosen = sorted(members, key=lambda m: m.name != (root or members[0].name))
     pending = [(m.name, *link) for m in members for link in m.links]
+    # Without an order there is nothing that jitter could disturb.
     tolerance = (jitterTolerance or 0.0) if sequence or sequenceBy else None
     whole, there = chosen[0].flow, chosen[:1]
     for one in chosen[1:]:
         tests = build_time_condition(one, there, within) + build_order_condition(one, there, members, tolerance)
         join_sub_query(whole, one, [m.name for m in there], pending, tests, int(maxPerRoot))
         there.append(one)
+    # Each join takes its first partners; several joins multiply them, so groups are counted again at the end.
     if len(chosen) > 2:
         first_of_each(whole, chosen[0].mark, int(maxPerRoot))
     for one in chosen if includeMatchesOnceOnly else []:
@@ -86,6 +92,7 @@ def check_correlation(flow: Scope, members: list[SubQuery], root: str, order: Na
     if len(order) > 1:
         raise SourceError("unsupported", "an order by several fields is not supported", find_step_span(flow))
     for _, other, field in (link for m in members for link in m.links):
+        # A misspelt name would tie to nothing and so to every event.
         if other not in names:
             raise SourceError(
                 "argument", f"`correlate` has no sub-query `{other}` for `{other}.{field}`", find_step_span(flow)
@@ -134,10 +141,12 @@ def build_sub_query(
     steps = tuple(s for s in (strip_links(part, links) for part in argument.value.steps) if s is not None)
     inside = restart_search(flow)
     inside.meaning.run(inside, Pipeline(steps=steps, span=argument.span))
+    # reference/cql.md 13.4: sub-queries must not contain aggregates.
     if not inside.events:
         raise SourceError("misplaced", "a sub-query of `correlate` has no aggregate", argument.span)
     wanted = next((resolve_texts(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
     tied = (*(link[0] for link in links), *ties)
+    # Fields are read before they are renamed: a link may name one that `include` leaves out.
     fields = inside.visible() if "*" in wanted else (*wanted, *tied, *ALWAYS)
     row, mark, rank = RowScope(inside), flow.meaning.temporary(), flow.meaning.temporary()
     chosen = {f"{name}.{f}": row.read(f, quiet=True) for f in (*fields, *collect_sub_query_fields(flow, name))}
@@ -154,6 +163,7 @@ def build_time_condition(one: SubQuery, there: list[SubQuery], within: float | N
     if within is None:
         return []
     time = Column(f"{one.name}.{TIMESTAMP}")
+    # The whole constellation lies within `within`, so each pair of its events does.
     away = [ops.abs(ops.subtract(time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
     return [ops.less_equal(a, Literal(within)) for a in away]
 
@@ -199,6 +209,7 @@ def strip_links(part: Syntax, links: list[tuple[str, str, str]]) -> Syntax | Non
 def sides(link: Link) -> tuple[str, tuple[str, str]]:
     """A link's own field, and the other sub-query with its field."""
     own, other = link.left, link.right
+    # `f <=> A.g` and `A.g <=> f` mean the same.
     if "." not in other.text:
         own, other = other, own
     name, _, field = other.text.partition(".")
@@ -228,6 +239,7 @@ def join_sub_query(
         keys=tuple(keys),
         condition=all_of(tuple(tests)) if tests else None,
         columns=tuple((n, Column(n)) for n in one.flow.columns),
+        # Without keys "the first partner" would be the same event for all.
         most=most if keys else None,
     )
     whole.become(made, one.flow)

@@ -46,6 +46,7 @@ def kv_parse(
     """
     check_key_value_options(row, separator, separatorPadding, onDuplicate)
     start = prefix or as_
+    # `as=user` gives `user.id`; a prefix with its dot gets no second one.
     start = f"{start}." if start and not start.endswith(".") else start
     options = {
         "separator": separator,
@@ -58,6 +59,7 @@ def kv_parse(
             if override or not row.has(name):
                 row.assign(name, found)
             else:
+                # A field that the event has wins unless `override`.
                 row.put(name, row.first(row.text(row.read(name)), found))
 
 
@@ -84,6 +86,7 @@ def parse_xml(row: RowScope, field: Name = RAWSTRING, *, prefix: str = "", stric
     """
     text = row.text(field)
     flat = flatten_text_fields(row, text, "xml", {})
+    # Of elements with one name the first is called without number too, if the query says so.
     for name, value in take_out(row, flat, prefix, numbered=True):
         row.assign(name, value)
     if strict:
@@ -113,6 +116,7 @@ def parse_csv(
     Reference: library.humio.com, parseCsv()
     """
     mark = re.escape(delimiter)
+    # Quotes of RFC 4180: a quoted cell may hold delimiters, and doubled quotes for one.
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'
     raw = LambdaParameter("cell")
     inner = ops.regex_replace(raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
@@ -157,6 +161,7 @@ def parse_hex_string(row: RowScope, field: Name, *, charset: str = "UTF-8") -> E
     Reference: library.humio.com, parseHexString()
     """
     known = known_charset(row, charset)
+    # The default needs no Python function in engines that have their own.
     if known in ("utf-8", "utf8"):
         return ops.hex_decode(row.text(field))
     return ops.hex_decode(row.text(field), Literal(known))
@@ -174,6 +179,7 @@ def pretty_xml(
     Reference: library.humio.com, xml:prettyPrint()
     """
     text, place = row.text(field), row.flow.span or row.meaning.source.whole()
+    # Line breaks would change no rule; they are told instead of imitated.
     message = "a text for people stays as it is, without other line breaks"
     row.meaning.tell("not-pretty", "xml:prettyPrint", message, place, severity=Severity.NOTE)
     if strict:
@@ -190,7 +196,12 @@ def strip_ansi_codes(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, stripAnsiCodes()
     """
     return ops.regex_replace(
-        row.text(field), Literal(r"\x1b\[[0-9;]*[A-Za-z]"), Literal(""), Literal(""), Literal(True)
+        # CSI sequences of ECMA-48: ESC, `[`, parameters, a letter.
+        row.text(field),
+        Literal(r"\x1b\[[0-9;]*[A-Za-z]"),
+        Literal(""),
+        Literal(""),
+        Literal(True),
     )
 
 
@@ -229,6 +240,7 @@ def parse_json(
         "removePrefixes": removePrefixes,
     }
     for name, value in take_out(row, flatten_text_fields(row, row.text(field), "json", options), ""):
+        # Names that the query mentions may be those of other fields.
         if name.startswith(prefix):
             row.assign(name, value)
 
@@ -267,6 +279,7 @@ def pretty_json(
     row.assign(as_ or field, text)
 
 
+# Forms of `devTime` in the LEEF guide (`MMM dd yyyy HH:mm:ss`, with milliseconds or not), and ISO 8601.
 DEVICE_TIMES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%b %d %Y %H:%M:%S.%f", "%b %d %Y %H:%M:%S")
 
 
@@ -335,6 +348,7 @@ def device_time(text: Expression, zone: str) -> Expression:
     return ops.coalesce(epoch, parsed_time(text, list(DEVICE_TIMES), zone))
 
 
+# The regular expression of RFC 3986, appendix B, with user, password and port taken apart.
 URL = (
     r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?"
     r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
@@ -347,6 +361,7 @@ def split_url(row: RowScope, text: Expression, prefix: str, host: str) -> None:
     """The parts of an address under a prefix; those that are not there have no field."""
     for i, part in enumerate(URL_PARTS):
         found = ops.regex_extract(text, Literal(URL), Literal(""), Literal(i + 1))
+        # A path may be empty and is still there (RFC 3986, 3.3); other parts are missing without their sign.
         shown = found if part == "path" else ops.if_(ops.equal(found, Literal("")), NULL, found)
         row.assign(prefix + (host if part == "host" else part), shown)
 
@@ -383,6 +398,7 @@ def parse_uri(row: RowScope, field: Name, *, prefix: str | None = None, defaultB
     if defaultBase:
         if not BASE.fullmatch(defaultBase):
             raise SourceError("argument", "`defaultBase` is `//` or `scheme://`", place)
+        # Only a relative address needs the base.
         whole = ops.regex_found(text, Literal(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//"), Literal(""))
         text = ops.if_(whole, text, ops.concat(Literal(defaultBase), text))
     split_url(row, row.keep(text), f"{prefix or field}.", "hostname")

@@ -19,6 +19,7 @@ from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Filter, Named, Select, Union, Values, Window
 from harness.diagnostics import Severity, SourceError
 
+# 1,000 is the product's greatest `limit`; 50 columns are named without asking the events, chosen, no source.
 MOST_TURNED, FEW_TURNED = 1_000, 50
 USUAL_TURNED = Usual(5)
 
@@ -101,6 +102,7 @@ def transpose(
     mark, label = flow.meaning.temporary(), column or pivot or "column"
     within: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
     flow.become(Window(source=flow.node, partition=within, measures=((mark, ops.row_number()),)))
+    # Only the silent default surprises; who writes a limit knows of it.
     if isinstance(limit, Usual) and not flow.partition:
         message = f"`transpose` turns {limit} rows unless it is given a `limit`, and there were more"
         note_cut(
