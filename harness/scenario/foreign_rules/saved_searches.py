@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.scenario.foreign_rule import Published
 
+# Annotations are JSON in a text, and some apps write techniques into descriptions only.
 TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 FROM_THE_APP = {"description": "description", "action.correlationsearch.label": "title"}
 

@@ -59,7 +59,6 @@ def kv_parse(
             if override or not row.has(name):
                 row.assign(name, found)
             else:
-                # A field that the event has wins unless `override`.
                 row.put(name, row.first(row.text(row.read(name)), found))
 
 
@@ -161,7 +160,6 @@ def parse_hex_string(row: RowScope, field: Name, *, charset: str = "UTF-8") -> E
     Reference: library.humio.com, parseHexString()
     """
     known = known_charset(row, charset)
-    # The default needs no Python function in engines that have their own.
     if known in ("utf-8", "utf8"):
         return ops.hex_decode(row.text(field))
     return ops.hex_decode(row.text(field), Literal(known))
@@ -179,7 +177,6 @@ def pretty_xml(
     Reference: library.humio.com, xml:prettyPrint()
     """
     text, place = row.text(field), row.flow.span or row.meaning.source.whole()
-    # Line breaks would change no rule; they are told instead of imitated.
     message = "a text for people stays as it is, without other line breaks"
     row.meaning.tell("not-pretty", "xml:prettyPrint", message, place, severity=Severity.NOTE)
     if strict:
@@ -240,7 +237,6 @@ def parse_json(
         "removePrefixes": removePrefixes,
     }
     for name, value in take_out(row, flatten_text_fields(row, row.text(field), "json", options), ""):
-        # Names that the query mentions may be those of other fields.
         if name.startswith(prefix):
             row.assign(name, value)
 

@@ -28,6 +28,7 @@ from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
+# `max_stream_window` of limits.conf (reference/spl.md 1.9).
 WIDEST_WINDOW = 10_000
 STATS_OPTIONS = ("allnum", "delim", "partitions", "dedup_splitvals")
 STREAMSTATS_OPTIONS = (
@@ -83,6 +84,7 @@ def by_each_value(
     results = Aggregate(
         source=inner.node,
         keys=((place, Column(place)),),
+        # One value for each group that the row is in, side by side.
         measures=tuple((n, ops.collect(Column(n))) for n in added),
         span=stage.span,
     )
@@ -111,6 +113,7 @@ def eventstats(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 6
     """
     arguments = require_statistics(stage)
+    # A row of several values is in the group of each (reference/spl.md 2.3), and stays one row.
     if of_several(scope, arguments):
         by_each_value(scope, stage, arguments, eventstats)
         return
@@ -120,6 +123,8 @@ def eventstats(scope: Scope, stage: Stage) -> None:
     named = []
     for name, value in added:
         if conditions:
+            # Rows without a BY field are kept without the new fields (reference/spl.md 6.1); SQL's window would group
+            # them.
             value = ops.if_(Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
         named.append((name, value))
     partition: tuple[Expression, ...] = tuple(Column(k.text) for k in keys)
@@ -156,6 +161,8 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     partition += [Column(part) for part in begins.parts]
     time_range = window_of_time(option(arguments, "time_window"))
     time = None if time_range is None else as_number(scope.typed("_time")).expression
+    # With `global=t` the window is of all groups' rows, of which those of the own group count: a range over the number
+    # of the row says that, a frame of rows cannot.
     if rows and keys and time is None and flag(arguments, "global", True):
         number = scope.session.fresh("place")
         add_global_row_number(scope, stage, keys, number)
@@ -227,6 +234,7 @@ def plan_resets(scope: Scope, arguments: StatisticsArguments, keys: list[Word]) 
         if each.name in ("reset_before", "reset_after") and not isinstance(each.value, Word):
             refuse_own_results(each, arguments)
             condition = ops.is_true(EvalContext(scope).condition(each.value))  # type: ignore[arg-type]
+            # Behind the row that meets the condition: what counts is whether the row before did.
             if each.name == "reset_after":
                 mark = scope.session.fresh("was")
                 shown = ops.if_(condition, one, literal(0.0))

@@ -25,6 +25,8 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.diagnostics import Edit, Finding
 
+# Seen empty or missing in recorded events: names by reverse look-up and rules without a name in older Sysmon, version
+# resources that a file lacks (reference/spl.md 11.4).
 OPTIONAL = frozenset(
     {
         "DestinationHostname",
@@ -57,6 +59,7 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
     for _, stage in stages(pipeline):
         arguments = stage.arguments
         if COMMANDS[stage.name].fills and isinstance(arguments, GeneralArguments):
+            # fillnull without a list fills all fields.
             filled |= {w.text for w in arguments.items if isinstance(w, Word)} or OPTIONAL
         elif isinstance(arguments, EvalArguments):
             filled |= {a.target.text for a in arguments.assignments}
@@ -71,12 +74,14 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
                     yield build_warning(
                         "lost-rows", key.span, message, f'put `fillnull value="-" {key.text}` before', edits
                     )
+                    # Told once: the same field stands in each stats that follows.
                     filled.add(key.text)
 
 
 def needs_field(term: Comparison | OneOf) -> bool:
     """Whether a term is only true of events that have the field; those under NOT are not looked for here."""
     before = term.span.source.text[: term.span.start].rstrip()
+    # By the text before it, since a term does not know what it stands in; in doubt the warning stays.
     return not before.endswith(("NOT", "(", "OR"))
 
 
@@ -111,6 +116,7 @@ def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
                     continue
                 if aggregate.of_rows and measure.argument is None and arguments.keys:
                     counts.add(name)
+                # A mean, minimum or maximum of counts is at least 1 too.
                 elif aggregate.above_one and of in counts:
                     means.add(name)
             continue
@@ -146,6 +152,7 @@ def case_of_paths(pipeline: Pipeline) -> Iterator[Finding]:
                 if PATHS.search(key.text):
                     message = f"`{key.text}` in other letter case is another group"
                     yield build_note("case-of-paths", key.span, message, f"group by `lower({key.text})`")
+                    # One note is enough: the same rule groups by several paths.
                     return
 
 
