@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-all check update bench fuzz clean
+.PHONY: run test test-all check update bench fuzz chaos clean
 run: $(READY)
 	@$(BIN)/detlab run
 
@@ -27,6 +27,11 @@ SECONDS ?= 60
 fuzz: $(READY)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: atheris || true
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
+# Detonations and clean-ups on a lab host that does its worst; a failure names the number that runs it again (--only).
+SCHEDULES ?= 1000
+chaos: $(READY)
+	$(BIN)/python -m tests.winrm.chaos --schedules $(SCHEDULES)
 
 # Locks the newest versions that pyproject.toml allows; needs the network.
 update:

@@ -179,3 +179,10 @@ def test_what_tests_share_is_imported_by_its_whole_name():
     bare = {m.place: {name.split(".")[0] for name in m.imported} & (shared - sys.stdlib_module_names) for m in tests}
     relative = [m.place for m in tests if any(isinstance(n, ast.ImportFrom) and n.level for n in m.nodes)]
     assert ({place: names for place, names in bare.items() if names}, relative) == ({}, [])
+
+
+def test_every_place_that_the_map_names_is_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|/))`", text)) - {"harness/bundled/"}  # made by the build
+    rooms = ("", "harness", "harness/detection", "harness/detection/languages/spl", "harness/verdict/study")
+    assert sorted(n for n in named if not any((ROOT / r / n).exists() for r in rooms)) == []

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import click
 
 from harness.cli.options import PATH, Decorated, parse_pairs
+from harness.cli.screen import out
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.console import escape_controls
+from harness.report.console import escape_controls, format_count
 from harness.scenario.atomic import Atomic
 from harness.scenario.atomic_command import Rendered, render_atomic
 from harness.scenario.atomic_library import Library
@@ -21,7 +23,7 @@ from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.telemetry.lab.guard import Allowances
 from harness.telemetry.lab.inventory import Inventory, read_inventory
 from harness.telemetry.lab.journal import HostOutcome
-from harness.telemetry.lab.secret import redact_secrets
+from harness.telemetry.lab.secret import HIDDEN, hide_secrets, redact_secrets
 
 inventory = click.option(
     "--inventory", type=PATH, default=Path("lab/hosts.yaml"), show_default=True, help="The lab's hosts and sinks."
@@ -91,6 +93,18 @@ def arguments(command: Decorated) -> Decorated:
     return given(raw(command))
 
 
+def secret_arguments(command: Decorated) -> Decorated:
+    """The option that gives tests values that are shown and written by their names only."""
+    return click.option(
+        "--secret",
+        "secret",
+        multiple=True,
+        callback=parse_pairs,
+        metavar="NAME=VARIABLE",
+        help="An input argument whose value is in an environment variable.",
+    )(command)
+
+
 def open_inventory(path: Path) -> Inventory:
     """Reads the inventory; raises SourceError at a faulty entry."""
     return read_inventory(path)
@@ -111,8 +125,26 @@ def confirm(lines: Sequence[str], *, yes: bool) -> None:
 
 
 def print_progress(line: str) -> None:
-    """A line for the person who watches, on stderr, without secrets and control characters."""
-    sys.stderr.write(escape_controls(redact_secrets(line)) + "\n")
+    """A line for the person who watches, on stderr, without secrets and control characters.
+
+    A terminal that is gone (SIGHUP) ends nothing: what runs is cleaned up without anybody watching.
+    """
+    with suppress(OSError, ValueError):
+        sys.stderr.write(escape_controls(redact_secrets(line)) + "\n")
+        sys.stderr.flush()
+
+
+def show_lines(lines: Sequence[str]) -> None:
+    """Lines for people on stdout without secrets and control characters; how many values are hidden goes to stderr."""
+    hidden = [hide_secrets(line) for line in lines]
+    out([escape_controls(line) for line, _ in hidden])
+    tell_hidden(sum(count for _, count in hidden))
+
+
+def tell_hidden(count: int) -> None:
+    """Says how many values of secrets an output hides, if any."""
+    if count:
+        print_progress(f"{format_count(count, 'value')} of secrets hidden as {HIDDEN}")
 
 
 def worst(outcomes: Sequence[HostOutcome]) -> int:
@@ -137,16 +169,35 @@ def outcome_lines(outcomes: Sequence[HostOutcome]) -> Iterator[str]:
             yield host.error.render()
 
 
+class Interruption:
+    """Requests to end (Ctrl-C, SIGTERM, SIGHUP): the first sets `stop`, each after that interrupts at once."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self.stop = Event()
+        self.repeated = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Takes a signal."""
+        if self.stop.is_set():
+            self.repeated = True
+            raise KeyboardInterrupt
+        self.stop.set()
+
+
 @contextmanager
-def ended_politely() -> Iterator[None]:
-    """Lets a request to end (SIGTERM) clean up as an interruption does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        # CI ends jobs with SIGTERM; raised as an interruption it reaches the same clean-up.
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def notice_signals(interruption: Callable[[int, object], None]) -> Iterator[None]:
+    """Hands requests to end to `interruption`; one that is ignored from outside (nohup) stays ignored."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interruption) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt_at_once(number: int, frame: object) -> None:
+    """Takes every request to end as Ctrl-C."""
+    raise KeyboardInterrupt

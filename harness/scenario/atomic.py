@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,11 @@ class Atomic:
     def guid(self) -> str:
         """Its GUID in lower case, or nothing where the library has not given one yet."""
         return (self.test.auto_generated_guid or "").lower()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what the test does: its fields in order of their names, without its place in a file."""
+        return sha256(msgspec.json.encode(self.test, order="sorted")).hexdigest()
 
     @property
     def manual(self) -> bool:

@@ -51,6 +51,7 @@ class Rendered:
     cleanup: Command | None = None
     steps: str = ""
     set_by: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ATOMICS_FOLDER
 
     def commands(self) -> Iterator[tuple[str, Command]]:
         """Every command and what it is for."""
@@ -96,8 +97,7 @@ class Filler:
 
     def filled(self, text: str) -> str:
         """A text with its placeholders replaced, once each: values are not read again."""
-        replaced = PLACEHOLDER.sub(lambda m: self.arguments.get(m[1], m[0]), text)
-        return in_folder(check_argument_length(self.atomic, replaced), self.folder)
+        return check_argument_length(self.atomic, fill_placeholders(text, self.arguments, self.folder))
 
     def command(self, text: str | None, shell: Shell) -> Command | None:
         """A command, where there is one to run."""
@@ -123,7 +123,13 @@ class Filler:
             cleanup=None if manual else self.command(executor.cleanup_command, executor.name),
             steps=self.filled(executor.steps),
             set_by={n: "given" if n in self.supplied else "default" for n in self.arguments},
+            folder=self.folder,
         )
+
+
+def fill_placeholders(text: str, arguments: Mapping[str, str], folder: str) -> str:
+    """A text with its arguments and the library's folder in place, each once: values are not read again."""
+    return in_folder(PLACEHOLDER.sub(lambda m: arguments.get(m[1], m[0]), text), folder)
 
 
 def in_folder(text: str, folder: str) -> str:

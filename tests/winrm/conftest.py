@@ -47,7 +47,10 @@ hosts:
 
 @pytest.fixture
 def lab(tmp_path, authority, monkeypatch):
-    """Makes labs: `lab(wire="psrp", auth="ntlm", certificate="expired", machine=..., schedule=...)`."""
+    """Makes labs: `lab(wire="psrp", auth="ntlm", certificate="expired", machine=..., schedule=...)`.
+
+    Without a certificate the host speaks plain HTTP, whose messages NTLM encrypts.
+    """
     monkeypatch.setenv("LAB_TEST_PASSWORD", PASSWORD)
     monkeypatch.setenv("DETLAB_STATE", str(tmp_path / "state"))
     opened = []
@@ -56,7 +59,11 @@ def lab(tmp_path, authority, monkeypatch):
         machine = machine or Machine()
         schemes = ("Basic",) if auth == "basic" else ("Negotiate", "NTLM")
         server = WSManServer(
-            machine, users={"lab": PASSWORD}, auth=schemes, certificate=authority / f"{certificate}.pem", **extra
+            machine,
+            users={"lab": PASSWORD},
+            auth=schemes,
+            certificate=authority / f"{certificate}.pem" if certificate else None,
+            **extra,
         )
         opened.append(server.__enter__())
         return Lab(tmp_path, authority, server, machine, wire, auth)

@@ -22,13 +22,13 @@ class Collected:
     def __init__(self, data):
         self.input, self.stopped, self.input_ended = data, threading.Event(), threading.Event()
         self.input_ended.set()
-        self.texts = ([], [])
+        self.written = (bytearray(), bytearray())
 
     def out(self, text):
-        self.texts[0].append(text if isinstance(text, str) else text.decode())
+        self.written[0].extend(text if isinstance(text, bytes) else text.encode())
 
     def err(self, text):
-        self.texts[1].append(text if isinstance(text, str) else text.decode())
+        self.written[1].extend(text if isinstance(text, bytes) else text.encode())
 
 
 class PowerShellShell:
@@ -42,6 +42,7 @@ class PowerShellShell:
         self.pool = psrpcore.ServerRunspacePool()
         self.queues = {None: queue.Queue()}
         self.running = {}
+        self.finished = set()
         self.process = server.machine.started(server.machine.dcom, HOST, f"{HOST} -Embedding")
         content = next(e for e in shell if e.tag.endswith("creationXml"))
         self.take(base64.b64decode(content.text), None)
@@ -61,15 +62,15 @@ class PowerShellShell:
 
     def begin(self, pipeline):
         command = pipeline.metadata.commands[0]
-        line, stdin, milliseconds, _ = (a for _, a in command.parameters)
+        line, stdin, milliseconds, most = (a for _, a in command.parameters)
         assert "Diagnostics.ProcessStartInfo" in command.command_text
         io = Collected(base64.b64decode(stdin))
         self.running[pipeline.pipeline_id] = io
         pipeline.start()
-        arguments = (pipeline, str(line), io, int(milliseconds) / 1000)
+        arguments = (pipeline, str(line), io, int(milliseconds) / 1000, int(most))
         threading.Thread(target=self.execute, args=arguments, daemon=True).start()
 
-    def execute(self, pipeline, line, io, seconds):
+    def execute(self, pipeline, line, io, seconds, most):
         code = []
         worker = threading.Thread(
             target=lambda: code.append(self.server.machine.prompt(line, f'{CMD} /d /s /c "{line}"', self.process, io)),
@@ -82,21 +83,26 @@ class PowerShellShell:
             worker.join(5)
             code = ["timed out"]
         with self.lock:
-            for value in (code[0], "".join(io.texts[0]), "".join(io.texts[1])):
+            streams = (base64.b64encode(bytes(w[:most])).decode() for w in io.written)
+            for value in (code[0], *streams, self.server.machine.code_page):
                 pipeline.write_output(value)
             pipeline.complete()
             self.flush()
+            self.finished.add(pipeline.pipeline_id)
 
     def receive(self, request):
         command = request.body.find(".//rsp:DesiredStream", NS).get("CommandId")
-        pending = self.queues.setdefault(uuid.UUID(command) if command else None, queue.Queue())
+        pipeline = uuid.UUID(command) if command else None
+        pending = self.queues.setdefault(pipeline, queue.Queue())
         try:
-            data = pending.get(timeout=min(request.timeout, 60))
+            data = pending.get(timeout=0.01 if pipeline in self.finished else min(request.timeout, 60))
         except queue.Empty:
+            if pipeline in self.finished:
+                return soap.received(request, command, [], 0, True, None)
             message = "The WS-Management service cannot complete the operation within the time specified."
             raise Fault(soap.TIMED_OUT, message, "w:TimedOut") from None
-        streams = [("stdout", data, False)]
-        return soap.received(request, command, streams, 0, False, lambda d: base64.b64encode(d).decode())
+        streams, done = [("stdout", data, False)], pipeline in self.finished and pending.empty()
+        return soap.received(request, command, streams, 0, done, lambda d: base64.b64encode(d).decode())
 
     def start(self, request, server):
         line = request.body.find(".//rsp:CommandLine", NS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.telemetry.lab.journal import list_owed_cleanups
+from harness.telemetry.lab.host_record import list_owed_cleanups
 from harness.telemetry.lab.services import Ports, query_dns_sink, start_listener
 from tests.winrm.windows_machine import Machine
 from tests.winrm.wsman_server import PASSWORD
@@ -174,6 +174,26 @@ def test_what_is_owed_is_listed_and_paid(lab, tmp_path):
     assert (paid.returncode, machine.tasks) == (0, {})
     assert "cleaned" in paid.stdout
     assert detlab(made, tmp_path, "cleanup").stdout == "nothing is owed\n"
+
+
+def test_what_a_host_says_does_nothing_to_the_terminal(lab, tmp_path):
+    machine = Machine()
+    made = lab(machine=machine)
+    inner = machine.do_schtasks
+
+    def hostile(rest, process, io):
+        if "/Delete" not in rest:
+            return inner(rest, process, io)
+        io.err("\x1b[2Jgone\x07 \u202e")
+        return 5
+
+    machine.do_schtasks = hostile
+    how = ["--yes", "--no-judge", "--quiet-for", "0.3", "--set", "port=1", "--out", str(tmp_path / "r")]
+    run = detlab(made, tmp_path, "detonate", "T1583.004-4", "--host", "win10", *how)
+    paid = detlab(made, tmp_path, "cleanup")
+    for text in (run.stdout, paid.stdout):
+        assert r"the clean-up ended with exit code 5: \x1b[2Jgone\x07 \u202e" in text
+    assert (run.returncode, paid.returncode) == (1, 1)
 
 
 @pytest.mark.slow

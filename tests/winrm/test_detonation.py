@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -9,18 +10,21 @@ import pytest
 
 from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
+from harness.telemetry.lab import winrm
 from harness.telemetry.lab.cleanup import clean_up
 from harness.telemetry.lab.collection import Collector, FolderCollector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate, what_if
 from harness.telemetry.lab.guard import Allowances
+from harness.telemetry.lab.host_record import list_owed_cleanups
 from harness.telemetry.lab.inventory import EventSource
-from harness.telemetry.lab.journal import journal_of, list_owed_cleanups, read_journal
+from harness.telemetry.lab.journal import list_journals
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.lab.services import Ports, query_dns_sink, start_listener
 from harness.telemetry.recording import open_recording
 from tests.telemetry.lab.listener_log import seen_by
-from tests.winrm.windows_machine import SYSMON, Machine
+from tests.winrm.powershell_shell import PowerShellShell
+from tests.winrm.windows_machine import POWERSHELL, SYSMON, Machine
 
 ROOT = Path(__file__).parents[2]
 PACK = Library((ROOT / "scenarios",))
@@ -89,7 +93,7 @@ def test_the_four_tests_are_detonated_recorded_and_cleaned_up(lab, listener, tmp
     assert sum(s["kind"] == "http" and s["agent"] == f"detlab/{todo.run}" for s in seen) == 6
     assert sum(s["kind"] == "dns" and s["answered"] for s in seen) == 5
     assert sum(s["kind"] == "tcp" for s in seen) == 3
-    path = recording.finish(outcome.tests, journal_of(todo.state, todo.run))
+    path = recording.finish(outcome.tests, todo.state)
     read = open_recording(path)
     one, two, three, four = (counts(read.telemetry("T1583.004", n)) for n in (1, 2, 3, 4))
     assert one["sysmon", "3"] == (10, 10)
@@ -108,7 +112,7 @@ def test_times_of_a_host_whose_clock_is_wrong_are_put_right(lab, listener, tmp_p
     recording = recorder(tmp_path, todo)
     before = time.time()
     (outcome,) = detonate(todo, [made.host], connect, watch(todo, recording.keep))
-    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    telemetry = open_recording(recording.finish(outcome.tests, todo.state)).telemetry()
     times = [t.timestamp() for e in telemetry.of("sysmon", "3") for t in e.columns.column("@time").to_pylist()]
     assert all(before - 2 < t < time.time() + 2 for t in times)
 
@@ -132,7 +136,7 @@ def test_a_run_leaves_other_peoples_events_unlabelled(lab, listener, tmp_path):
 
     machine.do_powershell = with_noise
     (outcome,) = detonate(todo, [made.host], connect, watch(todo, noisy))
-    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    telemetry = open_recording(recording.finish(outcome.tests, todo.state)).telemetry()
     ours, all_ = counts(telemetry)["sysmon", "3"]
     assert (ours, all_ > ours) == (6, True)
 
@@ -153,7 +157,7 @@ def test_a_host_outside_the_rules_is_not_touched(lab, listener, tmp_path, machin
     assert "--allow-" in outcome.error.render()
     assert outcome.exit_code == 2
     assert not any("schtasks" in c for c in machine.ran)
-    assert [e.step for e in read_journal(journal_of(todo.state, todo.run))[0]] == ["ended"]
+    assert list_journals(todo.state) == ()
 
 
 def test_what_if_shows_every_command_and_touches_nothing(lab, listener, tmp_path):
@@ -223,6 +227,74 @@ def test_lost_records_are_said_with_what_helps(lab, listener, tmp_path):
     assert 'wevtutil sl "Microsoft-Windows-Sysmon/Operational" /ms:' in told[SYSMON]
     assert told["Security"] == 'Security: this channel is off (run: wevtutil sl "Security" /e:true /q:true)'
     assert told["Microsoft-Windows-DNS-Client/Operational"].endswith("this channel is not there")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wire", ["winrm", "psrp"])
+def test_pages_over_four_mebibytes_lose_nothing_but_what_is_larger_by_itself(lab, listener, tmp_path, wire):
+    machine = Machine(lag=0)
+    made = lab(machine=machine, wire=wire, powershell=PowerShellShell)
+    todo = plan(tmp_path, published("r", listener, (3,)))
+    inner = machine.do_powershell
+
+    def verbose(rest, process, io):
+        if "UtcNow" not in rest:
+            for number in range(170):
+                machine.write(POWERSHELL, 4104, {"Number": number, "ScriptBlockText": "x" * 30_000})
+            machine.write(POWERSHELL, 4104, {"ScriptBlockText": "y" * (5 << 20)})
+        return inner(rest, process, io)
+
+    machine.do_powershell = verbose
+    kept = []
+    waiting = Waiting(quiet=0.6, patience=60, poll=0.1)
+    (outcome,) = detonate(
+        todo, [made.host], connect, watch(todo, lambda host, collected: kept.append(collected), waiting)
+    )
+    assert outcome.error is None
+    numbers = [r.fields["Number"] for r in kept[0].records if "Number" in r.fields]
+    assert numbers == [str(n) for n in range(170)]
+    assert [str(loss) for loss in kept[0].losses] == [f"{POWERSHELL}: 1 record is lost: larger than 4 MiB each"]
+
+
+def test_what_had_come_before_a_host_went_is_kept(lab, listener, tmp_path):
+    machine = Machine(lag=0)
+    made = lab(machine=machine)
+    todo = plan(tmp_path, published("r", listener, (3,)))
+    inner, asked = machine.do_wevtutil, []
+
+    def going(rest, process, io):
+        asked.append(rest.split()[0])
+        if asked[-1] == "gl" and "qe" in asked:
+            made.server.schedule.faults = dict.fromkeys(range(1, 10_000), "before")
+        return inner(rest, process, io)
+
+    machine.do_wevtutil = going
+    kept = []
+    watched = watch(todo, lambda host, collected: kept.append(collected), Waiting(quiet=3, patience=20, poll=0.3))
+    (outcome,) = detonate(todo, [made.host], partial(winrm.connect, reconnect=0.3), watched)
+    assert outcome.error.code == "lost"
+    assert len(kept[0].records) > 10
+    assert str(kept[0].losses[0]).startswith("all channels: not read to the end: the connection")
+
+
+def test_the_time_of_a_run_ends_a_test_and_its_collection_but_not_its_clean_up(lab, listener, tmp_path):
+    machine = Machine(lag=0)
+    made = lab(machine=machine)
+    slow = render_atomic(PACK.find("T1583.004-1")[0], {"port": listener.ports["http"][0], "interval": 60})
+    tests = (*published("r", listener, (4,)), slow, *published("r", listener, (3,)))
+    kept = []
+    todo = plan(tmp_path, tests, whole=6)
+    start = time.monotonic()
+    (outcome,) = detonate(todo, [made.host], connect, watch(todo, lambda host, collected: kept.append(collected)))
+    assert time.monotonic() - start < 20
+    assert [(t.status, t.cleaning) for t in outcome.tests] == [
+        ("finished", "cleaned"),
+        ("timed out", "nothing to clean"),
+        ("not run", "not needed"),
+    ]
+    assert outcome.tests[2].why == "the run's time was over"
+    assert str(kept[1].losses[0]) == "all channels: not read to the end: the run's time was over"
+    assert (outcome.exit_code, machine.tasks, list_owed_cleanups(todo.state)) == (1, {}, ())
 
 
 @pytest.mark.slow
@@ -314,6 +386,6 @@ def test_events_may_come_from_a_collectors_folder(lab, listener, tmp_path):
     (outcome,) = detonate(todo, [host], connect, watched)
     stop.set()
     assert outcome.error is None
-    telemetry = open_recording(recording.finish(outcome.tests, journal_of(todo.state, todo.run))).telemetry()
+    telemetry = open_recording(recording.finish(outcome.tests, todo.state)).telemetry()
     assert counts(telemetry)["sysmon", "3"] == (6, 6)
     assert not any("wevtutil" in c for c in machine.ran)

@@ -10,7 +10,7 @@ from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_line import build_marked_line, facts, powershell, split_outputs
-from harness.telemetry.lab.psrp import connect
+from harness.telemetry.lab.psrp import LAUNCH, connect, read_launch_output
 from harness.telemetry.lab.remote import LostError
 from tests.winrm.powershell_shell import PowerShellShell
 from tests.winrm.windows_machine import Machine
@@ -47,6 +47,40 @@ def test_long_output_and_long_scripts_arrive_whole(psrp):
     remote.close()
 
 
+def test_output_that_is_not_utf_8_is_read_by_the_hosts_code_page(psrp):
+    made = psrp()
+    made.machine.do_fc = lambda rest, process, io: io.out(b"Pr\x81fung\r\n") or io.err("\u65e5\r\n") or 0
+    remote = connect(made.host)
+    ended = remote.run(cmd("fc"), timeout=20)
+    assert (ended.stdout, ended.stderr, ended.exit_code) == ("Pr\u00fcfung\r\n", "\u65e5\r\n", 0)
+    remote.close()
+
+
+def test_what_is_launched_is_powershell():
+    grammar = pytest.importorskip("tree_sitter_powershell", reason="the grammar of PowerShell is not installed")
+    tree_sitter = pytest.importorskip("tree_sitter")
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    assert not parser.parse(LAUNCH.encode()).root_node.has_error
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (["3", "aGk=", "", "850"], (3, "hi", "")),
+        (["timed out", "", "", ""], (None, "", "")),
+        (["3", "aGk=", ""], None),
+        (["three", "", "", "850"], None),
+        (["3", "not base64", "", "850"], None),
+    ],
+)
+def test_what_a_launch_says_is_taken_or_refused_as_a_whole(output, expected):
+    if expected:
+        assert read_launch_output(output) == expected
+    else:
+        with pytest.raises(ValueError):
+            read_launch_output(output)
+
+
 def test_a_command_over_its_time_is_killed_with_all_it_started(psrp):
     made = psrp()
     remote = connect(made.host)
@@ -66,6 +100,20 @@ def test_a_dropped_connection_is_made_again(psrp):
     made.server.schedule.faults = {("Receive", made.server.schedule.seen.count("Receive") + 1): "before"}
     ended = remote.run(cmd("echo two"), timeout=20)
     assert (ended.stdout.strip(), ended.complete) == ("two", False)
+    remote.close()
+
+
+def test_a_command_whose_end_was_lost_is_lost_at_once(psrp):
+    made = psrp()
+    remote = connect(made.host)
+    assert remote.run(cmd("echo one"), timeout=20).ok
+    first = made.server.schedule.seen.count("Receive") + 1
+    made.server.schedule.faults = {("Receive", n): "after" for n in range(first, first + 3)}
+    start = time.monotonic()
+    with pytest.raises(LostError, match="has ended the command, and how it ended was lost"):
+        remote.run(cmd("echo two"), timeout=60)
+    assert time.monotonic() - start < 10
+    assert remote.run(cmd("echo three"), timeout=20).stdout.strip() == "three"
     remote.close()
 
 

@@ -1,9 +1,11 @@
 """Recordings: hashes, schema, other names; the doctor; what every written file may not hold."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from detlab_command import detlab
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic_command import render_atomic
@@ -12,13 +14,11 @@ from harness.telemetry.lab.anonymise import anonymise
 from harness.telemetry.lab.collection import Collector, Waiting
 from harness.telemetry.lab.detonate import Detonation, detonate
 from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
-from harness.telemetry.lab.journal import journal_of
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
 from harness.telemetry.scenario_telemetry import replay
 from tests.winrm.windows_machine import Machine
-from tests.winrm.wsman_server import PASSWORD
 
 ROOT = Path(__file__).parents[2]
 TASK = render_atomic(Library((ROOT / "scenarios",)).find("T1583.004-4")[0], {"port": 1, "run": "r1"})
@@ -38,7 +38,7 @@ def recording(lab, tmp_path):
             return Collector(host=host, remote=remote, facts=facts, run="r1", keep=recorder.keep, waiting=waiting)
 
         (outcome,) = detonate(todo, [made.host], connect, watch)
-        return recorder.finish(outcome.tests, journal_of(todo.state, "r1"))
+        return recorder.finish(outcome.tests, todo.state)
 
     return make
 
@@ -72,30 +72,69 @@ def test_a_missing_file_and_another_schema_are_refused(recording):
     (path / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
     with pytest.raises(HarnessError, match="has schema 99, this detlab reads schema 1"):
         open_recording(path)
-    (path / "manifest.json").write_text(json.dumps({**manifest, "files": {"../../etc/passwd": "0"}}))
-    with pytest.raises(HarnessError, match=r"has no \.\./\.\./etc/passwd"):
-        open_recording(path)
     (path / "manifest.json").write_text("[]")
     with pytest.raises(HarnessError, match="cannot be read"):
         open_recording(path)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    (path / "win10/T1583.004-4/Security.xml").unlink()
+    with pytest.raises(HarnessError, match=r"has no win10/T1583.004-4/Security.xml"):
+        open_recording(path)
 
 
-def test_no_file_of_a_recording_holds_a_secret(recording, tmp_path):
-    machine = Machine(lag=0.05)
-    inner = machine.do_schtasks
+def replay_at_the_door(path):
+    return detlab(path.parent, "run", "scenarios/T1583.004/4-scheduled-task.yaml", "--replay", path)
 
-    def careless(rest, process, io):
-        io.out(f"password is {PASSWORD}\r\n")
-        machine.write("Security", 4688, {"CommandLine": f"net use /user:lab {PASSWORD}"})
-        return inner(rest, process, io)
 
-    machine.do_schtasks = careless
-    path = recording(machine)
-    held = [p.name for p in tmp_path.rglob("*") if p.is_file() and PASSWORD.encode() in p.read_bytes()]
-    assert held == []
-    assert "net use /user:lab &lt;secret&gt;" in (path / "win10/T1583.004-4/Security.xml").read_text().replace(
-        "<secret>", "&lt;secret&gt;"
-    )
+def change_manifest(path, change):
+    manifest = json.loads((path / "manifest.json").read_text())
+    change(manifest)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../outside.xml", "names `../outside.xml` for T1583.004-4, which is not among its files"),
+        ("../../outside.xml", "names `../../outside.xml` for T1583.004-4, which is not among its files"),
+        ("capture.xml", "names `capture.xml` for T1583.004-4, which is not among its files: it has no hash"),
+        ("/etc/passwd", "names `/etc/passwd` for T1583.004-4, which is not among its files"),
+        ("win10/../capture.xml", "which is not among its files"),
+    ],
+)
+@pytest.mark.parametrize("key", ["events", "raw"])
+def test_a_manifest_names_only_files_that_it_lists(recording, name, message, key):
+    path = recording()
+    for place in (path, path.parent):
+        (place / "capture.xml").write_text("<Events></Events>")
+        (place / "outside.xml").write_text("<Events></Events>")
+    change_manifest(path, lambda m: m["tests"][0].update({key: name if key == "events" else {"Security": name}}))
+    run = replay_at_the_door(path)
+    assert (run.returncode, message in run.stderr) == (2, True), run.stderr
+
+
+@pytest.mark.parametrize("name", ["../outside.xml", "/etc/hostname", "win10//x.xml", "./capture.xml", "", "a\\b.xml"])
+def test_a_listed_file_is_inside_the_recording_whatever_its_hash(recording, name):
+    path = recording()
+    outside = path.parent / "outside.xml"
+    outside.write_text("<Events></Events>")
+    digest = hashlib.sha256(outside.read_bytes()).hexdigest()
+
+    def change(manifest):
+        manifest["files"][name] = digest
+        manifest["tests"][0]["events"] = name
+
+    change_manifest(path, change)
+    run = replay_at_the_door(path)
+    assert (run.returncode, f"names the file `{name}`, which is not inside the recording" in run.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("linked", ["win10/T1583.004-4/events.parquet", "win10/T1583.004-4", "win10", "manifest.json"])
+def test_a_symbolic_link_is_no_part_of_a_recording(recording, linked):
+    path = recording()
+    (path / linked).rename(path.parent / "elsewhere")
+    (path / linked).symlink_to(path.parent / "elsewhere")
+    run = replay_at_the_door(path)
+    assert (run.returncode, f"{path / linked} is a symbolic link" in run.stderr) == (2, True), run.stderr
 
 
 def test_names_become_others_the_same_everywhere(recording, tmp_path):

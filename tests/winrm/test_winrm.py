@@ -13,6 +13,7 @@ from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_line import build_marked_line, facts, powershell, split_outputs
 from harness.telemetry.lab.remote import LostError
 from harness.telemetry.lab.winrm import connect
+from tests.winrm.windows_machine import CODE_PAGES
 
 
 def cmd(text, mark="r1.1"):
@@ -60,6 +61,49 @@ def test_a_script_longer_than_a_command_line_goes_through_the_input(lab):
     long = remote.run(cmd("\n".join(f"echo {i} {'y' * 70}" for i in range(200))), timeout=30)
     assert long.stdout.count("\n") == 200
     remote.close()
+
+
+def test_output_that_is_not_utf_8_is_read_by_the_hosts_code_page_which_is_asked_once(lab):
+    made = lab()
+    made.machine.do_fc = lambda rest, process, io: io.out(b"Pr\x81fung\r\n") or io.err(b"\x84\r\n") or 0
+    remote = connect(made.host)
+    assert remote.run(cmd("echo Gr\u00fc\u00dfe"), timeout=20).stdout.strip() == "Gr\u00fc\u00dfe"
+    assert not any("CodePage" in c for c in made.machine.ran)
+    for _ in range(2):
+        ended = remote.run(cmd("fc"), timeout=20)
+        assert (ended.stdout, ended.stderr, ended.exit_code) == ("Pr\u00fcfung\r\n", "\u00e4\r\n", 0)
+    assert sum("CodePage" in c for c in made.machine.ran) == 1
+    remote.close()
+
+
+def test_a_host_that_does_not_tell_its_code_page_has_its_strays_replaced(lab):
+    made = lab()
+    made.machine.do_fc = lambda rest, process, io: io.out(b"Pr\x81fung\r\n") or 0
+    made.machine.registry.pop(CODE_PAGES)
+    remote = connect(made.host)
+    assert remote.run(cmd("fc"), timeout=20).stdout == "Pr\ufffdfung\r\n"
+    remote.close()
+
+
+def test_a_host_that_forgets_each_shell_as_it_is_opened_is_not_asked_for_ever(lab):
+    made = lab()
+    made.server.handle = forget_shells(made.server, made.server.handle)
+    remote = connect(made.host)
+    with pytest.raises(HarnessError):
+        remote.run(cmd("echo never"), timeout=20)
+    assert made.server.schedule.seen.count("Create") == 2
+    remote.close()
+
+
+def forget_shells(server, handle):
+    """A server that knows no shell when a command is to be started in it."""
+
+    def forgetful(request):
+        if request.verb == "Command":
+            server.reboot()
+        return handle(request)
+
+    return forgetful
 
 
 def test_errors_of_powershell_are_text_and_not_xml(lab):

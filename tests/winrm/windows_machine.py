@@ -34,6 +34,7 @@ PS = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 CMD = r"C:\Windows\System32\cmd.exe"
 MACHINE_ID = "B34BC01C"
 PRODUCT = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions"
+CODE_PAGES = r"HKLM\SYSTEM\CurrentControlSet\Control\Nls\CodePage"
 OTHER_OBJECTS = "{0CCE9227-69AE-11D9-BED3-505054503030}"
 UNKNOWN = 9009
 
@@ -63,7 +64,8 @@ class Machine:
     ):
         self.offset, self.lag, self.resolver, self.elevated = offset, lag, resolver, elevated
         self.name = "WIN10"
-        self.registry = {PRODUCT: {"ProductType": product}}
+        self.code_page = "850"
+        self.registry = {PRODUCT: {"ProductType": product}, CODE_PAGES: {"OEMCP": self.code_page, "ACP": "1252"}}
         if marker:
             self.registry[r"HKLM\SOFTWARE\detlab"] = {"Lab": marker}
         self.logs = {c: Log() for c in GUIDS if sysmon or c != SYSMON}

@@ -19,11 +19,13 @@ import uuid
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 
 from tests.winrm import soap
 from tests.winrm.soap import CMD, NS, Fault, tag
 
 CHUNK = 8192
+OCTETS = b"\tContent-Type: application/octet-stream\r\n"
 PASSWORD = "S3cret-lab-pass\u00fc"
 
 
@@ -264,6 +266,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
     disable_nagle_algorithm = True
+    # Not needed for Basic, and slow to import.
+    spnego = property(lambda self: import_module("spnego"))
 
     def setup(self):
         super().setup()
@@ -277,7 +281,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/soap+xml;charset=UTF-8")
+        if not any(name == "Content-Type" for name, _ in headers):
+            self.send_header("Content-Type", "application/soap+xml;charset=UTF-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -289,7 +294,10 @@ class Handler(BaseHTTPRequestHandler):
             if self.known and not data:
                 self.answer(200)
             return None
-        request = soap.parse(data)
+        try:
+            request = soap.parse(self.unsealed(data))
+        except (ET.ParseError, ValueError, self.spnego.exceptions.SpnegoError):
+            return self.answer(400)
         planned = server.schedule.next(request.verb)
         if planned == "before":
             return self.drop()
@@ -311,8 +319,35 @@ class Handler(BaseHTTPRequestHandler):
             answer, status = soap.fault(request, error), error.status
         if planned == "after":
             return self.drop()
-        self.answer(status, answer)
+        self.answer(status, *self.sealed(answer))
         return None
+
+    @property
+    def encrypted(self):
+        return self.headers.get("Content-Type", "").startswith("multipart/encrypted")
+
+    def unsealed(self, data):
+        """A message out of its envelope of [MS-WSMV] 2.2.9.1, if it has one."""
+        if not self.encrypted:
+            return data
+        if self.ntlm is None:
+            raise ValueError("a message was encrypted for another connection")
+        inner = data.split(OCTETS, 1)[1].removesuffix(b"--Encrypted Boundary--\r\n")
+        length = int.from_bytes(inner[:4], "little")
+        return self.ntlm.unwrap_winrm(inner[4 : 4 + length], inner[4 + length :])
+
+    def sealed(self, answer):
+        """An answer as its message came, and the headers that say so."""
+        if not self.encrypted:
+            return answer, ()
+        header, data, padding = self.ntlm.wrap_winrm(answer)
+        body = (
+            b"--Encrypted Boundary\r\n\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n"
+            b"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=%d\r\n--Encrypted Boundary\r\n"
+            % (len(answer) + padding)
+        ) + (OCTETS + len(header).to_bytes(4, "little") + header + data + b"--Encrypted Boundary--\r\n")
+        protocol = "application/HTTP-SPNEGO-session-encrypted"
+        return body, [("Content-Type", f'multipart/encrypted;protocol="{protocol}";boundary="Encrypted Boundary"')]
 
     def drop(self):
         self.close_connection = True
@@ -336,7 +371,7 @@ class Handler(BaseHTTPRequestHandler):
         return False
 
     def negotiate(self, server, scheme, token):
-        spnego = __import__("spnego")
+        spnego = self.spnego
         if self.ntlm is None:
             self.ntlm = spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
         try:

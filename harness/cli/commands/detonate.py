@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,9 @@ import click
 
 from harness.cli import lab_plan, options
 from harness.cli.lab_plan import print_progress
-from harness.cli.screen import DIFFERS, out, paper
+from harness.cli.lab_secrets import open_arguments, open_passwords, refuse_ordinary_words
+from harness.cli.screen import DIFFERS, INTERRUPTED, out, paper
+from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
@@ -20,13 +26,15 @@ from harness.scenario.atomic_library import expected_signals
 from harness.scenario.scenario import Scenario
 from harness.telemetry.lab.collection import Collector, FolderCollector, Waiting
 from harness.telemetry.lab.detonate import Detonation, Watch, Watcher, detonate, new_run, what_if
-from harness.telemetry.lab.guard import HostFacts, RefusedError, check_tests
+from harness.telemetry.lab.guard import HostFacts, Refusal, RefusedError, check_tests
+from harness.telemetry.lab.host_record import describe_no_journal
 from harness.telemetry.lab.inventory import Inventory, LabHost
-from harness.telemetry.lab.journal import HostOutcome, journal_of, state_folder
+from harness.telemetry.lab.journal import HostOutcome, state_folder
 from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import RemoteHost, connect
-from harness.telemetry.lab.secret import redact_secrets, redacted_data
-from harness.telemetry.recording import Recording, open_recording
+from harness.telemetry.lab.secret import count_secrets, redact_secrets, redacted_data
+from harness.telemetry.lab.state_note import find_other_state, write_state_note
+from harness.telemetry.recording import Recording, format_revealed, is_recording, open_recording
 
 
 def judged_in(folder: Path, paths: Sequence[Path], *, as_json: bool, verbose: bool, chosen: RunOptions) -> int:
@@ -46,6 +54,9 @@ def judge_recording_scenarios(
 ) -> int:
     """Judges the scenarios that fit a recording and prints the table; the exit code."""
     chosen = chosen or RunOptions()
+    if not recording.manifest.complete:
+        tests = ", ".join(f"{t.host} {t.name}" for t in recording.manifest.tests if t.events)
+        print_progress(f"{recording.path} is of a run that was cut off; judged is what it had recorded: {tests}")
     found = judge_recording(recording, scenarios, chosen, listener=not nobody_listens, beside=beside)
     # Nothing is listed as chosen: conditions are those of the real hosts.
     report = Report(outcomes=found.outcomes, engine=chosen.engine, chosen=())
@@ -64,6 +75,7 @@ def judge_recording_scenarios(
 @lab_plan.inventory
 @lab_plan.atomics
 @lab_plan.arguments
+@lab_plan.secret_arguments
 @lab_plan.guard_rails
 @click.option(
     "--scenarios", multiple=True, type=options.PATH, metavar="PATH", help="Judge these (default: the pack's)."
@@ -91,32 +103,73 @@ def command(**given: Any) -> int:
     """
     inventory = lab_plan.open_inventory(given["inventory"])
     hosts = [inventory.host(name) for name in dict.fromkeys(given["hosts"])]
+    passwords = open_passwords(inventory, hosts, needed=not given["only_show"])
+    secrets = open_arguments(given["secret"])
+    given["given"] = {**given["given"], **{name: secret.reveal() for name, secret in secrets.items()}}
     plan = plan_detonation(given, inventory, hosts)
     if given["only_show"]:
-        out([redact_secrets(line) for line in what_if(plan, hosts)])
+        lab_plan.show_lines(list(what_if(plan, hosts)))
         return 0
-    # All reasons at once, and before anybody is asked to confirm.
-    refusals = tuple(check_tests(plan.tests, inventory.sinks, plan.allowed, get=plan.get_prerequisites))
+    refusals = (
+        # All reasons at once, and before anybody is asked to confirm.
+        *check_tests(plan.tests, inventory.targets, plan.allowed, get=plan.get_prerequisites),
+        *refuse_ordinary_words(inventory, passwords, secrets, plan.tests),
+        *refuse_other_state(given["inventory"], plan, hosts),
+    )
     if refusals:
-        raise RefusedError(refusals)
-    lab_plan.confirm(list(what_if(plan, hosts)), yes=given["yes"])
+        raise RefusedError([hide_in_refusal(refusal) for refusal in refusals])
     path = given["target"] or Path("recordings") / plan.run
+    if is_recording(path):
+        raise HarnessError("exists", f"{path} is a recording already", help="name another folder with --out")
+    lab_plan.confirm(list(what_if(plan, hosts)), yes=given["yes"])
+    return run_plan(given, plan, hosts, path)
+
+
+def run_plan(given: Mapping[str, Any], plan: Detonation, hosts: list[LabHost], path: Path) -> int:
+    """Runs a plan, closes its recording whatever ended it, and judges what was recorded."""
     recorder = Recorder(path=path, run=plan.run, lab=plan.lab, tests={t.atomic.name: t for t in plan.tests})
+    watch = build_watchers(plan, recorder, given["quiet_for"], given["inventory"])
+    tell, interruption = lab_plan.print_progress, lab_plan.Interruption()
     # From here on something may be owed to a host.
-    with lab_plan.ended_politely():
-        outcomes = detonate(
-            plan, hosts, connect, build_watchers(plan, recorder, given["quiet_for"]), lab_plan.print_progress
-        )
-    code = close_recording(plan, recorder, outcomes)
+    with lab_plan.notice_signals(interruption):
+        outcomes = detonate(plan, hosts, connect, watch, tell, settle=recorder.settle, stop=interruption.stop)
+        interrupted = interruption.stop.is_set()
+        code = close_recording(plan, recorder, outcomes, complete=not interrupted)
+    if interrupted:
+        with suppress(OSError, ValueError):
+            show_detonation(outcomes, recorder, as_json=given["as_json"], interrupted=True)
+            sys.stdout.flush()
+        if interruption.repeated:
+            # Threads that wait for a host would keep the process for as long as the host likes.
+            os._exit(INTERRUPTED)
+        return INTERRUPTED
     # Without a recording there is nothing to judge; that is no verdict.
     if given["no_judge"] or not recorder.collected:
-        out(show_detonation(outcomes, path, recorder, as_json=given["as_json"]))
+        show_detonation(outcomes, recorder, as_json=given["as_json"])
         return code
     if not given["as_json"]:
-        out(show_detonation(outcomes, path, recorder, as_json=False))
+        show_detonation(outcomes, recorder, as_json=False)
     chosen = {name: given[name] for name in ("as_json", "verbose", "nobody_listens")}
     signals = [s for s in map(expected_signals, (t.atomic for t in plan.tests)) if s]
     return max(code, judge_recording_scenarios(open_recording(path), given["scenarios"], beside=signals, **chosen))
+
+
+def hide_in_refusal(refusal: Refusal) -> Refusal:
+    """A refusal for people: what a command says may hold a secret."""
+    return replace(refusal, message=redact_secrets(refusal.message), allow=redact_secrets(refusal.allow))
+
+
+def refuse_other_state(inventory: Path, plan: Detonation, hosts: Sequence[LabHost]) -> Iterator[Refusal]:
+    """Refuses hosts whose journals are in another state folder: what was done there is not known here."""
+    for host in hosts:
+        reason = find_other_state(inventory, host.name, plan.state)
+        if reason:
+            message = f"what was done to {host.name} is not known: {reason}"
+            allow = f"use that folder, or look at {host.name} and `detlab cleanup --accept {host.name}`"
+            yield Refusal(rule="host-not-known", message=message, allow=allow)
+    missing = describe_no_journal(plan.state)
+    if missing:
+        lab_plan.print_progress(f"{missing}: of earlier runs nothing is known")
 
 
 def plan_detonation(given: Mapping[str, Any], inventory: Inventory, hosts: list[LabHost]) -> Detonation:
@@ -138,10 +191,15 @@ def plan_detonation(given: Mapping[str, Any], inventory: Inventory, hosts: list[
     )
 
 
-def build_watchers(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
-    """Who collects what each host records."""
+def build_watchers(plan: Detonation, recorder: Recorder, quiet: float, inventory: Path) -> Watch:
+    """Who collects what each host records; from then on the host has a journal, and where is noted."""
 
     def watch(host: LabHost, remote: RemoteHost, facts: HostFacts) -> Watcher:
+        try:
+            write_state_note(inventory, host.name, plan.state)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            lab_plan.print_progress(f"where the journals are cannot be noted beside {inventory}: {reason}")
         waiting = Waiting(quiet=quiet)
         if host.entry.events.folder:
             return FolderCollector(host=host, facts=facts, run=plan.run, keep=recorder.keep, waiting=waiting)
@@ -150,23 +208,43 @@ def build_watchers(plan: Detonation, recorder: Recorder, quiet: float) -> Watch:
     return watch
 
 
-def close_recording(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOutcome, ...]) -> int:
+def close_recording(plan: Detonation, recorder: Recorder, outcomes: tuple[HostOutcome, ...], *, complete: bool) -> int:
     """Closes the recording, if anything was recorded; the exit code of what happened so far."""
+    code = lab_plan.worst(outcomes)
     if recorder.collected:
-        tests = [test for host in outcomes for test in host.tests]
-        recorder.finish(tests, journal_of(plan.state, plan.run))
-    return lab_plan.worst(outcomes)
+        try:
+            recorder.finish([test for host in outcomes for test in host.tests], plan.state, complete=complete)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            lab_plan.print_progress(f"the recording {recorder.path} cannot be closed: {reason}; its tests are whole")
+            return max(code, HarnessError.exit_code)
+    return code
 
 
-def show_detonation(outcomes: tuple[HostOutcome, ...], path: Path, recorder: Recorder, *, as_json: bool) -> list[str]:
-    """What happened, for people or machines."""
+def show_detonation(
+    outcomes: tuple[HostOutcome, ...], recorder: Recorder, *, as_json: bool, interrupted: bool = False
+) -> None:
+    """Prints what happened, for people or machines."""
+    kept = [test for _, test in sorted(recorder.collected.items())]
+    revealed = [line for test in kept for line in format_revealed(test)]
     if as_json:
-        tests = [redacted_data(dict(t.as_json())) for host in outcomes for t in host.tests]
-        errors = [host.error.as_json() for host in outcomes if host.error]
-        document = {"document": "detonation", "version": 1, "run": recorder.run, "tests": tests, "errors": errors}
-        return [dumps({**document, "recording": str(path) if recorder.collected else None})]
-    lines = [redact_secrets(line) for line in lab_plan.outcome_lines(outcomes)]
-    for (host, test), kept in sorted(recorder.collected.items()):
-        lines.append(f"{host}  {test}  recorded {kept.recorded} events, {kept.caused} of them the test's")
-        lines += [f"    lost: {loss}" for loss in kept.losses]
-    return [*lines, f"recording: {path}"] if recorder.collected else lines
+        document = {
+            "document": "detonation",
+            "version": 1,
+            "run": recorder.run,
+            "interrupted": interrupted,
+            "tests": [dict(t.as_json()) for host in outcomes for t in host.tests],
+            "errors": [host.error.as_json() for host in outcomes if host.error],
+            "recorded": [{"host": t.host, "test": t.name, "events": t.recorded, "caused": t.caused} for t in kept],
+            "revealed": revealed,
+            "recording": str(recorder.path) if kept else None,
+        }
+        hidden = sum(count_secrets([dumps(document)]).values())
+        out(dumps({**redacted_data(document), "hidden": hidden}))
+        return
+    lines = list(lab_plan.outcome_lines(outcomes))
+    for test in kept:
+        lines.append(f"{test.host}  {test.name}  recorded {test.recorded} events, {test.caused} of them the test's")
+        lines += [f"    lost: {loss}" for loss in test.losses]
+    lines += [f"    {line}" for line in revealed]
+    lab_plan.show_lines([*lines, f"recording: {recorder.path}"] if kept else lines)

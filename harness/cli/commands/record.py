@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from harness.cli import options
 from harness.cli.screen import out
 from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
 from harness.telemetry.lab.anonymise import anonymise
-from harness.telemetry.recording import open_recording
+from harness.telemetry.recording import format_revealed, open_recording
 
 
 @click.group("record")
@@ -31,13 +32,15 @@ def show_command(recording: Path, as_json: bool) -> int:
     """Checks every file against its hash and says what was recorded."""
     manifest = open_recording(recording).manifest
     if as_json:
-        # As it is: its hashes are of these bytes.
-        out((recording / "manifest.json").read_text("utf-8"))
+        out(dumps(msgspec.to_builtins(manifest)))
         return 0
     lines = [f"run {manifest.run} in lab {manifest.lab}, {manifest.created}, by {manifest.tool}"]
+    if not manifest.complete:
+        lines.append("the run was cut off: tests that are not listed did not end, or were not recorded")
     for test in manifest.tests:
         lines.append(f"{test.host}  {test.name}  {test.status}  {test.recorded} events, {test.caused} the test's")
         lines += [f"    lost: {loss}" for loss in test.losses]
+        lines += [f"    {line}" for line in format_revealed(test)]
     out([escape_controls(line) for line in [*lines, f"{len(manifest.files)} files are as they were recorded"]])
     return 0
 

@@ -81,7 +81,7 @@ def command(
     chosen = replace(chosen, rules=rules, attack_data=attack_data)
     if replay:
         # Imported by name: a run on simulation needs nothing of the lab.
-        recorded = import_module("harness.cli.recorded")
+        recorded = import_module("harness.cli.commands.detonate")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
         return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)

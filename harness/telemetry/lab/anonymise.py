@@ -16,9 +16,10 @@ from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry
 from harness.telemetry.events.text_columns import map_distinct_values
 from harness.telemetry.events.windows_event import fields_of_event
 from harness.telemetry.format import read_telemetry, write_telemetry
-from harness.telemetry.lab.event_log import EVENT_ELEMENT
+from harness.telemetry.lab.event_log import split_events
 from harness.telemetry.lab.recorder import digests, write_recording_manifest, write_whole_file
-from harness.telemetry.recording import RecordedTest, open_recording
+from harness.telemetry.lab.secret import SecretName, list_spellings
+from harness.telemetry.recording import MANIFEST, RecordedTest, Recording, open_recording
 
 # Without the account's last number: S-1-5-21-...-500 is an administrator everywhere, and rules say so.
 SID = re.compile(r"S-1-5-21-\d+-\d+-\d+(?=-\d+|\b)")
@@ -48,6 +49,12 @@ class Disguise:
     domains: dict[str, str] = field(default_factory=dict)
     sids: dict[str, str] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def hide(self, text: str) -> None:
+        """Takes the value of a secret, in each spelling that a file may have it in."""
+        number = f"secret{len(set(self.secrets.values())) + 1:02}"
+        self.secrets.update(dict.fromkeys(list_spellings(text), number))
 
     def learn(self, fields: dict[str, str]) -> None:
         """Takes the names of one event."""
@@ -88,6 +95,8 @@ class Disguise:
 
     def text(self, text: str) -> str:
         """A text with all known names replaced, and all addresses and SIDs."""
+        for value in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(value, self.secrets[value])
         text = SID.sub(lambda m: self.sid(m[0]), text)
         text = IPV4_ADDRESS.sub(lambda m: self.address(m[0]), text)
         names = {**self.domains, **self.users, **self.hosts}
@@ -126,14 +135,18 @@ class Disguise:
 
 
 def anonymise(source: Path, target: Path, *, also: Iterable[str] = ()) -> Disguise:
-    """Writes a recording anew with other names; `also` are words to replace that no event field names as such."""
+    """Writes a recording anew with other names; `also` are words to replace that no event field names as such.
+
+    Raises HarnessError where events hold a secret that cannot be opened to be replaced.
+    """
     recording = open_recording(source)
     if target.exists():
         raise HarnessError("exists", f"{target} is already there", help="name a folder that is not")
     disguise = Disguise()
+    hide_revealed_secrets(recording, disguise)
     for test in recording.manifest.tests:
         for file in test.raw.values():
-            for xml in EVENT_ELEMENT.findall((source / file).read_text("utf-8")):
+            for xml in split_events((source / file).read_text("utf-8")):
                 disguise.learn(fields_of_event(xml))
     for host, told in recording.manifest.hosts.items():
         disguise.host(told.computer or host)
@@ -156,8 +169,25 @@ def anonymise(source: Path, target: Path, *, also: Iterable[str] = ()) -> Disgui
         anonymised=True,
         files=digests(target),
     )
-    write_recording_manifest(target, manifest)
+    write_recording_manifest(target / MANIFEST, manifest)
     return disguise
+
+
+def hide_revealed_secrets(recording: Recording, disguise: Disguise) -> None:
+    """Opens the secrets that events hold, so that they are replaced. Raises HarnessError where one is not to be had."""
+    for revealed in [r for test in recording.manifest.tests for r in test.revealed]:
+        name = SecretName(env=revealed.env, keyring=revealed.keyring, user=revealed.user)
+        count = sum(revealed.files.values())
+        message = f"{count} values of {name} stand in the events of {recording.path} and cannot be replaced"
+        try:
+            value = name.open().reveal()
+        except HarnessError as error:
+            raise HarnessError("revealed-secret", f"{message}: {error.message}", help=error.help) from error
+        texts = [(recording.path / file).read_text("utf-8") for file in revealed.files if file.endswith(".xml")]
+        if not any(spelling in text for text in texts for spelling in list_spellings(value)):
+            hint = "set it to the value that it had when the test ran"
+            raise HarnessError("revealed-secret", f"{message}: it has another value now", help=hint)
+        disguise.hide(value)
 
 
 def put_journal(target: Path) -> None:
@@ -182,7 +212,9 @@ def one_test(source: Path, target: Path, test: RecordedTest, disguise: Disguise)
             write_telemetry(anonymise_telemetry(read_telemetry(source / test.events), disguise), "parquet", out)
     arguments = {n: disguise.text(v) for n, v in test.arguments.items()}
     why = disguise.text(test.why)
-    return msgspec.structs.replace(test, host=host, raw=raw, events=events, arguments=arguments, why=why)
+    return msgspec.structs.replace(
+        test, host=host, raw=raw, events=events, arguments=arguments, why=why, secrets={}, revealed=()
+    )
 
 
 def anonymise_telemetry(telemetry: Telemetry, disguise: Disguise) -> Telemetry:

@@ -8,11 +8,12 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.diagnostics import HarnessError
-from harness.scenario.atomic import Shell
-from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_line import build_marked_line, kill
+from harness.telemetry.lab.host_lock import lock_host
+from harness.telemetry.lab.host_record import accept_cleanup, list_owed_cleanups
 from harness.telemetry.lab.inventory import Inventory
-from harness.telemetry.lab.journal import Journal, JournalStep, Owed, list_owed_cleanups, lock_host
+from harness.telemetry.lab.journal import Journal, JournalStep
+from harness.telemetry.lab.owed_cleanup import Owed
 from harness.telemetry.lab.remote import Connect, RemoteHost
 
 # Seconds; chosen.
@@ -32,16 +33,16 @@ def run_cleanup(remote: RemoteHost, journal: Journal, item: Owed, *, timeout: fl
     """Runs one clean-up and journals it. Never raises for the host's sake: what fails stays owed and says why."""
     why = journal_cleanup_step(journal, JournalStep.CLEANING, item)
     try:
-        if item.unfinished and item.mark:
+        if item.unfinished and item.plan.mark:
             # A test that still runs would undo its own clean-up.
-            remote.run(kill(item.mark), timeout=timeout)
+            remote.run(kill(item.plan.mark), timeout=timeout)
         why = perform(remote, item, timeout) or why
     except HarnessError as error:
         why = error.message
     except KeyboardInterrupt:
         journal_cleanup_step(journal, JournalStep.DIRTY, item, why="interrupted")
         raise
-    step, data = (JournalStep.DIRTY, {"why": why}) if why else (JournalStep.CLEANED, {"nothing": not item.cleanup})
+    step, data = (JournalStep.DIRTY, {"why": why}) if why else (JournalStep.CLEANED, {"nothing": not item.plan.cleanup})
     why = journal_cleanup_step(journal, step, item, **data) or why
     return CleanUp(owed=item, done=not why, why=why)
 
@@ -49,19 +50,18 @@ def run_cleanup(remote: RemoteHost, journal: Journal, item: Owed, *, timeout: fl
 def journal_cleanup_step(journal: Journal, step: JournalStep, item: Owed, **data: object) -> str:
     """Journals a step of a clean-up; what is wrong where it cannot. Cleaning goes on: it does no harm twice."""
     try:
-        journal.write(step, item.host, item.test, **data)
+        journal.write(step, item.test, **data)
     except HarnessError as error:
         return error.message
     return ""
 
 
 def perform(remote: RemoteHost, item: Owed, timeout: float) -> str:
-    """Runs the command of a clean-up; the reason where it did not succeed, else empty."""
-    if not item.cleanup:
+    """Renders and runs the command of a clean-up; what is wrong with how it ended, if anything."""
+    command = item.plan.render()
+    if command is None:
         return ""
-    # A mark of its own: killing by the test's must not find the clean-up.
-    line = build_marked_line(Command(shell=Shell(item.shell), text=item.cleanup), f"{item.mark}c")
-    ended = remote.run(line, timeout=timeout)
+    ended = remote.run(build_marked_line(command, f"{item.plan.mark}c"), timeout=timeout)
     if ended.timed_out:
         return f"the clean-up did not end within {timeout:.0f} s"
     if ended.exit_code:
@@ -70,67 +70,69 @@ def perform(remote: RemoteHost, item: Owed, timeout: float) -> str:
     return ""
 
 
-def clean_up(
-    folder: Path,
+def clean_up(state: Path, inventory: Inventory, connect: Connect, *, host: str = "") -> tuple[CleanUp, ...]:
+    """Does every clean-up that is known to be owed, host by host; whatever happens all are in the answer."""
+    return tuple(clean_hosts(state, inventory, connect, host=host))
+
+
+def clean_hosts(
+    state: Path,
     inventory: Inventory,
     connect: Connect,
     *,
     host: str = "",
     tell: Callable[[str], None] = lambda _: None,
-) -> tuple[CleanUp, ...]:
-    """Does every clean-up that any journal in a folder owes, host by host; whatever happens all are in the answer."""
+) -> Iterator[CleanUp]:
+    """The same, each result as soon as it is known."""
     # groupby needs them side by side; the sort is stable, so the last run stays first.
-    items = sorted(list_owed_cleanups(folder, host), key=lambda o: o.host)
-    found: list[CleanUp] = []
+    items = sorted(list_owed_cleanups(state, host), key=lambda o: o.host)
     for name, group in groupby(items, key=lambda o: o.host):
-        found += clean_host(folder, inventory, connect, name, tuple(group), tell)
-    return tuple(found)
+        yield from clean_host(state, inventory, connect, name, tuple(group), tell)
 
 
 def clean_host(
-    folder: Path,
+    state: Path,
     inventory: Inventory,
     connect: Connect,
     name: str,
     items: tuple[Owed, ...],
     tell: Callable[[str], None],
 ) -> Iterator[CleanUp]:
-    """Does the clean-ups of one host under its lock; where it cannot be reached all of them stay owed."""
+    """Does the clean-ups of one host; what fails there, foreseen or not, ends nothing on others."""
+    done: list[Owed] = []
     try:
-        with lock_host(folder, name):
+        with lock_host(state, name):
             remote = connect(inventory.host(name))
             try:
                 # Asked again under the host's lock: another detlab may have done it meanwhile.
-                for item in still_owed(folder, items):
+                for item in still_owed(state, items):
                     tell(f"{name}: cleaning up after {item.test}")
-                    journal = Journal(item.journal, item.run)
+                    journal = Journal(state, item.run, item.host)
                     try:
-                        yield run_cleanup(remote, journal, item)
+                        cleaned = run_cleanup(remote, journal, item)
                     finally:
                         journal.close()
+                    done.append(item)
+                    yield cleaned
             finally:
                 remote.close()
-    except HarnessError as error:
-        for item in still_owed(folder, items):
-            yield CleanUp(owed=item, done=False, why=error.message)
+    except Exception as error:
+        why = error.message if isinstance(error, HarnessError) else f"unforeseen: {type(error).__name__}: {error}"
+        for item in still_owed(state, [i for i in items if i not in done]):
+            yield CleanUp(owed=item, done=False, why=why)
 
 
-def still_owed(folder: Path, items: Iterable[Owed]) -> Iterator[Owed]:
+def still_owed(state: Path, items: Iterable[Owed]) -> Iterator[Owed]:
     """The owed clean-ups that no other process has done in the meantime."""
     for item in items:
-        if any(
-            (o.run, o.host, o.test) == (item.run, item.host, item.test) for o in list_owed_cleanups(folder, item.host)
-        ):
+        if any((o.run, o.test) == (item.run, item.test) for o in list_owed_cleanups(state, item.host)):
             yield item
 
 
-def accept(folder: Path, run: str, test: str) -> int:
-    """Takes a person's word that a host is clean: the clean-ups of a run (of one test, or of all) are owed no more."""
-    count = 0
-    for item in list_owed_cleanups(folder):
-        if item.run == run and test in ("", item.test):
-            journal = Journal(item.journal, item.run)
-            journal.write(JournalStep.CLEANED, item.host, item.test, accepted=True)
-            journal.close()
-            count += 1
-    return count
+def accept(state: Path, run: str, test: str) -> int:
+    """Takes a person's word that clean-ups of a run (of one test, or of all) were done by hand: how many."""
+    items = [o for o in list_owed_cleanups(state) if o.run == run and test in ("", o.test)]
+    for item in items:
+        with lock_host(state, item.host):
+            accept_cleanup(state, item)
+    return len(items)

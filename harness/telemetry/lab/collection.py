@@ -3,132 +3,30 @@
 from __future__ import annotations
 
 import io
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import parse_microseconds
-from harness.telemetry.events.input import EventTexts
 from harness.telemetry.events.windows_event import fields_of_event
 from harness.telemetry.format import read_telemetry, write_telemetry
+from harness.telemetry.lab.attribution import attribute_events
 from harness.telemetry.lab.event_log import (
-    EVENT_ELEMENT,
+    MOST_COLLECTED_CHARACTERS,
     ChannelLoss,
     LogState,
-    events_between,
-    find_channel_loss,
+    find_channel_losses,
+    read_events,
+    split_events,
     states,
 )
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.inventory import LabHost
 from harness.telemetry.lab.journal import Status, TestOutcome
-from harness.telemetry.lab.remote import RemoteHost
-
-SYSMON_CHANNEL = "Microsoft-Windows-Sysmon/Operational"
-# Sysmon's GUID of a process that it does not know: all of them would be one family.
-NO_GUID = "{00000000-0000-0000-0000-000000000000}"
-ATTRIBUTED_FIELDS = (
-    "CommandLine",
-    "ParentCommandLine",
-    "ScriptBlockText",
-    "TaskContent",
-    "Payload",
-    "ProcessCommandLine",
-)
-TUPLE = ("SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
-
-
-TASK_OPTION = re.compile(r"""(?i)/tn\s+(?:"([^"]+)"|(\S+))""")
-TASK_EVENTS = frozenset({"4698", "4699", "4700", "4701", "4702"})
-
-
-@dataclass(slots=True)
-class Family:
-    """The processes of one test: the one that carries its mark, all that they started, and all that their tasks did."""
-
-    mark: str
-    run: str
-    guids: set[str] = field(default_factory=set)
-    pids: set[str] = field(default_factory=set)
-    logons: set[str] = field(default_factory=set)
-    tasks: set[str] = field(default_factory=set)
-    task_pids: set[str] = field(default_factory=set)
-    connections: set[tuple[str, ...]] = field(default_factory=set)
-
-    def carries(self, fields: EventTexts) -> bool:
-        """Whether a text of an event has the test's mark, or the run's name in what the test itself did."""
-        texts = [fields[n] for n in ATTRIBUTED_FIELDS if n in fields]
-        # The ampersand keeps run.1 apart from run.10; the run's name is the user agent of tests 1 and 4.
-        return any(f"DETLAB={self.mark}&" in t or f"detlab/{self.run}" in t for t in texts)
-
-    def learn(self, fields: EventTexts) -> bool:
-        """Takes an event into account; whether anything about the family became known by it."""
-        before = self.known()
-        if fields.get("Channel") == SYSMON_CHANNEL and fields.get("EventID") == "1":
-            if self.is_member(fields):
-                self.member(fields)
-        elif self.owns(fields):
-            if "TaskName" in fields:
-                self.tasks.add(fields["TaskName"].lower())
-                self.task_pids.add(fields.get("ProcessID", ""))
-            if fields.get("EventID") == "3":
-                self.connections.add(tuple(fields.get(n, "") for n in TUPLE))
-        return self.known() != before
-
-    def is_member(self, fields: EventTexts) -> bool:
-        """Whether a process that starts belongs to the family."""
-        if self.carries(fields) or self.is_ours(fields.get("ParentProcessGuid", "")):
-            return True
-        # Pids are given anew: only a child of the Schedule service is what event 129 named.
-        by_scheduler = "-s schedule" in fields.get("ParentCommandLine", "").lower()
-        return by_scheduler and fields.get("ProcessId", "") in self.task_pids - {""}
-
-    def member(self, fields: EventTexts) -> None:
-        """Takes a process into the family, and the name of the task that it makes, if it makes one."""
-        self.guids.add(fields.get("ProcessGuid", ""))
-        self.pids.add(fields.get("ProcessId", ""))
-        self.logons.add(fields.get("LogonId", ""))
-        task = TASK_OPTION.search(fields.get("CommandLine", ""))
-        if task and fields.get("Image", "").lower().endswith("\\schtasks.exe"):
-            self.tasks.add("\\" + (task[1] or task[2]).lower().lstrip("\\"))
-
-    def known(self) -> int:
-        """The number of known processes, logons, tasks and connections."""
-        names = (self.guids, self.pids, self.logons, self.tasks, self.task_pids)
-        return sum(len(found) for found in names) + len(self.connections)
-
-    def is_ours(self, guid: str) -> bool:
-        """Whether a ProcessGuid is one of the family's."""
-        return guid in self.guids and guid not in ("", NO_GUID)
-
-    def owns(self, fields: EventTexts) -> bool:
-        """Whether the test caused an event."""
-        if fields.get("Channel") == SYSMON_CHANNEL:
-            guids = (fields.get(n, "") for n in ("ProcessGuid", "SourceProcessGUID", "ParentProcessGuid"))
-            # The listener's record of a loopback connection has the same ends (telemetry.md 1.4).
-            mirrored = tuple(fields.get(n, "") for n in TUPLE)
-            return any(self.is_ours(g) for g in guids) or (
-                fields.get("EventID") == "3" and mirrored in self.connections
-            )
-        if self.carries(fields) or fields.get("TaskName", "").lower() in self.tasks:
-            return True
-        if fields.get("EventID") in TASK_EVENTS and fields.get("SubjectLogonId", "") in self.logons - {""}:
-            return True
-        # Not in Security, where the kernel or lsass.exe writes for all.
-        return fields.get("Execution_ProcessID", "") in self.pids and "Security" not in fields.get("Channel", "")
-
-
-def attribute_events(events: Sequence[EventTexts], mark: str, run: str) -> list[bool]:
-    """Which events the test with this mark caused; events may come in any order."""
-    family = Family(mark, run)
-    # Until a pass teaches nothing: a child may stand before its parent. any() would stop at the first.
-    while sum(family.learn(e) for e in events):
-        pass
-    return [family.owns(e) for e in events]
+from harness.telemetry.lab.remote import LARGEST_OUTPUT, RemoteHost, RunOverError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +55,69 @@ class Collected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """How long to wait for events, in seconds: until none of the test's came for `quiet`, at most `patience`."""
+    """How long to wait for events, in seconds: until none of the test's came for `quiet`, at most `patience`.
+
+    `reading` is for how long a test's logs are read at most, however much is in them.
+    """
 
     # Sysmon writes event 22 2 to 7 s late (telemetry.md 1.4); 90 s bound a host that never rests.
     quiet: float = 6.0
     patience: float = 90.0
     poll: float = 1.0
+    reading: float = 600.0
+
+
+MOST_COLLECTED_EVENTS = 200_000
+
+
+@dataclass(slots=True, kw_only=True)
+class LogReading:
+    """What was read of one test so far, within a time and a size; `useless` says why of records that are of no use."""
+
+    until: float
+    seconds: float
+    room: int = MOST_COLLECTED_CHARACTERS
+    records: dict[tuple[str, int], CollectedRecord] = field(default_factory=dict)
+    useless: dict[tuple[str, int], str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+    def came(self, channel: str) -> dict[int, str]:
+        """The number of each record of a channel that came, and why it is of no use where it is of none."""
+        came = {number: "" for c, number in self.records if c == channel}
+        return came | {number: why for (c, number), why in self.useless.items() if c == channel}
+
+    def read(self, remote: RemoteHost, channel: str, after: int, upto: int) -> None:
+        """Reads what is new in a channel."""
+        last = after
+        for number, xml in read_events(remote, channel, after, upto, until=self.until, most=self.room):
+            last = number
+            self.room -= len(xml)
+            self.keep(channel, number, xml)
+            if self.why_ended():
+                break
+        if last < upto and (why := self.why_ended()):
+            self.unread[channel] = why
+
+    def keep(self, channel: str, number: int, xml: str) -> None:
+        """Takes one record."""
+        try:
+            fields = fields_of_event(xml) if xml else {}
+        except (ValueError, RecursionError):
+            self.useless[channel, number] = "what the host gives is no XML"
+            return
+        if xml:
+            self.records[channel, number] = CollectedRecord(channel=channel, number=number, xml=xml, fields=fields)
+        else:
+            self.useless[channel, number] = f"larger than {LARGEST_OUTPUT >> 20} MiB each"
+
+    def why_ended(self) -> str:
+        """Why no more is read, if that is so."""
+        if time.monotonic() >= self.until:
+            return f"reading took longer than {self.seconds:.0f} s"
+        if self.room <= 0:
+            return f"more than {MOST_COLLECTED_CHARACTERS >> 20} MiB of events came"
+        many = len(self.records) + len(self.useless) >= MOST_COLLECTED_EVENTS
+        return f"more than {MOST_COLLECTED_EVENTS:,} came" if many else ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,64 +137,88 @@ class Collector:
         self.bookmarks = states(self.remote, self.host.entry.events.channels)
 
     def after(self, outcome: TestOutcome) -> None:
-        """Waits until no more events of the test come, then keeps all that came since."""
+        """Waits until no more events of the test come, then keeps all that came since.
+
+        Where the host goes while it is read, what had come is kept first. Raises HarnessError then.
+        """
         start = time.monotonic()
-        collected = self.until_quiet(outcome)
+        collected, fault = self.until_quiet(outcome)
         try:
             self.keep(self.host, replace(collected, seconds=time.monotonic() - start))
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             hint = "the host is cleaned up; make room and run the test again"
             raise HarnessError("recording", f"the recording cannot be written: {reason}", help=hint) from error
+        if fault and not isinstance(fault, RunOverError):
+            raise fault
 
-    def until_quiet(self, outcome: TestOutcome) -> Collected:
+    def until_quiet(self, outcome: TestOutcome) -> tuple[Collected, HarnessError | None]:
         """Takes what comes until nothing of the test's came for a while; background never ends and does not count."""
-        records: dict[tuple[str, int], CollectedRecord] = {}
+        start = time.monotonic()
+        reading = LogReading(until=start + self.waiting.reading, seconds=self.waiting.reading)
         # A host that is lost has nothing more to say.
-        end = time.monotonic() + (self.waiting.patience if outcome.status is not Status.LOST else self.waiting.quiet)
-        quiet_since, count = time.monotonic(), 0
+        end = start + (self.waiting.patience if outcome.status is not Status.LOST else self.waiting.quiet)
+        now, count, quiet_since, late = self.bookmarks, 0, start, False
         while True:
-            now = states(self.remote, self.host.entry.events.channels)
-            self.take(now, records)
-            caused = attribute_events([r.fields for r in records.values()], outcome.mark, self.run)
+            try:
+                now = states(self.remote, self.host.entry.events.channels)
+                self.take(now, reading)
+            except HarnessError as fault:
+                if not reading.records and not isinstance(fault, RunOverError):
+                    raise
+                return self.collected(outcome, now, reading, late=True, fault=fault), fault
+            caused = attribute_events([r.fields for r in reading.records.values()], outcome.mark, self.run)
             if sum(caused) != count:
                 quiet_since, count = time.monotonic(), sum(caused)
             late = time.monotonic() >= end
             if late or time.monotonic() - quiet_since >= self.waiting.quiet:
                 break
-            time.sleep(self.waiting.poll)
-        labelled = tuple(replace(r, caused=c) for r, c in zip(records.values(), caused, strict=True))
+            time.sleep(min(self.waiting.poll, self.waiting.quiet))
+        late = late and time.monotonic() - quiet_since < self.waiting.quiet
+        return self.collected(outcome, now, reading, late=late), None
+
+    def collected(
+        self,
+        outcome: TestOutcome,
+        now: Mapping[str, LogState],
+        reading: LogReading,
+        *,
+        late: bool,
+        fault: HarnessError | None = None,
+    ) -> Collected:
+        """What was read, in order, with whose doing each event is and what is lost."""
+        records = sorted(reading.records.values(), key=lambda r: (r.channel, r.number))
+        caused = attribute_events([r.fields for r in records], outcome.mark, self.run)
+        ended = (ChannelLoss(channel="all channels", message=f"not read to the end: {fault.message}"),) if fault else ()
         return Collected(
             outcome=outcome,
             facts=self.facts,
-            records=tuple(sorted(labelled, key=lambda r: (r.channel, r.number))),
-            losses=self.losses(now, records),
+            records=tuple(replace(r, caused=c) for r, c in zip(records, caused, strict=True)),
+            losses=(*ended, *(() if fault else self.losses(now, reading))),
             windows={c: (b.newest, now[c].newest) for c, b in self.bookmarks.items()},
-            late=late and time.monotonic() - quiet_since < self.waiting.quiet,
+            late=late,
         )
 
-    def take(self, now: Mapping[str, LogState], records: dict[tuple[str, int], CollectedRecord]) -> None:
+    def take(self, now: Mapping[str, LogState], reading: LogReading) -> None:
         """Adds the records of each log behind the last one taken."""
         for channel, state in now.items():
-            got = [number for c, number in records if c == channel]
-            after = max([self.bookmarks[channel].newest, *got])
+            came = reading.came(channel)
+            after = max([self.bookmarks[channel].newest, *came])
             # Numbers begin anew where the log was cleared.
             if state.newest < self.bookmarks[channel].newest:
-                after = max([0, *got])
+                after = max([0, *came])
             if state.there and state.newest > after:
-                for number, xml in events_between(self.remote, channel, after, state.newest):
-                    fields = fields_of_event(xml)
-                    records[channel, number] = CollectedRecord(channel=channel, number=number, xml=xml, fields=fields)
+                reading.read(self.remote, channel, after, state.newest)
 
-    def losses(
-        self, now: Mapping[str, LogState], records: Mapping[tuple[str, int], CollectedRecord]
-    ) -> tuple[ChannelLoss, ...]:
-        """Losses of all channels between bookmark and now."""
-        found = (
-            find_channel_loss(before, now[channel], (number for c, number in records if c == channel))
+    def losses(self, now: Mapping[str, LogState], reading: LogReading) -> tuple[ChannelLoss, ...]:
+        """What each log did not keep or give."""
+        return tuple(
+            loss
             for channel, before in self.bookmarks.items()
+            for loss in find_channel_losses(
+                before, now[channel], reading.came(channel), reading.unread.get(channel, "")
+            )
         )
-        return tuple(loss for loss in found if loss)
 
 
 MICROSECONDS_IN_SECOND = 1_000_000
@@ -309,7 +288,7 @@ class FolderCollector:
         # By the host's clock, and a second for the test's own beginning.
         earliest = (self.began.timestamp() + self.facts.offset - self.facts.uncertainty - 1) * MICROSECONDS_IN_SECOND
         found: dict[tuple[str, str], CollectedRecord] = {}
-        for xml in EVENT_ELEMENT.findall(text.getvalue().decode("utf-8")):
+        for xml in split_events(text.getvalue().decode("utf-8")):
             fields = fields_of_event(xml)
             if self.ours(fields) and (parse_microseconds(fields.get("SystemTime")) or 0) >= earliest:
                 channel, number = fields.get("Channel", ""), fields.get("EventRecordID", "")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.collection import SYSMON_CHANNEL
+from harness.telemetry.lab.attribution import SYSMON_CHANNEL
 from harness.telemetry.lab.command_line import BREAK, build_clock_command, facts, split_outputs
 from harness.telemetry.lab.event_log import LogState, states
 from harness.telemetry.lab.guard import HostFacts
@@ -73,7 +73,10 @@ def moment_of(text: str) -> datetime | None:
     if not found:
         return None
     micros = int((found[2] or "0").ljust(6, "0"))
-    return datetime.fromisoformat(found[1]).replace(microsecond=micros, tzinfo=UTC)
+    try:
+        return datetime.fromisoformat(found[1]).replace(microsecond=micros, tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 DOCTOR_PATIENCE = 60.0

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from shlex import quote
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import ArgumentType, SupportedPlatform
 from harness.scenario.atomic_command import Rendered
+from harness.telemetry.lab.command_targets import find_servers
+from harness.telemetry.lab.server_name import is_allowed_target, is_understood
 
-URLS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`<>|()]+", re.IGNORECASE)
-# Not the backslashes within a path: C:\\temp\\x.
-SHARES = re.compile(r"(?<![\w\\:.])\\\\([\w.-]+)\\[\w$.-]")
-# Not within longer dotted numbers, names or versions (1.2.3.4-5).
-IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
-IPV6 = re.compile(
-    r"(?<![\w:.])(?:[0-9a-f]{1,4}:){2,7}[0-9a-f]{0,4}(?:%\w+)?(?![\w:])|(?<![\w:.])::1(?![\w:])", re.IGNORECASE
-)
-# Fifty common ones, since scripts are full of names with dots (Net.WebClient): a name under another zone is not seen as
-# a server. The lab's network is what keeps traffic in (lab/README.md).
-PUBLIC_TOP_LEVELS = (
-    "com|net|org|edu|gov|mil|int|info|biz|io|co|me|tv|cc|ws|xyz|top|site|online|club|shop|app|dev|cloud|tech|live|pro|"
-    "ru|cn|uk|de|fr|nl|eu|us|ca|au|jp|in|br|it|es|pl|se|ch|ly|gg|ai|onion"
-)
-DOMAINS = re.compile(
-    rf"(?<![\w.\\/$\[-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{PUBLIC_TOP_LEVELS})(?![\w.\\-]|\()", re.IGNORECASE
-)
-# RFC 2606 and 6761: nobody can own them.
-RESERVED = ("example", "test", "invalid", "localhost")
-RESERVED_DOMAINS = ("example.com", "example.net", "example.org")
-# .NET's names that end like a domain.
-PLATFORM_NAMES = frozenset({"system.net", "microsoft.net", "system.io", "vb.net", "asp.net", "ado.net"})
-LOCAL_NAMES = frozenset({"", ".", "localhost", "0.0.0.0", "::", "*", "+"})
+LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +91,18 @@ def check_tests(
             yield Refusal(rule="elevation", message=message, allow="--allow-elevation")
         for target in sorted(find_targets(rendered, get=get)):
             if not is_allowed_target(target, sinks):
-                message = f"{atomic.name} talks to {target}, which is no sink of the lab"
-                allow = f"--allow-target {target}, or add it to `sinks:` in the inventory"
-                yield Refusal(rule="target-outside-lab", message=message, allow=allow)
+                yield refuse_target(atomic.name, target)
+
+
+def refuse_target(test: str, target: str) -> Refusal:
+    """The refusal of a server outside the lab, or of a text that may name one in a way that is not understood."""
+    shown = target if len(target) <= LONGEST_SHOWN else target[:LONGEST_SHOWN] + "..."
+    message = f"{test} talks to {shown}, which is no sink of the lab"
+    allow = f"--allow-target {quote(shown)}, or add it to `sinks:` in the inventory"
+    if not is_understood(target):
+        message = f"{test} may talk to any server: {shown} is no name and no address that is understood"
+        allow = f"look at the command (--what-if), then --allow-target {quote(shown)}"
+    return Refusal(rule="target-outside-lab", message=message, allow=allow)
 
 
 def check_host(
@@ -142,9 +129,9 @@ def check_host(
 
 def find_targets(rendered: Rendered, *, get: bool = True) -> set[str]:
     """Every server that a test's commands or arguments name: in URLs, shares, as addresses or as domains."""
-    found: set[str] = set()
-    run = "\n".join(command.text for what, command in rendered.commands() if get or what != "get prerequisite")
-    found |= find_servers(run)
+    commands = [command.text for what, command in rendered.commands() if get or what != "get prerequisite"]
+    found = {server for text in commands for server in find_servers(text)}
+    run = "\n".join(commands)
     for name, value in rendered.arguments.items():
         # An argument that no command holds goes nowhere.
         if value not in run:
@@ -152,60 +139,4 @@ def find_targets(rendered: Rendered, *, get: bool = True) -> set[str]:
         found |= find_servers(value)
         if rendered.atomic.test.input_arguments[name].type is ArgumentType.URL and value and "://" not in value:
             found.add(value.split("/")[0].lower())
-    return {f for f in found if f not in PLATFORM_NAMES}
-
-
-def find_servers(text: str) -> set[str]:
-    """Servers in a text: of URLs, shares, addresses and domain names, in lower case."""
-    found = {server_of(m) for m in URLS.findall(text)}
-    found |= {m.lower() for m in SHARES.findall(text)} | {m.lower() for m in DOMAINS.findall(text)}
-    found |= {m for m in (*IPV4.findall(text), *IPV6.findall(text)) if address_of(m) is not None}
-    return {f for f in found if f}
-
-
-def server_of(url: str) -> str:
-    """The server in a URL; of one that hides it, the whole URL."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return url
-
-
-def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address in a text, a zone index aside; None where it is none."""
-    try:
-        return ipaddress.ip_address(text.split("%")[0])
-    except ValueError:
-        return None
-
-
-def is_allowed_target(target: str, sinks: Iterable[str]) -> bool:
-    """Whether a server is the host itself, a name that no one can own, or one of the lab's sinks.
-
-    A sink is a name, an address, a network (`10.20.0.0/24`), or all names of a zone (`*.lab.example`).
-    """
-    target = target.lower().rstrip(".")
-    address = address_of(target)
-    if target in LOCAL_NAMES or (address is not None and address.is_loopback):
-        return True
-    if target.rpartition(".")[2] in RESERVED or any(is_below(target, d) for d in RESERVED_DOMAINS):
-        return True
-    for sink in (s.lower().rstrip(".") for s in sinks):
-        if target == sink or (sink.startswith("*.") and target.endswith(sink[1:])):
-            return True
-        if address is not None and "/" in sink and is_in_network(address, sink):
-            return True
-    return False
-
-
-def is_below(name: str, zone: str) -> bool:
-    """Whether a name is a zone or in it."""
-    return name == zone or name.endswith("." + zone)
-
-
-def is_in_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
-    """Whether an address is in a network; a text that is no network holds nothing."""
-    try:
-        return address in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
+    return found

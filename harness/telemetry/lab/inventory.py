@@ -15,6 +15,7 @@ from harness.scenario.document import Document, convert_document, load
 from harness.telemetry.lab.secret import Secret, SecretSource
 
 LARGEST_INVENTORY = 1 << 20
+LONGEST_TIMEOUT = 600
 
 CHANNELS = (
     "Microsoft-Windows-Sysmon/Operational",
@@ -64,7 +65,9 @@ class HostEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     atomics: str = ATOMICS_FOLDER
     events: EventSource = EventSource()
     # Until a host that drops packets counts as unreachable; chosen.
-    connect_timeout: int = 20
+    connect_timeout: float = 20
+    answer_timeout: float = 25
+    reconnect: float = 60
 
 
 class InventoryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +117,11 @@ class Inventory:
     hosts: Mapping[str, LabHost]
     sinks: tuple[str, ...]
     document: Document = field(repr=False)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Servers that tests may talk to: the sinks, and the hosts by their names and addresses."""
+        return (*self.sinks, *self.hosts, *(host.entry.address for host in self.hosts.values()))
 
     def host(self, name: str) -> LabHost:
         """The host of that name. Raises HarnessError: only hosts of the inventory are ever touched."""
@@ -189,5 +197,8 @@ def check_host_entry(name: str, entry: HostEntry, document: Document) -> None:
         refuse("authentication", "a certificate needs `certificate:` and `key:`", "name both files")
     if entry.authentication is not Authentication.CERTIFICATE and not entry.user:
         refuse("address", f"`{name}` has no user", "add `user:`")
+    for key in ("connect_timeout", "answer_timeout", "reconnect"):
+        if not 0 < getattr(entry, key) <= LONGEST_TIMEOUT:
+            refuse(key, f"`{key}` is a number of seconds up to {LONGEST_TIMEOUT}", "leave it out")
     if entry.port is not None and not 0 < entry.port < 65536:
         refuse("port", f"{entry.port} is no port", "5986 is usual for https")

@@ -1,27 +1,34 @@
-"""What was done to a host, synced before it is done; one run at a time; how each test ended."""
+"""What was done to a host, synced before it is done, as a chain in which any damage shows; how each test ended."""
 
 from __future__ import annotations
 
 import json
 import os
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib import import_module
+from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
+
+import msgspec
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.guard import HostFacts, Refusal, RefusedError
+from harness.telemetry.lab.guard import HostFacts
+from harness.telemetry.lab.host_ledger import Chain, quote_host, read_ledger, sync_folder
 from harness.telemetry.lab.secret import redacted_data
 
-VERSION = 1
+VERSION = 2
 # An entry is about a kilobyte: far more than any run writes.
 LARGEST_JOURNAL = 64 << 20
+SUFFIX = ".journal"
+RECORD = re.compile(rb"(\d{1,8}) ([0-9a-f]{64}) (\{.*\})")
+OLD_RECORD = re.compile(rb'[0-9a-f]{8} \{"at":|[0-9a-f]{8} \{"v":1')
+# What in a record is only read by people; everything else is executed or compared again and is never changed.
+TOLD = frozenset({"why", "what"})
 
 
 class JournalStep(StrEnum):
@@ -37,12 +44,15 @@ class JournalStep(StrEnum):
     CLEANED = "cleaned"
     DIRTY = "dirty"
     ENDED = "ended"
+    TORN = "torn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """One line: when, which run, host and test, which step, and what belongs to it."""
+    """One record: its number, the hash of the one before, when, which run, host and test, which step, what belongs."""
 
+    number: int
+    before: str
     at: str
     run: str
     step: JournalStep
@@ -51,64 +61,86 @@ class JournalEntry:
     data: Mapping[str, Any]
 
     def line(self) -> bytes:
-        """The entry with a checksum, as one line."""
-        fields = {"v": VERSION, "at": self.at, "run": self.run, "step": self.step, "host": self.host, "test": self.test}
-        body = json.dumps({**fields, "data": self.data}, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-        # A checksum, since a disk may keep a part of a line; ASCII, so that no part is half a letter.
-        return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
+        """The record with its length and its own hash, as one line."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        body = json.dumps({"v": VERSION, **fields}, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
+        return b"%d %s %s\n" % (len(body), sha256(body).hexdigest().encode(), body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """A clean-up that has not been done: the command, how often it was tried, and the journal that says so.
+class JournalContent:
+    """What a journal says: its whole records up to the first damage, what a crash cut off, what is wrong."""
 
-    `unfinished` is whether the test may still run; `mark` finds its processes.
-    """
+    entries: tuple[JournalEntry, ...] = ()
+    digests: tuple[str, ...] = ()
+    torn: bytes = b""
+    damage: str = ""
 
-    journal: Path
-    run: str
-    host: str
-    test: str
-    shell: str
-    cleanup: str
-    mark: str = ""
-    unfinished: bool = True
-    tried: int = 0
-    last: str = ""
+    @property
+    def chain(self) -> Chain:
+        """How far it goes."""
+        return Chain(count=len(self.digests), digest=self.digests[-1] if self.digests else "")
 
 
 class Journal:
-    """An append-only file of entries; each is on the disk when `write` returns."""
+    """An append-only file of one host's records in one run; each is on the disk when `write` returns."""
 
-    def __init__(self, path: Path, run: str) -> None:
-        """Opens the journal of a run, which is made where there is none."""
-        self.path, self.run = path, run
+    def __init__(self, state: Path, run: str, host: str) -> None:
+        """Opens a journal, which is made where there is none. Raises HarnessError where it is damaged."""
+        self.path, self.run, self.host = journal_of(state, run, host), run, host
+        self.ledger = read_ledger(state, host)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if run not in self.ledger.runs:
+                self.ledger.note(run, Chain())
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             # O_APPEND and one write a line: hosts write side by side. 600: commands name things of the lab.
-            self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            self.end_torn_line()
+            self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             # A new file is safe only when its folder is synced as well.
-            sync_folder(path.parent)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise self.failure(error) from error
+        content = read_journal(self.path)
+        if content.damage:
+            os.close(self.file)
+            raise HarnessError("journal", f"{content.damage}; nothing is added to a damaged journal")
+        self.chain = content.chain
+        if content.torn:
+            self.cut_torn_line(content.torn)
+
+    def cut_torn_line(self, torn: bytes) -> None:
+        """Takes away the start of a record that a crash cut off, and says in a record of its own what was there."""
+        self.cut_to(os.fstat(self.file).st_size - len(torn))
+        self.write(JournalStep.TORN, what=torn[:2000].decode("ascii", "backslashreplace"))
+
+    def cut_to(self, size: int) -> None:
+        """Takes away what stands behind a size: the start of a record, which nobody could read."""
+        try:
+            os.ftruncate(self.file, size)
         except OSError as error:
             raise self.failure(error) from error
 
-    def end_torn_line(self) -> None:
-        """Ends a line that a crash cut off, so that the next entry has its own."""
-        content = self.path.read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.write(self.file, b"\n")
-
-    def write(self, step: JournalStep, host: str = "", test: str = "", **data: Any) -> None:
-        """Adds an entry and waits until the disk has it. Raises HarnessError where it cannot: nothing is done then."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = JournalEntry(at=at, run=self.run, step=step, host=host, test=test, data=redacted_data(data)).line()
+    def write(self, step: JournalStep, test: str = "", **data: Any) -> None:
+        """Adds a record and waits until the disk has it. Raises HarnessError where it cannot: nothing is done then."""
+        entry = JournalEntry(
+            number=self.chain.count + 1,
+            before=self.chain.digest,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            run=self.run,
+            step=step,
+            host=self.host,
+            test=test,
+            data={key: redacted_data(value) if key in TOLD else value for key, value in data.items()},
+        )
+        line = entry.line()
         try:
-            written = os.write(self.file, line)
-            if written != len(line):
+            size = os.fstat(self.file).st_size
+            if os.write(self.file, line) != len(line):
+                self.cut_to(size)
                 # ENOSPC: a short write is a full disk.
                 raise OSError(28, "No space left on device")
             os.fsync(self.file)
+            self.chain = Chain(count=entry.number, digest=line.split(b" ", 2)[1].decode())
+            self.ledger.note(self.run, self.chain)
         except OSError as error:
             raise self.failure(error) from error
 
@@ -123,15 +155,6 @@ class Journal:
         os.close(self.file)
 
 
-def sync_folder(folder: Path) -> None:
-    """Waits until the disk has a folder's own list of files."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def state_folder() -> Path:
     """Where journals are, independent of the current folder: `DETLAB_STATE`, else below the user's state folder."""
     if own := os.environ.get("DETLAB_STATE"):
@@ -140,135 +163,73 @@ def state_folder() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "detlab"
 
 
-def journals(folder: Path) -> tuple[Path, ...]:
-    """All journals, oldest first."""
-    return tuple(sorted((folder / "journals").glob("*.journal")))
+def journals_folder(state: Path) -> Path:
+    """Where the journals are."""
+    return state / "journals"
 
 
-def journal_of(folder: Path, run: str) -> Path:
-    """The journal of a run."""
-    return folder / "journals" / f"{run}.journal"
+def journal_of(state: Path, run: str, host: str) -> Path:
+    """The journal of a host in a run: a host's journal is its own, so that damage is one host's."""
+    return journals_folder(state) / f"{run}@{quote_host(host)}{SUFFIX}"
 
 
-def read_journal(path: Path) -> tuple[tuple[JournalEntry, ...], tuple[str, ...]]:
-    """The entries of a journal, and what is wrong with it. A last line that a crash cut off is no fault."""
-    if path.stat().st_size > LARGEST_JOURNAL:
-        raise HarnessError("journal", f"{path} is larger than {LARGEST_JOURNAL >> 20} MiB")
+def list_journals(state: Path, host: str = "") -> tuple[Path, ...]:
+    """The journals of one host or of all, oldest first."""
+    return tuple(sorted(p for p in journals_folder(state).glob("*" + SUFFIX) if host in ("", host_of(p))))
+
+
+def host_of(path: Path) -> str:
+    """The host of a journal by its name; nothing where the name tells none."""
+    run, _, host = path.name.removesuffix(SUFFIX).partition("@")
+    return unquote(host) if run and host else ""
+
+
+def read_journal(path: Path) -> JournalContent:
+    """What a journal says, up to the first damage. A last line that a crash cut off is told apart from damage."""
+    try:
+        if path.stat().st_size > LARGEST_JOURNAL:
+            return JournalContent(damage=f"{path} is larger than {LARGEST_JOURNAL >> 20} MiB")
+        *lines, torn = path.read_bytes().split(b"\n")
+    except OSError as error:
+        return JournalContent(damage=f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
+    run = path.name.partition("@")[0]
     entries: list[JournalEntry] = []
-    faults: list[str] = []
-    lines = path.read_bytes().split(b"\n")
+    digests: list[str] = []
+    damage = ""
     for number, line in enumerate(lines, 1):
-        entry = parse(line)
-        if entry:
-            entries.append(entry)
-        elif line.strip() and not is_beginning(line, last=number == len(lines)):
-            faults.append(f"{path}:{number}: this line is damaged")
-    return tuple(entries), tuple(faults)
+        entry = parse_record(line)
+        damage = describe_damage(line, entry, number, digests[-1] if digests else "")
+        if entry is not None and not damage and (entry.run, entry.host) != (run, host_of(path)):
+            damage = f"it is about {entry.host} in run {entry.run}"
+        if damage or entry is None:
+            damage = f"{path}:{number}: {damage}"
+            break
+        entries.append(entry)
+        digests.append(line.split(b" ", 2)[1].decode())
+    return JournalContent(entries=tuple(entries), digests=tuple(digests), torn=torn, damage=damage)
 
 
-def is_beginning(line: bytes, *, last: bool) -> bool:
-    """Whether a line is the torn end of a write: what stands before it was synced, what follows is a later run."""
-    # A torn line lacks the brace that closes it; zeros are what file systems leave after a crash.
-    return last or (not line.endswith(b"}") and b"\0" not in line)
+def describe_damage(line: bytes, entry: JournalEntry | None, number: int, before: str) -> str:
+    """What is wrong with a line, if anything."""
+    if OLD_RECORD.match(line):
+        return "this journal was written by an older detlab, which kept commands with secrets taken out"
+    if entry is None:
+        return "this record is damaged"
+    if (entry.number, entry.before) != (number, before):
+        return f"record {entry.number} does not follow what stands before it"
+    return ""
 
 
-def parse(line: bytes) -> JournalEntry | None:
-    """An entry, if the line is whole."""
-    checksum, _, body = line.partition(b" ")
-    try:
-        if int(checksum, 16) != zlib.crc32(body):
-            return None
-        found = json.loads(body)
-        step = JournalStep(found["step"])
-        return JournalEntry(
-            at=found["at"], run=found["run"], step=step, host=found["host"], test=found["test"], data=found["data"]
-        )
-    except (ValueError, KeyError, TypeError):
+def parse_record(line: bytes) -> JournalEntry | None:
+    """The record in a line, if the line is as it was written."""
+    match = RECORD.fullmatch(line)
+    if not match or int(match[1]) != len(match[3]) or sha256(match[3]).hexdigest().encode() != match[2]:
         return None
-
-
-def owed_by(path: Path) -> Iterator[Owed]:
-    """Clean-ups that a journal's run still owes: of every test that was started and is not cleaned, last one first."""
-    entries, _ = read_journal(path)
-    planned = {(e.host, e.test): e for e in entries if e.step is JournalStep.PLANNED}
-    open_: dict[tuple[str, str], Owed] = {}
-    for entry in entries:
-        key = (entry.host, entry.test)
-        if entry.step is JournalStep.STARTED and key in planned:
-            # Taken out and put back last: clean-ups are undone in reverse.
-            open_.pop(key, None)
-            open_[key] = owed_after(path, planned[key])
-        elif entry.step is JournalStep.CLEANED:
-            open_.pop(key, None)
-        elif key in open_:
-            open_[key] = apply_journal_entry(open_[key], entry)
-    yield from reversed(open_.values())
-
-
-def owed_after(path: Path, plan: JournalEntry) -> Owed:
-    """What is owed as soon as a planned test has started."""
-
-    def word(name: str) -> str:
-        return str(plan.data.get(name, ""))
-
-    return Owed(
-        journal=path,
-        run=plan.run,
-        host=plan.host,
-        test=plan.test,
-        shell=word("shell"),
-        cleanup=word("cleanup"),
-        mark=word("mark"),
-    )
-
-
-def apply_journal_entry(item: Owed, entry: JournalEntry) -> Owed:
-    """What is owed after one more entry about the same test."""
-    if entry.step is JournalStep.FINISHED:
-        return replace(item, unfinished=bool(entry.data.get("lost")))
-    if entry.step is JournalStep.CLEANING:
-        return replace(item, tried=item.tried + 1)
-    return replace(item, last=str(entry.data.get("why", ""))) if entry.step is JournalStep.DIRTY else item
-
-
-def list_owed_cleanups(folder: Path, host: str = "") -> tuple[Owed, ...]:
-    """Clean-ups that all journals still owe, of one host or of all, last run first."""
-    return tuple(o for path in reversed(journals(folder)) for o in owed_by(path) if host in ("", o.host))
-
-
-def faults(folder: Path) -> tuple[str, ...]:
-    """Damage in any journal: what such a line said is not known, and this is never left out silently."""
-    return tuple(f for path in journals(folder) for f in read_journal(path)[1])
-
-
-def import_file_locks() -> ModuleType | None:
-    """The system's file locks; where there are none, runs are not kept apart."""
     try:
-        return import_module("fcntl")
-    except ImportError:
+        found = json.loads(match[3])
+        return msgspec.convert({k: v for k, v in found.items() if k != "v"}, JournalEntry)
+    except (ValueError, msgspec.ValidationError):
         return None
-
-
-@contextmanager
-def lock_host(folder: Path, host: str) -> Iterator[None]:
-    """Holds a host's lock. Raises RefusedError where another process has it."""
-    place = folder / "locks" / f"{''.join(c if c.isalnum() or c in '-._' else '_' for c in host)}.lock"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl = import_file_locks()
-        if fcntl:
-            try:
-                # Not a file that is deleted at the end: the kernel drops this with the process, after a kill too.
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                message = f"another detlab works on {host}"
-                raise RefusedError(
-                    [Refusal(rule="host-busy", message=message, allow="wait until it has ended")]
-                ) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 class Status(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -63,6 +64,35 @@ class HostRefusedError(HarnessError):
 
 class LostError(UnreachableError):
     """A command whose fate is not known: the connection went after it was sent."""
+
+
+class RunOverError(HarnessError):
+    """The time of a whole run is over, so that a test did not run."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TimedHost:
+    """A connection whose commands all end with the run: each has what is left of the run's time, at most."""
+
+    remote: RemoteHost
+    end: float
+
+    def seconds_left(self) -> float:
+        """How much of the run's time there still is."""
+        return self.end - time.monotonic()
+
+    def run(self, line: CommandLine, *, timeout: float, stop: Event | None = None) -> Ended:
+        """Runs a command in what is left; see `RemoteHost`. Raises RunOverError where nothing is."""
+        left = self.seconds_left()
+        if left <= 0:
+            raise RunOverError("run-over", "the run's time was over", help="give it more with --whole-timeout")
+        return self.remote.run(line, timeout=min(timeout, left), stop=stop)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.remote.close()
 
 
 Connect = Callable[[LabHost], RemoteHost]

@@ -1,9 +1,14 @@
-"""Secrets: values that no repr, log, traceback, report, recording or JSON shows."""
+"""Secrets: values that no repr, log, traceback, report, journal or JSON shows, only where each is kept."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape as html_escape
 from importlib import import_module
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -16,8 +21,29 @@ from harness.diagnostics import HarnessError
 HIDDEN = "<secret>"
 # A shorter one would be replaced within ordinary words; a longer one that is a word still is.
 SHORTEST_REDACTED = 4
+DOUBLE_QUOTE, SINGLE_QUOTE = {'"': "&quot;"}, {"'": "&apos;"}
+MARKUP = re.compile(r"</[A-Za-z][\w:.-]*\s*>|<[A-Za-z][^<>]*/>")
 
-OPENED: set[str] = set()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretName:
+    """Where a secret is kept: an environment variable, or a service and a user in the system's keyring."""
+
+    env: str = ""
+    keyring: str = ""
+    user: str = ""
+
+    def __str__(self) -> str:
+        if self.env:
+            return f"the environment variable {self.env}"
+        return f"the keyring's entry {self.keyring} for {self.user}" if self.keyring else "a secret without a name"
+
+    def open(self) -> Secret:
+        """The secret itself. Raises HarnessError where it is not to be had."""
+        return from_environment(self.env) if self.env else from_keyring(self.keyring, self.user)
+
+
+OPENED: dict[str, SecretName] = {}
 
 
 class SecretSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,19 +59,20 @@ class SecretSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise HarnessError(
                 "secret-source", "a secret is either in an environment variable or in a keyring", help=help
             )
-        return from_environment(self.env) if self.env else from_keyring(self.keyring, user)
+        return SecretName(env=self.env, keyring=self.keyring, user=user if self.keyring else "").open()
 
 
 class Secret:
     """A text that is shown to nobody; only `reveal` gives it, to the library that needs it."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "name")
 
-    def __init__(self, text: str) -> None:
-        """Keeps the text, and remembers it so that `redacted` can take it out of other texts."""
+    def __init__(self, text: str, name: SecretName | None = None) -> None:
+        """Keeps the text, and remembers it and where it is kept so that other texts need not show it."""
         self._text = text
-        if len(text) >= SHORTEST_REDACTED:
-            OPENED.add(text)
+        self.name = name or SecretName()
+        if name or text not in OPENED:
+            OPENED[text] = self.name
 
     def reveal(self) -> str:
         """The text itself."""
@@ -76,7 +103,7 @@ def from_environment(name: str) -> Secret:
         raise HarnessError(
             "no-secret", f"the environment variable {name} is not set", help=f"read -rs {name}; export {name}"
         )
-    return Secret(text)
+    return Secret(text, SecretName(env=name))
 
 
 def from_keyring(service: str, user: str) -> Secret:
@@ -92,20 +119,51 @@ def from_keyring(service: str, user: str) -> Secret:
     if not text:
         hint = f"keyring set {service} {user}"
         raise HarnessError("no-secret", f"the keyring has no entry {service} for {user}", help=hint)
-    return Secret(text)
+    return Secret(text, SecretName(keyring=service, user=user))
+
+
+def list_spellings(text: str) -> set[str]:
+    """A secret as it stands in plain text, in a URL, in JSON and in XML."""
+    xml = {escape(text, {**double, **single}) for double in ({}, DOUBLE_QUOTE) for single in ({}, SINGLE_QUOTE)}
+    coded = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], html_escape(text)}
+    return {text, quote(text, safe=""), quote(text), *coded, *xml}
+
+
+def compile_secrets() -> tuple[re.Pattern[str], Mapping[str, SecretName]] | None:
+    """A pattern of every spelling of every secret that was opened, and whose spelling each is; None without secrets."""
+    spellings = {
+        s: name for text, name in OPENED.items() if len(text) >= SHORTEST_REDACTED for s in list_spellings(text)
+    }
+    if not spellings:
+        return None
+    longest_first = sorted(spellings, key=len, reverse=True)
+    return re.compile("|".join(re.escape(s) for s in longest_first)), spellings
+
+
+def hide_secrets(text: str) -> tuple[str, int]:
+    """The text for people without any secret that was opened, and how many values are hidden; XML stays XML."""
+    compiled = compile_secrets()
+    if compiled is None:
+        return text, 0
+    return compiled[0].subn(escape(HIDDEN) if MARKUP.search(text) else HIDDEN, text)
 
 
 def redact_secrets(text: str) -> str:
-    """The text without any secret that was opened, also not as it stands in a URL, in JSON or in XML."""
-    # A secret may be a part of a longer one, which would then keep its rest.
-    for secret in sorted(OPENED, key=len, reverse=True):
-        for form in {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], escape(secret)}:
-            text = text.replace(form, HIDDEN)
-    return text
+    """The text for people without any secret that was opened: for screens, logs and reports, never to be executed."""
+    return hide_secrets(text)[0]
+
+
+def count_secrets(texts: Iterable[str]) -> Mapping[SecretName, int]:
+    """How often each secret that was opened occurs in texts."""
+    compiled = compile_secrets()
+    if compiled is None:
+        return {}
+    pattern, spellings = compiled
+    return Counter(spellings[m.group()] for text in texts for m in pattern.finditer(text))
 
 
 def redacted_data(value: Any) -> Any:
-    """Plain data without any secret that was opened."""
+    """Plain data for people without any secret that was opened."""
     if isinstance(value, str):
         return redact_secrets(value)
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
 """Whose doing an event is, by process family, task and connection."""
 
-from harness.telemetry.lab.collection import attribute_events
+from harness.telemetry.lab.attribution import attribute_events
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 TASKS = "Microsoft-Windows-TaskScheduler/Operational"

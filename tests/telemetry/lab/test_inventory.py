@@ -66,6 +66,8 @@ def test_a_password_in_the_file_is_refused_without_showing_it():
         ("    authentication: certificate\n", "a certificate needs `certificate:` and `key:`"),
         ("    scheme: ftp\n", "`scheme` cannot be `ftp`"),
         ("    port: 99999\n", "99999 is no port"),
+        ("    answer_timeout: 0\n", "`answer_timeout` is a number of seconds up to 600"),
+        ("    reconnect: .inf\n", "`reconnect` is a number of seconds up to 600"),
         ("    pasword: {env: X}\n", "did you mean `password`?"),
         ("    verify: false\n", "`verify` has no meaning here"),
         ("    wire: ssh\n", "one of winrm, psrp"),

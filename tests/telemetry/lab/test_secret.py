@@ -4,12 +4,23 @@ import json
 import logging
 import pickle
 import traceback
+from urllib.parse import quote
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 import pytest
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.lab.secret import Secret, SecretSource, redact_secrets, redacted_data
+from harness.telemetry.lab import secret as secrets
+from harness.telemetry.lab.ordinary_word import describe_ordinary_word
+from harness.telemetry.lab.secret import Secret, SecretSource, hide_secrets, redact_secrets, redacted_data
+
+
+@pytest.fixture(autouse=True)
+def nothing_opened(monkeypatch):
+    monkeypatch.setattr(secrets, "OPENED", {})
+
 
 PASSWORD = "Tr0ub4dor&3 <x>\"'"
 
@@ -46,7 +57,6 @@ def test_it_cannot_be_stored(store):
     [
         f"login failed for lab with {PASSWORD}",
         json.dumps({"password": PASSWORD}),
-        "<w:Password>Tr0ub4dor&amp;3 &lt;x&gt;\"'</w:Password>",
         "https://lab:Tr0ub4dor%263%20%3Cx%3E%22%27@host/",
     ],
 )
@@ -54,6 +64,55 @@ def test_it_is_taken_out_of_other_texts_in_every_spelling(text):
     Secret(PASSWORD)
     assert "Tr0ub4dor" not in redact_secrets(text)
     assert "<secret>" in redact_secrets(text)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "detonator"])
+def test_what_is_written_in_its_place_leaves_xml_well_formed(password):
+    Secret(password)
+    for text in (
+        f"<a><w>{escape(password)}</w></a>",
+        f"<a w={quoteattr(password)}/>",
+        f"<a w='{escape(password)}'></a>",
+    ):
+        shown, hidden = hide_secrets(text)
+        tree = ElementTree.fromstring(shown)
+        found = [value for e in tree.iter() for value in (e.text, *e.attrib.values()) if value]
+        assert (found, hidden) == (["<secret>"], 1)
+
+
+def test_how_many_values_are_hidden_is_known():
+    Secret(PASSWORD)
+    assert hide_secrets(f"{PASSWORD} {quote(PASSWORD, safe='')} {PASSWORD[:-1]}") == (
+        f"<secret> <secret> {PASSWORD[:-1]}",
+        2,
+    )
+
+
+def test_a_secret_called_secret_is_hidden_once():
+    Secret("secret")
+    assert hide_secrets("the secret is secret") == ("the <secret> is <secret>", 2)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short-1", "it has fewer than 8 characters"),
+        ("Detonator1", "it is a common word, with or without figures"),
+        ("P@ssw0rd123", "it is a common word, with or without figures"),
+        ("powershell.exe", "it stands in the text of T1-1"),
+        ("qwertyuiop", "it is a common word, with or without figures"),
+        ("purple-lab", "it is the lab's name or a part of it"),
+        ("kangaroo", "it is one word of letters"),
+        ("2026-11-22", "it is figures and signs only, as times, numbers and addresses are"),
+        ("xK7-mv2_Qr9!", ""),
+        ("S3cret-lab-pass\u00fc", ""),
+        ("correct horse battery", ""),
+    ],
+)
+def test_a_word_of_ordinary_telemetry_is_known_as_one(password, reason):
+    names = {"the account's name": r"WIN10\lab", "the lab's name": "the-purple-lab"}
+    texts = [("T1-1", "cmd /c PowerShell.EXE -NoProfile")]
+    assert describe_ordinary_word(Secret(password), names, texts) == reason
 
 
 def test_it_is_taken_out_of_data():
