@@ -22,6 +22,7 @@ GRAMMARS_AND_TABLES = {
     "harness/detection/languages/spl/aggregates.py": "one table: the statistical functions",
     "harness/detection/languages/spl/cim/models.py": "one table: the data models and their fields",
     "harness/detection/languages/spl/cim/windows.py": "one table: Windows events and what Windows calls them by code",
+    "harness/detection/languages/spl/lookup_tables.py": "one idea: lookup tables and how rows find theirs",
     "harness/detection/languages/spl/parser.py": "one grammar: pipelines, stages and the arguments of commands",
     "harness/detection/plan/values/pcre.py": "one grammar: PCRE, read once and written for two libraries",
     "harness/telemetry/events/json_events.py": "one table: events in JSON as each shipper writes them",

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("psrpcore", reason="the server side of PSRP is not installed")
 
-import chaos
+from tests.winrm import chaos
 
 WATCHED = []
 

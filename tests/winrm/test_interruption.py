@@ -4,10 +4,10 @@ import json
 import signal
 
 import pytest
-from detlab_command import detlab, start, wait_until, write_atomics
 
 from harness.telemetry.lab.host_record import list_owed_cleanups
 from harness.telemetry.recording import open_recording
+from tests.winrm.detlab_command import detlab, start, wait_until, write_atomics
 from tests.winrm.windows_machine import Machine
 
 FIRST = ("First", "schtasks.exe /Create /F /TN one /TR calc.exe", "schtasks.exe /Delete /TN one /F", {})

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from detlab_command import detlab, write_atomics
 
+from tests.winrm.detlab_command import detlab, write_atomics
 from tests.winrm.windows_machine import Machine
 
 TASK = ("A task", "schtasks.exe /Create /F /TN spawn /TR calc.exe", "schtasks.exe /Delete /TN spawn /F", {})

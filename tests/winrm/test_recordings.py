@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from detlab_command import detlab
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic_command import render_atomic
@@ -18,6 +17,7 @@ from harness.telemetry.lab.recorder import Recorder
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.recording import open_recording
 from harness.telemetry.scenario_telemetry import replay
+from tests.winrm.detlab_command import detlab
 from tests.winrm.windows_machine import Machine
 
 ROOT = Path(__file__).parents[2]

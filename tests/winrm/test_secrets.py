@@ -5,9 +5,9 @@ import signal
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from detlab_command import detlab, start, wait_until, write_atomics
 
 from harness.telemetry.recording import open_recording
+from tests.winrm.detlab_command import detlab, start, wait_until, write_atomics
 from tests.winrm.windows_machine import Machine
 from tests.winrm.wsman_server import PASSWORD
 

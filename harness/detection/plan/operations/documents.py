@@ -117,7 +117,7 @@ def json_entries(text: Text[V], *, span: Span | None = None) -> Text[V]:
 # One operation for all notations: languages differ in the names and options of their readers.
 @operation
 def record_fields(text: Text[V], reader: Text[V], options: Text[V], *, span: Span | None = None) -> Text[V]:
-    """An object of the texts that a reader (json, key_value, xml, cef, leef) takes out; see `plan/values/records.py`."""
+    """An object of the texts that a reader (json, key_value, xml, cef, leef) takes out; see `plan/values/records`."""
 
 
 @operation

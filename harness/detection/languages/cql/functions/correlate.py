@@ -48,7 +48,6 @@ def correlate(
     maxPerRoot: float = 1,
     includeMatchesOnceOnly: bool = False,
     includeConstraintValues: bool = True,
-    # How often the product searches for partners; here one search has all events.
     iterationLimit: float = 5,
     jitterTolerance: Duration | None = None,
     **queries: Syntax,
@@ -62,18 +61,14 @@ def correlate(
     """
     members = parse_sub_queries(flow, queries, globalConstraints, sequenceBy, implied=includeConstraintValues)
     check_correlation(flow, members, root, sequenceBy)
-    # `maxPerRoot` counts groups of each root event, so the root is joined first; sorted() keeps the order of the
-    # others.
     chosen = sorted(members, key=lambda m: m.name != (root or members[0].name))
     pending = [(m.name, *link) for m in members for link in m.links]
-    # Without an order there is nothing that jitter could disturb.
     tolerance = (jitterTolerance or 0.0) if sequence or sequenceBy else None
     whole, there = chosen[0].flow, chosen[:1]
     for one in chosen[1:]:
         tests = build_time_condition(one, there, within) + build_order_condition(one, there, members, tolerance)
         join_sub_query(whole, one, [m.name for m in there], pending, tests, int(maxPerRoot))
         there.append(one)
-    # Each join takes its first partners; several joins multiply them, so groups are counted again at the end.
     if len(chosen) > 2:
         first_of_each(whole, chosen[0].mark, int(maxPerRoot))
     for one in chosen if includeMatchesOnceOnly else []:

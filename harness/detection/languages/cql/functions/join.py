@@ -49,8 +49,7 @@ def join(
     check_join(flow, field, key, mode, repo or view)
     other = partners(flow, query, start, end, limit)
     side, found = RowScope(other), flow.meaning.temporary()
-    # Under names of their own: included fields are offered as those of regular expressions are, so that a negated join
-    # leaves the event as it was.
+    # Under names of their own: fields are only offered, so that a negated join leaves the event as it was.
     own = {n: flow.meaning.temporary() for n in include}
     sides = [(row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True)]
     marks = [flow.meaning.temporary() for _ in sides]

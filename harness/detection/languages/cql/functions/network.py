@@ -65,7 +65,6 @@ def ioc_lookup(
             if not include or column in include:
                 row.offer(f"{prefix}[{i}].{column}", value)
     detected = founds[0] if len(founds) == 1 else ops.or_(*tuple(founds))
-    # The fields are `ioc.detected` and `ioc[0].indicator` (reference/cql.md 8), missing where nothing is known.
     row.offer(f"{prefix}.detected", ops.if_(detected, Literal("true"), NULL))
     return detected if strict else TRUE
 

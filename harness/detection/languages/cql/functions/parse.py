@@ -345,7 +345,7 @@ def device_time(text: Expression, zone: str) -> Expression:
 
 
 # The regular expression of RFC 3986, appendix B, with user, password and port taken apart.
-URL = (
+URL_PATTERN = (
     r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?"
     r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
 )
@@ -356,7 +356,7 @@ BASE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//")
 def split_url(row: RowScope, text: Expression, prefix: str, host: str) -> None:
     """The parts of an address under a prefix; those that are not there have no field."""
     for i, part in enumerate(URL_PARTS):
-        found = ops.regex_extract(text, Literal(URL), Literal(""), Literal(i + 1))
+        found = ops.regex_extract(text, Literal(URL_PATTERN), Literal(""), Literal(i + 1))
         # A path may be empty and is still there (RFC 3986, 3.3); other parts are missing without their sign.
         shown = found if part == "path" else ops.if_(ops.equal(found, Literal("")), NULL, found)
         row.assign(prefix + (host if part == "host" else part), shown)

@@ -46,7 +46,6 @@ def map_(scope: Scope, stage: Stage) -> None:
     found = bind_options(stage, "search", "maxsearches")
     template, place = find_map_search(scope, found)
     names = [n for n in dict.fromkeys(MAP_TOKEN.findall(template)) if n != SERIAL]
-    # The default of `maxsearches` (reference/spl.md 7).
     most = found.number("maxsearches", 10)
     outer: Node = Limit(source=scope.node, count=max(most, 0), span=stage.span)
     values = [("@row", literal(1.0))]

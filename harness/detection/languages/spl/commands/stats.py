@@ -161,8 +161,6 @@ def streamstats(scope: Scope, stage: Stage) -> None:
     partition += [Column(part) for part in begins.parts]
     time_range = window_of_time(option(arguments, "time_window"))
     time = None if time_range is None else as_number(scope.typed("_time")).expression
-    # With `global=t` the window is of all groups' rows, of which those of the own group count: a range over the number
-    # of the row says that, a frame of rows cannot.
     if rows and keys and time is None and flag(arguments, "global", True):
         number = scope.session.fresh("place")
         add_global_row_number(scope, stage, keys, number)
@@ -198,6 +196,7 @@ def counted_window(arguments: StatisticsArguments) -> int:
 
 def add_global_row_number(scope: Scope, stage: Stage, keys: list[Word], column: str) -> None:
     """Adds the place of a row among all groups' rows: a window spans them together unless `global=f`."""
+    # Of the window only rows of the own group count: a range over this number says so, a frame of rows cannot.
     counted = ops.count(where=all_of(tuple(build_key_conditions(scope, keys))))
     scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
 

@@ -40,7 +40,7 @@ from harness.telemetry.indexing.props import GROUP_REFERENCE, parse_format_pairs
 # `_KEY_1` and `_VAL_1`: groups that hold a field's name and its value (transforms.conf.spec).
 KEY = re.compile(r"_KEY_(\w+)")
 EXTRACTION_METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
-QUOTED = r'"(?:[^"\\]|\\.)*"'
+QUOTED_VALUE = r'"(?:[^"\\]|\\.)*"'
 # Every other character becomes `_` (reference/spl.md 11.2, CLEAN_KEYS).
 CLEANED = re.compile(r"[^A-Za-z0-9_]")
 
@@ -108,11 +108,11 @@ def extract_delimited_fields(
             name = clean_name(name) if clean else name
             if name and name in sequence.wanted:
                 # By place: so many values and delimiters before it; a quoted value may hold delimiters.
-                regex = rf"\A(?:(?:{QUOTED}|[^{between}]*)[{between}]){{{place}}}({QUOTED}|[^{between}]*)"
+                regex = rf"\A(?:(?:{QUOTED_VALUE}|[^{between}]*)[{between}]){{{place}}}({QUOTED_VALUE}|[^{between}]*)"
                 value = ops.regex_extract(subject, literal(regex), literal("s"), literal(1.0))
                 sequence.put(name, drop_empty_text(unquote_value(value)), setting.guard)
     elif inside:
-        regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED}|[^{between}]*)"
+        regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED_VALUE}|[^{between}]*)"
         found = extract_pairs(subject, regex, 1, 2)
         sequence.pairs(each_of(found, unquote_value), setting.guard, several=several, clean=clean)
 
