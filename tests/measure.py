@@ -49,13 +49,10 @@ CONTRACT_NAMES: Mapping[str, frozenset[str]] = {
         ("harness/detection/languages", "LANGUAGE"),
         ("harness/report/formats", "FORMAT"),
         ("harness/scenario/foreign_rules", "recognises read"),
-        ("harness/scenario/formats", "recognises read"),
         ("harness/telemetry/formats", "recognises read write SUFFIX"),
         ("harness/telemetry/lab", "connect"),
         ("harness/telemetry/platforms", "PLATFORM"),
-        ("harness/telemetry/readers", "recognises read"),
         ("harness/telemetry/sensors", "SENSOR CHANNEL"),
-        ("harness/telemetry/writers", "write SUFFIX"),
     )
 }
 """Names that every file of a folder of plug-ins must have, by the folder."""

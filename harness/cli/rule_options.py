@@ -77,7 +77,9 @@ def plain_text(command: Decorated) -> Decorated:
     return command
 
 
-def reading(chosen: RunOptions, sourcetype: str | None, source: str | None, host: str | None) -> RunOptions:
+def add_plain_text_input(
+    chosen: RunOptions, sourcetype: str | None, source: str | None, host: str | None
+) -> RunOptions:
     """The same choice, with how plain files are read and that fields are extracted from them."""
     if sourcetype is None:
         # Said of files that bring both along, they would be silently ignored.
@@ -98,7 +100,7 @@ def reading(chosen: RunOptions, sourcetype: str | None, source: str | None, host
     return replace(chosen, settings=replace(settings, props=props), plain=given)
 
 
-def choosing(command: options.Decorated) -> options.Decorated:
+def add_rule_options(command: options.Decorated) -> options.Decorated:
     """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
 
     @wraps(command)
@@ -113,7 +115,7 @@ def choosing(command: options.Decorated) -> options.Decorated:
             patience=named.pop("patience") or DEFAULT_PATIENCE,
             settings=build_settings(named.pop("content")),
         )
-        chosen = reading(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
+        chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
     return plain_text(contents(options.add_judging_options(wrapped)))  # type: ignore[return-value]

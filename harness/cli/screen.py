@@ -14,7 +14,7 @@ from time import monotonic
 import click
 
 from harness.diagnostics import HarnessError
-from harness.report.console import WIDTH, Paper, beginning, escape_controls
+from harness.report.console import WIDTH, Paper, clip_line, escape_controls
 
 # Chosen, no source: tables need 60 columns, sentences over 140 are hard to read.
 NARROWEST, WIDEST = 60, 140
@@ -49,7 +49,7 @@ class ProgressLine:
     def __call__(self, what: str, number: int, total: int) -> None:
         """Tells which of how many is being worked on."""
         if self.terminal and monotonic() - self.began > SECONDS_BEFORE_PROGRESS:
-            line = beginning(f"{number}/{total} {what}", WIDTH - 20)
+            line = clip_line(f"{number}/{total} {what}", WIDTH - 20)
             # Back to the start of the line, erase to its end.
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()

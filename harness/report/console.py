@@ -38,16 +38,16 @@ def shorten_line(text: str, width: int) -> str:
     return f"{line[: width - end - 4].rstrip()} .. {line[len(line) - end :].lstrip()}"
 
 
-def beginning(text: str, width: int) -> str:
+def clip_line(text: str, width: int) -> str:
     """The text on one line of at most `width` characters, its end left out where it is longer."""
     line = one_line(text)
     return line if len(line) <= width else line[: max(0, width - 2)].rstrip() + ".."
 
 
-def beginning_kept(text: str, width: int) -> str:
+def clip_indented_line(text: str, width: int) -> str:
     """The text cut to `width`, its own indentation kept."""
     blank = len(text) - len(text.lstrip())
-    return " " * blank + beginning(text, width - blank)
+    return " " * blank + clip_line(text, width - blank)
 
 
 def printed_width(text: str) -> int:
@@ -99,7 +99,7 @@ class Paper:
         lines = []
         for number, row in enumerate(every):
             cells = [
-                self.pad(beginning(c, w), w, right=i in right) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+                self.pad(clip_line(c, w), w, right=i in right) for i, (c, w) in enumerate(zip(row, widths, strict=True))
             ]
             line = (" " * indent + "  ".join(cells)).rstrip()
             lines.append(line if number else self.paint(line, "dim"))

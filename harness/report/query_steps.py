@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from harness.detection.plan.expressions import EVENT_COLUMN
-from harness.report.console import Paper, beginning, beginning_kept, format_count, one_line, shorten_line
+from harness.report.console import Paper, clip_indented_line, clip_line, format_count, one_line, shorten_line
 from harness.report.report import signal_name
 from harness.report.sentences import (
     OUTCOME_STYLES,
@@ -148,7 +148,7 @@ def alert_lines(
     """The rows that a rule returned, who caused them, and the events that they rest on."""
     for number, alert in enumerate(alerts[:MOST_ALERTS], 1):
         causes = ", ".join(dict.fromkeys(f"{c.name}{'' if c.malicious else ' (benign)'}" for c in alert.causes))
-        who = f" by {beginning(causes, 60)}" if causes else ""
+        who = f" by {clip_line(causes, 60)}" if causes else ""
         yield f"  alert {number}: {format_count(len(alert.events), 'event')}{who}"
         yield from paper.paragraph("; ".join(f"{n} {format_value(v)}" for n, v in alert.fields.items()), indent=4)
         events = evidence[number - 1] if number <= len(evidence) else ()
@@ -169,7 +169,7 @@ def evidence_lines(events: Sequence[Evidence], total: int, paper: Paper, most: i
     if any(differing):
         for event, fields in zip(events, differing, strict=False):
             own = "; ".join(f"{n} {one_line(v)}" for n, v in fields.items())
-            lines.append(beginning_kept(f"      {event.when}  {own}", paper.width))
+            lines.append(clip_indented_line(f"      {event.when}  {own}", paper.width))
         lines += [f"      {more[2:]}"] if more else []
     else:
         lines += paper.paragraph("at " + ", ".join(e.when for e in events[:most]) + more, indent=6)

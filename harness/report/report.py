@@ -12,12 +12,12 @@ from typing import Protocol
 
 from harness import __version__
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.console import beginning
+from harness.report.console import clip_line
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
 from harness.verdict.verdict import Outcomes, Verdict, Visibility
 
 
-def setting(conditions: Mapping[str, str], switches: Mapping[str, str], dialect: str = "lenient") -> str:
+def describe_setting(conditions: Mapping[str, str], switches: Mapping[str, str], dialect: str = "lenient") -> str:
     """What is special about a run: `sysmon_hostname=empty, strict`."""
     parts = [f"{n}={v}" for n, v in {**conditions, **switches}.items()]
     # Lenient is the default of scenarios; a name says only what is special.
@@ -44,12 +44,12 @@ def describe_bounds(signal: Signal) -> str:
 
 def describe_fields(signal: Signal) -> str:
     """The fields that a signal asks for, short."""
-    return ", ".join(f"{n}={beginning(str(v), 40)}" for n, v in signal.where.items())
+    return ", ".join(f"{n}={clip_line(str(v), 40)}" for n, v in signal.where.items())
 
 
 def setting_of(expectation: Expectation) -> str:
     """What an expectation sets beside what its scenario does."""
-    return setting(expectation.conditions, expectation.switches, expectation.dialect)
+    return describe_setting(expectation.conditions, expectation.switches, expectation.dialect)
 
 
 def expectation_name(expectation: Expectation) -> str:

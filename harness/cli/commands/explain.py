@@ -10,7 +10,7 @@ import click
 
 from harness.cli.options import PATH
 from harness.cli.rule_answers import inquire
-from harness.cli.rule_options import choosing
+from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
@@ -32,7 +32,7 @@ MOST_EVENTS_IN_FULL = 1000
 @click.argument("path", type=PATH)
 @click.option("--rule", "rules", multiple=True, type=PATH, metavar="FILE", help="Only this rule, or one of your own.")
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Recorded events, where PATH is a rule.")
-@choosing
+@add_rule_options
 def command(
     path: Path, rules: tuple[Path, ...], events: tuple[Path, ...], chosen: RunOptions, as_json: bool, verbose: bool
 ) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.cli.options import PATH
 from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
-from harness.cli.rule_options import choosing
+from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
@@ -158,7 +158,7 @@ def census_object(found: Census) -> dict[str, Any]:
 )
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
-@choosing
+@add_rule_options
 def command(
     rule: Path,
     events: tuple[Path, ...],

@@ -12,7 +12,7 @@ import click
 
 from harness.cli.options import PATH, Decorated
 from harness.cli.rule_answers import inquire
-from harness.cli.rule_options import choosing
+from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import BUG, DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
@@ -55,7 +55,7 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
 @click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
-@choosing
+@add_rule_options
 def command(
     paths: tuple[Path, ...],
     rules: tuple[Path, ...],

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.console import Paper, beginning, beginning_kept, format_count, one_line
+from harness.report.console import Paper, clip_indented_line, clip_line, format_count, one_line
 from harness.report.query_steps import verdict_lines
-from harness.report.report import BENIGN, PUBLISHED, Chapter, Report, ReportRow, chapters, setting, usual_conditions
+from harness.report.report import (
+    BENIGN,
+    PUBLISHED,
+    Chapter,
+    Report,
+    ReportRow,
+    chapters,
+    describe_setting,
+    usual_conditions,
+)
 from harness.report.sentences import (
     OUTCOME_STYLES,
     OUTCOME_WORDS,
@@ -56,7 +65,7 @@ class Terminal:
         """Where the telemetry came from, what ran, and what was chosen."""
         verdicts = report.outcomes.verdicts
         origins = ", ".join(sorted({str(v.origin) for v in verdicts})) or "none"
-        usual = setting(usual_conditions(report), dict(report.chosen))
+        usual = describe_setting(usual_conditions(report), dict(report.chosen))
         conditions = f"; {usual} unless a row says otherwise" if usual else ""
         text = f"detlab {report.version}: telemetry {origins}; engine {report.engine}{conditions}"
         yield from self.paper.paragraph(text)
@@ -129,7 +138,7 @@ class ChapterTable:
     def lines(self) -> Iterator[str]:
         """Head, a row a scenario with its notes, signals without a row, and for benign software the false positives."""
         title = f"{self.chapter.technique}  {self.chapter.title}".strip()
-        yield self.paper.paint(self.line(beginning(title, self.room), self.heads), "strong")
+        yield self.paper.paint(self.line(clip_line(title, self.room), self.heads), "strong")
         if self.heads != list(self.rules):
             pairs = (f"{h} {r}" for h, r in zip(self.heads, self.rules, strict=True))
             yield from self.paper.paragraph(", ".join(pairs), indent=2)
@@ -160,7 +169,7 @@ class ChapterTable:
             cells.append(self.paper.paint(word + mark, style))
         special = f" [{row.setting}]" if row.setting and not again else ""
         title = f"    {row.setting or 'as it is'}" if again else f"  {self.title(row.scenario)}{special}"
-        return self.line(beginning_kept(title, self.room), cells)
+        return self.line(clip_indented_line(title, self.room), cells)
 
     def title(self, scenario: Scenario) -> str:
         """A scenario's title, with the number of its atomic test where it is the published one."""
@@ -171,7 +180,7 @@ class ChapterTable:
         """Why, under a row: conditions, losses, absent fields, switches that decide, promises, variants."""
         unusual = {n: v for n, v in row.scenario.body.conditions.items() if self.usual.get(n, "") != v}
         if unusual and not again:
-            yield from self.note(f"with {setting(unusual, {})}")
+            yield from self.note(f"with {describe_setting(unusual, {})}")
         found: dict[str, list[str]] = {}
         for name, verdict in row.verdicts.items():
             for place, sentence in notes_of(verdict, verbose=self.verbose):
@@ -217,7 +226,7 @@ class ChapterTable:
             entries = verdicts[0].rule.page.false_positives
             listed = f"its page lists {format_count(len(entries), 'kind')}:" if entries else "its page lists none"
             yield from self.paper.paragraph(f"{rule} flags {len(flagged)} of {len(verdicts)}; {listed}", indent=2)
-            yield from (f"      - {beginning(entry, self.paper.width - 8)}" for entry in entries)
+            yield from (f"      - {clip_line(entry, self.paper.width - 8)}" for entry in entries)
 
 
 FORMAT = Terminal()

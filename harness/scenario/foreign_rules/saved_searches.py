@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.scenario.foreign_rule import Published
 
+# Annotations are JSON of several shapes; a technique is told by its form wherever it stands in them.
 TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 FROM_THE_APP = {"description": "description", "action.correlationsearch.label": "title"}
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from harness.telemetry.lab.command_readings import decode_base64, is_encoded_command, list_decoded, list_readings
 from harness.telemetry.lab.command_variables import REFERENCE, Variables, read_variables
-from harness.telemetry.lab.command_words import SimpleCommand, Word, split_commands
+from harness.telemetry.lab.command_words import CommandWord, SimpleCommand, split_commands
 from harness.telemetry.lab.network_programs import (
     INTERPRETERS,
     SERVER_CALLS,
@@ -191,7 +191,7 @@ class TargetSearch:
                             self.take_arguments(found, command, number + 1, variables)
             self.take_parameters(command, variables)
 
-    def take_encoded(self, words: tuple[Word, ...], depth: int, *, known: bool) -> None:
+    def take_encoded(self, words: tuple[CommandWord, ...], depth: int, *, known: bool) -> None:
         """Takes the servers of an encoded command; one that cannot be decoded is not understood.
 
         `known` is whether it is PowerShell's: other programs have options that look alike.

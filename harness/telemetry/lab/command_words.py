@@ -12,7 +12,7 @@ REDIRECTION = re.compile(r"[<>]{1,2}(?:&\d|[ \t]*(?:\"[^\"\n]*\"|[^\s|&;]*))")
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class CommandWord:
     """A word as its shell hands it on: without quotes; `written` is how it stands in the text."""
 
     value: str
@@ -23,7 +23,7 @@ class Word:
 class SimpleCommand:
     """Words up to a separator at `end` in the text."""
 
-    words: tuple[Word, ...]
+    words: tuple[CommandWord, ...]
     text: str
     end: int
 
@@ -43,7 +43,7 @@ class SimpleCommand:
 def split_commands(text: str) -> list[SimpleCommand]:
     """The commands of a text. What stands in parentheses or braces is commands of its own as well."""
     commands: list[SimpleCommand] = []
-    words: list[Word] = []
+    words: list[CommandWord] = []
     at = 0
     while at < len(text):
         character = text[at]
@@ -63,7 +63,7 @@ def split_commands(text: str) -> list[SimpleCommand]:
     return commands
 
 
-def read_word(text: str, start: int) -> tuple[Word, int]:
+def read_word(text: str, start: int) -> tuple[CommandWord, int]:
     """The word that begins at a place, and where it ends; quotes join what they hold, an open one is a letter."""
     pieces, at = [], start
     while at < len(text):
@@ -78,4 +78,4 @@ def read_word(text: str, start: int) -> tuple[Word, int]:
             break
         pieces.append(character)
         at += 1
-    return Word("".join(pieces), text[start:at]), at
+    return CommandWord("".join(pieces), text[start:at]), at

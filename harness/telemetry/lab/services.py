@@ -159,19 +159,10 @@ def wait_until_open(
 
 
 LEFT_OUT = frozenset(
-    {
-        "test",
-        "tests",
-        "idlelib",
-        "tkinter",
-        "turtledemo",
-        "lib2to3",
-        "ensurepip",
-        "site-packages",
-        "__pycache__",
-        "distutils",
-        "pydoc_data",
-    }
+    re.findall(
+        r"\S+",
+        "test tests idlelib tkinter turtledemo lib2to3 ensurepip site-packages __pycache__ distutils pydoc_data",
+    )
 )
 # Lines of ldd: `libc.so.6 => /lib/libc.so.6 (0x7f..)`, and the loader without an arrow.
 LIBRARY = re.compile(r"(?:=>\s*)?(/\S+)\s+\(0x")

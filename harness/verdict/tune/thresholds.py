@@ -34,7 +34,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Edit, Span
-from harness.verdict.explain import MIRRORED_OPERATIONS, split_conjunction
+from harness.verdict.clauses import MIRRORED_OPERATIONS, split_conjunction
 
 THRESHOLD_SIGNS: dict[Operation, str] = {ops.less: "<", ops.less_equal: "<=", ops.greater: ">", ops.greater_equal: ">="}
 THRESHOLD_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")

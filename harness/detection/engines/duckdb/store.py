@@ -40,7 +40,7 @@ SETTINGS = {
 }
 LOST = "BindBuiltinScalarFunction did not return"
 """What DuckDB 2.0.0 says of a condition on an aggregate of which its statistics know that it is NULL in every row."""
-# Tried in tests/detection/test_recovery.py: every later statement of such a connection fails too.
+# Tried in tests/detection/engines/duckdb/test_connection.py: every later statement of such a connection fails too.
 GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalException)
 """Errors after which a connection answers nothing any more."""
 ATTACHED = "stored_events"

@@ -60,11 +60,14 @@ def parts_of(row: RowScope, functions: Syntax, target: str | None = None) -> lis
 
 def lower_composite(row: RowScope, pipeline: Pipeline, target: str | None) -> list[AggregatePart]:
     """A pipeline in the place of a function: filters, one aggregate, and what becomes of its row."""
+    # reference/cql.md 7: `{ status=500 | count(as=errors) }` filters inside its group; a condition of the one aggregate
+    # of all functions says that without another pass over the events.
     plain = row.meaning.plain
     at = next((i for i, s in enumerate(pipeline.steps) if not plain(s)), None)
     if at is None:
         raise SourceError("not-an-aggregate", "this pipeline has no aggregate", pipeline.span)
     step, before, after = pipeline.steps[at], pipeline.steps[:at], pipeline.steps[at + 1 :]
+    # What can drop or reorder rows after the aggregate would do so to the rows of the other functions too.
     simple = aggregate_step(step) and all(plain(s) and isinstance(s, Assign | FunctionCall) for s in after)
     if not simple:
         return [AggregatePart(pipeline, target, several=True)]
@@ -73,6 +76,7 @@ def lower_composite(row: RowScope, pipeline: Pipeline, target: str | None) -> li
         return [AggregatePart(pipeline, target, several=True)]
     made = [replace(p, before=before) for p in inside]
     if made:
+        # Only once: all functions of the list are in one row by then.
         made[-1].after = after
     return made
 
@@ -98,16 +102,19 @@ def aggregate_functions(
     """One row a combination of `keys`, with the values of all functions; several where a function gives several."""
     parts = parts_of(RowScope(flow), functions, target)
     several = [p for p in parts if p.several]
+    # Inside a function of several rows (`groupBy(function=session(..))`) each outer group is aggregated for itself.
     own = tuple((n, Column(n)) for n in flow.partition if n not in dict(keys))
     ways = [aggregate_many_rows(flow, keys, p) for p in several]
     if len(parts) > len(several) or not several:
         base = flow.copy()
         aggregate_single_rows(base, (*own, *keys), [p for p in parts if not p.several], span)
         ways.insert(0, base)
+    # reference/cql.md 7: a function without a row counts as one empty row, so no single one of them has all groups.
     elif len(several) > 1:
         ways.insert(0, union_group_keys(flow, (*own, *keys), ways, span))
     first, *others = ways
     names = tuple(n for n, _ in (*own, *keys))
+    # The product gives the Cartesian product of the outputs of functions that give several rows (reference/cql.md 7).
     for other in others:
         join_on_keys(first, other, names, span)
     flow.node, flow.columns, flow.present = first.node, first.columns, first.present
@@ -123,6 +130,7 @@ def union_group_keys(flow: Scope, keys: Sequence[Named], ways: Sequence[Scope], 
     if names:
         whole.become(Aggregate(source=whole.node, keys=tuple((n, Column(n)) for n in names), measures=(), span=span))
     else:
+        # Without keys there is one group, which is there as soon as any function has a row.
         whole.become(Limit(source=whole.node, count=1, span=span))
         whole.select(())
     return whole
@@ -141,6 +149,8 @@ def aggregate_single_rows(flow: Scope, keys: Sequence[Named], parts: Sequence[Ag
                 clash(flow, name, part.function.span)
             measures[name] = limit_to_branch(value, way)
         told_of_values(flow, keys, way)
+    # `groupBy(x, function=max(x, as=x))`: a relation has no two columns of one name, so the measure is named x
+    # afterwards.
     renamed = {n: flow.meaning.temporary() for n, _ in keys if n in measures}
     present = frozenset(n for n, v in keys if isinstance(v, Column) and v.name in flow.present)
     made = tuple((renamed.get(n, n), v) for n, v in measures.items())
@@ -149,6 +159,7 @@ def aggregate_single_rows(flow: Scope, keys: Sequence[Named], parts: Sequence[Ag
     flow.present = present | {n for n, v in measures.items() if is_never_null(v)}
     if renamed:
         row = RowScope(flow)
+        # An aggregate that has nothing to give makes no field, so the key's own value stays.
         values = tuple((n, row.first(Column(t), Column(n))) for n, t in renamed.items())
         flow.become(Derive(source=flow.node, columns=values))
     for part in parts:
@@ -165,6 +176,8 @@ def told_of_values(flow: Scope, keys: Sequence[Named], way: RowScope) -> None:
 def clash(flow: Scope, name: str, span: Span, *, certain: bool = True) -> None:
     """Notes that two functions give the same field, which the product refuses where they differ, `certain` to do so."""
     message, help = f"two functions give the field `{name}`", "name one of them with `as=`"
+    # reference/cql.md 7: the same field with different values in two outputs is an error; that they differ is certain
+    # for two functions of one row, and known only from the events for others.
     if certain and flow.meaning.dialect is Strictness.STRICT:
         raise SourceError("same-output", message, span, help=help)
     flow.meaning.tell("same-output", name, f"{message}; the last one counts", span, help=help)
@@ -175,6 +188,7 @@ def is_never_null(value: Expression) -> bool:
     match value:
         case Aggregation(operation):
             return operation in (ops.count, ops.count_distinct)
+        # sum() is built so: 0 where there is no number (reference/cql.md 7).
         case plan.Call(ops.coalesce, arguments):
             return isinstance(arguments[-1], Literal)
         case _:
@@ -187,6 +201,8 @@ def measure_part(row: RowScope, part: AggregatePart) -> list[tuple[str, Expressi
     function = function_of(part.function)
     values, into = bind(function, part.function, row, assigned=part.target is not None)
     if part.target is not None and function.into is None and "as" in function.parameters:
+        # `name := func(...)` is `func(..., as=name)` (reference/cql.md 3, rule 13); functions that name several fields
+        # build them from `as` themselves.
         values[function.parameters["as"].attribute] = part.target
     made = function.run(row, **values)
     if isinstance(made, Expression):
@@ -230,6 +246,7 @@ def join_on_keys(flow: Scope, other: Scope, names: tuple[str, ...], span: Span) 
     """Every combination of the rows of both that agree in the keys."""
     keys = tuple((sign(flow, n), sign(other, n)) for n in names)
     taken = tuple((n, Column(n)) for n in other.visible() if n not in names)
+    # A join needs a key; this one is the same in all rows, which makes every combination.
     keys = keys or ((Literal(1), Literal(1)),)
     for name in sorted({n for n, _ in taken} & set(flow.visible())):
         clash(flow, name, span, certain=False)
@@ -238,6 +255,7 @@ def join_on_keys(flow: Scope, other: Scope, names: tuple[str, ...], span: Span) 
 
 def sign(flow: Scope, name: str) -> Expression:
     """A key that agrees with itself even where it is missing."""
+    # A join never finds null equal to null, but a missing key forms a group; NUL is in no text of a log.
     return ops.coalesce(RowScope(flow).text(Column(name)), Literal("\0"))
 
 
@@ -245,9 +263,11 @@ def lower_group_by(flow: Scope, names: Sequence[str], functions: Syntax, span: S
     """`groupBy`: events without a key form a group or are dropped, as the switches say; whether groups can be rows."""
     row = RowScope(flow)
     keys = tuple((n, row.read(n, span)) for n in dict.fromkeys(names))
+    # Keys compare as texts (reference/cql.md 7.1), and the product stores no truth values.
     keys = tuple((n, v if row.kind(v) is not Kind.BOOLEAN else row.text(v)) for n, v in keys)
     absent = [v for _, v in keys if not (isinstance(v, Column) and v.name in flow.present)]
     if absent:
+        # Documented for several keys only, in one example with `<no value>` (reference/cql.md 7.1); hence two switches.
         switch = "missing-key" if len(keys) > 1 else "missing-single-key"
         if flow.meaning.switch(switch) == "drop":
             condition = all_of(tuple(ops.not_(ops.is_null(v)) for v in absent))

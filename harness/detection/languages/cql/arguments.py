@@ -27,6 +27,7 @@ from harness.detection.languages.cql.syntax import (
 from harness.detection.languages.cql.time_range import known_zone, normalise_zone, parse_milliseconds
 from harness.diagnostics import Severity, SourceError, did_you_mean
 
+# How the product's interface hands over a parameter of several values; `in(values=?p)` takes it apart.
 LIST = re.compile(rf"\[\s*{DOUBLE_QUOTED.pattern}(?:\s*,\s*{DOUBLE_QUOTED.pattern})*\s*\]", re.S)
 
 
@@ -48,6 +49,7 @@ def parameter_text(meaning: Session, parameter: QueryParameter) -> str:
         return parameter.default.text
     if parameter.name in meaning.defaults:
         return meaning.defaults[parameter.name]
+    # Half of all published queries have parameters (reference/cql.md 14), and dashboards begin with `*`.
     message = f"the parameter `{parameter.name}` has no value; `*` is used"
     meaning.tell("parameter-without-value", parameter.name, message, parameter.span, severity=Severity.NOTE)
     return "*"
@@ -99,10 +101,13 @@ GroupCount = Annotated[int, "groups"]
 Zone = Annotated[str, "zone"]
 """A time zone: its name or its distance from UTC; a parameter without a value leaves UTC."""
 
+# StateRowLimit and GroupMaxLimit of the newest versions (reference/cql.md 12).
 MOST_PRODUCT_ROWS = 200_000
 MOST_GROUPS = 1_000_000
 
+# Chosen, no source: each join runs the query before it once more.
 MOST_JOINS = 50
+# The long words are seen in published queries, not in the manual (reference/cql.md 7.3).
 SORT_DIRECTIONS = frozenset({"asc", "desc", "ascending", "descending"})
 
 MEASURED = (float, int, bool, Duration, tuple[float, ...])
@@ -127,8 +132,10 @@ def bind_arguments(
 ) -> Bound:
     """Each argument with its parameter; the `implied` one and `assigned` outputs count as given."""
     bound, unnamed = Bound(), []
+    # Whether the case of parameter names counts is not known (reference/cql.md 19); all that are published fit anyway.
     folded = {n.lower(): n for n in function.parameters}
     for argument in call.arguments:
+        # correlate(): its sub-queries are named by the query, not by the manual.
         if argument.label is not None and function.open:
             bound.given[argument.label] = argument
         elif argument.name is None:
@@ -149,8 +156,11 @@ def bind_arguments(
 
 def place_unnamed(function: RegistryEntry, bound: Bound, unnamed: list[Argument], implied: str | None) -> None:
     """Finds parameters for arguments without a name: the product takes one, more follow the documented order."""
+    # One unnamed argument is what the product's grammar allows (reference/cql.md 3, rule 6); what else people write is
+    # placed so that lint can say which names are missing.
     unnamed = [a for a in unnamed if not bind_unnamed_argument(function, bound, a)]
     free = [n for n in function.positional if n not in bound.given and n != implied]
+    # `groupBy(a, b)`, which the manual's own examples have too: one list (reference/cql.md 3, rule 6).
     if len(unnamed) > 1 and free and gathers(function, free[0]) and not isinstance(unnamed[0].value, Array):
         bound.gathered = tuple(unnamed)
         bound.given[free[0]] = unnamed[0]
@@ -164,6 +174,7 @@ def place_unnamed(function: RegistryEntry, bound: Bound, unnamed: list[Argument]
             bound.extra.append(argument)
             continue
         bound.given[free[i]] = argument
+        # The first needs no name in the product either; only those after it are told.
         if i:
             bound.positional.append((free[i], argument))
 
@@ -172,6 +183,7 @@ def bind_unnamed_argument(function: RegistryEntry, bound: Bound, argument: Argum
     """Takes an argument without a name that can be one parameter only: aggregates, and the order of a sort."""
     value = argument.value
     items = value.items if isinstance(value, Array) else (value,)
+    # `sort(x, desc)` and `groupBy(x, count())`: the words can be nothing else.
     order = isinstance(value, Word) and value.text.lower() in SORT_DIRECTIONS
     name = "order" if order else "function"
     fits = order or (bool(items) and all(isinstance(i, FunctionCall | Pipeline) for i in items))
@@ -206,6 +218,7 @@ def bind(
         values[function.parameters[applied].attribute] = convert_argument(function.hints[applied], row, field)
     into = None
     for name, argument in bound.given.items():
+        # Functions of one value need not know the name of their output; the table gives it.
         if name == "as" and function.into is not None:
             into = resolve_text(row.meaning, argument.value)
             continue
@@ -220,6 +233,7 @@ def bind(
         if (
             known
             and isinstance(value, QueryParameter)
+            # `*` is no number; leaving the argument out gives the function's own default.
             and hint in MEASURED
             and not has_parameter_value(row.meaning, value)
         ):
@@ -289,6 +303,7 @@ def groups_of(row: RowScope, value: Syntax) -> int:
 
 def at_most(row: RowScope, value: Syntax, most: int) -> int:
     """A number up to the product's most, which `max` and `*` stand for."""
+    # `limit=max` stands in about 400 published calls (reference/cql.md 17).
     if resolve_text(row.meaning, value) in ("max", "*"):
         return most
     return max(0, int(min(bind_number(row, value), most)))
@@ -312,6 +327,7 @@ def bind_regex(row: RowScope, value: Syntax) -> CqlRegex:
     """A regular expression, between slashes or as a text."""
     flags = value.flags if isinstance(value, Regex) else ""
     text = resolve_text(row.meaning, value)
+    # A parameter without a value is `*`, which is no regular expression but means anything.
     return translate_regex(".*" if text == "*" else text, flags, value.span)
 
 
@@ -329,7 +345,11 @@ def pipeline_of(row: RowScope, value: Syntax) -> Pipeline:
     """A sub-query, or one step in its place."""
     if isinstance(value, Word):
         raise SourceError(
-            "argument", "expected a sub-query", value.span, help="a sub-query stands in braces: `{ ... }`"
+            # A word alone would be read as free text, which nobody means who writes `percentage(status)`.
+            "argument",
+            "expected a sub-query",
+            value.span,
+            help="a sub-query stands in braces: `{ ... }`",
         )
     return value if isinstance(value, Pipeline) else Pipeline(steps=(value,), span=value.span)
 

@@ -70,10 +70,12 @@ def lower_arm_guard(row: RowScope, field: str, guard: Syntax, place: Span) -> Ex
             return lower_regex_match(row, row.read(field, place), translate_regex(body, flags, guard.span), guard.span)
         case Word() | QueryParameter():
             text = resolve_text(row.meaning, guard)
+            # `*` and `true` match a missing field too, `"*"` and `**` want one (reference/cql.md 6).
             if isinstance(guard, Word) and not guard.quoted and text.lower() == "true":
                 return TRUE
             return match_whole_value(row, row.read(field, place), "*" if text == "**" else text, guard.span)
         case FunctionCall():
+            # The guard's function tests the field of the `match`, as after `=~`.
             before, row.implied = row.implied, field
             asked = lower_condition(row, guard)
             row.implied = before
@@ -88,11 +90,14 @@ def choose_branch_values(row: RowScope, branches: Sequence[tuple[RowScope, Span]
     for way, _ in branches:
         held = way.condition()
         ways.append((way, held))
+        # `*` as a branch takes all events that are left (reference/cql.md 6); no branch after it can be reached.
         if held == TRUE:
             break
     certain = bool(ways) and ways[-1][1] == TRUE
     changes = collect_branch_changes(row, [w for w, _ in ways])
     tests = [c for _, c in ways]
+    # A CASE repeats every test for each field that it sets; with the number of the branch in a column each test runs
+    # once. One published query in six has a `case` (reference/cql.md 17).
     if not row.local and len(changes) + (not certain) > 1:
         which, tests = number_branches(row, tests)
         if not certain:
@@ -109,6 +114,7 @@ def collect_branch_changes(row: RowScope, ways: Sequence[RowScope]) -> dict[str,
     before, found = row.overlay, dict[str, dict[int, Expression]]()
     for place, way in enumerate(ways):
         for name, value in way.overlay.items():
+            # Branches start as copies of one row, so what they left alone is the same object.
             if before.get(name) is not value:
                 found.setdefault(name, {})[place] = value
     return found
@@ -145,6 +151,8 @@ def lower_branches_apart(flow: Scope, part: CaseStep | Match, run: Run) -> None:
     """Branches that make other rows: each takes the events that no branch before it let pass."""
     row = RowScope(flow)
     mark = flow.meaning.temporary()
+    # A branch that emits several rows of an event takes it from later branches once (reference/cql.md 6); only a number
+    # of the event says which events it took.
     flow.become(Window(source=flow.node, measures=((mark, ops.row_number()),)))
     rest, ends = flow.copy(), []
     branches = part.branches if isinstance(part, CaseStep) else part.arms
@@ -162,6 +170,7 @@ def lower_branches_apart(flow: Scope, part: CaseStep | Match, run: Run) -> None:
         rest.become(Join(left=rest.node, right=way.node, kind=JoinKind.ANTI, keys=keys, span=branch.span), way)
     joined = Union(sources=tuple(w.node for w in ends), span=part.span)
     flow.columns = merge_branch_columns(ends)
+    # Branches stand one after the other now; events go on in the order in which they came.
     flow.node = Sort(source=joined, keys=(SortKey(Column(mark)),), span=part.span)
 
 

@@ -13,6 +13,8 @@ from harness.detection.plan.schema import kind_of
 PASSES = Call(ops.is_true, (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
 
+# What format()'s page says of numbers: sign, digits, fraction, exponent, no separators (reference/cql.md 5). DuckDB's
+# TRY_CAST would take `nan`, `Infinity`, `1_000` and blanks as well.
 CQL_NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -23,6 +25,7 @@ def parse_number_text(text: str) -> float | None:
 
 def print_number(value: float) -> str:
     """A number as LogScale prints it: integral ones without fraction, others as short as reads back the same."""
+    # From 1e15 on repr has an exponent too; what the product prints there is not known (reference/cql.md 5 and 20).
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
@@ -36,6 +39,7 @@ def as_text(value: Expression, columns: Schema) -> Expression:
         case Kind.BOOLEAN:
             return ops.boolean_text(value, Literal("true"), Literal("false"))
         case Kind.LIST:
+            # The separator of collect() unless another is given (reference/cql.md 7.3).
             return ops.list_join(value, Literal("\n"))
         case _:
             return value
@@ -64,6 +68,7 @@ def as_number(value: Expression, columns: Schema) -> Expression:
         case Kind.BOOLEAN | Kind.LIST:
             return NULL
         case _:
+            # A number that was only printed is still at hand.
             if isinstance(value, Call) and value.operation == ops.to_text:
                 return value.arguments[0]
             return ops.to_number(value)
@@ -78,6 +83,7 @@ def as_truth(value: Expression, columns: Schema) -> Expression:
     match kind_of(value, columns):
         case Kind.BOOLEAN | Kind.NULL:
             return value
+        # `"true"` is the truth of texts (reference/cql.md 5, conditions); nothing else is.
         case Kind.TEXT:
             return ops.equal(value, Literal("true"))
         case _:
@@ -112,9 +118,11 @@ def negate_condition(condition: Expression) -> Expression:
     """The opposite of a condition that counts as false where it is null."""
     if isinstance(condition, Literal):
         return Literal(condition.value is not True, condition.span)
+    # Content that is not at hand is neither so nor not so: `match()` and `!match()` of it both pass.
     if isinstance(condition, Call) and condition.operation == ops.is_true and condition.arguments == PASSES.arguments:
         return condition
     span = getattr(condition, "span", None)
+    # A comparison of a missing field fails, so its opposite passes (reference/cql.md 4.2 and 15).
     return ops.not_(replace_null_by_false(condition), span=span)
 
 
@@ -157,6 +165,7 @@ NULL_IS_FALSE_OPERATIONS = frozenset(
 
 def can_merge_derives(before: Derive, named: tuple[tuple[str, Expression], ...]) -> bool:
     """Whether columns can be computed in the same breath as those of the step before."""
+    # One Derive computes all its columns from the rows below it: none may read another of the same step.
     assigned = {n for n, _ in before.columns}
     return not any(isinstance(e, Column) and e.name in assigned for _, v in named for e in walk_expressions(v))
 
@@ -173,6 +182,7 @@ def found_in(condition: Expression) -> frozenset[str]:
             return frozenset({name})
         case Call(operation, (Column(name), *_)) if operation in NULL_IS_FALSE_OPERATIONS:
             return frozenset({name})
+        # One conversion deep (`to_number(f) > 3`): conversions give null of null.
         case Call(operation, (Call(_, (Column(name), *_)), *_)) if operation in NULL_IS_FALSE_OPERATIONS:
             return frozenset({name})
         case _:
@@ -194,6 +204,7 @@ def never_null(value: Expression, present: frozenset[str]) -> bool:
             return any(never_null(v, present) for v in values)
         case Call(ops.format_time | ops.concat | ops.lower | ops.upper | ops.to_text | ops.boolean_text, values):
             return all(never_null(v, present) for v in values)
+        # Division by zero is null unless a switch says otherwise, so the divisor has to be known.
         case Call(ops.divide | ops.modulo, (a, Literal(held))):
             return bool(held) and never_null(a, present)
         case Call(ops.add | ops.subtract | ops.multiply | ops.floor | ops.is_null | ops.is_true, values):

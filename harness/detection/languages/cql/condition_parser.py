@@ -27,14 +27,19 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.diagnostics import Edit, Finding, Severity
 
+# `==`, `<>` and `=~` of a regular expression are read to be told of; the product has `=` and `!=` only.
 OPERATOR = re.compile(r"=~|<=>|!=|<>|<=|>=|==|=|<|>")
+# Reserved words are fine as fields left of a comparison (reference/cql.md 2.6).
 NOT_AS_FIELD = re.compile(r"(?:not|and|or)\s*(?:=|!=|<|>)", re.I)
+# A `&` belongs to patterns (reference/cql.md 2.1: `a=x&y`); only one with a blank after it can be meant as a sign.
 AND_SIGN = re.compile(r"&&|&(?=\s)")
 METHOD = re.compile(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
 NOT_MATCHED = re.compile(r"!~\s*(?=/)")
 IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
+# Queries have at most 66,000 characters (reference/cql.md 12), so each filter has 13 on average.
 MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")
+# Word processors write the curly ones; LogScale takes them (reference/cql.md 2.3).
 QUOTES = frozenset("\"'“”„")
 
 
@@ -51,6 +56,7 @@ class FilterParser(ArgumentParser):
                 place = self.source.span(found.start(), found.end())
                 message = f"filters are joined by `and`, not by `{found[0]}`"
                 self.deviation("and-sign", place, message, [(place, "and")])
+            # `=>` ends the guard of a `match` arm.
             elif self.sees("=>") or not self.begins() or self.sees_step():
                 break
             parts.append(self.either())
@@ -74,6 +80,7 @@ class FilterParser(ArgumentParser):
 
     def begins(self) -> bool:
         """Whether a filter can start here."""
+        # Two official files end in a stray quote (reference/cql.md 2.3): it must be told of, not taken for the end.
         if self.text[self.at] in "'\"" and (self.text[self.at] == "'" or self.last(self.at)):
             return SINGLE_QUOTED.match(self.text, self.at) is not None
         return bool(self.text[self.at] in '(!"/?$“”„' or PATTERN.match(self.text, self.at))
@@ -102,11 +109,14 @@ class FilterParser(ArgumentParser):
         self.takes("||")
         call = CALL.match(self.text, self.at)
         step = self.calls() and call is not None and not is_question(call[1])
+        # Empty steps are fine (reference/cql.md 1, rule 8), so `||` before a step is two pipes and nothing worth a
+        # word.
         empty = self.at >= len(self.text) or self.text[self.at] in CLOSERS
         if not self.bracketed and (step or empty or self.sees_step() or self.sees("[")):
             self.at, self.end = before
             return False
         place = self.span(self.end - 2)
+        # Inside parentheses there are no pipes, so the product refuses the text there.
         if self.bracketed:
             self.deviation("or-sign", place, "filters are joined by `or`, not by `||`", [(place, "or")])
         else:
@@ -142,6 +152,7 @@ class FilterParser(ArgumentParser):
             self.depth, self.bracketed = self.depth - 1, outside
             self.expect(")", "after a filter", start)
             return inside
+        # A `/` starts a regular expression only where a filter may start; elsewhere it divides (reference/cql.md 2.4).
         if self.sees("/"):
             return FreeText(value=self.slashes(), span=self.span(start))
         if self.sees("?"):
@@ -151,6 +162,8 @@ class FilterParser(ArgumentParser):
         if self.sees("$"):
             self.apart(start)
             return self.saved()
+        # Only known functions are calls: a misspelt name would be free text and a parenthesis (reference/cql.md 3, rule
+        # 7).
         if call := self.call():
             return call
         if self.keyword() in ("and", "or") and not NOT_AS_FIELD.match(self.text, self.at):
@@ -172,6 +185,7 @@ class FilterParser(ArgumentParser):
             self.unknown_call()
             found = self.take(FIELD_NAME)
             text = found[0] if found else None
+        # A quoted text may be a field (`"my field" = x`), so the operator decides.
         if text is not None:
             field = Word(text=text, quoted=self.text[start] in QUOTES, span=self.span(start))
             if made := self.compared(field):
@@ -185,6 +199,7 @@ class FilterParser(ArgumentParser):
         """A comparison of the field, if an operator follows it."""
         start = self.at
         operator = self.take(OPERATOR)
+        # `!~` of Perl and of other query languages.
         if not operator and self.take(NOT_MATCHED):
             place = self.source.span(start, start + 2)
             self.deviation("regex-operator", place, "a regular expression follows `=` or `!=`", [(place, "!=")])
@@ -192,6 +207,7 @@ class FilterParser(ArgumentParser):
             return Comparison(field=field, operator="!=", value=value, span=field.span.to(value.span))
         if not operator:
             return self.worded(field)
+        # `f = //` would begin a comment for any lexer that does not know where it stands.
         if operator[0] in ("=", "!=") and (empty := self.empty_regex()):
             value = Regex(body=empty[0], flags=empty[1], span=self.span(start + len(operator[0])))
             return Comparison(field=field, operator=operator[0], value=value, span=field.span.to(value.span))
@@ -210,6 +226,7 @@ class FilterParser(ArgumentParser):
 
     def called_value(self, sign: str, value: Syntax) -> None:
         """Refuses a call where a number has to stand."""
+        # `a > now()` is `a > "now"` and a parenthesis to the grammar (reference/cql.md 3, rule 8); nobody means that.
         called = isinstance(value, Word) and not value.quoted and value.text.lower() in FUNCTION_NAMES
         if called and sign in ("<", "<=", ">", ">=") and self.sees("("):
             help = f"an expression compares with a call: `test(field {sign} {value.span.text}())`"
@@ -312,6 +329,7 @@ class FilterParser(ArgumentParser):
         if not found:
             raise self.fail("syntax", f"expected {what}, found {self.found()}")
         text = found[0]
+        # A `//` that touches a pattern is no comment, but a pattern may not end so (reference/cql.md 2.1 and 2.2).
         if text.endswith("//"):
             text = text[:-2]
             place = self.span(start + len(text), start + len(text) + 2)
@@ -342,6 +360,7 @@ class FilterParser(ArgumentParser):
             help = CQL_FUNCTION_HINTS.get(method[1].lower()) or f"`{FUNCTION_NAMES[method[1].lower()]}(...)` is a step"
             raise self.fail("unknown-function", f"a field has no function `{method[1]}` of its own", place, help)
         found = CALL.match(self.text, self.at)
+        # With a blank between, a text and filters in parentheses may be meant.
         if found and not found[2] and found[1].lower() not in FUNCTION_NAMES:
             place = self.span(found.start(1), found.end(1))
             raise self.unknown(found[1], place)

@@ -43,9 +43,11 @@ from harness.detection.plan.expressions import (
 from harness.detection.plan.operations import any_of, choose_test
 from harness.diagnostics import Severity, SourceError, Span
 
+# Comparisons with dates and lengths of time as other languages have them get a hint of their own.
 DATE = re.compile(r"\d{4}-\d\d")
 TIME_SPAN = re.compile(r"\d+\s*(?:ms|s|m|min|h|d|w|mon|y)")
 DATES = "times are numbers of milliseconds; `parseTimestamp` makes one of a field, the window is set beside the query"
+# reference/cql.md 4.1: tags, @id, @timestamp and @ingesttimestamp are not searched.
 NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT_COLUMN)
 NUMERIC_COMPARISONS = {"<": ops.less, "<=": ops.less_equal, ">": ops.greater, ">=": ops.greater_equal}
 
@@ -56,6 +58,8 @@ def lower_condition(row: RowScope, part: Syntax, *, alone: bool = True) -> Expre
         case Junction(operator="and", parts=parts):
             return ops.and_(*(lower_condition(row, p, alone=alone) for p in parts), span=part.span)
         case Junction(parts=parts):
+            # `a or b` is `case { a; b }`, where named groups of regular expressions make no fields (reference/cql.md 3,
+            # rule 1).
             with row.refusing():
                 return ops.or_(*(lower_condition(row, p, alone=False) for p in parts), span=part.span)
         case Pipeline(steps=steps):
@@ -122,7 +126,10 @@ def lower_field_comparison(row: RowScope, part: Comparison) -> Expression:
         found = match_whole_value(row, subject, resolve_text(row.meaning, part.value), part.span)
     if part.operator != "!=":
         return found
+    # What did not match has no groups to take.
     row.offers.clear()
+    # One example of the manual drops missing fields here, against its own rule (reference/cql.md 4.2); hence the
+    # switch.
     if isinstance(part.value, Word) and part.value.text == "" and row.meaning.switch("missing-not-empty") == "drop":
         return ops.and_(ops.not_(ops.is_null(subject)), ops.not_(found), span=part.span)
     return locate_condition(negate_condition(found), part.span)
@@ -141,6 +148,7 @@ def lower_numeric_comparison(row: RowScope, subject: Expression, part: Compariso
     text = resolve_text(row.meaning, part.value)
     limit = parse_number_text(text)
     if limit is None:
+        # A dashboard's `*` must not break the query; only what stands in the text is an error.
         if isinstance(part.value, QueryParameter):
             message = f"the value of `{part.value.name}` is no number; the comparison holds for no event"
             row.meaning.tell("not-a-number", part.value.name, message, part.value.span)
@@ -156,6 +164,7 @@ def lower_numeric_comparison(row: RowScope, subject: Expression, part: Compariso
 
 def build_number_literal(value: float) -> Literal:
     """A number as it is best printed."""
+    # Doubles are exact to 2**53.
     return Literal(int(value) if value == int(value) and abs(value) < 2**53 else value)
 
 
@@ -167,10 +176,13 @@ def match_whole_value(row: RowScope, subject: Expression, pattern: str, span: Sp
         return match_glob(row.text(subject), pattern, span)
     value = parse_number_text(pattern)
     if row.kind(subject) is Kind.NUMBER:
+        # False, and null where the field is missing: the opposite of a comparison then passes as it has to.
         if value is None:
             return ops.and_(ops.is_null(subject), FALSE_LITERAL, span=span)
         return ops.equal(subject, build_number_literal(value), span=span)
     same = ops.equal(row.text(subject), Literal(pattern), span=span)
+    # How far `f = 404` reaches is not known (reference/cql.md 4.2 and 19): as text or as number, unless a switch says
+    # so.
     if value is None or row.meaning.switch("numeric-equality") == "text":
         return same
     return ops.or_(same, ops.equal(row.number(subject), build_number_literal(value)), span=span)
@@ -178,6 +190,7 @@ def match_whole_value(row: RowScope, subject: Expression, pattern: str, span: Sp
 
 def match_glob(text: Expression, pattern: str, span: Span | None, *, ignore_case: bool = False) -> Expression:
     """Whether a text fits a pattern with `*`; the simple shapes are said simply."""
+    # Engines test a prefix, a suffix or a content without any pattern, which is faster.
     core = pattern.strip("*")
     if not core:
         return ops.not_(ops.is_null(text), span=span)
@@ -194,13 +207,16 @@ def lower_free_text(row: RowScope, value: Word | Regex | QueryParameter) -> Expr
     """Text or a regular expression in any field that the event came with."""
     meaning = row.meaning
     if isinstance(value, QueryParameter) and resolve_text(meaning, value) == "*":
+        # `?p` as a step declares a parameter; with its default `*` it passes everything (reference/cql.md 14).
         return Literal(True, value.span)
     if not row.flow.events:
         message = "text is looked for in events; after an aggregate there are none"
         help = after_aggregate(value.text if isinstance(value, Word) else "")
         raise SourceError("free-text-after-aggregate", message, value.span, help=help)
+    # The fields that the event had at the start of the pipeline, whatever was added since (reference/cql.md 4.1).
     names = [n for n in row.flow.origin if not n.startswith("#") and n not in NOT_SEARCHED]
     known = row.flow.columns
+    # Columns without any value would only lengthen the statement.
     names = [n for n in names if known.get(f"{TEMPORARY}{n}", known.get(n, Kind.NULL)) is not Kind.NULL]
     texts = [row.text(original(row, n)) for n in names]
     if not texts:
@@ -218,6 +234,7 @@ def lower_free_text(row: RowScope, value: Word | Regex | QueryParameter) -> Expr
 
 def raw_first(names: list[str], texts: list[Expression]) -> list[Expression]:
     """The texts, that of the event itself first."""
+    # Groups are taken from @rawstring first, else the order of fields is undefined (reference/cql.md 4.1).
     pairs = sorted(zip(names, texts, strict=True), key=lambda p: p[0] != "@rawstring")
     return [t for _, t in pairs]
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from harness.detection.languages.cql.scope import Session
 
 
+# Chosen, no source: parsers that people chain ask once a step, and queries have tens of steps at most.
 MOST_QUESTIONS = 60
 """How often one plan may ask; each answer is a run of the query up to there."""
 
@@ -53,12 +54,12 @@ def ask_rows(meaning: Session, node: Node, most: int, span: Span) -> list[Mappin
 def reads_unnamed_fields(pipeline: Pipeline) -> bool:
     """Whether fields that the query does not name can matter to it: no step leaves only named ones."""
     parts = walk_syntax(pipeline)
-    if any(isinstance(p, FunctionCall) and opening(p) for p in parts):
+    if any(isinstance(p, FunctionCall) and reads_any_field(p) for p in parts):
         return True
     return not any(closes_fields(s) for s in pipeline.steps)
 
 
-def opening(part: FunctionCall) -> bool:
+def reads_any_field(part: FunctionCall) -> bool:
     """Whether a call looks at fields whatever their names."""
     function = FUNCTIONS[part.name]
     return function.reads_all or (function.wildcards and any("*" in w for w in collect_argument_words(part)))
@@ -76,6 +77,7 @@ def closes_fields(step: Syntax) -> bool:
     match step:
         case FunctionCall(name=name) | Assign(value=FunctionCall(name=name)):
             return FUNCTIONS[name].fields is FieldEffect.CLOSES
+        # A list of functions as a step is stats(), whose rows hold their outputs only.
         case Array():
             return True
         case _:
@@ -96,13 +98,16 @@ def names_array(function: RegistryEntry, argument: Argument) -> bool:
     return argument.name in function.arrays
 
 
+# Chosen, no source: each becomes a column of the statement.
 MOST_NAMES = 1_000
+# A backslash and a quote would have to be escaped in JSON paths, and `*` is never part of a name.
 FIELD = re.compile(r"[^\x00-\x1f\"\\*]+")
 ARRAY_ELEMENT_NAME = re.compile(r"(.*)\[\d+\]", re.S)
 
 
 def flatten_text_fields(row: RowScope, text: Expression, reader: str, options: Mapping[str, object]) -> Expression:
     """The fields of a text as a flat object."""
+    # Sorted, so that the same options are the same expression and are computed once.
     given = json.dumps(options, sort_keys=True)
     return row.keep(ops.record_fields(text, Literal(reader), Literal(given)))
 
@@ -116,6 +121,7 @@ def take_out(
     """
     named = [n.removeprefix(start) for n in collect_names_with_prefix(row, start)]
     known = ask_flat_names(row, flat, numbered)
+    # Only arrays that the query uses are lists: without a mention their elements are fields like any others.
     if known is not None:
         arrays = [n for n in known if n.endswith("[]") and n in named]
         named = [*arrays, *(n for n in known if not n.endswith("[]"))]
@@ -136,12 +142,14 @@ def collect_names_with_prefix(row: RowScope, start: str) -> list[str]:
     """Names that the query mentions and that begin so; what nobody reads need not be taken out."""
     every = row.meaning.mentioned | {f"{n.removesuffix('[]')}[]" for n in row.meaning.arrays}
     names = (n.replace("`", "") for n in every if n.startswith(start) and n != start)
+    # Words that are numbers stand in `mentioned` too, since the grammar cannot tell `5` from a field called so.
     return sorted(n for n in names if FIELD.fullmatch(n) and not n.replace(".", "").isdigit())
 
 
 def ask_flat_names(row: RowScope, flat: Expression, numbered: bool) -> list[str] | None:
     """The names in the flat objects of the events at hand; None where nobody can tell, or nobody wants to know."""
     meaning, flow = row.meaning, row.flow
+    # Inside the functions of arrays there is no relation that could be asked.
     if row.local or not meaning.unnamed:
         return None
     name = meaning.temporary()
@@ -169,6 +177,7 @@ def ask_field_names(row: RowScope, node: Node, name: str) -> list[str] | None:
         message = "of the fields in texts those that the query does not name are known only with events"
         meaning.tell("unnamed-fields", "", message, span, severity=Severity.NOTE)
         return None
+    # A part of the names would change from run to run; none at all can be told.
     if len(rows) >= MOST_NAMES:
         message = f"texts hold {MOST_NAMES} fields or more; those that the query does not name are left out"
         meaning.tell("unnamed-fields", "", message, span)

@@ -23,8 +23,10 @@ from harness.detection.plan.expressions import NULL, Expression, Kind, Literal, 
 from harness.diagnostics import SourceError
 
 CQL_ARITHMETIC = {"+": ops.add, "-": ops.subtract, "*": ops.multiply, "/": ops.divide, "%": ops.modulo}
+# Chosen, no source: 16 doublings of a text are 65,536 times its length, the cut that follows.
 UNCUT = 16
 LONGEST_TEXT = 1 << 16
+# The largest double: no text of a number stands for infinity (reference/cql.md 5), this one reads back.
 LARGEST_FLOAT = 1.7976931348623157e308
 ORDERED = {"<": ops.less, "<=": ops.less_equal, ">": ops.greater, ">=": ops.greater_equal}
 
@@ -32,6 +34,7 @@ ORDERED = {"<": ops.less, "<=": ops.less_equal, ">": ops.greater, ">=": ops.grea
 def lower_expression(row: RowScope, part: Syntax) -> Expression:
     """The value of an expression."""
     match part:
+        # In expressions quotes make a text, in other arguments they change nothing (reference/cql.md 5).
         case Word(text=text, quoted=True):
             return Literal(text, part.span)
         case Word(text=text):
@@ -59,6 +62,7 @@ def constant(word: Word) -> Literal | None:
     if value is not None:
         return Literal(int(value) if value == int(value) and "." not in word.text else value, word.span)
     lowered = word.text.lower()
+    # Keywords are case-insensitive (reference/cql.md 2.6).
     return Literal(lowered == "true", word.span) if lowered in ("true", "false") else None
 
 
@@ -72,6 +76,7 @@ def lower_binary(row: RowScope, part: Binary) -> Expression:
     if part.operator in ORDERED:
         return build_call(ORDERED[part.operator], a, b, span=part.span)
     value = build_call(CQL_ARITHMETIC[part.operator], a, b, span=part.span)
+    # A literal divisor that is not zero is the usual case, and needs no test in each row.
     if part.operator == "/" and not (isinstance(b, Literal) and b.value):
         return replace_zero_division(row, value, a, b)
     return value
@@ -81,6 +86,7 @@ def replace_zero_division(row: RowScope, quotient: Expression, a: Expression, b:
     """A quotient, and what stands for it where the divisor is zero."""
     if row.meaning.switch("division-by-zero") == "null":
         return quotient
+    # The two candidates are nothing and infinity (reference/cql.md 5 and 19).
     endless = ops.if_(ops.greater(a, Literal(0)), Literal(LARGEST_FLOAT), Literal(-LARGEST_FLOAT))
     found = ops.if_(ops.equal(a, Literal(0)), NULL, endless)
     return ops.if_(ops.equal(b, Literal(0)), found, quotient)
@@ -94,6 +100,7 @@ def equal(row: RowScope, left: Expression, right: Expression, part: Syntax) -> E
         return ops.equal(left, right, span=span)
     texts = ops.equal(row.text(left), row.text(right), span=span)
     numbers = row.number(left), row.number(right)
+    # A literal that is no number: the numbers of both sides can never be compared.
     hopeless = any(isinstance(n, Literal) and n.value is None for n in numbers)
     if hopeless or row.meaning.switch("numeric-equality") == "text":
         return texts
@@ -108,6 +115,8 @@ def lower_not(row: RowScope, value: Expression, part: Unary) -> Expression:
         case Kind.NUMBER:
             return ops.equal(value, Literal(0), span=part.span)
         case _:
+            # `!x` of a text is a boolean's where it says so, a number's where it is one, else null (reference/cql.md
+            # 5).
             text = row.text(value)
             false = ops.if_(ops.equal(text, Literal("false")), Literal(True), NULL)
             truth = ops.if_(ops.equal(text, Literal("true")), Literal(False), false)
@@ -122,6 +131,7 @@ def lower_call(row: RowScope, part: FunctionCall) -> Expression:
         values, _ = bind(function, part, row, assigned=True)
         return lower_function_value(row, function, values)
     if function.role is FunctionRole.FILTER:
+        # Inside an expression a regular expression says only whether it matches; its groups make no fields.
         with row.refusing():
             return replace_null_by_false(lower_filter_function(row, function, part))
     help = "an aggregate is a step; its output is compared after it: `_count > 5`" if function.aggregates else None
@@ -133,6 +143,7 @@ def lower_function_value(row: RowScope, function: RegistryEntry, values: dict[st
     result: Expression = function.run(row, **values)
     if not function.grows:
         return result
+    # `a := concat([a, a])` forty times would be 10**12 characters.
     row.meaning.grown += 1
     if row.meaning.grown <= UNCUT:
         return result
@@ -165,5 +176,6 @@ def expressions_of(row: RowScope, value: Syntax) -> tuple[Expression, ...]:
     return tuple(lower_expression(row, item) for item in items)
 
 
+# Here, since the arguments of calls are read before expressions are known.
 CONVERTERS[Expression] = lower_expression
 CONVERTERS[tuple[Expression, ...]] = expressions_of

@@ -25,21 +25,32 @@ from harness.detection.languages.cql.syntax import (
 )
 from harness.diagnostics import Source, SourceError, Span
 
+# Chosen, no source: each level takes several of Python's 1,000 nested calls.
 DEEPEST_ARGUMENTS = 100
+# Chosen, no source: engines read a chain of conditions by recursion.
 MOST_PARTS = 500
+# correlate() labels its sub-queries, and attributes follow them (`A: {...} include: [..]`). A time of day (`10:00`) or
+# a name space (`text:contains`) must not be taken for one.
 LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
 BLOCK_LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
 ARGUMENT_NAME = re.compile(rf'({FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
+# A lone `=` is told of and read as `==` (reference/cql.md 3, rule 4).
 COMPARE = re.compile(r"==|!=|<=|>=|<|>|=(?![=~>])")
+# Expressions have no logical operators (reference/cql.md 3, rule 5); what other languages have is read and told of.
 AND = re.compile(r"(?:and(?!\w)|&&)\s*", re.I)
 OR = re.compile(r"(?:or(?!\w)|\|\|)\s*", re.I)
 NOT = re.compile(r"not(?!\w)\s*", re.I)
+# A quoted target makes a field of that very name (reference/cql.md 3, rule 14).
 ASSIGNMENT_START = re.compile(rf'(?:{FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
 BACKTICK = re.compile(r"`([^`\n]+)`")
+# Names of packages and their queries hold `/`, `:`, `.` and `-` (reference/cql.md 14).
 SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
+# Names of parameters may hold `-` (reference/cql.md 14).
 PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
+# `x := a | ... ; *` inside `case`: this star is a branch, not a product.
 STAR_BRANCH = re.compile(r"\*\s*(?:[|;}]|=>)")
 OPERATOR_LEVELS = (("+", "-"), ("*", "/", "%"))
+# What people leave unquoted in arguments that are texts: regular expressions, networks, formats.
 LOOSE = re.compile(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
 TEXT_PARAMETERS = frozenset(
     {"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"}
@@ -102,6 +113,7 @@ class ArgumentParser(Scanner):
             raise self.fail("syntax", "expected the name of a parameter after `?`")
         default = None
         if found[3] or found[4]:
+            # `?{name=}` has the empty text for its default.
             if not self.sees("}"):
                 default = self.plain()
             self.expect("}", "after the default of a parameter")
@@ -164,6 +176,7 @@ class ArgumentParser(Scanner):
         """One argument with its name or label, and the attributes after it."""
         start, name, label = self.at, None, None
         found = ARGUMENT_NAME.match(self.text, self.at)
+        # `test(a = b)` has no parameter `a`: there `=` is meant as `==`.
         if found and not is_mistaken_comparison(function, found[1]):
             name = found[1].strip('"`')
             self.move(found.end())
@@ -194,6 +207,7 @@ class ArgumentParser(Scanner):
         """A word that nothing but the end of an argument follows."""
         start = self.at
         found = PATTERN.match(self.text, start)
+        # The end of an argument may be glued to a comment (reference/cql.md 2.2).
         if not found or found[0].endswith("//"):
             return None
         self.move(found.end())
@@ -210,6 +224,7 @@ class ArgumentParser(Scanner):
         start = self.at
         self.move(found.end())
         place = self.span(start)
+        # A text is unescaped once, so that a backslash in it is written twice.
         quoted = '"' + found[0].replace("\\", "\\\\") + '"'
         self.deviation("unquoted-text", place, "a text with such characters stands in double quotes", [(place, quoted)])
         return Word(text=found[0], span=place)

@@ -53,6 +53,7 @@ CQL_COMMAND_HINTS = {
     "index": "the repository is chosen outside the query, or with `#repo=name`",
 }
 ANYWHERE = frozenset({"let", "set", "var"})
+# A word, blanks and another word: in CQL these are two free texts, which only commands of others resemble.
 FOREIGN_COMMAND = re.compile(r"([A-Za-z]+)[ \t]+(?![=!<>|(){};,:]|and\b|or\b|match\b|like\b|//|/\*|$)(?=[^\s])", re.I)
 CQL_FUNCTION_HINTS = {
     "isnull": "`field != *` asks whether a field is missing",
@@ -235,6 +236,7 @@ def after_aggregate(word: str) -> str:
 
 def suggest_at(text: str, at: int) -> str | None:
     """What may help somebody whose text cannot be read from here on."""
+    # Chosen, no source: hints look at the step before, and patterns that end in `$` would read all of a long query.
     before = text[max(0, at - 200) : at]
     for following, preceding, help in NEXT:
         if following.match(text, at) and (preceding is None or preceding.search(before)):

@@ -9,15 +9,18 @@ from itertools import islice
 from harness.detection.languages.cql.hints import suggest_at
 from harness.diagnostics import Edit, Finding, Source, SourceError, Span
 
+# UnquotedFieldNameChar of the vendor's grammar; patterns may have more (reference/cql.md 2.1).
 NAME_CHARACTER = r"[#%&.@\\^\w\u00a1-\u00aa\u00ae-\u00ba\u00bc-\u00ff]"
 INDEX_SUFFIX = r"\[\d+\]"
 FIELD_NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX_SUFFIX})*(?:\[\])?")
 LOOSE = r"[*+\-~\u00ac]|:(?!=)"
 PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX_SUFFIX}|{LOOSE}|/)*(?:\[\])?")
+# Beside the documented blanks: no-break space, byte order mark and zero-width space, which copied queries bring.
 TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0\ufeff\u200b]+|//[^\n]*|/\*.*?\*/)*", re.S)
 DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
 CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
 SINGLE_QUOTED = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
+# Any other backslash stays: strings hold regular expressions such as "\d{2}" (reference/cql.md 2.3).
 STRING_ESCAPE = re.compile(r'\\(["\\n])')
 BEFORE_SLASH = re.compile(r"(?:[^/\\\[\n]|\\.)*")
 REGEX_FLAG_LETTERS = re.compile(r"[dimgFsux]*")
@@ -29,6 +32,7 @@ LATER_SLASH = re.compile(r"(?<!\\)/([dimgF]*)(?=[\s|;,)}\]]|$)")
 EMPTY_REGEX = re.compile(r"//([dimgF]*)(?=[\s)|;}]|$)")
 GLUED = re.compile(r"[^\s|;,)}\]>]")
 WORD_AFTER = re.compile(r"(?:and|or)\b", re.I)
+# Chosen, no source: 100 slashes in 5,000 characters; more is hostile text, and each try reads from the start.
 LONGEST_REGEX = 5_000
 TRIES = 100
 REPLACED = {'"': '"', "\\": "\\", "n": "\n"}
@@ -177,6 +181,7 @@ class Scanner:
         if not self.sees("/"):
             return None
         start = self.at
+        # A slash in a class ends nothing in published queries; where no class closes, the plain rule is left (2.4).
         end = find_regex_end(self.text, start, classes=True) or find_regex_end(self.text, start, classes=False)
         if end is None:
             help = "put a `/` at its end; a slash inside the expression is written `\\/`"

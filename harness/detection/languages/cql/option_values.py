@@ -37,7 +37,7 @@ KeyTypes = Annotated[tuple[str, ...], ("number", "string", "hex", "any")]
 RegexFlags = Annotated[str, "flags"]
 """Letters that change how a regular expression is read; `g` says what holds anyway."""
 
-LETTERS = "dmigF"
+DOCUMENTED_FLAGS = "dmigF"
 
 
 def build_choice_binder(*words: str, short: bool = False) -> Callable[[RowScope, Syntax], str]:
@@ -69,7 +69,7 @@ def each_chosen(*words: str, short: bool = False) -> Callable[[RowScope, Syntax]
 def bind_regex_flags(row: RowScope, value: Syntax) -> str:
     """The flags of a regular expression."""
     text = resolve_text(row.meaning, value)
-    strange = next((letter for letter in text if letter not in LETTERS), None)
+    strange = next((letter for letter in text if letter not in DOCUMENTED_FLAGS), None)
     if strange is not None and text != "*":
         help = "flags are d, g, i, m and F"
         raise SourceError("regex-flag", f"a regular expression has no flag `{strange}`", value.span, help=help)

@@ -24,7 +24,9 @@ USUAL_ROWS = Usual(200)
 USUAL_TOP = Usual(10)
 
 
-def finding(flow: Scope, message: str, help: str | None = None, severity: Severity = Severity.WARNING) -> Finding:
+def build_limit_finding(
+    flow: Scope, message: str, help: str | None = None, severity: Severity = Severity.WARNING
+) -> Finding:
     """What is told where a limit was reached."""
     place = flow.span or flow.meaning.source.whole()
     return Finding(code="limit-reached", span=place, message=message, help=help, severity=severity)
@@ -65,12 +67,12 @@ def keep_usual(flow: Scope, function: str, count: int, *, last: bool = False) ->
     told = None
     if isinstance(count, Usual):
         message = f"`{function}` keeps {count} rows unless it is given a `limit`, and there were more"
-        told = finding(flow, message, "give it a `limit`, at most `max`", Severity.NOTE)
+        told = build_limit_finding(flow, message, "give it a `limit`, at most `max`", Severity.NOTE)
     elif count >= MOST_PRODUCT_ROWS:
         message = (
             f"there were more rows than the {MOST_PRODUCT_ROWS:,} that LogScale keeps; `{function}` left out the rest"
         )
-        told = finding(flow, message)
+        told = build_limit_finding(flow, message)
     keep_first(flow, count, last=last, told=told)
 
 
@@ -115,7 +117,7 @@ def too_many(flow: Scope, limit: int, function: str = "groupBy") -> Finding:
     said = f"there were more than {limit:,} groups, so LogScale gives a part of the result with a warning"
     message = f"{said}; which groups it keeps is not documented, here those with the largest numbers"
     help = f"`{function}` takes a `limit` up to {MOST_GROUPS:,}" if limit < MOST_GROUPS else "narrow the search first"
-    return finding(flow, message, help)
+    return build_limit_finding(flow, message, help)
 
 
 def too_many_values(flow: Scope, keys: Sequence[Named], number: Expression, limit: int) -> None:
@@ -124,5 +126,5 @@ def too_many_values(flow: Scope, keys: Sequence[Named], number: Expression, limi
     groups = Aggregate(source=flow.node, keys=tuple(keys), measures=((mark, number),))
     beyond = Filter(source=groups, condition=ops.greater(Column(mark), Literal(limit)))
     message = f"there were more than the {limit:,} values that `collect` keeps; the rest is left out"
-    told = finding(flow, message, "give it a `limit`", Severity.WARNING)
+    told = build_limit_finding(flow, message, "give it a `limit`", Severity.WARNING)
     flow.meaning.cuts.append(Cut(finding=told, more=Limit(source=beyond, count=1), rows=flow.node, most=limit))

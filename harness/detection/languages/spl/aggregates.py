@@ -35,6 +35,7 @@ def collect_values(value: Typed) -> Typed:
 
 def aggregate_numbers(value: Typed, operation: Operation) -> Typed:
     """An aggregate of the numbers; text that looks like none is left out, each of several values counts."""
+    # A field of several values counts with each of them (reference/spl.md 2.3).
     if value.kind is Kind.LIST:
         return ops.list_statistic(collect_values(value), literal(operation.name))
     return aggregate_call(operation, flatten_numbers(value))
@@ -317,6 +318,7 @@ def sparkline(scope: Scope, value: Typed | None, span: Span) -> Typed:
 
     Reference: reference/spl.md 6.2
     """
+    # stats draws them; other commands have no axis of time to draw along.
     scope.session.warn("not-drawn", "`sparkline` is not drawn; the field holds the number of rows", span)
     return ops.to_text(aggregate_call(ops.count))
 
@@ -327,6 +329,7 @@ def estdc_error(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: Splunk Search Reference, Aggregate functions
     """
+    # 0 for a group, and null without one.
     return ops.multiply(aggregate_call(ops.count), literal(0.0))
 
 
@@ -366,6 +369,7 @@ def build_aggregate(
     """
     measure = plainly_measured(scope, function, value, span)
     any_text = function in AGGREGATES and AGGREGATES[function].any_text
+    # `allnum=t`: numeric aggregates only if all values are numeric (reference/spl.md 6.2).
     if only_numbers and value is not None and not any_text and value.kind is not Kind.NULL:
         return all_numbers(value, measure)
     return measure
@@ -387,9 +391,11 @@ def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Spa
     if value is None and needs_field(function):
         raise SourceError("missing-field", f"`{function}` needs a field in parentheses", span)
     if found is not None and value is not None:
+        # Linear interpolation (R-7), which the documented examples give (reference/spl.md 6.2).
         return aggregate_percentile(scope, value, float(found[2]) / 100, span)
     if entry is None:
         raise TypeError(function)
+    # count(eval(x>1)) counts what is true; other aggregates see a boolean as eval prints it.
     if value is not None and value.kind is Kind.BOOLEAN and not entry.of_rows:
         value = as_text(value) if entry.any_text else as_number(value)
     measure: Typed = entry.define(scope, value, span)

@@ -96,6 +96,7 @@ class Totals(EvalContext):
     def call(self, invocation: FunctionCall) -> Typed:
         """An aggregate of its one argument, or an ordinary function of aggregates."""
         name, arguments = invocation.name, invocation.arguments
+        # min and max are eval functions too: with several arguments they compare values of one row.
         if not is_aggregate_name(name) or len(arguments) > 1:
             return EvalContext.call(self, invocation)
         value = EvalContext(self.scope).value(arguments[0]) if arguments else None
@@ -109,6 +110,7 @@ def expand_field_pattern(scope: Scope, pattern: str) -> list[str]:
 
 def build_measure_name(measure: Measure, pattern: str, name: str) -> str:
     """The name of the column for one field of a pattern: what `*` stood for goes into the name."""
+    # `avg(*_ms) AS *_mean`: what `*` stood for is carried over (reference/spl.md 6.1).
     inside = re.fullmatch("(.*)".join(re.escape(p) for p in pattern.split("*")), name, re.S)
     if measure.name is None:
         return f"{measure.function}({name})"
@@ -131,10 +133,12 @@ def without_missing(scope: Scope, keys: tuple[Word, ...], *, distinct: bool = Fa
     if not keys:
         return
     place = keys[0].span.to(keys[-1].span)
+    # Every row that lacks a BY field is dropped (reference/spl.md 1.5), even where that is all of them.
     scope.filter(all_of(tuple(build_key_conditions(scope, keys)), place), place)
     for key in keys:
         if scope.columns.get(key.text) is Kind.LIST:
             if distinct:
+                # `dedup_splitvals=t` (reference/spl.md 2.3).
                 scope.derive([(key.text, ops.list_distinct(scope.typed(key.text)))], key.span)
             scope.node = Unnest(source=scope.node, column=key.text, span=key.span)
             scope.columns[key.text] = Kind.TEXT
@@ -153,6 +157,7 @@ def group_rows(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span
         if name in taken and span is not None:
             message = f"`{name}` is both a BY field and the name of an aggregate"
             scope.session.warn("name-taken", message, span, "give the aggregate another name with `as`")
+    # What Splunk shows of two columns of one name is not documented; a BY field decides what the row is.
     kept = [(n, v) for n, v in named if n not in taken]
     keyed = [(k.text, scope.typed(k.text, k.span)) for k in once]
     node = Aggregate(
@@ -167,6 +172,7 @@ def group_rows(scope: Scope, keys: tuple[Word, ...], named: list[Measured], span
 def list_heeded_orders(stages: Sequence[Stage], behind: bool) -> list[bool]:
     """For each stage whether anything after it depends on the order of its rows; `behind` is so of the last one's."""
     heeded: list[bool] = []
+    # From the end: whether order matters to a stage is known once it is known of all behind it.
     for stage in reversed(stages):
         heeded.append(behind)
         behind = heeds_order(find_row_order(stage, behind), behind)
@@ -195,6 +201,7 @@ def find_row_order(stage: Stage, behind: bool) -> RowOrder:
 
 def may_read_order(template: Template) -> bool:
     """Whether a command in a pipeline that is not parsed yet may depend on the order of rows."""
+    # A template is text with placeholders; its words tell enough, and one too many costs a sort at most.
     entries = [COMMANDS[n] for n in COMMAND_IN_TEMPLATE.findall(template.text.lower()) if n in COMMANDS]
     return any(e.order == "reads" or e.shape in ("stats", "chart") for e in entries)
 
@@ -217,6 +224,7 @@ def list_aggregates(arguments: StatisticsArguments) -> Iterator[tuple[str, str]]
 def is_order_dependent(function: str, field: str) -> bool:
     """Whether an aggregate's value depends on the order of rows; those of the same time all have the same `_time`."""
     order = AGGREGATES[function].order if function in AGGREGATES else "never"
+    # Of rows with equal `_time` earliest() may be any, but their `_time` is the same.
     return order == "always" or (order == "ties" and field != "_time")
 
 
@@ -224,6 +232,7 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
     """The groups of stats, in the order and, of no rows at all, in the number that the switches say."""
     keys = arguments.keys
     place = scope.session.fresh("place")
+    # Which order stats gives is not verified (reference/spl.md 6.1); asked only where something depends on it.
     if keys and scope.order_matters and scope.session.switch("stats_order") == "first-seen":
         measure = ((place, ops.row_number()),)
         scope.node = Window(source=scope.node, measures=measure, frame=Frame.RUNNING)
@@ -232,6 +241,7 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
         scope.node = Sort(source=scope.node, keys=(SortKey(Column(place)),))
         scope.keep([n for n in scope.columns if n != place])
         return
+    # Without BY and without input there is one row with count 0 (reference/spl.md 6.1); of other functions it is open.
     counts = any(m.function in AGGREGATES and AGGREGATES[m.function].of_rows for m in arguments.measures)
     if not keys and not counts and scope.session.switch("stats_of_nothing") == "none":
         group_rows(scope, keys, [*named, (place, Typed(ops.count(), Kind.NUMBER))], span)
@@ -241,8 +251,11 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
     group_rows(scope, keys, named, span)
 
 
+# What Splunk's own charts begin with (reference/spl.md 6.2).
 SPARKLINE_MARK = "##__SPARKLINE__##"
+# ASCII's unit separator: in no number, and in no text of a log.
 SPARKLINE_SEPARATOR = "\x1f"
+# Chosen, no source: as many as the default bins of timechart (reference/spl.md 6.3).
 MOST_SPARKLINE_POINTS = 100
 ASKED = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*(?:,\s*(\w+)\s*)?", re.S)
 
@@ -278,6 +291,7 @@ def collect_span_values(scope: Scope, measure: Measure) -> Typed:
     value = as_text(scope.typed(field, measure.span)) if field else literal("1")
     if value.kind is Kind.NULL:
         return value
+    # An aggregate sees one group, but all sparklines have the same axis, which is known only after all groups.
     return ops.collect(ops.concat(as_text(start), literal(SPARKLINE_SEPARATOR), value))
 
 

@@ -59,6 +59,7 @@ class BoundOptions:
         word = self.word(name)
         if word is None:
             return default
+        # float() would take `nan`, `1_000` and blanks.
         if not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)", word.text):
             raise SourceError("bad-option", f"`{word.text[:40]}` is not a number", word.span)
         return float(word.text)
@@ -121,6 +122,7 @@ def split_clauses(words: tuple[Word, ...], *keywords: str) -> dict[str, list[Wor
     found: dict[str, list[Word]] = {"": []}
     current = ""
     for word in words:
+        # Keywords of commands have any case, and a quoted one is a name (reference/spl.md 3.2).
         if not word.quoted and word.text.lower() in keywords:
             current = word.text.lower()
             found.setdefault(current, [])
@@ -159,6 +161,7 @@ def flag(arguments: StatisticsArguments, name: str, default: bool) -> bool:
 
 def parse_truth_word(word: Word) -> bool:
     """The truth value of t, true, 1, f, false, 0."""
+    # reference/spl.md 3.2; `yes` and `y` are seen in published searches.
     if word.text.lower() in ("t", "true", "1", "yes", "y"):
         return True
     if word.text.lower() in ("f", "false", "0", "no", "n"):
@@ -168,6 +171,7 @@ def parse_truth_word(word: Word) -> bool:
 
 def parse_whole_word(word: Word) -> int:
     """A whole number."""
+    # Nine digits fit into the 32 bits of Splunk's limits; more would only be a mistake.
     if not re.fullmatch(r"-?\d{1,9}", word.text):
         raise SourceError("bad-option", f"`{word.text[:40]}` is not a whole number", word.span)
     return int(word.text)

@@ -15,6 +15,7 @@ from harness.detection.plan.expressions import NULL, Call, Kind, Lambda, LambdaP
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 from harness.diagnostics import Span
 
+# reference/spl.md 2.2: sign, digits, fraction, exponent. DuckDB's TRY_CAST takes `inf`, `1_000` and blanks too.
 SPL_NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 YES = Typed(Literal(True), Kind.BOOLEAN)
 NO = Typed(Literal(False), Kind.BOOLEAN)
@@ -43,6 +44,8 @@ def is_numeric_text(text: str) -> bool:
 
 def print_number(value: float) -> str:
     """A number as eval prints it."""
+    # Integers without fraction (reference/spl.md 2.2); from 1e15 on repr has an exponent as well. int() of infinity
+    # fails.
     if value == int(value) if abs(value) < 1e15 else False:
         return str(int(value))
     return repr(float(value))
@@ -58,8 +61,10 @@ def as_text(value: Typed) -> Typed:
             return literal(print_number(constant))
         return ops.to_text(value)
     if value.kind is Kind.LIST:
+        # A list of one equals the value (reference/spl.md 2.3).
         single = ops.equal(ops.list_length(value), literal(1.0))
         return ops.if_(single, ops.list_get(value, literal(1.0)), Typed(NULL, Kind.TEXT))
+    # tostring() of a boolean (reference/spl.md 5.2).
     return ops.boolean_text(value, literal("True"), literal("False"))
 
 
@@ -73,6 +78,7 @@ def as_number(value: Typed) -> Typed:
     if isinstance(constant, str):
         return literal(float(constant)) if is_numeric_text(constant) else TYPED_NULL
     if value.kind is Kind.TEXT and isinstance(value.expression, Call) and value.expression.operation == ops.to_text:
+        # A number that was only printed is still at hand.
         return Typed(value.expression.arguments[0], Kind.NUMBER)
     return ops.to_number(as_text(value))
 
@@ -135,12 +141,14 @@ def lower_comparison(
         return apply(operation, left, right, span=span)
     if left.kind is Kind.NUMBER and right.kind is Kind.NUMBER:
         return apply(operation, left, right, span=span)
+    # A comparison with a word is one of texts whatever the field holds, which spares a test in each row.
     if never_numeric(left) or never_numeric(right):
         return apply(operation, as_text(left), as_text(right), span=span)
     checks = [ops.is_number(as_text(v)) for v in (left, right) if v.kind is not Kind.NUMBER and v.constant is None]
     as_numbers = apply(operation, as_number(left), as_number(right), span=span)
     if not checks:
         return as_numbers
+    # Number and text cannot both be equal, so null of one leaves the other; `<` has two orders that must not mix.
     if len(checks) == 1 and operator in ("=", "!="):
         return ops.coalesce(as_numbers, apply(operation, as_text(left), as_text(right), span=span), span=span)
     both = checks[0] if len(checks) == 1 else apply(ops.and_, *checks)
@@ -157,6 +165,7 @@ def of_lists(operator: str, left: Typed, right: Typed, span: Span | None, any_di
     """A comparison in which a side holds several values."""
     if left.kind is not Kind.LIST:
         left, right, operator = right, left, MIRRORED_SIGNS[operator]
+    # In eval any value that differs is enough, in search none may be equal, unless Q2 of the reference says otherwise.
     if operator == "!=" and not any_differs:
         return ops.not_(of_lists("=", left, right, None, True), span=span)
     parameter, element = build_element_parameter(left)
@@ -170,6 +179,7 @@ def of_lists(operator: str, left: Typed, right: Typed, span: Span | None, any_di
 
 def smallest(several: Typed) -> Typed:
     """The smallest value: any number before any text."""
+    # Numbers sort before strings (reference/spl.md 1.7).
     return ops.coalesce(number_among(several, "minimum"), word_among(several, 1.0))
 
 

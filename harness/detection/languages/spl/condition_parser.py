@@ -35,7 +35,9 @@ SEARCH_VALUE = re.compile(
 ITEM = re.compile(
     rf"[\s,]*(?:(?P<quoted>{QUOTED})|(?P<close>\))|(?P<word>[^\s(),\"]+(?:\([^\s()\",]*\)[^\s(),\"]*)*))", re.S
 )
+# In upper case only (reference/spl.md 3.2).
 SEARCH_KEYWORDS = ("AND", "OR", "NOT", "IN")
+# Operators of eval and of other languages: in a search they are words to look for, which nobody means.
 ELSEWHERE = ("where", "like", "xor", "&&", "||")
 
 Brackets = Callable[[StageCursor], Pipeline]

@@ -47,6 +47,8 @@ from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import choose_test
 from harness.diagnostics import SourceError, Span, did_you_mean
 
+# Segmentation by segmenters.conf (reference/spl.md 4.2): a word of free text stands between breakers, a TERM between
+# major ones.
 MAJOR = r"\s\[\]<>(){}|!;,'\"*&?+"
 MINOR = r"/:=@.\-$#%\\_"
 ENCODED = "%(?:20|21|26|2526|2520|3B|7C|2B|3D|5D|5B|3A|0A|2C|28|29)|--"
@@ -55,10 +57,12 @@ ENCODED = "%(?:20|21|26|2526|2520|3B|7C|2B|3D|5D|5B|3A|0A|2C|28|29)|--"
 def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:
     """Whether the text of the event has the word; rows without a text of their own never do."""
     if word.text.strip("*") == "" and word.text:
+        # `*` alone is any event.
         return YES
     if not word.text:
         return YES
     subject = scope.typed("_raw")
+    # After a transforming command there is no `_raw`, and free text finds nothing (reference/spl.md 4.2).
     if subject.kind is Kind.NULL:
         return Typed(Literal(False, span), Kind.BOOLEAN)
     flags = "s" if kind == "CASE" else "is"
@@ -70,11 +74,13 @@ def build_word_regex(word: str, kind: str) -> str:
     breakers = MAJOR if kind == "TERM" else MAJOR + MINOR
     body = "[^" + MAJOR + "]*" if kind == "TERM" else ".*"
     middle = body.join(re.escape(p) for p in word.strip("*").split("*"))
+    # The border rule holds on the side without a wildcard only (reference/spl.md 4.2).
     before = "" if word.startswith("*") else f"(?:^|[{breakers}]|{ENCODED})"
     after = "" if word.endswith("*") else f"(?:$|[{breakers}]|{ENCODED})"
     return before + middle + after
 
 
+# They say where to search and how dates are written, not what an event has to be.
 IGNORED = ("timeformat", "splunk_server", "splunk_server_group", "allow_partial_results")
 TAGS = ("eventtype", "tag", "eventtypetag", "sourcetypetag", "hosttag")
 
@@ -112,6 +118,7 @@ def tag_term(scope: Scope, name: str, operator: str, value: Word, span: Span) ->
     kind = "eventtype" if name == "eventtype" else "tag"
     found = match_tag(scope, kind, value.text, span, name.removeprefix("tag::") if name.startswith("tag::") else "")
     nobody = isinstance(found.expression, Literal)
+    # Events that carry the field themselves decide, where no add-on says anything of it.
     if name in scope.columns and (nobody or operator == "!="):
         return None
     if nobody and kind == "eventtype" and not known_type(scope, value.text):
@@ -144,16 +151,20 @@ class SearchLowering:
         """What a condition means; below a NOT each atom is made two-valued."""
         if not self.form:
             found = SearchLowering(self.scope, time_format(condition)).condition(condition, negated)
+            # `latest` is now unless the search says otherwise (reference/spl.md 8.3).
             end = until_now(self.scope, condition)
             return found if end is None else ops.and_(found, end, span=condition.span)
         match condition:
             case Comparison() | OneOf() | FreeText() | Subsearch():
                 found = self.atom(condition)
                 constant = isinstance(found.expression, Literal)
+                # `NOT field=x` keeps events without the field (reference/spl.md 1.3): an unknown atom is false before
+                # it is negated.
                 return ops.is_true(found, span=condition.span) if negated and not constant else found
             case Not(operand, span):
                 return Typed(ops.not_(self.condition(operand, True).expression, span=span), Kind.BOOLEAN)
             case All(operands, span) | AnyOf(operands, span):
+                # `()` is what the index macros of CIM expand to; it holds for every event (reference/spl.md 3.7).
                 if not operands:
                     return YES
                 operation = ops.and_ if isinstance(condition, All) else ops.or_
@@ -176,6 +187,7 @@ class SearchLowering:
                 if isinstance(value, Pipeline):
                     return self.resolved(as_value(self.scope, name, operator, value, span))
                 special = None if name.quoted else special_term(self.scope, name.text, operator, value, self.form, span)
+                # A field called `tag` may come with the event and from what add-ons say of it.
                 if special is not None and name.text in self.scope.columns:
                     own = ops.is_true(self.comparison(name.text, operator, value, case, span))
                     return ops.or_(ops.is_true(special), own, span=span)
@@ -192,16 +204,20 @@ class SearchLowering:
         subject = self.scope.typed(name)
         if subject.kind is Kind.NULL:
             return Typed(Literal(False, span), Kind.BOOLEAN)
+        # `index=*` does not match internal indexes, whose names begin with `_` (reference/spl.md 4.1).
         if name == "index" and operator == "=" and value.text[:1] == "*" and self.scope.events:
             own = ops.not_(ops.starts_with(as_text(subject), literal("_")))
             return ops.and_(own, match_wildcard(as_text(subject), value.text, case, None), span=span)
         if operator in ("=", "!=") and value.text.strip("*") == "" and value.text:
+            # `field=*` is that the field exists, `field!=*` never holds (reference/spl.md 4.1).
             exists = ops.not_(ops.is_null(subject, span=span), span=span)
             return exists if operator == "=" else Typed(Literal(False, span), Kind.BOOLEAN)
+        # Whether host, source and sourcetype are compared with case is not verified (reference/spl.md 4.1).
         if name in SEARCH_METADATA_FIELDS and self.scope.session.switch("metadata_case") == "sensitive":
             case = True
         if subject.kind is not Kind.LIST:
             return compare_with_text(subject, operator, value.text, case, span)
+        # Q2 of the reference: whether one value that differs is enough.
         if operator == "!=" and self.scope.session.switch("multivalue_not_equal") == "all":
             parameter, element = build_element_parameter(subject)
             same = apply_to_elements(
@@ -219,6 +235,7 @@ class SearchLowering:
         plain = [v for v in values if not {"*", LITERAL_STAR} & set(v.text) and find_network(v.text) is None]
         parts: list[Typed] = []
         sensitive = name.text in SEARCH_METADATA_FIELDS and self.scope.session.switch("metadata_case") == "sensitive"
+        # Published lists have hundreds of values, which an engine looks up at once.
         if subject.kind is Kind.TEXT and len(plain) > 1 and not sensitive:
             options = [literal(v.text, v.span) for v in plain]
             parts.append(ops.in_ci(subject, *options, span=span))
@@ -242,6 +259,7 @@ def compare_with_text(subject: Typed, operator: str, value: str, case: bool, spa
         if is_numeric_text(value):
             return apply(operation, subject, literal(float(value)), span=span)
         return apply(operation, as_text(subject), literal(value), span=span)
+    # `< <= > >=` compare numbers where both sides are some, else text by bytes (reference/spl.md 1.2).
     if not is_numeric_text(value):
         return apply(operation, as_text(subject), literal(value), span=span)
     compared = apply(operation, as_number(subject), literal(float(value)), span=span)
@@ -261,8 +279,10 @@ def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed
         return match_wildcard(as_text(subject), value, case, span)
     if find_network(value) is not None:
         inside = ops.cidr_contains(as_text(subject), literal(value), span=span)
+        # A field may hold the network itself, as a text.
         return ops.or_(inside, ops.equal_ci(as_text(subject), literal(value)), span=span)
     if subject.kind is NUMERIC_FIELD_KIND:
+        # `=` compares text: `x=1.0` does not find the number 1 (reference/spl.md 1.2).
         if is_numeric_text(value) and print_number(float(value)) == value:
             return ops.equal(subject, literal(float(value)), span=span)
         return ops.equal(as_text(subject), literal(value), span=span)
@@ -289,6 +309,7 @@ def match_wildcard(subject: Typed, value: str, case: bool, span: Span | None) ->
 
 def find_network(value: str) -> str | None:
     """The value if it is a network such as 10.0.0.0/8."""
+    # Paths hold slashes too; what cannot begin an address need not be read as one.
     if "/" not in value or (not value[0:1].isalnum() and value[0:1] != ":"):
         return None
     address, _, bits = value.rpartition("/")

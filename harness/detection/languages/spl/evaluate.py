@@ -43,6 +43,7 @@ from harness.diagnostics import SourceError, Span
 def digits(value: Typed) -> Typed:
     """How many significant digits the text of a number has."""
     shown = as_text(value)
+    # Significant digits: without sign, leading zeros, point and exponent.
     bare = ops.regex_replace(shown, literal(r"^[-+]?0*\.?0*|[eE].*$|\."), literal(""), literal(""), literal(True))
     return ops.greatest(ops.length(bare), literal(1.0))
 
@@ -55,16 +56,19 @@ def decimals(value: Typed) -> Typed:
 
 def round_to_precision(operator: str, left: Typed, right: Typed, result: Typed) -> Typed:
     """The result with the decimals of a sum, or the significant digits of a product, of its least precise operand."""
+    # Whole numbers in the rule are counts, not measurements.
     if all(isinstance(v.constant, float | int) and v.constant == int(v.constant) for v in (left, right)):
         return result
     if operator in ("+", "-"):
         return ops.round(result, ops.least(decimals(left), decimals(right)))
+    # The documented examples round `8.250*0.2` to one digit and leave whole factors out (reference/spl.md 2.2).
     whole = [isinstance(v.constant, float | int) and "." not in print_number(float(v.constant)) for v in (left, right)]
     counts = [digits(v) for v, exact in zip((left, right), whole, strict=True) if not exact]
     if not counts:
         return result
     fewest = counts[0] if len(counts) == 1 else apply(ops.least, *counts)
     size = ops.floor(ops.log(ops.abs(result), literal(10.0)))
+    # So many decimals (or tens, if negative) give that many significant digits.
     places = ops.subtract(ops.subtract(fewest, literal(1.0)), size)
     return ops.if_(ops.is_null(size), result, Typed(ops.round(result, places).expression, Kind.NUMBER))
 
@@ -100,8 +104,10 @@ class EvalContext:
 
     def field(self, name: str, quoted: bool, span: Span) -> Typed:
         """A field, or one of the words true, false and null."""
+        # Inside mvmap and mvfilter the field's name means the element.
         if name in self.bound:
             return self.bound[name]
+        # A field may be called `null`; in single quotes it always is one.
         if not quoted and name not in self.scope.columns and name.lower() in ("true", "false", "null"):
             return literal({"true": True, "false": False, "null": None}[name.lower()], span)
         return self.scope.typed(name, span)
@@ -110,6 +116,7 @@ class EvalContext:
         """`NOT x`, `-x`, `+x`."""
         if operator == "NOT":
             inner = self.condition(operand)
+            # Q3 of the reference: NOT of null is null, or true as in Splunk's own dashboards.
             if self.scope.session.switch("null_logic") == "two-valued":
                 inner = ops.is_true(inner)
             return ops.not_(inner, span=span) if inner.kind is not Kind.NULL else TYPED_NULL
@@ -160,6 +167,8 @@ class EvalContext:
         """Texts and numbers one after the other; a name with dots that is a field is that field."""
         dotted = [o.name if isinstance(o, FieldReference) and not o.quoted else "" for o in operands]
         if all(dotted):
+            # `Processes.dest` in eval joins two fields (reference/spl.md 3.3); with neither there and the whole one
+            # there it was meant as a name.
             name = ".".join(dotted)
             if name in self.scope.columns and not any(d in self.scope.columns for d in dotted):
                 message = f"`{name}` joins {len(dotted)} fields; a field with dots stands in single quotes"
@@ -176,6 +185,7 @@ class EvalContext:
             return TYPED_NULL
         if Kind.NUMBER in (left.kind, right.kind):
             for word, other in ((left, right), (right, left)):
+                # A compile error where both are literals, null at run time otherwise (reference/spl.md 5.1).
                 if never_numeric(word) and other.constant is not None:
                     message = "a plus takes two numbers or two texts, this is one of each"
                     raise SourceError("type-mismatch", message, span, help="join them with a dot")
@@ -184,6 +194,7 @@ class EvalContext:
         checks = [ops.is_number(as_text(v)) for v in (left, right) if isinstance(v.expression, Column)]
         if not checks:
             return joined
+        # Extracted values are text; what looks like a number is one (reference/spl.md 2.2), so a row decides.
         words = ops.not_(checks[0] if len(checks) == 1 else apply(ops.or_, *checks))
         total: Typed = Typed(TYPED_NULL.expression, Kind.TEXT)
         if len(checks) == 2:
@@ -196,6 +207,7 @@ class EvalContext:
         if Kind.NULL in (a.kind, b.kind):
             return TYPED_NULL
         result = apply(SPL_ARITHMETIC.get(operator, ops.add), a, b, span=span)
+        # Q1 of the reference.
         if self.scope.session.switch("significant_digits") == "on":
             return round_to_precision(operator, left, right, result)
         return result
@@ -215,6 +227,7 @@ class EvalContext:
                 expected = f"{entry.least} to {entry.most}"
             message = f"`{name}` takes {expected} argument{'' if expected == '1' else 's'}, {given} given"
             raise SourceError("wrong-arity", message, span, help=f"it is called as `{entry.signature}`")
+        # searchmatch, mvmap and case need their arguments as they stand.
         if entry.shape == "written":
             found: Typed = entry.define(self, *invocation.arguments)
         else:
@@ -225,6 +238,7 @@ class EvalContext:
         """The value of the first branch whose condition is true."""
         values = same_kind([*(v for _, v in branches), otherwise])
         found = values[-1]
+        # Nested from the last to the first, so that the first true condition decides.
         for (condition, _), value in reversed(list(zip(branches, values[:-1], strict=True))):
             found = ops.if_(condition, value, found)
         return found

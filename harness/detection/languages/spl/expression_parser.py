@@ -20,12 +20,15 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 
+# Digits, a dot and digits without blanks are a number, any other dot joins (reference/spl.md 3.8). `$x$` is a token of
+# a dashboard.
 EVAL_TOKEN = re.compile(
     rf"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|\d+(?:\.\d+)?(?![\w])|\.\d+(?![\w.]))"
     rf"|(?P<string>{QUOTED})|(?P<field>'[^']*')|(?P<name>[^\W\d]\w*|\$\w+\$)"
     r"|(?P<symbol>==|!=|<=|>=|[-+*/%.=<>!(),])|(?P<digits>\d\w*)|(?P<other>\S))",
     re.S,
 )
+# reference/spl.md 3.8; NOT binds tighter than AND and weaker than a comparison, so it has no strength of its own.
 STRENGTH = {
     "XOR": 1,
     "OR": 2,
@@ -38,10 +41,13 @@ STRENGTH = {
     "%": 7,
     ".": 8,
 }
+# Chains of these are one node: long rules have hundreds of ORs, which would nest as deep.
 FLAT = ("XOR", "OR", "AND", ".")
+# The literal's own escapes beside those of the search language (reference/spl.md 3.4).
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\", '"': '"', "|": "|"}
 EVAL_ESCAPE = re.compile(r"\\([tnr\\\"|])")
-WIDEST = 100
+# Chosen, no source: what is not flat nests one level for each.
+MOST_LINKED_OPERANDS = 100
 EVAL_ARGUMENT_NAME = re.compile(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\s=\"']+)")
 
 
@@ -132,8 +138,8 @@ class EvalGrammar:
         while (operator := self.operator()) and STRENGTH[operator] > weakest:
             left = self.binary(left, operator, start)
             links += 1
-            if links > WIDEST:
-                raise self.reader.error("too-deep", f"more than {WIDEST} operators in a row", self.start)
+            if links > MOST_LINKED_OPERANDS:
+                raise self.reader.error("too-deep", f"more than {MOST_LINKED_OPERANDS} operators in a row", self.start)
         self.reader.depth -= 1
         return left
 
@@ -145,6 +151,7 @@ class EvalGrammar:
         if self.token.upper() == "NOT" or self.token == "!":
             operand = self.negation()
         else:
+            # Stronger than AND (3), so that the comparison after NOT is all that it denies.
             operand = self.expression(4)
         self.reader.depth -= 1
         return Prefix("NOT", operand, self.reader.span(start, self.start))
@@ -200,6 +207,7 @@ class EvalGrammar:
         if self.token == "(":
             arguments = self.arguments()
             return FunctionCall(token.lower(), arguments, reader.span(start, self.start))
+        # A name that begins with a digit needs quotes (reference/spl.md 3.3).
         if kind == "digits":
             reader.source.deviation(
                 "digit-first", f"a field that begins with a digit is written '{token}'", start, start + len(token)

@@ -44,6 +44,7 @@ def attributes(kind: Any) -> tuple[str, ...]:
 
 def walk_query(node: Any) -> Iterator[Any]:
     """Every part of a parsed query."""
+    # A stack instead of recursion: chains of conditions are deeper than Python's.
     stack = [node]
     while stack:
         current = stack.pop()
@@ -64,6 +65,7 @@ def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
         match part:
             case Comparison(field, _, value):
                 names.add(field.text)
+                # A value is a word of the tree like any other; it must not count as a field.
                 values.update((id(field), id(value)))
             case OneOf(field, several):
                 names.add(field.text)
@@ -75,8 +77,10 @@ def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
                 names.add(name)
             case Word(text) if id(part) not in values:
                 names.update(WORD_IN_QUERY.findall(text))
+                # PREFIX() reads terms of the event's text.
                 raw = raw or text.startswith("PREFIX(")
             case Template(text) | String(text):
+                # A text may name a field too, as in `spath(x, "a.b")`.
                 names.update(WORD_IN_QUERY.findall(text) if isinstance(part, Template) else (text,))
             case Stage(name):
                 raw = raw or COMMANDS[name].reads_raw(part)
@@ -105,6 +109,7 @@ def collect_fields(expression: EvalExpression) -> set[str]:
     return set(list_fields_in_order(expression))
 
 
+# Fields that the Windows add-on cuts out of the rendered XML (reference/spl.md 11.1).
 BLOCKS = {
     "EventData_Xml": r"<EventData>(.*)</EventData>",
     "System_Props_Xml": r"<System>(.*)</System>",

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from harness.diagnostics import Finding, Severity, Source, SourceError, Span
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
+# Pipes and brackets count outside quotes only, and not behind a backslash (reference/spl.md 3.1).
 LAYOUT = re.compile(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
+# The product's own limit (reference/spl.md 3.1).
 DEEPEST_SUBSEARCH = 8
 COPIED = [(0, 0, -1)]
+# Chosen, no source: each stage is a node of the plan or more.
 MOST_STAGES = 500
 TAKEN_OTHERWISE = ("lower-case-operator", "escaped-star", "word-of-where")
 """Slips that Splunk does not refuse: it takes them to mean something else."""
@@ -83,8 +86,10 @@ class ExpandedText:
 
 
 SKIPPED_BLANKS = re.compile(r"[\s,]*")
+# The first of three levels of backslashes; any other escape stays as written (reference/spl.md 3.4).
 SEARCH_ESCAPE = re.compile(r'\\([\\"|])')
 QUOTED_STRING = re.compile(QUOTED, re.S)
+# Chosen, no source: each level takes a dozen of Python's 1,000 nested calls.
 DEEPEST_SEARCH_NESTING = 60
 
 
@@ -138,6 +143,7 @@ def unescape_search_text(text: str) -> str:
     return SEARCH_ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
+# A noncharacter of Unicode: no text holds it.
 LITERAL_STAR = "\ufdd0"
 """Stands for a star that is no wildcard, which only lenient reading knows."""
 ESCAPED_STAR = re.compile(r"(?<!\\)((?:\\\\)+)\\\*")

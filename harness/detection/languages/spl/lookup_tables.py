@@ -32,8 +32,10 @@ from harness.detection.plan.operations import choose_test
 from harness.detection.plan.values.time_format import compute_parse_time
 from harness.diagnostics import SourceError, Span, did_you_mean
 
+# Chosen, no source: rows that the search wrote itself are put into the plan.
 MOST_WRITTEN = 5_000
 ENTROPY = "ut_shannon_lookup"
+# What a lookup's file may be: CSV, packed or not, and places (KMZ).
 SUFFIXES = (".csv", ".csv.gz", ".kmz")
 EXPECTED: dict[str, tuple[str, ...]] = dict.fromkeys(
     (
@@ -113,8 +115,10 @@ def build_lookup_rows(scope: Scope, name: str, span: Span) -> tuple[Node, dict[s
     return Values(columns=columns, rows=rows, span=span), columns
 
 
+# Chosen, no source: each pattern is a condition in the statement, from 100 on those with the same outputs are joined.
 MOST_LOOKUP_PATTERNS = 5_000
 FEW_PATTERNS = 100
+# ASCII's record and unit separators, which no cell has.
 ROWS = "\x1e"
 KEY_SEPARATOR = "\x1f"
 WHEN = "\x1f"
@@ -188,8 +192,10 @@ def by_join(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stag
     for row in wanted.table.rows:
         key = tuple(row[p].lower() if insensitive else row[p] for p in places)
         rows = grouped.setdefault(key, [])
+        # `max_matches`: the first rows of the file (reference/spl.md 10).
         if len(rows) < wanted.table.most:
             rows.append(row)
+    # A column of lists only where some key has several rows: most tables have one a key.
     several = any(len(rows) > 1 for rows in grouped.values())
     marks = {c: scope.session.fresh("found") for c in columns}
     kind = Kind.LIST if several else Kind.TEXT
@@ -400,6 +406,7 @@ def row_matches(scope: Scope, wanted: LookupRequest, row: tuple[str, ...]) -> Ty
                 ip_network(pattern, strict=False)
             except ValueError:
                 return None
+            # A single address counts as the network of itself.
             parts.append(ops.cidr_contains(value, literal(pattern if "/" in pattern else f"{pattern}/32")))
         elif form == "wildcard" and "*" in pattern:
             parts.append(apply(choose_test(ops.glob, folded), value, literal(pattern)))

@@ -33,7 +33,9 @@ from harness.detection.plan.values.time_format import format_epoch
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 MacroValue = str | float | bool | None
+# Chosen, no source: a macro is computed before the search, with nobody else to stop it.
 MOST_SECONDS = 2.0
+# Chosen, no source: a tenth of what expanded text may have.
 LONGEST_MACRO_VALUE = 100_000
 ORDERINGS: dict[str, Callable[[str, str], bool]] = {
     "<": lambda a, b: a < b,
@@ -88,6 +90,7 @@ class Evaluation:
         name = operator.upper()
         if name in ("AND", "OR"):
             values = [self.value(o) for o in operands]
+            # Kleene's logic, as eval has it (reference/spl.md 5.1).
             decisive = name == "OR"
             if decisive in values:
                 return decisive
@@ -105,6 +108,7 @@ class Evaluation:
     def call(self, invocation: FunctionCall) -> MacroValue:
         """A function of its arguments."""
         name, given = invocation.name.lower(), invocation.arguments
+        # Only the branch that is taken is computed: the other may divide by zero or call what is not done here.
         if name == "if" and len(given) == 3:
             return self.value(given[1] if self.value(given[0]) is True else given[2])
         if name in ("case", "validate") and len(given) % 2 == 0:
@@ -186,6 +190,7 @@ def apply_macro_operator(operator: str, left: MacroValue, right: MacroValue) -> 
     if operator == "+" and isinstance(left, str) and isinstance(right, str):
         return left + right
     first, second = parse_macro_number(left), parse_macro_number(right)
+    # x/0 is null (reference/spl.md 1.4).
     if first is None or second is None or (operator in "/%" and second == 0):
         return None
     match operator:
@@ -222,6 +227,8 @@ def match_macro_like(value: MacroValue, pattern: MacroValue) -> MacroValue:
     """Whether a text fits a pattern of `%` and `_`."""
     if value is None or pattern is None:
         return None
+    # Nothing escapes `%` and `_` (reference/spl.md 5.2); all other characters are themselves, whatever they mean in
+    # PCRE.
     escaped = "".join(
         ".*" if c == "%" else "." if c == "_" else f"\\x{{{ord(c):x}}}" for c in print_macro_value(pattern)
     )
@@ -247,6 +254,7 @@ def replace_macro_matches(value: MacroValue, pattern: MacroValue, by: MacroValue
 def take_macro_substring(value: MacroValue, start: MacroValue, length: MacroValue = None) -> MacroValue:
     """A part of a text, counted from 1 or, negative, from its end."""
     text, first = print_macro_value(value), int(parse_macro_number(start) or 1)
+    # SQLite's substr: counted from 1, negative from the end (reference/spl.md 5.2).
     at = max(len(text) + first, 0) if first < 0 else max(first - 1, 0)
     many = parse_macro_number(length)
     return text[at:] if many is None else text[at : at + max(int(many), 0)]

@@ -10,14 +10,18 @@ from harness.detection.languages.spl.lexer import LITERAL_STAR, QUOTED, Expanded
 from harness.detection.languages.spl.macro_evaluation import evaluate_macro
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
+# Macros are not expanded inside double quotes (reference/spl.md 3.5), and an escaped quote opens none.
 MACRO_MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
 MACRO_CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
 ARGUMENT = re.compile(r"\$([^$\s]+)\$")
 MACRO_ARGUMENT_PIECE = re.compile(rf"{QUOTED}|.", re.S)
 NAMED_MACRO_ARGUMENT = re.compile(r"\s*(?P<name>\w+)\s*=(?P<value>.*)", re.S)
 FALSE_TEXTS = ("0", "false", "f", "")
+# The product's own limit (reference/spl.md 3.1).
 DEEPEST_MACRO = 100
+# Text with the mark of a literal star in it would otherwise be read as one.
 REPLACEMENT = "\ufffd"
+# A megabyte, chosen: macros that double themselves reach it after 20 calls.
 LONGEST_EXPANSION = 1 << 20
 
 Macros = Mapping[str, Mapping[str, object]]
@@ -48,6 +52,7 @@ def expand_macros(source: Source, settings: Settings, *, strict: bool = False) -
         at = found.end()
     marks.append((length, at, -1))
     pieces.append(text[at:])
+    # An expansion of nothing has no place of its own.
     kept = [m for m, after in zip(marks, [*marks[1:], None], strict=True) if after is None or m[0] < after[0]]
     return ExpandedText(source, "".join(pieces), kept, strict=strict)
 
@@ -63,6 +68,7 @@ def expansion(mark: str, settings: Settings, span: Span, depth: int) -> str:
         raise SourceError("bad-macro", "a macro call without a name", span)
     name, inside = found["name"], found["arguments"]
     arguments = [] if inside is None or not inside.strip() else split_macro_arguments(inside)
+    # `comment("...")` expands to nothing (reference/spl.md 3.1); its argument may hold anything.
     if name == "comment":
         return " "
     body = definition(name, arguments, settings, span)
@@ -98,8 +104,10 @@ def split_macro_arguments(inside: str) -> list[str]:
 def definition(name: str, arguments: list[str], settings: Settings, span: Span) -> str:
     """The definition of a macro with its arguments filled in, computed where it is an eval expression."""
     macros = settings.macros
+    # Overloads by the number of arguments are different macros (reference/spl.md 3.5).
     key = f"{name}({len(arguments)})" if arguments else name
     known = macros.get(key) or STANDARD.get(key)
+    # Each ESCU detection ends with such a filter, delivered as `search *` (reference/spl.md 3.5).
     if known is None and not arguments and open_ended(name):
         return "search *"
     if known is None:
@@ -147,6 +155,7 @@ def check_macro_arguments(
     if not validation:
         return
     result = evaluate_macro(fill_macro_body(validation, values), span, settings)
+    # validate() is null where all of its conditions hold.
     if result is True or (result is None and validation.lower().startswith("validate")):
         return
     message = result if isinstance(result, str) else str(known.get("errormsg") or "the macro's validation is false")
@@ -174,6 +183,8 @@ def define_standard_macro(definition: str, *args: str) -> Definition:
     return {"definition": definition, "args": args}
 
 
+# Macros of CIM and ESCU that nearly every published detection calls (reference/spl.md 3.5); sources end alike whether
+# rendered as XML or not.
 STANDARD: Mapping[str, Definition] = {
     "drop_dm_object_name(1)": define_standard_macro('rename "$object$.*" as *', "object"),
     "security_content_ctime(1)": define_standard_macro(

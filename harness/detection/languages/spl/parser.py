@@ -37,11 +37,14 @@ from harness.detection.languages.spl.syntax import (
 
 ARGUMENT_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
 PATTERN_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
+# A whole argument in single quotes is a name; elsewhere they are letters (reference/spl.md 3.3).
 QUOTED_ARGUMENT = re.compile(r"'[^']*'(?=[\s,]|$)")
 ARGUMENT_OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
 EVALUATED_ARGUMENT = re.compile(r"eval\s*\(", re.I)
+# The value of such an option may be a comma or a bracket, which otherwise end a word.
 SEPARATORS = ("delim", "delims", "pairdelim", "kvdelim", "mvsep", "sep")
 BARE = re.compile(r"[^\s\"'\[\]]+(?=\s|$)")
+# `mvlist=a,b` lists fields, `mvlist=t` is a truth value.
 FIELD_LIST = re.compile(
     r"(mvlist)\s*=\s*((?!(?:t|true|f|false|0|1)\b)\w[^\s,\"]*(?:\s*,\s*[^\s,=\"]+(?![\w=]))*)", re.I
 )
@@ -75,6 +78,7 @@ class ArgumentGrammar:
         if found is not None:
             return found
         option = ARGUMENT_OPTION.match(reader.text, start, reader.end)
+        # A pattern may hold `x =`, which is no option of rex.
         if option is not None and (not self.patterns or not option[2] or option[1].isidentifier()):
             return self.option(option)
         return self.word()
@@ -360,6 +364,7 @@ class StatsGrammar:
         """A field to group by, which is one."""
         start = self.reader.at
         word = self.words.word()
+        # No wildcards in BY (reference/spl.md 6.1); tstats refuses them itself, with its own words.
         if "*" in word.text and not word.quoted and self.shape != "tstats":
             message = "fields to group by are named one by one; a wildcard is no field"
             raise self.reader.error("wildcard-key", message, start, self.reader.at, "name each field")
@@ -373,6 +378,7 @@ class StatsGrammar:
         argument: Word | EvalExpression | None = None
         if call is None:
             function = self.words.word().text.lower()
+            # `stats count, avg bytes`: a bare function is deprecated but legal (reference/spl.md 6.1).
             if not UNQUOTED_AGGREGATE.fullmatch(function):
                 raise reader.error("unexpected", f"`{function[:40]}` is no aggregate", start, reader.at)
         else:
@@ -416,6 +422,7 @@ class StatsGrammar:
         )
 
 
+# The first word, whatever follows it without a blank: `stats(count)`, `search"x"`.
 COMMAND_NAME = re.compile(r"\s*([^\s\"(\[=]+)(?=[\s\"(\[]|$)")
 SEARCH = re.compile(r"\s*search(?=[\s\"(\[]|$)", re.I)
 
@@ -485,6 +492,7 @@ class PipelineGrammar:
         first = start + len(text[start:end]) - len(text[start:end].lstrip())
         last = start + len(text[start:end].rstrip())
         span = self.text.span(first, last)
+        # `search` is never part of the implied one, although it is a word to search for like any other.
         explicit = SEARCH.match(text, start, end)
         if explicit is not None:
             return Stage("search", self.search(StageCursor(self.text, explicit.end(), end)), span)

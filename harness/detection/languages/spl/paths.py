@@ -23,6 +23,7 @@ def translate_spath(path: str) -> str:
     for key in path.split("."):
         name = INDEX_STEP.sub("", key)
         if name:
+            # Always in quotes: keys of events hold dashes and blanks.
             found += '."' + name.replace('"', "") + '"'
         for index in INDEX_STEP.findall(key):
             found += f"[{index or '*'}]"
@@ -35,6 +36,7 @@ def json_path_of(path: Typed) -> Typed:
     if isinstance(constant, str):
         return literal(translate_spath(constant))
     found = ops.concat(literal("$."), as_text(path))
+    # In this order: `{}` first, or its braces would be an empty index.
     for old, new in (("{}", "[*]"), ("{", "["), ("}", "]"), (".[", "[")):
         found = ops.replace_text(found, literal(old), literal(new))
     return found
@@ -58,11 +60,13 @@ def may_reach_many(path: str) -> bool:
 
 def extract_all(document: Typed, path: str, span: Span | None = None) -> Typed:
     """All that a path reaches in a JSON text, or of an XML text that of every element on it."""
+    # Attributes are of XML only.
     if document.kind is Kind.NULL or "{@" in path:
         return extract_first(document, path, span)
     markup = ops.xml_text(document, literal(path), span=span)
     form = ops.json_list if may_reach_many(path) else ops.json_text
     as_json = apply(form, document, literal(translate_spath(path)), span=span)
+    # No JSON text begins with `<`.
     is_markup = ops.starts_with(ops.trim(document, literal(" \t\r\n")), literal("<"))
     held = as_json if may_reach_many(path) else ops.if_(ops.is_null(as_json), EMPTY, ops.list_(as_json))
     return ops.if_(is_markup, markup, held)

@@ -22,6 +22,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, Schema, SortKey, rebuild_expression
 from harness.detection.plan.nodes import Node, walk_nodes
 
+# The stricter answer to Q11 of the reference: digits with a fraction, nothing that only looks like a number.
 PLAIN_NUMBER = Literal(r"^-?\d+(\.\d+)?$")
 
 
@@ -31,6 +32,7 @@ def plain_only(root: Node, steps: Iterable[Step]) -> tuple[Node, tuple[Step, ...
     kept = list(steps)
     for top in (*(s.node for s in kept), root):
         for node in walk_nodes(top):
+            # By identity: a plan shares nodes, and equal ones have to stay one.
             if id(node) not in known:
                 known[id(node)] = rebuild_node(node, known)
     return known[id(root)], tuple(replace(s, node=known[id(s.node)]) for s in kept)
@@ -67,6 +69,7 @@ def stricter(expression: Expression) -> Expression:
     return ops.if_(plain, expression, NULL, span=expression.span)
 
 
+# Asked only if it is set: every plan that reads a number would otherwise depend on it.
 LOOK_ALIKES_SWITCH = "number_look_alikes"
 TABLES = (commands, functions)
 

@@ -37,6 +37,7 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 
+# What eval's literals read as control characters (reference/spl.md 3.4) has to be written so.
 CONTROLS = {"\\": "\\\\", '"': '\\"', "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 CONTROL_OR_QUOTE = re.compile(r"[\\\"\t\n\r]")
 
@@ -113,6 +114,7 @@ def condition_text(condition: SearchCondition) -> str:
             if isinstance(value, Pipeline):
                 return f"{bare_text(name)}{operator}[{pipeline_text(value)}]"
             shown = f"CASE({value.text})" if case else bare_text(value)
+            # `a= =x` printed without the blank would be another operator.
             blank = " " if shown[:1] in "=<>!" else ""
             return f"{bare_text(name)}{operator}{blank}{shown}"
         case OneOf(name, values):

@@ -18,7 +18,9 @@ from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Sele
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, Severity, SourceError, Span
 
+# Events reach the first command newest first (reference/spl.md 1.15); those of one time in the order of the store.
 NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
+# Two letters at least: `*` and `a*` would have every field of the store read.
 FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 
@@ -56,6 +58,7 @@ class Session:
     def switch(self, name: str) -> str:
         """The value of a switch, which the query's meaning then depends on."""
         value = self.settings.switches.get(name, self.switches[name].default)
+        # What a plan depends on is what was asked, not what was set.
         self.used[name] = value
         return value
 
@@ -125,6 +128,7 @@ class Scope:
 
     def typed(self, name: str, span: Span | None = None) -> Typed:
         """A field of the current rows; null if they have none of that name."""
+        # Only what comes from the store is read; what the search made itself is at hand.
         if self.events and name not in self.defined:
             self.session.reads.add(name)
         kind = self.columns.get(name)
@@ -138,6 +142,7 @@ class Scope:
         if span is None or name in self.session.told or name in self.defined:
             return
         self.session.told.add(name)
+        # Columns that nobody could name may be there after all.
         if self.open:
             return
         if self.events:
@@ -219,6 +224,7 @@ class Scope:
             raise TypeError(f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}")
         scope = fresh_scope(self.session, main=False)
         scope.order_matters = matters
+        # Subsearches run before the search around them, so they see tables of earlier subsearches only.
         around, self.session.tables = self.session.tables, self.session.early
         self.session.run(pipeline, scope)
         self.session.tables = {**self.session.early, **around}
@@ -240,6 +246,7 @@ def fresh_scope(session: Session, *, main: bool = True) -> Scope:
     return Scope(session=session, node=session.scan, columns=columns, main=main)
 
 
+# Chosen, no source.
 MOST_STEPS = 4_000
 """Nodes that all questions of one plan may have together: each is a run of the search up to there."""
 

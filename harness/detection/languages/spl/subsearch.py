@@ -29,9 +29,12 @@ from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Limit, 
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Span
 
+# The limit of subsearches (reference/spl.md 1.9).
 MOST_SUBSEARCH_ROWS = 10_000
+# Chosen, no source: more comparisons are slower in a statement than a join, texts have to be parsed one by one.
 MOST_TERMS = 2_000
 MOST_TEXTS = 500
+# Inserted as raw text, without a name (reference/spl.md 3.6).
 RAW_RETURN_FIELDS = ("search", "query")
 QUOTING = str.maketrans({"\\": "\\\\", '"': '\\"'})
 SubsearchRow = dict[str, object]
@@ -51,6 +54,7 @@ def as_condition(scope: Scope, pipeline: Pipeline, span: Span) -> SearchConditio
             if rows
             else nothing(span)
         )
+    # No rows is `NOT ()`: nothing matches (reference/spl.md 3.6).
     if not names:
         return Typed(Literal(False, span), Kind.BOOLEAN)
     return join_partner_mark(scope, inner, [(n, n) for n in names], span)
@@ -73,6 +77,7 @@ def row_text(scope: Scope, row: SubsearchRow, names: list[str], span: Span) -> S
         if name not in RAW_RETURN_FIELDS or value is None:
             continue
         for text_of in value if isinstance(value, list | tuple) else (value,):
+            # Parsed as a search of its own, since the text may be any condition.
             place = ExpandedText(span.source, f"search {text_of}", [(0, span.start, span.end)])
             arguments = PipelineGrammar(place).whole().stages[0].arguments
             if isinstance(arguments, SearchArguments):
@@ -155,6 +160,7 @@ def join_partner_mark(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], 
         if inner.columns[name] is Kind.LIST:
             inner.node = Unnest(source=inner.node, column=name)
             inner.columns[name] = Kind.TEXT
+    # As a search would compare: as text, whatever its case.
     right = [(k, ops.lower(as_text(inner.typed(n)))) for k, (_, n) in zip(keys, pairs, strict=True)]
     left = [ops.lower(as_text(scope.typed(n))) for n, _ in pairs]
     rows: Node = Limit(source=inner.node, count=MOST_SUBSEARCH_ROWS)
@@ -166,6 +172,7 @@ def join_partner_mark(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], 
         joined = ((left[0].expression, Column(keys[0])),)
     else:
         agree = [
+            # A row's term has only the fields that the row has.
             ops.or_(ops.is_null(Column(k)), ops.is_true(ops.equal(v.expression, Column(k))))
             for k, v in zip(keys, left, strict=True)
         ]

@@ -28,6 +28,7 @@ SPAN_UNIT_SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
     **dict.fromkeys(("w", "week", "weeks"), 604800.0),
 }  # fmt: skip
+# Units of days or more align to local midnight, shorter ones to the epoch (reference/spl.md 6.3).
 CALENDAR_SPAN_UNITS = {
     **dict.fromkeys(("d", "day", "days"), "day"),
     **dict.fromkeys(("w", "week", "weeks"), "week"),
@@ -64,6 +65,7 @@ EXPANDED = {
     "%t": "\t",
     "%%": "%%",
 }
+# %Q has milliseconds and %N nanoseconds by default (reference/spl.md 8.1).
 FRACTIONS = {"3": "%L", "6": "%f", "9": "%N", "N": "%N", "Q": "%L"}
 
 
@@ -140,6 +142,7 @@ def subtract_units(start: Typed, many: Typed, unit: str, zone: str) -> Typed:
 def floor_to_span(session: Session, time: Typed, span: tuple[float, str]) -> Typed:
     """The start of the span that a time is in, in the zone of the user."""
     zone = session.settings.zone
+    # All zones are whole quarters of an hour from UTC, so that spans which divide one start alike in both.
     differs = not span[1] and zone != "UTC" and QUARTER % span[0] != 0 and span[0] <= 86400.0
     return floor_to(time, span, zone, by_the_clock=differs and session.switch("hour_bins") == "clock")
 
@@ -166,6 +169,7 @@ def shift_by_step(time: Typed, step: re.Match[str], settings: Settings) -> Typed
     count = float(step[2] or 1) * (-1 if step[1] == "-" else 1)
     unit = step[3] if step[3] in SPAN_UNIT_SECONDS or step[3] in CALENDAR_SPAN_UNITS else step[3].lower()
     if unit in CALENDAR_SPAN_UNITS:
+        # Days and longer follow the calendar of the zone, hours the clock (reference/spl.md 8.2).
         return ops.calendar_add(time, literal(count), literal(CALENDAR_SPAN_UNITS[unit]), literal(settings.zone))
     return ops.add(time, literal(count * SPAN_UNIT_SECONDS[unit])) if unit in SPAN_UNIT_SECONDS else None
 
@@ -179,6 +183,7 @@ def snap(time: Typed, unit: str, settings: Settings) -> Typed | None:
         return ops.calendar_floor(time, literal(CALENDAR_SPAN_UNITS[unit]), zone)
     if not re.fullmatch(r"w[0-7]", unit):
         return None
+    # `@w0` and `@w7` are Sunday (reference/spl.md 8.2), at which the plan's week begins.
     days = float(int(unit[1]) % 7)
     back = ops.calendar_add(time, literal(-days), literal("day"), zone)
     return ops.calendar_add(ops.calendar_floor(back, literal("week"), zone), literal(days), literal("day"), zone)
@@ -208,6 +213,7 @@ def code(found: re.Match[str]) -> str:
     return EXPANDED.get(found.group(), found.group())
 
 
+# `earliest` is included, `latest` is not (reference/spl.md 8.3).
 FROM, UP_TO = ops.greater_equal, ops.less
 BOUNDS = {
     "earliest": ("_time", FROM),
@@ -287,6 +293,7 @@ def bound(scope: Scope, name: str, value: Word, form: str, span: Span) -> Typed:
     if column == "_time":
         scope.range.setdefault(operation, when)
     subject = scope.typed(column)
+    # Recorded events do not say when they were indexed; that was soon after their time.
     if subject.kind is Kind.NULL and column == "_indextime":
         subject = scope.typed("_time")
     if subject.kind is Kind.NULL:
@@ -308,6 +315,7 @@ def lower_time_term(scope: Scope, value: Word, form: str) -> Typed:
     if found is not None:
         return found
     point = absolute(value.text, settings)
+    # Splunk refuses other dates; read leniently, what people mean is plain.
     if point is None and not scope.session.text.strict:
         point = in_other_words(value.text, settings.zone)
         if point is not None:

@@ -26,6 +26,7 @@ def count(value: Anything[V] = ..., **rows: Unpack[GroupRows]) -> Number[V]:
     """Rows, or values that are not null."""
 
 
+# Exact, where LogScale estimates from about 100 values on (reference/cql.md 7.2).
 @aggregate
 def count_distinct(value: Anything[V], **rows: Unpack[GroupRows]) -> Number[V]:
     """Distinct values that are not null."""
@@ -51,6 +52,7 @@ def maximum(value: Alike[V], **rows: Unpack[GroupRows]) -> Alike[V]:
     """The largest number, or text by its bytes; null of none."""
 
 
+# Null of one value is SQL's answer; SPL's is 0 (reference/spl.md 1.6), which its own front end gives.
 @aggregate
 def stdev_sample(number: Number[V], **rows: Unpack[GroupRows]) -> Number[V]:
     """Standard deviation of n - 1; null of fewer than two."""
@@ -71,6 +73,7 @@ def variance_population(number: Number[V], **rows: Unpack[GroupRows]) -> Number[
     """Variance of n; 0 of one; null of none."""
 
 
+# R-7 is what SPL's documented examples print (reference/spl.md 6.2).
 @aggregate
 def percentile(number: Number[V], fraction: Number[V], **rows: Unpack[GroupRows]) -> Number[V]:
     """Linear between the nearest ranks (R-7); `fraction` is a literal 0 .. 1."""
@@ -81,16 +84,19 @@ def percentile_rank(number: Number[V], fraction: Number[V], **rows: Unpack[Group
     """The smallest number that so large a part does not exceed."""
 
 
+# The smallest, so that a run gives the same again: neither product says which of several it takes.
 @aggregate
 def mode(value: Alike[V], **rows: Unpack[GroupRows]) -> Alike[V]:
     """The most frequent, the smallest of several; null of none."""
 
 
+# Sorted as SPL's values() are (reference/spl.md 1.7); LogScale's collect() has no order.
 @aggregate
 def values(value: Anything[V], **rows: Unpack[GroupRows]) -> Multivalue[V]:
     """Distinct texts sorted by bytes; lists count by element; null of none."""
 
 
+# Row order is that of the relation below: a language that wants another one sorts first.
 @aggregate
 def collect(value: Anything[V], **rows: Unpack[GroupRows]) -> Multivalue[V]:
     """All texts in row order; lists count by element; null of none."""
@@ -141,6 +147,7 @@ def r_squared(y: Anything[V], x: Anything[V], **rows: Unpack[GroupRows]) -> Numb
     """The coefficient of determination of the least-squares line."""
 
 
+# Written by the trace alone; no language has it.
 @aggregate
 def gather(events: Anything[V], **rows: Unpack[GroupRows]) -> Events[V]:
     """Provenance: the distinct events of all rows, ascending; see `plan/passes/provenance.py`."""
@@ -166,6 +173,7 @@ def fill(value: Alike[V], **rows: Unpack[GroupRows]) -> Alike[V]:
     """The value of the nearest row at or before this one where it is not null."""
 
 
+# Folded in Python row by row: each average needs the one before, which no frame of SQL has.
 @window
 def smoothed(number: Number[V], weight: Number[V], **rows: Unpack[GroupRows]) -> Number[V]:
     """The exponential average so far: `weight` of the one before, the rest of this row's number."""
@@ -180,13 +188,14 @@ def series_of(
     ends: Boolean[V],
     **rows: Unpack[GroupRows],
 ) -> Number[V]:
-    """The number of the row's series, null in none; see `plan.folds`.
+    """The number of the row's series, null in none; see `plan/values/folds.py`.
 
     `longest` and `pause` are the longest span of a series and the longest pause in it, null without limit. `starts` and
     `ends` say whether the row starts or ends one; `starts` is null if no row has to.
     """
 
 
+# Whether a row continues its session depends on where that began, which SQL's windows cannot say.
 @window
 def session_of(
     longest: Number[V],
@@ -201,7 +210,7 @@ def session_of(
     *keys: Text[V],
     **rows: Unpack[GroupRows],
 ) -> Number[V]:
-    """The number of the row's session, negative if nothing closed it; see `plan.folds`.
+    """The number of the row's session, negative if nothing closed it; see `plan/values/folds.py`.
 
     `longest`, `pause` and `most` are the longest span, the longest pause and the most rows of a session, null without
     limit. Rows must share a key with it where `connected`, and so must those that open or close it where `ends_match`;

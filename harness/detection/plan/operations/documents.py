@@ -43,6 +43,7 @@ def xml_paths(text: Text[V], *, span: Span | None = None) -> Multivalue[V]:
     """Paths to all texts and attributes, each once: a.b, a.b{@c}; null of none."""
 
 
+# Never null, so that a condition made of it needs no third value.
 @null_operation
 def json_valid(text: Text[V], *, span: Span | None = None) -> Boolean[V]:
     """Whether it is JSON; never null of text."""
@@ -113,14 +114,15 @@ def json_entries(text: Text[V], *, span: Span | None = None) -> Text[V]:
     """An array of objects of `key` and `value`; null of what is no object."""
 
 
+# One operation for all notations: languages differ in the names and options of their readers.
 @operation
 def record_fields(text: Text[V], reader: Text[V], options: Text[V], *, span: Span | None = None) -> Text[V]:
-    """An object of the texts that a reader (json, key_value, xml, cef, leef) takes out; see `plan.record_fields`."""
+    """An object of the texts that a reader (json, key_value, xml, cef, leef) takes out; see `plan/values/records`."""
 
 
 @operation
 def table_rows(text: Text[V], header: Number[V], filter: Text[V], *, span: Span | None = None) -> Multivalue[V]:
-    """The rows of a table in a text as objects; see `plan.text_tables`."""
+    """The rows of a table in a text as objects; see `plan/values/text.py`."""
 
 
 @operation
@@ -143,6 +145,7 @@ def xpath_text(text: Text[V], path: Text[V], *, span: Span | None = None) -> Mul
     """Texts of all elements, or of an attribute, that an XPath reaches; null if none."""
 
 
+# A long table of patterns as two texts: as conditions it would be thousands of tests in each row.
 @operation
 def glob_payloads(
     text: Text[V], patterns: Text[V], payloads: Text[V], most: Number[V], cased: Boolean[V], *, span: Span | None = None
@@ -154,11 +157,13 @@ def glob_payloads(
     """
 
 
+# One address has many spellings in IPv6, so that equal addresses are equal texts in one form only.
 @operation
 def ip_text(text: Text[V], *, span: Span | None = None) -> Text[V]:
     """An address in its canonical form; null of other text."""
 
 
+# github.com/corelight/community-id-spec, version 1.
 @operation
 def community_id(
     seed: Number[V],

@@ -17,6 +17,7 @@ from harness.detection.plan.operation import (
 from harness.diagnostics import Span
 
 
+# No empty list: in both languages a field has values or there is no field.
 @null_operation
 def list_(text: Text[V], *more: Text[V], span: Span | None = None) -> Multivalue[V]:
     """The texts that are not null; null of none."""
@@ -32,6 +33,7 @@ def list_length(values: Multivalue[V], *, span: Span | None = None) -> Number[V]
     """How many elements; null of null."""
 
 
+# Places are counted from 1, as SQL's are; languages that count from 0 add one.
 @operation
 def list_get(values: Multivalue[V], place: Number[V], *, span: Span | None = None) -> Text[V]:
     """The element at `place`, counted from the end if negative; null outside."""
@@ -62,6 +64,7 @@ def list_sort(values: Multivalue[V], *, span: Span | None = None) -> Multivalue[
     """The elements sorted by bytes."""
 
 
+# LogScale's array:sort (reference/cql.md 9): strings without case, numbers before strings.
 @operation
 def list_ordered(
     values: Multivalue[V], how: Text[V], descending: Boolean[V], *, span: Span | None = None

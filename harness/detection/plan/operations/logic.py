@@ -41,6 +41,7 @@ def is_null(value: Anything[V], *, span: Span | None = None) -> Boolean[V]:
     """Whether `value` is null; never null."""
 
 
+# Languages whose conditions are two-valued close them with it.
 @null_operation
 def is_true(condition: Boolean[V], *, span: Span | None = None) -> Boolean[V]:
     """Whether `condition` is true; false of null."""
@@ -51,6 +52,7 @@ def if_(condition: Boolean[V], chosen: Alike[V], otherwise: Alike[V], *, span: S
     """`chosen` where `condition` is true, else `otherwise`; null is not true."""
 
 
+# Branches as one call: long tables as nested ifs go deeper than engines parse.
 @operation
 def case(otherwise: Alike[V], *branches: Branch[V], span: Span | None = None) -> Alike[V]:
     """The value behind the first condition that is true, pair by pair, else `otherwise`; null is not true."""
@@ -91,11 +93,13 @@ def greater_equal(left: Alike[V], right: Alike[V], *, span: Span | None = None) 
     """Whether `left` >= `right`: numbers as numbers, text by its bytes."""
 
 
+# Published lists have hundreds of members, which an engine looks up at once.
 @operation
 def in_(value: Alike[V], member: Alike[V], *more: Alike[V], span: Span | None = None) -> Boolean[V]:
     """Whether `value` is equal to one of the others."""
 
 
+# SPL's search compares so (reference/spl.md 1.2); an engine may know a faster way than to lower both sides.
 @operation
 def equal_ci(left: Text[V], right: Text[V], *, span: Span | None = None) -> Boolean[V]:
     """Whether both are the same text but for case."""
@@ -136,6 +140,7 @@ def contains_ci(text: Text[V], part: Text[V], *, span: Span | None = None) -> Bo
     """Whether `text` has `part` somewhere inside but for case."""
 
 
+# The wildcard of both products, which nothing escapes (reference/spl.md 1.2, reference/cql.md 4.2).
 @operation
 def glob(text: Text[V], pattern: Text[V], *, span: Span | None = None) -> Boolean[V]:
     """Whether the whole text fits; * is any run of any characters, also of none; nothing else is special."""
@@ -156,11 +161,13 @@ def like_ci(text: Text[V], pattern: Text[V], *, span: Span | None = None) -> Boo
     """Whether the whole text fits a pattern of `like` but for case."""
 
 
+# One syntax: languages translate their own flavour to PCRE, and engines get what they can read of it.
 @operation
 def regex_found(text: Text[V], regex: Text[V], flags: Text[V], *, span: Span | None = None) -> Boolean[V]:
     """Whether `regex`, in PCRE's syntax, is found anywhere; `flags` are some of `imsu`."""
 
 
+# False of what is no address, so that its opposite passes such rows (reference/cql.md 8).
 @operation
 def cidr_contains(text: Text[V], network: Text[V], *more: Text[V], span: Span | None = None) -> Boolean[V]:
     """Whether an address (v4 or v6, in any spelling) is inside one of the networks; false of other text."""

@@ -22,11 +22,13 @@ def multiply(left: Number[V], right: Number[V], *, span: Span | None = None) -> 
     """The product."""
 
 
+# Null rather than an error or infinity: no row may end a search.
 @operation
 def divide(dividend: Number[V], divisor: Number[V], *, span: Span | None = None) -> Number[V]:
     """The quotient; null if the divisor is 0."""
 
 
+# As in SQL and C; LogScale's floor modulus is made of floor().
 @operation
 def modulo(dividend: Number[V], divisor: Number[V], *, span: Span | None = None) -> Number[V]:
     """The remainder with the sign of the dividend; null if the divisor is 0."""
@@ -57,6 +59,7 @@ def truncate(number: Number[V], *, span: Span | None = None) -> Number[V]:
     """The integer part."""
 
 
+# 2.555 is rounded to 2.56 although its double lies below (reference/spl.md 5.2).
 @operation
 def round(number: Number[V], digits: Number[V], *, span: Span | None = None) -> Number[V]:
     """Half away from zero, on the shortest decimal text of the number; `digits` may be negative."""
@@ -122,6 +125,7 @@ def atan2(y: Number[V], x: Number[V], *, span: Span | None = None) -> Number[V]:
     """The angle of the point (`x`, `y`)."""
 
 
+# As SPL's min() of several values; SQL's LEAST differs between engines.
 @null_operation
 def least(number: Number[V], *more: Number[V], span: Span | None = None) -> Number[V]:
     """The smallest, nulls left out."""
@@ -157,11 +161,13 @@ def shift_right(number: Number[V], bits: Number[V], *, span: Span | None = None)
     """The bits of the integer moved right."""
 
 
+# Stricter than the casts of engines, which take blanks, `inf` and `1_000` too.
 @operation
 def to_number(text: Text[V], *, span: Span | None = None) -> Number[V]:
     """The number of a sign, digits, fraction, exponent and nothing else, no blanks; null of other text."""
 
 
+# As both products print numbers (reference/spl.md 2.2, reference/cql.md 5).
 @operation
 def to_text(number: Number[V], *, span: Span | None = None) -> Text[V]:
     """An integer without fraction, else the shortest decimal that reads back the same; NaN is nan."""

@@ -22,11 +22,13 @@ def length(text: Text[V], *, span: Span | None = None) -> Number[V]:
     """The number of code points."""
 
 
+# As the dot of SPL (reference/spl.md 5.1); LogScale's concat() leaves missing parts out by itself.
 @operation
 def concat(text: Text[V], *more: Text[V], span: Span | None = None) -> Text[V]:
     """One after the other; null if one is null."""
 
 
+# As SPL's substr(), which is SQLite's (reference/spl.md 5.2).
 @operation
 def substring(text: Text[V], start: Number[V], length: Number[V], *, span: Span | None = None) -> Text[V]:
     """Characters from place `start`, counted from the end if negative; all the rest if `length` is null."""
@@ -63,6 +65,7 @@ def regex_extract_all(
     """The group of every match; null without a match."""
 
 
+# Two groups at once: two lists could not be brought together where a group took no part in a match.
 @operation
 def regex_pairs(
     text: Text[V],
@@ -122,6 +125,7 @@ def url_encode(text: Text[V], *, span: Span | None = None) -> Text[V]:
     """A-Z a-z 0-9 - . _ ~ stay, the rest becomes %41 by its UTF-8 bytes."""
 
 
+# `utf-16le` is that of PowerShell's -EncodedCommand.
 @operation
 def base64_decode(text: Text[V], charset: Text[V], *, span: Span | None = None) -> Text[V]:
     """The text decoded; `charset` is `utf-8` or `utf-16le`; null if it is no base64 of that."""

@@ -12,6 +12,7 @@ def format_time(seconds: Number[V], format: Text[V], zone: Text[V], *, span: Spa
     """An epoch as text, by the strftime codes of `plan.timeformat`."""
 
 
+# Null rather than an error: no row may end a search.
 @operation
 def parse_time(text: Text[V], format: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
     """Epoch seconds of a text; null where it does not fit; `zone` counts where the text has none."""
@@ -22,6 +23,7 @@ def time_floor(seconds: Number[V], step: Number[V], origin: Number[V], *, span: 
     """The start of the span of `step` seconds, counted from the epoch `origin`."""
 
 
+# SPL's weeks begin on Sunday (`@w`, reference/spl.md 8.2), those of LogScale's week numbers on Monday, by ISO 8601.
 @operation
 def calendar_floor(seconds: Number[V], unit: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
     """Start of the second, minute, hour, day, week (Sunday), isoweek, month, quarter or year in a zone."""
@@ -29,7 +31,7 @@ def calendar_floor(seconds: Number[V], unit: Text[V], zone: Text[V], *, span: Sp
 
 @operation
 def moved_time(seconds: Number[V], move: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
-    """An epoch moved by a text such as -1d@d; null of another text; see `plan.timemoves`."""
+    """An epoch moved by a text such as -1d@d; null of another text; see `plan/values/calendar.py`."""
 
 
 @operation
@@ -39,6 +41,7 @@ def calendar_add(
     """An epoch `count` units later by the calendar of a zone."""
 
 
+# 1 is Monday as in LogScale's time:dayOfWeek() (reference/cql.md 11).
 @operation
 def time_part(seconds: Number[V], part: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
     """Year, month, day, hour, minute, second, dayofweek (1 is Monday), dayofyear or isoweek in a zone."""

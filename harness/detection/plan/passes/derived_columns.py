@@ -74,7 +74,7 @@ def replace_sources(node: Node, below: tuple[Node, ...]) -> Node:
             return replace(node, source=below[0])  # type: ignore[call-arg]
 
 
-# Chosen, no source; tests/detection/test_many_parts.py holds a statement on either side of it.
+# Chosen, no source; tests/detection/engines/duckdb/test_many_parts.py holds a statement on either side of it.
 MOST_UNFOLDED_PARTS = 5_000
 """Parts of conditions, once for each part of the table, that an optimizer can be left with."""
 # Unfolded sizes multiply at each step; Python's integers would grow without bound.

@@ -93,7 +93,7 @@ def parse_text_table(text: str, header: float, terms: str) -> list[str] | None:
     `terms` are texts of which a row has to hold one, parted by line ends; none is no condition.
     """
     lines = text.splitlines()[: MOST_TEXT_TABLE_ROWS + 1]
-    place = int(header) - 1 if header > 0 else heading(lines) if header == 0 else -1
+    place = int(header) - 1 if header > 0 else find_header_line(lines) if header == 0 else -1
     if place is None or place >= len(lines):
         return None
     names = split_header(lines[place]) if place >= 0 else []
@@ -105,7 +105,7 @@ def parse_text_table(text: str, header: float, terms: str) -> list[str] | None:
     return rows or None
 
 
-def heading(lines: Sequence[str]) -> int | None:
+def find_header_line(lines: Sequence[str]) -> int | None:
     """The first line of two words or more, none like a number, that lines of as many words or more follow."""
     for place, line in enumerate(lines[:-1]):
         words = WORD.findall(line)

@@ -5,7 +5,7 @@ import pytest
 from harness.detection.language import Lookup, Settings, Strictness
 from harness.detection.languages.cql import LANGUAGE
 from harness.diagnostics import HarnessError, Source, SourceError
-from tests.detection.languages.cql.running import load, plan, records
+from tests.detection.languages.cql.query_rows import load, plan, records
 
 EVENTS = [{"host": "WS01", "ip": "10.1.2.3"}, {"host": "DC01", "ip": "203.0.113.9"}]
 

@@ -7,7 +7,7 @@ import pytest
 from harness.detection.language import Settings
 from harness.detection.languages.cql import LANGUAGE
 from harness.diagnostics import HarnessError, Source
-from tests.detection.languages.cql.running import SHARED, duckdb, load, needs_shared
+from tests.detection.languages.cql.query_rows import SHARED, duckdb, load, needs_shared
 
 QUERIES = sorted((SHARED / "corpora/cql").glob("*.cql"))
 SOURCES = [Source(p.name, p.read_text("utf-8")) for p in QUERIES]

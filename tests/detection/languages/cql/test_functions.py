@@ -5,7 +5,7 @@ import pytest
 
 from harness.detection.languages.cql.registry import FUNCTION_NAMES, FUNCTIONS, Registry
 from harness.diagnostics import HarnessError
-from tests.detection.languages.cql.running import SHARED, needs_shared, records
+from tests.detection.languages.cql.query_rows import SHARED, needs_shared, records
 
 EXAMPLES = [(f.name, query, result) for f in FUNCTIONS.values() for query, result in f.examples]
 WITHOUT_EXAMPLE = {

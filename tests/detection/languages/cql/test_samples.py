@@ -9,7 +9,7 @@ from harness.detection.languages.cql import LANGUAGE
 from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Aggregate
 from harness.diagnostics import RejectedError, Source
-from tests.detection.languages.cql.running import SHARED, duckdb, events, load, needs_shared, plan
+from tests.detection.languages.cql.query_rows import SHARED, duckdb, events, load, needs_shared, plan
 
 SAMPLES = SHARED / "samples/dev"
 CASES = sorted((SAMPLES / "sigma_regression").glob("*/expected.json"))

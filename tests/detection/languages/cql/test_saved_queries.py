@@ -4,7 +4,7 @@ import pytest
 
 from harness.detection.language import Settings
 from harness.diagnostics import SourceError
-from tests.detection.languages.cql.running import load, plan, records
+from tests.detection.languages.cql.query_rows import load, plan, records
 
 EVENTS = [{"host": "WS01", "n": "5"}, {"host": "DC01", "n": "15"}]
 

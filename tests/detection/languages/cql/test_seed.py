@@ -9,7 +9,7 @@ from harness.detection.language import Settings, Strictness
 from harness.detection.languages.cql import LANGUAGE
 from harness.detection.plan.nodes import walk_nodes
 from harness.diagnostics import RejectedError, Severity, Source, mend
-from tests.detection.languages.cql.running import duckdb, load, records
+from tests.detection.languages.cql.query_rows import duckdb, load, records
 
 RULE = Path(__file__).parents[4] / "scenarios/T1583.004/server.cql"
 SOURCE = Source("server.cql", RULE.read_text("utf-8"))

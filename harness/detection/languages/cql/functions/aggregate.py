@@ -16,6 +16,7 @@ from harness.detection.plan.nodes import Aggregate, Derive, Named, Unnest
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Finding, Severity, SourceError
 
+# Engines leave nulls out of greatest_by, which would take the value of another event; NUL is in no text of a log.
 ABSENT = "\0"
 ONE = Literal(1)
 
@@ -35,6 +36,7 @@ def count(row: RowScope, field: Name | None = None, *, distinct: bool = False) -
 
     Reference: library.humio.com, count()
     """
+    # `count(*)` is what people write who know SQL.
     if field is None or field == "*":
         return ops.count()
     return aggregation(ops.count_distinct if distinct else ops.count, row.read(field))
@@ -49,6 +51,7 @@ def total(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, sum()
     """
+    # An empty bucket of a vendor sample prints 0 (reference/cql.md 7); avg, min and max give no field of nothing.
     return ops.coalesce(ops.sum(row.number(field)), Literal(0))
 
 
@@ -89,6 +92,7 @@ def maximum(row: RowScope, field: Name, *, type: str = "") -> Expression:
 
 def refuse_undocumented(row: RowScope, function: str, type: str) -> None:
     """Refuses a parameter that the manual names and does not explain."""
+    # The manual explains `type` by the word "description" (reference/cql.md 7.2), and no published query has it.
     if type:
         place = row.flow.span or row.meaning.source.whole()
         message = f"what `type` is to `{function}` is not documented"
@@ -100,6 +104,7 @@ def aggregate_extreme(row: RowScope, operation: Operation, field: str) -> Expres
     number = aggregation(operation, row.number(field))
     if field not in row.meaning.textual:
         return number
+    # min and max of texts give nothing (reference/cql.md 7.2); what the author meant is told beside it.
     return ops.coalesce(ops.to_text(number), aggregation(operation, row.text(field)))
 
 
@@ -123,6 +128,7 @@ def deviation(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, stdDev()
     """
+    # The one vendor sample fits neither convention (reference/cql.md 7.2).
     of_sample = row.meaning.switch("stddev") == "sample"
     return aggregation(ops.stdev_sample if of_sample else ops.stdev_population, row.number(field))
 
@@ -152,7 +158,9 @@ def percentile(
     value = row.number(field)
     made: list[Named] = []
     for share in percentiles:
+        # Outputs are called `_50` and `_99.9` (reference/cql.md 7.2).
         label = str(int(share)) if share == int(share) else str(share)
+        # The product is right within `accuracy`; the exact value is within it too.
         made.append((f"{as_ or ''}_{label}", ops.percentile(value, Literal(share / 100))))
     return made
 
@@ -208,6 +216,7 @@ def counter_as_rate(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, counterAsRate()
     """
     value, time = row.number(field), row.number("@timestamp")
+    # Times are milliseconds, the rate is of a second.
     grown = ops.subtract(ops.last(value), ops.first(value))
     seconds = ops.subtract(ops.maximum(time), ops.minimum(time))
     return ops.divide(ops.multiply(grown, Literal(1000)), seconds)
@@ -225,9 +234,11 @@ def collect(
     """
     made: list[Named] = []
     for name, distinct in distinct_values(row, fields, limit):
+        # Over the limit the product gives a part and a warning; the number of values says whether that happens.
         if row.kind(row.read(name)) not in (Kind.NULL, Kind.LIST):
             row.meaning.collected.append((ops.count_distinct(row.text(name)), limit))
         joined = NULL if distinct == NULL else ops.list_join(distinct, Literal(separator))
+        # `@timestamp` is collected only where it has one value (reference/cql.md 7.3).
         if name == TIMESTAMP:
             joined = ops.if_(ops.greater(ops.list_length(distinct), ONE), NULL, joined)
         made.append((name, joined))
@@ -282,6 +293,7 @@ def select_last(row: RowScope, fields: Names) -> list[Named]:
     Reference: library.humio.com, selectLast()
     """
     order: tuple[SortKey, ...] = ()
+    # The most recent event counts, whatever the order of rows is by now (reference/cql.md 7.3).
     if not row.flow.timed and "@timestamp" in row.flow.columns:
         order = (SortKey(row.number("@timestamp")),)
     return [(n, ops.last(row.read(n), order=order)) for n in fields]
@@ -315,6 +327,7 @@ def aggregate_whole_event(row: RowScope, field: str, include: Names, operation: 
     made: list[Named] = []
     for name in row.flow.visible() if include == ("*",) else include:
         value = row.text(name)
+        # A field that no event has would only add an empty column.
         if value == NULL:
             continue
         found = aggregation(operation, ops.coalesce(value, Literal(ABSENT)), by)
@@ -331,6 +344,7 @@ def linear_regression(row: RowScope, *, x: Name, y: Name, prefix: str = "_") -> 
     Reference: library.humio.com, linReg()
     """
     a, b = row.number(y), row.number(x)
+    # A point needs both numbers; the count is of such points.
     both = ops.if_(ops.is_null(a), NULL, b)
     shown = (("slope", ops.slope), ("intercept", ops.intercept), ("r2", ops.r_squared))
     return [*((prefix + n, aggregation(o, a, b)) for n, o in shown), (prefix + "n", ops.count(both))]

@@ -45,8 +45,10 @@ def strip_array_marks(name: str) -> str:
 
 def lambda_over(row: RowScope, var: str, make: Callable[[RowScope], Expression]) -> Lambda:
     """What `make` says of each element, which it sees as the field `var`, its members as `var.name`."""
+    # Lambdas stand inside one another; each parameter needs a name of its own.
     row.meaning.made += 1
     element, name = LambdaParameter(f"element{row.meaning.made}"), strip_array_marks(var)
+    # Only members that the query names: an element's keys are known only with events.
     inner = [n for n in row.meaning.mentioned if n.startswith(f"{name}.")]
     members = {n: build_json_member(element, n.removeprefix(f"{name}.")) for n in inner}
     inside = RowScope(row.flow, {**row.overlay, **members, name: element, var: element}, local=True)
@@ -61,9 +63,11 @@ def elements_of(row: RowScope, array: str) -> Expression:
     start = strip_array_marks(array)
     objects: list[Expression] = []
     known = (*row.flow.columns, *row.overlay)
+    # A gap ends an array (reference/cql.md 9), so its objects are numbered from 0 until one is missing.
     while members := [n for n in known if n.startswith(f"{start}[{len(objects)}].")]:
         head = f"{start}[{len(objects)}]."
         pairs = [p for n in dict.fromkeys(members) for p in (Literal(n.removeprefix(head)), row.text(n))]
+        # Columns belong to all events; an event with fewer objects has nulls in theirs.
         there = ops.or_(*(ops.not_(ops.is_null(row.read(n))) for n in members))
         objects.append(ops.if_(there, ops.json_object(*pairs), NULL))
     return ops.list_(*objects) if objects else NULL
@@ -71,6 +75,7 @@ def elements_of(row: RowScope, array: str) -> Expression:
 
 def evaluate_steps(row: RowScope, function: Syntax, output: str) -> Expression:
     """The value that the steps of a function leave in a field; an object where they leave fields `output.name`."""
+    # Fields `output.name` from before are another object's, so only new values count.
     before = dict(row.overlay)
     for step in pipeline_of(row, function).steps:
         row.meaning.take(row, step)
@@ -80,6 +85,7 @@ def evaluate_steps(row: RowScope, function: Syntax, output: str) -> Expression:
         value: Expression = ops.json_object(*pairs)
     else:
         value = row.text(row.overlay.get(output, NULL))
+    # A filter among the steps leaves the element out.
     return ops.if_(row.condition(), value, NULL) if row.conditions else value
 
 
@@ -120,7 +126,7 @@ def array_regex(row: RowScope, array: ArrayName, regex: CqlRegex, *, flags: Rege
     )
 
 
-def met(row: RowScope, condition: Syntax) -> Expression:
+def build_element_condition(row: RowScope, condition: Syntax) -> Expression:
     """Whether the element meets a condition."""
     for step in pipeline_of(row, condition).steps:
         row.require(replace_null_by_false(asked(row, step)))
@@ -135,7 +141,9 @@ def exists(row: RowScope, array: ArrayName, condition: Syntax, *, var: Name = ""
 
     Reference: library.humio.com, array:exists()
     """
-    return ops.list_any(elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, condition)))
+    return ops.list_any(
+        elements_of(row, array), lambda_over(row, var or array, lambda r: build_element_condition(r, condition))
+    )
 
 
 @FUNCTIONS.filter("objectArray:exists")
@@ -174,13 +182,16 @@ def array_filter(row: RowScope, array: ArrayName, function: Syntax, *, asArray: 
 
     Reference: library.humio.com, array:filter()
     """
-    kept = ops.list_filter(elements_of(row, array), lambda_over(row, var or array, lambda r: met(r, function)))
+    kept = ops.list_filter(
+        elements_of(row, array), lambda_over(row, var or array, lambda r: build_element_condition(r, function))
+    )
     set_array(row, asArray or array, kept)
 
 
 def set_array(row: RowScope, array: str, value: Expression) -> None:
     """Makes an array exactly this one."""
     name = strip_array_marks(array)
+    # `a[0]` assigned before would otherwise win over the new array.
     row.forget_elements(name)
     row.put(name + "[]", value)
 
@@ -209,6 +220,7 @@ def array_append(row: RowScope, array: ArrayName, *, values: tuple[Expression, .
     """
     more = ops.list_(*(row.text(v) for v in values))
     before = row.array(array)
+    # A list of nothing is no list to engines.
     set_array(row, array, more if before == NULL else ops.list_concat(before, more))
 
 
@@ -242,6 +254,7 @@ def array_length(row: RowScope, array: ArrayName) -> Expression:
 
     Reference: library.humio.com, array:length()
     """
+    # 0 also of what is no array (reference/cql.md 9).
     return ops.coalesce(ops.list_length(elements_of(row, array)), Literal(0))
 
 
@@ -298,13 +311,16 @@ def split(flow: Scope, field: ArrayName = "_events", *, strip: bool = False) -> 
     flow.become(Unnest(source=flow.node, column=column.name, position="_index", span=flow.span))
     more = RowScope(flow)
     for known in flow.columns:
+        # The element takes the place of the array, whose other elements would stay beside it.
         if known == f"{name}[]" or re.match(rf"{re.escape(name)}\[\d+\]", known):
             more.put(known, NULL)
+    # An element that is an object becomes fields, one that is a text stays: only the event knows which it is.
     flat = flatten_text_fields(more, column, "json", {})
     more.put(name, ops.if_(ops.is_null(flat), column, NULL))
     for member, value in take_out(more, flat, "" if strip else f"{name}."):
         more.assign(member, value)
     if "@id" in flow.columns:
+        # Ids stay unique: `@id` gets `__0`, `__1` (reference/cql.md 9).
         more.put("@id", ops.concat(row.text("@id"), Literal("__"), more.text("_index")))
     more.flush(flow.span)
 
@@ -328,6 +344,7 @@ def concat_array(
     """
     elements = row.array(field)
     if from_ or to is not None:
+        # Places are counted from 0 with the end included, SQL's from 1.
         last = -1 if to is None else int(to) + 1
         elements = ops.list_slice(elements, Literal(int(from_) + 1), Literal(last))
     joined = ops.list_join(elements, Literal(separator))
@@ -374,6 +391,7 @@ def reduce_row(flow: Scope, array: ArrayName, *, function: Syntax, var: Name, as
     Reference: library.humio.com, array:reduceRow()
     """
     span, mark, temporary = find_step_span(flow), flow.meaning.temporary(), flow.meaning.temporary()
+    # The number of the event brings its aggregate back to it.
     flow.become(Window(source=flow.node, measures=((mark, ops.row_number()),)))
     each = flow.copy()
     expand_array(each, array, strip_array_marks(var))
@@ -404,9 +422,11 @@ def reduce_column(flow: Scope, array: ArrayName, *, function: Syntax, var: Name,
     span, at = find_step_span(flow), flow.meaning.temporary()
     expand_array(flow, array, strip_array_marks(var), at)
     aggregate_functions(flow, ((at, Column(at)),), function, span)
+    # collect keeps the order of rows, which is that of places here.
     flow.become(Sort(source=flow.node, keys=(SortKey(Column(at)),)))
     row, made, start = RowScope(flow), outputs(flow), strip_array_marks(as_)
     names = {n: f"{start}[]" if len(made) == 1 else f"{start}.{n}[]" for n in made}
+    # A place without a value must not move the later ones up.
     measures = tuple((names[n], ops.collect(ops.coalesce(row.text(n), Literal("")))) for n in made)
     keys: tuple[Named, ...] = tuple((n, Column(n)) for n in flow.partition)
     flow.become(Aggregate(source=flow.node, keys=keys, measures=measures, span=span))
@@ -442,8 +462,10 @@ def array_intersection(flow: Scope, array: ArrayName, *, as_: Name = "_intersect
     value = RowScope(flow).array(array)
     distinct: Expression = ops.list_distinct(value) if value != NULL else NULL
     flow.become(Derive(source=flow.node, columns=((element, distinct),)))
+    # What is no array has no elements to agree in; it would empty the intersection.
     flow.require(ops.not_(ops.is_null(Column(element))), span)
     partition: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
+    # An element is in every array if as many events have it as there are.
     whole = ((size, ops.count()),)
     flow.become(Window(source=flow.node, partition=partition, measures=whole))
     if flow.columns[element] is Kind.LIST:

@@ -17,6 +17,7 @@ from harness.detection.plan.nodes import Join, JoinKind, Select, Window
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
+# Automatically included, as link fields are (reference/cql.md 13.4).
 ALWAYS = ("@timestamp", "@id", "@ingesttimestamp")
 
 
@@ -86,6 +87,7 @@ def check_correlation(flow: Scope, members: list[SubQuery], root: str, order: Na
     if len(order) > 1:
         raise SourceError("unsupported", "an order by several fields is not supported", find_step_span(flow))
     for _, other, field in (link for m in members for link in m.links):
+        # A misspelt name would tie to nothing and so to every event.
         if other not in names:
             raise SourceError(
                 "argument", f"`correlate` has no sub-query `{other}` for `{other}.{field}`", find_step_span(flow)
@@ -134,10 +136,12 @@ def build_sub_query(
     steps = tuple(s for s in (strip_links(part, links) for part in argument.value.steps) if s is not None)
     inside = restart_search(flow)
     inside.meaning.run(inside, Pipeline(steps=steps, span=argument.span))
+    # reference/cql.md 13.4: sub-queries must not contain aggregates.
     if not inside.events:
         raise SourceError("misplaced", "a sub-query of `correlate` has no aggregate", argument.span)
     wanted = next((resolve_texts(flow.meaning, a.value) for a in argument.attributes if a.name == "include"), ("*",))
     tied = (*(link[0] for link in links), *ties)
+    # Fields are read before they are renamed: a link may name one that `include` leaves out.
     fields = inside.visible() if "*" in wanted else (*wanted, *tied, *ALWAYS)
     row, mark, rank = RowScope(inside), flow.meaning.temporary(), flow.meaning.temporary()
     chosen = {f"{name}.{f}": row.read(f, quiet=True) for f in (*fields, *collect_sub_query_fields(flow, name))}
@@ -154,6 +158,7 @@ def build_time_condition(one: SubQuery, there: list[SubQuery], within: float | N
     if within is None:
         return []
     time = Column(f"{one.name}.{TIMESTAMP}")
+    # The whole constellation lies within `within`, so each pair of its events does.
     away = [ops.abs(ops.subtract(time, Column(f"{m.name}.{TIMESTAMP}"))) for m in there]
     return [ops.less_equal(a, Literal(within)) for a in away]
 
@@ -199,6 +204,7 @@ def strip_links(part: Syntax, links: list[tuple[str, str, str]]) -> Syntax | Non
 def sides(link: Link) -> tuple[str, tuple[str, str]]:
     """A link's own field, and the other sub-query with its field."""
     own, other = link.left, link.right
+    # `f <=> A.g` and `A.g <=> f` mean the same.
     if "." not in other.text:
         own, other = other, own
     name, _, field = other.text.partition(".")
@@ -228,6 +234,7 @@ def join_sub_query(
         keys=tuple(keys),
         condition=all_of(tuple(tests)) if tests else None,
         columns=tuple((n, Column(n)) for n in one.flow.columns),
+        # Without keys "the first partner" would be the same event for all.
         most=most if keys else None,
     )
     whole.become(made, one.flow)

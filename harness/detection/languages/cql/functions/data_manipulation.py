@@ -36,12 +36,14 @@ def coalesce(row: RowScope, expressions: tuple[Expression, ...], *, ignoreEmpty:
     """
     if not ignoreEmpty:
         return row.first(*expressions)
+    # An empty text counts as missing unless `ignoreEmpty=false` (reference/cql.md 9).
     some = [e for e in row.alike(*expressions) if e != NULL]
     return row.first(*(e if isinstance(e, Literal) else empty_text_to_null(row, e) for e in some))
 
 
 def empty_text_to_null(row: RowScope, value: Expression) -> Expression:
     """The value, or null where it is the empty text."""
+    # A number or a truth value is never the empty text.
     if row.text(value) != value:
         return value
     return ops.if_(ops.equal(value, Literal("")), NULL, value)
@@ -70,6 +72,7 @@ def rename(row: RowScope, field: Syntax, as_: Name | None = None) -> None:
 
     Reference: library.humio.com, rename()
     """
+    # Both forms are documented: `rename(a, as=b)` and `rename(field=[[a, b], [c, d]])` (reference/cql.md 9).
     nested = isinstance(field, Array) and any(isinstance(i, Array) for i in field.items)
     pairs: NamePairs = bind_name_pairs(row, field) if nested else ((first_text(row, field), as_ or ""),)
     if not all(new for _, new in pairs):
@@ -91,6 +94,7 @@ def move(row: RowScope, old: str, new: str) -> None:
     """Gives one field another name."""
     listed = row.listed(old.removesuffix("[]") + "[]") if old.endswith("[]") else None
     value = listed if listed is not None else row.read(old)
+    # Without the source nothing happens, so a target of that name stays (reference/cql.md 9).
     if value is NULL:
         return
     row.assign(new, value)
@@ -124,6 +128,7 @@ def default(row: RowScope, value: str, field: Names, *, replaceEmpty: bool = Fal
     """
     for name in field:
         old = row.read(name, quiet=True)
+        # No event has the field, so the value needs no test.
         if old is NULL:
             row.put(name, Literal(value))
             continue
@@ -143,6 +148,7 @@ def get_field(row: RowScope, source: Expression) -> Expression:
         return row.read(str(source.value))
     name = row.text(source)
     pairs: list[Expression] = []
+    # A relation has no field by the value of a text; every field that could be meant is tried.
     for field in sorted(row.meaning.mentioned | set(row.flow.columns)):
         if row.has(field):
             pairs += [ops.equal(name, Literal(field)), row.text(field)]
@@ -163,4 +169,5 @@ def set_field(row: RowScope, *, target: Expression, value: Expression) -> None:
         return
     name = row.text(target)
     for field in named_by(row, name):
+        # Assigning null leaves all others as they are (reference/cql.md 5).
         row.assign(field, ops.if_(ops.equal(name, Literal(field)), value, NULL))

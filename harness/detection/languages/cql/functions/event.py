@@ -22,6 +22,7 @@ def create_events(flow: Scope, rawstring: Texts) -> None:
 
     Reference: library.humio.com, createEvents()
     """
+    # The documented events have only @rawstring (reference/cql.md 9); a time is what every later step may need.
     now = flow.meaning.settings.now * 1000
     rows = tuple((now, text) for text in rawstring)
     flow.columns = {"@timestamp": Kind.NUMBER, "@rawstring": Kind.TEXT}
@@ -55,6 +56,7 @@ def fieldstats(flow: Scope, *, limit: float = 200) -> None:
 def field_rows(flow: Scope, *, statistics: bool) -> None:
     """One row a field that an event has."""
     span, row = find_step_span(flow), RowScope(flow)
+    # One pass counts all fields; their rows are cut out of it afterwards.
     names = flow.visible()
     counted: list[Named] = []
     for i, name in enumerate(names):
@@ -68,6 +70,7 @@ def field_rows(flow: Scope, *, statistics: bool) -> None:
     flow.columns = {"field": Kind.TEXT, "_count": Kind.NUMBER, "distinct": Kind.NUMBER}
     none = Values(columns=flow.columns, rows=(), span=span)
     flow.node = Union(sources=tuple(rows), span=span) if rows else none
+    # Columns belong to all events; a field that none has is none.
     flow.require(ops.greater(Column("_count"), Literal(0)), span)
     if not statistics:
         flow.select([("field", Column("field"))])
@@ -85,6 +88,7 @@ def copy_event(flow: Scope, type: str) -> None:
     copies = flow.copy()
     copies.keep(Literal(type), "#type")
     flow.become(Union(sources=(flow.node, copies.node), span=flow.span), copies)
+    # The original keeps its own type, which may be missing.
     flow.present -= {"#type"}
     flow.timed = False
 
@@ -101,6 +105,7 @@ def event_internals(row: RowScope, *, prefix: str = "@") -> None:
     message = "where the product would store an event is not known; all are in the datasource 1"
     span = row.flow.span or row.meaning.source.whole()
     row.meaning.tell("storage-unknown", "eventInternals", message, span, severity=Severity.NOTE)
+    # The product has one datasource for each combination of tags; tags of recorded events are not those of its store.
     row.put(f"{prefix}datasourceId", Literal("1"))
 
 
@@ -113,6 +118,7 @@ def parameter_value(row: RowScope, parameter: str) -> Expression:
 
     Reference: library.humio.com, beta:param()
     """
+    # What is given wins over a default in the text.
     given = {**row.meaning.defaults, **row.meaning.settings.parameters}.get(parameter)
     return Literal(given)
 

@@ -29,6 +29,7 @@ from harness.detection.plan.nodes import Unnest
 from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError
 
+# Without `^` or `$` the flag `m` changes nothing, and no switch need be named.
 REGEX_ANCHORS = re.compile(r"(?<![\[\\])[$^]")
 
 
@@ -63,6 +64,7 @@ def cidr(
             raise SourceError("unknown-column", f"the lookup `{file}` has no column `{column or field}`", place)
         networks += [pad_network(r[table.columns.index(column or field)].strip()) for r in table.rows]
     made = tuple(Literal(n) for n in networks)
+    # No address is in no network, so that `!cidr` passes events without the field (reference/cql.md 8).
     inside = ops.cidr_contains(row.text(field), *made) if made else FALSE_LITERAL
     return ops.not_(ops.is_true(inside)) if negate else inside
 
@@ -72,6 +74,7 @@ def pad_network(network: str) -> str:
     address, slash, bits = network.partition("/")
     if ":" in address or not slash:
         return network
+    # The manual has `127.0.0/16` (reference/cql.md 8).
     numbers = address.rstrip(".").split(".")
     return ".".join([*numbers, *["0"] * (4 - len(numbers))]) + "/" + bits
 
@@ -96,6 +99,7 @@ def among(row: RowScope, field: Name, values: Texts, *, ignoreCase: bool = False
     Reference: library.humio.com, in()
     """
     subject = row.read(field)
+    # Values are compared as `field = value` does, numbers included.
     if not ignoreCase:
         plain_ones = [v for v in values if "*" not in v]
         others = tuple(match_whole_value(row, subject, v, None) for v in values if "*" in v)
@@ -108,6 +112,7 @@ def among(row: RowScope, field: Name, values: Texts, *, ignoreCase: bool = False
 
 def match_listed_values(row: RowScope, subject: Expression, values: Sequence[str]) -> tuple[Expression, ...]:
     """Whether the value is one of several: as text, and as a number where they are some."""
+    # One or two comparisons read better in SQL than a list does.
     if len(values) < 3 or row.kind(subject) is not Kind.TEXT:
         return tuple(match_whole_value(row, subject, v, None) for v in values)
     same = ops.in_(subject, *(Literal(v) for v in values))
@@ -138,6 +143,7 @@ def regex(
     """
     pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
     found = lower_regex_match(row, row.read(field), pattern, None)
+    # With `strict=false` events without a match pass unchanged (reference/cql.md 8).
     return found if strict else TRUE
 
 
@@ -157,6 +163,7 @@ def regex_repeated(
     pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
     found = (row.text(field), Literal(pattern.text), Literal(pattern.flags))
     column = flow.meaning.temporary()
+    # One event a match, at most `limit` of them (reference/cql.md 8).
     whole = ops.list_slice(ops.regex_extract_all(*found, Literal(0)), Literal(1), Literal(limit))
     flow.keep(whole, column)
     flow.become(Unnest(source=flow.node, column=column, keep_empty=not strict, span=flow.span))
@@ -175,6 +182,7 @@ def usual_flags(row: RowScope, pattern: CqlRegex) -> str:
 
 def add_regex_flags(pattern: CqlRegex, flags: str) -> CqlRegex:
     """The pattern with the flags of the call."""
+    # `d` is LogScale's letter for "dot matches newline", `F` chooses another engine of theirs.
     letters = {"i": "i", "m": "m", "d": "s"}
     made = "".join(dict.fromkeys(pattern.flags + "".join(letters.get(f, "") for f in flags)))
     return replace(pattern, flags=made)
@@ -197,9 +205,11 @@ def wildcard(
 
     Reference: library.humio.com, wildcard()
     """
+    # Else `*` wants the field to exist (reference/cql.md 8).
     if pattern == "*" and includeEverythingOnAsterisk:
         return TRUE
     names: Sequence[str] = field or tuple(n for n in row.flow.origin if not n.startswith("#") and n not in NOT_SEARCHED)
+    # With a field the worked examples are anchored, although a table of the same page says unanchored.
     shown = pattern if field else f"*{pattern}*"
     found = []
     for name in names:
@@ -278,5 +288,6 @@ def sample(row: RowScope, percentage: float = 1.0, *, field: Name = TIMESTAMP) -
 
     Reference: library.humio.com, sample()
     """
+    # A hash, not chance: the same events pass each time. Six hex digits divide finer than any percentage.
     digest = ops.substring(ops.md5(row.text(field)), Literal(1), Literal(6))
     return ops.less(ops.from_base(digest, Literal(16)), Literal(percentage / 100 * 16**6))

@@ -18,7 +18,9 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal
 from harness.diagnostics import SourceError, Span
 
+# Java's Formatter, as far as the manual takes it over (reference/cql.md 9).
 FORMAT_CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
+# Java's letters after `t` that formatTime writes otherwise or only with `%` before them.
 TIME_CONVERSIONS = {"L": "%L", "N": "%N", "F": "%F", "T": "%T", "D": "%D", "R": "%R", "s": "%s", "Q": "%Q"}
 
 
@@ -51,6 +53,7 @@ def format_fields(row: RowScope, format: str, field: Names, *, timezone: Zone = 
         if found[6] in ("%", "n"):
             pieces.append(Literal("%" if found[6] == "%" else "\n"))
             continue
+        # `%<s` takes the argument of the conversion before; it does not move on to the next.
         if found[2]:
             which = last
         elif found[1]:
@@ -58,6 +61,7 @@ def format_fields(row: RowScope, format: str, field: Names, *, timezone: Zone = 
         else:
             which, following = following, following + 1
         last = which
+        # Fewer fields than conversions: what is missing is written as a missing field is.
         value = row.read(field[which]) if which < len(field) else NULL
         conversion = Conversion(found[3], int(found[4] or 0), int(found[5]) if found[5] else None, found[6])
         pieces.append(apply_conversion(row, value, conversion, timezone))
@@ -81,6 +85,7 @@ def apply_conversion(row: RowScope, value: Expression, how: Conversion, zone: st
     """One value as its conversion writes it; what a missing one is the switch says."""
     letter = how.letter
     known = letter in "sbBcC" and never_null(row.text(value), row.flow.present)
+    # What `%s` prints of a missing field is not known (reference/cql.md 9 and 19).
     nothing = Literal("null" if known or row.meaning.switch("format-missing") == "null" else "")
     if letter[0] in "tT" and len(letter) == 2:
         moment = format_time_value(
@@ -90,6 +95,7 @@ def apply_conversion(row: RowScope, value: Expression, how: Conversion, zone: st
     if letter in "sbBcC":
         text: Expression = row.text(value)
         if how.precision is not None:
+            # In Java the precision of `%s` is the greatest length.
             text = ops.substring(text, Literal(1), Literal(how.precision))
         shown: Expression = ops.coalesce(text, nothing)
         return pad_to_width(ops.upper(shown) if letter in "BC" else shown, how)
@@ -105,6 +111,7 @@ def apply_conversion(row: RowScope, value: Expression, how: Conversion, zone: st
 def format_numeric_conversion(number: Expression, how: Conversion) -> Expression:
     """A number as its conversion writes it."""
     letter = "d" if how.letter in "iu" else how.letter
+    # Java's default for `f` and `e` (reference/cql.md 9).
     digits = 6 if how.precision is None else how.precision
     if "," in how.flags:
         return pad_to_width(ops.group_digits(number, Literal(0 if letter == "d" else digits)), how)
@@ -119,6 +126,7 @@ def pad_to_width(text: Expression, how: Conversion) -> Expression:
     if not how.width:
         return text
     if "-" in how.flags:
+        # The plan pads at the start only.
         return ops.reverse(ops.pad_start(ops.reverse(text), Literal(how.width), Literal(" ")))
     return ops.pad_start(text, Literal(how.width), Literal(" "))
 
@@ -140,6 +148,7 @@ def format_duration(row: RowScope, field: Name, *, from_: str = "ms", precision:
     if from_ not in SCALES:
         raise SourceError("argument", f"`{from_}` is no unit of time", row.meaning.source.whole())
     check_range(row, "precision", precision, 0, len(DURATION_SIZES))
+    # Milliseconds are the smallest unit that is shown (reference/cql.md 9: `6h30m52s553ms`).
     whole = ops.round(ops.multiply(row.number(field), Literal(SCALES[from_])), Literal(0))
     length = row.keep(ops.abs(whole))
     pieces = []
@@ -148,6 +157,7 @@ def format_duration(row: RowScope, field: Name, *, from_: str = "ms", precision:
         count = ops.floor(ops.divide(above, Literal(size)))
         shown = ops.greater(count, Literal(0))
         if precision and i >= precision:
+            # `precision` counts units from the largest one that is there.
             shown = ops.and_(shown, ops.less(length, Literal(DURATION_SIZES[i - precision][1])))
         pieces.append(ops.if_(shown, ops.concat(ops.to_text(count), Literal(name)), Literal("")))
     text = ops.concat(*tuple(pieces))
@@ -155,7 +165,9 @@ def format_duration(row: RowScope, field: Name, *, from_: str = "ms", precision:
     return ops.if_(ops.is_null(length), NULL, ops.if_(nothing, Literal("0ms"), text))
 
 
+# K, M, G and P are powers of 1000, Ki, Mi and Gi of 1024 (reference/cql.md 7.4).
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6, "z": 7, "y": 8}
+# Both words mean one stretch of the chart (reference/cql.md 7.4).
 STRETCH = ("span", "bucket")
 
 
@@ -167,6 +179,7 @@ def convert_chart_units(
     numbers = [n for n in flow.visible() if n not in keys and flow.columns[n] is Kind.NUMBER]
     if len(units) not in (1, len(items)):
         raise SourceError("argument", f"`unit` has one conversion, or one for each of {len(items)} functions", span)
+    # Units are told apart by place, which is certain only where each function makes one column.
     if len(units) > 1 and len(numbers) != len(items):
         raise SourceError("argument", "`unit` for each of several functions needs each to give one number", span)
     each = units * len(numbers) if len(units) == 1 else units
@@ -178,6 +191,7 @@ def convert_chart_units(
 def conversion(value: Expression, text: str, size: Expression, span: Span) -> Expression:
     """A number after a conversion such as `bytes/span to Mbytes/day`; a unit alone only names what is counted."""
     before, to, after = text.partition(" to ")
+    # `unit="events"` is an axis label.
     if not to:
         return value
     (many, over), (few, under) = parse_rate_unit(before, span), parse_rate_unit(after, span)
@@ -207,6 +221,7 @@ def parse_rate_unit(text: str, span: Span) -> tuple[float, float | str | None]:
 
 
 LARGE = "kMGTPEZY"
+# Prefixes of the SI; both signs for micro are in use, U+00B5 among them.
 SMALL = {"h": 1e2, "da": 10.0, "d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "\u00b5": 1e-6, "n": 1e-9, "p": 1e-12}
 SMALL |= {"f": 1e-15, "a": 1e-18, "z": 1e-21, "y": 1e-24}
 RATE_UNIT_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400}
@@ -261,6 +276,7 @@ def convert_unit(
         value = ops.multiply(row.number(field), Literal(many / divisor))
     else:
         value = ops.multiply(parse_number_with_unit(row.text(field), binary, unit), Literal(1 / divisor))
+    # Factors such as 1e-3 are no doubles; nine digits hide what they leave over.
     exact = ops.round(value, Literal(9))
     shown = to + base if to in prefixes(binary) else to or base
     return ops.concat(row.text(exact), Literal(shown)) if keepUnit else exact
@@ -269,6 +285,7 @@ def convert_unit(
 def parse_number_with_unit(text: Expression, binary: bool, unit: str) -> Expression:
     """The number of a text with its unit, which says by itself what it counts."""
     end = rf"{re.escape(unit)}" if unit else "[^/]*?"
+    # The text says its own prefix and rate (`5 MB/s`); one that fits nothing has no number.
     pattern = Literal(rf"^\s*{UNIT_NUMBER}\s*{PREFIX}{end}\s*(?:/\s*([a-z]+))?\s*$")
 
     def part(group: int) -> Expression:

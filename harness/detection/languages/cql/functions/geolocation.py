@@ -36,6 +36,7 @@ def autonomous_system(row: RowScope, field: Name = "ip", *, as_: Name | None = N
 def add_table_columns(row: RowScope, table: str, field: str, prefix: str, column: str, mode: str) -> None:
     """Puts a table's other columns into fields `prefix.column`."""
     lookup = row.meaning.lookup(table)
+    # The product brings its tables along; none may be shipped here, so that users name theirs.
     if lookup is None:
         place = row.flow.span or row.meaning.source.whole()
         message = f"without a lookup `{table}` its fields are missing"
@@ -47,8 +48,11 @@ def add_table_columns(row: RowScope, table: str, field: str, prefix: str, column
             row.assign(f"{prefix}.{name}", value)
 
 
+# The mean radius in metres (IUGG: 6,371.0 km).
 EARTH = 6_371_000.0
+# 12 letters are 60 bits, cells of some centimetres; doubles hold 53 bits of a place.
 MOST_PRECISE = 12
+# The base 32 of geohash.org, without a, i, l and o.
 ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
@@ -64,6 +68,7 @@ def distance(row: RowScope, *, lat1: Name, lon1: Name, lat2: Name, lon2: Name) -
     def radians(name: str) -> Expression:
         return ops.multiply(row.number(name), Literal(0.017453292519943295))
 
+    # The haversine formula: exact for near places, where the law of cosines loses all digits.
     def half_square(difference: Expression) -> Expression:
         return ops.power(ops.sin(ops.divide(difference, Literal(2))), Literal(2))
 
@@ -74,6 +79,7 @@ def distance(row: RowScope, *, lat1: Name, lon1: Name, lat2: Name, lon2: Name) -
         along,
         ops.multiply(ops.multiply(ops.cos(north), ops.cos(south)), across),
     )
+    # Rounding can make the chord of opposite places longer than 1, which has no arc sine.
     return ops.multiply(Literal(2 * EARTH), ops.asin(ops.least(Literal(1), ops.sqrt(chord))))
 
 
@@ -98,6 +104,7 @@ def geohash_of(north: Expression, east: Expression, count: int) -> Expression:
         code: Expression = Literal(0)
         for j in range(5):
             place = 5 * i + j
+            # Bits of longitude and latitude alternate, longitude first.
             odd = place % 2 == 0
             cells = Literal(float(2 ** (place // 2 + 1)))
             span, low, value = (360.0, 180.0, east) if odd else (180.0, 90.0, north)
@@ -106,5 +113,6 @@ def geohash_of(north: Expression, east: Expression, count: int) -> Expression:
             code = ops.add(ops.multiply(code, Literal(2)), bit)
         letters.append(ops.substring(Literal(ALPHABET), ops.add(code, Literal(1)), Literal(1)))
     text = letters[0] if count == 1 else ops.concat(*tuple(letters))
+    # What is no place on earth has no cell.
     there = ops.and_(*(ops.less_equal(ops.abs(n), Literal(m)) for n, m in ((north, 90), (east, 180))))
     return ops.if_(there, text, NULL)

@@ -45,6 +45,7 @@ def group_by(flow: Scope, field: Names, function: Syntax | None = None, *, limit
     """
     span = find_step_span(flow)
     several = lower_group_by(flow, field, function or build_count_call(span), span)
+    # The limit counts groups, not rows: with several rows a group the keys have to be counted first.
     (largest_keys if several and not flow.partition else largest_groups)(flow, field, limit)
 
 
@@ -84,6 +85,7 @@ def build_sort_keys(flow: Scope, fields: Sequence[str], order: Orders, type: Key
     """The keys of an order; each field has its own direction and type, the last ones given for the rest."""
     row, keys = RowScope(flow), []
     for i, name in enumerate(fields):
+        # reference/cql.md 7.3: descending and numeric are the defaults; a shorter list goes on with its last entry.
         direction = order[min(i, len(order) - 1)].lower() if order else "desc"
         kind = type[min(i, len(type) - 1)].lower() if type else "number"
         keys += typed_keys(row, name, kind, not direction.startswith("asc"))
@@ -104,6 +106,7 @@ def typed_keys(row: RowScope, name: str, kind: str, descending: bool) -> list[So
         case _:
             values = (row.number(name),)
     certain = all(never_null(v, row.flow.present) for v in values)
+    # Where missing keys stand is not documented (reference/cql.md 7.3); where none is missing no switch is named.
     first = not certain and row.meaning.switch("missing-sort-key") == "first"
     return [SortKey(v, descending, first) for v in values]
 
@@ -125,6 +128,7 @@ def sort(
 
     Reference: library.humio.com, sort()
     """
+    # Vendor examples sort `groupBy(..) | sort()` by `_count` (reference/cql.md 7.3).
     names: Sequence[str] = field or tuple(n for n in ("_count",) if n in flow.columns)
     if reverse:
         order = ("asc",)
@@ -157,6 +161,8 @@ def tail(flow: Scope, limit: RowCount = USUAL_ROWS) -> None:
     """
     sort_by_time(flow)
     keep_usual(flow, "tail", limit, last=True)
+    # Asked of the settings: a switch that is asked for is listed among what the result depends on, and rows of tail()
+    # are compared in any order.
     if flow.timed and flow.meaning.settings.switches.get("tail-order") == "newest-first":
         flow.become(Sort(source=flow.node, keys=(SortKey(RowScope(flow).number("@timestamp"), True),), span=flow.span))
         flow.timed = False
@@ -190,6 +196,7 @@ def table(
     if sortby:
         keys = build_sort_keys(flow, sortby, ("asc",) if reverse else order, type)
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
+    # Without @timestamp the rows stay in their order: nearly every published query sorts before `table`.
     elif flow.columns.get("@timestamp", Kind.NULL) is not Kind.NULL:
         keys = build_sort_keys(flow, ("@timestamp",), order, ("number",))
         flow.become(Sort(source=flow.node, keys=keys, span=flow.span))
@@ -243,6 +250,7 @@ def top(
     Reference: library.humio.com, top()
     """
     row = RowScope(flow)
+    # Events that lack a field are not counted (reference/cql.md 7.3).
     there = tuple(ops.not_(ops.is_null(row.read(n))) for n in field)
     flow.become(Filter(source=flow.node, condition=all_of(there), span=flow.span))
     row = RowScope(flow)
@@ -253,6 +261,7 @@ def top(
     flow.events = flow.timed = False
     if percent:
         whole = flow.meaning.temporary()
+        # Before the limit: percent is of all values, not of those that are shown.
         flow.become(Window(source=flow.node, measures=((whole, ops.sum(Column(output))),)))
         share = ops.multiply(ops.divide(Column(output), Column(whole)), Literal(100))
         flow.become(Derive(source=flow.node, columns=(("percent", share),)))
@@ -280,5 +289,6 @@ def with_rest(flow: Scope, field: Names, output: str, limit: int, rest: str) -> 
     total = (output, ops.sum(Column(output)))
     others.become(Aggregate(source=others.node, keys=(), measures=(total,)))
     others.become(Filter(source=others.node, condition=ops.not_(ops.is_null(Column(output)))))
+    # The row of the rest has its label in the first field.
     others.become(Derive(source=others.node, columns=((field[0], Literal(rest)),)))
     flow.become(Union(sources=(flow.node, others.node), span=flow.span), others)

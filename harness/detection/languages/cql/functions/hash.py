@@ -14,6 +14,7 @@ from harness.diagnostics import SourceError
 
 def concat_fields(row: RowScope, field: Names) -> Expression:
     """The fields one after the other; missing ones are empty."""
+    # Missing fields are empty, the bytes are UTF-8 (reference/cql.md 9).
     texts = [ops.coalesce(row.text(n), Literal("")) for n in field]
     return texts[0] if len(texts) == 1 else ops.concat(*tuple(texts))
 
@@ -59,7 +60,9 @@ def hashed(row: RowScope, field: Names, *, limit: float | None = None, seed: str
 
     Reference: library.humio.com, hash()
     """
+    # The product's murmur-like hash is not published (reference/cql.md 9).
     digest = ops.md5(ops.concat(Literal(seed), concat_fields(row, field)))
+    # 32 bits, which a double holds exactly.
     number = ops.from_base(ops.substring(digest, Literal(1), Literal(8)), Literal(16))
     return number if limit is None else ops.modulo(number, Literal(check_range(row, "limit", limit, 1, 2**32)))
 
@@ -72,6 +75,7 @@ def token_hash(row: RowScope, field: Name) -> Expression:
 
     Reference: library.humio.com, tokenHash()
     """
+    # Sorted, since the order of words must not matter; the product's algorithm is not published.
     words = ops.list_sort(ops.regex_split(row.text(field), Literal(r"\W+"), Literal("")))
     return ops.substring(ops.md5(ops.list_join(words, Literal(" "))), Literal(1), Literal(8))
 
@@ -88,6 +92,7 @@ def hash_with_salt(row: RowScope, text: Expression, salt: str, hash: str, bits: 
         raise SourceError("argument", f"`bits` is a multiple of 8 from 8 to {SECURE[hash.lower()]}", place)
     salted = ops.concat(Literal(f"{salt}|"), text)
     digest = ops.sha256(salted) if hash.lower() == "sha256" else ops.sha512(salted)
+    # A hex digit is four bits.
     return ops.substring(digest, Literal(1), Literal(int(bits) // 4))
 
 
@@ -115,6 +120,7 @@ def hash_rewrite(
     made = hash_with_salt(row, text, salt, hash, bits)
     if replaceInRawstring and row.has("@rawstring"):
         raw = row.text("@rawstring")
+        # An empty text is found between all characters.
         there = ops.greater(ops.length(text), Literal(0))
         row.assign("@rawstring", ops.if_(there, ops.replace_text(raw, text, made), raw))
     row.assign(as_ or field, made)
@@ -135,5 +141,6 @@ def hash_match(
     made = hash_with_salt(row, Literal(input), salt, hash, bits)
     if field is not None:
         return ops.equal(row.text(field), made)
+    # As free text searches: neither tags nor times.
     names = [n for n in row.flow.visible() if not n.startswith("#") and n != "@timestamp"]
     return any_of(tuple(ops.contains(row.text(n), made) for n in names))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.detection.languages.cql.aggregation import lower_group_by
 from harness.detection.languages.cql.arguments import Names
 from harness.detection.languages.cql.functions.group_by import find_step_span
-from harness.detection.languages.cql.product_limits import finding, largest_groups, note_cut
+from harness.detection.languages.cql.product_limits import build_limit_finding, largest_groups, note_cut
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
@@ -18,6 +18,7 @@ from harness.detection.plan.operations import all_of, any_of
 from harness.diagnostics import Severity, SourceError
 
 JOIN_MODES = ("inner", "left")
+# JoinRowLimit (reference/cql.md 12); 100,000 is the default of `limit`.
 MOST_PARTNERS = 200_000
 
 
@@ -48,6 +49,7 @@ def join(
     check_join(flow, field, key, mode, repo or view)
     other = partners(flow, query, start, end, limit)
     side, found = RowScope(other), flow.meaning.temporary()
+    # Under names of their own: fields are only offered, so that a negated join leaves the event as it was.
     own = {n: flow.meaning.temporary() for n in include}
     sides = [(row.text(f), side.text(k)) for f, k in zip(field, key or field, strict=True)]
     marks = [flow.meaning.temporary() for _ in sides]
@@ -58,6 +60,7 @@ def join(
     flow.become(Join(left=flow.node, right=other.node, kind=JoinKind.LEFT, keys=keys, columns=taken, most=1), other)
     there = ops.is_true(Column(found))
     for name, column in own.items():
+        # Missing values of a row that was found become "" (reference/cql.md 13.3).
         row.offer(name, ops.if_(there, ops.coalesce(Column(column), Literal("")), Column(column)))
     return TRUE if mode == "left" else there
 
@@ -110,9 +113,10 @@ def partners(flow: Scope, query: Pipeline, start: str, end: str, limit: float) -
     most = int(min(limit, MOST_PARTNERS))
     before = other.node
     other.become(Limit(source=before, count=most, span=flow.span))
+    # The product keeps a part without order; that it does is what a reader has to know.
     message = f"the sub-query gives more than the {most:,} rows that `join` keeps; the rest is left out"
     help = f"`join` takes a `limit` up to {MOST_PARTNERS:,}" if most < MOST_PARTNERS else "narrow the sub-query"
-    note_cut(flow, finding(flow, message, help), before, most, other.node)
+    note_cut(flow, build_limit_finding(flow, message, help), before, most, other.node)
     return other
 
 
@@ -121,6 +125,7 @@ def split_join_clauses(row: RowScope, where: Syntax) -> list[Expression]:
     items = where.items if isinstance(where, Array) else (where,)
     made = []
     for item in items:
+        # Clauses must not see one another's changes: each is met by some event of the key.
         way = row.branch()
         for step in item.steps if isinstance(item, Pipeline) else (item,):
             if not row.meaning.plain(step):
@@ -136,8 +141,10 @@ def build_join_conditions(row: RowScope, field: Names, where: Syntax) -> tuple[E
         raise row.unsupported("a self join inside an array function", row.meaning.source.whole())
     tests, flow = split_join_clauses(row, where), row.flow
     keys = tuple(row.read(n) for n in field)
+    # The product's filter of two passes is probabilistic (reference/cql.md 13.3), a window is exact.
     marks = [(flow.meaning.temporary(), ops.any_true(ops.is_true(t))) for t in tests]
     flow.become(Window(source=flow.node, partition=keys, measures=tuple(marks)))
+    # All key fields must exist (reference/cql.md 13.3).
     there = [ops.not_(ops.is_null(k)) for k in keys]
     return all_of((*there, *(ops.is_true(Column(m)) for m, _ in marks))), tests
 

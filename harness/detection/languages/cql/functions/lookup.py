@@ -21,8 +21,10 @@ from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, S
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import HarnessError, Severity, SourceError
 
+# Chosen, no source: each pattern is a test in the statement; the product takes 20,000 (reference/cql.md 12).
 MOST_PATTERNS = 5_000
 MATCH_MODES = ("string", "glob", "cidr")
+# No column of a table begins with `@`.
 PLACE = "@place"
 Pair = tuple[Expression, str]
 """A value of the row, and the column of the table that it is looked up in."""
@@ -45,6 +47,7 @@ def join_table(
     own = {n: flow.meaning.temporary() for n in names}
     found = flow.meaning.temporary()
     chosen = tuple((own[n], Column(n)) for n in names)
+    # Of several matching rows the last is used (reference/cql.md 13.1), and a join takes the first.
     right: Node = Select(source=Reverse(source=table), columns=(*chosen, (found, TRUE)))
     fold: Callable[[Expression], Expression] = ops.lower if ignore_case else (lambda v: v)
     keys = tuple((fold(value), fold(Column(own[c]))) for value, c in pairs)
@@ -62,6 +65,7 @@ def join_patterns(
     if len(lookup.rows) > MOST_PATTERNS:
         raise HarnessError("lookup-too-large", f"a table of patterns has at most {MOST_PATTERNS} rows")
     branches: list[Expression] = []
+    # The first test that holds gives the row's number, by which its columns are joined.
     for number, cells in numbered_rows(lookup, pairs, mode):
         tests = tuple(match_table_pattern(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
         branches += [all_of(tests), Literal(str(number))]
@@ -73,6 +77,7 @@ def join_patterns(
 def numbered_rows(lookup: Lookup, pairs: Sequence[Pair], mode: str) -> list[tuple[int, tuple[str, ...]]]:
     """A table's rows with their numbers, those that count first: the most exact networks, the last rows."""
     numbered = list(enumerate(lookup.rows))
+    # Of several rows that fit the last counts, of networks the most specific (reference/cql.md 13.1).
     numbered.reverse()
     if mode == "cidr":
         at = lookup.columns.index(pairs[0][1])
@@ -98,6 +103,7 @@ def match_table_pattern(value: Expression, pattern: str, mode: str, ignore_case:
     """Whether a value fits a pattern of the table."""
     if mode == "cidr":
         return ops.cidr_contains(value, Literal(pattern.strip())) if count_fixed_bits(pattern) >= 0 else Literal(False)
+    # `glob` adds a `*` on both ends of the key (reference/cql.md 13.1).
     return build_call(ops.glob_ci if ignore_case else ops.glob, value, Literal(f"*{pattern.strip('*')}*"))
 
 
@@ -133,6 +139,7 @@ def match(
     """
     named = bind_table_name(row, file, table)
     found = found_rows(row, named, field, column, mode_of(row, glob, mode), ignoreCase)
+    # Without the table nobody knows which events match; dropping all would look like a rule that finds nothing.
     if found is None:
         return PASSES
     there, columns = found
@@ -166,6 +173,7 @@ def select_included_columns(
     """
     if not include or include == ("*",):
         return columns
+    # A table of the query has the columns that its events had, which may be fewer today.
     if name in row.meaning.tables:
         return {c: columns[c] for c in include if c in columns}
     missing = [c for c in include if c not in columns]
@@ -191,6 +199,7 @@ def rows_of_table(table: Scope) -> Lookup | None:
     rows = ask_rows(table.meaning, node, MOST_PATTERNS + 1, place_in)
     if rows is None:
         return None
+    # As a file would hold it, where a missing value is empty.
     return Lookup(columns=names, rows=tuple(tuple(str(r.get(n) or "") for n in names) for r in rows))
 
 
@@ -200,6 +209,7 @@ def found_rows(
     """The row of a file or a table of the query that agrees with the fields; None without such a table."""
     pairs = match_fields_to_columns(row, field, column)
     known = row.meaning.tables.get(name)
+    # Keys are joined in the engine; only patterns have to be known before it runs.
     if known is not None and mode == "string":
         names = tuple(dict.fromkeys((*known.visible(), *(c for _, c in pairs))))
         return join_table(row, known.node, names, cast_pairs_to_table(pairs, known), ignore_case=ignore_case)
@@ -233,6 +243,7 @@ def check_table_columns(row: RowScope, name: str, lookup: Lookup, pairs: Sequenc
 
 def cast_pairs_to_table(pairs: Sequence[Pair], table: Scope) -> tuple[Pair, ...]:
     """Values in the kind that the table's columns have."""
+    # A count in a table is a number, the event's field a text.
     return tuple((ops.to_number(v) if table.columns.get(c) is Kind.NUMBER else v, c) for v, c in pairs)
 
 
@@ -317,6 +328,7 @@ def several_patterns(
     for number, cells in numbered_rows(lookup, pairs, mode):
         tests = tuple(match_table_pattern(v, cells[lookup.columns.index(c)], mode, ignore_case) for v, c in pairs)
         fits.append(ops.if_(all_of(tests), Literal(str(number)), NULL))
+    # Nulls of patterns that do not fit are left out of lists, so the first `most` are those that fit.
     places = ops.list_slice(ops.list_(*fits), Literal(1), Literal(most)) if fits else NULL
     flow.keep(places, which)
     if flow.columns[which] is Kind.LIST:
@@ -353,6 +365,7 @@ def read_file(flow: Scope, file: Names, *, include: Names = (), limit: float | N
         flow.become(Union(sources=tuple(p.node for p in parts), span=flow.span), *parts)
     else:
         flow.node, flow.columns = Values(columns={}, rows=()), {}
+    # Free text after readFile searches the rows of the file.
     flow.origin, flow.present, flow.timed = dict(flow.columns), frozenset(), False
     if limit is not None:
         flow.become(Limit(source=flow.node, count=max(0, int(limit)), span=flow.span))

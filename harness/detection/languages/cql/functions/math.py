@@ -86,6 +86,7 @@ def modulus(row: RowScope, field: Name, divisor: float) -> Expression:
     Reference: library.humio.com, math:mod()
     """
     value, by = row.number(field), Literal(divisor)
+    # Floor modulus (reference/cql.md 9): the sign of the divisor, where SQL's has that of the number.
     times = ops.floor(ops.divide(value, by))
     return ops.subtract(value, ops.multiply(times, by))
 
@@ -165,13 +166,16 @@ def parse_int(row: RowScope, field: Name, *, radix: float = 16, endian: Endian =
 
     Reference: library.humio.com, parseInt()
     """
+    # Radix 16 is the default, whatever the digits look like (reference/cql.md 9).
     digits = row.text(field)
     if endian == "little":
+        # Little endian turns bytes round, which are two hex digits each.
         pairs = ops.regex_extract_all(digits, Literal("[0-9A-Fa-f]{2}"), Literal(""), Literal(0))
         digits = ops.list_join(ops.list_reverse(pairs), Literal(""))
     return ops.from_base(digits, Literal(check_range(row, "radix", radix, 2, 36)))
 
 
+# Bits of a 64-bit word; from bit 53 on a double no longer holds the lower ones exactly.
 MOST_BITS = 64
 
 
@@ -193,6 +197,7 @@ def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
 def bit_set(row: RowScope, field: str, bit: int) -> Expression:
     """Whether a bit of a number is set."""
     number = row.number(field)
+    # A shift by division: numbers are doubles, which have no bit operations.
     shifted = ops.floor(ops.divide(number, Literal(float(2**bit))))
     return ops.equal(ops.modulo(shifted, Literal(2)), Literal(1))
 

@@ -21,6 +21,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, TRUE, Expression, Literal
 from harness.diagnostics import SourceError
 
+# From the surest on: a threshold takes all that stand before it.
 CONFIDENCE = ("high", "medium", "low", "unverified")
 TYPES = ("ip_address", "domain", "url")
 
@@ -52,6 +53,7 @@ def ioc_lookup(
         refuse_missing_table(row, "ioc", "table of indicators")
         return PASSES
     check_table_columns(row, "ioc", lookup, [(NULL, "indicator")])
+    # Filtered before the join, so that a row of little confidence cannot hide one of more.
     table = replace(
         lookup, rows=tuple(r for r in lookup.rows if matches_indicator(lookup, r, type, confidenceThreshold))
     )
@@ -70,9 +72,11 @@ def ioc_lookup(
 def matches_indicator(lookup: Lookup, cells: tuple[str, ...], type: str, threshold: str) -> bool:
     """Whether an indicator is of a type and known well enough, as far as the table tells."""
     known = dict(zip(lookup.columns, cells, strict=False))
+    # Tables of others call addresses `ip`.
     if known.get("type") and type != "*" and known["type"] not in (type, type.replace("_address", "")):
         return False
     sure = known.get("malicious_confidence", "").lower()
+    # An indicator without a known confidence is not kept from anybody.
     return sure not in CONFIDENCE or threshold == "*" or CONFIDENCE.index(sure) <= CONFIDENCE.index(threshold)
 
 
@@ -104,6 +108,7 @@ def add_host_name(row: RowScope, field: str, output: str) -> None:
     """The host name of an address."""
     lookup = row.meaning.lookup("rdns")
     if lookup is None:
+        # Only to tell, with the others, that the table is missing.
         add_table_columns(row, "rdns", field, output, "ip", "string")
         return
     _, columns = join_table(row, build_lookup_relation(lookup), lookup.columns, ((row.text(field), "ip"),))
@@ -146,6 +151,7 @@ def community_id(
     Reference: library.humio.com, communityId(); the specification of Community ID 1.0
     """
 
+    # ICMP has a type and a code in the place of ports.
     def given(name: str | None, other: str | None) -> Expression:
         first = ops.coalesce(row.text(name), Literal("")) if name else Literal("")
         second = ops.coalesce(row.text(other), Literal("")) if other else Literal("")

@@ -44,8 +44,9 @@ def kv_parse(
 
     Reference: library.humio.com, kvParse()
     """
-    understood(row, separator, separatorPadding, onDuplicate)
+    check_key_value_options(row, separator, separatorPadding, onDuplicate)
     start = prefix or as_
+    # `as=user` gives `user.id`; a prefix with its dot gets no second one.
     start = f"{start}." if start and not start.endswith(".") else start
     options = {
         "separator": separator,
@@ -61,7 +62,7 @@ def kv_parse(
                 row.put(name, row.first(row.text(row.read(name)), found))
 
 
-def understood(row: RowScope, separator: str, padding: str, duplicate: str) -> None:
+def check_key_value_options(row: RowScope, separator: str, padding: str, duplicate: str) -> None:
     """Refuses what `kvParse` does not know."""
     place = row.flow.span or row.meaning.source.whole()
     for name, value, values in (("separatorPadding", padding, PADDINGS), ("onDuplicate", duplicate, DUPLICATES)):
@@ -84,6 +85,7 @@ def parse_xml(row: RowScope, field: Name = RAWSTRING, *, prefix: str = "", stric
     """
     text = row.text(field)
     flat = flatten_text_fields(row, text, "xml", {})
+    # Of elements with one name the first is called without number too, if the query says so.
     for name, value in take_out(row, flat, prefix, numbered=True):
         row.assign(name, value)
     if strict:
@@ -113,6 +115,7 @@ def parse_csv(
     Reference: library.humio.com, parseCsv()
     """
     mark = re.escape(delimiter)
+    # Quotes of RFC 4180: a quoted cell may hold delimiters, and doubled quotes for one.
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'
     raw = LambdaParameter("cell")
     inner = ops.regex_replace(raw, Literal('^"|"$'), Literal(""), Literal(""), Literal(True))
@@ -190,7 +193,12 @@ def strip_ansi_codes(row: RowScope, field: Name) -> Expression:
     Reference: library.humio.com, stripAnsiCodes()
     """
     return ops.regex_replace(
-        row.text(field), Literal(r"\x1b\[[0-9;]*[A-Za-z]"), Literal(""), Literal(""), Literal(True)
+        # CSI sequences of ECMA-48: ESC, `[`, parameters, a letter.
+        row.text(field),
+        Literal(r"\x1b\[[0-9;]*[A-Za-z]"),
+        Literal(""),
+        Literal(""),
+        Literal(True),
     )
 
 
@@ -267,6 +275,7 @@ def pretty_json(
     row.assign(as_ or field, text)
 
 
+# Forms of `devTime` in the LEEF guide (`MMM dd yyyy HH:mm:ss`, with milliseconds or not), and ISO 8601.
 DEVICE_TIMES = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%b %d %Y %H:%M:%S.%f", "%b %d %Y %H:%M:%S")
 
 
@@ -335,7 +344,8 @@ def device_time(text: Expression, zone: str) -> Expression:
     return ops.coalesce(epoch, parsed_time(text, list(DEVICE_TIMES), zone))
 
 
-URL = (
+# The regular expression of RFC 3986, appendix B, with user, password and port taken apart.
+URL_PATTERN = (
     r"^(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?)?"
     r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
 )
@@ -346,7 +356,8 @@ BASE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//")
 def split_url(row: RowScope, text: Expression, prefix: str, host: str) -> None:
     """The parts of an address under a prefix; those that are not there have no field."""
     for i, part in enumerate(URL_PARTS):
-        found = ops.regex_extract(text, Literal(URL), Literal(""), Literal(i + 1))
+        found = ops.regex_extract(text, Literal(URL_PATTERN), Literal(""), Literal(i + 1))
+        # A path may be empty and is still there (RFC 3986, 3.3); other parts are missing without their sign.
         shown = found if part == "path" else ops.if_(ops.equal(found, Literal("")), NULL, found)
         row.assign(prefix + (host if part == "host" else part), shown)
 
@@ -383,6 +394,7 @@ def parse_uri(row: RowScope, field: Name, *, prefix: str | None = None, defaultB
     if defaultBase:
         if not BASE.fullmatch(defaultBase):
             raise SourceError("argument", "`defaultBase` is `//` or `scheme://`", place)
+        # Only a relative address needs the base.
         whole = ops.regex_found(text, Literal(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//"), Literal(""))
         text = ops.if_(whole, text, ops.concat(Literal(defaultBase), text))
     split_url(row, row.keep(text), f"{prefix or field}.", "hostname")

@@ -22,6 +22,7 @@ EPOCHS = {
     "unixtimeseconds": 1000.0,
     "nanos": 1e-6,
 }
+# java.time.DateTimeFormatter: quoted text, runs of one letter, optional parts in brackets (reference/cql.md 11).
 JAVA_TIME_TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|\[|\]|.", re.S)
 JAVA_TIME_CODES = {
     "yyyy": "%Y", "uuuu": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d",
@@ -29,9 +30,12 @@ JAVA_TIME_CODES = {
     "a": "%p", "EEE": "%a", "EEEE": "%A", "zzz": "%Z", "z": "%Z", "VV": "%Z",
 }  # fmt: skip
 JAVA_ZONE_LETTERS = frozenset("XxZzVO")
+# Zones by name are read by the format itself; these stand for themselves at the end of a text.
 OWN_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*$"
 NAMED_TIME_CODES = re.compile("%[aAbBp]")
+# Java's months and days are capitalised; strptime takes any case.
 PROPER = r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun|[AP]M|[ap]m)"
+# A year-less time more than eight days ahead is of last year (reference/cql.md 11).
 AHEAD = 8 * 86_400.0
 
 
@@ -53,6 +57,7 @@ def variants(pattern: str) -> list[str]:
     while stack:
         before, _ = stack.pop()
         made = [b + m for b in before for m in made]
+    # Four optional parts, all there or not; the longest come first.
     return list(dict.fromkeys(made))[:16]
 
 
@@ -134,9 +139,11 @@ def parse_first_format(
     tries: list[Expression] = []
     for form in formats:
         zoned = "%z" in form or "%Z" in form
+        # An explicit timezone overrides the one in the text (reference/cql.md 11).
         plain = form.removesuffix("%z").removesuffix("%Z").rstrip() if fixed else form
         made = parse_dated_text(row, text, plain, ops.coalesce(zone, Literal("UTC")))
         if not fixed and not zoned:
+            # No zone in the text and none given: not parsed (reference/cql.md 11).
             made = ops.if_(ops.is_null(zone), NULL, made)
         if exact and NAMED_TIME_CODES.search(form):
             made = ops.if_(ops.regex_found(text, Literal(PROPER), Literal("")), made, NULL)
@@ -168,6 +175,8 @@ def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
 
 CLOCK_PATTERN = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
 ZONE = r"(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2})(?![\w]))?"
+# What published parsers meet: ISO 8601, Apache's access log, syslog (RFC 3164), ctime, dates with slashes; the most
+# exact first.
 FOUND = (
     (rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]{CLOCK_PATTERN}{ZONE}", ("%Y-%m-%dT{}", "%Y-%m-%d {}")),
     (rf"\d{{4}}/\d{{2}}/\d{{2}} {CLOCK_PATTERN}{ZONE}", ("%Y/%m/%d {}",)),
@@ -187,7 +196,9 @@ TIME_FORMATS = (
     "%H:%M:%S,%f",
     "%H:%M:%S",
 )
+# Ten digits are seconds since 2001, three, six or nine more are fractions; longer numbers are ids.
 EPOCH_PATTERN = r"(?<!\d)(\d{10})(?:[.]?(\d{3}))?(?:\d{3}){0,2}(?!\d)"
+# The product looks at the first 128 characters for where a time begins (reference/cql.md 11); the rest is its length.
 SEARCHED = 160
 
 

@@ -26,6 +26,7 @@ from harness.detection.plan.expressions import (
 from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, Window
 from harness.diagnostics import SourceError
 
+# `memlimit` is the product's own business; only what it would not read is refused.
 SIZE = re.compile(r"\d+ ?(?:[KMG]i?)?B?", re.I)
 
 
@@ -53,6 +54,7 @@ def add_window_measures(
         windows.append((name, each))
         return Column(name)
 
+    # A window has aggregates only, so what is computed with them follows in a step of its own.
     outer = [(n, rebuild_expression(v, change)) for n, v in measures]
     node = Window(
         source=flow.node,
@@ -137,6 +139,7 @@ def neighbor(
     Reference: library.humio.com, neighbor()
     """
     operation = ops.lead if direction == "succeeding" else ops.lag
+    # Without a prefix the product's names are not documented; these are what its examples choose.
     start = prefix or ("next" if operation == ops.lead else "prev")
     row, measures = RowScope(flow), []
     for name in include:
@@ -176,6 +179,7 @@ def partition(flow: Scope, function: Syntax, *, condition: Pipeline, split: Posi
     Reference: library.humio.com, partition()
     """
     meets = lower_filter_pipeline(RowScope(flow), condition)
+    # With `after` the event that meets the condition still belongs to the stretch that it ends.
     mark = add_run_number(flow, meets, Frame.BEFORE if split == "after" else Frame.RUNNING)
     before = flow.partition
     flow.partition = (*before, mark)
@@ -189,6 +193,7 @@ def session_mark(flow: Scope, maxpause: float) -> str:
     lagged = ((earlier, ops.lag(time, Literal(1))),)
     flow.become(Window(source=flow.node, partition=partition_of(flow), measures=lagged))
     gap = ops.subtract(time, Column(earlier))
+    # The first event has no gap: null starts nothing, so it is in run 0.
     return add_run_number(flow, ops.greater(gap, Literal(maxpause)))
 
 

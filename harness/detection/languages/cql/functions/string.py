@@ -14,8 +14,10 @@ from harness.detection.plan.expressions import NULL, Expression, Literal, build_
 from harness.detection.plan.values.text import CHARSETS
 from harness.diagnostics import SourceError
 
-START, FIRST = Literal(0), Literal(1)
+TEXT_START, FIRST = Literal(0), Literal(1)
+# Nearly all texts of logs are ASCII, where a grapheme is a character; only the others pay for splitting.
 ODD = r"[^\t\n -~]"
+# Characters up to U+FFFF are one unit of UTF-16.
 FIRST_PLANE = "[^\U00010000-\U0010ffff]"
 TRIMMING = {"both": ops.trim, "start": ops.trim_start, "end": ops.trim_end}
 UNICODE_BLANKS = " \t\r\n\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -87,6 +89,7 @@ def concat(row: RowScope, field: Names) -> Expression:
     if not some:
         return NULL
     joined = ops.concat(*tuple(ops.coalesce(v, Literal("")) for v in some))
+    # Missing parts are skipped; of nothing but missing ones there is no output (reference/cql.md 9).
     absent = ops.and_(*tuple(ops.is_null(v) for v in some))
     return ops.if_(absent, NULL, joined)
 
@@ -109,6 +112,7 @@ def replace(
     Reference: library.humio.com, replace()
     """
     pattern = add_regex_flags(regex, flags or usual_flags(row, regex))
+    # `replacement` is an older name of `with`.
     new = template(with_ or replacement)
     return ops.regex_replace(
         row.text(field), Literal(pattern.captured), Literal(pattern.flags), Literal(new), Literal(True)
@@ -143,6 +147,7 @@ def split_string(row: RowScope, field: Name = RAWSTRING, *, by: str, index: int 
     pieces = ops.regex_split(row.text(field), Literal(by), Literal(""))
     if index is None:
         return pieces
+    # Negative places count from the end, in the plan too (reference/cql.md 9).
     return ops.list_get(pieces, Literal(index + 1 if index >= 0 else index))
 
 
@@ -248,7 +253,7 @@ def take_graphemes(text: Expression, start: Expression, last: Expression) -> Exp
 
 @FUNCTIONS.value("text:substring", into="_string")
 def text_substring(
-    row: RowScope, string: Expression, begin: Expression = START, end: Expression | None = None
+    row: RowScope, string: Expression, begin: Expression = TEXT_START, end: Expression | None = None
 ) -> Expression:
     """The characters from place `begin`, counted from 0, up to `end`, which is not included.
 
@@ -260,7 +265,8 @@ def text_substring(
     """
     text, first = row.text(string), row.number(begin)
     last = count_graphemes(text) if end is None else row.number(end)
-    fits = ops.and_(ops.less_equal(START, first), ops.less_equal(first, last))
+    fits = ops.and_(ops.less_equal(TEXT_START, first), ops.less_equal(first, last))
+    # An invalid place gives no field (reference/cql.md 9).
     fits = ops.and_(fits, ops.less_equal(last, count_graphemes(text)))
     return ops.if_(fits, take_graphemes(text, ops.add(first, Literal(1)), last), NULL)
 
@@ -285,7 +291,7 @@ def text_position(
     row: RowScope,
     string: Expression,
     character: Expression,
-    begin: Expression = START,
+    begin: Expression = TEXT_START,
     occurrence: Expression = FIRST,
 ) -> Expression:
     """The place, counted from 0, where a text occurs for the nth time.

@@ -9,7 +9,7 @@ from harness.detection.languages.cql.arguments import Name, Names, RowCount, Zon
 from harness.detection.languages.cql.evaluate import function_of
 from harness.detection.languages.cql.functions.format import convert_chart_units
 from harness.detection.languages.cql.functions.group_by import build_count_call, find_step_span
-from harness.detection.languages.cql.product_limits import USUAL_TOP, Usual, finding, note_cut
+from harness.detection.languages.cql.product_limits import USUAL_TOP, Usual, build_limit_finding, note_cut
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
@@ -34,6 +34,7 @@ from harness.detection.plan.nodes import (
 from harness.detection.plan.values.time_format import fixed_offset
 from harness.diagnostics import SourceError, Span
 
+# Chosen, no source: more than the product's 1,500 buckets, so that only a span far too small fills nothing.
 MOST_FILLED = 10_000
 
 
@@ -50,14 +51,16 @@ def keep_largest_series(flow: Scope, series: tuple[str, ...], limit: int, *, tol
     ranked = flow.copy()
     size, marks = flow.meaning.temporary(), [flow.meaning.temporary() for _ in series]
     row = RowScope(ranked)
+    # Joins never find null equal to null, but a missing value is a series.
     keys = tuple((m, ops.coalesce(row.text(n), Literal("\0"))) for m, n in zip(marks, series, strict=True))
+    # The sum of all outputs over all buckets is the only ranking that fits the vendor's sample (reference/cql.md 7.4).
     ranked.become(Aggregate(source=ranked.node, keys=keys, measures=((size, ops.sum(total)),)))
     groups = ranked.node
     ranked.become(Sort(source=groups, keys=(SortKey(Column(size), True),)))
     ranked.become(Limit(source=ranked.node, count=limit))
     if told:
         message = f"there were more than {limit} series; those whose numbers add up to the most are kept"
-        note_cut(flow, finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
+        note_cut(flow, build_limit_finding(flow, message, "give it a `limit`, at most 500"), groups, limit, ranked.node)
     own = RowScope(flow)
     pairs = tuple((ops.coalesce(own.text(n), Literal("\0")), Column(m)) for m, n in zip(marks, series, strict=True))
     flow.become(Join(left=flow.node, right=ranked.node, kind=JoinKind.SEMI, keys=pairs), ranked)
@@ -83,6 +86,7 @@ def fill_series_gaps(
     there = (*flow.partition, *series)
     same = ((Column("_bucket"), Column("_bucket")), *((sign(frame, n), sign(flow, n)) for n in there))
     frame.become(Join(left=frame.node, right=flow.node, kind=JoinKind.ANTI, keys=same), flow)
+    # Samples print 0 for sum and count of an empty bucket, nothing for others (reference/cql.md 7.4).
     zero = {n: Literal(0) for n, k in flow.columns.items() if n in flow.present and k is Kind.NUMBER}
     kept: dict[str, Expression] = {n: Column(n) for n in ("_bucket", *there)}
     frame.become(Select(source=frame.node, columns=tuple({**zero, **kept}.items())))
@@ -97,6 +101,7 @@ def add_empty_buckets(flow: Scope, size: Expression, start: Callable[[Expression
     keys = tuple((n, Column(n)) for n in (*flow.partition, *constant))
     ends = ((low, ops.minimum(Column("_bucket"))), (high, ops.maximum(Column("_bucket"))))
     frame.become(Aggregate(source=frame.node, keys=keys, measures=ends))
+    # Half a stretch ahead: where clocks change, a step from start to start would fall beside the next one.
     middle = ops.divide(size, Literal(2))
     few = ops.less_equal(
         ops.subtract(Column(high), Column(low)),
@@ -109,6 +114,7 @@ def add_empty_buckets(flow: Scope, size: Expression, start: Callable[[Expression
     return frame
 
 
+# A chart has no more buckets (reference/cql.md 12).
 MOST_WINDOW_BUCKETS = 1_500
 
 
@@ -146,6 +152,7 @@ def join_window_values(
     before.become(Window(source=before.node, measures=((first, ops.minimum(Column("_bucket"))),)))
     whole.node, whole.columns = before.node, before.columns
     join_on_keys(whole, way, tuple(n for n, _ in keys), part.span)
+    # Before that a window would reach back behind the first event.
     least = ops.add(Column(first), ops.multiply(Literal(count - 1), size))
     certain = tuple((n, ops.coalesce(Column(n), Literal(0))) for n in zeroes(whole, way, keys))
     if certain:
@@ -185,9 +192,12 @@ def repeat_in_windows(flow: Scope, count: int, size: Expression) -> None:
 
 
 MILLISECONDS_IN_DAY = 86_400_000.0
+# Chosen, no source: lengths of clocks and calendars (1 s to 30 days), as charts label them.
 BUCKET_STEPS = (1e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5, 9e5, 1.8e6, 3.6e6, 1.08e7, 2.16e7, 4.32e7, 8.64e7, 6.048e8, 2.592e9)
+# What an example of bucket() makes without span and buckets (reference/cql.md 7.4).
 BUCKETS = 127
 MOST_BUCKETS = 1_500
+# reference/cql.md 12.
 MOST_SERIES = 500
 AUTOMATIC = ("auto", "*", "")
 
@@ -326,6 +336,7 @@ def floor_to_multiple(time: Expression, size: Expression) -> Expression:
 def floor_to_bucket_in_zone(time: Expression, size: Expression, zone: str) -> Expression:
     """The same in a zone whose clocks change: parts of a day count from midnight, days by the calendar."""
     seconds = ops.divide(time, Literal(1000))
+    # A day has 23 or 25 hours when clocks change; its parts are counted from midnight, so that they stay on the hour.
     midnight = ops.multiply(ops.calendar_floor(seconds, Literal("day"), Literal(zone)), Literal(1000))
     inside = ops.add(midnight, floor_to_multiple(ops.subtract(time, midnight), size))
     number = ops.floor(

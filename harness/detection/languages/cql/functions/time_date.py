@@ -21,6 +21,7 @@ from harness.detection.languages.cql.time_range import TIMESTAMP, normalise_zone
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Expression, Literal
 
+# Codes that stand for others (reference/cql.md 11); `%r` has AM and PM in upper case, where `%p` is in lower.
 SHORT = {
     "R": "%H:%M",
     "T": "%H:%M:%S",
@@ -30,6 +31,7 @@ SHORT = {
     "c": "%a %b %d %H:%M:%S %Z %Y",
     "h": "%b",
 }
+# Up to here a number is seconds (reference/cql.md 11 and 18, vector 18).
 EPOCH_LIMIT = 100_000_000_000
 
 
@@ -57,6 +59,7 @@ def format_time(
         row.meaning.tell("locale", locale, message, place)
     time = row.number(field)
     if unit != "auto":
+        # With an explicit unit the value must be an integer (reference/cql.md 11).
         time = ops.if_(ops.equal(time, ops.truncate(time)), time, NULL)
     seconds = cast_to_epoch(time, unit)
     return format_time_value(seconds, format, timezone)
@@ -126,6 +129,7 @@ def special(seconds: Expression, code: str, zone: str) -> Expression:
         case "L" | "N":
             rest = ops.modulo(millis, Literal(1000))
             digits = ops.pad_start(ops.to_text(rest), Literal(3), Literal("0"))
+            # Times are milliseconds, so the last six digits of nanoseconds are zeros.
             return digits if code == "L" else ops.concat(digits, Literal("000000"))
         case "s":
             return ops.to_text(ops.floor(seconds))
@@ -138,6 +142,7 @@ def special(seconds: Expression, code: str, zone: str) -> Expression:
         case "C":
             return ops.substring(shown("%Y"), Literal(1), Literal(2))
         case "z":
+            # Engines differ in the colon; the manual prints `+0000`.
             return ops.replace_text(shown("%z"), Literal(":"), Literal(""))
         case _:
             padded = shown({"k": "%H", "l": "%I", "e": "%d"}[code])

@@ -9,7 +9,7 @@ from harness.detection.languages.cql.arguments import Name
 from harness.detection.languages.cql.discovery import ask_rows
 from harness.detection.languages.cql.functions.geolocation import MOST_PRECISE, add_table_columns, geohash_of
 from harness.detection.languages.cql.functions.group_by import build_count_call, find_step_span
-from harness.detection.languages.cql.product_limits import Usual, finding, note_cut
+from harness.detection.languages.cql.product_limits import Usual, build_limit_finding, note_cut
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
@@ -19,6 +19,7 @@ from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Filter, Named, Select, Union, Values, Window
 from harness.diagnostics import Severity, SourceError
 
+# 1,000 is the product's greatest `limit`; 50 columns are named without asking the events, chosen, no source.
 MOST_TURNED, FEW_TURNED = 1_000, 50
 USUAL_TURNED = Usual(5)
 
@@ -101,9 +102,16 @@ def transpose(
     mark, label = flow.meaning.temporary(), column or pivot or "column"
     within: tuple[Expression, ...] = tuple(Column(n) for n in flow.partition)
     flow.become(Window(source=flow.node, partition=within, measures=((mark, ops.row_number()),)))
+    # Only the silent default surprises; who writes a limit knows of it.
     if isinstance(limit, Usual) and not flow.partition:
         message = f"`transpose` turns {limit} rows unless it is given a `limit`, and there were more"
-        note_cut(flow, finding(flow, message, f"give it a `limit`, at most {MOST_TURNED}"), flow.node, limit, flow.node)
+        note_cut(
+            flow,
+            build_limit_finding(flow, message, f"give it a `limit`, at most {MOST_TURNED}"),
+            flow.node,
+            limit,
+            flow.node,
+        )
     flow.become(Filter(source=flow.node, condition=ops.less_equal(Column(mark), Literal(int(limit))), span=span))
     heads = headings(flow, mark, named_by, int(limit))
     transpose_rows(flow, [n for n in names if n != named_by], label, mark, heads)

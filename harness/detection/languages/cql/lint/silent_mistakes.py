@@ -100,6 +100,7 @@ def group_limit(call: FunctionCall) -> list[Edit]:
     return [insertion(call.span, call.arguments[-1].span.end, ", limit=max")]
 
 
+# formatTime writes with codes of strftime, parseTimestamp reads with Java's letters.
 JAVA_PATTERN_LETTERS = {
     "Y": "yyyy",
     "m": "MM",
@@ -110,6 +111,7 @@ JAVA_PATTERN_LETTERS = {
     "F": "yyyy-MM-dd",
     "T": "HH:mm:ss",
 }
+# `%H:00:00` prints a full hour, which `HH:mm:ss` reads back.
 FULL_HOUR = re.compile(r"%H:00(:00)?")
 
 
@@ -174,8 +176,11 @@ def inline_flag(part: Syntax) -> list[Edit]:
     return [insertion(part.span, start + closed, "(?:"), insertion(part.span, end, ")")]
 
 
+# An inline flag holds for the first branch of a top-level alternation only (reference/cql.md 10).
 ALTERNATION = re.compile(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
+# Bounded, since a class that never closes would be tried at each of its brackets.
 REGEX_TOKEN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}\]", re.S)
+# What JitRex has not (reference/cql.md 10).
 FOREIGN = (
     (re.compile(r"\(\?<[=!]"), "look-behind"),
     (re.compile(r"\(\?>"), "atomic groups"),
@@ -183,6 +188,7 @@ FOREIGN = (
     (re.compile(r"[*+?}]\+"), "possessive quantifiers"),
 )
 POSIX = re.compile(r"(?<!\\)\[:\^?[a-z]+:")
+# Three published expressions have them (reference/cql.md 10), so this one is a warning.
 SEEN_TO_WORK = "possessive quantifiers"
 FOREIGN_ESCAPES = {"h": "`\\h`", "v": "`\\v`", "R": "`\\R`", "X": "`\\X`", "G": "`\\G`", "k": "named references"}
 NAMED_GROUP = re.compile(r"\(\?P?<(?![=!])")
@@ -190,6 +196,7 @@ ARITHMETIC_SIGNS = re.compile(r"[+\-*/%]+")
 DURATION_PATTERN = re.compile(r"\d+(?:ms|s|m|min|h|d|w|mon|y)")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 RESERVED = frozenset({"like", "match", "case"})
+# Chosen, no source: no published expression is as long.
 DEEP = 5_000
 
 

@@ -20,6 +20,7 @@ class EventOrigin:
     code: str = "EventCode"
 
 
+# `XmlWinEventLog:Security` and `WinEventLog:Security`: the two renderings end alike.
 def channel(name: str) -> EventOrigin:
     """The events of a Windows event log, rendered as XML or not."""
     return EventOrigin(field="source", ends=f"WinEventLog:{name}")
@@ -53,6 +54,7 @@ def print_file_name_eval(field: str) -> str:
     return rf'replace({field}, "^.*\\\\", "")'
 
 
+# The same text as the file name's, but not the same idea: a domain may be left out where there is no backslash.
 def account(field: str) -> str:
     """The part of an account behind the domain."""
     return rf'replace({field}, "^.*\\\\", "")'
@@ -85,12 +87,14 @@ def parent(image: str) -> dict[str, str]:
 
 def print_case_eval(field: str, table: Mapping[str, str], otherwise: str = "null()") -> str:
     """What a table says of a field's value."""
+    # case() needs an argument.
     if not table:
         return otherwise
     cases = ", ".join(f'{field}="{key}", "{value}"' for key, value in table.items())
     return f"case({cases}, true(), {otherwise})"
 
 
+# As the data models of CIM compose it when an add-on does not (reference/spl.md 9.2).
 VENDOR_PRODUCT = (
     'case(isnotnull(vendor_product), vendor_product, isnotnull(vendor) AND isnotnull(product), vendor." ".product, '
     'isnotnull(vendor), vendor." unknown", isnotnull(product), "unknown ".product, isnotnull(sourcetype), sourcetype)'

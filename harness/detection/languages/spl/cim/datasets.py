@@ -42,6 +42,7 @@ def resolve_dataset(model: str, span: Span, named: Iterable[str] = ()) -> tuple[
         hint = did_you_mean(parts[0], {d.model for d in CIM_DATASETS})
         raise SourceError("unknown-datamodel", f"no data model is called `{parts[0]}`", span, help=hint)
     if len(parts) == 1:
+        # `from datamodel=Endpoint` names no dataset; the fields do: `Processes.dest`.
         heads = {part for name in named for part in name.split(".")[:2]}
         return next((d for d in own if d.name in heads), own[0]), None
     wanted = parts[-1].lower()
@@ -75,6 +76,7 @@ def enter(scope: Scope, found: CimDataset, span: Span) -> None:
         scope.filter(inside.expression, span)
         return
     scope.filter(has_tags(scope, found.tags, span).expression, span)
+    # With tags of their own, events of any group may be part of the dataset.
     number_groups(scope, EVENT_GROUPS if scope.settings.tags else providers(scope, found.tags))
     if found.condition:
         scope.filter(satisfies(scope, found, found.condition).expression, span)
@@ -104,6 +106,7 @@ def field_of(scope: Scope, found: CimDataset, name: str) -> Typed:
         return ops.coalesce(value, ops.list_(literal("unknown")))
     empty = ops.equal(shown, literal(""))
     missing = ops.or_(ops.is_null(shown), empty)
+    # Web counts a lone hyphen as missing too (reference/spl.md 9.2).
     if found.model == "Web":
         missing = ops.or_(missing, ops.equal(shown, literal("-")))
     return ops.if_(missing, literal("unknown"), shown)
@@ -114,6 +117,7 @@ def local_name(found: CimDataset, name: str) -> str | None:
     head, _, rest = name.strip("\"'").partition(".")
     if head != found.name and not any(c.name == head for c in list_child_datasets(found)):
         return None
+    # `All_Changes.Endpoint_Changes.dest` is the root's `dest`: children inherit fields.
     while rest.partition(".")[0] in CHILD_NAMES and "." in rest:
         rest = rest.partition(".")[2]
     return rest or None
@@ -160,6 +164,7 @@ def nodenames(scope: Scope, found: CimDataset, span: Span) -> Typed:
     names = [literal(found.name), literal(f"{found.model}.{found.name}")]
     for child in list_child_datasets(found):
         inside = build_child_condition(scope, found, child, span)
+        # No event can be of that child.
         if isinstance(inside.expression, Literal):
             continue
         for name in (child.name, f"{found.name}.{child.name}"):

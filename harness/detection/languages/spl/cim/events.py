@@ -70,7 +70,9 @@ EVENT_GROUPS: tuple[EventGroup, ...] = (
 """The first group that an event belongs to gives its fields; those without codes are what is left of an origin."""
 
 
+# As deep as subsearches may be (reference/spl.md 3.1).
 DEEPEST_EVENT_TYPE = 8
+# Values of `disabled` in eventtypes.conf and of tags in tags.conf.
 ON = ("enabled", "1", "true", "t")
 
 
@@ -116,6 +118,7 @@ def match_event_type(scope: Scope, search: str, span: Span) -> Typed:
     own = expand_macros(Source(span.source.name, search), scope.settings)
     place = ExpandedText(span.source, own.text, [(0, span.start, span.end)], strict=scope.session.text.strict)
     pipeline = PipelineGrammar(place).whole()
+    # eventtypes.conf allows no pipes and no subsearches.
     if len(pipeline.stages) != 1 or not isinstance(pipeline.stages[0].arguments, SearchArguments):
         raise scope.unsupported("an event type or a saved search of more than one search, as a condition,", span)
     found = lower_event_type(scope, pipeline, span)
@@ -131,6 +134,7 @@ def compare_tag_field(scope: Scope, field: str, value: str, span: Span) -> Typed
 
 def lower_event_type(scope: Scope, pipeline: Pipeline, span: Span) -> Typed:
     """The condition of a search over the current rows."""
+    # Run on a copy of the rows: what it adds to them is the condition.
     branch = scope.branch()
     scope.session.run(pipeline, branch)
     if branch.node is scope.node:
@@ -145,6 +149,7 @@ GROUP_NUMBERS = {id(group): float(number) for number, group in enumerate(EVENT_G
 COMMON = frozenset(n for g in EVENT_GROUPS for n in g.fields)
 
 MADE: dict[tuple[str | Kind, ...], Typed] = {}
+# Chosen, no source: some 200 mappings in the kinds that fields have in practice, and an end to growth.
 MOST_MADE = 10_000
 
 
@@ -153,6 +158,7 @@ def parse_mapping(expression: str) -> EvalExpression:
     """A mapping's eval expression, without places."""
     source = Source("cim", expression)
     found = EvalGrammar(StageCursor(ExpandedText(source, expression), 0, len(expression))).whole()
+    # A place in a mapping is none in the search, and equal expressions have to be equal to be made once.
     placeless: EvalExpression = strip_spans(found)
     return placeless
 
@@ -192,6 +198,7 @@ def provides(scope: Scope, group: EventGroup, tags: frozenset[str]) -> bool:
         return True
     if not group.disputed or not tags <= {*group.tags, *group.disputed} or belongs(scope, group) is NO:
         return False
+    # Add-ons differ (the older one of reference/spl.md 9.3 tags event 3 as port); asked only where it can matter.
     return scope.session.switch(group.switch) == group.value
 
 
@@ -216,6 +223,7 @@ def carries(scope: Scope, tags: tuple[str, ...]) -> Typed | None:
         parameter, element = build_element_parameter(own)
         carried = [apply_to_elements(ops.list_any, own, parameter, ops.equal_ci(element, literal(t))) for t in tags]
         return ops.is_true(carried[0] if len(carried) == 1 else apply(ops.and_, *carried))
+    # A field of one value cannot have two tags.
     if own.kind is Kind.TEXT and len(tags) == 1:
         return ops.is_true(ops.equal_ci(own, literal(tags[0])))
     return None
@@ -235,6 +243,7 @@ def has_tags(scope: Scope, tags: tuple[str, ...], span: Span | None = None) -> T
 
 def by_content(scope: Scope, tags: tuple[str, ...], span: Span | None) -> Typed:
     """Whether an event has all these tags, of which the content given tells at least one."""
+    # Tags of one event may come from several event types, so each is asked for by itself.
     told = {t: with_tag(scope, t, span) for t in tags} if scope.settings.tags and span is not None else {}
     if not any(told.values()):
         return NO
@@ -284,6 +293,7 @@ def number_event_group(groups: tuple[float, ...], fields: tuple[tuple[str, Kind]
     """The number of the first of some groups that an event belongs to, over fields of such kinds."""
     columns = {name: Typed(Column(name), kind) for name, kind in fields}
     found: Typed = Typed(TYPED_NULL.expression, Kind.NUMBER)
+    # Nested from the last to the first, so that the first group that fits decides.
     for number in reversed(groups):
         group = EVENT_GROUPS[int(number)]
         named, code = columns[group.origin.field], columns[group.origin.code] if group.codes else TYPED_NULL
@@ -320,6 +330,7 @@ def evaluate_mapping(scope: Scope, written: str) -> Typed:
         session = scope.session
         before = (len(session.used), len(session.findings))
         found = EvalContext(scope).value(parse_mapping(written))
+        # What asked a switch or told something must do so again in the next search.
         if before == (len(session.used), len(session.findings)) and len(MADE) < MOST_MADE:
             MADE[key] = found
     return found
@@ -339,6 +350,7 @@ def common(scope: Scope, name: str) -> Typed:
     found = EvalContext(scope).choose(made, TYPED_NULL)
     if own.kind is Kind.NULL:
         return found
+    # An event's own field wins: exports of Splunk have the fields of their add-ons already.
     first, second = same_kind([own, found])
     return ops.coalesce(first, second)
 
@@ -351,6 +363,7 @@ def enrich(scope: Scope) -> None:
     reads = set(scope.session.reads)
     number_groups(scope, tuple(g for g in EVENT_GROUPS if any(n in g.fields for n in wanted)))
     added = [(n, v) for n in wanted if (v := common(scope, n)).kind is not Kind.NULL and v != scope.typed(n)]
+    # Asking for a common field is no reading of it: it need not be in the store.
     scope.session.reads.difference_update(n for n in wanted if n not in scope.session.schema)
     if not added:
         scope.session.reads.intersection_update(reads)

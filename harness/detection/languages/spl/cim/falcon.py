@@ -21,6 +21,7 @@ def last_part(field: str) -> str:
 
 
 HOST = "coalesce(ComputerName, aid_computer_name, aid)"
+# Numbers of IANA: protocols here, types of DNS records and of registry values below.
 TRANSPORTS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmp"}
 RECORD_TYPES = {
     "1": "A", "2": "NS", "5": "CNAME", "6": "SOA", "12": "PTR", "15": "MX", "16": "TXT", "28": "AAAA", "33": "SRV",
@@ -121,6 +122,7 @@ INBOUND = {
     "transport_dest_port": f'{TRANSPORT}."/".LocalPort',
     "direction": '"inbound"',
 }
+# A listening socket has no other side.
 LISTENING = {**INBOUND, "src": "null()", "src_port": "null()", "dest": HOST, "state": '"listening"'}
 FALCON_DNS_FIELDS = {
     **FALCON_COMMON_FIELDS,

@@ -19,6 +19,7 @@ from harness.detection.languages.spl.cim.dataset import (
     split_names,
 )
 
+# process_name falls back to the first word of the command line (reference/spl.md 9.2).
 FIRST_WORD = r'replace({0}, "^\"?([^\"\s]*).*$", "\1")'
 DEST = about("dest") + " dest_is_expected dest_requires_av dest_should_timesync dest_should_update"
 

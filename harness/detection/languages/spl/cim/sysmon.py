@@ -28,6 +28,7 @@ DESCRIPTIONS = {
     "23": "File Delete", "24": "Clipboard Changed", "25": "Process Tampering", "26": "File Delete Logged",
     "27": "File Block Executable", "28": "File Block Shredding", "29": "File Executable Detected", "255": "Error",
 }  # fmt: skip
+# QueryStatus is an error of Windows (reference/spl.md 11.5): 9003 is DNS_ERROR_RCODE_NAME_ERROR.
 REPLY_CODES = {
     "0": "No Error", "9001": "Format Error", "9002": "Server Failure", "9003": "Non-Existent Domain",
     "9004": "Not Implemented", "9005": "Query Refused", "9501": "No Error", "9701": "Non-Existent Domain",

@@ -16,6 +16,7 @@ from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError, did_you_mean
 
+# The cap of windows in streamstats (reference/spl.md 1.9).
 MOST_AVERAGED = 10_000
 AVERAGE = re.compile(r"(sma|wma|ema)(\d{1,5})\((.+)\)", re.I | re.S)
 
@@ -52,6 +53,7 @@ def delta(scope: Scope, stage: Stage) -> None:
     target = name.text if name is not field else f"delta({field.text})"
     add_running_measure(scope, stage, before, ops.lag(amount.expression, rows.expression), Kind.NUMBER)
     scope.derive([(target, ops.subtract(amount, Typed(Column(before), Kind.NUMBER)))], stage.span)
+    # Helping columns must not be seen by a later `table *`.
     scope.keep([n for n in scope.columns if n != before])
 
 
@@ -65,6 +67,7 @@ def autoregress(scope: Scope, stage: Stage) -> None:
     ((field, name),) = parse_one_rename(stage, "p")
     low, _, high = found.text("p", "1").partition("-")
     steps = range(int(low), int(high or low) + 1) if low.isdigit() and (high or low).isdigit() else range(0)
+    # Chosen, no source: each is a column.
     if not steps or len(steps) > 100:
         raise found.error("bad-option", "`p` is a number or a range of at most 100")
     value = scope.typed(field.text, field.span)
@@ -100,6 +103,7 @@ def add_moving_average(scope: Scope, stage: Stage, form: str, size: int, amount:
     mean, count = scope.session.fresh("mean"), scope.session.fresh("count")
     measures: tuple[tuple[str, Expression], ...]
     if form == "ema":
+        # The usual smoothing factor of an exponential average over n values.
         measure = ops.smoothed(amount.expression, literal(2.0 / (size + 1)).expression)
         scope.node = Window(source=scope.node, measures=((mean, measure),), frame=Frame.RUNNING, span=stage.span)
         measures = ((count, ops.count()),)
@@ -116,9 +120,12 @@ def add_moving_average(scope: Scope, stage: Stage, form: str, size: int, amount:
     scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, rows=size, span=stage.span)
     value = Typed(Column(mean), Kind.NUMBER)
     if form == "wma":
+        # Weights are 1 to n in each window: the sum of (place - first) * value over 1 + 2 + ... + n, from two running
+        # sums.
         first = ops.subtract(Typed(Column(place), Kind.NUMBER), literal(float(size)))
         total = ops.subtract(Typed(Column(weight), Kind.NUMBER), ops.multiply(first, value))
         value = ops.divide(total, literal(size * (size + 1) / 2.0))
+    # Splunk gives no average before the window is full.
     full = ops.equal(Typed(Column(count), Kind.NUMBER), literal(float(size)))
     scope.derive([(target, ops.if_(full, value, literal(None)))], stage.span)
     scope.keep(list(dict.fromkeys([*kept, target])))
@@ -171,6 +178,7 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
         raise SourceError(
             "bad-option", f"no action is called `{word.text[:40]}`", word.span, help=did_you_mean(word.text, ACTIONS)
         )
+    # The default of `param` in Splunk's manual of outlier.
     factor = literal(found.decimal("param", 2.5))
     names = [n for w in found.words for n in scope.matching(w.text)] or [n for n in scope.columns if n[0] not in "_@"]
     kept = list(scope.columns)
@@ -211,6 +219,7 @@ def add_quartiles(scope: Scope, stage: Stage, value: Typed, names: tuple[str, st
 
 def mark_limit(value: Typed, found: BoundOptions) -> Typed:
     """A limit, with 000 before it if changed values are marked."""
+    # `mark=t` puts 000 before changed values, as the manual says.
     return ops.concat(literal("000"), as_text(value)) if found.flag("mark") else value
 
 

@@ -18,6 +18,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Literal
 from harness.detection.plan.nodes import Filter, Frame, Join, JoinKind, Limit, Sort, Union, Window
 
+# The default of `maxout` (reference/spl.md 1.9: subsearches of join and append).
 MOST_APPENDED = 50_000
 APPEND_TIME_OPTIONS = ("extendtimerange", "maxtime", "timeout")
 
@@ -70,6 +71,7 @@ def union(scope: Scope, stage: Stage) -> None:
         raise found.error("bad-argument", "`union` needs pipelines in brackets or datasets")
     for part in parts if "maxout" in found.options else ():
         part.node = Limit(source=part.node, count=found.number("maxout", MOST_APPENDED), span=stage.span)
+    # In the middle of a search the rows that there are come first; at its start there are none.
     first = scope if not scope.first else parts.pop(0)
     target = first if first is scope else scope
     if first is not scope:
@@ -80,6 +82,7 @@ def union(scope: Scope, stage: Stage) -> None:
         target.node = Union(sources=(target.node, part.node), span=stage.span)
         target.events = target.events and part.events
     if stage.name == "multisearch" and "_time" in target.columns:
+        # multisearch gives events by time (reference/spl.md 7); the numbers of events of different parts say nothing.
         target.node = Sort(source=target.node, keys=NEWEST_FIRST[:1], span=stage.span)
 
 
@@ -95,6 +98,7 @@ def set_(scope: Scope, stage: Stage) -> None:
     if word not in ("union", "diff", "intersect") or len(found.pipelines) != 2:
         raise found.error("bad-argument", "`set` needs union, diff or intersect and two pipelines")
     left, right = (scope.subsearch(p) for p in found.pipelines)
+    # Internal fields do not count: two pipelines would never agree in `_time` and `_raw`.
     names = [n for n in left.columns if n in right.columns and n[0] not in "_@"]
     if word == "union":
         scope.replace(left.node, left.columns, events=False)

@@ -78,10 +78,13 @@ def fill_axis_gaps(
     the row before it.
     """
     following, axis, place = (scope.session.fresh(n) for n in ("following", "axis", "place"))
+    # Months, and days at a change of clocks, have no fixed length: steps of half a width miss none, the floor makes
+    # starts of them, and repetitions are dropped.
     step = width if floor is None else width / 2.0
     own = as_number(scope.typed(column)).expression
     lead = ops.lead(own, Literal(1.0))
     node: Node = Window(source=scope.node, measures=((following, lead),), frame=Frame.RUNNING)
+    # A list of one: the row itself and nothing to fill.
     alone = ops.add(own, Literal(step))
     steps = ops.divide(ops.subtract(Column(following), own), Literal(step))
     near = ops.less_equal(steps, Literal(MOST_FILLED))
@@ -117,7 +120,9 @@ def floor_to_step(value: Typed, size: float) -> Typed:
     return ops.multiply(whole, literal(size))
 
 
+# `2log5` (reference/spl.md 6.3).
 LOG_SPAN = re.compile(r"([\d.]*)log([\d.]*)", re.I)
+# The default of bin for times (reference/spl.md 6.3).
 BINS = 100
 
 
@@ -175,6 +180,7 @@ def in_powers(value: Typed, factor: float, base: float, word: Word) -> Typed:
         message = "a logarithmic span is a factor from 1 to the base, `log`, and a base above 1"
         raise SourceError("bad-option", message, word.span, help="write `span=1log10`")
     shifted = ops.divide(ops.ln(ops.divide(value, literal(factor))), literal(logarithm(base)))
+    # log(1000)/log(10) is 2.9999999999999996 as a double.
     power = ops.floor(ops.round(shifted, literal(9.0)))
     low = ops.multiply(literal(factor), ops.power(literal(base), power))
     shown = [as_text(ops.round(v, literal(9.0))) for v in (low, ops.multiply(low, literal(base)))]
@@ -187,6 +193,7 @@ def align_time_bins(scope: Scope, found: BoundOptions, value: Typed, word: Word)
     moment = found.word("aligntime")
     if span is None or span[0] <= 0 or moment is None:
         raise SourceError("bad-option", f"`{word.text[:40]}` is no span", word.span, help="write `span=1h`")
+    # Spans of the calendar ignore `aligntime` (reference/spl.md 6.3).
     if span[1]:
         return floor_to(value, span, scope.settings.zone)
     written = {"earliest": "0", "latest": str(scope.settings.now)}.get(moment.text.lower(), moment.text)
@@ -212,6 +219,7 @@ def bin_by_extent(scope: Scope, stage: Stage, found: BoundOptions, value: Typed,
     if ends is None and not {"start", "end"} <= set(found.options):
         if scope.settings.ask is None:
             raise scope.unsupported("`bin` without `span` and without events", stage.span, "give `span=`")
+        # Without any row nothing is binned, and nothing is wrong.
         return value
     extent = max(given_ends[1] - given_ends[0], 0.0)
     if timed:

@@ -64,6 +64,7 @@ def chart(scope: Scope, stage: Stage) -> None:
         raise SourceError("bad-argument", "`chart` has rows and columns, no third field", place, help="use `stats`")
     for number_, key in enumerate(keys):
         bin_chart_field(scope, stage, arguments, keys, number_)
+        # `chart count over x by x` is a chart by one field.
         if number_ == 1 and key.text == keys[0].text:
             keys = keys[:1]
     if len(keys) < 2:
@@ -86,6 +87,7 @@ def bin_chart_field(
     key = keys[place]
     word = own_option(arguments, keys, place, "span")
     value = as_number(scope.typed(key.text))
+    # Only times are binned by themselves; numbers want a span (reference/spl.md 6.3).
     if word is None and key.text == "_time" and any(own_option(arguments, keys, place, n) for n in ("bins", "minspan")):
         word = Word(chosen_span(scope, stage, arguments, value), False, stage.span)
     if word is not None and value.kind is not Kind.NULL:
@@ -108,6 +110,7 @@ def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time
         return word.text
     bins, least = option(arguments, "bins"), option(arguments, "minspan")
     if bins is None and least is None:
+        # The default follows from the time range of the search, which recorded events do not have.
         return scope.session.switch("timechart_span")
     shortest = seconds_of(least.text) if least is not None else 0.0
     if shortest is None or (bins is not None and parse_whole_word(bins) < 1):
@@ -118,6 +121,7 @@ def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time
     found = ask_extent(scope, time, stage.span)
     if found is None:
         return scope.session.switch("timechart_span")
+    # 100 is `default_time_bins` (reference/spl.md 6.3; the product's grammar says 300).
     return nice_span(found[1] - found[0], parse_whole_word(bins) if bins is not None else 100, shortest)
 
 
@@ -200,6 +204,7 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, s
         value = Typed(Column(series), Kind.TEXT)
     shown = Typed(literal(None).expression, Kind.TEXT) if value.kind is Kind.NULL else as_text(value)
     if shown.kind is Kind.TEXT and value.kind is not Kind.NULL:
+        # A column has no empty name: the empty text is in NULL too.
         shown = ops.if_(ops.equal(shown, literal("")), literal(None), shown)
     scope.derive([(series, shown)], key.span)
     if not flag(arguments, "usenull", True):
@@ -207,6 +212,7 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, s
         scope.filter(ops.not_(missing, span=key.span).expression, key.span)
 
 
+# `limit=10`, `limit=top5`, `limit=bottom3`.
 LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
 AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)
 HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -229,6 +235,7 @@ class SeriesSelection:
     function: str = ""
     field: str = ""
     ascending: bool = False
+    # The default of `limit` (reference/spl.md 1.9).
     count: int = 10
     inverted: bool = False
     holds: Callable[[float], bool] | None = None
@@ -315,6 +322,7 @@ def select_series(scope: Scope, table: SeriesTable, how: SeriesSelection, span: 
     """The series that a chart shows; None where nobody can be asked for their names."""
     over, score = score_series(scope, table, how)
     all_wanted = how.inverted or how.holds is not None or not how.count
+    # Two more than are shown: one for NULL, one that says that there are others.
     most = MOST_SERIES * 10 if all_wanted else min(how.count, MOST_SERIES) + 2
     found = rank_series(scope, over, table.series, score, how.ascending, most, span)
     if found is None:
@@ -328,6 +336,7 @@ def select_series(scope: Scope, table: SeriesTable, how: SeriesSelection, span: 
         kept = [n for n, _ in named[: how.count or None]]
     check_series_count(scope, len(kept), span)
     nulls, others = len(named) < len(found), len(kept) < len(named)
+    # Columns of series are in the order of their names, OTHER and NULL last.
     names = sorted(kept)
     last = [*([how.null] if nulls else []), *([how.other] if others and how.other is not None else [])]
     names = [*names, *(n for n in last if n not in names)]

@@ -22,6 +22,7 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError, did_you_mean
 
+# The default of `timeformat` (reference/spl.md 7).
 CTIME = "%m/%d/%Y %H:%M:%S"
 CONVERT_ARGUMENT = re.compile(r"(\w+)\((.*)\)", re.S)
 
@@ -86,6 +87,7 @@ def sum_weighted_groups(value: Typed, regex: str, weights: tuple[float, ...]) ->
         amount = ops.coalesce(ops.to_number(part), literal(0.0))
         part_total = ops.multiply(amount, literal(weight))
         total = part_total if total is None else ops.add(total, part_total)
+    # Missing groups count 0, so that a text without any would be 0 rather than nothing.
     fits = ops.regex_found(as_text(value), literal(regex), literal(""))
     return ops.if_(fits, total or TYPED_NULL, literal(None))
 
@@ -104,6 +106,7 @@ def memk(scope: Scope, value: Typed, form: str) -> Typed:
     """A size with k, m or g in kilobytes."""
     amount = ops.to_number(ops.regex_extract(as_text(value), literal(r"^([0-9.]+)"), literal(""), literal(1.0)))
     unit = ops.lower(ops.regex_extract(as_text(value), literal(r"([kmgKMG])[bB]?$"), literal(""), literal(1.0)))
+    # The result is in kilobytes (reference/spl.md 7); k and no unit are 1.
     mega = ops.if_(ops.equal(unit, literal("m")), literal(1024.0), literal(1.0))
     factor = ops.if_(ops.equal(unit, literal("g")), literal(1048576.0), mega)
     return ops.multiply(amount, factor)
@@ -142,6 +145,7 @@ def fieldformat(scope: Scope, stage: Stage) -> None:
     """
 
 
+# A month of 30 days and a year of 365: reltime says about how long ago something was.
 RELTIME_UNITS = (("year", 31536000.0), ("month", 2592000.0), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
 
 

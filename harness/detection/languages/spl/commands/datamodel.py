@@ -15,6 +15,7 @@ from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import GeneralArguments, Option, Stage, Word
 from harness.diagnostics import SourceError, did_you_mean
 
+# Words that begin a part of a pivot, in its manual's spelling.
 ELEMENTS = ("splitrow", "splitcol", "filter", "limit", "sort", "rowsummary", "colsummary", "showother", "numcols")
 PERIODS = {"year": "1y", "month": "1mon", "day": "1d", "hour": "1h", "minute": "1m", "second": "1s"}
 PIVOT_OPERATORS = ("=", "!=", "<", ">", "<=", ">=")
@@ -43,6 +44,7 @@ class Pivot:
     options: dict[str, str] = field(default_factory=dict)
     sums: set[str] = field(default_factory=set)
 
+    # A pivot is written as the search that it stands for: nothing has to be said twice.
     def text(self) -> str:
         """The search that the pivot stands for."""
         cells = " ".join(self.cells) or "count"
@@ -95,6 +97,7 @@ def split_pivot_words(stage: Stage) -> Iterator[Word]:
         if isinstance(item, Word):
             yield item
         elif isinstance(item, Option) and isinstance(item.value, Word):
+            # `FILTER bytes > 5`: the grammar of commands takes `a=b` for an option wherever it stands.
             yield Word(item.name, True, item.span)
             yield Word(item.operator, False, item.span)
             yield item.value
@@ -145,6 +148,7 @@ def resolve_aggregate_word(dataset: str, word: Word) -> str:
     """A word of the aggregates; a count of the dataset is one of its events."""
     if word.quoted:
         return f'"{escape_search_text(word.text)}"'
+    # A pivot counts the events of its dataset by the dataset's name.
     return "count" if word.text.lower() == f"count({dataset.lower()})" else word.text
 
 
@@ -180,6 +184,7 @@ def print_filter_search(given: list[Word]) -> str:
     if form == "in" and value:
         options = " OR ".join(f'{name}="{v.strip()}"' for v in value.strip("() ").split(","))
         return f"search ({options})"
+    # isNull and isNotNull have no value, all others need one.
     if form not in FILTERS or bool(value) == form.endswith("null"):
         known = (*FILTERS, "in", *PIVOT_OPERATORS)
         help = did_you_mean(form, known) or 'write `FILTER field is "value"`'

@@ -27,8 +27,10 @@ from harness.detection.plan.nodes import Aggregate, Values
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
 
+# `eval {field}=x` names the target by a value (reference/spl.md 3.3).
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 DERIVED_NAME = re.compile(r"[A-Za-z_][\w.]*")
+# Chosen, no source: each name is a column of the statement.
 MOST_NAMES = 300
 
 
@@ -42,6 +44,8 @@ def evaluate(scope: Scope, stage: Stage) -> None:
     """
     if not isinstance(stage.arguments, EvalArguments):
         raise TypeError(stage.name)
+    # A search that begins with eval has an implied makeresults (reference/spl.md 3.1); read leniently, a rule whose
+    # first line is cut off still has its events.
     if scope.first and scope.session.text.strict:
         made = {"_time": Kind.NUMBER}
         scope.replace(Values(columns=made, rows=((scope.settings.now,),), span=stage.span), made, events=False)
@@ -70,6 +74,7 @@ def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Type
         note_unnamed_targets(scope, rows is None, place)
         names = collect_target_names(scope, pieces)
     else:
+        # Names with `@` are the harness's own columns.
         names = [n for n in (str(r["name"]) for r in rows if "name" in r) if n and n[0] != "@"]
     made: list[tuple[str, Typed]] = []
     for word in names:
@@ -100,6 +105,7 @@ def collect_target_names(scope: Scope, pieces: list[str]) -> list[str]:
     return [w for w in sorted(scope.session.words) if fits.fullmatch(w) and w not in pieces[1::2]]
 
 
+# Chosen, no source: the pipeline is planned once for each field or element.
 MOST_FOREACH_FIELDS = 200
 MOST_ITEMS = 100
 FEW_ITEMS = 20
@@ -159,6 +165,7 @@ def parse_template(scope: Scope, template: Template, text_of: str) -> Pipeline:
 
 def run_template(scope: Scope, pipeline: Pipeline) -> None:
     """Runs it on the rows there are, as no step of its own."""
+    # Its stages are no steps of the search that people see.
     main, scope.main = scope.main, False
     scope.session.run(pipeline, scope)
     scope.main = main
@@ -175,6 +182,7 @@ def over_elements(scope: Scope, stage: Stage, found: BoundOptions, template: Tem
     column = scope.session.fresh("items")
     kept = list(scope.columns)
     scope.derive([(column, split_foreach_elements(value, mode))], stage.span)
+    # An eval may use what it made of the element before, so elements go one after the other.
     for place in range(longest(scope, stage, column)):
         item = f"mvindex('{column}',{place})"
         written = f"[\"']?{re.escape(resolve_template_mark(found, 'itemstr'))}[\"']?"
@@ -214,6 +222,7 @@ def restrict_eval(scope: Scope, stage: Stage, column: str, place: int) -> Stage:
     if not isinstance(stage.arguments, EvalArguments) or not COMMANDS[stage.name].evaluates:
         message = "`foreach` over elements takes a pipeline of one `eval`"
         raise SourceError("bad-argument", message, stage.span)
+    # Parsed from text, so that the condition is what the grammar makes of it.
     template = f"eval x=if(mvcount('{column}')>{place}, 1, 1)"
     pattern = parse_template(scope, Template(template, stage.span), template).stages[0].arguments
     if not isinstance(pattern, EvalArguments) or not isinstance(pattern.assignments[0].value, FunctionCall):

@@ -33,9 +33,11 @@ def fillnull(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = bind_options(stage, "value")
+    # 0 unless given; without a list every field that occurs anywhere (reference/spl.md 7).
     value = literal(found.text("value", "0"))
     names = [w.text for w in found.words if "*" not in w.text]
     names += [n for w in found.words if "*" in w.text for n in scope.matching(w.text)]
+    # Internal fields (`_time`) are left alone by wildcards (reference/spl.md 2.1).
     if not found.words:
         names = [n for n in scope.columns if n[0] not in "_@"]
     filled = []
@@ -49,6 +51,7 @@ def fill_column(old: Typed, value: Typed) -> Typed:
     """A column with a value where it has none, of the column's own kind if that can hold it."""
     if old.kind is Kind.NULL:
         return value
+    # A word in a column of numbers makes it one of texts.
     if old.kind is Kind.NUMBER:
         amount = as_number(value)
         return ops.coalesce(as_text(old), value) if amount.kind is Kind.NULL else ops.coalesce(old, amount)
@@ -74,6 +77,7 @@ def addtotals(scope: Scope, stage: Stage) -> None:
     added = amounts(scope, found.words)
     if found.flag("row", True):
         total = literal(0.0)
+        # A missing value counts 0 in the sum of its row.
         for _, value in added:
             total = ops.add(total, ops.coalesce(value, literal(0.0)))
         scope.derive([(found.text("fieldname", "Total"), total)], stage.span)

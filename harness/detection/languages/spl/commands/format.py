@@ -13,6 +13,7 @@ from harness.detection.plan.nodes import Aggregate, Limit
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Span
 
+# The defaults of `format` (reference/spl.md 3.6).
 STRINGS = ("(", "(", "AND", ")", "OR", ")")
 
 
@@ -32,6 +33,7 @@ def return_(scope: Scope, stage: Stage) -> None:
     """
     found = bind_options(stage, "*")
     words = list(found.words)
+    # One row unless a number stands first (reference/spl.md 3.6).
     count = parse_whole_word(words.pop(0)) if words and words[0].text.isdigit() and not words[0].quoted else 1
     if not words and not found.options:
         raise found.error("missing-field", "`return` needs a field")
@@ -45,6 +47,7 @@ def return_(scope: Scope, stage: Stage) -> None:
     if scope.main and scope.last:
         written_out(scope, named, bare, stage.span)
         return
+    # A field called `query` is put in as raw text, without a name (reference/spl.md 3.6).
     scope.select([*named, *(("query", v) for v in bare)], stage.span)
 
 
@@ -77,10 +80,12 @@ def format_(scope: Scope, stage: Stage) -> None:
     if "maxresults" in found.options and found.number("maxresults", 0):
         scope.node = Limit(source=scope.node, count=found.number("maxresults", 0), span=stage.span)
     plain = not strings or tuple(strings) == STRINGS
+    # A subsearch that ends here is formatted anyway.
     if not scope.main and plain and not ({"mvsep", "emptystr"} & set(found.options)):
         return
     row, column, between, column_end, rows, end = strings or STRINGS
     joint = found.text("mvsep", "OR")
+    # Columns in name order, internal fields left out (reference/spl.md 3.6).
     terms = [term(n, scope.typed(n), joint) for n in sorted(scope.columns) if n[0] not in "_@"]
     listed = apply(ops.list_, *(t for t in terms if t.kind is not Kind.NULL)) if terms else literal("")
     shown = ops.list_join(listed, literal(f" {between} ")) if terms else literal("")
@@ -104,6 +109,7 @@ def term(name: str, value: Typed, joint: str) -> Typed:
 def print_search_comparison(name: str, value: Typed) -> Typed:
     """One comparison as search text."""
     shown = value
+    # The backslash first, else those of the quotes would be doubled.
     for special in ("\\", '"'):
         shown = ops.replace_text(shown, literal(special), literal("\\" + special))
     return ops.concat(literal(f'{name}="'), shown, literal('"'))

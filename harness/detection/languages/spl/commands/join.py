@@ -18,6 +18,7 @@ from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
+# The limit of a subsearch of join (reference/spl.md 1.9).
 MOST_JOINED = 50_000
 JOIN_OPTIONS = ("type", "usetime", "earlier", "overwrite", "max", "keepsingle", "left", "right")
 
@@ -62,14 +63,18 @@ def join(scope: Scope, stage: Stage) -> None:
     words, inner = other_side(scope, stage, found)
     kind = JoinKind.INNER if found.choice("type", "inner", "inner", "left", "outer") == "inner" else JoinKind.LEFT
     equal = apply_side_aliases(scope, inner, found)
+    # `where` between the aliases and the conditions is a word to the grammar of commands.
     words = [w for w in words if not (equal and w.text.lower() == "where")]
+    # Without a field list all common fields are keys (reference/spl.md 7).
     names = [w.text for w in words] or [n for n in scope.columns if n in inner.columns and n[0] not in "_@"]
     pairs = equal or [(n, n) for n in names]
     overwrite = found.flag("overwrite", True)
+    # Keys of one name are the same on both sides; with aliases each side keeps its own.
     own = {b for _, b in pairs} if not equal else set()
     taken = [n for n in inner.columns if n not in own and n[0] not in "_@" and (overwrite or n not in scope.columns)]
     partners = build_partner_keys(scope, inner, pairs, taken, timed=found.flag("usetime"))
     reserve_columns(scope, stage, inner, partners, kind)
+    # `max=1`: the first matching row (reference/spl.md 1.9); 0 is without limit.
     most = found.number("max", 1)
     left = [as_text(scope.typed(a, stage.span)).expression for a, _ in pairs]
     scope.node = Join(
@@ -136,6 +141,7 @@ def build_partner_keys(
     time = scope.session.fresh("when") if timed else ""
     when = [(time, as_number(inner.typed("_time")).expression)] if timed else []
     columns: list[tuple[str, Expression]] = [(n, Column(n)) for n in taken]
+    # Keys compare as text, exactly and with case (reference/spl.md 7).
     rows = Select(source=Limit(source=inner.node, count=MOST_JOINED), columns=(*keys, *when, *columns))
     return Partners(rows=rows, marks=marks, taken=taken, time=time)
 
@@ -146,6 +152,7 @@ def build_partner_time_test(scope: Scope, partners: Partners, found: BoundOption
         return None
     before = found.flag("earlier", True)
     own, other = as_number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
+    # `usetime` looks at whole seconds.
     whole = [ops.floor(v) for v in (other, own)]
     return apply(ops.less_equal if before else ops.greater_equal, *whole).expression
 
@@ -156,6 +163,7 @@ def reserve_columns(scope: Scope, stage: Stage, inner: Scope, partners: Partners
         own = scope.columns.get(name, Kind.NULL)
         if own in (Kind.NULL, inner.columns[name]):
             continue
+        # An inner join replaces the column in every row that stays; a left join leaves the row's own value in some.
         if Kind.LIST in (inner.columns[name], own) or kind is JoinKind.INNER:
             scope.keep([n for n in scope.columns if n != name])
         else:
@@ -175,6 +183,7 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
         several_others(scope, stage, found)
         return
     place = found.words[0].span.to(found.words[-1].span)
+    # Rows with a null key match nothing.
     scope.filter(all_of(tuple(build_key_conditions(scope, found.words)), place), place)
     kept = [n for n in scope.columns if n[0] != "@"]
     keys = {w.text for w in found.words}
@@ -188,6 +197,7 @@ def selfjoin(scope: Scope, stage: Stage) -> None:
     scope.node = Window(
         source=counted, partition=partition, measures=(*leads, follows), frame=Frame.RUNNING, span=stage.span
     )
+    # `keepsingle=t` keeps rows that agree with no other, not the last one of several.
     alone = ops.equal(Typed(Column(size), Kind.NUMBER), literal(1.0)).expression
     has_next = ops.not_(ops.is_null(Column(after)))
     scope.filter(ops.or_(has_next, alone) if found.flag("keepsingle") else has_next, stage.span)
@@ -217,6 +227,7 @@ def several_others(scope: Scope, stage: Stage, found: BoundOptions) -> None:
         right=right,
         kind=JoinKind.LEFT if alone else JoinKind.INNER,
         keys=tuple((Column(k), Column(marks[k])) for k in keys),
+        # Only later rows: each pair once, and no row with itself.
         condition=ops.less(Column(place), Column(marks[place])),
         columns=tuple((m, Column(m)) for m in marks.values()),
         most=found.number("max", 1) or None,
@@ -248,6 +259,7 @@ def appendcols(scope: Scope, stage: Stage) -> None:
     inner = scope.subsearch(require_one_subsearch(stage, found.pipelines, scope))
     inner.node = Limit(source=inner.node, count=found.number("maxout", MOST_JOINED), span=stage.span)
     override = found.flag("override")
+    # Fields that begin with `_` are not copied (reference/spl.md 7).
     taken = [n for n in inner.columns if n[0] not in "_@" and (override or n not in scope.columns)]
     place, other = scope.session.fresh("place"), scope.session.fresh("place")
     before = list(scope.columns)

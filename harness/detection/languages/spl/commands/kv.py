@@ -41,15 +41,18 @@ def multikv(scope: Scope, stage: Stage) -> None:
     if document.kind is Kind.NULL:
         return
     before = scope.branch()
+    # table_rows takes the line of the header: 0 looks for it, a negative one says that there is none.
     header = -1.0 if found.flag("noheader") else float(found.number("forceheader", 0))
     terms = "\n".join(w.text for w in parts.get("filter", []))
     row = scope.session.fresh("line")
     scope.derive([(row, ops.table_rows(as_text(document), literal(header), literal(terms)))], stage.span)
     scope.node = Unnest(source=scope.node, column=row, span=stage.span)
     scope.columns[row] = Kind.TEXT
+    # The words of the command itself stand in the search too, and are no columns of a table.
     own = {*MULTIKV_OPTIONS, stage.name, "fields", "filter"}
     chosen = [w.text for w in parts.get("fields", [])] or [n for n in collect_document_names(scope) if n not in own]
     line = Typed(Column(row), Kind.TEXT)
+    # The row's `_raw` is the line of the table.
     names = [n for n in dict.fromkeys(("_raw", *chosen)) if n]
     scope.derive([(n, ops.json_text(line, literal(translate_spath(n)))) for n in names], stage.span)
     copied = [n for n in scope.columns if n[0] != "@" and (found.flag("copyattrs", True) or n in (*names, "_time"))]
@@ -77,6 +80,7 @@ def add_xml_elements(scope: Scope, document: Typed, span: Span) -> None:
     names = [n for n in dict.fromkeys(collect_document_names(scope)) if re.fullmatch(r"[\w.-]+", n)]
     made = []
     for name in names:
+        # xmlkv takes elements without children, and entities stay as they are (reference/spl.md 1.10).
         pattern = literal(rf"<{re.escape(name)}(?:\s[^>]*)?>([^<]*)</{re.escape(name)}>")
         value = ops.regex_extract(document, pattern, literal(""), literal(1.0))
         made.append((name, over_guess(scope, name, value)))
@@ -98,6 +102,7 @@ def extract(scope: Scope, stage: Stage) -> None:
     document = as_text(scope.typed("_raw", stage.span))
     if document.kind is Kind.NULL:
         return
+    # What automatic extraction takes for the ends of pairs.
     pair, delimiters = literal(found.text("kvdelim", "=")), literal(found.text("pairdelim", " \n\t,;|&"))
     names = [n for n in dict.fromkeys(collect_document_names(scope)) if re.fullmatch(r"\w+", n)]
     made = ((n, ops.key_value(document, literal(n), pair, delimiters)) for n in names)

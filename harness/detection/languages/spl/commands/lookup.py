@@ -33,6 +33,7 @@ def lookup(scope: Scope, stage: Stage) -> None:
     """
     found = bind_options(stage, "local", "update", "event_time_field")
     found.without_effect(scope, "local", "update", "event_time_field")
+    # A scripted lookup of the URL Toolbox app; of such scripts this one has a published formula.
     if found.words and found.words[0].text == ENTROPY and ENTROPY not in scope.settings.lookups:
         shannon(scope, found)
         return
@@ -70,7 +71,9 @@ def parse_lookup(scope: Scope, found: BoundOptions) -> LookupRequest:
     outputs = tuple((c.text, f.text) for c, f in named)
     if not outputs:
         taken = {k for k, _ in keys}
+        # No OUTPUT: all columns that are no key (reference/spl.md 10).
         outputs = tuple((c, c) for c in chosen.columns if c not in taken)
+    # A table that the site fills later has no columns yet, so nothing can be misspelt.
     if chosen.columns:
         for column, field in keys:
             if column not in chosen.columns:
@@ -87,6 +90,7 @@ def parse_lookup(scope: Scope, found: BoundOptions) -> LookupRequest:
 
 def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: Typed) -> Typed:
     """What a target field becomes."""
+    # `default_match` is used when fewer than `min_matches` rows agree (reference/spl.md 10).
     if wanted.table.least > 0 and wanted.table.default is not None:
         default = literal(wanted.table.default)
         if value.kind is Kind.NULL:
@@ -94,6 +98,7 @@ def build_output_value(scope: Scope, wanted: LookupRequest, target: str, value: 
         else:
             value = ops.coalesce(value, as_multivalue(default) if value.kind is Kind.LIST else default)
     old = scope.typed(target)
+    # What OUTPUT leaves of an existing field without a match is Q8 of the reference.
     keeps = wanted.only_new or scope.session.switch("lookup_no_match") == "kept"
     if old.kind is Kind.NULL or not keeps:
         return value
@@ -124,6 +129,7 @@ def inputlookup(scope: Scope, stage: Stage) -> None:
         if isinstance(group, ParenthesisedCondition):
             inner.filter(SearchLowering(inner).condition(group.condition).expression, group.span)
     if "max" in found.options or "start" in found.options:
+        # Splunk's default of `max`: all rows.
         most = found.number("max", 1_000_000_000)
         inner.node = Limit(source=inner.node, count=most, offset=found.number("start", 0), span=stage.span)
     if found.flag("append"):
@@ -173,6 +179,7 @@ def iplocation(scope: Scope, stage: Stage) -> None:
     names = [*PLACES, *(MORE_PLACES if found.flag("allfields") else ())]
     field = found.words[0]
     address = scope.typed(field.text, field.span)
+    # Whether fields of an unknown address are empty or missing is Q7 of the reference.
     missing = literal("") if scope.session.switch("iplocation_unknown") == "empty" else TYPED_NULL
     table = scope.settings.lookups.get("iplocation")
     made = []
@@ -189,6 +196,7 @@ def iplocation(scope: Scope, stage: Stage) -> None:
 
 def look_up_location(address: Typed, rows: tuple[tuple[str, ...], ...], place: int, missing: Typed) -> Typed:
     """The value of a column for the network that an address is in; the first column holds the networks."""
+    # Networks of one value in one test: tables have thousands of networks and some hundred countries.
     by_value: dict[str, list[str]] = {}
     for row in rows:
         by_value.setdefault(row[place], []).append(row[0])

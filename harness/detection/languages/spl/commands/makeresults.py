@@ -20,7 +20,9 @@ from harness.detection.plan.operation import TYPED_NULL
 from harness.detection.plan.values.time_format import TIME_FORMAT_COMPUTATIONS as FORMATS
 from harness.diagnostics import SourceError
 
+# Chosen, no source: rows of a plan are written into the statement.
 MOST_TIMES = 100_000
+# `Sun Oct 1 00:00:00 2007`, as the manual of gentimes shows times.
 HUMAN = "%a %b %e %H:%M:%S %Y"
 
 
@@ -40,12 +42,14 @@ def gentimes(scope: Scope, stage: Stage) -> None:
         raise SourceError("bad-option", "the increment is a span such as `6h`", word.span)
     low = parse_walklex_moment(scope, begin)
     high = parse_walklex_moment(scope, finish) if finish is not None else midnight(scope.settings.now)
+    # Without an end the day of the search is the last one.
     count = int(max(high - low, 0.0) // step) + (1 if finish is None else 0)
     if count > MOST_TIMES:
         raise found.error("bad-option", f"more than {MOST_TIMES:,} times are not made")
     rows = []
     for place in range(count):
         first = low + place * step
+        # Stretches end a second before the next one begins.
         last = first + step - 1
         rows.append((last, human(scope, last), first, human(scope, first)))
     columns = {"endtime": Kind.NUMBER, "endhuman": Kind.TEXT, "starttime": Kind.NUMBER, "starthuman": Kind.TEXT}
@@ -57,6 +61,7 @@ def parse_walklex_moment(scope: Scope, word: Word) -> float:
     if re.fullmatch(r"-?\d{1,5}", word.text):
         return midnight(scope.settings.now) + int(word.text) * 86400.0
     day = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})(:\d\d:\d\d:\d\d)?", word.text)
+    # `10/1/07` is 2007: no log is older.
     year = "" if day is None else day[3] if len(day[3]) == 4 else f"20{day[3]}"
     text = "" if day is None else f"{int(day[1]):02}/{int(day[2]):02}/{year}{day[4] or ':00:00:00'}"
     found = absolute(text, scope.settings) if text else None
@@ -75,6 +80,7 @@ def human(scope: Scope, time: float) -> str:
     return str(FORMATS[ops.format_time](time, HUMAN, scope.settings.zone))
 
 
+# Chosen, no source: rows of a plan are written into the statement.
 MOST_MADE = 100_000
 MadeCell = Scalar | tuple[str, ...]
 
@@ -96,6 +102,7 @@ def makeresults(scope: Scope, stage: Stage) -> None:
         scope.events = False
         scope.defined = {"_time"}
         if found.flag("annotate"):
+            # Fields of `annotate=t` that are there and empty.
             nothing = dict.fromkeys(("_raw", "host", "source", "sourcetype", "splunk_server_group"), TYPED_NULL)
             scope.derive([*nothing.items(), ("splunk_server", literal("detlab"))])
         return
@@ -129,6 +136,7 @@ def decode_cell(value: object) -> MadeCell:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
+        # Numbers as the text that they had in the data, not as a double prints them.
         return json.dumps(value)
     return value if isinstance(value, str) else json.dumps(value)
 

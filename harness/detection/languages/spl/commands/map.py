@@ -25,10 +25,15 @@ from harness.detection.plan.operation import Typed
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 
 MAP_TOKEN = re.compile(r"\$([\w.{}:-]+)\$")
+# Values inside quotes are escaped there (reference/spl.md 7), so quoted stretches are told from bare words.
 MAP_SEARCH_PIECE = re.compile(rf"{QUOTED}|[^\s\"=<>(),|\[\]]+", re.S)
+# What may stand bare in a search; anything else would end its word.
 MAP_PLAIN_VALUE = re.compile(r"[\w.@:/*%+-]*")
+# Splunk's number of the run, from 0.
 SERIAL = "_serial_id"
+# Chosen, no source: each row plans a search of its own.
 MOST_SEARCHES = 200
+# As deep as subsearches may be (reference/spl.md 3.1).
 DEEPEST_MAP = 8
 
 
@@ -64,8 +69,10 @@ def map_(scope: Scope, stage: Stage) -> None:
             continue
         parts.append(run_search(scope, fill_map_search(template, known), place))
         only = Limit(source=outer, count=1, offset=number)
+        # For the trace: what the search found goes back to the event of the row too.
         parts[-1].node = Join(left=parts[-1].node, right=only, kind=JoinKind.CROSS, span=stage.span)
     if not parts:
+        # Without rows the search is planned once anyway, so that it has columns and its faults are told.
         parts.append(run_search(scope, fill_map_search(template, dict.fromkeys((*names, SERIAL), "1")), place))
         nothing = Limit(source=parts[0].node, count=0, span=stage.span)
         parts[0].node = Join(left=nothing, right=outer, kind=JoinKind.SEMI, span=stage.span)
@@ -149,6 +156,7 @@ def union_map_results(scope: Scope, parts: Sequence[Scope], stage: Stage) -> Non
     scope.open = any(p.open for p in parts)
 
 
+# As deep as subsearches may be (reference/spl.md 3.1).
 DEEPEST_SAVED_SEARCH = 8
 
 
@@ -184,6 +192,7 @@ def loadjob(scope: Scope, stage: Stage) -> None:
     word = found.word("savedsearch")
     if word is None:
         raise scope.unsupported("`loadjob` of a job by its number, which only the search head has,", stage.span)
+    # `user:app:name`; whose search it is makes no difference here.
     run_saved(scope, word.text.split(":")[-1], word.span, {})
 
 

@@ -38,6 +38,7 @@ def makemv(scope: Scope, stage: Stage) -> None:
         made = ops.regex_extract_all(value, pattern, literal(""), literal(1.0))
     else:
         made = ops.list_split(value, literal(found.text("delim", " ")))
+        # `allowempty=f` merges adjacent delimiters (reference/spl.md 7).
         if not found.flag("allowempty") and made.kind is Kind.LIST:
             parameter, element = build_element_parameter(made)
             made = apply_to_elements(ops.list_filter, made, parameter, ops.not_equal(element, literal("")))
@@ -53,6 +54,7 @@ def nomv(scope: Scope, stage: Stage) -> None:
     for word in bind_options(stage).words:
         value = scope.typed(word.text, word.span)
         if value.kind is Kind.LIST:
+            # `delim` of mvcombine says how the values are joined once they are one text again.
             between = scope.session.delimiters.get(word.text, "\n")
             scope.derive([(word.text, ops.list_join(value, literal(between)))], stage.span)
 
@@ -71,6 +73,7 @@ def mvexpand(scope: Scope, stage: Stage) -> None:
     value = scope.typed(field.text, field.span)
     most = found.number("limit", 0)
     if value.kind is not Kind.LIST:
+        # Rows without the field are dropped (reference/spl.md 7); a single value is a list of one.
         present = ops.not_(ops.is_null(Column(field.text, field.span), span=field.span), span=field.span)
         scope.filter(present, stage.span)
         return

@@ -24,6 +24,7 @@ OUTPUTLOOKUP_OPTIONS = (
     "create_context", "output_format", "singlefile", "usexml", "dispatch", "start", "events", "format",
 )  # fmt: skip
 WITHOUT_EFFECT = ("allow_updates", "createinapp", "create_context", "output_format", "singlefile", "usexml", "dispatch")
+# The key of rows in Splunk's KV store; unlike other internal fields it is written.
 KEY = "_key"
 INTERNAL = ("_time", "_raw", KEY)
 
@@ -59,6 +60,7 @@ def write_table(scope: Scope, found: BoundOptions) -> None:
         update_collection(old, rows, key.text, found.stage)
         rows = old
     elif old is not None and found.flag("append"):
+        # Appending to a file keeps the columns that the file has.
         kept = [c for c in rows.columns if c in old.columns]
         rows.keep(kept)
         append_rows(old, rows, found.stage)
@@ -70,6 +72,7 @@ def write_table(scope: Scope, found: BoundOptions) -> None:
 
 def is_collection(scope: Scope, name: str) -> bool:
     """Whether a table is a collection rather than a file, whose rows have keys."""
+    # A bare name is a definition, which may be one of a file.
     has_suffix = name.endswith(SUFFIXES)
     return not has_suffix and "filename" not in scope.settings.transforms.get(name, {})
 
@@ -85,6 +88,7 @@ def cast_rows_to_file_text(scope: Scope) -> Scope:
         value = rows.typed(name)
         shown = ops.list_join(value, literal("\n")) if kind is Kind.LIST else as_text(value)
         empty = ops.equal(shown, literal(""))
+        # A file has no nulls: an empty cell is read back as none.
         named.append((name, ops.if_(empty, Typed(NULL, Kind.TEXT), shown) if kind is not Kind.NUMBER else shown))
     rows.select(named)
     rows.defined = set(rows.columns)
@@ -125,6 +129,7 @@ def unless_empty(rows: Scope, old: Scope, stage: Stage) -> None:
     """Makes new rows the old ones if there are no new ones."""
     size = rows.session.fresh("size")
     counted = Aggregate(source=rows.node, keys=(), measures=((size, ops.count()),), span=stage.span)
+    # One row with the number of new rows, beside each old one: only the events know whether there are any.
     old.node = Join(left=old.node, right=counted, kind=JoinKind.CROSS, columns=((size, Column(size)),))
     old.columns[size] = Kind.NUMBER
     old.filter(ops.equal(old.typed(size), literal(0.0)).expression)

@@ -44,6 +44,7 @@ REASONS = {
 }
 REFUSED_FACTS: CommandFacts = {"order": "forgets", "fields": "keeps", "raw": "never", "generating": True}
 """What is said of every command that is not run: no plan has one, so nobody sees what it does to rows."""
+# Tables of such answers are what people export from their search head (reference/spl.md 7: environment queries).
 STATE = ("rest", "metadata", "metasearch", "dbinspect", "eventcount", "mcatalog", "dbxquery")
 
 
@@ -53,6 +54,7 @@ def refuse_command(reason: str) -> Callable[[Scope, Stage], None]:
     def refused(scope: Scope, stage: Stage) -> None:
         raise scope.unsupported(f"`{stage.name}`, which {reason},", stage.span)
 
+    # Each has a page in the reference, like commands that run.
     refused.__doc__ = f"It {reason}.\n\nReference: reference/spl.md 7"
     return refused
 
@@ -69,6 +71,7 @@ def state(scope: Scope, stage: Stage) -> None:
         help = f"give a lookup table `{stage.name}` with the rows that it would return"
         raise scope.unsupported(f"`{stage.name}`, which asks the search head,", stage.span, help)
     columns = dict.fromkeys(table.columns, Kind.TEXT)
+    # An empty cell of a file is no value.
     rows = tuple(tuple(c if c != "" else None for c in r) for r in table.rows)
     scope.replace(Values(columns=columns, rows=rows, span=stage.span), columns, events=False)
 
@@ -140,7 +143,7 @@ def send(scope: Scope, stage: Stage) -> None:
     fields="keeps",
     raw="never",
 )
-def passed(scope: Scope, stage: Stage) -> None:
+def note_without_effect(scope: Scope, stage: Stage) -> None:
     """Changes how rows are shown or computed, not what they are.
 
     Reference: reference/spl.md 7

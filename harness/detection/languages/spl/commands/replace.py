@@ -21,6 +21,7 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
+# `&amp;` last: `&amp;lt;` is the text `&lt;`.
 ESCAPED_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 
 
@@ -35,6 +36,7 @@ def setfields(scope: Scope, stage: Stage) -> None:
         raise found.error("bad-argument", '`setfields` takes `field="value"`')
     for option in found.options.values():
         if isinstance(option.value, Word):
+            # Names are cleaned as those of extracted fields are (reference/spl.md 11.2).
             name = re.sub(r"[^A-Za-z0-9]", "_", option.name).lstrip("_")
             scope.derive([(name, literal(option.value.text, option.value.span))], option.span)
 
@@ -92,6 +94,7 @@ def replace(scope: Scope, stage: Stage) -> None:
             continue
         subject = as_text(value)
         new = subject
+        # Nested from the last to the first, so that the first rule that fits decides.
         for old, replacement in reversed(rules):
             new = ops.if_(match_old_value(subject, old), fill_new_value(subject, old, replacement), new)
         changed.append((name, new))
@@ -109,6 +112,7 @@ def fill_new_value(subject: Typed, old: Word, new: Word) -> Typed:
     """The new side, with what `*` stood for."""
     if "*" not in old.text or "*" not in new.text:
         return literal(new.text, new.span)
+    # A wildcard on both sides carries over what it stood for.
     regex = "^" + "(.*)".join(re.escape(p) for p in old.text.split("*")) + "$"
     count = iter(range(1, 10))
     filled = re.sub(r"\*", lambda _: f"\\{next(count)}", new.text.replace("\\", "\\\\"))
@@ -146,6 +150,7 @@ def rangemap(scope: Scope, stage: Stage) -> None:
     if "field" not in found.options:
         raise found.error("missing-option", "`rangemap` needs `field=` and a field")
     value = as_number(scope.typed(found.text("field", ""), found.options["field"].span))
+    # The default of `default` in the manual of rangemap.
     default = literal(found.text("default", "None"))
     names: list[Typed] = []
     for name, option in found.options.items():

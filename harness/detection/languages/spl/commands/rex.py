@@ -15,9 +15,12 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 
+# Any character may part the pieces of a sed script, as in `s|/|-|`.
 SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
 TRANSLATE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
+# Chosen, no source: the pattern stands so often in the one that is made of it.
 MOST_OCCURRENCES = 20
+# Words of the language itself, which no document's member is called in a search.
 COMMON_WORDS = {"and", "or", "not", "as", "by", "search", "where", "eval", "stats", "count", "table", "rename", "true"}
 
 
@@ -36,6 +39,7 @@ def rex(scope: Scope, stage: Stage) -> None:
         return
     check_pattern(pattern.text, pattern.span)
     names = group_names(pattern.text)
+    # A pattern without a named group makes no field, which nobody means.
     if not names:
         message = "the regular expression has no named group"
         raise SourceError("no-group", message, pattern.span, help="write `(?<field>...)`")
@@ -57,6 +61,7 @@ def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, na
         before = ops.regex_extract(as_text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0))
         value = ops.regex_extract(as_text(subject), literal(pattern.text), literal(""), literal(name))
         first = ops.length(before)
+        # Offsets are counted from 0 with the end included.
         last = ops.subtract(ops.add(first, ops.length(value)), literal(1.0))
         shown.append(ops.concat(literal(f"{name}="), as_text(first), literal("-"), as_text(last)))
     return ops.list_join(apply(ops.list_, *shown), literal("&"))
@@ -67,6 +72,7 @@ def up_to(pattern: str, group: str) -> str:
     start = re.search(rf"\(\?P?<{re.escape(group)}>", pattern)
     head = pattern[: start.start()] if start else ""
     rest = pattern[start.start() :] if start else pattern
+    # Only group 1 may capture, else it would not be the first.
     plain = re.compile(r"\(\?P?<[A-Za-z_]\w*>")
     return f"^(.*?{plain.sub('(?:', head)})(?:{plain.sub('(?:', rest)})"
 
@@ -78,6 +84,7 @@ def find_rex_pattern(found: BoundOptions) -> Word:
     first = found.words[0]
     if len(found.words) == 1:
         return first
+    # Argument tokens are joined shell-style (reference/spl.md 3.2); about 50 published patterns need it.
     joined = " ".join(w.text for w in found.words)
     return Word(joined, True, first.span.to(found.words[-1].span))
 
@@ -95,6 +102,7 @@ def extract_group(scope: Scope, subject: Typed, pattern: Word, group: str, most:
         new = ops.regex_extract_all(whole, regex, literal(""), name)
         if most:
             new = ops.list_slice(new, literal(1.0), literal(float(most)))
+    # Where the pattern finds nothing an existing field stays (reference/spl.md 7).
     if old.kind is Kind.NULL:
         return new
     if Kind.LIST in (old.kind, new.kind):
@@ -127,6 +135,7 @@ def nth(regex: str, new: str, occurrence: int, script: Word) -> tuple[str, str]:
     if occurrence > MOST_OCCURRENCES:
         raise SourceError("unsupported", "so high a number of an occurrence is not supported", script.span)
     groups = re.compile(regex.replace("(?<", "(?P<")).groups if occurrence else 0
+    # No engine replaces the nth match alone, so the text before it is matched too, and put back as group 1.
     before = "^((?s:.*?)" + "(?s:.*?)".join([f"(?:{without_groups(regex)})"] * (occurrence - 1)) + "(?s:.*?))"
     shifted = re.sub(r"\\([0-9])", lambda m: f"\\{int(m[1]) + 1 if m[1] != '0' else 0}", new)
     if groups > 8 or "\\0" in new:
@@ -145,6 +154,7 @@ def translate_characters(value: Typed, script: Word, at: int) -> Typed:
     if found is None or len(found["old"]) != len(found["new"]):
         raise SourceError("bad-sed", "the sed script cannot be read", script.span, help="write `s/regex/text/g`")
     for place, character in enumerate(found["old"]):
+        # By way of private characters, so that `y/ab/ba/` does not exchange a letter twice.
         mark = chr(0xE000 + place)
         value = ops.replace_text(value, literal(character), literal(mark))
     for place, character in enumerate(found["new"]):

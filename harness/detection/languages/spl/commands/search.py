@@ -51,6 +51,7 @@ def search(scope: Scope, stage: Stage) -> None:
     arguments = stage.arguments
     if not isinstance(arguments, SearchArguments):
         raise TypeError(stage.name)
+    # What only events have is made where a search begins, and only as far as the search names it.
     if scope.first and scope.events:
         add_date_fields(scope)
         with_blocks(scope)
@@ -58,6 +59,7 @@ def search(scope: Scope, stage: Stage) -> None:
     before = dict(scope.columns)
     below = scope.node
     found = SearchLowering(scope).condition(arguments.condition)
+    # A subsearch that became a join leaves its mark beside the rows; the condition has read it.
     joined = scope.node is not below
     scope.filter(found.expression, stage.span)
     if joined:
@@ -100,6 +102,7 @@ def regex(scope: Scope, stage: Stage) -> None:
     else:
         found = ops.regex_found(as_text(subject), written, literal(""), span=item.span)
     if operator == "!=":
+        # What `regex f!=re` does to rows without the field is Q6 of the reference.
         keeps = scope.session.switch("regex_without_field") == "keep"
         found = ops.not_(ops.is_true(found) if keeps else found, span=item.span)
     scope.filter(found.expression, stage.span)
@@ -134,8 +137,10 @@ def head(scope: Scope, stage: Stage) -> None:
 
 def while_true(scope: Scope, stage: Stage, condition: Typed, null: bool, keep_last: bool) -> None:
     """Rows before the first for which the condition fails."""
+    # `null=t` counts a null condition as true.
     fails = ops.not_(ops.coalesce(condition, literal(null)))
     column = scope.session.fresh("failed")
+    # With `keeplast` the row that fails is the last one to stay.
     frame = Frame.BEFORE if keep_last else Frame.RUNNING
     failed = ops.any_true(fails.expression)
     scope.node = Window(source=scope.node, measures=((column, failed),), frame=frame, span=stage.span)
@@ -153,6 +158,7 @@ def tail(scope: Scope, stage: Stage) -> None:
     found = bind_options(stage)
     found.at_most(1)
     count = parse_whole_word(found.words[0]) if found.words else 10
+    # tail gives its rows in reverse order (reference/spl.md 7).
     scope.node = Reverse(source=Limit(source=scope.node, count=count, last=True, span=stage.span), span=stage.span)
 
 
@@ -182,6 +188,7 @@ def add_date_fields(scope: Scope) -> None:
 def build_date_field(scope: Scope, name: str) -> Typed:
     """One of the fields: a number, or the name of a month or a weekday in lower case."""
     if name == ZONE:
+        # Events are read in UTC, whose distance from itself is 0 minutes.
         return literal(0.0)
     shown = ops.format_time(as_number(scope.typed("_time")), literal(DATE_FIELD_FORMATS[name]), literal(WRITTEN_IN))
     return ops.lower(shown) if name in DATE_NAME_FIELDS else as_number(shown)

@@ -31,6 +31,7 @@ def parse_sort_keys(scope: Scope, words: list[Word]) -> list[SortKey]:
     for word in words:
         name = word.text
         own = ""
+        # A sign with a blank after it holds for all fields that follow, a glued one for its own (reference/spl.md 7).
         if not word.quoted and name in ("+", "-"):
             sign = name
             continue
@@ -57,10 +58,12 @@ def build_field_sort_keys(value: Typed, form: str, descending: bool) -> list[Sor
         return [SortKey(as_number(shown).expression, descending)]
     if form == "ip":
         return [SortKey(address(shown).expression, descending), SortKey(shown.expression, descending)]
+    # `auto`: numbers, then IPv4 addresses as numbers, then text by bytes (reference/spl.md 1.8).
     amount = ops.coalesce(as_number(shown), address(shown))
     keys = [SortKey(amount.expression, descending), SortKey(shown.expression, descending)]
     if descending:
         words_first = ops.if_(ops.is_null(shown), literal(None), ops.not_(ops.is_null(amount)))
+        # Missing fields are last in both directions (reference/spl.md 7), words before numbers when descending.
         keys.insert(0, SortKey(words_first.expression))
     return keys
 
@@ -102,6 +105,7 @@ def dedup(scope: Scope, stage: Stage) -> None:
         keys = parse_sort_keys(scope, parts["sortby"])
         scope.node = Sort(source=scope.node, keys=tuple(keys), span=stage.span)
     conditions = build_key_conditions(scope, fields)
+    # Rows that lack a field are dropped unless `keepempty=t` (reference/spl.md 7).
     if not found.flag("keepempty") and not found.flag("keepevents"):
         place = fields[0].span.to(fields[-1].span)
         scope.filter(all_of(tuple(conditions), place), place)
@@ -150,6 +154,7 @@ def number_runs(scope: Scope, stage: Stage, fields: list[Word], column: str) -> 
     scope.columns[column] = Kind.NUMBER
 
 
+# `sort` without a number (reference/spl.md 1.8).
 MOST_SORTED = 10_000
 
 
@@ -173,6 +178,7 @@ def sort(scope: Scope, stage: Stage) -> None:
     count = found.number("limit", MOST_SORTED)
     if words and words[0].text.isdigit() and not words[0].quoted:
         count = parse_whole_word(words.pop(0))
+    # A last `d` reverses the whole order; alone it is a field.
     turned = bool(words) and not words[-1].quoted and words[-1].text.lower() in ("d", "desc") and len(words) > 1
     if turned or (len(words) > 1 and words[-1].text.lower() in ("a", "asc") and not words[-1].quoted):
         words.pop()
@@ -203,6 +209,7 @@ def uniq(scope: Scope, stage: Stage) -> None:
     bind_options(stage)
     kept = [n for n in scope.columns if not n.startswith("@")]
     whole, before = scope.session.fresh("whole"), scope.session.fresh("before")
+    # As one JSON text, so that null equals null.
     members = [v for n in kept for v in (literal(n), scope.typed(n))]
     scope.derive([(whole, apply(ops.json_object, *members))])
     lag = ops.lag(Column(whole), literal(1.0).expression)

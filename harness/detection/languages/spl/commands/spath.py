@@ -41,6 +41,7 @@ def spath(scope: Scope, stage: Stage) -> None:
     if document.kind is Kind.NULL:
         return
     base = as_text(document)
+    # Without a path Splunk makes all fields of the document; only those that the search names can matter.
     names = [n for n in dict.fromkeys(collect_document_names(scope)) if n]
     scope.derive([(n, over_guess(scope, n, extract_all(base, n))) for n in names], stage.span)
 

@@ -28,6 +28,7 @@ from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
 
+# `max_stream_window` of limits.conf (reference/spl.md 1.9).
 WIDEST_WINDOW = 10_000
 STATS_OPTIONS = ("allnum", "delim", "partitions", "dedup_splitvals")
 STREAMSTATS_OPTIONS = (
@@ -83,6 +84,7 @@ def by_each_value(
     results = Aggregate(
         source=inner.node,
         keys=((place, Column(place)),),
+        # One value for each group that the row is in, side by side.
         measures=tuple((n, ops.collect(Column(n))) for n in added),
         span=stage.span,
     )
@@ -111,6 +113,7 @@ def eventstats(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 6
     """
     arguments = require_statistics(stage)
+    # A row of several values is in the group of each (reference/spl.md 2.3), and stays one row.
     if of_several(scope, arguments):
         by_each_value(scope, stage, arguments, eventstats)
         return
@@ -120,6 +123,8 @@ def eventstats(scope: Scope, stage: Stage) -> None:
     named = []
     for name, value in added:
         if conditions:
+            # Rows without a BY field are kept without the new fields (reference/spl.md 6.1); SQL's window would group
+            # them.
             value = ops.if_(Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None))
         named.append((name, value))
     partition: tuple[Expression, ...] = tuple(Column(k.text) for k in keys)
@@ -191,6 +196,7 @@ def counted_window(arguments: StatisticsArguments) -> int:
 
 def add_global_row_number(scope: Scope, stage: Stage, keys: list[Word], column: str) -> None:
     """Adds the place of a row among all groups' rows: a window spans them together unless `global=f`."""
+    # Of the window only rows of the own group count: a range over this number says so, a frame of rows cannot.
     counted = ops.count(where=all_of(tuple(build_key_conditions(scope, keys))))
     scope.node = Window(source=scope.node, measures=((column, counted),), frame=Frame.RUNNING, span=stage.span)
 
@@ -227,6 +233,7 @@ def plan_resets(scope: Scope, arguments: StatisticsArguments, keys: list[Word]) 
         if each.name in ("reset_before", "reset_after") and not isinstance(each.value, Word):
             refuse_own_results(each, arguments)
             condition = ops.is_true(EvalContext(scope).condition(each.value))  # type: ignore[arg-type]
+            # Behind the row that meets the condition: what counts is whether the row before did.
             if each.name == "reset_after":
                 mark = scope.session.fresh("was")
                 shown = ops.if_(condition, one, literal(0.0))

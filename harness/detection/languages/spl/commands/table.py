@@ -65,6 +65,7 @@ def fields(scope: Scope, stage: Stage) -> None:
         patterns = [w.text for w in words]
         scope.keep([n for n in scope.columns if not any(drops_column(p, n) for p in patterns)], stage.span)
         return
+    # `fields a b` keeps `_time` and `_raw` (reference/spl.md 2.1).
     internal: dict[str, Typed] = {n: scope.typed(n) for n in ("_time", "_raw") if n in scope.columns}
     kept = select_columns(scope, tuple(words))
     kept.update(internal)
@@ -73,6 +74,7 @@ def fields(scope: Scope, stage: Stage) -> None:
 
 def drops_column(pattern: str, name: str) -> bool:
     """Whether `fields - pattern` drops a column."""
+    # Internal fields are selected only by patterns that begin with `_` (reference/spl.md 2.1).
     return matches_name_pattern(pattern, name) and (name[0] != "_" or pattern[0] == "_")
 
 
@@ -128,6 +130,7 @@ def rename_column(scope: Scope, current: dict[str, Typed], source: str, target: 
     if source == target:
         return current
     if source not in current or current[source].kind is Kind.NULL:
+        # What a missing source does to an existing target is Q5 of the reference.
         removes = target in current and scope.session.switch("rename_missing") == "removes"
         return {n: v for n, v in current.items() if n != target} if removes else current
     return {target if n == source else n: v for n, v in current.items() if n != target}

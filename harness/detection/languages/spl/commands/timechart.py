@@ -44,6 +44,7 @@ from harness.detection.plan.values.time_format import format_epoch
 from harness.diagnostics import SourceError
 
 TIMECHART_OPTIONS = (*CHART_OPTIONS, "partial", "fixedrange")
+# Aggregates of timechart alone: sums scaled to a length of time (reference/spl.md 6.2).
 RATES = {"per_second": 1.0, "per_minute": 60.0, "per_hour": 3600.0, "per_day": 86400.0}
 
 
@@ -82,8 +83,10 @@ def timechart(scope: Scope, stage: Stage) -> None:
         table = choose_chart_series(scope, stage, (rows, key), series, values)
         build_chart_table(scope, table, stage.span)
         zeros = table.zeros
+    # Series that nobody could name are rows still, not columns whose gaps could be filled.
     known = not arguments.keys or not scope.open
     if known and time.kind is not Kind.NULL and flag(arguments, "cont", True):
+        # Steps of the calendar are found by their start, others have one width.
         floor = (lambda moved: floor_to(moved, span, zone)) if span[1] else None
         fill_axis_gaps(scope, "_time", seconds, floor, zeros, stage.span)
 
@@ -157,6 +160,7 @@ def timewrap(scope: Scope, stage: Stage) -> None:
     written = found.words[0].text if found.words else ""
     seconds, unit = seconds_of(written), span_unit(written)
     scale = written.lstrip("0123456789")
+    # Months differ in length, so that their times cannot be laid over one another by a shift.
     if unit is None or not seconds or unit[1] not in ("", "day", "week"):
         raise scope.unsupported(f"`timewrap` by `{written[:40]}`", stage.span, "wrap by days, weeks, hours, minutes")
     time = as_number(scope.typed("_time"))
@@ -171,6 +175,7 @@ def timewrap(scope: Scope, stage: Stage) -> None:
         if scope.settings.ask is None:
             note_unnamed_columns(scope, "the periods of `timewrap`", stage.span)
         return
+    # Periods are counted back from the time of the search, or from later events.
     last = max(scope.settings.now, ends[1])
     count = int((last - ends[0]) // seconds) + 1
     check_series_count(scope, count * max(1, len(scope.columns)), stage.span)

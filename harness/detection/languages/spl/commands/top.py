@@ -146,7 +146,9 @@ def cofilter(scope: Scope, stage: Stage) -> None:
     scope.replace(node, kinds, events=False)
 
 
+# ASCII's unit separator, which no value has.
 SUMMARY_SEPARATOR = "\x1f"
+# Chosen, no source: each field is summed up by columns of its own.
 MOST_SUMMARY_FIELDS = 500
 MEASURES = {"max": "max", "mean": "mean", "min": "min", "stdev": "stdev"}
 

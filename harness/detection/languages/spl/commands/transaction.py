@@ -37,9 +37,11 @@ TRANSACTION_OPTIONS = (
     "startswith", "endswith", "maxspan", "maxpause", "maxevents", "connected", "unifyends", "keeporphans",
     "keepevicted", "mvlist", "mvraw", "delim", "nullstr", "maxopenevents", "maxopentxn", "name", "fields",
 )  # fmt: skip
+# How much a search head keeps in memory; here all transactions are open as long as they need.
 WITHOUT_EFFECT = ("maxopenevents", "maxopentxn", "delim")
 LIMITS = ("maxspan", "maxpause", "maxevents")
 TRANSACTION_ENDS = ("startswith", "endswith")
+# The default of `maxevents` (reference/spl.md 1.9).
 MOST_TRANSACTION_EVENTS = 1000
 BOOLEANS = ("t", "true", "1", "f", "false", "0")
 Evaluated = Number | String | FieldReference | Prefix | OperandChain | FunctionCall
@@ -84,6 +86,7 @@ def transaction(scope: Scope, stage: Stage) -> None:
     for name in WITHOUT_EFFECT:
         if name in found.options:
             scope.session.note("no-effect", f"`{name}` has no effect here", found.options[name].span)
+    # Events are processed newest first (reference/spl.md 7), ties in reverse order of the rows.
     scope.node = Reverse(source=Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span))
     session = scope.session.fresh("session")
     number_transactions(scope, stage, found, session)
@@ -91,6 +94,7 @@ def transaction(scope: Scope, stage: Stage) -> None:
     orphans.node = Filter(source=scope.node, condition=ops.is_null(Column(session)))
     gather_transactions(scope, stage, found, session)
     if not found.options.keys().isdisjoint(TRANSACTION_ENDS) and not found.flag("keepevicted"):
+        # Evicted transactions are dropped unless `keepevicted=t` (reference/spl.md 7).
         closed = ops.equal(Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
         scope.filter(closed.expression, stage.span)
     if found.words and found.flag("keeporphans"):
@@ -185,6 +189,7 @@ def parse_rendering_options(found: BoundOptions) -> TransactionRendering:
 def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> None:
     """One row for each transaction: bounds of time, number of events, the values of all fields."""
     part = Column(session)
+    # The values of a transaction are listed in order of time again.
     scope.node = Reverse(source=Filter(source=scope.node, condition=ops.not_(ops.is_null(part))))
     time = as_number(scope.typed("_time"))
     fields = {w.text: scope.typed(w.text) for w in found.words}
@@ -200,6 +205,7 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
         measures["_raw"] = lines if form.raw else ops.list_join(lines, literal("\n"))
     low = Typed(ops.minimum(time.expression), Kind.NUMBER)
     high = Typed(ops.maximum(time.expression), Kind.NUMBER)
+    # session_of numbers transactions that were cut off with negative numbers.
     closed = ops.greater(Typed(part, Kind.NUMBER), literal(0.0))
     first = Typed(ops.first(ops.if_(closed, literal(1.0), literal(0.0)).expression), Kind.NUMBER)
     measures |= {"_time": low, "duration": ops.subtract(high, low)}
@@ -242,6 +248,8 @@ def concurrency(scope: Scope, stage: Stage) -> None:
     numbered = Window(source=scope.node, measures=((place, ops.row_number()),), frame=Frame.RUNNING)
     whole = scope.branch()
     whole.node = numbered
+    # At one moment ends come before starts: what ends as another begins does not overlap it. A row of no length ends
+    # after its own start.
     lasting = ops.if_(ops.greater(length, literal(0.0)), literal(0.0), literal(2.0))
     ends, starts = whole.branch(), whole.branch()
     ends.derive([(moment, ops.add(begin, length)), (phase, lasting), (step, literal(-1.0))])
@@ -269,6 +277,7 @@ def localize(scope: Scope, stage: Stage) -> None:
     found = bind_options(stage, "maxpause", "timeafter", "timebefore")
     time = as_number(scope.typed("_time"))
     region = scope.session.fresh("region")
+    # One minute is the default of `maxpause`, 30 seconds of both edges, in the manual of localize.
     pause = parse_time_limit(found, "maxpause") if "maxpause" in found.options else 60.0
     limits = (TYPED_NULL, literal(pause), TYPED_NULL, literal(True), literal(True), literal(False))
     arguments = (*limits, time, TYPED_NULL, TYPED_NULL)

@@ -59,6 +59,7 @@ def tstats(scope: Scope, stage: Stage) -> None:
     arguments = require_statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", "`tstats` needs an aggregate", stage.span, help="such as `count`")
+    # Whether summaries exist changes nothing here: all data is searched (reference/spl.md 9.1); the values are checked.
     for name in ("summariesonly", "allow_old_summaries", "local", "include_reduced_buckets"):
         flag(arguments, name, False)
     unfinished, more = flag(arguments, "prestats", False), flag(arguments, "append", False)
@@ -75,6 +76,7 @@ def tstats(scope: Scope, stage: Stage) -> None:
         group_rows(rows, arguments.keys, expand_measures(rows, arguments), stage.span)
         return
     names = {w.text for w in named_fields(arguments)} | {"_time"}
+    # `prestats=t` leaves rows for a stats that follows, with the fields that were named.
     rows.keep([n for n in rows.columns if n in names], stage.span)
     if rows is not scope:
         align_columns(scope, rows)
@@ -135,6 +137,7 @@ def unknown_fields(scope: Scope, found: CimDataset, arguments: StatisticsArgumen
     """Tells of names that no field of the dataset has."""
     for word in named_fields(arguments):
         name = local_name(found, word.text)
+        # Annotations are what each site calls them.
         if not name or "*" in name or name in collect_dataset_fields(found) or name.startswith("annotations."):
             continue
         if scope.columns.get(word.text, Kind.NULL) is Kind.NULL:
@@ -206,6 +209,7 @@ def mstats(scope: Scope, stage: Stage) -> None:
     group_rows(scope, keys, expand_measures(scope, arguments), stage.span)
 
 
+# Splunk's default fields at index time (reference/spl.md 2.1).
 INDEXED = frozenset(
     split_names(
         "index source sourcetype host splunk_server linecount punct date_hour date_mday date_minute date_month "
@@ -266,5 +270,6 @@ def behind(scope: Scope, prefix: str) -> Typed:
     raw = scope.typed("_raw")
     if raw.kind is Kind.NULL:
         return TYPED_NULL
+    # A term of the index ends at major breakers (reference/spl.md 4.2).
     pattern = f"(?:^|[{MAJOR}]){re.escape(prefix)}([^{MAJOR}]+)"
     return ops.lower(ops.regex_extract(raw, literal(pattern), literal("i"), literal(1.0)))

@@ -22,6 +22,7 @@ from harness.detection.plan.nodes import Aggregate, Filter, Frame, Limit, Named,
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import Span
 
+# Chosen, no source: tables wider than that are read by nobody, and each column is an aggregate in the statement.
 MOST_COLUMNS = 300
 MOST_TURNED = 200
 
@@ -175,6 +176,7 @@ def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str] | 
 MOST_SERIES = 300
 """Columns that one command may make of values."""
 
+# Chosen, no source: an engine takes longer names, a page does not show them.
 LONGEST_NAME = 1_000
 
 

@@ -47,7 +47,9 @@ from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Source
 from harness.telemetry.indexing.props import parse_yes_no
 
+# eval's grammar would take `x :=` for two words.
 REPLACING = re.compile(r"(\w)\s+:=")
+# `queue` says where an event goes; the others are the store's own.
 NAMED_APART = ("queue", "_time", "@event", "@cause")
 
 
@@ -70,6 +72,7 @@ def apply_ingest_eval(sequence: Sequence, setting: Setting, transform: str, writ
             continue
         if value.kind is Kind.BOOLEAN:
             raise setting.error("boolean-field", "a field cannot hold true or false", "write `if(..., 1, 0)`")
+        # The text of an event has one value.
         if name == "_raw" or assignment.target.text.endswith(":") or name not in scope.columns:
             scope.derive([(name, sequence.replaced(name, value, setting.guard))])
         else:
@@ -96,9 +99,11 @@ def aliases(sequence: Sequence) -> None:
             name = new.strip('"')
             if name in sequence.wanted:
                 value = sequence.scope.typed(old.strip('"'))
+                # Without ASNEW an alias overwrites an existing field (capture fieldalias-target-exists).
                 if how.upper() == "ASNEW":
                     value = prefer_old(sequence.scope.typed(name), value)
                 made.setdefault(name, []).append((setting.guard, value))
+    # All at once: aliases and EVALs of a stanza see the fields from before them (reference/spl.md 11.2).
     set_calculated_fields(sequence, made)
 
 
@@ -147,6 +152,7 @@ def choose_where(guard: Typed, value: Typed, otherwise: Typed) -> Typed:
     if guard is NO or (value.kind is Kind.NULL and otherwise.kind is Kind.NULL):
         return otherwise
     if guard is YES:
+        # An EVAL without a value takes the field away.
         return value if value.kind is not Kind.NULL else Typed(TYPED_NULL.expression, otherwise.kind)
     return ops.if_(guard, *align_kinds(value, otherwise))
 
@@ -188,6 +194,7 @@ def stage_of(stanza: str, name: str, written: str) -> Stage:
     return PipelineGrammar(ExpandedText(source, source.text)).whole().stages[0]
 
 
+# Chosen, no source: each is a column of the statement.
 MOST_EXTRACTED_FIELDS = 1_000
 NAMES_COLUMN = "@names"
 
@@ -197,6 +204,7 @@ def extract_scope(session: Session, pipeline: Pipeline) -> Scope | None:
     settings = session.settings
     if not settings.props or "_raw" not in session.schema:
         return None
+    # Extraction asks for many fields that a search does not name; neither are they read nor is anything to be told.
     reads, told, findings = set(session.reads), set(session.told), len(session.findings)
     scope = fresh_scope(session)
     places = places_of(scope, settings.props)
@@ -238,6 +246,7 @@ def names_told(session: Session, places: SettingPlaces | None) -> frozenset[str]
     """The names that the events themselves give fields; None where nobody can be asked."""
     settings = session.settings
     scope = fresh_scope(session)
+    # Only names are asked for, and what transforms read to find them.
     only = WantedFields(collect_transform_sources(settings.transforms))
     sequence = Sequence(
         scope=scope,

@@ -37,9 +37,11 @@ from harness.detection.plan.values.regex import list_capture_groups
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
 from harness.telemetry.indexing.props import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
 
+# `_KEY_1` and `_VAL_1`: groups that hold a field's name and its value (transforms.conf.spec).
 KEY = re.compile(r"_KEY_(\w+)")
 EXTRACTION_METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
-QUOTED = r'"(?:[^"\\]|\\.)*"'
+QUOTED_VALUE = r'"(?:[^"\\]|\\.)*"'
+# Every other character becomes `_` (reference/spl.md 11.2, CLEAN_KEYS).
 CLEANED = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -55,6 +57,7 @@ def inline(sequence: Sequence, setting: Setting) -> None:
         return
     for name in names:
         value = ops.regex_extract(subject, literal(regex), literal(""), literal(name))
+        # An empty match makes no field (capture extract-*).
         sequence.put(name, drop_empty_text(value), setting.guard)
 
 
@@ -75,6 +78,7 @@ def transform(sequence: Sequence, setting: Setting, name: str, given: Mapping[st
     subject = as_text(sequence.scope.typed(EXTRACTION_METADATA_KEYS.get(key, key.removeprefix("field:"))))
     if subject.kind is Kind.NULL:
         return
+    # Defaults of transforms.conf.spec: names are cleaned, the first value wins.
     clean, several = parse_yes_no(given.get("CLEAN_KEYS"), True), parse_yes_no(given.get("MV_ADD"), False)
     if "DELIMS" in given:
         extract_delimited_fields(sequence, setting, given, subject, clean=clean, several=several)
@@ -103,11 +107,12 @@ def extract_delimited_fields(
         for place, name in enumerate(strings(given["FIELDS"])):
             name = clean_name(name) if clean else name
             if name and name in sequence.wanted:
-                regex = rf"\A(?:(?:{QUOTED}|[^{between}]*)[{between}]){{{place}}}({QUOTED}|[^{between}]*)"
+                # By place: so many values and delimiters before it; a quoted value may hold delimiters.
+                regex = rf"\A(?:(?:{QUOTED_VALUE}|[^{between}]*)[{between}]){{{place}}}({QUOTED_VALUE}|[^{between}]*)"
                 value = ops.regex_extract(subject, literal(regex), literal("s"), literal(1.0))
                 sequence.put(name, drop_empty_text(unquote_value(value)), setting.guard)
     elif inside:
-        regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED}|[^{between}]*)"
+        regex = rf"(?:\A|[{between}])([^{between}{inside[0]}]+)[{inside[0]}]({QUOTED_VALUE}|[^{between}]*)"
         found = extract_pairs(subject, regex, 1, 2)
         sequence.pairs(each_of(found, unquote_value), setting.guard, several=several, clean=clean)
 
@@ -148,6 +153,7 @@ def templates(transform: tuple[str, Mapping[str, str]], regex: str) -> Iterator[
                 source = Source(f"transforms.conf [{name}] FORMAT", given["FORMAT"])
                 message = "a FORMAT that puts a value together is read only at index time"
                 raise SourceError("joined-format", message, source.whole(), help="use EVAL in props.conf")
+            # Group 0 is what an index-time FORMAT had before.
             if value != "$0":
                 yield group_or_text(key), group_or_text(value)
         return
@@ -182,6 +188,7 @@ def clean_name(name: str) -> str:
     return CLEANED.sub("_", name).lstrip("_0123456789")
 
 
+# A value without quotes ends at what automatic extraction takes for the end of a pair.
 BARE_VALUE = r"[^\s,;|&\"]*"
 AUTO = rf'([\w.\-]+)=("[^"]*"|{BARE_VALUE})'
 ESCAPED = rf'([\w.\-]+)=("(?:[^"\\]|\\.)*"|{BARE_VALUE})'
@@ -206,6 +213,7 @@ def extract_automatic_fields(sequence: Sequence) -> None:
             message = "KV_MODE = multi reads tables; none of an event's text is read here"
             sequence.scope.session.warn("multikv", message, setting.span)
         modes[mode] = build_or(modes[mode], setting.guard)
+    # AUTO_KV_JSON: with KV_MODE=auto an event that is a JSON object is read as one.
     objects = build_and(build_and(build_or(modes["auto"], modes["auto_escaped"]), json_too(sequence)), is_object(raw))
     for mode, regex in (("auto", AUTO), ("auto_escaped", ESCAPED)):
         guard = build_and(modes[mode], build_not(objects))
@@ -228,6 +236,7 @@ def json_too(sequence: Sequence) -> Typed:
 
 def is_object(raw: Typed) -> Typed:
     """Whether a text is JSON, an object or an array of them."""
+    # Nearly all texts that are no JSON fail here, before anything is parsed.
     begins = ops.regex_found(raw, literal(r"\A\s*(?:\{\s*[\"}]|\[\s*\{)"), literal(""))
     return ops.and_(begins, ops.json_valid(raw))
 
@@ -241,6 +250,7 @@ def documents(sequence: Sequence, mark: str, guard: Typed, raw: Typed) -> None:
     """Fields at the paths of JSON or XML texts."""
     if guard is NO:
         return
+    # Where names are asked for, paths are what an event tells.
     if sequence.asking:
         paths = apply(ops.json_paths if mark == JSON else ops.xml_paths, build_value_where(guard, raw))
         sequence.names.append(each_of(paths, lambda e: ops.concat(literal(mark), e)))

@@ -26,6 +26,7 @@ from harness.telemetry.platforms.splunk import LEGACY_PREFIX, OTHER_SOURCETYPE, 
 
 MANY = 50
 """Settings that are worth asking which of them can hold for any event."""
+# Chosen, no source: combinations of source, host and sourcetype; a store with more is taken as it comes.
 MOST_PLACES = 2_000
 
 SettingPlaces = tuple[dict[str, str], ...]
@@ -70,6 +71,7 @@ class Confs:
                 guard = build_and(others, here)
                 if guard is not NO:
                     yield Setting(stanza=stanza.name, name=name, value=stanza.settings[name].strip(), guard=guard)
+                # A setting of a stronger stanza hides those of weaker ones for its events.
                 others = build_and(others, build_not(here))
 
     def classes(self, prefix: str) -> Iterator[Setting]:
@@ -95,9 +97,11 @@ class Confs:
             return NO
         if self.places is not None:
             held = {stanza.holds(place) for place in self.places}
+            # All events fit or none does: the condition need not stand in the statement.
             if len(held) < 2:
                 return YES if held == {True} else NO
         if stanza.literal:
+            # Stanzas of hosts match whatever the case, those of sources and sourcetypes do not (props.conf.spec).
             return apply(ops.equal_ci if stanza.field == "host" else ops.equal, as_text(value), literal(stanza.pattern))
         return ops.regex_found(as_text(value), literal(rf"\A(?:{stanza.regex})\z"), literal("s"))
 
@@ -112,6 +116,7 @@ def confs(scope: Scope, props: Props, places: SettingPlaces | None = None) -> Co
 
 def build_add_on_props() -> Props:
     """Stanzas of the sourcetypes whose events come with the fields that their add-on extracts."""
+    # Extracting key=value from these again would add fields that no add-on makes.
     windows = (WINDOWS_SOURCETYPE, f"{SOURCETYPE_PATTERN}{LEGACY_PREFIX}*")
     others = (each.sourcetype for each in map_splunk_inputs().values())
     return {name: {"KV_MODE": "none"} for name in (*windows, OTHER_SOURCETYPE, *others)}
@@ -171,6 +176,7 @@ def build_value_where(guard: Typed, value: Typed) -> Typed:
 NAMES_IN_TEXT = re.compile(r"[\w.{}:@-]+")
 EXTRACTABLE_NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
 ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
+# Chosen, no source: without events every word of the search may be a field.
 MOST_GUESSES = 300
 
 
@@ -193,6 +199,7 @@ class WantedFields:
 def is_closed(pipeline: Pipeline) -> bool:
     """Whether the query itself says which fields its rows have."""
     every = (part for part in walk_query(pipeline) if isinstance(part, Stage))
+    # transpose and the like show fields whose names the search does not have.
     if any(COMMANDS[s.name].find_field_effect(s) == "remakes" for s in every):
         return False
     return any(COMMANDS[s.name].find_field_effect(s) == "closes" for s in pipeline.stages)
@@ -215,6 +222,7 @@ def find_wanted_fields(
         outputs = next((said[i + 1 :] for i, w in enumerate(said) if w.lower() in ("output", "outputnew")), None)
         if outputs is None or mentions(named, outputs):
             found.update(said)
+    # From the last step of Splunk's order to the first: what a later one reads an earlier one has to make.
     named = WantedFields(frozenset(found), patterns)
     for setting in confs.classes("EVAL"):
         if setting.name.removeprefix("EVAL-") in named:
@@ -233,6 +241,7 @@ def find_wanted_fields(
 def inline_parts(written: str) -> tuple[str, str]:
     """An EXTRACT's regular expression, and the field that it looks at: `regex in field`, else the event's text."""
     before, blank, field = written.rstrip().rpartition(" ")
+    # A regular expression may end in ` in x` too; then the word before it is part of it.
     regex = before.rstrip().removesuffix("in")
     if blank and regex != before.rstrip() and regex[-1:].isspace() and re.fullmatch(r"\w+", field):
         return regex.rstrip(), field

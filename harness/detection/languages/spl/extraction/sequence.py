@@ -20,6 +20,7 @@ from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
 from harness.telemetry.indexing.props import Props
 
+# ASCII's unit separator: in no name, and in no text of a log.
 PAIR_SEPARATOR = "\x1f"
 KEPT = frozenset({"_time", "_raw", "index", "source", "sourcetype", "host"})
 """What no text of an event changes."""
@@ -83,6 +84,7 @@ class Sequence:
         if made.kind is Kind.NULL:
             return
         complete, mark = keep_complete_pairs(made), self.scope.session.fresh("pairs")
+        # In a column, since each wanted field is cut out of the same list.
         self.scope.derive([(mark, complete)])
         known = Typed(Column(mark), complete.kind)
         if self.asking:
@@ -99,6 +101,7 @@ class Sequence:
         try:
             make()
         except SourceError as error:
+            # One setting that cannot be read must not stop searches that have nothing to do with its field.
             if self.wanted.names is not None or self.scope.session.mentions(name):
                 raise
             self.scope.session.warn(error.code, f"`{name}` is not made: {error.message}", error.span, error.help)

@@ -211,6 +211,7 @@ def like(context: EvalContext, value: Typed, pattern: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
+    # Q4 of the reference: SQLite's LIKE, which Splunk names, ignores case; Splunk's own is said not to.
     operation = ops.like if context.scope.session.switch("like_case") == "sensitive" else ops.like_ci
     return any_element(value, lambda v: apply(operation, v, as_text(pattern)))
 
@@ -266,6 +267,7 @@ def cidrmatch(context: EvalContext, block: Typed, address: Typed) -> Typed:
     Reference: reference/spl.md 5.2
     """
     constant = block.constant
+    # An address alone is the network of that one address.
     if isinstance(constant, str) and "/" not in constant:
         block = literal(constant + ("/128" if ":" in constant else "/32"))
     elif isinstance(constant, str) and find_network(constant) is None:
@@ -285,6 +287,7 @@ def lookup(context: EvalContext, name: EvalExpression, inputs: EvalExpression, o
 
     Reference: Splunk Search Reference, Comparison and conditional functions
     """
+    # A table is joined to the rows; inside mvmap there are only elements.
     if not isinstance(name, String) or context.bound:
         raise SourceError("unsupported", "`lookup` needs the name of a table as text, outside mvmap", name.span)
     scope = context.scope
@@ -296,6 +299,7 @@ def lookup(context: EvalContext, name: EvalExpression, inputs: EvalExpression, o
     keys: list[tuple[str, Word]] = []
     for key, field in zip(given[::2], given[1::2], strict=True):
         check_table_column(chosen.columns, find_column_name(key), key)
+        # Keys are expressions, which a lookup does not take: they become columns first.
         mark = scope.session.fresh("given")
         scope.derive([(mark, as_text(context.value(field)))], field.span)
         keys.append((find_column_name(key), Word(mark, False, field.span)))

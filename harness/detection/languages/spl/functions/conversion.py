@@ -34,6 +34,7 @@ def tonumber(context: EvalContext, value: Typed, base: Typed | None = None) -> T
     radix = 10.0 if base is None else base.constant
     if isinstance(given, str) and isinstance(radix, float):
         found = as_number(value).constant if base is None else COMPUTED[ops.from_base](given, radix)
+        # A literal that cannot be parsed is an error, a field's value null (reference/spl.md 5.2).
         if found is None:
             span = span_of(value.expression) or context.scope.session.text.source.whole()
             message = f"`{given[:40]}` is no number of base {radix:g}"
@@ -67,6 +68,8 @@ def tostring(context: EvalContext, value: Typed, form: Typed | None = None) -> T
         if missing or (value.kind is Kind.NUMBER and value.constant is not None):
             return found
         if value.kind is Kind.NULL:
+            # tostring() of null is a word, in Splunk's own dashboards at least (reference/spl.md 5.2); hence the
+            # switch.
             return literal("Null")
         absent = ops.is_null(value)
         return ops.if_(absent, literal("Null"), found)
@@ -90,6 +93,7 @@ def format_base2(amount: Typed) -> Typed:
 
 def commas(amount: Typed) -> Typed:
     """With thousands separators and at most two decimals."""
+    # `commas` rounds to two decimals at most (reference/spl.md 5.2).
     short = ops.round(amount, literal(2.0))
     whole = ops.equal(short, ops.truncate(short))
     return ops.if_(whole, ops.group_digits(short, literal(0.0)), ops.group_digits(short, literal(2.0)))
@@ -110,10 +114,12 @@ def format_positive_duration(amount: Typed) -> Typed:
 
     time = ops.concat(part(3600.0, 24.0), literal(":"), part(60.0, 60.0), literal(":"), part(1.0, 60.0))
     fraction = ops.subtract(amount, ops.floor(amount))
+    # `.ffffff` (reference/spl.md 5.2); rounded, since fractions of seconds are no doubles.
     micros = ops.floor(ops.add(ops.multiply(fraction, literal(1e6)), literal(0.5)))
     shown = ops.concat(literal("."), ops.format_number(micros, literal("%06d")))
     time = ops.concat(time, ops.if_(ops.equal(fraction, literal(0.0)), literal(""), shown))
     days = ops.floor(ops.divide(amount, literal(86400.0)))
+    # `D+HH:MM:SS` (reference/spl.md 5.2).
     long = ops.concat(as_text(days), literal("+"), time)
     return ops.if_(ops.greater_equal(amount, literal(86400.0)), long, time)
 

@@ -64,6 +64,7 @@ def form_of(value: Typed) -> Typed:
     if isinstance(constant, str):
         return literal(plan_format(constant))
     found = as_text(value)
+    # A row's own format is known only when the query runs, so that the text itself is rewritten.
     for written in SUBSECOND_CODES:
         found = ops.replace_text(found, literal(written), literal(plan_format(written)))
     return found
@@ -140,6 +141,7 @@ def relative_time(context: EvalContext, value: Typed, modifier: Typed) -> Typed:
     constant = modifier.constant
     if Kind.NULL in (value.kind, modifier.kind):
         return TYPED_NULL
+    # `relative_time(t, if(c, "-1d", "-7d"))`: both modifiers are known before the query runs.
     choice = split_text_choice(modifier)
     if choice is not None:
         condition, yes, no = choice

@@ -53,6 +53,7 @@ def isnum(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2; Splunk Search Reference, Informational functions
     """
+    # Extracted text that looks like a number is one: CIM asks isnum(dest_port) (reference/spl.md 2.2).
     if value.kind is Kind.NUMBER:
         return has_value(value)
     return NO if value.kind is Kind.NULL else ops.is_number(as_text(value))
@@ -136,6 +137,7 @@ def typeof(context: EvalContext, value: Typed) -> Typed:
     if value.kind is Kind.BOOLEAN:
         return literal("Bool")
     if value.kind is Kind.NULL:
+        # The words of the product's own help (reference/spl.md 5.2).
         return literal("Invalid")
     word = literal("Number")
     if value.kind is not Kind.NUMBER:

@@ -27,6 +27,7 @@ from harness.diagnostics import SourceError
 
 def encode_as_json(value: Typed) -> Typed:
     """A value as JSON: text that is an object or an array is itself, several values are an array."""
+    # Literals are encoded at once; they are most of what json_object() is given.
     constant = value.constant
     if value.kind is Kind.NULL:
         return literal("null")
@@ -38,6 +39,7 @@ def encode_as_json(value: Typed) -> Typed:
         parameter, element = build_element_parameter(value)
         elements = apply_to_elements(ops.list_map, value, parameter, ops.json_value(element))
         array = ops.concat(literal("["), ops.list_join(elements, literal(",")), literal("]"))
+        # A list of one equals the value (reference/spl.md 2.3).
         single = ops.equal(ops.list_length(value), literal(1.0))
         made = ops.if_(single, ops.list_get(elements, literal(1.0)), array)
     else:

@@ -100,6 +100,7 @@ def exact(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
+    # Numbers are doubles unless a switch rounds them, so there is nothing to undo.
     return as_number(value)
 
 
@@ -268,5 +269,6 @@ def bit_not(context: EvalContext, value: Typed, mask: Typed | None = None) -> Ty
     """
     if value.kind is Kind.NULL:
         return TYPED_NULL
+    # 53 bits: all that a double holds exactly.
     turned = ops.subtract(literal(float(2**53 - 1)), natural(value))
     return turned if mask is None else ops.bit_and(turned, natural(mask))

@@ -170,6 +170,7 @@ def mvrange(context: EvalContext, start: Typed, end: Typed, step: Typed | None =
         if span is None:
             place = span_of(by.expression) or context.scope.session.text.source.whole()
             raise SourceError("bad-argument", f"`{written[:40]}` is no span of time", place, help="write `1d`")
+        # Months, quarters and years have no fixed length.
         if span[1] not in ("", "day", "week"):
             return calendar_range(context, as_number(start), as_number(end), span)
         by = literal(span[0] * {"day": 86400.0, "week": 604800.0}.get(span[1], 1.0))
@@ -179,6 +180,7 @@ def mvrange(context: EvalContext, start: Typed, end: Typed, step: Typed | None =
 def calendar_range(context: EvalContext, start: Typed, end: Typed, span: tuple[float, str]) -> Typed:
     """Times a calendar's unit apart: the places 0, 1, 2, ... become times."""
     count, unit = span
+    # The shortest length gives enough places; those past the end are nulls, which a list leaves out.
     shortest = {"month": 28.0, "quarter": 90.0, "year": 365.0}[unit] * 86400.0 * count
     most = ops.ceil(ops.divide(ops.subtract(end, start), literal(shortest)))
     places = ops.list_range(literal(0.0), most, literal(1.0))
@@ -222,6 +224,7 @@ def mvfilter(context: EvalContext, condition: EvalExpression) -> Typed:
         message = f"`mvfilter` needs a condition on one field, this names {len(names)}"
         raise SourceError("bad-argument", message, condition.span)
     values = as_multivalue(context.value(FieldReference(names[0], True, condition.span)))
+    # Numbered, since mvmap may stand inside mvmap.
     parameter, element = build_element_parameter(values, f"value{len(context.bound)}")
     inside = EvalContext(context.scope, {**context.bound, names[0]: element})
     return apply_to_elements(ops.list_filter, values, parameter, inside.condition(condition))
@@ -237,6 +240,7 @@ def mvmap(context: EvalContext, several: EvalExpression, body: EvalExpression) -
 
     Reference: reference/spl.md 5.2
     """
+    # The first field named is the one whose values pass through.
     names = list_fields_in_order(several)
     values = as_multivalue(context.value(several))
     if values.kind is Kind.NULL:

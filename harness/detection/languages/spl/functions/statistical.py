@@ -35,6 +35,7 @@ def choose_extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
 
 def compare_mixed_kinds(operator: str, left: Typed, right: Typed) -> Typed:
     """A comparison in which every number is smaller than every text that is none."""
+    # Numbers sort before strings (reference/spl.md 5.2).
     a, b = ops.is_number(left), ops.is_number(right)
     same = ops.equal(a, b)
     return ops.if_(same, lower_comparison(operator, left, right), a if operator == "<" else b)
@@ -128,4 +129,5 @@ def random(context: EvalContext) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
+    # The middle of 0 to 2**31 - 1, the range of random().
     return literal(1073741824.0)

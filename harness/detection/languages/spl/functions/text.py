@@ -80,6 +80,7 @@ def trim(context: EvalContext, value: Typed, characters: Typed | None = None) ->
 
     Reference: reference/spl.md 5.2
     """
+    # Blank and tab are the default, line ends are not (reference/spl.md 5.2).
     return ops.trim(as_text(value), as_text(characters) if characters else literal(" \t"))
 
 
@@ -123,6 +124,7 @@ def substr(context: EvalContext, value: Typed, start: Typed, length: Typed | Non
     Reference: reference/spl.md 5.2
     """
     place = as_number(start)
+    # Splunk's own dashboards count 0 as 1 (reference/spl.md 5.2).
     if isinstance(place.constant, float) and place.constant == 0:
         place = literal(1.0)
     rest = as_number(length) if length is not None else Typed(TYPED_NULL.expression, Kind.NUMBER)
@@ -191,6 +193,7 @@ def spath(context: EvalContext, value: Typed, path: Typed) -> Typed:
     constant = path.constant
     if isinstance(constant, str):
         return extract_first(as_text(value), constant)
+    # A path that the row has may be one of JSON or of XML; the text decides which finds something.
     markup = ops.xml_text(as_text(value), as_text(path))
     return ops.coalesce(ops.json_list(as_text(value), json_path_of(path)), markup)
 

@@ -41,7 +41,9 @@ PRIVATE = {
 }
 
 
-def warning(code: str, span: Span, message: str, help: str | None = None, edits: tuple[Edit, ...] = ()) -> Finding:
+def build_warning(
+    code: str, span: Span, message: str, help: str | None = None, edits: tuple[Edit, ...] = ()
+) -> Finding:
     """Something that Splunk accepts and gets wrong."""
     return Finding(code=code, span=span, message=message, help=help, severity=Severity.WARNING, edits=edits)
 
@@ -84,7 +86,7 @@ def renamed_sourcetype(pipeline: Pipeline) -> Iterator[Finding]:
         if any(EVENT_LOG_SOURCE.fullmatch(v.text) and ":" in v.text for v in list_compared_literals(term)):
             message = "no event has this sourcetype where the Windows or Sysmon add-on is installed: they rename it"
             edits = (Edit(term.field.span, "source"),) if term.field.span.text == term.field.text else ()
-            yield warning("renamed-sourcetype", term.span, message, "compare `source` instead", edits)
+            yield build_warning("renamed-sourcetype", term.span, message, "compare `source` instead", edits)
 
 
 def open_suffix(pipeline: Pipeline) -> Iterator[Finding]:
@@ -95,7 +97,7 @@ def open_suffix(pipeline: Pipeline) -> Iterator[Finding]:
                 if WILDCARD_DOMAIN.fullmatch(value.text):
                     name = value.text[1:]
                     message = f"`{value.text}` is also true of `other{name}`"
-                    yield warning("open-suffix", value.span, message, f"write `*.{name}` and `{name}`")
+                    yield build_warning("open-suffix", value.span, message, f"write `*.{name}` and `{name}`")
 
 
 def attacker_named(pipeline: Pipeline) -> Iterator[Finding]:
@@ -109,14 +111,14 @@ def attacker_named(pipeline: Pipeline) -> Iterator[Finding]:
             if name in ATTACKER_NAMED:
                 told.add(name)
                 message = f"`{name}` is a reverse look-up, which the owner of the address can set to anything"
-                yield warning("attacker-named", negation.span, message, "exclude by address or by certificate")
+                yield build_warning("attacker-named", negation.span, message, "exclude by address or by certificate")
             elif any(
                 FILE_NAME_ONLY.fullmatch(v.text) and v.text.lower().endswith(".exe")
                 for v in list_compared_literals(term)
             ):
                 told.add(name)
                 message = f"a program of such a name in any folder is left out by `{name}`"
-                yield warning("attacker-named", negation.span, message, "exclude by the whole path")
+                yield build_warning("attacker-named", negation.span, message, "exclude by the whole path")
 
 
 def missing_ranges(pipeline: Pipeline) -> Iterator[Finding]:
@@ -157,7 +159,7 @@ def and_before_or(pipeline: Pipeline) -> Iterator[Finding]:
             after = text[operand.span.end : operand.span.end + 5]
             if re.search(r"\bAND\b", gap) or re.match(r"\s*AND\b", after):
                 message = "OR binds tighter than AND in a search"
-                yield warning("and-before-or", operand.span, message, "write parentheses")
+                yield build_warning("and-before-or", operand.span, message, "write parentheses")
 
 
 def is_parenthesised(condition: SearchCondition) -> bool:
@@ -203,7 +205,7 @@ def negated_null(pipeline: Pipeline) -> Iterator[Finding]:
                 names = [p.name for p in walk_query(inner) if isinstance(p, FieldReference)]
                 if names:
                     message = f"where `{names[-1]}` is missing this is null, not true"
-                    yield warning("negated-null", part.span, message, f"add `isnull({names[-1]}) OR`")
+                    yield build_warning("negated-null", part.span, message, f"add `isnull({names[-1]}) OR`")
 
 
 def control_character(pipeline: Pipeline) -> Iterator[Finding]:
@@ -223,7 +225,7 @@ def control_character(pipeline: Pipeline) -> Iterator[Finding]:
             message = f"`\\{found[1]}` is a control character here, not a backslash and a letter"
             mended = re.sub(r"(?<!\\)\\(?![\\\"])", r"\\\\", written)
             edits = (Edit(part.span, mended),) if written[:1] == '"' else ()
-            yield warning("control-character", part.span, message, "write two backslashes", edits)
+            yield build_warning("control-character", part.span, message, "write two backslashes", edits)
 
 
 def literal_star(pipeline: Pipeline) -> Iterator[Finding]:
@@ -233,7 +235,7 @@ def literal_star(pipeline: Pipeline) -> Iterator[Finding]:
             for operand in part.operands:
                 if isinstance(operand, String) and "*" in operand.value and len(operand.value) > 1:
                     message = "`*` is no wildcard in eval and where"
-                    yield warning("literal-star", operand.span, message, "use `like` with `%`, or `search`")
+                    yield build_warning("literal-star", operand.span, message, "use `like` with `%`, or `search`")
 
 
 def bare_word(pipeline: Pipeline) -> Iterator[Finding]:
@@ -251,7 +253,7 @@ def bare_word(pipeline: Pipeline) -> Iterator[Finding]:
                 continue
             if names.count(right.name) == 1 and len(re.findall(rf"\b{re.escape(right.name)}\b", text)) == 1:
                 message = f"`{right.name}` is a field here, not a text"
-                yield warning("bare-word", right.span, message, f'write "{right.name}" for the text')
+                yield build_warning("bare-word", right.span, message, f'write "{right.name}" for the text')
 
 
 EXPRESSION_RULES: tuple[LintRule, ...] = (negated_null, control_character, literal_star, bare_word)

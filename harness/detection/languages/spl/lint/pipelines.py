@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.detection.languages.spl.field_usage import walk_query
-from harness.detection.languages.spl.lint.conditions import LintRule, build_note, warning
+from harness.detection.languages.spl.lint.conditions import LintRule, build_note, build_warning
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
 from harness.detection.languages.spl.syntax import (
     Comparison,
@@ -25,6 +25,8 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.diagnostics import Edit, Finding
 
+# Seen empty or missing in recorded events: names by reverse look-up and rules without a name in older Sysmon, version
+# resources that a file lacks (reference/spl.md 11.4).
 OPTIONAL = frozenset(
     {
         "DestinationHostname",
@@ -57,6 +59,7 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
     for _, stage in stages(pipeline):
         arguments = stage.arguments
         if COMMANDS[stage.name].fills and isinstance(arguments, GeneralArguments):
+            # fillnull without a list fills all fields.
             filled |= {w.text for w in arguments.items if isinstance(w, Word)} or OPTIONAL
         elif isinstance(arguments, EvalArguments):
             filled |= {a.target.text for a in arguments.assignments}
@@ -68,13 +71,17 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
                     message = f"events without `{key.text}` are in no group, and it is missing at times"
                     at = stage.span.source.span(stage.span.start, stage.span.start)
                     edits = (Edit(at, f'fillnull value="-" {key.text}\n| '),)
-                    yield warning("lost-rows", key.span, message, f'put `fillnull value="-" {key.text}` before', edits)
+                    yield build_warning(
+                        "lost-rows", key.span, message, f'put `fillnull value="-" {key.text}` before', edits
+                    )
+                    # Told once: the same field stands in each stats that follows.
                     filled.add(key.text)
 
 
 def needs_field(term: Comparison | OneOf) -> bool:
     """Whether a term is only true of events that have the field; those under NOT are not looked for here."""
     before = term.span.source.text[: term.span.start].rstrip()
+    # By the text before it, since a term does not know what it stands in; in doubt the warning stays.
     return not before.endswith(("NOT", "(", "OR"))
 
 
@@ -109,13 +116,14 @@ def constant_condition(pipeline: Pipeline) -> Iterator[Finding]:
                     continue
                 if aggregate.of_rows and measure.argument is None and arguments.keys:
                     counts.add(name)
+                # A mean, minimum or maximum of counts is at least 1 too.
                 elif aggregate.above_one and of in counts:
                     means.add(name)
             continue
         for part in walk_query(stage):
             if isinstance(part, OperandChain) and len(part.operands) == 2 and is_always_true(part, counts | means):
                 message = "a count of a group is at least 1, so this always holds"
-                yield warning("constant-condition", part.span, message)
+                yield build_warning("constant-condition", part.span, message)
 
 
 def is_always_true(part: OperandChain, counted: set[str]) -> bool:
@@ -144,6 +152,7 @@ def case_of_paths(pipeline: Pipeline) -> Iterator[Finding]:
                 if PATHS.search(key.text):
                     message = f"`{key.text}` in other letter case is another group"
                     yield build_note("case-of-paths", key.span, message, f"group by `lower({key.text})`")
+                    # One note is enough: the same rule groups by several paths.
                     return
 
 

@@ -9,7 +9,7 @@ from harness.detection.plan.nodes import Derive, Filter, Node
 from harness.verdict.tune.grid import Cells, Grid, grid
 from harness.verdict.tune.groups import collect_groups, select_varied_thresholds
 from harness.verdict.tune.thresholds import find_thresholds, split_at_last_grouping
-from tests.verdict.tuning.beacon_plan import TEXT, events, plan
+from tests.verdict.tune.beacon_plan import TEXT, events, plan
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from harness.telemetry.simulation.realism_measures import (
 )
 from tests.columns import text_column
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

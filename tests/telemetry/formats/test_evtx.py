@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.telemetry.format import read_telemetry
-from tests.telemetry.readers.event_log_file import event_log, sysmon
+from tests.telemetry.formats.event_log_file import event_log, sysmon
 
 SAMPLES = Path("../shared/samples/dev/sigma_regression")
 

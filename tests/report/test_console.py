@@ -2,8 +2,8 @@ import pytest
 
 from harness.report.console import (
     Paper,
-    beginning,
-    beginning_kept,
+    clip_indented_line,
+    clip_line,
     escape_controls,
     format_count,
     one_line,
@@ -35,8 +35,8 @@ def test_a_long_text_loses_its_middle(width, shown):
 
 
 def test_a_long_text_loses_its_end():
-    assert beginning("stats count by host", 12) == "stats coun.."
-    assert beginning_kept("    stats count by host", 16) == "    stats coun.."
+    assert clip_line("stats count by host", 12) == "stats coun.."
+    assert clip_indented_line("    stats count by host", 16) == "    stats coun.."
 
 
 def test_counts_agree_with_their_nouns():

@@ -11,7 +11,7 @@ from harness.detection.languages.cql import LANGUAGE
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.expressions import Kind
 from harness.diagnostics import HarnessError, Source
-from tests.detection.languages.cql.running import records
+from tests.detection.languages.cql.query_rows import records
 
 COLUMNS = {
     "@timestamp": Kind.NUMBER,

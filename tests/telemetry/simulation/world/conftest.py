@@ -9,7 +9,7 @@ from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SMALL = """title: A small office
 start: 2026-03-26T00:00:00Z
 hosts: 6
