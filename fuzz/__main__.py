@@ -77,7 +77,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="another number gives other inputs (default 1)")
     parser.add_argument("--folder", type=Path, default=Path("dist/fuzz"), help="where findings are kept")
     parser.add_argument(
-        "--guided", action="store_true", help="with atheris, which looks for inputs that reach new code"
+        "--guided", action="store_true", help="with atheris, which looks for new code to reach"
     )
     given = parser.parse_args()
     unknown = set(given.targets) - set(TARGETS)

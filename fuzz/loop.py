@@ -1,4 +1,4 @@
-"""One target for a while in a process of its own: `python -m fuzz.loop TARGET --seconds 60 --seed 1 --folder dist/fuzz`.
+"""One target for a while in a process of its own, which `fuzz.__main__` watches.
 
 The input at hand is in a file before it is tried, so that whoever watches this process has it where it hangs or dies.
 """
