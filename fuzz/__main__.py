@@ -76,9 +76,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60, help="time for each (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="another number gives other inputs (default 1)")
     parser.add_argument("--folder", type=Path, default=Path("dist/fuzz"), help="where findings are kept")
-    parser.add_argument(
-        "--guided", action="store_true", help="with atheris, which looks for new code to reach"
-    )
+    parser.add_argument("--guided", action="store_true", help="with atheris, which looks for new code to reach")
     given = parser.parse_args()
     unknown = set(given.targets) - set(TARGETS)
     if unknown:

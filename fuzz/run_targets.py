@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
@@ -13,6 +13,7 @@ from fuzz.text_targets import ROOT, SHARED, decode, find_queries
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language, list_languages
 from harness.diagnostics import Source
+from harness.scenario.foreign_tests import SIGMA_CONDITIONS
 from harness.scenario.rule import Metadata, Rule
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.events.event import Telemetry, merge_telemetry
@@ -45,18 +46,29 @@ def open_store(name: str, raw: bool) -> TelemetryStore:
     return TelemetryStore(open_engine("duckdb", PATIENCE), lambda _: collect_events())
 
 
-def check_run(name: str, data: bytes) -> None:
-    """A query is planned over real columns and run, for its rows and for the events behind them."""
-    source = Source(f"fuzz.{name}", decode(data))
+def open_trial(name: str, text: str, conditions: Mapping[str, str]) -> Trial:
+    """A query set against the events."""
+    source = Source(f"fuzz.{name}", text)
     rule = Rule(path=Path(source.name), language=name, query=source, page=Metadata(title="fuzz"))
     query = language(name).parse(source)
     store = open_store(name, query.raw)
-    trial = Trial(rule=rule, query=query, store=store, conditions={}, settings=Settings())
+    return Trial(rule=rule, query=query, store=store, conditions=conditions, settings=Settings())
+
+
+def check_run(name: str, data: bytes) -> None:
+    """A query is planned over real columns and run, for its rows and for the events behind them."""
+    trial = open_trial(name, decode(data), {})
     plan = trial.plan()
-    rows = store.engine.run(plan.node)
+    rows = trial.engine.run(plan.node)
     alerts = trial.alerts(plan)
     trial.absent(plan, alerts)
     assert all(len(row) == len(rows.columns) for row in rows.rows)
+
+
+def find_events(name: str, text: str) -> frozenset[int]:
+    """The numbers of the events behind the rows of a rule that pySigma converted."""
+    trial = open_trial(name, text, SIGMA_CONDITIONS)
+    return frozenset(event for alert in trial.alerts(trial.plan()) for event in alert.events)
 
 
 RUN_TARGETS: dict[str, Target] = {
