@@ -42,6 +42,11 @@ def find_queries(name: str) -> list[bytes]:
     return [*find_seed_files(f"*.{name}"), *blocks]
 
 
+def find_pages() -> list[bytes]:
+    """Conformance pages."""
+    return [p.read_bytes() for p in sorted((ROOT / "tests" / "conformance" / "spl").rglob("*.md"))]
+
+
 def decode(data: bytes) -> str:
     """An input as the text that a reader of files would make of it."""
     return data.decode("utf-8", "replace")
@@ -127,7 +132,7 @@ TEXT_TARGETS: dict[str, Target] = {
     ),
     "page": Target(
         check=partial(check_text, lambda text: parse_cases(Source("fuzz.md", text), "spl")),
-        seeds=partial(find_seed_files, "*.md"),
+        seeds=find_pages,
     ),
     "inventory": Target(
         check=check_inventory, seeds=lambda: [INVENTORY, *find_seed_files("hosts*.yaml")], words=(b"certificate",)

@@ -31,17 +31,17 @@ def test_a_target_keeps_its_promise_for_some_seconds(name):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_most_seeds_are_inputs_that_are_taken(name):
+def test_seeds_are_inputs_that_are_taken(name):
     target = TARGETS[name]
     taken = 0
-    seeds = target.seeds()[:10]
+    seeds = target.seeds()[:4]
     for data in seeds:
         try:
             target.check(data)
             taken += 1
         except HarnessError:
             continue
-    # An answer of a host that is let in by no one is an error by design.
+    # None of `http` is: a host that nobody checked answers an encrypted message in the clear, or not at all.
     assert taken * 2 >= len(seeds) or name == "http"
 
 
@@ -90,7 +90,7 @@ def test_a_mutation_is_the_same_for_the_same_seed():
 def test_a_failure_is_shrunk_to_what_causes_it():
     def check(data):
         if b"stats" in data:
-            raise KeyError(data)
+            raise KeyError("x")
 
     failing = target(check)
     name = name_failure(KeyError("x"))
