@@ -69,6 +69,9 @@ def arguments_text(arguments: Arguments) -> str:
             return " ".join(item_text(i) for i in arguments.items)
 
 
+OPERATOR_SIGNS = ("=", "<", ">", "!")
+
+
 def target_text(word: Word) -> str:
     """The target of an assignment."""
     if not word.quoted:
@@ -79,8 +82,9 @@ def target_text(word: Word) -> str:
 def item_text(item: Word | Option | ParenthesisedCondition | Pipeline | Template | EvalExpression) -> str:
     """One argument of a general command."""
     match item:
-        case Word():
-            return word_text(item)
+        case Word(text):
+            # `who,=t` printed without quotes would be the option `who=t`.
+            return f'"{escape_search_text(text)}"' if text[:1] in OPERATOR_SIGNS else word_text(item)
         case Option(name, value, operator):
             if isinstance(value, ParenthesisedCondition):
                 return f"{name}{operator}({condition_text(value.condition)})"
@@ -115,7 +119,7 @@ def condition_text(condition: SearchCondition) -> str:
                 return f"{bare_text(name)}{operator}[{pipeline_text(value)}]"
             shown = f"CASE({value.text})" if case else bare_text(value)
             # `a= =x` printed without the blank would be another operator.
-            blank = " " if shown[:1] in "=<>!" else ""
+            blank = " " if shown[:1] in OPERATOR_SIGNS else ""
             return f"{bare_text(name)}{operator}{blank}{shown}"
         case OneOf(name, values):
             return f"{bare_text(name)} IN ({', '.join(bare_text(v) for v in values)})"
