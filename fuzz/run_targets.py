@@ -24,7 +24,7 @@ from harness.verdict.judge import Trial
 from harness.verdict.store import TelemetryStore
 
 PACK = ROOT / "scenarios" / "T1583.004"
-RECORDED = ("2-dns-lookups.yaml", "1-beacon-check-in.yaml", "4-scheduled-task.yaml", "benign/edr-agent.yaml")
+RECORDED = ("2-dns-lookups.yaml", "1-beacon-check-in.yaml")
 SAMPLES = (SHARED / "samples" / "dev" / "falcon" / "events.ndjson",)
 # Rows of each kind: enough for groups, windows and sequences, few enough for some runs a second.
 ROWS_OF_A_KIND = 4
