@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
 import re
@@ -60,10 +59,6 @@ def written_file(data: bytes, name: str) -> Iterator[Path]:
 def open_store_engine() -> Engine:
     """The engine that takes what was read; one for all inputs, since opening costs more than most of them."""
     return open_engine("duckdb", patience=10)
-
-
-# DuckDB's binding tells at the end of the interpreter of whatever then still stands.
-atexit.register(open_store_engine.cache_clear)
 
 
 def check_events(name: str, data: bytes) -> None:

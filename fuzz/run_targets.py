@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -45,9 +44,6 @@ def collect_events() -> Telemetry:
 def open_store(name: str, raw: bool) -> TelemetryStore:
     """The events in an engine of its own for each view of them, so that none is loaded twice."""
     return TelemetryStore(open_engine("duckdb", PATIENCE), lambda _: collect_events())
-
-
-atexit.register(open_store.cache_clear)
 
 
 def open_trial(name: str, text: str, conditions: Mapping[str, str]) -> Trial:
