@@ -69,6 +69,8 @@ def arguments_text(arguments: Arguments) -> str:
             return " ".join(item_text(i) for i in arguments.items)
 
 
+# What the grammar takes for the name of an option without quotes.
+PLAIN_OPTION = re.compile(r"[A-Za-z_][\w.:{}-]*")
 OPERATOR_SIGNS = ("=", "<", ">", "!")
 
 
@@ -86,6 +88,7 @@ def item_text(item: Word | Option | ParenthesisedCondition | Pipeline | Template
             # `who,=t` printed without quotes would be the option `who=t`.
             return f'"{escape_search_text(text)}"' if text[:1] in OPERATOR_SIGNS else word_text(item)
         case Option(name, value, operator):
+            name = name if PLAIN_OPTION.fullmatch(name) else f'"{name}"'
             if isinstance(value, ParenthesisedCondition):
                 return f"{name}{operator}({condition_text(value.condition)})"
             if isinstance(value, Word | Pipeline | Template):
