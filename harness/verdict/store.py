@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.detection.engine import Engine, ResultRows
@@ -23,7 +22,7 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
 from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
 from harness.verdict.alerts import GroundTruth
@@ -138,9 +137,7 @@ def compute_search_now(telemetry: Telemetry) -> float:
 
     A search that ends at "now" leaves out what happens at that very moment, and no event that there is may be left out.
     """
-    # Timestamps in microseconds as integers: datetime would cost an object for each.
-    latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
-    return float(max(latest) // 1_000_000 + 1) if latest else 0.0
+    return float(find_arrival(telemetry) // 1_000_000 + 1) if len(telemetry) else 0.0
 
 
 # `host` and `_time` are made of them, and no rule names them for that.

@@ -13,7 +13,7 @@ import click
 from harness.cli.options import PATH, Decorated
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import choosing
-from harness.cli.screen import BUG, DIFFERS, ProgressLine, out, paper
+from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format, list_report_formats
@@ -92,7 +92,7 @@ def command(
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
     # What could not be judged counts more than what differs: it may hide anything.
-    broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
+    broken = max((b.error.exit_code for b in outcomes.broken), default=0)
     return broken or (0 if outcomes.as_expected else DIFFERS)
 
 
