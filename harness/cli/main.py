@@ -16,13 +16,12 @@ from harness import __version__
 from harness.cli.screen import (
     BROKEN_PIPE,
     INTERRUPTED,
-    NO_OUTPUT,
     as_failure,
     discard_output,
     replace_closed_streams,
     show_failure,
 )
-from harness.diagnostics import HarnessError, did_you_mean
+from harness.diagnostics import NO_OUTPUT, HarnessError, did_you_mean
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
 # The variable that click's completion scripts set, made of the command's name.

@@ -137,9 +137,9 @@ def replace_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     # The types say that there always is one; `>&-` gives None.
     if sys.stdout is None:
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(ClosedOutput()), "utf-8")  # type: ignore[unreachable]
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(ClosedOutput()), "utf-8")
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # type: ignore[unreachable]  # noqa: SIM115
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def discard_output() -> None:

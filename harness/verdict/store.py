@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +20,7 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
+from harness.scratch_folder import ScratchFolder
 from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
 from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
@@ -177,7 +176,7 @@ class WorldStore(TelemetryStore):
         self.attaching: Attaching = engine
         self.path, self.window = path, window
         self.dataset: WorldDataset = open_dataset(path)
-        self.folder: Path | None = None
+        self.folder: ScratchFolder | None = None
         self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
         self.read = self.prepared = 0
 
@@ -216,8 +215,9 @@ class WorldStore(TelemetryStore):
     def prepare(self, node: Node) -> None:
         """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
         if self.folder is None:
-            self.folder = Path(mkdtemp(prefix="detlab-world-"))
-        for old in self.folder.iterdir():
+            self.folder = ScratchFolder("detlab-world-")
+        folder = self.folder.path
+        for old in folder.iterdir():
             old.unlink()
         self.prepared += 1
         whole = trace_events(node)
@@ -227,14 +227,14 @@ class WorldStore(TelemetryStore):
         for number, table in enumerate(self.dataset.tables):
             if number in wanted:
                 # A new name for each plan, so that nothing an engine remembers of an old file is taken for this one.
-                file = self.folder / f"{self.prepared}-{number}.parquet"
+                file = folder / f"{self.prepared}-{number}.parquet"
                 constants = self.write(table, file, names, causes)
                 if constants is not None:
                     files.append((file, constants))
         by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
         self.read = len(by_event)
         self.truth = GroundTruth(causes=self.dataset.truth(), by_event=by_event)
-        self.attaching.attach_all(self.folder, files, {n: k for n, k in self.columns.items() if n in names})
+        self.attaching.attach_all(folder, files, {n: k for n, k in self.columns.items() if n in names})
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
         """The names among `reads` that no kind of events has."""
@@ -294,7 +294,7 @@ class WorldStore(TelemetryStore):
     def close(self) -> None:
         """Removes the files that `prepare` wrote."""
         if self.folder is not None:
-            rmtree(self.folder, ignore_errors=True)
+            self.folder.remove()
             self.folder = None
 
 

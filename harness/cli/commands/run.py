@@ -15,6 +15,7 @@ from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import choosing
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
+from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format, list_report_formats
 from harness.run import RunOptions, run_scenarios
@@ -36,13 +37,9 @@ def written_reports(command: Decorated) -> Decorated:
 def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
     """Writes each report that was asked for."""
     for name, path in files.items():
-        if path is None:
-            continue
-        try:
-            # Line feeds on every system: reports are compared and hashed.
-            path.write_text(format(name).write(report), encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+        if path is not None:
+            # As bytes, so line feeds on every system: reports are compared and hashed.
+            write_file(path, format(name).write(report).encode("utf-8"))
 
 
 @click.command("run")
