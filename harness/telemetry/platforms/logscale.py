@@ -71,6 +71,8 @@ def build_logscale_view(
         found |= {n: f for n, f in concat_repeated_elements(recorded, len(events)).items() if n not in found}
     if raw:
         found["@rawstring"] = build_native_texts(events)
+    # No query can name it.
+    found.pop("", None)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},

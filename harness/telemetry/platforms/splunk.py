@@ -276,6 +276,8 @@ def build_splunk_view(
     # Built only on demand: the text of each event costs more than all of its fields.
     if raw:
         found[RAW_FIELD] = build_native_texts(events)
+    # Splunk cleans names: one that is left without any character is no field, and no search could name it.
+    found.pop("", None)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},

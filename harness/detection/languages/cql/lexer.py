@@ -14,7 +14,7 @@ INDEX_SUFFIX = r"\[\d+\]"
 FIELD_NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX_SUFFIX})*(?:\[\])?")
 LOOSE = r"[*+\-~\u00ac]|:(?!=)"
 PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX_SUFFIX}|{LOOSE}|/)*(?:\[\])?")
-TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0\ufeff\u200b]+|//[^\n]*|/\*.*?\*/)*", re.S)
+TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0]+|//[^\n]*|/\*.*?\*/)*", re.S)
 DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
 CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
 SINGLE_QUOTED = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
