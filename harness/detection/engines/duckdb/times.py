@@ -77,6 +77,9 @@ def duckdb_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
         if not plain and (code not in SAME or bare) and code != "%":
             return None
         made += plain.replace("%", "%%") if plain else f"%{code}"
+    # DuckDB refuses an empty format.
+    if not made:
+        return b.sql_case((valid(seconds.copy()), b.sql_text("")))
     return b.sql_case((valid(seconds.copy()), fn("strftime", place, b.sql_text(made))))
 
 

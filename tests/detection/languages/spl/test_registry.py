@@ -111,7 +111,7 @@ def test_a_command_that_is_silent_about_the_order_of_rows_stops_the_program_in_w
     language_folder, detlab = checkout
     (language_folder / "commands" / "shout.py").write_text(COMMAND.format(facts='fields="keeps", raw="never"'))
     ran = detlab("index=* | table host")
-    assert ran.returncode == 70
+    assert ran.returncode == 2
     assert "command `shout` does not say `order`, what it does with the order of rows" in ran.stdout
 
 
@@ -152,7 +152,7 @@ def test_a_command_that_runs_a_subsearch_without_saying_how_is_an_error(checkout
     )
     (language_folder / "commands" / "shout.py").write_text(body)
     ran = detlab("index=* | shout [search index=*]")
-    assert ran.returncode == 70
+    assert ran.returncode == 2
     assert (
         "`shout` runs a subsearch and does not say `subsearch`, what it does with the order of its rows" in ran.stdout
     )
