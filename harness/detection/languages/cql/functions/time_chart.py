@@ -31,8 +31,8 @@ from harness.detection.plan.nodes import (
     Unnest,
     Window,
 )
-from harness.detection.plan.values.time_format import fixed_offset
 from harness.diagnostics import SourceError, Span
+from harness.telemetry.events.time_text import fixed_offset
 
 MOST_FILLED = 10_000
 
