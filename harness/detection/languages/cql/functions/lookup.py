@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from ipaddress import ip_network
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from harness.detection.language import Lookup, Strictness
 from harness.detection.languages.cql.arguments import Names, RowCount
@@ -15,13 +14,14 @@ from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.languages.cql.time_range import restart_search
+from harness.detection.lookup_matching import MOST_PATTERNS, match_cell, print_lookup_rows
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal, build_call
+from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values
 from harness.detection.plan.operations import all_of
+from harness.detection.plan.values.network import parse_ip_network
 from harness.diagnostics import HarnessError, Severity, SourceError
 
-MOST_PATTERNS = 5_000
 MATCH_MODES = ("string", "glob", "cidr")
 PLACE = "@place"
 Pair = tuple[Expression, str]
@@ -88,17 +88,15 @@ def numbered_table(lookup: Lookup) -> Values:
 
 def count_fixed_bits(network: str) -> int:
     """How many bits of a network are fixed."""
-    try:
-        return ip_network(network.strip(), strict=False).prefixlen
-    except ValueError:
-        return -1
+    found = parse_ip_network(network)
+    return -1 if found is None else found.prefixlen
 
 
 def match_table_pattern(value: Expression, pattern: str, mode: str, ignore_case: bool) -> Expression:
     """Whether a value fits a pattern of the table."""
-    if mode == "cidr":
-        return ops.cidr_contains(value, Literal(pattern.strip())) if count_fixed_bits(pattern) >= 0 else Literal(False)
-    return build_call(ops.glob_ci if ignore_case else ops.glob, value, Literal(f"*{pattern.strip('*')}*"))
+    # Patterns of LogScale match anywhere in a value.
+    cell, how = (pattern, "cidr") if mode == "cidr" else (f"*{pattern.strip('*')}*", "wildcard")
+    return match_cell(value, cell, how, ignore_case=ignore_case) or Literal(False)
 
 
 def refuse_missing_table(row: RowScope, name: str, kind: str) -> None:
@@ -168,10 +166,7 @@ def select_included_columns(
         return columns
     if name in row.meaning.tables:
         return {c: columns[c] for c in include if c in columns}
-    missing = [c for c in include if c not in columns]
-    if missing:
-        message = f"the lookup `{name}` has no column `{missing[0]}`"
-        raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
+    check_table_columns(row, name, columns, include)
     return {c: columns[c] for c in include}
 
 
@@ -191,7 +186,7 @@ def rows_of_table(table: Scope) -> Lookup | None:
     rows = ask_rows(table.meaning, node, MOST_PATTERNS + 1, place_in)
     if rows is None:
         return None
-    return Lookup(columns=names, rows=tuple(tuple(str(r.get(n) or "") for n in names) for r in rows))
+    return Lookup(columns=names, rows=print_lookup_rows(names, rows))
 
 
 def found_rows(
@@ -207,7 +202,7 @@ def found_rows(
     if lookup is None:
         refuse_missing_table(row, name, "lookup")
         return None
-    check_table_columns(row, name, lookup, pairs)
+    check_table_columns(row, name, lookup.columns, [c for _, c in pairs])
     if mode in ("glob", "cidr"):
         return join_patterns(row, lookup, pairs, mode, ignore_case=ignore_case)
     return join_table(row, build_lookup_relation(lookup), lookup.columns, pairs, ignore_case=ignore_case)
@@ -223,9 +218,9 @@ def patterns_of(row: RowScope, name: str, table: Scope) -> Lookup:
     return found
 
 
-def check_table_columns(row: RowScope, name: str, lookup: Lookup, pairs: Sequence[Pair]) -> None:
-    """Refuses columns that a table does not have."""
-    missing = [c for _, c in pairs if c not in lookup.columns]
+def check_table_columns(row: RowScope, name: str, columns: Container[str], wanted: Iterable[str]) -> None:
+    """Refuses what is no column of a table."""
+    missing = [c for c in wanted if c not in columns]
     if missing:
         message = f"the lookup `{name}` has no column `{missing[0]}`"
         raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
@@ -265,7 +260,7 @@ def match_several(
         return
     pairs = match_fields_to_columns(row, field, column)
     if lookup is not None:
-        check_table_columns(row, name, lookup, pairs)
+        check_table_columns(row, name, lookup.columns, [c for _, c in pairs])
     if lookup is not None and how != "string":
         several_patterns(flow, lookup, pairs, how, int(nrows), include, strict=strict, ignore_case=ignoreCase)
         return
