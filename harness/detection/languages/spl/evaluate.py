@@ -151,7 +151,7 @@ class EvalContext:
                 any_differs = self.scope.session.switch("multivalue_not_equal") == "any"
             return lower_comparison(operator, left, right, span, any_differs=any_differs)
         if operator == "LIKE":
-            return FUNCTIONS["like"].define(self, left, right)  # type: ignore[no-any-return]
+            return FUNCTIONS["like"].run(self, left, right)  # type: ignore[no-any-return]
         if operator == "+":
             return self.addition(left, right, span)
         return self.arithmetic(operator, left, right, span)
@@ -216,9 +216,9 @@ class EvalContext:
             message = f"`{name}` takes {expected} argument{'' if expected == '1' else 's'}, {given} given"
             raise SourceError("wrong-arity", message, span, help=f"it is called as `{entry.signature}`")
         if entry.shape == "written":
-            found: Typed = entry.define(self, *invocation.arguments)
+            found: Typed = entry.run(self, *invocation.arguments)
         else:
-            found = entry.define(self, *(self.value(a) for a in invocation.arguments))
+            found = entry.run(self, *(self.value(a) for a in invocation.arguments))
         return set_call_span(found, span)
 
     def choose(self, branches: list[tuple[Typed, Typed]], otherwise: Typed) -> Typed:
