@@ -12,7 +12,7 @@ import msgspec
 
 from harness.telemetry.events.event import METADATA_FIELDS, parse_microseconds
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.events.text_columns import flat_fields
+from harness.telemetry.events.json_values import flat_fields
 from harness.telemetry.events.windows_event import (
     fields_of_event,
     find_provider_channel,

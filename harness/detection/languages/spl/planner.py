@@ -129,7 +129,7 @@ def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
         scope.command, scope.order_matters = stage.name, matters
         scope.subsearch_order_matters = None if entry.subsearch is None else heeds_order(entry.subsearch, matters)
         scope.last = scope.main and stage is pipeline.stages[-1]
-        entry.define(scope, stage)
+        entry.run(scope, stage)
         refuse_nameless_column(scope, stage)
         scope.first = False
         if scope.main:
