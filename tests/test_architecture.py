@@ -136,6 +136,10 @@ def test_a_name_is_defined_in_at_most_two_modules():
     assert {name: modules for name, modules in found.items() if len(modules) > 2} == {}
 
 
+def test_at_most_8_in_100_functions_and_classes_share_their_name():
+    assert percentage(*HARNESS.shared_share()) <= 8
+
+
 def test_at_most_4_in_100_functions_and_classes_share_a_name_that_was_ours_to_choose():
     assert percentage(*HARNESS.shared_share(own=True)) <= 4
 
