@@ -23,10 +23,11 @@ from harness.diagnostics import HarnessError, Source
 ROOT = Path(__file__).parents[4]
 COMMAND = '''"""The command that makes values loud."""
 
-from harness.detection.languages.spl.coercion import apply, as_text
+from harness.detection.languages.spl.coercion import as_text
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage
+from harness.detection.plan import operations as ops
 
 
 @COMMANDS.define("shout", {facts})
@@ -35,15 +36,16 @@ def shout(scope: Scope, stage: Stage) -> None:
 
     Reference: a test
     """
-    scope.derive([("host", apply("upper", as_text(scope.typed("host"))))], stage.span)
+    scope.derive([("host", ops.upper(as_text(scope.typed("host"))))], stage.span)
 '''
 FUNCTION = '''"""An eval function and an aggregate."""
 
 from harness.detection.languages.spl.aggregates import aggregate_call
-from harness.detection.languages.spl.coercion import Typed, apply, as_text, literal
-from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.coercion import Typed, as_text, literal
+from harness.detection.languages.spl.evaluate import EvalContext
 from harness.detection.languages.spl.registry import AGGREGATES, FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
+from harness.detection.plan import operations as ops
 from harness.diagnostics import Span
 
 
@@ -56,7 +58,7 @@ def loud(context: EvalContext, value: Typed) -> Typed:
 
     Reference: a test
     """
-    return apply("concat", as_text(value), literal("!"))
+    return ops.concat(as_text(value), literal("!"))
 
 
 @AGGREGATES.define("foremost", {facts})
@@ -65,7 +67,7 @@ def foremost(scope: Scope, value: Typed, span: Span) -> Typed:
 
     Reference: a test
     """
-    return aggregate_call("first", value)
+    return aggregate_call(ops.first, value)
 '''
 
 
@@ -145,7 +147,7 @@ def test_a_name_is_registered_once():
 def test_a_command_that_runs_a_subsearch_without_saying_how_is_an_error(checkout):
     language_folder, detlab = checkout
     body = COMMAND.format(facts=FACTS).replace(
-        '    scope.derive([("host", apply("upper", as_text(scope.typed("host"))))], stage.span)\n',
+        '    scope.derive([("host", ops.upper(as_text(scope.typed("host"))))], stage.span)\n',
         "    scope.subsearch(stage.arguments.items[0])\n",
     )
     (language_folder / "commands" / "shout.py").write_text(body)
