@@ -22,7 +22,7 @@ from harness.detection.language import (
     check_switches,
     language,
 )
-from harness.diagnostics import Finding, HarnessError
+from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, split_on_request
 from harness.scenario.rule import Rule, read_rule
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 
 ScenarioResult = Verdict | Visibility | Broken
+
+# What a person or the system ends a run with is no fault of a scenario.
+Interruption = (KeyboardInterrupt, GeneratorExit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +131,11 @@ class Bench:
         for i, scenario in enumerate(scenarios):
             try:
                 seen, cases = self.prepared(scenario)
-            except HarnessError as error:
-                results[i, 0] = Broken(path=str(scenario.path), error=error)
+            except Interruption:
+                raise
+            # Whatever it is, a behaviour's sys.exit included: the other scenarios are judged all the same.
+            except BaseException as error:
+                results[i, 0] = Broken(path=str(scenario.path), error=explain_failure(error))
                 continue
             for k, result in enumerate(seen):
                 results[i, k] = result
@@ -145,6 +151,10 @@ class Bench:
 
     def prepared(self, scenario: Scenario) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase]]]:
         """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
+        if not scenario.body.expect and not scenario.body.telemetry:
+            message = "a scenario without `expect:` and `telemetry:` proves nothing"
+            hint = "say which rule should see it, or which events it must leave"
+            raise SourceError("nothing-to-judge", message, scenario.place("title"), help=hint)
         check_scenario_conditions(scenario)
         check_scenario_switches(scenario)
         store = self.store(scenario)
@@ -160,8 +170,8 @@ class Bench:
                 cases.append(
                     (number, ExpectedCase(scenario=scenario, expectation=expectation, number=number, trial=trial))
                 )
-            except HarnessError as error:
-                broken.append(broken_at(scenario, number, error))
+            except Exception as error:
+                broken.append(broken_at(scenario, number, explain_failure(error)))
         return [*seen, *broken], cases
 
     def together(self, cases: Sequence[ExpectedCase]) -> list[ScenarioResult]:
@@ -170,9 +180,11 @@ class Bench:
         try:
             findings = list(TrialSet(self.engine, [case.trial for case in cases], labels).findings())
             return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
-        except HarnessError as error:
+        except Interruption:
+            raise
+        except BaseException as error:
             if len(cases) == 1:
-                return [broken_at(cases[0].scenario, cases[0].number, error)]
+                return [broken_at(cases[0].scenario, cases[0].number, explain_failure(error))]
             # One scenario that breaks the statement must not take the verdicts of the others with it.
             return [result for case in cases for result in self.together([case])]
 
@@ -308,8 +320,8 @@ def judge_files(
             try:
                 read = scenarios_of(path, bench.options.attack_data) or [read_scenario(path)]
                 scenarios += ((number, judged_by(scenario, own) if own else scenario) for scenario in read)
-            except HarnessError as error:
-                results[number].append(Broken(path=str(path), error=error))
+            except Exception as error:
+                results[number].append(Broken(path=str(path), error=explain_failure(error)))
             if progress:
                 progress(str(path), number + 1, len(found))
         judged = bench.judge_all([scenario for _, scenario in scenarios])

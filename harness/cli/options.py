@@ -50,7 +50,9 @@ switch = click.option(
 patience = click.option(
     "--time-limit", "patience", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop a rule that takes longer."
 )
-seed = click.option("--seed", type=int, help="Seed of simulated telemetry (default: each scenario's own).")
+seed = click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of simulated telemetry (default: each scenario's own)."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full.")
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from harness.detection.language import Lookup, Settings, Timing
 from harness.diagnostics import HarnessError
+from harness.telemetry.indexing.props import parse_whole_setting, parse_yes_no
 
 CONTENTS_FOLDER = Path(__file__).parent / "contents"
 # Chosen, no source: an app has hundreds; more is a home folder or a file system named by mistake.
@@ -218,7 +219,6 @@ def read_text_file(path: Path) -> str:
 
 
 MATCH_TYPE = re.compile(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
-FALSE_SETTINGS = frozenset({"0", "false", "f", "no"})
 
 
 @dataclass(slots=True)
@@ -297,7 +297,7 @@ def shape(definition: Mapping[str, object]) -> Lookup:
         columns=tuple(name.strip() for name in re.split(r"[,\s]+", fields.strip("[]'\" ")) if name.strip()),
         rows=(),
         match={name: how for name, how in matches.items() if how != "exact"},
-        case_sensitive=str(definition.get("case_sensitive_match", "true")).strip().lower() not in FALSE_SETTINGS,
+        case_sensitive=parse_yes_no(str(definition.get("case_sensitive_match", "")), True),
         # transforms.conf: max_matches is 100, and 1 for a table with time_field.
         most=parse_whole_or_default(definition.get("max_matches"), 1 if definition.get("time_field") else 100),
         least=parse_whole_or_default(definition.get("min_matches"), 0),
@@ -332,9 +332,8 @@ def print_conf_value(value: object) -> str:
 
 def parse_whole_or_default(value: object, otherwise: int) -> int:
     """A whole number without sign; `otherwise` for any other value."""
-    text = str(value or "").strip()
-    # Ten digits are more than any table has rows.
-    return int(text) if text.isdigit() and len(text) < 11 else otherwise
+    found = parse_whole_setting(str(value or ""), otherwise)
+    return found if found >= 0 else otherwise
 
 
 def by_file(path: Path) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.diagnostics import HarnessError
+from harness.diagnostics import HarnessError, explain_failure
 from harness.scenario.foreign_rule import KNOWN, rule_paths
 
 PACKAGE = Path(__file__).parents[1]
@@ -98,11 +98,19 @@ def behaviour_folders(path: Path) -> list[Path]:
     return [p for p in dict.fromkeys(candidates) if p.is_dir()]
 
 
+LONGEST_NAME = 255
+"""Bytes of one part of a path, as every common file system has it."""
+
+
 def resolve_beside(scenario: Path, name: str) -> Path:
     """The file that a scenario names: beside it, or in one of the three folders above it.
 
     Raises HarnessError for a name that leads elsewhere: a scenario is input and may be hostile.
     """
+    # File systems end a name at a NUL and at 255 bytes, and answer for others in words of their own.
+    if "\0" in name or any(len(part.encode()) > LONGEST_NAME for part in Path(name).parts):
+        shown = name if len(name) <= 60 else f"{name[:60]}..."
+        raise HarnessError("no-such-file", f"no file can be called `{shown}`, of {len(name)} characters")
     if Path(name).is_absolute() or ".." in Path(name).parts:
         hint = "name a file beside the scenario or in a folder above it"
         raise HarnessError("outside", f"`{name}` leads out of the scenario's folders", help=hint)
@@ -154,8 +162,8 @@ def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[LibraryRule]:
     try:
         for own in rule_paths(path):
             yield LibraryRule(path=own, facts=facts)
-    except HarnessError as error:
-        yield LibraryRule(path=path, facts=facts, error=error)
+    except Exception as error:
+        yield LibraryRule(path=path, facts=facts, error=explain_failure(error))
 
 
 def index(folder: Path) -> dict[Path, Mapping[str, str]]:

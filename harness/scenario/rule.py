@@ -65,7 +65,9 @@ def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = Non
         raise HarnessError("not-utf8", f"{shown} is not UTF-8 at byte {error.start}") from error
     except OSError as error:
         raise HarnessError("unreadable", f"{shown}: {error.strerror}") from error
-    return Rule(path=path, language=path.suffix.lstrip(".").lower(), query=Source(shown, text), page=read_page(path))
+    # Notepad and PowerShell's Out-File write a mark, which is no part of the query; further ones are.
+    query = Source(shown, text.removeprefix("\ufeff"))
+    return Rule(path=path, language=path.suffix.lstrip(".").lower(), query=query, page=read_page(path))
 
 
 def read_page(path: Path) -> Metadata:

@@ -16,7 +16,7 @@ from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column
 from harness.detection.plan.nodes import Scan, walk_nodes
-from harness.diagnostics import HarnessError, SourceError
+from harness.diagnostics import HarnessError, SourceError, explain_failure
 from harness.scenario.pack import LibraryRule
 from harness.scenario.rule import Rule, read_rule
 from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
@@ -42,13 +42,6 @@ class CoverageStage(StrEnum):
     EMPTY = "run on an empty store"
     EVENTS = "run on the events"
     RUNS = "runs"
-
-
-class DefectError(HarnessError):
-    """A failure of detlab itself on one rule: counted like any other, and never a rule's fault."""
-
-    # EX_SOFTWARE of sysexits.h, as for every defect.
-    exit_code = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +126,10 @@ class Tries:
             if subject.error:
                 raise subject.error
             rule = read_rule(subject.path)
-        except HarnessError as error:
+            attempt = Attempt(self, rule)
+        except Exception as error:
             name = subject.path.suffix.lstrip(".")
-            return Covered(subject=subject, language=name, stage=CoverageStage.READ, error=error)
-        attempt = Attempt(self, rule)
+            return Covered(subject=subject, language=name, stage=CoverageStage.READ, error=explain_failure(error))
         return Covered(
             subject=subject,
             language=rule.language,
@@ -147,13 +140,6 @@ class Tries:
             findings=attempt.findings,
             seconds=perf_counter() - began,
         )
-
-
-def defect(error: Exception) -> DefectError:
-    """An exception that is no HarnessError as one, with its type and first line."""
-    kind = type(error).__name__
-    first = (str(error).splitlines() or [""])[0][:200]
-    return DefectError("defect", f"{kind}: {first}", help="please report this rule")
 
 
 class Attempt:
@@ -172,11 +158,9 @@ class Attempt:
         """What ends the rule's way before it has run; None if nothing does."""
         try:
             self.run()
-        except HarnessError as error:
-            return error
         # Everything, since the next thousand rules have to be tried all the same.
         except Exception as error:
-            return defect(error)
+            return explain_failure(error)
         return None
 
     def run(self) -> None:

@@ -13,7 +13,8 @@ from harness.cli.rule_options import build_settings, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
-from harness.diagnostics import Finding, HarnessError, Severity, mend
+from harness.diagnostics import Finding, Severity, mend
+from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.scenario.rule import Rule, read_rule
@@ -74,11 +75,8 @@ def lint_rule(path: Path, content: Content, *, fix: bool) -> Linted:
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
-    try:
-        # Bytes: writing text would change the line ends of the author's file on Windows.
-        path.write_bytes(mend(rule.query, edits).encode("utf-8"))
-    except OSError as error:
-        raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+    # Bytes: writing text would change the line ends of the author's file on Windows.
+    write_file(path, mend(rule.query, edits).encode("utf-8"))
     return Linted(rule=rule, findings=findings, mended=sum(mendable(f) for f in findings))
 
 

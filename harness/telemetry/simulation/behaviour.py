@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
@@ -289,9 +291,21 @@ def load_module(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise HarnessError("unreadable", f"{path} is not a Python file")
     module = module_from_spec(spec)
-    try:
+    with guard_foreign_code(str(path)):
         spec.loader.exec_module(module)
-    # Faults of the file as such; an error of its own code should show its traceback.
-    except (SyntaxError, ImportError, NameError, OSError) as error:
-        raise HarnessError("broken-behaviour", f"{path}: {error}") from error
     return module
+
+
+@contextmanager
+def guard_foreign_code(name: str) -> Iterator[None]:
+    """Turns whatever a pack's own code raises, an end of the program included, into a HarnessError with its place."""
+    try:
+        yield
+    except (HarnessError, KeyboardInterrupt, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        # A syntax error names its own place, and the last frame is Python's.
+        place = "" if isinstance(error, SyntaxError) or not frames else f", line {frames[-1].lineno}"
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise HarnessError("broken-behaviour", f"{name}{place}: {said}") from error

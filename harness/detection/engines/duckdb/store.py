@@ -8,8 +8,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from shutil import rmtree
-from tempfile import gettempdir, mkdtemp
 from threading import Timer
 
 import duckdb
@@ -22,6 +20,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
+from harness.scratch_folder import ScratchFolder
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
@@ -55,7 +54,7 @@ class DuckDBStore:
 
     def __init__(self) -> None:
         self.connection = connect_memory_store()
-        self.spill: Path | None = None
+        self.spill: ScratchFolder | None = None
         self.locked = self.dead = self.lost = False
         self.refill: Callable[[], object] | None = None
         self.names = PhysicalNames()
@@ -81,9 +80,9 @@ class DuckDBStore:
         """From here on nothing outside is reachable, but for a folder of its own to spill what memory cannot hold."""
         self.revive()
         if not self.locked:
-            self.spill = Path(mkdtemp(prefix="detlab-", dir=gettempdir()))
+            self.spill = ScratchFolder("detlab-spill-")
             # Before access is switched off: afterwards DuckDB refuses to change the folder.
-            self.execute(f"SET temp_directory = {quote_sql_text(str(self.spill))}")
+            self.execute(f"SET temp_directory = {quote_sql_text(str(self.spill.path))}")
             self.execute("SET enable_external_access = false")
             self.locked = True
 
@@ -239,7 +238,7 @@ class DuckDBStore:
     def forget(self) -> None:
         """Removes the folder of spilled files."""
         if self.spill is not None:
-            rmtree(self.spill, ignore_errors=True)
+            self.spill.remove()
 
 
 def connect_memory_store() -> duckdb.DuckDBPyConnection:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_network
 
 from harness.detection.languages.spl.cim.events import EVENT_GROUPS, match_event_type, match_tag
 from harness.detection.languages.spl.coercion import (
@@ -45,6 +44,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Kind, Literal
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import choose_test
+from harness.detection.plan.values.network import parse_ip_network
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 # Segmentation by segmenters.conf (reference/spl.md 4.2): a word of free text stands between breakers, a TERM between
@@ -315,8 +315,4 @@ def find_network(value: str) -> str | None:
     address, _, bits = value.rpartition("/")
     if not bits.isdigit() or not ("." in address or ":" in address):
         return None
-    try:
-        ip_network(value, strict=False)
-    except ValueError:
-        return None
-    return value
+    return None if parse_ip_network(value) is None else value

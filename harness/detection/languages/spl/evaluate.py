@@ -158,7 +158,7 @@ class EvalContext:
                 any_differs = self.scope.session.switch("multivalue_not_equal") == "any"
             return lower_comparison(operator, left, right, span, any_differs=any_differs)
         if operator == "LIKE":
-            return FUNCTIONS["like"].define(self, left, right)  # type: ignore[no-any-return]
+            return FUNCTIONS["like"].run(self, left, right)  # type: ignore[no-any-return]
         if operator == "+":
             return self.addition(left, right, span)
         return self.arithmetic(operator, left, right, span)
@@ -229,9 +229,9 @@ class EvalContext:
             raise SourceError("wrong-arity", message, span, help=f"it is called as `{entry.signature}`")
         # searchmatch, mvmap and case need their arguments as they stand.
         if entry.shape == "written":
-            found: Typed = entry.define(self, *invocation.arguments)
+            found: Typed = entry.run(self, *invocation.arguments)
         else:
-            found = entry.define(self, *(self.value(a) for a in invocation.arguments))
+            found = entry.run(self, *(self.value(a) for a in invocation.arguments))
         return set_call_span(found, span)
 
     def choose(self, branches: list[tuple[Typed, Typed]], otherwise: Typed) -> Typed:

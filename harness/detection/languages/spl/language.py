@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from harness.detection.invisible_characters import refuse_invisible_characters
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
 from harness.detection.languages.spl.field_usage import BLOCKS, collect_mentions
 from harness.detection.languages.spl.lexer import ExpandedText
@@ -58,6 +59,7 @@ class Spl:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
         if len(source.text) > LONGEST_SEARCH:
             raise SourceError("too-long", f"a search of more than {LONGEST_SEARCH:,} characters", source.span(0, 1))
+        refuse_invisible_characters(source)
         strict = dialect is Strictness.STRICT
         chosen = settings or Settings()
         text = expand_macros(source, chosen, strict=strict)

@@ -16,7 +16,7 @@ from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal, Schema, SortKey, is_hidden
 from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Select, walk_nodes
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
-from harness.diagnostics import Finding, Severity, SourceError, Span
+from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span
 
 # Events reach the first command newest first (reference/spl.md 1.15); those of one time in the order of the store.
 NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
@@ -221,7 +221,8 @@ class Scope:
         matters = self.subsearch_order_matters if order_matters is None else order_matters
         if matters is None:
             what = "what it does with the order of its rows"
-            raise TypeError(f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}")
+            message = f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}"
+            raise HarnessError("registration", message)
         scope = fresh_scope(self.session, main=False)
         scope.order_matters = matters
         # Subsearches run before the search around them, so they see tables of earlier subsearches only.

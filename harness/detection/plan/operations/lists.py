@@ -19,7 +19,7 @@ from harness.diagnostics import Span
 
 # No empty list: in both languages a field has values or there is no field.
 @null_operation
-def list_(text: Text[V], *more: Text[V], span: Span | None = None) -> Multivalue[V]:
+def list_(*texts: Text[V], span: Span | None = None) -> Multivalue[V]:
     """The texts that are not null; null of none."""
 
 

@@ -189,7 +189,7 @@ def format_number(number: Number[V], printf: Text[V], *, span: Span | None = Non
 
 
 @operation
-def format_text(printf: Text[V], value: Text[V], *more: Text[V], span: Span | None = None) -> Text[V]:
+def format_text(printf: Text[V], *values: Text[V], span: Span | None = None) -> Text[V]:
     """A C format with the values in its conversions; null where one does not fit."""
 
 

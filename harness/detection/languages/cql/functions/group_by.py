@@ -25,7 +25,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, Union, Window
 from harness.detection.plan.operations import all_of
-from harness.diagnostics import Finding, Severity, Span
+from harness.diagnostics import Finding, Severity, SourceError, Span
 
 
 def build_count_call(span: Span) -> Array:
@@ -249,6 +249,9 @@ def top(
 
     Reference: library.humio.com, top()
     """
+    if not field:
+        place = flow.span or flow.meaning.source.whole()
+        raise SourceError("missing-parameter", "`top` needs a field", place)
     row = RowScope(flow)
     # Events that lack a field are not counted (reference/cql.md 7.3).
     there = tuple(ops.not_(ops.is_null(row.read(n))) for n in field)

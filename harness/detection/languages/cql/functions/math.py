@@ -184,8 +184,8 @@ def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
     made = []
     for item in value.items if isinstance(value, Array) else ():
         pair = resolve_texts(row.meaning, item)
-        bit = parse_number_text(pair[0])
-        if len(pair) != 2 or bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
+        bit = parse_number_text(pair[0]) if len(pair) == 2 else None
+        if bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
             message = f"expected a pair of a bit from 0 to {MOST_BITS - 1} and a name"
             raise SourceError("argument", message, item.span, help="one such as `[0, NAME]`")
         made.append((int(bit), pair[1]))

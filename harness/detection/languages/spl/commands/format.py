@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import bind_options, parse_whole_word
+from harness.detection.languages.spl.arguments import bind_options, split_leading_count
 from harness.detection.languages.spl.coercion import apply_to_elements, as_text, build_element_parameter, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -32,9 +32,7 @@ def return_(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 3.6
     """
     found = bind_options(stage, "*")
-    words = list(found.words)
-    # One row unless a number stands first (reference/spl.md 3.6).
-    count = parse_whole_word(words.pop(0)) if words and words[0].text.isdigit() and not words[0].quoted else 1
+    count, words = split_leading_count(found.words, 1)
     if not words and not found.options:
         raise found.error("missing-field", "`return` needs a field")
     scope.node = Limit(source=scope.node, count=count, span=stage.span)
