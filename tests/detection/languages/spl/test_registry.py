@@ -41,7 +41,7 @@ def shout(scope: Scope, stage: Stage) -> None:
 FUNCTION = '''"""An eval function and an aggregate."""
 
 from harness.detection.languages.spl.coercion import as_text, literal
-from harness.detection.languages.spl.evaluation import EvalContext
+from harness.detection.languages.spl.evaluate import EvalContext
 from harness.detection.languages.spl.registry import AGGREGATES, FUNCTIONS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.plan import operations as ops
