@@ -18,7 +18,6 @@ STAGES = ("scenario", "telemetry", "detection", "verdict", "report")
 GRAMMARS_AND_TABLES = {
     "harness/detection/engines/spark/operations.py": "one table: the plan's operations as Spark SQL has them",
     "harness/detection/languages/cql/functions/array.py": "one table: the functions of arrays, objects and reductions",
-    "harness/detection/languages/cql/registry.py": "one table: all that is said of each function",
     "harness/detection/languages/spl/aggregates.py": "one table: the statistical functions",
     "harness/detection/languages/spl/cim/models.py": "one table: the data models and their fields",
     "harness/detection/languages/spl/cim/windows.py": "one table: Windows events and what Windows calls them by code",
@@ -26,6 +25,7 @@ GRAMMARS_AND_TABLES = {
     "harness/detection/languages/spl/parser.py": "one grammar: pipelines, stages and the arguments of commands",
     "harness/detection/plan/values/pcre.py": "one grammar: PCRE, read once and written for two libraries",
     "harness/telemetry/events/json_events.py": "one table: events in JSON as each shipper writes them",
+    "harness/telemetry/platforms/splunk.py": "one table: the fields that Splunk's add-ons make of recorded ones",
     "harness/telemetry/sensors/sysmon.py": "one table: Sysmon's events and their fields",
 }
 """Files that may have 600 lines."""
@@ -53,6 +53,7 @@ OWN_ROLES = {
         "case": "its branches hold whole pipelines; SPL's case() is one function of many",
         "discovery": "fields may be named by texts in events; SPL asks for those in `scope`",
         "option_values": "one table of the words that parameters may be; each command of SPL has its own",
+        "parameters": "a query has parameters; what SPL fills in are macros",
         "product_limits": "limits that many functions share; in SPL a limit is that of one command",
         "row": "a step changes the fields of one row; in SPL it makes another relation",
         "saved_queries": "they are called by name as a step; SPL runs one as a search of its own, by `savedsearch`",

@@ -251,7 +251,7 @@ def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
     return {
         "name": threshold.name,
         "comparison": str(threshold),
-        "operation": threshold.operation,
+        "operation": threshold.operation.name,
         "published": threshold.published,
         "line": line,
         "column": column,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.detection.languages.cql.arguments import CONVERTERS, bind, parameter_text
+from harness.detection.languages.cql.arguments import CONVERTERS, bind
 from harness.detection.languages.cql.coercion import parse_number_text, refuse_too_large, replace_null_by_false
+from harness.detection.languages.cql.parameters import parameter_text
 from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole, RegistryEntry
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import (

@@ -106,7 +106,7 @@ class Cql:
         self, source: Source, dialect: Strictness = Strictness.LENIENT, settings: Settings | None = None
     ) -> CqlQuery:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
-        refuse_invisible_characters(source)
+        refuse_invisible_characters(source, slashes=True)
         pipeline, parser = parse_query(source, pipes=dialect is Strictness.STRICT)
         check = check_query(pipeline, parser.findings)
         refused = [f for f in check.findings if f.severity is Severity.ERROR]
@@ -134,7 +134,7 @@ class Cql:
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
         try:
-            refuse_invisible_characters(source)
+            refuse_invisible_characters(source, slashes=True)
             pipeline, parser = parse_query(source, pipes=True)
         except SourceError as error:
             return (error.finding(),)

@@ -23,7 +23,7 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.scope import Scope, ask_rows
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.time_range import plan_format
-from harness.detection.lookup_matching import MOST_PATTERNS, match_cell, print_lookup_rows
+from harness.detection.lookup_cells import MOST_PATTERNS, match_cell, print_lookup_rows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Node, Values

@@ -253,7 +253,6 @@ def top(
         place = flow.span or flow.meaning.source.whole()
         raise SourceError("missing-parameter", "`top` needs a field", place)
     row = RowScope(flow)
-    # Events that lack a field are not counted (reference/cql.md 7.3).
     there = tuple(ops.not_(ops.is_null(row.read(n))) for n in field)
     flow.become(Filter(source=flow.node, condition=all_of(there), span=flow.span))
     row = RowScope(flow)
@@ -264,7 +263,6 @@ def top(
     flow.events = flow.timed = False
     if percent:
         whole = flow.meaning.temporary()
-        # Before the limit: percent is of all values, not of those that are shown.
         flow.become(Window(source=flow.node, measures=((whole, ops.sum(Column(output))),)))
         share = ops.multiply(ops.divide(Column(output), Column(whole)), Literal(100))
         flow.become(Derive(source=flow.node, columns=(("percent", share),)))

@@ -14,7 +14,7 @@ from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.languages.cql.time_range import restart_search
-from harness.detection.lookup_matching import MOST_PATTERNS, match_cell, print_lookup_rows
+from harness.detection.lookup_cells import MOST_PATTERNS, match_cell, print_lookup_rows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import pi
 
-from harness.detection.languages.cql.arguments import Name, resolve_texts
+from harness.detection.languages.cql.arguments import Name
 from harness.detection.languages.cql.coercion import parse_number_text
 from harness.detection.languages.cql.option_values import Endian, Rounding, check_range
+from harness.detection.languages.cql.parameters import resolve_texts
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import Array, Syntax

@@ -152,7 +152,6 @@ def build_partner_time_test(scope: Scope, partners: Partners, found: BoundOption
         return None
     before = found.flag("earlier", True)
     own, other = as_number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
-    # `usetime` looks at whole seconds.
     whole = [ops.floor(v) for v in (other, own)]
     return apply(ops.less_equal if before else ops.greater_equal, *whole).expression
 
