@@ -125,6 +125,8 @@ class Scope:
 
     def typed(self, name: str, span: Span | None = None) -> Typed:
         """A field of the current rows; null if they have none of that name."""
+        if not name:
+            raise SourceError("empty-name", "a field has a name", span or self.session.text.source.whole())
         if self.events and name not in self.defined:
             self.session.reads.add(name)
         kind = self.columns.get(name)

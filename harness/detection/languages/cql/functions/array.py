@@ -207,6 +207,8 @@ def array_append(row: RowScope, array: ArrayName, *, values: tuple[Expression, .
 
     Reference: library.humio.com, array:append()
     """
+    if not values:
+        return
     more = ops.list_(*(row.text(v) for v in values))
     before = row.array(array)
     set_array(row, array, more if before == NULL else ops.list_concat(before, more))

@@ -112,6 +112,9 @@ def parse_csv(
 
     Reference: library.humio.com, parseCsv()
     """
+    if not delimiter:
+        place = row.flow.span or row.meaning.source.whole()
+        raise SourceError("argument", "`delimiter` is at least one character", place)
     mark = re.escape(delimiter)
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'
     raw = LambdaParameter("cell")
