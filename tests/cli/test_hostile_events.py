@@ -122,5 +122,5 @@ def test_a_schedule_over_events_without_a_time(rules):
     (rules / "a.spl").write_text("index=* Image=a | stats count")
     ran = detlab("latency", "a.spl", "s.yaml", "--json")
     assert ran.code == 0, ran.out + ran.err
-    (delay,) = ran.document["delays"]
-    assert (delay["caught"], delay["starts"]) == (1, 1)
+    (found,) = ran.document["scenarios"]
+    assert (found["caught"], found["starts"]) == (1, 1)
