@@ -26,12 +26,12 @@ def replace_file(path: Path) -> Iterator[Path]:
     Raises HarnessError where the file cannot be written; nothing is left beside it then.
     """
     try:
+        # Devices and pipes (/dev/stdout, a named pipe) are written to: a file in their place would be another thing.
+        if path.exists() and not path.is_file():
+            yield path
+            return
         # A link stays one, and what it leads to is replaced.
         target = Path(os.path.realpath(path))
-        # Devices and pipes (/dev/stdout, a named pipe) are written to: a file in their place would be another thing.
-        if target.exists() and not target.is_file():
-            yield target
-            return
         # A rename would not ask the file itself.
         if target.exists() and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -13,7 +13,7 @@ from harness.cli.rule_options import build_settings, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
-from harness.diagnostics import Finding, Severity, mend
+from harness.diagnostics import Finding, HarnessError, Severity, explain_failure, mend
 from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
@@ -52,14 +52,29 @@ def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, 
 
     The exit code is 1 where an error is left.
     """
-    linted = [lint_rule(path, content, fix=fix) for path in rules]
+    tried = [try_rule(path, content, fix=fix) for path in rules]
+    linted = [each for each in tried if isinstance(each, Linted)]
+    errors = [each for each in tried if isinstance(each, HarnessError)]
+    # One alone is the command's own failure.
+    if len(rules) == 1 and errors:
+        raise errors[0]
     if as_json:
-        out(dumps({"document": "lint", "version": VERSION, "rules": [encode_findings(each) for each in linted]}))
+        findings, failed = [encode_findings(each) for each in linted], [each.as_json() for each in errors]
+        out(dumps({"document": "lint", "version": VERSION, "rules": findings, "errors": failed}))
     else:
         sheet = paper()
-        for each in linted:
-            out(format_findings(each, sheet))
-    return DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
+        for each in tried:
+            out(format_findings(each, sheet) if isinstance(each, Linted) else escape_controls(each.render()))
+    differs = DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
+    return max((each.exit_code for each in errors), default=differs)
+
+
+def try_rule(path: Path, content: Content, *, fix: bool) -> Linted | HarnessError:
+    """What is found in one rule, or why it cannot be looked at: the other rules are looked at all the same."""
+    try:
+        return lint_rule(path, content, fix=fix)
+    except Exception as error:
+        return explain_failure(error)
 
 
 def mendable(finding: Finding) -> bool:

@@ -26,6 +26,7 @@ from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
 from harness.verdict.alerts import Alert, Census, census
 from harness.verdict.store import TimeStretch
 from harness.verdict.study.population import SECONDS_IN_DAY
+from harness.verdict.verdict import Broken
 
 # Ten years of hourly runs; chosen, no source: more is a misspelt duration.
 LONGEST_CENSUS_HOURS = 3650 * 24
@@ -92,12 +93,13 @@ def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
     """Days that were recorded: a world says so, of all else it is from the first event to the last."""
     if is_dataset(events[0]):
         return float(open_dataset(events[0]).days)
-    times = [e.columns.column("@time") for e in answer.trial.store.telemetry(answer.trial.conditions).events if len(e)]
-    if not times:
+    recorded = answer.trial.store.telemetry(answer.trial.conditions).events
+    # Times are Arrow timestamps in microseconds, which are integers underneath; events may have none.
+    times = [e.columns.column("@time").drop_null().cast("int64").to_numpy() for e in recorded]
+    if not any(len(t) for t in times):
         return 0.0
-    # Times are Arrow timestamps in microseconds, which are integers underneath.
-    first = min(int(np.asarray(t.cast("int64")).min()) for t in times)
-    last = max(int(np.asarray(t.cast("int64")).max()) for t in times)
+    first = min(int(t.min()) for t in times if len(t))
+    last = max(int(t.max()) for t in times if len(t))
     # At least a microsecond, or a rate over one event would be infinite.
     return max(last - first, 1) / (SECONDS_IN_DAY * 1e6)
 
@@ -187,6 +189,8 @@ def command(
     if len(forms) > 1:
         return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
     found = next(query_events(forms, events, chosen, explained=verbose))
+    if isinstance(found, Broken):
+        raise found.error
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
         return 0

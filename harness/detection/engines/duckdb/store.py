@@ -135,7 +135,8 @@ class DuckDBStore:
         timer.start()
         try:
             yield
-        except HarnessError:
+        # The second one from calls between statements, which execute() does not see.
+        except (HarnessError, duckdb.InterruptException):
             if not self.overdue:
                 raise
             hint = "narrow the search first, or allow more with --time-limit"

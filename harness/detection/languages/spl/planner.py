@@ -15,7 +15,14 @@ from harness.detection.languages.spl.aggregation import heeds_order, list_heeded
 from harness.detection.languages.spl.extraction.extraction import extract_scope
 from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compile_name_pattern, fresh_scope
+from harness.detection.languages.spl.scope import (
+    FIELD_PATTERN,
+    Scope,
+    Session,
+    compile_name_pattern,
+    find_empty_name,
+    fresh_scope,
+)
 from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.plan import operations as ops
@@ -115,9 +122,8 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
 def refuse_nameless_column(scope: Scope, stage: Stage) -> None:
     """Raises SourceError where a command has made a column of the name `""`, at that name if it stands there."""
     if "" in scope.columns:
-        at = stage.span.text.find('""')
-        place = stage.span.source.span(stage.span.start + at, stage.span.start + at + 2) if at >= 0 else stage.span
-        raise SourceError("empty-name", f"`{stage.name}` makes a column without a name", place)
+        message = f"`{stage.name}` makes a column without a name"
+        raise SourceError("empty-name", message, find_empty_name(stage.span))
 
 
 def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:

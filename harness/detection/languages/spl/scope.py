@@ -128,6 +128,10 @@ class Scope:
 
     def typed(self, name: str, span: Span | None = None) -> Typed:
         """A field of the current rows; null if they have none of that name."""
+        if not name:
+            raise SourceError(
+                "empty-name", "a field has a name", span or find_empty_name(self.session.text.source.whole())
+            )
         # Only what comes from the store is read; what the search made itself is at hand.
         if self.events and name not in self.defined:
             self.session.reads.add(name)
@@ -234,6 +238,12 @@ class Scope:
     def unsupported(self, what: str, span: Span, help: str | None = None) -> SourceError:
         """The error about a construct that cannot be run."""
         return SourceError("unsupported", f"{what} is not supported", span, help=help)
+
+
+def find_empty_name(within: Span) -> Span:
+    """Where `""` stands in a stretch of the search, else all of it."""
+    at = within.text.find('""')
+    return within if at < 0 else within.source.span(within.start + at, within.start + at + 2)
 
 
 def fresh_scope(session: Session, *, main: bool = True) -> Scope:

@@ -227,7 +227,9 @@ def time_format(condition: SearchCondition) -> str:
     stack = [condition]
     while stack:
         match stack.pop():
-            case Comparison(Word("timeformat"), _, Word(text)):
+            case Comparison(Word("timeformat"), _, Word(text, _, span)):
+                if not text:
+                    raise SourceError("bad-option", "`timeformat` is empty", span, help=f"write {DEFAULT_FORMAT}")
                 return text
             case All(operands) | AnyOf(operands):
                 stack.extend(operands)

@@ -77,6 +77,10 @@ def chart(scope: Scope, stage: Stage) -> None:
     series = scope.session.fresh("series")
     add_series_column(scope, arguments, keys[1], series)
     values = expand_measures(scope, arguments)
+    if not values:
+        raise SourceError(
+            "missing-function", "`chart` needs a function", stage.span, help="write `chart count over x by y`"
+        )
     build_chart_table(scope, choose_chart_series(scope, stage, (keys[0], keys[1]), series, values), stage.span)
 
 
