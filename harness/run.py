@@ -35,6 +35,7 @@ from harness.verdict.alerts import Alert
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
 from harness.verdict.judge import TrialResult as Found
 from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
+from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal, list_expectation_faults
 from harness.workers import distribute_work, workers_for
 
@@ -256,11 +257,12 @@ class Bench:
         alerts, rows = trial.alerts(plan), self.engine.run(plan.node)
         size = store.size(self.options.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
+        ties = find_ties(plan, self.engine.run).get(0, ())
         return Answer(
             rule=trial.rule,
             rows=rows,
             alerts=alerts,
-            plan=replace(plan, findings=(*plan.findings, *cut)),
+            plan=replace(plan, findings=(*plan.findings, *cut, *ties)),
             deviations=trial.query.deviations,
             damages=store.telemetry(self.options.conditions).damages,
             events=size,

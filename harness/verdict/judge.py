@@ -25,6 +25,7 @@ from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind,
 from harness.verdict.store import TelemetryStore, collect_expected_fields, compute_search_now, find_absent_fields
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
+from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Flip, outcome
 
 
@@ -251,12 +252,13 @@ class TrialSet:
         flips = self.flips(plan, numbers, observed, explanations)
         looked_at = self.looked_at(plan, quiet)
         meant = self.cut(plan, {i: len(alerts[i]) for i in numbers})
+        ties = find_ties(plan, self.batch.run)
         for i in numbers:
             if alerts[i]:
                 looked_at[i] = {e for a in alerts[i] for e in a.events}
         return {
             i: TrialResult(
-                plan=meant[i],
+                plan=replace(meant[i], findings=(*meant[i].findings, *ties.get(i, ()))),
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.engines.duckdb.statistics import STATISTIC_MACROS, find_macros
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
@@ -60,6 +61,7 @@ class DuckDBStore:
         self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
+        self.macros: set[str] = set()
         self.arriving: dict[str, pa.Table] = {}
         self.overdue = False
         self.cautious = False
@@ -72,7 +74,7 @@ class DuckDBStore:
             self.forget()
             self.connection = connect_memory_store()
             self.locked = self.dead = self.lost = self.cautious = False
-            self.tables, self.computed = {}, set()
+            self.tables, self.computed, self.macros = {}, set(), set()
             if self.refill is not None:
                 self.refill()
 
@@ -95,6 +97,10 @@ class DuckDBStore:
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
                 self.create(name, self.arriving.pop(name))
+        for macro in find_macros(text):
+            if macro not in self.macros:
+                self.macros.add(macro)
+                self.connection.execute(f"CREATE MACRO {macro} AS {STATISTIC_MACROS[macro]}")
         try:
             return self.attempt(text)
         except duckdb.Error as error:
