@@ -13,7 +13,8 @@ from harness.detection.plan.nodes import Aggregate, Filter, Named, Node, Select,
 from harness.detection.plan.operations import any_of
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Finding, Severity, Span
-from harness.verdict.explain import find_span, format_value, parse_cell_number
+from harness.verdict.clauses import find_span
+from harness.verdict.explain import format_value, parse_cell_number
 from harness.verdict.study.isolation import CASE_COLUMN
 from harness.verdict.tune.thresholds import Threshold, find_thresholds_by_node
 
