@@ -49,6 +49,7 @@ def test_an_invisible_character_is_an_error_at_its_place_for_query_and_lint(fold
     [
         ("spl", 'index=wineventlog a="*\u202eexe" | stats count'),
         ("cql", 'a="*\u202eexe" | count(as=count)'),
+        ("cql", "a=/\u202eexe$/ | count(as=count)"),
     ],
 )
 def test_within_quotes_it_is_what_the_rule_looks_for(folder, language, text):
