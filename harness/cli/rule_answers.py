@@ -53,17 +53,24 @@ def query_events(
     """Runs each rule on the events."""
     with Bench(options) as bench:
         for rule in rules:
-            answer = bench.query(rule, events)
-            explanation = None
-            # A world's events are read from files once for a plan; explaining would read them for every step.
-            few = not answer.trial.store.streamed
-            if few and (explained or not len(answer.rows)):
-                total = len(answer.trial.store.truth.by_event)
-                # Nobody knows the attack here, so all events are followed.
-                labels = Labels(malicious=frozenset(range(total)), total=total)
-                explanation = explain(answer.plan, bench.engine, labels)
-            empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
-            yield Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
+            with bench.unit():
+                found = query_rule(bench, rule, events, explained=explained)
+            yield found
+
+
+def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: bool) -> Found:
+    """Runs one rule on the events."""
+    answer = bench.query(rule, events)
+    explanation = None
+    # A world's events are read from files once for a plan; explaining would read them for every step.
+    few = not answer.trial.store.streamed
+    if few and (explained or not len(answer.rows)):
+        total = len(answer.trial.store.truth.by_event)
+        # Nobody knows the attack here, so all events are followed.
+        labels = Labels(malicious=frozenset(range(total)), total=total)
+        explanation = explain(answer.plan, bench.engine, labels)
+    empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
+    return Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:

@@ -17,6 +17,7 @@ from harness.detection.engine import DEFAULT_PATIENCE
 from harness.detection.language import Settings
 from harness.diagnostics import HarnessError
 from harness.run import RunOptions
+from harness.supervisor import Limits
 from harness.telemetry.indexing.plain_text import Input
 
 CONTENT_OPTIONS = (
@@ -98,6 +99,11 @@ def reading(chosen: RunOptions, sourcetype: str | None, source: str | None, host
     return replace(chosen, settings=replace(settings, props=props), plain=given)
 
 
+def complete(limits: Limits, seconds: float = DEFAULT_PATIENCE) -> Limits:
+    """The limits with this time where none was given: the option has no default, since `coverage` has another."""
+    return replace(limits, seconds=limits.seconds or seconds)
+
+
 def choosing(command: options.Decorated) -> options.Decorated:
     """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
 
@@ -109,8 +115,7 @@ def choosing(command: options.Decorated) -> options.Decorated:
             conditions=named.pop("condition"),
             switches=named.pop("switch"),
             seed=named.pop("seed"),
-            # The option has no default of its own, since `coverage` has another.
-            patience=named.pop("patience") or DEFAULT_PATIENCE,
+            limits=complete(named.pop("limits")),
             settings=build_settings(named.pop("content")),
         )
         chosen = reading(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.rule_options import build_settings, contents
+from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
@@ -17,6 +17,7 @@ from harness.diagnostics import Finding, HarnessError, Severity, mend
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.scenario.rule import Rule, read_rule
+from harness.supervisor import Limits, unit_of_work
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
 
@@ -45,13 +46,18 @@ class Linted:
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents
+@options.limited
 @options.json_option
-def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, as_json: bool) -> int:
+def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, limits: Limits, as_json: bool) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
 
     The exit code is 1 where an error is left.
     """
-    linted = [lint_rule(path, content, fix=fix) for path in rules]
+    limits = complete(limits)
+    code = options.in_child(limits, whole=False)
+    if code is not None:
+        return code
+    linted = [lint_rule(path, content, limits, fix=fix) for path in rules]
     if as_json:
         out(dumps({"document": "lint", "version": VERSION, "rules": [encode_findings(each) for each in linted]}))
     else:
@@ -67,10 +73,11 @@ def mendable(finding: Finding) -> bool:
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
-def lint_rule(path: Path, content: Content, *, fix: bool) -> Linted:
+def lint_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
-    rule = read_rule(path)
-    findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
+    with unit_of_work(limits.seconds):
+        rule = read_rule(path)
+        findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
