@@ -26,7 +26,7 @@ from harness.detection.language import (
 )
 from harness.diagnostics import Finding, HarnessError
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
-from harness.scenario.pack import find_scenarios, split_on_request
+from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
@@ -34,6 +34,7 @@ from harness.supervisor import Limits, can_supervise, default_memory, mark_place
 from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
+from harness.telemetry.simulation.behaviour import announce_foreign_python
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
@@ -365,6 +366,9 @@ def run_scenarios(
     )
     # Two, no source: the engine of each process may take half of the memory.
     workers = min(2, workers_for(len(found)))
+    # Here, so that it is said once and not by each child.
+    for folder in list_generators(found):
+        announce_foreign_python(folder)
     limits = (options or RunOptions()).limits
     if can_supervise() and (workers > 1 or limits.isolated):
         crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
