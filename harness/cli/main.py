@@ -86,14 +86,14 @@ class Commands(click.Group):
             if hasattr(stream, "reconfigure"):
                 # A terminal that is not UTF-8 must not end a run at the first character that it lacks.
                 stream.reconfigure(errors="backslashreplace")
-        sys.exit(self.run(arguments))
+        sys.exit(self.run(arguments, own=args is None))
 
-    def run(self, arguments: list[str]) -> int:
-        """The exit code of a command line; its errors have been shown."""
+    def run(self, arguments: list[str], *, own: bool) -> int:
+        """The exit code of a command line, its errors shown; `own` is whether the process does nothing else."""
         # Looked for by hand, since errors of the options themselves are told in JSON too.
         as_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
         try:
-            with self.make_context("detlab", list(arguments)) as context:
+            with self.make_context("detlab", list(arguments), obj=own) as context:
                 code = self.invoke(context)
             # Here and not at exit, or a full disk would be told by Python in its own words.
             sys.stdout.flush()

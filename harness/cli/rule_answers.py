@@ -55,7 +55,9 @@ def query_events(
     with Bench(options) as bench:
         for rule in rules:
             try:
-                yield query_rule(bench, rule, events, explained=explained)
+                with bench.unit():
+                    found = query_rule(bench, rule, events, explained=explained)
+                yield found
             except Exception as error:
                 yield Broken(path=str(rule), error=explain_failure(error))
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from harness.detection.language import Lookup, Settings, Timing
 from harness.diagnostics import HarnessError
+from harness.scenario.pack import refuse_link_out
 from harness.telemetry.indexing.props import parse_whole_setting, parse_yes_no
 
 CONTENTS_FOLDER = Path(__file__).parent / "contents"
@@ -161,7 +162,7 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
         for file in find_content_files(path):
             shape = next((s for s in readable if s.recognises(file)), None)
             if shape is not None:
-                here = read_content_file(shape, file, lenient=lenient).over(here)
+                here = read_content_file(shape, file, path, lenient=lenient).over(here)
         # A folder may well hold nothing of the kind, a file that was named should.
         if not here and not path.is_dir():
             hint = "an app's macros, transforms, props, eventtypes and tags, YAML, JSON and CSV are read"
@@ -170,10 +171,10 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
     return found
 
 
-def read_content_file(shape: ContentFormat, file: Path, *, lenient: bool) -> Content:
-    """The content of one file; with `lenient` empty where it cannot be read."""
+def read_content_file(shape: ContentFormat, file: Path, named: Path, *, lenient: bool) -> Content:
+    """The content of one file, of what was named; with `lenient` empty where it cannot be read."""
     try:
-        return shape.read(file)
+        return shape.read(refuse_link_out(file, named))
     except HarnessError:
         if not lenient:
             raise
@@ -201,7 +202,7 @@ def read_content_beside(rule: Path) -> Content:
     for folder in list(rule.resolve().parents)[:FOLDERS_UPWARDS]:
         page = folder / "detlab.yaml"
         if page.is_file():
-            return read_content([page])
+            return read_content([refuse_link_out(page, folder)])
     return Content()
 
 

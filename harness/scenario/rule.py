@@ -9,6 +9,7 @@ import msgspec
 from harness.diagnostics import HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
 from harness.scenario.foreign_rule import find_published_rule
+from harness.scenario.pack import refuse_link_out
 
 # Published rules have some kilobytes; chosen.
 LARGEST_RULE = 1 << 20
@@ -76,7 +77,8 @@ def read_page(path: Path) -> Metadata:
     page = path.with_name(path.name + ".yaml")
     if not page.is_file():
         return Metadata(title=path.stem)
-    return convert_document(load(Source(str(page), page.read_text("utf-8"))), Metadata)
+    text = refuse_link_out(page, page.parent).read_text("utf-8")
+    return convert_document(load(Source(str(page), text)), Metadata)
 
 
 def nearby(path: Path) -> str | None:

@@ -19,6 +19,7 @@ from harness.detection.plan.schema import columns_of, most_rows
 from harness.diagnostics import Finding
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
+from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind, explain
@@ -109,7 +110,8 @@ class Trial:
         chosen = settings or self.settings
         # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
         now = chosen.now or self.store.end(self.conditions)
-        return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
+        with unit_of_work(self.engine.patience):
+            return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.rule_options import build_settings, contents
+from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
@@ -18,6 +18,7 @@ from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.scenario.rule import Rule, read_rule
+from harness.supervisor import Limits, unit_of_work
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
 
@@ -46,13 +47,18 @@ class Linted:
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents
+@options.limited
 @options.json_option
-def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, as_json: bool) -> int:
+def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, limits: Limits, as_json: bool) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
 
     The exit code is 1 where an error is left.
     """
-    tried = [try_rule(path, content, fix=fix) for path in rules]
+    limits = complete(limits)
+    code = options.in_child(limits, whole=False)
+    if code is not None:
+        return code
+    tried = [try_rule(path, content, limits, fix=fix) for path in rules]
     linted = [each for each in tried if isinstance(each, Linted)]
     errors = [each for each in tried if isinstance(each, HarnessError)]
     # One alone is the command's own failure.
@@ -69,10 +75,10 @@ def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, 
     return max((each.exit_code for each in errors), default=differs)
 
 
-def try_rule(path: Path, content: Content, *, fix: bool) -> Linted | HarnessError:
+def try_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted | HarnessError:
     """What is found in one rule, or why it cannot be looked at: the other rules are looked at all the same."""
     try:
-        return lint_rule(path, content, fix=fix)
+        return lint_rule(path, content, limits, fix=fix)
     except Exception as error:
         return explain_failure(error)
 
@@ -83,10 +89,11 @@ def mendable(finding: Finding) -> bool:
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
-def lint_rule(path: Path, content: Content, *, fix: bool) -> Linted:
+def lint_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
-    rule = read_rule(path)
-    findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
+    with unit_of_work(limits.seconds):
+        rule = read_rule(path)
+        findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from harness.cli.options import PATH
+from harness.cli.options import PATH, in_child
 from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
@@ -44,7 +44,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: tim
     runs = 0
     for window in split_census_windows(events, every):
         # A store of its own for each stretch, so that memory stays that of one stretch.
-        with Bench(options) as bench:
+        with Bench(options) as bench, bench.unit():
             answer = bench.query(rule, events, window)
             alerts += answer.alerts
             caused |= set(np.unique(answer.trial.store.truth.by_event).tolist()) - {UNLABELLED}
@@ -180,6 +180,10 @@ def command(
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
     """
+    # Each stretch and each of several forms is a unit of work of its own.
+    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every) and len(rule_paths(rule)) < 2)
+    if code is not None:
+        return code
     if by or every:
         counted = by_cause(rule, events, chosen, stretch(every))
         told = dumps({"document": "census", "version": VERSION, **census_object(counted)})

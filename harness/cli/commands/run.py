@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import PATH, Decorated
+from harness.cli.options import PATH, Decorated, in_child
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
@@ -81,6 +81,9 @@ def command(
         recorded = import_module("harness.cli.commands.detonate")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
+        code = in_child(chosen.limits, engine=chosen.engine, whole=len(rules) == 1)
+        if code is not None:
+            return code
         return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)
     said = (*chosen.conditions.items(), *chosen.switches.items())

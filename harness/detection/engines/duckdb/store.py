@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +22,7 @@ from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
+from harness.supervisor import Board, default_memory, measure_seconds_left, time_limit_error
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
@@ -43,6 +44,8 @@ LOST = "BindBuiltinScalarFunction did not return"
 # Tried in tests/detection/engines/duckdb/test_connection.py: every later statement of such a connection fails too.
 GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalException)
 """Errors after which a connection answers nothing any more."""
+# Chosen, no source: an interrupt costs microseconds, and a rule should end when it is said to.
+SECONDS_BETWEEN_INTERRUPTS = 0.05
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
@@ -128,27 +131,31 @@ class DuckDBStore:
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """Stops whatever statement runs when the time is over; raises HarnessError then."""
+        ended = Event()
 
         def stop() -> None:
+            if ended.wait(measure_seconds_left(seconds)):
+                return
             self.overdue = True
-            # It stops what runs now; DuckDB forgets it where nothing runs, such as while Python
-            # computes between statements.
-            self.connection.interrupt()
+            # Again and again: DuckDB forgets an interrupt where nothing runs, as while Python computes between
+            # statements, and the next statement would run without a limit.
+            while not ended.wait(SECONDS_BETWEEN_INTERRUPTS):
+                self.connection.interrupt()
 
         self.overdue = False
-        timer = Timer(seconds, stop)
-        timer.daemon = True
-        timer.start()
+        watch = Thread(target=stop, daemon=True)
+        watch.start()
         try:
             yield
         # The second one from calls between statements, which execute() does not see.
         except (HarnessError, duckdb.InterruptException):
             if not self.overdue:
                 raise
-            hint = "narrow the search first, or allow more with --time-limit"
-            raise HarnessError("time-limit", f"it ran for more than {seconds:g} s and was stopped", help=hint) from None
+            raise time_limit_error(seconds) from None
         finally:
-            timer.cancel()
+            ended.set()
+            # An interrupt that came later would stop a statement that has nothing to do with it.
+            watch.join()
 
     def drop(self) -> None:
         """Drops all tables and views of events and of computations."""
@@ -253,6 +260,10 @@ def connect_memory_store() -> duckdb.DuckDBPyConnection:
     made = duckdb.connect(":memory:")
     for name, value in SETTINGS.items():
         made.execute(f"SET {name} = '{value}'")
+    if Board.current.memory:
+        # So that it spills before the process is ended; what Python holds beside it has the other half.
+        most = min(Board.current.memory // 2, default_memory() * 2 // 3)
+        made.execute(f"SET memory_limit = '{most >> 20}MiB'")
     return made
 
 
