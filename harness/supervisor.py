@@ -35,7 +35,7 @@ POLL = 0.03
 # A child was seen to grow by up to 3 GB a second, that is by 90 MB between two looks; less than that is not seen.
 MEMORY_MARGIN = 0.93
 # The engine stops a statement at the deadline itself, which leaves the child alive; chosen, no source.
-GRACE = 0.2
+OVERTIME = 0.2
 # Allocators reserve what they never touch (mimalloc 1 GiB at once), which RLIMIT_DATA counts.
 RESERVED = 2 << 30
 # Of the machine's or the control group's memory; the rest is the system's and the supervisor's. Chosen, no source.
@@ -46,7 +46,7 @@ LEAST_MEMORY = 512 << 20
 # After Ctrl-C; chosen, no source.
 SECONDS_TO_END = 2.0
 INTERRUPTED = 128 + signal.SIGINT
-DEADLINE, PLACE, PLACES = 0, 1, 2
+DEADLINE, PLACE, PLACE_SLOTS = 0, 1, 2
 """Slots of a board: when the unit of work must end, and the numbers of what it is on."""
 
 
@@ -73,11 +73,11 @@ class Board:
     def is_overdue(self) -> bool:
         """Whether a unit of work should have ended."""
         deadline = self.slots[DEADLINE]
-        return bool(deadline) and time.monotonic() > deadline + GRACE
+        return bool(deadline) and time.monotonic() > deadline + OVERTIME
 
     def place(self) -> tuple[int, ...]:
         """The numbers of what the work is on."""
-        return tuple(int(n) for n in self.slots[PLACE : PLACE + PLACES])
+        return tuple(int(n) for n in self.slots[PLACE : PLACE + PLACE_SLOTS])
 
 
 Board.current = Board()

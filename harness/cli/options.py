@@ -84,7 +84,7 @@ LIMIT_OPTIONS = (
 )
 
 
-def limited(command: Decorated) -> Decorated:
+def add_limits(command: Decorated) -> Decorated:
     """Adds the options of limits; the command gets them as `limits`, without seconds where none were given."""
 
     @wraps(command)
@@ -130,6 +130,6 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full
 def add_judging_options(command: Decorated) -> Decorated:
     """The options that say under what a rule is judged."""
     # The last decorator that is applied stands first in the help.
-    for option in (verbose, json_option, limited, seed, switch, condition_option, dialect, engine_option):
+    for option in (verbose, json_option, add_limits, seed, switch, condition_option, dialect, engine_option):
         command = option(command)
     return command

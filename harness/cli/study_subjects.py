@@ -43,7 +43,7 @@ def add_study_options(command: options.Decorated) -> options.Decorated:
     # The last decorator that is applied stands first in the help.
     for option in (
         options.json_option,
-        options.limited,
+        options.add_limits,
         options.seed,
         options.switch,
         options.condition_option,

@@ -37,7 +37,7 @@ from harness.telemetry.platform import View
 @options.switch
 @options.condition_option
 @contents
-@options.limited
+@options.add_limits
 @options.json_option
 def command(
     rule: Path,

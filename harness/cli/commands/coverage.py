@@ -27,7 +27,7 @@ from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
 @options.engine_option
-@options.limited
+@options.add_limits
 @options.json_option
 @options.verbose
 def command(

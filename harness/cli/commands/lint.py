@@ -47,7 +47,7 @@ class Linted:
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents
-@options.limited
+@options.add_limits
 @options.json_option
 def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, limits: Limits, as_json: bool) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from harness.cli.options import PATH, in_child
-from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
+from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
@@ -195,9 +195,15 @@ def command(
     found = next(query_events(forms, events, chosen, explained=verbose))
     if isinstance(found, Broken):
         raise found.error
+    show_answer(found, as_json=as_json, verbose=verbose)
+    return 0
+
+
+def show_answer(found: Found, *, as_json: bool, verbose: bool) -> None:
+    """Prints the rows, and what has to be known to believe them."""
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
-        return 0
+        return
     answer = found.answer
     out(rows_table(answer.rows, paper()))
     sys.stdout.flush()  # rows before remarks, also where both go to one terminal
@@ -206,4 +212,3 @@ def command(
         *describe_remarks(found, Paper(), verbose=verbose),  # plain: stderr may be another terminal, or none
     ]
     sys.stderr.write("\n".join(said) + "\n")
-    return 0
