@@ -22,11 +22,12 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench
 
-# Coverage-guided where atheris can be had (Linux), else texts that hypothesis makes.
+# The project's own mutations of real inputs, SECONDS for each target; a find is a file and its traceback in dist/fuzz.
+# Nothing is installed: where somebody put atheris into the environment, `python -m fuzz --guided` uses it.
 SECONDS ?= 60
+SEED ?= 1
 fuzz: $(READY)
-	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --only-binary :all: atheris || true
-	$(BIN)/python -m fuzz --seconds $(SECONDS)
+	$(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED)
 
 # Detonations and clean-ups on a lab host that does its worst; a failure names the number that runs it again (--only).
 SCHEDULES ?= 1000

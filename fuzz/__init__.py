@@ -1,1 +1,1 @@
-"""Fuzz targets, one for each parser: `python -m fuzz [TARGET...] --seconds 60`."""
+"""Fuzz targets, one for each parser, reader and way to execute: `python -m fuzz [TARGET...] --seconds 60`."""

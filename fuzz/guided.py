@@ -10,17 +10,18 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["harness"]):
-    from fuzz.targets import hold
+    from fuzz.promise import hold
+    from fuzz.targets import TARGETS
 
     # Commands and functions are imported on demand: only what is imported in here is instrumented.
-    hold("spl", "index=main | stats count by host")
-    hold("cql", "#repo=main | groupBy(host)")
+    hold(TARGETS["spl"], b"index=main | stats count by host")
+    hold(TARGETS["cql"], b"#repo=main | groupBy(host)")
 
 
 def main(arguments: list[str]) -> None:
     """Fuzzes one target with the options of libFuzzer."""
     target, *rest = arguments
-    atheris.Setup([sys.argv[0], *rest], lambda data: hold(target, data.decode("utf-8", "replace")))
+    atheris.Setup([sys.argv[0], *rest], lambda data: hold(TARGETS[target], data))
     atheris.Fuzz()
 
 
